@@ -1,0 +1,116 @@
+"""The only file that reads the time or sleeps: wall, market and manual clocks, all in integer nanoseconds UTC.
+
+Two times run through the daemon. *Wall* time is this machine's; latencies, deadlines, rate limits and backoff use its
+monotonic side. *Market* time is the venue's: bars, sessions and strategies use it. They are equal on a real venue and
+differ on a simulated one, which may run a past day at sixty times the speed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Protocol
+
+SECOND = 1_000_000_000
+MILLISECOND = 1_000_000
+MICROSECOND = 1_000
+IST = timezone(timedelta(hours=5, minutes=30), "IST")
+
+
+class Clock(Protocol):
+    """A source of time; every component that needs time is given one."""
+
+    def wall(self) -> int:
+        """Return wall time, ns since 1970 UTC; may step."""
+        ...
+
+    def monotonic(self) -> int:
+        """Return ns that never go back; for durations only."""
+        ...
+
+    def market(self) -> int:
+        """Return the venue's time, ns since 1970 UTC."""
+        ...
+
+    @property
+    def speed(self) -> float:
+        """Market seconds that pass in one wall second."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait wall `seconds`."""
+        ...
+
+
+class WallClock:
+    """Real time; market time is wall time."""
+
+    speed = 1.0
+
+    def wall(self) -> int:
+        return time.time_ns()
+
+    def monotonic(self) -> int:
+        return time.monotonic_ns()
+
+    def market(self) -> int:
+        return time.time_ns()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class MarketClock(WallClock):
+    """Real wall time with a market time that started at `origin` and runs `speed` times as fast.
+
+    `anchor` is the monotonic instant at which market time was `origin`; monotonic, so that a step of the wall clock
+    moves no bar.
+    """
+
+    def __init__(self, *, origin: int, anchor: int, speed: float) -> None:
+        assert speed > 0, f"speed must be positive, was {speed}"
+        self.origin, self.anchor, self.speed = origin, anchor, speed
+
+    def market(self) -> int:
+        return self.origin + int((time.monotonic_ns() - self.anchor) * self.speed)
+
+
+class ManualClock:
+    """A clock that a test or a replay moves by hand; sleeping moves it."""
+
+    speed = 1.0
+
+    def __init__(self, start: int = 0) -> None:
+        self.now = start
+        self.on_sleep: Callable[[float], Awaitable[None]] | None = None
+
+    def wall(self) -> int:
+        return self.now
+
+    def monotonic(self) -> int:
+        return self.now
+
+    def market(self) -> int:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += int(seconds * SECOND)
+        await (self.on_sleep(seconds) if self.on_sleep else asyncio.sleep(0))
+
+
+def iso(ns: int, zone: timezone = UTC) -> str:
+    """Format `ns` for people, ISO-8601 with microseconds; UTC ends in `Z`."""
+    seconds, rest = divmod(ns, SECOND)
+    text = datetime.fromtimestamp(seconds, zone).replace(microsecond=rest // 1000).isoformat(timespec="microseconds")
+    return text.replace("+00:00", "Z")
+
+
+def from_iso(text: str, zone: timezone = UTC) -> int:
+    """Parse ISO-8601 to ns; a time without a zone is taken in `zone`. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    whole = moment.replace(microsecond=0)
+    return int(whole.timestamp()) * SECOND + moment.microsecond * 1000

@@ -1,0 +1,113 @@
+"""What is traded: the instrument with its rounding rules, and the universe that numbers the instruments of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from tradebot.domain.message import Message
+
+
+class InstrumentKind(StrEnum):
+    """What the instrument is; an index has quotes and cannot be traded."""
+
+    EQUITY = "equity"
+    INDEX = "index"
+    FUTURE = "future"
+    OPTION = "option"
+    SPOT = "spot"
+
+
+class Instrument(Message, frozen=True):
+    """One tradable line of one exchange; the only place where prices and quantities are rounded.
+
+    `price_decimals` says how quotes are scaled to integers: units = price * 10**price_decimals (2: paise).
+    """
+
+    symbol: str
+    exchange: str = "NSE"
+    token: int = 0
+    kind: InstrumentKind = InstrumentKind.EQUITY
+    tick_size: Decimal = Decimal("0.05")
+    lot_size: Decimal = Decimal(1)
+    price_decimals: int = 2
+    quantity_decimals: int = 0
+    currency: str = "INR"
+    name: str = ""
+
+    @property
+    def is_tradable(self) -> bool:
+        return self.kind is not InstrumentKind.INDEX
+
+    def price(self, units: int) -> Decimal:
+        """Return integer price units as an exact price."""
+        return Decimal(int(units)).scaleb(-self.price_decimals)
+
+    def units(self, price: Decimal) -> int:
+        """Return a price as integer units; a finer price is rounded half to even."""
+        return int(price.scaleb(self.price_decimals).to_integral_value(ROUND_HALF_EVEN))
+
+    def quantity(self, units: int) -> Decimal:
+        """Return integer quantity units as an exact quantity."""
+        return Decimal(int(units)).scaleb(-self.quantity_decimals)
+
+    def round_price(self, price: Decimal, *, up: bool) -> Decimal:
+        """Round to a multiple of the tick size, up or down."""
+        steps = (price / self.tick_size).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
+        return steps * self.tick_size
+
+    def nearest_price(self, price: Decimal) -> Decimal:
+        """Round to the nearest multiple of the tick size, half to even."""
+        return (price / self.tick_size).to_integral_value(ROUND_HALF_EVEN) * self.tick_size
+
+    def round_quantity(self, quantity: Decimal) -> Decimal:
+        """Round down to a multiple of the lot size; never up."""
+        return (quantity / self.lot_size).to_integral_value(ROUND_FLOOR) * self.lot_size
+
+    def is_on_tick(self, price: Decimal) -> bool:
+        return price % self.tick_size == 0
+
+    def is_on_lot(self, quantity: Decimal) -> bool:
+        return quantity % self.lot_size == 0
+
+
+class Universe:
+    """The instruments of a run, numbered from 0 in the order given; quotes and bars carry these numbers as `ids`.
+
+    Raises ValueError for a symbol given twice.
+    """
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        self.instruments: tuple[Instrument, ...] = tuple(instruments)
+        self._ids = {instrument.symbol: i for i, instrument in enumerate(self.instruments)}  # symbol -> id
+        if len(self._ids) != len(self.instruments):
+            raise ValueError("a symbol appears twice in the universe")
+        self.scales: npt.NDArray[np.float64] = np.array([10.0**i.price_decimals for i in self.instruments])
+
+    def __len__(self) -> int:
+        return len(self.instruments)
+
+    def __iter__(self) -> Iterator[Instrument]:
+        return iter(self.instruments)
+
+    def __getitem__(self, id_: int) -> Instrument:
+        return self.instruments[id_]
+
+    def __contains__(self, symbol: object) -> bool:
+        return symbol in self._ids
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self._ids)
+
+    def id(self, symbol: str) -> int:
+        """Return the number of `symbol`. Raises KeyError."""
+        return self._ids[symbol]
+
+    def get(self, symbol: str) -> Instrument:
+        """Return the instrument of `symbol`. Raises KeyError."""
+        return self.instruments[self._ids[symbol]]

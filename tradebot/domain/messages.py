@@ -1,0 +1,137 @@
+"""Every kind of message that travels between the stages; a stage that meets a kind it does not know raises."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from tradebot.domain.market import Close, Quotes
+from tradebot.domain.message import Message
+from tradebot.domain.order import Execution, OrderFact, OrderRequest, Side, VenueOrder
+
+
+class Tick(Message, frozen=True):
+    """The clock as a feed: market time moved to `at`; `mono` is our monotonic time."""
+
+    at: int
+    mono: int
+
+
+class LinkUp(Message, frozen=True):
+    """A connection of `source` works (again)."""
+
+    source: str
+    mono: int
+
+
+class LinkDown(Message, frozen=True):
+    """A connection of `source` broke or went silent; its data is stale until `LinkUp` and a fresh quote."""
+
+    source: str
+    mono: int
+    reason: str
+
+
+class Action(StrEnum):
+    """What a signal asks for; EXIT closes what is open, whichever way it stands."""
+
+    ENTER_LONG = "enter_long"
+    EXIT_LONG = "exit_long"
+    ENTER_SHORT = "enter_short"
+    EXIT_SHORT = "exit_short"
+
+    @property
+    def is_entry(self) -> bool:
+        return self in (Action.ENTER_LONG, Action.ENTER_SHORT)
+
+    @property
+    def side(self) -> Side:
+        return Side.BUY if self in (Action.ENTER_LONG, Action.EXIT_SHORT) else Side.SELL
+
+
+class Signal(Message, frozen=True):
+    """What a strategy wants of one symbol at one close.
+
+    `signal_id` is a pure function of (strategy, symbol, bar end, action). `inputs` are the indicator values behind it.
+    `stop_loss` and `target` are prices, `trail_by` a distance, as floats from the strategy; the desk rounds them.
+    `quantity` is None where sizing is the desk's. `bar_at` is market ns, `quoted_at` and `made_at` monotonic ns.
+    """
+
+    signal_id: str
+    strategy: str
+    symbol: str
+    action: Action
+    bar_at: int
+    quoted_at: int
+    made_at: int = 0
+    close: float = 0.0
+    quantity: float | None = None
+    stop_loss: float | None = None
+    trail_by: float | None = None
+    target: float | None = None
+    inputs: dict[str, float] = {}
+
+
+class Signals(Message, frozen=True):
+    """The signals of one close, ordered by (symbol id, strategy); may be empty. `failed` names what did not answer."""
+
+    at: int
+    interval: int
+    signals: tuple[Signal, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+class Submit(Message, frozen=True):
+    """An order that passed the gate and is reserved; execution journals it, then sends it once."""
+
+    request: OrderRequest
+
+
+class Cancel(Message, frozen=True):
+    """A wish to cancel a working order."""
+
+    order_id: str
+    venue_order_id: str
+    reason: str
+
+
+class OrderSeen(Message, frozen=True):
+    """The venue reported an order, on the stream or in a list."""
+
+    order: VenueOrder
+    mono: int
+
+
+class Executed(Message, frozen=True):
+    """The venue reported a fill."""
+
+    execution: Execution
+    mono: int
+
+
+class Outcome(Message, frozen=True):
+    """What became of a request we sent, as a fact for the order."""
+
+    fact: OrderFact
+
+
+class Reconciled(Message, frozen=True):
+    """A full comparison with the venue ended; `differences` explain in words, empty when all agreed."""
+
+    at: int
+    differences: tuple[str, ...] = ()
+    cash: Decimal | None = None
+
+
+class Command(Message, frozen=True):
+    """An operator's wish: halt, resume, flatten, stop."""
+
+    verb: str
+    reason: str = ""
+
+
+MarketMessage = Quotes | Tick | LinkUp | LinkDown
+DeskMessage = (
+    Quotes | Tick | LinkUp | LinkDown | Close | Signals | OrderSeen | Executed | Outcome | Reconciled | Command
+)
+OrderMessage = Submit | Cancel

@@ -1,0 +1,63 @@
+"""Positions and cash as pure functions of the ordered fills: exact, rebuilt from the journal to the same bytes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from tradebot.domain.message import Message
+from tradebot.domain.order import ZERO, Execution
+
+
+class Position(Message, frozen=True):
+    """A signed holding of one symbol at average cost.
+
+    `cost` is what the open quantity cost (signed as the quantity), `realized` the profit of closed quantity before
+    charges, `charges` every fee and tax of its fills. The open part of a fill that crosses zero starts at its price.
+    """
+
+    symbol: str
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    realized: Decimal = ZERO
+    charges: Decimal = ZERO
+    bought: Decimal = ZERO
+    sold: Decimal = ZERO
+
+    @property
+    def is_flat(self) -> bool:
+        return self.quantity == 0
+
+    @property
+    def average_price(self) -> Decimal:
+        return self.cost / self.quantity if self.quantity else ZERO
+
+    def unrealized(self, mark: Decimal) -> Decimal:
+        """Return the profit of the open quantity at price `mark`, before charges."""
+        return self.quantity * mark - self.cost
+
+    def apply(self, execution: Execution, charges: Decimal = ZERO) -> Position:
+        """Return the position after one fill."""
+        signed = execution.quantity * execution.side.sign
+        quantity, cost, realized = self.quantity, self.cost, self.realized
+        if quantity == 0 or (quantity > 0) == (signed > 0):
+            cost += signed * execution.price
+        else:
+            closed = min(abs(signed), abs(quantity)) * (1 if quantity > 0 else -1)
+            share = cost * closed / quantity if abs(closed) != abs(quantity) else cost
+            realized += closed * execution.price - share
+            cost -= share
+            opened = signed + closed
+            if opened:
+                cost = opened * execution.price
+        value = execution.quantity * execution.price
+        return msgspec.structs.replace(
+            self,
+            quantity=quantity + signed,
+            cost=cost,
+            realized=realized,
+            charges=self.charges + charges,
+            bought=self.bought + (value if signed > 0 else ZERO),
+            sold=self.sold + (value if signed < 0 else ZERO),
+        )

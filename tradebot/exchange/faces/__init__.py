@@ -1,0 +1,1 @@
+"""The wire faces of the exchange, one venue's protocol each."""

@@ -1,0 +1,87 @@
+"""What the exchange publishes of its instruments at one step, as columns; every price source makes these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Ints, Series
+from tradebot.domain.message import Message
+
+LEVELS = 5
+
+
+class Snapshots(Message, frozen=True, eq=False):
+    """The published state of some instruments after one step of the price source; row i belongs to `ids[i]`.
+
+    `at` is the market ns of the step; `stamps` the venue timestamp printed on each row (ns UTC; recorded dirt keeps its
+    wrong stamps, 0 included). Columns of shape (n,) in price or quantity units; `previous_close` is yesterday's.
+    `traded` is the volume that changed hands since the row before: what a resting order may share in.
+    Depth columns have shape (n, 5), best level first, 0 where a level is empty.
+    """
+
+    at: int
+    ids: Ints
+    stamps: Ints
+    last: Ints
+    last_quantity: Ints
+    average: Ints
+    volume: Ints
+    buy_quantity: Ints
+    sell_quantity: Ints
+    open: Ints
+    high: Ints
+    low: Ints
+    previous_close: Ints
+    traded: Ints
+    bids: Ints
+    bid_quantities: Ints
+    bid_orders: Ints
+    asks: Ints
+    ask_quantities: Ints
+    ask_orders: Ints
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+SNAPSHOT_COLUMNS = tuple(name for name in Snapshots.__struct_fields__ if name != "at")
+
+
+class PriceSource(Protocol):
+    """Where prices come from. Deterministic: the same arguments give the same rows, however `advance` is cut."""
+
+    universe: Universe
+    opens_at: int
+    closes_at: int
+    lower_circuit: Ints
+    upper_circuit: Ints
+
+    def opening(self) -> Snapshots:
+        """Return the state of every instrument (ids 0..n-1) before the first trade."""
+        ...
+
+    def advance(self, until: int) -> Iterator[Snapshots]:
+        """Yield every step with `at` <= `until` (market ns) not yielded before, in order of time."""
+        ...
+
+    def series(self, id_: int, *, interval: int, start: int, end: int) -> Series:
+        """Return bars that start in [start, end), earlier days included, none that ends after the last `advance`."""
+        ...
+
+    @property
+    def is_finished(self) -> bool:
+        """True when no step is left."""
+        ...
+
+
+def latest(universe: Universe) -> dict[str, Ints]:
+    """Return zeroed columns for every instrument, to be overwritten row by row as snapshots come."""
+    n = len(universe)
+    return {
+        name: np.zeros((n, LEVELS) if name.startswith(("bid", "ask")) else n, dtype=np.int64)
+        for name in SNAPSHOT_COLUMNS
+    }

@@ -1,0 +1,1 @@
+"""The expression graph over TA-Lib: one definition, stepped bar by bar."""

@@ -1,0 +1,1 @@
+"""The write-ahead journal: hash-chained rows in SQLite, one writer thread, group commit."""

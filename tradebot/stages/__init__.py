@@ -1,0 +1,1 @@
+"""The stages between the queues: bars, analysis, desk, execution, reconciliation."""

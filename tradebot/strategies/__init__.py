@@ -1,0 +1,1 @@
+"""The Strategy interface and the strategies that ship, one page each."""

@@ -1,0 +1,122 @@
+"""What every venue offers: a feed of market messages, a broker for orders and books, and a profile of its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Series
+from tradebot.domain.message import Message
+from tradebot.domain.messages import MarketMessage
+from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
+
+
+class Profile(Message, frozen=True):
+    """The rules of a venue as data; what differs between venues is here and not in code.
+
+    `absent_after_s`: an order not seen in two complete queries begun this long after sending was never accepted;
+    `absence_is_proof` is False where the venue states no such bound (Kite) and the absence is only presumed.
+    `finds_by_tag`: our id comes back in the order list. Limits are counted per wall-clock second, minute and day.
+    """
+
+    name: str
+    tag_length: int
+    orders_per_second: int
+    orders_per_minute: int
+    orders_per_day: int
+    modifications_per_order: int
+    needs_protection: bool
+    finds_by_tag: bool = True
+    absent_after_s: float = 60.0
+    absence_is_proof: bool = False
+    subscriptions: int = 3000
+
+
+class Accepted(Message, frozen=True):
+    """The venue took the request."""
+
+    venue_order_id: str
+
+
+class Refused(Message, frozen=True):
+    """The venue refused the request for good; nothing will happen for it."""
+
+    reason: str
+    code: str = ""
+
+
+class NotSent(Message, frozen=True):
+    """No byte of the request left this machine."""
+
+    reason: str
+
+
+Reply = Accepted | Refused | NotSent
+
+
+class Feed(Protocol):
+    """Streams quotes of the subscribed instruments; one task runs `run` until it is cancelled."""
+
+    async def run(self, on_market: Callable[[MarketMessage], None], on_order: Callable[[VenueOrder], None]) -> None:
+        """Connect, subscribe, deliver, reconnect for ever. Raises AccessDenied when the venue refuses the credentials."""
+        ...
+
+
+class Broker(Protocol):
+    """Sends orders and reads books. Reads raise LinkLost when the venue cannot be asked, AccessDenied when it refuses
+    us; writes answer with a `Reply` or raise OutcomeUnknown, and never send twice."""
+
+    profile: Profile
+
+    async def login(self) -> str:
+        """Check the session and return the account id."""
+        ...
+
+    async def instruments(self, symbols: Sequence[str]) -> list[Instrument]:
+        """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol."""
+        ...
+
+    async def submit(self, request: OrderRequest) -> Reply:
+        """Send a new order, once."""
+        ...
+
+    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
+        """Ask to cancel a working order, once."""
+        ...
+
+    async def orders(self) -> list[VenueOrder]:
+        """Return every order of the day, from any channel."""
+        ...
+
+    async def executions(self) -> list[Execution]:
+        """Return every fill of the day, oldest first."""
+        ...
+
+    async def positions(self) -> list[VenuePosition]:
+        """Return the net positions, flat ones included."""
+        ...
+
+    async def cash(self) -> Decimal:
+        """Return the funds available for new orders."""
+        ...
+
+    async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+        """Return complete past bars that start in [start, end) (market ns); `interval` in ns."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections; waits at most two seconds."""
+        ...
+
+
+class Venue(Protocol):
+    """A feed and a broker that belong together; opened and closed by `app.py`."""
+
+    profile: Profile
+    broker: Broker
+
+    def feed(self, universe: Universe) -> Feed:
+        """Return a feed of the instruments of `universe`."""
+        ...
