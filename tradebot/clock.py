@@ -66,14 +66,21 @@ class MarketClock(WallClock):
     """Real wall time with a market time that started at `origin` and runs `speed` times as fast.
 
     `anchor` is the monotonic instant at which market time was `origin`; monotonic, so that a step of the wall clock
-    moves no bar.
+    moves no bar. With None the market stands at `origin` until `release`.
     """
 
-    def __init__(self, *, origin: int, anchor: int, speed: float) -> None:
+    def __init__(self, *, origin: int, anchor: int | None, speed: float) -> None:
         assert speed > 0, f"speed must be positive, was {speed}"
         self.origin, self.anchor, self.speed = origin, anchor, speed
 
+    def release(self) -> None:
+        """Let market time run from now; does nothing if it runs already."""
+        if self.anchor is None:
+            self.anchor = time.monotonic_ns()
+
     def market(self) -> int:
+        if self.anchor is None:
+            return self.origin
         return self.origin + int((time.monotonic_ns() - self.anchor) * self.speed)
 
 

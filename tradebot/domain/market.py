@@ -125,7 +125,7 @@ class Close(Message, frozen=True, eq=False):
 
 
 class Series(Message, frozen=True, eq=False):
-    """Past bars of one instrument, oldest first: `starts` in market ns, the rest in price and quantity units, shape (n,)."""
+    """Past bars of one instrument, oldest first: `starts` in market ns, the rest in units, all of shape (n,)."""
 
     symbol: str
     interval: int

@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from tradebot.domain.market import Close, Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.message import Message
-from tradebot.domain.order import Execution, OrderFact, OrderRequest, Side, VenueOrder
+from tradebot.domain.order import Execution, OrderFact, OrderRequest, Side, VenueOrder, VenuePosition
 
 
 class Tick(Message, frozen=True):
@@ -15,6 +15,18 @@ class Tick(Message, frozen=True):
 
     at: int
     mono: int
+
+
+class SessionBegins(Message, frozen=True):
+    """Another trading day: the session now in force or next to come, in market ns.
+
+    `entries_until` is the end of new positions, `square_off_at` the time from which positions are closed.
+    """
+
+    opens_at: int
+    closes_at: int
+    entries_until: int
+    square_off_at: int
 
 
 class LinkUp(Message, frozen=True):
@@ -115,12 +127,29 @@ class Outcome(Message, frozen=True):
     fact: OrderFact
 
 
+class Books(Message, frozen=True):
+    """The venue's books, read in one go: orders first, then executions, positions and cash.
+
+    `asked_at` is our monotonic time before the first query: what we sent later need not be in them.
+    """
+
+    asked_at: int
+    orders: tuple[VenueOrder, ...]
+    executions: tuple[Execution, ...]
+    positions: tuple[VenuePosition, ...]
+    cash: Decimal
+
+
 class Reconciled(Message, frozen=True):
-    """A full comparison with the venue ended; `differences` explain in words, empty when all agreed."""
+    """A full comparison with the venue ended; `differences` explain in words, empty when all agreed.
+
+    `adopted` are positions taken over from the venue (symbol, signed quantity, average price).
+    """
 
     at: int
     differences: tuple[str, ...] = ()
     cash: Decimal | None = None
+    adopted: tuple[tuple[str, Decimal, Decimal], ...] = ()
 
 
 class Command(Message, frozen=True):
@@ -132,6 +161,6 @@ class Command(Message, frozen=True):
 
 MarketMessage = Quotes | Tick | LinkUp | LinkDown
 DeskMessage = (
-    Quotes | Tick | LinkUp | LinkDown | Close | Signals | OrderSeen | Executed | Outcome | Reconciled | Command
+    Quotes | Tick | LinkUp | LinkDown | SessionBegins | Signals | OrderSeen | Executed | Outcome | Books | Command
 )
 OrderMessage = Submit | Cancel

@@ -1,1 +1,1 @@
-"""The expression graph over TA-Lib: one definition, stepped bar by bar."""
+"""Indicators: expressions over bars, the same bits row by row while trading and over arrays in a backtest."""

@@ -1,1 +1,1 @@
-"""The write-ahead journal: hash-chained rows in SQLite, one writer thread, group commit."""
+"""The write-ahead journal: what the daemon knew and did, in one total order, on disk before it matters."""

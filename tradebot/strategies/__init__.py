@@ -1,1 +1,1 @@
-"""The Strategy interface and the strategies that ship, one page each."""
+"""Strategies: how one is written, how one is loaded, and the shipped ones, one page each."""

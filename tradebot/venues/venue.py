@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Series
+from tradebot.domain.market import Quotes, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
@@ -102,6 +102,10 @@ class Broker(Protocol):
         """Return the funds available for new orders."""
         ...
 
+    async def quotes(self, universe: Universe) -> Quotes:
+        """Fetch the newest quote of every instrument: the fallback while the stream is down."""
+        ...
+
     async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
         """Return complete past bars that start in [start, end) (market ns); `interval` in ns."""
         ...
@@ -115,7 +119,11 @@ class Venue(Protocol):
     """A feed and a broker that belong together; opened and closed by `app.py`."""
 
     profile: Profile
-    broker: Broker
+
+    @property
+    def broker(self) -> Broker:
+        """The broker behind the feeds."""
+        ...
 
     def feed(self, universe: Universe) -> Feed:
         """Return a feed of the instruments of `universe`."""

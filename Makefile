@@ -1,0 +1,76 @@
+# The front door. Needs make and a Python of 3.11 or later; everything else is installed into .venv by the first target.
+
+VENV    := .venv
+SDK     := .venv-sdk
+BIN     := $(VENV)/bin
+SYMBOLS ?= RELIANCE,TCS,INFY
+FOR     ?=
+ARGS    ?=
+TESTS   ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+# The build back-end is pinned by the same list as everything else.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench schema sdk-env compile clean
+.DELETE_ON_ERROR:
+
+help:  ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  for example: make run SYMBOLS=RELIANCE,TCS,INFY FOR=60s"
+
+run: compile  ## Trade on the simulated exchange: SYMBOLS=A,B FOR=60s ARGS="..."
+	@exec $(BIN)/tradebot run --symbols '$(SYMBOLS)' $(if $(FOR),--for '$(FOR)') $(ARGS)
+
+test: $(VENV)/.dev compile  ## Run the tests: TESTS=tests/stages ARGS="-k bars"
+	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+check: $(VENV)/.dev  ## Lint, format check and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## Rewrite the sources in the one format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: compile  ## Measure this machine: ARGS="--json"
+	@exec $(BIN)/tradebot bench $(ARGS)
+
+schema: $(VENV)/.run  ## Write config.toml and its schema anew from the settings
+	$(BIN)/tradebot config show --defaults > config.toml
+	$(BIN)/tradebot config schema > tradebot/tradebot.schema.json
+
+sdk-env: $(SDK)/.done  ## A second environment with the official Kite client, for the conformance tests
+
+clean:  ## Remove environments and caches; the journal in state/ stays
+	rm -rf $(VENV) $(SDK) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find tradebot tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Bytecode is compiled here because a service in a read-only system cannot, and where PYTHONDONTWRITEBYTECODE is set
+# nobody else would: starting takes three times as long without.
+compile: $(VENV)/.run
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q tradebot
+
+$(VENV)/bin/python:
+	@for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if $$candidate -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "$$candidate -m venv $(VENV)"; exec $$candidate -m venv $(VENV); \
+	  fi; \
+	done; echo "tradebot needs Python 3.11 or later; name one with make PYTHON=/path/to/python3" >&2; exit 1
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,check]'
+	@touch $@
+
+$(SDK)/.done: Makefile | $(VENV)/bin/python
+	$(BIN)/python -m venv $(SDK)
+	PIP_CONSTRAINT= $(SDK)/bin/python -m pip install --quiet 'kiteconnect==5.2.2' 'setuptools<81'
+	@touch $@

@@ -1,0 +1,116 @@
+"""What every test shares: the event loops, the ban on outside hosts, official fixtures, Hypothesis profiles.
+
+Async tests run on uvloop; those marked `both_loops` run on asyncio's own loop as well, `--loops both` does so for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import aiohttp
+import aioresponses.core
+import hypothesis
+import pytest
+import uvloop
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+LOOPBACK = (None, "localhost", "127.0.0.1", "::1")
+
+hypothesis.settings.register_profile("dev", deadline=None)
+# The same examples each time: a red build must mean a changed program, not an unlucky draw.
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--loops", choices=("uvloop", "asyncio", "both"), default="uvloop", help="event loops that async tests run on"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_loops: run this async test on asyncio's loop and on uvloop")
+
+
+class GuardedLoop(uvloop.Loop):
+    """uvloop connects through libuv, past the guard on `socket.socket`; so it refuses outside hosts itself."""
+
+    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **kw: Any) -> Any:
+        refuse_outside(host, port, given_socket=kw.get("sock"))
+        return await super().create_connection(protocol_factory, host, port, **kw)
+
+    async def create_datagram_endpoint(self, protocol_factory: Any, *args: Any, **kw: Any) -> Any:
+        remote = kw.get("remote_addr") or (args[1] if len(args) > 1 else None)
+        if remote and kw.get("family") != "unix":
+            refuse_outside(remote[0], remote[1], given_socket=kw.get("sock"))
+        return await super().create_datagram_endpoint(protocol_factory, *args, **kw)
+
+
+def refuse_outside(host: Any, port: Any, *, given_socket: Any) -> None:
+    if given_socket is None and host not in LOOPBACK:
+        raise OSError(f"tests may not connect to {host}:{port}")
+
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "uvloop": GuardedLoop,
+    "asyncio": asyncio.SelectorEventLoop,
+}
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    chosen = config.getoption("--loops")
+    if chosen == "both" or item.get_closest_marker("both_loops"):
+        return LOOPS
+    return {chosen: LOOPS[chosen]}
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Path:
+    """Return the folder of official venue fixtures; skips where it is not on this machine."""
+    folder = Path(os.environ.get("TRADEBOT_CONFORMANCE", REPOSITORY / "../shared/conformance")).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"official fixtures are not at {folder}; set TRADEBOT_CONFORMANCE")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if (name.startswith("TRADEBOT_") and name != "TRADEBOT_CONFORMANCE") or name in (
+            "CREDENTIALS_DIRECTORY",
+            "NOTIFY_SOCKET",
+            "WATCHDOG_USEC",
+            "JOURNAL_STREAM",
+        ):
+            monkeypatch.delenv(name)
+
+
+# aioresponses 0.7.9 builds a response without the `stream_writer` that aiohttp 3.14 asks for, and a reader whose
+# protocol has no parser, which bodies above 64 KiB need.
+if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters:
+
+    class _MockedResponse(aiohttp.ClientResponse):
+        def __init__(self, *args: Any, **kw: Any) -> None:
+            kw.setdefault("stream_writer", SimpleNamespace(output_size=0))
+            super().__init__(*args, **kw)
+
+    _make_reader = aioresponses.core.stream_reader_factory
+
+    def _reader(loop: Any = None) -> Any:
+        reader = _make_reader(loop)
+        parser = Mock()
+        parser.feed_data.return_value = ([], False, b"")
+        reader._protocol._parser = parser
+        return reader
+
+    aioresponses.core.ClientResponse = _MockedResponse
+    aioresponses.core.stream_reader_factory = _reader

@@ -1,0 +1,90 @@
+"""A small market behind the Kite face, moved by hand: what the tests of the face share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+
+from tradebot.clock import IST, SECOND, ManualClock, from_iso
+from tradebot.exchange.account import Holding
+from tradebot.exchange.event_log import EventLog
+from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.latency import INSTANT, Latency
+from tradebot.exchange.prices.synthetic import SyntheticPrices
+from tradebot.exchange.server import Addresses, serve
+from tradebot.markets.listing import universe_for
+
+OPENS_AT = from_iso("2026-11-23T09:15:00", IST)
+CLOSES_AT = from_iso("2026-11-23T15:30:00", IST)
+SYMBOLS = ("RELIANCE", "TCS", "NIFTY 50")
+CASH = Decimal(50_000)
+
+
+class Rig:
+    """The exchange, its clock, and a client that keeps clear of the rate limits by moving the clock."""
+
+    def __init__(self, exchange: Exchange, clock: ManualClock, at: Addresses, client: aiohttp.ClientSession) -> None:
+        self.exchange, self.clock, self.at, self.client = exchange, clock, at, client
+        self.headers = {"X-Kite-Version": "3", "Authorization": f"token {at.api_key}:{at.access_token}"}
+
+    def step(self, seconds: float = 1.0) -> None:
+        self.clock.now += int(seconds * SECOND)
+        self.exchange.step(self.clock.now)
+
+    async def ask(self, method: str, path: str, *, patient: bool = True, **kw: Any) -> tuple[int, Any]:
+        if patient:
+            self.step()
+        headers = kw.pop("headers", self.headers)
+        async with self.client.request(method, self.at.rest + path, headers=headers, **kw) as response:
+            body = await response.json()
+        return response.status, body
+
+    async def data(self, method: str, path: str, **kw: Any) -> Any:
+        status, body = await self.ask(method, path, **kw)
+        assert (status, body["status"]) == (200, "success"), body
+        return body["data"]
+
+    async def refusal(self, method: str, path: str, **kw: Any) -> tuple[int, str, str]:
+        status, body = await self.ask(method, path, **kw)
+        assert body["status"] == "error", body
+        return status, body["error_type"], body["message"]
+
+    async def place(self, **kw: Any) -> str:
+        answer = await self.data("POST", "/orders/regular", data=order(**kw))
+        return str(answer["order_id"])
+
+
+def order(**kw: Any) -> dict[str, str]:
+    plain = {
+        "exchange": "NSE",
+        "tradingsymbol": "TCS",
+        "transaction_type": "BUY",
+        "order_type": "MARKET",
+        "quantity": "1",
+        "product": "MIS",
+        "validity": "DAY",
+        "market_protection": "-1",
+        "tag": "t1",
+    }
+    return {name: str(value) for name, value in (plain | kw).items() if value is not None}
+
+
+@asynccontextmanager
+async def rig(
+    *,
+    symbols: Sequence[str] = SYMBOLS,
+    holdings: Sequence[Holding] = (),
+    log: EventLog | None = None,
+    latency: Latency = INSTANT,
+    **options: Any,
+) -> AsyncIterator[Rig]:
+    clock = ManualClock(OPENS_AT)
+    source = SyntheticPrices(universe_for(symbols), seed=7, opens_at=OPENS_AT, closes_at=CLOSES_AT)
+    exchange = Exchange(source, clock, seed=7, cash=CASH, latency=latency, log=log, holdings=holdings)
+    exchange.step(clock.now)
+    async with serve(exchange, clock, log=log, **options) as at, aiohttp.ClientSession() as client:
+        yield Rig(exchange, clock, at, client)

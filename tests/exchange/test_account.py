@@ -1,0 +1,173 @@
+"""The account as a fold of fills: positions, holdings, funds, charges, and the next morning."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from market_by_hand import OPENS_AT, Market, row
+
+from tradebot.domain.instrument import InstrumentKind
+from tradebot.domain.order import Side
+from tradebot.exchange.account import Account, Holding, Mark
+from tradebot.exchange.ticket import Refusal, TradeRow
+
+D = Decimal
+DAY, NEXT_DAY = date(2026, 9, 1), date(2026, 9, 2)
+
+
+def account(cash=100_000, last=100, holdings=()):
+    mark = Mark(kind=InstrumentKind.EQUITY, last=D(last), close=D(99))
+    return Account(account_id="SIM001", cash=D(cash), mark=lambda symbol: mark, on=DAY, holdings=holdings)
+
+
+def trade(side, quantity, price, *, order="1", product="MIS", symbol="RELIANCE", at=OPENS_AT):
+    return TradeRow(
+        trade_id="1",
+        order_id=order,
+        exchange_order_id="2",
+        symbol=symbol,
+        exchange="NSE",
+        product=product,
+        side=Side(side),
+        quantity=D(quantity),
+        price=D(str(price)),
+        traded_at=at,
+    )
+
+
+# fills -> quantity, average price, realised; the last price is 100
+POSITIONS = [
+    ([("BUY", 10, 90), ("BUY", 10, 100)], 20, "95", "0", "100"),
+    ([("BUY", 10, 90), ("SELL", 4, 100)], 6, "90", "40", "60"),
+    ([("SELL", 10, 110), ("BUY", 4, 105)], -6, "110", "20", "60"),
+    ([("BUY", 10, 90), ("SELL", 15, 98)], -5, "98", "80", "-10"),
+    ([("BUY", 10, 90), ("SELL", 10, 80)], 0, "0", "-100", "0"),
+]
+
+
+@pytest.mark.parametrize(("fills", "quantity", "price", "realised", "unrealised"), POSITIONS)
+def test_a_position_follows_its_fills(fills, quantity, price, realised, unrealised):
+    books = account()
+    for number, fill in enumerate(fills):
+        books.apply(trade(*fill, order=str(number)))
+    (position,) = books.positions()
+    assert (position.quantity, position.average_price) == (quantity, D(price))
+    assert (position.realised, position.unrealised) == (D(realised), D(unrealised))
+    assert position.pnl == D(realised) + D(unrealised) == position.value + position.quantity * position.last_price
+
+
+def test_products_are_kept_apart():
+    books = account()
+    books.apply(trade("BUY", 10, 100))
+    books.apply(trade("SELL", 10, 100, product="CNC"))
+    assert [(p.product, p.quantity) for p in books.positions()] == [("MIS", 10), ("CNC", -10)]
+
+
+def test_charges_are_taken_from_the_cash_once_per_order():
+    books = account()
+    first = books.apply(trade("BUY", 500, 100))
+    second = books.apply(trade("BUY", 500, 100))
+    assert (first.brokerage, second.brokerage) == (15, 5)  # 0.03% capped at 20 rupees an order
+    assert books.cash == 100_000 - 100_000 - books.charges
+    assert books.charges == first.total + second.total
+
+
+def test_the_depository_fee_is_paid_once_per_share_and_day():
+    books = account(holdings=[Holding(symbol="TCS", exchange="NSE", quantity=D(10), average_price=D(90))])
+    first = books.apply(trade("SELL", 2, 100, order="1", product="CNC", symbol="TCS"))
+    second = books.apply(trade("SELL", 2, 100, order="2", product="CNC", symbol="TCS"))
+    assert (first.dp, second.dp) == (13, 0)
+
+
+def test_an_intraday_position_blocks_a_fifth_and_a_delivery_its_whole_cost():
+    books = account()
+    books.apply(trade("BUY", 100, 100))
+    books.apply(trade("BUY", 100, 100, order="2", product="CNC", symbol="TCS"))
+    funds = books.margins()
+    assert (funds.positions, funds.delivery, funds.used) == (2_000, 10_000, 12_000)
+    assert funds.net == 100_000 - 12_000 - books.charges
+
+
+def test_holdings_sold_today_are_credited_and_shown_as_used():
+    books = account(cash=0, holdings=[Holding(symbol="TCS", exchange="NSE", quantity=D(10), average_price=D(90))])
+    assert books.sellable("NSE", "TCS") == 10
+    books.apply(trade("SELL", 4, 100, product="CNC", symbol="TCS"))
+    (holding,) = books.holdings()
+    assert (holding.quantity, holding.used_quantity, books.sellable("NSE", "TCS")) == (10, 4, 6)
+    assert books.margins().net == 400 - books.charges
+
+
+def test_overnight_deliveries_become_holdings_and_the_rest_is_carried():
+    books = account()
+    books.apply(trade("BUY", 10, 90, product="CNC"))
+    books.apply(trade("SELL", 5, 110, order="2", symbol="TCS"))
+    cash = books.cash
+    books.roll(NEXT_DAY)
+    (holding,) = books.holdings()
+    (carried,) = books.positions()
+    assert (holding.symbol, holding.quantity, holding.average_price) == ("RELIANCE", 10, 90)
+    assert (carried.symbol, carried.quantity, carried.overnight_quantity) == ("TCS", -5, -5)
+    assert (books.charges, books.cash, books.day_positions()) == (0, cash, [])
+    # Carried from 110, marked at 99 yesterday and 100 now: profit 50 in all, a loss of 5 today.
+    assert (carried.pnl, carried.m2m) == (50, -5)
+
+
+def test_holdings_that_were_sold_leave_overnight():
+    books = account(holdings=[Holding(symbol="TCS", exchange="NSE", quantity=D(10), average_price=D(90))])
+    books.apply(trade("SELL", 10, 100, product="CNC", symbol="TCS"))
+    books.roll(NEXT_DAY)
+    assert (books.holdings(), books.positions(), books.sellable("NSE", "TCS")) == ([], [], 0)
+
+
+def test_an_exit_needs_no_funds_but_turning_round_does():
+    market = Market(cash=201)
+    market.place("BUY", 10, price=100.05)
+    assert market.order(market.place("SELL", 10, price=101)).status == "OPEN"
+    assert market.order(market.place("SELL", 15, price=101)).status == "REJECTED"
+
+
+def test_shares_in_a_working_delivery_sale_cannot_be_sold_twice():
+    held = [Holding(symbol="RELIANCE", exchange="NSE", quantity=D(10), average_price=D(90))]
+    market = Market(holdings=held)
+    market.place("SELL", 6, price=101, product="CNC")
+    assert market.exchange.account.sellable("NSE", "RELIANCE") == 10
+    with pytest.raises(Refusal, match="5 quantity exceeds 4"):
+        market.place("SELL", 5, price=101, product="CNC")
+
+
+def test_unrealised_profit_follows_the_last_price():
+    market = Market()
+    market.place("BUY", 10, price=100.05)
+    market.show(1, row(last=103))
+    assert market.exchange.account.margins().unrealised == D("29.50")
+
+
+FILLS = st.lists(
+    st.tuples(
+        st.sampled_from(["BUY", "SELL"]),
+        st.integers(1, 5_000),
+        st.integers(1, 4_000_000).map(lambda ticks: D(ticks) / 20),
+        st.sampled_from(["RELIANCE", "TCS"]),
+        st.sampled_from(["MIS", "CNC"]),
+    ),
+    max_size=30,
+)
+
+
+@given(fills=FILLS)
+def test_cash_cost_profit_and_charges_add_up_exactly(fills):
+    books = account(cash=50_000)
+    total = D(0)
+    for number, (side, quantity, price, symbol, product) in enumerate(fills):
+        bill = books.apply(trade(side, quantity, price, order=str(number % 5), symbol=symbol, product=product))
+        total += bill.total
+    rows = books.positions()
+    cost = sum((p.quantity * p.last_price - p.unrealised for p in rows), D(0))
+    realised = sum((p.realised for p in rows), D(0))
+    assert books.charges == total
+    assert books.cash + cost == 50_000 + realised - books.charges
+    assert books.cash == 50_000 + sum((p.value for p in rows), D(0)) - books.charges
+    assert all(p.pnl == p.value + p.quantity * p.last_price for p in rows)
+    assert books.margins().net == 50_000 + realised - books.charges - books.used

@@ -1,0 +1,77 @@
+"""The verb `exchange` as a person starts it: one line of addresses, a stop by signal, sentences for mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tradebot.__main__ import run
+from tradebot.clock import IST, from_iso
+from tradebot.exchange.event_log import read_log
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "tradebot", "exchange", "--at", "2026-11-23T10:00", "--speed", "60"]
+
+
+def start(*options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *options], cwd=REPOSITORY, env=dict(os.environ), stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_prints_its_addresses_serves_and_stops_at_a_signal(number: signal.Signals, tmp_path: Path) -> None:
+    log = tmp_path / "exchange.jsonl"
+    with start("--symbols", "TCS,INFY", "--cash", "75000.50", "--log", str(log)) as process:
+        try:
+            assert process.stdout is not None
+            said = json.loads(process.stdout.readline())
+            with urllib.request.urlopen(said["kite"]["rest"] + "/clock") as answer:
+                clock = json.load(answer)
+            process.send_signal(number)
+            rest, _ = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert (process.returncode, rest) == (0, "")
+    assert said["kite"]["ticker"].startswith("ws://127.0.0.1:")
+    assert from_iso("2026-11-23T10:00", IST) <= said["clock"]["market"] < clock["market_ns"]
+    assert clock["speed"] == said["clock"]["speed"] == 60
+    kinds = {row["kind"]: row for row in read_log(log)}
+    assert kinds["session"]["cash"] == "75000.50"
+    assert kinds["end"]["reason"] == "stopped"
+
+
+def test_it_stops_by_itself_after_the_time_given() -> None:
+    with start("--symbols", "TCS", "--for", "100ms") as process:
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--at", "2026-11-22T10:00"], "the market is closed on 2026-11-22; the next trading day is 2026-11-23"),
+        (["--prices", "recorded"], "--prices recorded needs --path"),
+        (["--resume"], "--resume needs the --log of an earlier run"),
+        (["--cash", "much"], "'much' is not an amount of rupees"),
+        (["--for", "soon"], "should be a duration such as 90s"),
+        (["--at", "noon"], "'noon' is not a time such as"),
+    ],
+)
+def test_a_mistake_is_one_sentence(options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["exchange", *options]) != 0
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_log_is_not_mixed_into_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "old.jsonl"
+    log.write_text('{"kind":"end"}\n')
+    assert run(["exchange", "--log", str(log)]) == 78
+    assert "add --resume" in capsys.readouterr().err

@@ -1,0 +1,164 @@
+"""Execution: the row is durable before the request leaves, once; what the venue answers becomes one outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import pytest
+
+from tradebot.clock import SECOND, WallClock
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Cancel, Command, Outcome, Submit
+from tradebot.domain.order import OrderEvent, OrderKind, OrderRequest, Purpose, Side
+from tradebot.errors import AccessDenied, OutcomeUnknown
+from tradebot.stages.execution import Execution
+from tradebot.venues.venue import Accepted, NotSent, Refused, Reply
+
+
+def request(order_id: str = "T1", *, symbol: str = "AAA", decided_at: int | None = None) -> OrderRequest:
+    return OrderRequest(
+        order_id=order_id,
+        symbol=symbol,
+        exchange="NSE",
+        side=Side.BUY,
+        kind=OrderKind.MARKET,
+        quantity=Decimal(1),
+        purpose=Purpose.ENTRY,
+        decided_at=WallClock().monotonic() if decided_at is None else decided_at,
+    )
+
+
+class Tape:
+    """Records in one list what was appended, made durable, sent and posted; the order is what the tests look at."""
+
+    def __init__(self, answer: Callable[[OrderRequest], Reply] | None = None) -> None:
+        self.events: list[str] = []
+        self.posted: list[Outcome | Command] = []
+        self.news = asyncio.Event()
+        self.answer = answer or (lambda r: Accepted(venue_order_id="V1"))
+        self.disk = asyncio.Event()
+        self.disk.set()
+        self.doubts = 0
+
+    # the journal
+    def append(self, kind: str, message: Message, *, at: int) -> int:
+        self.events.append(f"append {message.event}")  # type: ignore[attr-defined]
+        return len(self.events)
+
+    async def durable(self, ticket: int | None = None) -> None:
+        await self.disk.wait()
+        self.events.append("durable")
+
+    # the broker
+    async def submit(self, order: OrderRequest) -> Reply:
+        self.events.append(f"send {order.order_id}")
+        return self.answer(order)
+
+    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
+        self.events.append(f"cancel {venue_order_id}")
+        return self.answer(request(order_id))
+
+    def post(self, message: Outcome | Command) -> None:
+        self.posted.append(message)
+        self.news.set()
+
+    def doubt(self) -> None:
+        self.doubts += 1
+        self.news.set()
+
+    def facts(self) -> list[OrderEvent]:
+        return [m.fact.event for m in self.posted if isinstance(m, Outcome)]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                self.news.clear()
+                await self.news.wait()
+
+
+@asynccontextmanager
+async def running(tape: Tape, **options: float) -> AsyncIterator[Execution]:
+    execution = Execution(
+        broker=tape,  # type: ignore[arg-type]
+        journal=tape,
+        clock=WallClock(),
+        post=tape.post,
+        doubt=tape.doubt,
+        measure=lambda name, ns: None,
+        **options,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        lanes = [tasks.create_task(execution.run(i)) for i in range(execution.lanes)]
+        yield execution
+        for lane in lanes:
+            lane.cancel()
+
+
+async def test_the_sending_row_is_durable_before_the_request_leaves() -> None:
+    tape = Tape()
+    async with running(tape) as execution:
+        await execution.put(Submit(request=request()))
+        await tape.until(lambda: OrderEvent.ACCEPTED in tape.facts())
+    assert tape.events == ["append sending", "durable", "send T1"]
+    assert tape.facts() == [OrderEvent.SENDING, OrderEvent.ACCEPTED]
+
+
+async def test_nothing_leaves_while_the_disk_is_slow_and_trading_halts() -> None:
+    tape = Tape()
+    tape.disk.clear()
+    async with running(tape, durable_within_s=0.05) as execution:
+        await execution.put(Submit(request=request()))
+        await tape.until(lambda: any(isinstance(m, Command) for m in tape.posted))
+    assert "send T1" not in tape.events
+    assert tape.facts() == [OrderEvent.SENDING, OrderEvent.NOT_SENT]
+
+
+def raising(error: Exception) -> Callable[[OrderRequest], Reply]:
+    def answer(order: OrderRequest) -> Reply:
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "event", "doubts", "halts"),
+    [
+        (lambda r: Refused(reason="margin"), OrderEvent.REFUSED, 0, 0),
+        (lambda r: NotSent(reason="no route"), OrderEvent.NOT_SENT, 0, 0),
+        (raising(OutcomeUnknown("no answer")), OrderEvent.AMBIGUOUS, 1, 0),
+        (raising(AccessDenied("token")), OrderEvent.REFUSED, 0, 1),
+    ],
+)
+async def test_each_answer_has_its_outcome_and_nothing_is_sent_twice(
+    answer: Callable[[OrderRequest], Reply], event: OrderEvent, doubts: int, halts: int
+) -> None:
+    tape = Tape(answer)
+    async with running(tape) as execution:
+        await execution.put(Submit(request=request()))
+        await tape.until(lambda: execution.pending == 0 or len(tape.facts()) == 2)
+        await execution.put(Submit(request=request("T2", symbol="AAA")))
+        await tape.until(lambda: len(tape.facts()) == 4)
+    assert tape.facts()[1] is event
+    assert (tape.doubts // 2, len([m for m in tape.posted if isinstance(m, Command)]) // 2) == (doubts, halts)
+    assert [e for e in tape.events if e.startswith("send")] == ["send T1", "send T2"]
+
+
+async def test_an_entry_whose_turn_comes_too_late_lapses_unsent() -> None:
+    tape = Tape()
+    async with running(tape, deadline_s=1.0) as execution:
+        await execution.put(Submit(request=request(decided_at=WallClock().monotonic() - 2 * SECOND)))
+        await tape.until(lambda: bool(tape.facts()))
+    assert tape.facts() == [OrderEvent.LAPSED]
+    assert tape.events == []
+
+
+async def test_a_cancel_waits_for_its_row_and_a_refusal_is_looked_up() -> None:
+    tape = Tape(lambda r: Refused(reason="already complete"))
+    async with running(tape) as execution:
+        await execution.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
+        await tape.until(lambda: tape.doubts == 1)
+    assert tape.events == ["durable", "cancel V1"]
+    assert tape.facts() == [OrderEvent.CANCEL_REFUSED]

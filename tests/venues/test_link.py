@@ -1,0 +1,178 @@
+"""The link retries or gives up in one place, waits with jitter, reports a change once, and ends silent connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from tradebot.clock import SECOND, ManualClock
+from tradebot.errors import AccessDenied, LinkLost
+from tradebot.venues.link import Backoff, Throttled, keep, listen
+
+Session = Callable[[Callable[[], None]], None]
+
+
+class Enough(Exception):
+    """Ends an endless loop of a test; a stand-in for a bug, which `keep` must let through."""
+
+
+@dataclass
+class Script:
+    """Plays connections in order, then raises Enough; records what was reported and how long was waited."""
+
+    steps: list[Session]
+    clock: ManualClock = field(default_factory=ManualClock)
+    reports: list[str] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+
+    async def connect(self, up: Callable[[], None]) -> None:
+        self.starts.append(self.clock.now)
+        if not self.steps:
+            raise Enough
+        self.steps.pop(0)(up)
+
+    async def run(self, backoff: Backoff | None = None, seed: int = 1) -> None:
+        async def slept(seconds: float) -> None:
+            self.waits.append(seconds)
+
+        self.clock.on_sleep = slept
+        await keep(
+            self.connect,
+            lambda: self.reports.append("up"),
+            lambda reason: self.reports.append(f"down: {reason}"),
+            clock=self.clock,
+            rng=np.random.default_rng(seed),
+            backoff=backoff,
+        )
+
+
+def fails(error: Exception) -> Session:
+    def session(_up: Callable[[], None]) -> None:
+        raise error
+
+    return session
+
+
+def works_then_fails(reason: str) -> Session:
+    def session(up: Callable[[], None]) -> None:
+        up()
+        up()
+        raise LinkLost(reason)
+
+    return session
+
+
+async def test_each_change_is_reported_once_and_the_first_report_is_whatever_comes_first() -> None:
+    script = Script([fails(LinkLost("a")), fails(LinkLost("b")), works_then_fails("c"), fails(LinkLost("d"))])
+    with pytest.raises(Enough):
+        await script.run()
+    assert script.reports == ["down: a", "up", "down: c"]
+
+
+async def test_a_connection_that_ends_by_itself_is_lost_too() -> None:
+    script = Script([lambda up: up()])
+    with pytest.raises(Enough):
+        await script.run()
+    assert script.reports == ["up", "down: the connection ended"]
+
+
+async def test_denied_access_is_fatal_at_once_and_reported() -> None:
+    script = Script([works_then_fails("a"), fails(AccessDenied("token")), fails(LinkLost("never"))])
+    with pytest.raises(AccessDenied, match="token"):
+        await script.run()
+    assert script.reports == ["up", "down: a"]
+    assert len(script.starts) == 2
+
+
+async def test_a_bug_passes_through_untouched() -> None:
+    script = Script([fails(ZeroDivisionError("bug"))])
+    with pytest.raises(ZeroDivisionError):
+        await script.run()
+    assert script.waits == []
+
+
+async def test_waits_are_jittered_below_a_ceiling_that_doubles_up_to_the_longest() -> None:
+    script = Script([fails(LinkLost("x"))] * 40)
+    with pytest.raises(Enough):
+        await script.run()
+    ceilings = [min(60.0, 0.5 * 2**i) for i in range(40)]
+    assert all(0 <= wait <= ceiling for wait, ceiling in zip(script.waits, ceilings, strict=True))
+    assert max(script.waits) > 30
+    assert len(set(script.waits)) == 40
+
+
+async def test_the_same_seed_waits_the_same_and_another_seed_does_not() -> None:
+    runs = []
+    for seed in (1, 1, 2):
+        script = Script([fails(LinkLost("x"))] * 5)
+        with pytest.raises(Enough):
+            await script.run(seed=seed)
+        runs.append(script.waits)
+    assert runs[0] == runs[1] != runs[2]
+
+
+async def test_a_throttled_connection_waits_long_from_the_first_time() -> None:
+    script = Script([fails(Throttled("429"))])
+    with pytest.raises(Enough):
+        await script.run()
+    assert 60 <= script.waits[0] <= 120
+
+
+async def test_a_steady_connection_starts_the_backoff_over_and_a_brief_one_does_not() -> None:
+    def lasts(seconds: int) -> Session:
+        def session(up: Callable[[], None]) -> None:
+            up()
+            script.clock.now += seconds * SECOND
+            raise LinkLost("x")
+
+        return session
+
+    script = Script([*[fails(LinkLost("x"))] * 20, lasts(31), *[lasts(1)] * 20])
+    with pytest.raises(Enough):
+        await script.run()
+    assert script.waits[20] <= 0.5
+    assert max(script.waits[21:]) > 15
+
+
+async def test_the_tries_of_an_hour_are_capped() -> None:
+    script = Script([fails(LinkLost("x"))] * 30)
+    with pytest.raises(Enough):
+        await script.run(Backoff(first_s=0.001, longest_s=0.001, tries_per_hour=10))
+    for early, late in zip(script.starts, script.starts[10:], strict=False):
+        assert late - early >= 3600 * SECOND
+
+
+async def test_a_connection_without_a_frame_of_any_kind_is_lost() -> None:
+    async def nothing() -> bytes:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(LinkLost, match=r"no frame for 0\.01 s"):
+        await listen(nothing, lambda frame: None, silent_after_s=0.01)
+
+
+async def test_every_frame_renews_the_time_limit_and_reaches_the_reader() -> None:
+    loop = asyncio.get_running_loop()
+    frames: asyncio.Queue[bytes] = asyncio.Queue()
+    seen: list[str | bytes] = []
+    for i in range(6):
+        loop.call_later(0.02 * i, frames.put_nowait, bytes([i]))
+    with pytest.raises(LinkLost):
+        await listen(frames.get, seen.append, silent_after_s=0.06)
+    assert seen == [bytes([i]) for i in range(6)]
+
+
+async def test_a_reader_that_fails_is_not_taken_for_a_lost_link() -> None:
+    async def one() -> bytes:
+        return b"x"
+
+    def bad(_frame: str | bytes) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await listen(one, bad, silent_after_s=1)

@@ -1,0 +1,129 @@
+"""The command line: each verb loads its module under `cli/` only when it is used; errors become one sentence."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from tradebot import __version__
+from tradebot.errors import ExitCode, TradebotError
+
+VERBS = {  # verb -> (module:command, what `--help` says, so that listing the verbs loads none of them)
+    "run": ("run:run", "Trade: stream quotes, compute signals, send orders."),
+    "exchange": ("exchange:exchange", "Serve the simulated exchange on loopback."),
+    "why": ("journal:why", "Explain one order: signal, checks, states, fills."),
+    "orders": ("journal:orders", "List the orders in the journal."),
+    "trades": ("journal:trades", "List the fills in the journal."),
+    "positions": ("journal:positions", "List the positions the journal adds up to."),
+    "bars": ("journal:bars", "Print the recorded bars of a symbol."),
+    "verify": ("journal:verify", "Check the journal's hash chain row by row."),
+    "bench": ("bench:bench", "Measure this machine: feed, indicators, order path."),
+    "config": ("config:config", "Show and check the configuration."),
+    "service": ("system:service", "Print or install the systemd unit."),
+    "completion": ("system:completion", "Print the completion script of a shell."),
+    "version": ("system:version", "Print the version and those of what it stands on."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its verbs by name and imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order a person meets them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of a verb; None when there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        module, _, name = VERBS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(f"tradebot.cli.{module}"), name)
+        assert isinstance(command, click.Command), f"tradebot.cli.{module}:{name} is not a command"
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command of the first argument. Raises UsageError with the nearest verb."""
+        if args and not args[0].startswith("-") and args[0] not in VERBS:
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"No such command '{args[0]}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs with their sentences."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, sentence) for verb, (_, sentence) in VERBS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", prog_name="tradebot", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, envvar="TRADEBOT_DEBUG", help="Show tracebacks of errors.")
+def tradebot(debug: bool) -> None:
+    """An asyncio trading daemon: streams quotes, computes indicators in worker processes, trades, and survives.
+
+    The first run needs no account and no network: tradebot run --symbols RELIANCE,TCS
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(list(sys.argv[1:] if args is None else args)))
+
+
+def run(args: list[str]) -> int:
+    """Run the command line and return the exit code; every error a user can act on is one sentence on stderr."""
+    debug = "--debug" in args[:1] or os.environ.get("TRADEBOT_DEBUG", "0") not in ("", "0")
+    try:
+        result: Any = tradebot.main(args, prog_name="tradebot", standalone_mode=False)
+        sys.stdout.flush()
+    except TradebotError as error:
+        return _say(error, error.exit_code, debug=debug)
+    except BaseExceptionGroup as group:
+        ours = _only_ours(group)
+        if ours is None:
+            raise
+        return _say(ours, ours.exit_code, debug=debug)
+    except click.ClickException as error:
+        if debug:
+            raise
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("tradebot: interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader left (`| head`); what remains in the buffer would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ExitCode.OK
+    return result if isinstance(result, int) and not isinstance(result, bool) else ExitCode.OK
+
+
+def _only_ours(group: BaseExceptionGroup[BaseException]) -> TradebotError | None:
+    ours, others = group.split(TradebotError)
+    if ours is None or others is not None:
+        return None
+    leaf: BaseException = ours
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf if isinstance(leaf, TradebotError) else None
+
+
+def _say(error: TradebotError, code: int, *, debug: bool) -> int:
+    if debug:
+        raise error
+    # Several lines point into a file; each place starts its line, so that editors can follow it.
+    text = str(error)
+    click.echo(f"tradebot: the configuration is refused\n{text}" if "\n" in text else f"tradebot: {text}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The verbs `config show`, `check`, `schema` and `path`: what counts, where it came from, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tradebot.config import Config, Loaded, document, find, load_explained
+
+CONFIG_OPTION = click.option(
+    "-c", "--config", "path", metavar="FILE", help="Configuration file.  [env var: TRADEBOT_CONFIG]"
+)
+
+
+@click.group()
+def config() -> None:
+    """Show and check the configuration.
+
+    Later sources win: default, file, credential files, environment TRADEBOT_SECTION__KEY, options.
+    """
+
+
+@config.command()
+@CONFIG_OPTION
+@click.option("--origin", is_flag=True, help="Say beside each value where it came from.")
+@click.option("--defaults", is_flag=True, help="Print the defaults, ready to be saved as config.toml.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(path: str | None, origin: bool, defaults: bool, as_json: bool) -> None:
+    """Print every setting that counts; secrets are masked."""
+    loaded = Loaded(Config(), None, {}) if defaults else load_explained(path)
+    if as_json:
+        click.echo(json.dumps(_with_origins(loaded) if origin else document.plain(loaded.config), indent=2))
+    elif origin:
+        click.echo(document.render(loaded.config, head="", note=_origin_of(loaded)), nl=False)
+    else:
+        click.echo(document.render(loaded.config, head=document.HEAD if defaults else ""), nl=False)
+
+
+@config.command()
+@CONFIG_OPTION
+def check(path: str | None) -> None:
+    """Read the configuration as `run` would; exit 78 with every problem and its place."""
+    loaded = load_explained(path)
+    click.echo(f"{loaded.path or 'no file, the defaults'}: good; mode {loaded.config.app.mode}")
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON schema of config.toml."""
+    click.echo(document.schema_text(), nl=False)
+
+
+@config.command()
+@CONFIG_OPTION
+def path(path: str | None) -> None:
+    """Print the file that would be read; exit 1 when there is none."""
+    found = find(path)
+    if found is None:
+        click.echo("no configuration file; the defaults count", err=True)
+        raise SystemExit(1)
+    click.echo(str(found.resolve()))
+
+
+def _origin_of(loaded: Loaded) -> Callable[[tuple[str | int, ...], str], str]:
+    def note(key: tuple[str | int, ...], _description: str) -> str:
+        above = (key[:n] for n in range(len(key), 0, -1))
+        return next((loaded.origins[k] for k in above if k in loaded.origins), "default")
+
+    return note
+
+
+def _with_origins(loaded: Loaded) -> dict[str, Any]:
+    note = _origin_of(loaded)
+    flat: dict[str, Any] = {}
+    for section, table in document.plain(loaded.config).items():
+        tables = (
+            [((section, i), one) for i, one in enumerate(table)] if isinstance(table, list) else [((section,), table)]
+        )
+        for place, one in tables:
+            for key, value in one.items():
+                name = ".".join(map(str, (*place, key)))
+                flat[name] = {"value": value, "origin": note((*place, key), "")}
+    return flat

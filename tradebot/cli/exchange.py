@@ -1,0 +1,189 @@
+"""The verb `exchange`: serves the simulated exchange on loopback until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from contextlib import AsyncExitStack
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import click
+
+from tradebot.clock import IST, MarketClock, WallClock, from_iso
+from tradebot.config.values import seconds
+from tradebot.domain.message import Message
+from tradebot.errors import ConfigError
+from tradebot.exchange.snapshot import PriceSource
+from tradebot.markets.calendar import Session, TradingCalendar, day_of
+from tradebot.markets.symbols import parse_symbols
+
+MAX_SPEED = 3_600.0
+FIRST_SYMBOLS = "RELIANCE,TCS,INFY"
+
+
+class Plan(Message, frozen=True):
+    """What the options ask for, checked: `at` is the market ns to begin at, `for_s` None means until a signal."""
+
+    source: PriceSource
+    at: int
+    seed: int
+    speed: float
+    host: str
+    port: int
+    cash: Decimal
+    log: Path | None
+    resume: bool
+    for_s: float | None
+
+
+@click.command()
+@click.option("--symbols", help=f"A comma list, @FILE or an index name.  [default: {FIRST_SYMBOLS}, or all recorded]")
+@click.option("--prices", type=click.Choice(["synthetic", "recorded"]), default="synthetic", show_default=True)
+@click.option("--path", type=click.Path(path_type=Path, exists=True), help="Folder or file of recorded ticks.")
+@click.option(
+    "--at", help="Market time to begin at, IST, such as 2026-11-23T09:15.  [default: the last session's open]"
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Makes prices and delays repeat."
+)
+@click.option("--speed", type=click.FloatRange(0.01, MAX_SPEED), default=1.0, show_default=True, help="Market s per s.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on.  [default: any free one]")
+@click.option("--cash", default="50000", show_default=True, help="Rupees in the account.")
+@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Write what happens here, JSON lines.")
+@click.option("--resume", is_flag=True, help="Continue the account that --log recorded.")
+@click.option("--for", "duration", help="Stop after this long, such as 60s.  [default: at SIGINT or SIGTERM]")
+def exchange(
+    symbols: str | None,
+    prices: str,
+    path: Path | None,
+    at: str | None,
+    seed: int,
+    speed: float,
+    host: str,
+    port: int,
+    cash: str,
+    log: Path | None,
+    resume: bool,
+    duration: str | None,
+) -> None:
+    """Serve a simulated exchange that speaks Kite Connect, and print one JSON line of addresses when it is ready.
+
+    Prices end with the session; the books stay readable until a signal or the end of --for.
+    """
+    import uvloop
+
+    if log is not None and not resume and log.exists() and log.stat().st_size:
+        raise ConfigError(f"the log {log} exists; add --resume to continue its account, or name another file")
+    if resume and (log is None or not log.exists()):
+        raise ConfigError("--resume needs the --log of an earlier run")
+    begin = _moment(at) if at else None
+    source = _recorded(path, symbols) if prices == "recorded" else _synthetic(symbols or FIRST_SYMBOLS, seed, begin)
+    plan = Plan(
+        source=source,
+        at=begin if begin and begin > source.opens_at else source.opens_at,
+        seed=seed,
+        speed=speed,
+        host=host,
+        port=port,
+        cash=_rupees(cash),
+        log=log,
+        resume=resume,
+        for_s=_duration(duration),
+    )
+    uvloop.run(_serve(plan))
+
+
+async def _serve(plan: Plan) -> None:
+    from tradebot.exchange.event_log import EventLog
+    from tradebot.exchange.exchange import Exchange
+    from tradebot.exchange.latency import USUAL
+    from tradebot.exchange.server import serve
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        log = stack.enter_context(EventLog(plan.log))
+        clock = MarketClock(origin=plan.at, anchor=WallClock().monotonic(), speed=plan.speed)
+        market = Exchange(
+            plan.source,
+            clock,
+            seed=plan.seed,
+            cash=plan.cash,
+            latency=USUAL,
+            log=log,
+            resume=plan.log if plan.resume else None,
+        )
+        addresses = await stack.enter_async_context(
+            serve(market, clock, host=plan.host, port=plan.port, log=log if plan.log else None)
+        )
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(market.run(), name="exchange")
+            click.echo(json.dumps(addresses.render()))
+            try:
+                async with asyncio.timeout(plan.for_s):
+                    await stop.wait()
+            except TimeoutError:
+                pass
+            running.cancel()
+
+
+def _synthetic(text: str, seed: int, begin: int | None) -> PriceSource:
+    from tradebot.exchange.prices.synthetic import SyntheticPrices
+    from tradebot.markets.indices import has_derivatives
+    from tradebot.markets.listing import universe_for
+
+    symbols = parse_symbols(text, cwd=Path.cwd())
+    calendar = TradingCalendar()
+    day = day_of(begin if begin is not None else WallClock().wall())
+    if begin is None and not calendar.is_trading_day(day):
+        day = calendar.previous_trading_day(day)
+    session = _session(calendar, day, closes_early=all(map(has_derivatives, symbols)))
+    return SyntheticPrices(
+        universe_for(symbols, on=day), seed=seed, opens_at=session.opens_at, closes_at=session.closes_at
+    )
+
+
+def _recorded(path: Path | None, text: str | None) -> PriceSource:
+    from tradebot.exchange.prices.recorded import RecordedTicks
+
+    if path is None:
+        raise ConfigError("--prices recorded needs --path, the folder of the recorded ticks")
+    return RecordedTicks(path, symbols=parse_symbols(text, cwd=Path.cwd()) if text else None)
+
+
+def _session(calendar: TradingCalendar, day: date, *, closes_early: bool) -> Session:
+    session = calendar.session(day, has_derivatives=closes_early)
+    if session is None:
+        later = calendar.next_trading_day(day)
+        raise ConfigError(f"the market is closed on {day}; the next trading day is {later}")
+    return session
+
+
+def _moment(text: str) -> int:
+    try:
+        return from_iso(text, IST)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a time such as 2026-11-23T09:15", param_hint="--at") from None
+
+
+def _duration(text: str | None) -> float | None:
+    try:
+        return seconds(text) if text is not None else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--for") from None
+
+
+def _rupees(text: str) -> Decimal:
+    try:
+        cash = Decimal(text)
+    except InvalidOperation:
+        cash = Decimal("NaN")
+    if not cash.is_finite() or cash < 0 or cash * 100 != (cash * 100).to_integral_value():
+        raise click.BadParameter(f"{text!r} is not an amount of rupees such as 50000", param_hint="--cash")
+    return cash

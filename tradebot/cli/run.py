@@ -1,0 +1,120 @@
+"""The verb `run`: the daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.option("-c", "--config", "config_path", type=click.Path(dir_okay=False), help="The config.toml to use.")
+@click.option("--symbols", help='RELIANCE,TCS or an index name or "@file".')
+@click.option("--strategy", "strategy", multiple=True, help="A shipped name or path/to/file.py:Class; may be repeated.")
+@click.option("--for", "stop_after", help="Stop cleanly after this long: 60s, 5m, 6h.")
+@click.option("--mode", type=click.Choice(["paper", "live"]), help="paper (default) or live.")
+@click.option("--state-dir", type=click.Path(file_okay=False), help="Where journal and lock live.")
+@click.option("--interval", help="Length of a bar: 1s to 1d.")
+@click.option("--speed", type=float, help="Market seconds per second of the embedded exchange.")
+@click.option("--seed", type=int, help="Seed of the embedded exchange.")
+@click.option("--prices", help="Recorded prices for the embedded exchange: a file or folder.")
+@click.option("--workers", help='Worker processes, 0 for none, or "auto".')
+@click.option("--exchange", "exchange_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Trade on a running `tradebot exchange`: the file holding the line it printed.")  # fmt: skip
+@click.option(
+    "--exchange-log", type=click.Path(dir_okay=False, path_type=Path), help="Where the embedded exchange logs."
+)
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.option("--log-format", type=click.Choice(["auto", "json", "text"]))
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before trading live.")
+def run(
+    config_path: str | None, exchange_file: Path | None, exchange_log: Path | None, yes: bool, **given: Any
+) -> None:
+    """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
+    from tradebot.config import load
+
+    config = load(config_path, dict(_overrides(given)))
+    if config.app.mode == "live" and not yes:
+        click.confirm(f"Trade REAL money on account {config.kite.account_id}?", abort=True, err=True)
+    exchange = None if exchange_file is None else _addresses(exchange_file)
+    _run(config, exchange, exchange_log)
+
+
+def _overrides(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    keys = {
+        "symbols": "app.symbols", "stop_after": "app.stop_after", "mode": "app.mode", "state_dir": "app.state_dir",
+        "interval": "bars.interval", "speed": "exchange.speed", "seed": "exchange.seed", "prices": "exchange.path",
+        "workers": "analysis.workers", "log_level": "log.level", "log_format": "log.format",
+    }  # fmt: skip
+    for name, key in keys.items():
+        if given[name] is not None:
+            yield key, given[name]
+    if given["prices"] is not None:
+        yield "exchange.prices", "recorded"
+    if given["strategy"]:
+        yield "strategy", [{"name": name} for name in given["strategy"]]
+
+
+def _addresses(path: Path) -> dict[str, Any]:
+    from tradebot.errors import DataError
+
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
+        missing = {"rest", "ticker", "api_key", "access_token"} - found["kite"].keys() or {
+            "market", "monotonic", "speed"
+        } - found["clock"].keys()  # fmt: skip
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        raise DataError(f"{path} is not the line that `tradebot exchange` prints: {error!r}") from error
+    if missing:
+        raise DataError(
+            f"{path} lacks {', '.join(sorted(missing))}; it should be the line that `tradebot exchange` prints"
+        )
+    return found
+
+
+def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None) -> None:
+    import uvloop
+
+    from tradebot.app import Options, order_prefix, run_number
+    from tradebot.app import run as run_daemon
+    from tradebot.clock import WallClock
+    from tradebot.ops import logs
+    from tradebot.ops.systemd import Notifier
+
+    number = run_number(WallClock())
+    options = Options(run_id=order_prefix(number), run_number=number, exchange=exchange, exchange_log=exchange_log)
+    secrets = [config.kite.api_key.get_secret_value(), config.kite.access_token.get_secret_value()]
+    log = logs.configure(
+        level=config.log.level, format=config.log.format, run_id=options.run_id, mode=config.app.mode,
+        secrets=[s for s in secrets if s],
+    )  # fmt: skip
+    logger = logs.get("daemon")
+
+    def tell(event: str, level: str = "info", **fields: Any) -> None:
+        getattr(logger, level)(event, **fields)
+
+    try:
+        uvloop.run(run_daemon(config, options, tell=tell, notifier=Notifier(os.environ, pid=os.getpid())))
+    except BaseExceptionGroup as group:
+        raise _cause(group) from group
+    finally:
+        log.close()
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    from tradebot.errors import TradebotError
+
+    leaves = list(_leaves(group))
+    return next((e for e in leaves if isinstance(e, TradebotError)), leaves[0])
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

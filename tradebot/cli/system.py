@@ -1,0 +1,124 @@
+"""The verbs about this machine: `service` (the systemd unit), `completion` and `version`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from tradebot import __version__
+from tradebot.config import load
+from tradebot.errors import StateError
+from tradebot.markets.symbols import parse_symbols
+from tradebot.ops import unit
+
+STANDS_ON = (
+    "aiohttp",
+    "asyncpg",
+    "websockets",
+    "uvloop",
+    "numpy",
+    "pandas",
+    "TA-Lib",
+    "structlog",
+    "orjson",
+    "msgspec",
+)
+
+
+@click.group()
+def service() -> None:
+    """Print or install the systemd unit."""
+
+
+def _unit_options(command: click.decorators.FC) -> click.decorators.FC:
+    for option in (
+        click.option("--credentials", type=click.Path(path_type=Path), help="Folder with kite__api_key and the like."),
+        click.option("--user", help="Run as this user.  [default: one that exists only while it runs]"),
+        click.option("--symbols", help="What to trade.  [default: as the configuration says]"),
+        click.option("-c", "--config", "config", type=click.Path(path_type=Path), help="Configuration file."),
+    ):
+        command = option(command)
+    return command
+
+
+@service.command("print")
+@_unit_options
+def print_(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> None:
+    """Print the unit to standard output."""
+    click.echo(_unit(config, symbols, user, credentials), nl=False)
+
+
+@service.command()
+@_unit_options
+@click.option("--path", type=click.Path(path_type=Path), default=unit.SYSTEM_UNIT, show_default=True, help="Where to.")
+@click.option("-y", "--yes", is_flag=True, help="Replace an existing unit without asking.")
+def install(
+    config: Path | None, symbols: str | None, user: str | None, credentials: Path | None, path: Path, yes: bool
+) -> None:
+    """Write the unit file and say what to do next."""
+    text = _unit(config, symbols, user, credentials)
+    if path.exists() and not yes and path.read_text(encoding="utf-8", errors="replace") != text:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"{path} exists and differs; give --yes to replace it")
+        click.confirm(f"{path} exists and differs; replace it?", abort=True, err=True)
+    fresh = path.with_name(path.name + ".new")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.chmod(0o644)
+        os.replace(fresh, path)
+    except OSError as error:
+        raise StateError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from error
+    click.echo(f"{path} written; next: systemctl daemon-reload && systemctl enable --now {path.name}")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of SHELL, to be sourced by it."""
+    script = get_completion_class(shell)
+    assert script is not None, f"click has no completion for {shell}"
+    root = click.get_current_context().find_root().command
+    click.echo(script(root, {}, "tradebot", "_TRADEBOT_COMPLETE").source())
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def version(as_json: bool) -> None:
+    """Print the version and those of what it stands on."""
+    versions = {"tradebot": __version__, "python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in STANDS_ON}
+    if as_json:
+        click.echo(json.dumps(versions))
+    else:
+        for name, number in versions.items():
+            click.echo(f"{name:<12}{number}")
+
+
+def _unit(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> str:
+    if symbols is not None:
+        parse_symbols(symbols, cwd=Path.cwd())
+    if config is not None:
+        load(config, {"app.symbols": symbols})
+    return unit.render(
+        executable=_executable(),
+        config=config.resolve() if config else None,
+        symbols=symbols,
+        user=user,
+        credentials=credentials.resolve() if credentials else None,
+    )
+
+
+def _executable() -> list[str]:
+    beside = Path(sys.executable).with_name("tradebot")
+    if beside.is_file():
+        return [str(beside)]
+    installed = shutil.which("tradebot")
+    return [installed] if installed else [sys.executable, "-m", "tradebot"]

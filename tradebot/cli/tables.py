@@ -1,0 +1,53 @@
+"""How the verbs print lists: a table on a terminal, tab-separated lines in a pipe, JSON when asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDE = 160  # columns, where no terminal says how many there are
+NUMBERS = frozenset(
+    {"quantity", "filled", "price", "average_price", "realized", "bought", "sold", "after_ms"}
+    | {"open", "high", "low", "close", "volume"}
+)
+
+
+def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Print rows that share their keys, for whoever is reading; without rows JSON is `[]` and people read `none`."""
+    if as_json:
+        click.echo(json.dumps(list(rows), indent=2))
+    elif not rows:
+        click.echo("none", err=True)
+    elif sys.stdout.isatty():
+        table(rows)
+    else:
+        for line in (rows[0], *(row.values() for row in rows)):
+            click.echo("\t".join(printable(value) for value in line))
+
+
+def table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print a table of at least one row; a column without any value is left out."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    used = [name for name in rows[0] if any(row[name] != "" for row in rows)]
+    for name in used:
+        drawn.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(printable(row[name])) for name in used))
+    Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(drawn)
+
+
+def say(line: str) -> None:
+    """Print one line."""
+    click.echo(printable(line))
+
+
+def printable(value: Any) -> str:
+    """Return `value` as text that can neither move the cursor nor break the line: a venue may have written it."""
+    return "".join(c if c.isprintable() else " " for c in str(value))

@@ -1,0 +1,7 @@
+"""File, credentials, environment and options become one frozen `Config`; a bad value is refused with its place."""
+
+from tradebot.config.sections import Config, StrategySection
+from tradebot.config.sources import Loaded, find, load, load_explained
+from tradebot.config.values import seconds
+
+__all__ = ["Config", "Loaded", "StrategySection", "find", "load", "load_explained", "seconds"]

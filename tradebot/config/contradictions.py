@@ -1,0 +1,45 @@
+"""What no single key is to blame for: settings that are each allowed and do not fit together."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+from tradebot.config.sections import Config
+
+
+def contradictions(config: Config) -> list[tuple[tuple[str, str], str]]:
+    """Return what no single key is to blame for, as ((section, key), sentence)."""
+    risk, app, kite = config.risk, config.app, config.kite
+    found: list[tuple[tuple[str, str], str]] = []
+    ladder = ("order_notional", "max_order_notional", "max_position_notional", "max_gross_notional")
+    rates = ("orders_per_second", "orders_per_minute", "orders_per_day")
+    for names in (ladder, rates):
+        for low, high in itertools.pairwise(names):
+            if getattr(risk, low) > getattr(risk, high):
+                found.append((("risk", low), f"is {getattr(risk, low)}, more than {high} ({getattr(risk, high)})"))
+    if config.execution.product not in risk.permitted_products:
+        found.append((("execution", "product"), f"{config.execution.product} is not in risk.permitted_products"))
+    if risk.entries_until > risk.square_off_at:
+        found.append((("risk", "entries_until"), f"is later than square_off_at ({risk.square_off_at})"))
+    if config.exchange.prices == "recorded" and config.venue.name == "embedded" and not config.exchange.path:
+        found.append((("exchange", "path"), "must name the files when prices are recorded"))
+    if not app.symbols:
+        found.append((("app", "symbols"), "names no symbol to trade"))
+    if config.venue.name == "kite":
+        found += [
+            (("kite", key), f"is missing; put it into the environment as TRADEBOT_KITE__{key.upper()}")
+            for key in ("api_key", "access_token")
+            if not getattr(kite, key).get_secret_value()
+        ]
+    if app.mode == "live" and config.venue.name == "embedded":
+        found.append((("app", "mode"), "is live, but venue.name is the embedded exchange; name a real venue"))
+    if app.mode == "live" and config.venue.name == "kite":
+        if not kite.account_id:
+            found.append((("kite", "account_id"), "must name the account that live mode may trade"))
+        found += [
+            (("kite", key), "must be encrypted (https, wss) in live mode")
+            for key in ("rest", "ticker")
+            if not re.match("https|wss", getattr(kite, key))
+        ]
+    return found

@@ -1,0 +1,119 @@
+"""Words for what is wrong with a configuration: every problem with its place, the line, a caret and a suggestion."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from tradebot.config import position
+from tradebot.config.sections import Config
+
+Path = position.Path
+SECRETS = frozenset({("kite", "api_key"), ("kite", "access_token")})
+
+
+class Excerpt:
+    """The text of a configuration file, able to show the line of a key."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name, self.lines, self._places = name, text.splitlines(), position.positions(text)
+
+    def line(self, path: Path) -> int | None:
+        """Return the line of a key, or of the nearest table around it."""
+        place = self._place(path)
+        return place[0] if place else None
+
+    def point(self, path: Path, message: str) -> str:
+        """Return `file:line:column: message`, the source line and a caret."""
+        place = self._place(path)
+        if place is None:
+            return f"{self.name}: {message}"
+        return self.point_at(*place, message, show=not any(path[: len(s)] == s for s in SECRETS))
+
+    def point_at(self, line: int, column: int, message: str, *, show: bool = True) -> str:
+        """Return the same for a known place; `show` is False where the line holds a secret."""
+        head = f"{self.name}:{line}:{column}: {message}"
+        if not show or not 1 <= line <= len(self.lines):
+            return head
+        source = "".join(c if c.isprintable() else " " for c in self.lines[line - 1])[:200]
+        word = re.match(r"[\w.-]+", source[column - 1 :])
+        return f"{head}\n    {source}\n    {' ' * (column - 1)}{'^' * len(word[0] if word else '^')}"
+
+    def _place(self, path: Path) -> tuple[int, int] | None:
+        return next((self._places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._places), None)
+
+
+def of_validation(error: ValidationError) -> list[tuple[Path, str]]:
+    """Return every problem of a refused configuration, as (path of the key, sentence)."""
+    found: dict[Path, str] = {}
+    for detail in error.errors(include_url=False, include_context=True, include_input=False):
+        path = _own_path(detail["loc"])
+        found.setdefault(path, _sentence(path, detail["type"], detail["msg"], detail.get("ctx", {})))
+    return list(found.items())
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """Return `("strategy", 0, "name")` as `strategy[0].name`."""
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return `, did you mean x?` where something known is close, else nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def keys_at(path: Path) -> Mapping[str, Any]:
+    """Return the fields of the section at `path`; empty where there is none."""
+    model: Any = Config
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part) if model is not None else None
+        model = _model_of(field.annotation) if field is not None else None
+    return model.model_fields if model is not None else {}
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    options = (annotation, *typing.get_args(annotation))
+    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
+
+
+def _own_path(loc: tuple[int | str, ...]) -> Path:
+    # pydantic adds the tried member of a union to the place; a file has no such key.
+    keep: Path = ()
+    for part in loc:
+        parent = keys_at(keep)
+        if isinstance(part, str) and keep and not parent and keep[-1] != "params" and isinstance(keep[-1], str):
+            break
+        keep += (part,)
+    return keep
+
+
+def _sentence(path: Path, kind: str, message: str, context: Mapping[str, Any]) -> str:
+    last = str(path[-1]) if path else ""
+    if kind == "extra_forbidden":
+        what = "section" if len(path) == 1 else "key"
+        return f"unknown {what}{suggest(last, keys_at(path[:-1]))}"
+    if kind == "missing":
+        return "is missing"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"should be a table, [{dotted(path)}]"
+    if kind == "literal_error":
+        return f"should be {context['expected']}"
+    if kind in ("less_than_equal", "less_than"):
+        return f"should be {'at most' if 'le' in context else 'less than'} {_bound(context)}"
+    if kind in ("greater_than_equal", "greater_than"):
+        return f"should be {'at least' if 'ge' in context else 'more than'} {_bound(context)}"
+    text = message.removeprefix("Value error, ").replace("Input should", "should")
+    return text[:1].lower() + text[1:]
+
+
+def _bound(context: Mapping[str, Any]) -> str:
+    value = next(context[name] for name in ("le", "lt", "ge", "gt") if name in context)
+    return re.sub(r"^Decimal\('(.*)'\)$", r"\1", str(value))

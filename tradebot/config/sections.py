@@ -1,0 +1,279 @@
+"""The settings themselves: one frozen model per section of config.toml, each key with its default, bounds and meaning.
+
+Bounds are compiled in: a limit above its hard cap is refused, whatever the file says.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tradebot.clock import SECOND
+from tradebot.config.values import (
+    CRORE,
+    ClockTime,
+    Day,
+    DurationOrNever,
+    HttpAddress,
+    Interval,
+    Money,
+    Number,
+    Percent,
+    Product,
+    Products,
+    StreamAddress,
+    Symbols,
+    Whole,
+    Workers,
+    seconds,
+)
+
+
+class Section(BaseModel):
+    """A table of config.toml; unknown keys, NaN and infinity are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class AppSection(Section):
+    """What the daemon trades and where it keeps its memory."""
+
+    mode: Literal["paper", "live"] = Field(default="paper", description="paper: no real order leaves; live: real money")
+    symbols: Symbols = Field(
+        default=("RELIANCE", "TCS", "INFY"),
+        description='a list, an index name such as "NIFTY50", or "@file", one per line',
+    )
+    state_dir: Path = Field(default=Path("state"), description="journal and lock live here, readable by you alone")
+    stop_after: DurationOrNever = Field(default="never", description="stop cleanly after this long (90s, 5m, 6h)")
+
+    @property
+    def stop_after_s(self) -> float | None:
+        return None if self.stop_after == "never" else seconds(self.stop_after)
+
+
+class VenueSection(Section):
+    """Where quotes come from and orders go."""
+
+    name: Literal["embedded", "kite"] = Field(
+        default="embedded", description="embedded: the simulated exchange inside the daemon; kite: Zerodha Kite Connect"
+    )
+
+
+class KiteSection(Section):
+    """Zerodha Kite Connect. Keys belong into credential files or the environment, not here."""
+
+    rest: HttpAddress = Field(default="https://api.kite.trade", description="address of the HTTP API")
+    ticker: StreamAddress = Field(default="wss://ws.kite.trade", description="address of the stream")
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="credential file kite__api_key, or TRADEBOT_KITE__API_KEY"
+    )
+    access_token: SecretStr = Field(
+        default=SecretStr(""), description="of today's login: kite__access_token, or TRADEBOT_KITE__ACCESS_TOKEN"
+    )
+    account_id: str = Field(default="", max_length=32, description="live refuses to trade any account but this one")
+    mode: Literal["ltp", "quote", "full"] = Field(default="full", description="how much each streamed quote carries")
+
+
+class ExchangeSection(Section):
+    """The embedded exchange: a real server on loopback, with prices of its own."""
+
+    prices: Literal["synthetic", "recorded"] = Field(
+        default="synthetic", description="invented from the seed, or from files"
+    )
+    path: str = Field(default="", max_length=4096, description="file or folder of recorded prices")
+    seed: Annotated[Whole, Field(ge=0, le=2**63 - 1)] = Field(default=7, description="the same seed gives the same day")
+    speed: Annotated[Number, Field(ge=0.01, le=3600)] = Field(
+        default=60.0, description="market seconds per real second"
+    )
+    day: Day = Field(default="", description="trading day, 2026-11-23; empty: the newest one")
+    starts_at: ClockTime = Field(default="09:15", description="market time at which the daemon joins the day, IST")
+    latency_ms: Annotated[Number, Field(ge=0, le=60_000)] = Field(
+        default=5.0, description="real milliseconds from order to exchange"
+    )
+    cash: Money = Field(default=Decimal(50000), description="funds of the simulated account, in rupees")
+
+
+class FeedSection(Section):
+    """When quotes are too old to trade on."""
+
+    stale_after_s: Annotated[Number, Field(gt=0, le=60)] = Field(
+        default=15.0, description="no entry on a quote older than this"
+    )
+    silent_after_s: Annotated[Number, Field(ge=1, le=120)] = Field(
+        default=10.0, description="reconnect a stream that says nothing, heartbeats included"
+    )
+    poll_every_s: Annotated[Number, Field(ge=1, le=3600)] = Field(
+        default=1.0, description="fetch quotes over HTTP this often while the stream is down"
+    )
+
+
+class BarsSection(Section):
+    """How quotes become bars."""
+
+    interval: Interval = Field(default="1m", description="length of a bar, 1s to 1d")
+    grace_s: Annotated[Number, Field(ge=0, le=5)] = Field(
+        default=0.1, description="wait this long after a bar's end for late quotes"
+    )
+
+    @property
+    def interval_ns(self) -> int:
+        return round(seconds(self.interval) * SECOND)
+
+
+class AnalysisSection(Section):
+    """Indicator math and strategies, in worker processes."""
+
+    workers: Workers = Field(
+        default=1, description='processes; 0: inside the event loop; "auto": one less than the cores'
+    )
+    deadline_s: Annotated[Number, Field(gt=0, le=60)] = Field(
+        default=2.0, description="a worker slower than this is replaced and its signals are skipped"
+    )
+    warmup_bars: Annotated[Whole, Field(ge=0, le=10_000)] = Field(
+        default=200, description="past bars that indicators have seen before the first signal"
+    )
+
+
+class StrategySection(Section):
+    """One strategy; write the table again for another one."""
+
+    name: str = Field(min_length=1, max_length=4096, description='shipped name, or "path/to/file.py:Class"')
+    params: dict[str, int | Decimal | bool | str] = Field(
+        default={}, description="its parameters, such as { fast = 9 }"
+    )
+    symbols: Symbols = Field(default=(), description="the symbols it trades; empty: all")
+
+
+class RiskSection(Section):
+    """What the desk refuses. Rupees; live orders and unknown ones count at their worst."""
+
+    permitted_products: Products = Field(default=("MIS",), description="MIS intraday, CNC delivery, NRML carried")
+    allow_short: bool = Field(default=False, description="may a position go below zero")
+    order_notional: Annotated[Money, Field(le=CRORE)] = Field(
+        default=Decimal(10000), description="the size of an entry, where the strategy names no quantity"
+    )
+    max_order_quantity: Annotated[Whole, Field(ge=1, le=100_000)] = Field(
+        default=500, description="shares of one order"
+    )
+    max_order_notional: Annotated[Money, Field(le=CRORE)] = Field(
+        default=Decimal(20000), description="value of one order"
+    )
+    max_position_notional: Annotated[Money, Field(le=5 * CRORE)] = Field(
+        default=Decimal(25000), description="value held of one symbol, long or short"
+    )
+    max_gross_notional: Annotated[Money, Field(le=50 * CRORE)] = Field(
+        default=Decimal(100000), description="value held of all symbols, longs plus shorts"
+    )
+    max_daily_loss: Annotated[Money, Field(le=CRORE)] = Field(
+        default=Decimal(2500), description="loss of the day, open positions and charges included, that ends entries"
+    )
+    max_open_orders: Annotated[Whole, Field(ge=1, le=1000)] = Field(
+        default=20, description="working orders at one time"
+    )
+    price_collar_pct: Annotated[Percent, Field(le=20)] = Field(
+        default=Decimal(1), description="how far a price may lie from the last quote"
+    )
+    orders_per_second: Annotated[Whole, Field(ge=1, le=9)] = Field(
+        default=8, description="in any one second; the law wants fewer than 10"
+    )
+    orders_per_minute: Annotated[Whole, Field(ge=1, le=390)] = Field(default=200, description="the venue stops at 400")
+    orders_per_day: Annotated[Whole, Field(ge=1, le=4900)] = Field(default=2000, description="the venue stops at 5000")
+    duplicate_window_s: Annotated[Number, Field(ge=0, le=3600)] = Field(
+        default=5.0, description="an equal order within this time is a mistake"
+    )
+    max_signal_age_s: Annotated[Number, Field(gt=0, le=60)] = Field(
+        default=2.0, description="a signal older than this is not traded any more"
+    )
+    max_rejects_in_a_row: Annotated[Whole, Field(ge=1, le=100)] = Field(
+        default=3, description="then entries are halted"
+    )
+    entries_until: ClockTime = Field(default="15:00", description="no new position after this market time, IST")
+    square_off_at: ClockTime = Field(
+        default="15:10", description="intraday positions are closed at this market time, IST"
+    )
+
+
+class ExecutionSection(Section):
+    """How orders are sent."""
+
+    product: Product = Field(default="MIS", description="MIS intraday, CNC delivery, NRML carried")
+    order_kind: Literal["MARKET", "LIMIT"] = Field(
+        default="MARKET", description="MARKET is sent with protection, never raw"
+    )
+    protection_pct: Annotated[Percent, Field(le=10)] = Field(
+        default=Decimal("0.5"), description="how far from the last price a protected market order may fill"
+    )
+    on_stop: Literal["cancel", "flatten", "leave"] = Field(
+        default="cancel",
+        description="when the daemon stops: cancel working orders, also close positions, or touch nothing",
+    )
+
+
+class ReconcileSection(Section):
+    """How often the books are compared with the venue's."""
+
+    live_every_s: Annotated[Number, Field(ge=1, le=60)] = Field(default=5.0, description="while an order is working")
+    idle_every_s: Annotated[Number, Field(ge=5, le=120)] = Field(default=30.0, description="otherwise")
+
+
+class JournalSection(Section):
+    """The write-ahead journal: nothing is sent before its row is on disk."""
+
+    durable_within_s: Annotated[Number, Field(gt=0, le=60)] = Field(
+        default=5.0, description="a disk slower than this halts trading"
+    )
+    min_free_mb: Annotated[Whole, Field(ge=16, le=1_048_576)] = Field(
+        default=256, description="refuse to start with less room than this"
+    )
+
+
+class LogSection(Section):
+    """What is written to standard output."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is written")
+    format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto: text on a terminal, JSON elsewhere"
+    )
+
+
+class Config(BaseSettings):
+    """Every setting of one run. `Config()` is the defaults and reads nothing; `load` reads file and environment."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        env_prefix="TRADEBOT_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=False,
+    )
+
+    app: AppSection = AppSection()
+    venue: VenueSection = VenueSection()
+    kite: KiteSection = KiteSection()
+    exchange: ExchangeSection = ExchangeSection()
+    feed: FeedSection = FeedSection()
+    bars: BarsSection = BarsSection()
+    analysis: AnalysisSection = AnalysisSection()
+    strategy: tuple[StrategySection, ...] = (StrategySection(name="ema_cross"),)
+    risk: RiskSection = RiskSection()
+    execution: ExecutionSection = ExecutionSection()
+    reconcile: ReconcileSection = ReconcileSection()
+    journal: JournalSection = JournalSection()
+    log: LogSection = LogSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave only the arguments: `load` gathers the other sources itself, to name the origin of each value."""
+        return (init_settings,)

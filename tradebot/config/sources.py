@@ -1,0 +1,216 @@
+"""From file, credentials, environment and command line to one `Config`; each value knows where it came from.
+
+Later sources win: default < file < credential files < environment < command line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource, SettingsError
+
+from tradebot.config import problems
+from tradebot.config.contradictions import contradictions
+from tradebot.config.problems import Excerpt, dotted
+from tradebot.config.sections import Config
+from tradebot.errors import ConfigError
+
+KeyPath = tuple[str | int, ...]
+MAX_FILE_BYTES = 1 << 20  # a configuration is a page; anything this long is the wrong file
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration with the file it came from and, for each key that is no default, its origin in words."""
+
+    config: Config
+    path: Path | None
+    origins: Mapping[KeyPath, str]
+
+
+@dataclass
+class _Gathered:
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[KeyPath, str] = field(default_factory=dict)
+
+    def add(self, values: Mapping[str, Any], origin: Any) -> None:
+        _merge(self.values, values, (), lambda path: self.origins.__setitem__(path, origin(path)))
+
+    def origin(self, path: KeyPath) -> str:
+        above = (path[:n] for n in range(len(path), 0, -1))
+        below = (key for key in self.origins if key[: len(path)] == path)
+        return next((self.origins[key] for key in (*above, *below) if key in self.origins), "")
+
+
+def find(path: str | os.PathLike[str] | None = None) -> Path | None:
+    """Return the first of `path`, $TRADEBOT_CONFIG, ./config.toml, the user's and the system's file; None without any.
+
+    Raises ConfigError when a file that was asked for is not there.
+    """
+    for asked, by in ((path, "--config"), (os.environ.get("TRADEBOT_CONFIG"), "TRADEBOT_CONFIG")):
+        if asked:
+            if not Path(asked).exists():
+                raise ConfigError(f"{asked}: there is no such file ({by} names it)")
+            return Path(asked)
+    user = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    for place in (Path("config.toml"), Path(user) / "tradebot/config.toml", Path("/etc/tradebot/config.toml")):
+        if place.is_file():
+            return place
+    return None
+
+
+def load(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Return the settings of this run; `overrides` maps `section.key` to a value, None meaning not given.
+
+    Raises ConfigError whose text lists every problem with its place.
+    """
+    return load_explained(path, overrides).config
+
+
+def load_explained(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
+    """Return the same with the origin of each value."""
+    gathered, found = _Gathered(), find(path)
+    excerpt = None
+    complaints: list[tuple[KeyPath, str]] = []
+    if found is not None:
+        excerpt, values = _read(found)
+        lines = excerpt
+        gathered.add(values, lambda key: f"{lines.name}:{lines.line(key) or 1}")
+        complaints += _exposed_secrets(found, values)
+    gathered.add(_credentials(), lambda key: f"credential file {'__'.join(map(str, key))}")
+    gathered.add(_environment(), lambda key: f"environment TRADEBOT_{'__'.join(map(str, key)).upper()}")
+    gathered.add(_nested(overrides or {}), lambda key: "command line")
+    config = None
+    try:
+        config = Config(**gathered.values)
+        complaints += contradictions(config)
+    except ValidationError as error:
+        complaints += problems.of_validation(error)
+    if complaints:
+        raise ConfigError("\n".join(_located(gathered, excerpt, complaints)))
+    assert config is not None, "a refused configuration has at least one complaint"
+    return Loaded(config, found, gathered.origins)
+
+
+def _located(gathered: _Gathered, excerpt: Excerpt | None, complaints: Sequence[tuple[KeyPath, str]]) -> list[str]:
+    blocks: list[tuple[int, str]] = []
+    for path, sentence in complaints:
+        origin, message = gathered.origin(path), f"{dotted(path)}: {sentence}"
+        from_file = excerpt is not None and (not origin or origin.startswith(f"{excerpt.name}:"))
+        if from_file and excerpt is not None:
+            blocks.append((excerpt.line(path) or 0, excerpt.point(path, message)))
+        else:
+            blocks.append((1 << 30, f"{origin}: {message}" if origin else message))
+    return [text for _, text in sorted(blocks, key=lambda block: block[0])]
+
+
+def _read(path: Path) -> tuple[Excerpt, dict[str, Any]]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise ConfigError(f"{path}: is longer than {MAX_FILE_BYTES} bytes, so it is not a configuration")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}:1: is not UTF-8 text") from error
+    excerpt = Excerpt(str(path), text)
+    try:
+        return excerpt, tomllib.loads(text, parse_float=_exact)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_syntax(excerpt, str(error))) from error
+    except (RecursionError, ValueError) as error:  # nested too deep; an integer of too many digits
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+
+
+def _exact(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(f"{text} is not a number") from error
+
+
+def _syntax(excerpt: Excerpt, message: str) -> str:
+    match = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.DOTALL)
+    words = match[1] if match else message
+    words = words[:1].lower() + words[1:]
+    if match and match[2]:
+        return excerpt.point_at(int(match[2]), int(match[3]), words)
+    last = max(len(excerpt.lines), 1)
+    return excerpt.point_at(last, len(excerpt.lines[-1]) + 1 if excerpt.lines else 1, words)
+
+
+def _exposed_secrets(path: Path, values: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
+    if not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return []
+    return [
+        ((section, key), f"is a secret in a file that others can read; run chmod 600 {path}")
+        for section, key in sorted(problems.SECRETS)
+        if isinstance(table := values.get(section), dict) and table.get(key)
+    ]
+
+
+def _credentials() -> dict[str, Any]:
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder or not Path(folder).is_dir():
+        return {}
+    try:
+        return NestedSecretsSettingsSource(
+            EnvSettingsSource(Config), secrets_dir=folder, secrets_nested_delimiter="__", env_prefix=""
+        )()
+    except (SettingsError, OSError) as error:
+        raise ConfigError(f"credential files in {folder}: {error}") from error
+
+
+def _environment() -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in sorted(os.environ):
+        section, nested, key = name.upper().removeprefix("TRADEBOT_").partition("__")
+        if name.upper().startswith("TRADEBOT_") and nested and section.lower() not in Config.model_fields:
+            values[section.lower()] = {key.lower(): os.environ[name]}  # refused as an unknown section
+    try:
+        return values | EnvSettingsSource(Config)()
+    except SettingsError as error:
+        raise ConfigError(f"environment: {error}") from error
+
+
+def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in overrides.items():
+        if value is None:
+            continue
+        table = values
+        *tables, key = name.split(".")
+        for part in tables:
+            table = table.setdefault(part, {})
+        if isinstance(value, Mapping):
+            table.setdefault(key, {}).update({k: v for k, v in value.items() if v is not None})
+        else:
+            table[key] = value
+    return values
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any], path: KeyPath, note: Any) -> None:
+    for key, value in values.items():
+        here = (*path, key)
+        if isinstance(value, Mapping) and (isinstance(into.get(key), dict) or key not in into):
+            _merge(into.setdefault(key, {}), value, here, note)
+        else:
+            into[key] = value
+            note(here)
+            if isinstance(value, list):
+                for i, item in enumerate(value):
+                    for inner in item if isinstance(item, Mapping) else ():
+                        note((*here, i, inner))

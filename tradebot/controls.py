@@ -1,0 +1,79 @@
+"""From the config to the desk's rules: the gate with all its controls, the desk's settings, the bill of a fill."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tradebot.config import Config
+from tradebot.domain.instrument import Universe
+from tradebot.domain.order import Order, OrderFact, OrderKind
+from tradebot.markets.calendar import day_of
+from tradebot.markets.charges import fill_charges, segment_of
+from tradebot.stages.blotter import ChargesOf
+from tradebot.stages.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
+from tradebot.stages.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
+from tradebot.stages.gate.gate import Gate
+from tradebot.stages.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.stages.ordering import DeskSettings
+
+FASTEST_STALE_S = 1.0  # wall seconds; on a market clock that runs fast a shorter age is the scheduler's
+
+
+def gate(config: Config, *, speed: float) -> Gate:
+    """Return the gate of `[risk]`; `speed` is the market clock's, quotes age in market seconds."""
+    risk = config.risk
+    return Gate(
+        [
+            NotHalted(),
+            InSession(),
+            Permitted(products=risk.permitted_products, allow_short=risk.allow_short),
+            Sanity(),
+            Size(max_quantity=Decimal(risk.max_order_quantity), max_notional=risk.max_order_notional),
+            FreshData(max_age_s=max(config.feed.stale_after_s / speed, FASTEST_STALE_S)),
+            Collar(collar_pct=risk.price_collar_pct),
+            NoDuplicate(window_s=risk.duplicate_window_s),
+            OpenOrders(max_open=risk.max_open_orders),
+            MaxPosition(per_symbol=risk.max_position_notional, gross=risk.max_gross_notional),
+            ReduceOnly(),
+            DailyLoss(max_loss=risk.max_daily_loss),
+            MessageRate(
+                per_second=risk.orders_per_second, per_minute=risk.orders_per_minute, per_day=risk.orders_per_day
+            ),
+        ]
+    )
+
+
+def desk_settings(config: Config) -> DeskSettings:
+    """Return the desk's own rules."""
+    return DeskSettings(
+        order_notional=config.risk.order_notional,
+        product=config.execution.product,
+        order_kind=OrderKind(config.execution.order_kind),
+        protection_pct=config.execution.protection_pct,
+        max_daily_loss=config.risk.max_daily_loss,
+        max_rejects_in_a_row=config.risk.max_rejects_in_a_row,
+        signal_max_age_s=config.risk.max_signal_age_s,
+        on_stop=config.execution.on_stop,
+    )
+
+
+def charges_of(universe: Universe) -> ChargesOf:
+    """Return the function that bills a fill by the market's table of the fill's day."""
+
+    def bill(order: Order, fact: OrderFact) -> Decimal:
+        execution = fact.execution
+        assert execution is not None, "only a fill has charges"
+        if execution.symbol not in universe:
+            return Decimal(0)
+        instrument = universe.get(execution.symbol)
+        return fill_charges(
+            segment=segment_of(instrument.kind, execution.product),
+            side=execution.side,
+            quantity=execution.quantity,
+            price=execution.price,
+            on=day_of(execution.traded_at),
+            order_turnover=order.value,
+            exchange=execution.exchange,
+        ).total
+
+    return bill

@@ -1,0 +1,99 @@
+"""The embedded exchange: a real server on loopback inside the daemon, the venue of a first run and a rehearsal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, time
+from pathlib import Path
+
+from tradebot.clock import SECOND, MarketClock, WallClock
+from tradebot.config import Config
+from tradebot.domain.instrument import Universe
+from tradebot.errors import DataError
+from tradebot.exchange.event_log import EventLog
+from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.latency import Latency
+from tradebot.exchange.prices.recorded import RecordedTicks
+from tradebot.exchange.prices.synthetic import SyntheticPrices
+from tradebot.exchange.server import Addresses, serve
+from tradebot.exchange.snapshot import PriceSource
+from tradebot.markets.calendar import TradingCalendar, day_of, moment
+from tradebot.markets.listing import universe_for
+
+RESUME_BEFORE_END = 3600 * SECOND  # a day with less than this left is not resumed: the next one begins
+
+
+@asynccontextmanager
+async def embedded(
+    config: Config, *, symbols: Sequence[str], seen_until: int, log: Path, on_end: Callable[[str], None]
+) -> AsyncIterator[tuple[Addresses, MarketClock]]:
+    """Open the exchange of `config.exchange` for `symbols`; its time stands until the clock is released.
+
+    `seen_until` is the market ns that earlier runs reached: the same day goes on from there while enough of it is left,
+    else the next trading day begins. The account lives in `log` and survives a restart. `on_end` is told when the
+    prices are over.
+    """
+    settings = config.exchange
+    calendar = TradingCalendar()
+    if settings.prices == "recorded":
+        source: PriceSource = RecordedTicks(Path(settings.path), symbols=tuple(symbols))
+        begin = max(moment(day_of(source.opens_at), _time(settings.starts_at)), source.opens_at)
+    else:
+        source, begin = _synthetic(config, calendar, universe_for(symbols), seen_until)
+    clock = MarketClock(origin=begin, anchor=None, speed=settings.speed)
+    events = EventLog(log)
+    delay = settings.latency_ms / 1000 / 2
+
+    async def trade(exchange: Exchange) -> None:
+        await exchange.run()
+        on_end("the exchange's prices are over")
+
+    try:
+        exchange = Exchange(
+            source,
+            clock,
+            seed=settings.seed,
+            cash=settings.cash,
+            latency=Latency(to_exchange_s=delay, back_s=delay, jitter_s=delay / 2),
+            log=events,
+            resume=log,
+        )
+        async with serve(exchange, clock, token_expires=False, log=events) as addresses, asyncio.TaskGroup() as tasks:
+            trading = tasks.create_task(trade(exchange), name="exchange")
+            yield addresses, clock
+            trading.cancel()
+    finally:
+        events.close()
+
+
+def _synthetic(
+    config: Config, calendar: TradingCalendar, universe: Universe, seen_until: int
+) -> tuple[SyntheticPrices, int]:
+    settings = config.exchange
+    day, starts_at = _day(config, calendar, seen_until)
+    session = calendar.session(day)
+    if session is None:
+        raise DataError(f"exchange.day {day} is not a trading day; the next one is {calendar.next_trading_day(day)}")
+    source = SyntheticPrices(
+        universe, seed=settings.seed, opens_at=session.opens_at, closes_at=session.closes_at, calendar=calendar
+    )
+    return source, max(starts_at or moment(day, _time(settings.starts_at)), session.opens_at)
+
+
+def _day(config: Config, calendar: TradingCalendar, seen_until: int) -> tuple[date, int]:
+    if seen_until:
+        day = day_of(seen_until)
+        session = calendar.session(day)
+        if session is not None and seen_until < session.closes_at - RESUME_BEFORE_END:
+            return day, seen_until
+        return calendar.next_trading_day(day), 0
+    if config.exchange.day:
+        return date.fromisoformat(config.exchange.day), 0
+    today = day_of(WallClock().wall())
+    return today if calendar.is_trading_day(today) else calendar.previous_trading_day(today), 0
+
+
+def _time(text: str) -> time:
+    return time.fromisoformat(text)

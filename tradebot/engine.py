@@ -1,0 +1,247 @@
+"""The engine: the queues, the tasks, and how it stops. The whole machine on one screen, nothing else.
+
+    feed ──market──▶ bars ──closes──▶ analysis ──signals──▶ desk ──orders──▶ execution ──▶ venue
+      ▲                └────────── quotes, ticks ─────────────▲                              │
+    clock                                                     └──────── updates ─────────────┘
+
+One task a stage, one `TaskGroup`: a task that fails ends them all and with them the process. Stopping has one meaning:
+the feed ends, everything drains, resting orders are handled by policy, the venue is asked once more, the tasks end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Close, Quotes
+from tradebot.domain.messages import (
+    Books,
+    Cancel,
+    Command,
+    LinkDown,
+    LinkUp,
+    MarketMessage,
+    OrderSeen,
+    Reconciled,
+    Signals,
+    Submit,
+    Tick,
+)
+from tradebot.domain.order import OrderFact, VenueOrder
+from tradebot.errors import AccessDenied, LinkLost
+from tradebot.stages.analysis import Analysis
+from tradebot.stages.bars import Bars
+from tradebot.stages.desk import Desk, DeskOutput
+from tradebot.stages.execution import Execution, Ledger
+from tradebot.stages.lanes import Inbox, Lane
+from tradebot.stages.reconciliation import Reconciliation
+from tradebot.stages.watch import FeedWatch
+from tradebot.venues.venue import Broker, Feed
+
+TICK_S = 0.05  # wall seconds between two ticks of the clock: the finest a close can be late
+DRAIN_S = 2.5  # wall seconds a stop waits for resting orders to end
+
+
+class Engine:
+    """Runs the stages. `measure(name, ns)` takes latencies, `tell(event, fields)` what the operator should read.
+
+    `beat` is called on every tick while all stages make progress: what the watchdog may rely on.
+    """
+
+    def __init__(
+        self, *, feed: Feed, broker: Broker, clock: Clock, bars: Bars, analysis: Analysis, desk: Desk, journal: Ledger,
+        watch: FeedWatch, measure: Callable[[str, int], None], tell: Callable[..., None], beat: Callable[[], None],
+        universe: Universe, poll_every_s: float, reconcile_live_s: float, reconcile_idle_s: float,
+        order_deadline_s: float, durable_within_s: float,
+    ) -> None:  # fmt: skip
+        self._broker, self._universe, self._poll_every_s = broker, universe, poll_every_s
+        self._stream_is_down = asyncio.Event()
+        self.streaming = asyncio.Event()  # set with the first quote of the stream
+        self._feed, self._clock, self._bars, self._analysis, self._desk = feed, clock, bars, analysis, desk
+        self._journal, self._watch, self._measure, self._tell, self._beat = journal, watch, measure, tell, beat
+        # Quotes merge to the newest per symbol, closes and signals make the sender wait, updates full is a bug.
+        self.market = Lane("market", 2_000)
+        self.closes = Lane("closes", 64)
+        self.updates = Lane("updates", 10_000)
+        self.signals = Lane("signals", 64)
+        self.quotes = Lane("quotes", 2_000)
+        self._inbox = Inbox((self.updates, self.signals, self.quotes))
+        self.reconciliation = Reconciliation(
+            broker=broker, clock=clock, post=self.updates.post, has_live=self._has_live,
+            on_failure=lambda reason: tell("reconcile_failed", level="warning", reason=reason),
+            live_every_s=reconcile_live_s, idle_every_s=reconcile_idle_s,
+        )  # fmt: skip
+        self.execution = Execution(
+            broker=broker, journal=journal, clock=clock, post=self.updates.post, doubt=self.reconciliation.doubt,
+            measure=measure, deadline_s=order_deadline_s, durable_within_s=durable_within_s,
+        )  # fmt: skip
+        self._is_stopping = False
+        self.ready = asyncio.Event()  # set with the first quote that passed the sieve
+
+    async def reconcile(self) -> Books:
+        """Compare with the venue before anything runs. Raises LinkLost or AccessDenied."""
+        self._desk.apply(Tick(at=self._clock.market(), mono=self._clock.monotonic()))
+        books = await self.reconciliation.read()
+        for output in self._desk.adopt(books):
+            await self._route(output)
+        await self._journal.durable()
+        return books
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Trade until `stop` is set, then drain and return. An exception of any task is raised, in its group."""
+        async with asyncio.TaskGroup() as tasks:
+
+            def start(name: str, coroutine: Any) -> asyncio.Task[None]:
+                return tasks.create_task(coroutine, name=name)
+
+            feed = start("feed", self._feed.run(self._on_market, self._on_order))
+            rest = [
+                start("clock", self._run_clock()),
+                start("fetcher", self._run_fetcher()),
+                start("bars", self._run_bars()),
+                start("analysis", self._run_analysis()),
+                start("analysis-workers", self._analysis.run()),
+                start("desk", self._run_desk()),
+                *(start(f"execution-{i}", self.execution.run(i)) for i in range(self.execution.lanes)),
+                start("reconciliation", self.reconciliation.run()),
+                start("fills", self.reconciliation.run_fills()),
+            ]
+            await stop.wait()
+            await self._drain(feed)
+            for task in (feed, *rest):
+                task.cancel()
+
+    async def _drain(self, feed: asyncio.Task[None]) -> None:
+        self._is_stopping = True
+        self.updates.post(Command(verb="stop"))
+        deadline = self._clock.monotonic() + int(DRAIN_S * SECOND)
+        while self._clock.monotonic() < deadline:
+            await self._clock.sleep(0.02)
+            if not self._has_live() and self._inbox.is_empty and not self.execution.pending:
+                break
+        feed.cancel()
+        try:
+            async with asyncio.timeout(1.0):
+                self.updates.post(await self.reconciliation.read())
+                while not self._inbox.is_empty:
+                    await self._clock.sleep(0.005)
+                await self._journal.durable()
+        except (TimeoutError, LinkLost, AccessDenied) as error:
+            reason = str(error) or "the venue did not answer in time"
+            self._tell("stopped_without_books", level="warning", reason=reason)
+
+    # ---- sources
+
+    def _on_market(self, message: MarketMessage) -> None:
+        if isinstance(message, Quotes):
+            self.streaming.set()
+            self.market.offer(message)
+            return
+        self.market.post(message)
+        match message:
+            case LinkUp():
+                self._stream_is_down.clear()
+                self._tell("feed_connected", source=message.source)
+                self.reconciliation.doubt()
+            case LinkDown():
+                self._stream_is_down.set()
+                self._tell("feed_lost", level="warning", source=message.source, reason=message.reason)
+
+    def _on_order(self, order: VenueOrder) -> None:
+        self.updates.post(OrderSeen(order=order, mono=self._clock.monotonic()))
+        if order.filled:
+            self.reconciliation.hint_fill()
+
+    async def _run_fetcher(self) -> None:
+        # While the stream is down quotes are fetched: positions stay valued and guarded, entries stay off.
+        while True:
+            await self._stream_is_down.wait()
+            try:
+                self.market.offer(await self._broker.quotes(self._universe))
+            except (LinkLost, AccessDenied) as error:
+                self._tell("quotes_not_fetched", level="debug", reason=str(error))
+            await self._clock.sleep(self._poll_every_s)
+
+    async def _run_clock(self) -> None:
+        expected = self._clock.monotonic()
+        while True:
+            mono = self._clock.monotonic()
+            self._measure("loop_lag", max(mono - expected, 0))
+            await self.market.put(Tick(at=self._clock.market(), mono=mono))
+            expected = mono + int(TICK_S * SECOND)
+            await self._clock.sleep(TICK_S)
+
+    # ---- stages
+
+    async def _run_bars(self) -> None:
+        while True:
+            message = await self.market.get()
+            match message:
+                case Quotes():
+                    sound = self._bars.apply(message)
+                    if len(sound):
+                        self._watch.fed(sound.seen_at)
+                        self.quotes.offer(sound)
+                        self.ready.set()
+                case Tick():
+                    await self._on_tick(message)
+                case LinkUp() | LinkDown():
+                    await self.quotes.put(message)
+                case _:
+                    raise AssertionError(f"bars does not know {type(message).__name__}")
+
+    async def _on_tick(self, tick: Tick) -> None:
+        if (session := self._bars.roll(tick.at)) is not None:
+            await self.signals.put(session)
+        for close in self._bars.close(tick.at, mono=tick.mono):
+            self._journal.append("close", close, at=close.ends_at)
+            self._tell("bar_closed", level="debug", at=close.ends_at, bars=len(close))
+            await self.closes.put(close)
+        for link in self._watch.step(tick.mono, is_open=self._bars.is_open(tick.at)):
+            if isinstance(link, LinkDown):
+                self._tell("feed_stale", level="warning", reason=link.reason, action="no entries until quotes come")
+            else:
+                self._tell("feed_fresh")
+            await self.quotes.put(link)
+        await self.quotes.put(tick)
+
+    async def _run_analysis(self) -> None:
+        while True:
+            close: Close = await self.closes.get()
+            if self._is_stopping:
+                continue
+            signals: Signals = await self._analysis.step(close, self._desk.holdings())
+            now = self._clock.monotonic()
+            self._measure("close_to_signals", now - close.seen_at)
+            for signal in signals.signals:
+                self._measure("quote_to_signal", now - signal.quoted_at)
+            if signals.signals or signals.failed:
+                self._journal.append("signals", signals, at=close.ends_at)
+                await self.signals.put(signals)
+
+    async def _run_desk(self) -> None:
+        while True:
+            message = await self._inbox.get()
+            for output in self._desk.apply(message):
+                await self._route(output)
+            if isinstance(message, Tick):
+                self._beat()
+
+    async def _route(self, output: DeskOutput) -> None:
+        match output:
+            case Submit() | Cancel():
+                await self.execution.put(output)
+            case OrderFact():
+                self._journal.append("order", output, at=output.at)
+            case Reconciled():
+                self._journal.append("reconciled", output, at=output.at)
+            case Command():
+                self._journal.append(output.verb, output, at=self._clock.market())
+            case _:
+                raise AssertionError(f"nobody takes {type(output).__name__} from the desk")
+
+    def _has_live(self) -> bool:
+        return next(self._desk.blotter.live(), None) is not None

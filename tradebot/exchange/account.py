@@ -1,0 +1,330 @@
+"""The trader's account at the exchange: positions, holdings, cash and margin as a fold of its fills.
+
+The fold has two inputs, fills (`apply`) and the start of a new day (`roll`), so an account can be rebuilt from the
+exchange's log. Simplifications: the margin of an intraday position is a fixed share of its cost; unrealised losses
+block no funds (for the trader); shares bought for delivery settle overnight instead of in one working day; what was
+not squared off is carried, where a broker would have closed it for a fee (for the trader).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from tradebot.clock import IST, SECOND
+from tradebot.domain.instrument import InstrumentKind
+from tradebot.domain.message import Message
+from tradebot.domain.order import ZERO, Side
+from tradebot.exchange.position import GRAIN, Lots, PositionRow, average
+from tradebot.exchange.ticket import BookOrder, TradeRow
+from tradebot.markets.charges import NOTHING, Charges, fill_charges, segment_of
+
+LEVERAGED = Decimal("0.20")  # five times leverage: the most SEBI's peak margin rules leave to intraday equity
+DELIVERY = "CNC"
+
+Key = tuple[str, str, str]  # exchange, symbol, product
+
+
+class Mark(Message, frozen=True):
+    """What an account needs to know of an instrument: its kind, the last price and yesterday's close."""
+
+    kind: InstrumentKind
+    last: Decimal
+    close: Decimal
+
+
+class Reservation(NamedTuple):
+    """What a working order may still trade, and the price it blocks margin at."""
+
+    side: Side
+    quantity: Decimal
+    price: Decimal
+
+
+class Blocked(NamedTuple):
+    """The margin one position and its working orders block; the parts of `Margins.used`."""
+
+    positions: Decimal
+    orders: Decimal
+    delivery: Decimal
+    holding_sales: Decimal
+
+    @property
+    def used(self) -> Decimal:
+        return self.positions + self.orders + self.delivery - self.holding_sales
+
+
+FREE = Blocked(ZERO, ZERO, ZERO, ZERO)
+
+
+class Holding(Message, frozen=True):
+    """Shares in the demat account; `used_quantity` was sold today and is not delivered yet."""
+
+    symbol: str
+    exchange: str
+    quantity: Decimal
+    average_price: Decimal
+    used_quantity: Decimal = ZERO
+    last_price: Decimal = ZERO
+    close_price: Decimal = ZERO
+
+    @property
+    def pnl(self) -> Decimal:
+        return self.quantity * (self.last_price - self.average_price)
+
+
+class Margins(Message, frozen=True):
+    """The funds in rupees. `net`, what new orders may use, is `opening` + `realised` - `charges` - `used`.
+
+    `used` = `positions` + `orders` + `delivery` - `holding_sales`: margin of open intraday positions, of working
+    orders, the price of shares bought for delivery, less the credit for holdings sold today. `cash` is the ledger after
+    every fill paid in full. `unrealised` is shown and not counted.
+    """
+
+    net: Decimal
+    opening: Decimal
+    cash: Decimal
+    used: Decimal
+    positions: Decimal
+    orders: Decimal
+    delivery: Decimal
+    holding_sales: Decimal
+    realised: Decimal
+    unrealised: Decimal
+    charges: Decimal
+
+
+class Account:
+    """One account. Always, exactly: cash + cost of the positions = opening + realised - charges."""
+
+    def __init__(
+        self,
+        *,
+        account_id: str,
+        cash: Decimal,
+        mark: Callable[[str], Mark],
+        on: date,
+        holdings: Iterable[Holding] = (),
+    ) -> None:
+        self.account_id = account_id
+        self.opening = self.cash = cash
+        self.on = on
+        self.billed: Charges = NOTHING  # today's, by part
+        self._mark = mark
+        self._lots: dict[Key, Lots] = {}
+        self._holdings: dict[tuple[str, str], Lots] = {
+            (h.exchange, h.symbol): Lots(h.quantity, h.quantity * h.average_price) for h in holdings
+        }
+        self._turnover: dict[str, Decimal] = {}  # order id -> rupees filled, for charges per order
+        self._sold: set[tuple[str, str]] = set()  # shares whose depository fee is paid today
+        self._working: dict[Key, dict[str, Reservation]] = {}  # position -> order id -> what it reserves
+        self._blocked: dict[Key, Blocked] = {}
+        self._all_blocked = (
+            FREE  # the sum of `_blocked`, kept so that a check costs the same with any number of positions
+        )
+        self._cost = ZERO  # the sum of the positions' costs
+
+    @property
+    def charges(self) -> Decimal:
+        """Everything charged today."""
+        return self.billed.total
+
+    @property
+    def used(self) -> Decimal:
+        """The margin in use by positions and working orders."""
+        return self._all_blocked.used
+
+    @property
+    def net(self) -> Decimal:
+        """What new orders may use."""
+        return self.cash + self._cost - self.used
+
+    def apply(self, trade: TradeRow) -> Charges:
+        """Book one fill and return what it was charged. Raises DataError where no charges are known."""
+        line = (trade.exchange, trade.symbol)
+        segment = segment_of(self._mark(trade.symbol).kind, trade.product)
+        turnover = self._turnover.get(trade.order_id, ZERO)
+        is_delivery_sale = trade.side is Side.SELL and trade.product == DELIVERY
+        bill = fill_charges(
+            segment=segment,
+            side=trade.side,
+            quantity=trade.quantity,
+            price=trade.price,
+            on=datetime.fromtimestamp(trade.traded_at // SECOND, IST).date(),
+            order_turnover=turnover,
+            exchange=trade.exchange,
+            with_dp=is_delivery_sale and line not in self._sold,
+        )
+        if is_delivery_sale:
+            self._sold.add(line)
+        value = trade.quantity * trade.price
+        self._turnover[trade.order_id] = turnover + value
+        self.cash -= trade.side.sign * value + bill.total
+        self.billed += bill
+        key = (*line, trade.product)
+        lots = self._lots.setdefault(key, Lots())
+        before = lots.cost
+        lots.apply(side=trade.side, quantity=trade.quantity, price=trade.price)
+        self._cost += lots.cost - before
+        self._block(key)
+        return bill
+
+    def roll(self, on: date) -> None:
+        """Begin the day `on`: delivered shares become holdings, the rest is carried, today's sums start at zero."""
+        if on <= self.on:
+            return
+        for (exchange, symbol, product), lots in list(self._lots.items()):
+            if product == DELIVERY:
+                held = self._holdings.setdefault((exchange, symbol), Lots())
+                if lots.quantity:
+                    side = Side.BUY if lots.quantity > 0 else Side.SELL
+                    held.apply(side=side, quantity=abs(lots.quantity), price=lots.cost / lots.quantity)
+            if product == DELIVERY or not lots.quantity:
+                del self._lots[exchange, symbol, product]
+            else:
+                self._lots[exchange, symbol, product] = lots.carried()
+        self._holdings = {line: held.carried() for line, held in self._holdings.items() if held.quantity}
+        self.on = on
+        self.billed = NOTHING
+        self._sold.clear()
+        self._cost = sum((lots.cost for lots in self._lots.values()), ZERO)
+        self._blocked, self._all_blocked = {}, FREE
+        for key in {**self._lots, **self._working}:
+            self._block(key)
+        self.opening = self.cash + self._cost
+
+    def reserve(self, order: BookOrder, price: Decimal) -> None:
+        """Block margin for a working order at `price`; an ended order is released."""
+        key = _key(order)
+        working = self._working.setdefault(key, {})
+        if not order.is_ended:
+            working[order.order_id] = Reservation(order.ticket.side, order.pending, price)
+        elif working.pop(order.order_id, None) is None:
+            return
+        self._block(key)
+
+    def is_reserved(self, order: BookOrder) -> bool:
+        """Return whether the order passed the margin check and still works."""
+        return order.order_id in self._working.get(_key(order), {})
+
+    def shortage(self, order: BookOrder, price: Decimal) -> tuple[Decimal, Decimal] | None:
+        """Return (required, available) rupees if the funds do not cover a new or changed order, else None.
+
+        What lowers the margin in use, an exit, needs no funds.
+        """
+        key = _key(order)
+        others = {id_: r for id_, r in self._working.get(key, {}).items() if id_ != order.order_id}
+        wish = Reservation(order.ticket.side, order.pending, price)
+        without = self._blocked_by(key, others.values()).used
+        required = self._blocked_by(key, [*others.values(), wish]).used - without
+        available = self.net + self._blocked.get(key, FREE).used - without
+        return (required, available) if required > 0 and required > available else None
+
+    def sellable(self, exchange: str, symbol: str) -> Decimal:
+        """Return the shares held plus those bought today for delivery; working sales are not subtracted."""
+        held = self._holdings.get((exchange, symbol))
+        today = self._lots.get((exchange, symbol, DELIVERY))
+        return (held.quantity if held else ZERO) + (today.quantity if today else ZERO)
+
+    def positions(self) -> list[PositionRow]:
+        """Return net positions, carried and today's, closed ones included, in the order they were opened."""
+        return [self._row(key, lots) for key, lots in self._lots.items()]
+
+    def day_positions(self) -> list[PositionRow]:
+        """Return what was traded today alone."""
+        return [self._row(key, today) for key, lots in self._lots.items() if (today := lots.day()) is not None]
+
+    def holdings(self) -> list[Holding]:
+        """Return the holdings as of this morning, with what was sold of them today."""
+        rows = []
+        for (exchange, symbol), held in self._holdings.items():
+            today = self._lots.get((exchange, symbol, DELIVERY))
+            mark = self._mark(symbol)
+            rows.append(
+                Holding(
+                    symbol=symbol,
+                    exchange=exchange,
+                    quantity=held.quantity,
+                    average_price=average(held.cost, held.quantity),
+                    used_quantity=max(-today.quantity, ZERO) if today else ZERO,
+                    last_price=mark.last,
+                    close_price=mark.close,
+                )
+            )
+        return rows
+
+    def margins(self) -> Margins:
+        """Return the funds, positions marked at the last price."""
+        blocked = self._all_blocked
+        return Margins(
+            net=self.net,
+            opening=self.opening,
+            cash=self.cash,
+            used=blocked.used,
+            positions=blocked.positions,
+            orders=blocked.orders,
+            delivery=blocked.delivery,
+            holding_sales=blocked.holding_sales,
+            realised=sum((lots.realised for lots in self._lots.values()), ZERO),
+            unrealised=sum((x.quantity * self._mark(k[1]).last - x.cost for k, x in self._lots.items()), ZERO),
+            charges=self.charges,
+        )
+
+    def _block(self, key: Key) -> None:
+        before = self._blocked.get(key, FREE)
+        after = self._blocked[key] = self._blocked_by(key, self._working.get(key, {}).values())
+        self._all_blocked = Blocked(
+            *(total - old + new for total, old, new in zip(self._all_blocked, before, after, strict=True))
+        )
+
+    def _blocked_by(self, key: Key, working: Iterable[Reservation]) -> Blocked:
+        lots = self._lots.get(key) or Lots()
+        working = list(working)
+        if key[2] == DELIVERY:
+            buying = sum((r.quantity * r.price for r in working if r.side is Side.BUY), ZERO)
+            return Blocked(ZERO, buying, max(lots.cost, ZERO), max(-lots.cost, ZERO))
+        rate = self._rate(key)
+        return Blocked(abs(lots.cost) * rate, _added_by(working, lots) * rate, ZERO, ZERO)
+
+    def _row(self, key: Key, lots: Lots) -> PositionRow:
+        mark = self._mark(key[1])
+        return lots.net(key, last=mark.last, close=mark.close)
+
+    def _rate(self, key: Key) -> Decimal:
+        # A bought option is paid in full; its writer and futures are blocked as intraday equity, which errs for them.
+        return Decimal(1) if self._mark(key[1]).kind is InstrumentKind.OPTION else LEVERAGED
+
+
+def _key(order: BookOrder) -> Key:
+    return (order.ticket.exchange, order.ticket.symbol, order.ticket.product)
+
+
+def _added_by(working: list[Reservation], lots: Lots) -> Decimal:
+    # The notional that working orders may add to a position in the worst case: all buys or all sells fill. Orders
+    # against the position first free what they close.
+    held = abs(lots.cost)
+    added = ZERO
+    for side in Side:
+        quantity = sum((r.quantity for r in working if r.side is side), ZERO)
+        value = sum((r.quantity * r.price for r in working if r.side is side), ZERO)
+        closing = -lots.quantity * side.sign
+        if closing > 0 and quantity:
+            opened = max(quantity - closing, ZERO)
+            value = (value * opened / quantity).quantize(GRAIN) - held
+        added = max(added, value)
+    return added
+
+
+def reserve_price(order: BookOrder, last: Decimal) -> Decimal:
+    """Return the price at which a working order blocks margin: its limit, or the worst a protected one may pay."""
+    ticket = order.ticket
+    if order.limit is not None:
+        return order.limit
+    if ticket.price is not None:
+        return ticket.price
+    reference = ticket.trigger_price or last
+    if ticket.side is Side.SELL or ticket.protection_pct is None:
+        return reference
+    return reference * (1 + ticket.protection_pct / 100)

@@ -1,0 +1,131 @@
+"""The broker's counter: what is refused at once, before an order is booked; wording and kinds follow Kite's."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
+from tradebot.domain.order import OrderKind, Side
+from tradebot.exchange.matching import trigger_is_hit
+from tradebot.exchange.ticket import (
+    BookOrder,
+    BookStatus,
+    Refusal,
+    Ticket,
+    kind_has_price,
+    kind_has_trigger,
+    kind_needs_protection,
+)
+
+TAG_LENGTH = 20
+MODIFICATIONS = 25
+NEEDS_PROTECTION = (
+    "Market orders without market protection are not allowed via API. "
+    "Please set market protection or use a Limit order."
+)
+CLOSED = "Markets are closed right now. Use an after market order (AMO) to place this order."
+EQUITY_PRODUCTS = frozenset({"CNC", "MIS"})
+DERIVATIVE_PRODUCTS = frozenset({"NRML", "MIS"})
+
+
+def check_session(now: int, *, opens_at: int, closes_at: int) -> None:
+    """Raise Refusal outside the session [opens_at, closes_at)."""
+    if not opens_at <= now < closes_at:
+        raise Refusal("order", CLOSED)
+
+
+def find(universe: Universe, ticket: Ticket) -> Instrument:
+    """Return the tradable instrument of a ticket. Raises Refusal."""
+    if ticket.symbol not in universe or universe.get(ticket.symbol).exchange != ticket.exchange:
+        raise Refusal("input", "The instrument you are placing an order for has either expired or does not exist.")
+    instrument = universe.get(ticket.symbol)
+    if not instrument.is_tradable:
+        raise Refusal("input", f"Trading in {ticket.symbol} is not allowed: it is an index.")
+    return instrument
+
+
+def check(ticket: Ticket, instrument: Instrument, *, last: Decimal, lower: Decimal, upper: Decimal) -> None:
+    """Raise Refusal for the first rule of form or price that a ticket breaks; `lower`..`upper` are circuit limits,
+    0 where there are none, `last` the last price, 0 before the first trade."""
+    _check_form(ticket, instrument)
+    if kind_needs_protection(ticket.kind) and not (ticket.protection_pct and 0 < ticket.protection_pct <= 100):
+        raise Refusal("input", NEEDS_PROTECTION)
+    if kind_has_price(ticket.kind):
+        _check_price("price", ticket.price, instrument, lower=lower, upper=upper)
+    if kind_has_trigger(ticket.kind):
+        _check_price("trigger price", ticket.trigger_price, instrument, lower=lower, upper=upper)
+        _check_trigger(ticket, instrument, last=last)
+
+
+def check_sellable(ticket: Ticket, sellable: Decimal) -> None:
+    """Raise Refusal for a delivery sale of more than is held."""
+    if ticket.side is Side.SELL and ticket.product == "CNC" and ticket.quantity > sellable:
+        raise Refusal(
+            "holding", f"Insufficient stock holding. {ticket.quantity} quantity exceeds {max(sellable, Decimal(0))}."
+        )
+
+
+def check_changeable(order: BookOrder, *, verb: str, request: BookStatus | None) -> None:
+    """Raise Refusal if an order has ended, or an earlier request that excludes this one is still on its way."""
+    if order.is_ended:
+        raise Refusal("order", f"Order cannot be {verb} as it is already {order.status.lower()}.")
+    if request is BookStatus.CANCELLING or (request is not None and verb == "modified"):
+        raise Refusal("order", f"Order cannot be {verb} as it is being processed. Try later.")
+
+
+def check_modification(order: BookOrder, ticket: Ticket) -> None:
+    """Raise Refusal for one modification too many, or a new total that is already filled."""
+    if order.modifications >= MODIFICATIONS:
+        raise Refusal("order", "Maximum allowed order modifications exceeded.")
+    if ticket.quantity <= order.filled:
+        raise Refusal("input", f"Quantity should be above the {order.filled} already filled.")
+
+
+def _check_form(ticket: Ticket, instrument: Instrument) -> None:
+    if ticket.variety != "regular":
+        raise Refusal("input", "Invalid `variety`: this exchange takes regular orders.")
+    is_equity = instrument.kind in (InstrumentKind.EQUITY, InstrumentKind.SPOT)
+    allowed = EQUITY_PRODUCTS if is_equity else DERIVATIVE_PRODUCTS
+    if ticket.product not in allowed:
+        raise Refusal("input", f"Invalid `product` for {ticket.symbol}: use {' or '.join(sorted(allowed))}.")
+    if not ticket.quantity.is_finite() or ticket.quantity <= 0:
+        raise Refusal("input", "Invalid `quantity`: it should be above zero.")
+    if not instrument.is_on_lot(ticket.quantity):
+        raise Refusal("input", f"Invalid `quantity`: it should be in multiples of {instrument.lot_size}.")
+    tag = ticket.tag
+    if len(tag) > TAG_LENGTH or (tag and not (tag.isascii() and tag.isalnum())):
+        raise Refusal("input", f"Invalid `tag`: it should be alphanumeric, at most {TAG_LENGTH} characters.")
+
+
+def _check_price(name: str, price: Decimal | None, instrument: Instrument, *, lower: Decimal, upper: Decimal) -> None:
+    if price is None or not price.is_finite() or price <= 0:
+        raise Refusal("input", f"Invalid `{name.replace(' ', '_')}`: it should be above zero.")
+    if not instrument.is_on_tick(price):
+        raise Refusal(
+            "input",
+            f"Tick size for this script is {instrument.tick_size}. "
+            f"Kindly enter {name} in the multiple of tick size for this script.",
+        )
+    if upper and not lower <= price <= upper:
+        side = "higher than the current upper" if price > upper else "lower than the current lower"
+        limit = upper if price > upper else lower
+        raise Refusal(
+            "order", f"Your order {name} is {side} circuit limit of {limit}. Place it within the daily range."
+        )
+
+
+def _check_trigger(ticket: Ticket, instrument: Instrument, *, last: Decimal) -> None:
+    trigger = ticket.trigger_price
+    assert trigger is not None, f"{ticket} has no trigger price"
+    buys = ticket.side is Side.BUY
+    if ticket.kind is OrderKind.STOP_LIMIT:
+        assert ticket.price is not None, f"{ticket} has no price"
+        if trigger > ticket.price if buys else trigger < ticket.price:
+            word = "above" if buys else "below"
+            raise Refusal("input", f"Trigger price for stoploss {ticket.side} orders cannot be {word} the limit price.")
+    if trigger_is_hit(ticket.side, trigger=instrument.units(trigger), last=instrument.units(last)):
+        word = "higher" if buys else "lower"
+        raise Refusal(
+            "input",
+            f"Trigger price for stoploss {ticket.side} orders should be {word} than the last traded price ({last}).",
+        )

@@ -1,0 +1,33 @@
+"""What is still to happen, by market time: requests on their way to the exchange and answers on their way back."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+
+class Agenda:
+    """A queue of calls by time; calls of one instant run in the order they were added."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Callable[[int], None]]] = []
+        self._added = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._heap)
+
+    @property
+    def next_at(self) -> int:
+        """The time of the next call; the agenda must not be empty."""
+        return self._heap[0][0]
+
+    def add(self, at: int, call: Callable[[int], None]) -> None:
+        """Have `call(at)` made at `at` (market ns)."""
+        self._added += 1
+        heapq.heappush(self._heap, (at, self._added, call))
+
+    def run(self, until: int) -> None:
+        """Make every call due at or before `until`, those included that are added meanwhile."""
+        while self._heap and self._heap[0][0] <= until:
+            at, _, call = heapq.heappop(self._heap)
+            call(at)

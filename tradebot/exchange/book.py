@@ -1,0 +1,109 @@
+"""The broker's book: what clients are told of their orders, version by version, and the numbers everything gets.
+
+The exchange's own truth lives in `exchange.py`; versions and trades arrive here as late as the answer takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from tradebot.clock import IST, SECOND
+from tradebot.exchange.ticket import BookOrder, BookStatus, Refusal, TradeRow
+
+ORDER_DIGITS = 9
+EXCHANGE_ORDER_OFFSET = 1_100_000_000_000_000
+TRADE_OFFSET = 10_000_000
+
+
+class OrderBook:
+    """Versions of orders and rows of trades, as the client may see them now."""
+
+    def __init__(self, opens_at: int) -> None:
+        self._prefix = datetime.fromtimestamp(opens_at // SECOND, IST).strftime("%y%m%d")
+        self._versions: dict[str, list[BookOrder]] = {}  # order id -> versions, oldest first
+        self._trades: list[TradeRow] = []
+        self._requests: dict[str, BookStatus] = {}  # order id -> the request on its way to the exchange
+        self._orders = self._entered = self._traded = 0
+
+    def next_order_id(self) -> str:
+        """Return a new order number: the date of the session and a counter, 15 digits as Kite's."""
+        self._orders += 1
+        return f"{self._prefix}{self._orders:0{ORDER_DIGITS}d}"
+
+    def next_exchange_order_id(self) -> str:
+        """Return a new number of the exchange, 16 digits as NSE's."""
+        self._entered += 1
+        return str(EXCHANGE_ORDER_OFFSET + self._entered)
+
+    def next_trade_id(self) -> str:
+        """Return a new trade number, unique on this exchange."""
+        self._traded += 1
+        return str(TRADE_OFFSET + self._traded)
+
+    def get(self, order_id: str) -> BookOrder:
+        """Return the newest version. Raises Refusal."""
+        return self.history(order_id)[-1]
+
+    def history(self, order_id: str) -> list[BookOrder]:
+        """Return every version, oldest first. Raises Refusal."""
+        versions = self._versions.get(order_id)
+        if versions is None:
+            raise Refusal("order", "Couldn't find that `order_id`.")
+        return list(versions)
+
+    def orders(self) -> list[BookOrder]:
+        """Return the newest version of every order, in the order they were placed."""
+        return [versions[-1] for versions in self._versions.values()]
+
+    def trades(self) -> list[TradeRow]:
+        """Return every fill, oldest first."""
+        return list(self._trades)
+
+    def request_of(self, order_id: str) -> BookStatus | None:
+        """Return the cancel or modify request that is on its way for an order."""
+        return self._requests.get(order_id)
+
+    def begin_request(self, order_id: str, status: BookStatus) -> None:
+        """Note a request on its way; until `end_request` versions in between show its status."""
+        self._requests[order_id] = status
+
+    def end_request(self, order_id: str, status: BookStatus) -> None:
+        """Forget the request if it is still the newest of its order."""
+        if self._requests.get(order_id) is status:
+            del self._requests[order_id]
+
+    def add(self, version: BookOrder) -> BookOrder:
+        """Book a version and return it as clients see it: with the count of modifications asked for, and with the
+        status of a request that is on its way."""
+        versions = self._versions.setdefault(version.order_id, [])
+        if versions:
+            assert not versions[-1].is_ended, f"{version.order_id} has ended and got {version.status}"
+            version = msgspec.structs.replace(version, modifications=versions[-1].modifications)
+        if version.is_ended:
+            self._requests.pop(version.order_id, None)
+        elif version.order_id in self._requests:
+            version = msgspec.structs.replace(version, status=self._requests[version.order_id])
+        versions.append(version)
+        return version
+
+    def replace(self, version: BookOrder) -> None:
+        """Book a version exactly as given: the client's own requests, which clients see before the exchange does."""
+        self._versions[version.order_id].append(version)
+
+    def add_trade(self, trade: TradeRow) -> None:
+        """Book a fill."""
+        self._trades.append(trade)
+
+    def restore(self, versions: Iterable[BookOrder], trades: Iterable[TradeRow]) -> None:
+        """Take over an earlier book; the counters go on behind its highest numbers, so no number is used twice."""
+        for version in versions:
+            self._versions.setdefault(version.order_id, []).append(version)
+            self._orders = max(self._orders, int(version.order_id[-ORDER_DIGITS:]))
+            if version.exchange_order_id:
+                self._entered = max(self._entered, int(version.exchange_order_id) - EXCHANGE_ORDER_OFFSET)
+        for trade in trades:
+            self._trades.append(trade)
+            self._traded = max(self._traded, int(trade.trade_id) - TRADE_OFFSET)

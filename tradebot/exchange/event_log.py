@@ -1,0 +1,96 @@
+"""The exchange's own record, one JSON line each: the independent witness of what was asked, booked and filled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from tradebot.errors import DataError, StateError
+
+FLUSHED = frozenset({"session", "request", "order", "fill", "end"})
+BUFFER_BYTES = 1 << 16
+
+
+class EventLog:
+    """Appends lines `{"kind": ..., ...}` to `path`; with None it only counts them.
+
+    Kinds: session, request, order, fill, end; each of them is flushed to the operating system as it is written.
+    Decimals are strings, messages are objects. A torn last line left by a crash is cut off before the first append.
+    Raises StateError when the file cannot be opened.
+    """
+
+    def __init__(self, path: Path | str | None) -> None:
+        self.path = Path(path) if path is not None else None
+        self.lines = 0
+        self._encoder = msgspec.json.Encoder(decimal_format="string")
+        self._file = None
+        if self.path is not None:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                _cut_torn_line(self.path)
+                self._file = self.path.open("ab", buffering=BUFFER_BYTES)
+            except OSError as error:
+                raise StateError(f"cannot open the exchange log {self.path}: {error.strerror}") from error
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """Append one line; `fields` are JSON values, Decimals, enums or messages."""
+        self.lines += 1
+        if self._file is None:
+            return
+        self._file.write(self._encoder.encode({"kind": kind, **fields}) + b"\n")
+        if kind in FLUSHED:
+            self._file.flush()
+
+    def close(self) -> None:
+        """Flush and close; closing twice is fine."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> EventLog:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def read_log(path: Path | str) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a log as objects, oldest first; a torn last line is skipped.
+
+    Raises DataError naming the line of any other malformed one, StateError when the file cannot be read.
+    """
+    decoder = msgspec.json.Decoder(dict[str, Any])
+    try:
+        with Path(path).open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield decoder.decode(line)
+                except msgspec.DecodeError as error:
+                    raise DataError(f"{path}:{number}: not a line of an exchange log: {error}") from error
+    except OSError as error:
+        raise StateError(f"cannot read the exchange log {path}: {error.strerror}") from error
+
+
+def _cut_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        end = file.seek(0, 2)
+        kept = end
+        while kept > 0:
+            start = max(0, kept - BUFFER_BYTES)
+            file.seek(start)
+            block = file.read(kept - start)
+            newline = block.rfind(b"\n")
+            if newline >= 0:
+                kept = start + newline + 1
+                break
+            kept = start
+        if kept != end:
+            file.truncate(kept)

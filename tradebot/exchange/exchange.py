@@ -1,0 +1,353 @@
+"""The exchange as one object: prices come in, tickets come in, matching runs, and versions of orders go out.
+
+Two states of knowledge: what is true at the exchange (`Floor`) and what the client was told (`OrderBook`, `Account`).
+A request takes `Latency.there` to arrive, in the order sent; an answer takes `Latency.back`, in the order it happened.
+Both are drawn in wall seconds and scaled to market time by the speed of the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tradebot.clock import Clock
+from tradebot.domain.instrument import InstrumentKind
+from tradebot.domain.market import Ints
+from tradebot.domain.order import ZERO, OrderKind, Side, Validity
+from tradebot.exchange import admission
+from tradebot.exchange.account import DELIVERY, Account, Holding, Mark, reserve_price
+from tradebot.exchange.agenda import Agenda
+from tradebot.exchange.book import OrderBook
+from tradebot.exchange.event_log import EventLog
+from tradebot.exchange.floor import LAPSED, Floor, changed
+from tradebot.exchange.latency import Latency
+from tradebot.exchange.resumption import day_of, read_past
+from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, PriceSource, Snapshots, latest
+from tradebot.exchange.ticket import BookOrder, BookStatus, Ticket, TradeRow, kind_has_trigger
+
+POLL_S = 0.005  # how often `run` looks at the clock: what an order waits for it at most, beside its latency
+
+
+class Exchange:
+    """One market session with one account; the same seed, prices and calls give the same versions and the same log.
+
+    `state` holds the latest columns of every instrument, row = instrument id. `on_snapshots` and `on_order` are called
+    synchronously: a snapshot before the orders it fills, a fill's trade and position before the version that tells of
+    it. `resume` names the log of an earlier run (usually the one `log` appends to), whose orders, trades and account
+    are taken over; orders that were live in it are CANCELLED. Raises DataError or StateError for a bad log.
+    """
+
+    def __init__(
+        self,
+        source: PriceSource,
+        clock: Clock,
+        *,
+        seed: int,
+        cash: Decimal,
+        latency: Latency,
+        log: EventLog | None,
+        account_id: str = "SIM001",
+        holdings: Iterable[Holding] = (),
+        resume: Path | str | None = None,
+    ) -> None:
+        self.source, self.universe = source, source.universe
+        self.state: dict[str, Ints] = latest(self.universe)
+        self.on_snapshots: list[Callable[[Snapshots], None]] = []
+        self.on_order: list[Callable[[BookOrder], None]] = []
+        self.account_id = account_id
+        self._clock, self._latency, self._log = clock, latency, log or EventLog(None)
+        self._rng = np.random.default_rng(seed)
+        self._agenda = Agenda()
+        self._book = OrderBook(source.opens_at)
+        self._floor = Floor(source, self.state, self._book, answer=self._answer, funds=self._funds)
+        self._at = self._last_arrival = self._last_answer = 0
+        self._has_ended = False
+        self._update(source.opening())
+        day, stock = day_of(source.opens_at), tuple(holdings)
+        past = read_past(resume, mark=self._mark) if resume is not None else None
+        if past is None:
+            self.account = Account(account_id=account_id, cash=cash, mark=self._mark, on=day, holdings=stock)
+        else:
+            self.account = past.account
+            self.account.roll(day)
+            self._book.restore(past.versions, past.trades)
+        self._log.write(
+            "session",
+            account=self.account_id,
+            seed=seed,
+            cash=self.account.cash,
+            holdings=stock,
+            prices=type(source).__name__,
+            instruments=len(self.universe),
+            opens_at=source.opens_at,
+            closes_at=source.closes_at,
+            latency=latency,
+            resumed=past is not None,
+        )
+        self._lapse_restored()
+
+    def place(self, ticket: Ticket) -> BookOrder:
+        """Take an order in and return its first version; it is live only after the latency, at a `step`.
+
+        Raises Refusal for what the counter refuses at once; a lack of funds is found later and ends it REJECTED.
+        """
+        now = self._now()
+        admission.find(self.universe, ticket)
+        self._check_session(now)
+        self._check(ticket)
+        admission.check_sellable(ticket, self._sellable(ticket))
+        order = BookOrder(
+            order_id=self._book.next_order_id(),
+            exchange_order_id="",
+            ticket=ticket,
+            status=BookStatus.RECEIVED,
+            filled=ZERO,
+            pending=ticket.quantity,
+            cancelled=ZERO,
+            average_price=ZERO,
+            reason="",
+            placed_at=now,
+            changed_at=now,
+            modifications=0,
+            triggered=False,
+            limit=None,
+        )
+        self._publish(order)
+        self._send(now, partial(self._floor.enter, order))
+        return order
+
+    def modify(
+        self,
+        order_id: str,
+        *,
+        price: Decimal | None = None,
+        trigger_price: Decimal | None = None,
+        quantity: Decimal | None = None,
+        kind: OrderKind | None = None,
+        validity: Validity | None = None,
+        protection_pct: Decimal | None = None,
+    ) -> BookOrder:
+        """Ask to change a working order and return it as MODIFY PENDING; `quantity` is the new total, fills included.
+
+        A new price, trigger or kind, or more quantity, sends the order to the end of the queue at its price. A price
+        given to a market order makes it a limit order. Raises Refusal.
+        """
+        now, seen = self._now(), self._book.get(order_id)
+        admission.check_changeable(seen, verb="modified", request=self._book.request_of(order_id))
+        wishes = {
+            "price": price,
+            "trigger_price": trigger_price,
+            "quantity": quantity,
+            "kind": kind,
+            "validity": validity,
+            "protection_pct": protection_pct,
+        }
+        changes = {name: value for name, value in wishes.items() if value is not None}
+        ticket = changed(seen.ticket, changes)
+        self._check_session(now)
+        admission.check_modification(seen, ticket)
+        self._check(ticket, was_triggered=seen.triggered)
+        admission.check_sellable(ticket, self._sellable(ticket, without=order_id) + seen.filled)
+        counted = msgspec.structs.replace(seen, modifications=seen.modifications + 1, reason="")
+        self._ask(counted, BookStatus.MODIFY_VALIDATING, now)
+        asked = self._ask(counted, BookStatus.MODIFYING, now)
+        self._send(now, partial(self._arrived, order_id, BookStatus.MODIFYING, changes))
+        return asked
+
+    def cancel(self, order_id: str) -> BookOrder:
+        """Ask to cancel a working order and return it as CANCEL PENDING; it may fill meanwhile. Raises Refusal."""
+        now, seen = self._now(), self._book.get(order_id)
+        admission.check_changeable(seen, verb="cancelled", request=self._book.request_of(order_id))
+        asked = self._ask(seen, BookStatus.CANCELLING, now)
+        self._send(now, partial(self._arrived, order_id, BookStatus.CANCELLING, {}))
+        return asked
+
+    def orders(self) -> list[BookOrder]:
+        """Return the newest version of every order, in the order they were placed."""
+        return self._book.orders()
+
+    def history(self, order_id: str) -> list[BookOrder]:
+        """Return every version of an order, oldest first. Raises Refusal for an unknown one."""
+        return self._book.history(order_id)
+
+    def trades(self) -> list[TradeRow]:
+        """Return every fill, oldest first."""
+        return self._book.trades()
+
+    def step(self, until: int) -> None:
+        """Do everything due until market time `until`, in order: arriving requests, prices, matching, answers."""
+        closes_at = self.source.closes_at
+        for snapshots in self.source.advance(until):
+            if snapshots.at > closes_at:
+                self._close(closes_at)
+            self._agenda.run(snapshots.at)
+            self._at = max(self._at, snapshots.at)
+            self._update(snapshots)
+            for listener in self.on_snapshots:
+                listener(snapshots)
+            self._floor.match(snapshots)
+        if until >= closes_at:
+            self._close(closes_at)
+        self._agenda.run(until)
+        self._at = max(self._at, until)
+
+    async def run(self) -> None:
+        """Drive `step` from the clock until cancelled or the source is finished; then `end`."""
+        reason = "stopped"
+        try:
+            while True:
+                self.step(self._clock.market())
+                if self.source.is_finished and not self._agenda:
+                    break
+                await self._clock.sleep(POLL_S)
+            self._close(self._now())
+            reason = "finished"
+        finally:
+            self.end(reason)
+
+    def end(self, reason: str) -> None:
+        """Deliver the answers still on their way and write the last line of the log; a second call does nothing."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        while self._agenda:
+            self._agenda.run(self._agenda.next_at)
+        funds = self.account.margins()
+        self._log.write(
+            "end",
+            at=self._now(),
+            reason=reason,
+            orders=len(self._book.orders()),
+            trades=len(self._book.trades()),
+            cash=funds.cash,
+            charges=funds.charges,
+            realised=funds.realised,
+        )
+
+    def _now(self) -> int:
+        return max(self._clock.market(), self._at)
+
+    def _mark(self, symbol: str) -> Mark:
+        if symbol not in self.universe:
+            # A resumed position in something this run does not quote stays at the price it last traded at.
+            last = next((t.price for t in reversed(self._book.trades()) if t.symbol == symbol), ZERO)
+            return Mark(kind=InstrumentKind.EQUITY, last=last, close=last)
+        id_ = self.universe.id(symbol)
+        instrument = self.universe[id_]
+        close = instrument.price(self.state["previous_close"][id_])
+        return Mark(kind=instrument.kind, last=instrument.price(self.state["last"][id_]) or close, close=close)
+
+    def _update(self, snapshots: Snapshots) -> None:
+        # Where an instrument has several rows in one step, numpy keeps the last.
+        for name in SNAPSHOT_COLUMNS:
+            self.state[name][snapshots.ids] = getattr(snapshots, name)
+
+    def _check_session(self, now: int) -> None:
+        opens_at, closes_at = self.source.opens_at, self.source.closes_at
+        is_over = self._floor.is_closed or self._has_ended
+        admission.check_session(closes_at if is_over else now, opens_at=opens_at, closes_at=closes_at)
+
+    def _check(self, ticket: Ticket, *, was_triggered: bool = False) -> None:
+        id_ = self.universe.id(ticket.symbol)
+        instrument = self.universe[id_]
+        if was_triggered and kind_has_trigger(ticket.kind):
+            # The trigger has done its work: only the limit, or the protection, that it set free is still checked.
+            free = OrderKind.LIMIT if ticket.price is not None else OrderKind.MARKET
+            ticket = msgspec.structs.replace(ticket, kind=free)
+        admission.check(
+            ticket,
+            instrument,
+            last=instrument.price(self.state["last"][id_]),
+            lower=instrument.price(self.source.lower_circuit[id_]),
+            upper=instrument.price(self.source.upper_circuit[id_]),
+        )
+
+    def _sellable(self, ticket: Ticket, *, without: str = "") -> Decimal:
+        selling = ZERO
+        if ticket.side is Side.SELL and ticket.product == DELIVERY:
+            key = (ticket.exchange, ticket.symbol, ticket.product, ticket.side)
+            for order in self._book.orders():
+                other = order.ticket
+                if (
+                    not order.is_ended
+                    and order.order_id != without
+                    and (other.exchange, other.symbol, other.product, other.side) == key
+                ):
+                    selling += order.pending
+        return self.account.sellable(ticket.exchange, ticket.symbol) - selling
+
+    def _funds(self, order: BookOrder) -> str:
+        price = reserve_price(order, self._mark(order.ticket.symbol).last)
+        short = self.account.shortage(order, price)
+        if short is not None:
+            required, available = short
+            return (
+                f"Insufficient funds. Required margin is {required:.2f} but available margin is {available:.2f}. "
+                "Check the orderbook for open orders."
+            )
+        self.account.reserve(order, price)
+        return ""
+
+    def _send(self, now: int, request: Callable[[int], None]) -> None:
+        # One connection: a later request never overtakes an earlier one, whatever its delay.
+        at = now + self._latency.there(self._rng, self._clock.speed)
+        self._last_arrival = max(self._last_arrival, at)
+        self._agenda.add(self._last_arrival, request)
+
+    def _arrived(self, order_id: str, request: BookStatus, changes: dict[str, Any], at: int) -> None:
+        # The request is over for the client when the answers it causes begin to arrive, so this goes before them.
+        self._deliver(at, lambda _: self._book.end_request(order_id, request))
+        if request is BookStatus.CANCELLING:
+            self._floor.withdraw(order_id, at)
+        else:
+            self._floor.change(order_id, changes, at)
+
+    def _answer(self, news: BookOrder | TradeRow) -> None:
+        at = news.changed_at if isinstance(news, BookOrder) else news.traded_at
+        self._deliver(at, lambda _: self._publish(news) if isinstance(news, BookOrder) else self._book_trade(news))
+
+    def _deliver(self, at: int, call: Callable[[int], None]) -> None:
+        due = at + self._latency.back(self._rng, self._clock.speed)
+        self._last_answer = max(self._last_answer, due)
+        self._agenda.add(self._last_answer, call)
+
+    def _publish(self, version: BookOrder) -> None:
+        self._tell(self._book.add(version))
+
+    def _ask(self, seen: BookOrder, status: BookStatus, now: int) -> BookOrder:
+        asked = msgspec.structs.replace(seen, status=status, changed_at=now)
+        self._book.replace(asked)
+        if status is not BookStatus.MODIFY_VALIDATING:
+            self._book.begin_request(seen.order_id, status)
+        self._tell(asked)
+        return asked
+
+    def _tell(self, version: BookOrder) -> None:
+        if version.is_ended or self.account.is_reserved(version):
+            self.account.reserve(version, reserve_price(version, self._mark(version.ticket.symbol).last))
+        self._log.write("order", **msgspec.structs.asdict(version))
+        for listener in self.on_order:
+            listener(version)
+
+    def _book_trade(self, trade: TradeRow) -> None:
+        self._book.add_trade(trade)
+        bill = self.account.apply(trade)
+        self._log.write("fill", **msgspec.structs.asdict(trade), charges=bill.total)
+
+    def _close(self, at: int) -> None:
+        if not self._floor.is_closed:
+            self._agenda.run(at)
+            self._floor.close(at)
+
+    def _lapse_restored(self) -> None:
+        for order in self._book.orders():
+            if not order.is_ended:
+                at = max(order.changed_at, self.source.opens_at)
+                ended = {"status": BookStatus.CANCELLED, "reason": LAPSED, "cancelled": order.pending, "pending": ZERO}
+                self._publish(msgspec.structs.replace(order, changed_at=at, **ended))

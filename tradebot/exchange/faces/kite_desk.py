@@ -1,0 +1,203 @@
+"""Kite's trading routes: placing, changing and cancelling orders, the day's books, positions, funds, cost estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from tradebot.clock import Clock
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.order import OrderKind
+from tradebot.exchange.account import LEVERAGED
+from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.faces.kite_records import (
+    charges_record,
+    funds_record,
+    holding_record,
+    order_record,
+    position_record,
+    trade_record,
+)
+from tradebot.exchange.faces.kite_wire import (
+    EXCHANGES,
+    Params,
+    input_error,
+    number,
+    parse_changes,
+    parse_price,
+    parse_ticket,
+    parse_variety,
+    required,
+)
+from tradebot.exchange.ticket import BookOrder, Ticket
+from tradebot.markets.calendar import day_of
+from tradebot.markets.charges import Segment, charges, segment_of
+
+UNKNOWN_INSTRUMENT = (
+    "The instrument you are placing an order for has either expired or does not exist. "
+    "Please check the instrument again."
+)
+
+
+class KiteDesk:
+    """Answers for one account. Every method raises KiteError or Refusal for what Kite would refuse."""
+
+    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+        self._exchange = exchange
+        self._clock = clock
+
+    def place(self, variety: str, params: Params) -> dict[str, Any]:
+        """Book an order and return its id; acceptance is not execution."""
+        instrument, last = self._instrument(params)
+        ticket = parse_ticket(params, variety=parse_variety(variety), instrument=instrument, last=last)
+        return {"order_id": self._exchange.place(ticket).order_id}
+
+    def modify(self, variety: str, order_id: str, params: Params) -> dict[str, Any]:
+        """Ask for a change of a working order."""
+        parse_variety(variety)
+        ticket = self._exchange.history(order_id)[-1].ticket
+        instrument = self._exchange.universe.get(ticket.symbol)
+        changes = parse_changes(params, instrument=instrument, last=self._last(instrument))
+        return {"order_id": self._exchange.modify(order_id, **changes).order_id}
+
+    def cancel(self, variety: str, order_id: str) -> dict[str, Any]:
+        """Ask for the end of a working order."""
+        parse_variety(variety)
+        return {"order_id": self._exchange.cancel(order_id).order_id}
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Return the newest version of every order of the day."""
+        return [self.record(order) for order in self._exchange.orders()]
+
+    def history(self, order_id: str) -> list[dict[str, Any]]:
+        """Return every version of one order, oldest first."""
+        return [self.record(order) for order in self._exchange.history(order_id)]
+
+    def trades(self, order_id: str | None = None) -> list[dict[str, Any]]:
+        """Return the fills of the day, or of one order."""
+        if order_id is not None:
+            self._exchange.history(order_id)  # refuses an unknown id
+        return [
+            trade_record(trade, token=self._token(trade.symbol))
+            for trade in self._exchange.trades()
+            if order_id in (None, trade.order_id)
+        ]
+
+    def positions(self) -> dict[str, Any]:
+        """Return the net and the day's positions."""
+        account = self._exchange.account
+        books = {"net": account.positions(), "day": account.day_positions()}
+        return {
+            name: [position_record(row, token=self._token(row.symbol)) for row in rows] for name, rows in books.items()
+        }
+
+    def holdings(self) -> list[dict[str, Any]]:
+        """Return the shares in the demat account."""
+        return [holding_record(row, token=self._token(row.symbol)) for row in self._exchange.account.holdings()]
+
+    def funds(self, segment: str | None = None) -> dict[str, Any]:
+        """Return the funds of one or both segments; only equity is enabled."""
+        records = {"equity": funds_record(self._exchange.account.margins()), "commodity": funds_record(None)}
+        if segment is None:
+            return records
+        if segment not in records:
+            raise input_error("Invalid `segment`.")
+        return records[segment]
+
+    def order_margins(self, body: Any) -> list[dict[str, Any]]:
+        """Return margin and charges that each order of `body` would need alone, without regard to positions."""
+        return [self._order_margin(params) for params in _rows_of(body)]
+
+    def order_charges(self, body: Any) -> list[dict[str, Any]]:
+        """Return the charges of each executed (or imagined) order of `body`."""
+        rows = []
+        for params in _rows_of(body):
+            instrument, last = self._instrument(params)
+            ticket = self._estimate(params, instrument, last)
+            price = parse_price(params, "average_price")
+            rows.append(
+                {
+                    "transaction_type": str(ticket.side),
+                    "tradingsymbol": ticket.symbol,
+                    "exchange": ticket.exchange,
+                    "variety": ticket.variety,
+                    "product": ticket.product,
+                    "order_type": str(ticket.kind),
+                    "quantity": int(ticket.quantity),
+                    "price": number(price),
+                    "charges": self._charges(ticket, instrument, price),
+                }
+            )
+        return rows
+
+    def record(self, order: BookOrder) -> dict[str, Any]:
+        """Return an order as the wire shows it."""
+        return order_record(order, account_id=self._exchange.account.account_id, token=self._token(order.ticket.symbol))
+
+    def _order_margin(self, params: Params) -> dict[str, Any]:
+        instrument, last = self._instrument(params)
+        ticket = self._estimate(params, instrument, last)
+        price = ticket.price or ticket.trigger_price or last
+        value = ticket.quantity * price
+        is_leveraged = segment_of(instrument.kind, ticket.product) is not Segment.DELIVERY
+        total = value * LEVERAGED if is_leveraged else value
+        return {
+            "type": "equity",
+            "tradingsymbol": ticket.symbol,
+            "exchange": ticket.exchange,
+            "span": 0,
+            "exposure": 0,
+            "option_premium": 0,
+            "additional": 0,
+            "bo": 0,
+            "cash": 0,
+            "var": number(total),
+            "pnl": {"realised": 0, "unrealised": 0},
+            "leverage": number(1 / LEVERAGED) if is_leveraged else 1,
+            "charges": self._charges(ticket, instrument, price),
+            "total": number(total),
+        }
+
+    def _charges(self, ticket: Ticket, instrument: Instrument, price: Decimal) -> dict[str, Any]:
+        bill = charges(
+            segment=segment_of(instrument.kind, ticket.product),
+            side=ticket.side,
+            turnover=ticket.quantity * price,
+            on=day_of(self._clock.market()),
+            exchange=ticket.exchange,
+        )
+        return charges_record(bill)
+
+    def _estimate(self, params: Params, instrument: Instrument, last: Decimal) -> Ticket:
+        # An estimate may leave out prices that an order of its type needs: they are taken from the market.
+        filled = dict(params)
+        for name in ("price", "trigger_price"):
+            if filled.get(name, "") in ("", "0", "0.0"):
+                filled[name] = str(last)
+        filled.setdefault("order_type", str(OrderKind.MARKET))
+        return parse_ticket(filled, variety=params.get("variety") or "regular", instrument=instrument, last=last)
+
+    def _instrument(self, params: Params) -> tuple[Instrument, Decimal]:
+        if required(params, "exchange") not in EXCHANGES:
+            raise input_error("Invalid `exchange`.")
+        symbol = required(params, "tradingsymbol")
+        universe = self._exchange.universe
+        if symbol not in universe or universe.get(symbol).exchange != params["exchange"]:
+            raise input_error(UNKNOWN_INSTRUMENT)
+        instrument = universe.get(symbol)
+        return instrument, self._last(instrument)
+
+    def _last(self, instrument: Instrument) -> Decimal:
+        state, row = self._exchange.state, self._exchange.universe.id(instrument.symbol)
+        return instrument.price(int(state["last"][row]) or int(state["previous_close"][row]))
+
+    def _token(self, symbol: str) -> int:
+        universe = self._exchange.universe
+        return universe.get(symbol).token if symbol in universe else 0
+
+
+def _rows_of(body: Any) -> list[Mapping[str, str]]:
+    if not isinstance(body, list) or not all(isinstance(row, dict) for row in body):
+        raise input_error("The body must be a JSON array of orders.")
+    return [{key: "" if value is None else str(value) for key, value in row.items()} for row in body]

@@ -1,0 +1,91 @@
+"""Kite's market data routes: the quote family, historical candles and the instrument list, read from the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tradebot.clock import SECOND
+from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.faces.kite_records import candles, instruments_csv, ltp_record, ohlc_record, quote_record
+from tradebot.exchange.faces.kite_wire import EXCHANGES, Params, input_error, parse_stamp, required
+from tradebot.exchange.limits import DAY, IST_OFFSET
+
+# interval -> (length in seconds, longest span of one request in days)
+INTERVALS = {
+    "minute": (60, 60),
+    "3minute": (180, 100),
+    "5minute": (300, 100),
+    "10minute": (600, 100),
+    "15minute": (900, 200),
+    "30minute": (1_800, 200),
+    "60minute": (3_600, 400),
+    "day": (86_400, 2_000),
+}
+MAX_QUOTES = {"quote": 500, "ohlc": 1_000, "ltp": 1_000}
+
+
+class KiteMarket:
+    """Answers reads of the market. Every method raises KiteError for parameters Kite would refuse."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._rows: dict[str, int] = {}  # "NSE:INFY" and "408065" -> instrument id
+        for row, instrument in enumerate(exchange.universe):
+            self._rows[f"{instrument.exchange}:{instrument.symbol}"] = row
+            self._rows[str(instrument.token)] = row
+        self._lists: dict[str | None, bytes] = {}
+
+    def quotes(self, keys: Sequence[str], *, kind: str) -> dict[str, Any]:
+        """Return `quote`, `ohlc` or `ltp` objects by the key asked for; unknown keys are left out, as Kite does."""
+        if not keys:
+            raise input_error("Missing or empty field `i`.")
+        if len(keys) > MAX_QUOTES[kind]:
+            raise input_error(f"Too many instruments: {len(keys)} of at most {MAX_QUOTES[kind]}.")
+        return {key: self._quote(self._rows[key], kind) for key in keys if key in self._rows}
+
+    def _quote(self, row: int, kind: str) -> dict[str, Any]:
+        exchange, instrument = self._exchange, self._exchange.universe[row]
+        if kind == "ltp":
+            return ltp_record(instrument, exchange.state, row)
+        if kind == "ohlc":
+            return ohlc_record(instrument, exchange.state, row)
+        return quote_record(
+            instrument,
+            exchange.state,
+            row,
+            lower_circuit=int(exchange.source.lower_circuit[row]),
+            upper_circuit=int(exchange.source.upper_circuit[row]),
+        )
+
+    def history(self, token: str, interval: str, params: Params) -> dict[str, Any]:
+        """Return the finished candles that start within [from, to], both ends included."""
+        if interval not in INTERVALS:
+            raise input_error("Invalid `interval`.")
+        if not token.isdigit() or token not in self._rows:
+            raise input_error("Invalid `instrument_token`.")
+        seconds, days = INTERVALS[interval]
+        start = parse_stamp(required(params, "from"), "from")
+        end = parse_stamp(required(params, "to"), "to")
+        if end < start:
+            raise input_error("Invalid date range: `from` is after `to`.")
+        if end - start > days * DAY:
+            raise input_error(f"interval exceeds max limit: {days} days")
+        if seconds == 86_400:  # whole days, wherever in the day the source begins its bar
+            start, end = _midnight(start), _midnight(end) + DAY - SECOND
+        row = self._rows[token]
+        series = self._exchange.source.series(row, interval=seconds * SECOND, start=start, end=end + SECOND)
+        instrument = self._exchange.universe[row]
+        return {"candles": candles(series, instrument, with_oi=params.get("oi") == "1")}
+
+    def instruments(self, exchange: str | None) -> bytes:
+        """Return the instrument list as CSV."""
+        if exchange is not None and exchange not in EXCHANGES:
+            raise input_error("Invalid `exchange`.")
+        if exchange not in self._lists:
+            self._lists[exchange] = instruments_csv(self._exchange.universe, exchange)
+        return self._lists[exchange]
+
+
+def _midnight(at: int) -> int:
+    return (at + IST_OFFSET) // DAY * DAY - IST_OFFSET

@@ -1,0 +1,305 @@
+"""The exchange's rows as Kite's JSON objects: orders, trades, positions, funds, quotes, candles, instruments."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
+from tradebot.domain.market import Ints, Series
+from tradebot.domain.order import ZERO
+from tradebot.exchange.account import Holding, Margins
+from tradebot.exchange.faces.kite_wire import number, stamp
+from tradebot.exchange.limits import DAY, IST_OFFSET
+from tradebot.exchange.position import PositionRow
+from tradebot.exchange.ticket import BookOrder, TradeRow
+from tradebot.markets.charges import Charges
+
+Json = dict[str, Any]
+
+INSTRUMENT_COLUMNS = (
+    "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike", "tick_size",
+    "lot_size", "instrument_type", "segment", "exchange",
+)  # fmt: skip
+KINDS = {InstrumentKind.FUTURE: "FUT", InstrumentKind.OPTION: "CE"}
+
+
+def order_record(order: BookOrder, *, account_id: str, token: int) -> Json:
+    """Return an order as /orders lists it."""
+    ticket = order.ticket
+    changed = stamp(order.changed_at) if order.exchange_order_id else None
+    record: Json = {
+        "account_id": account_id,
+        "placed_by": account_id,
+        "order_id": order.order_id,
+        "exchange_order_id": order.exchange_order_id or None,
+        "parent_order_id": None,
+        "status": str(order.status),
+        "status_message": order.reason or None,
+        "status_message_raw": order.reason or None,
+        "order_timestamp": stamp(order.placed_at),
+        "exchange_update_timestamp": changed,
+        "exchange_timestamp": changed,
+        "variety": ticket.variety,
+        "modified": order.modifications > 0,
+        "exchange": ticket.exchange,
+        "tradingsymbol": ticket.symbol,
+        "instrument_token": token,
+        "order_type": str(ticket.kind),
+        "transaction_type": str(ticket.side),
+        "validity": str(ticket.validity),
+        "validity_ttl": 0,
+        "product": ticket.product,
+        "quantity": int(ticket.quantity),
+        "disclosed_quantity": int(ticket.disclosed_quantity),
+        "price": number(ticket.price),
+        "trigger_price": number(ticket.trigger_price),
+        "average_price": number(order.average_price),
+        "filled_quantity": int(order.filled),
+        "pending_quantity": int(order.pending),
+        "cancelled_quantity": int(order.cancelled),
+        "market_protection": number(ticket.protection_pct),
+        "meta": {},
+        "tag": ticket.tag or None,
+        "guid": f"{account_id}X{order.order_id}",
+    }
+    if ticket.tag:
+        record["tags"] = [ticket.tag]
+    return record
+
+
+def order_update(record: Json, *, filled: Decimal) -> Json:
+    """Return an order record as the ticker's order frames and postbacks carry it."""
+    unfilled = record["quantity"] - int(filled)
+    return {**record, "user_id": record["account_id"], "app_id": 0, "checksum": "", "unfilled_quantity": unfilled}
+
+
+def trade_record(trade: TradeRow, *, token: int) -> Json:
+    """Return a fill as /trades lists it."""
+    at = stamp(trade.traded_at) or ""
+    return {
+        "trade_id": trade.trade_id,
+        "order_id": trade.order_id,
+        "exchange": trade.exchange,
+        "tradingsymbol": trade.symbol,
+        "instrument_token": token,
+        "product": trade.product,
+        "average_price": number(trade.price),
+        "quantity": int(trade.quantity),
+        "exchange_order_id": trade.exchange_order_id,
+        "transaction_type": str(trade.side),
+        "fill_timestamp": at,
+        "order_timestamp": at[11:],
+        "exchange_timestamp": at,
+    }
+
+
+def position_record(row: PositionRow, *, token: int) -> Json:
+    """Return a position as /portfolio/positions lists it."""
+    carried = row.overnight_quantity * row.close_price * row.multiplier
+    return {
+        "tradingsymbol": row.symbol,
+        "exchange": row.exchange,
+        "instrument_token": token,
+        "product": row.product,
+        "quantity": int(row.quantity),
+        "overnight_quantity": int(row.overnight_quantity),
+        "multiplier": number(row.multiplier),
+        "average_price": number(row.average_price),
+        "close_price": number(row.close_price),
+        "last_price": number(row.last_price),
+        "value": number(row.value),
+        "pnl": number(row.pnl),
+        "m2m": number(row.m2m),
+        "unrealised": number(row.unrealised),
+        "realised": number(row.realised),
+        "buy_quantity": int(row.buy_quantity),
+        "buy_price": number(row.buy_price),
+        "buy_value": number(row.buy_value),
+        "buy_m2m": number(row.day_buy_value + max(carried, ZERO)),
+        "sell_quantity": int(row.sell_quantity),
+        "sell_price": number(row.sell_price),
+        "sell_value": number(row.sell_value),
+        "sell_m2m": number(row.day_sell_value + max(-carried, ZERO)),
+        "day_buy_quantity": int(row.day_buy_quantity),
+        "day_buy_price": number(row.day_buy_price),
+        "day_buy_value": number(row.day_buy_value),
+        "day_sell_quantity": int(row.day_sell_quantity),
+        "day_sell_price": number(row.day_sell_price),
+        "day_sell_value": number(row.day_sell_value),
+    }
+
+
+def holding_record(row: Holding, *, token: int) -> Json:
+    """Return a holding as /portfolio/holdings lists it; everything is delivered and nothing pledged."""
+    change = row.last_price - row.close_price
+    quantity = int(row.quantity)
+    return {
+        "tradingsymbol": row.symbol,
+        "exchange": row.exchange,
+        "instrument_token": token,
+        "isin": "",
+        "product": "CNC",
+        "price": 0,
+        "quantity": quantity,
+        "used_quantity": int(row.used_quantity),
+        "t1_quantity": 0,
+        "realised_quantity": quantity,
+        "authorised_quantity": 0,
+        "authorised_date": None,
+        "opening_quantity": quantity,
+        "short_quantity": 0,
+        "collateral_quantity": 0,
+        "collateral_type": "",
+        "discrepancy": False,
+        "average_price": number(row.average_price),
+        "last_price": number(row.last_price),
+        "close_price": number(row.close_price),
+        "pnl": number(row.pnl),
+        "day_change": number(change),
+        "day_change_percentage": number(change * 100 / row.close_price) if row.close_price else 0,
+        "mtf": {"quantity": 0, "used_quantity": 0, "average_price": 0, "value": 0, "initial_margin": 0},
+    }
+
+
+def funds_record(m: Margins | None) -> Json:
+    """Return one segment of /user/margins; None is a segment the account has not.
+
+    `net` = `available.cash` - `utilised.debits`, and is what new orders may use.
+    """
+    if m is None:
+        zero = Decimal(0)
+        names = Margins.__struct_fields__
+        return {**funds_record(Margins(**dict.fromkeys(names, zero))), "enabled": False}
+    return {
+        "enabled": True,
+        "net": number(m.net),
+        "available": {
+            "adhoc_margin": 0,
+            "cash": number(m.opening),
+            "opening_balance": number(m.opening),
+            "live_balance": number(m.net),
+            "collateral": 0,
+            "intraday_payin": 0,
+        },
+        "utilised": {
+            "debits": number(m.opening - m.net),
+            "exposure": 0,
+            "m2m_realised": number(m.realised),
+            "m2m_unrealised": number(m.unrealised),
+            "option_premium": 0,
+            "payout": 0,
+            "span": number(m.positions + m.orders),
+            "holding_sales": number(m.holding_sales),
+            "turnover": 0,
+            "liquid_collateral": 0,
+            "stock_collateral": 0,
+            "delivery": number(m.delivery),
+        },
+    }
+
+
+def charges_record(bill: Charges) -> Json:
+    """Return the `charges` block of /margins/orders and /charges/orders."""
+    gst = number(bill.gst)
+    return {
+        "transaction_tax": number(bill.transaction_tax),
+        "transaction_tax_type": "stt",
+        "exchange_turnover_charge": number(bill.exchange_fee),
+        "sebi_turnover_charge": number(bill.sebi_fee),
+        "brokerage": number(bill.brokerage),
+        "stamp_duty": number(bill.stamp_duty),
+        "gst": {"igst": gst, "cgst": 0, "sgst": 0, "total": gst},
+        "total": number(bill.total),
+    }
+
+
+def ltp_record(instrument: Instrument, state: dict[str, Ints], row: int) -> Json:
+    """Return one value of /quote/ltp."""
+    return {"instrument_token": instrument.token, "last_price": _price(instrument, state["last"][row])}
+
+
+def ohlc_record(instrument: Instrument, state: dict[str, Ints], row: int) -> Json:
+    """Return one value of /quote/ohlc; `close` is yesterday's."""
+    names = {"open": "open", "high": "high", "low": "low", "close": "previous_close"}
+    prices = {name: _price(instrument, state[column][row]) for name, column in names.items()}
+    return {**ltp_record(instrument, state, row), "ohlc": prices}
+
+
+def quote_record(
+    instrument: Instrument, state: dict[str, Ints], row: int, *, lower_circuit: int, upper_circuit: int
+) -> Json:
+    """Return one value of /quote."""
+    at = stamp(int(state["stamps"][row]))
+    depth = {
+        name: [
+            {"price": _price(instrument, price), "quantity": int(quantity), "orders": int(orders)}
+            for price, quantity, orders in zip(
+                state[f"{side}s"][row], state[f"{side}_quantities"][row], state[f"{side}_orders"][row], strict=True
+            )
+        ]
+        for name, side in (("buy", "bid"), ("sell", "ask"))
+    }
+    return {
+        **ohlc_record(instrument, state, row),
+        "timestamp": at,
+        "last_trade_time": at,
+        "last_quantity": int(state["last_quantity"][row]),
+        "average_price": _price(instrument, state["average"][row]),
+        "volume": int(state["volume"][row]),
+        "buy_quantity": int(state["buy_quantity"][row]),
+        "sell_quantity": int(state["sell_quantity"][row]),
+        "net_change": _price(instrument, state["last"][row] - state["previous_close"][row]),
+        "oi": 0,
+        "oi_day_high": 0,
+        "oi_day_low": 0,
+        "lower_circuit_limit": _price(instrument, lower_circuit),
+        "upper_circuit_limit": _price(instrument, upper_circuit),
+        "depth": depth,
+    }
+
+
+def candles(series: Series, instrument: Instrument, *, with_oi: bool) -> list[list[Any]]:
+    """Return rows `["2017-12-15T09:15:00+0530", o, h, l, c, v(, oi)]`; day candles are stamped at midnight."""
+    starts = (series.starts + IST_OFFSET) // SECOND
+    if series.interval >= DAY:
+        starts = starts // 86_400 * 86_400
+    stamps = np.datetime_as_string(starts.astype("datetime64[s]"), unit="s")
+    scale = 10**instrument.price_decimals
+    columns = [
+        [f"{text}+0530" for text in stamps.tolist()],
+        *((column / scale).tolist() for column in (series.open, series.high, series.low, series.close)),
+        series.volume.tolist(),
+    ]
+    if with_oi:
+        columns.append([0] * len(series))
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def instruments_csv(universe: Universe, exchange: str | None) -> bytes:
+    """Return the instruments of one exchange (None: of all) as Kite's CSV, header always included."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(INSTRUMENT_COLUMNS)
+    writer.writerows(_instrument_rows(i for i in universe if exchange in (None, i.exchange)))
+    return out.getvalue().encode()
+
+
+def _instrument_rows(instruments: Iterable[Instrument]) -> Iterable[tuple[Any, ...]]:
+    for i in instruments:
+        is_index = i.kind is InstrumentKind.INDEX
+        yield (
+            i.token, i.token >> 8, i.symbol, i.name or i.symbol, "0.0", "", "0.0",
+            "0" if is_index else i.tick_size, i.lot_size, KINDS.get(i.kind, "EQ"),
+            "INDICES" if is_index else i.exchange, i.exchange,
+        )  # fmt: skip
+
+
+def _price(instrument: Instrument, units: int | np.int64) -> int | float:
+    return number(instrument.price(int(units)))

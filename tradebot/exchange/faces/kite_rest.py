@@ -1,0 +1,275 @@
+"""Kite's REST counter: finds the route, checks session and rate, asks desk or market, logs what it answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import orjson
+from aiohttp import web
+
+from tradebot.clock import Clock
+from tradebot.domain.message import Message
+from tradebot.exchange.event_log import EventLog
+from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.faces.kite_desk import KiteDesk
+from tradebot.exchange.faces.kite_market import KiteMarket
+from tradebot.exchange.faces.kite_session import Sessions
+from tradebot.exchange.faces.kite_wire import (
+    EXCHANGES,
+    KiteError,
+    input_error,
+    refused,
+    render_error,
+    render_success,
+    required,
+    stamp,
+)
+from tradebot.exchange.limits import RateLimits
+from tradebot.exchange.ticket import Refusal
+
+PREFIXES = ("", "/oms")  # the official sandbox puts /oms before every route
+SECRETS = frozenset({"access_token", "request_token", "checksum", "api_secret", "refresh_token"})
+ORDER_TYPES = ("MARKET", "LIMIT", "SL", "SL-M")
+PLACE = ("orders", "place")  # a new order counts by the second with other writes, by minute and day alone
+
+
+class Call(Message, frozen=True):
+    """One request: parts of the path, parameters of query and form (first of a name wins), all of `i`, JSON body."""
+
+    path: Mapping[str, str]
+    params: Mapping[str, str]
+    keys: tuple[str, ...] = ()
+    body: Any = None
+
+
+class Csv(Message, frozen=True):
+    """An answer that is a file and not an envelope."""
+
+    content: bytes
+
+
+class Moved(Message, frozen=True):
+    """An answer that sends the browser elsewhere."""
+
+    location: str
+
+
+class Route(Message, frozen=True):
+    """One route: `groups` are the rate limits it uses up, `is_open` frees it from the session check."""
+
+    method: str
+    path: str
+    answer: Callable[[Call], Any]
+    groups: tuple[str, ...]
+    is_open: bool
+
+
+class KiteRest:
+    """The REST half of the Kite face, as handlers to add to an aiohttp application."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        clock: Clock,
+        sessions: Sessions,
+        *,
+        limits: RateLimits,
+        log: EventLog | None,
+        redirect_url: str | None = None,
+    ) -> None:
+        self.desk = KiteDesk(exchange, clock)
+        self.market = KiteMarket(exchange)
+        self._account_id = exchange.account.account_id
+        self._clock = clock
+        self._sessions = sessions
+        self._limits = limits
+        self._log = log
+        self._redirect_url = redirect_url
+
+    def add_to(self, app: web.Application) -> None:
+        """Add every route, with and without the prefix of the sandbox, and answers in the envelope for the others."""
+        for route in self.routes():
+            for prefix in PREFIXES:
+                app.router.add_route(route.method, prefix + route.path, self._handler(route))
+        app.middlewares.append(self._enclose)
+
+    def routes(self) -> list[Route]:
+        """Return the routes in the order of the documentation."""
+        desk, market = self.desk, self.market
+        return [
+            _route("GET /connect/login", self._consent, is_open=True),
+            _route("POST /session/token", self._login, is_open=True),
+            _route("DELETE /session/token", self._logout, is_open=True),
+            _route("GET /user/profile", lambda _: self._profile()),
+            _route("GET /user/margins", lambda _: desk.funds()),
+            _route("GET /user/margins/{segment}", lambda call: desk.funds(call.path["segment"])),
+            _route("POST /orders/{variety}", lambda call: desk.place(call.path["variety"], call.params), *PLACE),
+            _route(
+                "PUT /orders/{variety}/{order_id}",
+                lambda call: desk.modify(call.path["variety"], call.path["order_id"], call.params),
+                "orders",
+            ),
+            _route(
+                "DELETE /orders/{variety}/{order_id}",
+                lambda call: desk.cancel(call.path["variety"], call.path["order_id"]),
+                "orders",
+            ),
+            _route("GET /orders", lambda _: desk.orders()),
+            _route("GET /orders/{order_id}", lambda call: desk.history(call.path["order_id"])),
+            _route("GET /orders/{order_id}/trades", lambda call: desk.trades(call.path["order_id"])),
+            _route("GET /trades", lambda _: desk.trades()),
+            _route("GET /portfolio/positions", lambda _: desk.positions()),
+            _route("GET /portfolio/holdings", lambda _: desk.holdings()),
+            _route("POST /margins/orders", lambda call: desk.order_margins(call.body)),
+            _route("POST /charges/orders", lambda call: desk.order_charges(call.body)),
+            _route(
+                "GET /instruments/historical/{token}/{interval}",
+                lambda call: market.history(call.path["token"], call.path["interval"], call.params),
+                "historical",
+            ),
+            _route("GET /instruments", lambda _: Csv(content=market.instruments(None))),
+            _route("GET /instruments/{exchange}", lambda call: Csv(content=market.instruments(call.path["exchange"]))),
+            _route("GET /quote", lambda call: market.quotes(call.keys, kind="quote"), "quote"),
+            _route("GET /quote/ohlc", lambda call: market.quotes(call.keys, kind="ohlc"), "quote"),
+            _route("GET /quote/ltp", lambda call: market.quotes(call.keys, kind="ltp"), "quote"),
+        ]
+
+    def _handler(self, route: Route) -> Callable[[web.Request], Any]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            call = Call(path=dict(request.match_info), params={})
+            data: Any = None
+            error: KiteError | None = None
+            try:
+                call = await _read(request)
+                self._admit(request, route)
+                data = route.answer(call)
+            except Refusal as refusal:
+                error = refused(refusal)
+            except KiteError as answer:
+                error = answer
+            self._write(request, call, data, error)
+            return _respond(data, error)
+
+        return handle
+
+    def _admit(self, request: web.Request, route: Route) -> None:
+        if not route.is_open:
+            if request.headers.get("X-Kite-Version", "").partition(".")[0] != "3":
+                raise input_error("Invalid or missing `X-Kite-Version`; this is version 3.")
+            self._sessions.check(request.headers.get("Authorization"))
+        if (limit := self._limits.check(*route.groups)) is not None:
+            raise KiteError(429, "NetworkException", f"Too many requests: at most {limit.count} a {limit.span}.")
+
+    def _write(self, request: web.Request, call: Call, data: Any, error: KiteError | None) -> None:
+        if self._log is None:
+            return
+        answered = data.get("order_id", "") if isinstance(data, dict) else ""
+        self._log.write(
+            "request",
+            at=self._clock.market(),
+            method=request.method,
+            path=request.path,
+            params={name: value for name, value in call.params.items() if name not in SECRETS},
+            status=error.status if error else 200,
+            tag=call.params.get("tag", ""),
+            order_id=answered or call.path.get("order_id", ""),
+            error_type=error.error_type if error else "",
+            message=error.message if error else "",
+        )
+
+    @web.middleware
+    async def _enclose(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        # What aiohttp refuses before a route is reached is answered in the envelope as well.
+        try:
+            response: web.StreamResponse = await handler(request)
+        except web.HTTPNotFound:
+            error = KiteError(404, "GeneralException", "Route not found")
+        except web.HTTPMethodNotAllowed:
+            error = KiteError(405, "GeneralException", "Method not allowed")
+        except web.HTTPRequestEntityTooLarge:
+            error = KiteError(413, "InputException", "The body is too large.")
+        else:
+            return response
+        self._write(request, Call(path={}, params={}), None, error)
+        return _respond(None, error)
+
+    def _consent(self, call: Call) -> Any:
+        token = self._sessions.issue(required(call.params, "api_key"))
+        answer = {"request_token": token, "action": "login", "status": "success"}
+        if self._redirect_url is None:
+            return answer
+        parts = urlsplit(self._redirect_url)
+        extra = parse_qsl(call.params.get("redirect_params", ""))
+        query = urlencode([*parse_qsl(parts.query), *answer.items(), *extra])
+        return Moved(location=urlunsplit(parts._replace(query=query)))
+
+    def _login(self, call: Call) -> dict[str, Any]:
+        token = self._sessions.login(
+            api_key=required(call.params, "api_key"),
+            request_token=required(call.params, "request_token"),
+            checksum=required(call.params, "checksum"),
+        )
+        return {
+            **self._profile(),
+            "api_key": self._sessions.api_key,
+            "access_token": token,
+            "public_token": token[:16],
+            "enctoken": token[16:],
+            "refresh_token": "",
+            "silo": "",
+            "login_time": stamp(self._clock.market()),
+        }
+
+    def _logout(self, call: Call) -> bool:
+        self._sessions.logout(
+            api_key=required(call.params, "api_key"), access_token=required(call.params, "access_token")
+        )
+        return True
+
+    def _profile(self) -> dict[str, Any]:
+        return {
+            "user_id": self._account_id,
+            "user_type": "individual",
+            "email": "trader@example.invalid",
+            "user_name": "Simulated Trader",
+            "user_shortname": "Trader",
+            "broker": "SIMULATED",
+            "exchanges": list(EXCHANGES),
+            "products": ["CNC", "NRML", "MIS"],
+            "order_types": list(ORDER_TYPES),
+            "avatar_url": None,
+            "meta": {"demat_consent": "physical"},
+        }
+
+
+def _route(line: str, answer: Callable[[Call], Any], *groups: str, is_open: bool = False) -> Route:
+    method, path = line.split()
+    return Route(method=method, path=path, answer=answer, groups=groups or ("other",), is_open=is_open)
+
+
+async def _read(request: web.Request) -> Call:
+    query = request.query
+    params: dict[str, str] = {name: query[name] for name in query}
+    body = None
+    if request.method in ("POST", "PUT"):
+        if request.content_type == "application/json":
+            try:
+                body = orjson.loads(await request.read())
+            except orjson.JSONDecodeError:
+                raise input_error("The body is not JSON.") from None
+        else:
+            form = await request.post()
+            params |= {name: value for name in form if isinstance(value := form[name], str)}
+    return Call(path=dict(request.match_info), params=params, keys=tuple(query.getall("i", ())), body=body)
+
+
+def _respond(data: Any, error: KiteError | None) -> web.Response:
+    if error is not None:
+        return web.Response(body=render_error(error), status=error.status, content_type="application/json")
+    if isinstance(data, Csv):
+        return web.Response(body=data.content, content_type="text/csv")
+    if isinstance(data, Moved):
+        return web.Response(status=302, headers={"Location": data.location})
+    return web.Response(body=render_success(data), content_type="application/json")

@@ -1,0 +1,82 @@
+"""Who may call the Kite face: request tokens, the checksum exchange, access tokens and the morning they die."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from tradebot.clock import SECOND, Clock
+from tradebot.exchange.faces.kite_wire import KiteError, token_error
+from tradebot.exchange.limits import DAY, IST_OFFSET
+
+EXPIRY_HOUR = 6 * 3_600 * SECOND
+REQUEST_TOKEN_LIFE = 300 * SECOND
+MAX_REQUEST_TOKENS = 100
+BAD_TOKEN = "Incorrect `api_key` or `access_token`."
+
+
+class Sessions:
+    """The login state of one app (api_key): at most one access token is alive, a new login kills the one before.
+
+    A token dies at 06:00 IST of the market clock, unless `expires` is False. The first one is given, so that a bot in
+    the same process starts without a login. Tokens are derived from the secret and a counter: a run repeats exactly.
+    """
+
+    def __init__(self, clock: Clock, *, api_key: str, api_secret: str, access_token: str, expires: bool = True) -> None:
+        self.api_key = api_key
+        self.access_token = access_token
+        self._secret = api_secret
+        self._clock = clock
+        self._expires = expires
+        self._born_at = clock.market()
+        self._request_tokens: dict[str, int] = {}  # one-time token -> monotonic ns of its issue
+        self._issued = 0
+
+    def issue(self, api_key: str) -> str:
+        """Return a fresh request token, as the browser login would. Raises KiteError for another app's key."""
+        if api_key != self.api_key:
+            raise KiteError(400, "InputException", "Invalid `api_key`.")
+        while len(self._request_tokens) >= MAX_REQUEST_TOKENS:
+            del self._request_tokens[next(iter(self._request_tokens))]
+        token = self._derive("request")
+        self._request_tokens[token] = self._clock.monotonic()
+        return token
+
+    def login(self, *, api_key: str, request_token: str, checksum: str) -> str:
+        """Trade a request token for a new access token. Raises KiteError when any of the three is wrong."""
+        issued_at = self._request_tokens.pop(request_token, None)
+        if issued_at is None or self._clock.monotonic() - issued_at > REQUEST_TOKEN_LIFE:
+            raise token_error("Token is invalid or has expired.")
+        expected = hashlib.sha256(f"{self.api_key}{request_token}{self._secret}".encode()).hexdigest()
+        if api_key != self.api_key or not hmac.compare_digest(checksum.encode(), expected.encode()):
+            raise token_error("Invalid `checksum`.")
+        self.access_token = self._derive("access")
+        self._born_at = self._clock.market()
+        return self.access_token
+
+    def logout(self, *, api_key: str, access_token: str) -> None:
+        """End the session. Raises KiteError when it is not the living one."""
+        if not self.is_alive(api_key, access_token):
+            raise token_error(BAD_TOKEN)
+        self.access_token = ""
+
+    def check(self, header: str | None) -> None:
+        """Raise KiteError unless `header` is `token api_key:access_token` of a living session."""
+        scheme, _, pair = (header or "").partition(" ")
+        api_key, _, access_token = pair.partition(":")
+        if scheme != "token" or not self.is_alive(api_key, access_token):
+            raise token_error(BAD_TOKEN)
+
+    def is_alive(self, api_key: str, access_token: str) -> bool:
+        if not access_token or api_key != self.api_key or access_token != self.access_token:
+            return False
+        return not self._expires or _morning(self._clock.market()) == _morning(self._born_at)
+
+    def _derive(self, purpose: str) -> str:
+        self._issued += 1
+        text = f"{purpose}:{self._issued}:{self.api_key}".encode()
+        return hmac.new(self._secret.encode(), text, hashlib.sha256).hexdigest()[:32]
+
+
+def _morning(market_ns: int) -> int:
+    return (market_ns + IST_OFFSET - EXPIRY_HOUR) // DAY

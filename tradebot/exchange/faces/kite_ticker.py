@@ -1,0 +1,232 @@
+"""Kite's ticker: a websocket per client that streams binary packets of what it subscribed and text frames of orders."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import orjson
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from tradebot.domain.market import Ints
+from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.faces.kite_packets import HEARTBEAT, MODES, Mode, Packets
+from tradebot.exchange.faces.kite_records import Json, order_update
+from tradebot.exchange.faces.kite_session import BAD_TOKEN, Sessions
+from tradebot.exchange.faces.kite_wire import KiteError, render_error, token_error
+from tradebot.exchange.snapshot import Snapshots
+from tradebot.exchange.ticket import BookOrder
+
+HEARTBEAT_S = 2.0
+CLOSING_S = 2.0
+MAX_CONNECTIONS = 3
+MAX_SUBSCRIPTIONS = 3_000
+# A client may fall this far behind before it gets only the newest packet of each instrument. 128 frames are two wall
+# seconds of a market at sixty times the speed, 2 MB nearly four seconds of 3,000 full packets at its own speed.
+MAX_FRAMES = 128
+MAX_FRAME_BYTES = 2_000_000
+MAX_ORDER_FRAMES = 1_000
+MAX_CONTROL_BYTES = 1 << 17
+
+
+class Connection:
+    """What one client subscribed and what still has to reach it; synchronous, so that no sender can hold up matching.
+
+    Order frames are never dropped and go first: `is_overrun` says that too many wait and the link must be cut.
+    """
+
+    def __init__(self, packets: Packets, state: dict[str, Ints]) -> None:
+        self._packets = packets
+        self._state = state
+        self._rows = {int(token): row for row, token in enumerate(packets.tokens)}
+        self._modes = np.zeros(len(packets.tokens), dtype=np.int8)
+        self._unlisted: set[int] = set()  # subscribed tokens that no instrument has; they count and stay silent
+        self._texts: deque[str] = deque()
+        self._frames: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._stale = np.zeros(len(packets.tokens), dtype=bool)  # rows to be sent from the state once the queue is out
+        self._is_behind = False
+        self.wake = asyncio.Event()
+
+    @property
+    def subscriptions(self) -> int:
+        return int(np.count_nonzero(self._modes)) + len(self._unlisted)
+
+    @property
+    def is_overrun(self) -> bool:
+        return len(self._texts) > MAX_ORDER_FRAMES
+
+    def apply(self, text: str) -> None:
+        """Obey one control frame, such as `{"a":"mode","v":["full",[408065]]}`; a bad one is answered by an error."""
+        try:
+            frame = orjson.loads(text)
+            action, value = frame["a"], frame["v"]
+            mode, tokens = value if action == "mode" else ("quote", value)
+            wanted = [int(token) for token in tokens]
+            chosen = MODES[mode]
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError):
+            self.note({"type": "error", "data": "Invalid control frame."})
+            return
+        if action == "subscribe":
+            self._subscribe(wanted)
+        elif action == "unsubscribe":
+            self._modes[self._known(wanted)] = Mode.NONE
+            self._unlisted.difference_update(wanted)
+        elif action == "mode":
+            rows = self._known(wanted)
+            rows = rows[self._modes[rows] != Mode.NONE]
+            self._modes[rows] = chosen
+            self._send_state(rows)
+        else:
+            self.note({"type": "error", "data": f"Unknown action `{action}`."})
+
+    def publish(self, snapshots: Snapshots) -> None:
+        """Queue the packets of the subscribed rows."""
+        modes = self._modes[snapshots.ids]
+        if not modes.any():
+            return
+        if self._is_behind or len(self._frames) >= MAX_FRAMES or self._waiting_bytes >= MAX_FRAME_BYTES:
+            self._is_behind = True
+            self._stale[snapshots.ids[modes != Mode.NONE]] = True
+            return
+        rows = np.flatnonzero(modes)
+        column: Callable[[str], Ints] = lambda name: getattr(snapshots, name)  # noqa: E731
+        self._queue(self._packets.render(column, rows=rows, ids=snapshots.ids[rows], modes=modes[rows]))
+
+    def note(self, message: Json) -> None:
+        """Queue a text frame."""
+        self.note_text(orjson.dumps(message).decode())
+
+    def note_text(self, text: str) -> None:
+        """Queue a text frame that is rendered already."""
+        self._texts.append(text)
+        self.wake.set()
+
+    def next(self) -> str | bytes | None:
+        """Return the next frame to send, None when nothing waits."""
+        if self._texts:
+            return self._texts.popleft()
+        if not self._frames and self._is_behind:
+            self._is_behind = False
+            rows = np.flatnonzero(self._stale)
+            self._stale[:] = False
+            self._send_state(rows)
+        if self._frames:
+            frame = self._frames.popleft()
+            self._waiting_bytes -= len(frame)
+            return frame
+        return None
+
+    def _subscribe(self, tokens: list[int]) -> None:
+        rows = self._known(tokens)
+        fresh = rows[self._modes[rows] == Mode.NONE]
+        unlisted = set(tokens) - self._rows.keys() - self._unlisted
+        if self.subscriptions + len(fresh) + len(unlisted) > MAX_SUBSCRIPTIONS:
+            self.note({"type": "error", "data": f"At most {MAX_SUBSCRIPTIONS} instruments per connection."})
+            return
+        self._unlisted |= unlisted
+        self._modes[fresh] = Mode.QUOTE
+        self._send_state(rows)
+
+    def _known(self, tokens: list[int]) -> Ints:
+        rows = dict.fromkeys(self._rows[token] for token in tokens if token in self._rows)
+        return np.array(list(rows), dtype=np.int64)
+
+    def _send_state(self, rows: Ints) -> None:
+        if self._is_behind:
+            self._stale[rows] = True
+            return
+        self._queue(self._packets.render(self._state.__getitem__, rows=rows, ids=rows, modes=self._modes[rows]))
+
+    def _queue(self, frames: list[bytes]) -> None:
+        if frames:
+            self._frames.extend(frames)
+            self._waiting_bytes += sum(map(len, frames))
+            self.wake.set()
+
+
+class KiteTicker:
+    """All connections of the ticker; `publish` and `note_order` are what the exchange calls."""
+
+    def __init__(self, exchange: Exchange, sessions: Sessions, record: Callable[[BookOrder], Json]) -> None:
+        self._exchange = exchange
+        self._sessions = sessions
+        self._record = record
+        self._packets = Packets(exchange.universe)
+        self._links: dict[Connection, tuple[web.WebSocketResponse, asyncio.Transport | None]] = {}
+
+    def publish(self, snapshots: Snapshots) -> None:
+        """Queue packets for every client."""
+        for connection in self._links:
+            connection.publish(snapshots)
+
+    def note_order(self, order: BookOrder) -> None:
+        """Queue a version of an order for every client; a client that takes none is cut off."""
+        if not self._links:
+            return
+        data = order_update(self._record(order), filled=order.filled)
+        text = orjson.dumps({"type": "order", "id": "", "data": data}).decode()
+        for connection, (_, transport) in self._links.items():
+            connection.note_text(text)
+            if connection.is_overrun and transport is not None:
+                transport.abort()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one client: `GET /?api_key=..&access_token=..` upgraded to a websocket, 403 or 429 in refusal."""
+        api_key, token = request.query.get("api_key", ""), request.query.get("access_token", "")
+        if not self._sessions.is_alive(api_key, token):
+            return _refuse(token_error(BAD_TOKEN))
+        if len(self._links) >= MAX_CONNECTIONS:
+            return _refuse(KiteError(429, "NetworkException", "Too many connections."))
+        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_CONTROL_BYTES, timeout=CLOSING_S)
+        if not socket.can_prepare(request):
+            return _refuse(KiteError(400, "InputException", "This is a websocket."))
+        connection = Connection(self._packets, self._exchange.state)
+        self._links[connection] = (socket, request.transport)  # before the first await: the limit holds in a race
+        try:
+            await socket.prepare(request)
+            async with asyncio.TaskGroup() as tasks:
+                is_alive: Callable[[], bool] = lambda: self._sessions.is_alive(api_key, token)  # noqa: E731
+                sender = tasks.create_task(_send(socket, connection, is_alive), name="kite ticker sender")
+                async for message in socket:
+                    if message.type is WSMsgType.TEXT:
+                        connection.apply(message.data)
+                sender.cancel()
+        finally:
+            del self._links[connection]
+        return socket
+
+    async def close(self, *_: Any) -> None:
+        """Send every client away."""
+        async with asyncio.TaskGroup() as tasks:
+            for socket, _transport in self._links.values():
+                farewell = socket.close(code=WSCloseCode.GOING_AWAY, message=b"the exchange closes")
+                tasks.create_task(farewell, name="kite ticker farewell")
+
+
+async def _send(socket: web.WebSocketResponse, connection: Connection, is_alive: Callable[[], bool]) -> None:
+    try:
+        while is_alive():
+            frame = connection.next()
+            if frame is None:
+                connection.wake.clear()
+                try:
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        await connection.wake.wait()
+                    continue
+                except TimeoutError:
+                    frame = HEARTBEAT
+            if isinstance(frame, str):
+                await socket.send_str(frame)
+            else:
+                await socket.send_bytes(frame)
+        await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"the session ended")
+    except ConnectionResetError:
+        return  # the client is gone; its reader ends by itself
+
+
+def _refuse(error: KiteError) -> web.Response:
+    return web.Response(body=render_error(error), status=error.status, content_type="application/json")

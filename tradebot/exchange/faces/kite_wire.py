@@ -1,0 +1,225 @@
+"""Kite's REST language: the envelope and its errors, numbers and stamps, and the parameters of an order to a ticket.
+
+A success is `{"status":"success","data":{"order_id":"151220000000000"}}`, a failure
+`{"status":"error","message":"Invalid `quantity`.","error_type":"InputException","data":null}` with a 4xx or 5xx code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import orjson
+
+from tradebot.clock import IST, SECOND
+from tradebot.domain.instrument import Instrument, InstrumentKind
+from tradebot.domain.order import OrderKind, Side, Validity
+from tradebot.exchange.ticket import Refusal, Ticket
+
+EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
+PRODUCTS = ("CNC", "NRML", "MIS")
+VARIETIES = ("regular", "amo", "co", "iceberg", "auction")
+TAG = re.compile(r"[A-Za-z0-9]{0,20}")
+# error_type and HTTP code of each kind of refusal
+REFUSALS = {
+    "input": (400, "InputException"),
+    "margin": (400, "MarginException"),
+    "order": (400, "OrderException"),
+    "holding": (400, "HoldingException"),
+}
+# Automatic market protection: below this last price, this percent; the last row is for everything above.
+PROTECTION = ((Decimal(100), Decimal(2)), (Decimal(500), Decimal(1)), (None, Decimal("0.5")))
+OPTION_PROTECTION = (
+    (Decimal(10), Decimal(5)), (Decimal(100), Decimal(3)), (Decimal(500), Decimal(2)), (None, Decimal(1)),
+)  # fmt: skip
+
+Params = Mapping[str, str]
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class KiteError(Exception):
+    """An answer other than success; `status` is the HTTP code."""
+
+    def __init__(self, status: int, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.error_type, self.message = status, error_type, message
+
+
+def input_error(message: str) -> KiteError:
+    """Return the error of a missing or bad parameter."""
+    return KiteError(400, "InputException", message)
+
+
+def token_error(message: str) -> KiteError:
+    """Return the error of a dead session."""
+    return KiteError(403, "TokenException", message)
+
+
+def refused(refusal: Refusal) -> KiteError:
+    """Return what the wire says of a refusal by the exchange."""
+    status, error_type = REFUSALS[refusal.kind]
+    return KiteError(status, error_type, refusal.message)
+
+
+def render_success(data: Any) -> bytes:
+    """Return the envelope of an answer."""
+    return orjson.dumps({"status": "success", "data": data})
+
+
+def render_error(error: KiteError) -> bytes:
+    """Return the envelope of a failure."""
+    return orjson.dumps({"status": "error", "message": error.message, "error_type": error.error_type, "data": None})
+
+
+def number(value: Decimal | None) -> int | float:
+    """Return a JSON number; None is 0, as Kite writes absent prices.
+
+    A double prints every decimal of up to 15 digits back exactly, so prices survive the crossing.
+    """
+    if value is None:
+        return 0
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def stamp(ns: int) -> str | None:
+    """Return `yyyy-mm-dd hh:mm:ss` in IST, None for 0."""
+    if ns <= 0:
+        return None
+    return datetime.fromtimestamp(ns // SECOND, IST).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def parse_stamp(text: str, name: str) -> int:
+    """Return ns of `yyyy-mm-dd[ hh:mm:ss]` in IST. Raises KiteError naming the parameter."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise input_error(f"Invalid `{name}` date.") from None
+    zoned = moment.replace(tzinfo=IST) if moment.tzinfo is None else moment.astimezone(UTC)
+    return int(zoned.timestamp()) * SECOND
+
+
+def parse_variety(text: str) -> str:
+    """Return a variety this exchange trades. Raises KiteError."""
+    if text not in VARIETIES:
+        raise input_error("Invalid `variety`.")
+    if text != "regular":
+        raise input_error(f"Orders of variety `{text}` are not offered here; use `regular`.")
+    return text
+
+
+def parse_ticket(params: Params, *, variety: str, instrument: Instrument, last: Decimal) -> Ticket:
+    """Return what the client asks for; `last` is the price that automatic protection refers to.
+
+    Raises KiteError for a parameter that is missing or malformed; whether the exchange takes the order is its own
+    decision.
+    """
+    kind = parse_choice(OrderKind, params, "order_type")
+    has_price = kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
+    has_trigger = kind in (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
+    product = required(params, "product")
+    if product not in PRODUCTS:
+        raise input_error("Invalid `product`.")
+    tag = params.get("tag", "")
+    if not TAG.fullmatch(tag):
+        raise input_error("Invalid `tag`. It may have up to 20 letters and digits.")
+    return Ticket(
+        exchange=instrument.exchange,
+        symbol=instrument.symbol,
+        side=parse_choice(Side, params, "transaction_type"),
+        kind=kind,
+        quantity=parse_quantity(params, "quantity", default=None),
+        price=parse_price(params, "price") if has_price else None,
+        trigger_price=parse_price(params, "trigger_price") if has_trigger else None,
+        validity=parse_choice(Validity, params, "validity") if params.get("validity") else Validity.DAY,
+        product=product,
+        tag=tag,
+        protection_pct=None if has_price else parse_protection(params, instrument, last),
+        variety=variety,
+        disclosed_quantity=parse_quantity(params, "disclosed_quantity", default=Decimal(0)),
+    )
+
+
+def parse_changes(params: Params, *, instrument: Instrument, last: Decimal) -> dict[str, Any]:
+    """Return the arguments of `Exchange.modify` that the client gave. Raises KiteError."""
+    changes: dict[str, Any] = {}
+    if params.get("order_type"):
+        changes["kind"] = parse_choice(OrderKind, params, "order_type")
+    if params.get("validity"):
+        changes["validity"] = parse_choice(Validity, params, "validity")
+    if params.get("quantity"):
+        changes["quantity"] = parse_quantity(params, "quantity", default=None)
+    for name in ("price", "trigger_price"):
+        if params.get(name) and (price := parse_price(params, name, zero=True)):
+            changes[name] = price
+    if (protection := parse_protection(params, instrument, last)) is not None:
+        changes["protection_pct"] = protection
+    return changes
+
+
+def required(params: Params, name: str) -> str:
+    """Return a parameter. Raises KiteError when it is missing or empty."""
+    if not params.get(name):
+        raise input_error(f"Missing or empty field `{name}`.")
+    return params[name]
+
+
+def parse_choice(choices: type[Choice], params: Params, name: str) -> Choice:
+    """Return a parameter as one of `choices`. Raises KiteError."""
+    text = required(params, name)
+    try:
+        return choices(text)
+    except ValueError:
+        raise input_error(f"Invalid `{name}`.") from None
+
+
+def parse_quantity(params: Params, name: str, *, default: Decimal | None) -> Decimal:
+    """Return a whole number >= 0; a default of None makes it required. Raises KiteError."""
+    text = params.get(name, "")
+    if not text and default is not None:
+        return default
+    text = required(params, name)
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise input_error(f"Invalid `{name}`.")
+    return Decimal(text)
+
+
+def parse_price(params: Params, name: str, *, zero: bool = False) -> Decimal:
+    """Return a price above 0, or 0 where `zero` says so. Raises KiteError."""
+    price = _decimal(required(params, name), name)
+    if price < 0 or (price == 0 and not zero):
+        raise input_error(f"Invalid `{name}`.")
+    return price
+
+
+def parse_protection(params: Params, instrument: Instrument, last: Decimal) -> Decimal | None:
+    """Return market protection in percent with -1 resolved; None when absent or 0. Raises KiteError."""
+    if not params.get("market_protection"):
+        return None
+    percent = _decimal(params["market_protection"], "market_protection")
+    if percent == 0:
+        return None
+    if percent == -1:
+        return automatic_protection(instrument, last)
+    if not 0 < percent <= 100:
+        raise input_error("Invalid `market_protection`.")
+    return percent
+
+
+def automatic_protection(instrument: Instrument, last: Decimal) -> Decimal:
+    """Return the percent that Kite's -1 stands for at the price `last`."""
+    table = OPTION_PROTECTION if instrument.kind is InstrumentKind.OPTION else PROTECTION
+    return next(percent for below, percent in table if below is None or last < below)
+
+
+def _decimal(text: str, name: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise input_error(f"Invalid `{name}`.") from None
+    if not value.is_finite() or abs(value) >= 10**9:
+        raise input_error(f"Invalid `{name}`.")
+    return value

@@ -1,0 +1,248 @@
+"""The trading floor: what is true at the exchange. Orders arrive, match, change, end; every change is answered.
+
+It knows no latency and no client: `answer` gets each version and each trade in the order they happened, and `funds`
+says why the broker's risk check refuses an order, "" if it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tradebot.domain.market import Ints
+from tradebot.domain.order import ZERO, OrderKind, Validity
+from tradebot.exchange.book import OrderBook
+from tradebot.exchange.matching import Event, Fill, InstrumentBook, Working, row_of
+from tradebot.exchange.position import average
+from tradebot.exchange.snapshot import PriceSource, Snapshots
+from tradebot.exchange.ticket import (
+    BookOrder,
+    BookStatus,
+    Ticket,
+    TradeRow,
+    kind_has_price,
+    kind_has_trigger,
+    kind_needs_protection,
+)
+
+LAPSED = "order lapsed at the end of the session"
+IOC_REST = "the unfilled rest of an IOC order"
+CLOSED = "the market is closed"
+
+Answer = Callable[[BookOrder | TradeRow], None]
+
+
+class Floor:
+    """Our orders at the exchange, matched against the rows of one price source."""
+
+    def __init__(
+        self,
+        source: PriceSource,
+        state: dict[str, Ints],
+        numbers: OrderBook,
+        *,
+        answer: Answer,
+        funds: Callable[[BookOrder], str],
+    ) -> None:
+        self._source, self._universe, self._state = source, source.universe, state
+        self._numbers, self._answer, self._funds = numbers, answer, funds
+        self._live: dict[str, BookOrder] = {}  # order id -> its true version
+        self._value: dict[str, Decimal] = {}  # order id -> rupees filled, exact
+        self._books: dict[int, InstrumentBook] = {}  # instrument id -> our orders in it
+        self._watched = np.zeros(len(self._universe), dtype=np.bool_)  # instruments with orders at work
+        self._sequence = 0
+        self.is_closed = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._live
+
+    def enter(self, order: BookOrder, at: int) -> None:
+        """Take in an order that arrived: validate it, open it, match it at once as far as it goes."""
+        order = self._became(order, at, status=BookStatus.VALIDATING)
+        reason = CLOSED if self.is_closed else self._funds(order)
+        if reason:
+            ended = {"cancelled": order.pending, "pending": ZERO}
+            self._became(order, at, status=BookStatus.REJECTED, reason=reason, **ended)
+            return
+        order = self._became(order, at, status=BookStatus.OPENING)
+        order = msgspec.structs.replace(order, exchange_order_id=self._numbers.next_exchange_order_id())
+        self._work(order, at)
+
+    def change(self, order_id: str, changes: dict[str, Any], at: int) -> None:
+        """Apply a modification that arrived; one that cannot be done leaves the order as it was, with the reason."""
+        order = self._live.get(order_id)
+        if order is None:
+            return  # it ended while the request was on its way; the client has been or will be told
+        ticket = changed(order.ticket, changes)
+        asked = msgspec.structs.replace(order, ticket=ticket, pending=ticket.quantity - order.filled, limit=None)
+        if ticket.quantity <= order.filled:
+            reason = f"modification rejected: {order.filled} already filled"
+        else:
+            reason = self._funds(asked)
+        if reason:
+            self._became(order, at, status=_standing(order), reason=reason)
+            return
+        id_, book = self._book(order)
+        if _keeps_its_place(order.ticket, ticket):
+            asked = msgspec.structs.replace(asked, limit=order.limit)
+            book.orders[order_id].remaining = self._quantity_units(id_, asked.pending)
+            asked = self._became(asked, at, status=BookStatus.MODIFIED, reason="")
+            self._became(asked, at, status=_standing(asked))
+            self._end_ioc(asked.order_id, at)
+            return
+        book.remove(order_id)
+        asked = self._became(asked, at, status=BookStatus.MODIFIED, reason="")
+        self._work(asked, at)
+
+    def withdraw(self, order_id: str, at: int, reason: str = "") -> None:
+        """Cancel what is left of an order; one that has ended stays as it is."""
+        order = self._live.get(order_id)
+        if order is not None:
+            id_, book = self._book(order)
+            book.remove(order_id)
+            self._watched[id_] = bool(book.orders)
+            self._became(order, at, status=BookStatus.CANCELLED, reason=reason, cancelled=order.pending, pending=ZERO)
+
+    def match(self, snapshots: Snapshots) -> None:
+        """Match the working orders against new rows, in the order of the rows."""
+        if not self._live:
+            return
+        columns = {name: getattr(snapshots, name) for name in MATCHED}
+        for index in np.flatnonzero(self._watched[snapshots.ids]):
+            id_ = int(snapshots.ids[index])
+            self._report(id_, self._books[id_].match(row_of(columns, int(index))), snapshots.at)
+
+    def close(self, at: int) -> None:
+        """End the session: day orders lapse, and nothing matches any more."""
+        self.is_closed = True
+        for order_id in list(self._live):
+            self.withdraw(order_id, at, LAPSED)
+
+    def _work(self, order: BookOrder, at: int) -> None:
+        id_, book = self._book(order)
+        instrument, ticket = self._universe[id_], order.ticket
+        is_stop = kind_has_trigger(ticket.kind) and not order.triggered
+        self._sequence += 1
+        working = Working(
+            order_id=order.order_id,
+            side=ticket.side,
+            remaining=self._quantity_units(id_, order.pending),
+            limit=instrument.units(ticket.price) if ticket.price is not None else None,
+            trigger=instrument.units(ticket.trigger_price) if is_stop and ticket.trigger_price is not None else None,
+            protection_pct=ticket.protection_pct,
+            sequence=self._sequence,
+        )
+        events = book.enter(working, row_of(self._state, id_, traded=False))
+        known = working.limit if not is_stop or ticket.price is not None else None
+        order = msgspec.structs.replace(order, limit=instrument.price(known) if known is not None else None)
+        order = self._became(order, at, status=_standing(order))
+        self._watched[id_] = True
+        self._report(id_, events, at)
+        self._end_ioc(order.order_id, at)
+
+    def _report(self, id_: int, events: list[Event], at: int) -> None:
+        instrument = self._universe[id_]
+        for event in events:
+            order = self._live[event.order_id]
+            if isinstance(event, Fill):
+                self._fill(order, instrument.quantity(event.quantity), instrument.price(event.price), at)
+            else:
+                limit = instrument.price(event.limit) if event.limit else None
+                self._became(order, at, status=BookStatus.OPEN, triggered=True, limit=limit)
+        for order_id in dict.fromkeys(event.order_id for event in events):
+            self._end_ioc(order_id, at)
+        self._watched[id_] = bool(self._books[id_].orders)
+
+    def _fill(self, order: BookOrder, quantity: Decimal, price: Decimal, at: int) -> None:
+        ticket = order.ticket
+        value = self._value[order.order_id] = self._value.get(order.order_id, ZERO) + quantity * price
+        filled = order.filled + quantity
+        assert filled <= ticket.quantity, f"{order.order_id} filled {filled} of {ticket.quantity}"
+        self._answer(
+            TradeRow(
+                trade_id=self._numbers.next_trade_id(),
+                order_id=order.order_id,
+                exchange_order_id=order.exchange_order_id,
+                symbol=ticket.symbol,
+                exchange=ticket.exchange,
+                product=ticket.product,
+                side=ticket.side,
+                quantity=quantity,
+                price=price,
+                traded_at=at,
+            )
+        )
+        self._became(
+            order,
+            at,
+            status=BookStatus.COMPLETE if filled == ticket.quantity else BookStatus.OPEN,
+            filled=filled,
+            pending=ticket.quantity - filled,
+            average_price=average(value, filled),
+        )
+
+    def _end_ioc(self, order_id: str, at: int) -> None:
+        order = self._live.get(order_id)
+        if order is not None and order.ticket.validity is Validity.IOC and _standing(order) is BookStatus.OPEN:
+            self.withdraw(order_id, at, IOC_REST)
+
+    def _became(self, order: BookOrder, at: int, **changes: Any) -> BookOrder:
+        version = msgspec.structs.replace(order, changed_at=at, **changes)
+        if version.is_ended:
+            self._live.pop(order.order_id, None)
+            self._value.pop(order.order_id, None)
+        else:
+            self._live[order.order_id] = version
+        self._answer(version)
+        return version
+
+    def _book(self, order: BookOrder) -> tuple[int, InstrumentBook]:
+        id_ = self._universe.id(order.ticket.symbol)
+        book = self._books.get(id_)
+        if book is None:
+            lower, upper = int(self._source.lower_circuit[id_]), int(self._source.upper_circuit[id_])
+            book = self._books[id_] = InstrumentBook(self._universe[id_], lower=lower, upper=upper)
+        return id_, book
+
+    def _quantity_units(self, id_: int, quantity: Decimal) -> int:
+        return int(quantity.scaleb(self._universe[id_].quantity_decimals))
+
+
+MATCHED = ("last", "traded", "bids", "bid_quantities", "asks", "ask_quantities")
+
+
+def changed(ticket: Ticket, changes: dict[str, Any]) -> Ticket:
+    """Return a ticket with some fields changed and those dropped that its kind does not have.
+
+    A price given to a market order makes it a limit order, to a SL-M order a SL order.
+    """
+    kind = changes.get("kind", ticket.kind)
+    if "kind" not in changes and "price" in changes and kind_needs_protection(kind):
+        kind = OrderKind.LIMIT if kind is OrderKind.MARKET else OrderKind.STOP_LIMIT
+    ticket = msgspec.structs.replace(ticket, **(changes | {"kind": kind}))
+    return msgspec.structs.replace(
+        ticket,
+        price=ticket.price if kind_has_price(kind) else None,
+        trigger_price=ticket.trigger_price if kind_has_trigger(kind) else None,
+        protection_pct=ticket.protection_pct if kind_needs_protection(kind) else None,
+    )
+
+
+def _standing(order: BookOrder) -> BookStatus:
+    waits = kind_has_trigger(order.ticket.kind) and not order.triggered
+    return BookStatus.AWAITING_TRIGGER if waits else BookStatus.OPEN
+
+
+def _keeps_its_place(before: Ticket, after: Ticket) -> bool:
+    same = (before.kind, before.price, before.trigger_price, before.protection_pct) == (
+        after.kind,
+        after.price,
+        after.trigger_price,
+        after.protection_pct,
+    )
+    return same and after.quantity <= before.quantity

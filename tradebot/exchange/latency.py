@@ -1,0 +1,36 @@
+"""How long a request takes to the exchange and its answer back; in wall seconds, drawn from a seeded generator."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tradebot.clock import SECOND
+from tradebot.domain.message import Message
+
+
+class Latency(Message, frozen=True):
+    """Delays between the broker's counter and the exchange's book, in wall seconds; each draw adds 0..`jitter_s`.
+
+    Wall seconds, because they model a network and not the market: at sixty times the speed an order takes sixty times
+    as much market time, so a client meets the same race between its own code and the exchange at every speed. The
+    price moves further meanwhile, which errs against the trader.
+    """
+
+    to_exchange_s: float = 0.0
+    back_s: float = 0.0
+    jitter_s: float = 0.0
+
+    def there(self, rng: np.random.Generator, speed: float) -> int:
+        """Return one delay to the exchange in market ns; draws once from `rng`."""
+        return self._draw(self.to_exchange_s, rng, speed)
+
+    def back(self, rng: np.random.Generator, speed: float) -> int:
+        """Return one delay back in market ns; draws once from `rng`."""
+        return self._draw(self.back_s, rng, speed)
+
+    def _draw(self, seconds: float, rng: np.random.Generator, speed: float) -> int:
+        return int((seconds + self.jitter_s * float(rng.random())) * speed * SECOND)
+
+
+INSTANT = Latency()
+USUAL = Latency(to_exchange_s=0.030, back_s=0.030, jitter_s=0.020)

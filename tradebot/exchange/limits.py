@@ -1,0 +1,69 @@
+"""How often a client may call: counters per calendar second, minute and market day, checked before a face acts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.message import Message
+
+MINUTE = 60 * SECOND
+DAY = 86_400 * SECOND
+IST_OFFSET = 19_800 * SECOND
+
+
+class Span(StrEnum):
+    SECOND = "second"
+    MINUTE = "minute"
+    DAY = "day"
+
+
+class Limit(Message, frozen=True):
+    """At most `count` requests within one calendar `span`."""
+
+    count: int
+    span: Span
+
+
+# Kite Connect v3. "place" counts new orders on top of "orders", which every write of an order uses up.
+KITE_LIMITS: dict[str, tuple[Limit, ...]] = {
+    "quote": (Limit(count=1, span=Span.SECOND),),
+    "historical": (Limit(count=3, span=Span.SECOND),),
+    "orders": (Limit(count=10, span=Span.SECOND),),
+    "place": (Limit(count=400, span=Span.MINUTE), Limit(count=5_000, span=Span.DAY)),
+    "other": (Limit(count=10, span=Span.SECOND),),
+}
+
+
+class RateLimits:
+    """Counts requests per group; one per client of a face.
+
+    Seconds and minutes are wall time and start on the full second, as the rule counts them: a client may send ten
+    requests at the end of one second and ten at the start of the next. The day is the market's (IST), so that a fast
+    run of many days gets a fresh quota each day. A refused request does not count.
+    """
+
+    def __init__(self, clock: Clock, limits: Mapping[str, tuple[Limit, ...]] = KITE_LIMITS) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._used: dict[tuple[str, Span], tuple[int, int]] = {}  # (group, span) -> (window, requests in it)
+
+    def check(self, *groups: str) -> Limit | None:
+        """Count one request in all `groups`, or in none and return the limit it would pass."""
+        now = [
+            (group, limit, self._window(limit.span), self._used.get((group, limit.span), (-1, 0)))
+            for group in groups
+            for limit in self._limits[group]
+        ]
+        for _, limit, window, (seen, used) in now:
+            if window == seen and used >= limit.count:
+                return limit
+        for group, limit, window, (seen, used) in now:
+            self._used[group, limit.span] = (window, used + 1 if window == seen else 1)
+        return None
+
+    def _window(self, span: Span) -> int:
+        if span is Span.DAY:
+            return (self._clock.market() + IST_OFFSET) // DAY
+        return self._clock.wall() // (SECOND if span is Span.SECOND else MINUTE)

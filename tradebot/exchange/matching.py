@@ -1,0 +1,240 @@
+"""The matching of one instrument: our orders against the displayed depth and the traded volume; integers, no clock.
+
+Simplifications, and the way each errs:
+* what we take from a level comes back with the next different snapshot: for the trader (no lasting market impact);
+* all traded volume of a row is taken to have passed at its last price: for the trader;
+* a resting order joins behind everything displayed at its price, and only trades or a smaller display move it
+  forward: against the trader (cancellations ahead of it are mostly not seen);
+* a resting order that the market jumped through fills at the better of its limit and the market: for the trader;
+* our own orders never trade with each other (an exchange would match or prevent it): they share the same liquidity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Ints
+from tradebot.domain.order import Side
+
+
+class Row(NamedTuple):
+    """One published state of an instrument in price and quantity units; levels best first, price 0 where empty."""
+
+    last: int
+    traded: int
+    bids: list[int]
+    bid_quantities: list[int]
+    asks: list[int]
+    ask_quantities: list[int]
+
+
+class Fill(NamedTuple):
+    """`quantity` units of an order traded at `price` units."""
+
+    order_id: str
+    quantity: int
+    price: int
+
+
+class Triggered(NamedTuple):
+    """A stop order became live, bounded by `limit` units."""
+
+    order_id: str
+    limit: int
+
+
+Event = Fill | Triggered
+
+
+class Working:
+    """One of our orders at work; the only mutable thing here, owned by its `InstrumentBook`.
+
+    `limit` is None until a protected market order meets a price, and `trigger` None once triggered or for no stop.
+    `ahead` is the volume queued before us at our price, None while that price is beyond the displayed levels.
+    """
+
+    __slots__ = ("ahead", "limit", "order_id", "protection_pct", "remaining", "sequence", "side", "trigger")
+
+    def __init__(
+        self,
+        *,
+        order_id: str,
+        side: Side,
+        remaining: int,
+        limit: int | None,
+        trigger: int | None,
+        protection_pct: Decimal | None,
+        sequence: int,
+    ) -> None:
+        assert limit is not None or protection_pct is not None, f"{order_id} has neither a limit nor a protection"
+        self.order_id = order_id
+        self.side = side
+        self.remaining = remaining
+        self.limit = limit
+        self.trigger = trigger
+        self.protection_pct = protection_pct
+        self.sequence = sequence
+        self.ahead: int | None = None
+
+
+def row_of(columns: Mapping[str, Ints], index: int, *, traded: bool = True) -> Row:
+    """Return one row of snapshot columns; `traded` False gives the standing state, in which nothing trades now."""
+    return Row(
+        int(columns["last"][index]),
+        int(columns["traded"][index]) if traded else 0,
+        columns["bids"][index].tolist(),
+        columns["bid_quantities"][index].tolist(),
+        columns["asks"][index].tolist(),
+        columns["ask_quantities"][index].tolist(),
+    )
+
+
+def protected_limit(instrument: Instrument, *, side: Side, reference: int, pct: Decimal) -> int:
+    """Return the price a protected market order may not pass, in units: `pct` beyond `reference`, rounded inwards."""
+    price = instrument.price(reference)
+    bound = price * (1 + side.sign * pct / 100)
+    inward = instrument.round_price(bound, up=side is Side.SELL)
+    # On a coarse tick the inward rounding must not pass the reference itself.
+    return instrument.units(max(inward, price) if side is Side.BUY else min(inward, price))
+
+
+def trigger_is_hit(side: Side, *, trigger: int, last: int) -> bool:
+    """Return whether the last price sets off a stop: at or above for a buy, at or below for a sell."""
+    return last > 0 and (last >= trigger if side is Side.BUY else last <= trigger)
+
+
+class InstrumentBook:
+    """Our working orders in one instrument, and what they already took from the depth shown now."""
+
+    def __init__(self, instrument: Instrument, *, lower: int = 0, upper: int = 0) -> None:
+        self.instrument = instrument
+        self.lower, self.upper = lower, upper  # circuit limits in units, 0: none
+        self.orders: dict[str, Working] = {}
+        self._shown: Row | None = None
+        self._taken: dict[tuple[Side, int], int] = {}  # (side of the taker, level price) -> quantity gone
+
+    def enter(self, order: Working, row: Row) -> list[Event]:
+        """Add an order that reached the exchange, match it against the standing row, and queue what remains."""
+        self._show(row)
+        self.orders[order.order_id] = order
+        events: list[Event] = []
+        if self._is_live(order, row, events):
+            self._take_depth(order, row, events)
+            self._queue(order, row)
+        self._drop_filled()
+        return events
+
+    def match(self, row: Row) -> list[Event]:
+        """Match every order against a new row, in price-time priority; return what happened, in order."""
+        self._show(row)
+        events: list[Event] = []
+        volume = row.traded
+        for order in sorted(self.orders.values(), key=_priority):
+            was_resting = order.trigger is None and order.limit is not None
+            if not self._is_live(order, row, events):
+                continue
+            self._take_depth(order, row, events)
+            if was_resting:
+                volume = self._share_volume(order, row, volume, events)
+            self._queue(order, row)
+        self._drop_filled()
+        return events
+
+    def remove(self, order_id: str) -> None:
+        """Take an order out; an order that is not there is no error."""
+        self.orders.pop(order_id, None)
+
+    def _show(self, row: Row) -> None:
+        shown = self._shown
+        if shown is None or shown[2:] != row[2:]:
+            self._taken.clear()
+            self._shown = row
+
+    def _is_live(self, order: Working, row: Row, events: list[Event]) -> bool:
+        if order.trigger is not None:
+            if not trigger_is_hit(order.side, trigger=order.trigger, last=row.last):
+                return False
+            order.trigger = None
+            if order.limit is None:
+                self._protect(order, row)
+            events.append(Triggered(order.order_id, order.limit or 0))
+        elif order.limit is None:
+            self._protect(order, row)
+        return order.limit is not None
+
+    def _protect(self, order: Working, row: Row) -> None:
+        assert order.protection_pct is not None, f"{order.order_id} has no protection"
+        ours, theirs = (row.bids, row.asks) if order.side is Side.BUY else (row.asks, row.bids)
+        reference = row.last or theirs[0] or ours[0]
+        if not reference:
+            return  # a security without any price yet: the order waits for the first one
+        limit = protected_limit(self.instrument, side=order.side, reference=reference, pct=order.protection_pct)
+        if self.upper:
+            limit = min(max(limit, self.lower), self.upper)
+        order.limit = limit
+
+    def _take_depth(self, order: Working, row: Row, events: list[Event]) -> None:
+        limit = order.limit
+        assert limit is not None
+        buys = order.side is Side.BUY
+        levels = (
+            zip(row.asks, row.ask_quantities, strict=True) if buys else zip(row.bids, row.bid_quantities, strict=True)
+        )
+        for price, displayed in levels:
+            if not order.remaining or not price or (price > limit if buys else price < limit):
+                return
+            key = (order.side, price)
+            gone = self._taken.get(key, 0)
+            quantity = min(order.remaining, displayed - gone)
+            if quantity > 0:
+                self._taken[key] = gone + quantity
+                order.remaining -= quantity
+                events.append(Fill(order.order_id, quantity, price))
+
+    def _share_volume(self, order: Working, row: Row, volume: int, events: list[Event]) -> int:
+        limit, last = order.limit, row.last
+        assert limit is not None
+        if not order.remaining or volume <= 0 or not last:
+            return volume
+        buys = order.side is Side.BUY
+        if last < limit if buys else last > limit:
+            order.ahead = 0  # the market traded through our price, so the queue before us is gone
+        elif last != limit or order.ahead is None:
+            return volume
+        quantity = min(order.remaining, max(volume - order.ahead, 0))
+        order.ahead = max(order.ahead - volume, 0)
+        if quantity:
+            order.remaining -= quantity
+            events.append(Fill(order.order_id, quantity, min(limit, last) if buys else max(limit, last)))
+        return volume - quantity
+
+    def _queue(self, order: Working, row: Row) -> None:
+        displayed = _displayed(order, row)
+        if displayed is not None:
+            order.ahead = displayed if order.ahead is None else min(order.ahead, displayed)
+
+    def _drop_filled(self) -> None:
+        for order_id in [o.order_id for o in self.orders.values() if not o.remaining]:
+            del self.orders[order_id]
+
+
+def _priority(order: Working) -> tuple[bool, int, int]:
+    if order.trigger is not None or order.limit is None:
+        return (True, 0, order.sequence)
+    return (False, -order.limit if order.side is Side.BUY else order.limit, order.sequence)
+
+
+def _displayed(order: Working, row: Row) -> int | None:
+    # What the venue shows at our price on our side; None where our price lies beyond the last level shown.
+    limit = order.limit
+    buys = order.side is Side.BUY
+    prices, quantities = (row.bids, row.bid_quantities) if buys else (row.asks, row.ask_quantities)
+    for price, quantity in zip(prices, quantities, strict=True):
+        if price == limit:
+            return quantity
+        if not price or (limit is not None and (limit > price if buys else limit < price)):
+            return 0
+    return None

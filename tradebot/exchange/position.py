@@ -1,0 +1,150 @@
+"""One position of the account: exact sums of its fills, from which every number a client sees is derived."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from tradebot.domain.message import Message
+from tradebot.domain.order import ZERO, Side
+
+GRAIN = Decimal("0.00000001")  # cost is divided in this grain, so that cost and profit add up exactly
+SHOWN = Decimal("0.000001")
+
+
+class PositionRow(Message, frozen=True):
+    """One position as Kite shows it; `quantity` is signed, prices are averages, values exact.
+
+    `unrealised` is against the last price, `realised` the profit of what was closed, both before charges;
+    `pnl` is their sum. Fields without `day_` include what was carried over from earlier days.
+    """
+
+    exchange: str
+    symbol: str
+    product: str
+    quantity: Decimal
+    overnight_quantity: Decimal
+    average_price: Decimal
+    close_price: Decimal
+    last_price: Decimal
+    value: Decimal
+    pnl: Decimal
+    m2m: Decimal
+    unrealised: Decimal
+    realised: Decimal
+    buy_quantity: Decimal
+    buy_price: Decimal
+    buy_value: Decimal
+    sell_quantity: Decimal
+    sell_price: Decimal
+    sell_value: Decimal
+    day_buy_quantity: Decimal
+    day_buy_price: Decimal
+    day_buy_value: Decimal
+    day_sell_quantity: Decimal
+    day_sell_price: Decimal
+    day_sell_value: Decimal
+    multiplier: Decimal = Decimal(1)
+
+
+class Lots:
+    """A signed quantity at average cost; `cost` carries the sign of the quantity.
+
+    After any fills: cost == buys - sells + realised, exactly.
+    """
+
+    __slots__ = (
+        "buy_quantity", "buy_value", "cost", "overnight_cost", "overnight_quantity",
+        "quantity", "realised", "sell_quantity", "sell_value",
+    )  # fmt: skip
+
+    def __init__(self, quantity: Decimal = ZERO, cost: Decimal = ZERO) -> None:
+        self.quantity = self.overnight_quantity = quantity
+        self.cost = self.overnight_cost = cost
+        self.realised = ZERO
+        self.buy_quantity = self.buy_value = self.sell_quantity = self.sell_value = ZERO
+
+    def apply(self, *, side: Side, quantity: Decimal, price: Decimal) -> None:
+        """Book one fill; what crosses zero opens at the fill's price."""
+        signed = quantity * side.sign
+        if side is Side.BUY:
+            self.buy_quantity += quantity
+            self.buy_value += quantity * price
+        else:
+            self.sell_quantity += quantity
+            self.sell_value += quantity * price
+        held = self.quantity
+        self.quantity = held + signed
+        if held * signed >= 0:
+            self.cost += signed * price
+            return
+        closed = min(quantity, abs(held)) * (1 if held > 0 else -1)
+        share = self.cost if closed == held else (self.cost * closed / held).quantize(GRAIN, ROUND_HALF_EVEN)
+        self.realised += closed * price - share
+        self.cost += (signed + closed) * price - share
+
+    def net(self, key: tuple[str, str, str], *, last: Decimal, close: Decimal) -> PositionRow:
+        """Return the position, carried quantity included, marked at `last`; `close` is yesterday's price."""
+        carried, cost = self.overnight_quantity, self.overnight_cost
+        bought = (max(carried, ZERO), max(cost, ZERO))
+        sold = (max(-carried, ZERO), max(-cost, ZERO))
+        unrealised = self.quantity * last - self.cost
+        buys = (self.buy_quantity + bought[0], self.buy_value + bought[1])
+        sells = (self.sell_quantity + sold[0], self.sell_value + sold[1])
+        value = sells[1] - buys[1]
+        return PositionRow(
+            exchange=key[0],
+            symbol=key[1],
+            product=key[2],
+            quantity=self.quantity,
+            overnight_quantity=carried,
+            average_price=average(self.cost, self.quantity),
+            close_price=close if carried else ZERO,
+            last_price=last,
+            value=value,
+            pnl=unrealised + self.realised,
+            # What was carried counts from yesterday's close, today's fills from their prices.
+            m2m=unrealised + self.realised - (carried * close - cost if carried else ZERO),
+            unrealised=unrealised,
+            realised=self.realised,
+            buy_quantity=buys[0],
+            buy_price=average(buys[1], buys[0]),
+            buy_value=buys[1],
+            sell_quantity=sells[0],
+            sell_price=average(sells[1], sells[0]),
+            sell_value=sells[1],
+            day_buy_quantity=self.buy_quantity,
+            day_buy_price=average(self.buy_value, self.buy_quantity),
+            day_buy_value=self.buy_value,
+            day_sell_quantity=self.sell_quantity,
+            day_sell_price=average(self.sell_value, self.sell_quantity),
+            day_sell_value=self.sell_value,
+        )
+
+    def day(self) -> Lots | None:
+        """Return today's fills alone, as one buy and one sell at their averages; None without fills."""
+        if not self.buy_quantity and not self.sell_quantity:
+            return None
+        today = Lots()
+        today.buy_quantity, today.buy_value = self.buy_quantity, self.buy_value
+        today.sell_quantity, today.sell_value = self.sell_quantity, self.sell_value
+        today.quantity = quantity = self.buy_quantity - self.sell_quantity
+        if quantity > 0:
+            today.cost = self.buy_value * quantity / self.buy_quantity
+        elif quantity < 0:
+            today.cost = self.sell_value * quantity / self.sell_quantity
+        today.cost = today.cost.quantize(GRAIN, ROUND_HALF_EVEN)
+        today.realised = today.cost + self.sell_value - self.buy_value
+        return today
+
+    def carried(self) -> Lots:
+        """Return the position as the next day begins with it."""
+        return Lots(self.quantity, self.cost)
+
+
+def average(value: Decimal, quantity: Decimal) -> Decimal:
+    """Return value / quantity to at most six decimals, 0 for no quantity; for showing, never for adding up."""
+    if not quantity:
+        return ZERO
+    price = value / quantity
+    exponent = price.as_tuple().exponent
+    return price.quantize(SHOWN, ROUND_HALF_EVEN) if isinstance(exponent, int) and exponent < -6 else price

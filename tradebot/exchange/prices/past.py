@@ -1,0 +1,96 @@
+"""Earlier days of the synthetic prices: minute bars made on demand, ending at the close today's session starts from."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+
+from tradebot.clock import SECOND
+from tradebot.domain.market import Floats, Ints
+from tradebot.exchange.prices import noise
+from tradebot.exchange.prices.folding import MINUTE, Columns, fold
+from tradebot.exchange.prices.traits import FULL_DAY_MINUTES, GAP_SHARE, MARKET_DAILY, Traits, swing_shape, volume_shape
+from tradebot.markets.calendar import Session, TradingCalendar
+
+LONGEST_PAST = timedelta(days=1500)  # a bound on what one request may cost; indicators look back far less
+SLOTS = 2048  # counters per day, more than the minutes of any session
+CHANNEL_MINUTE, CHANNEL_WICK, CHANNEL_VOLUME = 11, 12, 13
+
+
+class Past:
+    """Days before a session, drawn per symbol from the seed; the same days whichever session asks."""
+
+    def __init__(self, traits: Traits, calendar: TradingCalendar) -> None:
+        self._traits, self._calendar = traits, calendar
+
+    def bars(self, id_: int, *, interval: int, first: date, before: date) -> list[Columns]:
+        """Return the bars of every trading day in [first, before), one part a day."""
+        first = max(first, before - LONGEST_PAST)
+        days = [first + timedelta(days=n) for n in range((before - first).days)]
+        sessions = [(day, session) for day in days if (session := self._calendar.session(day)) is not None]
+        by_length: dict[int, list[int]] = {}  # minutes -> positions in `sessions`
+        for position, (_, session) in enumerate(sessions):
+            by_length.setdefault((session.closes_at - session.opens_at) // MINUTE, []).append(position)
+        parts: dict[int, Columns] = {}
+        for minutes, positions in by_length.items():
+            chosen = [sessions[p] for p in positions]
+            made = self._days(id_, chosen, minutes)
+            parts |= {
+                p: fold(part, opens_at=session.opens_at, interval=interval)
+                for p, part, (_, session) in zip(positions, made, chosen, strict=True)
+            }
+        return [parts[p] for p in sorted(parts)]
+
+    def _days(self, id_: int, sessions: list[tuple[date, Session]], minutes: int) -> list[Columns]:
+        t = self._traits
+        ordinals = np.array([day.toordinal() for day, _ in sessions], dtype=np.int64)
+        before = np.array([self._calendar.previous_trading_day(day).toordinal() for day, _ in sessions], dtype=np.int64)
+        closes, opens = (
+            t.closes(id_, ordinals),
+            t.closes(id_, before) * np.exp(t.gaps(slice(id_, id_ + 1), ordinals)[0]),
+        )
+        tick = int(t.tick[id_])
+        counter = (ordinals[:, None] * SLOTS + np.arange(minutes)).astype(np.uint64)
+        path = self._path(id_, counter, np.log(opens), np.log(closes))
+        close = np.maximum(np.rint(np.exp(path) / tick).astype(np.int64), 1) * tick
+        close[:, -1] = closes
+        first = np.maximum(np.rint(opens / tick).astype(np.int64), 1) * tick
+        open_ = np.concatenate([first[:, None], close[:, :-1]], axis=1)
+        wick = noise.draw(t.keys[id_ : id_ + 1], counter, CHANNEL_WICK)
+        reach = 0.6 * t.own_daily[id_] / FULL_DAY_MINUTES**0.5 * t.reference[id_] / tick
+        high = np.maximum(open_, close) + (noise.field(wick, 0, 16) * 2 * reach).astype(np.int64) * tick
+        low = np.minimum(open_, close) - (noise.field(wick, 16, 16) * 2 * reach).astype(np.int64) * tick
+        volume, traded = self._volume(id_, counter)
+        columns = (open_, high, np.maximum(low, tick), close, volume)
+        starts = np.array([s.opens_at for _, s in sessions], dtype=np.int64)[:, None] + np.arange(minutes) * MINUTE
+        parts: list[Columns] = []
+        for d, keep in enumerate(traded):
+            o, h, lo, c, v = (column[d][keep] for column in columns)
+            parts.append((starts[d][keep], o, h, lo, c, v))
+        return parts
+
+    def _path(self, id_: int, counter: noise.Bits, opens: Floats, closes: Floats) -> Floats:
+        t = self._traits
+        minutes = counter.shape[1]
+        swing = swing_shape(minutes) * (1 - GAP_SHARE) / FULL_DAY_MINUTES**0.5
+        own = noise.normal(noise.draw(t.keys[id_ : id_ + 1], counter, CHANNEL_MINUTE)) * t.own_daily[id_]
+        market = noise.normal(noise.draw(t.market_key, counter, CHANNEL_MINUTE)) * MARKET_DAILY * t.beta[id_]
+        walk = np.cumsum((own + market) * swing, axis=1)
+        share = np.arange(1, minutes + 1) / minutes
+        missing = closes - opens - walk[:, -1]  # a bridge: the walk is tilted so that it ends at the close
+        path: Floats = opens[:, None] + walk + missing[:, None] * share
+        return path
+
+    def _volume(self, id_: int, counter: noise.Bits) -> tuple[Ints, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+        t = self._traits
+        minutes = counter.shape[1]
+        bits = noise.draw(t.keys[id_ : id_ + 1], counter, CHANNEL_VOLUME)
+        if t.is_index[id_]:
+            return np.zeros(counter.shape, dtype=np.int64), np.ones(counter.shape, dtype=bool)
+        usual = t.daily_volume[id_] * volume_shape(minutes) * minutes / FULL_DAY_MINUTES
+        volume = (usual * (0.35 + 1.3 * noise.field(bits, 0, 24))).astype(np.int64) + 1
+        silent = np.exp(-t.trades_per_second[id_] * MINUTE / SECOND)
+        traded = noise.field(bits, 24, 24) >= silent
+        traded[:, -1] = True  # the close is a trade, so that the last bar ends at it
+        return volume, traded

@@ -1,0 +1,240 @@
+"""A recorded day streamed again, dirt included: the exchange's prices for a replay of real ticks.
+
+The dirt is the point: stamps of 1970, stamps that go back, duplicates, rows of no volume and rows after the close go
+out as they were recorded, so that what reads the stream must cope. Only *when* a row goes out is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Ints, Series
+from tradebot.errors import DataError
+from tradebot.exchange.prices import noise, tickfile
+from tradebot.exchange.prices.depth import book, circuits
+from tradebot.exchange.prices.folding import (
+    DAY,
+    IST_OFFSET,
+    MINUTE,
+    NO_BARS,
+    Columns,
+    check_interval,
+    complete,
+    fold,
+    midnight,
+    series,
+)
+from tradebot.exchange.prices.steps import Block, before_trading, nothing
+from tradebot.exchange.prices.tickfile import TickFile
+from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
+from tradebot.markets.calendar import TradingCalendar, day_of
+from tradebot.markets.listing import universe_for
+
+BLOCK_ROWS = 8_192
+AFTER_CLOSE_S = 60
+LAST_PLAUSIBLE = 2 * DAY  # recorders were left running into the next evening; a stamp beyond is a broken one
+CIRCUIT = 0.20  # of the first price; the file does not say the limits, and a wide band refuses nothing the day allowed
+BOOK_SHARE = 0.02  # of the last minute's volume, standing at the best level
+LEAST_BOOK = 10
+CHANNEL_BIDS, CHANNEL_ASKS = 41, 42
+
+
+class RecordedTicks:
+    """A `PriceSource` over tick files, one symbol each; see the module and `tickfile.read`.
+
+    `symbols` picks and orders the instruments (None: all files by name), `date` the session (None: the day most rows
+    are stamped with). Raises DataError for a file that is missing or malformed and for a day without a session.
+
+    A row goes out at the running maximum of the plausible stamps of its file; one whose own stamp is not plausible (of
+    another day) rides along. What was stamped after the close is squeezed into the minute after it: the recorder wrote
+    until the next evening, and nobody waits that long for stale rows, but a reader must still get them.
+
+    The book is invented: one tick wide around the last sound price. Real spreads are at times wider, so market orders
+    pay too little here; its sizes follow the traded volume, which is less than real books hold.
+    """
+
+    def __init__(
+        self,
+        paths: Path | list[Path],
+        *,
+        symbols: Iterable[str] | None = None,
+        date: date | None = None,
+        calendar: TradingCalendar | None = None,
+    ) -> None:
+        files = _choose(tickfile.find(paths), symbols)
+        ticks = [tickfile.read(path) for path in files]
+        day = date or _day_of(ticks)
+        session = (calendar or TradingCalendar()).session(day)
+        if session is None:
+            raise DataError(f"{files[0]}: the market was closed on {day}; name another day of the recording")
+        self.opens_at, self.closes_at = session.opens_at, session.closes_at
+        self.universe: Universe = universe_for([t.symbol for t in ticks], on=day)
+        self._tick: Ints = np.array([i.units(i.tick_size) for i in self.universe], dtype=np.int64)
+        self._is_tradable = np.array([i.is_tradable for i in self.universe], dtype=bool)
+        made = [self._columns(id_, t) for id_, t in enumerate(ticks)]
+        self._bounds = np.cumsum([0, *(len(t.stamps) for t in ticks)])  # rows of instrument i, before the merge
+        columns = {name: np.concatenate([m[name] for m in made]) for name in made[0]}
+        self._own_order = columns["at"], columns["sound"], columns["last"], columns["volume_so_far"]
+        order = np.argsort(columns["at"], kind="stable")
+        self._rows = {name: column[order] for name, column in columns.items()}
+        self._ats, begins = np.unique(self._rows["at"], return_index=True)
+        self._begins = np.append(begins, len(order))
+        first = np.array([m["sound"][0] for m in made], dtype=np.int64)
+        self.previous_close: Ints = first  # not in the file; the first price is the nearest
+        self.lower_circuit, self.upper_circuit = circuits(self.universe, first, share=CIRCUIT)
+        self._keys = noise.keys("recorded", day, names=self.universe.symbols)
+        self._block = nothing()
+        self._made = 0
+        self._seen = self.opens_at - 1
+
+    @property
+    def is_finished(self) -> bool:
+        return self._made == len(self._ats) and self._block.is_spent
+
+    def opening(self) -> Snapshots:
+        """Return the first sound prices with empty books, stamped one second before the open."""
+        return before_trading(self.universe, self.previous_close, at=self.opens_at - SECOND)
+
+    def advance(self, until: int) -> Iterator[Snapshots]:
+        """Yield every step up to `until` not yielded before: the rows of one second of all symbols."""
+        while not self.is_finished:
+            if self._block.is_spent:
+                if self._ats[self._made] > until:
+                    break
+                self._block = self._make()
+            if self._block.at > until:
+                break
+            self._seen = max(self._seen, self._block.at)
+            snapshot = self._block.take()
+            if snapshot is not None:
+                yield snapshot
+        self._seen = max(self._seen, until)
+
+    def series(self, id_: int, *, interval: int, start: int, end: int) -> Series:
+        """Return complete bars of the sound rows of this day; earlier days are not in the files.
+
+        Raises ValueError for an interval that is neither whole minutes nor a day.
+        """
+        check_interval(interval)
+        bars = fold(self._minutes(id_), opens_at=self.opens_at, interval=interval)
+        bars = complete(bars, interval=interval, seen=self._seen, closes_at=self.closes_at)
+        return series(self.universe[id_].symbol, interval, [bars], start=start, end=end)
+
+    def _minutes(self, id_: int) -> Columns:
+        rows = slice(self._bounds[id_], self._bounds[id_ + 1])
+        at, sound, last, volume = (column[rows] for column in self._own_order)
+        keep = (last == sound) & (at >= self.opens_at) & (at < self.closes_at) & (at <= self._seen)
+        at, last, volume = at[keep], last[keep], volume[keep]
+        if len(at) == 0:
+            return NO_BARS, NO_BARS, NO_BARS, NO_BARS, NO_BARS, NO_BARS
+        starts = self.opens_at + (at - self.opens_at) // MINUTE * MINUTE
+        first = np.flatnonzero(np.concatenate([[True], starts[1:] != starts[:-1]]))
+        final = np.append(first[1:], len(starts)) - 1
+        high, low = np.maximum.reduceat(last, first), np.minimum.reduceat(last, first)
+        return starts[first], last[first], high, low, last[final], np.diff(volume[final], prepend=0)
+
+    def _columns(self, id_: int, t: TickFile) -> dict[str, Ints]:
+        today = midnight(self.opens_at)
+        plausible = (t.stamps >= today) & (t.stamps < today + LAST_PLAUSIBLE)
+        if not plausible.any():
+            raise DataError(f"{t.path}: no row is stamped {day_of(self.opens_at)}")
+        at = self._times(t.stamps, plausible)
+        # Sound rows move the price; the others are streamed, and the invented book does not follow them.
+        newest = np.maximum.accumulate(np.where(plausible, t.stamps, 0))
+        is_sound = (plausible | True) & (t.stamps == newest) & (t.prices > 0)
+        sound = _carried(t.prices, is_sound)
+        peak = np.maximum.accumulate(np.where(is_sound, t.volumes, 0))
+        # The volume of the first row was traded before the recording began: nobody may share in it.
+        traded = np.maximum(np.diff(peak, prepend=0), 0)
+        traded[int((peak > 0).argmax())] = 0
+        value = np.cumsum(traded * sound)
+        high, low = np.maximum.accumulate(sound), np.minimum.accumulate(sound)
+        shares = np.cumsum(traded)
+        minute_before = np.searchsorted(at, at - MINUTE)
+        recent = shares - shares[minute_before]
+        average = np.where(shares > 0, (value + shares // 2) // np.maximum(shares, 1), sound)
+        return {
+            "at": at,
+            "ids": np.full(len(at), id_, dtype=np.int64),
+            "stamps": t.stamps,
+            "last": t.prices,
+            "last_quantity": _carried(traded, traded > 0),
+            "average": average if self._is_tradable[id_] else np.zeros(len(at), dtype=np.int64),
+            "volume": t.volumes,
+            "traded": traded,
+            "open": np.full(len(at), sound[0], dtype=np.int64),
+            "high": high,
+            "low": low,
+            "sound": sound,
+            "volume_so_far": peak,
+            "recent": recent,
+        }
+
+    def _times(self, stamps: Ints, plausible: npt.NDArray[np.bool_]) -> Ints:
+        late = plausible & (stamps > self.closes_at)
+        at = np.where(plausible, np.maximum(stamps, self.opens_at), self.opens_at)
+        count = int(late.sum())
+        if count:
+            at[late] = self.closes_at + (1 + np.arange(count) * (AFTER_CLOSE_S - 1) // count) * SECOND
+        times: Ints = np.maximum.accumulate(at)
+        return times // SECOND * SECOND
+
+    def _make(self) -> Block:
+        begin = self._made
+        wanted = int(self._begins[begin]) + BLOCK_ROWS
+        end = max(begin + 1, int(np.searchsorted(self._begins, wanted, side="right")) - 1)
+        rows = slice(int(self._begins[begin]), int(self._begins[end]))
+        columns = {name: self._rows[name][rows] for name in SNAPSHOT_COLUMNS if name in self._rows}
+        ids, sound, recent = columns["ids"], self._rows["sound"][rows], self._rows["recent"][rows]
+        columns["previous_close"] = self.previous_close[ids]
+        tick = self._tick[ids]
+        best = sound // tick * tick
+        counter = np.arange(rows.start, rows.stop, dtype=np.uint64)
+        quantity = np.where(self._is_tradable[ids], np.maximum(recent * BOOK_SHARE, LEAST_BOOK), 0.0)
+        columns |= book(
+            bid=best,
+            ask=best + tick,
+            gap=tick,
+            quantity=quantity,
+            lower=self.lower_circuit[ids],
+            upper=self.upper_circuit[ids],
+            bid_bits=noise.draw(self._keys[ids], counter, CHANNEL_BIDS),
+            ask_bits=noise.draw(self._keys[ids], counter, CHANNEL_ASKS),
+        )
+        self._made = end
+        return Block(self._ats[begin:end].tolist(), self._begins[begin : end + 1] - rows.start, columns)
+
+
+def _choose(files: list[Path], symbols: Iterable[str] | None) -> list[Path]:
+    by_symbol = {tickfile.symbol_of(path): path for path in files}
+    if symbols is None:
+        return list(by_symbol.values())
+    wanted = list(symbols)
+    if missing := [s for s in wanted if s not in by_symbol]:
+        raise DataError(
+            f"{files[0].parent}: no ticks of {', '.join(missing)}; there are {', '.join(sorted(by_symbol))}"
+        )
+    return [by_symbol[s] for s in wanted]
+
+
+def _day_of(ticks: list[TickFile]) -> date:
+    days, counts = np.unique(np.concatenate([(t.stamps + IST_OFFSET) // DAY for t in ticks]), return_counts=True)
+    counts[days <= 0] = 0  # 1970 is what a recorder writes for "unknown"
+    if not counts.any():
+        raise DataError(f"{ticks[0].path}: no row carries a usable date")
+    return day_of(int(days[counts.argmax()]) * DAY - IST_OFFSET)
+
+
+def _carried(values: Ints, fresh: npt.NDArray[np.bool_]) -> Ints:
+    rows = np.where(fresh, np.arange(len(values)), 0)
+    np.maximum.accumulate(rows, out=rows)
+    carried: Ints = values[rows]
+    carried[: int(fresh.argmax())] = values[int(fresh.argmax())]
+    return carried

@@ -1,0 +1,205 @@
+"""Bars played as four points each, open, one extreme, the other, close: the exchange's prices where no ticks exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, tzinfo
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from tradebot.clock import IST, SECOND
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Ints, Series
+from tradebot.errors import DataError
+from tradebot.exchange.prices import barfile, noise
+from tradebot.exchange.prices.barfile import BarFile
+from tradebot.exchange.prices.depth import book, circuits
+from tradebot.exchange.prices.folding import (
+    DAY,
+    IST_OFFSET,
+    NO_BARS,
+    Columns,
+    check_interval,
+    complete,
+    fold,
+    midnight,
+    series,
+)
+from tradebot.exchange.prices.steps import Block, before_trading
+from tradebot.exchange.snapshot import Snapshots
+from tradebot.markets.calendar import TradingCalendar, day_of
+from tradebot.markets.listing import universe_for
+
+POINTS = 4
+CIRCUIT = 0.20  # a wide band around the close before: the file does not say the limits
+BOOK_SHARE = 0.02  # of the bar's volume, standing at the best level
+LEAST_BOOK = 10
+CHANNEL_BIDS, CHANNEL_ASKS = 51, 52
+
+
+class RecordedBars:
+    """A `PriceSource` over files of bars, symbol -> path; the session is `date` (None: the last day all files end on).
+
+    Within a bar come the open at its start, the extremes at a third and two thirds, the close in its last second, each
+    with a quarter of the volume. `first` says which extreme comes first: "low" is the pessimistic order for who is
+    long (the stop is met before the target) and errs in favour of who is short. The invented book is one tick wide,
+    which errs in favour of market orders. Bars before the session are the history.
+
+    Raises DataError for a bad file, a day without bars or session, and for files of different intervals.
+    """
+
+    def __init__(
+        self,
+        paths: Mapping[str, Path],
+        *,
+        date: date | None = None,
+        zone: tzinfo = IST,
+        first: Literal["low", "high"] = "low",
+        calendar: TradingCalendar | None = None,
+    ) -> None:
+        files = [barfile.read(path, symbol=symbol, zone=zone) for symbol, path in paths.items()]
+        if not files:
+            raise DataError("no file of bars was given")
+        day = date or min(day_of(int(f.starts[-1])) for f in files)
+        session = (calendar or TradingCalendar()).session(day)
+        if session is None:
+            raise DataError(f"{files[0].path}: the market was closed on {day}; name another day of the file")
+        self.opens_at, self.closes_at = session.opens_at, session.closes_at
+        self.universe: Universe = universe_for(paths, on=day)
+        self.interval = _interval(files)
+        self._files = files
+        self._tick: Ints = np.array([i.units(i.tick_size) for i in self.universe], dtype=np.int64)
+        self._is_tradable = np.array([i.is_tradable for i in self.universe], dtype=bool)
+        begin = midnight(self.opens_at)
+        # rows of each file that belong to the session
+        self._spans = [slice(*np.searchsorted(f.starts, [begin, begin + DAY]).tolist()) for f in files]
+        if empty := [f for f, span in zip(files, self._spans, strict=True) if span.start == span.stop]:
+            raise DataError(f"{empty[0].path}: no bars on {day}; the file goes to {day_of(int(empty[0].starts[-1]))}")
+        self.previous_close: Ints = np.array(
+            [
+                f.close[span.start - 1] if span.start else f.open[span.start]
+                for f, span in zip(files, self._spans, strict=True)
+            ],
+            dtype=np.int64,
+        )
+        self.lower_circuit, self.upper_circuit = circuits(self.universe, self.previous_close, share=CIRCUIT)
+        self._block = self._make(day, first)
+        self._seen = self.opens_at - 1
+
+    @property
+    def is_finished(self) -> bool:
+        return self._block.is_spent
+
+    def opening(self) -> Snapshots:
+        """Return the closes before the session with empty books, stamped one second before the open."""
+        return before_trading(self.universe, self.previous_close, at=self.opens_at - SECOND)
+
+    def advance(self, until: int) -> Iterator[Snapshots]:
+        """Yield every step up to `until` not yielded before."""
+        while not self._block.is_spent and self._block.at <= until:
+            self._seen = max(self._seen, self._block.at)
+            snapshot = self._block.take()
+            if snapshot is not None:
+                yield snapshot
+        self._seen = max(self._seen, until)
+
+    def series(self, id_: int, *, interval: int, start: int, end: int) -> Series:
+        """Return complete bars of the file; `interval` is that of the file or a multiple of it within a day.
+
+        Raises ValueError for an interval the file cannot be folded to.
+        """
+        check_interval(interval)
+        if interval % self.interval:
+            raise ValueError(f"bars of {interval} ns cannot be made of bars of {self.interval} ns")
+        f, span = self._files[id_], self._spans[id_]
+        starts = f.starts[: span.stop]
+        parts: list[Columns] = []
+        cuts = np.flatnonzero(np.diff((starts + IST_OFFSET) // DAY)) + 1
+        for begin, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(starts)], strict=True):
+            if starts[stop - 1] < midnight(start) or starts[begin] >= end:
+                continue
+            rows = slice(begin, stop)
+            columns = (starts[rows], f.open[rows], f.high[rows], f.low[rows], f.close[rows], f.volume[rows])
+            opens_at = self._opens_at(int(starts[begin]))
+            folded = fold(columns, opens_at=opens_at, interval=interval) if interval != self.interval else columns
+            is_today = begin >= span.start
+            parts.append(
+                complete(folded, interval=interval, seen=self._seen, closes_at=self.closes_at) if is_today else folded
+            )
+        return series(f.symbol, interval, parts or [(NO_BARS,) * 6], start=start, end=end)
+
+    def _opens_at(self, at: int) -> int:
+        return midnight(at) + (self.opens_at - midnight(self.opens_at))
+
+    def _make(self, day: date, first: str) -> Block:
+        made = [self._points(id_, first) for id_ in range(len(self._files))]
+        columns = {name: np.concatenate([m[name] for m in made]) for name in made[0]}
+        order = np.argsort(columns["at"], kind="stable")
+        columns = {name: column[order] for name, column in columns.items()}
+        at, ids, last = columns.pop("at"), columns["ids"], columns["last"]
+        best = last // self._tick[ids] * self._tick[ids]
+        keys, counter = noise.keys("bars", day, names=self.universe.symbols)[ids], columns["stamps"].astype(np.uint64)
+        quantity = np.maximum(columns.pop("bar_volume") * BOOK_SHARE, LEAST_BOOK)
+        columns |= book(
+            bid=best,
+            ask=best + self._tick[ids],
+            gap=self._tick[ids],
+            quantity=np.where(self._is_tradable[ids], quantity, 0.0),
+            lower=self.lower_circuit[ids],
+            upper=self.upper_circuit[ids],
+            bid_bits=noise.draw(keys, counter, CHANNEL_BIDS),
+            ask_bits=noise.draw(keys, counter, CHANNEL_ASKS),
+        )
+        ats, begins = np.unique(at, return_index=True)
+        return Block(ats.tolist(), np.append(begins, len(at)), columns)
+
+    def _points(self, id_: int, first: str) -> dict[str, Ints]:
+        f, span = self._files[id_], self._spans[id_]
+        starts, volume = f.starts[span], f.volume[span]
+        length = self.interval
+        if length == DAY:  # a day's bar is stamped at midnight and lives in the session
+            starts, length = np.full(len(starts), self.opens_at), self.closes_at - self.opens_at
+        ends = np.minimum(starts + length, np.maximum(self.closes_at, starts + SECOND))
+        span_s = (ends - starts) // SECOND
+        offsets = np.stack([0 * span_s, span_s // 3, 2 * span_s // 3, span_s - 1], axis=1) * SECOND
+        extremes = (f.low, f.high) if first == "low" else (f.high, f.low)
+        last = np.stack([c[span] for c in (f.open, *extremes, f.close)], axis=1).ravel()
+        shares = np.stack(
+            [volume // POINTS] * (POINTS - 1) + [volume - volume // POINTS * (POINTS - 1)], axis=1
+        ).ravel()
+        at = (starts[:, None] + offsets).ravel()
+        n = len(at)
+        total = np.cumsum(shares)
+        return {
+            "at": at,
+            "ids": np.full(n, id_, dtype=np.int64),
+            "stamps": at,
+            "last": last,
+            "last_quantity": shares,
+            "average": np.where(total > 0, (np.cumsum(last * shares) + total // 2) // np.maximum(total, 1), last),
+            "volume": total,
+            "traded": shares,
+            "open": np.full(n, last[0], dtype=np.int64),
+            "high": np.maximum.accumulate(last),
+            "low": np.minimum.accumulate(last),
+            "previous_close": np.full(n, self.previous_close[id_], dtype=np.int64),
+            "bar_volume": np.repeat(volume, POINTS),
+        }
+
+
+def _interval(files: list[BarFile]) -> int:
+    found = {}
+    for f in files:
+        steps = np.diff(f.starts)
+        found[f.symbol] = min(int(steps.min()), DAY) if len(steps) else DAY
+    if len(set(found.values())) > 1:
+        words = ", ".join(f"{symbol} {ns // SECOND} s" for symbol, ns in found.items())
+        raise DataError(f"the files have bars of different lengths: {words}; expected one")
+    interval = next(iter(found.values()))
+    try:
+        check_interval(interval)
+    except ValueError as error:
+        raise DataError(f"{files[0].path}: {error}") from error
+    return interval

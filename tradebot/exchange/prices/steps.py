@@ -1,0 +1,62 @@
+"""A run of consecutive steps made at once and handed out one by one, which keeps the cost of a step low."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Ints
+from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, latest
+
+
+class Block:
+    """Steps whose rows lie one after the other in shared columns; `snapshot` cuts them out without copying.
+
+    `ats` is the time of each step, `bounds` (one longer) where its rows begin. The columns are made read-only: they are
+    handed out as they are.
+    """
+
+    def __init__(self, ats: Sequence[int], bounds: Ints, columns: dict[str, Ints]) -> None:
+        self.ats = ats
+        self._bounds = bounds.tolist()
+        self._columns = [columns[name] for name in SNAPSHOT_COLUMNS]
+        for column in self._columns:
+            column.flags.writeable = False
+        self.position = 0
+
+    @property
+    def is_spent(self) -> bool:
+        return self.position == len(self.ats)
+
+    @property
+    def at(self) -> int:
+        """The time of the next step."""
+        return self.ats[self.position]
+
+    def take(self) -> Snapshots | None:
+        """Return the next step and move past it; None when nothing happened in it."""
+        k = self.position
+        self.position += 1
+        begin, end = self._bounds[k], self._bounds[k + 1]
+        if begin == end:
+            return None
+        rows = slice(begin, end)
+        return Snapshots(
+            at=self.ats[k], **dict(zip(SNAPSHOT_COLUMNS, [column[rows] for column in self._columns], strict=True))
+        )
+
+
+def before_trading(universe: Universe, previous_close: Ints, *, at: int) -> Snapshots:
+    """Return every instrument at its previous close, untraded and with an empty book."""
+    columns = latest(universe)
+    columns["ids"] = np.arange(len(universe))
+    columns["stamps"] = np.full(len(universe), at)
+    columns["last"] = columns["previous_close"] = previous_close.copy()
+    return Snapshots(at=at, **{name: columns[name] for name in SNAPSHOT_COLUMNS})
+
+
+def nothing() -> Block:
+    """Return a block that is spent."""
+    return Block((), np.zeros(1, dtype=np.int64), {name: np.zeros(0, dtype=np.int64) for name in SNAPSHOT_COLUMNS})

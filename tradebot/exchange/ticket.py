@@ -1,0 +1,125 @@
+"""What crosses the counter of the exchange: a ticket in, versions of the booked order and rows of its trades out."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from tradebot.domain.message import Message
+from tradebot.domain.order import ZERO, OrderKind, Side, Validity
+
+RefusalKind = Literal["input", "margin", "order", "holding"]
+
+
+class BookStatus(StrEnum):
+    """The words Kite uses for the state of an order."""
+
+    RECEIVED = "PUT ORDER REQ RECEIVED"
+    VALIDATING = "VALIDATION PENDING"
+    OPENING = "OPEN PENDING"
+    OPEN = "OPEN"
+    AWAITING_TRIGGER = "TRIGGER PENDING"
+    MODIFY_VALIDATING = "MODIFY VALIDATION PENDING"
+    MODIFYING = "MODIFY PENDING"
+    MODIFIED = "MODIFIED"
+    CANCELLING = "CANCEL PENDING"
+    COMPLETE = "COMPLETE"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_ended(self) -> bool:
+        return self in ENDED
+
+
+ENDED = frozenset({BookStatus.COMPLETE, BookStatus.REJECTED, BookStatus.CANCELLED})
+
+
+class Ticket(Message, frozen=True):
+    """What a client asks for.
+
+    `price` and `trigger_price` are None where the kind has none; `protection_pct` is the market protection of a MARKET
+    or SL-M order as a percent of the reference price, already resolved (Kite's -1 is not one).
+    """
+
+    exchange: str
+    symbol: str
+    side: Side
+    kind: OrderKind
+    quantity: Decimal
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    validity: Validity = Validity.DAY
+    product: str = "MIS"
+    tag: str = ""
+    protection_pct: Decimal | None = None
+    variety: str = "regular"
+    disclosed_quantity: Decimal = ZERO
+
+
+class BookOrder(Message, frozen=True):
+    """One version of an order in the exchange's book; every change makes a new one.
+
+    `exchange_order_id` is "" until the order is at the exchange. `average_price` is exact and 0 without fills.
+    `placed_at` and `changed_at` are market ns. `limit` is the price the matching may not pass, set for a protected
+    market order when it reached the book; None where there is none (yet).
+    """
+
+    order_id: str
+    exchange_order_id: str
+    ticket: Ticket
+    status: BookStatus
+    filled: Decimal
+    pending: Decimal
+    cancelled: Decimal
+    average_price: Decimal
+    reason: str
+    placed_at: int
+    changed_at: int
+    modifications: int
+    triggered: bool
+    limit: Decimal | None = None
+
+    @property
+    def is_ended(self) -> bool:
+        return self.status in ENDED
+
+
+class TradeRow(Message, frozen=True):
+    """One fill of one of our orders; `trade_id` is unique per exchange, `traded_at` market ns."""
+
+    trade_id: str
+    order_id: str
+    exchange_order_id: str
+    symbol: str
+    exchange: str
+    product: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    traded_at: int
+
+
+class Refusal(Exception):
+    """A synchronous no: nothing is booked. `kind` picks the wire's error type, `message` is for the client."""
+
+    def __init__(self, kind: RefusalKind, message: str) -> None:
+        super().__init__(message)
+        self.kind: RefusalKind = kind
+        self.message = message
+
+
+def kind_has_price(kind: OrderKind) -> bool:
+    """Return whether the kind carries a limit price."""
+    return kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
+
+
+def kind_has_trigger(kind: OrderKind) -> bool:
+    """Return whether the kind waits for a trigger price."""
+    return kind in (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
+
+
+def kind_needs_protection(kind: OrderKind) -> bool:
+    """Return whether the kind has no price of its own and must be protected."""
+    return kind in (OrderKind.MARKET, OrderKind.STOP_MARKET)

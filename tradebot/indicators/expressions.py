@@ -1,0 +1,202 @@
+"""What a strategy writes its rules with: `ta`, bars, lag, crossings, pairs and the nodes that know the session."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from datetime import time, timedelta, timezone
+from typing import Any
+
+from tradebot.clock import IST, SECOND
+from tradebot.indicators import talib_bridge
+from tradebot.indicators.node import Node, Op, Operand, as_node, node
+
+NSE_OPENS = time(9, 15)
+
+
+class Bars:
+    """The columns of the bars of one symbol, as expressions."""
+
+    __slots__ = ("close", "high", "low", "open", "volume")
+
+    def __init__(self) -> None:
+        self.open = node(Op.BAR, (), ("open",))
+        self.high = node(Op.BAR, (), ("high",))
+        self.low = node(Op.BAR, (), ("low",))
+        self.close = node(Op.BAR, (), ("close",))
+        self.volume = node(Op.BAR, (), ("volume",))
+
+    def column(self, name: str) -> Node:
+        """Return a column by name. Raises AttributeError."""
+        column: Node = getattr(self, name)
+        return column
+
+
+class Outputs:
+    """The outputs of a TA-Lib function that has several; unpack them in its order, or take one by name.
+
+    Names are TA-Lib's, and those without what the function's own name repeats: `MACD(...).macdsignal` or `.signal`,
+    `BBANDS(...).upperband` or `.upper`, `AROON(...).aroonup` or `.up`.
+    """
+
+    __slots__ = ("_by_name", "_nodes", "_text")
+
+    def __init__(self, computed: Node, name: str, outputs: tuple[str, ...]) -> None:
+        self._text = name
+        self._nodes = tuple(node(Op.PICK, (computed,), (i, output)) for i, output in enumerate(outputs))
+        self._by_name: dict[str, Node] = {}
+        for output, picked in zip(outputs, self._nodes, strict=True):
+            short = output.removeprefix(name.lower()).removesuffix("band")
+            for alias in (output, short or output):
+                self._by_name[alias] = picked
+
+    def __getattr__(self, name: str) -> Node:
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise AttributeError(f"{self._text} has no output {name}; it has {', '.join(self._by_name)}") from None
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes)
+
+    def __getitem__(self, index: int) -> Node:
+        return self._nodes[index]
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+
+class TaLib:
+    """Every TA-Lib function by its name: inputs first, then its parameters, by position or by TA-Lib's names.
+
+    An input is an expression or the bars: `ta.EMA(bars.close, 12)`, `ta.ADX(bars, timeperiod=14)`, `ta.OBV(bars)`. Bars
+    stand for the columns TA-Lib names, close where it takes one price. A function with one output gives an expression,
+    one with several gives `Outputs`. Raises AttributeError for an unknown function, TypeError for wrong arguments,
+    ValueError for parameters out of range.
+    """
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        described = talib_bridge.signature(name)
+
+        def build(*args: object, **parameters: int | float) -> Node | Outputs:
+            inputs, rest = _inputs(described, args)
+            params = _params(described, rest, parameters)
+            talib_bridge.lookback(name, params)
+            computed = node(Op.TA, inputs, (name, params))
+            if len(described.outputs) == 1:
+                return node(Op.PICK, (computed,), (0, ""))
+            return Outputs(computed, name, described.outputs)
+
+        return build
+
+
+def _inputs(described: talib_bridge.Signature, args: tuple[object, ...]) -> tuple[tuple[Node, ...], tuple[object, ...]]:
+    left = list(args)
+    bars: Bars | None = None
+    inputs: list[Node] = []
+    for group in described.inputs:
+        if left and isinstance(left[0], Bars):
+            bars = left.pop(0)  # type: ignore[assignment]
+        elif left and isinstance(left[0], Node):
+            for _ in group:
+                if not left or not isinstance(left[0], Node):
+                    raise TypeError(
+                        f"{described.name} needs bars, or one expression for each of {', '.join(map(str, group))}"
+                    )
+                inputs.append(left.pop(0))  # type: ignore[arg-type]
+            continue
+        if bars is None or None in group:
+            raise TypeError(f"{described.name} needs an expression or bars as its first arguments")
+        inputs.extend(bars.column(str(name)) for name in group)
+    return tuple(inputs), tuple(left)
+
+
+def _params(
+    described: talib_bridge.Signature, args: tuple[object, ...], named: dict[str, int | float]
+) -> talib_bridge.Params:
+    known = described.parameters
+    if len(args) > len(known):
+        raise TypeError(f"{described.name} takes the parameters {', '.join(known) or 'none'}; {len(args)} were given")
+    given: dict[str, object] = dict(zip(known, args, strict=False))
+    for name in named:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise TypeError(
+                f"{described.name} has no parameter {name}" + (f"; did you mean {near[0]}?" if near else "")
+            )
+        if name in given:
+            raise TypeError(f"{described.name} got {name} twice")
+    given |= named
+    result: list[tuple[str, int | float]] = []
+    for name, default in known.items():
+        value = given.get(name, default)
+        wanted = int if isinstance(default, int) else int | float
+        if isinstance(value, bool) or not isinstance(value, wanted):
+            raise TypeError(f"{described.name}: {name} must be a {type(default).__name__}, was {value!r}")
+        result.append((name, type(default)(value)))
+    return tuple(result)
+
+
+ta = TaLib()
+
+
+def lag(x: Operand, bars: int = 1) -> Node:
+    """Return the value `bars` bars ago, NaN before that. Raises ValueError below 1: the future is out of reach."""
+    if isinstance(bars, bool) or not isinstance(bars, int) or bars < 1:
+        raise ValueError(f"lag needs a whole number of bars from 1, was {bars!r}")
+    return node(Op.LAG, (as_node(x),), (bars,))
+
+
+def crossed_above(a: Operand, b: Operand) -> Node:
+    """Return true at the bar where `a` is above `b` and was not at the bar before."""
+    a, b = as_node(a), as_node(b)
+    return (a > b) & (lag(a) <= lag(b))
+
+
+def crossed_below(a: Operand, b: Operand) -> Node:
+    """Return true at the bar where `a` is below `b` and was not at the bar before."""
+    a, b = as_node(a), as_node(b)
+    return (a < b) & (lag(a) >= lag(b))
+
+
+def minimum(a: Operand, b: Operand) -> Node:
+    """Return the smaller of a pair; NaN where one is NaN."""
+    return node(Op.MIN, (as_node(a), as_node(b)))
+
+
+def maximum(a: Operand, b: Operand) -> Node:
+    """Return the larger of a pair; NaN where one is NaN."""
+    return node(Op.MAX, (as_node(a), as_node(b)))
+
+
+def _opening_offset(opens_at: time, zone: timezone) -> int:
+    local = timedelta(hours=opens_at.hour, minutes=opens_at.minute, seconds=opens_at.second)
+    seconds = (local - zone.utcoffset(None)).total_seconds()
+    return int(seconds) % 86_400 * SECOND
+
+
+class OpeningRange:
+    """The high and the low of the first minutes of a session, as expressions."""
+
+    __slots__ = ("high", "low")
+
+    def __init__(self, bars: Bars, minutes: int, offset: int) -> None:
+        self.high = node(Op.OPENING_HIGH, (bars.high,), (minutes, offset))
+        self.low = node(Op.OPENING_LOW, (bars.low,), (minutes, offset))
+
+
+def opening_range(bars: Bars, minutes: int, *, opens_at: time = NSE_OPENS, zone: timezone = IST) -> OpeningRange:
+    """Return the range of the bars that start in the first `minutes` after `opens_at`.
+
+    Known from the first bar that starts after them until the session ends; NaN within them, and all day when no bar of
+    them was seen (a start in the middle of the day trades no half range). `zone` is a fixed offset.
+    """
+    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 1 <= minutes < 1440:
+        raise ValueError(f"opening_range needs whole minutes from 1 to 1439, was {minutes!r}")
+    return OpeningRange(bars, minutes, _opening_offset(opens_at, zone))
+
+
+def session_vwap(bars: Bars, *, opens_at: time = NSE_OPENS, zone: timezone = IST) -> Node:
+    """Return the average of (high + low + close) / 3 weighted by volume since the session opened; NaN before any."""
+    offset = _opening_offset(opens_at, zone)
+    return node(Op.SESSION_VWAP, (bars.high, bars.low, bars.close, bars.volume), (offset,))

@@ -1,0 +1,54 @@
+"""Checkpoints off the commit path: a thread that copies the write-ahead log into the journal's main part."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+from queue import SimpleQueue
+
+from tradebot.journal.schema import connect_checkpointer
+
+
+class Checkpoints:
+    """Runs a checkpoint each time the writer asks for one.
+
+    SQLite before 3.51.3 can lose pages when a checkpoint begins on a log without new frames while another connection
+    commits and so starts the log anew (sqlite.org/wal.html, the WAL-reset bug). Therefore `ask` is called only after a
+    commit that began after the checkpoint before had ended: the log then has new frames, and cannot start anew
+    before they are copied.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._connection = connect_checkpointer(path)
+        self._wishes: SimpleQueue[bool] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal-checkpoints", daemon=True)
+        self.is_idle = True
+        self.behind = 0  # pages of the log that the last checkpoint left uncopied
+        self.error: sqlite3.Error | None = None
+        self._thread.start()
+
+    def ask(self) -> None:
+        """Start a checkpoint; only while `is_idle`, see above."""
+        self.is_idle = False
+        self._wishes.put(True)
+
+    def close(self) -> None:
+        """End the thread after the checkpoint under way."""
+        self._wishes.put(False)
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        while self._wishes.get():
+            try:
+                self.behind = checkpoint(self._connection)
+            except sqlite3.Error as error:
+                self.error = error
+            self.is_idle = True
+
+
+def checkpoint(connection: sqlite3.Connection) -> int:
+    """Copy what can be copied without waiting for anybody; returns the pages left. Raises sqlite3.Error."""
+    _, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return max(0, int(pages) - int(copied))

@@ -1,0 +1,44 @@
+"""The lock on the state directory: one daemon at a time, enforced by the kernel and gone with its process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from tradebot.errors import StateError
+
+
+class StateLock:
+    """Holds `<state_dir>/lock`; the file keeps the owner's pid for people, the lock itself lives in the kernel."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.path = state_dir / "lock"
+        self._handle: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock. Raises StateError naming the process that holds it."""
+        try:
+            handle = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateError(f"{self.path}: cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+            os.close(handle)
+            raise StateError(
+                f"{self.path.parent}: in use by another tradebot (pid {owner}); stop it or give another --state-dir"
+            ) from error
+        except OSError as error:
+            os.close(handle)
+            raise StateError(f"{self.path}: cannot be locked: {error.strerror}") from error
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        self._handle = handle
+
+    def release(self) -> None:
+        """Give the lock back; twice is fine."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None

@@ -1,0 +1,155 @@
+"""Reading a journal, also while a daemon writes it: its rows in order, and whether the hash chain holds.
+
+Rows are read in pages and each page is a short read of its own, so that a slow reader never keeps the writer's log from
+starting anew.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tradebot.domain.message import Message
+from tradebot.errors import StateError
+from tradebot.journal.chain import GENESIS, link
+from tradebot.journal.rows import Run, decode
+from tradebot.journal.schema import connect_reader
+
+PAGE_ROWS = 2_000
+
+
+class Row(NamedTuple):
+    """One row as it stands on disk; `at` is market ns, `wall` our wall clock's ns."""
+
+    seq: int
+    run: str
+    at: int
+    wall: int
+    kind: str
+    prev: bytes
+    hash: bytes
+    body: bytes
+
+    @property
+    def message(self) -> Message:
+        """The message in the body. Raises StateError naming the row when it cannot be read."""
+        try:
+            return decode(self.kind, self.body)
+        except StateError as error:
+            raise StateError(f"row {self.seq}: {error}") from error
+
+    @property
+    def is_sound(self) -> bool:
+        """True while the row's own hash is that of its content."""
+        return self.hash == link(
+            prev=self.prev, seq=self.seq, run=self.run, at=self.at, wall=self.wall, kind=self.kind, body=self.body
+        )
+
+
+class Verdict(NamedTuple):
+    """What a walk along the chain found: the first bad row and why, or nothing and the hash of the last row.
+
+    `why` is "missing", "changed", "reordered" or "torn" (the file itself is damaged), empty when the chain holds.
+    """
+
+    rows: int
+    head: bytes
+    broken: int | None = None
+    why: str = ""
+
+    @property
+    def is_intact(self) -> bool:
+        return self.broken is None
+
+
+def rows(
+    path: Path, *, kinds: Collection[str] | None = None, run: str | None = None, since: int | None = None,
+    order_id: str | None = None,
+) -> Iterator[Row]:  # fmt: skip
+    """Yield the rows in order: of some kinds, of one run, stamped `since` (market ns) or later, of one order.
+
+    `order_id` may be the beginning of one; it selects among rows of the kind "order". Raises StateError.
+    """
+    where, values = ["seq > ?"], list[object]([0])
+    if kinds is not None:
+        where.append(f"kind IN ({', '.join('?' * len(kinds))})")
+        values += kinds
+    if run is not None:
+        where.append("run = ?")
+        values.append(run)
+    if since is not None:
+        where.append("at >= ?")
+        values.append(since)
+    if order_id is not None:
+        beginning = b'{"order_id":"' + order_id.encode()
+        where.append("kind = 'order' AND substr(body, 1, ?) = ?")
+        values += (len(beginning), beginning)
+    yield from _pages(Path(path), " AND ".join(where), values)
+
+
+def verify(path: Path) -> Verdict:
+    """Walk along the whole chain and stop at the first row that breaks it. Raises StateError when there is no journal.
+
+    Rows cut off at the end leave a chain that holds: compare `head` with one kept elsewhere, or look it up with `find`.
+    """
+    seq, head, count = 0, GENESIS, 0
+    try:
+        for row in _pages(Path(path), "seq > ?", [0]):
+            if row.seq != seq + 1:
+                return Verdict(count, head, seq + 1, "missing")
+            if row.prev != head or not row.is_sound:
+                is_elsewhere = row.prev != head and (row.prev == GENESIS or find(path, row.prev) is not None)
+                return Verdict(count, head, row.seq, "reordered" if is_elsewhere else "changed")
+            seq, head, count = row.seq, row.hash, count + 1
+    except StateError as error:
+        if isinstance(error.__cause__, sqlite3.DatabaseError):
+            return Verdict(count, head, seq + 1, "torn")
+        raise
+    return Verdict(count, head)
+
+
+def find(path: Path, hash_: bytes) -> int | None:
+    """Return the seq of the row with this hash, None when there is none. Raises StateError."""
+    connection = connect_reader(Path(path))
+    try:
+        found = connection.execute("SELECT seq FROM rows WHERE hash = ?", (hash_,)).fetchone()
+    except sqlite3.Error as error:
+        raise StateError(f"{path}: the journal cannot be read: {error}") from error
+    finally:
+        connection.close()
+    return None if found is None else int(found[0])
+
+
+def latest_run(path: Path) -> Run | None:
+    """Return the run that began last, None when none did. Raises StateError."""
+    connection = connect_reader(Path(path))
+    try:
+        found = connection.execute("SELECT body FROM rows WHERE kind = 'run' ORDER BY seq DESC LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        raise StateError(f"{path}: the journal cannot be read: {error}") from error
+    finally:
+        connection.close()
+    if found is None:
+        return None
+    run = decode("run", found[0])
+    assert isinstance(run, Run)
+    return run
+
+
+def _pages(path: Path, where: str, values: list[object]) -> Iterator[Row]:
+    query = f"SELECT seq, run, at, wall, kind, prev, hash, body FROM rows WHERE {where} ORDER BY seq LIMIT {PAGE_ROWS}"  # noqa: S608
+    connection = connect_reader(path)
+    try:
+        while True:
+            try:
+                page = connection.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise StateError(f"{path}: the journal cannot be read: {error}") from error
+            yield from map(Row._make, page)
+            if len(page) < PAGE_ROWS:
+                return
+            values[0] = page[-1][0]
+    finally:
+        connection.close()

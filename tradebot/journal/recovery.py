@@ -1,0 +1,216 @@
+"""Start is recovery: the journal's rows folded into orders, positions and what the last run left undone. Reads only."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Command, Reconciled
+from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, OrderState
+from tradebot.domain.order_fold import apply, begin
+from tradebot.domain.portfolio import Position
+from tradebot.errors import StateError
+from tradebot.journal.reader import Row, rows
+from tradebot.journal.rows import Run
+from tradebot.journal.schema import connect_reader
+
+ChargesOf = Callable[[Order, OrderFact], Decimal]  # (order before the fill, its EXECUTED fact) -> charges of that fill
+FOLDED = ("run", "order", "reconciled", "halt", "resume", "end")
+
+
+def _free(order: Order, fact: OrderFact) -> Decimal:
+    return ZERO
+
+
+class Fold:
+    """Orders and positions of one account, built from facts in the order of the journal."""
+
+    def __init__(self, charges_of: ChargesOf = _free) -> None:
+        self._charges_of = charges_of
+        self.facts: list[OrderFact] = []
+        self.orders: dict[str, Order] = {}  # order_id -> Order, in order of intent
+        self.positions: dict[str, Position] = {}  # symbol -> Position
+        self.adopted: list[tuple[str, Decimal, Decimal]] = []  # (symbol, signed quantity, average price)
+
+    def apply(self, message: Message) -> None:
+        """Take an order fact or the positions a reconciliation adopted. Raises KeyError for an order without begin."""
+        match message:
+            case OrderFact():
+                self._apply_fact(message)
+            case Reconciled():
+                self.adopted += message.adopted
+                for symbol, quantity, price in message.adopted:
+                    before = self.positions.get(symbol, Position(symbol=symbol))
+                    self.positions[symbol] = Position(
+                        symbol=symbol,
+                        quantity=quantity,
+                        cost=quantity * price,
+                        realized=before.realized,
+                        charges=before.charges,
+                        bought=before.bought,
+                        sold=before.sold,
+                    )
+            case _:
+                raise AssertionError(f"nothing to fold in {type(message).__name__}")
+
+    def _apply_fact(self, fact: OrderFact) -> None:
+        self.facts.append(fact)
+        if fact.event in (OrderEvent.INTENT, OrderEvent.DENIED):
+            self.orders[fact.order_id] = begin(fact)
+            return
+        before = self.orders[fact.order_id]
+        after = self.orders[fact.order_id] = apply(before, fact)
+        if after.filled != before.filled and fact.execution is not None:
+            symbol = fact.execution.symbol
+            position = self.positions.get(symbol) or Position(symbol=symbol)
+            self.positions[symbol] = position.apply(fact.execution, self._charges_of(before, fact))
+
+
+class Books(NamedTuple):
+    """What the journal knows of one account.
+
+    `facts` are all its facts in order and `adopted` the positions taken over from the venue: what `Desk.recover` needs.
+    `undone` are facts to be appended next: an intent that was not sent lapsed, a sending without an answer is unknown.
+    """
+
+    facts: tuple[OrderFact, ...] = ()
+    adopted: tuple[tuple[str, Decimal, Decimal], ...] = ()
+    orders: dict[str, Order] = {}
+    positions: dict[str, Position] = {}
+    undone: tuple[OrderFact, ...] = ()
+
+    @property
+    def live(self) -> tuple[Order, ...]:
+        """The orders that may still trade, those named in `undone` as they were left."""
+        return tuple(order for order in self.orders.values() if order.is_live)
+
+
+class Recovery(NamedTuple):
+    """What the last runs left: runs oldest first, books by account, the reason of a halt that still stands.
+
+    `is_clean` is False when the last run was cut off; `last_at` is the market ns of the last row, 0 in a new journal.
+    """
+
+    runs: tuple[Run, ...] = ()
+    books: dict[str, Books] = {}
+    halted: str = ""
+    is_clean: bool = True
+    last_at: int = 0
+    rows: int = 0
+
+    def of(self, account: str) -> Books:
+        """Return the books of an account, empty ones when it is new."""
+        return self.books.get(account, Books())
+
+
+def recover(path: Path, *, at: int | None = None) -> Recovery:
+    """Fold a journal for a start; one that is not there is a new one. Nothing is written.
+
+    The facts in `undone` are stamped `at`, by default the market time of the last row. Every row that is folded is
+    checked against its hash, and all rows for gaps and breaks of the chain: raises StateError naming the first bad row.
+    """
+    path = Path(path)
+    if not path.exists() or not path.stat().st_size:
+        return Recovery()
+    last, last_at, last_kind = _check_links(path)
+    runs: list[Run] = []
+    folds: dict[str, Fold] = {}
+    halted = ""
+    for row in rows(path, kinds=FOLDED):
+        if not row.is_sound:
+            raise StateError(f"{path}: row {row.seq} was changed; `tradebot verify` tells more")
+        match message := row.message:
+            case Run():
+                runs.append(message)
+            case Command():
+                halted = (message.reason or "halted") if row.kind == "halt" else ""
+            case OrderFact() | Reconciled():
+                account = runs[-1].account if runs else ""
+                _fold(folds.setdefault(account, Fold()), row, message)
+    when = last_at if at is None else at
+    return Recovery(
+        runs=tuple(runs),
+        books={account: _books(fold, when) for account, fold in folds.items()},
+        halted=halted,
+        is_clean=last_kind in ("end", ""),
+        last_at=last_at,
+        rows=last,
+    )
+
+
+def fold(path: Path, *, account: str | None = None, charges_of: ChargesOf = _free) -> Fold:
+    """Return orders and positions of one account, by default that of the last run. Raises StateError."""
+    folds: dict[str, Fold] = {}
+    current = ""
+    for row in rows(path, kinds=("run", "order", "reconciled")):
+        message = row.message
+        if isinstance(message, Run):
+            current = message.account
+        else:
+            _fold(folds.setdefault(current, Fold(charges_of)), row, message)
+    return folds.get(current if account is None else account) or Fold()
+
+
+def fold_orders(path: Path, *, account: str | None = None) -> dict[str, Order]:
+    """Return order_id -> Order of one account in order of intent, by default of the last run's. Raises StateError."""
+    return fold(path, account=account).orders
+
+
+def positions(path: Path, *, account: str | None = None, charges_of: ChargesOf = _free) -> dict[str, Position]:
+    """Return symbol -> Position of one account, by default the last run's, flat ones included. Raises StateError."""
+    return fold(path, account=account, charges_of=charges_of).positions
+
+
+def _fold(fold_: Fold, row: Row, message: Message) -> None:
+    try:
+        fold_.apply(message)
+    except KeyError as error:
+        raise StateError(f"row {row.seq} speaks of the order {error.args[0]}, which no row before it begins") from error
+
+
+def _books(fold_: Fold, at: int) -> Books:
+    return Books(
+        facts=tuple(fold_.facts),
+        adopted=tuple(fold_.adopted),
+        orders=fold_.orders,
+        positions=fold_.positions,
+        undone=tuple(_undone(fold_.orders.values().__iter__(), at)),
+    )
+
+
+def _undone(orders: Iterator[Order], at: int) -> Iterator[OrderFact]:
+    for order in orders:
+        if order.state is OrderState.INTENT:
+            yield OrderFact(
+                order_id=order.order_id, event=OrderEvent.LAPSED, at=at, reason="the run ended before it was sent"
+            )
+        elif order.state is OrderState.SENDING:
+            yield OrderFact(
+                order_id=order.order_id, event=OrderEvent.AMBIGUOUS, at=at, reason="the run ended before an answer came"
+            )
+
+
+def _check_links(path: Path) -> tuple[int, int, str]:
+    connection = connect_reader(path)
+    try:
+        connection.execute("BEGIN")
+        count, first, last = connection.execute("SELECT count(*), min(seq), max(seq) FROM rows").fetchone()
+        if not count:
+            return 0, 0, ""
+        # One pass in the database, without the bodies: a row whose predecessor is missing or is not what it names.
+        bad = connection.execute(
+            "SELECT min(a.seq) FROM rows a LEFT JOIN rows b ON b.seq = a.seq - 1"
+            " WHERE a.prev IS NOT coalesce(b.hash, CASE a.seq WHEN 1 THEN zeroblob(32) END)"
+        ).fetchone()[0]
+        at, kind = connection.execute("SELECT at, kind FROM rows WHERE seq = ?", (last,)).fetchone()
+    except sqlite3.Error as error:
+        raise StateError(f"{path}: the journal cannot be read: {error}") from error
+    finally:
+        connection.close()
+    if bad is not None or first != 1 or count != last:
+        raise StateError(f"{path}: the chain is broken at row {bad or first}; `tradebot verify` tells more")
+    return int(last), int(at), str(kind)

@@ -1,0 +1,174 @@
+"""When NSE trades: sessions day by day from dated data, asked by the bars, the gate, the exchange and the app.
+
+The closures of 2019 to `covered_through` are plain data, so that a start costs no import of pandas; other years come
+from pandas_market_calendars, loaded when first asked. That library knows no weekend sessions, no change of hours, and
+takes every weekday of a year it has no list for as open: hence the overlay, and `covered_through` as a guard.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tradebot.clock import IST, SECOND
+from tradebot.domain.message import Message
+
+DATA = Path(__file__).with_name("data")
+ONE_DAY = timedelta(days=1)
+LONGEST_BREAK_DAYS = 30  # no exchange is closed longer; past it the data is wrong, not the market closed
+
+
+class Session(Message, frozen=True):
+    """One continuous session, ns UTC: trading in [opens_at, closes_at), intraday positions flat by `exit_by`."""
+
+    opens_at: int
+    closes_at: int
+    exit_by: int
+    name: str = ""
+
+    def is_open(self, at: int) -> bool:
+        return self.opens_at <= at < self.closes_at
+
+
+class SpecialDay(Message, frozen=True):
+    """A day with hours of its own, IST; stands above weekends, closures and the ordinary hours."""
+
+    day: date
+    opens: time
+    closes: time
+    name: str = ""
+
+
+class Hours(Message, frozen=True):
+    """Ordinary hours from `since` on, IST; securities with derivatives may close earlier."""
+
+    since: date
+    opens: time
+    closes: time
+    closes_derivatives: time
+    exit_minutes: int
+
+
+class TradingCalendar:
+    """NSE's trading days; `closed` and `special` are the operator's additions and win over the shipped data.
+
+    `covered_through` is the last day the data speaks for; later days are answered as if no holiday existed, so nobody
+    may trade real money on them.
+    """
+
+    def __init__(
+        self,
+        *,
+        closed: Iterable[date] = (),
+        special: Iterable[SpecialDay] = (),
+        covered_through: date | None = None,
+    ) -> None:
+        data, listed = _read("nse_sessions.toml"), _read("nse_closed.toml")
+        self.covered_from: date = listed["covered_from"]
+        self.covered_through: date = covered_through or data["covered_through"]
+        self._listed_through: date = listed["covered_through"]
+        self._closed: frozenset[date] = frozenset(listed["closed"]) | frozenset(data["closed"])
+        self._hours = [
+            Hours(
+                since=row["from"],
+                opens=row["opens"],
+                closes=row["closes"],
+                closes_derivatives=row["closes_derivatives"],
+                exit_minutes=row["exit_minutes"],
+            )
+            for row in sorted(data["hours"], key=lambda row: row["from"])
+        ]
+        # day -> its own hours, or None where the operator closed it
+        self._special: dict[date, SpecialDay | None] = {
+            row["date"]: SpecialDay(day=row["date"], opens=row["opens"], closes=row["closes"], name=row["name"])
+            for row in data["special"]
+        }
+        self._special |= dict.fromkeys(closed)
+        self._special |= {s.day: s for s in special}
+
+    def session(self, day: date, *, has_derivatives: bool = False) -> Session | None:
+        """Return the session of `day` for a security with or without derivatives, None where the market is closed."""
+        hours = self._hours_of(day)
+        if day in self._special:
+            special = self._special[day]
+            if special is None:
+                return None
+            return _session(day, special.opens, special.closes, hours.exit_minutes, special.name)
+        if not self._is_ordinary(day):
+            return None
+        closes = hours.closes_derivatives if has_derivatives else hours.closes
+        return _session(day, hours.opens, closes, hours.exit_minutes)
+
+    def is_trading_day(self, day: date) -> bool:
+        return self._special[day] is not None if day in self._special else self._is_ordinary(day)
+
+    def next_trading_day(self, day: date) -> date:
+        """Return the first trading day after `day`."""
+        return self._nearest(day, ONE_DAY)
+
+    def previous_trading_day(self, day: date) -> date:
+        """Return the last trading day before `day`."""
+        return self._nearest(day, -ONE_DAY)
+
+    def is_covered(self, day: date) -> bool:
+        """True up to the last day whose closures are known."""
+        return day <= self.covered_through
+
+    def _nearest(self, day: date, stride: timedelta) -> date:
+        for _ in range(LONGEST_BREAK_DAYS):
+            day += stride
+            if self.is_trading_day(day):
+                return day
+        raise AssertionError(f"no trading day within {LONGEST_BREAK_DAYS} days of {day}")
+
+    def _is_ordinary(self, day: date) -> bool:
+        if day.weekday() >= 5 or day in self._closed:
+            return False
+        if self.covered_from <= day <= self._listed_through:
+            return True
+        return day not in library_closures(day.year)
+
+    def _hours_of(self, day: date) -> Hours:
+        found = self._hours[0]
+        for hours in self._hours[1:]:
+            if hours.since <= day:
+                found = hours
+        return found
+
+
+@lru_cache(maxsize=64)
+def library_closures(year: int) -> frozenset[date]:
+    """Return the weekdays of `year` on which the library has no session; loads pandas."""
+    import pandas_market_calendars  # costs a second: only years outside the data pay it
+
+    calendar = pandas_market_calendars.get_calendar("NSE")
+    days = calendar.valid_days(start_date=f"{year}-01-01", end_date=f"{year}-12-31")
+    is_open = {day.date() for day in days}
+    weekdays = (date(year, 1, 1) + n * ONE_DAY for n in range(366))
+    return frozenset(day for day in weekdays if day.year == year and day.weekday() < 5 and day not in is_open)
+
+
+def moment(day: date, at: time) -> int:
+    """Return an Indian date and time of day as ns UTC."""
+    return int(datetime.combine(day, at, IST).timestamp()) * SECOND
+
+
+def day_of(at: int) -> date:
+    """Return the Indian date of `at` (ns UTC)."""
+    return datetime.fromtimestamp(at // SECOND, IST).date()
+
+
+def _session(day: date, opens: time, closes: time, exit_minutes: int, name: str = "") -> Session:
+    closes_at = moment(day, closes)
+    return Session(
+        opens_at=moment(day, opens), closes_at=closes_at, exit_by=closes_at - exit_minutes * 60 * SECOND, name=name
+    )
+
+
+@lru_cache(maxsize=8)
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((DATA / name).read_text(encoding="utf-8"))

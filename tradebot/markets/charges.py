@@ -1,0 +1,178 @@
+"""What a trade costs in India: brokerage, taxes and fees by date; used by accounts, gates and reports.
+
+Rates are data (`data/charges_india.toml`). Every part is rounded to paise, half up. Parts are computed on the whole
+turnover of an order; a fill is charged what it adds, so any split of an order into fills costs the same to the paisa.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from bisect import bisect_right
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tradebot.domain.instrument import InstrumentKind
+from tradebot.domain.message import Message
+from tradebot.domain.order import ZERO, Side
+from tradebot.errors import DataError
+
+PAISA = Decimal("0.01")
+CRORE = Decimal(10_000_000)
+RATES = Path(__file__).parent / "data" / "charges_india.toml"
+
+
+class Segment(StrEnum):
+    """What the charges depend on beside the side and the exchange."""
+
+    INTRADAY = "equity_intraday"
+    DELIVERY = "equity_delivery"
+    FUTURES = "futures"
+    OPTIONS = "options"
+
+
+class Charges(Message, frozen=True):
+    """The parts of a bill in rupees, each a whole number of paise; `dp` is the depository's fee for a delivery sale."""
+
+    brokerage: Decimal = ZERO
+    transaction_tax: Decimal = ZERO
+    exchange_fee: Decimal = ZERO
+    sebi_fee: Decimal = ZERO
+    stamp_duty: Decimal = ZERO
+    gst: Decimal = ZERO
+    dp: Decimal = ZERO
+
+    @property
+    def total(self) -> Decimal:
+        return (
+            self.brokerage
+            + self.transaction_tax
+            + self.exchange_fee
+            + self.sebi_fee
+            + self.stamp_duty
+            + self.gst
+            + self.dp
+        )
+
+    def __add__(self, other: Charges) -> Charges:
+        return Charges(**{name: getattr(self, name) + getattr(other, name) for name in PARTS})
+
+    def __sub__(self, other: Charges) -> Charges:
+        return Charges(**{name: getattr(self, name) - getattr(other, name) for name in PARTS})
+
+
+PARTS: tuple[str, ...] = Charges.__struct_fields__
+NOTHING = Charges()
+
+
+class Rates(Message, frozen=True):
+    """The rates of one segment on one day, in percent of the turnover where the name ends in `_pct`."""
+
+    brokerage_pct: Decimal
+    brokerage_cap: Decimal
+    brokerage_flat: Decimal
+    tax_buy_pct: Decimal
+    tax_sell_pct: Decimal
+    stamp_buy_pct: Decimal
+    exchange_pct: dict[str, Decimal]
+    sebi_per_crore: Decimal
+    gst_pct: Decimal
+    dp: Decimal
+
+
+def segment_of(kind: InstrumentKind, product: str) -> Segment:
+    """Return the segment an instrument trades in under `product` (MIS, CNC, NRML); shares in MIS are intraday."""
+    if kind is InstrumentKind.FUTURE:
+        return Segment.FUTURES
+    if kind is InstrumentKind.OPTION:
+        return Segment.OPTIONS
+    return Segment.INTRADAY if product == "MIS" else Segment.DELIVERY
+
+
+def charges(
+    *, segment: Segment, side: Side, turnover: Decimal, on: date, exchange: str = "NSE", with_dp: bool = False
+) -> Charges:
+    """Return the bill of a whole order of `turnover` rupees; nothing traded costs nothing.
+
+    `with_dp` adds the depository fee (with its GST), due once per share and day for delivery sales. Raises DataError
+    for an exchange that the table of that day does not know.
+    """
+    if turnover <= 0:
+        return NOTHING
+    r = rates(segment, on)
+    if exchange not in r.exchange_pct:
+        raise DataError(f"no {segment} charges are known for exchange {exchange}; known: {', '.join(r.exchange_pct)}")
+    brokerage = _paise(r.brokerage_flat or min(turnover * r.brokerage_pct / 100, r.brokerage_cap))
+    exchange_fee = _paise(turnover * r.exchange_pct[exchange] / 100)
+    sebi_fee = _paise(turnover * r.sebi_per_crore / CRORE)
+    tax_pct, stamp_pct = (r.tax_buy_pct, r.stamp_buy_pct) if side is Side.BUY else (r.tax_sell_pct, ZERO)
+    dp = r.dp if with_dp and segment is Segment.DELIVERY and side is Side.SELL else ZERO
+    return Charges(
+        brokerage=brokerage,
+        transaction_tax=_paise(turnover * tax_pct / 100),
+        exchange_fee=exchange_fee,
+        sebi_fee=sebi_fee,
+        stamp_duty=_paise(turnover * stamp_pct / 100),
+        # GST is rounded on the trading fees and on the depository's bill apart: two invoices, so fills still add up.
+        gst=_paise((brokerage + exchange_fee + sebi_fee) * r.gst_pct / 100) + _paise(dp * r.gst_pct / 100),
+        dp=dp,
+    )
+
+
+def fill_charges(
+    *,
+    segment: Segment,
+    side: Side,
+    quantity: Decimal,
+    price: Decimal,
+    on: date,
+    order_turnover: Decimal = ZERO,
+    exchange: str = "NSE",
+    with_dp: bool = False,
+) -> Charges:
+    """Return what one fill adds to the bill of its order, of which `order_turnover` rupees were filled before."""
+    before = charges(segment=segment, side=side, turnover=order_turnover, on=on, exchange=exchange)
+    after = charges(
+        segment=segment,
+        side=side,
+        turnover=order_turnover + quantity * price,
+        on=on,
+        exchange=exchange,
+        with_dp=with_dp,
+    )
+    return after - before
+
+
+@cache
+def rates(segment: Segment, on: date) -> Rates:
+    """Return the rates in force on a day; days before the first table use the first, which errs on its date."""
+    tables = _tables()
+    row = max(bisect_right([table["since"] for table in tables], on) - 1, 0)
+    table = tables[row]
+    of = table[segment.value]
+    return Rates(
+        brokerage_pct=Decimal(of.get("brokerage_pct", 0)),
+        brokerage_cap=Decimal(of.get("brokerage_cap_rupees", 0)),
+        brokerage_flat=Decimal(of.get("brokerage_flat_rupees", 0)),
+        tax_buy_pct=Decimal(of["tax_buy_pct"]),
+        tax_sell_pct=Decimal(of["tax_sell_pct"]),
+        stamp_buy_pct=Decimal(of["stamp_buy_pct"]),
+        exchange_pct={name: Decimal(pct) for name, pct in of["exchange_pct"].items()},
+        sebi_per_crore=Decimal(table["sebi_rupees_per_crore"]),
+        gst_pct=Decimal(table["gst_pct"]),
+        dp=Decimal(table["dp_rupees"]),
+    )
+
+
+@cache
+def _tables() -> list[dict[str, Any]]:
+    with RATES.open("rb") as file:
+        tables: list[dict[str, Any]] = tomllib.load(file, parse_float=Decimal)["table"]
+    return sorted(tables, key=lambda table: table["since"])
+
+
+def _paise(amount: Decimal) -> Decimal:
+    return amount.quantize(PAISA, rounding=ROUND_HALF_UP)

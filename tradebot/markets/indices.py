@@ -1,0 +1,63 @@
+"""Which symbols make up an index and which have derivatives: data in data/, asked by the config and the app."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from tradebot.markets.calendar import DATA
+
+
+def members(name: str) -> tuple[str, ...]:
+    """Return the symbols of index `name`, sorted; case and spaces do not matter. Raises KeyError when unknown."""
+    return _members()[_canonical(name)]
+
+
+def is_index(name: str) -> bool:
+    """True when `members` knows the name."""
+    return _canonical(name) in _members()
+
+
+def names() -> tuple[str, ...]:
+    """Return every name `members` takes, for a suggestion after a misspelling."""
+    return tuple(sorted({*_members(), *_file()["aliases"]}))
+
+
+def as_of() -> date:
+    """Return the day the lists are from."""
+    day: date = _file()["as_of"]
+    return day
+
+
+def has_derivatives(symbol: str) -> bool:
+    """True when the security has futures or options, so that its continuous session may end early."""
+    return symbol in _with_derivatives()
+
+
+def _canonical(name: str) -> str:
+    plain = "".join(name.upper().split())
+    alias: str = _file()["aliases"].get(plain, plain)
+    return alias
+
+
+@lru_cache(maxsize=1)
+def _file() -> dict[str, Any]:
+    return tomllib.loads((DATA / "indices.toml").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1)
+def _members() -> dict[str, tuple[str, ...]]:
+    file = _file()
+    lists = {name: tuple(sorted(text.split())) for name, text in file["members"].items()}
+    for name, parts in file["unions"].items():
+        lists[name] = tuple(sorted({symbol for part in parts for symbol in lists[part]}))
+    return lists
+
+
+@lru_cache(maxsize=1)
+def _with_derivatives() -> frozenset[str]:
+    lines = (DATA / "derivatives.txt").read_text(encoding="utf-8").splitlines()
+    listed = {symbol for line in lines if not line.startswith("#") for symbol in line.split()}
+    return frozenset(listed.union(*_members().values()))

@@ -1,0 +1,109 @@
+"""A listing for the simulated exchange: instruments for any symbols, with tokens, tick sizes and first prices."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+
+from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
+from tradebot.markets.calendar import DATA
+
+INDEX_TOKENS = {"NIFTY 50": 256265, "NIFTY BANK": 260105, "INDIA VIX": 264969, "NIFTY FIN SERVICE": 257801}
+INDEX_PRICES = {"NIFTY 50": 25000.0, "NIFTY BANK": 56000.0, "INDIA VIX": 13.0, "NIFTY FIN SERVICE": 26500.0}
+EQUITY_SEGMENT = 1  # the low byte of a Kite token: 1 NSE, 9 indices
+INDEX_SEGMENT = 9
+FIRST_INVENTED = 1 << 20  # the exchange's own numbers stay far below
+INVENTED = 1 << 22  # 2 << 20 and 1 << 22 together stay below 1 << 23: a token fits a signed 32-bit integer
+FINE_TICKS_SINCE = date(2024, 6, 10)
+FINE_TICK, TICK = Decimal("0.01"), Decimal("0.05")
+FINE_BELOW = 250
+
+
+class Listed(NamedTuple):
+    price: float
+    number: int | None
+
+
+def universe_for(symbols: Iterable[str], *, on: date | None = None) -> Universe:
+    """Return instruments for `symbols` in their order, with the tick sizes of day `on` (None: today's rule).
+
+    A token is a pure function of its symbol unless two unknown symbols of one universe hash alike; then the later one
+    takes the next free. Raises ValueError for a symbol given twice.
+    """
+    taken: set[int] = set()
+    return Universe(_instrument(symbol, on, taken) for symbol in symbols)
+
+
+def synthetic_universe(n: int) -> Universe:
+    """Return `n` equities for load: real names first, most traded first, then SYM0001, SYM0002 and so on."""
+    real = list(_listing())[:n]
+    return universe_for([*real, *(f"SYM{k:04d}" for k in range(1, n - len(real) + 1))])
+
+
+def reference_price(symbol: str) -> float:
+    """Return a believable price in Rs: of recent years for a known name, else 60 to 6,000 by the name's hash."""
+    if symbol in INDEX_PRICES:
+        return INDEX_PRICES[symbol]
+    listed = _listing().get(symbol)
+    return listed.price if listed else float(round(60.0 * 100.0 ** (_hash(symbol, b"price") / 2**32), 2))
+
+
+def turnover_rank(symbol: str) -> float:
+    """Return how much the symbol trades among all, 0 the least and 1 the most; by the listing's order or a hash."""
+    order = _order().get(symbol)
+    if order is not None:
+        return 1.0 - 0.45 * order / len(_order())
+    return 0.55 * _hash(symbol, b"turnover") / 2**32
+
+
+def tick_size(price: float, on: date | None = None) -> Decimal:
+    """Return NSE's tick in Rs for a share at `price`: since June 2024 a finer one below Rs 250."""
+    is_fine = price < FINE_BELOW and (on is None or on >= FINE_TICKS_SINCE)
+    return FINE_TICK if is_fine else TICK
+
+
+def _instrument(symbol: str, on: date | None, taken: set[int]) -> Instrument:
+    if symbol in INDEX_TOKENS:
+        return Instrument(
+            symbol=symbol, token=INDEX_TOKENS[symbol], kind=InstrumentKind.INDEX, tick_size=TICK, name=symbol
+        )
+    listed = _listing().get(symbol)
+    number = listed.number if listed and listed.number else _invented(symbol)
+    while number in taken:
+        number += 1
+    taken.add(number)
+    return Instrument(
+        symbol=symbol,
+        token=number * 256 + EQUITY_SEGMENT,
+        tick_size=tick_size(reference_price(symbol), on),
+        name=symbol,
+    )
+
+
+def _invented(symbol: str) -> int:
+    if symbol.startswith("SYM") and symbol[3:].isdigit():
+        return FIRST_INVENTED + int(symbol[3:]) % FIRST_INVENTED
+    return 2 * FIRST_INVENTED + _hash(symbol, b"number") % INVENTED
+
+
+def _hash(symbol: str, salt: bytes) -> int:
+    return zlib.crc32(symbol.encode() + b"/" + salt)  # `hash()` differs between processes
+
+
+@lru_cache(maxsize=1)
+def _listing() -> dict[str, Listed]:
+    rows = (
+        line.split()
+        for line in (DATA / "listing.txt").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    )
+    return {symbol: Listed(float(price), None if number == "-" else int(number)) for symbol, price, number in rows}
+
+
+@lru_cache(maxsize=1)
+def _order() -> dict[str, int]:
+    return {symbol: k for k, symbol in enumerate(_listing())}

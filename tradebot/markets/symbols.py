@@ -1,0 +1,81 @@
+"""What `--symbols` means: a comma list, `@file` with one symbol a line, or an index name; read before the run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tradebot.errors import DataError
+from tradebot.markets import indices
+
+MAX_SYMBOLS = 10_000  # three streaming connections of 3,000; more is a wrong file
+_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9&_.-]{0,31}")
+_LISTED_WITH_SPACE = frozenset({"NIFTY 50", "NIFTY BANK", "INDIA VIX"})
+_BAD = re.compile(r"[^A-Z0-9&_.-]")
+
+
+def parse_symbols(text: str, *, cwd: Path) -> tuple[str, ...]:
+    """Return the symbols that `text` names, upper case, the first of each repeat kept, in the order given.
+
+    `@file` is taken relative to `cwd`. Raises DataError naming the first thing that cannot be a symbol and its place.
+    """
+    named: list[str] = []
+    for start, part in _parts(text):
+        if part.startswith("@"):
+            named += _from_file(cwd, part[1:])
+        else:
+            named += _expand(part, f"symbols, character {start + 1}")
+    symbols = tuple(dict.fromkeys(named))
+    if not symbols:
+        raise DataError("no symbol is named; give one such as RELIANCE")
+    if len(symbols) > MAX_SYMBOLS:
+        raise DataError(f"{len(symbols)} symbols are named; at most {MAX_SYMBOLS} can be traded in one run")
+    return symbols
+
+
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    start = 0
+    for raw in text.split(","):
+        part = raw.strip()
+        if part:
+            yield start + raw.index(part), part
+        elif text.strip():
+            raise DataError(f"symbols, character {start + 1}: a symbol is missing between the commas")
+        start += len(raw) + 1
+
+
+def _from_file(cwd: Path, name: str) -> list[str]:
+    path = cwd / Path(name).expanduser()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"symbol file {path}: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"symbol file {path}: is not UTF-8 text") from error
+    named: list[str] = []
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+        word = line.partition("#")[0].strip()
+        if word:
+            named += _expand(word, f"{path}:{number}")
+    if not named:
+        raise DataError(f"symbol file {path}: names no symbol")
+    return named
+
+
+def _expand(word: str, place: str) -> Iterable[str]:
+    symbol = word.upper()
+    if symbol in _LISTED_WITH_SPACE:
+        return (symbol,)
+    bad = _BAD.search(symbol)
+    if bad is not None:
+        raise DataError(
+            f"{place}: {word[:40]!r} is not a symbol: character {bad.start() + 1} is {word[bad.start()]!r}"
+        )
+    try:
+        return indices.members(symbol)
+    except KeyError:
+        pass
+    if not _SYMBOL.fullmatch(symbol):
+        raise DataError(f"{place}: {word[:40]!r} is not a symbol: it must start with a letter or digit, 32 at most")
+    return (symbol,)

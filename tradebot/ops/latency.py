@@ -1,0 +1,43 @@
+"""Latencies by name in bounded arrays: one store per measurement, percentiles only when somebody asks."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+
+CAPACITY = 1 << 16  # the newest 65,536 of each name, half a megabyte
+
+
+class Latencies:
+    """Records durations in ns under names such as `quote_to_order`; the newest `capacity` of each count."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        assert capacity.bit_count() == 1, f"capacity must be a power of two, was {capacity}"
+        self._capacity, self._mask = capacity, capacity - 1
+        self._rings: dict[str, array[int]] = {}  # name -> durations, the oldest overwritten
+        self._counts: dict[str, int] = {}
+        self._worst: dict[str, int] = {}
+
+    def record(self, name: str, ns: int) -> None:
+        """Keep one duration in ns."""
+        try:
+            n = self._counts[name]
+        except KeyError:
+            n = 0
+            self._rings[name] = array("q", bytes(8 * self._capacity))
+            self._worst[name] = ns
+        self._rings[name][n & self._mask] = ns
+        self._counts[name] = n + 1
+        if ns > self._worst[name]:
+            self._worst[name] = ns
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Return name -> p50_us, p99_us (of the newest kept), max_us and n (of all), names sorted."""
+        out: dict[str, dict[str, float]] = {}
+        for name in sorted(self._counts):
+            n = self._counts[name]
+            kept = np.frombuffer(self._rings[name], dtype=np.int64)[: min(n, self._capacity)]
+            p50, p99 = np.percentile(kept, (50, 99), method="higher") / 1000
+            out[name] = {"p50_us": float(p50), "p99_us": float(p99), "max_us": self._worst[name] / 1000, "n": n}
+        return out

@@ -1,0 +1,247 @@
+"""Structured logs: one JSON line a fact on standard output, readable text on a terminal, written by its own thread.
+
+Order of the steps: level, stamp, exception to text, control characters and length, rendering, and last the redactor,
+which sees the finished bytes, whoever made them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+from tradebot.clock import SECOND, Clock, WallClock, iso
+from tradebot.ops.line_writer import LineWriter
+from tradebot.ops.redaction import Redactor
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+PRIORITIES = {"debug": b"<7>", "info": b"<6>", "warning": b"<4>", "error": b"<3>", "critical": b"<2>"}
+MAX_FIELD = 4096  # characters; a venue's text or a traceback beyond this adds nothing
+MAX_EXCEPTION = 16_384  # the journal cuts a line at 48 KiB
+MAX_ITEMS, MAX_DEPTH = 200, 4
+_JSON = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+
+
+class Logs:
+    """The running log: what `configure` opened, and what must be closed last."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
+        self._undo: list[Callable[[], object]] = []
+
+    @property
+    def dropped(self) -> int:
+        """Lines lost so far because the reader of standard output was too slow."""
+        return self._writer.dropped
+
+    def flush(self, within_s: float = 2.0) -> bool:
+        """Wait until everything logged so far is written; False when the reader did not take it in time."""
+        return self._writer.flush(within_s)
+
+    def close(self) -> None:
+        """Write what is left, at most two seconds long, and undo `configure`; a second call does nothing."""
+        while self._undo:
+            self._undo.pop()()
+        self._writer.close()
+
+
+def configure(
+    *,
+    level: str = "info",
+    format: str = "auto",
+    run_id: str = "",
+    mode: str = "",
+    secrets: Iterable[str] = (),
+    clock: Clock | None = None,
+    fd: int = 1,
+    capacity: int = 10_000,
+) -> Logs:
+    """Open the log of this process on descriptor `fd`; every line carries `run_id` and `mode`.
+
+    `format` auto means text on a terminal and JSON elsewhere. `secrets` are strings that no line may hold. When
+    `capacity` lines wait for a slow reader, further ones are dropped and counted.
+    """
+    clock = clock or WallClock()
+    as_text = format == "text" or (format == "auto" and os.isatty(fd))
+    fixed = {key: value for key, value in (("run_id", run_id), ("mode", mode)) if value}
+    render = _text_renderer(colors=os.isatty(fd) and "NO_COLOR" not in os.environ) if as_text else render_json
+    finish = _Finish(render, Redactor(secrets), prefixed=is_journal(fd, os.environ))
+
+    def notice(count: int) -> bytes:
+        event = {"event": "log_lines_dropped", "level": "warning", "count": count, "timestamp": iso(clock.wall())}
+        return finish(None, "warning", event | fixed)
+
+    sys.stdout.flush()  # what was printed before stays before
+    writer = LineWriter(fd, capacity=capacity, notice=notice)
+    logs = Logs(writer)
+    structlog.configure(
+        processors=[_stamp(clock, fixed), structlog.processors.format_exc_info, tidy, finish],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=_Sink(writer),
+        cache_logger_on_first_use=True,
+    )
+    logs._undo.append(structlog.reset_defaults)
+    _bridge_stdlib(logs, LEVELS[level])
+    atexit.register(logs.close)
+    logs._undo.append(lambda: atexit.unregister(logs.close))
+    return logs
+
+
+def get(name: str) -> FilteringBoundLogger:
+    """Return the logger of a part, `get("feed").info("feed_connected", source="kite")`; events are snake_case names."""
+    logger: FilteringBoundLogger = structlog.get_logger(name)
+    return logger
+
+
+def is_journal(fd: int, env: Mapping[str, str]) -> bool:
+    """True when `fd` is the stream the system journal reads, which takes a `<3>` in front of a line as its priority."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return False
+    return env.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def render_json(_logger: WrappedLogger, _level: str, event: EventDict) -> bytes:
+    """Return one line of JSON with a newline; what JSON cannot hold becomes text, nothing raises."""
+    try:
+        return orjson.dumps(event, default=_as_text, option=_JSON)
+    except (TypeError, ValueError):  # an integer beyond 64 bits, half a surrogate pair, an object that is its own part
+        plain = {k: _as_text(v)[:MAX_FIELD] for k, v in event.items()}
+        ascii_only = {str(k): v.encode("ascii", "backslashreplace").decode() for k, v in plain.items()}
+        return orjson.dumps(ascii_only, option=_JSON)
+
+
+def tidy(_logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
+    """Escape control characters and cut long fields, so that text from outside stays one line and stays short."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            if len(value) > 200 or not value.isprintable():
+                event[key] = _tidy_text(value, is_exception=key == "exception")
+        elif isinstance(value, list | tuple | dict | set | frozenset):
+            event[key] = _tidy_deep(value, MAX_DEPTH)
+        elif not isinstance(value, int | float | Decimal | None):
+            event[key] = _tidy_text(_as_text(value))
+    return event
+
+
+class _Finish:
+    def __init__(self, render: Callable[..., bytes], redact: Redactor, *, prefixed: bool) -> None:
+        self._render, self._redact, self._prefixed = render, redact, prefixed
+
+    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> bytes:
+        level = str(event.get("level", name))
+        line = self._redact(self._render(logger, name, event))
+        return PRIORITIES.get(level, b"<6>") + line if self._prefixed else line
+
+
+class _Sink:
+    def __init__(self, writer: LineWriter, name: str = "") -> None:
+        self.writer, self.name = writer, name
+        self.debug = self.info = self.warning = self.error = self.critical = writer.write
+
+    def __call__(self, name: str = "") -> _Sink:
+        return _Sink(self.writer, name)
+
+
+def _stamp(clock: Clock, fixed: Mapping[str, str]) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
+    second, prefix = -1, ""  # formatting the date once a second, not once a line
+
+    def stamp(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+        nonlocal second, prefix
+        now, rest = divmod(clock.wall(), SECOND)
+        if now != second:
+            second, prefix = now, iso(now * SECOND)[:-7]
+        stamped: EventDict = {
+            "timestamp": f"{prefix}{rest // 1000:06d}Z",
+            "level": "error" if name == "exception" else name,
+            "event": event.pop("event", ""),
+            **fixed,
+        }
+        if logger.name:
+            stamped["logger"] = logger.name
+        stamped.update(event)
+        return stamped
+
+    return stamp
+
+
+def _text_renderer(*, colors: bool) -> Callable[[WrappedLogger, str, EventDict], bytes]:
+    console = structlog.dev.ConsoleRenderer(
+        colors=colors, pad_event_to=24, exception_formatter=structlog.dev.plain_traceback
+    )
+
+    def render(logger: WrappedLogger, name: str, event: EventDict) -> bytes:
+        shown = {k: _as_text(v) if isinstance(v, Decimal) else v for k, v in event.items()}
+        return (str(console(logger, name, shown)) + "\n").encode("utf-8", "backslashreplace")
+
+    return render
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_finite() else str(value)
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {value}"
+    if isinstance(value, bytes):
+        return value[:MAX_FIELD].hex()
+    return str(value)
+
+
+def _tidy_text(text: str, *, is_exception: bool = False) -> str:
+    limit = MAX_EXCEPTION if is_exception else MAX_FIELD
+    if len(text) > limit:
+        # The end of a traceback says what happened.
+        rest = len(text) - limit
+        text = f"[{rest} cut] {text[-limit:]}" if is_exception else f"{text[:limit]} [{rest} cut]"
+    if text.isprintable():
+        return text
+    keep = "\n\t" if is_exception else ""
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+
+
+def _tidy_deep(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return _tidy_text(value)
+    if isinstance(value, dict):
+        if depth == 0:
+            return f"{len(value)} keys"
+        return {_tidy_text(str(k)): _tidy_deep(v, depth - 1) for k, v in list(value.items())[:MAX_ITEMS]}
+    if isinstance(value, list | tuple | set | frozenset):
+        if depth == 0:
+            return f"{len(value)} items"
+        items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+        return [_tidy_deep(v, depth - 1) for v in items[:MAX_ITEMS]]
+    return value if isinstance(value, int | float | Decimal | None) else _tidy_text(_as_text(value))
+
+
+class _Bridge(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        name = record.levelname.lower() if record.levelname.lower() in LEVELS else "warning"
+        fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["exc_info"] = record.exc_info
+        getattr(structlog.get_logger(), name)("library_message", **fields)
+
+
+def _bridge_stdlib(logs: Logs, level: int) -> None:
+    root, bridge = logging.getLogger(), _Bridge()
+    before = root.level
+    root.addHandler(bridge)
+    root.setLevel(max(level, logging.WARNING))
+    logging.captureWarnings(True)
+
+    def undo() -> None:
+        logging.captureWarnings(False)
+        root.removeHandler(bridge)
+        root.setLevel(before)
+
+    logs._undo.append(undo)

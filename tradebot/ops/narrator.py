@@ -1,0 +1,119 @@
+"""The narrator: journal rows that reached the disk become log lines, one line per fact, never earlier than the fact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Command, Reconciled, Signals
+from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Side
+
+Tell = Callable[..., None]  # tell(event, level="info", **fields)
+REMEMBERED = 20_000  # requests kept to name an order's symbol in later lines
+
+LINES = {
+    OrderEvent.DENIED: ("risk_blocked", "warning"),
+    OrderEvent.SENDING: ("order_submitted", "info"),
+    OrderEvent.LAPSED: ("order_lapsed", "warning"),
+    OrderEvent.NOT_SENT: ("order_not_sent", "warning"),
+    OrderEvent.ACCEPTED: ("order_acked", "info"),
+    OrderEvent.REFUSED: ("order_rejected", "warning"),
+    OrderEvent.AMBIGUOUS: ("order_unknown", "error"),
+    OrderEvent.SEEN_OPEN: ("order_open", "debug"),
+    OrderEvent.SEEN_ACKED: ("order_seen", "debug"),
+    OrderEvent.SEEN_FILLED: ("order_complete", "debug"),
+    OrderEvent.SEEN_CANCELED: ("order_cancelled", "info"),
+    OrderEvent.SEEN_EXPIRED: ("order_expired", "info"),
+    OrderEvent.SEEN_REJECTED: ("order_rejected", "warning"),
+    OrderEvent.EXECUTED: ("order_filled", "info"),
+    OrderEvent.NOT_FOUND: ("order_not_found", "error"),
+    OrderEvent.CANCEL_SENT: ("order_cancel_sent", "info"),
+    OrderEvent.CANCEL_REFUSED: ("order_cancel_refused", "warning"),
+}
+
+
+class Narrator:
+    """Turns durable rows into log lines. `tell` writes one line."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._requests: dict[str, OrderRequest] = {}  # order_id -> request
+        self._differences: tuple[str, ...] = ()
+
+    def on_durable(self, rows: Sequence[tuple[int, str, Message]]) -> None:
+        """Write the lines of rows that were just made durable, in their order."""
+        for _, _, message in rows:
+            match message:
+                case OrderFact():
+                    self._order(message)
+                case Signals():
+                    self._signals(message)
+                case Reconciled():
+                    self._reconciled(message)
+                case Command(verb="halt"):
+                    self._tell("halted", level="error", reason=message.reason)
+                case Command(verb="resume"):
+                    self._tell("resumed", reason=message.reason)
+                case _:
+                    pass  # bars and the run's own rows are told by the stages that make them
+
+    def _order(self, fact: OrderFact) -> None:
+        if fact.request is not None:
+            self._requests[fact.order_id] = fact.request
+            if len(self._requests) > REMEMBERED:
+                del self._requests[next(iter(self._requests))]
+        request = self._requests.get(fact.order_id)
+        if fact.event is OrderEvent.INTENT:
+            if request is not None and request.purpose is Purpose.EXTERNAL:
+                self._tell("order_external", level="warning", **_request_fields(request))
+            return
+        if fact.reason == "placed elsewhere":
+            return
+        event, level = LINES[fact.event]
+        fields: dict[str, Any] = {"order_id": fact.order_id}
+        if request is not None:
+            fields |= {"symbol": request.symbol, "side": request.side, "strategy": request.strategy or None}
+        if fact.event in (OrderEvent.SENDING, OrderEvent.DENIED) and request is not None:
+            fields |= _request_fields(request)
+        if fact.execution is not None:
+            fields |= {"qty": fact.execution.quantity, "price": fact.execution.price}
+            fields["trade_id"] = fact.execution.execution_id
+        fields |= {"broker_order_id": fact.venue_order_id or None, "reason": fact.reason or fields.get("reason")}
+        self._tell(event, level=level, **{k: v for k, v in fields.items() if v is not None})
+
+    def _signals(self, signals: Signals) -> None:
+        for s in signals.signals:
+            self._tell("signal", symbol=s.symbol, strategy=s.strategy, action=s.action, price=s.close, inputs=s.inputs)
+        if signals.failed:
+            self._tell("signals_missing", level="warning", symbols=list(signals.failed))
+
+    def _reconciled(self, report: Reconciled) -> None:
+        for symbol, quantity, price in report.adopted:
+            self._tell("position_adopted", level="warning", symbol=symbol, qty=quantity, price=price)
+        if report.differences == self._differences:
+            return
+        for text in report.differences:
+            self._tell("difference", level="error", reason=text, action="entries in this symbol are halted")
+        if not report.differences:
+            self._tell("reconciled", reason="the differences are gone")
+        self._differences = report.differences
+
+
+def _request_fields(request: OrderRequest) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "order_id": request.order_id,
+        "symbol": request.symbol,
+        "side": request.side,
+        "qty": request.quantity,
+        "kind": request.kind,
+        "purpose": request.purpose,
+        "strategy": request.strategy or None,
+        "reason": request.reason,
+    }
+    for name in ("price", "stop_loss", "trail_by", "target"):
+        value: Decimal | Side | None = getattr(request, name)
+        if value is not None:
+            fields[name] = value
+    return fields

@@ -1,0 +1,49 @@
+"""The last step of every log line: secrets become stars, by value where known and by name elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from urllib.parse import quote
+
+STARS = b"********"
+MIN_SECRET = 4  # characters; stars for a shorter one would hide half of every line
+
+# A name of a secret, then `=` or `:` in any quoting, then its value: query strings, form bodies, headers, JSON, repr.
+_NAMED = re.compile(
+    rb"""((?:api_?key|secret|(?:access|request|refresh|enc|auth)_?token|passw(?:or)?d|authorization|cookie|dsn)
+    [\\"']*\s*[=:]\s*[\\"']*(?:(?:token|bearer|basic)\s+)?)(?!\*{8})[^\s"'&,;}\\]+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_IN_ADDRESS = re.compile(rb"(://[^/\s:@\"']*:)[^@\s/\"']+@")  # scheme://user:password@host
+_BOT_PATH = re.compile(rb"(/bot\d{5,}:)[\w-]{16,}")  # chat APIs carry their token in the path
+# Looked for first, as plain bytes at a tenth of the cost: nearly every line ends here.
+_SIGNS = (b"key", b"secret", b"token", b"passw", b"authoriz", b"cookie", b"dsn", b"://", b"/bot")
+
+
+class Redactor:
+    """Replaces `secrets`, and whatever stands beside the name of one, by stars."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        spelled: set[bytes] = set()
+        for secret in secrets:
+            if len(secret) >= MIN_SECRET:
+                # As it is, inside JSON, and inside an address.
+                spelled |= {f.encode() for f in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""))}
+        self._known = sorted(spelled, key=lambda s: (-len(s), s))  # longest first: one may be part of another
+
+    def __call__(self, line: bytes) -> bytes:
+        """Return the line without secrets."""
+        for secret in self._known:
+            if secret in line:
+                line = line.replace(secret, STARS)
+        small = line.lower()
+        for sign in _SIGNS:
+            if sign in small:
+                break
+        else:
+            return line
+        line = _NAMED.sub(rb"\1" + STARS, line)
+        line = _IN_ADDRESS.sub(rb"\1" + STARS + b"@", line)
+        return _BOT_PATH.sub(rb"\1" + STARS, line)

@@ -1,0 +1,62 @@
+"""Words to the supervisor: ready, status, watchdog and stopping, as datagrams to $NOTIFY_SOCKET; silent without one."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Mapping
+
+from tradebot.clock import MICROSECOND, SECOND
+
+
+class Notifier:
+    """Tells systemd how the daemon is; each call is one datagram that never blocks and never raises."""
+
+    def __init__(self, env: Mapping[str, str], *, pid: int | None = None) -> None:
+        address = env.get("NOTIFY_SOCKET", "")
+        # A leading @ is the abstract namespace, whose names begin with NUL.
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        meant_for_us = pid is None or env.get("WATCHDOG_PID", str(pid)) == str(pid)
+        usec = env.get("WATCHDOG_USEC", "")
+        self._watchdog_ns = int(usec) * MICROSECOND if meant_for_us and usec.isdecimal() else 0
+
+    @property
+    def is_supervised(self) -> bool:
+        return bool(self._address)
+
+    @property
+    def watchdog_every_s(self) -> float | None:
+        """Seconds between two `watchdog` calls, half of what the supervisor waits; None when it does not watch."""
+        return self._watchdog_ns / SECOND / 2 if self._watchdog_ns and self._address else None
+
+    def ready(self, status: str = "") -> None:
+        """Say that the daemon trades."""
+        self._send("READY=1", *([f"STATUS={_one_line(status)}"] if status else []))
+
+    def status(self, text: str) -> None:
+        """Show one line in `systemctl status`."""
+        self._send(f"STATUS={_one_line(text)}")
+
+    def watchdog(self) -> None:
+        """Say that the loop turns and makes progress."""
+        self._send("WATCHDOG=1")
+
+    def stopping(self, status: str = "") -> None:
+        """Say that the daemon ends on purpose."""
+        self._send("STOPPING=1", *([f"STATUS={_one_line(status)}"] if status else []))
+
+    def extend(self, seconds: float) -> None:
+        """Ask for `seconds` more to start or stop."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
+    def _send(self, *lines: str) -> None:
+        if not self._address:
+            return
+        # A supervisor that is gone or whose queue is full must not stop the daemon.
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.setblocking(False)
+            out.sendto("\n".join(lines).encode(), self._address)
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)[:400]

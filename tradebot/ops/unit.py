@@ -1,0 +1,131 @@
+"""The systemd unit of the daemon, filled in for the command, settings and symbols of this machine."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from tradebot.errors import ConfigError
+
+SYSTEM_UNIT = Path("/etc/systemd/system/tradebot.service")
+CREDENTIALS = ("kite__api_key", "kite__access_token")
+
+TEMPLATE = """\
+[Unit]
+Description=tradebot algorithmic trading daemon
+Wants=network-online.target
+After=network-online.target time-sync.target
+StartLimitIntervalSec=600
+StartLimitBurst=5
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart={command}
+# %S is /var/lib: the journal survives restarts and updates, and only this unit may read it.
+Environment=TRADEBOT_APP__STATE_DIR=%S/tradebot PYTHONUNBUFFERED=1
+EnvironmentFile=-/etc/tradebot/env
+{credentials}
+WatchdogSec=30
+TimeoutStartSec=120
+# Long enough to cancel resting orders, read the books once more and sync the journal.
+TimeoutStopSec=60
+# The daemon stops its workers itself; a SIGTERM to them as well would break a computation in flight.
+KillMode=mixed
+Restart=on-failure
+RestartSec=5
+# Usage, refused credentials and configuration do not mend by trying again.
+RestartPreventExitStatus=2 77 78
+# A worker that runs out of memory is replaced by the daemon; it must not take the daemon down.
+OOMPolicy=continue
+OOMScoreAdjust=-500
+MemoryHigh=80%
+MemoryMax=90%
+TasksMax=256
+LimitCORE=0
+LimitNOFILE=8192
+
+{user}
+StateDirectory=tradebot
+StateDirectoryMode=0700
+RuntimeDirectory=tradebot
+RuntimeDirectoryMode=0700
+UMask=0077
+WorkingDirectory=%S/tradebot
+ReadWritePaths=%S/tradebot
+
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+ProtectHome={protect_home}
+PrivateTmp=yes
+PrivateDevices=yes
+PrivateUsers=yes
+PrivateMounts=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+ProtectProc=invisible
+ProcSubset=pid
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+# Drop this line for strategies that compile code at run time.
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+KeyringMode=private
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources @obsolete @mount @debug @cpu-emulation @raw-io @reboot @swap @module
+# Workers lower their own priority.
+SystemCallFilter=setpriority
+SystemCallErrorNumber=EPERM
+LogRateLimitIntervalSec=0
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def render(
+    *, executable: Sequence[str], config: Path | None, symbols: str | None, user: str | None, credentials: Path | None
+) -> str:
+    """Return the unit; `credentials` is the folder whose files systemd hands over, None for no secret at all.
+
+    `user` None takes a user that exists only while the daemon runs. Raises ConfigError for text a unit cannot hold.
+    """
+    command = [*executable, "run"]
+    command += ["--config", str(config)] if config else []
+    command += ["--symbols", symbols] if symbols else []
+    if user is not None and not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user):
+        raise ConfigError(f"{user!r} is not a user name")
+    # What is installed or configured below /home must be readable there, still not writable.
+    at_home = any(_below_home(Path(part)) for part in (*executable, config or ""))
+    return TEMPLATE.format(
+        command=" ".join(map(quote, command)),
+        credentials="\n".join(f"LoadCredential={name}:{quote(str(credentials / name))}" for name in CREDENTIALS)
+        if credentials
+        else "# LoadCredential=kite__api_key:/etc/tradebot/credentials/kite__api_key",
+        user=f"User={user}" if user else "DynamicUser=yes",
+        protect_home="read-only" if at_home else "yes",
+    )
+
+
+def quote(word: str) -> str:
+    """Return `word` as one argument of a unit line. Raises ConfigError when it holds control characters."""
+    if not word.isprintable():
+        raise ConfigError(f"{word!r} cannot stand in a unit file")
+    escaped = word.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$")
+    return escaped if shlex.quote(word) == word and word else '"' + escaped.replace('"', '\\"') + '"'
+
+
+def _below_home(path: Path) -> bool:
+    return path.parts[:2] in (("/", "home"), ("/", "root"))

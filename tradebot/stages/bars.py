@@ -1,0 +1,136 @@
+"""Quotes to bars: columns of forming bars, closed by the clock and never by the next quote.
+
+A bar covers [start, start + interval), counted from the session's open. It closes `grace` after its end, all
+instruments at once, so that the analysis gets one `Close` per instant. A quote for a bar that has closed is late: it is
+counted and rewrites nothing. Where no quote came there is no bar: an outage leaves a hole, not a flat line.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tradebot.domain.market import Close, Ints, Quotes
+from tradebot.domain.messages import SessionBegins
+from tradebot.stages.sieve import Sessions, SessionTimes, Sieve, rounds
+
+NEVER = np.int64(-1)
+COLUMNS = ("open", "high", "low", "close", "volume", "ticks")
+
+
+class Bars:
+    """Builds the bars of one interval for every instrument; the one writer of forming bars.
+
+    `interval` and `grace` are market ns. `late` counts quotes that came after their bar had closed.
+    """
+
+    def __init__(self, size: int, *, interval: int, grace: int, sessions: Sessions) -> None:
+        self.interval, self.grace = interval, grace
+        self.sieve = Sieve(size, sessions)
+        self.late = 0
+        self.closed = 0
+        self._start: Ints = np.full(size, NEVER)  # id -> start of its forming bar, NEVER: none
+        self._columns: dict[str, Ints] = {name: np.zeros(size, dtype=np.int64) for name in COLUMNS}
+        self._peak: Ints = np.full(size, NEVER)  # id -> highest cumulative volume of the day
+        self._finished: dict[int, list[tuple[Ints, ...]]] = {}  # start -> bars whose next bar has begun
+        self._closed_until = 0
+        self._joined = -1  # market ns of the first roll: a bar begun before was not seen whole and is not made
+        self._quoted_at = 0
+
+    def roll(self, market: int) -> SessionBegins | None:
+        """Begin the session of `market`; returns it when it is another one than before."""
+        if not self.sieve.roll(market):
+            return None
+        if self._joined < 0:
+            self._joined = market
+        self._peak[:] = NEVER
+        return SessionBegins(
+            opens_at=int(self._times.opens.min()),
+            closes_at=int(self._times.closes.max()),
+            entries_until=self._times.entries_until,
+            square_off_at=self._times.square_off_at,
+        )
+
+    def is_open(self, market: int) -> bool:
+        """True inside the session of any instrument."""
+        return bool(self._times.opens.min() <= market < self._times.closes.max())
+
+    def apply(self, quotes: Quotes) -> Quotes:
+        """Take quotes into the forming bars; returns the sound ones for the stages that follow."""
+        sound = self.sieve.apply(quotes)
+        for rows in rounds(sound.ids):
+            self._take(sound, rows)
+        if len(sound):
+            self._quoted_at = sound.seen_at
+        return sound
+
+    def _take(self, quotes: Quotes, rows: Ints) -> None:
+        times = self._times
+        ids, last, volume = quotes.ids[rows], quotes.last[rows], quotes.volume[rows]
+        opens = times.opens[ids]
+        start = opens + (quotes.sent_at[rows] - opens) // self.interval * self.interval
+        traded = np.where(self._peak[ids] < 0, 0, np.maximum(volume - self._peak[ids], 0))
+        self._peak[ids] = np.maximum(self._peak[ids], volume)
+        whole = start >= self._joined
+        on_time = start + self.interval > self._closed_until
+        self.late += int((whole & ~on_time).sum())
+        on_time &= whole
+        if not on_time.all():
+            ids, last, start, traded = ids[on_time], last[on_time], start[on_time], traded[on_time]
+        begins = start > self._start[ids]
+        c = self._columns
+        if begins.any():
+            fresh = ids[begins]
+            self._finish(fresh[self._start[fresh] >= 0])
+            price = last[begins]
+            self._start[fresh] = start[begins]
+            c["open"][fresh] = c["high"][fresh] = c["low"][fresh] = price
+            c["volume"][fresh] = c["ticks"][fresh] = 0
+        c["high"][ids] = np.maximum(c["high"][ids], last)
+        c["low"][ids] = np.minimum(c["low"][ids], last)
+        c["close"][ids] = last
+        c["volume"][ids] += traded
+        c["ticks"][ids] += 1
+
+    def _finish(self, ids: Ints) -> None:
+        if len(ids) == 0:
+            return
+        starts = self._start[ids]
+        for start in np.unique(starts):
+            done = ids[starts == start]
+            self._finished.setdefault(int(start), []).append((done, *(self._columns[n][done] for n in COLUMNS)))
+
+    def close(self, at: int, *, mono: int) -> list[Close]:
+        """Return every `Close` due at market time `at`, oldest first; `mono` is our monotonic time."""
+        until = at - self.grace
+        due = self._start >= 0
+        due &= (self._start + self.interval <= until) | (self._times.closes <= until)
+        if due.any():
+            self._finish(np.flatnonzero(due))
+            self._start[due] = NEVER
+        last_close = int(self._times.closes.max())
+        ready = sorted(s for s in self._finished if min(s + self.interval, last_close) <= until)
+        opened = int(self._times.opens.min())
+        if until > opened:
+            self._closed_until = max(self._closed_until, opened + (until - opened) // self.interval * self.interval)
+        return [self._emit(start, mono) for start in ready]
+
+    def _emit(self, start: int, mono: int) -> Close:
+        parts = self._finished.pop(start)
+        columns = [np.concatenate(group) for group in zip(*parts, strict=True)]
+        order = np.argsort(columns[0], kind="stable")
+        ids, *values = (column[order] for column in columns)
+        self.closed += len(ids)
+        return Close(
+            interval=self.interval,
+            ends_at=start + self.interval,
+            seen_at=mono,
+            quoted_at=self._quoted_at,
+            ids=ids,
+            **dict(zip(COLUMNS, values, strict=True)),
+        )
+
+    @property
+    def _times(self) -> SessionTimes:
+        times = self.sieve.times
+        assert times is not None, "roll() comes before quotes and closes"
+        return times

@@ -1,0 +1,35 @@
+"""The conditions of the moment that every order is judged under: time, session, halts, stale links, stopping."""
+
+from __future__ import annotations
+
+from tradebot.domain.messages import SessionBegins
+
+
+class Conditions:
+    """Plain state of the desk; `now` is market ns, `mono` our monotonic ns."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.mono = 0
+        self.session: SessionBegins | None = None
+        self.down: dict[str, str] = {}  # source -> why its data is stale
+        self.halted = ""
+        self.halted_symbols: dict[str, str] = {}  # symbol -> why no entry
+        self.stopping = False
+
+    def halt_of(self, symbol: str) -> str:
+        return self.halted or self.halted_symbols.get(symbol, "")
+
+    def squares_off(self) -> bool:
+        """True from the time positions are closed until the session ends."""
+        session = self.session
+        return session is not None and session.square_off_at <= self.now < session.closes_at
+
+    def entries_closed(self) -> str:
+        """Return why no position may be opened now, empty when it may."""
+        if self.stopping:
+            return "the daemon is stopping"
+        session = self.session
+        if session is None or not session.opens_at <= self.now < session.closes_at:
+            return "the session is closed"
+        return "" if self.now < session.entries_until else "the time for new positions is over"

@@ -1,0 +1,145 @@
+"""Execution: a sink. The SENDING row is on disk, then the request leaves, once; the answer goes back as an outcome.
+
+An ambiguous answer is UNKNOWN and is looked up by reconciliation. Nothing here ever sends a second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+from zlib import crc32
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Cancel, Command, OrderMessage, Outcome, Submit
+from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest
+from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
+from tradebot.venues.venue import Accepted, Broker, NotSent, Refused, Reply
+
+
+class Ledger(Protocol):
+    """What execution needs of the journal."""
+
+    def append(self, kind: str, message: Message, *, at: int) -> int: ...
+
+    async def durable(self, ticket: int | None = None) -> None: ...
+
+
+class Execution:
+    """Sends orders over `lanes` independent lanes; one symbol's orders keep their order in one lane.
+
+    An entry older than `deadline_s` when its turn comes lapses unsent. An order whose row is not durable within
+    `durable_within_s` is not sent, and trading halts. `post` takes outcomes and a halt command, `doubt` is called when
+    an outcome must be looked up, `measure(name, ns)` takes latencies.
+    """
+
+    def __init__(
+        self, *, broker: Broker, journal: Ledger, clock: Clock, post: Callable[[Outcome | Command], None],
+        doubt: Callable[[], None], measure: Callable[[str, int], None], lanes: int = 4, deadline_s: float = 2.0,
+        durable_within_s: float = 5.0,
+    ) -> None:  # fmt: skip
+        self._broker, self._journal, self._clock = broker, journal, clock
+        self._post, self._doubt, self._measure = post, doubt, measure
+        self._deadline = int(deadline_s * SECOND)
+        self._durable_within_s = durable_within_s
+        self._lanes: tuple[asyncio.Queue[OrderMessage], ...] = tuple(asyncio.Queue(1000) for _ in range(lanes))
+        self._symbols: dict[str, int] = {}  # order_id -> lane, for the cancel that follows
+        self.pending = 0
+
+    async def put(self, message: OrderMessage) -> None:
+        """Queue an order or a cancel; waits while its lane is full."""
+        if isinstance(message, Submit):
+            lane = crc32(message.request.symbol.encode()) % len(self._lanes)
+            self._symbols[message.request.order_id] = lane
+            if len(self._symbols) > 20_000:
+                del self._symbols[next(iter(self._symbols))]
+        else:
+            lane = self._symbols.get(message.order_id, 0)
+        self.pending += 1
+        await self._lanes[lane].put(message)
+
+    async def run(self, lane: int) -> None:
+        """Serve one lane for ever."""
+        queue = self._lanes[lane]
+        while True:
+            message = await queue.get()
+            try:
+                match message:
+                    case Submit():
+                        await self._submit(message.request)
+                    case Cancel():
+                        await self._cancel(message)
+            finally:
+                self.pending -= 1
+
+    @property
+    def lanes(self) -> int:
+        return len(self._lanes)
+
+    async def _submit(self, request: OrderRequest) -> None:
+        now = self._clock.monotonic()
+        if not request.purpose.is_exit and now - request.decided_at > self._deadline:
+            age = (now - request.decided_at) / SECOND
+            self._tell(request.order_id, OrderEvent.LAPSED, reason=f"its turn came {age:.1f} s after the decision")
+            return
+        sending = OrderFact(order_id=request.order_id, event=OrderEvent.SENDING, at=self._clock.market(), mono=now)
+        ticket = self._journal.append("order", sending, at=sending.at)
+        self._post(Outcome(fact=sending))
+        try:
+            async with asyncio.timeout(self._durable_within_s):
+                await self._journal.durable(ticket)
+        except TimeoutError:
+            reason = f"the disk took longer than {self._durable_within_s:g} s"
+            self._tell(request.order_id, OrderEvent.NOT_SENT, reason=reason)
+            self._post(Command(verb="halt", reason=reason))
+            return
+        sent = self._clock.monotonic()
+        self._measure("signal_to_order", sent - request.signaled_at)
+        self._measure("quote_to_order", sent - request.quoted_at)
+        try:
+            reply = await self._broker.submit(request)
+        except OutcomeUnknown as error:
+            self._tell(request.order_id, OrderEvent.AMBIGUOUS, reason=str(error))
+            self._doubt()
+            return
+        except AccessDenied as error:
+            self._tell(request.order_id, OrderEvent.REFUSED, reason=str(error))
+            self._post(Command(verb="halt", reason=f"the venue refuses us: {error}"))
+            return
+        self._measure("order_to_ack", self._clock.monotonic() - sent)
+        self._answered(request.order_id, reply)
+
+    def _answered(self, order_id: str, reply: Reply) -> None:
+        match reply:
+            case Accepted():
+                self._tell(order_id, OrderEvent.ACCEPTED, venue_order_id=reply.venue_order_id)
+            case Refused():
+                self._tell(order_id, OrderEvent.REFUSED, reason=reply.reason)
+            case NotSent():
+                self._tell(order_id, OrderEvent.NOT_SENT, reason=reply.reason)
+
+    async def _cancel(self, cancel: Cancel) -> None:
+        await self._journal.durable()
+        try:
+            reply = await self._broker.cancel(order_id=cancel.order_id, venue_order_id=cancel.venue_order_id)
+        except (OutcomeUnknown, LinkLost):
+            self._doubt()
+            return
+        except AccessDenied as error:
+            self._post(Command(verb="halt", reason=f"the venue refuses us: {error}"))
+            return
+        if isinstance(reply, Refused | NotSent):
+            self._tell(cancel.order_id, OrderEvent.CANCEL_REFUSED, reason=reply.reason)
+            self._doubt()
+
+    def _tell(self, order_id: str, event: OrderEvent, *, reason: str = "", venue_order_id: str = "") -> None:
+        fact = OrderFact(
+            order_id=order_id,
+            event=event,
+            at=self._clock.market(),
+            mono=self._clock.monotonic(),
+            reason=reason,
+            venue_order_id=venue_order_id,
+        )
+        self._post(Outcome(fact=fact))

@@ -1,0 +1,114 @@
+"""Controls over the moment: halt, session, stale data, message rate, duplicates."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+
+from tradebot.clock import SECOND
+from tradebot.domain.order import OrderRequest
+from tradebot.stages.gate.gate import Rule, View
+
+MINUTE = 60 * SECOND
+DAY = 86_400 * SECOND
+
+
+class NotHalted(Rule):
+    """A halt lets exits pass and nothing else."""
+
+    name = "halt"
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return f"halted: {view.halted}" if view.halted and not request.purpose.is_exit else None
+
+
+class InSession(Rule):
+    """No entry outside the session or after the time from which positions are squared off."""
+
+    name = "session"
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return view.entries_closed if view.entries_closed and not request.purpose.is_exit else None
+
+
+class FreshData(Rule):
+    """An entry needs a fresh quote and a live feed; an exit may use a reference up to 60 s old."""
+
+    name = "fresh_data"
+    EXIT_AGE_S = 60.0
+
+    def __init__(self, *, max_age_s: float) -> None:
+        self._max_age_s = max_age_s
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if view.quote_age_s is None:
+            return "no quote has come yet"
+        if request.purpose.is_exit:
+            limit = max(self.EXIT_AGE_S, self._max_age_s)
+        elif view.feed_is_stale:
+            return "the feed is stale"
+        else:
+            limit = self._max_age_s
+        return None if view.quote_age_s <= limit else f"the quote is {view.quote_age_s:.1f} s old, above {limit:.1f} s"
+
+
+class MessageRate(Rule):
+    """Orders per second, minute and day; a fifth of each is kept for exits."""
+
+    name = "message_rate"
+
+    def __init__(self, *, per_second: int, per_minute: int, per_day: int) -> None:
+        self._limits = ((SECOND, per_second), (MINUTE, per_minute), (DAY, per_day))
+        self._sent: deque[int] = deque(maxlen=per_day)
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        for window, limit in self._limits:
+            allowed = limit if request.purpose.is_exit else limit - limit // 5
+            if self._count(view.mono - window, allowed) >= allowed:
+                return f"{allowed} orders within {window // SECOND} s is the limit"
+        return None
+
+    def passed(self, request: OrderRequest, view: View) -> None:
+        self._sent.append(view.mono)
+
+    def _count(self, since: int, enough: int) -> int:
+        count = 0
+        for at in reversed(self._sent):
+            if at <= since or count >= enough:
+                break
+            count += 1
+        return count
+
+
+class NoDuplicate(Rule):
+    """The same order twice within the window, a signal acted on before, or an order in doubt for the symbol."""
+
+    name = "duplicate"
+    REMEMBERED = 10_000  # signal ids; a day of 3,000 symbols trades far fewer
+
+    def __init__(self, *, window_s: float) -> None:
+        self._window = int(window_s * SECOND)
+        self._orders: OrderedDict[tuple[object, ...], int] = OrderedDict()  # order content -> mono when passed
+        self._signals: OrderedDict[str, None] = OrderedDict()  # signal id
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if view.in_doubt and not request.purpose.is_exit:
+            return f"an order for {request.symbol} is being sent or in doubt"
+        if request.signal_id and request.signal_id in self._signals:
+            return f"signal {request.signal_id} was acted on already"
+        before = self._orders.get(self._key(request))
+        if before is not None and not request.purpose.is_exit and view.mono - before < self._window:
+            return f"the same order passed {(view.mono - before) / SECOND:.1f} s ago"
+        return None
+
+    def passed(self, request: OrderRequest, view: View) -> None:
+        self._orders[self._key(request)] = view.mono
+        self._orders.move_to_end(self._key(request))
+        if request.signal_id:
+            self._signals[request.signal_id] = None
+        for memory in (self._orders, self._signals):
+            while len(memory) > self.REMEMBERED:
+                memory.popitem(last=False)
+
+    @staticmethod
+    def _key(request: OrderRequest) -> tuple[object, ...]:
+        return (request.strategy, request.symbol, request.side, request.kind, request.quantity, request.price)

@@ -1,0 +1,90 @@
+"""The gate: every order passes all controls or is denied; synchronous, total, and closed to what it does not know.
+
+Each control answers None (pass) or the reason of its denial, written as "allow only if finite and within the limit", so
+that a NaN denies. The gate asks all of them, keeps every answer for the journal, and reserves nothing: the desk does,
+in the same synchronous step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.order import OrderRequest
+
+
+class View(NamedTuple):
+    """What the controls may know of the world at one instant, worst case included.
+
+    `longest` and `shortest` are the position if every live buy, or every live sell, filled. `gross` is the notional of
+    the account at that worst case, without this symbol. `quote_age_s` is wall time, None before the first quote.
+    """
+
+    instrument: Instrument
+    quantity: Decimal
+    longest: Decimal
+    shortest: Decimal
+    closing: Decimal
+    open_orders: int
+    in_doubt: bool
+    reference: Decimal | None
+    quote_age_s: float | None
+    feed_is_stale: bool
+    halted: str
+    entries_closed: str
+    gross: Decimal
+    day_pnl: Decimal
+    mono: int
+
+
+class Control(Protocol):
+    """One rule. `check` decides; `passed` is told of every order that all controls let through."""
+
+    name: str
+
+    def check(self, request: OrderRequest, view: View) -> str | None: ...
+
+    def passed(self, request: OrderRequest, view: View) -> None: ...
+
+
+class Verdict(NamedTuple):
+    """What the gate says: `reason` is empty when the order may go; `checks` has one line per control."""
+
+    reason: str
+    checks: tuple[str, ...]
+
+    @property
+    def is_passed(self) -> bool:
+        return not self.reason
+
+
+class Gate:
+    """Asks all controls; an order is denied with the first reason, and every answer is kept."""
+
+    def __init__(self, controls: Sequence[Control]) -> None:
+        self._controls = tuple(controls)
+
+    def check(self, request: OrderRequest, view: View) -> Verdict:
+        answers = [(control.name, control.check(request, view)) for control in self._controls]
+        denied = [f"{name}: {answer}" for name, answer in answers if answer is not None]
+        lines = tuple(f"{name}: {'ok' if answer is None else answer}" for name, answer in answers)
+        if not denied:
+            for control in self._controls:
+                control.passed(request, view)
+        return Verdict(denied[0] if denied else "", lines)
+
+
+class Rule:
+    """A control without memory."""
+
+    name = ""
+
+    def passed(self, request: OrderRequest, view: View) -> None:
+        return None
+
+
+def within(value: Decimal, limit: Decimal) -> bool:
+    """True only for a finite value not above the limit; a NaN is never within."""
+    return value.is_finite() and value <= limit

@@ -1,0 +1,73 @@
+"""The queues between the stages: bounded asyncio queues with a written overflow policy, and an inbox of lanes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from tradebot.domain.market import Quotes, merge
+from tradebot.errors import InvariantBroken
+
+
+class Lane(asyncio.Queue[Any]):
+    """A bounded queue that wakes its inbox; `full` policy: the sender waits (`put`) or fails (`put_nowait`)."""
+
+    def __init__(self, name: str, size: int) -> None:
+        super().__init__(size)
+        self.name = name
+        self.wake: asyncio.Event | None = None
+        self.merged = 0
+        self.deepest = 0
+
+    def _put(self, item: Any) -> None:
+        super()._put(item)
+        self.deepest = max(self.deepest, self.qsize())
+        if self.wake is not None:
+            self.wake.set()
+
+    def post(self, item: Any) -> None:
+        """Put without waiting. Raises InvariantBroken when full: what travels here may not be lost."""
+        try:
+            self.put_nowait(item)
+        except asyncio.QueueFull:
+            raise InvariantBroken(
+                f"queue {self.name} is full at {self.maxsize}; its messages may not be lost"
+            ) from None
+
+    def offer(self, quotes: Quotes) -> None:
+        """Put quotes without waiting; when full, the last frame waiting is merged with them, newest per symbol."""
+        if not self.full():
+            self.put_nowait(quotes)
+            return
+        waiting: Any = self._queue  # type: ignore[attr-defined]
+        for i in range(len(waiting) - 1, -1, -1):
+            if isinstance(waiting[i], Quotes):
+                before = len(waiting[i]) + len(quotes)
+                waiting[i] = merge(waiting[i], quotes)
+                self.merged += before - len(waiting[i])
+                return
+        self.merged += len(quotes)
+
+
+class Inbox:
+    """Several lanes read as one, the first lane that holds something first; within a lane, first in first out."""
+
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self._lanes = tuple(lanes)
+        self._wake = asyncio.Event()
+        for lane in lanes:
+            lane.wake = self._wake
+
+    async def get(self) -> Any:
+        """Return the next message, waiting for one."""
+        while True:
+            for lane in self._lanes:
+                if not lane.empty():
+                    return lane.get_nowait()
+            self._wake.clear()
+            await self._wake.wait()
+
+    @property
+    def is_empty(self) -> bool:
+        return all(lane.empty() for lane in self._lanes)

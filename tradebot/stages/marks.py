@@ -1,0 +1,49 @@
+"""The newest quote of every instrument as columns: what positions are valued with and prices are held against."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Ints, Quotes
+
+
+class Marks:
+    """Last, bid, ask and our time of receipt per instrument; rows of zeros before the first quote."""
+
+    def __init__(self, universe: Universe) -> None:
+        self._universe = universe
+        n = len(universe)
+        self.last: Ints = np.zeros(n, dtype=np.int64)
+        self.bid: Ints = np.zeros(n, dtype=np.int64)
+        self.ask: Ints = np.zeros(n, dtype=np.int64)
+        self.seen_at: Ints = np.zeros(n, dtype=np.int64)
+        self.newest = 0
+
+    def apply(self, quotes: Quotes) -> None:
+        ids = quotes.ids
+        self.last[ids], self.bid[ids], self.ask[ids] = quotes.last, quotes.bid, quotes.ask
+        self.seen_at[ids] = quotes.seen_at
+        self.newest = max(self.newest, quotes.seen_at)
+
+    def price(self, symbol: str) -> Decimal | None:
+        """Return the last price, None before the first quote."""
+        id_ = self._universe.id(symbol)
+        units = int(self.last[id_])
+        return self._universe[id_].price(units) if units else None
+
+    def reference(self, symbol: str) -> Decimal | None:
+        """Return the middle of a spread of at most 1%, else the last price, None before the first quote."""
+        id_ = self._universe.id(symbol)
+        bid, ask = int(self.bid[id_]), int(self.ask[id_])
+        if 0 < bid <= ask and (ask - bid) * 100 <= bid:
+            return (self._universe[id_].price(bid) + self._universe[id_].price(ask)) / 2
+        return self.price(symbol)
+
+    def age_s(self, symbol: str, mono: int) -> float | None:
+        """Return the wall seconds since the newest quote, None before the first."""
+        seen = int(self.seen_at[self._universe.id(symbol)])
+        return (mono - seen) / SECOND if seen else None

@@ -1,0 +1,203 @@
+"""Ordering: how the desk makes an order, puts it before the gate, and takes one back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+
+from tradebot.domain.instrument import Universe
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Cancel, Signal, Submit
+from tradebot.domain.order import (
+    ZERO,
+    Order,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    Purpose,
+    Side,
+)
+from tradebot.stages.blotter import Blotter
+from tradebot.stages.conditions import Conditions
+from tradebot.stages.gate.gate import Gate, View
+from tradebot.stages.marks import Marks
+
+
+class DeskSettings(Message, frozen=True):
+    """The desk's own rules; times in wall seconds, money in the account's currency."""
+
+    order_notional: Decimal
+    product: str = "MIS"
+    order_kind: OrderKind = OrderKind.MARKET  # or LIMIT, priced at the protection
+    protection_pct: Decimal = Decimal(1)
+    max_daily_loss: Decimal = Decimal(1000)
+    max_rejects_in_a_row: int = 3
+    signal_max_age_s: float = 2.0
+    chase_after_s: float = 3.0
+    on_stop: str = "cancel"  # cancel, flatten, leave
+
+
+class Ordering:
+    """Makes orders for the desk. `emit` takes each fact (which the desk applies at once) and the order it allows."""
+
+    def __init__(
+        self, *, universe: Universe, blotter: Blotter, marks: Marks, conditions: Conditions, gate: Gate,
+        settings: DeskSettings, id_prefix: str, day_profit: Callable[[], Decimal],
+        emit: Callable[[OrderFact | Submit | Cancel], None],
+    ) -> None:  # fmt: skip
+        self._universe, self._blotter, self._marks, self._conditions = universe, blotter, marks, conditions
+        self._gate, self._settings, self._day_profit, self._emit = gate, settings, day_profit, emit
+        self._id_prefix, self._counter = id_prefix, 0
+        self._held: dict[str, str] = {}  # symbol -> control that denied its last exit, "" if none
+        self.denied = 0
+
+    def enter(self, signal: Signal) -> None:
+        """Send an entry as the signal asks, if the gate lets it pass."""
+        instrument = self._universe.get(signal.symbol)
+
+        def level(value: float | None) -> Decimal | None:
+            # The one way back from floats: a level from the indicators becomes a price of the instrument.
+            if value is None or not 0 < value < math.inf:
+                return None
+            return instrument.nearest_price(Decimal(str(float(value))))
+
+        request = self._request(
+            signal.symbol,
+            side=signal.action.side,
+            quantity=self._size(signal),
+            purpose=Purpose.ENTRY,
+            reason=f"{signal.strategy}: {signal.action}",
+            signal=signal,
+            quoted_at=signal.quoted_at,
+            levels=(level(signal.stop_loss), level(signal.trail_by), level(signal.target)),
+        )
+        self._submit(request, inputs=signal.inputs)
+
+    def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> None:
+        """Send an exit of the whole position, unless one is working; entries that work are taken back."""
+        waits = False
+        for order in self._blotter.live(symbol):
+            if order.request.purpose.is_exit:
+                waits = True
+            else:
+                self.cancel(order, "the position is being closed")
+        if waits:
+            return
+        quantity = self._blotter.position(symbol).quantity
+        request = self._request(
+            symbol,
+            side=Side.SELL if quantity > 0 else Side.BUY,
+            quantity=abs(quantity),
+            purpose=purpose,
+            reason=reason,
+            signal=signal,
+            quoted_at=quoted_at,
+        )
+        self._submit(request, inputs=signal.inputs if signal else {})
+
+    def cancel(self, order: Order, reason: str) -> None:
+        """Ask for a cancel once; an order without the venue's id waits until it has one."""
+        if not order.venue_order_id or order.cancel_sent:
+            return
+        c = self._conditions
+        self._emit(
+            OrderFact(order_id=order.order_id, event=OrderEvent.CANCEL_SENT, at=c.now, mono=c.mono, reason=reason)
+        )
+        self._emit(Cancel(order_id=order.order_id, venue_order_id=order.venue_order_id, reason=reason))
+
+    def _size(self, signal: Signal) -> Decimal:
+        instrument = self._universe.get(signal.symbol)
+        if signal.quantity is not None:
+            return instrument.round_quantity(Decimal(str(float(signal.quantity))))
+        reference = self._marks.reference(signal.symbol)
+        return instrument.round_quantity(self._settings.order_notional / reference) if reference else ZERO
+
+    def _request(
+        self, symbol: str, *, side: Side, quantity: Decimal, purpose: Purpose, reason: str, quoted_at: int,
+        signal: Signal | None, levels: tuple[Decimal | None, Decimal | None, Decimal | None] = (None, None, None),
+    ) -> OrderRequest:  # fmt: skip
+        self._counter += 1
+        instrument = self._universe.get(symbol)
+        kind, price = self._settings.order_kind, None
+        reference = self._marks.reference(symbol)
+        if kind is OrderKind.LIMIT and reference is not None:
+            away = 1 + side.sign * self._settings.protection_pct / 100
+            price = instrument.round_price(reference * away, up=side is Side.SELL)
+        stop_loss, trail_by, target = levels
+        return OrderRequest(
+            order_id=f"{self._id_prefix}{self._counter:05d}",
+            symbol=symbol,
+            exchange=instrument.exchange,
+            side=side,
+            kind=kind,
+            quantity=quantity,
+            price=price,
+            product=self._settings.product,
+            protection_pct=self._settings.protection_pct if kind is OrderKind.MARKET else None,
+            purpose=purpose,
+            strategy=signal.strategy if signal else "",
+            signal_id=signal.signal_id if signal else "",
+            reason=reason,
+            stop_loss=stop_loss,
+            trail_by=trail_by,
+            target=target,
+            decided_at=self._conditions.mono,
+            signaled_at=signal.made_at if signal else quoted_at,
+            quoted_at=quoted_at,
+        )
+
+    def _submit(self, request: OrderRequest, *, inputs: dict[str, float]) -> None:
+        verdict = self._gate.check(request, self._view(request.symbol))
+        control = verdict.reason.partition(":")[0]
+        if not verdict.is_passed:
+            self.denied += 1
+            if request.purpose.is_exit and self._held.get(request.symbol) == control:
+                self._counter -= 1  # an exit that the gate holds back is tried on every tick and written down once
+                return
+        if request.purpose.is_exit:
+            self._held[request.symbol] = control
+        self._emit(
+            OrderFact(
+                order_id=request.order_id,
+                event=OrderEvent.INTENT if verdict.is_passed else OrderEvent.DENIED,
+                at=self._conditions.now,
+                mono=self._conditions.mono,
+                reason=verdict.reason,
+                request=request,
+                checks=verdict.checks,
+                inputs=inputs,
+            )
+        )
+        if verdict.is_passed:
+            self._emit(Submit(request=request))
+
+    def _view(self, symbol: str) -> View:
+        longest, shortest = self._blotter.worst_case(symbol)
+        c = self._conditions
+        return View(
+            instrument=self._universe.get(symbol),
+            quantity=self._blotter.position(symbol).quantity,
+            longest=longest,
+            shortest=shortest,
+            closing=self._blotter.closing(symbol),
+            open_orders=sum(1 for _ in self._blotter.live()),
+            in_doubt=self._blotter.in_doubt(symbol),
+            reference=self._marks.reference(symbol),
+            quote_age_s=self._marks.age_s(symbol, c.mono),
+            feed_is_stale=bool(c.down),
+            halted=c.halt_of(symbol),
+            entries_closed=c.entries_closed(),
+            gross=self._gross(without=symbol),
+            day_pnl=self._day_profit(),
+            mono=c.mono,
+        )
+
+    def _gross(self, *, without: str) -> Decimal:
+        total = ZERO
+        symbols = {p.symbol for p in self._blotter.positions.values() if not p.is_flat}
+        for symbol in symbols | {o.symbol for o in self._blotter.live()}:
+            if symbol != without and (price := self._marks.price(symbol)) is not None:
+                total += max(abs(q) for q in self._blotter.worst_case(symbol)) * price
+        return total

@@ -1,0 +1,73 @@
+"""Protective exits: stop, trailing stop and target of each open position, judged on every quote."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tradebot.domain.order import OrderRequest, Purpose, Side
+
+
+class Hit(NamedTuple):
+    """A protective level that the last price reached."""
+
+    symbol: str
+    purpose: Purpose
+    reason: str
+
+
+class _Guard:
+    __slots__ = ("best", "is_long", "stop", "target", "trail_by")
+
+    def __init__(self, request: OrderRequest) -> None:
+        self.is_long = request.side is Side.BUY
+        self.stop, self.trail_by, self.target = request.stop_loss, request.trail_by, request.target
+        self.best: Decimal | None = None
+
+    def judge(self, price: Decimal) -> tuple[Purpose, Decimal] | None:
+        if self.best is None or (price > self.best if self.is_long else price < self.best):
+            self.best = price
+        sign = 1 if self.is_long else -1
+        if self.stop is not None and (price - self.stop) * sign <= 0:
+            return Purpose.STOP, self.stop
+        if self.trail_by is not None:
+            trail = self.best - sign * self.trail_by
+            if (price - trail) * sign <= 0:
+                return Purpose.TRAIL, trail
+        if self.target is not None and (price - self.target) * sign >= 0:
+            return Purpose.TARGET, self.target
+        return None
+
+
+class Protection:
+    """The guards of all open positions. `mask[id]` is True where one stands: a frame of quotes is sifted at once.
+
+    A stop is judged on the last price: between two quotes the market may jump past it, and the exit then fills worse.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.mask: npt.NDArray[np.bool_] = np.zeros(size, dtype=bool)
+        self._guards: dict[int, _Guard] = {}  # id -> guard
+
+    def set(self, id_: int, request: OrderRequest) -> None:
+        """Guard the position that `request` opens with its stop, trail and target; replaces an earlier guard."""
+        if request.stop_loss is None and request.trail_by is None and request.target is None:
+            self.clear(id_)
+            return
+        self._guards[id_] = _Guard(request)
+        self.mask[id_] = True
+
+    def clear(self, id_: int) -> None:
+        self._guards.pop(id_, None)
+        self.mask[id_] = False
+
+    def judge(self, id_: int, symbol: str, price: Decimal) -> Hit | None:
+        """Return the level that `price` reached, if any; moves the trailing stop."""
+        found = self._guards[id_].judge(price)
+        if found is None:
+            return None
+        purpose, level = found
+        return Hit(symbol, purpose, f"{purpose} at {level.normalize():f}, last {price}")

@@ -1,0 +1,112 @@
+"""Reconciliation: asks the venue for its books and hands them to the desk, on a schedule and whenever there is doubt.
+
+Streams are hints, the books are the audit: every 5 s while orders live, every 30 s otherwise, at once after an
+ambiguous answer (then at 0.5, 1, 2, 4, 8, 15, 30 s) and after each reconnect. Fills are fetched as soon as the stream
+hints at one. A query that fails is no evidence of anything and is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from tradebot.clock import Clock
+from tradebot.domain.messages import Books, Command, Executed
+from tradebot.errors import AccessDenied, LinkLost
+from tradebot.venues.venue import Broker
+
+DOUBT_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+
+
+class Reconciliation:
+    """Reads the venue's books. `post` takes what was read, `has_live` tells whether orders may still trade.
+
+    `on_failure(reason)` is called when a query fails, once per row of failures.
+    """
+
+    def __init__(
+        self, *, broker: Broker, clock: Clock, post: Callable[[Books | Executed | Command], None],
+        has_live: Callable[[], bool], on_failure: Callable[[str], None], live_every_s: float = 5.0, idle_every_s: float = 30.0,
+    ) -> None:  # fmt: skip
+        self._broker, self._clock, self._post, self._has_live = broker, clock, post, has_live
+        self._on_failure = on_failure
+        self._live_every, self._idle_every = live_every_s, idle_every_s
+        self._doubts = len(DOUBT_S)  # position in DOUBT_S; at its end there is no doubt
+        self._due = asyncio.Event()
+        self._fills = asyncio.Event()
+        self._is_failing = False
+        self.rounds = 0
+
+    def doubt(self) -> None:
+        """Look soon, and again at growing intervals."""
+        self._doubts = 0
+        self._due.set()
+
+    def hint_fill(self) -> None:
+        """Fetch the executions now; hints that come during a fetch lead to one more."""
+        self._fills.set()
+
+    async def read(self) -> Books:
+        """Return the books. Raises LinkLost or AccessDenied."""
+        asked_at = self._clock.monotonic()
+        orders = await self._broker.orders()
+        executions = await self._broker.executions()
+        positions = await self._broker.positions()
+        cash = await self._broker.cash()
+        return Books(
+            asked_at=asked_at,
+            orders=tuple(orders),
+            executions=tuple(executions),
+            positions=tuple(positions),
+            cash=cash,
+        )
+
+    async def run(self) -> None:
+        """Read the books for ever, at the pace that the doubt and the live orders ask for."""
+        while True:
+            await self._wait()
+            try:
+                books = await self.read()
+            except LinkLost as error:
+                self._fail(str(error))
+                continue
+            except AccessDenied as error:
+                self._post(Command(verb="halt", reason=f"the venue refuses us: {error}"))
+                continue
+            self._is_failing = False
+            self.rounds += 1
+            self._post(books)
+
+    async def run_fills(self) -> None:
+        """Fetch executions whenever the stream hints at a fill."""
+        while True:
+            await self._fills.wait()
+            self._fills.clear()
+            try:
+                executions = await self._broker.executions()
+            except LinkLost as error:
+                self._fail(str(error))
+                self.doubt()
+                continue
+            except AccessDenied:
+                continue  # the next round of books meets the same refusal and halts
+            mono = self._clock.monotonic()
+            for execution in executions:
+                self._post(Executed(execution=execution, mono=mono))
+
+    async def _wait(self) -> None:
+        if self._doubts < len(DOUBT_S):
+            await self._clock.sleep(DOUBT_S[self._doubts])
+            self._doubts += 1
+            self._due.clear()
+            return
+        try:
+            async with asyncio.timeout(self._live_every if self._has_live() else self._idle_every):
+                await self._due.wait()
+        except TimeoutError:
+            return
+
+    def _fail(self, reason: str) -> None:
+        if not self._is_failing:
+            self._on_failure(reason)
+        self._is_failing = True

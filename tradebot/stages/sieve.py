@@ -1,0 +1,118 @@
+"""The first thing that happens to a quote: dirt is counted and dropped, the rest is in order and inside the session.
+
+Dirt is what real feeds send: rows stamped 1970, rows older than one already seen, exact repeats, rows from after the
+close, prices of zero. Pure and columnar; the bars stage owns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tradebot.clock import SECOND
+from tradebot.domain.market import Ints, Quotes
+
+DAY = 86_400 * SECOND
+REASONS = ("epoch", "outside_session", "backward", "duplicate", "insane")
+
+
+class SessionTimes(NamedTuple):
+    """The session in force, market ns: per instrument the first ns it may trade and the first it may not, then when new
+    positions end, when open ones are closed, and until when all this holds."""
+
+    opens: Ints
+    closes: Ints
+    entries_until: int
+    square_off_at: int
+    valid_until: int
+
+
+class Sessions(Protocol):
+    """Tells the session that holds or comes next at a market time."""
+
+    def at(self, market: int) -> SessionTimes: ...
+
+
+class Sieve:
+    """Drops dirt from quotes; `dropped` counts it by reason, `fresh` holds our monotonic time of each newest quote."""
+
+    def __init__(self, size: int, sessions: Sessions) -> None:
+        self.dropped = dict.fromkeys(REASONS, 0)
+        self.accepted = 0
+        self.fresh: Ints = np.zeros(size, dtype=np.int64)
+        self.stamp: Ints = np.zeros(size, dtype=np.int64)
+        self._last: Ints = np.zeros(size, dtype=np.int64)
+        self._volume: Ints = np.full(size, -1, dtype=np.int64)
+        self._sessions = sessions
+        self.times: SessionTimes | None = None
+
+    def roll(self, market: int) -> bool:
+        """Take the session that holds at `market`; returns True when it changed."""
+        if self.times is not None and market < self.times.valid_until:
+            return False
+        self.times = self._sessions.at(market)
+        return True
+
+    def apply(self, quotes: Quotes) -> Quotes:
+        """Return the rows that are sound, order kept."""
+        keeps = [rows[self._sound(quotes, rows)] for rows in rounds(quotes.ids)]
+        kept = keeps[0] if len(keeps) == 1 else np.sort(np.concatenate(keeps)) if keeps else quotes.ids[:0]
+        self.accepted += len(kept)
+        return quotes if len(kept) == len(quotes) else quotes.take(kept)
+
+    def _sound(self, quotes: Quotes, rows: Ints) -> npt.NDArray[np.bool_]:
+        times = self.times
+        assert times is not None, "roll() comes before apply()"
+        ids, sent, last, volume = quotes.ids[rows], quotes.sent_at[rows], quotes.last[rows], quotes.volume[rows]
+        before = self.stamp[ids]
+        repeat = (sent == before) & (last == self._last[ids]) & (volume == self._volume[ids])
+        bad = (sent < before) | repeat | (last <= 0) | (sent < times.opens[ids]) | (sent >= times.closes[ids])
+        if bad.any():
+            self._count(sent, before, repeat, times, ids, bad)
+            repeats = ids[repeat]
+            self.fresh[repeats] = quotes.seen_at
+            good = ~bad
+            ids, sent, last, volume = ids[good], sent[good], last[good], volume[good]
+        else:
+            good = ~bad
+        self.stamp[ids], self._last[ids], self._volume[ids] = sent, last, volume
+        self.fresh[ids] = quotes.seen_at
+        return np.asarray(good)
+
+    def _count(self, sent: Ints, before: Ints, repeat: npt.NDArray[np.bool_], times: SessionTimes, ids: Ints,
+               bad: npt.NDArray[np.bool_]) -> None:  # fmt: skip
+        left = bad.copy()
+        kinds = (
+            ("epoch", sent < DAY),
+            ("outside_session", (sent < times.opens[ids]) | (sent >= times.closes[ids])),
+            ("backward", sent < before),
+            ("duplicate", repeat),
+        )
+        for reason, mask in kinds:
+            hit = left & mask
+            self.dropped[reason] += int(hit.sum())
+            left &= ~hit
+        self.dropped["insane"] += int(left.sum())
+
+
+def rounds(ids: Ints) -> Iterator[Ints]:
+    """Yield row numbers such that no round holds an id twice and each id's rows keep their order over the rounds."""
+    n = len(ids)
+    if n == 0:
+        return
+    order = np.argsort(ids, kind="stable")
+    ranked = ids[order]
+    new = np.empty(n, dtype=bool)
+    new[0] = True
+    np.not_equal(ranked[1:], ranked[:-1], out=new[1:])
+    if new.all():
+        yield np.arange(n)
+        return
+    starts = np.maximum.accumulate(np.where(new, np.arange(n), 0))
+    turn = np.empty(n, dtype=np.int64)
+    turn[order] = np.arange(n) - starts
+    for k in range(int(turn.max()) + 1):
+        yield np.flatnonzero(turn == k)

@@ -1,0 +1,174 @@
+"""From a name in the config to a strategy: the shipped ones by name, a user's by `path/to/file.py:Class`."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import inspect
+import linecache
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tradebot.domain.message import Message
+from tradebot.errors import ConfigError, DataError
+from tradebot.indicators.expressions import Bars
+from tradebot.strategies.ema_cross import EmaCross
+from tradebot.strategies.fence import Fence
+from tradebot.strategies.opening_range_breakout import OpeningRangeBreakout
+from tradebot.strategies.rsi_reversion import RsiReversion
+from tradebot.strategies.strategy import Rules, Strategy
+
+SHIPPED: dict[str, type[Strategy]] = {
+    "ema_cross": EmaCross,
+    "opening_range_breakout": OpeningRangeBreakout,
+    "rsi_reversion": RsiReversion,
+}
+
+
+class StrategySpec(Message, frozen=True):
+    """A strategy by reference: what a worker process needs to build it, and no object of it.
+
+    `name` is what signals carry, `symbols` what it may trade, empty for all. `code` is the text of a user's file as it
+    was loaded, so that a worker rebuilt in the middle of the day runs what the others run, whatever has happened to the
+    file.
+    """
+
+    name: str
+    reference: str
+    params: dict[str, Any] = {}
+    code: str = ""
+    symbols: tuple[str, ...] = ()
+
+    def load(self) -> type[Strategy]:
+        """Return the class. Raises DataError."""
+        return _find(self.reference, self.code)
+
+    def create(self) -> Strategy:
+        """Return a new object with the parameters set. Raises DataError."""
+        kind = self.load()
+        made = kind.__new__(kind, **self.params)
+        made.__init__()  # type: ignore[misc]  # after the parameters, so that a subclass may read them there
+        return made
+
+
+def load_strategy(
+    reference: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+    symbols: Iterable[str] = (),
+) -> StrategySpec:
+    """Check a strategy and its parameters and return its spec; `name` is the reference's own name unless given.
+
+    Raises DataError for a strategy that cannot be found, read or built, ConfigError for its parameters; one sentence.
+    """
+    path, _, class_name = _split(reference)
+    code = "" if path is None else _read(path)
+    strategy = _find(reference, code)
+    values = _checked(reference, strategy, params or {})
+    spec = StrategySpec(
+        name=name or class_name or strategy.__name__,
+        reference=reference,
+        params=values,
+        code=code,
+        symbols=tuple(symbols),
+    )
+    _rules(spec)
+    return spec
+
+
+def _split(reference: str) -> tuple[Path | None, str, str]:
+    head, colon, tail = reference.rpartition(":")
+    file, class_name = (head, tail) if colon and not tail.endswith(".py") else (reference, "")
+    if file.endswith(".py") or class_name or "/" in file:
+        return Path(file), file, class_name
+    return None, file, file
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(f"strategy file {path} does not exist") from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise DataError(f"strategy file {path} cannot be read: {fault}") from fault
+
+
+def _find(reference: str, code: str) -> type[Strategy]:
+    path, file, class_name = _split(reference)
+    if path is None:
+        if file not in SHIPPED:
+            raise DataError(f"there is no strategy {file}{_hint(file, SHIPPED)}; shipped are {', '.join(SHIPPED)}")
+        return SHIPPED[file]
+    module = _execute(str(path), code)
+    found: dict[str, type[Strategy]] = {n: value for n, value in vars(module).items() if _is_own(value, module)}
+    if not class_name:
+        if len(found) != 1:
+            listed = ", ".join(found) or "none"
+            raise DataError(f"{path} must be given with a class, as {path}:Class; it defines {listed}")
+        return next(iter(found.values()))
+    chosen: object = getattr(module, class_name, None)
+    if chosen is None:
+        raise DataError(f"{path} has no class {class_name}{_hint(class_name, found)}")
+    if not (isinstance(chosen, type) and issubclass(chosen, Strategy)):
+        raise DataError(f"{class_name} in {path} is not a Strategy")
+    return chosen
+
+
+def _is_own(value: object, module: ModuleType) -> bool:
+    return isinstance(value, type) and issubclass(value, Strategy) and value.__module__ == module.__name__
+
+
+def _execute(path: str, code: str) -> ModuleType:
+    name = f"tradebot_strategy_{hashlib.sha256(f'{path} {code}'.encode()).hexdigest()[:16]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    try:
+        program = compile(code, path, "exec")
+    except SyntaxError as fault:
+        raise DataError(f"{path}:{fault.lineno}: {fault.msg}") from fault
+    except ValueError as fault:  # a null byte
+        raise DataError(f"{path}: {fault}") from fault
+    module = ModuleType(name)
+    module.__file__ = path
+    sys.modules[name] = module  # dataclasses and pickle look a class's module up
+    linecache.cache[path] = (len(code), None, code.splitlines(keepends=True), path)
+    with Fence(path) as fence:
+        exec(program, vars(module))
+    if fence.fault is not None:
+        del sys.modules[name]
+        raise DataError(f"{path}:{fence.line}: {fence.reason}") from fence.fault
+    return module
+
+
+def _checked(reference: str, strategy: type[Strategy], params: Mapping[str, Any]) -> dict[str, Any]:
+    values = {}
+    for name, value in params.items():
+        if name not in strategy.params:
+            known = ", ".join(strategy.params) or "none"
+            raise ConfigError(f"{reference} has no parameter {name}{_hint(name, strategy.params)}; it has {known}")
+        try:
+            values[name] = strategy.params[name].check(value)
+        except ValueError as fault:
+            raise ConfigError(f"{reference}: {name} {fault}") from fault
+    return {name: values.get(name, param.default) for name, param in strategy.params.items()}
+
+
+def _rules(spec: StrategySpec) -> None:
+    path = inspect.getfile(spec.load())
+    with Fence(path) as fence:
+        rules = spec.create().rules(Bars())
+        if rules is not None and not isinstance(rules, Rules):
+            raise TypeError(f"rules() must return Rules, returned {type(rules).__name__}")
+    if isinstance(fence.fault, ValueError):  # the strategy's own word on parameters that do not go together
+        raise ConfigError(f"{spec.reference}: {fence.fault}") from fence.fault
+    if fence.fault is not None:
+        raise DataError(f"{spec.reference}: rules() fails at line {fence.line}: {fence.reason}") from fence.fault
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""

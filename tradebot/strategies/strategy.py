@@ -1,0 +1,180 @@
+"""What a strategy is: parameters, rules over expressions, and `decide` for what rules cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, overload
+
+from tradebot.domain.market import Bar
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Action
+from tradebot.indicators.expressions import Bars
+from tradebot.indicators.node import Node, Operand, as_node
+
+T = TypeVar("T")
+
+
+class Param(Generic[T]):
+    """A parameter of a strategy with its default and its bounds, both included; read it as `self.name`."""
+
+    def __init__(self, default: T, *, low: T | None = None, high: T | None = None, choices: tuple[T, ...] = ()) -> None:
+        self.default, self.low, self.high, self.choices = default, low, high, choices
+        self.name = ""
+        self.check(default)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> Self | T:
+        if instance is None:
+            return self
+        value: T = instance.__dict__[self.name]
+        return value
+
+    def __set__(self, instance: object, value: T) -> None:
+        raise AttributeError(f"parameter {self.name} is set when the strategy is loaded, not later")
+
+    def check(self, value: object) -> T:
+        """Return `value` as the type of the default. Raises ValueError with what is allowed."""
+        kind = type(self.default)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if kind is float and is_number:
+            value = float(value)  # type: ignore[arg-type]
+        if type(value) is not kind:
+            raise ValueError(f"must be a {kind.__name__}, was {value!r}")
+        checked: Any = value
+        if self.choices and checked not in self.choices:
+            raise ValueError(f"must be one of {', '.join(map(repr, self.choices))}, was {checked!r}")
+        low_ok = self.low is None or checked >= self.low
+        high_ok = self.high is None or checked <= self.high
+        if not (low_ok and high_ok):
+            raise ValueError(f"must be {self.bounds}, was {checked!r}")
+        return checked  # type: ignore[no-any-return]
+
+    @property
+    def bounds(self) -> str:
+        """The bounds in words."""
+        if self.low is not None and self.high is not None:
+            return f"from {self.low} to {self.high}"
+        return f"at least {self.low}" if self.low is not None else f"at most {self.high}"
+
+
+Level = Node | float | int | tuple[Operand, Operand]  # one expression, or one for long and one for short
+
+
+class Rules:
+    """What `rules()` returns: when to enter and leave, and where the protection stands, as expressions.
+
+    An entry fires where its expression is true, its exit is not, and every protection given for it is a finite number:
+    no position begins without the stop its rules asked for. A protection may be a pair (long, short). `stop_loss` and
+    `target` are prices, `trail_by` a distance. The desk ignores an entry into a position that is already open.
+    """
+
+    def __init__(
+        self,
+        *,
+        enter_long: Node | None = None,
+        exit_long: Node | None = None,
+        enter_short: Node | None = None,
+        exit_short: Node | None = None,
+        stop_loss: Level | None = None,
+        trail_by: Level | None = None,
+        target: Level | None = None,
+    ) -> None:
+        given = {
+            Action.EXIT_LONG: exit_long,
+            Action.EXIT_SHORT: exit_short,
+            Action.ENTER_LONG: enter_long,
+            Action.ENTER_SHORT: enter_short,
+        }
+        self.when: dict[Action, Node] = {
+            action: _expression(action.value, when) for action, when in given.items() if when is not None
+        }
+        levels = {"stop_loss": stop_loss, "trail_by": trail_by, "target": target}
+        self.protection: dict[Action, dict[str, Node]] = {
+            action: {
+                name: as_node(level[side] if isinstance(level, tuple) else level)
+                for name, level in levels.items()
+                if level is not None
+            }
+            for side, action in enumerate((Action.ENTER_LONG, Action.ENTER_SHORT))
+        }
+
+    @property
+    def roots(self) -> list[Node]:
+        """Every expression of the rules."""
+        return [*self.when.values(), *(node for levels in self.protection.values() for node in levels.values())]
+
+
+def _expression(name: str, value: object) -> Node:
+    if not isinstance(value, Node):
+        raise TypeError(f"{name} must be an expression, was {value!r}")
+    return value
+
+
+class Holding(NamedTuple):
+    """What the strategy holds of its symbol: signed quantity and average price, both 0 when flat."""
+
+    quantity: Decimal = Decimal(0)
+    average_price: Decimal = Decimal(0)
+
+    @property
+    def is_flat(self) -> bool:
+        return self.quantity == 0
+
+
+class Intent(Message, frozen=True):
+    """What `decide` asks for. `quantity` None leaves the size to the desk; prices may be Decimal or float.
+
+    `inputs` are the values behind the decision, shown where the trade is explained.
+    """
+
+    action: Action
+    quantity: Decimal | float | None = None
+    stop_loss: Decimal | float | None = None
+    trail_by: Decimal | float | None = None
+    target: Decimal | float | None = None
+    inputs: dict[str, float] = {}
+
+
+class Strategy:
+    """A trading idea. Subclass it, declare `Param`s, and write `rules`, `decide`, or both.
+
+    One object per strategy builds the rules; one object per symbol decides, so `self` is a place to remember things
+    about that symbol. The code runs in a worker process: no sockets, no clock, no other symbol. What it raises switches
+    it off for that symbol.
+    """
+
+    params: ClassVar[Mapping[str, Param[Any]]] = {}
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, Param)}
+        inherited = {name: value for name, value in cls.params.items() if name not in vars(cls)}
+        cls.params = inherited | own
+
+    def __new__(cls, **values: object) -> Self:
+        made = super().__new__(cls)
+        for name, param in cls.params.items():
+            made.__dict__[name] = values.get(name, param.default)
+        return made
+
+    def __init__(self) -> None:
+        """Prepare what the strategy remembers; the parameters are set before, checked by `load_strategy`."""
+
+    def rules(self, bars: Bars) -> Rules | None:
+        """Return the rules over `bars`, built once for all symbols."""
+        return None
+
+    def decide(self, bar: Bar, now: int, position: Holding) -> Intent | Iterable[Intent] | None:
+        """Return what to do after `bar` closed at `now` (market ns) with `position` held.
+
+        Called for every bar of the symbol, oldest first, past ones at the start included: what it returns for those is
+        dropped and the position is flat.
+        """
+        return None

@@ -1,0 +1,56 @@
+"""The last word of a run: one `session_summary` with orders, fills, charges, profit, latencies and what was dropped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+from tradebot.domain.order import OrderState, Purpose
+from tradebot.engine import Engine
+from tradebot.ops.latency import Latencies
+from tradebot.stages.bars import Bars
+from tradebot.stages.desk import Desk
+
+PAISE = Decimal("0.01")
+LATENCIES = ("quote_to_signal", "signal_to_order", "quote_to_order", "order_to_ack", "close_to_signals", "loop_lag")
+
+
+def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, since: int) -> dict[str, Any]:
+    """Return the fields of the summary; `since` is the market ns at which this run began.
+
+    Orders are counted by state for this run; money is rounded to paise for reading, the journal keeps it exact.
+    """
+    orders = [o for o in desk.blotter.orders.values() if o.changed_at >= since]
+    states = Counter(o.state for o in orders)
+    sent = [o for o in orders if o.state is not OrderState.DENIED and o.request.purpose is not Purpose.EXTERNAL]
+    unrealized = desk.blotter.unrealized(desk.marks.price)
+    fields: dict[str, Any] = {
+        "orders": len(sent),
+        "filled": states[OrderState.FILLED],
+        "rejected": states[OrderState.REJECTED],
+        "cancelled": states[OrderState.CANCELED],
+        "unknown": states[OrderState.UNKNOWN],
+        "denied": states[OrderState.DENIED],
+        "fills": sum(len(o.executions) for o in orders),
+        "charges": desk.blotter.charges.quantize(PAISE),
+        "realized": desk.blotter.realized.quantize(PAISE),
+        "unrealized": unrealized.quantize(PAISE),
+        "pnl_net": desk.profit().quantize(PAISE),
+        "open_positions": {s: str(q) for s, (q, _) in desk.holdings().items()},
+        "signals": desk.counts["signals"],
+        "signals_ignored": desk.counts["ignored"],
+        "signals_late": desk.counts["late_signals"],
+        "bars": bars.closed,
+        "quotes": bars.sieve.accepted,
+        "quotes_late": bars.late,
+        "quotes_merged": engine.market.merged + engine.quotes.merged,
+        "quotes_dropped": dict(bars.sieve.dropped),
+        "reconciled": engine.reconciliation.rounds,
+    }
+    measured = latencies.summary()
+    for name in LATENCIES:
+        if name in measured:
+            fields[f"{name}_p50_us"] = round(measured[name]["p50_us"], 1)
+            fields[f"{name}_p99_us"] = round(measured[name]["p99_us"], 1)
+    return fields

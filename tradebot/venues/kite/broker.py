@@ -1,0 +1,314 @@
+"""Kite's REST side: orders go out once, books come in; called by execution and reconciliation."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from difflib import get_close_matches
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import numpy as np
+
+from tradebot.clock import IST, SECOND, Clock, iso
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import QUOTE_COLUMNS, Quotes, Series
+from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
+from tradebot.errors import AccessDenied, DataError, LinkLost, OutcomeUnknown
+from tradebot.venues.kite.answers import Answer, Verdict, classify
+from tradebot.venues.kite.profile import CANDLES, DAY, KITE, LIMITS, QUOTES_PER_REQUEST
+from tradebot.venues.kite.rest import NeverSent, RestLink, Timeouts
+from tradebot.venues.kite.wire import (
+    WireError,
+    parse_candles,
+    parse_instruments,
+    parse_margins,
+    parse_orders,
+    parse_positions,
+    parse_profile,
+    parse_quotes,
+    parse_trades,
+    quote_key,
+    render_order,
+)
+from tradebot.venues.limiter import Limiter
+from tradebot.venues.link import Throttled
+from tradebot.venues.venue import Accepted, NotSent, Profile, Refused, Reply
+
+Parsed = TypeVar("Parsed")
+
+VENUE_ORDER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+ACCESS_DENIED = "AccessDenied"  # the code of a Refused that only a person can mend: session, address, permission
+LONGEST_QUERY = 7000  # bytes of a request line; many servers stop at 8,190
+WRITE_BYTES = 1 << 20
+BOOK_BYTES = 16 << 20  # 5,000 orders of the day are about 5 MB
+DUMP_BYTES = 64 << 20  # all exchanges are about 10 MB
+REST_SOURCE = "kite-rest"
+NO_TIMES = np.empty(0, dtype=np.int64)
+WRITE_WAIT_S = 1.0  # an order that waits longer for its place in the rate limit is stale
+READ_WAIT_S = 10.0
+
+
+class KiteBroker:
+    """Speaks Kite Connect v3. A write leaves at most once; a read is tried once and raises LinkLost or AccessDenied.
+
+    `submit` and `cancel` answer with a `Refused` of code `AccessDenied` where the session, the address (static IP) or a
+    permission is the reason. `prefix` stands before every route but the instruments (the sandbox wants `/oms`);
+    `bind_address` is the local address to connect from. The session opens on first use; `close` it.
+    """
+
+    profile: Profile = KITE
+
+    def __init__(
+        self,
+        *,
+        rest: str,
+        api_key: str,
+        access_token: str,
+        clock: Clock,
+        prefix: str = "",
+        limiter: Limiter | None = None,
+        timeouts: Timeouts | None = None,
+        bind_address: str | None = None,
+    ) -> None:
+        self.limiter = limiter or Limiter(LIMITS, clock)
+        self._clock, self._prefix = clock, prefix
+        self._link = RestLink(
+            rest, api_key=api_key, access_token=access_token, timeouts=timeouts, bind_address=bind_address
+        )
+
+    async def login(self) -> str:
+        """Check the session and return the account id."""
+        return await self._read("/user/profile", parse_profile)
+
+    async def instruments(self, symbols: Sequence[str]) -> list[Instrument]:
+        """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol.
+
+        A symbol is Kite's `tradingsymbol`, on NSE unless its exchange stands before it: `BSE:INFY`.
+        """
+        names = [(exchange or "NSE", name) for exchange, _, name in (symbol.rpartition(":") for symbol in symbols)]
+        found: dict[tuple[str, str], Instrument] = {}
+        hints: dict[tuple[str, str], str] = {}
+        for exchange in dict.fromkeys(exchange for exchange, _ in names):
+            dump = await self._dump(exchange)
+            wanted = {name for asked, name in names if asked == exchange}
+            # A dump of 100,000 rows takes longer than the loop may stand still.
+            try:
+                rows, similar = await asyncio.to_thread(_search, dump, wanted)
+            except WireError as error:
+                raise LinkLost(f"GET /instruments/{exchange}: {error}") from error
+            found |= {(exchange, row.symbol): row for row in rows}
+            hints |= {(exchange, name): hint for name, hint in similar.items()}
+        unknown = [f"{exchange}:{name}{hints[exchange, name]}" for exchange, name in names if (exchange, name) in hints]
+        if unknown:
+            raise DataError(f"Kite does not list {', '.join(unknown)}")
+        return [found[name] for name in names]
+
+    async def submit(self, request: OrderRequest) -> Reply:
+        """Send a new order, once. Raises OutcomeUnknown."""
+        try:
+            form = render_order(request)
+        except WireError as error:
+            return NotSent(reason=str(error))
+        return await self._write("POST", "/orders/regular", kind="order", is_exit=request.purpose.is_exit, form=form)
+
+    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
+        """Ask to cancel a working order, once. Raises OutcomeUnknown."""
+        if not VENUE_ORDER_ID.fullmatch(venue_order_id):
+            return NotSent(reason=f"order {order_id} has no usable Kite order id ({venue_order_id!r:.80})")
+        return await self._write(
+            "DELETE", f"/orders/regular/{venue_order_id}", kind="change", is_exit=True, venue_order_id=venue_order_id
+        )
+
+    async def orders(self) -> list[VenueOrder]:
+        """Return every order of the day, from any channel."""
+        return await self._read("/orders", parse_orders)
+
+    async def executions(self) -> list[Execution]:
+        """Return every fill of the day, oldest first."""
+        return await self._read("/trades", parse_trades)
+
+    async def positions(self) -> list[VenuePosition]:
+        """Return the net positions, flat ones included."""
+        return await self._read("/portfolio/positions", parse_positions)
+
+    async def cash(self) -> Decimal:
+        """Return the funds available for new orders: `net` of the equity segment."""
+        return await self._read("/user/margins", parse_margins)
+
+    async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+        """Return complete past bars that start in [start, end) (market ns); `interval` in ns.
+
+        A candle that has not ended by the market clock is dropped. Raises DataError for an interval Kite does not have.
+        """
+        if interval not in CANDLES:
+            has = ", ".join(name for name, _ in CANDLES.values())
+            raise DataError(f"Kite has no candles of {interval / SECOND:g} s; it has {has}")
+        name, days = CANDLES[interval]
+        parts = []
+        for begin in range(start, end, days * DAY):
+            # `to` is inclusive and counts whole seconds.
+            until = min(begin + days * DAY, end)
+            params = [("from", _ist(begin)), ("to", _ist(until - 1)), ("continuous", "0"), ("oi", "0")]
+            path = f"/instruments/historical/{instrument.token}/{name}"
+            body = await self._get(path, kind="history", params=params)
+            # A request may bring 22,000 candles: 0.1 s of exact arithmetic.
+            parts.append(await asyncio.to_thread(_candles, path, body, instrument, interval, begin, until))
+        complete = np.concatenate([NO_TIMES, *(part.starts for part in parts)]) + interval <= self._clock.market()
+        columns = {
+            column: np.concatenate([NO_TIMES, *(getattr(part, column) for part in parts)])[complete]
+            for column in ("starts", "open", "high", "low", "close", "volume")
+        }
+        return Series(symbol=instrument.symbol, interval=interval, **columns)
+
+    async def quotes(self, universe: Universe) -> Quotes:
+        """Return the newest quotes over REST, in the order of the universe; the way out when the stream is down.
+
+        At most 500 instruments a request and one request a second, so 1,000 instruments take a second. Instruments that
+        Kite does not know have no row.
+        """
+        parts = []
+        for some in _batches(universe):
+            names = [("i", quote_key(instrument)) for instrument in some]
+            body = await self._get("/quote", kind="quote", params=names)
+            seen_at = self._clock.monotonic()
+            parts.append(_parsed("/quote", body, partial(parse_quotes, universe=universe, seen_at=seen_at)))
+        if not parts:
+            return parse_quotes({}, universe, seen_at=self._clock.monotonic(), source=REST_SOURCE)
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in QUOTE_COLUMNS}
+        # The oldest of the times: no row may look fresher than it is.
+        return Quotes(source=REST_SOURCE, seen_at=parts[0].seen_at, **columns)
+
+    async def close(self) -> None:
+        """Close connections; waits at most two seconds."""
+        await self._link.close()
+
+    async def _write(
+        self,
+        method: str,
+        path: str,
+        *,
+        kind: str,
+        is_exit: bool,
+        form: Mapping[str, str] | None = None,
+        venue_order_id: str = "",
+    ) -> Reply:
+        if not await self.limiter.acquire(kind, is_exit=is_exit, within_s=WRITE_WAIT_S):
+            return NotSent(reason="our own rate limit leaves no room for it")
+        try:
+            status, body = await self._link.request(
+                method, self._prefix + path, form=form, total_s=self._link.timeouts.write_s, largest=WRITE_BYTES
+            )
+        except NeverSent as error:
+            return NotSent(reason=str(error))
+        except LinkLost as error:
+            raise OutcomeUnknown(str(error)) from error
+        return _reply(classify(status, body), venue_order_id)
+
+    async def _read(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
+        return _parsed(path, await self._get(path, kind="query"), parse)
+
+    async def _get(
+        self,
+        path: str,
+        *,
+        kind: str,
+        params: Sequence[tuple[str, str]] = (),
+        total_s: float | None = None,
+        largest: int = BOOK_BYTES,
+    ) -> tuple[int, bytes]:
+        if not await self.limiter.acquire(kind, within_s=READ_WAIT_S):
+            raise LinkLost(f"GET {path}: our own rate limit left no room for it in {READ_WAIT_S:g} s")
+        prefix = "" if path.startswith("/instruments") else self._prefix
+        total_s = total_s or self._link.timeouts.query_s
+        return await self._link.request("GET", prefix + path, params=params, total_s=total_s, largest=largest)
+
+    async def _dump(self, exchange: str) -> str:
+        path = f"/instruments/{exchange}"
+        status, body = await self._get(path, kind="query", total_s=self._link.timeouts.dump_s, largest=DUMP_BYTES)
+        if status != 200:
+            raise _unreadable(path, classify(status, body))
+        try:
+            return body.decode()
+        except UnicodeDecodeError as error:
+            raise LinkLost(f"GET {path}: {error}") from error
+
+
+def _reply(answer: Answer, venue_order_id: str) -> Reply:
+    match answer.verdict:
+        case Verdict.DONE:
+            found = answer.data.get("order_id") if isinstance(answer.data, dict) else None
+            if not isinstance(found, str) or not VENUE_ORDER_ID.fullmatch(found):
+                raise OutcomeUnknown("Kite says success without an order id")
+            if venue_order_id and found != venue_order_id:
+                raise OutcomeUnknown(f"Kite answered for order {found} instead of {venue_order_id}")
+            return Accepted(venue_order_id=found)
+        case Verdict.REFUSED:
+            return Refused(reason=answer.message, code=answer.error_type or str(answer.status))
+        case Verdict.DENIED:
+            return Refused(reason=answer.message, code=ACCESS_DENIED)
+        case Verdict.THROTTLED:
+            return Refused(reason=answer.message, code="429")
+        case Verdict.UNKNOWN:
+            raise OutcomeUnknown(_what(answer))
+
+
+def _parsed(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:
+    answer = classify(*got)
+    if answer.verdict is not Verdict.DONE:
+        raise _unreadable(path, answer)
+    try:
+        return parse(answer.data)
+    except WireError as error:
+        # A book that cannot be read whole is no book: less than all of it would look like a flat account.
+        raise LinkLost(f"GET {path}: {error}") from error
+
+
+def _unreadable(path: str, answer: Answer) -> LinkLost | AccessDenied:
+    if answer.verdict is Verdict.DENIED:
+        return AccessDenied(
+            f"Kite denies access: {_what(answer)}; log in again, or check the plan and the app's address"
+        )
+    kind = Throttled if answer.verdict is Verdict.THROTTLED else LinkLost
+    return kind(f"GET {path}: {_what(answer)}")
+
+
+def _what(answer: Answer) -> str:
+    return f"{answer.error_type}: {answer.message}" if answer.error_type else answer.message
+
+
+def _search(dump: str, wanted: AbstractSet[str]) -> tuple[list[Instrument], dict[str, str]]:
+    rows = parse_instruments(dump, wanted=wanted)
+    unknown = wanted - {row.symbol for row in rows}
+    listed = [row.symbol for row in parse_instruments(dump)] if unknown else []
+    similar = {name: get_close_matches(name, listed, n=1) for name in sorted(unknown)}
+    return rows, {name: f" (did you mean {near[0]}?)" if near else "" for name, near in similar.items()}
+
+
+def _candles(path: str, got: tuple[int, bytes], instrument: Instrument, interval: int, start: int, end: int) -> Series:
+    def parse(data: Any) -> Series:
+        return parse_candles(data, instrument, interval=interval, start=start, end=end)
+
+    return _parsed(path, got, parse)
+
+
+def _batches(universe: Universe) -> Iterator[list[Instrument]]:
+    some: list[Instrument] = []
+    length = 0
+    for instrument in universe:
+        size = len(urlencode({"i": quote_key(instrument)})) + 1
+        if some and (len(some) == QUOTES_PER_REQUEST or length + size > LONGEST_QUERY):
+            yield some
+            some, length = [], 0
+        some.append(instrument)
+        length += size
+    if some:
+        yield some
+
+
+def _ist(ns: int) -> str:
+    return iso(ns - ns % SECOND, IST)[:19].replace("T", " ")

@@ -1,0 +1,210 @@
+"""Kite's ticker: websockets in, quotes and order updates out; the start of the market's flow in live and paper mode."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
+
+import numpy as np
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from tradebot import __version__
+from tradebot.clock import Clock
+from tradebot.domain.instrument import Universe
+from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
+from tradebot.domain.order import VenueOrder
+from tradebot.errors import AccessDenied, DataError, LinkLost
+from tradebot.venues.kite.profile import CONNECTIONS, TOKENS_PER_CONNECTION, TOKENS_PER_SUBSCRIBE
+from tradebot.venues.kite.wire import (
+    FrameCounts,
+    Notice,
+    TokenTable,
+    WireError,
+    parse_frame,
+    parse_text,
+    render_mode,
+    render_subscribe,
+)
+from tradebot.venues.link import Backoff, Throttled, keep, listen
+
+LARGEST_FRAME = 1 << 20  # 3,000 full packets are 558,002 bytes
+MODES = ("ltp", "quote", "full")
+OPEN_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 1.0
+
+OnMarket = Callable[[MarketMessage], None]
+OnOrder = Callable[[VenueOrder], None]
+
+
+class KiteFeed:
+    """Streams a universe over one connection per 3,000 tokens; `counts` tells what was dropped.
+
+    `silent_after_s` is in wall seconds: a connection without any frame, heartbeats included, for that long is replaced.
+    The source of its messages is `kite`, with several connections `kite-1`, `kite-2`, ... Each connection delivers the
+    order updates, so with several they repeat. `params` are added to the address. A broker's notice goes to
+    `on_notice`, if given. Raises DataError for a universe without tokens or above three connections.
+    """
+
+    def __init__(
+        self,
+        universe: Universe,
+        *,
+        url: str,
+        api_key: str,
+        access_token: str,
+        clock: Clock,
+        mode: str = "full",
+        rng: np.random.Generator | None = None,
+        backoff: Backoff | None = None,
+        silent_after_s: float = 5.0,
+        tokens_per_connection: int = TOKENS_PER_CONNECTION,
+        params: Mapping[str, str] | None = None,
+        on_notice: Callable[[Notice], None] | None = None,
+    ) -> None:
+        assert mode in MODES, f"mode must be one of {MODES}, was {mode!r}"
+        self.counts = FrameCounts()
+        self._table = TokenTable(universe)
+        self._address = _address(url, {**(params or {}), "api_key": api_key, "access_token": access_token})
+        self._clock, self._mode = clock, mode
+        self._rng = rng if rng is not None else np.random.default_rng(0)
+        self._backoff, self._silent_after_s = backoff, silent_after_s
+        self._on_notice = on_notice
+        tokens = self._table.tokens
+        if tokens[:1] == [0]:
+            raise DataError("an instrument of the universe has no Kite token")
+        self._shares = _chunks(tokens, tokens_per_connection) or [[]]
+        if len(self._shares) > CONNECTIONS:
+            raise DataError(
+                f"{len(tokens)} instruments need {len(self._shares)} ticker connections; Kite allows {CONNECTIONS}"
+            )
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The source names of the messages, one a connection."""
+        n = len(self._shares)
+        return ("kite",) if n == 1 else tuple(f"kite-{i}" for i in range(1, n + 1))
+
+    async def run(self, on_market: OnMarket, on_order: OnOrder) -> None:
+        """Connect, subscribe, deliver, reconnect for ever. Raises AccessDenied when Kite refuses us."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for source, tokens in zip(self.sources, self._shares, strict=True):
+                    group.create_task(self._keep(source, tokens, on_market, on_order), name=f"feed {source}")
+        except BaseExceptionGroup as several:
+            raise _first_leaf(several) from None
+
+    async def _keep(self, source: str, tokens: list[int], on_market: OnMarket, on_order: OnOrder) -> None:
+        clock = self._clock
+
+        async def session(up: Callable[[], None]) -> None:
+            await self._session(source, tokens, up, on_market, on_order)
+
+        await keep(
+            session,
+            lambda: on_market(LinkUp(source=source, mono=clock.monotonic())),
+            lambda reason: on_market(LinkDown(source=source, mono=clock.monotonic(), reason=reason)),
+            clock=clock,
+            rng=self._rng,
+            backoff=self._backoff,
+        )
+
+    async def _session(
+        self, source: str, tokens: list[int], up: Callable[[], None], on_market: OnMarket, on_order: OnOrder
+    ) -> None:
+        is_up = False
+
+        def on_frame(frame: str | bytes) -> None:
+            nonlocal is_up
+            if not is_up:  # only a frame proves that the connection works
+                is_up = True
+                up()
+            if isinstance(frame, str):
+                self._text(frame, on_order)
+            else:
+                self._binary(frame, source, on_market)
+
+        try:
+            async with self._connect() as socket:
+                async with asyncio.timeout(OPEN_TIMEOUT_S):
+                    for some in _chunks(tokens, TOKENS_PER_SUBSCRIBE):
+                        await socket.send(render_subscribe(some))
+                        await socket.send(render_mode(self._mode, some))
+                await listen(socket.recv, on_frame, silent_after_s=self._silent_after_s)
+        except InvalidStatus as error:
+            raise _refusal(error.response.status_code) from None
+        # The texts of these name no address, so the token in ours cannot reach a log.
+        except WebSocketException as error:
+            raise LinkLost(f"the ticker connection broke: {error}") from None
+        except (OSError, EOFError) as error:  # TimeoutError among them
+            raise LinkLost(f"the ticker cannot be reached: {_plain(error)}") from None
+
+    def _connect(self) -> _StraightConnect:
+        return _StraightConnect(
+            self._address,
+            compression=None,
+            proxy=None,
+            max_size=LARGEST_FRAME,
+            user_agent_header=f"tradebot/{__version__}",
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
+            # `listen` is the watchdog; pings only keep middle boxes from forgetting the connection.
+            ping_interval=20.0,
+            ping_timeout=None,
+        )
+
+    def _text(self, frame: str, on_order: OnOrder) -> None:
+        self.counts.texts += 1
+        try:
+            content = parse_text(frame)
+        except WireError:
+            self.counts.malformed_texts += 1
+            return
+        if isinstance(content, VenueOrder):
+            on_order(content)
+        elif self._on_notice is not None:
+            self._on_notice(content)
+
+    def _binary(self, frame: bytes, source: str, on_market: OnMarket) -> None:
+        clock = self._clock
+        quotes = parse_frame(
+            frame, self._table, seen_at=clock.monotonic(), now=clock.market(), source=source, counts=self.counts
+        )
+        if quotes is not None:
+            on_market(quotes)
+
+
+class _StraightConnect(connect):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc  # a redirect would carry the access token to another address
+
+
+def _refusal(status: int) -> LinkLost | AccessDenied:
+    if status in (401, 403):
+        return AccessDenied(f"Kite refuses the ticker (HTTP {status}): the access token is not valid; log in again")
+    if status == 429:
+        return Throttled("Kite refuses the ticker (HTTP 429): too many connections")
+    return LinkLost(f"Kite refuses the ticker (HTTP {status})")
+
+
+def _address(url: str, query: Mapping[str, str]) -> str:
+    if url.count("/") < 3:
+        url += "/"
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
+
+
+def _chunks(tokens: list[int], size: int) -> list[list[int]]:
+    return [tokens[i : i + size] for i in range(0, len(tokens), size)]
+
+
+def _plain(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _first_leaf(error: BaseException) -> BaseException:
+    # A bug in one connection matters more than a refusal of another.
+    if isinstance(error, BaseExceptionGroup):
+        leaves = [_first_leaf(inner) for inner in error.exceptions]
+        return next((leaf for leaf in leaves if not isinstance(leaf, AccessDenied)), leaves[0])
+    return error

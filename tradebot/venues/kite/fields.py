@@ -1,0 +1,119 @@
+"""The checks of every field that comes from Kite: each gives an exact value or a WireError that names the field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+from tradebot.clock import IST, from_iso
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+ZERO = Decimal(0)
+LARGEST = Decimal(10) ** 15  # above any price, quantity or sum of a retail account; keeps integers inside 64 bits
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class WireError(ValueError):
+    """Kite sent, or we were about to send, something outside the protocol; the text names the field."""
+
+
+def decode(data: bytes | str) -> Any:
+    """Return the JSON value; numbers with a point or exponent as exact Decimal. Raises WireError."""
+    try:
+        return _DECODER.decode(data)
+    except (ValueError, RecursionError, InvalidOperation) as error:
+        raise WireError(f"not JSON: {error or type(error).__name__}") from error
+
+
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def clean(text: object) -> str:
+    """Return text from outside as one line of at most 300 characters without control characters."""
+    return CONTROL.sub(" ", str(text))[:300].strip()
+
+
+def shown(value: object) -> str:
+    """Return a short name of a bad value for an error; never the whole of it, which may be a megabyte deep."""
+    return repr(value[:80]) if isinstance(value, str) else "null" if value is None else f"a {type(value).__name__}"
+
+
+def record_of(value: object, what: str) -> Mapping[str, Any]:
+    """Return a JSON object."""
+    if not isinstance(value, dict):
+        raise WireError(f"{what}: {shown(value)} is not an object")
+    return value
+
+
+def rows_of(value: object, what: str) -> list[Any]:
+    """Return a JSON list."""
+    if not isinstance(value, list):
+        raise WireError(f"{what}: {shown(value)} is not a list")
+    return value
+
+
+def field_of(row: Mapping[str, Any], key: str) -> Any:
+    """Return a field that must be there, whatever it is."""
+    try:
+        return row[key]
+    except KeyError:
+        raise WireError(f"{key}: missing") from None
+
+
+def text_of(row: Mapping[str, Any], key: str) -> str:
+    """Return a text of at least one character."""
+    value = row.get(key)
+    if not isinstance(value, str) or not value:
+        raise WireError(f"{key}: {shown(value)} is not a text")
+    return value
+
+
+def choice_of(row: Mapping[str, Any], key: str, kinds: type[Choice]) -> Choice:
+    """Return a text that is one of `kinds`."""
+    try:
+        return kinds(str(row.get(key)))
+    except ValueError:
+        raise WireError(f"{key}: {shown(row.get(key))} is none of {', '.join(kinds)}") from None
+
+
+def exact(value: object, key: str) -> Decimal:
+    """Return a JSON number as it was written; below 1e15 and not finer than 1e-15."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise WireError(f"{key}: {shown(value)} is not a number")
+    number = Decimal(value)
+    if not -LARGEST < number < LARGEST or (number and number.adjusted() < -15):
+        raise WireError(f"{key}: {number:.3e} is out of range")
+    return number
+
+
+def number_of(row: Mapping[str, Any], key: str, *, optional: bool = False) -> Decimal:
+    """Return a number; an optional one that is absent or null is 0."""
+    value = row.get(key)
+    return ZERO if value is None and optional else exact(value, key)
+
+
+def time_of(row: Mapping[str, Any], key: str) -> int:
+    """Return a time as ns UTC, 0 where absent or null."""
+    value = row.get(key)
+    if not value:
+        return 0
+    if not isinstance(value, str):
+        raise WireError(f"{key}: {shown(value)} is not a time")
+    return moment(value, key)
+
+
+def moment(text: str, key: str) -> int:
+    """Return an ISO-8601 text as ns UTC, in IST unless it names its zone."""
+    try:
+        at = from_iso(text, IST)
+    except (ValueError, OverflowError) as error:
+        raise WireError(f"{key}: {shown(text)} is not a time") from error
+    if not 0 <= at < 1 << 63:
+        raise WireError(f"{key}: {shown(text)} is out of range")
+    return at

@@ -1,0 +1,148 @@
+"""One HTTP request to Kite, at most once on the wire; below the broker, which says what an answer means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from types import SimpleNamespace
+
+import aiohttp
+from yarl import URL
+
+from tradebot import __version__
+from tradebot.domain.message import Message
+from tradebot.errors import LinkLost
+
+CONNECTIONS = 32  # above what the rate limits let be under way at once
+CLOSE_TIMEOUT_S = 2.0
+
+
+class Timeouts(Message, frozen=True):
+    """Wall seconds: to get a connection, and in whole for a read, a write and an instruments dump."""
+
+    connect_s: float = 2.0
+    query_s: float = 5.0
+    write_s: float = 8.0
+    dump_s: float = 60.0
+
+
+class NeverSent(LinkLost):
+    """The request failed before its first byte was handed to a connection."""
+
+
+class _SecondPass(aiohttp.ClientError):
+    pass
+
+
+class _Passage:
+    # aiohttp sends GET, PUT and DELETE again by itself when the server drops the connection, so a second pass through
+    # the client is refused here, on every call; and the passage remembers whether a byte may have left.
+
+    __slots__ = ("has_left", "has_passed")
+
+    def __init__(self) -> None:
+        self.has_passed = False
+        self.has_left = False
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if self.has_passed:
+            raise _SecondPass("the connection was dropped without an answer")
+        self.has_passed = True
+        return await handler(request)
+
+
+async def _mark_left(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    context.trace_request_ctx.has_left = True
+
+
+class RestLink:
+    """A pool of connections to one REST address; `root` may hold a path. Opens on first use, in the running loop.
+
+    Neither redirects nor proxies from the environment are followed, and cookies are not kept.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        api_key: str,
+        access_token: str,
+        timeouts: Timeouts | None = None,
+        bind_address: str | None = None,
+    ) -> None:
+        self.timeouts = timeouts or Timeouts()
+        self._root = root.rstrip("/")
+        self._headers = {
+            "X-Kite-Version": "3",
+            "Authorization": f"token {api_key}:{access_token}",
+            "User-Agent": f"tradebot/{__version__}",
+        }
+        self._bind_address = bind_address
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        total_s: float,
+        largest: int,
+        params: Iterable[tuple[str, str]] = (),
+        form: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        """Send one request and return HTTP status and body of at most `largest` bytes.
+
+        Raises NeverSent when no byte left, else LinkLost: the venue may have acted.
+        """
+        passage = _Passage()
+        url = URL(self._root + path)
+        try:
+            async with self._open().request(
+                method,
+                url.with_query(list(params)) if params else url,
+                data=form,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=total_s, connect=self.timeouts.connect_s),
+                trace_request_ctx=passage,
+                middlewares=(passage,),
+            ) as response:
+                body = bytearray()
+                async for piece in response.content.iter_any():
+                    body += piece
+                    if len(body) > largest:
+                        raise LinkLost(f"{method} {path}: the answer is longer than {largest} bytes")
+                return response.status, bytes(body)
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            text = f"{method} {path}: {str(error) or type(error).__name__}"
+            raise (LinkLost(text) if passage.has_left else NeverSent(text)) from error
+
+    async def close(self) -> None:
+        """Close the pool; waits at most two seconds."""
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await session.close()
+            except TimeoutError:
+                return  # the process is about to end; the system closes what is left
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            trace = aiohttp.TraceConfig()
+            trace.on_request_headers_sent.append(_mark_left)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=CONNECTIONS,
+                    ttl_dns_cache=300,
+                    local_addr=(self._bind_address, 0) if self._bind_address else None,
+                ),
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[trace],
+                trust_env=False,
+            )
+        return self._session

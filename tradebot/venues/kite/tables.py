@@ -1,0 +1,145 @@
+"""The tables of Kite, pure: the instruments CSV, historical candles and REST quotes become domain types and columns."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection
+from decimal import Decimal, InvalidOperation
+
+import numpy as np
+
+from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
+from tradebot.domain.market import QUOTE_COLUMNS, Ints, Quotes, Series
+from tradebot.venues.kite.fields import (
+    LARGEST,
+    WireError,
+    exact,
+    field_of,
+    moment,
+    number_of,
+    record_of,
+    rows_of,
+    time_of,
+)
+
+PRICE_DECIMALS = {"CDS": 7, "BCD": 4}  # exchange -> decimals of a ticker price; all others count paise
+CSV_FIELDS = (
+    "instrument_token", "tradingsymbol", "name", "tick_size", "lot_size", "instrument_type", "segment", "exchange",
+)  # fmt: skip
+INSTRUMENT_KINDS = {
+    "EQ": InstrumentKind.EQUITY,
+    "FUT": InstrumentKind.FUTURE,
+    "CE": InstrumentKind.OPTION,
+    "PE": InstrumentKind.OPTION,
+}
+
+
+def parse_instruments(text: str, *, wanted: Collection[str] | None = None) -> list[Instrument]:
+    """Return the instruments of a CSV dump in its order, only those with a symbol in `wanted` if given.
+
+    Raises WireError naming line and field.
+    `instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,
+    segment,exchange` then
+    `3813889,14898,CENTRALBK-BE,CENTRAL BANK OF INDIA,0.0,,0.0,0.05,1,EQ,NSE,NSE`
+    """
+    lines = csv.reader(text.splitlines(), strict=True)
+    found = []
+    try:
+        header = next(lines, [])
+        missing = [name for name in CSV_FIELDS if name not in header]
+        if missing:
+            raise WireError(f"instruments: the header has no {', '.join(missing)}")
+        at = [header.index(name) for name in CSV_FIELDS]
+        for row in lines:
+            if len(row) != len(header):
+                raise WireError(f"instruments line {lines.line_num}: {len(row)} fields, the header has {len(header)}")
+            if wanted is None or row[at[1]] in wanted:
+                found.append(_instrument(*(row[i] for i in at), line=lines.line_num))
+    except csv.Error as error:
+        raise WireError(f"instruments line {lines.line_num}: {error}") from error
+    return found
+
+
+def _instrument(
+    token: str, symbol: str, name: str, tick: str, lot: str, kind: str, segment: str, exchange: str, *, line: int
+) -> Instrument:
+    where = f"instruments line {line}"
+    is_index = segment == "INDICES"
+    try:
+        tick_size, lot_size, key = Decimal(tick), Decimal(lot), int(token)
+    except (InvalidOperation, ValueError) as error:
+        raise WireError(f"{where}: instrument_token, tick_size or lot_size is not a number") from error
+    if not 0 < key < 1 << 32:
+        raise WireError(f"{where}: instrument_token {token!r} is not a 32-bit number")
+    if is_index:  # an index is quoted and never traded: the dump gives it tick 0 and lot 0
+        tick_size, lot_size = tick_size or Decimal("0.05"), lot_size or Decimal(1)
+    if not all(number.is_finite() and 0 < number < LARGEST for number in (tick_size, lot_size)):
+        raise WireError(f"{where}: tick_size {tick!r} and lot_size {lot!r} must be positive")
+    return Instrument(
+        symbol=symbol,
+        exchange=exchange,
+        token=key,
+        kind=InstrumentKind.INDEX if is_index else INSTRUMENT_KINDS.get(kind, InstrumentKind.EQUITY),
+        tick_size=tick_size,
+        lot_size=lot_size,
+        price_decimals=PRICE_DECIMALS.get(exchange, 2),
+        name=name,
+    )
+
+
+def parse_candles(data: object, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    """Return the candles that start in [start, end) (market ns), ascending, none twice. Raises WireError.
+
+    `{"candles":[["2017-12-15T09:15:00+0530",1704.5,1705,1699.25,1702.8,2499], ...]}`
+    """
+    rows: dict[int, list[int]] = {}  # start ns -> open, high, low, close, volume units
+    for row in rows_of(field_of(record_of(data, "candles"), "candles"), "candles"):
+        if not isinstance(row, list) or len(row) < 6 or not isinstance(row[0], str):
+            raise WireError("candles: a row is not [time, open, high, low, close, volume]")
+        at = moment(row[0], "candles.time")
+        if start <= at < end:
+            prices = [instrument.units(exact(price, "candles.price")) for price in row[1:5]]
+            rows[at] = [*prices, int(exact(row[5], "candles.volume"))]
+    starts = np.array(sorted(rows), dtype=np.int64)
+    table = np.array([rows[int(at)] for at in starts], dtype=np.int64).reshape(-1, 5)
+    opens, highs, lows, closes, volumes = table.T.copy()
+    return Series(
+        symbol=instrument.symbol, interval=interval, starts=starts,
+        open=opens, high=highs, low=lows, close=closes, volume=volumes,
+    )  # fmt: skip
+
+
+def parse_quotes(data: object, universe: Universe, *, seen_at: int, source: str = "kite") -> Quotes:
+    """Return the quotes of GET /quote in the order of the universe; instruments that Kite left out have no row.
+
+    Raises WireError. `{"NSE:INFY":{"instrument_token":408065,"timestamp":"2021-06-08 15:45:56","last_price":1412.95,
+    "volume":7360198,"depth":{"buy":[{"price":1412.95,"quantity":5191,"orders":13}, ...],"sell":[...]}, ...}}`
+    """
+    answer = record_of(data, "quotes")
+    rows = []
+    for id_, instrument in enumerate(universe):
+        value = answer.get(quote_key(instrument))
+        if value is None:
+            continue
+        row = record_of(value, "quotes")
+        depth = row.get("depth")
+        bid, bid_size = _best(depth, "buy", instrument)
+        ask, ask_size = _best(depth, "sell", instrument)
+        last = instrument.units(number_of(row, "last_price"))
+        volume = int(number_of(row, "volume", optional=True))
+        rows.append((id_, time_of(row, "timestamp"), last, volume, bid, ask, bid_size, ask_size))
+    columns: Ints = np.array(rows, dtype=np.int64).reshape(-1, len(QUOTE_COLUMNS)).T.copy()
+    return Quotes(source=source, seen_at=seen_at, **dict(zip(QUOTE_COLUMNS, columns, strict=True)))
+
+
+def _best(depth: object, side: str, instrument: Instrument) -> tuple[int, int]:
+    levels = depth.get(side) if isinstance(depth, dict) else None
+    if not levels:
+        return 0, 0
+    level = record_of(rows_of(levels, f"depth.{side}")[0], f"depth.{side}")
+    return instrument.units(number_of(level, "price")), int(number_of(level, "quantity"))
+
+
+def quote_key(instrument: Instrument) -> str:
+    """Return the name of an instrument in the quote routes: `NSE:INFY`."""
+    return f"{instrument.exchange}:{instrument.symbol}"

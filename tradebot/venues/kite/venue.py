@@ -1,0 +1,78 @@
+"""Kite as one venue: a broker and its feeds behind one set of credentials; opened by `app.py`."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from tradebot.clock import Clock
+from tradebot.domain.instrument import Universe
+from tradebot.venues.kite.broker import KiteBroker
+from tradebot.venues.kite.feed import KiteFeed
+from tradebot.venues.kite.profile import KITE, REST, TICKER
+from tradebot.venues.kite.rest import Timeouts
+from tradebot.venues.link import Backoff
+from tradebot.venues.venue import Profile
+
+
+class KiteVenue:
+    """Kite Connect v3, real, sandbox or simulated, according to the addresses; an async context manager.
+
+    `seed` fixes the jitter of reconnects. `silent_after_s` and the timeouts are wall seconds. The sandbox wants
+    `prefix="/oms"`; `bind_address` is the local address of the REST calls, where a registered one must be used.
+    """
+
+    profile: Profile = KITE
+
+    def __init__(
+        self,
+        *,
+        rest: str = REST,
+        ticker: str = TICKER,
+        api_key: str,
+        access_token: str,
+        clock: Clock,
+        mode: str = "full",
+        prefix: str = "",
+        silent_after_s: float = 5.0,
+        backoff: Backoff | None = None,
+        timeouts: Timeouts | None = None,
+        bind_address: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.broker = KiteBroker(
+            rest=rest,
+            api_key=api_key,
+            access_token=access_token,
+            clock=clock,
+            prefix=prefix,
+            timeouts=timeouts,
+            bind_address=bind_address,
+        )
+        self._ticker, self._api_key, self._access_token = ticker, api_key, access_token
+        self._clock, self._mode, self._silent_after_s, self._backoff = clock, mode, silent_after_s, backoff
+        self._rng = np.random.default_rng(seed)
+
+    def feed(self, universe: Universe) -> KiteFeed:
+        """Return a feed of the instruments of `universe`. Raises DataError when they are too many."""
+        return KiteFeed(
+            universe,
+            url=self._ticker,
+            api_key=self._api_key,
+            access_token=self._access_token,
+            clock=self._clock,
+            mode=self._mode,
+            rng=self._rng,
+            backoff=self._backoff,
+            silent_after_s=self._silent_after_s,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.broker.close()

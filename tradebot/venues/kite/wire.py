@@ -1,0 +1,237 @@
+"""Kite's texts both ways, pure: JSON and CSV from outside become domain messages, requests become form fields.
+
+Binary ticker frames are in `packets.py`, tables in `tables.py`, HTTP outcomes in `answers.py`, the checks of fields in
+`fields.py`. Prices keep every digit of the wire (Decimal); a time is `yyyy-mm-dd hh:mm:ss` in IST.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from tradebot.domain.message import Message
+from tradebot.domain.order import (
+    Execution,
+    OrderKind,
+    OrderRequest,
+    Side,
+    VenueOrder,
+    VenuePosition,
+    VenueStatus,
+)
+from tradebot.venues.kite.fields import (
+    LARGEST,
+    WireError,
+    choice_of,
+    clean,
+    decode,
+    field_of,
+    number_of,
+    record_of,
+    rows_of,
+    shown,
+    text_of,
+    time_of,
+)
+from tradebot.venues.kite.packets import FrameCounts, TokenTable, parse_frame
+from tradebot.venues.kite.tables import parse_candles, parse_instruments, parse_quotes, quote_key
+
+# Everything that crosses the wire can be had from here.
+__all__ = [
+    "FrameCounts", "Notice", "TokenTable", "WireError", "decode", "parse_candles", "parse_frame", "parse_instruments",
+    "parse_margins", "parse_order", "parse_orders", "parse_positions", "parse_profile", "parse_quotes", "parse_text",
+    "parse_trade", "parse_trades", "quote_key", "render_mode", "render_order", "render_subscribe",
+]  # fmt: skip
+TAG = re.compile(r"[0-9A-Za-z]{1,20}")
+# The list is open: a status that is not here is taken as live and named in `VenueOrder.reason`.
+STATUSES = {
+    "PUT ORDER REQ RECEIVED": VenueStatus.ACKED,
+    "VALIDATION PENDING": VenueStatus.ACKED,
+    "OPEN PENDING": VenueStatus.ACKED,
+    "AMO REQ RECEIVED": VenueStatus.ACKED,
+    "UPDATE": VenueStatus.ACKED,
+    "OPEN": VenueStatus.OPEN,
+    "MODIFY VALIDATION PENDING": VenueStatus.OPEN,
+    "MODIFY PENDING": VenueStatus.OPEN,
+    "MODIFIED": VenueStatus.OPEN,
+    "CANCEL PENDING": VenueStatus.OPEN,
+    "TRIGGER PENDING": VenueStatus.PENDING_TRIGGER,
+    "COMPLETE": VenueStatus.FILLED,
+    "CANCELLED": VenueStatus.CANCELED,
+    "CANCELLED AMO": VenueStatus.CANCELED,
+    "REJECTED": VenueStatus.REJECTED,
+}
+
+
+class Notice(Message, frozen=True):
+    """A text frame that is not an order: `kind` is `error`, `message` or whatever Kite calls it."""
+
+    kind: str
+    text: str
+
+
+def parse_text(data: str | bytes) -> VenueOrder | Notice:
+    """Return the order or the notice of a ticker text frame. Raises WireError.
+
+    `{"type":"order","data":{"order_id":"220303000308932","status":"COMPLETE", ...}}`,
+    `{"type":"error","data":"Number of subscribed tokens exceeds the limit"}`
+    """
+    frame = record_of(decode(data), "text frame")
+    kind = text_of(frame, "type")
+    if kind == "order":
+        return parse_order(field_of(frame, "data"))
+    content = frame.get("data")
+    return Notice(kind=clean(kind), text=clean(content if isinstance(content, str) else shown(content)))
+
+
+def parse_order(value: object) -> VenueOrder:
+    """Return one order record of the stream or of GET /orders. Raises WireError.
+
+    `{"order_id":"300000000000000","status":"COMPLETE","exchange":"NSE","tradingsymbol":"IOC","order_type":"LIMIT",
+    "transaction_type":"BUY","product":"CNC","quantity":1,"price":109.4,"trigger_price":0,"average_price":109.4,
+    "filled_quantity":1,"tag":null,"order_timestamp":"2021-05-31 15:20:28",
+    "exchange_update_timestamp":"2021-05-31 15:20:28","exchange_timestamp":"2021-05-31 15:20:28", ...}`
+    """
+    row = record_of(value, "order")
+    name = text_of(row, "status")
+    status = STATUSES.get(name)
+    filled = number_of(row, "filled_quantity")
+    tags = row.get("tags")
+    tag = row.get("tag") or (tags[0] if isinstance(tags, list) and tags else "")
+    times = (time_of(row, key) for key in ("exchange_update_timestamp", "exchange_timestamp", "order_timestamp"))
+    return VenueOrder(
+        venue_order_id=text_of(row, "order_id"),
+        tag=tag if isinstance(tag, str) else "",
+        symbol=text_of(row, "tradingsymbol"),
+        exchange=text_of(row, "exchange"),
+        side=choice_of(row, "transaction_type", Side),
+        kind=choice_of(row, "order_type", OrderKind),
+        status=status or VenueStatus.ACKED,
+        quantity=number_of(row, "quantity"),
+        filled=filled,
+        price=number_of(row, "price", optional=True) or None,
+        trigger_price=number_of(row, "trigger_price", optional=True) or None,
+        average_price=(number_of(row, "average_price", optional=True) or None) if filled else None,
+        product=text_of(row, "product"),
+        reason=clean(row.get("status_message") or "") if status else f"status {clean(name)!r} is not known",
+        changed_at=max(times),
+    )
+
+
+def parse_orders(data: object) -> list[VenueOrder]:
+    """Return the orders of GET /orders. Raises WireError unless `data` is a list of whole records."""
+    return [parse_order(row) for row in rows_of(data, "orders")]
+
+
+def parse_trade(value: object) -> Execution:
+    """Return one fill of GET /trades. Raises WireError.
+
+    `{"trade_id":"10000000","order_id":"200000000000000","exchange":"NSE","tradingsymbol":"SBIN","product":"CNC",
+    "average_price":420.65,"quantity":1,"transaction_type":"BUY","fill_timestamp":"2021-05-31 09:16:39",
+    "order_timestamp":"09:16:39","exchange_timestamp":"2021-05-31 09:16:39", ...}`
+    """
+    row = record_of(value, "trade")
+    quantity, price = number_of(row, "quantity"), number_of(row, "average_price")
+    if quantity <= 0 or price <= 0:
+        raise WireError(f"trade: quantity {quantity} and average_price {price} must be positive")
+    return Execution(
+        execution_id=text_of(row, "trade_id"),
+        venue_order_id=text_of(row, "order_id"),
+        symbol=text_of(row, "tradingsymbol"),
+        exchange=text_of(row, "exchange"),
+        side=choice_of(row, "transaction_type", Side),
+        quantity=quantity,
+        price=price,
+        traded_at=time_of(row, "fill_timestamp") or time_of(row, "exchange_timestamp"),
+        product=text_of(row, "product"),
+    )
+
+
+def parse_trades(data: object) -> list[Execution]:
+    """Return the fills of GET /trades, oldest first. Raises WireError."""
+    trades = [parse_trade(row) for row in rows_of(data, "trades")]
+    return sorted(trades, key=lambda trade: (trade.traded_at, trade.exchange, trade.execution_id))
+
+
+def parse_positions(data: object) -> list[VenuePosition]:
+    """Return the `net` positions of GET /portfolio/positions, flat ones included. Raises WireError.
+
+    `{"net":[{"tradingsymbol":"LEADMINI17DECFUT","exchange":"MCX","product":"NRML","quantity":1,
+    "average_price":161.05, ...}],"day":[...]}`
+    """
+    return [
+        VenuePosition(
+            symbol=text_of(row, "tradingsymbol"),
+            exchange=text_of(row, "exchange"),
+            product=text_of(row, "product"),
+            quantity=number_of(row, "quantity"),
+            average_price=number_of(row, "average_price"),
+        )
+        for row in rows_of(field_of(record_of(data, "positions"), "net"), "positions.net")
+    ]
+
+
+def parse_margins(data: object, segment: str = "equity") -> Decimal:
+    """Return the buying power of a segment, the `net` of GET /user/margins. Raises WireError.
+
+    `{"equity":{"enabled":true,"net":99725.05000000002,"available":{"cash":245431.6, ...},"utilised":{...}}, ...}`
+    """
+    return number_of(record_of(field_of(record_of(data, "margins"), segment), segment), "net")
+
+
+def parse_profile(data: object) -> str:
+    """Return the account id of GET /user/profile. Raises WireError.
+
+    `{"user_id":"AB1234","user_type":"individual","broker":"ZERODHA","exchanges":["NSE", ...], ...}`
+    """
+    return text_of(record_of(data, "profile"), "user_id")
+
+
+def render_order(request: OrderRequest) -> dict[str, str]:
+    """Return the form fields of POST /orders/regular; our order id travels as `tag`. Raises WireError.
+
+    MARKET and SL-M carry `market_protection`, as percent or -1 for Kite's own table: without it they are refused.
+    """
+    if not TAG.fullmatch(request.order_id):
+        raise WireError(f"tag: {request.order_id!r} is not 1 to 20 letters or digits")
+    if not request.quantity.is_finite() or request.quantity <= 0 or request.quantity % 1 != 0:
+        raise WireError(f"quantity: {request.quantity} is not a positive whole number")
+    form = {
+        "exchange": request.exchange,
+        "tradingsymbol": request.symbol,
+        "transaction_type": request.side.value,
+        "order_type": request.kind.value,
+        "quantity": str(int(request.quantity)),
+        "product": request.product,
+        "validity": request.validity.value,
+        "tag": request.order_id,
+    }
+    if request.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT):
+        form["price"] = _render_price(request.price, "price")
+    if request.kind in (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET):
+        form["trigger_price"] = _render_price(request.trigger_price, "trigger_price")
+    if request.kind in (OrderKind.MARKET, OrderKind.STOP_MARKET):
+        percent = request.protection_pct
+        if percent is not None and not (percent.is_finite() and 0 < percent <= 100):
+            raise WireError(f"market_protection: {percent} is not within 0 to 100 percent")
+        form["market_protection"] = "-1" if percent is None else f"{percent.normalize():f}"
+    return form
+
+
+def _render_price(price: Decimal | None, name: str) -> str:
+    if price is None or not price.is_finite() or not 0 < price < LARGEST:
+        raise WireError(f"{name}: {price} is not a positive price")
+    return f"{price:f}"
+
+
+def render_subscribe(tokens: Sequence[int]) -> str:
+    """Return the text frame `{"a":"subscribe","v":[408065]}`."""
+    return msgspec.json.encode({"a": "subscribe", "v": list(tokens)}).decode()
+
+
+def render_mode(mode: str, tokens: Sequence[int]) -> str:
+    """Return the text frame `{"a":"mode","v":["full",[408065]]}`."""
+    return msgspec.json.encode({"a": "mode", "v": [mode, list(tokens)]}).decode()

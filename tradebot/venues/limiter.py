@@ -1,0 +1,114 @@
+"""Keeps our requests below a venue's limits, with a share that only exits and cancels may use; before each request.
+
+A venue counts on the seconds and minutes of its own wall clock. A sliding window on our monotonic clock is stricter
+than any such grid, and a step of the wall clock does not reach it. Only the day is a calendar day, of the wall clock in
+IST.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from tradebot.clock import MILLISECOND, SECOND, Clock
+from tradebot.domain.message import Message
+
+DAY = 86_400 * SECOND
+IST_OFFSET = 19_800 * SECOND  # +05:30
+
+
+class Window(Message, frozen=True):
+    """At most `limit` requests of `kinds` in any `span_s` seconds, or in a calendar day where `span_s` is None.
+
+    The last `reserved` of them are left to exits.
+    """
+
+    kinds: frozenset[str]
+    limit: int
+    span_s: float | None
+    reserved: int = 0
+
+
+class Limiter:
+    """Counts requests by kind against windows; a request passes when every window of its kind has room.
+
+    `used_today` is what a calendar-day window had counted when an earlier process of the same day stopped.
+    Memory is bounded by the sum of the limits.
+    """
+
+    def __init__(self, windows: Sequence[Window], clock: Clock, *, used_today: int = 0) -> None:
+        self._clock = clock
+        self._sliding = [(w, int(w.span_s * SECOND), deque[int]()) for w in windows if w.span_s is not None]
+        self._daily = [w for w in windows if w.span_s is None]
+        self._day = self._today()
+        self._used = dict.fromkeys(range(len(self._daily)), used_today)  # number of the daily window -> count
+
+    @property
+    def used_today(self) -> int:
+        """Requests counted by the calendar-day windows since midnight IST; to be kept over a restart."""
+        self._turn_day()
+        return max(self._used.values(), default=0)
+
+    def left_today(self, kind: str, *, is_exit: bool = False) -> int | None:
+        """Return how many requests of a kind the day still has, None where the day has no limit for it."""
+        self._turn_day()
+        rooms = [w.limit - (0 if is_exit else w.reserved) - self._used[i] for i, w in self._days(kind)]
+        return max(min(rooms), 0) if rooms else None
+
+    def try_acquire(self, kind: str, *, is_exit: bool = False) -> bool:
+        """Take one place and return True, or take nothing and return False."""
+        return self._wait_ns(kind, is_exit=is_exit) == 0 and self._take(kind)
+
+    async def acquire(self, kind: str, *, is_exit: bool = False, within_s: float = 1.0) -> bool:
+        """Take one place, waiting at most `within_s` wall seconds; False when none comes free in that time."""
+        deadline = self._clock.monotonic() + int(within_s * SECOND)
+        while (wait := self._wait_ns(kind, is_exit=is_exit)) != 0:
+            if wait is None or self._clock.monotonic() + wait > deadline:
+                return False
+            # A millisecond more: sleeping may end a little early, and the venue's clock differs from ours.
+            await self._clock.sleep((wait + MILLISECOND) / SECOND)
+        return self._take(kind)
+
+    def _wait_ns(self, kind: str, *, is_exit: bool) -> int | None:
+        if self.left_today(kind, is_exit=is_exit) == 0:
+            return None
+        now, wait = self._clock.monotonic(), 0
+        for window, span, taken in self._sliding:
+            if kind not in window.kinds:
+                continue
+            while taken and taken[0] <= now - span:
+                taken.popleft()
+            room = window.limit - (0 if is_exit else window.reserved)
+            if room <= 0:
+                return None
+            if len(taken) >= room:
+                wait = max(wait, taken[len(taken) - room] + span - now)
+        return wait
+
+    def _take(self, kind: str) -> bool:
+        now = self._clock.monotonic()
+        for window, _, taken in self._sliding:
+            if kind in window.kinds:
+                taken.append(now)
+        for i, _ in self._days(kind):
+            self._used[i] += 1
+        return True
+
+    def _days(self, kind: str) -> list[tuple[int, Window]]:
+        return [(i, w) for i, w in enumerate(self._daily) if kind in w.kinds]
+
+    def _turn_day(self) -> None:
+        # Forwards only: a wall clock that steps back over midnight must not hand out a second quota.
+        if (today := self._today()) > self._day:
+            self._day, self._used = today, dict.fromkeys(self._used, 0)
+
+    def _today(self) -> int:
+        return (self._clock.wall() + IST_OFFSET) // DAY
+
+
+def limits(*windows: tuple[str, int, float | None, int]) -> tuple[Window, ...]:
+    """Return windows from rows of (kinds separated by spaces, limit, span in seconds or None for a day, reserved)."""
+    return tuple(
+        Window(kinds=frozenset(kinds.split()), limit=limit, span_s=span, reserved=reserved)
+        for kinds, limit, span, reserved in windows
+    )

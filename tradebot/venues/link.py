@@ -1,0 +1,122 @@
+"""Keeps one connection to a venue alive, for all venues: reconnect, backoff, liveness; the only place that retries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import NoReturn
+
+import numpy as np
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.message import Message
+from tradebot.errors import AccessDenied, LinkLost
+
+HOUR = 3600 * SECOND
+
+
+class Throttled(LinkLost):
+    """The venue says we come too often: too many connections or requests; come back much later."""
+
+
+class Backoff(Message, frozen=True):
+    """How long to wait between tries, in wall seconds.
+
+    A wait is drawn evenly from 0 to a ceiling (full jitter) that starts at `first_s` and doubles up to `longest_s`;
+    after `Throttled` it is drawn from `throttled_s` to twice that. A connection that lasted `steady_s` starts over. No
+    more than `tries_per_hour` begin in any hour, because full jitter alone lets a series of short waits happen.
+    """
+
+    first_s: float = 0.5
+    longest_s: float = 60.0
+    throttled_s: float = 60.0
+    steady_s: float = 30.0
+    tries_per_hour: int = 240
+
+    def wait_s(self, failures: int, *, throttled: bool, rng: np.random.Generator) -> float:
+        """Return the wait after `failures` (1 or more) tries in a row that failed."""
+        if throttled:
+            return float(rng.uniform(self.throttled_s, 2 * self.throttled_s))
+        return float(rng.uniform(0.0, min(self.longest_s, self.first_s * 2.0 ** min(failures - 1, 32))))
+
+
+class Reaction(Enum):
+    RETRY = "retry"
+    RETRY_LATE = "retry late"
+    GIVE_UP = "give up"
+
+
+def reaction(error: LinkLost | AccessDenied) -> Reaction:
+    """Decide what an ended connection means; no other place decides it."""
+    if isinstance(error, AccessDenied):
+        return Reaction.GIVE_UP
+    return Reaction.RETRY_LATE if isinstance(error, Throttled) else Reaction.RETRY
+
+
+async def keep(
+    connect: Callable[[Callable[[], None]], Awaitable[None]],
+    on_up: Callable[[], None],
+    on_down: Callable[[str], None],
+    *,
+    clock: Clock,
+    rng: np.random.Generator,
+    backoff: Backoff | None = None,
+) -> NoReturn:
+    """Run `connect(up)` again and again until it raises AccessDenied, which is raised from here.
+
+    `connect` opens one connection, calls `up()` when it works, and serves it until it ends, by return or LinkLost.
+    `on_up` and `on_down(reason)` are called once a change, beginning with whichever comes first; anything else that
+    `connect` raises is a bug and passes through.
+    """
+    rules = backoff or Backoff()
+    tries: deque[int] = deque(maxlen=rules.tries_per_hour)
+    is_up: bool | None = None  # None: nothing reported yet
+    failures, up_at = 0, 0
+
+    def up() -> None:
+        nonlocal is_up, up_at
+        if is_up is not True:
+            is_up, up_at = True, clock.monotonic()
+            on_up()
+
+    while True:
+        if len(tries) == rules.tries_per_hour and (early := tries[0] + HOUR - clock.monotonic()) > 0:
+            await clock.sleep(early / SECOND)
+        tries.append(clock.monotonic())
+        error: LinkLost | AccessDenied
+        try:
+            await connect(up)
+            error = LinkLost("the connection ended")
+        except (LinkLost, AccessDenied) as ended:
+            error = ended
+        if is_up and clock.monotonic() - up_at >= rules.steady_s * SECOND:
+            failures = 0
+        failures += 1
+        if is_up is not False:
+            is_up = False
+            on_down(str(error))
+        todo = reaction(error)
+        if todo is Reaction.GIVE_UP:
+            raise error
+        await clock.sleep(rules.wait_s(failures, throttled=todo is Reaction.RETRY_LATE, rng=rng))
+
+
+async def listen(
+    receive: Callable[[], Awaitable[str | bytes]], on_frame: Callable[[str | bytes], None], *, silent_after_s: float
+) -> NoReturn:
+    """Hand every frame to `on_frame`; raises LinkLost when none of any kind came for `silent_after_s` wall seconds.
+
+    A socket can die without a word, so heartbeats count and an open connection does not. What `receive` raises passes
+    through.
+    """
+    time = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(silent_after_s) as limit:
+            while True:
+                frame = await receive()
+                limit.reschedule(time() + silent_after_s)
+                on_frame(frame)
+    except TimeoutError:
+        raise LinkLost(f"no frame for {silent_after_s:g} s") from None
