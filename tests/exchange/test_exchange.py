@@ -181,6 +181,14 @@ def test_a_modification_without_funds_leaves_the_order_as_it_was():
     assert market.exchange.account.margins().orders == 198
 
 
+def test_a_modification_may_use_what_the_order_already_blocks():
+    market = Market(cash=300)
+    order_id = market.place(quantity=10, price=99)
+    market.exchange.modify(order_id, quantity=D(15))
+    market.to(1)
+    assert (market.order(order_id).pending, market.exchange.account.used) == (15, 297)
+
+
 def test_a_stop_can_be_moved(market):
     order_id = market.place("SELL", 10, "SL-M", trigger=99)
     market.exchange.modify(order_id, trigger_price=D("99.50"))

@@ -48,10 +48,24 @@ def test_it_prints_its_addresses_serves_and_stops_at_a_signal(number: signal.Sig
     assert kinds["end"]["reason"] == "stopped"
 
 
-def test_it_stops_by_itself_after_the_time_given() -> None:
-    with start("--symbols", "TCS", "--for", "100ms") as process:
-        process.communicate(timeout=20)
-    assert process.returncode == 0
+def test_it_stops_by_itself_and_a_resumed_run_continues_the_account(tmp_path: Path) -> None:
+    log = tmp_path / "exchange.jsonl"
+    for more in ([], ["--resume"]):
+        with start("--symbols", "TCS", "--for", "50ms", "--log", str(log), *more) as process:
+            process.communicate(timeout=20)
+        assert process.returncode == 0
+    assert [row["resumed"] for row in read_log(log) if row["kind"] == "session"] == [False, True]
+
+
+def test_recorded_ticks_are_served_from_a_folder(tmp_path: Path) -> None:
+    rows = [f"2021-06-11 09:15:{second:02d},{3000 + second}.0,{100 * second}" for second in range(10)]
+    (tmp_path / "TCS.csv").write_text("\n".join(["timestamp,ltp,volume", *rows]) + "\n")
+    log = tmp_path / "log" / "exchange.jsonl"
+    options = ["exchange", "--prices", "recorded", "--path", str(tmp_path), "--for", "50ms", "--log", str(log)]
+    subprocess.run([sys.executable, "-m", "tradebot", *options], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+    (session,) = (row for row in read_log(log) if row["kind"] == "session")
+    assert (session["prices"], session["instruments"]) == ("RecordedTicks", 1)
+    assert session["opens_at"] == from_iso("2021-06-11T09:15", IST)
 
 
 @pytest.mark.parametrize(

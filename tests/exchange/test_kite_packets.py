@@ -128,6 +128,20 @@ def test_a_stamp_of_zero_stays_zero() -> None:
     assert (body[44:48], body[60:64]) == (bytes(4), bytes(4))
 
 
+def test_a_falling_index_has_a_negative_change() -> None:
+    (frame,) = render(Universe([NIFTY]), columns(1, last=100, previous_close=130), Mode.QUOTE)
+    (body,) = split(frame)
+    assert struct.unpack_from(">i", body, 24) == (-30,)
+
+
+def test_numbers_too_large_for_the_wire_stop_at_its_maximum() -> None:
+    state = columns(1, volume=2**40, bid_orders=70_000, bid_quantities=2**33)
+    (frame,) = render(Universe([INFY]), state, Mode.FULL)
+    (body,) = split(frame)
+    assert struct.unpack_from(">I", body, 16) == (2**32 - 1,)
+    assert struct.unpack_from(">IIHH", body, 64) == (2**32 - 1, 0, 2**16 - 1, 0)
+
+
 def test_repeated_rows_of_an_instrument_keep_their_order() -> None:
     state = columns(3, last=[100, 200, 150])
     frames = Packets(Universe([INFY])).render(

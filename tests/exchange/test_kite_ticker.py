@@ -141,9 +141,21 @@ def test_more_subscriptions_than_allowed_are_an_error_frame_and_change_nothing()
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"a":"subscribe"}', '{"a":"mode","v":["loud",[257]]}', '{"a":"subscribe","v":"x"}',
-             '{"a":"subscribe","v":[null]}', '{"a":"mode","v":5}', '{"a":"dance","v":[257]}', '{"a":["x"],"v":[1]}'],
-)  # fmt: skip
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"a":"subscribe"}',
+        '{"a":"subscribe","v":"257"}',
+        '{"a":"subscribe","v":[null]}',
+        '{"a":"subscribe","v":[257.5]}',
+        '{"a":"mode","v":["loud",[257]]}',
+        '{"a":"mode","v":5}',
+        '{"a":"dance","v":[257]}',
+        '{"a":["x"],"v":[1]}',
+    ],
+)
 def test_a_bad_control_frame_is_answered_by_an_error_frame(text: str) -> None:
     feed = Feed()
     feed.connection.apply(text)
@@ -224,6 +236,7 @@ async def test_a_dead_session_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -
         assert ws.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
 
 
+@pytest.mark.both_loops
 async def test_a_client_that_takes_no_order_frames_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticker_module, "MAX_ORDER_FRAMES", 3)
     async with rig() as r:
@@ -240,6 +253,7 @@ async def test_a_client_that_takes_no_order_frames_is_cut_off(monkeypatch: pytes
             assert response.status == 200
 
 
+@pytest.mark.both_loops
 async def test_the_end_of_the_server_says_good_bye() -> None:
     async with aiohttp.ClientSession() as client:
         async with asyncio.TaskGroup() as tasks, rig() as r:

@@ -97,6 +97,13 @@ def test_the_invented_book_and_the_days_range_do_not_follow_dirty_prices(write: 
     assert [int(s.asks[k, 0]) for s in steps for k in range(len(s))] == [10005, 10005, 10005, 10205]
 
 
+def test_a_file_that_begins_with_a_broken_stamp_starts_from_its_first_sound_price(write: Write) -> None:
+    source = RecordedTicks(write("RELIANCE.csv", EPOCH_ROW, tick("09:15:01", 100.0, 500), tick("09:15:02", 99.0, 600)))
+    steps = all_steps(source)
+    assert source.previous_close.tolist() == [10000]
+    assert (column(steps, "open"), column(steps, "low")) == ([10000] * 3, [10000, 10000, 9900])
+
+
 def test_rows_after_the_close_come_within_a_minute_of_it_in_order(write: Write) -> None:
     late = [tick("15:31:00", 100 + k / 20, 900) for k in range(100)]
     evening = [tick("20:17:12", 110.0, 900, day="2021-06-12"), EPOCH_ROW]

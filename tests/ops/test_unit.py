@@ -45,6 +45,16 @@ def test_the_unit_starts_the_installed_command() -> None:
     assert values(text, "LoadCredential")[0] == "kite__api_key:/etc/tradebot/credentials/kite__api_key"
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["NoNewPrivileges=yes", "CapabilityBoundingSet=", "ProtectSystem=strict", "PrivateDevices=yes", "UMask=0077",
+     "MemoryDenyWriteExecute=yes", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6", "LimitCORE=0",
+     "StateDirectoryMode=0700"],
+)  # fmt: skip
+def test_the_unit_gives_away_nothing_it_does_not_need(line: str) -> None:
+    assert line in rendered().splitlines()
+
+
 def test_the_unit_runs_as_nobody_or_as_the_named_user() -> None:
     assert values(rendered(), "DynamicUser") == ["yes"]
     assert values(rendered(user="trader"), "User") == ["trader"]

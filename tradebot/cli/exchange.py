@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 from contextlib import AsyncExitStack
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from tradebot.config.values import seconds
 from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
 from tradebot.exchange.snapshot import PriceSource
-from tradebot.markets.calendar import Session, TradingCalendar, day_of
+from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.symbols import parse_symbols
 
 MAX_SPEED = 3_600.0
@@ -135,7 +134,6 @@ async def _serve(plan: Plan) -> None:
 
 def _synthetic(text: str, seed: int, begin: int | None) -> PriceSource:
     from tradebot.exchange.prices.synthetic import SyntheticPrices
-    from tradebot.markets.indices import has_derivatives
     from tradebot.markets.listing import universe_for
 
     symbols = parse_symbols(text, cwd=Path.cwd())
@@ -143,7 +141,9 @@ def _synthetic(text: str, seed: int, begin: int | None) -> PriceSource:
     day = day_of(begin if begin is not None else WallClock().wall())
     if begin is None and not calendar.is_trading_day(day):
         day = calendar.previous_trading_day(day)
-    session = _session(calendar, day, closes_early=all(map(has_derivatives, symbols)))
+    session = calendar.session(day)
+    if session is None:
+        raise ConfigError(f"the market is closed on {day}; the next trading day is {calendar.next_trading_day(day)}")
     return SyntheticPrices(
         universe_for(symbols, on=day), seed=seed, opens_at=session.opens_at, closes_at=session.closes_at
     )
@@ -155,14 +155,6 @@ def _recorded(path: Path | None, text: str | None) -> PriceSource:
     if path is None:
         raise ConfigError("--prices recorded needs --path, the folder of the recorded ticks")
     return RecordedTicks(path, symbols=parse_symbols(text, cwd=Path.cwd()) if text else None)
-
-
-def _session(calendar: TradingCalendar, day: date, *, closes_early: bool) -> Session:
-    session = calendar.session(day, has_derivatives=closes_early)
-    if session is None:
-        later = calendar.next_trading_day(day)
-        raise ConfigError(f"the market is closed on {day}; the next trading day is {later}")
-    return session
 
 
 def _moment(text: str) -> int:

@@ -79,14 +79,13 @@ def _addresses(path: Path) -> dict[str, Any]:
 def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None) -> None:
     import uvloop
 
-    from tradebot.app import Options, order_prefix, run_number
+    from tradebot.app import Options, run_id
     from tradebot.app import run as run_daemon
     from tradebot.clock import WallClock
     from tradebot.ops import logs
     from tradebot.ops.systemd import Notifier
 
-    number = run_number(WallClock())
-    options = Options(run_id=order_prefix(number), run_number=number, exchange=exchange, exchange_log=exchange_log)
+    options = Options(run_id=run_id(WallClock()), exchange=exchange, exchange_log=exchange_log)
     secrets = [config.kite.api_key.get_secret_value(), config.kite.access_token.get_secret_value()]
     log = logs.configure(
         level=config.log.level, format=config.log.format, run_id=options.run_id, mode=config.app.mode,

@@ -11,18 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
 
 from tradebot.clock import IST, SECOND
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, Side
-from tradebot.exchange.position import GRAIN, Lots, PositionRow, average
+from tradebot.exchange.margin import DELIVERY, FREE, Blocked, Reservation, blocked_by
+from tradebot.exchange.margin import LEVERAGED as LEVERAGED
+from tradebot.exchange.position import Lots, PositionRow, average
 from tradebot.exchange.ticket import BookOrder, TradeRow
 from tradebot.markets.charges import NOTHING, Charges, fill_charges, segment_of
-
-LEVERAGED = Decimal("0.20")  # five times leverage: the most SEBI's peak margin rules leave to intraday equity
-DELIVERY = "CNC"
 
 Key = tuple[str, str, str]  # exchange, symbol, product
 
@@ -33,30 +31,6 @@ class Mark(Message, frozen=True):
     kind: InstrumentKind
     last: Decimal
     close: Decimal
-
-
-class Reservation(NamedTuple):
-    """What a working order may still trade, and the price it blocks margin at."""
-
-    side: Side
-    quantity: Decimal
-    price: Decimal
-
-
-class Blocked(NamedTuple):
-    """The margin one position and its working orders block; the parts of `Margins.used`."""
-
-    positions: Decimal
-    orders: Decimal
-    delivery: Decimal
-    holding_sales: Decimal
-
-    @property
-    def used(self) -> Decimal:
-        return self.positions + self.orders + self.delivery - self.holding_sales
-
-
-FREE = Blocked(ZERO, ZERO, ZERO, ZERO)
 
 
 class Holding(Message, frozen=True):
@@ -281,50 +255,12 @@ class Account:
 
     def _blocked_by(self, key: Key, working: Iterable[Reservation]) -> Blocked:
         lots = self._lots.get(key) or Lots()
-        working = list(working)
-        if key[2] == DELIVERY:
-            buying = sum((r.quantity * r.price for r in working if r.side is Side.BUY), ZERO)
-            return Blocked(ZERO, buying, max(lots.cost, ZERO), max(-lots.cost, ZERO))
-        rate = self._rate(key)
-        return Blocked(abs(lots.cost) * rate, _added_by(working, lots) * rate, ZERO, ZERO)
+        return blocked_by(lots, list(working), product=key[2], kind=self._mark(key[1]).kind)
 
     def _row(self, key: Key, lots: Lots) -> PositionRow:
         mark = self._mark(key[1])
         return lots.net(key, last=mark.last, close=mark.close)
 
-    def _rate(self, key: Key) -> Decimal:
-        # A bought option is paid in full; its writer and futures are blocked as intraday equity, which errs for them.
-        return Decimal(1) if self._mark(key[1]).kind is InstrumentKind.OPTION else LEVERAGED
-
 
 def _key(order: BookOrder) -> Key:
     return (order.ticket.exchange, order.ticket.symbol, order.ticket.product)
-
-
-def _added_by(working: list[Reservation], lots: Lots) -> Decimal:
-    # The notional that working orders may add to a position in the worst case: all buys or all sells fill. Orders
-    # against the position first free what they close.
-    held = abs(lots.cost)
-    added = ZERO
-    for side in Side:
-        quantity = sum((r.quantity for r in working if r.side is side), ZERO)
-        value = sum((r.quantity * r.price for r in working if r.side is side), ZERO)
-        closing = -lots.quantity * side.sign
-        if closing > 0 and quantity:
-            opened = max(quantity - closing, ZERO)
-            value = (value * opened / quantity).quantize(GRAIN) - held
-        added = max(added, value)
-    return added
-
-
-def reserve_price(order: BookOrder, last: Decimal) -> Decimal:
-    """Return the price at which a working order blocks margin: its limit, or the worst a protected one may pay."""
-    ticket = order.ticket
-    if order.limit is not None:
-        return order.limit
-    if ticket.price is not None:
-        return ticket.price
-    reference = ticket.trigger_price or last
-    if ticket.side is Side.SELL or ticket.protection_pct is None:
-        return reference
-    return reference * (1 + ticket.protection_pct / 100)

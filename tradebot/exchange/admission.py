@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.order import OrderKind, Side
+import msgspec
+
+from tradebot.domain.instrument import Instrument, InstrumentKind
+from tradebot.domain.market import Ints
+from tradebot.domain.order import ZERO, OrderKind, Side
+from tradebot.exchange.account import Account
+from tradebot.exchange.book import OrderBook
+from tradebot.exchange.margin import DELIVERY
 from tradebot.exchange.matching import trigger_is_hit
+from tradebot.exchange.snapshot import PriceSource
 from tradebot.exchange.ticket import (
     BookOrder,
     BookStatus,
@@ -28,41 +35,60 @@ EQUITY_PRODUCTS = frozenset({"CNC", "MIS"})
 DERIVATIVE_PRODUCTS = frozenset({"NRML", "MIS"})
 
 
+class Counter:
+    """Checks tickets against the instruments, the newest prices, the book and the account."""
+
+    def __init__(self, source: PriceSource, state: dict[str, Ints], book: OrderBook, account: Account) -> None:
+        self._source, self._universe, self._state = source, source.universe, state
+        self._book, self._account = book, account
+
+    def check_known(self, ticket: Ticket) -> None:
+        """Raise Refusal for an instrument that is unknown or cannot be traded."""
+        if ticket.symbol not in self._universe or self._universe.get(ticket.symbol).exchange != ticket.exchange:
+            raise Refusal("input", "The instrument you are placing an order for has either expired or does not exist.")
+        if not self._universe.get(ticket.symbol).is_tradable:
+            raise Refusal("input", f"Trading in {ticket.symbol} is not allowed: it is an index.")
+
+    def check(self, ticket: Ticket, *, replaces: BookOrder | None = None) -> None:
+        """Raise Refusal for the first rule of form, price or holdings that the ticket of a known instrument breaks;
+        `replaces` is the order it changes."""
+        id_ = self._universe.id(ticket.symbol)
+        instrument = self._universe[id_]
+        priced = ticket
+        if replaces is not None and replaces.triggered and kind_has_trigger(ticket.kind):
+            # The trigger has done its work: only the limit, or the protection, that it set free is still checked.
+            free = OrderKind.LIMIT if ticket.price is not None else OrderKind.MARKET
+            priced = msgspec.structs.replace(ticket, kind=free)
+        _check_form(ticket, instrument)
+        if kind_needs_protection(priced.kind) and not (priced.protection_pct and 0 < priced.protection_pct <= 100):
+            raise Refusal("input", NEEDS_PROTECTION)
+        band = (instrument.price(self._source.lower_circuit[id_]), instrument.price(self._source.upper_circuit[id_]))
+        if kind_has_price(priced.kind):
+            _check_price("price", priced.price, instrument, band)
+        if kind_has_trigger(priced.kind):
+            _check_price("trigger price", priced.trigger_price, instrument, band)
+            _check_trigger(priced, instrument, last=instrument.price(self._state["last"][id_]))
+        if ticket.side is Side.SELL and ticket.product == DELIVERY:
+            self._check_held(ticket, replaces)
+
+    def _check_held(self, ticket: Ticket, replaces: BookOrder | None) -> None:
+        sellable = self._account.sellable(ticket.exchange, ticket.symbol) + (replaces.filled if replaces else ZERO)
+        line = (ticket.exchange, ticket.symbol, ticket.product, ticket.side)
+        for order in self._book.orders():
+            other = order.ticket
+            is_same = (other.exchange, other.symbol, other.product, other.side) == line
+            if is_same and not order.is_ended and (replaces is None or order.order_id != replaces.order_id):
+                sellable -= order.pending
+        if ticket.quantity > sellable:
+            raise Refusal(
+                "holding", f"Insufficient stock holding. {ticket.quantity} quantity exceeds {max(sellable, ZERO)}."
+            )
+
+
 def check_session(now: int, *, opens_at: int, closes_at: int) -> None:
     """Raise Refusal outside the session [opens_at, closes_at)."""
     if not opens_at <= now < closes_at:
         raise Refusal("order", CLOSED)
-
-
-def find(universe: Universe, ticket: Ticket) -> Instrument:
-    """Return the tradable instrument of a ticket. Raises Refusal."""
-    if ticket.symbol not in universe or universe.get(ticket.symbol).exchange != ticket.exchange:
-        raise Refusal("input", "The instrument you are placing an order for has either expired or does not exist.")
-    instrument = universe.get(ticket.symbol)
-    if not instrument.is_tradable:
-        raise Refusal("input", f"Trading in {ticket.symbol} is not allowed: it is an index.")
-    return instrument
-
-
-def check(ticket: Ticket, instrument: Instrument, *, last: Decimal, lower: Decimal, upper: Decimal) -> None:
-    """Raise Refusal for the first rule of form or price that a ticket breaks; `lower`..`upper` are circuit limits,
-    0 where there are none, `last` the last price, 0 before the first trade."""
-    _check_form(ticket, instrument)
-    if kind_needs_protection(ticket.kind) and not (ticket.protection_pct and 0 < ticket.protection_pct <= 100):
-        raise Refusal("input", NEEDS_PROTECTION)
-    if kind_has_price(ticket.kind):
-        _check_price("price", ticket.price, instrument, lower=lower, upper=upper)
-    if kind_has_trigger(ticket.kind):
-        _check_price("trigger price", ticket.trigger_price, instrument, lower=lower, upper=upper)
-        _check_trigger(ticket, instrument, last=last)
-
-
-def check_sellable(ticket: Ticket, sellable: Decimal) -> None:
-    """Raise Refusal for a delivery sale of more than is held."""
-    if ticket.side is Side.SELL and ticket.product == "CNC" and ticket.quantity > sellable:
-        raise Refusal(
-            "holding", f"Insufficient stock holding. {ticket.quantity} quantity exceeds {max(sellable, Decimal(0))}."
-        )
 
 
 def check_changeable(order: BookOrder, *, verb: str, request: BookStatus | None) -> None:
@@ -97,7 +123,8 @@ def _check_form(ticket: Ticket, instrument: Instrument) -> None:
         raise Refusal("input", f"Invalid `tag`: it should be alphanumeric, at most {TAG_LENGTH} characters.")
 
 
-def _check_price(name: str, price: Decimal | None, instrument: Instrument, *, lower: Decimal, upper: Decimal) -> None:
+def _check_price(name: str, price: Decimal | None, instrument: Instrument, band: tuple[Decimal, Decimal]) -> None:
+    lower, upper = band
     if price is None or not price.is_finite() or price <= 0:
         raise Refusal("input", f"Invalid `{name.replace(' ', '_')}`: it should be above zero.")
     if not instrument.is_on_tick(price):

@@ -19,17 +19,18 @@ import numpy as np
 from tradebot.clock import Clock
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.market import Ints
-from tradebot.domain.order import ZERO, OrderKind, Side, Validity
-from tradebot.exchange import admission
-from tradebot.exchange.account import DELIVERY, Account, Holding, Mark, reserve_price
+from tradebot.domain.order import ZERO, OrderKind, Validity
+from tradebot.exchange.account import Account, Holding, Mark
+from tradebot.exchange.admission import Counter, check_changeable, check_modification, check_session
 from tradebot.exchange.agenda import Agenda
 from tradebot.exchange.book import OrderBook
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.floor import LAPSED, Floor, changed
 from tradebot.exchange.latency import Latency
+from tradebot.exchange.margin import reserve_price
 from tradebot.exchange.resumption import day_of, read_past
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, PriceSource, Snapshots, latest
-from tradebot.exchange.ticket import BookOrder, BookStatus, Ticket, TradeRow, kind_has_trigger
+from tradebot.exchange.ticket import BookOrder, BookStatus, Ticket, TradeRow
 
 POLL_S = 0.005  # how often `run` looks at the clock: what an order waits for it at most, beside its latency
 
@@ -77,6 +78,7 @@ class Exchange:
             self.account = past.account
             self.account.roll(day)
             self._book.restore(past.versions, past.trades)
+        self._counter = Counter(source, self.state, self._book, self.account)
         self._log.write(
             "session",
             account=self.account_id,
@@ -98,10 +100,9 @@ class Exchange:
         Raises Refusal for what the counter refuses at once; a lack of funds is found later and ends it REJECTED.
         """
         now = self._now()
-        admission.find(self.universe, ticket)
-        self._check_session(now)
-        self._check(ticket)
-        admission.check_sellable(ticket, self._sellable(ticket))
+        self._counter.check_known(ticket)
+        self._check_open(now)
+        self._counter.check(ticket)
         order = BookOrder(
             order_id=self._book.next_order_id(),
             exchange_order_id="",
@@ -139,7 +140,7 @@ class Exchange:
         given to a market order makes it a limit order. Raises Refusal.
         """
         now, seen = self._now(), self._book.get(order_id)
-        admission.check_changeable(seen, verb="modified", request=self._book.request_of(order_id))
+        check_changeable(seen, verb="modified", request=self._book.request_of(order_id))
         wishes = {
             "price": price,
             "trigger_price": trigger_price,
@@ -150,10 +151,9 @@ class Exchange:
         }
         changes = {name: value for name, value in wishes.items() if value is not None}
         ticket = changed(seen.ticket, changes)
-        self._check_session(now)
-        admission.check_modification(seen, ticket)
-        self._check(ticket, was_triggered=seen.triggered)
-        admission.check_sellable(ticket, self._sellable(ticket, without=order_id) + seen.filled)
+        self._check_open(now)
+        check_modification(seen, ticket)
+        self._counter.check(ticket, replaces=seen)
         counted = msgspec.structs.replace(seen, modifications=seen.modifications + 1, reason="")
         self._ask(counted, BookStatus.MODIFY_VALIDATING, now)
         asked = self._ask(counted, BookStatus.MODIFYING, now)
@@ -163,7 +163,7 @@ class Exchange:
     def cancel(self, order_id: str) -> BookOrder:
         """Ask to cancel a working order and return it as CANCEL PENDING; it may fill meanwhile. Raises Refusal."""
         now, seen = self._now(), self._book.get(order_id)
-        admission.check_changeable(seen, verb="cancelled", request=self._book.request_of(order_id))
+        check_changeable(seen, verb="cancelled", request=self._book.request_of(order_id))
         asked = self._ask(seen, BookStatus.CANCELLING, now)
         self._send(now, partial(self._arrived, order_id, BookStatus.CANCELLING, {}))
         return asked
@@ -248,39 +248,9 @@ class Exchange:
         for name in SNAPSHOT_COLUMNS:
             self.state[name][snapshots.ids] = getattr(snapshots, name)
 
-    def _check_session(self, now: int) -> None:
-        opens_at, closes_at = self.source.opens_at, self.source.closes_at
+    def _check_open(self, now: int) -> None:
         is_over = self._floor.is_closed or self._has_ended
-        admission.check_session(closes_at if is_over else now, opens_at=opens_at, closes_at=closes_at)
-
-    def _check(self, ticket: Ticket, *, was_triggered: bool = False) -> None:
-        id_ = self.universe.id(ticket.symbol)
-        instrument = self.universe[id_]
-        if was_triggered and kind_has_trigger(ticket.kind):
-            # The trigger has done its work: only the limit, or the protection, that it set free is still checked.
-            free = OrderKind.LIMIT if ticket.price is not None else OrderKind.MARKET
-            ticket = msgspec.structs.replace(ticket, kind=free)
-        admission.check(
-            ticket,
-            instrument,
-            last=instrument.price(self.state["last"][id_]),
-            lower=instrument.price(self.source.lower_circuit[id_]),
-            upper=instrument.price(self.source.upper_circuit[id_]),
-        )
-
-    def _sellable(self, ticket: Ticket, *, without: str = "") -> Decimal:
-        selling = ZERO
-        if ticket.side is Side.SELL and ticket.product == DELIVERY:
-            key = (ticket.exchange, ticket.symbol, ticket.product, ticket.side)
-            for order in self._book.orders():
-                other = order.ticket
-                if (
-                    not order.is_ended
-                    and order.order_id != without
-                    and (other.exchange, other.symbol, other.product, other.side) == key
-                ):
-                    selling += order.pending
-        return self.account.sellable(ticket.exchange, ticket.symbol) - selling
+        check_session(now, opens_at=self.source.opens_at, closes_at=0 if is_over else self.source.closes_at)
 
     def _funds(self, order: BookOrder) -> str:
         price = reserve_price(order, self._mark(order.ticket.symbol).last)

@@ -24,7 +24,6 @@ class Checkpoints:
         self._wishes: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal-checkpoints", daemon=True)
         self.is_idle = True
-        self.behind = 0  # pages of the log that the last checkpoint left uncopied
         self.error: sqlite3.Error | None = None
         self._thread.start()
 
@@ -42,13 +41,12 @@ class Checkpoints:
     def _run(self) -> None:
         while self._wishes.get():
             try:
-                self.behind = checkpoint(self._connection)
+                checkpoint(self._connection)
             except sqlite3.Error as error:
                 self.error = error
             self.is_idle = True
 
 
-def checkpoint(connection: sqlite3.Connection) -> int:
-    """Copy what can be copied without waiting for anybody; returns the pages left. Raises sqlite3.Error."""
-    _, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    return max(0, int(pages) - int(copied))
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Copy what can be copied without waiting for anybody. Raises sqlite3.Error."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

@@ -32,7 +32,6 @@ GROUP_ROWS = 4_096  # rows of one commit at most, so that the first of a long qu
 STATEMENT_ROWS = 64  # rows of one INSERT; a group this small is one statement and one implicit transaction
 PAGE_BYTES = 4_096
 CHECKPOINT_PAGES = 1_000  # 4 MB of log between two checkpoints
-LOG_PAGES = 16_384  # 64 MB: a log that checkpoints beside the writer cannot catch up with is copied by the writer
 
 INSERT = "INSERT INTO rows (seq, run, at, wall, kind, prev, hash, body) VALUES "
 PLACES = "(?, ?, ?, ?, ?, ?, ?, ?)"
@@ -86,6 +85,9 @@ class Journal:
         self._thread.start()
         try:
             await self._opened
+        except StateError:
+            await self._ended
+            raise
         except BaseException:
             self._queue.put(None)
             raise
@@ -249,7 +251,8 @@ class Journal:
         return connection, checkpoints
 
     def _serve(self, connection: sqlite3.Connection, checkpoints: Checkpoints) -> None:
-        pages = 0  # written since the last checkpoint was asked for, about
+        pages = 0  # written since the last checkpoint, about
+        overlapped = False  # did rows come while the log was copied
         while (group := self._take()) is not None:
             was_idle = checkpoints.is_idle
             if group:
@@ -257,12 +260,16 @@ class Journal:
                 self._post(self._committed, group)
             if checkpoints.error is not None:
                 raise checkpoints.error
-            if was_idle and pages > CHECKPOINT_PAGES:
+            if not was_idle:
+                overlapped = True
+            elif overlapped:
+                # The few rows that came in between are copied here, where no further ones can come; or else, under a
+                # steady load, the log would never be copied whole and never start anew.
+                checkpoint(connection)
+                pages, overlapped = 0, False
+            elif pages > CHECKPOINT_PAGES:
                 pages = 0
-                if checkpoints.behind > LOG_PAGES:
-                    checkpoints.behind = checkpoint(connection)
-                else:
-                    checkpoints.ask()
+                checkpoints.ask()
 
     def _take(self) -> list[Queued] | None:
         row = self._queue.get()

@@ -128,6 +128,8 @@ def outcome(future: asyncio.Future[Any], within_s: float) -> Any:
     if not future.done():
         future.cancel()
         raise Lost(f"passed its time limit of {within_s:g} s")
+    if future.cancelled():  # its process was killed while the job still waited
+        raise Lost("died")
     try:
         return future.result()
     except BrokenExecutor as fault:

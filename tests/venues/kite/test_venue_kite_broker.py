@@ -21,8 +21,8 @@ from tradebot.clock import SECOND, ManualClock, WallClock, from_iso
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
 from tradebot.errors import AccessDenied, DataError, LinkLost, OutcomeUnknown
-from tradebot.venues.kite.answers import Verdict, classify
-from tradebot.venues.kite.broker import ACCESS_DENIED, KiteBroker
+from tradebot.venues.kite.answers import ACCESS_DENIED, Verdict, classify
+from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.profile import LIMITS
 from tradebot.venues.kite.rest import Timeouts
 from tradebot.venues.kite.venue import KiteVenue

@@ -9,7 +9,6 @@ from typing import Any
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import OrderKind
-from tradebot.exchange.account import LEVERAGED
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faces.kite_records import (
     charges_record,
@@ -30,9 +29,11 @@ from tradebot.exchange.faces.kite_wire import (
     parse_variety,
     required,
 )
+from tradebot.exchange.margin import Reservation, blocked_by
+from tradebot.exchange.position import Lots
 from tradebot.exchange.ticket import BookOrder, Ticket
 from tradebot.markets.calendar import day_of
-from tradebot.markets.charges import Segment, charges, segment_of
+from tradebot.markets.charges import charges, segment_of
 
 UNKNOWN_INSTRUMENT = (
     "The instrument you are placing an order for has either expired or does not exist. "
@@ -139,9 +140,8 @@ class KiteDesk:
         instrument, last = self._instrument(params)
         ticket = self._estimate(params, instrument, last)
         price = ticket.price or ticket.trigger_price or last
-        value = ticket.quantity * price
-        is_leveraged = segment_of(instrument.kind, ticket.product) is not Segment.DELIVERY
-        total = value * LEVERAGED if is_leveraged else value
+        alone = [Reservation(ticket.side, ticket.quantity, price)]
+        total = blocked_by(Lots(), alone, product=ticket.product, kind=instrument.kind).used
         return {
             "type": "equity",
             "tradingsymbol": ticket.symbol,
@@ -154,7 +154,7 @@ class KiteDesk:
             "cash": 0,
             "var": number(total),
             "pnl": {"realised": 0, "unrealised": 0},
-            "leverage": number(1 / LEVERAGED) if is_leveraged else 1,
+            "leverage": number(ticket.quantity * price / total) if total else 1,
             "charges": self._charges(ticket, instrument, price),
             "total": number(total),
         }

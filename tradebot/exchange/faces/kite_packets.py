@@ -1,4 +1,4 @@
-"""Columns of the exchange to Kite's binary ticker frames: one numpy structured array per mode, no loop over packets.
+"""Columns of the exchange to Kite's binary ticker frames: one numpy matrix per mode, no loop over packets.
 
 A frame is `u16 count`, then count times (`u16 length`, body), all big-endian; prices are int32 paise, times UNIX
 seconds UTC. For example an ltp packet of INFY (token 408065) at 1573.15: `0008 00063a01 00026683`.
@@ -20,25 +20,15 @@ from tradebot.domain.market import Ints
 # 500 full packets are 93 kB: well under the 1 MiB message limit that websocket clients set by default.
 PACKETS_PER_FRAME = 500
 HEARTBEAT = b"\x00"
-U32_MAX = 2**32 - 1
+U32_MAX, U16_MAX = 2**32 - 1, 2**16 - 1
 
-LEVEL = [("quantity", ">u4"), ("price", ">u4"), ("orders", ">u2"), ("pad", ">u2")]
-LTP = [("length", ">u2"), ("token", ">u4"), ("last", ">i4")]
-QUOTE = [
-    *LTP, ("last_quantity", ">u4"), ("average", ">i4"), ("volume", ">u4"), ("buy_quantity", ">u4"),
-    ("sell_quantity", ">u4"), ("open", ">i4"), ("high", ">i4"), ("low", ">i4"), ("previous_close", ">i4"),
-]  # fmt: skip
-FULL = [
-    *QUOTE, ("traded_at", ">u4"), ("oi", ">u4"), ("oi_high", ">u4"), ("oi_low", ">u4"), ("stamp", ">u4"),
-    ("bids", LEVEL, (5,)), ("asks", LEVEL, (5,)),
-]  # fmt: skip
-INDEX_QUOTE = [
-    *LTP, ("high", ">i4"), ("low", ">i4"), ("open", ">i4"), ("previous_close", ">i4"), ("change", ">i4"),
-]  # fmt: skip
-INDEX_FULL = [*INDEX_QUOTE, ("stamp", ">u4")]
-
-PRICES = ("last", "average", "open", "high", "low", "previous_close")
-SIZES = ("last_quantity", "volume", "buy_quantity", "sell_quantity")
+# The 4-byte fields that follow the token, in the order of the wire.
+LTP = ("last",)
+QUOTE = (
+    "last", "last_quantity", "average", "volume", "buy_quantity", "sell_quantity", "open", "high", "low",
+    "previous_close",
+)  # fmt: skip
+INDEX_QUOTE = ("last", "high", "low", "open", "previous_close")
 
 Column = Callable[[str], Ints]
 Modes = npt.NDArray[np.int8]
@@ -55,15 +45,6 @@ class Mode(IntEnum):
 
 
 MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
-# (mode, whether for an index) -> packet with its length in front
-PACKETS: dict[tuple[Mode, bool], np.dtype[np.void]] = {
-    (Mode.LTP, False): np.dtype(LTP),
-    (Mode.QUOTE, False): np.dtype(QUOTE),
-    (Mode.FULL, False): np.dtype(FULL),
-    (Mode.LTP, True): np.dtype(LTP),
-    (Mode.QUOTE, True): np.dtype(INDEX_QUOTE),
-    (Mode.FULL, True): np.dtype(INDEX_FULL),
-}
 
 
 class Packets:
@@ -86,50 +67,62 @@ class Packets:
         `column(name)` is a column of a snapshot or of the exchange's state; `rows` index it, `ids` are the instruments
         of those rows and `modes` their modes, all of shape (n,). Packets of one instrument keep their order.
         """
-        is_index = self._is_index[ids] if self._has_indices else None
         parts = []
-        for (mode, index), dtype in PACKETS.items():
+        is_index = self._is_index[ids] if self._has_indices else None
+        for mode in (Mode.LTP, Mode.QUOTE, Mode.FULL):
             chosen = modes == mode
-            if is_index is not None:
-                chosen &= is_index == index
-            elif index:
+            if not chosen.any():
                 continue
-            if chosen.any():
-                parts.append(self._fill(dtype, column, rows[chosen], ids[chosen], mode=mode, is_index=index))
+            if is_index is None:
+                parts.append(_packets(self._words(column, rows[chosen], ids[chosen], mode)))
+                continue
+            for index, words in ((False, self._words), (True, self._index_words)):
+                if (some := chosen & (is_index == index)).any():
+                    parts.append(_packets(words(column, rows[some], ids[some], mode)))
         if sum(map(len, parts)) <= PACKETS_PER_FRAME:
             return [_frame(*parts)] if parts else []
         return [
             _frame(part[at : at + PACKETS_PER_FRAME]) for part in parts for at in range(0, len(part), PACKETS_PER_FRAME)
         ]
 
-    def _fill(
-        self, dtype: np.dtype[np.void], column: Column, rows: Ints, ids: Ints, *, mode: Mode, is_index: bool
-    ) -> npt.NDArray[np.void]:
-        out = np.zeros(len(rows), dtype)
-        names = dtype.names or ()
-        out["length"] = dtype.itemsize - 2
-        out["token"] = self.tokens[ids]
-        for name in PRICES:
-            if name in names:
-                out[name] = column(name)[rows]
-        for name in SIZES:
-            if name in names:
-                out[name] = np.minimum(column(name)[rows], U32_MAX)
-        if is_index and mode is not Mode.LTP:
-            out["change"] = column("last")[rows] - column("previous_close")[rows]
+    # Both return packet bodies as rows of 4-byte words: every field of the protocol is one, or two halves of one.
+
+    def _words(self, column: Column, rows: Rows, ids: Rows, mode: Mode) -> Ints:
+        names = LTP if mode is Mode.LTP else QUOTE
+        words = np.array([self.tokens[ids], *(column(name)[rows] for name in names)]).T
+        if mode is not Mode.FULL:
+            return words
+        stamps = _unix(column, rows)
+        zeros = np.zeros_like(stamps)
+        times = np.array([stamps, zeros, zeros, zeros, stamps]).T  # last trade, open interest and its range, exchange
+        return np.hstack([words, times, _depth(column, rows, "bid"), _depth(column, rows, "ask")])
+
+    def _index_words(self, column: Column, rows: Rows, ids: Rows, mode: Mode) -> Ints:
+        words = [self.tokens[ids], *(column(name)[rows] for name in (LTP if mode is Mode.LTP else INDEX_QUOTE))]
+        if mode is not Mode.LTP:
+            words.append(column("last")[rows] - column("previous_close")[rows])
         if mode is Mode.FULL:
-            out["stamp"] = np.maximum(column("stamps")[rows] // SECOND, 0)
-            if not is_index:
-                out["traded_at"] = out["stamp"]
-                _fill_depth(out["bids"], column, rows, side="bid")
-                _fill_depth(out["asks"], column, rows, side="ask")
-        return out
+            words.append(_unix(column, rows))
+        return np.array(words).T
 
 
-def _fill_depth(levels: npt.NDArray[np.void], column: Column, rows: Ints, *, side: str) -> None:
-    levels["price"] = column(f"{side}s")[rows]
-    levels["quantity"] = np.minimum(column(f"{side}_quantities")[rows], U32_MAX)
-    levels["orders"] = np.minimum(column(f"{side}_orders")[rows], 0xFFFF)
+def _unix(column: Column, rows: Rows) -> Ints:
+    return np.maximum(column("stamps")[rows] // SECOND, 0)
+
+
+def _depth(column: Column, rows: Rows, side: str) -> Ints:
+    quantities, prices = column(f"{side}_quantities")[rows], column(f"{side}s")[rows]
+    orders = np.minimum(column(f"{side}_orders")[rows], U16_MAX) << 16  # the upper half; the lower is padding
+    return np.stack([quantities, prices, orders], axis=2).reshape(len(rows), -1)
+
+
+def _packets(words: Ints) -> npt.NDArray[np.void]:
+    count, width = words.shape
+    out = np.empty(count, [("length", ">u2"), ("body", ">u4", (width,))])
+    out["length"] = width * 4
+    # A cast takes the low 32 bits, which is also how a negative change is written.
+    out["body"] = np.minimum(words, U32_MAX)
+    return out
 
 
 def _frame(*parts: npt.NDArray[np.void]) -> bytes:

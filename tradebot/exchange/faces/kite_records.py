@@ -1,33 +1,18 @@
-"""The exchange's rows as Kite's JSON objects: orders, trades, positions, funds, quotes, candles, instruments."""
+"""The exchange's rows as Kite's JSON objects: orders, trades, positions, holdings, funds, charges."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
-from tradebot.clock import SECOND
-from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market import Ints, Series
 from tradebot.domain.order import ZERO
 from tradebot.exchange.account import Holding, Margins
 from tradebot.exchange.faces.kite_wire import number, stamp
-from tradebot.exchange.limits import DAY, IST_OFFSET
 from tradebot.exchange.position import PositionRow
 from tradebot.exchange.ticket import BookOrder, TradeRow
 from tradebot.markets.charges import Charges
 
 Json = dict[str, Any]
-
-INSTRUMENT_COLUMNS = (
-    "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike", "tick_size",
-    "lot_size", "instrument_type", "segment", "exchange",
-)  # fmt: skip
-KINDS = {InstrumentKind.FUTURE: "FUT", InstrumentKind.OPTION: "CE"}
 
 
 def order_record(order: BookOrder, *, account_id: str, token: int) -> Json:
@@ -218,88 +203,3 @@ def charges_record(bill: Charges) -> Json:
         "gst": {"igst": gst, "cgst": 0, "sgst": 0, "total": gst},
         "total": number(bill.total),
     }
-
-
-def ltp_record(instrument: Instrument, state: dict[str, Ints], row: int) -> Json:
-    """Return one value of /quote/ltp."""
-    return {"instrument_token": instrument.token, "last_price": _price(instrument, state["last"][row])}
-
-
-def ohlc_record(instrument: Instrument, state: dict[str, Ints], row: int) -> Json:
-    """Return one value of /quote/ohlc; `close` is yesterday's."""
-    names = {"open": "open", "high": "high", "low": "low", "close": "previous_close"}
-    prices = {name: _price(instrument, state[column][row]) for name, column in names.items()}
-    return {**ltp_record(instrument, state, row), "ohlc": prices}
-
-
-def quote_record(
-    instrument: Instrument, state: dict[str, Ints], row: int, *, lower_circuit: int, upper_circuit: int
-) -> Json:
-    """Return one value of /quote."""
-    at = stamp(int(state["stamps"][row]))
-    depth = {
-        name: [
-            {"price": _price(instrument, price), "quantity": int(quantity), "orders": int(orders)}
-            for price, quantity, orders in zip(
-                state[f"{side}s"][row], state[f"{side}_quantities"][row], state[f"{side}_orders"][row], strict=True
-            )
-        ]
-        for name, side in (("buy", "bid"), ("sell", "ask"))
-    }
-    return {
-        **ohlc_record(instrument, state, row),
-        "timestamp": at,
-        "last_trade_time": at,
-        "last_quantity": int(state["last_quantity"][row]),
-        "average_price": _price(instrument, state["average"][row]),
-        "volume": int(state["volume"][row]),
-        "buy_quantity": int(state["buy_quantity"][row]),
-        "sell_quantity": int(state["sell_quantity"][row]),
-        "net_change": _price(instrument, state["last"][row] - state["previous_close"][row]),
-        "oi": 0,
-        "oi_day_high": 0,
-        "oi_day_low": 0,
-        "lower_circuit_limit": _price(instrument, lower_circuit),
-        "upper_circuit_limit": _price(instrument, upper_circuit),
-        "depth": depth,
-    }
-
-
-def candles(series: Series, instrument: Instrument, *, with_oi: bool) -> list[list[Any]]:
-    """Return rows `["2017-12-15T09:15:00+0530", o, h, l, c, v(, oi)]`; day candles are stamped at midnight."""
-    starts = (series.starts + IST_OFFSET) // SECOND
-    if series.interval >= DAY:
-        starts = starts // 86_400 * 86_400
-    stamps = np.datetime_as_string(starts.astype("datetime64[s]"), unit="s")
-    scale = 10**instrument.price_decimals
-    columns = [
-        [f"{text}+0530" for text in stamps.tolist()],
-        *((column / scale).tolist() for column in (series.open, series.high, series.low, series.close)),
-        series.volume.tolist(),
-    ]
-    if with_oi:
-        columns.append([0] * len(series))
-    return [list(row) for row in zip(*columns, strict=True)]
-
-
-def instruments_csv(universe: Universe, exchange: str | None) -> bytes:
-    """Return the instruments of one exchange (None: of all) as Kite's CSV, header always included."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(INSTRUMENT_COLUMNS)
-    writer.writerows(_instrument_rows(i for i in universe if exchange in (None, i.exchange)))
-    return out.getvalue().encode()
-
-
-def _instrument_rows(instruments: Iterable[Instrument]) -> Iterable[tuple[Any, ...]]:
-    for i in instruments:
-        is_index = i.kind is InstrumentKind.INDEX
-        yield (
-            i.token, i.token >> 8, i.symbol, i.name or i.symbol, "0.0", "", "0.0",
-            "0" if is_index else i.tick_size, i.lot_size, KINDS.get(i.kind, "EQ"),
-            "INDICES" if is_index else i.exchange, i.exchange,
-        )  # fmt: skip
-
-
-def _price(instrument: Instrument, units: int | np.int64) -> int | float:
-    return number(instrument.price(int(units)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,18 +66,19 @@ class Connection:
             frame = orjson.loads(text)
             action, value = frame["a"], frame["v"]
             mode, tokens = value if action == "mode" else ("quote", value)
-            wanted = [int(token) for token in tokens]
             chosen = MODES[mode]
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError):
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            tokens = chosen = None
+        if chosen is None or not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
             self.note({"type": "error", "data": "Invalid control frame."})
             return
         if action == "subscribe":
-            self._subscribe(wanted)
+            self._subscribe(tokens)
         elif action == "unsubscribe":
-            self._modes[self._known(wanted)] = Mode.NONE
-            self._unlisted.difference_update(wanted)
+            self._modes[self._known(tokens)] = Mode.NONE
+            self._unlisted.difference_update(tokens)
         elif action == "mode":
-            rows = self._known(wanted)
+            rows = self._known(tokens)
             rows = rows[self._modes[rows] != Mode.NONE]
             self._modes[rows] = chosen
             self._send_state(rows)
@@ -93,7 +95,7 @@ class Connection:
             self._stale[snapshots.ids[modes != Mode.NONE]] = True
             return
         rows = np.flatnonzero(modes)
-        column: Callable[[str], Ints] = lambda name: getattr(snapshots, name)  # noqa: E731
+        column = partial(getattr, snapshots)
         self._queue(self._packets.render(column, rows=rows, ids=snapshots.ids[rows], modes=modes[rows]))
 
     def note(self, message: Json) -> None:
@@ -189,7 +191,7 @@ class KiteTicker:
         try:
             await socket.prepare(request)
             async with asyncio.TaskGroup() as tasks:
-                is_alive: Callable[[], bool] = lambda: self._sessions.is_alive(api_key, token)  # noqa: E731
+                is_alive = partial(self._sessions.is_alive, api_key, token)
                 sender = tasks.create_task(_send(socket, connection, is_alive), name="kite ticker sender")
                 async for message in socket:
                     if message.type is WSMsgType.TEXT:

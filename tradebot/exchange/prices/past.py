@@ -54,7 +54,6 @@ class Past:
         counter = (ordinals[:, None] * SLOTS + np.arange(minutes)).astype(np.uint64)
         path = self._path(id_, counter, np.log(opens), np.log(closes))
         close = np.maximum(np.rint(np.exp(path) / tick).astype(np.int64), 1) * tick
-        close[:, -1] = closes
         first = np.maximum(np.rint(opens / tick).astype(np.int64), 1) * tick
         open_ = np.concatenate([first[:, None], close[:, :-1]], axis=1)
         wick = noise.draw(t.keys[id_ : id_ + 1], counter, CHANNEL_WICK)

@@ -148,7 +148,7 @@ class RecordedTicks:
         at = self._times(t.stamps, plausible)
         # Sound rows move the price; the others are streamed, and the invented book does not follow them.
         newest = np.maximum.accumulate(np.where(plausible, t.stamps, 0))
-        is_sound = (plausible | True) & (t.stamps == newest) & (t.prices > 0)
+        is_sound = plausible & (t.stamps == newest) & (t.prices > 0)
         sound = _carried(t.prices, is_sound)
         peak = np.maximum.accumulate(np.where(is_sound, t.volumes, 0))
         # The volume of the first row was traded before the recording began: nobody may share in it.

@@ -36,6 +36,8 @@ class Sanity(Rule):
 
     def check(self, request: OrderRequest, view: View) -> str | None:
         quantity, instrument = request.quantity, view.instrument
+        if quantity == 0:
+            return f"the size is 0: risk.order_notional does not pay one lot of {instrument.lot_size}"
         if not (quantity.is_finite() and quantity > 0 and instrument.is_on_lot(quantity)):
             return f"quantity {quantity} is not a positive multiple of lot {instrument.lot_size}"
         wants_price = request.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)

@@ -11,7 +11,10 @@ from enum import StrEnum
 from typing import Any
 
 from tradebot.domain.message import Message
+from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.kite.fields import WireError, clean, decode
+from tradebot.venues.link import Throttled
+from tradebot.venues.venue import Accepted, Refused, Reply
 
 
 class Verdict(StrEnum):
@@ -32,6 +35,8 @@ class Answer(Message, frozen=True):
     message: str = ""
 
 
+VENUE_ORDER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+ACCESS_DENIED = "AccessDenied"  # the code of a Refused that only a person can mend: session, address, permission
 DENIALS = frozenset({"TokenException", "PermissionException", "PermissionError", "TwoFAException"})
 REFUSALS = frozenset({"OrderException", "InputException", "MarginException", "HoldingException", "UserException"})
 NO_SUCH_ROUTE = (404, 405, 410)
@@ -78,3 +83,40 @@ def _verdict(status: int, name: str, message: str) -> Verdict:
     if name in REFUSALS or status in NO_SUCH_ROUTE:
         return Verdict.REFUSED
     return Verdict.UNKNOWN
+
+
+def reply_of(answer: Answer, venue_order_id: str = "") -> Reply:
+    """Return what an answer says of a write, for `venue_order_id` if that is known. Raises OutcomeUnknown.
+
+    A denial is a `Refused` of code `AccessDenied`: nothing happened, and only a person can mend it.
+    """
+    match answer.verdict:
+        case Verdict.DONE:
+            found = answer.data.get("order_id") if isinstance(answer.data, dict) else None
+            if not isinstance(found, str) or not VENUE_ORDER_ID.fullmatch(found):
+                raise OutcomeUnknown("Kite says success without an order id")
+            if venue_order_id and found != venue_order_id:
+                raise OutcomeUnknown(f"Kite answered for order {found} instead of {venue_order_id}")
+            return Accepted(venue_order_id=found)
+        case Verdict.REFUSED:
+            return Refused(reason=answer.message, code=answer.error_type or str(answer.status))
+        case Verdict.DENIED:
+            return Refused(reason=answer.message, code=ACCESS_DENIED)
+        case Verdict.THROTTLED:
+            return Refused(reason=answer.message, code="429")
+        case Verdict.UNKNOWN:
+            raise OutcomeUnknown(_what(answer))
+
+
+def failure_of(path: str, answer: Answer) -> LinkLost | AccessDenied:
+    """Return the error of a read of `path` that was not DONE."""
+    if answer.verdict is Verdict.DENIED:
+        return AccessDenied(
+            f"Kite denies access: {_what(answer)}; log in again, or check the plan and the app's address"
+        )
+    kind = Throttled if answer.verdict is Verdict.THROTTLED else LinkLost
+    return kind(f"GET {path}: {_what(answer)}")
+
+
+def _what(answer: Answer) -> str:
+    return f"{answer.error_type}: {answer.message}" if answer.error_type else answer.message

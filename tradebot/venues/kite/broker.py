@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
@@ -18,8 +17,8 @@ from tradebot.clock import IST, SECOND, Clock, iso
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import QUOTE_COLUMNS, Quotes, Series
 from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
-from tradebot.errors import AccessDenied, DataError, LinkLost, OutcomeUnknown
-from tradebot.venues.kite.answers import Answer, Verdict, classify
+from tradebot.errors import DataError, LinkLost, OutcomeUnknown
+from tradebot.venues.kite.answers import VENUE_ORDER_ID, Verdict, classify, failure_of, reply_of
 from tradebot.venues.kite.profile import CANDLES, DAY, KITE, LIMITS, QUOTES_PER_REQUEST
 from tradebot.venues.kite.rest import NeverSent, RestLink, Timeouts
 from tradebot.venues.kite.wire import (
@@ -36,13 +35,10 @@ from tradebot.venues.kite.wire import (
     render_order,
 )
 from tradebot.venues.limiter import Limiter
-from tradebot.venues.link import Throttled
-from tradebot.venues.venue import Accepted, NotSent, Profile, Refused, Reply
+from tradebot.venues.venue import NotSent, Profile, Reply
 
 Parsed = TypeVar("Parsed")
 
-VENUE_ORDER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-ACCESS_DENIED = "AccessDenied"  # the code of a Refused that only a person can mend: session, address, permission
 LONGEST_QUERY = 7000  # bytes of a request line; many servers stop at 8,190
 WRITE_BYTES = 1 << 20
 BOOK_BYTES = 16 << 20  # 5,000 orders of the day are about 5 MB
@@ -207,7 +203,7 @@ class KiteBroker:
             return NotSent(reason=str(error))
         except LinkLost as error:
             raise OutcomeUnknown(str(error)) from error
-        return _reply(classify(status, body), venue_order_id)
+        return reply_of(classify(status, body), venue_order_id)
 
     async def _read(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
         return _parsed(path, await self._get(path, kind="query"), parse)
@@ -231,54 +227,22 @@ class KiteBroker:
         path = f"/instruments/{exchange}"
         status, body = await self._get(path, kind="query", total_s=self._link.timeouts.dump_s, largest=DUMP_BYTES)
         if status != 200:
-            raise _unreadable(path, classify(status, body))
+            raise failure_of(path, classify(status, body))
         try:
             return body.decode()
         except UnicodeDecodeError as error:
             raise LinkLost(f"GET {path}: {error}") from error
 
 
-def _reply(answer: Answer, venue_order_id: str) -> Reply:
-    match answer.verdict:
-        case Verdict.DONE:
-            found = answer.data.get("order_id") if isinstance(answer.data, dict) else None
-            if not isinstance(found, str) or not VENUE_ORDER_ID.fullmatch(found):
-                raise OutcomeUnknown("Kite says success without an order id")
-            if venue_order_id and found != venue_order_id:
-                raise OutcomeUnknown(f"Kite answered for order {found} instead of {venue_order_id}")
-            return Accepted(venue_order_id=found)
-        case Verdict.REFUSED:
-            return Refused(reason=answer.message, code=answer.error_type or str(answer.status))
-        case Verdict.DENIED:
-            return Refused(reason=answer.message, code=ACCESS_DENIED)
-        case Verdict.THROTTLED:
-            return Refused(reason=answer.message, code="429")
-        case Verdict.UNKNOWN:
-            raise OutcomeUnknown(_what(answer))
-
-
 def _parsed(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:
     answer = classify(*got)
     if answer.verdict is not Verdict.DONE:
-        raise _unreadable(path, answer)
+        raise failure_of(path, answer)
     try:
         return parse(answer.data)
     except WireError as error:
         # A book that cannot be read whole is no book: less than all of it would look like a flat account.
         raise LinkLost(f"GET {path}: {error}") from error
-
-
-def _unreadable(path: str, answer: Answer) -> LinkLost | AccessDenied:
-    if answer.verdict is Verdict.DENIED:
-        return AccessDenied(
-            f"Kite denies access: {_what(answer)}; log in again, or check the plan and the app's address"
-        )
-    kind = Throttled if answer.verdict is Verdict.THROTTLED else LinkLost
-    return kind(f"GET {path}: {_what(answer)}")
-
-
-def _what(answer: Answer) -> str:
-    return f"{answer.error_type}: {answer.message}" if answer.error_type else answer.message
 
 
 def _search(dump: str, wanted: AbstractSet[str]) -> tuple[list[Instrument], dict[str, str]]:

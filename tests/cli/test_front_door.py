@@ -1,0 +1,81 @@
+"""The front door of the repository: make targets, pinned versions, and the script that accepts a change."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from tradebot import __main__
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def planned(*args: str) -> str:
+    return subprocess.run(["make", "-n", *args], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("verb", __main__.VERBS)
+def test_every_verb_is_a_command_with_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    group = __main__.tradebot
+    assert isinstance(group, click.Group)
+    command = group.get_command(click.Context(group), verb)
+
+    assert command is not None
+    assert command.name == verb
+    assert __main__.run([verb, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: tradebot {verb}")
+
+
+@needs_make
+def test_make_alone_lists_the_targets() -> None:
+    out = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert {"run", "test", "check", "bench", "sdk-env"} <= set(re.findall(r"^  make ([a-z-]+) ", out, re.MULTILINE))
+
+
+@needs_make
+def test_make_run_starts_the_daemon_with_the_given_symbols_and_time() -> None:
+    plan = planned("run", "SYMBOLS=RELIANCE,M&M", "FOR=15s")
+
+    assert "exec .venv/bin/tradebot run --symbols 'RELIANCE,M&M' --for '15s'" in plan
+    assert "compileall -q tradebot" in plan
+
+
+@needs_make
+def test_cleaning_keeps_the_journal() -> None:
+    assert not re.search(r"\bstate\b", planned("clean"))
+
+
+def test_versions_are_plain_sorted_and_cover_every_dependency() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(d for group in project["optional-dependencies"].values() for d in group)]
+
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines)
+    assert lines == sorted(lines, key=str.lower)
+    pinned = {canonical(line.split("==")[0]) for line in lines}
+    names = {canonical(re.match(r"[A-Za-z0-9_.-]+", dependency)[0]) for dependency in wanted}  # type: ignore[index]
+    assert names <= pinned
+
+
+def test_the_accepting_script_runs_every_step() -> None:
+    script = ROOT / ".ci/run"
+    text = script.read_text()
+
+    assert os.access(script, os.X_OK)
+    assert "set -euo pipefail" in text
+    steps = [text.index(step) for step in ("make sdk-env", "make test", "make check", "make run FOR=15s")]
+    assert steps == sorted(steps)
+    subprocess.run(["bash", "-n", str(script)], check=True)

@@ -1,0 +1,202 @@
+"""Bodies: what is encoded comes back the same, to the digit, and what is not a body is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ledger_by_hand import UNIVERSE, close, fact, run
+
+from tradebot.domain.market import BAR_COLUMNS, Close
+from tradebot.domain.message import Message
+from tradebot.domain.messages import (
+    Action,
+    Books,
+    Command,
+    LinkDown,
+    LinkUp,
+    Reconciled,
+    SessionBegins,
+    Signal,
+    Signals,
+)
+from tradebot.domain.order import (
+    Execution,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    Side,
+    VenueOrder,
+    VenueStatus,
+)
+from tradebot.errors import StateError
+from tradebot.journal.rows import KINDS, End, check_kind, decode, encode
+
+INT64 = st.integers(-(2**63), 2**63 - 1)
+NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+AMOUNTS = st.decimals(allow_nan=False, allow_infinity=False)
+INPUTS = st.dictionaries(NAMES, st.floats(), max_size=4)
+REQUESTS = st.builds(
+    OrderRequest,
+    order_id=NAMES,
+    symbol=NAMES,
+    exchange=NAMES,
+    side=st.sampled_from(Side),
+    kind=st.sampled_from(OrderKind),
+    quantity=AMOUNTS,
+    price=st.none() | AMOUNTS,
+    stop_loss=st.none() | AMOUNTS,
+    reason=NAMES,
+    decided_at=INT64,
+)
+EXECUTIONS = st.builds(
+    Execution,
+    execution_id=NAMES,
+    venue_order_id=NAMES,
+    symbol=NAMES,
+    exchange=NAMES,
+    side=st.sampled_from(Side),
+    quantity=AMOUNTS,
+    price=AMOUNTS,
+    traded_at=INT64,
+)
+FACTS = st.builds(
+    OrderFact,
+    order_id=NAMES,
+    event=st.sampled_from(OrderEvent),
+    at=INT64,
+    mono=INT64,
+    reason=NAMES,
+    request=st.none() | REQUESTS,
+    execution=st.none() | EXECUTIONS,
+    checks=st.lists(NAMES, max_size=3).map(tuple),
+    inputs=INPUTS,
+)
+SIGNALS = st.builds(
+    Signals,
+    at=INT64,
+    interval=INT64,
+    failed=st.lists(NAMES, max_size=2).map(tuple),
+    signals=st.lists(
+        st.builds(
+            Signal,
+            signal_id=NAMES,
+            strategy=NAMES,
+            symbol=NAMES,
+            action=st.sampled_from(Action),
+            bar_at=INT64,
+            quoted_at=INT64,
+            close=st.floats(),
+            stop_loss=st.none() | st.floats(),
+            inputs=INPUTS,
+        ),
+        max_size=3,
+    ).map(tuple),
+)
+
+
+@given(FACTS | SIGNALS)
+def test_every_fact_and_signal_comes_back_to_the_digit(message: OrderFact | Signals) -> None:
+    kind = "order" if isinstance(message, OrderFact) else "signals"
+
+    # repr tells 1.0 from 1.00, -0.0 from 0.0 and finds a NaN equal to itself, which == does not.
+    assert repr(decode(kind, encode(kind, message))) == repr(message)
+
+
+@given(
+    st.integers(0, 5).flatmap(
+        lambda n: st.fixed_dictionaries({name: st.lists(INT64, min_size=n, max_size=n) for name in BAR_COLUMNS})
+    )
+)
+def test_every_column_of_a_close_comes_back(columns: dict[str, list[int]]) -> None:
+    arrays = {name: np.array(values, dtype=np.int64) for name, values in columns.items()}
+
+    read = decode("close", encode("close", Close(interval=1, ends_at=2, seen_at=3, quoted_at=4, **arrays)))
+
+    assert isinstance(read, Close)
+    assert {name: getattr(read, name).tolist() for name in BAR_COLUMNS} == columns
+    assert all(getattr(read, name).dtype == np.int64 for name in BAR_COLUMNS)
+    assert (read.interval, read.ends_at, read.seen_at, read.quoted_at) == (1, 2, 3, 4)
+
+
+VENUE_ORDER = VenueOrder(
+    venue_order_id="1", tag="TB1", symbol="TCS", exchange="NSE", side=Side.SELL, kind=OrderKind.LIMIT,
+    status=VenueStatus.OPEN, quantity=Decimal(5), filled=Decimal(2), price=Decimal("3500.05"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("run", run()),
+        ("universe", UNIVERSE),
+        ("session", SessionBegins(opens_at=1, closes_at=4, entries_until=2, square_off_at=3)),
+        ("order", fact("TB1", OrderEvent.SEEN_OPEN, venue=VENUE_ORDER)),
+        ("link", LinkUp(source="kite", mono=3)),
+        ("link", LinkDown(source="kite", mono=3, reason="")),
+        ("books", Books(asked_at=1, orders=(VENUE_ORDER,), executions=(), positions=(), cash=Decimal("50000.00"))),
+        ("reconciled", Reconciled(at=3, differences=("TCS: off",), adopted=(("TCS", Decimal(-3), Decimal("1.50")),))),
+        ("halt", Command(verb="halt", reason="the day is at -1000")),
+        ("resume", Command(verb="resume")),
+        ("flatten", Command(verb="flatten")),
+        ("stop", Command(verb="stop")),
+        ("end", End(reason="SIGTERM", summary={"orders": 3, "p50_us": 1.5})),
+    ],
+)  # fmt: skip
+def test_a_message_of_each_kind_comes_back(kind: str, message: Message) -> None:
+    assert decode(kind, encode(kind, message)) == message
+
+
+def test_each_kind_is_tested() -> None:
+    marks = test_a_message_of_each_kind_comes_back.pytestmark  # type: ignore[attr-defined]
+
+    assert {kind for kind, _ in marks[0].args[1]} | {"close", "signals"} == set(KINDS)
+
+
+def test_a_body_is_json_with_exact_decimals() -> None:
+    body = encode("reconciled", Reconciled(at=3, cash=Decimal("50000.10")))
+
+    assert json.loads(body)["cash"] == "50000.10"
+
+
+def test_an_indicator_that_is_not_a_number_is_kept_as_a_word() -> None:
+    body = encode("order", fact("TB1", OrderEvent.DENIED, inputs={"rsi": math.nan, "atr": -math.inf}))
+
+    assert json.loads(body)["inputs"] == {"rsi": "nan", "atr": "-inf"}
+
+
+def test_a_close_of_three_thousand_symbols_takes_less_than_its_columns() -> None:
+    ids = np.arange(3_000)
+    message = close(ids=ids)
+
+    assert len(encode("close", message)) < 7 * 8 * len(ids) * 0.7
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("order", b"{}"),
+        ("order", b'{"order_id":"TB1"'),
+        ("order", b"\xff"),
+        ("close", b'{"interval":1,"ends_at":1,"seen_at":1,"quoted_at":1,"columns":{}}'),
+        ("close", encode("close", close()).replace(b"<i1", b"<i8", 1)),
+        ("close", encode("close", close()).replace(b"<i1", b"|O8", 1)),
+        ("gossip", b"{}"),
+    ],
+)
+def test_a_body_that_is_not_of_its_kind_is_refused(kind: str, body: bytes) -> None:
+    with pytest.raises(StateError, match=kind):
+        decode(kind, body)
+
+
+def test_a_message_of_another_kind_is_refused_before_it_is_queued() -> None:
+    with pytest.raises(AssertionError, match="cannot hold a Command"):
+        check_kind("order", Command(verb="halt"))
+    with pytest.raises(AssertionError, match="no kind 'gossip'"):
+        check_kind("gossip", Command(verb="halt"))

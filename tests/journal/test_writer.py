@@ -1,0 +1,404 @@
+"""The writer: order, durability, groups, the one owner, and every way it can fail."""
+
+# ruff: noqa: PT012 -- a failed journal raises where it is left, so the whole context stands under `raises`
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from ledger_by_hand import START, close, fact, intent, run, tamper, write
+
+from tradebot.clock import ManualClock
+from tradebot.domain.message import Message
+from tradebot.domain.order import OrderEvent
+from tradebot.errors import InvariantBroken, StateError
+from tradebot.journal import writer
+from tradebot.journal.reader import rows, verify
+from tradebot.journal.schema import FILE_NAME
+from tradebot.journal.writer import Journal
+
+
+def opened(state_dir: Path, **more: object) -> Journal:
+    return Journal(state_dir, run="r1", clock=ManualClock(START), **more)  # type: ignore[arg-type]
+
+
+@contextmanager
+def a_slow_disk() -> Iterator[threading.Event]:
+    """Hold back every commit until the event is set."""
+    free, commit = threading.Event(), Journal._commit
+
+    def wait(self: Journal, connection: sqlite3.Connection, group: list[writer.Queued]) -> int:
+        assert free.wait(10)
+        return commit(self, connection, group)
+
+    with patch.object(Journal, "_commit", wait):
+        yield free
+        free.set()
+
+
+@pytest.mark.both_loops
+async def test_rows_stand_on_disk_in_the_order_they_were_appended(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        tickets = [journal.append("order", intent(f"TB{i}"), at=START + i) for i in range(500)]
+        await journal.durable()
+
+        found = list(rows(tmp_path / FILE_NAME))
+        assert [row.seq for row in found] == tickets == list(range(1, 501))
+        assert [row.at for row in found] == [START + i for i in range(500)]
+        assert [row.message.order_id for row in found] == [f"TB{i}" for i in range(500)]  # type: ignore[attr-defined]
+        assert {row.run for row in found} == {"r1"}
+        assert {row.wall for row in found} == {START}
+
+
+async def test_a_row_is_visible_to_other_processes_once_it_is_durable(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.durable(journal.append("order", intent("TB1"), at=START))
+        question = (
+            "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT kind FROM rows').fetchall())"
+        )
+        call = [sys.executable, "-c", question, str(tmp_path / FILE_NAME)]
+
+        seen = await asyncio.to_thread(subprocess.check_output, call, text=True)
+
+    assert seen.strip() == "[('order',)]"
+
+
+async def test_each_commit_is_synced(tmp_path: Path) -> None:
+    settings: list[tuple[str, int, int]] = []
+    serve = Journal._serve
+
+    def look(self: Journal, connection: sqlite3.Connection, checkpoints: writer.Checkpoints) -> None:
+        ask = lambda name: connection.execute(f"PRAGMA {name}").fetchone()[0]  # noqa: E731
+        settings.append((ask("journal_mode"), ask("synchronous"), ask("wal_autocheckpoint")))
+        serve(self, connection, checkpoints)
+
+    with patch.object(Journal, "_serve", look):
+        async with opened(tmp_path):
+            pass
+
+    assert settings == [("wal", 2, 0)]
+
+
+async def test_rows_that_wait_together_are_committed_together(tmp_path: Path) -> None:
+    groups: list[int] = []
+    with a_slow_disk() as free:
+        async with opened(tmp_path, on_durable=lambda done: groups.append(len(done))) as journal:
+            for i in range(300):
+                journal.append("order", intent(f"TB{i}"), at=START)
+            free.set()
+            await journal.durable()
+
+    # The first row wakes the thread alone; what was queued behind it is one commit.
+    assert sum(groups) == 300
+    assert len(groups) <= 2
+    assert journal.commits == len(groups)
+
+
+async def test_a_long_queue_is_cut_into_commits(tmp_path: Path) -> None:
+    groups: list[int] = []
+    with a_slow_disk() as free, patch.object(writer, "GROUP_ROWS", 100):
+        async with opened(tmp_path, on_durable=lambda done: groups.append(len(done))) as journal:
+            for i in range(250):
+                journal.append("order", intent(f"TB{i}"), at=START)
+            free.set()
+            await journal.durable()
+
+    assert max(groups) == 100
+    assert verify(tmp_path / FILE_NAME).rows == 250
+
+
+async def test_on_durable_hears_each_row_once_in_order_before_the_waiter_goes_on(tmp_path: Path) -> None:
+    heard: list[tuple[int, str, Message]] = []
+    async with opened(tmp_path, on_durable=heard.extend) as journal:
+        first = intent("TB1")
+        ticket = journal.append("order", first, at=START)
+        journal.append("close", close(), at=START)
+        await journal.durable(ticket)
+        assert heard[0] == (1, "order", first)
+        await journal.durable()
+
+    assert [(seq, kind) for seq, kind, _ in heard] == [(1, "order"), (2, "close")]
+
+
+async def test_leaving_writes_what_is_queued(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        for i in range(1_000):
+            journal.append("order", intent(f"TB{i}"), at=START)
+
+    assert not (tmp_path / f"{FILE_NAME}-wal").exists()
+    assert verify(tmp_path / FILE_NAME).rows == 1_000
+
+
+async def test_a_second_run_continues_the_chain(tmp_path: Path) -> None:
+    await write(tmp_path, ("run", run("r1")))
+    path = await write(tmp_path, ("run", run("r2")), run_id="r2")
+
+    assert [(row.seq, row.run) for row in rows(path)] == [(1, "r1"), (2, "r2")]
+    assert verify(path).is_intact
+
+
+async def test_a_made_directory_and_its_files_are_for_the_owner_alone(tmp_path: Path) -> None:
+    state = tmp_path / "deep" / "state"
+    before = os.umask(0)
+    try:
+        async with opened(state) as journal:
+            await journal.durable(journal.append("run", run(), at=START))
+            modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in state.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert len(modes) == 4
+    assert set(modes.values()) == {0o600}
+
+
+async def test_a_cancelled_wait_leaves_the_journal_sound(tmp_path: Path) -> None:
+    with a_slow_disk() as free:
+        async with opened(tmp_path) as journal:
+            journal.append("order", intent("TB1"), at=START)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0):
+                    await journal.durable()
+            free.set()
+            await journal.durable()
+
+    assert verify(tmp_path / FILE_NAME).rows == 1
+
+
+# ---- the one owner
+
+
+async def test_a_second_opener_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        with pytest.raises(StateError, match=rf"in use by another tradebot \(pid {os.getpid()}\)"):
+            async with opened(tmp_path):
+                pass
+
+    async with opened(tmp_path):
+        pass
+
+
+async def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    path.write_bytes(b"holiday pictures" * 100)
+
+    with pytest.raises(StateError, match="not a journal"):
+        async with opened(tmp_path):
+            pass
+
+    assert path.read_bytes() == b"holiday pictures" * 100
+
+
+async def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    tamper(tmp_path / FILE_NAME, "CREATE TABLE pictures (name TEXT)")
+
+    with pytest.raises(StateError, match="not a journal"):
+        async with opened(tmp_path):
+            pass
+
+
+async def test_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
+    path = await write(tmp_path, ("run", run()))
+    tamper(path, "UPDATE meta SET value = '2' WHERE name = 'schema_version'")
+
+    with pytest.raises(StateError, match=r"newer version \(schema 2, this one knows up to 1\)"):
+        async with opened(tmp_path):
+            pass
+    with pytest.raises(StateError, match="newer version"):
+        list(rows(path))
+
+
+async def test_a_changed_last_row_is_refused(tmp_path: Path) -> None:
+    path = await write(tmp_path, ("run", run()), ("order", intent("TB1")))
+    tamper(path, "UPDATE rows SET at = at + 1 WHERE seq = 2")
+
+    with pytest.raises(StateError, match=r"last row \(2\) was changed"):
+        async with opened(tmp_path):
+            pass
+    tamper(path, "UPDATE rows SET at = at - 1 WHERE seq = 2")
+    async with opened(tmp_path):
+        pass
+
+
+async def test_too_little_room_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="min_free_mb is 1000000000"):
+        async with opened(tmp_path, min_free_mb=1_000_000_000):
+            pass
+
+
+async def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+
+    with pytest.raises(StateError, match="state"):
+        async with opened(tmp_path / "state"):
+            pass
+
+
+# ---- failures
+
+
+async def test_a_write_error_releases_every_waiter_and_is_never_tried_again(tmp_path: Path) -> None:
+    tries = 0
+
+    def fail(self: Journal, connection: sqlite3.Connection, group: list[writer.Queued]) -> int:
+        nonlocal tries
+        tries += 1
+        raise sqlite3.OperationalError("disk I/O error")
+
+    raised: list[str] = []
+
+    async def wait(journal: Journal, ticket: int) -> None:
+        try:
+            await journal.durable(ticket)
+        except StateError as error:
+            raised.append(str(error))
+
+    with patch.object(Journal, "_commit", fail), pytest.raises(StateError, match="disk I/O error"):
+        async with opened(tmp_path) as journal:
+            async with asyncio.TaskGroup() as tasks:
+                for i in range(3):
+                    tasks.create_task(wait(journal, journal.append("order", intent(f"TB{i}"), at=START)))
+            assert len(raised) == 3
+            assert all("disk I/O error" in text for text in raised)
+            with pytest.raises(StateError, match="disk I/O error"):
+                await journal.watch()
+            with pytest.raises(StateError, match="disk I/O error"):
+                journal.append("order", intent("TB9"), at=START)
+            with pytest.raises(StateError, match="disk I/O error"):
+                await journal.durable()
+
+    assert tries == 1
+
+
+async def test_the_directory_stays_locked_until_a_failed_journal_is_left(tmp_path: Path) -> None:
+    def fail(self: Journal, connection: sqlite3.Connection, group: list[writer.Queued]) -> int:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with patch.object(Journal, "_commit", fail), pytest.raises(StateError, match="disk I/O error"):
+        async with opened(tmp_path) as journal:
+            journal.append("order", intent("TB1"), at=START)
+            await journal.failed.wait()
+            with pytest.raises(StateError, match="in use"):
+                async with opened(tmp_path):
+                    pass
+
+    async with opened(tmp_path):
+        pass
+
+
+async def test_a_row_that_cannot_be_encoded_breaks_the_journal(tmp_path: Path) -> None:
+    with pytest.raises(InvariantBroken, match="could not be encoded"):
+        async with opened(tmp_path) as journal:
+            await journal.durable(journal.append("order", fact("\ud800", OrderEvent.SENDING), at=START))
+
+
+async def test_a_disk_that_takes_too_long_fails_the_journal(tmp_path: Path) -> None:
+    with a_slow_disk() as free, pytest.raises(StateError, match=r"more than 0\.01 s"):
+        async with opened(tmp_path, durable_within_s=0.01) as journal:
+            try:
+                await journal.durable(journal.append("order", intent("TB1"), at=START))
+            finally:
+                assert journal.failed.is_set()
+                free.set()
+
+
+async def test_a_queue_without_end_fails_the_journal(tmp_path: Path) -> None:
+    with a_slow_disk() as free, pytest.raises(StateError, match="5 rows behind"):
+        async with opened(tmp_path, queue_rows=5) as journal:
+            try:
+                for i in range(6):
+                    journal.append("order", intent(f"TB{i}"), at=START)
+            finally:
+                assert journal.failed.is_set()
+                free.set()
+
+    assert verify(tmp_path / FILE_NAME).rows == 5
+
+
+async def test_leaving_does_not_wait_for_ever_for_the_disk(tmp_path: Path) -> None:
+    with a_slow_disk(), pytest.raises(StateError, match=r"1 rows were not on disk 0\.01 s after the end"):
+        async with opened(tmp_path, close_within_s=0.01) as journal:
+            journal.append("order", intent("TB1"), at=START)
+
+
+async def test_a_full_disk_fails_the_journal_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
+    program = f"""
+import asyncio, json, resource
+from pathlib import Path
+from tradebot.clock import WallClock
+from tradebot.domain.order import OrderEvent, OrderFact
+from tradebot.errors import StateError
+from tradebot.journal.writer import Journal
+
+async def main():
+    acknowledged, told = 0, ""
+    try:
+        async with Journal(Path({str(tmp_path)!r}), run="r1", clock=WallClock()) as journal:
+            limit = journal.path.with_name(journal.path.name + "-wal").stat().st_size
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            while True:
+                fact = OrderFact(order_id="TB1", event=OrderEvent.SENDING, at=1, reason="x" * 200_000)
+                acknowledged = journal.append("order", fact, at=1)
+                await journal.durable(acknowledged)
+    except StateError as error:
+        told = str(error)
+    print(json.dumps([acknowledged - 1, told]))
+
+asyncio.run(main())
+"""
+    with patch.object(writer, "CHECKPOINT_PAGES", 10):
+        answer = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, timeout=30
+        )
+    assert answer.returncode == 0, answer.stderr
+
+    acknowledged, told = json.loads(answer.stdout)
+    assert "a row could not be written" in told
+    assert acknowledged > 0
+    verdict = verify(tmp_path / FILE_NAME)
+    assert verdict.is_intact
+    assert verdict.rows >= acknowledged
+
+
+# ---- checkpoints
+
+
+async def test_the_log_does_not_grow_with_the_journal(tmp_path: Path) -> None:
+    log = tmp_path / f"{FILE_NAME}-wal"
+    with patch.object(writer, "CHECKPOINT_PAGES", 50):
+        async with opened(tmp_path) as journal:
+            begun = log.stat().st_size
+            for i in range(60):
+                journal.append("order", fact("TB1", OrderEvent.SENDING, reason="x" * 200_000), at=START + i)
+                await journal.durable()
+            assert (tmp_path / FILE_NAME).stat().st_size > begun
+            assert log.stat().st_size == begun
+
+    assert verify(tmp_path / FILE_NAME).rows == 60
+
+
+async def test_a_checkpoint_that_fails_fails_the_journal(tmp_path: Path) -> None:
+    def fail(connection: sqlite3.Connection) -> int:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(StateError, match="disk I/O error"):
+        async with opened(tmp_path) as journal:
+            with (
+                patch("tradebot.journal.checkpoints.checkpoint", fail),
+                patch.object(writer, "CHECKPOINT_PAGES", 0),
+            ):
+                while True:
+                    journal.append("order", intent("TB1"), at=START)
+                    await journal.durable()

@@ -1,0 +1,62 @@
+"""One worker process: its jobs, its limits and its end."""
+
+import asyncio
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tradebot.stages.worker_process import Lost, WorkerProcess, outcome
+
+
+@pytest.fixture
+async def process():
+    threads = ThreadPoolExecutor(2)
+    died = asyncio.Event()
+    made = WorkerProcess(threads, on_death=died.set)
+    await made.open()
+    made.died = died  # type: ignore[attr-defined]
+    yield made
+    made.kill()
+    await made.close()
+    threads.shutdown()
+
+
+async def test_jobs_run_in_one_other_process_of_lower_priority_that_ignores_ctrl_c(process):
+    assert await process.ask(os.getpid, within_s=5) == process.pid != os.getpid()
+    os.kill(process.pid, signal.SIGINT)
+    assert await process.ask(os.nice, 0, within_s=5) >= 5
+    assert await process.ask(signal.getsignal, signal.SIGINT, within_s=5) == signal.SIG_IGN
+
+
+async def test_every_job_that_waits_when_its_process_is_killed_is_lost(process):
+    jobs = [process.submit(time.sleep, 60) for _ in range(4)]  # one runs, one is handed over, the others wait
+    process.kill()
+    await asyncio.wait(jobs, timeout=5)
+    for job in jobs:
+        with pytest.raises(Lost, match="died"):
+            outcome(job, 5.0)
+    with pytest.raises(Lost):
+        process.submit(os.getpid)
+
+
+async def test_a_job_past_its_limit_is_lost_and_what_a_job_raises_passes_through(process):
+    with pytest.raises(ZeroDivisionError):
+        await process.ask(divmod, 1, 0, within_s=5)
+    with pytest.raises(Lost, match=r"passed its time limit of 0\.05 s"):
+        await process.ask(time.sleep, 60, within_s=0.05)
+
+
+async def test_a_death_is_heard_of_without_a_job(process):
+    os.kill(process.pid, signal.SIGKILL)
+    async with asyncio.timeout(5):
+        await process.died.wait()
+
+
+async def test_being_killed_on_purpose_is_no_news(process):
+    process.kill()
+    process.kill()
+    await process.close()
+    assert not process.died.is_set()

@@ -1,0 +1,67 @@
+"""The first run: no account, no network, no config; a first order within seconds, and books that agree."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger import assert_agree
+
+from tradebot.journal.reader import verify
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def seconds(line: dict[str, Any]) -> float:
+    return datetime.fromisoformat(line["timestamp"]).timestamp()
+
+
+def test_the_first_run_fills_an_order_within_twenty_seconds_and_the_books_agree(start: Any, tmp_path: Path) -> None:
+    daemon = start("--symbols", "RELIANCE,TCS,INFY", "--for", "40s")
+    said = daemon.wait(70)
+    assert (said.code, said.errors) == (0, "")
+    first = min(seconds(line) for line in said.all("order_filled"))
+    assert first - seconds(said.one("daemon_started")) < 20
+    names = [line["event"] for line in said.lines]
+    assert names.index("reconciled") < names.index("ready") < names.index("order_submitted")
+    theirs = assert_agree(tmp_path / "state/journal.sqlite3", tmp_path / "state/exchange.jsonl")
+    summary = said.one("session_summary")
+    assert summary["fills"] == len(theirs.fills) == len(said.all("order_filled"))
+    assert summary["orders"] == len(theirs.creates)
+    assert {"quote_to_signal_p50_us", "signal_to_order_p99_us", "order_to_ack_p99_us"} <= summary.keys()
+    assert verify(tmp_path / "state/journal.sqlite3").is_intact
+
+
+def test_a_stop_signal_ends_the_run_cleanly_within_five_seconds(start: Any, tmp_path: Path) -> None:
+    daemon = start("--symbols", "RELIANCE,TCS,INFY")
+    daemon.event("order_filled")
+    said = daemon.stop(within_s=5.0)
+    assert said.code == 0
+    assert [line["event"] for line in said.lines][-1] == "daemon_stopped"
+    assert said.one("session_summary")["unknown"] == 0
+    assert_agree(tmp_path / "state/journal.sqlite3", tmp_path / "state/exchange.jsonl")
+
+
+def test_a_second_interrupt_leaves_at_once_and_the_journal_is_whole(start: Any, tmp_path: Path) -> None:
+    import signal
+
+    daemon = start("--symbols", "RELIANCE,TCS,INFY")
+    daemon.event("order_filled")
+    daemon.process.send_signal(signal.SIGSTOP)  # both arrive before the first can be carried out
+    daemon.process.send_signal(signal.SIGINT)
+    daemon.process.send_signal(signal.SIGCONT)
+    daemon.event("daemon_stopping")
+    daemon.process.send_signal(signal.SIGINT)
+    said = daemon.wait(5.0)
+    assert said.code in (0, 130)
+    assert verify(tmp_path / "state/journal.sqlite3").is_intact
+
+
+def test_a_second_daemon_on_the_same_state_directory_is_refused(start: Any) -> None:
+    start("--symbols", "RELIANCE").event("ready")
+    said = start("--symbols", "RELIANCE").wait(20)
+    assert said.code == 73
+    assert "another" in said.errors or "lock" in said.errors
+    assert "Traceback" not in said.errors

@@ -1,0 +1,97 @@
+"""A real NSE day at 300 times the speed: bars equal an independent resample, dirt is counted, an outage stays a hole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from ledger import assert_agree
+
+from tradebot.journal.closes import closes
+
+pytestmark = pytest.mark.timeout(240)
+
+MINUTE = 60_000_000_000
+NAMES = {"BAJAJ_AUTO": "BAJAJ-AUTO", "MM": "M&M", "INDEX_Nifty": "NIFTY 50", "INDEX_Nifty_Bank": "NIFTY BANK"}
+OPENS, CLOSES = pd.Timestamp("2021-06-11 09:15"), pd.Timestamp("2021-06-11 15:30")
+
+
+class Day:
+    """The recorded day, cleaned by pandas alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bars: dict[tuple[str, int], tuple[int, ...]] = {}  # (symbol, start ns) -> open, high, low, close, volume
+        self.dirt: Counter[str] = Counter()
+        self.symbols = []
+        for path in sorted(folder.glob("*.csv.gz")):
+            symbol = path.name.removesuffix(".csv.gz")
+            self._read(NAMES.get(symbol, symbol), path)
+
+    def _read(self, symbol: str, path: Path) -> None:
+        self.symbols.append(symbol)
+        rows = pd.read_csv(path, parse_dates=["timestamp"])
+        rows["paise"] = (rows["ltp"] * 100).round().astype("int64")
+        rows["volume"] = rows["volume"].fillna(0).astype("int64")
+        epoch = rows["timestamp"] < pd.Timestamp("1971-01-01")
+        self.dirt["epoch"] += int(epoch.sum())
+        rows = rows[~epoch]
+        outside = (rows["timestamp"] < OPENS) | (rows["timestamp"] >= CLOSES)
+        self.dirt["outside_session"] += int(outside.sum())
+        rows = rows[~outside]
+        backward = rows["timestamp"] < rows["timestamp"].cummax()
+        self.dirt["backward"] += int(backward.sum())
+        rows = rows[~backward]
+        key = rows[["timestamp", "paise", "volume"]]
+        repeat = (key == key.shift()).all(axis=1)
+        self.dirt["duplicate"] += int(repeat.sum())
+        rows = rows[~repeat]
+        peak = rows["volume"].cummax()
+        traded = peak.diff().fillna(0)
+        for start, part in rows.groupby(rows["timestamp"].dt.floor("min")):
+            p = part["paise"]
+            at = int(start.tz_localize("Asia/Kolkata").as_unit("ns").value)
+            volume = int(traded.loc[part.index].sum())
+            self.bars[symbol, at] = (p.iloc[0], p.max(), p.min(), p.iloc[-1], volume)
+
+
+@pytest.fixture(scope="module")
+def day(conformance: Path) -> Day:
+    return Day(conformance / "nse-ticks-2021-06-11")
+
+
+def test_a_recorded_day_gives_the_bars_of_an_independent_resample(
+    start: Any, tmp_path: Path, conformance: Path, day: Day
+) -> None:
+    symbols = tmp_path / "symbols.txt"
+    symbols.write_text("# every symbol of the day\n" + "\n".join(day.symbols) + "\n")
+    daemon = start(
+        "--symbols", f"@{symbols}", "--prices", str(conformance / "nse-ticks-2021-06-11"), "--speed", "300",
+    )  # fmt: skip
+    said = daemon.wait(200)
+    assert (said.code, said.errors) == (0, "")
+    journal = tmp_path / "state/journal.sqlite3"
+    got: dict[tuple[str, int], tuple[int, ...]] = {}
+    for universe, close in closes(journal, MINUTE):
+        for i, id_ in enumerate(close.ids):
+            values = (close.open[i], close.high[i], close.low[i], close.close[i], close.volume[i])
+            got[universe[int(id_)].symbol, close.starts_at] = tuple(map(int, values))
+    summary = said.one("session_summary")
+    assert summary["quotes_late"] == 0
+    assert {k: v for k, v in day.bars.items() if got.get(k) != v} == {}
+    assert got.keys() == day.bars.keys(), "a bar was invented or lost"
+    # Dirt: what the files hold, and one greeting of each symbol from before the open.
+    dropped = summary["quotes_dropped"]
+    assert dropped["epoch"] >= day.dirt["epoch"] > 0
+    for reason in ("backward", "duplicate"):
+        assert dropped[reason] == day.dirt[reason] > 0
+    assert day.dirt["outside_session"] >= dropped["outside_session"] > 0
+    # The recorder was down from 15:01 to 15:11 for every symbol: stale, and no bar of any symbol.
+    hole = pd.Timestamp("2021-06-11 15:02", tz="Asia/Kolkata").as_unit("ns").value
+    assert not any(hole <= start_ < hole + 9 * MINUTE for _, start_ in got)
+    assert said.all("feed_stale")
+    assert said.all("feed_fresh")
+    theirs = assert_agree(journal, tmp_path / "state/exchange.jsonl")
+    assert theirs.fills

@@ -1,0 +1,147 @@
+"""The adapter and the embedded exchange, two programs written from the same facts, agree over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import pytest
+
+from tradebot.clock import IST, SECOND, ManualClock, from_iso
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import LinkUp, MarketMessage
+from tradebot.domain.order import OrderKind, OrderRequest, Side, VenueOrder, VenueStatus
+from tradebot.errors import AccessDenied
+from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.latency import INSTANT
+from tradebot.exchange.prices.synthetic import SyntheticPrices
+from tradebot.exchange.server import serve
+from tradebot.markets.listing import universe_for
+from tradebot.venues.kite.venue import KiteVenue
+from tradebot.venues.venue import Accepted, Refused
+
+OPENS_AT = from_iso("2026-11-23T09:15:00", IST)
+CLOSES_AT = from_iso("2026-11-23T15:30:00", IST)
+SYMBOLS = ("RELIANCE", "TCS", "NIFTY 50")
+
+
+class Day:
+    """A venue connected to an exchange whose time the test moves."""
+
+    def __init__(self, exchange: Exchange, clock: ManualClock, venue: KiteVenue) -> None:
+        self.exchange, self.clock, self.venue = exchange, clock, venue
+
+    def step(self, seconds: float = 1.0) -> None:
+        self.clock.now += int(seconds * SECOND)
+        self.exchange.step(self.clock.now)
+
+
+@asynccontextmanager
+async def day(access_token: str | None = None) -> AsyncIterator[Day]:
+    clock = ManualClock(OPENS_AT)
+    source = SyntheticPrices(universe_for(SYMBOLS), seed=7, opens_at=OPENS_AT, closes_at=CLOSES_AT)
+    exchange = Exchange(source, clock, seed=7, cash=Decimal(50_000), latency=INSTANT, log=None)
+    exchange.step(clock.now)
+    async with serve(exchange, clock) as at:
+        token = access_token or at.access_token
+        async with KiteVenue(
+            rest=at.rest, ticker=at.ticker, api_key=at.api_key, access_token=token, clock=clock
+        ) as venue:
+            yield Day(exchange, clock, venue)
+
+
+def order(order_id: str, side: Side, **fields: object) -> OrderRequest:
+    plain = {"symbol": "TCS", "exchange": "NSE", "kind": OrderKind.MARKET, "quantity": Decimal(1)}
+    return OrderRequest(order_id=order_id, side=side, **(plain | fields))  # type: ignore[arg-type]
+
+
+async def test_an_order_is_placed_filled_and_found_again_in_every_book() -> None:
+    async with day() as today:
+        broker = today.venue.broker
+        assert await broker.login()
+        reply = await broker.submit(order("tb1", Side.BUY))
+        assert isinstance(reply, Accepted)
+        today.step(5)
+        (seen,) = [o for o in await broker.orders() if o.tag == "tb1"]
+        assert (seen.venue_order_id, seen.status, seen.filled) == (reply.venue_order_id, VenueStatus.FILLED, Decimal(1))
+        (fill,) = await broker.executions()
+        assert (fill.venue_order_id, fill.quantity, fill.side) == (reply.venue_order_id, Decimal(1), Side.BUY)
+        (position,) = await broker.positions()
+        assert (position.symbol, position.quantity, position.average_price) == ("TCS", Decimal(1), fill.price)
+        assert await broker.cash() < Decimal(50_000)
+
+
+async def test_a_resting_order_is_cancelled_and_a_bad_one_refused() -> None:
+    async with day() as today:
+        broker = today.venue.broker
+        (tcs,) = await broker.instruments(["TCS"])
+        quotes = await broker.quotes(Universe([tcs]))
+        low = tcs.round_price(tcs.price(int(quotes.last[0])) * Decimal("0.97"), up=False)
+        reply = await broker.submit(order("tb2", Side.BUY, kind=OrderKind.LIMIT, price=low))
+        assert isinstance(reply, Accepted)
+        today.step(2)
+        canceled = await broker.cancel(order_id="tb2", venue_order_id=reply.venue_order_id)
+        assert canceled == reply
+        today.step(2)
+        assert [o.status for o in await broker.orders()] == [VenueStatus.CANCELED]
+        odd = await broker.submit(order("tb3", Side.BUY, kind=OrderKind.LIMIT, price=low + Decimal("0.01")))
+        assert isinstance(odd, Refused)
+        assert odd.code == "InputException"
+
+
+async def test_quotes_and_order_updates_stream_to_the_feed() -> None:
+    async with day() as today:
+        instruments = await today.venue.broker.instruments(SYMBOLS)
+        market: list[MarketMessage] = []
+        orders: list[VenueOrder] = []
+        changed = asyncio.Event()
+
+        def on_market(message: MarketMessage) -> None:
+            market.append(message)
+            changed.set()
+
+        def on_order(seen: VenueOrder) -> None:
+            orders.append(seen)
+            changed.set()
+
+        def is_done() -> bool:
+            ids = {int(i) for m in market if isinstance(m, Quotes) for i in m.ids}
+            return ids == {0, 1, 2} and any(o.status is VenueStatus.FILLED for o in orders)
+
+        feed = today.venue.feed(Universe(instruments))
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            task = group.create_task(feed.run(on_market, on_order))
+            await changed.wait()
+            assert isinstance(await today.venue.broker.submit(order("tb4", Side.BUY)), Accepted)
+            while not is_done():
+                today.step()
+                changed.clear()
+                await changed.wait()
+            task.cancel()
+        assert isinstance(market[0], LinkUp)
+        assert feed.counts.malformed == feed.counts.odd_lengths == feed.counts.unknown_tokens == 0
+        assert {o.tag for o in orders} == {"tb4"}
+        stamps = [int(at) for m in market if isinstance(m, Quotes) for at in m.sent_at]
+        assert all(OPENS_AT - SECOND <= at <= today.clock.now for at in stamps)
+
+
+async def test_history_of_the_exchange_is_complete_and_in_paise() -> None:
+    async with day() as today:
+        today.step(10 * 60 + 30)
+        (tcs,) = await today.venue.broker.instruments(["TCS"])
+        minute = 60 * SECOND
+        series = await today.venue.broker.history(tcs, interval=minute, start=OPENS_AT, end=CLOSES_AT)
+        assert series.starts.tolist() == [OPENS_AT + i * minute for i in range(10)]
+        assert (series.low <= series.close).all()
+        assert (series.close <= series.high).all()
+
+
+async def test_a_wrong_token_is_denied_on_both_roads() -> None:
+    async with day(access_token="stale") as today:
+        with pytest.raises(AccessDenied):
+            await today.venue.broker.orders()
+        with pytest.raises(AccessDenied):
+            await today.venue.feed(Universe(universe_for(SYMBOLS))).run(lambda _: None, lambda _: None)

@@ -1,0 +1,267 @@
+"""One run of the daemon: the stages over one ground, what is done before the first order, what is said around it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import time
+from hashlib import blake2b
+from typing import Any
+
+import tradebot
+from tradebot.clock import SECOND, MarketClock
+from tradebot.config import Config
+from tradebot.controls import charges_of, desk_settings, gate
+from tradebot.domain.market import Close, Series
+from tradebot.engine import Engine
+from tradebot.errors import LinkLost, VenueUnavailable
+from tradebot.ground import Ground
+from tradebot.journal.closes import closes
+from tradebot.journal.recovery import Books as Recovered
+from tradebot.journal.recovery import Recovery
+from tradebot.journal.rows import Listing, Run
+from tradebot.journal.writer import Journal
+from tradebot.markets.calendar import TradingCalendar, day_of
+from tradebot.ops.latency import Latencies
+from tradebot.ops.narrator import Tell
+from tradebot.ops.systemd import Notifier
+from tradebot.stages.analysis import Analysis
+from tradebot.stages.bars import Bars
+from tradebot.stages.desk import Desk
+from tradebot.stages.sessions import CalendarSessions
+from tradebot.stages.watch import FeedWatch
+from tradebot.strategies.loading import StrategySpec
+from tradebot.summary import summarize
+
+FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
+STATUS_EVERY_S = 5.0
+WARMUP_WITHIN_S = 60.0  # a venue that allows three history requests a second warms up 180 symbols in this time
+
+
+class Daemon:
+    """One run: the stages over one ground, and what is done around them."""
+
+    def __init__(
+        self, config: Config, run_id: str, ground: Ground, journal: Journal, recovery: Recovery,
+        specs: Sequence[StrategySpec], *, tell: Tell, notifier: Notifier,
+    ) -> None:  # fmt: skip
+        self._config, self._run_id, self._ground, self._journal = config, run_id, ground, journal
+        self._recovery, self._tell, self._notifier = recovery, tell, notifier
+        clock, universe = ground.clock, ground.universe
+        self._latencies = Latencies()
+        self._began_at = clock.market()
+        self._beat_at = 0
+        interval = config.bars.interval_ns
+        self.desk = Desk(
+            universe=universe,
+            gate=gate(config, speed=clock.speed),
+            settings=desk_settings(config),
+            charges_of=charges_of(universe),
+            id_prefix=run_id,
+            absent_after_s=ground.venue.profile.absent_after_s,
+        )
+        sessions = CalendarSessions(
+            calendar=TradingCalendar(),
+            universe=universe,
+            entries_until=time.fromisoformat(config.risk.entries_until),
+            square_off_at=time.fromisoformat(config.risk.square_off_at),
+        )
+        grace = int(config.bars.grace_s * clock.speed * SECOND)
+        self.bars = Bars(len(universe), interval=interval, grace=grace, sessions=sessions)
+        self._opens_at = int(sessions.at(self._began_at).opens.min())
+        self.analysis = Analysis(
+            universe=universe,
+            strategies=specs,
+            interval=interval,
+            workers=workers(config.analysis.workers),
+            deadline_s=config.analysis.deadline_s,
+            clock=clock,
+            recall=self._recall,
+            on_fault=lambda event, fields: tell(event, level="error", **fields),
+        )
+        self.engine = Engine(
+            feed=ground.venue.feed(universe),
+            broker=ground.venue.broker,
+            clock=clock,
+            bars=self.bars,
+            analysis=self.analysis,
+            desk=self.desk,
+            journal=journal,
+            watch=FeedWatch(stale_after_s=config.feed.stale_after_s, speed=clock.speed),
+            measure=self._latencies.record,
+            tell=tell,
+            beat=self._beat,
+            universe=universe,
+            poll_every_s=config.feed.poll_every_s,
+            reconcile_live_s=config.reconcile.live_every_s,
+            reconcile_idle_s=config.reconcile.idle_every_s,
+            order_deadline_s=config.risk.max_signal_age_s,
+            durable_within_s=config.journal.durable_within_s,
+        )
+
+    async def start(self) -> None:
+        """Recover from the journal, warm the workers up, compare with the venue: everything before the first order."""
+        config, ground, clock = self._config, self._ground, self._ground.clock
+        books = self._recovery.of(ground.account)
+        run_row = Run(
+            run_id=self._run_id,
+            mode=config.app.mode,
+            account=ground.account,
+            symbols=ground.universe.symbols,
+            venue=ground.venue_name,
+            config_hash=config_hash(config),
+            versions={"tradebot": tradebot.__version__},
+            pid=os.getpid(),
+        )
+        self._journal.append("run", run_row, at=clock.market())
+        self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market())
+        self._recover(books)
+        await self.analysis.start(await self._warmup())
+        try:
+            compared = await self.engine.reconcile()
+        except LinkLost as error:
+            raise VenueUnavailable(f"the venue's books could not be read at start: {error}") from error
+        blotter = self.desk.blotter
+        self._tell(
+            "recovered" if self._recovery.runs else "reconciled",
+            clean=self._recovery.is_clean,
+            positions=len(self.desk.holdings()),
+            working=sum(1 for _ in blotter.live()),
+            unknown=sum(1 for o in blotter.live() if o.state.value == "UNKNOWN"),
+            orders_at_venue=len(compared.orders),
+            fills_at_venue=len(compared.executions),
+            cash=compared.cash,
+            halted=self.desk.conditions.halted or None,
+        )
+
+    def _recover(self, books: Recovered) -> None:
+        halt_day = day_of(self._recovery.last_at) if self._recovery.last_at else None
+        # A halt for the day's loss ends with the day; the desk starts the next one afresh.
+        stands = self._recovery.halted and (
+            "max_daily_loss" not in self._recovery.halted or halt_day == day_of(self._began_at)
+        )
+        self.desk.recover(
+            (*books.facts, *books.undone),
+            adopted=books.adopted,
+            halted=self._recovery.halted if stands else "",
+            opens_at=self._opens_at,
+        )
+        for fact in books.undone:
+            self._journal.append("order", fact, at=fact.at)
+
+    async def _warmup(self) -> list[Series]:
+        bars, interval = self._config.analysis.warmup_bars, self._config.bars.interval_ns
+        if not bars:
+            return []
+        now = self._ground.clock.market()
+        sessions = bars * interval // (300 * 60 * SECOND) + 1
+        start = now - (2 * sessions + 6) * 86_400 * SECOND  # weekends and holidays lie between
+        found: list[Series] = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WARMUP_WITHIN_S):
+                for instrument in self._ground.universe:
+                    try:
+                        series = await self._ground.venue.broker.history(
+                            instrument, interval=interval, start=start, end=now
+                        )
+                    except LinkLost as error:
+                        self._tell("warmup_missing", level="warning", symbol=instrument.symbol, reason=str(error))
+                        continue
+                    found.append(_newest(series, bars))
+        self._tell("warmed_up", symbols=len(found), of=len(self._ground.universe), bars=sum(map(len, found)))
+        return found
+
+    async def trade(self, stop: asyncio.Event, reasons: list[str]) -> dict[str, Any]:
+        """Run the engine until `stop`, saying READY after the first sound quote; returns the summary."""
+        async with asyncio.TaskGroup() as tasks:
+            around = [
+                tasks.create_task(self._announce(), name="announce"),
+                tasks.create_task(self._report(), name="status"),
+                tasks.create_task(self._journal.watch(), name="journal-watch"),
+            ]
+            if (after := self._config.app.stop_after_s) is not None:
+                around.append(tasks.create_task(self._stop_after(after, stop, reasons), name="stop-after"))
+            around.append(tasks.create_task(self._say_stopping(stop, reasons), name="say-stopping"))
+            await self.engine.run(stop)
+            for task in around:
+                task.cancel()
+        summary = summarize(
+            engine=self.engine, desk=self.desk, bars=self.bars, latencies=self._latencies, since=self._began_at
+        )
+        self._tell("session_summary", **summary)
+        return summary
+
+    async def _announce(self) -> None:
+        clock = self._ground.clock
+        if isinstance(clock, MarketClock):
+            await self.engine.streaming.wait()
+            clock.release()  # the embedded exchange opens when somebody listens
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_QUOTE_S):
+                await self.engine.ready.wait()
+        config = self._config
+        self._tell(
+            "ready",
+            symbols=len(self._ground.universe),
+            strategies=[s.name for s in config.strategy],
+            interval=config.bars.interval,
+            venue=self._ground.venue_name,
+            account=self._ground.account,
+            quotes="flowing" if self.engine.ready.is_set() else "none yet",
+        )
+        self._notifier.ready(self._status())
+
+    async def _report(self) -> None:
+        while True:
+            await self._ground.clock.sleep(STATUS_EVERY_S)
+            self._notifier.status(self._status())
+
+    async def _stop_after(self, seconds: float, stop: asyncio.Event, reasons: list[str]) -> None:
+        await self._ground.clock.sleep(seconds)
+        reasons.append(f"app.stop_after is {self._config.app.stop_after}")
+        stop.set()
+
+    async def _say_stopping(self, stop: asyncio.Event, reasons: list[str]) -> None:
+        await stop.wait()
+        self._tell("daemon_stopping", reason=reasons[0], resting_orders=self._config.execution.on_stop)
+        self._notifier.stopping()
+
+    def _status(self) -> str:
+        halted = f", HALTED: {self.desk.conditions.halted}" if self.desk.conditions.halted else ""
+        return (
+            f"{self._config.app.mode.upper()} {len(self._ground.universe)} symbols, "
+            f"day PnL {self.desk.day_profit():+.2f}, {len(self.desk.holdings())} positions{halted}"
+        )
+
+    def _beat(self) -> None:
+        # Called for each clock tick that came through bars and desk: the loop, the queues and the journal all move.
+        every = self._notifier.watchdog_every_s
+        now = self._ground.clock.monotonic()
+        if every is not None and self._journal.error is None and now - self._beat_at >= every * SECOND:
+            self._beat_at = now
+            self._notifier.watchdog()
+
+    async def _recall(self) -> list[Close]:
+        await self._journal.durable()
+        return await asyncio.to_thread(self._read_closes)
+
+    def _read_closes(self) -> list[Close]:
+        path, interval = self._journal.path, self._config.bars.interval_ns
+        return [close for _, close in closes(path, interval, run=self._run_id)]
+
+
+def _newest(series: Series, n: int) -> Series:
+    columns = {name: getattr(series, name)[-n:] for name in ("starts", "open", "high", "low", "close", "volume")}
+    return Series(symbol=series.symbol, interval=series.interval, **columns)
+
+
+def workers(setting: int | str) -> int:
+    """Return the number of worker processes; `auto` leaves one core to the loop."""
+    return max(1, (os.cpu_count() or 2) - 1) if setting == "auto" else int(setting)
+
+
+def config_hash(config: Config) -> str:
+    """Return a short hash of every setting that is not secret."""
+    return blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()

@@ -1,0 +1,81 @@
+"""The margin that one position and its working orders block; pure rules, summed by the account.
+
+The leverage of intraday equity is a fixed share of the cost, for every share: real rates are higher for volatile ones,
+so this errs for the trader.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from tradebot.domain.instrument import InstrumentKind
+from tradebot.domain.order import ZERO, Side
+from tradebot.exchange.position import GRAIN, Lots
+from tradebot.exchange.ticket import BookOrder
+
+LEVERAGED = Decimal("0.20")  # five times leverage: the most SEBI's peak margin rules leave to intraday equity
+DELIVERY = "CNC"
+
+
+class Reservation(NamedTuple):
+    """What a working order may still trade, and the price it blocks margin at."""
+
+    side: Side
+    quantity: Decimal
+    price: Decimal
+
+
+class Blocked(NamedTuple):
+    """The margin one position and its working orders block; the parts of `Margins.used`."""
+
+    positions: Decimal
+    orders: Decimal
+    delivery: Decimal
+    holding_sales: Decimal
+
+    @property
+    def used(self) -> Decimal:
+        return self.positions + self.orders + self.delivery - self.holding_sales
+
+
+FREE = Blocked(ZERO, ZERO, ZERO, ZERO)
+
+
+def blocked_by(lots: Lots, working: list[Reservation], *, product: str, kind: InstrumentKind) -> Blocked:
+    """Return what a position and its working orders block in rupees; delivery is paid in full."""
+    if product == DELIVERY:
+        buying = sum((r.quantity * r.price for r in working if r.side is Side.BUY), ZERO)
+        return Blocked(ZERO, buying, max(lots.cost, ZERO), max(-lots.cost, ZERO))
+    # A bought option is paid in full; its writer and futures are blocked as intraday equity, which errs for them.
+    rate = Decimal(1) if kind is InstrumentKind.OPTION else LEVERAGED
+    return Blocked(abs(lots.cost) * rate, _added_by(working, lots) * rate, ZERO, ZERO)
+
+
+def reserve_price(order: BookOrder, last: Decimal) -> Decimal:
+    """Return the price at which a working order blocks margin: its limit, or the worst a protected one may pay."""
+    ticket = order.ticket
+    if order.limit is not None:
+        return order.limit
+    if ticket.price is not None:
+        return ticket.price
+    reference = ticket.trigger_price or last
+    if ticket.side is Side.SELL or ticket.protection_pct is None:
+        return reference
+    return reference * (1 + ticket.protection_pct / 100)
+
+
+def _added_by(working: list[Reservation], lots: Lots) -> Decimal:
+    # The notional that working orders may add to a position in the worst case: all buys or all sells fill. Orders
+    # against the position first free what they close.
+    held = abs(lots.cost)
+    added = ZERO
+    for side in Side:
+        quantity = sum((r.quantity for r in working if r.side is side), ZERO)
+        value = sum((r.quantity * r.price for r in working if r.side is side), ZERO)
+        closing = -lots.quantity * side.sign
+        if closing > 0 and quantity:
+            opened = max(quantity - closing, ZERO)
+            value = (value * opened / quantity).quantize(GRAIN) - held
+        added = max(added, value)
+    return added

@@ -1,0 +1,92 @@
+"""The ground of a run: the venue that the config names, opened, logged in, with its clock and its instruments."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tradebot.clock import Clock, MarketClock, WallClock
+from tradebot.config import Config
+from tradebot.domain.instrument import Universe
+from tradebot.embedded import embedded
+from tradebot.errors import ConfigError, LinkLost, VenueUnavailable
+from tradebot.ops.narrator import Tell
+from tradebot.venues.kite.venue import KiteVenue
+from tradebot.venues.venue import Broker, Venue
+
+LOGIN_TRIES = 5
+EXCHANGE_LOG = "exchange.jsonl"
+
+
+class Ground(NamedTuple):
+    """What a run stands on once venue, account and instruments are known."""
+
+    venue: Venue
+    venue_name: str
+    clock: Clock
+    account: str
+    universe: Universe
+
+
+@asynccontextmanager
+async def open_ground(
+    config: Config, *, exchange: dict[str, Any] | None, exchange_log: Path | None, seen_until: int,
+    on_end: Callable[[str], None], tell: Tell,
+) -> AsyncIterator[Ground]:  # fmt: skip
+    """Open the venue for one run and close it at the end; `exchange` holds the addresses of one that runs already.
+
+    `seen_until`, `exchange_log` and `on_end` concern the embedded exchange, see `embedded`. Raises VenueUnavailable,
+    AccessDenied, DataError or ConfigError.
+    """
+    symbols = config.app.symbols
+    async with AsyncExitStack() as stack:
+        clock: Clock
+        if exchange is not None:
+            name, address = "exchange", exchange["kite"]
+            time_ = exchange["clock"]
+            clock = MarketClock(origin=time_["market"], anchor=time_["monotonic"], speed=time_["speed"])
+        elif config.venue.name == "embedded":
+            name, log = "embedded", exchange_log or config.app.state_dir / EXCHANGE_LOG
+            addresses, clock = await stack.enter_async_context(
+                embedded(config, symbols=symbols, seen_until=seen_until, log=log, on_end=on_end)
+            )
+            address = addresses.render()["kite"]
+            tell("exchange_opened", rest=addresses.rest, ticker=addresses.ticker, speed=clock.speed, log=str(log))
+        else:
+            name, clock, kite = "kite", WallClock(), config.kite
+            address = {
+                "rest": kite.rest,
+                "ticker": kite.ticker,
+                "api_key": kite.api_key.get_secret_value(),
+                "access_token": kite.access_token.get_secret_value(),
+            }
+        venue = await stack.enter_async_context(
+            KiteVenue(
+                rest=address["rest"],
+                ticker=address["ticker"],
+                api_key=address["api_key"],
+                access_token=address["access_token"],
+                clock=clock,
+                mode=config.kite.mode,
+                silent_after_s=config.feed.silent_after_s,
+            )
+        )
+        account = await _login(venue.broker, clock, tell)
+        if config.app.mode == "live" and account != config.kite.account_id:
+            raise ConfigError(f"kite.account_id is {config.kite.account_id}, but the keys are of account {account}")
+        universe = Universe(await venue.broker.instruments(symbols))
+        yield Ground(venue=venue, venue_name=name, clock=clock, account=account, universe=universe)
+
+
+async def _login(broker: Broker, clock: Clock, tell: Tell) -> str:
+    for attempt in range(1, LOGIN_TRIES + 1):
+        try:
+            return await broker.login()
+        except LinkLost as error:
+            if attempt == LOGIN_TRIES:
+                raise VenueUnavailable(f"the venue did not answer in {LOGIN_TRIES} tries: {error}") from error
+            tell("login_failed", level="warning", attempt=attempt, reason=str(error))
+            await clock.sleep(2.0 ** (attempt - 1) / 2)
+    raise AssertionError("the loop above returns or raises")
