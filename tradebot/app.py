@@ -103,7 +103,7 @@ def strategies(sections: Sequence[StrategySection]) -> list[StrategySpec]:
     names = [s.name for s in sections]
     if len(set(names)) != len(names):
         raise ConfigError(f"[[strategy]] names {', '.join(sorted({n for n in names if names.count(n) > 1}))} twice")
-    return [load_strategy(s.name, s.params) for s in sections]
+    return [load_strategy(s.name, s.params, symbols=s.symbols) for s in sections]
 
 
 def run_id(clock: Clock) -> str:

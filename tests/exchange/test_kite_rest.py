@@ -185,7 +185,7 @@ async def test_day_candles_are_stamped_at_midnight_and_found_by_their_date() -> 
     async with rig() as r:
         token = r.exchange.universe.get("TCS").token
         data = await r.data(
-            "GET", f"/instruments/historical/{token}/day", params={"from": "2026-11-19", "to": "2026-11-20"}
+            "GET", f"/instruments/historical/{token}/day", params={"from": "2026-11-19 12:00:00", "to": "2026-11-20"}
         )
         assert [c[0] for c in data["candles"]] == ["2026-11-19T00:00:00+0530", "2026-11-20T00:00:00+0530"]
 

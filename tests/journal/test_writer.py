@@ -389,6 +389,44 @@ async def test_the_log_does_not_grow_with_the_journal(tmp_path: Path) -> None:
     assert verify(tmp_path / FILE_NAME).rows == 60
 
 
+async def test_a_checkpoint_begins_only_after_a_commit_that_began_after_the_one_before_had_ended(
+    tmp_path: Path,
+) -> None:
+    commit, asked_at = Journal._commit, list[int]()
+
+    class EndsDuringTheNextCommit:
+        is_idle, error, commits = True, None, 0
+
+        def __init__(self, path: Path) -> None:
+            checkpoints.append(self)
+
+        def ask(self) -> None:
+            self.is_idle = False
+            asked_at.append(self.commits)
+
+        def close(self) -> None:
+            pass
+
+    checkpoints: list[EndsDuringTheNextCommit] = []
+
+    def end_meanwhile(self: Journal, connection: sqlite3.Connection, group: list[writer.Queued]) -> int:
+        checkpoints[0].is_idle = True
+        checkpoints[0].commits += 1
+        return commit(self, connection, group)
+
+    with (
+        patch.object(writer, "Checkpoints", EndsDuringTheNextCommit),
+        patch.object(writer, "CHECKPOINT_PAGES", 0),
+        patch.object(Journal, "_commit", end_meanwhile),
+    ):
+        async with opened(tmp_path) as journal:
+            for i in range(8):
+                await journal.durable(journal.append("order", intent(f"TB{i}"), at=START))
+
+    # After each comes a commit that overlapped, then one after which the writer copies the rest itself.
+    assert asked_at == [1, 4, 7]
+
+
 async def test_a_checkpoint_that_fails_fails_the_journal(tmp_path: Path) -> None:
     def fail(connection: sqlite3.Connection) -> int:
         raise sqlite3.OperationalError("disk I/O error")

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -32,7 +31,7 @@ async def test_jobs_run_in_one_other_process_of_lower_priority_that_ignores_ctrl
 
 
 async def test_every_job_that_waits_when_its_process_is_killed_is_lost(process):
-    jobs = [process.submit(time.sleep, 60) for _ in range(4)]  # one runs, one is handed over, the others wait
+    jobs = [process.submit(signal.pause) for _ in range(4)]  # one runs, one is handed over, the others wait
     process.kill()
     await asyncio.wait(jobs, timeout=5)
     for job in jobs:
@@ -46,7 +45,7 @@ async def test_a_job_past_its_limit_is_lost_and_what_a_job_raises_passes_through
     with pytest.raises(ZeroDivisionError):
         await process.ask(divmod, 1, 0, within_s=5)
     with pytest.raises(Lost, match=r"passed its time limit of 0\.05 s"):
-        await process.ask(time.sleep, 60, within_s=0.05)
+        await process.ask(signal.pause, within_s=0.05)
 
 
 async def test_a_death_is_heard_of_without_a_job(process):

@@ -1,4 +1,4 @@
-"""The verbs that read the journal, of a running daemon too: `why`, `orders`, `trades`, `positions`, `bars`, `verify`."""
+"""The verbs that read the journal, of a running daemon too: why, orders, trades, positions, bars and verify."""
 
 from __future__ import annotations
 

@@ -11,41 +11,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tradebot.domain.message import Message
 from tradebot.errors import StateError
-from tradebot.journal.chain import GENESIS, link
-from tradebot.journal.rows import Run, decode
+from tradebot.journal.chain import GENESIS
+from tradebot.journal.rows import Row, Run, decode
 from tradebot.journal.schema import connect_reader
 
 PAGE_ROWS = 2_000
 
 
-class Row(NamedTuple):
-    """One row as it stands on disk; `at` is market ns, `wall` our wall clock's ns."""
-
-    seq: int
-    run: str
-    at: int
-    wall: int
-    kind: str
-    prev: bytes
-    hash: bytes
-    body: bytes
-
-    @property
-    def message(self) -> Message:
-        """The message in the body. Raises StateError naming the row when it cannot be read."""
-        try:
-            return decode(self.kind, self.body)
-        except StateError as error:
-            raise StateError(f"row {self.seq}: {error}") from error
-
-    @property
-    def is_sound(self) -> bool:
-        """True while the row's own hash is that of its content."""
-        return self.hash == link(
-            prev=self.prev, seq=self.seq, run=self.run, at=self.at, wall=self.wall, kind=self.kind, body=self.body
-        )
+class _Torn(StateError):
+    pass
 
 
 class Verdict(NamedTuple):
@@ -100,13 +75,11 @@ def verify(path: Path) -> Verdict:
             if row.seq != seq + 1:
                 return Verdict(count, head, seq + 1, "missing")
             if row.prev != head or not row.is_sound:
-                is_elsewhere = row.prev != head and (row.prev == GENESIS or find(path, row.prev) is not None)
+                is_elsewhere = row.prev != head and find(path, row.prev) is not None
                 return Verdict(count, head, row.seq, "reordered" if is_elsewhere else "changed")
             seq, head, count = row.seq, row.hash, count + 1
-    except StateError as error:
-        if isinstance(error.__cause__, sqlite3.DatabaseError):
-            return Verdict(count, head, seq + 1, "torn")
-        raise
+    except _Torn:
+        return Verdict(count, head, seq + 1, "torn")
     return Verdict(count, head)
 
 
@@ -143,13 +116,17 @@ def _pages(path: Path, where: str, values: list[object]) -> Iterator[Row]:
     connection = connect_reader(path)
     try:
         while True:
+            page: list[Row] = []
+            broken: sqlite3.Error | None = None
             try:
-                page = connection.execute(query, values).fetchall()
+                page.extend(map(Row._make, connection.execute(query, values)))
             except sqlite3.Error as error:
-                raise StateError(f"{path}: the journal cannot be read: {error}") from error
-            yield from map(Row._make, page)
+                broken = error
+            yield from page
+            if broken is not None:
+                raise _Torn(f"{path}: the journal cannot be read: {broken}") from broken
             if len(page) < PAGE_ROWS:
                 return
-            values[0] = page[-1][0]
+            values[0] = page[-1].seq
     finally:
         connection.close()

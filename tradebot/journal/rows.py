@@ -1,4 +1,4 @@
-"""What a journal row may hold: every kind with its message type, and the bytes of a body. Pure.
+"""What a journal row is and may hold: every kind with its message type, and the bytes of a body. Pure.
 
 A body is JSON, so that any SQLite shell can read it: Decimals are strings and come back to the digit, the columns of a
 close are base64 of little-endian integers.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ from tradebot.domain.message import Message
 from tradebot.domain.messages import Books, Command, LinkDown, LinkUp, Reconciled, SessionBegins, Signals
 from tradebot.domain.order import OrderFact
 from tradebot.errors import StateError
+from tradebot.journal.chain import link
 
 
 class Run(Message, frozen=True):
@@ -81,6 +82,7 @@ KINDS: dict[str, tuple[type[Message], ...]] = {
     "end": (End,),
 }
 
+CELLS = (int, str, int, int, str, bytes, bytes, bytes)
 WIDTHS = ("<i1", "<i2", "<i4", "<i8")
 _LIMITS = {width: np.iinfo(width) for width in WIDTHS}
 _encoder = msgspec.json.Encoder(decimal_format="string")
@@ -88,6 +90,35 @@ _decoders = {kind: msgspec.json.Decoder(types[0]) for kind, types in KINDS.items
 _lax_decoders = {kind: msgspec.json.Decoder(types[0], strict=False) for kind, types in KINDS.items()}
 _link_decoder = msgspec.json.Decoder(_Link)
 _close_decoder = msgspec.json.Decoder(_Close)
+
+
+class Row(NamedTuple):
+    """One row as it stands on disk; `at` is market ns, `wall` our wall clock's ns."""
+
+    seq: int
+    run: str
+    at: int
+    wall: int
+    kind: str
+    prev: bytes
+    hash: bytes
+    body: bytes
+
+    @property
+    def message(self) -> Message:
+        """The message in the body. Raises StateError naming the row when it cannot be read."""
+        try:
+            return decode(self.kind, self.body)
+        except StateError as error:
+            raise StateError(f"row {self.seq}: {error}") from error
+
+    @property
+    def is_sound(self) -> bool:
+        """True while the row's own hash is that of its content."""
+        # A cell of SQLite may hold any type; one that is not ours was not written by us.
+        return tuple(map(type, self)) == CELLS and self.hash == link(
+            prev=self.prev, seq=self.seq, run=self.run, at=self.at, wall=self.wall, kind=self.kind, body=self.body
+        )
 
 
 def check_kind(kind: str, message: Message) -> None:

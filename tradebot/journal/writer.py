@@ -24,7 +24,7 @@ from tradebot.errors import InvariantBroken, StateError, TradebotError
 from tradebot.journal.chain import GENESIS, link
 from tradebot.journal.checkpoints import Checkpoints, checkpoint
 from tradebot.journal.lock import StateLock
-from tradebot.journal.rows import check_kind, encode
+from tradebot.journal.rows import Row, check_kind, encode
 from tradebot.journal.schema import FILE_NAME, connect_writer, grow_log
 
 QUEUE_ROWS = 100_000  # a disk that is this far behind is broken
@@ -235,14 +235,15 @@ class Journal:
             raise StateError(f"{self.state_dir}: {free} MB are free, min_free_mb is {self._min_free_mb}")
         connection = connect_writer(self.path)
         stack.callback(connection.close)
-        last = connection.execute(
-            "SELECT seq, prev, run, at, wall, kind, body, hash FROM rows ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
         seq = 0
-        if last is not None:
-            seq, prev, run, at, wall, kind, body, self._prev = last
-            if link(prev=prev, seq=seq, run=run, at=at, wall=wall, kind=kind, body=body) != self._prev:
-                raise StateError(f"{self.path}: its last row ({seq}) was changed; `tradebot verify` tells more")
+        found = connection.execute(
+            "SELECT seq, run, at, wall, kind, prev, hash, body FROM rows ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        if found is not None:
+            last = Row._make(found)
+            if not last.is_sound:
+                raise StateError(f"{self.path}: its last row ({last.seq}) was changed; `tradebot verify` tells more")
+            seq, self._prev = last.seq, last.hash
         checkpoint(connection)
         grow_log(self.path)
         checkpoints = Checkpoints(self.path)

@@ -15,7 +15,7 @@ from tradebot.domain.message import Message
 from tradebot.domain.messages import Cancel, Command, OrderMessage, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
-from tradebot.venues.venue import Accepted, Broker, NotSent, Refused, Reply
+from tradebot.venues.venue import ACCESS_DENIED, Accepted, Broker, NotSent, Refused, Reply
 
 
 class Ledger(Protocol):
@@ -116,6 +116,7 @@ class Execution:
                 self._tell(order_id, OrderEvent.ACCEPTED, venue_order_id=reply.venue_order_id)
             case Refused():
                 self._tell(order_id, OrderEvent.REFUSED, reason=reply.reason)
+                self._halt_if_denied(reply)
             case NotSent():
                 self._tell(order_id, OrderEvent.NOT_SENT, reason=reply.reason)
 
@@ -130,8 +131,13 @@ class Execution:
             self._post(Command(verb="halt", reason=f"the venue refuses us: {error}"))
             return
         if isinstance(reply, Refused | NotSent):
+            self._halt_if_denied(reply)
             self._tell(cancel.order_id, OrderEvent.CANCEL_REFUSED, reason=reply.reason)
             self._doubt()
+
+    def _halt_if_denied(self, reply: Reply) -> None:
+        if isinstance(reply, Refused) and reply.code == ACCESS_DENIED:
+            self._post(Command(verb="halt", reason=f"the venue refuses us: {reply.reason}"))
 
     def _tell(self, order_id: str, event: OrderEvent, *, reason: str = "", venue_order_id: str = "") -> None:
         fact = OrderFact(

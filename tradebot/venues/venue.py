@@ -34,6 +34,9 @@ class Profile(Message, frozen=True):
     subscriptions: int = 3000
 
 
+ACCESS_DENIED = "AccessDenied"  # `Refused.code` where the venue refuses us and not the order
+
+
 class Accepted(Message, frozen=True):
     """The venue took the request."""
 

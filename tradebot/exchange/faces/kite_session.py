@@ -70,7 +70,7 @@ class Sessions:
     def is_alive(self, api_key: str, access_token: str) -> bool:
         if not access_token or api_key != self.api_key or access_token != self.access_token:
             return False
-        return not self._expires or _morning(self._clock.market()) >= _morning(self._born_at)
+        return not self._expires or _morning(self._clock.market()) == _morning(self._born_at)
 
     def _derive(self, purpose: str) -> str:
         self._issued += 1

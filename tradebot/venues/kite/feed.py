@@ -30,6 +30,7 @@ from tradebot.venues.kite.wire import (
 from tradebot.venues.link import Backoff, Throttled, keep, listen
 
 LARGEST_FRAME = 1 << 20  # 3,000 full packets are 558,002 bytes
+NO_TIME = -1
 MODES = ("ltp", "quote", "full")
 OPEN_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 1.0
@@ -168,11 +169,18 @@ class KiteFeed:
 
     def _binary(self, frame: bytes, source: str, on_market: OnMarket) -> None:
         clock = self._clock
-        quotes = parse_frame(
-            frame, self._table, seen_at=clock.monotonic(), now=clock.market(), source=source, counts=self.counts
-        )
-        if quotes is not None:
-            on_market(quotes)
+        # In full mode every packet carries its time; the one without is the greeting that comes before the mode is set,
+        # and says what was true at some earlier time.
+        now = NO_TIME if self._mode == "full" else clock.market()
+        quotes = parse_frame(frame, self._table, seen_at=clock.monotonic(), now=now, source=source, counts=self.counts)
+        if quotes is None:
+            return
+        if now == NO_TIME and (untimed := quotes.sent_at == NO_TIME).any():
+            self.counts.untimed += int(untimed.sum())
+            if untimed.all():
+                return
+            quotes = quotes.take(~untimed)
+        on_market(quotes)
 
 
 class _StraightConnect(connect):

@@ -62,6 +62,7 @@ class FrameCounts:
     unknown_tokens: int = 0
     odd_lengths: int = 0
     malformed: int = 0
+    untimed: int = 0
     texts: int = 0
     malformed_texts: int = 0
 

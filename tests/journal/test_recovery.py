@@ -1,0 +1,229 @@
+"""Recovery: what a journal says of orders, positions, halts and runs, and what is left undone."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from ledger_by_hand import (
+    MINUTE,
+    START,
+    UNIVERSE,
+    close,
+    fact,
+    fill,
+    filled_order,
+    intent,
+    orders,
+    run,
+    tamper,
+    write,
+)
+
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Command, Reconciled
+from tradebot.domain.order import OrderEvent, OrderState, Side
+from tradebot.domain.order_fold import apply
+from tradebot.domain.portfolio import Position
+from tradebot.errors import StateError
+from tradebot.journal.closes import bars, closes
+from tradebot.journal.recovery import Books, Recovery, fold_orders, positions, recover
+from tradebot.journal.rows import End, Listing
+from tradebot.journal.schema import FILE_NAME
+
+E = OrderEvent
+
+
+def test_a_journal_that_is_not_there_recovers_to_nothing(tmp_path: Path) -> None:
+    assert recover(tmp_path / FILE_NAME) == Recovery()
+    assert recover(tmp_path / FILE_NAME).of("AB1234") == Books()
+
+
+async def test_orders_are_the_fold_of_their_facts(tmp_path: Path) -> None:
+    path = await write(
+        tmp_path, ("run", run()), *orders(*filled_order("TB1", quantity=10, price="2500.05"), intent("TB2"))
+    )
+
+    found = fold_orders(path)
+
+    assert list(found) == ["TB1", "TB2"]
+    assert found["TB1"].state is OrderState.FILLED
+    assert found["TB1"].average_price == Decimal("2500.05")
+    assert found["TB2"].state is OrderState.INTENT
+
+
+async def test_positions_are_the_fold_of_the_fills(tmp_path: Path) -> None:
+    path = await write(
+        tmp_path,
+        ("run", run()),
+        *orders(
+            *filled_order("TB1", quantity=10, price="100"),
+            fill("TB1", quantity=10, price="100", execution_id="x-TB1-10"),
+            *filled_order("TB2", quantity=4, price="110.50", side=Side.SELL),
+        ),
+    )
+
+    assert positions(path) == {
+        "RELIANCE": Position(
+            symbol="RELIANCE", quantity=Decimal(6), cost=Decimal(600), realized=Decimal("42.00"),
+            bought=Decimal(1000), sold=Decimal("442.00"),
+        )
+    }  # fmt: skip
+    charged = positions(path, charges_of=lambda order, fact: Decimal("1.25"))
+    assert charged["RELIANCE"].charges == Decimal("2.50")
+
+
+async def test_accounts_are_kept_apart(tmp_path: Path) -> None:
+    await write(
+        tmp_path,
+        ("run", run("r1", account="SIM001", mode="paper")),
+        *orders(*filled_order("P1", quantity=7, price="100")),
+    )
+    path = await write(
+        tmp_path, ("run", run("r2")), *orders(*filled_order("TB1", quantity=10, price="100")), run_id="r2"
+    )
+
+    found = recover(path)
+
+    assert [r.account for r in found.runs] == ["SIM001", "AB1234"]
+    assert found.of("SIM001").positions["RELIANCE"].quantity == 7
+    assert found.of("AB1234").positions["RELIANCE"].quantity == 10
+    assert found.of("ZZ9999") == Books()
+    assert list(fold_orders(path)) == ["TB1"]
+    assert list(fold_orders(path, account="SIM001")) == ["P1"]
+
+
+async def test_what_was_under_way_is_undone_by_facts_and_not_written(tmp_path: Path) -> None:
+    path = await write(
+        tmp_path,
+        ("run", run()),
+        *orders(
+            intent("TB1"),
+            intent("TB2"),
+            fact("TB2", E.SENDING, at=START + 9),
+            intent("TB3"),
+            fact("TB3", E.SENDING),
+            fact("TB3", E.ACCEPTED, venue_order_id="v3"),
+        ),
+    )
+
+    found = recover(path, at=START + 77)
+    books = found.of("AB1234")
+
+    assert [(f.order_id, f.event, f.at) for f in books.undone] == [
+        ("TB1", E.LAPSED, START + 77),
+        ("TB2", E.AMBIGUOUS, START + 77),
+    ]
+    assert [apply(books.orders[f.order_id], f).state for f in books.undone] == [OrderState.LAPSED, OrderState.UNKNOWN]
+    assert [order.order_id for order in books.live] == ["TB1", "TB2", "TB3"]
+    assert recover(path).of("AB1234").undone[0].at == START
+    assert recover(path).rows == found.rows == 7
+
+
+async def test_facts_come_back_in_order_for_the_desk(tmp_path: Path) -> None:
+    facts = filled_order("TB1", quantity=10, price="100")
+    path = await write(tmp_path, ("run", run()), *orders(*facts))
+
+    assert recover(path).of("AB1234").facts == tuple(facts)
+
+
+async def test_an_adopted_position_counts_from_there(tmp_path: Path) -> None:
+    adopted = (("RELIANCE", Decimal(5), Decimal("90.00")),)
+    path = await write(
+        tmp_path,
+        ("run", run()),
+        ("reconciled", Reconciled(at=START, adopted=adopted)),
+        *orders(*filled_order("TB1", quantity=5, price="100", side=Side.SELL)),
+    )
+
+    books = recover(path).of("AB1234")
+
+    assert books.adopted == adopted
+    assert books.positions["RELIANCE"].is_flat
+    assert books.positions["RELIANCE"].realized == Decimal("50.00")
+
+
+@pytest.mark.parametrize(
+    ("commands", "halted"),
+    [
+        ([], ""),
+        ([("halt", "the day is at -1000")], "the day is at -1000"),
+        ([("halt", "")], "halted"),
+        ([("halt", "one"), ("resume", "")], ""),
+        ([("halt", "one"), ("resume", ""), ("halt", "two")], "two"),
+    ],
+)
+async def test_a_halt_survives_until_it_is_resumed(
+    tmp_path: Path, commands: list[tuple[str, str]], halted: str
+) -> None:
+    written: list[tuple[str, Message]] = [(verb, Command(verb=verb, reason=reason)) for verb, reason in commands]
+    await write(tmp_path, ("run", run("r1")), *written, ("end", End()))
+    path = await write(tmp_path, ("run", run("r2")), run_id="r2")
+
+    assert recover(path).halted == halted
+
+
+async def test_only_a_run_that_ended_as_it_should_is_clean(tmp_path: Path) -> None:
+    path = await write(tmp_path, ("run", run("r1")), ("end", End()), at=START + 5)
+    assert recover(path).is_clean
+    assert recover(path).last_at == START + 5
+
+    await write(tmp_path, ("run", run("r2")), run_id="r2")
+    assert not recover(path).is_clean
+
+
+@pytest.mark.parametrize(
+    ("statement", "row"),
+    [
+        ("UPDATE rows SET body = replace(body, '2500', '2400') WHERE seq = 5", 5),
+        ("UPDATE rows SET body = replace(body, 'AB1234', 'AB9999') WHERE seq = 1", 1),
+        ("DELETE FROM rows WHERE seq = 3", 4),
+        ("DELETE FROM rows WHERE seq = 1", 2),
+        ("UPDATE rows SET hash = zeroblob(32) WHERE seq = 3", 4),
+        ("UPDATE rows SET prev = zeroblob(32) WHERE seq = 3", 3),
+    ],
+)
+async def test_a_broken_chain_is_not_recovered_from(tmp_path: Path, statement: str, row: int) -> None:
+    path = await write(tmp_path, ("run", run()), *orders(*filled_order("TB1", quantity=10, price="2500")))
+    tamper(path, statement)
+
+    with pytest.raises(StateError, match=rf"row {row}\b"):
+        recover(path)
+
+
+async def test_a_fact_of_an_order_that_never_began_is_refused_with_its_row(tmp_path: Path) -> None:
+    path = await write(tmp_path, ("run", run()), *orders(fact("TB1", E.SENDING)))
+
+    with pytest.raises(StateError, match="row 2 speaks of the order TB1"):
+        recover(path)
+
+
+# ---- closes
+
+
+async def test_closes_come_with_the_universe_of_their_run(tmp_path: Path) -> None:
+    other = Listing(instruments=(UNIVERSE.instruments[1], UNIVERSE.instruments[0]))
+    await write(tmp_path, ("universe", UNIVERSE), ("close", close(ids=(0, 2))))
+    path = await write(tmp_path, ("universe", other), ("close", close(ends_at=START + 2 * MINUTE)), run_id="r2")
+
+    found = [(universe.symbols, c.ids.tolist()) for universe, c in closes(path, MINUTE)]
+
+    assert found == [(("RELIANCE", "TCS", "INFY"), [0, 2]), (("TCS", "RELIANCE"), [0, 1])]
+    assert list(closes(path, 5 * MINUTE)) == []
+    tcs = [(c.ids.tolist(), c.ends_at) for _, c in closes(path, MINUTE, symbol="TCS")]
+    assert tcs == [([0], START + 2 * MINUTE)]
+
+
+async def test_bars_are_exact_and_the_later_record_of_one_counts(tmp_path: Path) -> None:
+    await write(tmp_path, ("universe", UNIVERSE), ("close", close(price=100_00)))
+    second, third = close(price=200_00), close(ends_at=START + 2 * MINUTE, price=300_05)
+    path = await write(tmp_path, ("universe", UNIVERSE), ("close", third), ("close", second), run_id="r2")
+
+    found = bars(path, "TCS", MINUTE)
+
+    assert [(b.start, b.open) for b in found] == [(START, Decimal("200.01")), (START + MINUTE, Decimal("300.06"))]
+    assert [b.open for b in bars(path, "TCS", MINUTE, run="r1")] == [Decimal("100.01")]
+    assert [b.start for b in bars(path, "TCS", MINUTE, since=START + 2 * MINUTE)] == [START + MINUTE]
+    assert bars(path, "WIPRO", MINUTE) == []
+    assert bars(path, "INFY", MINUTE) == []
