@@ -27,7 +27,8 @@ FLOORS = (
     ("strategies", "venues", "exchange", "journal", "history", "ops"),
     ("stages", "backtest"),
     ("engine", "control", "web"),
-    ("config", "controls", "embedded", "summary"),
+    ("config", "controls", "embedded", "summary", "ground"),
+    ("daemon",),
     ("app",),
     ("cli", "bench", "__main__"),
 )
@@ -36,6 +37,8 @@ ALONGSIDE = {
     ("clock", "errors"),
     ("controls", "config"),
     ("embedded", "config"),
+    ("ground", "config"),
+    ("ground", "embedded"),
     ("summary", "config"),
     ("cli", "bench"),
     ("__main__", "cli"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from tradebot.clock import IST, MarketClock, WallClock, from_iso
+from tradebot.clock import IST, SECOND, MarketClock, WallClock, from_iso
 from tradebot.config.values import seconds
 from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
@@ -45,6 +45,8 @@ class Plan(Message, frozen=True):
 @click.option(
     "--at", help="Market time to begin at, IST, such as 2026-11-23T09:15.  [default: the last session's open]"
 )
+@click.option("--until", help="Market time at which synthetic prices end, IST.  [default: the session's close]")
+@click.option("--every-second", is_flag=True, help="Each synthetic symbol trades every market second, for load.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Makes prices and delays repeat."
 )
@@ -60,6 +62,8 @@ def exchange(
     prices: str,
     path: Path | None,
     at: str | None,
+    until: str | None,
+    every_second: bool,
     seed: int,
     speed: float,
     host: str,
@@ -79,11 +83,17 @@ def exchange(
         raise ConfigError(f"the log {log} exists; add --resume to continue its account, or name another file")
     if resume and (log is None or not log.exists()):
         raise ConfigError("--resume needs the --log of an earlier run")
-    begin = _moment(at) if at else None
-    source = _recorded(path, symbols) if prices == "recorded" else _synthetic(symbols or FIRST_SYMBOLS, seed, begin)
+    begin = _moment(at, "--at") if at else None
+    if prices == "recorded":
+        source = _recorded(path, symbols)
+        start = max(begin or 0, source.opens_at)
+    else:
+        end = _moment(until, "--until") if until else None
+        source = _synthetic(symbols or FIRST_SYMBOLS, seed, begin, end, every_step=every_second)
+        start = source.opens_at if begin is None else begin
     plan = Plan(
         source=source,
-        at=begin if begin and begin > source.opens_at else source.opens_at,
+        at=start,
         seed=seed,
         speed=speed,
         host=host,
@@ -132,7 +142,7 @@ async def _serve(plan: Plan) -> None:
             running.cancel()
 
 
-def _synthetic(text: str, seed: int, begin: int | None) -> PriceSource:
+def _synthetic(text: str, seed: int, begin: int | None, end: int | None, *, every_step: bool) -> PriceSource:
     from tradebot.exchange.prices.synthetic import SyntheticPrices
     from tradebot.markets.listing import universe_for
 
@@ -144,8 +154,16 @@ def _synthetic(text: str, seed: int, begin: int | None) -> PriceSource:
     session = calendar.session(day)
     if session is None:
         raise ConfigError(f"the market is closed on {day}; the next trading day is {calendar.next_trading_day(day)}")
+    closes_at = session.closes_at if end is None else end
+    if not max(begin or 0, session.opens_at) < closes_at <= session.closes_at or closes_at % SECOND:
+        raise ConfigError(f"--until must be a whole second after --at and inside the session of {day}")
     return SyntheticPrices(
-        universe_for(symbols, on=day), seed=seed, opens_at=session.opens_at, closes_at=session.closes_at
+        universe_for(symbols, on=day),
+        seed=seed,
+        opens_at=session.opens_at,
+        closes_at=closes_at,
+        every_step=every_step,
+        calendar=calendar,
     )
 
 
@@ -157,11 +175,11 @@ def _recorded(path: Path | None, text: str | None) -> PriceSource:
     return RecordedTicks(path, symbols=parse_symbols(text, cwd=Path.cwd()) if text else None)
 
 
-def _moment(text: str) -> int:
+def _moment(text: str, option: str) -> int:
     try:
         return from_iso(text, IST)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not a time such as 2026-11-23T09:15", param_hint="--at") from None
+        raise click.BadParameter(f"{text!r} is not a time such as 2026-11-23T09:15", param_hint=option) from None
 
 
 def _duration(text: str | None) -> float | None:

@@ -82,7 +82,7 @@ async def serve(
     """
     sessions = Sessions(clock, api_key=api_key, api_secret=api_secret, access_token=access_token, expires=token_expires)
     rest = KiteRest(exchange, clock, sessions, limits=limits or RateLimits(clock), log=log, redirect_url=redirect_url)
-    ticker = KiteTicker(exchange, sessions, rest.desk.record)
+    ticker = KiteTicker(exchange, sessions, rest.desk.record, log)
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     rest.add_to(app)
     app.router.add_get("/", ticker.handle)

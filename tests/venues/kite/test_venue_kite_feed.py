@@ -126,7 +126,7 @@ def feed_of(ticker: Ticker, heard: Heard, symbols: Universe | None = None, **set
         api_key="key",
         access_token="secret&",
         clock=WallClock(),
-        **({"backoff": QUICK, "on_notice": heard.on_notice} | settings),
+        **({"backoff": QUICK, "on_notice": heard.on_notice, "mode": "ltp"} | settings),
     )
 
 
@@ -136,6 +136,25 @@ async def running(feed: KiteFeed, heard: Heard) -> AsyncIterator[asyncio.Task[No
         task = group.create_task(feed.run(heard.on_market, heard.on_order))
         yield task
         task.cancel()
+
+
+async def test_in_full_mode_the_untimed_greeting_is_dropped_and_the_timed_packet_passes(ticker: Ticker) -> None:
+    full = struct.pack(">HHIi", 1, 184, 513, 1060) + bytes(52) + struct.pack(">I", 1_700_000_000) + bytes(120)
+
+    async def script(connection: ServerConnection, texts: list[dict[str, Any]]) -> None:
+        await hear(connection, texts)
+        await connection.send(ltp(513, 1050))
+        await connection.send(full)
+        await connection.send(json.dumps({"type": "error", "data": "end"}))
+        await stay(connection)
+
+    ticker.scripts = [script]
+    heard = Heard()
+    feed = feed_of(ticker, heard, mode="full")
+    async with running(feed, heard):
+        await heard.until(lambda: bool(heard.notices))
+    assert heard.kinds == ["LinkUp", "Quotes"]
+    assert feed.counts.untimed == 1
 
 
 async def test_a_feed_subscribes_and_delivers_quotes_orders_and_notices(ticker: Ticker) -> None:
@@ -151,7 +170,7 @@ async def test_a_feed_subscribes_and_delivers_quotes_orders_and_notices(ticker: 
     heard = Heard()
     async with running(feed_of(ticker, heard), heard):
         await heard.until(lambda: bool(heard.notices))
-    assert ticker.texts == [[{"a": "subscribe", "v": [257, 513, 769]}, {"a": "mode", "v": ["full", [257, 513, 769]]}]]
+    assert ticker.texts == [[{"a": "subscribe", "v": [257, 513, 769]}, {"a": "mode", "v": ["ltp", [257, 513, 769]]}]]
     assert heard.kinds == ["LinkUp", "Quotes"]
     (quotes,) = heard.of(Quotes)
     assert (quotes.ids.tolist(), quotes.last.tolist(), quotes.source) == ([1], [1050], "kite")

@@ -13,8 +13,9 @@ import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from tradebot.domain.market import Ints
+from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faces.kite_packets import HEARTBEAT, MODES, Mode, Packets
+from tradebot.exchange.faces.kite_packets import HEARTBEAT, MODES, Column, Mode, Modes, Packets
 from tradebot.exchange.faces.kite_records import Json, order_update
 from tradebot.exchange.faces.kite_session import BAD_TOKEN, Sessions
 from tradebot.exchange.faces.kite_wire import KiteError, render_error, token_error
@@ -50,6 +51,8 @@ class Connection:
         self._waiting_bytes = 0
         self._stale = np.zeros(len(packets.tokens), dtype=bool)  # rows to be sent from the state once the queue is out
         self._is_behind = False
+        self._queued = np.zeros(len(Mode), dtype=np.int64)  # mode -> rows ever queued
+        self._merged = 0
         self.wake = asyncio.Event()
 
     @property
@@ -59,6 +62,15 @@ class Connection:
     @property
     def is_overrun(self) -> bool:
         return len(self._texts) > MAX_ORDER_FRAMES
+
+    def counts(self) -> dict[str, Any]:
+        """Return `rows` given to the client by mode, `unsent` ones still queued among them, and `merged` ones.
+
+        A merged row was never queued because a newer one of its instrument took its place.
+        """
+        rows = {name: int(self._queued[mode]) for name, mode in MODES.items()}
+        unsent = sum(int.from_bytes(frame[:2], "big") for frame in self._frames)
+        return {"rows": rows, "unsent": unsent, "merged": self._merged}
 
     def apply(self, text: str) -> None:
         """Obey one control frame, such as `{"a":"mode","v":["full",[408065]]}`; a bad one is answered by an error."""
@@ -92,11 +104,12 @@ class Connection:
             return
         if self._is_behind or len(self._frames) >= MAX_FRAMES or self._waiting_bytes >= MAX_FRAME_BYTES:
             self._is_behind = True
-            self._stale[snapshots.ids[modes != Mode.NONE]] = True
+            late = snapshots.ids[modes != Mode.NONE]
+            self._merged += int(np.count_nonzero(self._stale[late]))
+            self._stale[late] = True
             return
         rows = np.flatnonzero(modes)
-        column = partial(getattr, snapshots)
-        self._queue(self._packets.render(column, rows=rows, ids=snapshots.ids[rows], modes=modes[rows]))
+        self._queue(partial(getattr, snapshots), rows=rows, ids=snapshots.ids[rows], modes=modes[rows])
 
     def note(self, message: Json) -> None:
         """Queue a text frame."""
@@ -141,10 +154,12 @@ class Connection:
         if self._is_behind:
             self._stale[rows] = True
             return
-        self._queue(self._packets.render(self._state.__getitem__, rows=rows, ids=rows, modes=self._modes[rows]))
+        self._queue(self._state.__getitem__, rows=rows, ids=rows, modes=self._modes[rows])
 
-    def _queue(self, frames: list[bytes]) -> None:
+    def _queue(self, column: Column, *, rows: Ints, ids: Ints, modes: Modes) -> None:
+        frames = self._packets.render(column, rows=rows, ids=ids, modes=modes)
         if frames:
+            self._queued += np.bincount(modes, minlength=len(Mode))
             self._frames.extend(frames)
             self._waiting_bytes += sum(map(len, frames))
             self.wake.set()
@@ -153,8 +168,10 @@ class Connection:
 class KiteTicker:
     """All connections of the ticker; `publish` and `note_order` are what the exchange calls."""
 
-    def __init__(self, exchange: Exchange, sessions: Sessions, record: Callable[[BookOrder], Json]) -> None:
-        self._exchange = exchange
+    def __init__(
+        self, exchange: Exchange, sessions: Sessions, record: Callable[[BookOrder], Json], log: EventLog | None = None
+    ) -> None:
+        self._exchange, self._log = exchange, log or EventLog(None)
         self._sessions = sessions
         self._record = record
         self._packets = Packets(exchange.universe)
@@ -199,6 +216,7 @@ class KiteTicker:
                 sender.cancel()
         finally:
             del self._links[connection]
+            self._log.write("ticker", subscriptions=connection.subscriptions, **connection.counts())
         return socket
 
     async def close(self, *_: Any) -> None:

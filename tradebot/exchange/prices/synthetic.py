@@ -43,7 +43,8 @@ ONE, TRADE_MASK, QUOTE_MASK, JUMP_MASK = (np.uint64((1 << width) - 1) for width 
 class SyntheticPrices:
     """A `PriceSource` of one session; see the module. Steps stand at opens_at, opens_at + step, ... before closes_at.
 
-    `step` is in ns and divides a minute. Simplifications: the walk does not feel anybody's orders, which errs in favour
+    `step` is in ns and divides a minute; with `every_step` each symbol trades at every step and none is halted, as load
+    for a benchmark. Simplifications: the walk does not feel anybody's orders, which errs in favour
     of large ones; depth is drawn anew at each change, so a queue position means little; every symbol trades at the
     first step, as if each had an opening auction. Raises ValueError for a step or session that does not fit.
     """
@@ -56,12 +57,14 @@ class SyntheticPrices:
         opens_at: int,
         closes_at: int,
         step: int = SECOND,
+        every_step: bool = False,
         calendar: TradingCalendar | None = None,
     ) -> None:
         if step <= 0 or MINUTE % step or closes_at <= opens_at or (closes_at - opens_at) % step:
             raise ValueError(f"steps of {step} ns do not fit a session from {opens_at} to {closes_at}")
         self.universe, self.opens_at, self.closes_at = universe, opens_at, closes_at
         self._step, self._steps, self._per_minute = step, (closes_at - opens_at) // step, MINUTE // step
+        self._every_step = every_step
         self._day = day_of(opens_at)
         calendar = calendar or TradingCalendar()
         self._traits = t = Traits(universe, seed=seed)
@@ -179,6 +182,8 @@ class SyntheticPrices:
         busy = self._volume_shape[minute] * self._minutes
         rate = t.trades_per_second * busy * (self._step / SECOND)
         trade, quote = -np.expm1(-rate), -np.expm1(-QUOTES_PER_TRADE * rate)
+        if self._every_step:
+            trade = np.ones_like(trade)
         self._trade_odds = np.where(t.is_index, 1 << 24, trade * (1 << 24)).astype(np.uint64)
         self._quote_odds = (quote * (1 << 16)).astype(np.uint64)
         self._usual_quantity = t.daily_volume * busy / (FULL_DAY_MINUTES * self._per_minute * trade)
@@ -246,7 +251,7 @@ class SyntheticPrices:
 
     def _draw_halts(self) -> tuple[Ints, Ints]:
         bits = noise.draw(self._keys, np.zeros(1, dtype=np.uint64), CHANNEL_HALT)
-        happens = (noise.field(bits, 0, 16) < HALTED_DAYS) & ~self._traits.is_index
+        happens = (noise.field(bits, 0, 16) < HALTED_DAYS) & ~self._traits.is_index & (not self._every_step)
         begins = 1 + (noise.field(bits, 16, 16) * max(self._minutes - 10, 1)).astype(np.int64)
         lengths = 3 + (noise.field(bits, 32, 16) * 8).astype(np.int64)
         begins = np.where(happens, begins, self._minutes + 1)
