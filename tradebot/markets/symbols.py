@@ -69,7 +69,7 @@ def _expand(word: str, place: str) -> Iterable[str]:
         return (symbol,)
     bad = _BAD.search(symbol)
     if bad is not None:
-        raise DataError(f"{place}: {word[:40]!r} is not a symbol: character {bad.start() + 1} is {word[bad.start()]!r}")
+        raise DataError(f"{place}: {word[:40]!r} is not a symbol: character {bad.start() + 1} is {symbol[bad.start()]!r}")
     try:
         return indices.members(symbol)
     except KeyError:
