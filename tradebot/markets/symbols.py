@@ -69,7 +69,8 @@ def _expand(word: str, place: str) -> Iterable[str]:
         return (symbol,)
     bad = _BAD.search(symbol)
     if bad is not None:
-        raise DataError(f"{place}: {word[:40]!r} is not a symbol: character {bad.start() + 1} is {symbol[bad.start()]!r}")
+        found = symbol[bad.start()]
+        raise DataError(f"{place}: {word[:40]!r} is not a symbol: character {bad.start() + 1} is {found!r}")
     try:
         return indices.members(symbol)
     except KeyError:
