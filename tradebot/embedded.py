@@ -22,6 +22,7 @@ from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.calendar import TradingCalendar, day_of, moment
 from tradebot.markets.listing import universe_for
 
+SETTLE_S = 1.0  # wall seconds the last frames have to reach the daemon
 RESUME_BEFORE_END = 3600 * SECOND  # a day with less than this left is not resumed: the next one begins
 
 
@@ -48,6 +49,7 @@ async def embedded(
 
     async def trade(exchange: Exchange) -> None:
         await exchange.run()
+        await clock.sleep(SETTLE_S)
         on_end("the exchange's prices are over")
 
     try:

@@ -33,8 +33,8 @@ class Said(NamedTuple):
 class Daemon:
     """A running `tradebot` process; `until` waits for a log line, `stop` and `kill` end it."""
 
-    def __init__(self, *args: str) -> None:
-        env = {k: v for k, v in os.environ.items() if not k.startswith("TRADEBOT_")}
+    def __init__(self, *args: str, env: dict[str, str] | None = None) -> None:
+        env = {k: v for k, v in os.environ.items() if not k.startswith("TRADEBOT_")} | (env or {})
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tradebot", *args],
             stdout=subprocess.PIPE,
@@ -77,9 +77,9 @@ def start(tmp_path: Path) -> Any:
     """Start `tradebot run` (or another verb) with a state directory of the test's own; ended with the test."""
     started: list[Daemon] = []
 
-    def begin(*args: str, verb: str = "run") -> Daemon:
+    def begin(*args: str, verb: str = "run", env: dict[str, str] | None = None) -> Daemon:
         common = ("--state-dir", str(tmp_path / "state"), "--log-format", "json") if verb == "run" else ()
-        started.append(Daemon(verb, *common, *args))
+        started.append(Daemon(verb, *common, *args, env=env))
         return started[-1]
 
     yield begin
