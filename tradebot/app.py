@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,11 +91,22 @@ async def run(config: Config, options: Options, *, tell: Tell, notifier: Notifie
         ground = await stack.enter_async_context(opening)
         daemon = Daemon(config, options.run_id, ground, journal, recovery, specs, tell=tell, notifier=notifier)
         stack.push_async_callback(daemon.analysis.close)
-        await daemon.start()
-        summary = await daemon.trade(stop, reasons)
+        started = await _unless(stop, daemon.start())
+        summary = await daemon.trade(stop, reasons) if started else {}
         journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market())
     tell("daemon_stopped", reason=reasons[0], journal=str(state_dir / FILE_NAME))
     return summary
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do `work` to its end and return True, or leave it where it is when `stop` comes first and return False."""
+    async with asyncio.TaskGroup() as tasks:
+        working = tasks.create_task(work, name="start")
+        stopping = tasks.create_task(stop.wait(), name="stop-before-start")
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        working.cancel()
+        stopping.cancel()
+    return not working.cancelled()
 
 
 def strategies(sections: Sequence[StrategySection]) -> list[StrategySpec]:

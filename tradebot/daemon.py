@@ -159,6 +159,7 @@ class Daemon:
         sessions = bars * interval // (300 * 60 * SECOND) + 1
         start = now - (2 * sessions + 6) * 86_400 * SECOND  # weekends and holidays lie between
         found: list[Series] = []
+        self._tell("warming_up", symbols=len(self._ground.universe), bars=bars, at_most_s=WARMUP_WITHIN_S)
         with suppress(TimeoutError):
             async with asyncio.timeout(WARMUP_WITHIN_S):
                 for instrument in self._ground.universe:

@@ -44,6 +44,14 @@ def test_a_stop_signal_ends_the_run_cleanly_within_five_seconds(start: Any, tmp_
     assert_agree(tmp_path / "state/journal.sqlite3", tmp_path / "state/exchange.jsonl")
 
 
+def test_a_stop_signal_during_the_warm_up_is_heard_at_once(start: Any) -> None:
+    daemon = start("--symbols", "NIFTY50")  # fifty histories at three a second
+    daemon.event("warming_up")
+    said = daemon.stop(within_s=5.0)
+    assert said.code == 0
+    assert not said.all("ready")
+
+
 def test_a_second_interrupt_leaves_at_once_and_the_journal_is_whole(start: Any, tmp_path: Path) -> None:
     import signal
 
