@@ -79,6 +79,7 @@ class Engine:
             measure=measure, deadline_s=order_deadline_s, durable_within_s=durable_within_s,
         )  # fmt: skip
         self._is_stopping = False
+        self._differences: tuple[str, ...] = ()
         self.ready = asyncio.Event()  # set with the first quote that passed the sieve
 
     async def reconcile(self) -> Books:
@@ -189,12 +190,14 @@ class Engine:
                 case Tick():
                     await self._on_tick(message)
                 case LinkUp() | LinkDown():
+                    self._journal.append("link", message, at=self._clock.market())
                     await self.quotes.put(message)
                 case _:
                     raise AssertionError(f"bars does not know {type(message).__name__}")
 
     async def _on_tick(self, tick: Tick) -> None:
         if (session := self._bars.roll(tick.at)) is not None:
+            self._journal.append("session", session, at=tick.at)
             await self.signals.put(session)
         for close in self._bars.close(tick.at, mono=tick.mono):
             self._journal.append("close", close, at=close.ends_at)
@@ -205,6 +208,7 @@ class Engine:
                 self._tell("feed_stale", level="warning", reason=link.reason, action="no entries until quotes come")
             else:
                 self._tell("feed_fresh")
+            self._journal.append("link", link, at=tick.at)
             await self.quotes.put(link)
         await self.quotes.put(tick)
 
@@ -237,7 +241,10 @@ class Engine:
             case OrderFact():
                 self._journal.append("order", output, at=output.at)
             case Reconciled():
-                self._journal.append("reconciled", output, at=output.at)
+                # Written when it says something new: agreement every five seconds is no news.
+                if output.adopted or output.differences != self._differences:
+                    self._differences = output.differences
+                    self._journal.append("reconciled", output, at=output.at)
             case Command():
                 self._journal.append(output.verb, output, at=self._clock.market())
             case _:
