@@ -15,7 +15,7 @@ from tradebot.errors import DataError
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import Latency
-from tradebot.exchange.prices.recorded import RecordedTicks
+from tradebot.exchange.prices.recordings import recording
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.server import Addresses, serve
 from tradebot.exchange.snapshot import PriceSource
@@ -39,7 +39,8 @@ async def embedded(
     settings = config.exchange
     calendar = TradingCalendar()
     if settings.prices == "recorded":
-        source: PriceSource = RecordedTicks(Path(settings.path), symbols=tuple(symbols))
+        day = date.fromisoformat(settings.day) if settings.day else None
+        source: PriceSource = recording(Path(settings.path), symbols=symbols, day=day)
         begin = max(moment(day_of(source.opens_at), _time(settings.starts_at)), source.opens_at)
     else:
         source, begin = _synthetic(config, calendar, universe_for(symbols), seen_until)

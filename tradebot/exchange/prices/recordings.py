@@ -1,0 +1,46 @@
+"""From a file or folder of recorded prices to the source that plays it: the first line tells ticks from bars."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from tradebot.errors import DataError
+from tradebot.exchange.prices import tickfile
+from tradebot.exchange.prices.recorded import RecordedTicks
+from tradebot.exchange.prices.recorded_bars import RecordedBars
+from tradebot.exchange.snapshot import PriceSource
+
+BAR_WORDS = {"open", "high", "low", "close"}
+
+
+def recording(path: Path, *, symbols: Sequence[str] | None = None, day: date | None = None) -> PriceSource:
+    """Open recorded ticks (`timestamp,ltp,volume`) or bars (columns by name, open to close), one file per symbol.
+
+    `symbols` None takes all that are there; `day` None the day of the ticks, or the last day of the bars. Raises
+    DataError for a missing symbol, a bad file, or a folder that mixes both.
+    """
+    files = {tickfile.symbol_of(file): file for file in tickfile.find(path)}
+    wanted = list(files) if symbols is None else list(symbols)
+    if missing := [symbol for symbol in wanted if symbol not in files]:
+        raise DataError(f"{path}: no prices of {', '.join(missing)}; there are {', '.join(sorted(files))}")
+    chosen = {symbol: files[symbol] for symbol in wanted}
+    kinds = {symbol: _holds_bars(file) for symbol, file in chosen.items()}
+    if len(set(kinds.values())) > 1:
+        bars = next(symbol for symbol, is_bars in kinds.items() if is_bars)
+        ticks = next(symbol for symbol, is_bars in kinds.items() if not is_bars)
+        raise DataError(f"{path}: {chosen[bars].name} holds bars and {chosen[ticks].name} ticks; play them apart")
+    if any(kinds.values()):
+        return RecordedBars(chosen, date=day)
+    return RecordedTicks(path, symbols=tuple(wanted), date=day)
+
+
+def _holds_bars(path: Path) -> bool:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            first = file.readline()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    return {word.strip().strip('"').lower() for word in first.split(",")} >= BAR_WORDS
