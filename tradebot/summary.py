@@ -42,6 +42,7 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, s
         "signals_ignored": desk.counts["ignored"],
         "signals_late": desk.counts["late_signals"],
         "bars": bars.closed,
+        "quotes_received": bars.sieve.accepted + sum(bars.sieve.dropped.values()) + engine.market.merged,
         "quotes": bars.sieve.accepted,
         "quotes_late": bars.late,
         "quotes_merged": engine.market.merged + engine.quotes.merged,
@@ -53,4 +54,5 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, s
         if name in measured:
             fields[f"{name}_p50_us"] = round(measured[name]["p50_us"], 1)
             fields[f"{name}_p99_us"] = round(measured[name]["p99_us"], 1)
+            fields[f"{name}_max_us"] = round(measured[name]["max_us"], 1)
     return fields

@@ -57,6 +57,18 @@ def test_it_stops_by_itself_and_a_resumed_run_continues_the_account(tmp_path: Pa
     assert [row["resumed"] for row in read_log(log) if row["kind"] == "session"] == [False, True]
 
 
+def test_prices_end_before_the_session_does_when_asked(tmp_path: Path) -> None:
+    log = tmp_path / "exchange.jsonl"
+    options = ["--symbols", "TCS", "--every-second", "--at", "2026-11-23T09:10", "--until", "2026-11-23T09:16"]
+    command = [sys.executable, "-m", "tradebot", "exchange", *options, "--speed", "3600", "--log", str(log)]
+    done = subprocess.run([*command, "--for", "1s"], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True)
+    started = json.loads(done.stdout)["clock"]["market"]
+    assert from_iso("2026-11-23T09:10", IST) <= started < from_iso("2026-11-23T09:15", IST) - 1
+    session, end = read_log(log)
+    assert session["opens_at"] == from_iso("2026-11-23T09:15", IST)
+    assert (session["closes_at"], end["reason"]) == (from_iso("2026-11-23T09:16", IST), "finished")
+
+
 def test_recorded_ticks_are_served_from_a_folder(tmp_path: Path) -> None:
     rows = [f"2021-06-11 09:15:{second:02d},{3000 + second}.0,{100 * second}" for second in range(10)]
     (tmp_path / "TCS.csv").write_text("\n".join(["timestamp,ltp,volume", *rows]) + "\n")
@@ -77,6 +89,9 @@ def test_recorded_ticks_are_served_from_a_folder(tmp_path: Path) -> None:
         (["--cash", "much"], "'much' is not an amount of rupees"),
         (["--for", "soon"], "should be a duration such as 90s"),
         (["--at", "noon"], "'noon' is not a time such as"),
+        (["--until", "dusk"], "Invalid value for --until: 'dusk' is not a time such as"),
+        (["--at", "2026-11-23T10:00", "--until", "2026-11-23T10:00"], "--until must be a whole second after --at"),
+        (["--at", "2026-11-23T10:00", "--until", "2026-11-23T17:00"], "inside the session of 2026-11-23"),
     ],
 )
 def test_a_mistake_is_one_sentence(options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

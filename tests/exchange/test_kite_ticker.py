@@ -6,6 +6,7 @@ import asyncio
 import json
 import struct
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,7 @@ from tests.exchange.test_kite_packets import split
 from tradebot.clock import IST, SECOND, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import OrderKind, Side
+from tradebot.exchange.event_log import EventLog, read_log
 from tradebot.exchange.faces.kite_packets import Packets
 from tradebot.exchange.faces.kite_ticker import MAX_FRAMES, MAX_ORDER_FRAMES, MAX_SUBSCRIPTIONS, Connection
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, latest
@@ -113,6 +115,19 @@ def test_a_slow_client_gets_the_newest_of_each_instrument_after_what_was_queued(
     assert feed.packets() == [(257, 9_999, 44)]
 
 
+def test_a_connection_counts_what_it_gave_by_mode_what_waits_and_what_was_merged() -> None:
+    feed = Feed()
+    feed.say("subscribe", [257, 513, 265])
+    feed.say("mode", ["full", [257]])
+    assert feed.connection.counts() == {"rows": {"ltp": 0, "quote": 3, "full": 1}, "unsent": 4, "merged": 0}
+    feed.packets()
+    for last in range(1, MAX_FRAMES + 11):  # ten too many: the first of them stands for the rest
+        feed.trade(0, last)
+    assert feed.connection.counts()["merged"] == 9
+    got = feed.packets()
+    assert feed.connection.counts() == {"rows": {"ltp": 0, "quote": 3, "full": 1 + len(got)}, "unsent": 0, "merged": 9}
+
+
 def test_text_frames_overtake_packets_and_are_never_dropped() -> None:
     feed = Feed()
     feed.say("subscribe", [257])
@@ -186,6 +201,19 @@ async def test_full_packets_over_the_socket_equal_the_state_of_the_exchange() ->
         assert struct.unpack_from(">I", body, 60)[0] == state["stamps"][row] // SECOND
         assert struct.unpack_from(">IIHH", body, 64)[:2] == (state["bid_quantities"][row][0], state["bids"][row][0])
         await ws.close()
+
+
+async def test_the_log_says_what_a_connection_got_when_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "exchange.jsonl"
+    with EventLog(path) as log:
+        async with rig(log=log) as r:
+            ws = await connect(r)
+            await ws.send_str(json.dumps({"a": "subscribe", "v": [r.exchange.universe.get("TCS").token]}))
+            await ws.receive_bytes()
+            await ws.close()
+    (line,) = (line for line in read_log(path) if line["kind"] == "ticker")
+    assert (line["subscriptions"], line["rows"]) == (1, {"ltp": 0, "quote": 1, "full": 0})
+    assert (line["unsent"], line["merged"]) == (0, 0)
 
 
 async def test_every_version_of_an_order_reaches_every_connection_as_text() -> None:

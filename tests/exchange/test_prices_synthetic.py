@@ -131,6 +131,27 @@ def test_steps_are_in_order_inside_the_session_and_the_source_ends(
     assert not prices("RELIANCE").is_finished
 
 
+def test_orders_can_be_taken_until_the_close_although_the_last_step_is_over() -> None:
+    source = prices("RELIANCE", closes_at=SESSION.opens_at + MINUTE)
+    assert len(list(source.advance(SESSION.opens_at + MINUTE - 1))) == 60
+    assert not source.is_finished
+    assert list(source.advance(SESSION.opens_at + MINUTE)) == []
+    assert source.is_finished
+
+
+def test_every_symbol_trades_at_every_step_when_asked_and_none_is_halted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "HALTED_DAYS", 1.0)
+    end = SESSION.opens_at + 30 * MINUTE
+    source = SyntheticPrices(
+        universe_for(SYMBOLS), seed=7, opens_at=SESSION.opens_at, closes_at=end, every_step=True, calendar=CALENDAR
+    )
+    steps = list(source.advance(end))
+    assert len(steps) == 30 * 60
+    assert all(len(s) == len(SYMBOLS) for s in steps)
+    shares = [id_ for id_, symbol in enumerate(SYMBOLS) if symbol != "NIFTY 50"]
+    assert all((s.traded[shares] > 0).all() and (s.bids[shares, 0] > 0).all() for s in steps)
+
+
 def test_the_columns_of_a_row_agree_with_each_other(full_day: tuple[SyntheticPrices, list[Snapshots]]) -> None:
     source, steps = full_day
     tick = np.array([i.units(i.tick_size) for i in source.universe])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,8 @@ from tradebot.exchange.faces.kite_packets import HEARTBEAT, MODES, Column, Mode,
 from tradebot.exchange.faces.kite_records import Json, order_update
 from tradebot.exchange.faces.kite_session import BAD_TOKEN, Sessions
 from tradebot.exchange.faces.kite_wire import KiteError, render_error, token_error
+from tradebot.exchange.faults.plan import Fault
+from tradebot.exchange.faults.stream import TickerFaults
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder
 
@@ -32,6 +34,9 @@ MAX_FRAMES = 128
 MAX_FRAME_BYTES = 2_000_000
 MAX_ORDER_FRAMES = 1_000
 MAX_CONTROL_BYTES = 1 << 17
+REPLAYED_ORDERS = 10
+
+Send = Callable[[str | bytes], Awaitable[None]]
 
 
 class Connection:
@@ -169,11 +174,16 @@ class KiteTicker:
     """All connections of the ticker; `publish` and `note_order` are what the exchange calls."""
 
     def __init__(
-        self, exchange: Exchange, sessions: Sessions, record: Callable[[BookOrder], Json], log: EventLog | None = None
+        self,
+        exchange: Exchange,
+        sessions: Sessions,
+        record: Callable[[BookOrder], Json],
+        log: EventLog | None = None,
+        faults: TickerFaults | None = None,
     ) -> None:
         self._exchange, self._log = exchange, log or EventLog(None)
         self._sessions = sessions
-        self._record = record
+        self._record, self._faults = record, faults
         self._packets = Packets(exchange.universe)
         self._links: dict[Connection, tuple[web.WebSocketResponse, asyncio.Transport | None]] = {}
 
@@ -186,8 +196,7 @@ class KiteTicker:
         """Queue a version of an order for every client; a client that takes none is cut off."""
         if not self._links:
             return
-        data = order_update(self._record(order), filled=order.filled)
-        text = orjson.dumps({"type": "order", "id": "", "data": data}).decode()
+        text = self._order_text(order)
         for connection, (_, transport) in self._links.items():
             connection.note_text(text)
             if connection.is_overrun and transport is not None:
@@ -203,13 +212,19 @@ class KiteTicker:
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_CONTROL_BYTES, timeout=CLOSING_S)
         if not socket.can_prepare(request):
             return _refuse(KiteError(400, "InputException", "This is a websocket."))
+        fault = None
+        if self._faults is not None:
+            fault = self._faults.strike()
+            if (refusal := await self._faults.refusal(fault, request)) is not None:
+                return refusal
         connection = Connection(self._packets, self._exchange.state)
         self._links[connection] = (socket, request.transport)  # before the first await: the limit holds in a race
         try:
             await socket.prepare(request)
+            send = self._sending(socket, request, connection, fault)
             async with asyncio.TaskGroup() as tasks:
                 is_alive = partial(self._sessions.is_alive, api_key, token)
-                sender = tasks.create_task(_send(socket, connection, is_alive), name="kite ticker sender")
+                sender = tasks.create_task(_send(socket, connection, is_alive, send), name="kite ticker sender")
                 async for message in socket:
                     if message.type is WSMsgType.TEXT:
                         connection.apply(message.data)
@@ -219,6 +234,20 @@ class KiteTicker:
             self._log.write("ticker", subscriptions=connection.subscriptions, **connection.counts())
         return socket
 
+    def _order_text(self, order: BookOrder) -> str:
+        data = order_update(self._record(order), filled=order.filled)
+        return orjson.dumps({"type": "order", "id": "", "data": data}).decode()
+
+    def _sending(
+        self, socket: web.WebSocketResponse, request: web.Request, connection: Connection, fault: Fault | None
+    ) -> Send:
+        if self._faults is None:
+            return partial(_send_plain, socket)
+        if fault is not None and fault.name == "replay-orders":
+            for order in self._exchange.orders()[-REPLAYED_ORDERS:]:
+                connection.note_text(self._order_text(order))
+        return self._faults.link(socket, request.transport, fault).send
+
     async def close(self, *_: Any) -> None:
         """Send every client away."""
         async with asyncio.TaskGroup() as tasks:
@@ -227,7 +256,9 @@ class KiteTicker:
                 tasks.create_task(farewell, name="kite ticker farewell")
 
 
-async def _send(socket: web.WebSocketResponse, connection: Connection, is_alive: Callable[[], bool]) -> None:
+async def _send(
+    socket: web.WebSocketResponse, connection: Connection, is_alive: Callable[[], bool], send: Send
+) -> None:
     try:
         while is_alive():
             frame = connection.next()
@@ -239,13 +270,17 @@ async def _send(socket: web.WebSocketResponse, connection: Connection, is_alive:
                     continue
                 except TimeoutError:
                     frame = HEARTBEAT
-            if isinstance(frame, str):
-                await socket.send_str(frame)
-            else:
-                await socket.send_bytes(frame)
+            await send(frame)
         await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"the session ended")
     except ConnectionResetError:
         return  # the client is gone; its reader ends by itself
+
+
+async def _send_plain(socket: web.WebSocketResponse, frame: str | bytes) -> None:
+    if isinstance(frame, str):
+        await socket.send_str(frame)
+    else:
+        await socket.send_bytes(frame)
 
 
 def _refuse(error: KiteError) -> web.Response:

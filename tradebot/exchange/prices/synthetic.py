@@ -92,7 +92,8 @@ class SyntheticPrices:
 
     @property
     def is_finished(self) -> bool:
-        return self._made == self._steps and self._block.is_spent
+        # The last step comes before the close, and orders are taken until then.
+        return self._made == self._steps and self._block.is_spent and self._seen >= self.closes_at
 
     def opening(self) -> Snapshots:
         """Return yesterday's closes with empty books, stamped one second before the open."""

@@ -1,0 +1,52 @@
+"""What a process and its children have used so far, read from /proc; None where the system has none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+PROC = Path("/proc")
+USER, SYSTEM = 11, 12  # fields after the name, which may hold anything: utime and stime of proc(5)
+
+
+class Used(NamedTuple):
+    """CPU seconds, those of several cores added up: of a process itself and of the living processes below it."""
+
+    own: float
+    below: float
+
+    def since(self, before: Used) -> Used:
+        """Return what was used after `before`."""
+        return Used(self.own - before.own, self.below - before.below)
+
+
+def cpu_seconds(pid: int) -> Used | None:
+    """Return what a process has used since it began."""
+    try:
+        own, *below = (_ticks(one) / os.sysconf("SC_CLK_TCK") for one in _family(pid))
+    except (OSError, ValueError, IndexError):
+        return None
+    return Used(own, sum(below))
+
+
+def peak_memory_mb(pid: int) -> float | None:
+    """Return the most memory that one process alone held at a time, in MB."""
+    try:
+        lines = (PROC / str(pid) / "status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), None)
+
+
+def _ticks(pid: int) -> int:
+    fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return int(fields[USER]) + int(fields[SYSTEM])
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    for children in (PROC / str(pid) / "task").glob("*/children"):
+        for child in children.read_text(encoding="utf-8").split():
+            yield from _family(int(child))
