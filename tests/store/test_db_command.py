@@ -1,0 +1,126 @@
+"""The verbs `db status`, `db migrate`, `db sync`, the daemon with a database, and the settings of both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import day_by_hand as day
+import pytest
+
+from tradebot.__main__ import run
+from tradebot.clock import WallClock
+from tradebot.config import load
+from tradebot.errors import ConfigError
+from tradebot.store import queries
+from tradebot.store.postgres import PostgresStore
+
+
+@pytest.fixture
+def tradebot(capfd: Any, monkeypatch: Any) -> Any:
+    """Run a command line in this process; returns (exit code, standard output, standard error)."""
+
+    def call(*arguments: str, dsn: str = "") -> tuple[int, str, str]:
+        monkeypatch.setenv("TRADEBOT_STORE__DSN", dsn)
+        code = run(list(arguments))
+        return (code, *capfd.readouterr())
+
+    return call
+
+
+def test_status_migrate_and_sync_speak_of_the_file_where_no_dsn_is_configured(tradebot: Any, tmp_path: Path) -> None:
+    asyncio.run(day.whole_day(tmp_path))
+    where = ("--state-dir", str(tmp_path))
+
+    assert "behind the journal: all rows" in tradebot("db", "status", *where)[1]
+    assert "applied 0001 tables" in tradebot("db", "migrate", *where)[1]
+    assert "nothing to do" in tradebot("db", "migrate", *where)[1]
+    assert "behind the journal: 33 rows" in tradebot("db", "status", *where)[1]
+    assert "fed 33 rows" in tradebot("db", "sync", *where)[1]
+    (line,) = json.loads(tradebot("db", "status", "--json", *where)[1])
+    assert (line["migration"], line["behind"]) == ("0001 tables", "0 rows (fed 33)")
+    assert line["place"] == str(tmp_path / "store.sqlite3")
+    assert "undone 0001 tables" in tradebot("db", "migrate", "--down-to", "0", "--yes", *where)[1]
+
+
+def test_the_verbs_use_the_dsn_of_the_environment_and_never_show_its_password(
+    tradebot: Any, tmp_path: Path, dsn: str
+) -> None:
+    asyncio.run(day.whole_day(tmp_path))
+    secret = dsn.replace("tester@", "tester:hunter22@")
+    where = ("--state-dir", str(tmp_path))
+
+    assert "fed 33 rows" in tradebot("db", "sync", *where, dsn=secret)[1]
+    code, out, error = tradebot("db", "status", *where, dsn=secret)
+    assert code == 0
+    assert "postgresql://" in out
+    assert "PostgreSQL" in out
+    shown = tradebot("config", "show", "--origin", dsn=secret)[1]
+    assert "environment TRADEBOT_STORE__DSN" in shown
+    assert "hunter22" not in out + error + shown
+
+
+def test_a_database_that_is_not_there_is_one_sentence(tradebot: Any, tmp_path: Path) -> None:
+    code, _, error = tradebot(
+        "db", "status", "--state-dir", str(tmp_path), dsn=f"postgresql://u:hunter22@/t?host={tmp_path}"
+    )
+    assert code == 69
+    assert error.count("\n") == 1
+    assert "hunter22" not in error
+
+
+@pytest.mark.timeout(90)
+async def test_a_run_is_in_the_tables_when_it_has_ended(tmp_path: Path, dsn: str) -> None:
+    said = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "tradebot", "run", "--symbols", "RELIANCE,TCS,INFY", "--for", "2s", "--state-dir",
+         str(tmp_path / "state"), "--log-format", "json"],
+        capture_output=True, text=True, timeout=60, env=os.environ | {"TRADEBOT_STORE__DSN": dsn}, check=False,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    events = [json.loads(line) for line in said.stdout.splitlines()]
+    (summary,) = (line for line in events if line["event"] == "session_summary")
+    assert [e["event"] for e in events if e["event"].startswith("store_")] == ["store_migrated", "store_opened"]
+    async with PostgresStore(dsn, clock=WallClock()) as store:
+        (row,) = await queries.runs(store)
+        assert row["end_reason"] == "app.stop_after is 2s"
+        assert len(await queries.fills(store)) == summary["fills"]
+        stored = [len(await queries.bars(store, symbol, day.MINUTE)) for symbol in ("RELIANCE", "TCS", "INFY")]
+        assert sum(stored) == summary["bars"] > 0
+    assert not (tmp_path / "state/store.sqlite3").exists()
+
+
+@pytest.mark.parametrize(
+    ("dsn", "refused"),
+    [
+        ("postgresql://u@db.example/t", True),
+        ("postgresql://u@db.example/t?sslmode=require", True),
+        ("postgresql://u@db.example/t?sslmode=verify-full", False),
+        ("postgresql://u@127.0.0.1/t", False),
+        ("postgresql:///t?host=/run/postgresql", False),
+        ("", False),
+    ],
+)
+def test_live_money_needs_a_database_nobody_can_listen_in_on(
+    dsn: str, refused: bool, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRADEBOT_STORE__DSN", dsn)
+    with pytest.raises(ConfigError) as caught:
+        load(None, {"app.mode": "live"})  # the embedded venue is refused anyhow
+    assert ("store.dsn: must say sslmode=verify-full" in str(caught.value)) is refused
+
+
+def test_a_dsn_of_another_kind_is_refused_and_not_shown(tmp_path: Path, monkeypatch: Any) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[store]\ndsn = 'mysql://u:hunter22@db/t'\n")
+    path.chmod(0o600)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert "store.dsn: should be an address that starts with postgresql://" in str(caught.value)
+    assert "hunter22" not in str(caught.value)

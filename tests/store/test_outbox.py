@@ -1,0 +1,244 @@
+"""The outbox: nothing lost and nothing twice, whoever stops when; what it refuses; what the operator reads."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import day_by_hand as day
+import pytest
+from conftest import Said, until
+
+from tradebot.clock import ManualClock, WallClock
+from tradebot.errors import LinkLost
+from tradebot.journal.schema import FILE_NAME
+from tradebot.journal.writer import Journal
+from tradebot.store import outbox as outbox_file
+from tradebot.store import queries
+from tradebot.store.follower import Follower
+from tradebot.store.outbox import Outbox
+from tradebot.store.sqlite import SqliteStore
+from tradebot.store.store import START, Deadlines, Lines, Store
+from tradebot.store.tables import TABLES
+
+Make = Callable[[], Store]
+
+
+def outbox(store: Store, path: Path, said: Said, **more: Any) -> Outbox:
+    return Outbox(store, path, clock=WallClock(), tell=said, bill=day.bill, **({"every_s": 0.005} | more))
+
+
+def is_fed(feeding: Outbox, seq: int) -> bool:
+    """Whether the rows up to `seq` are in the tables."""
+    return feeding.fed >= seq
+
+
+async def everything(store: Store) -> dict[str, list[dict[str, Any]]]:
+    return {name: await store.select(table, {}, order_by=table.key) for name, table in TABLES.items()}
+
+
+async def set_cursor(store: Store, path: Path, seq: int) -> None:
+    """Put the cursor where an older backup of the tables would have it."""
+    follower = Follower(path)
+    journal = follower.identity() or ""
+    row = follower.after(START, until=seq, limit=seq)[-1] if seq else None
+    follower.close()
+    to = START if row is None else START._replace(seq=row.seq, hash=row.hash.hex())
+    await store.write(Lines(journal, await store.cursor(journal), to, {}))
+
+
+async def test_feeding_again_from_any_row_changes_nothing(store: Store, tmp_path: Path, said: Said) -> None:
+    path = await day.whole_day(tmp_path)
+    assert await outbox(store, path, said).drain() == 33
+    before = await everything(store)
+
+    for seq in (0, 1, 9, 17, 32):
+        await set_cursor(store, path, seq)
+        fed = await outbox(store, path, said, batch_rows=4).drain()
+        assert fed == 33 - seq
+        assert await everything(store) == before, f"again from row {seq}"
+
+
+async def test_a_replay_that_is_killed_half_way_goes_on(store: Store, tmp_path: Path, said: Said) -> None:
+    path = await day.whole_day(tmp_path)
+    await outbox(store, path, said).drain()
+    before = await everything(store)
+    await set_cursor(store, path, 0)
+
+    half = outbox(store, path, said, batch_rows=10)
+    await half._connect()
+    await half._step(to_the_end=True)
+    assert await everything(store) == before, "no line goes back to what it was"
+    await outbox(store, path, said).drain()
+
+    assert await everything(store) == before
+
+
+async def test_rows_arrive_while_the_journal_is_written(make_store: Make, tmp_path: Path, said: Said) -> None:
+    store = make_store()
+    async with Journal(tmp_path, run="r1", clock=ManualClock(day.START)) as journal, asyncio.TaskGroup() as tasks:
+        feeding = outbox(store, journal.path, said)
+        task = tasks.create_task(feeding.run())
+        for kind, message in day.morning():
+            journal.append(kind, message, at=day.START)
+            await journal.durable()
+        await until(lambda: is_fed(feeding, day.MORNING_ROWS))
+        task.cancel()
+    await feeding.finish()
+
+    assert not store.is_open
+    async with make_store() as reading:
+        assert len(await queries.order_events(reading)) == 11
+    assert said.events == ["store_migrated", "store_opened"]
+
+
+async def test_the_last_rows_are_fed_after_the_journal_is_closed(make_store: Make, tmp_path: Path, said: Said) -> None:
+    store = make_store()
+    feeding = outbox(store, tmp_path / FILE_NAME, said)
+    async with Journal(tmp_path, run="r1", clock=ManualClock(day.START)) as journal, asyncio.TaskGroup() as tasks:
+        for kind, message in day.morning():
+            journal.append(kind, message, at=day.START)
+        task = tasks.create_task(feeding.run())
+        await until(lambda: "store_opened" in said.events)
+        task.cancel()
+        journal.append(*day.afternoon()[-1], at=day.START)
+    await feeding.finish()
+
+    async with make_store() as reading:
+        (run,) = await queries.runs(reading)
+        assert run["end_reason"] == "SIGTERM"
+
+
+async def test_a_cancel_at_any_moment_loses_nothing(make_store: Make, tmp_path: Path, said: Said) -> None:
+    path = await day.write(tmp_path, day.many("r1", 60), "r1")
+    feeding = outbox(make_store(), path, said, batch_rows=20)
+    for turns in range(1, 40, 3):
+        task = asyncio.ensure_future(feeding.run())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+    await feeding.finish()
+
+    async with make_store() as reading:
+        assert len(await queries.fills(reading)) == 120
+        assert len(await queries.order_events(reading)) == 480
+        bought, sold = await reading.select(TABLES["positions"], {}), await queries.fills(reading, side="SELL")
+        assert bought[0]["quantity"] == 0
+        assert len({line["execution_id"] for line in sold}) == 60
+    assert set(said.events) <= {"store_migrated", "store_opened"}
+
+
+async def test_two_feeders_of_one_journal_add_each_row_once(make_store: Make, tmp_path: Path, said: Said) -> None:
+    path = await day.write(tmp_path, day.many("r1", 20), "r1")
+    async with make_store() as one, make_store() as other:
+        first, second = outbox(one, path, said, batch_rows=30), outbox(other, path, said, batch_rows=30)
+        await first._connect()
+        await second._connect()
+        await first._step(to_the_end=True)
+        with pytest.raises(LinkLost, match="somebody else moved it"):
+            await second._step(to_the_end=True)
+        await second.drain()
+        assert len(await queries.fills(other)) == 40
+
+
+async def test_a_journal_that_was_cut_is_refused_and_trading_goes_on(
+    make_store: Make, tmp_path: Path, said: Said
+) -> None:
+    path = await day.write(tmp_path, day.morning(), "r1")
+    shutil.copy(path, tmp_path / "copy.sqlite3")
+    await day.write(tmp_path, day.afternoon(), "r2")
+    async with make_store() as store:
+        await outbox(store, path, said).drain()
+
+    shorter = outbox(make_store(), tmp_path / "copy.sqlite3", said)
+    await shorter.run()  # returns instead of raising into the daemon's task group
+    await shorter.finish()
+
+    event, fields = said.lines[-1]
+    assert (event, fields["level"]) == ("store_refused", "error")
+    assert "its row 33 is not the one" in fields["reason"]
+    assert shorter.trouble
+
+
+async def test_a_changed_row_never_reaches_the_tables(make_store: Make, tmp_path: Path, said: Said) -> None:
+    path = await day.whole_day(tmp_path)
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE rows SET body = replace(CAST(body AS TEXT), '2499.95', '9999.95') WHERE seq = 12")
+    connection.close()
+
+    feeding = outbox(make_store(), path, said, batch_rows=5)
+    await feeding.run()
+    await feeding.finish()
+
+    assert "row 12 breaks the chain" in feeding.trouble
+    async with make_store() as reading:
+        assert len(await queries.order_events(reading)) == 4
+        assert [line["price"] for line in await queries.fills(reading)] == [Decimal("2500.05")]
+
+
+async def test_an_old_order_is_folded_again_when_it_is_no_longer_at_hand(
+    store: Store, tmp_path: Path, said: Said, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("tradebot.store.projection.KEPT_ORDERS", 1)
+    await outbox(store, await day.whole_day(tmp_path), said).drain()
+
+    assert [line["filled"] for line in await queries.orders(store)] == [9, 0, 1, 6]
+
+
+async def test_several_journals_share_a_database(store: Store, tmp_path: Path, said: Said) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one = await day.write(tmp_path / "a", day.many("r1", 3), "r1")
+    other = await day.write(tmp_path / "b", day.many("r9", 5), "r9")
+    await outbox(store, one, said).drain()
+    await outbox(store, other, said).drain()
+
+    assert len(await queries.fills(store)) == 16
+    assert len(await queries.fills(store, run="r9")) == 10
+    assert len(await store.select(TABLES["positions"], {})) == 2
+
+
+async def test_feeding_leaves_the_loop_to_others(make_store: Make, tmp_path: Path, said: Said) -> None:
+    path = await day.write(tmp_path, day.many("r1", 200), "r1")
+    feeding, clock, worst = outbox(make_store(), path, said), WallClock(), 0
+    task = asyncio.ensure_future(feeding.run())
+    async with asyncio.timeout(20):
+        while not is_fed(feeding, 1_622):
+            before = clock.monotonic()
+            await clock.sleep(0)
+            worst = max(worst, clock.monotonic() - before)
+    task.cancel()
+    await asyncio.wait([task])
+    await feeding.finish()
+
+    # The longest turn of the loop: the interpreter's switch of threads takes 5 ms, the rest is a busy machine.
+    assert worst < 100_000_000, f"{worst / 1e6} ms"
+
+
+async def test_a_busy_file_counts_as_down_until_it_is_free(tmp_path: Path, said: Said, monkeypatch: Any) -> None:
+    monkeypatch.setattr(outbox_file, "FIRST_RETRY_S", 0.01)
+    path = await day.write(tmp_path, day.morning(), "r1")
+    place = tmp_path / "store.sqlite3"
+    async with SqliteStore(place, clock=WallClock()) as store:
+        await store.migrate()
+    busy = sqlite3.connect(place, isolation_level=None)
+    busy.execute("BEGIN IMMEDIATE")
+    feeding = outbox(SqliteStore(place, clock=WallClock(), deadlines=Deadlines(query_s=0.05)), path, said)
+    task = asyncio.ensure_future(feeding.run())
+    await until(lambda: "store_down" in said.events)
+    busy.execute("ROLLBACK")
+    busy.close()
+    await until(lambda: is_fed(feeding, day.MORNING_ROWS))
+    task.cancel()
+    await asyncio.wait([task])
+    await feeding.finish()
+
+    assert said.events == ["store_down", "store_back"]
+    assert place.stat().st_mode & 0o077 == 0

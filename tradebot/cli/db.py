@@ -1,0 +1,131 @@
+"""The verbs `db status`, `db migrate`, `db sync`: the tables people query, where they are, how far they are fed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tradebot.cli.config import CONFIG_OPTION
+from tradebot.cli.tables import say, show
+from tradebot.clock import WallClock, iso
+from tradebot.config import Config, load
+from tradebot.controls import charges_of
+from tradebot.errors import StateError
+from tradebot.journal.schema import FILE_NAME
+from tradebot.store import migration
+from tradebot.store.follower import Follower
+from tradebot.store.opening import store_at
+from tradebot.store.outbox import Outbox
+from tradebot.store.store import Deadlines, Store
+
+
+def _options(command: click.decorators.FC) -> click.decorators.FC:
+    where = click.option(
+        "--state-dir", type=click.Path(path_type=Path), help="Where journal and store are.  [default: as configured]"
+    )
+    return CONFIG_OPTION(where(command))
+
+
+@click.group()
+def db() -> None:
+    """Show, migrate and feed the tables people query: PostgreSQL, or SQLite where no DSN is configured.
+
+    The DSN is store.dsn: credential file store__dsn, or TRADEBOT_STORE__DSN in the environment.
+    """
+
+
+@db.command()
+@_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(path: str | None, state_dir: Path | None, as_json: bool) -> None:
+    """Say where the tables are, which migrations they have, and how many journal rows they lack."""
+    _run(path, state_dir, lambda store, config: _status(store, config, as_json=as_json))
+
+
+@db.command()
+@_options
+@click.option("--down-to", type=click.IntRange(min=0), help="Undo the migrations above this number; tables go.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before tables go.")
+def migrate(path: str | None, state_dir: Path | None, down_to: int | None, yes: bool) -> None:
+    """Apply the migrations that are missing, in one transaction; several at once wait for each other."""
+    if down_to is not None and not yes:
+        click.confirm("Drop tables? The journal stays and can fill them again.", abort=True, err=True)
+    _run(path, state_dir, lambda store, config: _migrate(store, down_to))
+
+
+@db.command()
+@_options
+def sync(path: str | None, state_dir: Path | None) -> None:
+    """Feed the tables from the journal up to its last row, without a daemon."""
+    _run(path, state_dir, _sync)
+
+
+def _run(path: str | None, state_dir: Path | None, work: Callable[[Store, Config], Awaitable[None]]) -> None:
+    config = load(path, {"app.state_dir": state_dir})
+
+    async def begin() -> None:
+        async with _opened(config) as store:
+            await work(store, config)
+
+    asyncio.run(begin())
+
+
+@asynccontextmanager
+async def _opened(config: Config) -> AsyncIterator[Store]:
+    section = config.store
+    deadlines = Deadlines(section.acquire_within_s, section.query_within_s, section.close_within_s)
+    dsn, state_dir = section.dsn.get_secret_value(), config.app.state_dir
+    if not dsn and not state_dir.is_dir():
+        raise StateError(f"{state_dir}: there is no such directory, and no store.dsn is configured")
+    async with store_at(dsn, state_dir, clock=WallClock(), deadlines=deadlines) as store:
+        yield store
+
+
+async def _status(store: Store, config: Config, *, as_json: bool) -> None:
+    applied = {one.version: one for one in await store.applied()}
+    shipped = migration.shipped()
+    wanted = migration.missing(shipped, list(applied.values()), place=store.place)
+    behind = "unknown: there is no journal"
+    journal = config.app.state_dir / FILE_NAME
+    if journal.is_file() and not wanted:
+        follower = Follower(journal)
+        fed = await store.cursor(follower.identity() or "")
+        behind = f"{follower.head() - fed.seq} rows (fed {fed.seq})"
+        follower.close()
+    elif wanted:
+        behind = "all rows: there are no tables yet" if not applied else "unknown: migrations are missing"
+    rows: list[dict[str, Any]] = [
+        {
+            "migration": f"{one.version:04} {one.name}",
+            "applied": iso(applied[one.version].applied_at) if one.version in applied else "missing",
+        }
+        for one in shipped
+    ]
+    if as_json:
+        fields = {"place": store.place, "database": await store.version(), "behind": behind}
+        show([fields | row for row in rows], as_json=True)
+        return
+    say(f"{store.place}, {await store.version()}; behind the journal: {behind}")
+    show(rows, as_json=False)
+
+
+async def _migrate(store: Store, down_to: int | None) -> None:
+    done = await store.migrate(down_to=down_to)
+    word = "applied" if down_to is None else "undone"
+    say(f"{store.place}: {word} {', '.join(done)}" if done else f"{store.place}: nothing to do")
+
+
+async def _sync(store: Store, config: Config) -> None:
+    journal = config.app.state_dir / FILE_NAME
+    outbox = Outbox(
+        store, journal, clock=WallClock(), tell=lambda *_, **__: None, bill=charges_of,
+        batch_rows=config.store.batch_rows, migrates=config.store.migrate,
+    )  # fmt: skip
+    fed = await outbox.drain()
+    say(f"{store.place}: fed {fed} rows")
+    await outbox.finish()

@@ -1,0 +1,80 @@
+"""Reads the journal behind its writer, on a connection of its own: the rows after a cursor, their chain checked."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from tradebot.errors import StateError
+from tradebot.journal.reader import rows
+from tradebot.journal.rows import Row
+from tradebot.journal.schema import connect_reader
+from tradebot.store.store import START, Cursor
+
+COLUMNS = "seq, run, at, wall, kind, prev, hash, body"
+
+
+class Follower:
+    """One journal. Every read is a short one of its own, so that the writer's log can start anew.
+
+    For one thread at a time; all but `close` raise StateError when the journal cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._connection: sqlite3.Connection | None = None
+
+    def identity(self) -> str | None:
+        """Return the name of this journal, which is the hash of its first row; None while it has no row."""
+        found = self._ask("SELECT hash FROM rows WHERE seq = 1")
+        return None if not found else bytes(found[0][0]).hex()
+
+    def head(self) -> int:
+        """Return the seq of the last row on disk, 0 without any."""
+        return int(self._ask("SELECT coalesce(max(seq), 0) FROM rows")[0][0])
+
+    def holds(self, cursor: Cursor) -> bool:
+        """Tell whether the journal has the row that a cursor stands on, as it was."""
+        if cursor == START:
+            return True
+        found = self._ask("SELECT hash FROM rows WHERE seq = ?", cursor.seq)
+        return bool(found) and bytes(found[0][0]).hex() == cursor.hash
+
+    def after(self, cursor: Cursor, *, until: int, limit: int) -> list[Row]:
+        """Return up to `limit` rows that follow a cursor, none beyond the seq `until`.
+
+        Raises StateError as well for a row that breaks the hash chain.
+        """
+        query = f"SELECT {COLUMNS} FROM rows WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608
+        found = list(map(Row._make, self._ask(query, cursor.seq, until, limit)))
+        seq, head = cursor.seq, cursor.hash
+        for row in found:
+            if row.seq != seq + 1 or (head and row.prev.hex() != head) or not row.is_sound:
+                raise StateError(f"{self.path}: row {row.seq} breaks the chain; `tradebot verify` tells more")
+            seq, head = row.seq, row.hash.hex()
+        return found
+
+    def last(self, kind: str, *, until: int) -> Row | None:
+        """Return the last row of a kind that is not beyond the seq `until`."""
+        query = f"SELECT {COLUMNS} FROM rows WHERE kind = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"  # noqa: S608
+        found = self._ask(query, kind, until)
+        return Row._make(found[0]) if found else None
+
+    def of_order(self, order_id: str, *, until: int) -> list[Row]:
+        """Return the rows of one order that are not beyond the seq `until`."""
+        return [row for row in rows(self.path, order_id=order_id) if row.seq <= until]
+
+    def close(self) -> None:
+        """Close the connection; twice is fine."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _ask(self, query: str, *values: object) -> list[Any]:
+        if self._connection is None:
+            self._connection = connect_reader(self.path)
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise StateError(f"{self.path}: the journal cannot be read: {error}") from error

@@ -1,0 +1,270 @@
+"""From journal rows to lines of tables: orders folded, positions added up, bars in prices. Pure but for looking back.
+
+The same rows give the same lines however they are cut into batches and however often they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Close
+from tradebot.domain.messages import Reconciled, Signals
+from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact
+from tradebot.domain.order_fold import apply, begin
+from tradebot.domain.portfolio import Position
+from tradebot.errors import StateError
+from tradebot.journal.recovery import ChargesOf
+from tradebot.journal.rows import End, Listing, Row, Run
+from tradebot.store.store import START, Cursor, Lines
+from tradebot.store.tables import TABLES, Kind, cell, plain
+
+PROJECTED = frozenset({"run", "universe", "close", "signals", "order", "reconciled", "end"})
+KEPT_ORDERS = 20_000  # orders at hand; an older one is folded again from the journal when something happens to it
+
+LookBack = Callable[[str, int], Iterable[Row]]  # (order_id, seq) -> rows of the order up to that seq
+
+
+class Held(NamedTuple):
+    """A position with its last price: the last fill's or, later, the last bar's."""
+
+    position: Position
+    mark: Decimal
+
+
+class Known(NamedTuple):
+    """What the tables say at a cursor, enough to go on from there: lines of the store, and the universe in force."""
+
+    cursor: Cursor = START
+    run: Mapping[str, Any] | None = None
+    positions: tuple[Mapping[str, Any], ...] = ()
+    cash: Mapping[str, Decimal | None] = {}  # account -> what the venue said last
+    universe: Universe | None = None
+
+
+class _Kept(NamedTuple):
+    order: Order
+    run: str
+    begun_at: int
+
+
+class Projection:
+    """Turns the rows of one journal into lines, from `known` on. `bill` returns what a fill costs in charges."""
+
+    def __init__(
+        self, journal: str, known: Known, *, bill: Callable[[Universe], ChargesOf], look_back: LookBack
+    ) -> None:
+        self.cursor = known.cursor
+        self._journal, self._bill, self._look_back = journal, bill, look_back
+        self._run: dict[str, Any] = dict(known.run or {})
+        self._cash = dict(known.cash)
+        self._held: dict[tuple[str, str], Held] = {}  # (account, symbol) -> position
+        for line in known.positions:
+            fields = {name: line[name] for name in Position.__struct_fields__}
+            self._held[line["account"], line["symbol"]] = Held(Position(**fields), line["mark"])
+        self._orders: dict[str, _Kept] = {}
+        self._universe: Universe | None = None
+        self._charges_of: ChargesOf | None = None
+        if known.universe is not None:
+            self._list(known.universe)
+        self._lines: dict[str, dict[tuple[Any, ...], tuple[Any, ...]]] = {}
+
+    def step(self, rows: Iterable[Row]) -> Lines:
+        """Return the lines of the rows that follow. Raises StateError for a row that cannot be put into tables."""
+        before = self.cursor
+        self._lines = {name: {} for name in TABLES}
+        for row in rows:
+            if row.kind in PROJECTED:
+                try:
+                    self._apply(row)
+                except (LookupError, TypeError, ValueError, ArithmeticError, AssertionError) as error:
+                    raise StateError(f"row {row.seq} ({row.kind}) cannot be put into tables: {error!r}") from error
+            self.cursor = Cursor(row.seq, row.hash.hex())
+        tables = {name: list(found.values()) for name, found in self._lines.items() if found}
+        return Lines(self._journal, before, self.cursor, tables)
+
+    def _apply(self, row: Row) -> None:
+        match message := row.message:
+            case Run():
+                self._begin_run(row, message)
+            case Listing():
+                self._list(Universe(message.instruments))
+            case Close():
+                self._close(row, message)
+            case Signals():
+                self._signals(row, message)
+            case OrderFact():
+                self._fact(row, message)
+            case Reconciled():
+                self._reconciled(row, message)
+            case End():
+                if self._run:
+                    self._run |= {"seq": row.seq, "ended_at": row.at, "end_reason": message.reason}
+                    self._add("runs", self._run | {"summary": message.summary})
+            case _:
+                raise AssertionError(f"no table takes {type(message).__name__}")
+
+    @property
+    def _account(self) -> str:
+        return str(self._run.get("account", ""))
+
+    def _list(self, universe: Universe) -> None:
+        self._universe, self._charges_of = universe, self._bill(universe)
+
+    def _begin_run(self, row: Row, run: Run) -> None:
+        self._run = {
+            "journal": self._journal, "run": run.run_id, "seq": row.seq, "at": row.at, "wall": row.wall,
+            "account": run.account, "mode": run.mode, "venue": run.venue, "symbols": run.symbols,
+            "config_hash": run.config_hash, "versions": run.versions, "pid": run.pid, "ended_at": None,
+            "end_reason": None, "summary": None,
+        }  # fmt: skip
+        self._add("runs", self._run)
+
+    # ---- orders, fills, positions
+
+    def _fact(self, row: Row, fact: OrderFact) -> None:
+        if fact.event in (OrderEvent.INTENT, OrderEvent.DENIED):
+            kept = _Kept(begin(fact), row.run, fact.at)
+        else:
+            before = self._orders.pop(fact.order_id, None) or self._recall(fact.order_id, row.seq - 1)
+            kept = before._replace(order=apply(before.order, fact))
+            if kept.order.filled != before.order.filled and fact.execution is not None:
+                self._fill(row, fact, fact.execution, before.order)
+        self._orders[fact.order_id] = kept
+        if len(self._orders) > KEPT_ORDERS:
+            del self._orders[next(iter(self._orders))]
+        self._add("order_events", {
+            "journal": self._journal, "seq": row.seq, "run": row.run, "order_id": fact.order_id, "event": fact.event,
+            "state": kept.order.state, "at": fact.at, "mono": fact.mono, "wall": row.wall, "reason": fact.reason,
+            "venue_order_id": fact.venue_order_id, "checks": fact.checks, "inputs": fact.inputs,
+        })  # fmt: skip
+        self._add("orders", self._order_line(row, kept))
+
+    def _order_line(self, row: Row, kept: _Kept) -> dict[str, Any]:
+        order, request = kept.order, kept.order.request
+        line: dict[str, Any] = {
+            name: getattr(request, name)
+            for name in (
+                "order_id", "symbol", "exchange", "side", "kind", "quantity", "price", "trigger_price", "validity",
+                "product", "purpose", "strategy", "signal_id",
+            )
+        }  # fmt: skip
+        for name in ("state", "venue_order_id", "filled", "value", "average_price", "late_fills", "changed_at"):
+            line[name] = getattr(order, name)
+        line |= {"journal": self._journal, "run": kept.run, "seq": row.seq, "account": self._account}
+        return line | {"reason": order.reason or request.reason, "begun_at": kept.begun_at}
+
+    def _recall(self, order_id: str, until: int) -> _Kept:
+        kept: _Kept | None = None
+        for row in self._look_back(order_id, until):
+            fact = row.message
+            if isinstance(fact, OrderFact) and fact.order_id == order_id:
+                if kept is None:
+                    kept = _Kept(begin(fact), row.run, fact.at)
+                else:
+                    kept = kept._replace(order=apply(kept.order, fact))
+        if kept is None:
+            raise LookupError(f"no row begins the order {order_id}")
+        return kept
+
+    def _fill(self, row: Row, fact: OrderFact, fill: Execution, before: Order) -> None:
+        charges = self._charges_of(before, fact) if self._charges_of is not None else ZERO
+        held = self._held.get((self._account, fill.symbol))
+        position = (held.position if held else Position(symbol=fill.symbol)).apply(fill, charges)
+        self._hold(row, Held(position, fill.price))
+        self._add("fills", {
+            "journal": self._journal, "seq": row.seq, "run": row.run, "account": self._account,
+            "order_id": fact.order_id, "execution_id": fill.execution_id, "venue_order_id": fill.venue_order_id,
+            "symbol": fill.symbol, "exchange": fill.exchange, "side": fill.side, "quantity": fill.quantity,
+            "price": fill.price, "charges": charges, "product": fill.product, "strategy": before.request.strategy,
+            "traded_at": fill.traded_at,
+        })  # fmt: skip
+
+    def _hold(self, row: Row, held: Held) -> None:
+        p = held.position
+        self._held[self._account, p.symbol] = held
+        self._add("positions", {
+            "journal": self._journal, "account": self._account, "symbol": p.symbol, "seq": row.seq, "at": row.at,
+            "quantity": p.quantity, "cost": p.cost, "realized": p.realized, "charges": p.charges, "bought": p.bought,
+            "sold": p.sold, "mark": held.mark,
+        })  # fmt: skip
+
+    def _reconciled(self, row: Row, report: Reconciled) -> None:
+        for symbol, quantity, price in report.adopted:
+            held = self._held.get((self._account, symbol))
+            before = held.position if held else Position(symbol=symbol)
+            self._hold(row, Held(msgspec.structs.replace(before, quantity=quantity, cost=quantity * price), price))
+        if report.cash is not None:
+            self._cash[self._account] = report.cash
+            self._equity(row)
+
+    def _equity(self, row: Row) -> None:
+        # In a fixed order: sums of 28 digits are rounded, and must not depend on who was held first.
+        ours = [held for (account, _), held in sorted(self._held.items()) if account == self._account]
+        realized = sum((h.position.realized for h in ours), ZERO)
+        charges = sum((h.position.charges for h in ours), ZERO)
+        unrealized = sum((h.position.unrealized(h.mark) for h in ours if not h.position.is_flat), ZERO)
+        self._add("equity", {
+            "journal": self._journal, "seq": row.seq, "run": row.run, "account": self._account, "at": row.at,
+            "cash": self._cash.get(self._account), "realized": realized, "charges": charges, "unrealized": unrealized,
+            "net": realized - charges + unrealized,
+            "exposure": sum((abs(h.position.quantity * h.mark) for h in ours), ZERO),
+        })  # fmt: skip
+
+    # ---- bars and signals
+
+    def _close(self, row: Row, close: Close) -> None:
+        if self._universe is None:
+            raise LookupError("no universe says whose bars these are")
+        lines = self._lines["bars"]
+        columns = (close.ids, close.open, close.high, close.low, close.close, close.volume, close.ticks)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        fixed = (close.interval, close.starts_at)
+        for id_, opened, high, low, closed, volume, ticks in rows:
+            i = self._universe[id_]
+            # The columns of the table in their order; three thousand at one instant leave no time for more words.
+            key = (self._journal, row.run, i.exchange, i.symbol, *fixed)
+            lines[key] = (
+                *key, close.ends_at, row.seq, _digits(opened, i.price_decimals), _digits(high, i.price_decimals),
+                _digits(low, i.price_decimals), _digits(closed, i.price_decimals),
+                _digits(volume, i.quantity_decimals), ticks,
+            )  # fmt: skip
+        self._mark(row, close)
+        self._equity(row)
+
+    def _mark(self, row: Row, close: Close) -> None:
+        universe, account = self._universe, self._account
+        assert universe is not None, "closes have a universe"
+        rows = {id_: n for n, id_ in enumerate(close.ids.tolist())}
+        for (owner, symbol), held in list(self._held.items()):
+            if owner == account and not held.position.is_flat and symbol in universe:
+                i: Instrument = universe.get(symbol)
+                if (n := rows.get(universe.id(symbol))) is not None and (mark := i.price(close.close[n])) != held.mark:
+                    self._hold(row, held._replace(mark=mark))
+
+    def _signals(self, row: Row, signals: Signals) -> None:
+        for place, signal in enumerate(signals.signals):
+            line: dict[str, Any] = {"journal": self._journal, "seq": row.seq, "place": place, "run": row.run}
+            names = (
+                "signal_id", "strategy", "symbol", "action", "bar_at", "close", "quantity", "stop_loss", "trail_by",
+                "target", "inputs",
+            )  # fmt: skip
+            self._add("signals", line | {name: getattr(signal, name) for name in names})
+
+    def _add(self, table: str, fields: Mapping[str, Any]) -> None:
+        columns = TABLES[table].columns
+        line = tuple(cell(kind, fields[name]) for name, kind in columns.items())
+        key = tuple(cell(Kind.TEXT, fields[name]) for name in TABLES[table].key)
+        self._lines[table][key] = line
+
+
+def _digits(units: int, decimals: int) -> str:
+    if not decimals:
+        return str(units)
+    sign, digits = ("-", str(-units)) if units < 0 else ("", str(units))
+    digits = digits.zfill(decimals + 1)
+    return plain(f"{sign}{digits[:-decimals]}.{digits[-decimals:]}")

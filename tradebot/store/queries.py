@@ -1,0 +1,55 @@
+"""What people ask a store: its tables as rows with the program's own values, the same from either database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tradebot.store.store import Store
+from tradebot.store.tables import TABLES
+
+Lines = list[dict[str, Any]]
+
+
+async def runs(store: Store, **where: Any) -> Lines:
+    """Return the runs, oldest first; `where` names columns and their values, here and below. Raises LinkLost."""
+    return await store.select(TABLES["runs"], where, order_by=["wall", "run"])
+
+
+async def orders(store: Store, *, since: int | None = None, **where: Any) -> Lines:
+    """Return the orders as they stand, in order of intent; `since` is the earliest intent in market ns."""
+    return await _lines(store, "orders", where, ["begun_at", "order_id"], since and ("begun_at", since))
+
+
+async def order_events(store: Store, **where: Any) -> Lines:
+    """Return what happened to orders, in the order of the journal."""
+    return await _lines(store, "order_events", where, ["journal", "seq"], None)
+
+
+async def fills(store: Store, *, since: int | None = None, **where: Any) -> Lines:
+    """Return the fills, each once, in the order they were booked; `since` is the earliest trade in ns."""
+    return await _lines(store, "fills", where, ["journal", "seq"], since and ("traded_at", since))
+
+
+async def positions(store: Store, **where: Any) -> Lines:
+    """Return the positions, flat ones included; `mark` is the last price of their bars or fills."""
+    return await _lines(store, "positions", where, ["journal", "account", "symbol"], None)
+
+
+async def equity(store: Store, *, since: int | None = None, **where: Any) -> Lines:
+    """Return the curve: `net` is realized less charges plus unrealized, since the journal began."""
+    return await _lines(store, "equity", where, ["journal", "seq"], since and ("at", since))
+
+
+async def signals(store: Store, *, since: int | None = None, **where: Any) -> Lines:
+    """Return the signals in the order they were made; `since` is the earliest bar end in market ns."""
+    return await _lines(store, "signals", where, ["journal", "seq", "place"], since and ("bar_at", since))
+
+
+async def bars(store: Store, symbol: str, interval: int, *, since: int | None = None, **where: Any) -> Lines:
+    """Return the bars of one symbol and interval (ns) by start; of one recorded by several runs, each run's."""
+    chosen = where | {"symbol": symbol, "interval_ns": interval}
+    return await _lines(store, "bars", chosen, ["starts_at", "journal", "seq"], since and ("ends_at", since))
+
+
+async def _lines(store: Store, table: str, where: dict[str, Any], order_by: list[str], since: Any) -> Lines:
+    return await store.select(TABLES[table], where, order_by=order_by, since=since or None)

@@ -1,0 +1,142 @@
+"""What a store can do, whichever database is behind it: the one seam between the outbox and two dialects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+from tradebot.store.tables import Table
+
+MIGRATE_WITHIN_S = 60.0  # another process may be migrating, and an index over old rows takes its time
+
+
+class Cursor(NamedTuple):
+    """How far a journal is in the tables: the last row of it and that row's hash."""
+
+    seq: int
+    hash: str
+
+
+START = Cursor(0, "")
+
+
+class Lines(NamedTuple):
+    """What rows of a journal add to the tables: table name -> its lines, columns in the table's order.
+
+    `before` and `after` are the cursors around them; of one key each table has one line.
+    """
+
+    journal: str
+    before: Cursor
+    after: Cursor
+    tables: Mapping[str, Sequence[tuple[Any, ...]]]
+
+
+class Deadlines(NamedTuple):
+    """Seconds a database may take: to be connected to, for one batch or query, and to say goodbye."""
+
+    acquire_s: float = 5.0
+    query_s: float = 10.0
+    close_s: float = 2.0
+
+
+class Applied(NamedTuple):
+    """A migration the database says was applied."""
+
+    version: int
+    name: str
+    checksum: str
+    applied_at: int
+
+
+class Store(Protocol):
+    """A database with our tables; every call ends within its deadline.
+
+    All calls but `close` raise LinkLost when the database cannot be reached or does not answer, after which the store
+    is closed and may be opened again; StateError when it must not be used as it is.
+    """
+
+    place: str  # where it is, without secrets
+
+    @property
+    def is_open(self) -> bool: ...
+
+    async def open(self) -> None:
+        """Connect."""
+        ...
+
+    async def close(self) -> None:
+        """Leave politely, or else by cutting the connection; twice is fine."""
+        ...
+
+    async def __aenter__(self) -> Store: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def version(self) -> str:
+        """Return the name and version of the database."""
+        ...
+
+    async def applied(self) -> list[Applied]:
+        """Return the migrations applied, in order; none where there are no tables yet."""
+        ...
+
+    async def migrate(self, *, down_to: int | None = None) -> list[str]:
+        """Apply what is missing in one transaction, one process at a time; returns the names of what was done.
+
+        `down_to` undoes migrations above it instead. Raises StateError for a changed or unknown migration.
+        """
+        ...
+
+    async def cursor(self, journal: str) -> Cursor:
+        """Return how far a journal is in the tables, `START` for one never seen."""
+        ...
+
+    async def write(self, lines: Lines) -> None:
+        """Add the lines and move the cursor, both or neither.
+
+        Raises LinkLost as well when the cursor is not where `lines` begin: somebody else feeds this journal.
+        """
+        ...
+
+    async def select(
+        self, table: Table, where: Mapping[str, Any], *, order_by: Sequence[str] = (),
+        since: tuple[str, Any] | None = None, newest: bool = False, limit: int | None = None,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Return lines whose columns equal `where`, and whose column `since[0]` is `since[1]` or more."""
+        ...
+
+
+def query(
+    table: Table, where: Mapping[str, Any], *, order_by: Sequence[str], since: tuple[str, Any] | None, newest: bool,
+    limit: int | None, place: str,
+) -> tuple[str, list[Any]]:  # fmt: skip
+    """Return a SELECT and its values; `place` is how the dialect writes value n, such as `${}`."""
+    names = [*where, *order_by, *([since[0]] if since else [])]
+    assert all(name in table.columns for name in names), f"{table.name} has no such column among {names}"
+    values = list(where.values())
+    conditions = [f"{name} = {place.format(i)}" for i, name in enumerate(where, 1)]
+    if since is not None:
+        values.append(since[1])
+        conditions.append(f"{since[0]} >= {place.format(len(values))}")
+    text = f"SELECT {', '.join(table.columns)} FROM {table.name}"  # noqa: S608
+    if conditions:
+        text += f" WHERE {' AND '.join(conditions)}"
+    if order_by:
+        text += " ORDER BY " + ", ".join(f"{name}{' DESC' if newest else ''}" for name in order_by)
+    if limit is not None:
+        values.append(limit)
+        text += f" LIMIT {place.format(len(values))}"
+    return text, values
+
+
+def merge_clause(table: Table) -> str:
+    """Return the ON CONFLICT clause of a table; both dialects know these words."""
+    if not table.is_view:
+        return "ON CONFLICT DO NOTHING"
+    changes = ", ".join(f"{name} = excluded.{name}" for name in table.changing)
+    key = ", ".join(table.key)
+    return f"ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE excluded.seq >= {table.name}.seq"

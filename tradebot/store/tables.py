@@ -1,0 +1,143 @@
+"""The tables as the program knows them: columns with their kinds, keys, and how one line meets an older one. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class Kind(StrEnum):
+    """What a column holds. Money travels as digits, so that both databases keep and return it to the last one."""
+
+    TEXT = "text"
+    WHOLE = "bigint"
+    MONEY = "numeric"
+    REAL = "double precision"
+    JSON = "jsonb"
+
+
+class Table(NamedTuple):
+    """One table. A line that comes twice replaces the older one where `is_view`, else it changes nothing.
+
+    Lines of a view carry `seq`: the later one stays, whatever the order they are written in.
+    """
+
+    name: str
+    columns: Mapping[str, Kind]
+    key: tuple[str, ...]
+    is_view: bool = False
+
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """The columns a later line replaces."""
+        return tuple(name for name in self.columns if name not in self.key)
+
+
+def _table(name: str, key: str, columns: str, *, is_view: bool = False) -> Table:
+    letters = {"t": Kind.TEXT, "w": Kind.WHOLE, "m": Kind.MONEY, "r": Kind.REAL, "j": Kind.JSON}
+    pairs = (column.split(":") for column in columns.split())
+    return Table(name, {column: letters[kind] for column, kind in pairs}, tuple(key.split()), is_view)
+
+
+TABLES = {
+    table.name: table
+    for table in (
+        _table(
+            "runs", "journal run",
+            "journal:t run:t seq:w at:w wall:w account:t mode:t venue:t symbols:j config_hash:t versions:j pid:w"
+            " ended_at:w end_reason:t summary:j",
+            is_view=True,
+        ),
+        _table(
+            "orders", "journal order_id",
+            "journal:t order_id:t run:t seq:w account:t symbol:t exchange:t side:t kind:t quantity:m price:m"
+            " trigger_price:m validity:t product:t purpose:t strategy:t signal_id:t state:t reason:t venue_order_id:t"
+            " filled:m value:m average_price:m late_fills:w begun_at:w changed_at:w",
+            is_view=True,
+        ),
+        _table(
+            "order_events", "journal seq",
+            "journal:t seq:w run:t order_id:t event:t state:t at:w mono:w wall:w reason:t venue_order_id:t checks:j"
+            " inputs:j",
+        ),
+        _table(
+            "fills", "journal seq",
+            "journal:t seq:w run:t account:t order_id:t execution_id:t venue_order_id:t symbol:t exchange:t side:t"
+            " quantity:m price:m charges:m product:t strategy:t traded_at:w",
+        ),
+        _table(
+            "positions", "journal account symbol",
+            "journal:t account:t symbol:t seq:w at:w quantity:m cost:m realized:m charges:m bought:m sold:m mark:m",
+            is_view=True,
+        ),
+        _table(
+            "equity", "journal seq",
+            "journal:t seq:w run:t account:t at:w cash:m realized:m charges:m unrealized:m net:m exposure:m",
+        ),
+        _table(
+            "signals", "journal seq place",
+            "journal:t seq:w place:w run:t signal_id:t strategy:t symbol:t action:t bar_at:w close:r quantity:r"
+            " stop_loss:r trail_by:r target:r inputs:j",
+        ),
+        _table(
+            "bars", "journal run exchange symbol interval_ns starts_at",
+            "journal:t run:t exchange:t symbol:t interval_ns:w starts_at:w ends_at:w seq:w open:m high:m low:m close:m"
+            " volume:m ticks:w",
+            is_view=True,
+        ),
+    )
+}  # fmt: skip
+
+
+def cell(kind: Kind, value: Any) -> Any:
+    """Return `value` as it is handed to either database: money and JSON as text."""
+    if value is None:
+        return None
+    match kind:
+        case Kind.WHOLE:
+            return int(value)
+        case Kind.MONEY:
+            return format(value if value else value.copy_abs(), "f")  # PostgreSQL knows no negative zero
+        case Kind.REAL:
+            # SQLite keeps no NaN; what is not a number is nothing in both.
+            return float(value) if math.isfinite(value) else None
+        case Kind.JSON:
+            return json.dumps(_finite(value), separators=(",", ":"), sort_keys=True, default=str)
+    return plain(value)
+
+
+def plain(text: str) -> str:
+    """Return a text without the one character that PostgreSQL cannot hold."""
+    return str(text).replace("\0", "\ufffd")
+
+
+def value(kind: Kind, found: Any) -> Any:
+    """Return what a database answered as the program's own value: Decimal for money, the content of JSON."""
+    if found is None:
+        return None
+    match kind:
+        case Kind.MONEY:
+            # asyncpg reads 5000 as 5E+3, which is equal and prints otherwise.
+            return Decimal(format(found, "f") if isinstance(found, Decimal) else found)
+        case Kind.JSON:
+            return json.loads(found)
+    return found
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float() if not math.isfinite(value):
+            return repr(value)
+        case Mapping():
+            return {plain(k): _finite(v) for k, v in value.items()}
+        case list() | tuple():
+            return [_finite(v) for v in value]
+        case str():
+            return plain(value)
+        case Decimal():
+            return format(value, "f")
+    return value
