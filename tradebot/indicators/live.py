@@ -1,13 +1,15 @@
-"""Streaming evaluation of a plan: one row of many symbols at a time, in constant time per bar, with TA-Lib's handles.
+"""Streaming evaluation of a plan: one row of many symbols at a time, in constant time per bar, over TA-Lib's states.
 
-Elementwise nodes run over all symbols of a close at once; only TA-Lib's handles are stepped symbol by symbol. The
-numbers are those of `plan.batch` over the same bars, bit for bit.
+Elementwise nodes run over all symbols of a close at once, and so do the common indicators when there are enough symbols
+for it to pay (`vector`); every other function of TA-Lib is stepped by its handle, symbol by symbol. The numbers are
+those of `plan.batch` over the same bars, bit for bit, whichever of the two steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from math import isfinite
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,58 +18,86 @@ from tradebot.indicators import talib_bridge
 from tradebot.indicators.node import Node, Op
 from tradebot.indicators.plan import Plan, Value, Values, columns, shift, stateless
 from tradebot.indicators.sessions import OpeningState, VwapState
+from tradebot.indicators.vector import Ring, Step
+from tradebot.indicators.vector_functions import FUNCTIONS
+
+VECTOR_FROM = 24  # symbols; below it the handles are faster than a dozen calls of numpy each
+
+
+class NodeState(Protocol):
+    """The memory of one node for all symbols."""
+
+    def step(self, step: Step, inputs: list[Floats], *, is_finite: bool) -> Value:
+        """Feed one bar (k,) per input, return the outputs; `is_finite`: all inputs are known to be."""
+
+    def fill(self, row: int, starts: Ints, inputs: list[Floats]) -> Value:
+        """Feed the history (n,) of a symbol that has seen no bar, return the outputs over it."""
 
 
 class Live:
-    """The indicator state of `size` symbols under one plan; rows are numbered from 0."""
+    """The indicator state of `size` symbols under one plan; rows are numbered from 0.
 
-    def __init__(self, plan: Plan, size: int) -> None:
+    From `vector_from` symbols on, functions that can be are stepped over all symbols at once.
+    """
+
+    def __init__(self, plan: Plan, size: int, *, vector_from: int = VECTOR_FROM) -> None:
         self.plan, self.size = plan, size
-        self._states = [_state(node, size) for node in plan.nodes]
+        self._all = np.arange(size)
+        self._nodes: list[tuple[Node, tuple[int, ...], NodeState | None, bool]] = []
+        self._picks: list[int] = []  # of each node, the output it picks; -1 for any other node
+        for node, args in zip(plan.nodes, plan.args, strict=True):
+            is_bars = all(arg.op is Op.BAR for arg in node.args)
+            state = _state(node, size, can_vector=size >= vector_from, is_bars=is_bars)
+            self._nodes.append((node, args, state, is_bars))
+            self._picks.append(node.params[0] if node.op is Op.PICK else -1)
 
     def step(self, rows: Ints, bars: Floats, starts_at: int) -> Values:
-        """Feed one bar (5, k) of each of the symbols `rows` (k,), all started at `starts_at` (market ns)."""
+        """Feed one bar (5, k) of each of the symbols `rows` (k,), all started at `starts_at` (market ns).
+
+        The order of the rows is free; no row may stand twice.
+        """
         values: list[Value] = []
         with np.errstate(all="ignore"):
-            for node, args, state in zip(self.plan.nodes, self.plan.args, self._states, strict=True):
-                if state is None:
+            is_whole = len(rows) == self.size and not np.count_nonzero(rows != self._all)
+            step = Step(rows, is_whole, starts_at)
+            bars = bars.copy()  # the states keep columns of it
+            # A sum that overflows only makes the states look for themselves.
+            is_finite = isfinite(np.add.reduce(bars, axis=None))
+            for pick, (node, args, state, is_bars) in zip(self._picks, self._nodes, strict=True):
+                if pick >= 0:
+                    values.append(values[args[0]][pick])
+                elif state is None:
                     values.append(stateless(node, args, values, bars))
                 else:
-                    values.append(state.step(rows, starts_at, *columns(values, args)))
+                    inputs: list[Any] = [values[i] for i in args]
+                    values.append(state.step(step, inputs, is_finite=is_bars and is_finite))
         return Values(self.plan, values)
 
     def fill(self, row: int, bars: Floats, starts: Ints) -> Values:
         """Feed the whole history (5, n) of one symbol that has seen no bar yet; as `n` steps would, and much faster."""
         values: list[Value] = []
         with np.errstate(all="ignore"):
-            for node, args, state in zip(self.plan.nodes, self.plan.args, self._states, strict=True):
+            for node, args, state, _ in self._nodes:
                 if state is None:
                     values.append(stateless(node, args, values, bars))
                 else:
-                    values.append(state.fill(row, starts, *columns(values, args)))
+                    values.append(state.fill(row, starts, columns(values, args)))
         return Values(self.plan, values)
 
 
 class LagState:
-    """A ring of the last values, per symbol."""
+    """The last values of every symbol."""
 
     def __init__(self, bars: int, size: int) -> None:
         self.bars = bars
-        self.ring = np.full((bars, size), np.nan)
-        self.next = np.zeros(size, dtype=np.int64)
+        self.ring = Ring(bars, size, empty=np.nan)
 
-    def step(self, rows: Ints, starts_at: int, x: Floats) -> Floats:
-        at = self.next[rows]
-        late = self.ring[at, rows]
-        self.ring[at, rows] = x
-        self.next[rows] = (at + 1) % self.bars
-        return late
+    def step(self, step: Step, inputs: list[Floats], *, is_finite: bool) -> Floats:
+        return self.ring.swap(None if step.is_whole else step.rows, inputs[0])
 
-    def fill(self, row: int, starts: Ints, x: Floats) -> Floats:
-        last = x[-self.bars :]
-        self.ring[: len(last), row] = last
-        self.next[row] = len(last) % self.bars
-        return shift(x, self.bars)
+    def fill(self, row: int, starts: Ints, inputs: list[Floats]) -> Floats:
+        self.ring.load(row, inputs[0])
+        return shift(inputs[0], self.bars)
 
 
 class TaState:
@@ -83,23 +113,21 @@ class TaState:
         self.blank: Any = float("nan") if self.width == 1 else (float("nan"),) * self.width
         self.updates: list[Callable[..., Any]] = [_Opening(self, row, ()) for row in range(size)]
 
-    def step(self, rows: Ints, starts_at: int, *inputs: Floats) -> tuple[Floats, ...]:
+    def step(self, step: Step, inputs: list[Floats], *, is_finite: bool) -> tuple[Floats, ...]:
         updates = self.updates
-        is_finite = np.isfinite(inputs[0])
-        for column in inputs[1:]:
-            is_finite &= np.isfinite(column)
-        bars = zip(rows.tolist(), *[column.tolist() for column in inputs], strict=True)
-        if is_finite.all():
+        bars = zip(step.rows.tolist(), *[column.tolist() for column in inputs], strict=True)
+        is_known = None if is_finite else np.logical_and.reduce([np.isfinite(column) for column in inputs])
+        if is_known is None or is_known.all():
             found = [updates[row](*bar) for row, *bar in bars]
         else:
             found = [
                 updates[row](*bar) if ok else self.blank
-                for ok, (row, *bar) in zip(is_finite.tolist(), bars, strict=True)
+                for ok, (row, *bar) in zip(is_known.tolist(), bars, strict=True)
             ]
-        table = np.array(found, dtype=np.float64).reshape(len(rows), self.width)
+        table = np.array(found, dtype=np.float64).reshape(len(step.rows), self.width)
         return tuple(np.ascontiguousarray(table[:, i]) for i in range(self.width))
 
-    def fill(self, row: int, starts: Ints, *inputs: Floats) -> tuple[Floats, ...]:
+    def fill(self, row: int, starts: Ints, inputs: list[Floats]) -> tuple[Floats, ...]:
         outputs, update = talib_bridge.fill(self.name, self.params, inputs)
         if update is None:
             mask = np.logical_and.reduce([np.isfinite(column) for column in inputs])
@@ -126,10 +154,13 @@ class _Opening:
         return value
 
 
-def _state(node: Node, size: int) -> Any:
+def _state(node: Node, size: int, *, can_vector: bool, is_bars: bool) -> NodeState | None:
     match node.op:
         case Op.TA:
             name, params = node.params
+            function = FUNCTIONS.get(name)
+            if can_vector and function is not None and function.takes(dict(params), is_bars=is_bars):
+                return function(params, size)
             return TaState(name, params, size)
         case Op.LAG:
             return LagState(node.params[0], size)

@@ -76,9 +76,9 @@ def _batch_node(expression: Node, args: tuple[int, ...], values: list[Value], ba
         case Op.LAG:
             return shift(columns(values, args)[0], params[0])
         case Op.OPENING_HIGH | Op.OPENING_LOW:
-            return OpeningState(params, 1, is_high=op is Op.OPENING_HIGH).fill(0, starts, *columns(values, args))
+            return OpeningState(params, 1, is_high=op is Op.OPENING_HIGH).fill(0, starts, columns(values, args))
         case Op.SESSION_VWAP:
-            return VwapState(params, 1).fill(0, starts, *columns(values, args))
+            return VwapState(params, 1).fill(0, starts, columns(values, args))
         case _:
             return stateless(expression, args, values, bars)
 

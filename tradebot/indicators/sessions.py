@@ -12,6 +12,7 @@ import numpy as np
 
 from tradebot.clock import SECOND
 from tradebot.domain.market import Floats, Ints
+from tradebot.indicators.vector import Step
 
 DAY = 86_400 * SECOND
 MINUTE = 60 * SECOND
@@ -35,8 +36,9 @@ class OpeningState:
         self.day = np.full(size, NO_SESSION)
         self.extreme = np.full(size, np.nan)
 
-    def step(self, rows: Ints, starts_at: int, x: Floats) -> Floats:
-        day, elapsed = divmod(starts_at - self.opens, DAY)
+    def step(self, step: Step, inputs: list[Floats], *, is_finite: bool) -> Floats:
+        rows, (x,) = step.rows, inputs
+        day, elapsed = divmod(step.starts_at - self.opens, DAY)
         extreme = np.where(self.day[rows] == day, self.extreme[rows], np.nan)
         self.day[rows] = day
         if elapsed >= self.length:
@@ -45,7 +47,8 @@ class OpeningState:
         self.extreme[rows] = (np.fmax if self.is_high else np.fmin)(extreme, x)
         return np.full(len(rows), np.nan)
 
-    def fill(self, row: int, starts: Ints, x: Floats) -> Floats:
+    def fill(self, row: int, starts: Ints, inputs: list[Floats]) -> Floats:
+        (x,) = inputs
         result = np.full(len(starts), np.nan)
         for session in _sessions(starts, self.opens) if len(starts) else ():
             first, elapsed = starts[session], (starts[session] - self.opens) % DAY
@@ -64,16 +67,35 @@ class VwapState:
         self.day = np.full(size, NO_SESSION)
         self.value = np.zeros(size)
         self.volume = np.zeros(size)
+        self.today: int | None = None  # the session of every symbol, once one has begun
 
-    def step(self, rows: Ints, starts_at: int, high: Floats, low: Floats, close: Floats, volume: Floats) -> Floats:
-        day = (starts_at - self.opens) // DAY
-        is_same = self.day[rows] == day
-        value = np.where(is_same, self.value[rows], 0.0) + (high + low + close) / 3.0 * volume
-        total = np.where(is_same, self.volume[rows], 0.0) + volume
-        self.day[rows], self.value[rows], self.volume[rows] = day, value, total
-        return _ratio(value, total)
+    def step(self, step: Step, inputs: list[Floats], *, is_finite: bool) -> Floats:
+        day = (step.starts_at - self.opens) // DAY
+        if day != self.today:
+            self._begin(day, step.rows)
+        high, low, close, volume = inputs
+        value = high + low
+        value += close
+        value /= 3.0
+        value *= volume
+        if step.is_whole:
+            self.value += value
+            self.volume += volume
+            return _ratio(self.value, self.volume)
+        value += self.value[step.rows]
+        volume = volume + self.volume[step.rows]
+        self.value[step.rows], self.volume[step.rows] = value, volume
+        return _ratio(value, volume)
 
-    def fill(self, row: int, starts: Ints, high: Floats, low: Floats, close: Floats, volume: Floats) -> Floats:
+    def _begin(self, day: int, rows: Ints) -> None:
+        is_new = self.day < day
+        is_new[rows] |= self.day[rows] != day  # a step back in time begins a session too, for those that make it
+        self.value[is_new] = self.volume[is_new] = 0.0
+        self.day[is_new] = day
+        self.today = day if (self.day == day).all() else None
+
+    def fill(self, row: int, starts: Ints, inputs: list[Floats]) -> Floats:
+        high, low, close, volume = inputs
         result = np.full(len(starts), np.nan)
         traded = (high + low + close) / 3.0 * volume
         for session in _sessions(starts, self.opens) if len(starts) else ():
@@ -81,6 +103,7 @@ class VwapState:
             result[session] = _ratio(value, total)
             self.day[row] = (starts[session][-1] - self.opens) // DAY
             self.value[row], self.volume[row] = value[-1], total[-1]
+        self.today = None
         return result
 
 

@@ -84,6 +84,8 @@ def _columns(value: Any) -> tuple[Floats, ...]:
 
 def _scatter(name: str, params: Params, mask: Any, outputs: tuple[Floats, ...]) -> tuple[Floats, ...]:
     # Integer outputs mark the rows before the first value with 0, which is also a value; floats have NaN there.
+    if mask.all() and all(output.dtype == np.float64 for output in outputs):
+        return outputs
     first = lookback(name, params)
     result = []
     for output in outputs:
@@ -103,9 +105,8 @@ def batch(name: str, params: Params, inputs: Sequence[Floats]) -> tuple[Floats, 
     mask = np.logical_and.reduce([np.isfinite(column) for column in inputs])
     if not mask.any():
         return tuple(np.full(len(mask), np.nan) for _ in signature(name).outputs)
-    return _scatter(
-        name, params, mask, _columns(getattr(_talib, name)(*[column[mask] for column in inputs], **dict(params)))
-    )
+    known = inputs if mask.all() else [column[mask] for column in inputs]
+    return _scatter(name, params, mask, _columns(getattr(_talib, name)(*known, **dict(params))))
 
 
 def fill(name: str, params: Params, inputs: Sequence[Floats]) -> tuple[tuple[Floats, ...], Update | None]:

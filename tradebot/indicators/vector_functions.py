@@ -1,0 +1,311 @@
+"""The common indicators over arrays of symbols, each in TA-Lib's own order of operations; `live` steps them.
+
+Formulas: TA-Lib 0.8, functions of the same names. Sums are carried, not recomputed, since TA-Lib carries them, and what
+it rounds once (`fma`) is rounded once. Averages that decay into denormal numbers are left there: dropping them would be
+faster and show in the outputs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tradebot.domain.market import Floats
+from tradebot.indicators import talib_bridge
+from tradebot.indicators.vector import MovingTotal, Ring, Rows, State, VectorState
+from tradebot.indicators.vector_bands import VectorBbands
+from tradebot.indicators.vector_fused import Factor
+
+EPSILON = 1e-14  # what TA-Lib takes for zero in some places; in others only zero itself is
+
+
+class VectorSma(VectorState):
+    name = "SMA"
+    shapes = (1,)
+
+    def __init__(self, params: talib_bridge.Params, size: int) -> None:
+        super().__init__(params, size)
+        self.period = int(dict(params)["timeperiod"])
+        self.total = MovingTotal(self.period, size)
+
+    @classmethod
+    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+        return params["timeperiod"] >= 2
+
+    def _move(self, state: State, rows: Rows, x: Floats) -> tuple[State, State]:
+        whole, carried = self.total.add(state[0], rows, x)
+        return (carried,), (whole / self.period,)
+
+    def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
+        self.state[0][row] = self.total.load(row, inputs[0])[-1]
+
+
+class VectorEma(VectorState):
+    name = "EMA"
+    shapes = (1,)
+
+    def __init__(self, params: talib_bridge.Params, size: int) -> None:
+        super().__init__(params, size)
+        self.weight = Factor(_weight(int(dict(params)["timeperiod"])))
+
+    @classmethod
+    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+        return params["timeperiod"] >= 2
+
+    def _move(self, state: State, rows: Rows, x: Floats) -> tuple[State, State]:
+        (before,) = state
+        now = self.weight.step(x - before, before)
+        return (now,), (now,)
+
+    def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
+        self.state[0][row] = outputs[0][-1]
+
+
+class VectorMacd(VectorState):
+    name = "MACD"
+    shapes = (2, 1)  # fast, slow; signal
+
+    def __init__(self, params: talib_bridge.Params, size: int) -> None:
+        super().__init__(params, size)
+        given = dict(params)
+        self.fast, self.slow = sorted((int(given["fastperiod"]), int(given["slowperiod"])))
+        self.weights = Factor([_weight(self.fast), _weight(self.slow)])
+        self.signal_weight = Factor(_weight(int(given["signalperiod"])))
+
+    @classmethod
+    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+        return params["signalperiod"] >= 2
+
+    def _move(self, state: State, rows: Rows, x: Floats) -> tuple[State, State]:
+        before, signal_before = state
+        averages = self.weights.step(x - before, before)
+        macd = averages[0] - averages[1]
+        signal = self.signal_weight.add(macd - signal_before, signal_before)
+        return (averages, signal), (macd, signal, macd - signal)
+
+    def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
+        # Both averages begin at the same bar: the fast one leaves out what only the slow one needs.
+        for i, (period, skipped) in enumerate(((self.fast, self.slow - self.fast), (self.slow, 0))):
+            (average,) = talib_bridge.batch("EMA", (("timeperiod", period),), [inputs[0][skipped:]])
+            self.state[0][i, row] = average[-1]
+        self.state[1][row] = outputs[1][-1]
+
+
+class VectorRsi(VectorState):
+    name = "RSI"
+    shapes = (1, 2)  # close; gain, loss
+
+    def __init__(self, params: talib_bridge.Params, size: int) -> None:
+        super().__init__(params, size)
+        self.period = int(dict(params)["timeperiod"])
+        self.kept, self.part = self.period - 1.0, 1.0 / self.period
+
+    @classmethod
+    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+        return True
+
+    def _move(self, state: State, rows: Rows, x: Floats) -> tuple[State, State]:
+        before, averages = state
+        change = x - before
+        averages = averages * self.kept
+        gain, loss = averages[0], averages[1]
+        gain += np.maximum(change, 0.0)
+        loss -= np.minimum(change, 0.0)
+        averages *= self.part
+        total = gain + loss
+        result = gain / total
+        result *= 100.0
+        is_still = total == 0.0
+        if np.count_nonzero(is_still):
+            result[is_still] = 0.0
+        return (x, averages), (result,)
+
+    def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
+        changes = np.diff(inputs[0]).tolist()
+        gain = loss = 0.0
+        for change in changes[: self.period]:
+            if change > 0.0:
+                gain += change
+            else:
+                loss -= change
+        kept, part = self.kept, self.part
+        gain, loss = gain * part, loss * part
+        for change in changes[self.period :]:
+            if change > 0.0:
+                gain, loss = (gain * kept + change) * part, loss * kept * part
+            else:
+                gain, loss = gain * kept * part, (loss * kept - change) * part
+        self.state[0][row] = inputs[0][-1]
+        self.state[1][:, row] = gain, loss
+
+
+class VectorAtr(VectorState):
+    name = "ATR"
+    shapes = (1, 1)  # close; ATR
+
+    def __init__(self, params: talib_bridge.Params, size: int) -> None:
+        super().__init__(params, size)
+        period = float(dict(params)["timeperiod"])
+        kept = (period - 1.0) / period
+        self.kept, self.part = Factor(kept), 1.0 - kept
+
+    @classmethod
+    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+        return params["timeperiod"] >= 2
+
+    def _move(self, state: State, rows: Rows, high: Floats, low: Floats, close: Floats) -> tuple[State, State]:
+        before, average = state
+        news = _true_range(high, low, before)
+        news *= self.part
+        average = self.kept.add(average, news)
+        return (close, average), (average,)
+
+    def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
+        self.state[0][row], self.state[1][row] = inputs[2][-1], outputs[0][-1]
+
+
+class VectorAdx(VectorState):
+    name = "ADX"
+    shapes = (1, 1, 1, 3, 1)  # high, low, close; +DM, -DM, true range; ADX
+
+    def __init__(self, params: talib_bridge.Params, size: int) -> None:
+        super().__init__(params, size)
+        self.period = float(dict(params)["timeperiod"])
+
+    @classmethod
+    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+        return True
+
+    def _move(self, state: State, rows: Rows, high: Floats, low: Floats, close: Floats) -> tuple[State, State]:
+        high_before, low_before, close_before, sums, adx_before = state
+        moves = np.empty((2, len(high)))
+        np.subtract(high, high_before, out=moves[0])
+        np.subtract(low_before, low, out=moves[1])
+        sums = sums - sums / self.period
+        # Only the larger of the two moves counts, and only when it is one.
+        sums[:2] += np.where(moves > np.maximum(moves[::-1], 0.0), moves, 0.0)
+        ranges = sums[2]
+        ranges += _true_range(high, low, close_before)
+        directions = sums[:2] / ranges
+        directions *= 100.0
+        both = directions[0] + directions[1]
+        strength = np.abs(directions[1] - directions[0])
+        strength /= both
+        strength *= 100.0
+        adx = adx_before * (self.period - 1.0)
+        adx += strength
+        adx /= self.period
+        is_known = both >= EPSILON  # a range of zero makes it NaN, which is not
+        if np.count_nonzero(is_known) < len(is_known):
+            adx = np.where(is_known & (ranges > 0.0), adx, adx_before)
+        return (high, low, close, sums, adx), (adx,)
+
+    def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
+        high, low, close = inputs
+        period = (("timeperiod", int(self.period)),)
+        for i, name in enumerate(("PLUS_DM", "MINUS_DM")):
+            self.state[3][i, row] = talib_bridge.batch(name, period, [high, low])[0][-1]
+        self.state[3][2, row] = _wilder_sum(_true_range(high[1:], low[1:], close[:-1]), int(self.period))
+        for field, column in zip(self.state[:3], inputs, strict=True):
+            field[row] = column[-1]
+        self.state[4][row] = outputs[0][-1]
+
+
+class VectorStoch(VectorState):
+    name = "STOCH"
+    shapes = (1, 1)  # the totals of %K and of slow %K
+
+    def __init__(self, params: talib_bridge.Params, size: int) -> None:
+        super().__init__(params, size)
+        given = {name: int(value) for name, value in params}
+        self.period, self.k_period, self.d_period = (
+            given["fastk_period"], given["slowk_period"], given["slowd_period"],
+        )  # fmt: skip
+        self.highs, self.lows = Ring(self.period, size), Ring(self.period, size)
+        self.k_total, self.d_total = MovingTotal(self.k_period, size), MovingTotal(self.d_period, size)
+
+    @classmethod
+    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+        # Which of 0.0 and -0.0 is the lowest depends on their order; among the columns of bars there is no -0.0.
+        is_simple = params["slowk_matype"] == 0 and params["slowd_matype"] == 0
+        return is_bars and is_simple and params["slowk_period"] >= 2 and params["slowd_period"] >= 2
+
+    def _move(self, state: State, rows: Rows, high: Floats, low: Floats, close: Floats) -> tuple[State, State]:
+        self.highs.swap(rows, high)
+        self.lows.swap(rows, low)
+        highs, lows = self.highs.values, self.lows.values
+        if rows is not None:
+            highs, lows = highs.take(rows, axis=1), lows.take(rows, axis=1)
+        lowest = np.minimum.reduce(lows, axis=0)
+        highest = np.maximum.reduce(highs, axis=0)
+        span = highest - lowest
+        fast = close - lowest
+        fast /= span
+        fast *= 100.0
+        highest += np.abs(lowest)
+        highest *= EPSILON
+        is_none = highest >= span
+        if np.count_nonzero(is_none):
+            fast[is_none] = 0.0
+        slow, k_carried = self.k_total.add(state[0], rows, fast)
+        slow /= self.k_period
+        slower, d_carried = self.d_total.add(state[1], rows, slow)
+        slower /= self.d_period
+        return (k_carried, d_carried), (slow, slower)
+
+    def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
+        high, low, _ = inputs
+        self.highs.load(row, high[-self.period :])
+        self.lows.load(row, low[-self.period :])
+        params = (("fastk_period", self.period), ("fastd_period", 1), ("fastd_matype", 0))
+        fast = talib_bridge.batch("STOCHF", params, inputs)[0][self.period - 1 :]
+        totals = self.k_total.load(row, fast)
+        self.state[0][row] = totals[-1]
+        self.state[1][row] = self.d_total.load(row, totals[:-1] / self.k_period)[-1]
+
+
+class VectorObv(VectorState):
+    name = "OBV"
+    shapes = (1, 1)  # close; OBV
+
+    @classmethod
+    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+        return is_bars  # a volume of -0.0 or an infinite change would be another case
+
+    def _move(self, state: State, rows: Rows, x: Floats, volume: Floats) -> tuple[State, State]:
+        before, total = state
+        change = np.sign(x - before)
+        change *= volume
+        change += total
+        return (x, change), (change,)
+
+    def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
+        self.state[0][row], self.state[1][row] = inputs[0][-1], outputs[0][-1]
+
+
+_FUNCTIONS: tuple[type[VectorState], ...] = (
+    VectorSma, VectorEma, VectorMacd, VectorBbands, VectorRsi, VectorAtr, VectorAdx, VectorStoch, VectorObv,
+)  # fmt: skip
+FUNCTIONS: dict[str, type[VectorState]] = {function.name: function for function in _FUNCTIONS}
+"""TA-Lib name -> the indicator over arrays of symbols."""
+
+
+def _weight(period: int) -> float:
+    return 2.0 / (period + 1)
+
+
+def _true_range(high: Floats, low: Floats, close_before: Floats) -> Floats:
+    greatest: Floats = high - low
+    for edge in (high, low):
+        distance = close_before - edge
+        np.abs(distance, out=distance)
+        np.maximum(greatest, distance, out=greatest)
+    return greatest
+
+
+def _wilder_sum(values: Floats, period: int) -> float:
+    total, first = 0.0, period - 1
+    for value in values[:first].tolist():
+        total += value
+    for value in values[first:].tolist():
+        total = total - total / period + value
+    return total
