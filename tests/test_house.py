@@ -24,7 +24,7 @@ FLOORS = (
     ("errors", "clock"),
     ("domain",),
     ("indicators", "markets"),
-    ("strategies", "venues", "exchange", "journal", "history", "ops"),
+    ("strategies", "venues", "exchange", "journal", "store", "history", "ops", "checker"),
     ("stages", "backtest"),
     ("engine", "control", "web"),
     ("config", "controls", "embedded", "summary", "ground"),
@@ -35,6 +35,7 @@ FLOORS = (
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 ALONGSIDE = {
     ("clock", "errors"),
+    ("store", "journal"),
     ("controls", "config"),
     ("embedded", "config"),
     ("ground", "config"),
@@ -48,6 +49,7 @@ ONLY = {  # package -> all it may import of us
     "strategies": {"strategies", "indicators", "domain", "errors", "clock"},
     "venues": {"venues", "domain", "errors", "clock", "markets", "ops"},
     "domain": {"domain", "errors", "clock"},
+    "checker": {"checker", "domain", "errors", "clock"},  # a witness that asked the journal would be no witness
 }
 DOMAIN_LIBRARIES = {"msgspec", "numpy"}
 

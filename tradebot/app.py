@@ -18,8 +18,11 @@ from typing import Any, NamedTuple
 import tradebot
 from tradebot.clock import MILLISECOND, Clock, WallClock
 from tradebot.config import Config, StrategySection
+from tradebot.control.server import serve
+from tradebot.controls import charges_of
 from tradebot.daemon import Daemon
 from tradebot.errors import ConfigError
+from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.ground import open_ground
 from tradebot.journal.recovery import recover
 from tradebot.journal.rows import End
@@ -27,18 +30,23 @@ from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.ops.narrator import Narrator, Tell
 from tradebot.ops.systemd import Notifier
+from tradebot.store.opening import store_at
+from tradebot.store.outbox import Outbox
+from tradebot.store.store import Deadlines
 from tradebot.strategies.loading import StrategySpec, load_strategy
 
 
 class Options(NamedTuple):
     """What the command line adds to the config.
 
-    `run_id` names the run and begins its order ids; `exchange` holds the addresses that a running exchange printed.
+    `run_id` names the run and begins its order ids; `exchange` holds the addresses that a running exchange printed;
+    `faults` are what the embedded exchange commits.
     """
 
     run_id: str
     exchange: dict[str, Any] | None = None
     exchange_log: Path | None = None
+    faults: FaultPlan | None = None
 
 
 async def run(config: Config, options: Options, *, tell: Tell, notifier: Notifier) -> dict[str, Any]:
@@ -69,6 +77,8 @@ async def run(config: Config, options: Options, *, tell: Tell, notifier: Notifie
         runs=len(recovery.runs),
     )
     async with AsyncExitStack() as stack:
+        if (outbox := _outbox(config, tell)) is not None:
+            stack.push_async_callback(outbox.finish)  # after the journal is closed, so that its last row is fed too
         narrator = Narrator(tell)
         journal = await stack.enter_async_context(
             Journal(
@@ -87,10 +97,14 @@ async def run(config: Config, options: Options, *, tell: Tell, notifier: Notifie
             seen_until=recovery.last_at,
             on_end=ask_to_stop,
             tell=tell,
+            faults=options.faults,
         )
         ground = await stack.enter_async_context(opening)
-        daemon = Daemon(config, options.run_id, ground, journal, recovery, specs, tell=tell, notifier=notifier)
+        daemon = Daemon(
+            config, options.run_id, ground, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
+        )
         stack.push_async_callback(daemon.analysis.close)
+        await stack.enter_async_context(serve(state_dir, daemon.panel(ask_to_stop)))
         started = await _unless(stop, daemon.start())
         summary = await daemon.trade(stop, reasons) if started else {}
         journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market())
@@ -107,6 +121,23 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
         working.cancel()
         stopping.cancel()
     return not working.cancelled()
+
+
+def _outbox(config: Config, tell: Tell) -> Outbox | None:
+    section, clock = config.store, WallClock()
+    if not section.enabled:
+        return None
+    deadlines = Deadlines(section.acquire_within_s, section.query_within_s, section.close_within_s)
+    store = store_at(section.dsn.get_secret_value(), config.app.state_dir, clock=clock, deadlines=deadlines)
+    return Outbox(
+        store,
+        config.app.state_dir / FILE_NAME,
+        clock=clock,
+        tell=tell,
+        bill=charges_of,
+        batch_rows=section.batch_rows,
+        migrates=section.migrate,
+    )
 
 
 def strategies(sections: Sequence[StrategySection]) -> list[StrategySpec]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from tradebot.config import Config
@@ -11,7 +12,7 @@ from tradebot.markets.calendar import day_of
 from tradebot.markets.charges import fill_charges, segment_of
 from tradebot.stages.blotter import ChargesOf
 from tradebot.stages.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
-from tradebot.stages.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
+from tradebot.stages.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted, NotKilled
 from tradebot.stages.gate.gate import Gate
 from tradebot.stages.gate.order_controls import Collar, Permitted, Sanity, Size
 from tradebot.stages.ordering import DeskSettings
@@ -19,11 +20,15 @@ from tradebot.stages.ordering import DeskSettings
 FASTEST_STALE_S = 1.0  # wall seconds; on a market clock that runs fast a shorter age is the scheduler's
 
 
-def gate(config: Config, *, speed: float) -> Gate:
-    """Return the gate of `[risk]`; `speed` is the market clock's, quotes age in market seconds."""
+def gate(config: Config, *, speed: float, killed: Callable[[], str]) -> Gate:
+    """Return the gate of `[risk]`; `speed` is the market clock's, quotes age in market seconds.
+
+    `killed` tells why no order may leave, see `NotKilled`.
+    """
     risk = config.risk
     return Gate(
         [
+            NotKilled(killed),
             NotHalted(),
             InSession(),
             Permitted(products=risk.permitted_products, allow_short=risk.allow_short),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import time
 from hashlib import blake2b
@@ -13,8 +13,12 @@ from typing import Any
 import tradebot
 from tradebot.clock import SECOND, MarketClock
 from tradebot.config import Config
+from tradebot.control.halt_file import HaltFile
+from tradebot.control.panel import Panel
+from tradebot.control.picture import picture
 from tradebot.controls import charges_of, desk_settings, gate
 from tradebot.domain.market import Close, Series
+from tradebot.domain.messages import Books
 from tradebot.engine import Engine
 from tradebot.errors import LinkLost, VenueUnavailable
 from tradebot.ground import Ground
@@ -32,10 +36,12 @@ from tradebot.stages.bars import Bars
 from tradebot.stages.desk import Desk
 from tradebot.stages.sessions import CalendarSessions
 from tradebot.stages.watch import FeedWatch
+from tradebot.store.outbox import Outbox
 from tradebot.strategies.loading import StrategySpec
 from tradebot.summary import summarize
 
 FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
+BOOKS_TRIES = 5
 STATUS_EVERY_S = 5.0
 WARMUP_WITHIN_S = 60.0  # a venue that allows three history requests a second warms up 180 symbols in this time
 
@@ -45,22 +51,27 @@ class Daemon:
 
     def __init__(
         self, config: Config, run_id: str, ground: Ground, journal: Journal, recovery: Recovery,
-        specs: Sequence[StrategySpec], *, tell: Tell, notifier: Notifier,
+        specs: Sequence[StrategySpec], *, outbox: Outbox | None, tell: Tell, notifier: Notifier,
     ) -> None:  # fmt: skip
         self._config, self._run_id, self._ground, self._journal = config, run_id, ground, journal
-        self._recovery, self._tell, self._notifier = recovery, tell, notifier
+        self._recovery, self._outbox, self._tell, self._notifier = recovery, outbox, tell, notifier
         clock, universe = ground.clock, ground.universe
+        self._halt_file = HaltFile(config.app.state_dir)
+        self._halt_file.look()
+        self._panel: Panel | None = None
+        self._is_trading = False
         self._latencies = Latencies()
         self._began_at = clock.market()
         self._beat_at = 0
         interval = config.bars.interval_ns
         self.desk = Desk(
             universe=universe,
-            gate=gate(config, speed=clock.speed),
+            gate=gate(config, speed=clock.speed, killed=lambda: self._halt_file.reason),
             settings=desk_settings(config),
             charges_of=charges_of(universe),
             id_prefix=run_id,
             absent_after_s=ground.venue.profile.absent_after_s,
+            absence_is_proof=ground.venue.profile.absence_is_proof,
         )
         sessions = CalendarSessions(
             calendar=TradingCalendar(),
@@ -99,6 +110,7 @@ class Daemon:
             reconcile_idle_s=config.reconcile.idle_every_s,
             order_deadline_s=config.risk.max_signal_age_s,
             durable_within_s=config.journal.durable_within_s,
+            killed=self._halt_file.look,
         )
 
     async def start(self) -> None:
@@ -119,10 +131,7 @@ class Daemon:
         self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market())
         self._recover(books)
         await self.analysis.start(await self._warmup())
-        try:
-            compared = await self.engine.reconcile()
-        except LinkLost as error:
-            raise VenueUnavailable(f"the venue's books could not be read at start: {error}") from error
+        compared = await self._compare()
         blotter = self.desk.blotter
         self._tell(
             "recovered" if self._recovery.runs else "reconciled",
@@ -133,23 +142,70 @@ class Daemon:
             orders_at_venue=len(compared.orders),
             fills_at_venue=len(compared.executions),
             cash=compared.cash,
-            halted=self.desk.conditions.halted or None,
+            halted=self._halt_file.reason or self.desk.conditions.halted or None,
         )
+
+    def panel(self, ask_to_stop: Callable[[str], None]) -> Panel:
+        """Return the operator's panel of this run; `ask_to_stop` ends the run with a reason."""
+        config, ground = self._config, self._ground
+        run = {
+            "mode": config.app.mode,
+            "run_id": self._run_id,
+            "pid": os.getpid(),
+            "account": ground.account,
+            "venue": ground.venue_name,
+            "symbols": list(ground.universe.symbols),
+            "strategies": [s.name for s in config.strategy],
+        }
+        engine = self.engine
+        self._panel = Panel(
+            desk=self.desk,
+            universe=ground.universe,
+            strategies=frozenset(s.name for s in config.strategy),
+            clock=ground.clock,
+            halt_file=self._halt_file,
+            command=engine.command,
+            picture=lambda: picture(
+                run=run,
+                desk=self.desk,
+                clock=ground.clock,
+                lanes=(engine.market, engine.closes, engine.updates, engine.signals, engine.quotes),
+                pending=engine.execution.pending,
+                killed=self._halt_file.look(),
+                head=self._journal.head,
+                is_trading=self._is_trading,
+            ),
+            ask_to_stop=ask_to_stop,
+        )
+        return self._panel
 
     def _recover(self, books: Recovered) -> None:
         halt_day = day_of(self._recovery.last_at) if self._recovery.last_at else None
         # A halt for the day's loss ends with the day; the desk starts the next one afresh.
-        stands = self._recovery.halted and (
-            "max_daily_loss" not in self._recovery.halted or halt_day == day_of(self._began_at)
-        )
+        is_same_day = halt_day == day_of(self._began_at)
+        halts = [c for c in self._recovery.halts if is_same_day or "max_daily_loss" not in c.reason]
         self.desk.recover(
             (*books.facts, *books.undone),
             adopted=books.adopted,
-            halted=self._recovery.halted if stands else "",
+            halted="",
             opens_at=self._opens_at,
+            halts=halts,
         )
         for fact in books.undone:
             self._journal.append("order", fact, at=fact.at)
+
+    async def _compare(self) -> Books:
+        # A daemon that was killed starts while the venue still counts the requests of the one before; a refusal for
+        # their rate, or a line that breaks once, must not end it again.
+        for attempt in range(1, BOOKS_TRIES + 1):
+            try:
+                return await self.engine.reconcile()
+            except LinkLost as error:
+                if attempt == BOOKS_TRIES:
+                    raise VenueUnavailable(f"the venue's books could not be read at start: {error}") from error
+                self._tell("books_not_read", level="warning", attempt=attempt, reason=str(error))
+                await self._ground.clock.sleep(2.0 ** (attempt - 1) / 2)
+        raise AssertionError("the loop above returns or raises")
 
     async def _warmup(self) -> list[Series]:
         bars, interval = self._config.analysis.warmup_bars, self._config.bars.interval_ns
@@ -185,6 +241,11 @@ class Daemon:
             if (after := self._config.app.stop_after_s) is not None:
                 around.append(tasks.create_task(self._stop_after(after, stop, reasons), name="stop-after"))
             around.append(tasks.create_task(self._say_stopping(stop, reasons), name="say-stopping"))
+            if self._outbox is not None:
+                around.append(tasks.create_task(self._outbox.run(), name="outbox"))
+            if self._panel is not None:
+                around.append(tasks.create_task(self._panel.watch(), name="halt-file"))
+            self._is_trading = True
             await self.engine.run(stop)
             for task in around:
                 task.cancel()

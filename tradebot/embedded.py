@@ -14,6 +14,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.errors import DataError
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.exchange.latency import Latency
 from tradebot.exchange.prices.recordings import recording
 from tradebot.exchange.prices.synthetic import SyntheticPrices
@@ -21,20 +22,29 @@ from tradebot.exchange.server import Addresses, serve
 from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.calendar import TradingCalendar, day_of, moment
 from tradebot.markets.listing import universe_for
+from tradebot.ops.narrator import Tell
 
+HEALED_S = 0.1  # how often a rehearsal looks whether its faults are over
 SETTLE_S = 1.0  # wall seconds the last frames have to reach the daemon
 RESUME_BEFORE_END = 3600 * SECOND  # a day with less than this left is not resumed: the next one begins
 
 
 @asynccontextmanager
 async def embedded(
-    config: Config, *, symbols: Sequence[str], seen_until: int, log: Path, on_end: Callable[[str], None]
+    config: Config,
+    *,
+    symbols: Sequence[str],
+    seen_until: int,
+    log: Path,
+    on_end: Callable[[str], None],
+    faults: FaultPlan | None = None,
+    tell: Tell | None = None,
 ) -> AsyncIterator[tuple[Addresses, MarketClock]]:
     """Open the exchange of `config.exchange` for `symbols`; its time stands until the clock is released.
 
     `seen_until` is the market ns that earlier runs reached: the same day goes on from there while enough of it is left,
     else the next trading day begins. The account lives in `log` and survives a restart. `on_end` is told when the
-    prices are over.
+    prices are over. `faults` are committed, and `tell` says each as it strikes.
     """
     settings = config.exchange
     calendar = TradingCalendar()
@@ -63,12 +73,27 @@ async def embedded(
             log=events,
             resume=log,
         )
-        async with serve(exchange, clock, token_expires=False, log=events) as addresses, asyncio.TaskGroup() as tasks:
+        async with (
+            serve(exchange, clock, token_expires=False, log=events, faults=faults) as addresses,
+            asyncio.TaskGroup() as tasks,
+        ):
             trading = tasks.create_task(trade(exchange), name="exchange")
+            telling = tasks.create_task(_tell_faults(faults, clock, tell), name="faults")
             yield addresses, clock
             trading.cancel()
+            telling.cancel()
     finally:
         events.close()
+
+
+async def _tell_faults(plan: FaultPlan | None, clock: MarketClock, tell: Tell | None) -> None:
+    if plan is None or tell is None:
+        return
+    tell("rehearsal", level="warning", seed=plan.seed, faults=plan.render(), until_s=plan.until_s)
+    plan.on_strike.append(lambda line: tell("fault", level="warning", **{k: line[k] for k in line if k != "at"}))
+    while not plan.is_over:
+        await clock.sleep(HEALED_S)
+    tell("faults_healed", level="warning", struck=dict(plan.strikes))
 
 
 def _synthetic(

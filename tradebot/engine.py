@@ -21,6 +21,7 @@ from tradebot.domain.messages import (
     Books,
     Cancel,
     Command,
+    Incident,
     LinkDown,
     LinkUp,
     MarketMessage,
@@ -30,7 +31,7 @@ from tradebot.domain.messages import (
     Submit,
     Tick,
 )
-from tradebot.domain.order import OrderFact, VenueOrder
+from tradebot.domain.order import OrderFact, OrderState, VenueOrder
 from tradebot.errors import AccessDenied, LinkLost
 from tradebot.stages.analysis import Analysis
 from tradebot.stages.bars import Bars
@@ -55,7 +56,7 @@ class Engine:
         self, *, feed: Feed, broker: Broker, clock: Clock, bars: Bars, analysis: Analysis, desk: Desk, journal: Ledger,
         watch: FeedWatch, measure: Callable[[str, int], None], tell: Callable[..., None], beat: Callable[[], None],
         universe: Universe, poll_every_s: float, reconcile_live_s: float, reconcile_idle_s: float,
-        order_deadline_s: float, durable_within_s: float,
+        order_deadline_s: float, durable_within_s: float, killed: Callable[[], str] = lambda: "",
     ) -> None:  # fmt: skip
         self._broker, self._universe, self._poll_every_s = broker, universe, poll_every_s
         self._stream_is_down = asyncio.Event()
@@ -76,10 +77,12 @@ class Engine:
         )  # fmt: skip
         self.execution = Execution(
             broker=broker, journal=journal, clock=clock, post=self.updates.post, doubt=self.reconciliation.doubt,
-            measure=measure, deadline_s=order_deadline_s, durable_within_s=durable_within_s,
+            measure=measure, deadline_s=order_deadline_s, durable_within_s=durable_within_s, killed=killed,
         )  # fmt: skip
-        self._is_stopping = False
-        self._differences: tuple[str, ...] = ()
+        self._commands: list[tuple[Command, asyncio.Event]] = []  # given from outside, not applied yet
+        self._is_running = self._is_stopping = False
+        self._differences: tuple[str, ...] | None = None  # of the last look at the venue
+        self._was_in_doubt = False
         self.ready = asyncio.Event()  # set with the first quote that passed the sieve
 
     async def reconcile(self) -> Books:
@@ -93,6 +96,7 @@ class Engine:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Trade until `stop` is set, then drain and return. An exception of any task is raised, in its group."""
+        self._is_running = True
         async with asyncio.TaskGroup() as tasks:
 
             def start(name: str, coroutine: Any) -> asyncio.Task[None]:
@@ -114,6 +118,19 @@ class Engine:
             await self._drain(feed)
             for task in (feed, *rest):
                 task.cancel()
+
+    async def command(self, command: Command) -> None:
+        """Give the desk a command; returns when it was applied and what followed from it is on disk."""
+        if not self._is_running:  # nobody reads the inbox yet; the desk is the caller's alone
+            for output in self._desk.apply(command):
+                await self._route(output)
+            await self._journal.durable()
+            return
+        applied = asyncio.Event()
+        self._commands.append((command, applied))
+        self.updates.post(command)
+        await applied.wait()
+        await self._journal.durable()
 
     async def _drain(self, feed: asyncio.Task[None]) -> None:
         self._is_stopping = True
@@ -233,6 +250,10 @@ class Engine:
                 await self._route(output)
             if isinstance(message, Tick):
                 self._beat()
+            elif isinstance(message, Command):
+                for waiting in [w for w in self._commands if w[0] is message]:
+                    self._commands.remove(waiting)
+                    waiting[1].set()
 
     async def _route(self, output: DeskOutput) -> None:
         match output:
@@ -241,14 +262,25 @@ class Engine:
             case OrderFact():
                 self._journal.append("order", output, at=output.at)
             case Reconciled():
-                # Written when it says something new: agreement every five seconds is no news.
-                if output.adopted or output.differences != self._differences:
-                    self._differences = output.differences
+                if self._is_news(output):
                     self._journal.append("reconciled", output, at=output.at)
             case Command():
                 self._journal.append(output.verb, output, at=self._clock.market())
+            case Incident():
+                self._journal.append("incident", output, at=output.at)
             case _:
                 raise AssertionError(f"nobody takes {type(output).__name__} from the desk")
+
+    def _is_news(self, look: Reconciled) -> bool:
+        # Agreement every five seconds is no news. The first and the last look of a run and those that decide on an
+        # order in doubt are evidence: without their rows nobody could show that the venue was asked.
+        in_doubt = any(order.state is OrderState.UNKNOWN for order in self._desk.blotter.live())
+        is_news = (
+            self._differences is None or look.differences != self._differences or bool(look.adopted)
+            or in_doubt or self._was_in_doubt or self._is_stopping
+        )  # fmt: skip
+        self._differences, self._was_in_doubt = look.differences, in_doubt
+        return is_news
 
     def _has_live(self) -> bool:
         return next(self._desk.blotter.live(), None) is not None

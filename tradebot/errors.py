@@ -8,6 +8,8 @@ TradebotError
 ├── AccessDenied      stop trading, keep watching, tell the operator what to do, exit 77 at start
 ├── OutcomeUnknown    a write may or may not have reached the venue: look it up, never resend
 ├── VenueUnavailable  the venue cannot be reached at start, exit 69
+├── DaemonAway        no daemon answers the operator: say what works without one, exit 69
+├── RequestRefused    the daemon refuses what the operator asked: say why, exit 2
 └── InvariantBroken   our own books disagree: halt, exit 70
 
 A refusal by the gate or by the venue is data (`Refused`), never an exception. Anything else that is raised is a bug and
@@ -79,6 +81,18 @@ class VenueUnavailable(TradebotError):
     """The venue could not be reached within the configured tries."""
 
     exit_code = ExitCode.UNAVAILABLE
+
+
+class DaemonAway(TradebotError):
+    """No daemon answers on the control socket of the state directory."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class RequestRefused(TradebotError):
+    """The daemon will not do what the operator asked, in its own words."""
+
+    exit_code = ExitCode.USAGE
 
 
 class InvariantBroken(TradebotError):

@@ -12,6 +12,7 @@ from tradebot.config import Config
 from tradebot.domain.instrument import Universe
 from tradebot.embedded import embedded
 from tradebot.errors import ConfigError, LinkLost, VenueUnavailable
+from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.ops.narrator import Tell
 from tradebot.venues.kite.venue import KiteVenue
 from tradebot.venues.venue import Broker, Venue
@@ -33,12 +34,12 @@ class Ground(NamedTuple):
 @asynccontextmanager
 async def open_ground(
     config: Config, *, exchange: dict[str, Any] | None, exchange_log: Path | None, seen_until: int,
-    on_end: Callable[[str], None], tell: Tell,
+    on_end: Callable[[str], None], tell: Tell, faults: FaultPlan | None = None,
 ) -> AsyncIterator[Ground]:  # fmt: skip
     """Open the venue for one run and close it at the end; `exchange` holds the addresses of one that runs already.
 
-    `seen_until`, `exchange_log` and `on_end` concern the embedded exchange, see `embedded`. Raises VenueUnavailable,
-    AccessDenied, DataError or ConfigError.
+    `seen_until`, `exchange_log`, `on_end` and `faults` concern the embedded exchange, see `embedded`. Raises
+    VenueUnavailable, AccessDenied, DataError or ConfigError.
     """
     symbols = config.app.symbols
     async with AsyncExitStack() as stack:
@@ -50,7 +51,9 @@ async def open_ground(
         elif config.venue.name == "embedded":
             name, log = "embedded", exchange_log or config.app.state_dir / EXCHANGE_LOG
             addresses, clock = await stack.enter_async_context(
-                embedded(config, symbols=symbols, seen_until=seen_until, log=log, on_end=on_end)
+                embedded(
+                    config, symbols=symbols, seen_until=seen_until, log=log, on_end=on_end, faults=faults, tell=tell
+                )
             )
             address = addresses.render()["kite"]
             tell("exchange_opened", rest=addresses.rest, ticker=addresses.ticker, speed=clock.speed, log=str(log))

@@ -164,6 +164,33 @@ async def test_a_halt_survives_until_it_is_resumed(
     assert recover(path).halted == halted
 
 
+async def test_halts_of_a_scope_survive_beside_each_other_and_are_lifted_alone(tmp_path: Path) -> None:
+    commands = [
+        Command(verb="halt", reason="an order was placed elsewhere", scope="symbol:TCS"),
+        Command(verb="reduce", reason="by hand", scope="strategy:ema"),
+        Command(verb="halt", reason="it came back", scope="strategy:rsi"),
+        Command(verb="resume", scope="strategy:rsi"),
+    ]
+    path = await write(tmp_path, ("run", run("r1")), *((c.verb, c) for c in commands))
+
+    assert recover(path).halts == tuple(commands[:2])
+    assert recover(path).halted == ""
+
+    await write(tmp_path, ("resume", Command(verb="resume")), run_id="r2")
+    assert recover(path).halts == ()
+
+
+async def test_a_fill_taken_back_leaves_no_trace_in_the_position(tmp_path: Path) -> None:
+    told = filled_order("TB1", quantity=10, price="2500.00")
+    assert told[-1].execution is not None
+    back = fact("TB1", OrderEvent.REVERSED, execution=told[-1].execution)
+    path = await write(tmp_path, ("run", run()), *orders(*told, back))
+
+    (position,) = positions(path, charges_of=lambda order, f: Decimal(7)).values()
+
+    assert position == Position(symbol="RELIANCE")
+
+
 async def test_only_a_run_that_ended_as_it_should_is_clean(tmp_path: Path) -> None:
     path = await write(tmp_path, ("run", run("r1")), ("end", End()), at=START + 5)
     assert recover(path).is_clean

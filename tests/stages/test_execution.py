@@ -162,3 +162,26 @@ async def test_a_cancel_waits_for_its_row_and_a_refusal_is_looked_up() -> None:
         await tape.until(lambda: tape.doubts == 1)
     assert tape.events == ["durable", "cancel V1"]
     assert tape.facts() == [OrderEvent.CANCEL_REFUSED]
+
+
+async def test_a_cancel_without_an_answer_is_told_and_looked_up() -> None:
+    tape = Tape(raising(OutcomeUnknown("no answer")))
+    async with running(tape) as execution:
+        await execution.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
+        await tape.until(lambda: tape.doubts == 1)
+    assert tape.facts() == [OrderEvent.CANCEL_UNKNOWN]
+
+
+async def test_an_order_withdrawn_before_its_turn_lapses_and_one_already_sent_does_not() -> None:
+    tape = Tape()
+    async with running(tape) as execution:
+        await execution.put(Submit(request=request()))
+        await execution.put(Cancel(order_id="T1", venue_order_id="", reason="test"))
+        await tape.until(lambda: bool(tape.facts()))
+        assert tape.facts() == [OrderEvent.LAPSED]
+        await execution.put(Submit(request=request("T2")))
+        await tape.until(lambda: len(tape.facts()) == 3)
+        await execution.put(Cancel(order_id="T2", venue_order_id="", reason="test"))
+        await execution.put(Submit(request=request("T2")))
+        await tape.until(lambda: len(tape.facts()) == 5)
+    assert tape.facts()[1:] == [OrderEvent.SENDING, OrderEvent.ACCEPTED] * 2

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import click
 
+from tradebot.cli.faults import LIST, plan_of, render_catalogue
 from tradebot.clock import IST, SECOND, MarketClock, WallClock, from_iso
 from tradebot.config.values import seconds
 from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
+from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.symbols import parse_symbols
@@ -36,6 +38,7 @@ class Plan(Message, frozen=True):
     log: Path | None
     resume: bool
     for_s: float | None
+    faults: FaultPlan | None
 
 
 @click.command()
@@ -56,6 +59,9 @@ class Plan(Message, frozen=True):
 @click.option("--cash", default="50000", show_default=True, help="Rupees in the account.")
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Write what happens here, JSON lines.")
 @click.option("--resume", is_flag=True, help="Continue the account that --log recorded.")
+@click.option("--faults", help='Misbehave: "swarm", "accept-then-reset:orders.create@3,429~0.1", or "list".')
+@click.option("--faults-until", help="No fault strikes after this long, such as 60s.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list of faults as JSON.")
 @click.option("--for", "duration", help="Stop after this long, such as 60s.  [default: at SIGINT or SIGTERM]")
 def exchange(
     symbols: str | None,
@@ -72,6 +78,9 @@ def exchange(
     log: Path | None,
     resume: bool,
     duration: str | None,
+    faults: str | None,
+    faults_until: str | None,
+    as_json: bool,
 ) -> None:
     """Serve a simulated exchange that speaks Kite Connect, and print one JSON line of addresses when it is ready.
 
@@ -79,6 +88,9 @@ def exchange(
     """
     import uvloop
 
+    if faults == LIST:
+        click.echo(render_catalogue(as_json=as_json))
+        return
     if log is not None and not resume and log.exists() and log.stat().st_size:
         raise ConfigError(f"the log {log} exists; add --resume to continue its account, or name another file")
     if resume and (log is None or not log.exists()):
@@ -102,6 +114,7 @@ def exchange(
         log=log,
         resume=resume,
         for_s=_duration(duration),
+        faults=plan_of(faults, seed=seed, until=faults_until),
     )
     uvloop.run(_serve(plan))
 
@@ -129,7 +142,7 @@ async def _serve(plan: Plan) -> None:
             resume=plan.log if plan.resume else None,
         )
         addresses = await stack.enter_async_context(
-            serve(market, clock, host=plan.host, port=plan.port, log=log if plan.log else None)
+            serve(market, clock, host=plan.host, port=plan.port, log=log if plan.log else None, faults=plan.faults)
         )
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(market.run(), name="exchange")
@@ -168,11 +181,11 @@ def _synthetic(text: str, seed: int, begin: int | None, end: int | None, *, ever
 
 
 def _recorded(path: Path | None, text: str | None) -> PriceSource:
-    from tradebot.exchange.prices.recorded import RecordedTicks
+    from tradebot.exchange.prices.recordings import recording
 
     if path is None:
         raise ConfigError("--prices recorded needs --path, the folder of the recorded ticks")
-    return RecordedTicks(path, symbols=parse_symbols(text, cwd=Path.cwd()) if text else None)
+    return recording(path, symbols=parse_symbols(text, cwd=Path.cwd()) if text else None)
 
 
 def _moment(text: str, option: str) -> int:

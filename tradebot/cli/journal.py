@@ -12,10 +12,12 @@ from typing import Any
 
 import click
 
+from tradebot.checker.promises import are_kept, dumps, judge, render
+from tradebot.checker.verdict import Ruling
 from tradebot.cli.tables import say, show, table
 from tradebot.clock import IST, MILLISECOND, SECOND, from_iso, iso
 from tradebot.domain.order import Order, OrderFact
-from tradebot.errors import DataError, StateError
+from tradebot.errors import DataError, InvariantBroken, StateError
 from tradebot.journal import closes, reader, recovery
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.story import Step, Story, story
@@ -154,12 +156,24 @@ def bars(
 @click.argument("journal", required=False, type=click.Path(path_type=Path))
 @_reading
 @click.option("--head", metavar="HEX", help="A hash that must stand in the chain: shows that no rows were cut off.")
+@click.option("--promises", is_flag=True, help="Judge what was promised as well; exit 70 when a promise is broken.")
+@click.option(
+    "--against", metavar="LOG", type=click.Path(path_type=Path), help="Judge against this log of the exchange."
+)
+@click.option("--trace", metavar="FILE", type=click.Path(path_type=Path), help="And this trace of commits and sends.")
 def verify(
-    journal: Path | None, state_dir: Path | None, config: str | None, as_json: bool, head: str | None
+    journal: Path | None, state_dir: Path | None, config: str | None, as_json: bool, head: str | None, promises: bool,
+    against: Path | None, trace: Path | None,
 ) -> None:  # fmt: skip
-    """Check the hash chain row by row, of JOURNAL or of the configured state directory; exit 73 when it is broken."""
+    """Check the hash chain row by row, of JOURNAL or of the configured state directory; exit 73 when it is broken.
+
+    With --promises, --against or --trace judge instead whether the promises were kept: exit 70 when one was not.
+    """
     path = journal or _journal(state_dir, config)
     path = path / FILE_NAME if path.is_dir() else path
+    if promises or against is not None or trace is not None:
+        _judge(path, against, trace, as_json=as_json)
+        return
     verdict = reader.verify(path)
     if as_json:
         fields = {"path": str(path), "rows": verdict.rows, "head": verdict.head.hex(), "intact": verdict.is_intact}
@@ -170,6 +184,17 @@ def verify(
         raise StateError(f"{path}: no row has the hash {head}; rows were cut off or this is another journal")
     if not as_json:
         click.echo(f"{path}: intact, {verdict.rows} rows, head {verdict.head.hex()}")
+
+
+def _judge(path: Path, against: Path | None, trace: Path | None, *, as_json: bool) -> None:
+    verdicts = judge(path, against=against, trace=trace)
+    if as_json:
+        click.echo(dumps(verdicts))
+    else:
+        show(render(verdicts), as_json=False)
+    if not are_kept(verdicts):
+        names = ", ".join(v.promise for v in verdicts if v.ruling is Ruling.BROKEN)
+        raise InvariantBroken(f"{path}: these promises were broken: {names}")
 
 
 # ---- where and what

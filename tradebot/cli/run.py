@@ -11,6 +11,10 @@ from typing import Any
 import click
 
 
+FAULTY_SHARE = 0.6
+FAULTY_FOR = "5m"  # of a rehearsal without an end
+
+
 @click.command()
 @click.option("-c", "--config", "config_path", type=click.Path(dir_okay=False), help="The config.toml to use.")
 @click.option("--symbols", help='RELIANCE,TCS or an index name or "@file".')
@@ -28,20 +32,46 @@ import click
 @click.option(
     "--exchange-log", type=click.Path(dir_okay=False, path_type=Path), help="Where the embedded exchange logs."
 )
+@click.option("--rehearse", type=click.IntRange(min=0), metavar="SEED",
+              help="Rehearse a bad day: the embedded exchange misbehaves as SEED says, and heals before the end.")  # fmt: skip
+@click.option("--faults", help='Faults of the embedded exchange: "swarm", "429:books~0.1", or "list" to see them.')
+@click.option("--faults-until", help="No fault strikes after this long, such as 60s.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.option("--log-format", type=click.Choice(["auto", "json", "text"]))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before trading live.")
 def run(
-    config_path: str | None, exchange_file: Path | None, exchange_log: Path | None, yes: bool, **given: Any
-) -> None:
+    config_path: str | None, exchange_file: Path | None, exchange_log: Path | None, yes: bool,
+    rehearse: int | None, faults: str | None, faults_until: str | None, **given: Any,
+) -> None:  # fmt: skip
     """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
     from tradebot.config import load
 
+    if faults == "list":
+        from tradebot.cli.faults import render_catalogue
+
+        click.echo(render_catalogue(as_json=False))
+        return
     config = load(config_path, dict(_overrides(given)))
     if config.app.mode == "live" and not yes:
         click.confirm(f"Trade REAL money on account {config.kite.account_id}?", abort=True, err=True)
-    exchange = None if exchange_file is None else _addresses(exchange_file)
-    _run(config, exchange, exchange_log)
+    exchange = None if exchange_file is None else addresses(exchange_file)
+    plan = _plan(config, rehearse, faults, faults_until)
+    if plan is not None and (exchange is not None or config.venue.name != "embedded"):
+        raise click.UsageError("faults belong to the exchange: only the embedded one takes them from this command")
+    _run(config, exchange, exchange_log, plan)
+
+
+def _plan(config: Any, rehearse: int | None, faults: str | None, until: str | None) -> Any:
+    from tradebot.cli.faults import plan_of
+
+    if rehearse is not None:
+        if faults is not None:
+            raise click.UsageError("--rehearse draws the faults of a seed; leave out --faults, or name them there")
+        after_s = config.app.stop_after_s
+        # Three fifths of the run for the faults, the rest to show that everything mends.
+        until = until or f"{FAULTY_SHARE * after_s:.3f}s" if after_s is not None else until or FAULTY_FOR
+        return plan_of("swarm", seed=rehearse, until=until)
+    return plan_of(faults, seed=config.exchange.seed, until=until)
 
 
 def _overrides(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -59,7 +89,8 @@ def _overrides(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "strategy", [{"name": name} for name in given["strategy"]]
 
 
-def _addresses(path: Path) -> dict[str, Any]:
+def addresses(path: Path) -> dict[str, Any]:
+    """Return what `tradebot exchange` printed into the file. Raises DataError."""
     from tradebot.errors import DataError
 
     try:
@@ -76,7 +107,7 @@ def _addresses(path: Path) -> dict[str, Any]:
     return found
 
 
-def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None) -> None:
+def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None, faults: Any) -> None:
     import uvloop
 
     from tradebot.app import Options, run_id
@@ -84,9 +115,11 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.clock import WallClock
     from tradebot.ops import logs
     from tradebot.ops.systemd import Notifier
+    from tradebot.store.postgres import secrets_of
 
-    options = Options(run_id=run_id(WallClock()), exchange=exchange, exchange_log=exchange_log)
+    options = Options(run_id=run_id(WallClock()), exchange=exchange, exchange_log=exchange_log, faults=faults)
     secrets = [config.kite.api_key.get_secret_value(), config.kite.access_token.get_secret_value()]
+    secrets += secrets_of(config.store.dsn.get_secret_value())
     log = logs.configure(
         level=config.log.level, format=config.log.format, run_id=options.run_id, mode=config.app.mode,
         secrets=[s for s in secrets if s],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from urllib.parse import parse_qs, urlsplit
 
 from tradebot.config.sections import Config
 
@@ -42,4 +43,15 @@ def contradictions(config: Config) -> list[tuple[tuple[str, str], str]]:
             for key in ("rest", "ticker")
             if not re.match("https|wss", getattr(kite, key))
         ]
+    if app.mode == "live" and not _is_private(config.store.dsn.get_secret_value()):
+        found.append((("store", "dsn"), "must say sslmode=verify-full in live mode, or be of this machine"))
     return found
+
+
+def _is_private(dsn: str) -> bool:
+    # Nobody on the way can read or change what is said: TLS with a checked name, or no way at all.
+    parts = urlsplit(dsn)
+    asked = parse_qs(parts.query)
+    host = asked.get("host", [parts.hostname or ""])[0]
+    is_local = host in ("", "localhost", "127.0.0.1", "::1") or host.startswith("/")
+    return is_local or asked.get("sslmode") == ["verify-full"]

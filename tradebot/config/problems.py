@@ -14,7 +14,7 @@ from tradebot.config import position
 from tradebot.config.sections import Config
 
 Path = position.Path
-SECRETS = frozenset({("kite", "api_key"), ("kite", "access_token")})
+SECRETS = frozenset({("kite", "api_key"), ("kite", "access_token"), ("store", "dsn")})
 
 
 class Excerpt:

@@ -5,11 +5,12 @@ Bounds are compiled in: a limit above its hard cap is refused, whatever the file
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tradebot.clock import SECOND
@@ -31,6 +32,12 @@ from tradebot.config.values import (
     Workers,
     seconds,
 )
+
+
+def _dsn(dsn: SecretStr) -> SecretStr:
+    if dsn.get_secret_value() and not re.match(r"postgres(?:ql)?://", dsn.get_secret_value()):
+        raise ValueError("should be an address that starts with postgresql://")
+    return dsn
 
 
 class Section(BaseModel):
@@ -231,6 +238,26 @@ class JournalSection(Section):
     )
 
 
+class StoreSection(Section):
+    """Tables for people to query: PostgreSQL, or without a DSN <state_dir>/store.sqlite3; trading never waits."""
+
+    enabled: bool = Field(default=True, description="feed the tables from the journal")
+    dsn: Annotated[SecretStr, AfterValidator(_dsn)] = Field(
+        default=SecretStr(""), description="postgresql://...; credential file store__dsn, or TRADEBOT_STORE__DSN"
+    )
+    migrate: bool = Field(default=True, description="bring the tables up to date at start; else `tradebot db migrate`")
+    acquire_within_s: Annotated[Number, Field(gt=0, le=60)] = Field(
+        default=5.0, description="a database slower to connect to is down"
+    )
+    query_within_s: Annotated[Number, Field(gt=0, le=300)] = Field(
+        default=10.0, description="a batch or query slower than this is given up"
+    )
+    close_within_s: Annotated[Number, Field(gt=0, le=10)] = Field(default=2.0, description="then the connection is cut")
+    batch_rows: Annotated[Whole, Field(ge=1, le=10_000)] = Field(
+        default=500, description="journal rows of one transaction at most"
+    )
+
+
 class LogSection(Section):
     """What is written to standard output."""
 
@@ -264,6 +291,7 @@ class Config(BaseSettings):
     execution: ExecutionSection = ExecutionSection()
     reconcile: ReconcileSection = ReconcileSection()
     journal: JournalSection = JournalSection()
+    store: StoreSection = StoreSection()
     log: LogSection = LogSection()
 
     @classmethod

@@ -25,6 +25,7 @@ from tradebot.config.sections import Config
 from tradebot.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
+KILL = "TRADEBOT_KILL__"  # the kill switch's own credentials, which the daemon must not need and does not read
 MAX_FILE_BYTES = 1 << 20  # a configuration is a page; anything this long is the wrong file
 
 
@@ -177,6 +178,8 @@ def _credentials() -> dict[str, Any]:
 def _environment() -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in sorted(os.environ):
+        if name.upper().startswith(KILL):
+            continue
         section, nested, key = name.upper().removeprefix("TRADEBOT_").partition("__")
         if name.upper().startswith("TRADEBOT_") and nested and section.lower() not in Config.model_fields:
             values[section.lower()] = {key.lower(): os.environ[name]}  # refused as an unknown section

@@ -152,11 +152,25 @@ class Reconciled(Message, frozen=True):
     adopted: tuple[tuple[str, Decimal, Decimal], ...] = ()
 
 
+class Incident(Message, frozen=True):
+    """Something that must not happen did, and a person should look; what it halts is halted by a `Command`."""
+
+    text: str
+    at: int = 0
+    order_id: str = ""
+    symbol: str = ""
+
+
 class Command(Message, frozen=True):
-    """An operator's wish: halt, resume, flatten, stop."""
+    """An operator's wish: halt, reduce, resume, flatten, stop.
+
+    `scope` is `all`, `account`, `symbol:X` or `strategy:Y`. A command whose `id` was seen before changes nothing.
+    """
 
     verb: str
     reason: str = ""
+    scope: str = "all"
+    id: str = ""
 
 
 MarketMessage = Quotes | Tick | LinkUp | LinkDown

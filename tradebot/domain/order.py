@@ -1,7 +1,7 @@
-"""An order from intent to its end: the request, what the venue reports, the states and the table of transitions.
+"""An order from intent to its end: the request, what the venue reports, the facts, and the view that is their fold.
 
 Facts and views are kept apart: facts are the messages below, an `Order` is the fold of them (`apply`). `filled` is the
-sum of booked executions and is never copied from a status.
+sum of booked executions and is never copied from a status. The states and their table stand in `order_states.py`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,18 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
+from tradebot.clock import SECOND
 from tradebot.domain.message import Message
+from tradebot.domain.order_states import TRANSITIONS, OrderEvent, OrderState, Origin, Wish
+
+__all__ = (
+    "TRANSITIONS", "ZERO", "Execution", "Order", "OrderEvent", "OrderFact", "OrderKind", "OrderRequest", "OrderState",
+    "Origin", "Purpose", "Side", "Terms", "Validity", "VenueOrder", "VenuePosition", "VenueStatus", "Wish",
+)  # fmt: skip
 
 ZERO = Decimal(0)
+SETTLE = 2 * SECOND  # after a cancel was seen: fills may still be on their way, the reservation stands
+WATCH = 600 * SECOND  # after an absence that is only presumed
 
 
 class Side(StrEnum):
@@ -53,37 +62,6 @@ class Purpose(StrEnum):
     @property
     def is_exit(self) -> bool:
         return self not in (Purpose.ENTRY, Purpose.EXTERNAL)
-
-
-class OrderState(StrEnum):
-    INTENT = "INTENT"
-    SENDING = "SENDING"
-    ACKED = "ACKED"
-    OPEN = "OPEN"
-    PARTIAL = "PARTIAL"
-    UNKNOWN = "UNKNOWN"
-    FILLED = "FILLED"
-    CANCELED = "CANCELED"
-    EXPIRED = "EXPIRED"
-    REJECTED = "REJECTED"
-    DENIED = "DENIED"
-    LAPSED = "LAPSED"
-    ABSENT = "ABSENT"
-
-    @property
-    def is_terminal(self) -> bool:
-        return self in TERMINAL
-
-    @property
-    def is_live(self) -> bool:
-        """True while the order may still trade, UNKNOWN included: it counts as exposure."""
-        return self not in TERMINAL
-
-
-TERMINAL = frozenset({
-    OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED,
-    OrderState.DENIED, OrderState.LAPSED, OrderState.ABSENT,
-})  # fmt: skip
 
 
 class OrderRequest(Message, frozen=True):
@@ -154,7 +132,10 @@ class VenueOrder(Message, frozen=True):
 
 
 class Execution(Message, frozen=True):
-    """One fill as the venue reports it; booked once per (exchange, `execution_id`)."""
+    """One fill as the venue reports it; booked once per (exchange, `execution_id`).
+
+    `is_inferred` marks one that we made from the venue's cumulative quantity because no trade came for it.
+    """
 
     execution_id: str
     venue_order_id: str
@@ -165,6 +146,18 @@ class Execution(Message, frozen=True):
     price: Decimal
     traded_at: int
     product: str = "MIS"
+    is_inferred: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the venue promises to be unique."""
+        return self.exchange, self.execution_id
+
+    def tells_the_same(self, other: Execution) -> bool:
+        """True when both report the same trade in every figure that is booked."""
+        return (self.side, self.quantity, self.price, self.symbol) == (
+            other.side, other.quantity, other.price, other.symbol,
+        )  # fmt: skip
 
 
 class VenuePosition(Message, frozen=True):
@@ -177,61 +170,20 @@ class VenuePosition(Message, frozen=True):
     average_price: Decimal
 
 
-class OrderEvent(StrEnum):
-    """Everything that can happen to an order; the rows of the transition table."""
+class Terms(Message, frozen=True):
+    """What a replace asks for; `quantity` is the new total, fills included."""
 
-    DENIED = "denied"
-    INTENT = "intent"
-    LAPSED = "lapsed"
-    SENDING = "sending"
-    NOT_SENT = "not_sent"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    AMBIGUOUS = "ambiguous"
-    SEEN_ACKED = "seen_acked"
-    SEEN_OPEN = "seen_open"
-    SEEN_FILLED = "seen_filled"
-    SEEN_CANCELED = "seen_canceled"
-    SEEN_EXPIRED = "seen_expired"
-    SEEN_REJECTED = "seen_rejected"
-    EXECUTED = "executed"
-    NOT_FOUND = "not_found"
-    CANCEL_SENT = "cancel_sent"
-    CANCEL_REFUSED = "cancel_refused"
-
-
-S, E = OrderState, OrderEvent
-WORKING = (S.SENDING, S.ACKED, S.OPEN, S.PARTIAL, S.UNKNOWN)
-GONE = (S.ABSENT, S.LAPSED, S.REJECTED)
-
-# (state, event) -> state. A pair that is not here changes nothing and is counted (`Order.ignored`).
-# EXECUTED is not in the table: the state after a fill follows from `filled` against `quantity` (see `apply`).
-TRANSITIONS: dict[tuple[OrderState, OrderEvent], OrderState] = {
-    (S.INTENT, E.LAPSED): S.LAPSED,
-    (S.INTENT, E.SENDING): S.SENDING,
-    (S.SENDING, E.NOT_SENT): S.ABSENT,
-    (S.SENDING, E.ACCEPTED): S.ACKED,
-    (S.UNKNOWN, E.ACCEPTED): S.ACKED,
-    (S.SENDING, E.REFUSED): S.REJECTED,
-    (S.ACKED, E.REFUSED): S.REJECTED,
-    (S.SENDING, E.AMBIGUOUS): S.UNKNOWN,
-    (S.UNKNOWN, E.NOT_FOUND): S.ABSENT,
-    (S.ACKED, E.NOT_FOUND): S.UNKNOWN,
-    (S.OPEN, E.NOT_FOUND): S.UNKNOWN,
-    (S.PARTIAL, E.NOT_FOUND): S.UNKNOWN,
-    **{(s, E.SEEN_ACKED): S.ACKED for s in (S.SENDING, S.UNKNOWN, *GONE)},
-    **{(s, E.SEEN_OPEN): S.OPEN for s in (S.SENDING, S.UNKNOWN, S.ACKED, *GONE)},
-    **{(s, E.SEEN_CANCELED): S.CANCELED for s in (*WORKING, *GONE)},
-    **{(s, E.SEEN_EXPIRED): S.EXPIRED for s in (*WORKING, *GONE)},
-    **{(s, E.SEEN_REJECTED): S.REJECTED for s in (S.SENDING, S.ACKED, S.OPEN, S.UNKNOWN, S.ABSENT, S.LAPSED)},
-}
+    quantity: Decimal
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
 
 
 class OrderFact(Message, frozen=True):
     """One journal row of an order's life: an event with what it brought.
 
-    `at` is market ns, `mono` monotonic ns. `request` comes with INTENT and DENIED, `execution` with EXECUTED, `venue`
-    with the SEEN_* events.
+    `at` is market ns, `mono` monotonic ns. `request` comes with INTENT and DENIED, `execution` with EXECUTED, REVERSED
+    and QUARANTINED, `venue` with the SEEN_* events and CHANGED, `terms` with REPLACE_SENT. `is_proof` says of NOT_FOUND
+    that the venue states a bound after which it accepts nothing.
     """
 
     order_id: str
@@ -245,23 +197,49 @@ class OrderFact(Message, frozen=True):
     venue: VenueOrder | None = None
     checks: tuple[str, ...] = ()
     inputs: dict[str, float] = {}
+    terms: Terms | None = None
+    is_proof: bool = False
 
 
 class Order(Message, frozen=True):
-    """The view of an order: the fold of its facts. `average_price` and `filled` come from executions alone."""
+    """The view of an order: the fold of its facts. `average_price` and `filled` come from executions alone.
+
+    `quantity` and `price` are the terms in force at the venue; `pending` those of a replace that is not settled.
+    `other_ids` are further ids of it at the venue, as before a replace. `claimed` is the largest cumulative quantity
+    the venue has named, at `claimed_price` on average. `seen_at` and `rank` date the last status that counted.
+    `booked` are its executions in order, `busted` those that were taken back for good.
+    """
 
     request: OrderRequest
     state: OrderState
+    quantity: Decimal
+    price: Decimal | None = None
     venue_order_id: str = ""
+    other_ids: tuple[str, ...] = ()
     filled: Decimal = ZERO
     value: Decimal = ZERO
-    executions: frozenset[tuple[str, str]] = frozenset()
-    cancel_sent: bool = False
+    booked: tuple[Execution, ...] = ()
+    busted: tuple[Execution, ...] = ()
+    quarantined: frozenset[tuple[str, str]] = frozenset()
+    origin: Origin = Origin.OWN
+    cancel: Wish = Wish.NONE
+    cancel_tries: int = 0
+    cancel_mono: int = 0
+    replace: Wish = Wish.NONE
+    pending: Terms | None = None
+    is_stale: bool = False
+    is_presumed: bool = False
     reason: str = ""
     claimed: Decimal = ZERO
+    claimed_price: Decimal | None = None
     late_fills: int = 0
     ignored: int = 0
+    begun_at: int = 0
     changed_at: int = 0
+    seen_at: int = 0
+    rank: int = -1
+    ended_as: OrderState | None = None
+    ended_mono: int = 0
     sent_mono: int = 0
     acked_mono: int = 0
 
@@ -278,14 +256,47 @@ class Order(Message, frozen=True):
         return self.state.is_live
 
     @property
+    def executions(self) -> frozenset[tuple[str, str]]:
+        """The (exchange, execution id) of every fill booked."""
+        return frozenset(execution.key for execution in self.booked)
+
+    @property
     def remaining(self) -> Decimal:
-        """What may still trade: the worst case while live, nothing afterwards."""
-        return max(self.request.quantity - self.filled, ZERO) if self.is_live else ZERO
+        """What may still trade: the worst case while live, afterwards only fills the venue named and we lack."""
+        if not self.is_live:
+            return self.shortfall
+        most = self.quantity if self.pending is None else max(self.quantity, self.pending.quantity)
+        return max(most - self.filled, self.shortfall)
+
+    @property
+    def may_trade(self) -> bool:
+        """True while more may fill than the venue has named already."""
+        return self.remaining > self.shortfall
+
+    def reserved(self, mono: int) -> Decimal:
+        """Return what must be counted as exposure at monotonic `mono`, the time after an end included.
+
+        A cancelled or expired order may still bring fills for two seconds; one whose absence is only presumed may
+        appear for ten minutes.
+        """
+        hold = 0
+        if self.state in (OrderState.CANCELED, OrderState.EXPIRED):
+            hold = SETTLE
+        elif self.state is OrderState.ABSENT and self.is_presumed:
+            hold = WATCH
+        if hold and mono - self.ended_mono < hold:
+            return max(self.quantity - self.filled, self.shortfall)
+        return self.remaining
 
     @property
     def shortfall(self) -> Decimal:
-        """What the venue says was filled beyond the executions booked."""
-        return max(self.claimed - self.filled, ZERO)
+        """What the venue says was filled beyond the executions booked and those it took back."""
+        return max(self.claimed - self.filled - sum((e.quantity for e in self.busted), ZERO), ZERO)
+
+    @property
+    def overfill(self) -> Decimal:
+        """What was filled beyond the quantity ordered."""
+        return max(self.filled - self.quantity, ZERO)
 
     @property
     def average_price(self) -> Decimal | None:

@@ -2,80 +2,209 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import msgspec
 
-from tradebot.domain.order import (
-    TRANSITIONS,
-    Order,
-    OrderEvent,
-    OrderFact,
-    OrderState,
-)
+from tradebot.domain.order import Execution, Order, OrderFact, Purpose, VenueOrder
+from tradebot.domain.order_states import BY_QUANTITY, GONE, ROWS, OrderEvent, OrderState, Origin, Wish
+
+S, E = OrderState, OrderEvent
+# How far a status is along an order's life: of two with the same time the lesser is the older one.
+RANKS = {E.SEEN_ACKED: 0, E.SEEN_OPEN: 1, E.SEEN_FILLED: 2, E.SEEN_CANCELED: 2, E.SEEN_EXPIRED: 2, E.SEEN_REJECTED: 2}
+CANCELS = {
+    E.CANCEL_ASKED: Wish.SENDING,
+    E.CANCEL_SENT: Wish.SENT,
+    E.CANCEL_ACCEPTED: Wish.SENT,
+    E.CANCEL_REFUSED: Wish.REFUSED,
+    E.CANCEL_UNKNOWN: Wish.UNKNOWN,
+}
+REPLACES = {E.REPLACE_SENT: Wish.SENT, E.REPLACE_REFUSED: Wish.REFUSED, E.REPLACE_UNKNOWN: Wish.UNKNOWN}
 
 
 def begin(fact: OrderFact) -> Order:
     """Return the order that an INTENT or DENIED fact starts."""
-    assert fact.request is not None, f"{fact.event} of {fact.order_id} carries no request"
-    assert fact.event in (OrderEvent.INTENT, OrderEvent.DENIED), f"an order cannot begin with {fact.event}"
-    state = OrderState.INTENT if fact.event is OrderEvent.INTENT else OrderState.DENIED
+    request = fact.request
+    assert request is not None, f"{fact.event} of {fact.order_id} carries no request"
+    assert fact.event in (E.INTENT, E.DENIED), f"an order cannot begin with {fact.event}"
     return Order(
-        request=fact.request, state=state, reason=fact.reason, changed_at=fact.at, venue_order_id=fact.venue_order_id
+        request=request,
+        state=S.INTENT if fact.event is E.INTENT else S.DENIED,
+        quantity=request.quantity,
+        price=request.price,
+        origin=Origin.EXTERNAL if request.purpose is Purpose.EXTERNAL else Origin.OWN,
+        reason=fact.reason,
+        begun_at=fact.at,
+        changed_at=fact.at,
+        venue_order_id=fact.venue_order_id,
     )
 
 
 def apply(order: Order, fact: OrderFact) -> Order:
     """Return `order` after `fact`.
 
-    A pair outside the table leaves the state and counts in `ignored`; a fill is always booked, whatever the state.
+    A pair outside the table, and a status older than the last one, leave the state and count in `ignored`; what they
+    tell of ids and quantities is kept. A fill is always booked, whatever the state, and once.
     """
     assert fact.order_id == order.order_id, f"fact of {fact.order_id} applied to {order.order_id}"
-    if fact.event is OrderEvent.EXECUTED:
-        return _book(order, fact)
-    changes: dict[str, object] = {"changed_at": fact.at}
-    if fact.venue_order_id:
-        changes["venue_order_id"] = fact.venue_order_id
-    if fact.venue is not None:
-        changes["claimed"] = max(order.claimed, fact.venue.filled)
-    if fact.event is OrderEvent.SENDING:
-        changes["sent_mono"] = fact.mono
-    if fact.event is OrderEvent.ACCEPTED:
-        changes["acked_mono"] = fact.mono
-    if fact.event in (OrderEvent.CANCEL_SENT, OrderEvent.CANCEL_REFUSED):
-        changes["cancel_sent"] = fact.event is OrderEvent.CANCEL_SENT
-        return msgspec.structs.replace(order, **changes)
-    state = TRANSITIONS.get((order.state, fact.event))
-    if state is None:
-        return msgspec.structs.replace(
-            order, **(changes | {"ignored": order.ignored + 1, "changed_at": order.changed_at})
-        )
-    if state in (OrderState.OPEN, OrderState.ACKED) and order.filled:
-        state = _after_fill(order.filled, order)
-    changes["state"] = state
-    if fact.reason:
-        changes["reason"] = fact.reason
+    changes = _learned(order, fact)
+    row = ROWS.get((order.state, fact.event))
+    if row is None or is_old(order, fact.event, fact.venue):
+        return _with(order, changes | {"ignored": order.ignored + 1})
+    match fact.event:
+        case E.EXECUTED:
+            return _book(order, fact, changes)
+        case E.REVERSED:
+            return _reverse(order, fact, changes)
+        case E.QUARANTINED:
+            assert fact.execution is not None, f"QUARANTINED fact of {fact.order_id} carries no execution"
+            changes["quarantined"] = order.quarantined | {fact.execution.key}
+            return _with(order, changes)
+    changes |= {"changed_at": fact.at} | _flags(order, fact)
+    state = row.target
+    if state == BY_QUANTITY:
+        state = _by_quantity(order.state, order.filled, changes.get("quantity", order.quantity))
+    return _entered(order, fact, changes, OrderState(state) if state is not None else order.state)
+
+
+def is_old(order: Order, event: OrderEvent, venue: VenueOrder | None) -> bool:
+    """True for a status older than the last one that counted, by (venue's time, rank); one without time is as new."""
+    if venue is None or event not in RANKS:
+        return False
+    return (venue.changed_at or order.seen_at, RANKS[event]) < (order.seen_at, order.rank)
+
+
+def _with(order: Order, changes: dict[str, Any]) -> Order:
     return msgspec.structs.replace(order, **changes)
 
 
-def _book(order: Order, fact: OrderFact) -> Order:
+def _learned(order: Order, fact: OrderFact) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if fact.venue_order_id and fact.venue_order_id != order.venue_order_id:
+        if not order.venue_order_id:
+            changes["venue_order_id"] = fact.venue_order_id
+        elif fact.event is E.REPLACED:
+            changes["venue_order_id"] = fact.venue_order_id
+            changes["other_ids"] = (*order.other_ids, order.venue_order_id)
+        elif fact.venue_order_id not in order.other_ids:
+            changes["other_ids"] = (*order.other_ids, fact.venue_order_id)
+    if fact.venue is not None and fact.venue.filled > order.claimed:
+        changes |= {"claimed": fact.venue.filled, "claimed_price": fact.venue.average_price}
+    return changes
+
+
+def _flags(order: Order, fact: OrderFact) -> dict[str, Any]:
+    event, venue = fact.event, fact.venue
+    if event in CANCELS:
+        changes: dict[str, Any] = {"cancel": CANCELS[event]}
+        if event is E.CANCEL_SENT:
+            changes |= {"cancel_tries": order.cancel_tries + 1, "cancel_mono": fact.mono}
+        return changes
+    if event in REPLACES:
+        return {"replace": REPLACES[event]} | ({"pending": fact.terms} if event is E.REPLACE_SENT else {})
+    match event:
+        case E.SENDING:
+            return {"sent_mono": fact.mono}
+        case E.ACCEPTED:
+            return {"acked_mono": fact.mono}
+        case E.REPLACED:
+            terms = fact.terms or order.pending
+            settled: dict[str, Any] = {"replace": Wish.NONE, "pending": None}
+            return settled | ({"quantity": terms.quantity, "price": terms.price} if terms is not None else {})
+        case E.CHANGED if venue is not None:
+            return {"quantity": venue.quantity, "price": venue.price, "replace": Wish.NONE, "pending": None}
+        case E.LINK_LOST | E.LINK_BACK:
+            return {"is_stale": event is E.LINK_LOST}
+        case _ if event in RANKS:
+            seen: dict[str, Any] = {"acked_mono": order.acked_mono or fact.mono, "is_stale": False}
+            if venue is not None:
+                seen |= {"seen_at": max(order.seen_at, venue.changed_at), "rank": RANKS[event]}
+            return seen
+    return {}
+
+
+def _entered(order: Order, fact: OrderFact, changes: dict[str, Any], state: OrderState) -> Order:
+    """Return `order` in `state` with what coming into it, or leaving the old one, means."""
+    filled = changes.get("filled", order.filled)
+    if state in (S.OPEN, S.ACKED) and filled:
+        state = _by_quantity(state, filled, changes.get("quantity", order.quantity))
+    elif state is S.REJECTED and filled:
+        state = S.CANCELED  # what was filled stays, the rest is gone
+    if state is order.state:
+        return _with(order, changes)
+    changes["state"] = state
+    if fact.reason:
+        changes["reason"] = fact.reason
+    if state.is_terminal:
+        changes |= {"cancel": Wish.NONE, "replace": Wish.NONE, "pending": None, "is_stale": False}
+        changes["ended_mono"] = fact.mono
+        changes["is_presumed"] = fact.event is E.NOT_FOUND and not fact.is_proof
+        if fact.event in RANKS:
+            changes["ended_as"] = state
+            if not order.cancel.is_pending and state in (S.CANCELED, S.EXPIRED) and order.origin is Origin.OWN:
+                changes["origin"] = Origin.BROKER
+    elif order.state.is_terminal:
+        changes |= {"ended_as": None, "is_presumed": False, "cancel_tries": 0}
+    return _with(order, changes)
+
+
+def _book(order: Order, fact: OrderFact, changes: dict[str, Any]) -> Order:
     execution = fact.execution
     assert execution is not None, f"EXECUTED fact of {fact.order_id} carries no execution"
-    key = (execution.exchange, execution.execution_id)
-    if key in order.executions:
-        return msgspec.structs.replace(order, ignored=order.ignored + 1)
+    known = _find((*order.booked, *order.busted), execution)
+    booked_already = known is not None and (known in order.booked or known.tells_the_same(execution))
+    if booked_already:
+        changes["ignored"] = order.ignored + 1
+        if known is not None and not known.tells_the_same(execution):
+            changes["quarantined"] = order.quarantined | {execution.key}
+        return _with(order, changes)
     filled = order.filled + execution.quantity
-    ended = order.state.is_terminal and order.state is not OrderState.FILLED
-    state = order.state if ended and filled < order.request.quantity else _after_fill(filled, order)
-    return msgspec.structs.replace(
-        order,
-        state=state,
-        filled=filled,
-        value=order.value + execution.quantity * execution.price,
-        executions=order.executions | {key},
-        late_fills=order.late_fills + (1 if order.state.is_terminal else 0),
-        venue_order_id=order.venue_order_id or execution.venue_order_id,
-        changed_at=fact.at,
-    )
+    changes |= {
+        "filled": filled,
+        "value": order.value + execution.quantity * execution.price,
+        "booked": (*order.booked, execution),
+        "busted": tuple(e for e in order.busted if e.key != execution.key),
+        "quarantined": order.quarantined - {execution.key},
+        "late_fills": order.late_fills + (1 if order.state.is_terminal else 0),
+        "venue_order_id": order.venue_order_id or execution.venue_order_id,
+        "acked_mono": order.acked_mono or fact.mono,
+        "changed_at": fact.at,
+    }
+    return _entered(order, fact, changes, _by_quantity(order.state, filled, order.quantity))
 
 
-def _after_fill(filled: object, order: Order) -> OrderState:
-    return OrderState.FILLED if filled >= order.request.quantity else OrderState.PARTIAL  # type: ignore[operator]
+def _reverse(order: Order, fact: OrderFact, changes: dict[str, Any]) -> Order:
+    assert fact.execution is not None, f"REVERSED fact of {fact.order_id} carries no execution"
+    booked = _find(order.booked, fact.execution)
+    if booked is None:
+        return _with(order, changes | {"ignored": order.ignored + 1})
+    filled = order.filled - booked.quantity
+    changes |= {
+        "filled": filled,
+        "value": order.value - booked.quantity * booked.price,
+        "booked": tuple(e for e in order.booked if e.key != booked.key),
+        "quarantined": order.quarantined - {booked.key},
+        "changed_at": fact.at,
+    }
+    if not booked.is_inferred:
+        changes["busted"] = (*order.busted, booked)
+    state = order.state
+    if state in (S.FILLED, S.PARTIAL) and filled < order.quantity:
+        # A trade taken back is not put into the book again: an order that was through has ended short of it.
+        over = S.CANCELED if order.claimed >= order.quantity and not booked.is_inferred else None
+        state = order.ended_as or over or (S.PARTIAL if filled else S.OPEN)
+    return _entered(order, fact, changes, state)
+
+
+def _find(executions: tuple[Execution, ...], execution: Execution) -> Execution | None:
+    return next((e for e in executions if e.key == execution.key), None)
+
+
+def _by_quantity(state: OrderState, filled: Decimal, quantity: Decimal) -> OrderState:
+    if filled >= quantity:
+        return S.FILLED
+    if state.is_terminal and state not in GONE:
+        return state
+    # Found by its fill: what we took for gone works at the venue.
+    return S.PARTIAL if filled else (S.OPEN if state in (S.PARTIAL, S.UNKNOWN) else state)

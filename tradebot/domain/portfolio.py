@@ -61,3 +61,13 @@ class Position(Message, frozen=True):
             bought=self.bought + (value if signed > 0 else ZERO),
             sold=self.sold + (value if signed < 0 else ZERO),
         )
+
+    def reverse(self, execution: Execution, charges: Decimal = ZERO) -> Position:
+        """Return the position after a fill was taken back: an entry the other way at its price, `charges` returned."""
+        back = self.apply(msgspec.structs.replace(execution, side=execution.side.opposite), -charges)
+        value = execution.quantity * execution.price * execution.side.sign
+        return msgspec.structs.replace(
+            back,
+            bought=self.bought - max(value, ZERO),
+            sold=self.sold + min(value, ZERO),
+        )

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tradebot.clock import Clock
+from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.market import Ints
 from tradebot.domain.order import ZERO, OrderKind, Validity
@@ -28,10 +28,12 @@ from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.floor import LAPSED, Floor, changed
 from tradebot.exchange.latency import Latency
 from tradebot.exchange.margin import reserve_price
+from tradebot.exchange.position import average
 from tradebot.exchange.resumption import day_of, read_past
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, PriceSource, Snapshots, latest
-from tradebot.exchange.ticket import BookOrder, BookStatus, Ticket, TradeRow
+from tradebot.exchange.ticket import BookOrder, BookStatus, Refusal, Ticket, TradeRow
 
+MINUTE = 60 * SECOND
 POLL_S = 0.005  # how often `run` looks at the clock: what an order waits for it at most, beside its latency
 
 
@@ -61,6 +63,12 @@ class Exchange:
         self.state: dict[str, Ints] = latest(self.universe)
         self.on_snapshots: list[Callable[[Snapshots], None]] = []
         self.on_order: list[Callable[[BookOrder], None]] = []
+        # Where somebody may reach in: `refuse` and `reject` give reasons, at the counter and at the exchange's door,
+        # `takes_cancel` True swallows a cancel that arrived, `on_minute` hears each minute of the session.
+        self.refuse: Callable[[Ticket], str] = lambda _: ""
+        self.reject: Callable[[BookOrder], str] = lambda _: ""
+        self.takes_cancel: Callable[[str], bool] = lambda _: False
+        self.on_minute: list[Callable[[int], None]] = []
         self.account_id = account_id
         self._clock, self._latency, self._log = clock, latency, log or EventLog(None)
         self._rng = np.random.default_rng(seed)
@@ -102,6 +110,8 @@ class Exchange:
         now = self._now()
         self._counter.check_known(ticket)
         self._check_open(now)
+        if reason := self.refuse(ticket):
+            raise Refusal("order", reason)
         self._counter.check(ticket)
         order = BookOrder(
             order_id=self._book.next_order_id(),
@@ -180,9 +190,35 @@ class Exchange:
         """Return every fill, oldest first."""
         return self._book.trades()
 
+    def schedule(self, after_s: float, call: Callable[[], None]) -> None:
+        """Have `call` made `after_s` wall seconds from now, at a `step`."""
+        self._agenda.add(self._now() + int(after_s * self._clock.speed * SECOND), lambda _: call())
+
+    def withdraw(self, order_id: str, reason: str) -> None:
+        """End a working order without being asked; one that has ended stays as it is."""
+        self._floor.withdraw(order_id, self._now(), reason)
+
+    def fill_ended(self, order_id: str, quantity: Decimal) -> None:
+        """Fill `quantity` more of an order that has ended, at its own or the last price: what no client expects."""
+        seen, now = self._book.get(order_id), self._now()
+        assert seen.is_ended, f"{order_id} is {seen.status}"
+        price = seen.ticket.price or self._mark(seen.ticket.symbol).last
+        filled, ticket = seen.filled + quantity, seen.ticket
+        number = seen.exchange_order_id or self._book.next_exchange_order_id()
+        trade = TradeRow(
+            trade_id=self._book.next_trade_id(), order_id=order_id, exchange_order_id=number, symbol=ticket.symbol,
+            exchange=ticket.exchange, product=ticket.product, side=ticket.side, quantity=quantity, price=price,
+            traded_at=now,
+        )  # fmt: skip
+        changes = {"status": BookStatus.COMPLETE, "filled": filled, "cancelled": ZERO, "reason": "", "changed_at": now}
+        mean = average(seen.average_price * seen.filled + price * quantity, filled)
+        told = msgspec.structs.replace(seen, exchange_order_id=number, average_price=mean, **changes)
+        self._deliver(now, lambda _: self._book_trade(trade))
+        self._deliver(now, lambda _: self._publish_late(told))
+
     def step(self, until: int) -> None:
         """Do everything due until market time `until`, in order: arriving requests, prices, matching, answers."""
-        closes_at = self.source.closes_at
+        closes_at, minute = self.source.closes_at, self._at // MINUTE
         for snapshots in self.source.advance(until):
             if snapshots.at > closes_at:
                 self._close(closes_at)
@@ -196,6 +232,9 @@ class Exchange:
             self._close(closes_at)
         self._agenda.run(until)
         self._at = max(self._at, until)
+        if self._at // MINUTE > minute and self.source.opens_at <= until < closes_at:
+            for told in self.on_minute:
+                told(until)
 
     async def run(self) -> None:
         """Drive `step` from the clock until cancelled or the source is finished; then `end`."""
@@ -253,6 +292,8 @@ class Exchange:
         check_session(now, opens_at=self.source.opens_at, closes_at=0 if is_over else self.source.closes_at)
 
     def _funds(self, order: BookOrder) -> str:
+        if not order.exchange_order_id and (reason := self.reject(order)):
+            return reason
         price = reserve_price(order, self._mark(order.ticket.symbol).last)
         short = self.account.shortage(order, price)
         if short is not None:
@@ -274,7 +315,10 @@ class Exchange:
         # The request is over for the client when the answers it causes begin to arrive, so this goes before them.
         self._deliver(at, lambda _: self._book.end_request(order_id, request))
         if request is BookStatus.CANCELLING:
-            self._floor.withdraw(order_id, at)
+            if self.takes_cancel(order_id):
+                self._floor.restate(order_id, at)
+            else:
+                self._floor.withdraw(order_id, at)
         else:
             self._floor.change(order_id, changes, at)
 
@@ -289,6 +333,10 @@ class Exchange:
 
     def _publish(self, version: BookOrder) -> None:
         self._tell(self._book.add(version))
+
+    def _publish_late(self, version: BookOrder) -> None:
+        self._book.replace(version)
+        self._tell(version)
 
     def _ask(self, seen: BookOrder, status: BookStatus, now: int) -> BookOrder:
         asked = msgspec.structs.replace(seen, status=status, changed_at=now)

@@ -108,6 +108,12 @@ class Floor:
             self._watched[id_] = bool(book.orders)
             self._became(order, at, status=BookStatus.CANCELLED, reason=reason, cancelled=order.pending, pending=ZERO)
 
+    def restate(self, order_id: str, at: int) -> None:
+        """Answer with a working order as it stands; one that has ended was answered already."""
+        order = self._live.get(order_id)
+        if order is not None:
+            self._became(order, at)
+
     def match(self, snapshots: Snapshots) -> None:
         """Match the working orders against new rows, in the order of the rows."""
         if not self._live:

@@ -18,6 +18,10 @@ from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faces.kite_rest import KiteRest
 from tradebot.exchange.faces.kite_session import Sessions
 from tradebot.exchange.faces.kite_ticker import KiteTicker
+from tradebot.exchange.faults.account import AccountFaults
+from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.rest import RestFaults
+from tradebot.exchange.faults.stream import TickerFaults
 from tradebot.exchange.limits import RateLimits
 
 MAX_BODY_BYTES = 1 << 20
@@ -73,16 +77,33 @@ async def serve(
     redirect_url: str | None = None,
     limits: RateLimits | None = None,
     log: EventLog | None = None,
+    faults: FaultPlan | None = None,
 ) -> AsyncIterator[Addresses]:
     """Open the Kite face of `exchange` on one port (0: any free one) and close it at the end.
 
     Time does not move by itself: the caller runs `exchange.run()` in its own task group, or steps by hand.
     `token_expires` False keeps the access token alive past 06:00 IST; `redirect_url` is where a login sends the
-    browser. Raises VenueUnavailable when the address cannot be bound.
+    browser. `faults` are committed and written to the log; the plan's time begins here. Raises VenueUnavailable when
+    the address cannot be bound.
     """
     sessions = Sessions(clock, api_key=api_key, api_secret=api_secret, access_token=access_token, expires=token_expires)
-    rest = KiteRest(exchange, clock, sessions, limits=limits or RateLimits(clock), log=log, redirect_url=redirect_url)
-    ticker = KiteTicker(exchange, sessions, rest.desk.record, log)
+    rest_faults, ticker_faults = None, None
+    if faults is not None:
+        faults.start(clock)
+        if log is not None:
+            faults.on_strike.append(lambda line: log.write("fault", **line))
+        AccountFaults(faults, exchange, clock)
+        rest_faults, ticker_faults = RestFaults(faults, exchange, sessions, clock), TickerFaults(faults, clock)
+    rest = KiteRest(
+        exchange,
+        clock,
+        sessions,
+        limits=limits or RateLimits(clock),
+        log=log,
+        redirect_url=redirect_url,
+        faults=rest_faults,
+    )
+    ticker = KiteTicker(exchange, sessions, rest.desk.record, log, ticker_faults)
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     rest.add_to(app)
     app.router.add_get("/", ticker.handle)

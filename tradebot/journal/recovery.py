@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+from tradebot.domain.halts import Halts
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Reconciled
 from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, OrderState
@@ -19,7 +20,7 @@ from tradebot.journal.rows import Row, Run
 from tradebot.journal.schema import connect_reader
 
 ChargesOf = Callable[[Order, OrderFact], Decimal]  # (order before the fill, its EXECUTED fact) -> charges of that fill
-FOLDED = ("run", "order", "reconciled", "halt", "resume", "end")
+FOLDED = ("run", "order", "reconciled", "halt", "reduce", "resume", "end")
 
 
 def _free(order: Order, fact: OrderFact) -> Decimal:
@@ -35,6 +36,7 @@ class Fold:
         self.orders: dict[str, Order] = {}  # order_id -> Order, in order of intent
         self.positions: dict[str, Position] = {}  # symbol -> Position
         self.adopted: list[tuple[str, Decimal, Decimal]] = []  # (symbol, signed quantity, average price)
+        self._billed: dict[tuple[str, str], Decimal] = {}  # (exchange, execution id) -> its charges
 
     def apply(self, message: Message) -> None:
         """Take an order fact or the positions a reconciliation adopted. Raises KeyError for an order without begin."""
@@ -65,9 +67,15 @@ class Fold:
         before = self.orders[fact.order_id]
         after = self.orders[fact.order_id] = apply(before, fact)
         if after.filled != before.filled and fact.execution is not None:
-            symbol = fact.execution.symbol
-            position = self.positions.get(symbol) or Position(symbol=symbol)
-            self.positions[symbol] = position.apply(fact.execution, self._charges_of(before, fact))
+            execution = fact.execution
+            position = self.positions.get(execution.symbol) or Position(symbol=execution.symbol)
+            if fact.event is OrderEvent.REVERSED:
+                execution = next(e for e in before.booked if e.key == execution.key)
+                position = position.reverse(execution, self._billed.pop(execution.key))
+            else:
+                charges = self._billed[execution.key] = self._charges_of(before, fact)
+                position = position.apply(execution, charges)
+            self.positions[execution.symbol] = position
 
 
 class Books(NamedTuple):
@@ -90,8 +98,9 @@ class Books(NamedTuple):
 
 
 class Recovery(NamedTuple):
-    """What the last runs left: runs oldest first, books by account, the reason of a halt that still stands.
+    """What the last runs left: runs oldest first, books by account, the halts that still stand.
 
+    `halted` is the reason of one that stands for everything, `halts` are all of them, as the commands that made them.
     `is_clean` is False when the last run was cut off; `last_at` is the market ns of the last row, 0 in a new journal.
     """
 
@@ -101,6 +110,7 @@ class Recovery(NamedTuple):
     is_clean: bool = True
     last_at: int = 0
     rows: int = 0
+    halts: tuple[Command, ...] = ()
 
     def of(self, account: str) -> Books:
         """Return the books of an account, empty ones when it is new."""
@@ -119,7 +129,7 @@ def recover(path: Path, *, at: int | None = None) -> Recovery:
     last, last_at, last_kind = _check_links(path)
     runs: list[Run] = []
     folds: dict[str, Fold] = {}
-    halted = ""
+    halts = Halts()
     for row in rows(path, kinds=FOLDED):
         if not row.is_sound:
             raise StateError(f"{path}: row {row.seq} was changed; `tradebot verify` tells more")
@@ -127,7 +137,7 @@ def recover(path: Path, *, at: int | None = None) -> Recovery:
             case Run():
                 runs.append(message)
             case Command():
-                halted = (message.reason or "halted") if row.kind == "halt" else ""
+                halts.apply(message)
             case OrderFact() | Reconciled():
                 account = runs[-1].account if runs else ""
                 _fold(folds.setdefault(account, Fold()), row, message)
@@ -135,7 +145,8 @@ def recover(path: Path, *, at: int | None = None) -> Recovery:
     return Recovery(
         runs=tuple(runs),
         books={account: _books(fold, when) for account, fold in folds.items()},
-        halted=halted,
+        halted=halts.of_all,
+        halts=halts.standing,
         is_clean=last_kind in ("end", ""),
         last_at=last_at,
         rows=last,

@@ -16,7 +16,7 @@ import numpy as np
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import BAR_COLUMNS, Close, Ints
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Books, Command, LinkDown, LinkUp, Reconciled, SessionBegins, Signals
+from tradebot.domain.messages import Books, Command, Incident, LinkDown, LinkUp, Reconciled, SessionBegins, Signals
 from tradebot.domain.order import OrderFact
 from tradebot.errors import StateError
 from tradebot.journal.chain import link
@@ -76,9 +76,11 @@ KINDS: dict[str, tuple[type[Message], ...]] = {
     "books": (Books,),
     "reconciled": (Reconciled,),
     "halt": (Command,),
+    "reduce": (Command,),
     "resume": (Command,),
     "flatten": (Command,),
     "stop": (Command,),
+    "incident": (Incident,),
     "end": (End,),
 }
 

@@ -113,6 +113,11 @@ class Journal:
         if self.error is not None and error is None:
             raise self._again()
 
+    @property
+    def head(self) -> tuple[int, int]:
+        """The numbers of the last row queued and of the last row on disk."""
+        return self._appended, self._synced
+
     def append(self, kind: str, message: Message, *, at: int) -> int:
         """Queue a row stamped with market time `at` (ns) and return its ticket, which is its `seq` on disk.
 

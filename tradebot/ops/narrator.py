@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Reconciled, Signals
+from tradebot.domain.messages import Command, Incident, Reconciled, Signals
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Side
 
 Tell = Callable[..., None]  # tell(event, level="info", **fields)
+SIGNAL_LINES = 20  # of one close; thousands of symbols would hold the loop for the time of their lines
 REMEMBERED = 20_000  # requests kept to name an order's symbol in later lines
 
 LINES = {
@@ -28,9 +29,22 @@ LINES = {
     OrderEvent.SEEN_EXPIRED: ("order_expired", "info"),
     OrderEvent.SEEN_REJECTED: ("order_rejected", "warning"),
     OrderEvent.EXECUTED: ("order_filled", "info"),
+    OrderEvent.REVERSED: ("fill_taken_back", "warning"),
+    OrderEvent.QUARANTINED: ("fill_disputed", "error"),
     OrderEvent.NOT_FOUND: ("order_not_found", "error"),
+    OrderEvent.CANCEL_ASKED: ("order_cancel_waits", "info"),
     OrderEvent.CANCEL_SENT: ("order_cancel_sent", "info"),
+    OrderEvent.CANCEL_ACCEPTED: ("order_cancel_accepted", "debug"),
     OrderEvent.CANCEL_REFUSED: ("order_cancel_refused", "warning"),
+    OrderEvent.CANCEL_UNKNOWN: ("order_cancel_unknown", "warning"),
+    OrderEvent.REPLACE_SENT: ("order_replace_sent", "info"),
+    OrderEvent.REPLACED: ("order_replaced", "info"),
+    OrderEvent.REPLACE_REFUSED: ("order_replace_refused", "warning"),
+    OrderEvent.REPLACE_UNKNOWN: ("order_replace_unknown", "warning"),
+    OrderEvent.CHANGED: ("order_changed_elsewhere", "warning"),
+    OrderEvent.LINK_LOST: ("order_stale", "debug"),
+    OrderEvent.LINK_BACK: ("order_fresh", "debug"),
+    OrderEvent.DAY_ENDED: ("order_outlived_the_day", "error"),
 }
 
 
@@ -53,9 +67,15 @@ class Narrator:
                 case Reconciled():
                     self._reconciled(message)
                 case Command(verb="halt"):
-                    self._tell("halted", level="error", reason=message.reason)
+                    self._tell("halted", level="error", reason=message.reason, scope=message.scope)
+                case Command(verb="reduce"):
+                    self._tell("reducing", level="warning", reason=message.reason, scope=message.scope)
+                case Incident():
+                    self._tell("incident", level="error", reason=message.text, order_id=message.order_id or None)
                 case Command(verb="resume"):
-                    self._tell("resumed", reason=message.reason)
+                    self._tell("resumed", reason=message.reason, scope=message.scope)
+                case Command(verb="flatten"):
+                    self._tell("flattening", level="warning", reason=message.reason, id=message.id)
                 case _:
                     pass  # bars and the run's own rows are told by the stages that make them
 
@@ -84,8 +104,10 @@ class Narrator:
         self._tell(event, level=level, **{k: v for k, v in fields.items() if v is not None})
 
     def _signals(self, signals: Signals) -> None:
-        for s in signals.signals:
+        for s in signals.signals[:SIGNAL_LINES]:
             self._tell("signal", symbol=s.symbol, strategy=s.strategy, action=s.action, price=s.close, inputs=s.inputs)
+        if len(signals.signals) > SIGNAL_LINES:
+            self._tell("signals_not_shown", count=len(signals.signals) - SIGNAL_LINES, reason="the journal holds all")
         if signals.failed:
             self._tell("signals_missing", level="warning", symbols=list(signals.failed))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, OrderState, Side
+from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Side
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
 
@@ -22,7 +22,11 @@ class Blotter:
         self.by_venue: dict[str, str] = {}  # venue_order_id -> order_id
         self.positions: dict[str, Position] = {}  # symbol -> Position
         self._live: dict[str, dict[str, None]] = {}  # symbol -> order_ids that may still trade
-        self.executions: set[tuple[str, str]] = set()  # (exchange, execution_id) booked
+        self._held: dict[str, dict[str, None]] = {}  # symbol -> order_ids that ended and are reserved a while more
+        self._mono = 0
+        self.executions: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was booked
+        self.busted: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was taken back
+        self._billed: dict[tuple[str, str], Decimal] = {}  # (exchange, execution_id) -> its charges
         self.realized = ZERO
         self.charges = ZERO
         self.fills = 0
@@ -37,15 +41,26 @@ class Blotter:
             if order.filled != before.filled:
                 self._book(before, fact)
         self.orders[fact.order_id] = order
-        if order.venue_order_id:
-            self.by_venue[order.venue_order_id] = order.order_id
-        live = self._live.setdefault(order.symbol, {})
+        for venue_order_id in (order.venue_order_id, *order.other_ids):
+            if venue_order_id:
+                self.by_venue[venue_order_id] = order.order_id
+        live, held = self._live.setdefault(order.symbol, {}), self._held.setdefault(order.symbol, {})
         if order.is_live:
             live[order.order_id] = None
+            held.pop(order.order_id, None)
         else:
             live.pop(order.order_id, None)
+            if order.reserved(max(self._mono, fact.mono)):
+                held[order.order_id] = None
             self._forget()
         return order
+
+    def release(self, mono: int) -> None:
+        """Move the time to monotonic `mono`: reservations that outlived their order end."""
+        self._mono = max(self._mono, mono)
+        for held in self._held.values():
+            for order_id in [i for i in held if not self.orders[i].reserved(self._mono)]:
+                del held[order_id]
 
     def adopt(self, symbol: str, quantity: Decimal, average_price: Decimal) -> None:
         """Take over a position that has no fills here: the venue's quantity is the truth."""
@@ -67,23 +82,40 @@ class Blotter:
             for order_id in list(self._live.get(name, ())):
                 yield self.orders[order_id]
 
+    def exposed(self, symbol: str) -> Iterator[Order]:
+        """Yield the orders that count as exposure: the live ones and those reserved a while after their end."""
+        yield from self.live(symbol)
+        for order_id in list(self._held.get(symbol, ())):
+            yield self.orders[order_id]
+
     def position(self, symbol: str) -> Position:
         return self.positions.get(symbol) or Position(symbol=symbol)
 
     def worst_case(self, symbol: str) -> tuple[Decimal, Decimal]:
-        """Return (longest, shortest): the position if every live buy, or every live sell, filled."""
+        """Return (longest, shortest): the position if every buy, or every sell, that may still fill did."""
         quantity = self.position(symbol).quantity
         longest = shortest = quantity
-        for order in self.live(symbol):
+        for order in self.exposed(symbol):
             if order.request.side is Side.BUY:
-                longest += order.remaining
+                longest += order.reserved(self._mono)
             else:
-                shortest -= order.remaining
+                shortest -= order.reserved(self._mono)
         return longest, shortest
 
     def closing(self, symbol: str) -> Decimal:
-        """Return what the live exits of `symbol` may still close."""
-        return sum((o.remaining for o in self.live(symbol) if o.request.purpose.is_exit), ZERO)
+        """Return what the exits of `symbol` may still close.
+
+        An exit whose absence is presumed does not count: ten minutes without protection are worse than the exit that
+        appears late, which is cancelled at once.
+        """
+        return sum(
+            (
+                o.reserved(self._mono)
+                for o in self.exposed(symbol)
+                if o.request.purpose.is_exit and o.state is not OrderState.ABSENT
+            ),
+            ZERO,
+        )
 
     def in_doubt(self, symbol: str) -> bool:
         return any(o.state in (OrderState.INTENT, OrderState.SENDING, OrderState.UNKNOWN) for o in self.live(symbol))
@@ -99,19 +131,30 @@ class Blotter:
     def _book(self, before: Order, fact: OrderFact) -> None:
         execution = fact.execution
         assert execution is not None
-        self.executions.add((execution.exchange, execution.execution_id))
+        key = execution.key
         old = self.position(execution.symbol)
-        new = old.apply(execution, self._charges_of(before, fact))
+        if fact.event is OrderEvent.REVERSED:
+            execution = self.executions.pop(key)
+            new = old.reverse(execution, self._billed.pop(key))
+            if not execution.is_inferred:
+                self.busted[key] = execution
+            self.fills -= 1
+        else:
+            charges = self._billed[key] = self._charges_of(before, fact)
+            new = old.apply(execution, charges)
+            self.executions[key] = execution
+            self.busted.pop(key, None)
+            self.fills += 1
         self.realized += new.realized - old.realized
         self.charges += new.charges - old.charges
-        self.fills += 1
         self.positions[execution.symbol] = new
 
     def _forget(self) -> None:
         if len(self.orders) <= ENDED_KEPT:
             return
         for order_id, order in self.orders.items():
-            if not order.is_live:
+            if not order.is_live and order_id not in self._held.get(order.symbol, ()):
                 del self.orders[order_id]
-                self.by_venue.pop(order.venue_order_id, None)
+                for venue_order_id in (order.venue_order_id, *order.other_ids):
+                    self.by_venue.pop(venue_order_id, None)
                 return

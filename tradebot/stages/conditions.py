@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tradebot.domain.halts import Halts
 from tradebot.domain.messages import SessionBegins
 
 
@@ -13,12 +14,18 @@ class Conditions:
         self.mono = 0
         self.session: SessionBegins | None = None
         self.down: dict[str, str] = {}  # source -> why its data is stale
-        self.halted = ""
-        self.halted_symbols: dict[str, str] = {}  # symbol -> why no entry
+        self.halts = Halts()  # until a person resumes
+        self.halted_symbols: dict[str, str] = {}  # symbol -> why no entry, while the venue's position differs
         self.stopping = False
 
-    def halt_of(self, symbol: str) -> str:
-        return self.halted or self.halted_symbols.get(symbol, "")
+    @property
+    def halted(self) -> str:
+        """Why nothing may be opened anywhere, empty when something may."""
+        return self.halts.of_all
+
+    def halt_of(self, symbol: str, strategy: str = "") -> str:
+        """Return why `strategy` may open nothing in `symbol`, empty when it may."""
+        return self.halts.of(symbol, strategy) or self.halted_symbols.get(symbol, "")
 
     def squares_off(self) -> bool:
         """True from the time positions are closed until the session ends."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from tradebot.clock import SECOND
+from tradebot.domain.halts import covers
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import (
@@ -19,6 +20,7 @@ from tradebot.domain.messages import (
     Command,
     DeskMessage,
     Executed,
+    Incident,
     LinkDown,
     LinkUp,
     OrderSeen,
@@ -31,15 +33,20 @@ from tradebot.domain.messages import (
     Tick,
 )
 from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, OrderState, Purpose
+from tradebot.domain.order_states import AT_VENUE, GONE
 from tradebot.stages.blotter import Blotter, ChargesOf
 from tradebot.stages.conditions import Conditions
+from tradebot.stages.exits import Exits
 from tradebot.stages.gate.gate import Gate
 from tradebot.stages.marks import Marks
 from tradebot.stages.ordering import DeskSettings, Ordering
 from tradebot.stages.protection import Protection
-from tradebot.stages.sightings import Sightings
+from tradebot.stages.shortfalls import Shortfalls
+from tradebot.stages.sightings import WORKS, Sightings
+from tradebot.stages.vigil import findings, waiting_cancel
 
-DeskOutput = OrderFact | Command | Reconciled | Submit | Cancel
+DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Cancel
+DAY_GRACE = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
 
 
 class Desk:
@@ -47,20 +54,29 @@ class Desk:
 
     def __init__(
         self, *, universe: Universe, gate: Gate, settings: DeskSettings, charges_of: ChargesOf, id_prefix: str,
-        absent_after_s: float,
+        absent_after_s: float, absence_is_proof: bool = False,
     ) -> None:  # fmt: skip
         self._universe, self._settings = universe, settings
         self.blotter = Blotter(charges_of)
         self.marks = Marks(universe)
         self.conditions = Conditions()
         self._protection = Protection(len(universe))
-        self._sightings = Sightings(self.blotter, universe, absent_after_s=absent_after_s)
+        self._shortfalls = Shortfalls(self.blotter, universe, self.marks.reference)
+        self._sightings = Sightings(
+            self.blotter, universe, self._shortfalls, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
+        )
         self._ordering = Ordering(
             universe=universe, blotter=self.blotter, marks=self.marks, conditions=self.conditions, gate=gate,
             settings=settings, id_prefix=id_prefix, day_profit=self.day_profit, emit=self._emit,
         )  # fmt: skip
-        self._wanted: dict[str, tuple[Purpose, str]] = {}  # symbol -> why it must become flat
+        self._exits = Exits(
+            universe=universe, blotter=self.blotter, conditions=self.conditions, ordering=self._ordering,
+            protection=self._protection,
+        )  # fmt: skip
         self._opens_at = 0
+        self._closed_at = 0  # the end of the last session that is over
+        self._link_back_at = 0
+        self._given_up: set[str] = set()  # order_ids whose cancel was tried enough
         self._base = ZERO  # profit at the start of the day
         self._rejects = 0  # in a row
         self._out: list[DeskOutput] = []
@@ -87,11 +103,15 @@ class Desk:
             case Executed():
                 self._emit_all(self._sightings.executed(message.execution, at=now, mono=message.mono))
             case Books():
-                self._on_books(message)
+                self._take(message)
+                self._compare(message)
             case LinkDown():
-                self.conditions.down[message.source] = message.reason
+                self._on_link_down(message)
             case LinkUp():
                 self.conditions.down.pop(message.source, None)
+                if not self.conditions.down:
+                    self._link_back_at = self.conditions.mono
+                    self._sightings.resume(self.conditions.mono)
             case SessionBegins():
                 self._on_session(message)
             case Command():
@@ -101,11 +121,13 @@ class Desk:
         return self._out
 
     def recover(
-        self, facts: Sequence[OrderFact], *, adopted: Sequence[tuple[str, Decimal, Decimal]], halted: str, opens_at: int
-    ) -> None:
+        self, facts: Sequence[OrderFact], *, adopted: Sequence[tuple[str, Decimal, Decimal]], halted: str,
+        opens_at: int, halts: Sequence[Command] = (),
+    ) -> None:  # fmt: skip
         """Rebuild from the journal's facts before the first message; nothing is returned and nothing is sent.
 
-        The day's profit counts from `opens_at` (market ns); `halted` is the reason of a halt that still stands.
+        The day's profit counts from `opens_at` (market ns). `halts` still stand; `halted` is the reason of one that
+        holds for everything, "" for none.
         """
         for symbol, quantity, price in adopted:
             self.blotter.adopt(symbol, quantity, price)
@@ -113,9 +135,17 @@ class Desk:
             if fact.at < opens_at:
                 self._base = self.blotter.realized - self.blotter.charges
             order = self.blotter.record(fact)
+            self._shortfalls.note(order, fact, self.conditions.mono)
             if fact.event is OrderEvent.EXECUTED:
-                self._guard(order)
-        self.conditions.halted, self._opens_at = halted, opens_at
+                self._exits.filled(order)
+        for order in self.blotter.live():
+            if order.request.purpose.is_exit:
+                self._exits.ended(order)  # it may have ended while nobody looked: what it was for is still wanted
+        if halted:
+            self.conditions.halts.apply(Command(verb="halt", reason=halted))
+        for command in halts:
+            self.conditions.halts.apply(command)
+        self._opens_at = opens_at
 
     def adopt(self, books: Books) -> list[DeskOutput]:
         """Compare with the venue at start: fills missed are booked, what has no explanation is taken over or halted.
@@ -134,9 +164,11 @@ class Desk:
                 self.blotter.adopt(symbol, quantity, price)
             if adopted:
                 self._out.append(Reconciled(at=self.conditions.now, cash=books.cash, adopted=adopted))
-        self._emit_all(self._sightings.books(books, at=self.conditions.now, mono=self.conditions.mono))
+        for order in self.blotter.live():
+            self._tell(order, OrderEvent.LINK_LOST, "a new process knows it from the journal only")
+        self._take(books, is_start=True)
         self._sightings.differences(books)  # the first of the two looks that a difference must last
-        self._on_books(books)
+        self._compare(books)
         return self._out
 
     # ---- what others may read
@@ -158,36 +190,46 @@ class Desk:
         """Return how many signals came, were ignored, came too late, and how often the gate denied."""
         return self._counts | {"denied": self._ordering.denied}
 
+    @property
+    def _is_leaving(self) -> bool:
+        # No new order leaves a daemon that stops, unless it was told to close what is open.
+        return self.conditions.stopping and self._settings.on_stop != "flatten"
+
     # ---- quotes and time
 
     def _on_quotes(self, quotes: Quotes) -> None:
         self.marks.apply(quotes)
         self.conditions.mono = max(self.conditions.mono, quotes.seen_at)
         guarded = self._protection.mask[quotes.ids]
-        if not guarded.any():
+        if not guarded.any() or self._is_leaving:
             return
         for row in guarded.nonzero()[0]:
             id_ = int(quotes.ids[row])
             instrument = self._universe[id_]
-            if not self._protection.mask[id_] or instrument.symbol in self._wanted:
+            if not self._protection.mask[id_] or instrument.symbol in self._exits:
                 continue
             hit = self._protection.judge(id_, instrument.symbol, instrument.price(int(quotes.last[row])))
             if hit is not None:
-                self._want_flat(hit.symbol, hit.purpose, hit.reason, quoted_at=quotes.seen_at)
+                self._exits.want(hit.symbol, hit.purpose, hit.reason, quoted_at=quotes.seen_at)
 
     def _on_tick(self, tick: Tick) -> None:
         c = self.conditions
         c.now, c.mono = tick.at, max(c.mono, tick.mono)
+        self.blotter.release(c.mono)
+        self._emit_all(self._shortfalls.infer(at=c.now, mono=c.mono))
         if not c.halted and self.day_profit() <= -self._settings.max_daily_loss:
             self._halt(f"the day is at {self.day_profit():.2f}, max_daily_loss is {self._settings.max_daily_loss}")
         if c.squares_off():
-            for symbol in self.holdings():
-                self._wanted.setdefault(symbol, (Purpose.FLATTEN, "square-off before the close"))
-        for symbol in list(self._wanted):
-            self._exit(symbol, quoted_at=tick.mono)
+            for symbol in self.holdings() if not self._is_leaving else ():
+                self._exits.want(symbol, Purpose.FLATTEN, "square-off before the close", quoted_at=tick.mono)
+        if not self._is_leaving:
+            self._exits.step(tick.mono)
         self._chase(tick.mono)
 
     def _on_session(self, session: SessionBegins) -> None:
+        before = self.conditions.session
+        if before is not None and before.closes_at <= self.conditions.now:
+            self._closed_at = max(self._closed_at, before.closes_at)
         self.conditions.session = session
         if session.opens_at != self._opens_at:
             self._opens_at = session.opens_at
@@ -212,29 +254,17 @@ class Desk:
         position = self.blotter.position(symbol)
         if not signal.action.is_entry:
             wrong_way = position.quantity <= 0 if signal.action is Action.EXIT_LONG else position.quantity >= 0
-            if wrong_way or symbol in self._wanted:
+            if wrong_way or symbol in self._exits:
                 self._counts["ignored"] += 1
             else:
-                self._wanted[symbol] = (Purpose.EXIT, f"{signal.strategy}: {signal.action}")
-                self._exit(symbol, quoted_at=signal.quoted_at, signal=signal)
-        elif not position.is_flat or symbol in self._wanted or next(self.blotter.live(symbol), None) is not None:
+                reason = f"{signal.strategy}: {signal.action}"
+                self._exits.want(symbol, Purpose.EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
+        elif not position.is_flat or symbol in self._exits or next(self.blotter.live(symbol), None) is not None:
             self._counts["ignored"] += 1
         elif signal.made_at - signal.quoted_at > self._settings.signal_max_age_s * SECOND:
             self._counts["late_signals"] += 1
         else:
             self._ordering.enter(signal)
-
-    def _want_flat(self, symbol: str, purpose: Purpose, reason: str, *, quoted_at: int) -> None:
-        self._wanted.setdefault(symbol, (purpose, reason))
-        self._exit(symbol, quoted_at=quoted_at)
-
-    def _exit(self, symbol: str, *, quoted_at: int, signal: Signal | None = None) -> None:
-        if self.blotter.position(symbol).is_flat:
-            self._wanted.pop(symbol, None)
-            self._protection.clear(self._universe.id(symbol))
-            return
-        purpose, reason = self._wanted[symbol]
-        self._ordering.exit(symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal)
 
     # ---- what the venue says
 
@@ -249,15 +279,60 @@ class Desk:
             if self.conditions.stopping and self._settings.on_stop == "cancel":
                 self._ordering.cancel(self.blotter.orders[fact.order_id], "the daemon is stopping")
 
-    def _on_books(self, books: Books) -> None:
+    def _on_link_down(self, link: LinkDown) -> None:
         c = self.conditions
-        self._emit_all(self._sightings.books(books, at=c.now, mono=c.mono))
+        if not c.down:
+            self._sightings.pause(c.mono)
+            for order in self.blotter.live():
+                if not order.is_stale:
+                    self._tell(order, OrderEvent.LINK_LOST, link.reason)
+        c.down[link.source] = link.reason
+
+    def _take(self, books: Books, *, is_start: bool = False) -> None:
+        c = self.conditions
+        self._emit_all(self._sightings.trades(books, at=c.now, mono=c.mono), is_start=is_start)
+        self._emit_all(self._sightings.orders(books, at=c.now, mono=c.mono), is_start=is_start)
+        for order in self._sightings.behind(books):
+            if not c.halts.has(f"symbol:{order.symbol}"):
+                text = f"{order.order_id}: the venue has for a minute known fewer fills than it told us"
+                self._incident(text, order, f"symbol:{order.symbol}")
+        for shown in books.orders:
+            found = self.blotter.orders.get(self.blotter.by_venue.get(shown.venue_order_id, ""))
+            if found is None or shown.status not in WORKS or not found.is_live:
+                continue
+            tried_enough = not self._ordering.cancel_again(found, asked_at=books.asked_at)
+            if tried_enough and found.order_id not in self._given_up:
+                self._given_up.add(found.order_id)
+                self._incident(f"{found.order_id} outlived {found.cancel_tries} cancels", found, "")
+        if c.session is not None and c.session.closes_at <= c.now:
+            self._closed_at = max(self._closed_at, c.session.closes_at)
+        if self._closed_at and c.now >= self._closed_at + DAY_GRACE:
+            for order in self.blotter.live():
+                if order.begun_at < self._closed_at and order.state in AT_VENUE:
+                    self._tell(order, OrderEvent.DAY_ENDED, "the day of the order is over")
+        if not c.down and books.asked_at >= self._link_back_at:
+            for order in self.blotter.live():
+                if order.is_stale:
+                    self._tell(order, OrderEvent.LINK_BACK, "compared with the venue")
+
+    def _compare(self, books: Books) -> None:
+        c = self.conditions
         c.halted_symbols = self._sightings.differences(books)
         self._out.append(Reconciled(at=c.now, differences=tuple(c.halted_symbols.values()), cash=books.cash))
 
-    def _emit_all(self, facts: Sequence[OrderFact]) -> None:
+    def _tell(self, order: Order, event: OrderEvent, reason: str) -> None:
+        c = self.conditions
+        self._emit(OrderFact(order_id=order.order_id, event=event, at=c.now, mono=c.mono, reason=reason))
+
+    def _emit_all(self, facts: Sequence[OrderFact], *, is_start: bool = False) -> None:
         for fact in facts:
             self._emit(fact)
+        for fact in facts:
+            if fact.event is OrderEvent.INTENT:  # an order that began outside: history at the start, news later
+                order = self.blotter.orders[fact.order_id]
+                if order.is_live or not is_start:
+                    text = f"an order was placed elsewhere: {order.request.side} {order.quantity:f} {order.symbol}"
+                    self._incident(text, order, f"symbol:{order.symbol}")
 
     def _emit(self, output: OrderFact | Submit | Cancel) -> None:
         self._out.append(output)
@@ -265,24 +340,26 @@ class Desk:
             return
         before = self.blotter.orders.get(output.order_id)
         order = self.blotter.record(output)
+        self._shortfalls.note(order, output, self.conditions.mono)
+        for finding in findings(before, output, order):
+            self._incident(finding.text, order, finding.scope)
         if output.event is OrderEvent.EXECUTED:
-            self._guard(order)
+            self._exits.filled(order)
             self._rejects = 0
         elif order.state is OrderState.REJECTED and before is not None and before.state is not OrderState.REJECTED:
             self._rejects += 1
             if self._rejects >= self._settings.max_rejects_in_a_row and not self.conditions.halted:
                 self._halt(f"{self._rejects} orders in a row were rejected, the last because: {order.reason}")
+        if before is not None and before.is_live and not order.is_live and order.request.purpose.is_exit:
+            self._exits.ended(order)
+        order = self.blotter.orders[order.order_id]  # a halt just now may have cancelled it
+        revived = before is not None and before.state in GONE and order.may_trade
+        waiting_cancel(order, revived=revived, cancel=self._ordering.send_cancel)
 
-    def _guard(self, order: Order) -> None:
-        symbol = order.symbol
-        if symbol not in self._universe:
-            return
-        id_ = self._universe.id(symbol)
-        if self.blotter.position(symbol).is_flat:
-            self._protection.clear(id_)
-            self._wanted.pop(symbol, None)
-        elif not order.request.purpose.is_exit:
-            self._protection.set(id_, order.request)
+    def _incident(self, text: str, order: Order, scope: str) -> None:
+        self._out.append(Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol))
+        if scope and not self.conditions.halts.has(scope):
+            self._halt(text, scope)
 
     # ---- commands
 
@@ -291,9 +368,9 @@ class Desk:
             case "stop":
                 self._stop()
             case "halt":
-                self._halt(command.reason)
-            case "resume":
-                self.conditions.halted = ""
+                self._halt(command.reason, command.scope)
+            case "reduce" | "resume":
+                self.conditions.halts.apply(command)
                 self._out.append(command)
             case _:
                 raise AssertionError(f"the desk does not know the command {command.verb}")
@@ -306,11 +383,13 @@ class Desk:
                 self._ordering.cancel(order, "the daemon is stopping")
         if policy == "flatten":
             for symbol in self.holdings():
-                self._want_flat(symbol, Purpose.FLATTEN, "the daemon is stopping", quoted_at=self.conditions.mono)
+                reason, mono = "the daemon is stopping", self.conditions.mono
+                self._exits.want(symbol, Purpose.FLATTEN, reason, quoted_at=mono)
 
-    def _halt(self, reason: str) -> None:
-        self.conditions.halted = reason
-        self._out.append(Command(verb="halt", reason=reason))
+    def _halt(self, reason: str, scope: str = "all") -> None:
+        command = Command(verb="halt", reason=reason, scope=scope)
+        self.conditions.halts.apply(command)
+        self._out.append(command)
         for order in self.blotter.live():
-            if not order.request.purpose.is_exit:
+            if not order.request.purpose.is_exit and covers(scope, order.request):
                 self._ordering.cancel(order, "halted")

@@ -31,25 +31,36 @@ class Execution:
 
     An entry older than `deadline_s` when its turn comes lapses unsent. An order whose row is not durable within
     `durable_within_s` is not sent, and trading halts. `post` takes outcomes and a halt command, `doubt` is called when
-    an outcome must be looked up, `measure(name, ns)` takes latencies.
+    an outcome must be looked up, `measure(name, ns)` takes latencies. While `killed` gives a reason no order
+    leaves and trading halts; cancels do leave.
     """
 
     def __init__(
         self, *, broker: Broker, journal: Ledger, clock: Clock, post: Callable[[Outcome | Command], None],
         doubt: Callable[[], None], measure: Callable[[str, int], None], lanes: int = 4, deadline_s: float = 2.0,
-        durable_within_s: float = 5.0,
+        durable_within_s: float = 5.0, killed: Callable[[], str] = lambda: "",
     ) -> None:  # fmt: skip
         self._broker, self._journal, self._clock = broker, journal, clock
         self._post, self._doubt, self._measure = post, doubt, measure
         self._deadline = int(deadline_s * SECOND)
-        self._durable_within_s = durable_within_s
+        self._durable_within_s, self._killed = durable_within_s, killed
         self._lanes: tuple[asyncio.Queue[OrderMessage], ...] = tuple(asyncio.Queue(1000) for _ in range(lanes))
         self._symbols: dict[str, int] = {}  # order_id -> lane, for the cancel that follows
+        self._queued: set[str] = set()  # order_ids that wait for their turn
+        self._withdrawn: set[str] = set()  # those of them whose cancel came before their turn
         self.pending = 0
 
     async def put(self, message: OrderMessage) -> None:
-        """Queue an order or a cancel; waits while its lane is full."""
+        """Queue an order or a cancel; waits while its lane is full.
+
+        A cancel without the venue's id withdraws an order whose turn has not come, and does nothing later.
+        """
+        if isinstance(message, Cancel) and not message.venue_order_id:
+            if message.order_id in self._queued:
+                self._withdrawn.add(message.order_id)
+            return
         if isinstance(message, Submit):
+            self._queued.add(message.request.order_id)
             lane = crc32(message.request.symbol.encode()) % len(self._lanes)
             self._symbols[message.request.order_id] = lane
             if len(self._symbols) > 20_000:
@@ -79,9 +90,18 @@ class Execution:
 
     async def _submit(self, request: OrderRequest) -> None:
         now = self._clock.monotonic()
+        self._queued.discard(request.order_id)
+        if request.order_id in self._withdrawn:
+            self._withdrawn.discard(request.order_id)
+            self._tell(request.order_id, OrderEvent.LAPSED, reason="withdrawn before its turn came")
+            return
         if not request.purpose.is_exit and now - request.decided_at > self._deadline:
             age = (now - request.decided_at) / SECOND
             self._tell(request.order_id, OrderEvent.LAPSED, reason=f"its turn came {age:.1f} s after the decision")
+            return
+        if reason := self._killed():
+            self._tell(request.order_id, OrderEvent.LAPSED, reason=reason)
+            self._post(Command(verb="halt", reason=reason))
             return
         sending = OrderFact(order_id=request.order_id, event=OrderEvent.SENDING, at=self._clock.market(), mono=now)
         ticket = self._journal.append("order", sending, at=sending.at)
@@ -91,6 +111,10 @@ class Execution:
                 await self._journal.durable(ticket)
         except TimeoutError:
             reason = f"the disk took longer than {self._durable_within_s:g} s"
+            self._tell(request.order_id, OrderEvent.NOT_SENT, reason=reason)
+            self._post(Command(verb="halt", reason=reason))
+            return
+        if reason := self._killed():  # again: the disk may have taken long
             self._tell(request.order_id, OrderEvent.NOT_SENT, reason=reason)
             self._post(Command(verb="halt", reason=reason))
             return
@@ -124,7 +148,8 @@ class Execution:
         await self._journal.durable()
         try:
             reply = await self._broker.cancel(order_id=cancel.order_id, venue_order_id=cancel.venue_order_id)
-        except (OutcomeUnknown, LinkLost):
+        except (OutcomeUnknown, LinkLost) as error:
+            self._tell(cancel.order_id, OrderEvent.CANCEL_UNKNOWN, reason=str(error))
             self._doubt()
             return
         except AccessDenied as error:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from decimal import Decimal
 
+from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Cancel, Signal, Submit
@@ -16,13 +17,21 @@ from tradebot.domain.order import (
     OrderFact,
     OrderKind,
     OrderRequest,
+    OrderState,
+    Origin,
     Purpose,
     Side,
+    Wish,
 )
 from tradebot.stages.blotter import Blotter
 from tradebot.stages.conditions import Conditions
 from tradebot.stages.gate.gate import Gate, View
 from tradebot.stages.marks import Marks
+
+UNSENT = (OrderState.INTENT, OrderState.SENDING)
+CANCEL_TRIES = 4  # the first, and three more
+CANCEL_PAUSE = 2 * SECOND  # between two tries, for the first to show
+CANCEL_PATIENCE = 10 * SECOND  # for a cancel that was accepted to show
 
 
 class DeskSettings(Message, frozen=True):
@@ -76,14 +85,11 @@ class Ordering:
         self._submit(request, inputs=signal.inputs)
 
     def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> None:
-        """Send an exit of the whole position, unless one is working; entries that work are taken back."""
-        waits = False
+        """Send an exit of the whole position, unless one may still fill; entries that work are taken back."""
         for order in self._blotter.live(symbol):
-            if order.request.purpose.is_exit:
-                waits = True
-            else:
+            if not order.request.purpose.is_exit:
                 self.cancel(order, "the position is being closed")
-        if waits:
+        if self._blotter.closing(symbol):
             return
         quantity = self._blotter.position(symbol).quantity
         request = self._request(
@@ -98,14 +104,37 @@ class Ordering:
         self._submit(request, inputs=signal.inputs if signal else {})
 
     def cancel(self, order: Order, reason: str) -> None:
-        """Ask for a cancel once; an order without the venue's id waits until it has one."""
-        if not order.venue_order_id or order.cancel_sent:
+        """Ask for a cancel once; what is being sent or in doubt is cancelled when its outcome is known.
+
+        An order placed elsewhere is not ours to cancel.
+        """
+        if order.cancel is not Wish.NONE or not order.is_live or not order.may_trade or order.origin is Origin.EXTERNAL:
             return
-        c = self._conditions
-        self._emit(
-            OrderFact(order_id=order.order_id, event=OrderEvent.CANCEL_SENT, at=c.now, mono=c.mono, reason=reason)
-        )
+        if order.venue_order_id and order.state not in UNSENT:
+            self.send_cancel(order, reason)
+            return
+        self._emit(self._fact(order, OrderEvent.CANCEL_ASKED, reason))
+        if order.state is OrderState.INTENT:
+            self._emit(Cancel(order_id=order.order_id, venue_order_id="", reason=reason))  # not sent at all, if in time
+
+    def send_cancel(self, order: Order, reason: str) -> None:
+        """Send the cancel of an order whose id at the venue is known."""
+        self._emit(self._fact(order, OrderEvent.CANCEL_SENT, reason))
         self._emit(Cancel(order_id=order.order_id, venue_order_id=order.venue_order_id, reason=reason))
+
+    def cancel_again(self, order: Order, *, asked_at: int) -> bool:
+        """Send a cancel again that an order outlived, seen working at `asked_at`; False when it was tried enough."""
+        pause = CANCEL_PATIENCE if order.cancel is Wish.SENT else CANCEL_PAUSE
+        if order.cancel in (Wish.NONE, Wish.SENDING) or asked_at - order.cancel_mono < pause:
+            return True
+        if order.cancel_tries >= CANCEL_TRIES:
+            return False
+        self.send_cancel(order, f"still working, try {order.cancel_tries + 1}")
+        return True
+
+    def _fact(self, order: Order, event: OrderEvent, reason: str) -> OrderFact:
+        c = self._conditions
+        return OrderFact(order_id=order.order_id, event=event, at=c.now, mono=c.mono, reason=reason)
 
     def _size(self, signal: Signal) -> Decimal:
         instrument = self._universe.get(signal.symbol)
@@ -149,7 +178,7 @@ class Ordering:
         )
 
     def _submit(self, request: OrderRequest, *, inputs: dict[str, float]) -> None:
-        verdict = self._gate.check(request, self._view(request.symbol))
+        verdict = self._gate.check(request, self._view(request.symbol, request.strategy))
         control = verdict.reason.partition(":")[0]
         if not verdict.is_passed:
             self.denied += 1
@@ -173,7 +202,7 @@ class Ordering:
         if verdict.is_passed:
             self._emit(Submit(request=request))
 
-    def _view(self, symbol: str) -> View:
+    def _view(self, symbol: str, strategy: str) -> View:
         longest, shortest = self._blotter.worst_case(symbol)
         c = self._conditions
         return View(
@@ -187,7 +216,7 @@ class Ordering:
             reference=self._marks.reference(symbol),
             quote_age_s=self._marks.age_s(symbol, c.mono),
             feed_is_stale=bool(c.down),
-            halted=c.halt_of(symbol),
+            halted=c.halt_of(symbol, strategy),
             entries_closed=c.entries_closed(),
             gross=self._gross(without=symbol),
             day_pnl=self._day_profit(),

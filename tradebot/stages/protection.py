@@ -20,9 +20,10 @@ class Hit(NamedTuple):
 
 
 class _Guard:
-    __slots__ = ("best", "is_long", "stop", "target", "trail_by")
+    __slots__ = ("best", "is_long", "order_id", "stop", "target", "trail_by")
 
     def __init__(self, request: OrderRequest) -> None:
+        self.order_id = request.order_id
         self.is_long = request.side is Side.BUY
         self.stop, self.trail_by, self.target = request.stop_loss, request.trail_by, request.target
         self.best: Decimal | None = None
@@ -53,11 +54,12 @@ class Protection:
         self._guards: dict[int, _Guard] = {}  # id -> guard
 
     def set(self, id_: int, request: OrderRequest) -> None:
-        """Guard the position that `request` opens with its stop, trail and target; replaces an earlier guard."""
+        """Guard the position that `request` opens with its stop, trail and target; replaces one of another order."""
         if request.stop_loss is None and request.trail_by is None and request.target is None:
             self.clear(id_)
             return
-        self._guards[id_] = _Guard(request)
+        if id_ not in self._guards or self._guards[id_].order_id != request.order_id:
+            self._guards[id_] = _Guard(request)  # a further fill of one order keeps the best price seen
         self.mask[id_] = True
 
     def clear(self, id_: int) -> None:

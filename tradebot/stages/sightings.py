@@ -1,7 +1,8 @@
 """What the venue shows, turned into facts: orders seen, fills, and whole books compared with ours.
 
 Streams are hints and may repeat, reorder or omit; the books are the audit. A fill is booked once per (exchange,
-execution id), never refused, and always before the status that came with it.
+execution id), never refused, and always before the status that came with it. What counts of fills that are missing,
+told twice or made up stands in `shortfalls.py`.
 """
 
 from __future__ import annotations
@@ -13,19 +14,23 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Books
 from tradebot.domain.order import (
-    TRANSITIONS,
     ZERO,
     Execution,
     Order,
     OrderEvent,
     OrderFact,
+    OrderKind,
     OrderRequest,
     OrderState,
     Purpose,
     VenueOrder,
     VenueStatus,
+    Wish,
 )
+from tradebot.domain.order_fold import apply, begin, is_old
+from tradebot.domain.order_states import AT_VENUE, ROWS, TRANSITIONS
 from tradebot.stages.blotter import Blotter
+from tradebot.stages.shortfalls import Shortfalls
 
 EVENTS = {
     VenueStatus.ACKED: OrderEvent.SEEN_ACKED,
@@ -36,59 +41,77 @@ EVENTS = {
     VenueStatus.REJECTED: OrderEvent.SEEN_REJECTED,
     VenueStatus.EXPIRED: OrderEvent.SEEN_EXPIRED,
 }
+WORKS = (VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TRIGGER)
+PRICED = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
 ORPHANS_KEPT = 10_000  # fills whose order is not known yet; a venue's day allows 5,000 orders
 UNSENT = (OrderState.INTENT, OrderState.SENDING)
 CONFIRMATIONS = 2  # rounds a difference, or an absence, must last before it counts
+BELOW_FOR = 60 * SECOND  # how long the venue's cumulative quantity may lag behind the fills it told
 
 
 class Sightings:
-    """Turns sightings into facts against one blotter. `absent_after_s`: see `Profile`."""
+    """Turns sightings into facts against one blotter. `absent_after_s`, `absence_is_proof`: see `Profile`."""
 
-    def __init__(self, blotter: Blotter, universe: Universe, *, absent_after_s: float = 60.0) -> None:
-        self._blotter, self._universe = blotter, universe
-        self._absent_after = int(absent_after_s * SECOND)
+    def __init__(
+        self, blotter: Blotter, universe: Universe, shortfalls: Shortfalls, *, absent_after_s: float = 60.0,
+        absence_is_proof: bool = False,
+    ) -> None:  # fmt: skip
+        self._blotter, self._universe, self._shortfalls = blotter, universe, shortfalls
+        self._absent_after, self._absence_is_proof = int(absent_after_s * SECOND), absence_is_proof
         self._orphans: OrderedDict[str, list[Execution]] = OrderedDict()  # venue_order_id -> fills
         self._misses: dict[str, tuple[int, int]] = {}  # order_id -> (asked_at of the first miss, misses since due)
+        self._below: dict[str, int] = {}  # order_id -> asked_at of the first list that knew fewer fills than we
         self._odd: dict[str, tuple[Decimal, Decimal, int]] = {}  # symbol -> (theirs, ours, rounds it lasted)
+        self._paused_at: int | None = None
 
-    def seen(self, order: VenueOrder, *, at: int, mono: int) -> list[OrderFact]:
+    def pause(self, mono: int) -> None:
+        """The session is lost: an order that is not shown is no evidence, and no time runs against it."""
+        if self._paused_at is None:
+            self._paused_at = mono
+
+    def resume(self, mono: int) -> None:
+        """The session is back: absences count from where they stood."""
+        if self._paused_at is not None:
+            lost = mono - self._paused_at
+            self._misses = {order_id: (since + lost, n) for order_id, (since, n) in self._misses.items()}
+            self._paused_at = None
+
+    def seen(self, shown: VenueOrder, *, at: int, mono: int) -> list[OrderFact]:
         """Return the facts of one order the venue showed; an order that is not ours is adopted as external."""
         facts: list[OrderFact] = []
-        order_id = order.tag if order.tag in self._blotter.orders else self._blotter.by_venue.get(order.venue_order_id)
+        order_id = shown.tag if shown.tag in self._blotter.orders else self._blotter.by_venue.get(shown.venue_order_id)
         if order_id is None:
-            if order.symbol not in self._universe:
+            if shown.symbol not in self._universe:
                 return []
-            begun = self._external(order, at)
+            begun = self._external(shown, at, mono)
             order_id = begun.order_id
-            facts += [begun, OrderFact(order_id=order_id, event=OrderEvent.SENDING, at=at, reason="placed elsewhere")]
-            state, claimed, known = OrderState.SENDING, ZERO, ""
+            sending = OrderFact(
+                order_id=order_id, event=OrderEvent.SENDING, at=at, mono=mono, reason="placed elsewhere"
+            )
+            facts += [begun, sending]
+            order = apply(begin(begun), sending)
         else:
-            ours = self._blotter.orders[order_id]
-            state, claimed, known = ours.state, ours.claimed, ours.venue_order_id
+            order = self._blotter.orders[order_id]
         self._misses.pop(order_id, None)
-        event = EVENTS[order.status]
-        changes = (state, event) in TRANSITIONS or order.filled > claimed or known != order.venue_order_id
-        if changes or facts:
+        for event in _events(order, shown):
             facts.append(
                 OrderFact(
                     order_id=order_id,
                     event=event,
                     at=at,
                     mono=mono,
-                    reason=order.reason,
-                    venue_order_id=order.venue_order_id,
-                    venue=order,
+                    reason=shown.reason,
+                    venue_order_id=shown.venue_order_id,
+                    venue=shown,
                 )
             )
-        for execution in self._orphans.pop(order.venue_order_id, ()):
-            facts.append(self._fill(order_id, execution, at, mono))
+        for execution in self._orphans.pop(shown.venue_order_id, ()):
+            facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
         return facts
 
     def executed(self, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
-        """Return the fact of one fill, or nothing if it was booked before or its order is not known yet."""
-        if (execution.exchange, execution.execution_id) in self._blotter.executions:
-            return []
-        order_id = self._blotter.by_venue.get(execution.venue_order_id)
+        """Return the facts of one fill, or nothing if it was booked before or its order is not known yet."""
+        order_id = self._shortfalls.order_of(execution) or self._blotter.by_venue.get(execution.venue_order_id)
         if order_id is None:
             waiting = self._orphans.setdefault(execution.venue_order_id, [])
             if all(e.execution_id != execution.execution_id for e in waiting):
@@ -96,40 +119,57 @@ class Sightings:
             while len(self._orphans) > ORPHANS_KEPT:
                 self._orphans.popitem(last=False)
             return []
-        return [self._fill(order_id, execution, at, mono)]
+        return self._shortfalls.fills(order_id, execution, at=at, mono=mono)
 
     def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
         """Return the fills that came before the venue's id of their order was known."""
         order_id = self._blotter.by_venue[venue_order_id]
-        return [self._fill(order_id, e, at, mono) for e in self._orphans.pop(venue_order_id, ())]
-
-    def books(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
-        """Return every fact the books hold that we have not: fills first, then statuses, then absences."""
         facts: list[OrderFact] = []
-        tags = {o.venue_order_id: o for o in books.orders}
-        done: set[tuple[str, str]] = set()
-        for execution in books.executions:
-            key = (execution.exchange, execution.execution_id)
-            if key in self._blotter.executions or key in done:
-                continue
-            order_id = self._blotter.by_venue.get(execution.venue_order_id)
-            shown = tags.get(execution.venue_order_id)
-            if order_id is None and shown is not None and shown.tag in self._blotter.orders:
-                order_id = shown.tag
-            if order_id is None:
-                self.executed(execution, at=at, mono=mono)  # kept until its order is adopted below
-            else:
-                facts.append(self._fill(order_id, execution, at, mono))
-                done.add(key)
-        for order in books.orders:
-            facts.extend(self.seen(order, at=at, mono=mono))
-        facts.extend(self._absent(books, {o.tag for o in books.orders} | set(tags), at=at, mono=mono))
+        for execution in self._orphans.pop(venue_order_id, ()):
+            facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
         return facts
 
+    def trades(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
+        """Return the fills of the books that we have not; to be applied before `orders` is asked."""
+        facts: list[OrderFact] = []
+        tags = {o.venue_order_id: o.tag for o in books.orders if o.tag in self._blotter.orders}
+        done: set[tuple[str, str]] = set()
+        for execution in books.executions:
+            if execution.key in done:
+                continue
+            done.add(execution.key)
+            facts += self._shortfalls.confirmed(execution, at=at, mono=mono)
+            order_id = self._blotter.by_venue.get(execution.venue_order_id) or tags.get(execution.venue_order_id)
+            if order_id is None:
+                self.executed(execution, at=at, mono=mono)  # kept until its order is adopted by `orders`
+            elif execution.key not in self._blotter.executions:
+                facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
+        return facts
+
+    def orders(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
+        """Return the statuses of the books, then the absences."""
+        facts: list[OrderFact] = []
+        for order in books.orders:
+            facts += self.seen(order, at=at, mono=mono)
+        shown = {o.tag for o in books.orders} | {o.venue_order_id for o in books.orders}
+        return facts + self._absent(books, shown, at=at, mono=mono)
+
+    def behind(self, books: Books) -> list[Order]:
+        """Return the orders of which the venue has for a minute known fewer fills than it told us."""
+        below: dict[str, int] = {}
+        for shown in books.orders:
+            order_id = self._blotter.by_venue.get(shown.venue_order_id, "")
+            order = self._blotter.orders.get(order_id)
+            if order is not None and not order.other_ids and shown.filled < order.filled:
+                below[order_id] = self._below.get(order_id, books.asked_at)
+        self._below = below
+        return [self._blotter.orders[i] for i, since in below.items() if books.asked_at - since >= BELOW_FOR]
+
     def _absent(self, books: Books, shown: set[str], *, at: int, mono: int) -> list[OrderFact]:
-        facts = []
+        facts: list[OrderFact] = []
         for order in list(self._blotter.live()):
-            if order.order_id in shown or order.venue_order_id in shown or order.state in UNSENT:
+            ids = (order.order_id, order.venue_order_id, *order.other_ids)
+            if order.state in UNSENT or self._paused_at is not None or any(i in shown for i in ids):
                 continue
             since, misses = self._misses.get(order.order_id, (books.asked_at, 0))
             if books.asked_at > since + self._patience(order):
@@ -137,9 +177,15 @@ class Sightings:
             self._misses[order.order_id] = since, misses
             if misses >= CONFIRMATIONS:
                 del self._misses[order.order_id]
-                reason = f"not in {misses} complete order lists"
                 facts.append(
-                    OrderFact(order_id=order.order_id, event=OrderEvent.NOT_FOUND, at=at, mono=mono, reason=reason)
+                    OrderFact(
+                        order_id=order.order_id,
+                        event=OrderEvent.NOT_FOUND,
+                        at=at,
+                        mono=mono,
+                        reason=f"not in {misses} complete order lists",
+                        is_proof=self._absence_is_proof,
+                    )
                 )
         return facts
 
@@ -168,7 +214,7 @@ class Sightings:
             if lasted >= CONFIRMATIONS
         }
 
-    def _external(self, order: VenueOrder, at: int) -> OrderFact:
+    def _external(self, order: VenueOrder, at: int, mono: int) -> OrderFact:
         order_id = f"EXT-{order.venue_order_id}"
         request = OrderRequest(
             order_id=order_id,
@@ -184,15 +230,40 @@ class Sightings:
             reason="placed elsewhere",
         )
         return OrderFact(
-            order_id=order_id, event=OrderEvent.INTENT, at=at, request=request, venue_order_id=order.venue_order_id
-        )
-
-    def _fill(self, order_id: str, execution: Execution, at: int, mono: int) -> OrderFact:
-        return OrderFact(
             order_id=order_id,
-            event=OrderEvent.EXECUTED,
+            event=OrderEvent.INTENT,
             at=at,
             mono=mono,
-            execution=execution,
-            venue_order_id=execution.venue_order_id,
+            request=request,
+            venue_order_id=order.venue_order_id,
         )
+
+
+def _events(order: Order, shown: VenueOrder) -> list[OrderEvent]:
+    # What a status tells that is new: its terms, its state, its quantity, its id. One that tells nothing leaves no row.
+    event = EVENTS[shown.status]
+    fresh = not is_old(order, event, shown)
+    moves = fresh and (order.state, event) in TRANSITIONS
+    known = order.venue_order_id == shown.venue_order_id or shown.venue_order_id in order.other_ids
+    events = [event] if moves or shown.filled > order.claimed or not known else []
+    terms = _terms(order, shown) if fresh else None
+    if terms is None:
+        return events
+    if (order.state, terms) in ROWS:
+        return [terms, *events]
+    reached = TRANSITIONS.get((order.state, event))
+    return [*events, terms] if reached in AT_VENUE else events
+
+
+def _terms(order: Order, shown: VenueOrder) -> OrderEvent | None:
+    if shown.quantity <= 0 or shown.status not in (*WORKS, VenueStatus.FILLED):
+        return None
+    if order.pending is not None:
+        wanted = order.pending
+        if shown.quantity == wanted.quantity and wanted.price in (None, shown.price):
+            return OrderEvent.REPLACED
+        return OrderEvent.CHANGED if order.replace in (Wish.UNKNOWN, Wish.REFUSED) else None
+    kind = order.request.kind
+    priced = kind in PRICED and shown.kind is kind and None not in (shown.price, order.price)
+    moved = shown.quantity != order.quantity or (priced and shown.price != order.price)
+    return OrderEvent.CHANGED if moved else None

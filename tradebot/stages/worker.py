@@ -95,6 +95,8 @@ class Share:
         self.interval = setup.interval
         self.ids = setup.ids
         self.row_of = {id_: row for row, id_ in enumerate(setup.ids)}
+        self._rows = np.full(max(setup.ids, default=-1) + 1, -1, dtype=np.int64)  # id -> row, for a whole close
+        self._rows[list(setup.ids)] = np.arange(len(setup.ids))
         specs = sorted(setup.specs, key=lambda spec: spec.name)
         self.rules = [(spec.name, rules) for spec in specs if (rules := spec.create().rules(Bars())) is not None]
         deciding = [spec for spec in specs if spec.load().decide is not Strategy.decide]
@@ -127,7 +129,8 @@ class Share:
     def step(self, piece: Slice) -> Answer:
         """Feed one close and return what fired."""
         answer = Answer([], [])
-        rows = np.array([self.row_of[id_] for id_ in piece.ids.tolist()], dtype=np.int64)
+        rows = self._rows[piece.ids]
+        assert rows.min(initial=0) >= 0, f"ids of another share: {piece.ids[rows < 0]}"
         bars = self._floats(rows, piece.columns)
         if len(self.live.plan):
             values = self.live.step(rows, bars, piece.ends_at - self.interval)

@@ -26,6 +26,8 @@ from tradebot.exchange.faces.kite_wire import (
     required,
     stamp,
 )
+from tradebot.exchange.faults.catalogue import Stage
+from tradebot.exchange.faults.rest import RestFaults
 from tradebot.exchange.limits import RateLimits
 from tradebot.exchange.ticket import Refusal
 
@@ -78,6 +80,7 @@ class KiteRest:
         limits: RateLimits,
         log: EventLog | None,
         redirect_url: str | None = None,
+        faults: RestFaults | None = None,
     ) -> None:
         self.desk = KiteDesk(exchange, clock)
         self.market = KiteMarket(exchange)
@@ -87,6 +90,7 @@ class KiteRest:
         self._limits = limits
         self._log = log
         self._redirect_url = redirect_url
+        self._faults = faults
 
     def add_to(self, app: web.Application) -> None:
         """Add every route, with and without the prefix of the sandbox, and answers in the envelope for the others."""
@@ -137,19 +141,31 @@ class KiteRest:
         ]
 
     def _handler(self, route: Route) -> Callable[[web.Request], Any]:
+        name = f"{route.method} {route.path}"
+
         async def handle(request: web.Request) -> web.StreamResponse:
             call = Call(path=dict(request.match_info), params={})
-            data: Any = None
+            fault, data = None, None
             error: KiteError | None = None
             try:
                 call = await _read(request)
-                self._admit(request, route)
-                data = route.answer(call)
+                if self._faults is not None:
+                    fault = self._faults.strike(name, params=call.params, path=call.path)
+                if self._faults is not None and fault is not None and fault.kind.stage is Stage.BEFORE:
+                    error = self._faults.refusal(fault, lambda: route.answer(call))
+                else:
+                    self._admit(request, route)
+                    data = route.answer(call)
             except Refusal as refusal:
                 error = refused(refusal)
             except KiteError as answer:
                 error = answer
             self._write(request, call, data, error)
+            if self._faults is not None and error is None:
+                data = self._faults.data(fault, name, data)
+            if self._faults is not None and fault is not None:
+                truth = web.Response() if fault.kind.stage is Stage.BEFORE else _respond(data, error)
+                return await self._faults.answer(fault, request, truth)
             return _respond(data, error)
 
         return handle
@@ -172,7 +188,7 @@ class KiteRest:
             method=request.method,
             path=request.path,
             params={name: value for name, value in call.params.items() if name not in SECRETS},
-            status=error.status if error else 200,
+            status=error.status if error else 200,  # 0: a fault took the request before anybody saw it
             tag=call.params.get("tag", ""),
             order_id=answered or call.path.get("order_id", ""),
             error_type=error.error_type if error else "",

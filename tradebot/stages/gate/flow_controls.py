@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 
 from tradebot.clock import SECOND
 from tradebot.domain.order import OrderRequest
@@ -19,6 +20,18 @@ class NotHalted(Rule):
 
     def check(self, request: OrderRequest, view: View) -> str | None:
         return f"halted: {view.halted}" if view.halted and not request.purpose.is_exit else None
+
+
+class NotKilled(Rule):
+    """While the HALT file is there nothing leaves, not even an exit; `killed` tells its reason, empty without it."""
+
+    name = "kill"
+
+    def __init__(self, killed: Callable[[], str]) -> None:
+        self._killed = killed
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return self._killed() or None
 
 
 class InSession(Rule):
@@ -52,7 +65,10 @@ class FreshData(Rule):
 
 
 class MessageRate(Rule):
-    """Orders per second, minute and day; a fifth of each is kept for exits."""
+    """Orders per second, minute and day; a quarter of each is kept for exits.
+
+    So the gate lets through no more entries than the venue's own limiter, where they would wait in front of exits.
+    """
 
     name = "message_rate"
 
@@ -62,7 +78,7 @@ class MessageRate(Rule):
 
     def check(self, request: OrderRequest, view: View) -> str | None:
         for window, limit in self._limits:
-            allowed = limit if request.purpose.is_exit else limit - limit // 5
+            allowed = limit if request.purpose.is_exit else limit - limit // 4
             if self._count(view.mono - window, allowed) >= allowed:
                 return f"{allowed} orders within {window // SECOND} s is the limit"
         return None

@@ -1,0 +1,194 @@
+"""The control socket over real sockets: who may speak, how much, how long, and that a mistake ends with its request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tradebot.control import server
+from tradebot.control.client import ask
+from tradebot.control.panel import Wrong
+from tradebot.errors import DaemonAway, RequestRefused, StateError
+
+
+class Panel:
+    """Stands for the panel; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def status(self) -> dict[str, Any]:
+        return {"asked": len(self.asked)}
+
+    async def halt(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(body)
+        match body.get("reason"):
+            case "bug":
+                raise ZeroDivisionError("a bug of ours")
+            case "slow":
+                await asyncio.Event().wait()
+            case "wrong":
+                raise Wrong("that is wrong", status=409)
+            case "disk":
+                raise StateError("the disk is gone")
+        return {"halted": True}
+
+    resume = flatten = stop = halt
+
+
+@asynccontextmanager
+async def listening(folder: Path) -> AsyncIterator[Panel]:
+    panel = Panel()
+    async with server.serve(folder, panel):  # type: ignore[arg-type]
+        yield panel
+
+
+async def raw(folder: Path, head: str, body: bytes = b"") -> tuple[int, dict[str, Any]]:
+    reader, writer = await asyncio.open_unix_connection(str(folder / "control.sock"))
+    try:
+        writer.write(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        length = next(int(x.split(b":")[1]) for x in answer.split(b"\r\n") if x.lower().startswith(b"content-length"))
+        text = await reader.readexactly(length)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    status = int(answer.split()[1])
+    return status, json.loads(text) if text.startswith(b"{") else {}
+
+
+def post(body: bytes, route: str = "/halt", extra: str = "", kind: str = "application/json") -> tuple[str, bytes]:
+    head = f"POST {route} HTTP/1.1\nHost: localhost\nContent-Type: {kind}\nContent-Length: {len(body)}"
+    return head + (f"\n{extra}" if extra else ""), body
+
+
+@pytest.mark.both_loops
+async def test_the_socket_is_the_users_alone_and_goes_with_the_server(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    async with listening(tmp_path) as panel:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert await asyncio.to_thread(ask, tmp_path, "POST", "/halt", {"reason": "x"}) == {"halted": True}
+        assert await asyncio.to_thread(ask, tmp_path, "GET", "/status") == {"asked": 1}
+    assert panel.asked == [{"reason": "x"}]
+    assert not path.exists()
+
+
+async def test_a_socket_that_a_crash_left_is_replaced_and_anything_else_is_not(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(tmp_path / "control.sock"))
+    with pytest.raises(DaemonAway, match="no daemon runs"):
+        ask(tmp_path, "GET", "/status")
+    async with listening(tmp_path):
+        assert await asyncio.to_thread(ask, tmp_path, "GET", "/status") == {"asked": 0}
+    (tmp_path / "control.sock").write_text("notes")
+    with pytest.raises(FileExistsError):
+        async with listening(tmp_path):
+            pass
+    assert (tmp_path / "control.sock").read_text() == "notes"
+
+
+async def test_a_state_directory_with_a_long_name_works(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    async with listening(folder):
+        assert await asyncio.to_thread(ask, folder, "GET", "/status") == {"asked": 0}
+
+
+def test_nobody_there_is_one_sentence_that_names_the_way_without_a_daemon(tmp_path: Path) -> None:
+    with pytest.raises(DaemonAway, match=r"no daemon runs.*tradebot kill"):
+        ask(tmp_path / "nowhere", "GET", "/status")
+    assert DaemonAway.exit_code == 69
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        (*post(b"{"), 400),
+        (*post(b"[1]"), 400),
+        (*post(b"\xff\xfe"), 400),
+        (*post(b"[" * 60_000), 400),
+        (*post(b"{}" + b" " * (64 << 10)), 413),
+        (*post(b"{}", kind="text/plain"), 415),
+        (*post(b"a=b", kind="application/x-www-form-urlencoded"), 415),
+        (*post(b"{}", extra="Origin: http://evil.example"), 403),
+        (post(b"{}")[0].replace("localhost", "evil.example"), b"{}", 403),
+        (*post(b"{}", extra="Host: localhost"), 400),
+        (*post(b'{"reason": "wrong"}'), 409),
+        (*post(b'{"reason": "disk"}'), 503),
+        (*post(b"{}", route="/nothing"), 404),
+        ("GET /halt HTTP/1.1\nHost: localhost", b"", 405),
+        ("POST /status HTTP/1.1\nHost: localhost\nContent-Type: application/json\nContent-Length: 0", b"", 405),
+        ("rubbish", b"", 400),
+    ],
+    ids=("no JSON", "no object", "no UTF-8", "deep JSON", "long", "text", "form", "origin", "host", "2 hosts", "wrong",
+         "disk", "no route", "no method", "no post", "no HTTP"),
+)  # fmt: skip
+async def test_a_request_that_is_not_as_it_should_be_is_refused(
+    head: str, body: bytes, status: int, tmp_path: Path
+) -> None:
+    async with listening(tmp_path) as panel:
+        got, _ = await raw(tmp_path, head, body)
+        assert got == status
+        assert panel.asked == [] or status in (409, 503)
+        assert await asyncio.to_thread(ask, tmp_path, "GET", "/status")
+
+
+async def test_a_bug_behind_a_request_ends_with_that_request(tmp_path: Path) -> None:
+    async with listening(tmp_path):
+        with pytest.raises(DaemonAway):
+            await asyncio.to_thread(ask, tmp_path, "POST", "/halt", {"reason": "bug"})
+        with pytest.raises(RequestRefused, match="that is wrong"):
+            await asyncio.to_thread(ask, tmp_path, "POST", "/halt", {"reason": "wrong"})
+        assert await asyncio.to_thread(ask, tmp_path, "GET", "/status") == {"asked": 2}
+
+
+async def test_a_request_that_takes_too_long_is_answered_and_a_silent_one_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "REQUEST_S", 0.05)
+    monkeypatch.setattr(server, "CONNECTION_S", 0.2)
+    async with listening(tmp_path):
+        assert (await raw(tmp_path, *post(b'{"reason": "slow"}')))[0] == 504
+        unfinished = post(b"{}" + b" " * 100)[0]
+        assert (await raw(tmp_path, unfinished, b"{}"))[0] == 504
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "control.sock"))
+        writer.write(b"POST /halt HTTP/1.1\r\nHost: local")
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_the_twenty_first_connection_is_told_so_and_a_free_place_is_used_again(tmp_path: Path) -> None:
+    path = str(tmp_path / "control.sock")
+    async with listening(tmp_path):
+        held = [await asyncio.open_unix_connection(path) for _ in range(server.MAX_CONNECTIONS)]
+        with pytest.raises(DaemonAway, match="too many"):
+            await asyncio.to_thread(ask, tmp_path, "GET", "/status")
+        for _, writer in held:
+            writer.close()
+            await writer.wait_closed()
+        for _ in range(50):  # the server hears of each end in its own turn
+            with suppress(DaemonAway):
+                assert await asyncio.to_thread(ask, tmp_path, "GET", "/status")
+                return
+        raise AssertionError("no place came free")
+
+
+def test_the_socket_of_a_process_that_hangs_does_not_hang_the_operator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tradebot.control.client.ANSWER_WITHIN_S", 0.1)
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(tmp_path / "control.sock"))
+        deaf.listen(1)
+        with pytest.raises(DaemonAway, match=r"did not answer within 0\.1 s; `tradebot kill`"):
+            ask(tmp_path, "GET", "/status")
+    os.unlink(tmp_path / "control.sock")

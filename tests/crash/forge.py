@@ -1,0 +1,357 @@
+"""A warm process that forks lives of a small daemon, kills each where it is told to, and lets the checker judge.
+
+Reads one JSON job a line: `{"steps": [...], "kills": [n, ...], "by": "boundary" | "opcode"}`. The i-th life dies at the
+n-th boundary (or bytecode of the order path) it passes; one more life recovers and ends as it should. Answers one JSON
+line: how far each life came, and the promises that the records show broken. A job may name a `bug` of BUGS, which every
+life of it then has: what the sweep must find.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from scripted_venue import PRICE, SYMBOLS, ScriptedVenue
+
+from tradebot.checker.promises import judge
+from tradebot.checker.verdict import Ruling
+from tradebot.clock import SECOND, ManualClock
+from tradebot.controls import charges_of
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import QUOTE_COLUMNS, Quotes
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Action, Command, Executed, OrderSeen, SessionBegins, Signal, Signals, Tick
+from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, OrderState, VenueOrder
+from tradebot.engine import Engine
+from tradebot.errors import OutcomeUnknown
+from tradebot.journal import recovery, schema
+from tradebot.journal.recovery import recover
+from tradebot.journal.rows import End, Listing, Run
+from tradebot.journal.writer import Journal
+from tradebot.stages.desk import Desk
+from tradebot.stages.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
+from tradebot.stages.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
+from tradebot.stages.gate.gate import Gate
+from tradebot.stages.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.stages.ordering import DeskSettings
+from tradebot.venues.venue import Reply
+
+OPEN = 1_795_405_500 * SECOND
+PAISE = Decimal("0.01")
+ORDER_PATH = ("engine.py", "stages/", "journal/writer.py", "domain/order", "domain/portfolio.py", "gate/")
+LOG, TRACE, PASSED = "exchange.jsonl", "trace.jsonl", "passed"
+# After the last kill: trade on, look until nothing is in doubt, then stop.
+AFTERWARDS = (
+    ["quote", "100"],
+    ["look"],
+    ["enter", "RESTS"],
+    ["wait", 70],
+    ["look"],
+    ["wait", 70],
+    ["look"],
+    ["stop"],
+    ["look"],
+    ["look"],
+)
+
+
+class Fuse:
+    """Counts what is passed and kills the process at the n-th; 0 never."""
+
+    def __init__(self, at: int, trace: Path) -> None:
+        self._at, self._counter = at, itertools.count(1)
+        self.passed = 0
+        self._trace = os.open(trace, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+
+    def passes(self, name: str = "") -> None:
+        self.passed = next(self._counter)
+        if self.passed == self._at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def note(self, **line: Any) -> None:
+        os.write(self._trace, json.dumps(line).encode() + b"\n")
+
+    def trace_opcodes(self) -> None:
+        def watch(frame: FrameType, event: str, _: Any) -> Any:
+            if event == "call":
+                name = frame.f_code.co_filename.rpartition("/tradebot/")[2]
+                if not name.startswith(ORDER_PATH):
+                    return None
+                frame.f_trace_opcodes, frame.f_trace_lines = True, False
+            elif event == "opcode":
+                self.passes()
+            return watch
+
+        threading.settrace(watch)
+        sys.settrace(watch)
+
+
+class Life:
+    """One run of desk, execution, reconciliation and journal over the scripted venue."""
+
+    def __init__(self, folder: Path, fuse: Fuse, *, by: str) -> None:
+        self.folder, self.fuse = folder, fuse
+        self.by_boundary = by == "boundary"
+        self.recovery = recover(folder / schema.FILE_NAME)
+        self.clock = ManualClock(max(self.recovery.last_at, OPEN) + 10 * SECOND)
+        self.run_id = f"Tlife{len(self.recovery.runs):04d}"
+        self.universe = Universe([Instrument(symbol=s, token=256 * (i + 1)) for i, s in enumerate(SYMBOLS)])
+        self.venue = ScriptedVenue(
+            folder / LOG, self.clock, passes=self._passes, push=self._push,
+            sent=lambda request, order_id: fuse.note(did="sent", request=request, order_id=order_id),
+        )  # fmt: skip
+        self.desk = Desk(
+            universe=self.universe,
+            gate=gate(),
+            settings=DeskSettings(order_notional=Decimal(1000)),
+            charges_of=charges_of(self.universe),
+            id_prefix=self.run_id,
+            absent_after_s=60.0,
+        )
+
+    def _passes(self, name: str) -> None:
+        if self.by_boundary:
+            self.fuse.passes(name)
+
+    def _push(self, order: VenueOrder, execution: Execution) -> None:
+        self.engine.updates.post(OrderSeen(order=order, mono=self.clock.monotonic()))
+        self.engine.updates.post(Executed(execution=execution, mono=self.clock.monotonic()))
+
+    async def live(self, steps: list[list[Any]]) -> None:
+        async with self._open() as journal:
+            self.journal = journal
+            self.engine = Engine(
+                feed=None, broker=self.venue, clock=self.clock, bars=None, analysis=None, desk=self.desk,
+                journal=journal, watch=None, measure=lambda name, ns: None, tell=lambda *a, **k: None,
+                beat=lambda: None, universe=self.universe, poll_every_s=1.0, reconcile_live_s=5.0,
+                reconcile_idle_s=30.0, order_deadline_s=1e6, durable_within_s=60.0,
+            )  # type: ignore[arg-type]  # fmt: skip
+            books = self.recovery.of("SIM")
+            self.desk.recover(
+                (*books.facts, *books.undone),
+                adopted=books.adopted,
+                halted="",
+                opens_at=OPEN,
+                halts=self.recovery.halts,
+            )
+            now = self.clock.market()
+            run = Run(run_id=self.run_id, mode="paper", account="SIM", symbols=self.universe.symbols)
+            journal.append("run", run, at=now)
+            journal.append("universe", Listing(instruments=self.universe.instruments), at=now)
+            for fact in books.undone:
+                journal.append("order", fact, at=fact.at)
+            await self.engine.reconcile()
+            async with asyncio.TaskGroup() as tasks:
+                execution = self.engine.execution
+                served = [execution.run(lane) for lane in range(execution.lanes)]
+                running = [tasks.create_task(work) for work in (self.engine._run_desk(), *served)]
+                session = SessionBegins(
+                    opens_at=OPEN, closes_at=OPEN + 90_000 * SECOND, entries_until=OPEN + 80_000 * SECOND,
+                    square_off_at=OPEN + 85_000 * SECOND,
+                )  # fmt: skip
+                await self.engine.signals.put(session)
+                for step in steps:
+                    await self._step(*step)
+                    await self._settle()
+                for task in running:
+                    task.cancel()
+            blotter = self.desk.blotter
+            summary = {
+                "open_positions": {s: str(q) for s, (q, _) in self.desk.holdings().items()},
+                "realized": blotter.realized.quantize(PAISE),
+                "charges": blotter.charges.quantize(PAISE),
+            }
+            journal.append("end", End(reason="asked", summary=summary), at=self.clock.market())
+
+    def _open(self) -> Journal:
+        journal = Journal(self.folder, run=self.run_id, clock=self.clock, on_durable=self._on_durable)
+        commit = journal._commit
+
+        def guarded(connection: Any, group: Any) -> int:
+            self._passes("commit begins")
+            pages = commit(connection, group)
+            self._passes("commit done")
+            return pages
+
+        journal._commit = guarded  # type: ignore[method-assign]
+        return journal
+
+    def _on_durable(self, rows: list[tuple[int, str, Message]]) -> None:
+        self.fuse.note(did="synced", seq=rows[-1][0])
+        self._passes("acknowledged")
+
+    async def _step(self, verb: str, *args: Any) -> None:
+        self.clock.now += SECOND
+        now, engine = self.clock.market(), self.engine
+        await engine.quotes.put(Tick(at=now, mono=now))
+        match verb:
+            case "quote":
+                await engine.quotes.put(self._quotes(Decimal(args[0])))
+            case "enter" | "exit":
+                await engine.quotes.put(self._quotes(PRICE))
+                await self._settle()
+                action = Action.ENTER_LONG if verb == "enter" else Action.EXIT_LONG
+                signals = tuple(
+                    Signal(signal_id=f"{verb}/{s}/{now}", strategy="s", symbol=s, action=action, bar_at=now,
+                           quoted_at=now, made_at=now, close=100.0, stop_loss=95.0)
+                    for s in args
+                )  # fmt: skip
+                journal_row = Signals(at=now, interval=60 * SECOND, signals=signals)
+                self.journal.append("signals", journal_row, at=now)
+                await engine.signals.put(journal_row)
+            case "look":
+                engine.updates.post(await engine.reconciliation.read())
+            case "wait":
+                self.clock.now += args[0] * SECOND
+                await engine.quotes.put(Tick(at=self.clock.now, mono=self.clock.now))
+            case "halt":
+                engine.updates.post(Command(verb="halt", reason="by hand"))
+            case "stop":
+                engine._is_stopping = True
+                engine.updates.post(Command(verb="stop"))
+            case _:
+                raise AssertionError(verb)
+
+    def _quotes(self, price: Decimal) -> Quotes:
+        n = len(self.universe)
+        units = self.universe[0].units(price)
+        columns = {name: np.full(n, units, dtype=np.int64) for name in QUOTE_COLUMNS}
+        columns |= {"ids": np.arange(n), "sent_at": np.full(n, self.clock.now, dtype=np.int64)}
+        return Quotes(source="script", seen_at=self.clock.now, **columns)
+
+    async def _settle(self) -> None:
+        quiet = 0
+        while quiet < 3:
+            await asyncio.sleep(0)
+            is_idle = self.engine._inbox.is_empty and not self.engine.execution.pending
+            if is_idle and self.journal._appended > self.journal._synced:
+                await self.journal.durable()
+                quiet = 0
+            elif is_idle:
+                quiet += 1
+            else:
+                quiet = 0
+                await asyncio.sleep(0.0002)
+
+
+def gate() -> Gate:
+    return Gate(
+        [
+            NotHalted(), InSession(), Permitted(products=("MIS",), allow_short=False), Sanity(),
+            Size(max_quantity=Decimal(500), max_notional=Decimal(20000)), FreshData(max_age_s=60.0),
+            Collar(collar_pct=Decimal(1)), NoDuplicate(window_s=0.5), OpenOrders(max_open=50),
+            MaxPosition(per_symbol=Decimal(25000), gross=Decimal(90000)), ReduceOnly(),
+            DailyLoss(max_loss=Decimal(9000)), MessageRate(per_second=100, per_minute=900, per_day=9000),
+        ]
+    )  # fmt: skip
+
+
+async def _at_once(self: Journal, ticket: int | None = None) -> None:
+    return None
+
+
+async def _sent_again(self: ScriptedVenue, request: OrderRequest) -> Reply:
+    try:
+        return await _submit(self, request)
+    except OutcomeUnknown:
+        return await _submit(self, request)
+
+
+def _forgotten(orders: Any, at: int) -> Iterator[OrderFact]:
+    return iter(())
+
+
+def _unwritten(self: Journal, kind: str, message: Message, *, at: int) -> int:
+    if isinstance(message, OrderFact) and message.event is OrderEvent.EXECUTED:
+        return self._appended
+    return _append(self, kind, message, at=at)
+
+
+def _given_up(orders: Any, at: int) -> Iterator[OrderFact]:
+    for order in orders:
+        if order.state in (OrderState.INTENT, OrderState.SENDING):
+            yield OrderFact(order_id=order.order_id, event=OrderEvent.LAPSED, at=at)
+            yield OrderFact(order_id=order.order_id, event=OrderEvent.NOT_SENT, at=at)
+
+
+_submit, _append = ScriptedVenue.submit, Journal.append
+BUGS: dict[str, tuple[Any, str, Any]] = {
+    "sends before the row is on disk": (Journal, "durable", _at_once),
+    "sends again after a timeout": (ScriptedVenue, "submit", _sent_again),
+    "forgets what was left in the air": (recovery, "_undone", _forgotten),
+    "takes what was left in the air for unsent": (recovery, "_undone", _given_up),
+    "writes no fill down": (Journal, "append", _unwritten),
+}
+
+
+def live_once(folder: Path, steps: list[list[Any]], kill_at: int, by: str, bug: str = "") -> tuple[bool, int]:
+    """Fork one life; returns whether it came to its end, and how many points it passed (0 if it was killed)."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            schema.LOG_BYTES = 1 << 16  # a fresh log of 8 MB for each of a thousand lives would be the whole test
+            if bug:
+                owner, name, replacement = BUGS[bug]
+                setattr(owner, name, replacement)
+            fuse = Fuse(kill_at, folder / TRACE)
+            if by == "opcode":
+                fuse.trace_opcodes()
+            asyncio.run(Life(folder, fuse, by=by).live(steps))
+            (folder / PASSED).write_text(str(fuse.passed))
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    if not killed and os.waitstatus_to_exitcode(status) != 0:
+        raise AssertionError(f"a life ended with status {status}")
+    return not killed, 0 if killed else int((folder / PASSED).read_text())
+
+
+def work(root: Path, job: dict[str, Any], number: int) -> dict[str, Any]:
+    folder = root / f"{os.getpid()}-{number}"
+    folder.mkdir(parents=True)
+    bug = job.get("bug", "")
+    lives = [live_once(folder, job["steps"], job["kills"][0] if job["kills"] else 0, job["by"], bug)]
+    for kill_at in job["kills"][1:]:
+        lives.append(live_once(folder, list(AFTERWARDS), kill_at, job["by"], bug))
+    live_once(folder, list(AFTERWARDS), 0, "boundary", bug)
+    verdicts = judge(folder / schema.FILE_NAME, against=folder / LOG, trace=folder / TRACE)
+    broken = [f"{v.promise}: {v.evidence}" for v in verdicts if v.ruling is Ruling.BROKEN]
+    shown = [v.promise for v in verdicts if v.ruling is Ruling.OK]
+    if not broken:
+        shutil.rmtree(folder)
+    return {"ended": [e for e, _ in lives], "passed": [p for _, p in lives], "broken": broken, "shown": shown,
+            "folder": str(folder)}  # fmt: skip
+
+
+def main() -> None:
+    root = Path(sys.argv[1])
+    gc.collect()
+    gc.freeze()  # a fork copies each page that a collection touches
+    for number, line in enumerate(sys.stdin):
+        answer = work(root, json.loads(line), number)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

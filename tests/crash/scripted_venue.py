@@ -1,0 +1,193 @@
+"""A venue on a file: it does with each order what its symbol says, and its log outlives every kill of its client."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.order import Execution, OrderKind, OrderRequest, Side, VenueOrder, VenuePosition, VenueStatus
+from tradebot.errors import OutcomeUnknown
+from tradebot.venues.venue import Accepted, NotSent, Profile, Refused, Reply
+
+# symbol -> what becomes of its orders; each is a fault of the catalogue or the ordinary course.
+SYMBOLS = {
+    "FILLS": "filled at once",
+    "RESTS": "rests in the book until it is cancelled",
+    "PARTS": "half filled, then rests",
+    "LOSTREPLY": "filled, the reply is lost",
+    "LOSTREQ": "the request never arrives, the reply neither",
+    "RESTLOST": "rests in the book, the reply is lost",
+    "REFUSED": "refused for good",
+    "NOTSENT": "no byte leaves",
+    "EARLY": "the fill is told before the reply, twice",
+    "LATER": "accepted, then rejected by the exchange",
+    "EXCESS": "filled with one more than was asked",
+    "AFTER": "cancelled on request, and filled after that",
+    "HUSH": "cancelled on request, the reply is lost",
+    "MEETS": "filled while the request to cancel is under way",
+}
+STATUSES = {
+    "OPEN": VenueStatus.OPEN, "COMPLETE": VenueStatus.FILLED, "CANCELLED": VenueStatus.CANCELED,
+    "REJECTED": VenueStatus.REJECTED,
+}  # fmt: skip
+PRICE = Decimal(100)
+
+
+class ScriptedVenue:
+    """`passes(name)` is called at each boundary, `push(order, execution)` is the venue's stream."""
+
+    profile = Profile(name="script", tag_length=20, orders_per_second=100, orders_per_minute=1000, orders_per_day=9000,
+                      modifications_per_order=20, needs_protection=False)  # fmt: skip
+
+    def __init__(
+        self, path: Path, clock: Clock, *, passes: Callable[[str], None], sent: Callable[[str, str], None],
+        push: Callable[[VenueOrder, Execution], None],
+    ) -> None:  # fmt: skip
+        self._clock, self._passes, self._sent, self._push = clock, passes, sent, push
+        self._orders: dict[str, dict[str, Any]] = {}
+        self._fills: list[dict[str, Any]] = []
+        known = path.read_bytes().splitlines() if path.exists() else []
+        for line in map(json.loads, known):
+            if line["kind"] == "order":
+                self._orders[line["order_id"]] = line
+            elif line["kind"] == "fill":
+                self._fills.append(line)
+        self._log = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+        if not known:
+            self._write(kind="session", account="SIM", cash="100000", resumed=False)
+
+    # ---- what a broker offers
+
+    async def submit(self, request: OrderRequest) -> Reply:
+        self._sent("create", request.order_id)
+        self._passes("create leaves")
+        what = request.symbol
+        if what == "NOTSENT":
+            return NotSent(reason="no route")
+        if what == "LOSTREQ":
+            raise OutcomeUnknown("no answer")
+        params = {"tag": request.order_id}
+        self._write(kind="request", at=self._clock.market(), method="POST", path="/orders/regular", params=params)
+        if what == "REFUSED":
+            self._passes("reply")
+            return Refused(reason="margin")
+        order = self._book(request)
+        self._passes("create arrived")
+        if what in ("FILLS", "LOSTREPLY", "EARLY", "EXCESS"):
+            self._fill(order, request.quantity + (what == "EXCESS"))
+        elif what == "PARTS":
+            self._fill(order, request.quantity // 2)
+        elif what == "LATER":
+            self._change(order, status="REJECTED")
+        self._passes("reply")
+        if what in ("LOSTREPLY", "RESTLOST"):
+            raise OutcomeUnknown("no answer")
+        if what == "EARLY":
+            for _ in range(2):
+                self._push(self._shown(self._orders[order["order_id"]]), self._execution(self._fills[-1]))
+        return Accepted(venue_order_id=order["order_id"])
+
+    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
+        self._sent("cancel", order_id)
+        self._passes("cancel leaves")
+        order = self._orders[venue_order_id]
+        path = f"/orders/regular/{venue_order_id}"
+        self._write(kind="request", at=self._clock.market(), method="DELETE", path=path, params={})
+        if order["ticket"]["symbol"] == "MEETS" and order["status"] == "OPEN":
+            self._fill(order, Decimal(order["ticket"]["quantity"]))
+            order = self._orders[venue_order_id]
+        if order["status"] != "OPEN":
+            self._passes("cancel refused")
+            return Refused(reason="the order has ended")
+        self._change(order, status="CANCELLED")
+        self._passes("cancel reply")
+        if order["ticket"]["symbol"] == "HUSH":
+            raise OutcomeUnknown("no answer")
+        if order["ticket"]["symbol"] == "AFTER":
+            self._fill(self._orders[venue_order_id], Decimal(order["ticket"]["quantity"]), status="CANCELLED")
+        return Accepted(venue_order_id=venue_order_id)
+
+    async def orders(self) -> list[VenueOrder]:
+        self._passes("orders read")
+        return [self._shown(order) for order in self._orders.values()]
+
+    async def executions(self) -> list[Execution]:
+        self._passes("executions read")
+        return [self._execution(fill) for fill in self._fills]
+
+    async def positions(self) -> list[VenuePosition]:
+        self._passes("positions read")
+        totals: dict[str, Decimal] = {}
+        for fill in self._fills:
+            sign = Side(fill["side"]).sign
+            totals[fill["symbol"]] = totals.get(fill["symbol"], Decimal(0)) + sign * Decimal(fill["quantity"])
+        return [
+            VenuePosition(symbol=s, exchange="NSE", product="MIS", quantity=q, average_price=PRICE)
+            for s, q in totals.items()
+        ]
+
+    async def cash(self) -> Decimal:
+        self._passes("cash read")
+        return Decimal(100000)
+
+    # ---- the book
+
+    def _book(self, request: OrderRequest) -> dict[str, Any]:
+        order_id = f"V{len(self._orders) + 1}"
+        ticket = {"symbol": request.symbol, "side": str(request.side), "kind": str(request.kind),
+                  "quantity": str(request.quantity), "tag": request.order_id}  # fmt: skip
+        order = {"order_id": order_id, "ticket": ticket, "status": "OPEN", "filled": "0",
+                 "placed_at": self._clock.market(), "changed_at": self._clock.market()}  # fmt: skip
+        self._change(order)
+        return order
+
+    def _change(self, order: dict[str, Any], **changes: Any) -> None:
+        version = order | {"kind": "order", "changed_at": self._clock.market()} | changes
+        self._write(**version)
+        self._orders[version["order_id"]] = version
+
+    def _fill(self, order: dict[str, Any], quantity: Decimal, *, status: str = "") -> None:
+        fill = {
+            "kind": "fill", "trade_id": f"X{len(self._fills) + 1}", "order_id": order["order_id"], "exchange": "NSE",
+            "symbol": order["ticket"]["symbol"], "side": order["ticket"]["side"], "quantity": str(quantity),
+            "price": str(PRICE), "traded_at": self._clock.market(), "charges": "0",
+        }  # fmt: skip
+        self._write(**fill)
+        self._fills.append(fill)
+        is_whole = quantity >= Decimal(order["ticket"]["quantity"])
+        self._change(order, filled=str(quantity), status=status or ("COMPLETE" if is_whole else "OPEN"))
+
+    def _write(self, **line: Any) -> None:
+        os.write(self._log, json.dumps(line).encode() + b"\n")
+
+    def _shown(self, order: dict[str, Any]) -> VenueOrder:
+        ticket = order["ticket"]
+        return VenueOrder(
+            venue_order_id=order["order_id"],
+            tag=ticket["tag"],
+            symbol=ticket["symbol"],
+            exchange="NSE",
+            side=Side(ticket["side"]),
+            kind=OrderKind(ticket["kind"]),
+            status=STATUSES[order["status"]],
+            quantity=Decimal(ticket["quantity"]),
+            filled=Decimal(order["filled"]),
+            changed_at=order["changed_at"] // SECOND * SECOND,
+        )
+
+    def _execution(self, fill: dict[str, Any]) -> Execution:
+        return Execution(
+            execution_id=fill["trade_id"],
+            venue_order_id=fill["order_id"],
+            symbol=fill["symbol"],
+            exchange="NSE",
+            side=Side(fill["side"]),
+            quantity=Decimal(fill["quantity"]),
+            price=Decimal(fill["price"]),
+            traded_at=fill["traded_at"] // SECOND * SECOND,
+        )

@@ -1,0 +1,392 @@
+"""The order's state machine: every pair has its rule, no path of six events breaks a promise, and it follows a venue.
+
+The search walks every sequence of events of one order, folded to what can still matter, and then every pair of places
+that two orders can reach in six events between them. `TRADEBOT_DEPTH=8` searches deeper.
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from itertools import product
+from typing import Any
+
+import msgspec
+import pytest
+
+from tradebot.domain.order import (
+    SETTLE,
+    WATCH,
+    Execution,
+    Order,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    Origin,
+    Purpose,
+    Side,
+    Terms,
+    VenueOrder,
+    VenueStatus,
+    Wish,
+)
+from tradebot.domain.order_fold import apply, begin
+from tradebot.domain.order_states import BY_QUANTITY, GONE, NO_OPS, ROWS, TABLE, TRANSITIONS
+from tradebot.stages.blotter import Blotter
+
+S, E, D = OrderState, OrderEvent, Decimal
+PAIRS = set(product(S, E))
+DEPTH = int(os.environ.get("TRADEBOT_DEPTH", "6"))
+STATUSES = {
+    E.SEEN_ACKED: VenueStatus.ACKED,
+    E.SEEN_OPEN: VenueStatus.OPEN,
+    E.SEEN_FILLED: VenueStatus.FILLED,
+    E.SEEN_CANCELED: VenueStatus.CANCELED,
+    E.SEEN_EXPIRED: VenueStatus.EXPIRED,
+    E.SEEN_REJECTED: VenueStatus.REJECTED,
+}
+
+
+def request(order_id: str = "T1", *, quantity: int = 2, side: Side = Side.BUY) -> OrderRequest:
+    return OrderRequest(
+        order_id=order_id,
+        symbol="AAA",
+        exchange="NSE",
+        side=side,
+        kind=OrderKind.LIMIT,
+        quantity=D(quantity),
+        price=D(100),
+        purpose=Purpose.ENTRY,
+    )
+
+
+def execution(order_id: str, name: str, *, quantity: int = 1, price: int = 100, inferred: bool = False) -> Execution:
+    return Execution(
+        execution_id=f"{order_id}-{name}",
+        venue_order_id=f"V-{order_id}",
+        symbol="AAA",
+        exchange="NSE",
+        side=Side.BUY,
+        quantity=D(quantity),
+        price=D(price),
+        traded_at=1,
+        is_inferred=inferred,
+    )
+
+
+def status(order_id: str, event: OrderEvent, *, filled: int, at: int, quantity: int = 2) -> VenueOrder:
+    return VenueOrder(
+        venue_order_id=f"V-{order_id}",
+        tag=order_id,
+        symbol="AAA",
+        exchange="NSE",
+        side=Side.BUY,
+        kind=OrderKind.LIMIT,
+        status=STATUSES.get(event, VenueStatus.OPEN),
+        quantity=D(quantity),
+        filled=D(filled),
+        price=D(100),
+        changed_at=at,
+    )
+
+
+def fact(order_id: str, event: OrderEvent, *, mono: int = 1, **more: Any) -> OrderFact:
+    return OrderFact(order_id=order_id, event=event, at=1, mono=mono, **more)
+
+
+def facts_of(order_id: str) -> list[OrderFact]:
+    """Every event with the contents that make a difference: old and new statuses, fills told again and otherwise."""
+    found: list[OrderFact] = []
+    for event in E:
+        match event:
+            case E.INTENT | E.DENIED:
+                found.append(fact(order_id, event, request=request(order_id)))
+            case E.EXECUTED:
+                for told in (
+                    execution(order_id, "a"),
+                    execution(order_id, "a", price=101),
+                    execution(order_id, "b"),
+                    execution(order_id, "c", quantity=2),
+                    execution(order_id, "i", inferred=True),
+                ):
+                    found.append(fact(order_id, event, execution=told))
+            case E.REVERSED:
+                found += [fact(order_id, event, execution=execution(order_id, name)) for name in ("a", "i")]
+            case E.QUARANTINED:
+                found.append(fact(order_id, event, execution=execution(order_id, "a", price=101)))
+            case E.REPLACE_SENT:
+                found.append(fact(order_id, event, terms=Terms(quantity=D(3), price=D(99))))
+            case E.CHANGED:
+                found.append(fact(order_id, event, venue=status(order_id, event, filled=0, at=2, quantity=1)))
+            case E.SEEN_OPEN | E.SEEN_CANCELED:
+                for filled, at in ((0, 1), (1, 2)):
+                    found.append(fact(order_id, event, venue=status(order_id, event, filled=filled, at=at)))
+            case _ if event in STATUSES:
+                filled = 2 if event is E.SEEN_FILLED else 0
+                found.append(fact(order_id, event, venue=status(order_id, event, filled=filled, at=2)))
+            case E.NOT_FOUND:
+                found += [fact(order_id, event, is_proof=proof) for proof in (False, True)]
+            case _:
+                found.append(fact(order_id, event))
+    return found
+
+
+def core(order: Order) -> Order:
+    """The order without what no rule reads: counters, texts and times."""
+    unread = {"ignored": 0, "late_fills": 0, "cancel_tries": 0, "cancel_mono": 0, "reason": ""}
+    return msgspec.structs.replace(order, **unread, changed_at=0, acked_mono=0, sent_mono=0)
+
+
+# Where an ended order may go, and by what: rows 9, 14 to 16 and 19. Written down a second time, by hand.
+REVIVALS = {
+    **{(s, e): {S.ACKED, S.OPEN, S.PARTIAL} for s in GONE for e in (E.SEEN_ACKED, E.SEEN_OPEN, E.SEEN_FILLED)},
+    **{(s, E.SEEN_CANCELED): {S.CANCELED} for s in GONE},
+    **{(s, E.SEEN_EXPIRED): {S.EXPIRED} for s in GONE},
+    **{(s, E.SEEN_REJECTED): {S.REJECTED, S.CANCELED} for s in (S.ABSENT, S.LAPSED)},
+    **{(s, E.EXECUTED): {S.PARTIAL, S.FILLED} for s in GONE},
+    **{(s, E.EXECUTED): {S.FILLED} for s in (S.CANCELED, S.EXPIRED, S.DENIED)},
+    (S.ABSENT, E.ACCEPTED): {S.ACKED, S.PARTIAL},
+    (S.FILLED, E.REVERSED): {S.OPEN, S.PARTIAL, S.CANCELED, S.EXPIRED, S.REJECTED},
+}
+
+
+def check(before: Order, given: OrderFact, after: Order) -> None:
+    """The promises, by sums of their own."""
+    booked = {e.key: e for e in after.booked}
+    assert len(booked) == len(after.booked), "a fill is booked once"
+    assert after.filled == sum((e.quantity for e in after.booked), D(0)), "filled is the sum of executions"
+    assert after.value == sum((e.quantity * e.price for e in after.booked), D(0))
+    assert after.filled >= before.filled or given.event is E.REVERSED, "filled never falls but by a reversal"
+    assert after.claimed >= before.claimed
+    if (before.state, given.event) in NO_OPS:
+        assert (after.state, after.ignored) == (before.state, before.ignored + 1), "a no-op is counted"
+    if before.state.is_terminal and after.state is not before.state:
+        assert after.state in REVIVALS.get((before.state, given.event), ()), "ended stays ended"
+    if after.is_live:
+        worst = max([after.quantity, *([after.pending.quantity] if after.pending else [])])
+        assert after.reserved(2) >= worst - after.filled, "a live order is exposed whole"
+        assert after.filled < after.quantity or after.state is S.INTENT or given.event is E.CHANGED, "nothing is left"
+    known = after.claimed - after.filled - sum((e.quantity for e in after.busted), D(0))
+    assert after.reserved(10**15) >= max(known, D(0)), "what the venue filled is exposed until it is booked"
+    assert after.remaining >= 0
+    if after.state in (S.CANCELED, S.EXPIRED) and given.mono == after.ended_mono:
+        assert after.reserved(after.ended_mono + SETTLE - 1) >= after.quantity - after.filled
+    if after.state is S.FILLED:
+        assert after.filled >= after.quantity
+
+
+def walk(order_id: str, depth: int) -> list[set[Order]]:
+    """Return, for each number of events, the orders first reached by it."""
+    facts = facts_of(order_id)
+    starts = {core(begin(f)) for f in facts if f.event in (E.INTENT, E.DENIED)}
+    levels, known = [starts], set(starts)
+    for _ in range(depth):
+        reached = set()
+        for order in levels[-1]:
+            for given in facts:
+                after = apply(order, given)
+                check(order, given, after)
+                reached.add(core(after))
+        levels.append(reached - known)
+        known |= reached
+    return levels
+
+
+def test_every_pair_of_state_and_event_has_one_rule() -> None:
+    assert set(ROWS) | set(NO_OPS) == PAIRS
+    assert set(ROWS) & set(NO_OPS) == set()
+    assert all(why for why in NO_OPS.values())
+    assert sum(len(row.sources) for row in TABLE) == len(ROWS), "two rows claim one pair"
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "target"),
+    [
+        (S.INTENT, E.LAPSED, S.LAPSED),
+        (S.SENDING, E.NOT_SENT, S.ABSENT),
+        (S.SENDING, E.AMBIGUOUS, S.UNKNOWN),
+        (S.SENDING, E.REFUSED, S.REJECTED),
+        (S.UNKNOWN, E.NOT_FOUND, S.ABSENT),
+        (S.ACKED, E.NOT_FOUND, S.UNKNOWN),
+        (S.OPEN, E.NOT_FOUND, S.UNKNOWN),
+        (S.PARTIAL, E.NOT_FOUND, S.UNKNOWN),
+        (S.OPEN, E.DAY_ENDED, S.UNKNOWN),
+        (S.OPEN, E.CANCEL_ACCEPTED, S.OPEN),
+        (S.OPEN, E.CANCEL_REFUSED, S.OPEN),
+        (S.UNKNOWN, E.REFUSED, S.UNKNOWN),
+        (S.ABSENT, E.SEEN_OPEN, S.OPEN),
+        (S.CANCELED, E.SEEN_OPEN, S.CANCELED),
+        (S.FILLED, E.SEEN_CANCELED, S.FILLED),
+        (S.DENIED, E.SENDING, S.DENIED),
+    ],
+)
+def test_the_rules_that_money_hangs_on(state: OrderState, event: OrderEvent, target: OrderState) -> None:
+    order = msgspec.structs.replace(begin(fact("T1", E.INTENT, request=request())), state=state)
+    assert apply(order, next(f for f in facts_of("T1") if f.event is event)).state is target
+
+
+def test_every_row_of_the_table_leads_where_it_says() -> None:
+    for (state, event), target in TRANSITIONS.items():
+        order = msgspec.structs.replace(begin(fact("T1", E.INTENT, request=request())), state=state)
+        given = next(f for f in facts_of("T1") if f.event is event)
+        assert apply(order, given).state is target, (state, event)
+
+
+def test_rows_that_count_fills_or_set_flags_name_no_state() -> None:
+    others = {pair for pair, row in ROWS.items() if row.target in (None, BY_QUANTITY)}
+    assert others | set(TRANSITIONS) == set(ROWS)
+
+
+def test_a_pair_without_a_row_changes_no_state_and_is_counted() -> None:
+    for state, event in NO_OPS:
+        order = msgspec.structs.replace(begin(fact("T1", E.INTENT, request=request())), state=state)
+        for given in (f for f in facts_of("T1") if f.event is event):
+            after = apply(order, given)
+            assert (after.state, after.ignored) == (state, 1), (state, event)
+
+
+def test_no_sequence_of_events_breaks_a_promise_of_two_orders() -> None:
+    first = walk("T1", DEPTH)
+    # Two orders share a blotter: its exposure is the sum of theirs at every pair of places six events can reach.
+    shapes: list[dict[tuple[bool, Decimal, Decimal], Order]] = [
+        {(o.is_live, o.filled, o.reserved(2)): o for o in level} for level in first
+    ]
+    assert sum(map(len, first)) > 1000
+    for one, other in product(range(DEPTH + 1), repeat=2):
+        if one + other > DEPTH:
+            continue
+        for a, b in product(shapes[one].values(), shapes[other].values()):
+            blotter = Blotter(lambda order, given: D(0))
+            for order_id, order in (("T1", a), ("T2", b)):
+                blotter.orders[order_id] = order
+                home = blotter._live if order.is_live else blotter._held
+                home.setdefault("AAA", {})[order_id] = None
+            blotter.release(2)
+            longest, shortest = blotter.worst_case("AAA")
+            assert (longest, shortest) == (a.reserved(2) + b.reserved(2), 0)
+
+
+# ---- single rules, told as small stories
+
+
+def after(*facts: OrderFact, quantity: int = 2) -> Order:
+    order = begin(fact("T1", E.INTENT, request=request(quantity=quantity)))
+    for given in facts:
+        order = apply(order, given)
+    return order
+
+
+def seen(event: OrderEvent, *, filled: int = 0, at: int = 0) -> OrderFact:
+    return fact("T1", event, venue=status("T1", event, filled=filled, at=at), venue_order_id="V-T1")
+
+
+def filled(name: str, *, quantity: int = 1, price: int = 100, inferred: bool = False) -> OrderFact:
+    return fact("T1", E.EXECUTED, execution=execution("T1", name, quantity=quantity, price=price, inferred=inferred))
+
+
+SENT = (fact("T1", E.SENDING), fact("T1", E.ACCEPTED, venue_order_id="V-T1"))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "state"),
+    [
+        ([(E.SEEN_OPEN, 5), (E.SEEN_ACKED, 4)], S.OPEN),
+        ([(E.SEEN_CANCELED, 5), (E.SEEN_OPEN, 5)], S.CANCELED),
+        ([(E.SEEN_REJECTED, 5), (E.SEEN_OPEN, 4)], S.REJECTED),
+        ([(E.SEEN_REJECTED, 5), (E.SEEN_OPEN, 5)], S.REJECTED),
+        ([(E.SEEN_REJECTED, 0), (E.SEEN_OPEN, 0)], S.REJECTED),
+        ([(E.SEEN_REJECTED, 5), (E.SEEN_OPEN, 6)], S.OPEN),
+    ],
+)
+def test_an_older_status_never_moves_a_state_back(statuses: list[tuple[OrderEvent, int]], state: OrderState) -> None:
+    assert after(*SENT, *(seen(event, at=at) for event, at in statuses)).state is state
+
+
+def test_an_older_status_still_tells_how_much_was_filled() -> None:
+    order = after(*SENT, seen(E.SEEN_OPEN, at=5), seen(E.SEEN_OPEN, at=4, filled=1))
+    assert (order.filled, order.shortfall, order.ignored) == (0, 1, 1)
+
+
+def test_a_cancel_that_lacks_fills_stays_exposed_by_them() -> None:
+    order = after(*SENT, seen(E.SEEN_CANCELED, filled=1))
+    assert (order.state, order.reserved(1 + SETTLE)) == (S.CANCELED, 1)
+
+
+def test_a_cancel_frees_its_reservation_after_two_seconds_and_a_presumed_absence_after_ten_minutes() -> None:
+    canceled = after(*SENT, seen(E.SEEN_CANCELED))
+    assert (canceled.reserved(SETTLE), canceled.reserved(1 + SETTLE)) == (2, 0)
+    lost = (fact("T1", E.SENDING), fact("T1", E.AMBIGUOUS))
+    presumed = after(*lost, fact("T1", E.NOT_FOUND))
+    assert (presumed.reserved(WATCH), presumed.reserved(1 + WATCH)) == (2, 0)
+    assert after(*lost, fact("T1", E.NOT_FOUND, is_proof=True)).reserved(1) == 0
+
+
+def test_while_a_replace_is_pending_the_larger_quantity_is_exposed() -> None:
+    replacing = (*SENT, seen(E.SEEN_OPEN), fact("T1", E.REPLACE_SENT, terms=Terms(quantity=D(5))))
+    assert after(*replacing).remaining == 5
+    assert after(*replacing, fact("T1", E.REPLACE_UNKNOWN)).remaining == 5
+    smaller = fact("T1", E.REPLACE_SENT, terms=Terms(quantity=D(1)))
+    assert after(*SENT, seen(E.SEEN_OPEN), smaller).remaining == 2
+    done = after(*replacing, fact("T1", E.REPLACED, venue_order_id="V2"))
+    assert (done.quantity, done.remaining, done.replace, done.other_ids) == (5, 5, Wish.NONE, ("V-T1",))
+
+
+def test_an_order_the_venue_ends_by_itself_says_so() -> None:
+    assert after(*SENT, seen(E.SEEN_CANCELED)).origin is Origin.BROKER
+    asked = after(*SENT, fact("T1", E.CANCEL_SENT), seen(E.SEEN_CANCELED))
+    assert (asked.origin, asked.cancel) == (Origin.OWN, Wish.NONE)
+
+
+def test_a_fill_beyond_the_quantity_is_booked_and_flagged() -> None:
+    order = after(*SENT, filled("a", quantity=2), filled("b"))
+    assert (order.state, order.filled, order.overfill, order.late_fills) == (S.FILLED, 3, 1, 1)
+
+
+def test_a_fill_told_with_other_figures_is_set_aside() -> None:
+    order = after(*SENT, filled("a"), filled("a", price=101))
+    assert (order.filled, order.value, order.quarantined) == (1, 100, {("NSE", "T1-a")})
+
+
+def test_a_fill_taken_back_reopens_what_was_filled_and_is_not_booked_again() -> None:
+    order = after(*SENT, filled("a", quantity=2), fact("T1", E.REVERSED, execution=execution("T1", "a", quantity=2)))
+    assert (order.state, order.filled) == (S.OPEN, 0)
+    again = apply(order, filled("a", quantity=2))
+    assert (again.filled, again.ignored) == (0, 1)
+    corrected = apply(order, filled("a", quantity=2, price=99))
+    assert (corrected.state, corrected.average_price) == (S.FILLED, 99)
+
+
+def test_a_bust_of_an_order_the_venue_calls_filled_ends_it() -> None:
+    order = after(*SENT, seen(E.SEEN_FILLED, filled=2), filled("a"), filled("b"),
+                  fact("T1", E.REVERSED, execution=execution("T1", "b")))  # fmt: skip
+    assert (order.state, order.filled, order.shortfall) == (S.CANCELED, 1, 0)
+
+
+def test_the_real_fill_takes_the_place_of_the_inferred_one() -> None:
+    made_up = (*SENT, seen(E.SEEN_FILLED, filled=2), filled("i", quantity=2, inferred=True))
+    assert after(*made_up).state is S.FILLED
+    order = after(*made_up, fact("T1", E.REVERSED, execution=execution("T1", "i")), filled("a", quantity=2, price=99))
+    assert (order.state, order.filled, order.average_price, order.shortfall) == (S.FILLED, 2, 99, 0)
+    assert order.late_fills == 0
+
+
+def test_facts_written_before_the_new_fields_still_decode() -> None:
+    old = b'{"order_id":"T1","event":"executed","at":5,"execution":{"execution_id":"9","venue_order_id":"V",'
+    old += b'"symbol":"AAA","exchange":"NSE","side":"BUY","quantity":"1","price":"2.5","traded_at":4}}'
+    decoded = msgspec.json.decode(old, type=OrderFact)
+    assert decoded.execution is not None
+    assert not decoded.execution.is_inferred
+    assert not decoded.is_proof
+    assert decoded.terms is None
+
+
+def test_an_order_can_always_come_to_an_end() -> None:
+    for level in walk("T1", 3):
+        for order in level:
+            if order.is_live and order.state is not S.INTENT:
+                ends = [
+                    apply(order, seen(e, filled=int(order.filled), at=99)) for e in (E.SEEN_CANCELED, E.SEEN_EXPIRED)
+                ]
+                assert all(end.state.is_terminal for end in ends), order

@@ -1,0 +1,213 @@
+"""The operator's hands on a real daemon over real sockets: halts that outlive it, one flatten, a kill past it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger import assert_agree
+
+from tradebot.__main__ import run
+from tradebot.clock import SECOND, WallClock
+from tradebot.domain.instrument import Universe
+from tradebot.domain.order import OrderKind, OrderRequest, Side
+from tradebot.venues.kite.broker import KiteBroker
+from tradebot.venues.venue import Accepted
+
+pytestmark = pytest.mark.timeout(60)
+SYMBOLS = "RELIANCE,TCS,INFY"
+EAGER = """
+from tradebot.domain.messages import Action
+from tradebot.strategies.strategy import Intent, Strategy
+
+
+class Eager(Strategy):
+    def decide(self, bar, now, position):
+        return Intent(action=Action.ENTER_LONG if position.is_flat else Action.EXIT_LONG)
+"""
+Verb = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def tradebot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verb:
+    """Run an operator's verb on the daemon's state directory; returns its exit code and all it said."""
+
+    def give(verb: str, *args: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = run([verb, "--state-dir", str(tmp_path / "state"), *args])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return give
+
+
+@pytest.fixture
+def market(start: Any, tmp_path: Path) -> Callable[..., tuple[str, ...]]:
+    """Start an exchange of its own that outlives daemons; returns the arguments of `run` for it."""
+
+    def begin(*args: str) -> tuple[str, ...]:
+        log, ready = tmp_path / "exchange.jsonl", tmp_path / "ready.json"
+        exchange = start(
+            "--symbols",
+            f"{SYMBOLS},ITC",
+            "--seed",
+            "7",
+            "--log",
+            str(log),
+            "--at",
+            "2026-11-23T09:15",
+            *args,
+            verb="exchange",
+        )
+        ready.write_text(exchange.process.stdout.readline())
+        (tmp_path / "eager.py").write_text(EAGER)
+        return (
+            "--symbols", SYMBOLS, "--exchange", str(ready), "--workers", "0",
+            "--strategy", f"{tmp_path / 'eager.py'}:Eager",
+        )  # fmt: skip
+
+    return begin
+
+
+def journal(folder: Path, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
+    places = ", ".join("?" * len(kinds))
+    with sqlite3.connect(f"file:{folder}/state/journal.sqlite3?mode=ro", uri=True) as db:
+        found = db.execute(f"SELECT kind, body FROM rows WHERE kind IN ({places}) ORDER BY seq", kinds).fetchall()  # noqa: S608
+    return [(kind, json.loads(body)) for kind, body in found]
+
+
+def is_halted_entry(line: dict[str, Any]) -> bool:
+    return line["event"] == "risk_blocked" and line["purpose"] == "entry" and "halted" in line["reason"]
+
+
+def is_entry(line: dict[str, Any]) -> bool:
+    return line["event"] == "order_submitted" and line["purpose"] == "entry"
+
+
+def test_a_halt_stops_entries_survives_a_kill_and_ends_with_resume(
+    start: Any, market: Any, tradebot: Verb, tmp_path: Path
+) -> None:
+    arguments = market("--speed", "120")
+    daemon = start(*arguments)
+    daemon.until(is_entry)
+    assert tradebot("halt", "lunch break") == (
+        0, "halted (all): lunch break; it is on disk and stands until `tradebot resume`\n",
+    )  # fmt: skip
+    assert journal(tmp_path, "halt")[-1][1]["reason"] == "lunch break"
+    daemon.until(is_halted_entry)
+    daemon.kill()
+    daemon = start(*arguments)
+    assert "lunch break" in str(daemon.event("recovered")["halted"])
+    daemon.until(is_halted_entry)
+    code, said = tradebot("status")
+    assert (code, "HALTED (all): lunch break" in said) == (0, True)
+    assert tradebot("resume")[0] == 0
+    assert json.loads(tradebot("status", "--json")[1])["halts"] == []
+    daemon.until(is_entry)
+    assert daemon.stop().code == 0
+    is_barred = False
+    for kind, body in journal(tmp_path, "order", "halt", "resume"):
+        is_barred = kind == "halt" if kind != "order" else is_barred
+        if kind == "order" and body["event"] == "intent":
+            assert not (is_barred and body["request"]["purpose"] == "entry"), "an entry after the halt"
+    assert_agree(tmp_path / "state/journal.sqlite3", tmp_path / "exchange.jsonl")
+
+
+async def rest(kite: dict[str, str], count: int) -> list[str]:
+    """Place limit orders far below the market, as somebody else would."""
+    broker = KiteBroker(
+        rest=kite["rest"], api_key=kite["api_key"], access_token=kite["access_token"], clock=WallClock()
+    )
+    try:
+        (itc,) = await broker.instruments(["ITC"])
+        quotes = await broker.quotes(Universe([itc]))
+        price = itc.round_price(itc.price(int(quotes.last[0])) * Decimal("0.93"), up=False)
+        ids = []
+        for number in range(count):
+            order = OrderRequest(
+                order_id=f"hand{number}", symbol="ITC", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT,
+                quantity=Decimal(1), price=price,
+            )  # fmt: skip
+            reply = await broker.submit(order)
+            assert isinstance(reply, Accepted), reply
+            ids.append(reply.venue_order_id)
+        await WallClock().sleep(1.0)  # the venue counts these and the cancels that follow in one second
+        return ids
+    finally:
+        await broker.close()
+
+
+def test_kill_takes_all_orders_back_past_a_hung_daemon_and_no_daemon_trades_until_resume(
+    start: Any, market: Any, tradebot: Verb, tmp_path: Path
+) -> None:
+    arguments = market("--speed", "60")
+    ready = tmp_path / "ready.json"
+    daemon = start(*arguments)
+    daemon.event("ready")
+    resting = asyncio.run(rest(json.loads(ready.read_text())["kite"], 20))
+    daemon.process.send_signal(signal.SIGSTOP)
+    code, said = tradebot("kill", "fat finger", "--exchange", str(ready))
+    assert (code, "clean: no order works at the venue; 20 worked before" in said) == (0, True), said
+    rows = [json.loads(line) for line in (tmp_path / "exchange.jsonl").read_text().splitlines()]
+    cancels = [row for row in rows if row["kind"] == "request" and row["method"] == "DELETE"]
+    done = [row["order_id"] for row in cancels if row["status"] == 200]
+    assert sorted(done) == sorted(resting)
+    assert cancels[-1]["at"] - cancels[0]["at"] < 2 * 60 * SECOND  # two seconds at this speed
+
+    daemon.process.send_signal(signal.SIGCONT)
+    assert "fat finger" in daemon.event("halted")["reason"]
+    daemon.kill()
+    daemon = start(*arguments)
+    assert "fat finger" in daemon.event("recovered")["halted"]
+    daemon.until(lambda line: line["event"] == "risk_blocked" and "fat finger" in line["reason"])
+    sent = [row for row in journal(tmp_path, "order") if row[1]["event"] == "sending"]
+    assert tradebot("flatten", "--yes")[0] == 2  # not even an exit leaves
+    code, said = tradebot("resume")
+    assert (code, "the HALT file is gone; it said: fat finger" in said) == (0, True)
+    assert not (tmp_path / "state/HALT").exists()
+    daemon.until(is_entry)
+    assert daemon.stop().code == 0
+    assert len([row for row in journal(tmp_path, "order") if row[1]["event"] == "sending"]) > len(sent)
+
+
+def test_kill_without_a_daemon_and_with_its_own_credentials_says_what_it_cannot_cancel(
+    start: Any, market: Any, tradebot: Verb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market()
+    (tmp_path / "state").mkdir()
+    kite = json.loads((tmp_path / "ready.json").read_text())["kite"]
+    monkeypatch.setenv("TRADEBOT_KILL__API_KEY", kite["api_key"])
+    monkeypatch.setenv("TRADEBOT_KILL__ACCESS_TOKEN", "stale")
+    monkeypatch.setenv("TRADEBOT_KILL__REST", kite["rest"])
+    code, said = tradebot("kill")
+    assert (code, "nothing was cancelled" in said) == (77, True)
+    assert (tmp_path / "state/HALT").exists()
+    monkeypatch.setenv("TRADEBOT_KILL__ACCESS_TOKEN", kite["access_token"])
+    assert tradebot("kill")[0] == 0
+    monkeypatch.setenv("TRADEBOT_KILL__REST", "http://127.0.0.1:9")
+    code, said = tradebot("kill", "--within", "1")
+    assert (code, "NOT CLEAN" in said) == (75, True)
+    (tmp_path / "state/HALT").unlink()
+    os.rmdir(tmp_path / "state")
+    monkeypatch.setenv("TRADEBOT_KILL__REST", kite["rest"])
+    code, said = tradebot("kill")  # nowhere to write HALT: cancels all the same, and says so
+    assert (code, "NOT HALTED" in said, "clean: no order works" in said) == (75, True, True)
+
+
+@pytest.mark.parametrize("verb", [("status",), ("halt",), ("resume",), ("flatten", "--yes")])
+def test_without_a_daemon_a_verb_says_so_in_one_sentence(verb: tuple[str, ...], tradebot: Verb) -> None:
+    code, said = tradebot(*verb)
+    assert (code, said.count("\n"), "no daemon runs" in said) == (69, 1, True)
+
+
+def test_flatten_is_never_a_slip_of_a_script(tradebot: Verb) -> None:
+    code, said = tradebot("flatten")
+    assert (code, "--yes" in said) == (2, True)

@@ -1,0 +1,47 @@
+"""The start of a run: the venue's books are asked for again when they cannot be read at once."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tradebot.clock import SECOND, ManualClock
+from tradebot.daemon import BOOKS_TRIES, Daemon
+from tradebot.domain.messages import Books
+from tradebot.errors import LinkLost, VenueUnavailable
+
+BOOKS = Books(asked_at=0, orders=(), executions=(), positions=(), cash=Decimal(0))
+
+
+def daemon(failures: int) -> Any:
+    asked: list[int] = []
+
+    async def reconcile() -> Books:
+        asked.append(1)
+        if len(asked) <= failures:
+            raise LinkLost("too many requests")
+        return BOOKS
+
+    bare: Any = Daemon.__new__(Daemon)
+    bare.asked, bare.said = asked, []
+    bare.engine = SimpleNamespace(reconcile=reconcile)
+    bare._ground = SimpleNamespace(clock=ManualClock())
+    bare._tell = lambda event, **fields: bare.said.append((event, fields["attempt"]))
+    return bare
+
+
+async def test_a_start_right_after_a_crash_outlasts_the_venues_rate_limit() -> None:
+    bare = daemon(failures=2)
+    assert await bare._compare() is BOOKS
+    assert bare.said == [("books_not_read", 1), ("books_not_read", 2)]
+    assert bare._ground.clock.now == int(1.5 * SECOND)
+
+
+async def test_a_venue_that_never_shows_its_books_ends_the_start() -> None:
+    bare = daemon(failures=BOOKS_TRIES)
+    with pytest.raises(VenueUnavailable, match="could not be read at start: too many requests"):
+        await bare._compare()
+    assert len(bare.asked) == BOOKS_TRIES

@@ -1,0 +1,107 @@
+"""Positions, profit and charges from fills alone, in exact fractions: a second opinion on the daemon's arithmetic.
+
+The rates are the only thing shared with the daemon, as data; each part of a bill is rounded half up to a paisa on the
+whole turnover of its order, and a fill is charged what it adds.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+from typing import Any
+
+from tradebot.checker.evidence import Journal
+from tradebot.checker.story import OrderStory, number
+from tradebot.clock import IST, SECOND
+
+RATES = Path(__file__).resolve().parent.parent / "markets/data/charges_india.toml"
+SHARES = frozenset({"equity", "etf"})
+
+
+class Holding:
+    """One symbol at average cost; quantity and cost carry the same sign."""
+
+    def __init__(self) -> None:
+        self.quantity = self.cost = self.realized = Fraction(0)
+
+    def fill(self, signed: Fraction, price: Fraction) -> None:
+        """Take one fill; what closes realizes, what crosses zero opens at its own price."""
+        if self.quantity * signed >= 0:
+            self.quantity, self.cost = self.quantity + signed, self.cost + signed * price
+            return
+        closed = max(signed, -self.quantity) if signed < 0 else min(signed, -self.quantity)
+        share = self.cost * -closed / self.quantity
+        self.realized += -closed * price - share
+        self.quantity, self.cost = self.quantity + signed, self.cost - share + (signed - closed) * price
+
+
+def holdings(journal: Journal, orders: Iterable[OrderStory]) -> dict[str, Holding]:
+    """Return symbol -> holding after every fill and adoption, in the order of the rows."""
+    booked = {row.seq for order in orders for row in order.fills}
+    found: dict[str, Holding] = defaultdict(Holding)
+    for row in journal.of("order", "reconciled"):
+        if row.kind == "reconciled":
+            for symbol, quantity, price in row.body.get("adopted", ()):
+                found[symbol].quantity, found[symbol].cost = number(quantity), number(quantity) * number(price)
+        elif row.seq in booked:
+            fill = row.body["execution"]
+            found[fill["symbol"]].fill(signed(fill), number(fill["price"]))
+    return dict(found)
+
+
+def signed(fill: dict[str, Any]) -> Fraction:
+    """Return the quantity of a fill, negative for a sale."""
+    return number(fill["quantity"]) * (1 if fill["side"] == "BUY" else -1)
+
+
+def charges(orders: Iterable[OrderStory]) -> Fraction:
+    """Return what the fills of shares cost in all, rupees."""
+    total = Fraction(0)
+    for order in orders:
+        before = turnover = Fraction(0)
+        for row in order.fills:
+            fill = row.body["execution"]
+            turnover += number(fill["quantity"]) * number(fill["price"])
+            on = datetime.fromtimestamp(fill["traded_at"] // SECOND, IST).date()
+            bill = _bill(fill["side"], fill.get("product", "MIS"), fill["exchange"], turnover, on)
+            total += bill - before
+            before = bill
+    return total
+
+
+def cash(fills: Iterable[dict[str, Any]]) -> Fraction:
+    """Return what these lines of an exchange's log add to the account's cash, charges included."""
+    return sum((-signed(f) * number(f["price"]) - number(f["charges"]) for f in fills), Fraction(0))
+
+
+def _bill(side: str, product: str, exchange: str, turnover: Fraction, on: date) -> Fraction:
+    table = max((t for t in _tables() if t["since"] <= on), key=lambda t: t["since"], default=_tables()[0])
+    rate = table["equity_intraday" if product == "MIS" else "equity_delivery"]
+    tax, stamp = (rate["tax_buy_pct"], rate["stamp_buy_pct"]) if side == "BUY" else (rate["tax_sell_pct"], 0)
+    parts = [
+        _paise(min(turnover * number(rate["brokerage_pct"]) / 100, number(rate["brokerage_cap_rupees"]))),
+        _paise(turnover * number(rate["exchange_pct"][exchange]) / 100),
+        _paise(turnover * number(table["sebi_rupees_per_crore"]) / 10_000_000),
+    ]
+    gst = _paise(sum(parts) * number(table["gst_pct"]) / 100)
+    return sum(parts) + gst + _paise(turnover * number(tax) / 100) + _paise(turnover * number(stamp) / 100)
+
+
+def _tables() -> list[dict[str, Any]]:
+    if not _read:
+        with RATES.open("rb") as file:
+            _read.extend(tomllib.load(file, parse_float=str)["table"])
+        _read.sort(key=lambda table: table["since"])
+    return _read
+
+
+def _paise(amount: Fraction) -> Fraction:
+    return Fraction(floor(amount * 100 + Fraction(1, 2)), 100)
+
+
+_read: list[dict[str, Any]] = []

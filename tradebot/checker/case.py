@@ -1,0 +1,92 @@
+"""One case before the checker: the records with what several promises need of them, worked out once."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from functools import cached_property
+from typing import Any
+
+from tradebot.checker.evidence import Evidence
+from tradebot.checker.story import OrderStory, stories
+
+OUR_SHAPE = re.compile(r"T[0-9a-z]{8}\d{5,}")  # a tag of a run of ours, whichever journal holds it
+EXCHANGE_ENDED = frozenset({"COMPLETE", "CANCELLED", "REJECTED"})
+
+Line = tuple[int, dict[str, Any]]
+
+
+class Case:
+    """The journal's orders by id, and the exchange's creates, orders and fills by the same ids."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence, self.journal, self.log = evidence, evidence.journal, evidence.log
+        self.orders, self.orphans = stories(self.journal)
+        self.by_venue = {v: order for order in self.orders.values() for v in order.venue_ids}
+
+    @property
+    def sent(self) -> list[OrderStory]:
+        """The orders of ours that have a SENDING row."""
+        return [order for order in self.orders.values() if order.sending and not order.is_external]
+
+    @cached_property
+    def symbols(self) -> frozenset[str]:
+        """Every symbol that a run of this journal traded."""
+        listed = (row.body.get("instruments", ()) for row in self.journal.of("universe"))
+        return frozenset(i["symbol"] for instruments in listed for i in instruments)
+
+    def is_ours(self, tag: str) -> bool:
+        """Return whether a tag at the exchange claims to be an order of ours."""
+        return bool(tag) and (
+            any(tag.startswith(run) for run in self.journal.runs) or OUR_SHAPE.fullmatch(tag) is not None
+        )
+
+    @cached_property
+    def creates(self) -> dict[str, list[Line]]:
+        """Tag -> requests for a new order that reached the exchange's socket, ours only."""
+        found: dict[str, list[Line]] = defaultdict(list)
+        for number, line in self.log.creates() if self.log else ():
+            if self.is_ours(str(line["params"].get("tag", ""))):
+                found[str(line["params"]["tag"])].append((number, line))
+        return found
+
+    @cached_property
+    def booked(self) -> dict[str, list[Line]]:
+        """Tag -> the first version of each order of ours in the exchange's book."""
+        found: dict[str, list[Line]] = defaultdict(list)
+        for versions in self.log.orders().values() if self.log else ():
+            tag = str(versions[0][1]["ticket"]["tag"])
+            if self.is_ours(tag):
+                found[tag].append(versions[0])
+        return found
+
+    @cached_property
+    def last_versions(self) -> dict[str, Line]:
+        """The exchange's order id -> its last version."""
+        return {order_id: versions[-1] for order_id, versions in self.log.orders().items()} if self.log else {}
+
+    @cached_property
+    def exchange_fills(self) -> list[Line]:
+        """The exchange's fills of symbols that this journal trades, those before its first row left out."""
+        began = self.journal.rows[0].at if self.journal.rows else 0
+        return [
+            (number, fill)
+            for number, fill in (self.log.of("fill") if self.log else ())
+            if (fill["symbol"] in self.symbols or not self.symbols)
+            and (fill["traded_at"] >= began or fill["order_id"] in self.by_venue)
+        ]
+
+    @cached_property
+    def journal_fills(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """(exchange, execution id) -> the fill as the journal booked it, `seq` added."""
+        return {
+            (f["exchange"], f["execution_id"]): f | {"seq": row.seq}
+            for order in self.orders.values()
+            for row in order.fills
+            for f in (row.body["execution"],)
+        }
+
+    @cached_property
+    def looked_until(self) -> int:
+        """Market time of the last full comparison with the venue in this journal; 0 without one."""
+        return max((row.at for row in self.journal.of("reconciled")), default=0)

@@ -1,0 +1,158 @@
+"""The records as they stand: journal rows by plain SQL, the exchange's log and a trace by JSON; no reader of ours.
+
+A journal that is damaged is read as far as it goes; `Journal.damage` says where it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from tradebot.errors import DataError, StateError
+
+ROWS = "SELECT seq, run, at, wall, kind, prev, hash, body FROM rows ORDER BY seq"
+
+
+class Row(NamedTuple):
+    """One journal row; `body` is its JSON as an object, empty where it is none."""
+
+    seq: int
+    run: str
+    at: int
+    wall: int
+    kind: str
+    body: dict[str, Any]
+
+
+class Journal(NamedTuple):
+    """The rows of one account in order; `cells` are all rows as SQLite gives them, for the chain."""
+
+    path: Path
+    rows: tuple[Row, ...]
+    cells: tuple[tuple[Any, ...], ...]
+    damage: str
+
+    def of(self, *kinds: str) -> Iterator[Row]:
+        """Yield the rows of these kinds."""
+        return (row for row in self.rows if row.kind in kinds)
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Return the ids of the runs, oldest first."""
+        return tuple(row.body["run_id"] for row in self.of("run"))
+
+    @property
+    def ended(self) -> Row | None:
+        """Return the last row if the last run ended as it should."""
+        return self.rows[-1] if self.rows and self.rows[-1].kind == "end" else None
+
+
+class ExchangeLog(NamedTuple):
+    """The exchange's own record; each line is (line number, object)."""
+
+    path: Path
+    lines: tuple[tuple[int, dict[str, Any]], ...]
+
+    def of(self, kind: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield the numbered lines of one kind."""
+        return ((number, line) for number, line in self.lines if line.get("kind") == kind)
+
+    @property
+    def account(self) -> str:
+        return next((str(line.get("account", "")) for _, line in self.of("session")), "")
+
+    def creates(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield the requests that ask for a new order."""
+        for number, line in self.of("request"):
+            if line["method"] == "POST" and str(line["path"]).startswith("/orders/"):
+                yield number, line
+
+    def orders(self) -> dict[str, list[tuple[int, dict[str, Any]]]]:
+        """Return the exchange's order id -> its versions, oldest first."""
+        found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        for number, line in self.of("order"):
+            found.setdefault(line["order_id"], []).append((number, line))
+        return found
+
+
+class Evidence(NamedTuple):
+    """Everything a judgement may use; `log` and `trace` are None where nobody kept them."""
+
+    journal: Journal
+    log: ExchangeLog | None = None
+    trace: tuple[tuple[int, dict[str, Any]], ...] | None = None
+
+
+def gather(journal: Path, *, against: Path | None = None, trace: Path | None = None) -> Evidence:
+    """Read the records. Raises StateError for a file that cannot be read, DataError for lines that are no JSON.
+
+    A trace has two kinds of lines, in the order things happened: `{"did": "synced", "seq": N}` when the journal said
+    that row N is on disk, and `{"did": "sent", "request": "create" | "cancel", "order_id": ...}` before the bytes left.
+    """
+    log = ExchangeLog(against, tuple(_lines(against))) if against is not None else None
+    read = _journal(journal, log.account if log is not None else "")
+    return Evidence(journal=read, log=log, trace=tuple(_lines(trace)) if trace is not None else None)
+
+
+def _journal(path: Path, account: str) -> Journal:
+    if not path.is_file():
+        raise StateError(f"{path}: there is no journal")
+    cells: list[tuple[Any, ...]] = []
+    damage = ""
+    try:
+        db = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
+        try:
+            for found in db.execute(ROWS):
+                cells.append(found)
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        damage = str(error)
+    rows = [row for found in cells if (row := _row(found)) is not None]
+    return Journal(path, _of_account(rows, account), tuple(cells), damage)
+
+
+def _row(cells: tuple[Any, ...]) -> Row | None:
+    seq, run, at, wall, kind, _, _, body = cells
+    if (type(seq), type(run), type(at), type(wall), type(kind)) != (int, str, int, int, str):
+        return None
+    try:
+        value = json.loads(body)
+    except (TypeError, ValueError):
+        value = None
+    return Row(seq, run, at, wall, kind, value if isinstance(value, dict) else {})
+
+
+def _of_account(rows: list[Row], account: str) -> tuple[Row, ...]:
+    # A journal may hold a rehearsal's account beside the real one; the two have nothing to do with each other.
+    accounts = [row.body.get("account", "") for row in rows if row.kind == "run"]
+    wanted = account if account in accounts else (accounts[-1] if accounts else "")
+    kept, current = [], wanted
+    for row in rows:
+        if row.kind == "run":
+            current = row.body.get("account", "")
+        if current == wanted:
+            kept.append(row)
+    return tuple(kept)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise StateError(f"cannot read {path}: {error.strerror}") from error
+    whole, _, _ = text.rpartition(b"\n")  # a torn last line is what a crash leaves
+    for number, line in enumerate(whole.split(b"\n"), 1):
+        if not line:
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise DataError(f"{path}:{number}: not an object")
+        yield number, value

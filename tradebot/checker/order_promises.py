@@ -1,0 +1,228 @@
+"""I1 to I7: what left the process, what stood on disk before it, and who let it through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tradebot.checker.case import Case
+from tradebot.checker.evidence import Row
+from tradebot.checker.story import OrderStory
+from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+
+LOOKS = 2  # complete lists an order must be missing from
+ENDINGS = ("refused", "not_sent", "lapsed")  # what only the answer to the request itself can say
+SAME_DAY_HALT = "max_daily_loss"  # this halt ends with its day, every other one with a resume
+DAY = 86_400_000_000_000
+INDIA = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
+
+
+def at_most_once(case: Case) -> Verdict:
+    """I1: at most one create request leaves per intent."""
+    faults = [
+        f"{order.order_id} has {len(order.sending)} SENDING rows ({_rows(order.sending)})"
+        for order in case.sent
+        if len(order.sending) > 1
+    ]
+    for tag, lines in case.creates.items():
+        if len(lines) > 1:
+            faults.append(f"the exchange was asked {len(lines)} times for {tag} (lines {_lines(lines)})")
+    for tag, lines in case.booked.items():
+        if len(lines) > 1:
+            faults.append(f"the exchange booked {len(lines)} orders for {tag} (lines {_lines(lines)})")
+    if faults:
+        return broken("I1", listed(faults))
+    if case.log is None:
+        return not_shown("I1", f"{len(case.sent)} orders have one SENDING row each; the exchange's log tells what came")
+    if not case.creates and not case.booked:
+        return not_shown("I1", "no order of ours reached the exchange")
+    return ok("I1", f"{len(case.creates.keys() | case.booked.keys())} orders reached the exchange, each once")
+
+
+def journal_before_wire(case: Case) -> Verdict:
+    """I2: no byte of a create leaves before its SENDING row is on disk."""
+    if case.evidence.trace is not None:
+        return _traced(case)
+    faults = []
+    for tag, lines in case.booked.items():
+        order = case.orders.get(tag)
+        if order is None or not order.sending:
+            faults.append(f"{tag} is at the exchange (line {lines[0][0]}) and has no SENDING row")
+        elif order.sending[0].at > lines[0][1]["placed_at"]:
+            late = order.sending[0].at - lines[0][1]["placed_at"]
+            faults.append(
+                f"{tag} was placed (line {lines[0][0]}) {late} ns before its SENDING row {_rows(order.sending)}"
+            )
+    faults += [
+        f"the exchange was asked for {tag} (line {lines[0][0]}), which has no SENDING row"
+        for tag, lines in case.creates.items()
+        if tag not in case.booked and (tag not in case.orders or not case.orders[tag].sending)
+    ]
+    if faults:
+        return broken("I2", listed(faults))
+    if not case.booked and not case.creates:
+        return not_shown("I2", "no order of ours is in an exchange's log, and there is no trace")
+    return ok("I2", f"the SENDING row of each of {len(case.booked)} orders is there and older than the order")
+
+
+def _traced(case: Case) -> Verdict:
+    synced, sends, faults = 0, 0, []
+    for number, line in case.evidence.trace or ():
+        if line["did"] == "synced":
+            synced = max(synced, int(line["seq"]))
+            continue
+        sends += 1
+        order = case.orders.get(str(line["order_id"]))
+        event = "sending" if line["request"] == "create" else "cancel_sent"
+        rows = [row for row in (order.facts if order else ()) if row.body["event"] == event]
+        if not rows:
+            faults.append(f"trace line {number} sends a {line['request']} of {line['order_id']} without a row")
+        elif rows[0].seq > synced:
+            faults.append(f"trace line {number} sends a {line['request']} while row {rows[0].seq} was not on disk yet")
+    if faults:
+        return broken("I2", listed(faults))
+    if not sends:
+        return not_shown("I2", "the trace holds no request")
+    return ok("I2", f"{sends} requests left after their rows were on disk, as the trace orders them")
+
+
+def no_guess(case: Case) -> Verdict:
+    """I3: an order leaves UNKNOWN on evidence of the venue alone."""
+    doubts, faults = 0, []
+    looks = [row.seq for row in case.journal.of("reconciled")]
+    for order in case.orders.values():
+        since: Row | None = None
+        for row in order.facts:
+            event = row.body["event"]
+            if event == "ambiguous":
+                doubts, since = doubts + 1, since or row
+            elif event in ENDINGS and since is not None:
+                faults.append(f"{order.order_id} was in doubt (row {since.seq}) and row {row.seq} ended it as {event}")
+            elif (
+                event in ENDINGS
+                and order.sending
+                and order.sending[0].seq < row.seq
+                and row.run != order.sending[0].run
+            ):
+                faults.append(
+                    f"{order.order_id} was left in the air and row {row.seq} of the next run calls it {event}"
+                )
+            elif event == "not_found" and since is not None:
+                # The row of the comparison that found it missing follows its facts.
+                seen = sum(1 for seq in looks if seq > since.seq and seq < row.seq) + any(s > row.seq for s in looks)
+                if seen < LOOKS:
+                    faults.append(f"{order.order_id} was given up in row {row.seq} after {seen} looks at the venue")
+        faults += _wrong_end(case, order)
+    if faults:
+        return broken("I3", listed(faults))
+    if not doubts:
+        return not_shown("I3", "no order was ever in doubt")
+    return ok("I3", f"{doubts} times an order was in doubt, and only the venue's word ended it")
+
+
+def _wrong_end(case: Case, order: OrderStory) -> Iterator[str]:
+    if order.state not in ("ABSENT", "LAPSED"):
+        return
+    for number, line in case.booked.get(order.order_id, ()):
+        last = case.last_versions[line["order_id"]][1]
+        if line["placed_at"] <= case.looked_until:
+            yield f"{order.order_id} is {order.state} here and {last['status']} at the exchange (line {number})"
+
+
+def nothing_unexplained(case: Case) -> Verdict:
+    """I4: every order at the venue with our id has a row that is older."""
+    if case.log is None:
+        return not_shown("I4", "without the exchange's log nobody knows what it holds")
+    faults = []
+    for tag, lines in case.booked.items():
+        order = case.orders.get(tag)
+        if order is None:
+            faults.append(f"{tag} at the exchange (line {lines[0][0]}) is in no row")
+        elif order.begun.at > lines[0][1]["placed_at"]:
+            faults.append(f"{tag} was at the exchange (line {lines[0][0]}) before row {order.begun.seq} began it")
+        elif order.is_external or order.symbol != lines[0][1]["ticket"]["symbol"]:
+            faults.append(f"{tag} at the exchange (line {lines[0][0]}) is not the order of row {order.begun.seq}")
+    faults += [f"row {row.seq} speaks of {row.body.get('order_id')}, which no row begins" for row in case.orphans]
+    if faults:
+        return broken("I4", listed(faults))
+    if not case.booked:
+        return not_shown("I4", "no order of ours is at the exchange")
+    return ok("I4", f"{len(case.booked)} orders at the exchange, each begun by an older row")
+
+
+def gate_is_total(case: Case) -> Verdict:
+    """I5: each create has exactly one INTENT whose checks all passed."""
+    ids = {order.order_id for order in case.sent} | set(case.creates) | set(case.booked)
+    faults = []
+    for order_id in sorted(ids):
+        order = case.orders.get(order_id)
+        if order is None:
+            faults.append(f"{order_id} never came before the gate")
+            continue
+        checks = list(order.begun.body.get("checks", ()))
+        failed = [check for check in checks if not check.endswith(": ok")]
+        if len(order.begins) != 1:
+            faults.append(f"{order_id} has {len(order.begins)} gate records ({_rows(order.begins)})")
+        elif order.begun.body["event"] != "intent":
+            faults.append(f"{order_id} was denied in row {order.begun.seq} and sent all the same")
+        elif not checks or failed:
+            faults.append(f"{order_id} was sent with {failed[0] if failed else 'no checks'} in row {order.begun.seq}")
+    if faults:
+        return broken("I5", listed(faults))
+    if not ids:
+        return not_shown("I5", "no order was sent")
+    return ok("I5", f"{len(ids)} orders were sent, each with one INTENT that passed every check")
+
+
+def limits_hold(case: Case) -> Verdict:
+    """I6: the limits in force are not in these records, only the gate's answers are."""
+    return not_shown("I6", "the journal holds the gate's answers, not the limits they were given against")
+
+
+def halt_is_final(case: Case) -> Verdict:
+    """I7: after a halt is on disk nothing but exits leaves in its scope until somebody resumes."""
+    standing: dict[str, Row] = {}  # scope -> the row that halted it
+    halts, faults = 0, []
+    for row in case.journal.rows:
+        scope = str(row.body.get("scope", "all"))
+        if row.kind in ("halt", "reduce"):
+            standing[scope], halts = row, halts + 1
+        elif row.kind == "resume":
+            standing = {} if _is_wide(scope) else {s: halt for s, halt in standing.items() if s != scope}
+        elif row.kind == "run":
+            standing = {s: halt for s, halt in standing.items() if not _ends_with_its_day(halt, row)}
+        elif row.kind == "order" and row.body.get("event") == "sending":
+            order = case.orders.get(str(row.body["order_id"]))
+            if order is None or order.purpose not in ("entry", "") or _never_left(order):
+                continue
+            faults += [
+                f"{order.order_id} was sent (row {row.seq}) after the {halt.kind} of row {halt.seq}"
+                for scope, halt in standing.items()
+                if _is_wide(scope) or scope in (f"symbol:{order.symbol}", f"strategy:{order.request.get('strategy')}")
+            ]
+    if faults:
+        return broken("I7", listed(faults))
+    return ok("I7", f"nothing but exits left after {halts} halts") if halts else not_shown("I7", "nobody halted")
+
+
+def _is_wide(scope: str) -> bool:
+    return not scope.startswith(("symbol:", "strategy:"))
+
+
+def _ends_with_its_day(halt: Row, run: Row) -> bool:
+    return SAME_DAY_HALT in str(halt.body.get("reason", "")) and _day(run) != _day(halt)
+
+
+def _never_left(order: OrderStory) -> bool:
+    return any(row.body["event"] == "not_sent" for row in order.facts)
+
+
+def _day(row: Row) -> int:
+    return (row.at + INDIA) // DAY
+
+
+def _rows(rows: list[Row]) -> str:
+    return ("row " if len(rows) == 1 else "rows ") + ", ".join(str(row.seq) for row in rows)
+
+
+def _lines(lines: list[tuple[int, dict[str, object]]]) -> str:
+    return ", ".join(str(number) for number, _ in lines)

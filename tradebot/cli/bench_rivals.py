@@ -1,0 +1,97 @@
+"""The benchmarks of `bench` that set our way of doing a thing beside the others: indicators, fetch, pool."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tradebot.clock import WallClock
+from tradebot.config.values import seconds
+
+MOST_SYMBOLS = 20_000
+MAX_LATENCY_S = 10.0
+REPEATS = click.IntRange(1, 1000)
+WIDE = 160  # columns, where no terminal says how many there are
+
+
+def _numbers(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= MOST_SYMBOLS for part in parts):
+        raise click.BadParameter(f"should be numbers from 1 to {MOST_SYMBOLS:,} such as 50,500, not {text!r}")
+    return tuple(map(int, parts))
+
+
+def _options(symbols: str, repeats: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for option in (
+            click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+            click.option("--repeats", type=REPEATS, default=repeats, show_default=True, help="Medians of so many."),
+            click.option("--symbols", callback=_numbers, default=symbols, show_default=True, help="How many, in turn."),
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+@click.command()
+@_options("50,500,5000", 7)
+@click.option("--window", type=click.IntRange(60, 5_000), default=500, show_default=True, help="Bars of history.")
+def indicators(symbols: tuple[int, ...], repeats: int, window: int, as_json: bool) -> None:
+    """Compute eleven indicators for one new bar of every symbol, by rivals in turns.
+
+    What is timed is the cost of the newest values: the whole window again, or one step of a carried state.
+    """
+    from tradebot.bench.indicators import measure
+
+    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=_progress), as_json)
+
+
+@click.command()
+@_options("10,50,100,1000", 1)
+@click.option("--latency", default="200ms", show_default=True, help="What the server waits before each answer.")
+def fetch(symbols: tuple[int, ...], repeats: int, latency: str, as_json: bool) -> None:
+    """Fetch a quote of every symbol from a slow server on this machine: one by one, in pools, at once.
+
+    Fetching one by one is measured on at most 50 symbols and scaled beyond.
+    """
+    from tradebot.bench.fetch import measure
+
+    try:
+        latency_s = seconds(latency)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--latency") from None
+    if latency_s > MAX_LATENCY_S:
+        raise click.BadParameter(f"{MAX_LATENCY_S:g} s is the longest", param_hint="--latency")
+    _tell(measure(symbols, latency_s=latency_s, repeats=repeats, clock=WallClock(), progress=_progress), as_json)
+
+
+@click.command()
+@_options("1,10,50,200,1000", 15)
+@click.option("--window", type=click.IntRange(60, 5_000), default=500, show_default=True, help="Bars of history.")
+def pool(symbols: tuple[int, ...], repeats: int, window: int, as_json: bool) -> None:
+    """Find from how many symbols on threads or processes pay for the way there and back."""
+    from tradebot.bench.pool import measure
+
+    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=_progress), as_json)
+
+
+def _progress(what: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"{what} ...", err=True)
+
+
+def _tell(result: dict[str, Any], as_json: bool) -> None:
+    from rich.console import Console
+
+    from tradebot.bench.rivals import show
+
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        width = None if sys.stdout.isatty() else WIDE
+        show(result, Console(highlight=False, soft_wrap=True, width=width))

@@ -1,0 +1,50 @@
+"""What the verbs share of faults: the catalogue as a table, and the plan that options ask for."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from tradebot.config.values import seconds
+from tradebot.exchange.faults.catalogue import CATALOGUE, POINTS, REST
+from tradebot.exchange.faults.grammar import GRAMMAR
+from tradebot.exchange.faults.plan import FaultPlan
+
+LIST = "list"
+
+
+def render_catalogue(*, as_json: bool) -> str:
+    """Return every fault the exchange can commit, as a table or as one JSON array."""
+    if as_json:
+        return json.dumps([kind.render() for kind in CATALOGUE])
+    rows = [(kind.name, kind.ids, _where(kind.points), kind.does) for kind in CATALOGUE]
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = [
+        f"{'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))}  {row[3]}" for row in rows
+    ]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{len(CATALOGUE)} faults. Write --faults swarm, or {GRAMMAR}, comma separated; without @ or ~ every time.",
+            f"WHERE is one of {', '.join(POINTS)}, or rest, reads, writes, books, orders, ticker.",
+        ]
+    )
+
+
+def plan_of(text: str | None, *, seed: int, until: str | None) -> FaultPlan | None:
+    """Return the plan of `--faults` and `--faults-until`. Raises ConfigError or BadParameter."""
+    if text is None:
+        if until is not None:
+            raise click.UsageError("--faults-until says when --faults end; name some faults")
+        return None
+    try:
+        until_s = seconds(until) if until is not None else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--faults-until") from None
+    return FaultPlan.parse(text, seed, until_s=until_s)
+
+
+def _where(points: tuple[str, ...]) -> str:
+    return "rest" if points == REST else ",".join(points)

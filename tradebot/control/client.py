@@ -1,0 +1,61 @@
+"""The command line's end of the control socket: one request, one answer, a sentence when nobody answers."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from tradebot.control.address import socket_path
+from tradebot.errors import DaemonAway, RequestRefused
+
+ANSWER_WITHIN_S = 7.0  # the daemon gives a request five seconds
+LARGEST = 16 << 20
+HINT = "`tradebot kill` works without a daemon"
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=ANSWER_WITHIN_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def ask(state_dir: Path, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Send a request to the daemon of `state_dir` and return its answer.
+
+    Raises DaemonAway when nobody answers in time or nothing is confirmed, RequestRefused when the daemon refuses.
+    """
+    try:
+        with socket_path(state_dir) as address:
+            status, answer = _exchange(address, method, path, body)
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
+        raise DaemonAway(f"no daemon runs on {state_dir}; {HINT}") from error
+    except TimeoutError as error:
+        raise DaemonAway(f"the daemon on {state_dir} did not answer within {ANSWER_WITHIN_S:g} s; {HINT}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise DaemonAway(f"the daemon on {state_dir} cannot be asked: {error}; {HINT}") from error
+    if status == 200:
+        return answer
+    sentence = str(answer.get("error") or f"the daemon answered {status}")
+    raise RequestRefused(sentence) if status < 500 else DaemonAway(sentence)
+
+
+def _exchange(address: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+    connection = _Connection(address)
+    try:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        connection.request(method, path, body=None if body is None else json.dumps(body), headers=headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read(LARGEST))
+    finally:
+        connection.close()
+    if not isinstance(answer, dict):
+        raise ValueError("the answer is not a JSON object")
+    return response.status, answer

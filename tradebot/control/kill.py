@@ -1,0 +1,140 @@
+"""The kill switch's second half: takes back every working order at the venue and looks until the book is clean.
+
+Nothing of the daemon is used here, neither its journal nor its memory: what the venue lists is what is cancelled, by
+its own ids, whoever placed it. A cancel may be asked again: it can end an order once only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple, Protocol
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.order import VenueOrder, VenuePosition, VenueStatus
+from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
+from tradebot.venues.limiter import Limiter, Window, limits
+from tradebot.venues.venue import Accepted, Reply
+
+WORKING = frozenset({VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TRIGGER})
+# The venue's own rates: nobody else sends now, and twenty cancels shall leave within two seconds. The venue counts when
+# they arrive, so a little is added to the second.
+CANCELS: tuple[Window, ...] = limits(("change", 10, 1.05, 0))
+QUERIES: tuple[Window, ...] = limits(("query", 8, 1.0, 0))  # for the broker, which leaves the pace of cancels to us
+AT_ONCE = 10
+LONGEST_PACE_S = 2.0  # no more than AT_ONCE wait for a place
+LOOK_EVERY_S = 0.25
+ASK_AGAIN_S = 1.0  # an order that still works this long after a cancel is asked for again
+CLEAN_LOOKS = 2  # an order that was on its way when the halt was written shows up in the second
+CLEAN_APART_S = 1.0
+
+
+class Book(Protocol):
+    """What is needed of a broker."""
+
+    async def orders(self) -> list[VenueOrder]: ...
+
+    async def positions(self) -> list[VenuePosition]: ...
+
+    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply: ...
+
+
+class Line(NamedTuple):
+    """What became of one order that worked; `answer` is the venue's last word on its cancel."""
+
+    order: VenueOrder
+    asked: int
+    answer: str
+
+    @property
+    def is_left(self) -> bool:
+        return self.order.status in WORKING
+
+
+class Outcome(NamedTuple):
+    """`lines` in the order the orders were found. `failure` says why the book could not be read at the end.
+
+    `positions` are those still open, None when the venue did not tell.
+    """
+
+    lines: tuple[Line, ...]
+    failure: str
+    positions: tuple[VenuePosition, ...] | None
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.failure and not any(line.is_left for line in self.lines)
+
+
+class Sweep:
+    """One sweep over the book of `broker`; see `run`. Cancels keep to the venue's rate here."""
+
+    def __init__(self, broker: Book, clock: Clock) -> None:
+        self._broker, self._clock = broker, clock
+        self._limiter = Limiter(CANCELS, clock)
+        self._lines: dict[str, Line] = {}  # venue order id -> what is known
+        self._asked_at: dict[str, int] = {}
+
+    async def run(self, *, within_s: float) -> Outcome:
+        """Cancel and look until two looks in a row find nothing working, or until the time is over.
+
+        Raises AccessDenied when the venue refuses the credentials.
+        """
+        deadline = self._clock.monotonic() + int(within_s * SECOND)
+        clean, failure = 0, "the book was not read"
+        while clean < CLEAN_LOOKS:
+            try:
+                working, failure = self._note(await self._broker.orders()), ""
+            except LinkLost as error:
+                working, failure, clean = [], str(error), -1
+            clean = 0 if working else clean + 1
+            if self._clock.monotonic() > deadline:
+                break
+            await self._cancel_all([order for order in working if self._is_due(order)])
+            if clean < CLEAN_LOOKS:
+                await self._clock.sleep(CLEAN_APART_S if clean else LOOK_EVERY_S)
+        return Outcome(lines=tuple(self._lines.values()), failure=failure, positions=await self._positions())
+
+    def _note(self, orders: list[VenueOrder]) -> list[VenueOrder]:
+        working = []
+        for order in orders:
+            id_ = order.venue_order_id
+            if order.status in WORKING:
+                working.append(order)
+                self._lines.setdefault(id_, Line(order=order, asked=0, answer=""))
+            if id_ in self._lines:
+                self._lines[id_] = self._lines[id_]._replace(order=order)
+        return working
+
+    def _is_due(self, order: VenueOrder) -> bool:
+        before = self._asked_at.get(order.venue_order_id)
+        return before is None or self._clock.monotonic() - before > ASK_AGAIN_S * SECOND
+
+    async def _cancel_all(self, orders: list[VenueOrder]) -> None:
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def one(order: VenueOrder) -> None:
+            async with places:
+                await self._cancel(order)
+
+        async with asyncio.TaskGroup() as tasks:
+            for order in orders:
+                tasks.create_task(one(order), name=f"cancel-{order.venue_order_id}")
+
+    async def _cancel(self, order: VenueOrder) -> None:
+        id_ = order.venue_order_id
+        await self._limiter.acquire("change", is_exit=True, within_s=LONGEST_PACE_S)
+        self._asked_at[id_] = self._clock.monotonic()
+        try:
+            reply = await self._broker.cancel(order_id=order.tag, venue_order_id=id_)
+        except (OutcomeUnknown, LinkLost, AccessDenied) as error:
+            answer = str(error)
+        else:
+            answer = "accepted" if isinstance(reply, Accepted) else reply.reason
+        self._lines[id_] = self._lines[id_]._replace(asked=self._lines[id_].asked + 1, answer=answer)
+
+    async def _positions(self) -> tuple[VenuePosition, ...] | None:
+        # Only a courtesy, and last: nothing of the above may depend on it.
+        try:
+            return tuple(position for position in await self._broker.positions() if position.quantity)
+        except (LinkLost, AccessDenied):
+            return None

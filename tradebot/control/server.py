@@ -1,0 +1,155 @@
+"""The control socket: JSON over HTTP on a Unix socket that only the daemon's user may open; `Panel` gives it meaning.
+
+Whatever comes in is bounded in size, time and number, and a request that goes wrong ends with that request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from aiohttp import web
+
+from tradebot.control.address import NAME, socket_path
+from tradebot.control.panel import Panel, Wrong
+from tradebot.errors import TradebotError
+
+MAX_BODY_BYTES = 64 << 10
+MAX_CONNECTIONS = 20
+REQUEST_S = 5.0
+CONNECTION_S = 10.0  # whoever sends no whole request in this time is cut off
+HOSTS = frozenset({"localhost", "tradebot"})
+CLOSING_S = 1.0
+
+Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def serve(state_dir: Path, panel: Panel) -> AsyncIterator[None]:
+    """Listen on `<state_dir>/control.sock` while the context is open; a socket that a crash left is replaced.
+
+    The caller holds the lock of the state directory. Raises OSError.
+    """
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_bounded])
+    _add_routes(app, panel)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING_S, keepalive_timeout=REQUEST_S)
+    await runner.setup()
+    protocols = runner.server
+    assert protocols is not None, "setup makes the server"
+    loop = asyncio.get_running_loop()
+
+    def accept() -> asyncio.BaseProtocol:
+        if len(protocols.connections) >= MAX_CONNECTIONS:
+            return _Full()
+        protocol: web.RequestHandler = protocols()
+        loop.call_later(CONNECTION_S, protocol.force_close)
+        return protocol
+
+    path = Path(state_dir) / NAME
+    listening = _listen(state_dir)
+    server = await loop.create_unix_server(accept, sock=listening, backlog=MAX_CONNECTIONS)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+        await runner.cleanup()
+
+
+def _listen(state_dir: Path) -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.setblocking(False)
+    try:
+        with socket_path(state_dir) as path:
+            if os.path.lexists(path):
+                if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                    raise FileExistsError(f"{Path(state_dir) / NAME} is in the way and is no socket")
+                os.unlink(path)
+            # The mode is right from the first moment; every file this process makes is for its user alone anyway.
+            before = os.umask(0o177)
+            try:
+                listening.bind(path)
+            finally:
+                os.umask(before)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+class _Full(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        to = cast(asyncio.WriteTransport, transport)
+        body = b'{"error": "too many connections"}'
+        head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        to.write(head.encode() + b"\r\nConnection: close\r\n\r\n" + body)
+        # Closing at once could cut off who is still sending, before the answer is read.
+        self._close = to.close
+        asyncio.get_running_loop().call_later(CLOSING_S, to.close)
+
+    def data_received(self, data: bytes) -> None:
+        self._close()
+
+
+@web.middleware
+async def _bounded(request: web.Request, handler: Answering) -> web.StreamResponse:
+    # A browser is no operator: it names another host, or says where it comes from.
+    hosts = [host.partition(":")[0] for host in request.headers.getall("Host", [])]
+    if len(hosts) != 1 or hosts[0] not in HOSTS or "Origin" in request.headers:
+        return _error(403, "this socket answers the command line only")
+    if request.method == "POST" and request.content_type != "application/json":
+        return _error(415, "send application/json")
+    try:
+        async with asyncio.timeout(REQUEST_S):
+            return await handler(request)
+    except Wrong as error:
+        return _error(error.status, str(error))
+    except web.HTTPException as error:
+        return _error(error.status, error.reason)
+    except TimeoutError:
+        return _error(504, f"not confirmed within {REQUEST_S:g} s; it may still take effect: ask `tradebot status`")
+    except TradebotError as error:
+        return _error(503, str(error))
+
+
+def _add_routes(app: web.Application, panel: Panel) -> None:
+    async def status(_: web.Request) -> web.Response:
+        return _json(200, panel.status())
+
+    def post(action: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]) -> Answering:
+        async def answer(request: web.Request) -> web.Response:
+            return _json(200, await action(await _body(request)))
+
+        return answer
+
+    app.router.add_get("/status", status, allow_head=False)
+    for name, action in (
+        ("halt", panel.halt), ("resume", panel.resume), ("flatten", panel.flatten), ("stop", panel.stop),
+    ):  # fmt: skip
+        app.router.add_post(f"/{name}", post(action))
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    raw = await request.read()
+    try:
+        body = json.loads(raw or b"{}")
+    except (ValueError, RecursionError):
+        raise Wrong("the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise Wrong("the body is not a JSON object")
+    return body
+
+
+def _json(status: int, body: dict[str, Any]) -> web.Response:
+    return web.json_response(body, status=status, dumps=lambda value: json.dumps(value, default=str))
+
+
+def _error(status: int, sentence: str) -> web.Response:
+    return _json(status, {"error": sentence})

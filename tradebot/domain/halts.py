@@ -1,0 +1,72 @@
+"""Standing halts: the fold of the commands `halt`, `reduce` and `resume`, by scope; the desk and the recovery share it.
+
+Both verbs let only orders pass that reduce a position, until a person resumes; `halt` also takes the entries back that
+work. Scopes are `all`, `account`, `symbol:X` and `strategy:Y`; one that is none of these holds for everything, since a
+halt that cannot be read must not be a halt that is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tradebot.domain.messages import Command
+from tradebot.domain.order import OrderRequest
+
+EVERYTHING = "all"
+NARROW = ("symbol:", "strategy:")
+
+
+class Halts:
+    """The halts in force by scope; a `resume` lifts its own scope, that of everything lifts them all."""
+
+    def __init__(self, commands: Iterable[Command] = ()) -> None:
+        self._standing: dict[str, Command] = {}  # scope -> the halt or reduce that stands
+        for command in commands:
+            self.apply(command)
+
+    def apply(self, command: Command) -> None:
+        """Take a command; a `reduce` does not soften a halt of the same scope. Other verbs change nothing."""
+        if command.verb == "resume":
+            if is_wide(command.scope):
+                self._standing.clear()
+            self._standing.pop(command.scope, None)
+        elif command.verb == "halt" or (command.verb == "reduce" and not self._is_halted(command.scope)):
+            self._standing[command.scope] = command
+
+    @property
+    def standing(self) -> tuple[Command, ...]:
+        """The commands in force, in the order in which they came."""
+        return tuple(self._standing.values())
+
+    @property
+    def of_all(self) -> str:
+        """Why nothing may be opened anywhere, empty when something may."""
+        return next((_reason(c) for c in self._standing.values() if is_wide(c.scope)), "")
+
+    def of(self, symbol: str, strategy: str = "") -> str:
+        """Why `strategy` may open nothing in `symbol`, empty when it may."""
+        return next((_reason(c) for c in self._standing.values() if _covers(c.scope, symbol, strategy)), "")
+
+    def has(self, scope: str) -> bool:
+        return scope in self._standing
+
+    def _is_halted(self, scope: str) -> bool:
+        return scope in self._standing and self._standing[scope].verb == "halt"
+
+
+def is_wide(scope: str) -> bool:
+    """True for a scope that holds for everything."""
+    return not scope.startswith(NARROW)
+
+
+def covers(scope: str, request: OrderRequest) -> bool:
+    """True when an order lies in `scope`."""
+    return _covers(scope, request.symbol, request.strategy)
+
+
+def _covers(scope: str, symbol: str, strategy: str) -> bool:
+    return is_wide(scope) or scope == f"symbol:{symbol}" or (bool(strategy) and scope == f"strategy:{strategy}")
+
+
+def _reason(command: Command) -> str:
+    return command.reason or ("halted" if command.verb == "halt" else "reducing only")

@@ -1,0 +1,120 @@
+"""Faults inside the exchange: orders it rejects or ends by itself, cancels it ignores, hands from outside.
+
+It hangs itself into the exchange it is given; without it the exchange asks nobody.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from decimal import Decimal
+from functools import partial
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.instrument import InstrumentKind
+from tradebot.domain.order import OrderKind, Side
+from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.faults.plan import Fault, FaultPlan
+from tradebot.exchange.ticket import BookOrder, BookStatus, Refusal, Ticket
+
+REJECTED = "RMS: the order was rejected by the exchange: price outside the execution range"
+SHORTENED = "the rest was cancelled by the exchange"
+BY_BROKER = "cancelled by the broker"
+HALTED = "Trading is halted by the exchange."
+ONE = Decimal(1)
+PROTECTION = Decimal(1)  # percent that an order from outside may pay above the market
+
+
+class AccountFaults:
+    """Lets a plan strike inside one exchange."""
+
+    def __init__(self, plan: FaultPlan, exchange: Exchange, clock: Clock) -> None:
+        self._plan, self._exchange, self._clock = plan, exchange, clock
+        self._halted_until = 0  # monotonic ns
+        exchange.refuse = self._refuse
+        exchange.reject = self._reject
+        exchange.takes_cancel = self._takes_cancel
+        exchange.on_minute.append(self._minute)
+
+    def _refuse(self, _: Ticket) -> str:
+        return HALTED if self._clock.monotonic() < self._halted_until else ""
+
+    def _reject(self, order: BookOrder) -> str:
+        ticket = order.ticket
+        fault = self._plan.strike("exchange.enter", tag=ticket.tag, symbol=ticket.symbol, order_id=order.order_id)
+        if fault is None:
+            return ""
+        if fault.name == "accepted-then-rejected":
+            return REJECTED
+        end = partial(self._exchange.withdraw, order.order_id, SHORTENED)
+        self._exchange.schedule(fault.lasts_s * fault.draw, end)
+        return ""
+
+    def _takes_cancel(self, order_id: str) -> bool:
+        tag = self._exchange.history(order_id)[-1].ticket.tag
+        fault = self._plan.strike("exchange.cancel", tag=tag, order_id=order_id)
+        if fault is None:
+            return False
+        if fault.name == "fill-after-cancel":
+            self._exchange.schedule(max(fault.lasts_s * fault.draw, 0.2), partial(self._fill_late, order_id))
+            return False
+        return True
+
+    def _fill_late(self, order_id: str) -> None:
+        order = self._exchange.history(order_id)[-1]
+        if order.status is BookStatus.CANCELLED and order.filled < order.ticket.quantity:
+            self._exchange.fill_ended(order_id, order.ticket.quantity - order.filled)
+
+    def _minute(self, _: int) -> None:
+        fault = self._plan.strike("exchange.minute")
+        match fault.name if fault else "":
+            case "mass-cancel":
+                for order in self._working():
+                    self._exchange.withdraw(order.order_id, BY_BROKER)
+            case "square-off":
+                self._square_off()
+            case "manual-order" if fault is not None:
+                self._buy_one(fault)
+            case "manual-cancel" if fault is not None:
+                self._cancel_one(fault)
+            case "trading-halt" if fault is not None:
+                self._halted_until = self._clock.monotonic() + int(fault.lasts_s * SECOND)
+            case "overfill":
+                self._overfill()
+
+    def _working(self) -> list[BookOrder]:
+        return [order for order in self._exchange.orders() if not order.is_ended]
+
+    def _square_off(self) -> None:
+        for row in self._exchange.account.positions():
+            if row.quantity:
+                side = Side.SELL if row.quantity > 0 else Side.BUY
+                self._place(row.symbol, side, abs(row.quantity), row.product)
+
+    def _buy_one(self, fault: Fault) -> None:
+        shares = [i.symbol for i in self._exchange.universe if i.kind is InstrumentKind.EQUITY]
+        if shares:
+            self._place(shares[int(fault.draw * len(shares))], Side.BUY, ONE, "MIS")
+
+    def _cancel_one(self, fault: Fault) -> None:
+        if working := self._working():
+            with suppress(Refusal):
+                self._exchange.cancel(working[int(fault.draw * len(working))].order_id)
+
+    def _overfill(self) -> None:
+        done = [order for order in self._exchange.orders() if order.status is BookStatus.COMPLETE]
+        if done:
+            self._exchange.fill_ended(done[-1].order_id, ONE)
+
+    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str) -> None:
+        instrument = self._exchange.universe.get(symbol)
+        ticket = Ticket(
+            exchange=instrument.exchange,
+            symbol=symbol,
+            side=side,
+            kind=OrderKind.MARKET,
+            quantity=quantity,
+            product=product,
+            protection_pct=PROTECTION,
+        )
+        with suppress(Refusal):  # the exchange may refuse it as it may refuse any order
+            self._exchange.place(ticket)

@@ -1,0 +1,225 @@
+"""The catalogue: every fault the exchange can commit, where it strikes and what it does. Data; the doing is elsewhere.
+
+Ids such as F02 name the entry of the project's fault list that a fault rehearses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+
+from tradebot.domain.message import Message
+
+WRITES = ("orders.create", "orders.modify", "orders.cancel")
+BOOKS = ("orders.list", "trades", "positions")
+READS = (*BOOKS, "orders.history", "margins", "holdings", "profile", "quotes", "history", "instruments")
+REST = (*WRITES, *READS, "session")
+STREAM = ("ticker.connect", "ticker.frame", "ticker.order")
+ACCOUNT = ("exchange.enter", "exchange.cancel", "exchange.minute")
+POINTS = (*REST, *STREAM, *ACCOUNT)
+GROUPS = {  # names that stand for several points
+    "rest": REST, "orders": tuple(p for p in REST if p.startswith("orders.")), "writes": WRITES, "reads": READS,
+    "books": BOOKS, "ticker": STREAM, "exchange": ACCOUNT,
+}  # fmt: skip
+
+
+class Stage(StrEnum):
+    """At which moment of a request, or on which thing, a fault acts."""
+
+    BEFORE = "before"  # the request is not carried out
+    AFTER = "after"  # it is carried out; the answer is lost, late, broken or untrue
+    LIE = "lie"  # it is carried out; the data of the answer is changed
+    CONNECT = "connect"
+    FRAME = "frame"
+    ORDER_FRAME = "order frame"
+    ACCOUNT = "account"
+
+
+class Kind(Message, frozen=True):
+    """One fault. `points` are where it may strike; `in_swarm` is False where only a person can mend what follows."""
+
+    name: str
+    ids: str
+    stage: Stage
+    points: tuple[str, ...]
+    does: str
+    lasts_s: float = 0.0  # wall seconds of a fault that goes on after its strike
+    in_swarm: bool = True
+
+    def render(self) -> dict[str, Any]:
+        """Return the kind as a JSON object."""
+        return {
+            "name": self.name,
+            "ids": self.ids.split(),
+            "strikes": list(self.points),
+            "does": self.does,
+            "lasts_s": self.lasts_s or None,
+            "in_swarm": self.in_swarm,
+        }
+
+
+NAMED = "named"  # marks a kind that strikes only when it is named
+# stage, points, then name, ids, what it does, and perhaps how many seconds it lasts and NAMED
+TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], ...] = (
+    (Stage.BEFORE, REST, (
+        ("lost-before", "F01 F16", "The connection is reset without an answer and nothing happens."),
+        ("dropped-before", "F01 F16", "The connection is closed without an answer and nothing happens."),
+        ("hang-before", "F01 F64", "The request is never answered and nothing happens."),
+        ("unavailable", "F03 F47", "503 with a maintenance page; nothing happens."),
+        ("429", "F45 F46", "429 with Retry-After; nothing happens."),
+        ("firewall-403", "F45", "403 with the page of a firewall; nothing happens.", NAMED),
+        ("redirect-307", "F16", "307 to the same route; whoever follows it sends the request twice."),
+    )),
+    (Stage.BEFORE, WRITES, (
+        ("unknown-refusal-text", "F08", "400 with a text and an error type never seen before; nothing happens."),
+        ("lost-timeout", "F01 F04", "408 and the request was never taken."),
+    )),
+    (Stage.BEFORE, "orders.create", (
+        ("definite-reject", "F07 F50", "400 MarginException; nothing happens."),
+        ("closed-market-reject", "F07 F49", "400 OrderException: the market is closed; nothing happens."),
+        ("address-refused", "F51", "403: the address is not registered; nothing happens.", NAMED),
+        ("late-accept", "F12", "504 at once; the order is held inside the broker and accepted seconds later.", 6.0),
+    )),
+    (Stage.BEFORE, "orders.cancel", (
+        ("cancel-unknown", "F17", "The cancel is refused as if the order did not exist, while it works."),
+    )),
+    (Stage.AFTER, REST, (
+        ("accept-then-reset", "F02 F62", "Carried out, then the connection is reset instead of an answer."),
+        ("accept-then-close", "F02 F16", "Carried out, then the connection is closed without a byte."),
+        ("accept-then-hang", "F02 F18 F63", "Carried out and never answered."),
+        ("accept-then-5xx", "F03 F17 F18", "Carried out, then 500, 502, 503 or 504 with a page of HTML."),
+        ("half-json", "F05", "Carried out; 200 with the first half of the JSON."),
+        ("html", "F05 F47", "Carried out; 200 with a page of HTML."),
+        ("empty-body", "F05", "Carried out; 200 without a body."),
+        ("wrong-type", "F05", "Carried out; 200 with an envelope whose data is a number."),
+        ("wrong-charset", "F05", "Carried out; 200 with the JSON in UTF-16."),
+        ("deep-json", "F05 F104", "Carried out; 200 with a hundred thousand nested arrays."),
+        ("reset-at-byte", "F62", "Carried out; the connection is reset after the first bytes of the answer."),
+        ("slow-bytes", "F64", "Carried out; the answer arrives one byte at a time.", 8.0),
+        ("slow-reply", "F10 F64", "Carried out; the answer comes up to five seconds late.", 5.0),
+    )),
+    (Stage.AFTER, WRITES, (
+        ("408-after-accept", "F04 F17", "Carried out, then 408."),
+        ("429-after-accept", "F04", "Carried out, then 429, as a proxy would say it.", NAMED),
+        ("error-200", "F05", "Carried out, then 200 with an envelope of status error."),
+        ("wrong-order-id", "F06", "Carried out; the answer names another order."),
+        ("accept-then-unknown-text", "F15 F08", "Carried out, then 400 with an error type never seen before."),
+    )),
+    (Stage.AFTER, "orders.create", (
+        ("fill-before-reply", "F11", "The answer is held back until the order has ended.", 3.0),
+        ("refuse-then-fill", "F28", "Accepted and live, while the answer refuses it for good.", NAMED),
+    )),
+    (Stage.LIE, "orders.list", (
+        ("empty-orders", "F39 F44", "The list of orders is empty."),
+        ("stale-orders", "F40", "The list of orders of the query before."),
+        ("truncated-list", "F40", "The newest half of the orders is missing."),
+        ("shuffled-list", "F40", "The orders come in reverse order."),
+        ("text-numbers", "F33", "Quantities and prices are strings."),
+        ("rewritten-order", "F14", "Market orders are listed as limit orders with a price."),
+    )),
+    (Stage.LIE, "trades", (
+        ("empty-trades", "F31 F39", "The list of fills is empty."),
+        ("lagging-trades", "F31", "The newest fill is missing."),
+        ("duplicate-trades", "F20", "Every fill is listed twice with its id."),
+        ("changed-trade", "F21", "The newest fill is listed at another price.", NAMED),
+        ("twin-trade", "F22", "The newest fill is listed a second time under another id.", NAMED),
+    )),
+    (Stage.LIE, "positions", (
+        ("empty-positions", "F39", "The account looks flat."),
+        ("stale-positions", "F38", "The positions of the query before."),
+    )),
+    (Stage.LIE, "margins", (("zero-cash", "F50", "The account looks empty."),)),
+    (Stage.LIE, "quotes", (
+        ("zero-rest-quotes", "F55", "Last prices over REST are 0."),
+        ("missing-quotes", "F52", "Half of the instruments asked for are missing."),
+    )),
+    (Stage.LIE, "history", (
+        ("missing-candles", "F57", "Every third candle is missing."),
+        ("duplicate-candles", "F57", "Every candle comes twice."),
+        ("no-candles", "F57", "There are no candles."),
+    )),
+    (Stage.BEFORE, REST, (
+        ("token-death", "F41 F42", "The access token is dead for a while: 403, streams are closed.", 5.0, NAMED),
+    )),
+    (Stage.CONNECT, "ticker.connect", (
+        ("connect-503", "F67", "The stream is refused with 503."),
+        ("connect-429", "F45 F60", "The stream is refused with 429."),
+        ("accept-then-drop", "F67", "The stream is accepted and closed at once."),
+        ("connect-hang", "F63", "The handshake of the stream is never answered.", 15.0),
+        ("deaf-connection", "F59", "The stream is accepted and only ever sends heartbeats.", 8.0),
+        ("replay-orders", "F26", "After the handshake the last orders are told once more."),
+    )),
+    (Stage.FRAME, "ticker.frame", (
+        ("half-open", "F63", "Nothing more is sent for a while, and nothing is closed.", 12.0),
+        ("heartbeat-only", "F52", "Heartbeats go on, quotes are withheld.", 6.0),
+        ("mute-instrument", "F59 F60", "One instrument is withheld.", 8.0),
+        ("frozen-quote", "F53", "One instrument repeats its price with new stamps.", 8.0),
+        ("zero-quote", "F55", "One quote says 0."),
+        ("negative-quote", "F55", "One quote is below 0."),
+        ("tenfold-quote", "F55", "One quote is ten times the price."),
+        ("hundredth-quote", "F55", "One quote is a hundredth of the price, as if rupees were paise."),
+        ("crossed-quote", "F55", "The best bid of one quote stands above the best ask."),
+        ("wrong-token", "F55", "One quote carries the token of another instrument."),
+        ("epoch-stamps", "F56", "The stamps of a frame say 1970."),
+        ("backward-stamps", "F56", "The stamps of a frame are an hour old."),
+        ("future-stamps", "F56", "The stamps of a frame are an hour ahead."),
+        ("old-frame", "F54", "An earlier frame is sent once more."),
+        ("swapped-frames", "F54", "A frame overtakes the one before it."),
+        ("lost-frame", "F54", "A frame is lost."),
+        ("burst", "F58", "A frame is sent a hundred times."),
+        ("garbage-lengths", "F68", "A packet claims more bytes than the frame has."),
+        ("cut-frame", "F68", "A frame ends in the middle of a packet."),
+        ("huge-frame", "F68", "A frame of 20 MiB.", NAMED),
+        ("fragments", "F68", "A frame comes in fragments of one message."),
+        ("bad-utf8", "F68", "A text frame that is not UTF-8."),
+        ("ping-flood", "F68", "A thousand pings."),
+        ("close-1000", "F68", "The stream is closed with 1000."),
+        ("close-1001", "F68", "The stream is closed with 1001."),
+        ("close-1006", "F68 F25", "The stream is reset."),
+        ("close-1012", "F68", "The stream is closed with 1012, service restart."),
+        ("close-1013", "F68", "The stream is closed with 1013, try again later."),
+    )),
+    (Stage.ORDER_FRAME, "ticker.order", (
+        ("duplicate-order-frame", "F20", "An order update is sent twice."),
+        ("reorder-order-frames", "F23", "An order update is sent after the one that follows it."),
+        ("drop-order-frame", "F24", "An order update is lost."),
+        ("late-order-frame", "F23 F25", "An order update comes late.", 3.0),
+        ("cut-order-frame", "F05 F104", "An order update with half of its JSON."),
+        ("reset-at-order", "F25", "The stream is reset instead of an order update."),
+    )),
+    (Stage.ACCOUNT, "exchange.enter", (
+        ("accepted-then-rejected", "F09", "The broker has taken the order, the exchange rejects it."),
+        ("partial-fill-only", "F36", "The exchange cancels what is left of the order after its first moments.", 1.0),
+    )),
+    (Stage.ACCOUNT, "exchange.cancel", (
+        ("ignored-cancel", "F17", "The cancel is acknowledged and the order works on."),
+        ("fill-after-cancel", "F27", "The cancel is confirmed and the order fills afterwards.", 2.0),
+    )),
+    (Stage.ACCOUNT, "exchange.minute", (
+        ("mass-cancel", "F35 F71", "The broker cancels every working order."),
+        ("square-off", "F36", "The broker closes every position."),
+        ("manual-order", "F34", "Somebody buys one share in the broker's app."),
+        ("manual-cancel", "F34", "Somebody cancels a working order in the broker's app."),
+        ("trading-halt", "F48", "The exchange refuses every new order for a while.", 5.0),
+        ("overfill", "F29", "The newest ended order fills one more share than it asked for.", NAMED),
+    )),
+)  # fmt: skip
+
+
+def _kinds() -> Iterator[Kind]:
+    for stage, points, rows in TABLE:
+        for name, ids, does, *more in rows:
+            yield Kind(
+                name=name,
+                ids=ids,
+                stage=stage,
+                points=(points,) if isinstance(points, str) else points,
+                does=does,
+                lasts_s=next((x for x in more if isinstance(x, float)), 0.0),
+                in_swarm=NAMED not in more,
+            )
+
+
+CATALOGUE = tuple(_kinds())
+BY_NAME = {kind.name: kind for kind in CATALOGUE}

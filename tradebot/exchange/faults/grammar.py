@@ -1,0 +1,147 @@
+"""The words of `--faults`: text to rules, rules to text, and what a swarm of a seed is made of.
+
+swarm, accept-then-reset:orders.create@3, 429:books~0.1, empty-orders@t+60s-90s
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tradebot.clock import SECOND
+from tradebot.domain.message import Message
+from tradebot.errors import ConfigError
+from tradebot.exchange.faults.catalogue import BY_NAME, CATALOGUE, GROUPS, POINTS, Kind
+
+SWARM = "swarm"
+WORD = re.compile(r"(?P<name>[a-z0-9-]+)(?::(?P<where>[a-z.]+))?(?P<when>[@~].*)?")
+COUNTS = re.compile(r"@(\d{1,9})(?:(-)(\d{1,9})?)?")
+TIMES = re.compile(r"@t\+(\d{1,6}(?:\.\d{1,3})?)(s|m|h)(?:-(\d{1,6}(?:\.\d{1,3})?)(s|m|h))?")
+RATE = re.compile(r"~(\d(?:\.\d{1,6})?|\.\d{1,6})")
+UNITS = {"s": 1, "m": 60, "h": 3600}
+GRAMMAR = "NAME[:WHERE][@N | @N-M | @t+SECONDSs | ~RATE]"
+
+# Rates of a swarm by point: from, to. A stream sends sixty frames while an order is placed once.
+RATES = {
+    "orders.create": (0.08, 0.5), "orders.modify": (0.1, 0.5), "orders.cancel": (0.1, 0.6), "orders.list": (0.03, 0.3),
+    "trades": (0.03, 0.3), "positions": (0.03, 0.3), "margins": (0.03, 0.3), "quotes": (0.05, 0.5),
+    "ticker.connect": (0.1, 0.6), "ticker.frame": (0.0005, 0.01), "ticker.order": (0.05, 0.4),
+    "exchange.enter": (0.05, 0.3), "exchange.cancel": (0.1, 0.6), "exchange.minute": (0.02, 0.15),
+}  # fmt: skip
+CALM, ALL = 0.1, 0.1  # shares of the seeds without any fault and with every kind at once
+FEWEST, MOST = 3, 8
+MOST_POINTS = 3  # of one kind in a mixed run
+CROWD = 0.15  # rates are multiplied by this where every kind is at work
+
+
+class Rule(Message, frozen=True):
+    """When one kind strikes at one point: requests `first`..`last` of the point, or with a `rate`, or in a time.
+
+    `begins` and `ends` are market ns since the plan began; a rule with `begins` alone strikes once, at the first
+    occasion. A rule of a swarm waits until market time moves.
+    """
+
+    kind: Kind
+    point: str
+    first: int = 0
+    last: int = 0
+    rate: float = 0.0
+    begins: int = -1
+    ends: int = -1
+    is_swarm: bool = False
+
+    def render(self) -> str:
+        """Return the rule as the text that gives it again."""
+        text = f"{self.kind.name}:{self.point}"
+        if self.rate:
+            return f"{text}~{self.rate:g}"
+        if self.begins >= 0:
+            return f"{text}@t+{self.begins / SECOND:g}s" + (f"-{self.ends / SECOND:g}s" if self.ends >= 0 else "")
+        return text if (self.first, self.last) == (1, 0) else f"{text}@{self.first}-{self.last or ''}"
+
+
+def parse_rules(text: str, *, seed: int) -> list[Rule]:
+    """Return the rules of a comma list. Raises ConfigError with a suggestion."""
+    rules: list[Rule] = []
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        rules.extend(swarm(seed) if word == SWARM else _parse_word(word))
+    if not rules and not text.strip(" ,"):
+        raise ConfigError(f"--faults is empty; write {SWARM} or {GRAMMAR}, or list the catalogue with --faults list")
+    return rules
+
+
+def swarm(seed: int) -> Iterator[Rule]:
+    """Yield the rules that `seed` draws: usually three to eight kinds, sometimes none, sometimes all."""
+    rng = np.random.default_rng([seed, 0x5A])
+    kinds = [kind for kind in CATALOGUE if kind.in_swarm and any(p in RATES for p in kind.points)]
+    share = float(rng.random())
+    if share < CALM:
+        return
+    is_crowd = share > 1 - ALL
+    if not is_crowd:
+        count = int(rng.integers(FEWEST, MOST + 1))
+        kinds = [kinds[i] for i in sorted(rng.choice(len(kinds), size=count, replace=False))]
+    for kind in kinds:
+        points = [point for point in kind.points if point in RATES]
+        size = min(len(points), MOST_POINTS)
+        for i in sorted(rng.choice(len(points), size=size, replace=False)):
+            low, high = RATES[points[i]]
+            rate = float(np.exp(rng.uniform(np.log(low), np.log(high)))) * (CROWD if is_crowd else 1)
+            yield Rule(kind=kind, point=points[i], rate=round(rate, 6), is_swarm=True)
+
+
+def _parse_word(word: str) -> Iterator[Rule]:
+    found = WORD.fullmatch(word)
+    if found is None:
+        raise ConfigError(f"--faults: {word!r} should read {GRAMMAR}, such as accept-then-reset:orders.create@3")
+    name, where, when = found["name"], found["where"], found["when"] or ""
+    kind = BY_NAME.get(name)
+    if kind is None:
+        raise ConfigError(f"--faults: there is no fault {name!r}{_near(name, [*BY_NAME, SWARM])}; see --faults list")
+    # Read first, so that a mistake is told even where no point follows.
+    times = _when(word, when)
+    for point in _points(kind, where):
+        yield Rule(kind=kind, point=point, **times)
+
+
+def _points(kind: Kind, where: str | None) -> Iterable[str]:
+    if where is None:
+        return kind.points
+    if where not in GROUPS and where not in POINTS:
+        raise ConfigError(f"--faults: {kind.name}: there is no {where!r}{_near(where, [*POINTS, *GROUPS])}")
+    points = [point for point in GROUPS.get(where, (where,)) if point in kind.points]
+    if not points:
+        raise ConfigError(f"--faults: {kind.name} does not strike at {where}; it strikes at {', '.join(kind.points)}")
+    return points
+
+
+def _when(word: str, text: str) -> dict[str, Any]:
+    if not text:
+        return {"first": 1}
+    if found := COUNTS.fullmatch(text):
+        first = int(found[1])
+        last = int(found[3] or 0) if found[2] else first
+        if first < 1 or (found[3] and last < first):
+            raise ConfigError(f"--faults: {word!r}: occasions count from 1 and go up, such as @3 or @3-5")
+        return {"first": first, "last": last}
+    if found := TIMES.fullmatch(text):
+        begins = int(float(found[1]) * UNITS[found[2]] * SECOND)
+        ends = int(float(found[3]) * UNITS[found[4]] * SECOND) if found[3] else -1
+        if found[3] and ends <= begins:
+            raise ConfigError(f"--faults: {word!r}: the end of the time must come after its begin, such as @t+60s-90s")
+        return {"begins": begins, "ends": ends}
+    if found := RATE.fullmatch(text):
+        rate = float(found[1])
+        if not 0 < rate <= 1:
+            raise ConfigError(f"--faults: {word!r}: a rate is above 0 and at most 1, such as ~0.1")
+        return {"rate": rate}
+    raise ConfigError(f"--faults: {word!r}: {text!r} should be @3, @3-5, @t+90s, @t+60s-90s or ~0.1")
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
+    return f", did you mean {' or '.join(near)}?" if near else ""

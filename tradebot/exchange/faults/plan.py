@@ -1,0 +1,145 @@
+"""The fault plan of one run: counts occasions, decides which are struck, and tells everybody who keeps a record.
+
+It knows no sockets: a face asks `strike` at each point and does what the fault says, and so may a simulation.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.message import Message
+from tradebot.exchange.faults.catalogue import POINTS, Kind
+from tradebot.exchange.faults.grammar import Rule, parse_rules
+
+
+class Fault(Message, frozen=True):
+    """One strike: the `n`-th occasion of `point`. `draw` in [0, 1) is the fault's own chance; `lasts_s` wall seconds.
+
+    `lasts_s` ends no later than the plan does.
+    """
+
+    kind: Kind
+    point: str
+    n: int
+    draw: float
+    lasts_s: float
+
+    @property
+    def name(self) -> str:
+        return self.kind.name
+
+
+class FaultPlan:
+    """Decides for each occasion at each point. The fate of the n-th occasion of a point is a function of the seed.
+
+    `until_s`: wall seconds after market time began to move, when the last fault strikes; None for no end. A plan that
+    was not started has no time: rules of time do not strike in it, and it has no end.
+    """
+
+    def __init__(self, rules: Iterable[Rule], *, seed: int, until_s: float | None = None) -> None:
+        self.seed, self.until_s = seed, until_s
+        self.rules = tuple(rules)
+        self.strikes: Counter[str] = Counter()  # name -> times it struck
+        self.on_strike: list[Callable[[dict[str, Any]], None]] = []
+        self._at: dict[str, list[tuple[int, Rule, np.random.Generator]]] = {point: [] for point in POINTS}
+        for number, rule in enumerate(self.rules):
+            # Each rule draws from its own generator, so that what happens at one point moves nothing at another.
+            rng = np.random.default_rng([seed, crc32(f"{rule.kind.name}:{rule.point}".encode()), number])
+            self._at[rule.point].append((number, rule, rng))
+        self._seen: Counter[str] = Counter()  # point -> occasions so far
+        self._spent: set[int] = set()  # numbers of the rules that strike once and did
+        self._clock: Clock | None = None
+        self._origin = 0
+        self._began_at: int | None = None  # monotonic, once market time moves
+
+    @classmethod
+    def parse(cls, text: str, seed: int, *, until_s: float | None = None) -> FaultPlan:
+        """Return the plan of a `--faults` text. Raises ConfigError with a suggestion."""
+        return cls(parse_rules(text, seed=seed), seed=seed, until_s=until_s)
+
+    def start(self, clock: Clock) -> None:
+        """Give the plan its time; times of rules count from the market time of now."""
+        self._clock, self._origin = clock, clock.market()
+
+    @property
+    def is_over(self) -> bool:
+        """True after `until_s`: nothing strikes any more."""
+        left = self._left_s()
+        return left is not None and left <= 0
+
+    def render(self) -> list[str]:
+        """Return the rules as texts that give them again."""
+        return [rule.render() for rule in self.rules]
+
+    def strike(self, point: str, **context: Any) -> Fault | None:
+        """Count one occasion of `point` and return what strikes it, if anything does.
+
+        `context` goes into the record of the strike: the order's tag, its symbol, the route.
+        """
+        self._seen[point] += 1
+        rules = self._at[point]
+        if not rules:
+            return None
+        n, since = self._seen[point], self._since()
+        chosen = None
+        for number, rule, rng in rules:
+            wants = self._wants(number, rule, rng, n=n, since=since)
+            if wants and chosen is None:
+                chosen = number, rule, rng
+        if chosen is None or self.is_over:
+            return None
+        number, rule, rng = chosen
+        if rule.begins >= 0 and rule.ends < 0:
+            self._spent.add(number)
+        left = self._left_s()
+        lasts_s = rule.kind.lasts_s if left is None else min(rule.kind.lasts_s, left)
+        fault = Fault(kind=rule.kind, point=point, n=n, draw=float(rng.random()), lasts_s=lasts_s)
+        self._note(fault, context)
+        return fault
+
+    def _wants(self, number: int, rule: Rule, rng: np.random.Generator, *, n: int, since: int | None) -> bool:
+        if rule.rate:
+            is_hit = float(rng.random()) < rule.rate
+            return is_hit and not (rule.is_swarm and self._clock is not None and since is None)
+        if rule.begins >= 0:
+            if since is None or since < rule.begins:
+                return False
+            return number not in self._spent if rule.ends < 0 else since < rule.ends
+        return rule.first <= n and (not rule.last or n <= rule.last)
+
+    def _since(self) -> int | None:
+        # Market ns since the plan began; None while market time stands, as it does before anybody listens.
+        if self._clock is None:
+            return None
+        since = self._clock.market() - self._origin
+        if since <= 0:
+            return None
+        if self._began_at is None:
+            self._began_at = self._clock.monotonic() - int(since / self._clock.speed)
+        return since
+
+    def _left_s(self) -> float | None:
+        self._since()
+        if self.until_s is None or self._clock is None or self._began_at is None:
+            return None
+        return self.until_s - (self._clock.monotonic() - self._began_at) / SECOND
+
+    def _note(self, fault: Fault, context: dict[str, Any]) -> None:
+        self.strikes[fault.name] += 1
+        line = {
+            "name": fault.name,
+            "where": fault.point,
+            "n": fault.n,
+            "at": self._clock.market() if self._clock is not None else 0,
+            "ids": fault.kind.ids.split(),
+            "does": fault.kind.does,
+            **{name: value for name, value in context.items() if value},
+        }
+        for listener in self.on_strike:
+            listener(line)

@@ -1,0 +1,81 @@
+"""Untrue data: what a fault makes of the rows of an answer. Pure; the rows given are never changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tradebot.exchange.faults.plan import Fault
+
+PRICES = ("price", "trigger_price", "average_price")
+QUANTITIES = ("quantity", "filled_quantity", "pending_quantity", "cancelled_quantity")
+
+
+class Replies:
+    """Tells lies in the data of REST answers; remembers the answer before for those that are late."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Any] = {}  # point -> data of the query before
+
+    def tell(self, fault: Fault | None, point: str, data: Any) -> Any:
+        """Return what the client is told instead of `data`."""
+        before = self._last.get(point, [] if point == "orders.list" else data)
+        self._last[point] = data
+        return data if fault is None else _told(fault, data, before)
+
+
+def _told(fault: Fault, data: Any, before: Any) -> Any:
+    match fault.name:
+        case "empty-orders" | "empty-trades":
+            return []
+        case "empty-positions":
+            return {"net": [], "day": []}
+        case "stale-orders" | "stale-positions":
+            return before
+        case "truncated-list":
+            return data[: len(data) // 2]
+        case "shuffled-list":
+            return data[::-1]
+        case "text-numbers":
+            return [row | {name: str(row[name]) for name in (*PRICES, *QUANTITIES)} for row in data]
+        case "rewritten-order":
+            return [_rewritten(row) for row in data]
+        case "lagging-trades":
+            return data[:-1]
+        case "duplicate-trades":
+            return [row for row in data for _ in range(2)]
+        case "changed-trade":
+            return data and [*data[:-1], data[-1] | {"average_price": round(data[-1]["average_price"] * 1.01, 2)}]
+        case "twin-trade":
+            return data and [*data, data[-1] | {"trade_id": f"9{data[-1]['trade_id']}"}]
+        case "zero-cash":
+            return _without_cash(data)
+        case "zero-rest-quotes":
+            return {key: row | {"last_price": 0} for key, row in data.items()}
+        case "missing-quotes":
+            return {key: data[key] for key in list(data)[::2]}
+        case _:
+            return _candles(fault.name, data)
+
+
+def _rewritten(row: dict[str, Any]) -> dict[str, Any]:
+    if row["order_type"] != "MARKET":
+        return row
+    return row | {"order_type": "LIMIT", "price": row["average_price"] or 1}
+
+
+def _without_cash(data: dict[str, Any]) -> dict[str, Any]:
+    if "net" in data:
+        return data | {"net": 0}
+    return data | {"equity": data["equity"] | {"net": 0}}
+
+
+def _candles(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    rows = data["candles"]
+    match name:
+        case "missing-candles":
+            return {"candles": [row for i, row in enumerate(rows) if i % 3 != 2]}
+        case "duplicate-candles":
+            return {"candles": [row for row in rows for _ in range(2)]}
+        case "no-candles":
+            return {"candles": []}
+    raise AssertionError(f"nobody tells {name}")

@@ -1,0 +1,68 @@
+"""What a fault does to a connection itself: reset it, close it, say nothing, send it byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from http import HTTPStatus
+
+from aiohttp import web
+
+from tradebot.clock import Clock
+
+LONGEST_SILENCE_S = 60.0
+LOOK_S = 0.05
+READ_S = 0.02  # the client reads what was sent before the reset overtakes it
+LINGER_OFF = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: a close sends RST, not FIN
+
+
+def reset(transport: asyncio.BaseTransport | None) -> None:
+    """End a connection by RST."""
+    if not isinstance(transport, asyncio.WriteTransport) or transport.is_closing():
+        return
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_OFF)
+    transport.abort()
+
+
+async def stay_silent(request: web.Request, clock: Clock, *, longest_s: float = LONGEST_SILENCE_S) -> None:
+    """Say nothing until the client goes away; after `longest_s` wall seconds the connection is reset."""
+    until = clock.monotonic() + int(longest_s * 1e9)
+    while clock.monotonic() < until:
+        if request.transport is None or request.transport.is_closing():
+            return
+        await clock.sleep(LOOK_S)
+    reset(request.transport)
+
+
+def raw(response: web.Response) -> bytes:
+    """Return the bytes of a response as they would travel on a connection that closes behind it."""
+    body = response.body if isinstance(response.body, bytes) else b""
+    head = (
+        f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}\r\n"
+        f"Content-Type: {response.content_type}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def send_part(request: web.Request, content: bytes, clock: Clock) -> None:
+    """Send `content` and reset the connection behind it."""
+    if isinstance(request.transport, asyncio.WriteTransport) and not request.transport.is_closing():
+        request.transport.write(content)
+        await clock.sleep(READ_S)
+    reset(request.transport)
+
+
+async def send_slowly(request: web.Request, content: bytes, clock: Clock, *, within_s: float) -> None:
+    """Send `content` one byte at a time over `within_s` wall seconds and close the connection behind it."""
+    # A socket that gathers small writes would hide what this is for.
+    if request.transport is not None and not request.transport.is_closing():
+        request.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for i in range(len(content)):
+        transport = request.transport
+        if not isinstance(transport, asyncio.WriteTransport) or transport.is_closing():
+            return
+        transport.write(content[i : i + 1])
+        await clock.sleep(within_s / len(content))
+    if request.transport is not None:
+        request.transport.close()

@@ -1,0 +1,76 @@
+"""Exits that are wanted until their symbol is flat: sent, sent again when they end short, paused when refused."""
+
+from __future__ import annotations
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Universe
+from tradebot.domain.messages import Signal
+from tradebot.domain.order import Order, OrderState, Purpose
+from tradebot.stages.blotter import Blotter
+from tradebot.stages.conditions import Conditions
+from tradebot.stages.ordering import Ordering
+from tradebot.stages.protection import Protection
+
+LONGEST_PAUSE = 32 * SECOND  # between two exits that the venue refuses
+
+
+class Exits:
+    """What must become flat and why. A wish stands until the position is gone, whatever becomes of its orders."""
+
+    def __init__(
+        self, *, universe: Universe, blotter: Blotter, conditions: Conditions, ordering: Ordering,
+        protection: Protection,
+    ) -> None:  # fmt: skip
+        self._universe, self._blotter, self._conditions = universe, blotter, conditions
+        self._ordering, self._protection = ordering, protection
+        self._wanted: dict[str, tuple[Purpose, str]] = {}  # symbol -> why it must become flat
+        self._refused: dict[str, tuple[int, int]] = {}  # symbol -> (refusals in a row, mono before which none is sent)
+
+    def __contains__(self, symbol: str) -> bool:
+        return symbol in self._wanted
+
+    def want(
+        self, symbol: str, purpose: Purpose, reason: str, *, quoted_at: int, signal: Signal | None = None
+    ) -> None:  # fmt: skip
+        """Close `symbol`, now and until it is flat; the first reason stands."""
+        self._wanted.setdefault(symbol, (purpose, reason))
+        self._send(symbol, quoted_at, signal)
+
+    def step(self, mono: int) -> None:
+        """Send what is wanted and has no order working."""
+        for symbol in list(self._wanted):
+            self._send(symbol, mono, None)
+
+    def ended(self, order: Order) -> None:
+        """An exit ended: if its symbol is not flat the wish stands, also when the venue ended it or we restarted."""
+        symbol = order.symbol
+        if self._blotter.position(symbol).is_flat:
+            return
+        self._wanted.setdefault(symbol, (order.request.purpose, order.request.reason))
+        if order.state in (OrderState.REJECTED, OrderState.ABSENT):
+            times = self._refused.get(symbol, (0, 0))[0]
+            pause = min(SECOND << times, LONGEST_PAUSE)
+            self._refused[symbol] = min(times + 1, 10), self._conditions.mono + pause
+
+    def filled(self, order: Order) -> None:
+        """A fill was booked: guard what is open now, forget the wish when nothing is."""
+        symbol = order.symbol
+        self._refused.pop(symbol, None)
+        if symbol not in self._universe:
+            return
+        id_ = self._universe.id(symbol)
+        if self._blotter.position(symbol).is_flat:
+            self._protection.clear(id_)
+            self._wanted.pop(symbol, None)
+        elif not order.request.purpose.is_exit:
+            self._protection.set(id_, order.request)
+
+    def _send(self, symbol: str, quoted_at: int, signal: Signal | None) -> None:
+        if self._blotter.position(symbol).is_flat:
+            self._wanted.pop(symbol, None)
+            self._protection.clear(self._universe.id(symbol))
+            return
+        if self._conditions.mono < self._refused.get(symbol, (0, 0))[1]:
+            return
+        purpose, reason = self._wanted[symbol]
+        self._ordering.exit(symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal)

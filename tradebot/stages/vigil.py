@@ -1,0 +1,71 @@
+"""The vigil: what an order's facts mean beyond the order. Incidents, halts of a scope, cancels that were waiting.
+
+The desk shows it every fact with the order before and after; it answers through the desk's own means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tradebot.clock import SECOND
+from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderState, Origin, Wish
+from tradebot.domain.order_states import AT_VENUE, GONE
+
+LATE = 5 * SECOND  # a fill this long after the end of its order is no longer the wire's delay
+SEEN = (OrderEvent.SEEN_ACKED, OrderEvent.SEEN_OPEN, OrderEvent.SEEN_FILLED, OrderEvent.SEEN_CANCELED,
+        OrderEvent.SEEN_EXPIRED)  # fmt: skip
+NEVER_SENT = (OrderState.DENIED, OrderState.INTENT)
+
+
+class Finding(NamedTuple):
+    """Something that must not happen did; `scope` is what may open nothing until a person resumes, "" for none."""
+
+    text: str
+    scope: str = ""
+
+
+def findings(before: Order | None, fact: OrderFact, after: Order) -> list[Finding]:
+    """Return what a person must know of one fact."""
+    if before is None or after.origin is Origin.EXTERNAL:
+        return []
+    name, symbol = after.order_id, f"symbol:{after.symbol}"
+    strategy = f"strategy:{after.request.strategy}" if after.request.strategy else symbol
+    found: list[Finding] = []
+    if before.state in GONE and after.is_live:
+        found.append(Finding(f"{name} was {before.state} and lives at the venue", strategy))
+    elif fact.event is OrderEvent.EXECUTED and before.state.is_terminal and after.filled != before.filled:
+        text = f"{name} was {before.state} and filled {after.filled - before.filled:f} more"
+        if before.state not in (OrderState.CANCELED, OrderState.EXPIRED, OrderState.FILLED):
+            found.append(Finding(text, strategy))
+        elif fact.mono - before.ended_mono > LATE and fact.execution and not fact.execution.is_inferred:
+            found.append(Finding(f"{text}, {(fact.mono - before.ended_mono) / SECOND:.1f} s after its end"))
+    if after.overfill > before.overfill:
+        found.append(Finding(f"{name} was filled {after.overfill:f} beyond its quantity {after.quantity:f}", symbol))
+    if fact.event in SEEN and before.state in NEVER_SENT:
+        found.append(Finding(f"{name} is {before.state} here and known to the venue", symbol))
+    if fact.event is OrderEvent.CHANGED and before.replace is Wish.NONE and after.quantity != before.quantity:
+        found.append(
+            Finding(f"{name} has quantity {after.quantity:f} at the venue, we sent {before.quantity:f}", symbol)
+        )
+    elif fact.event is OrderEvent.CHANGED and before.replace is Wish.NONE:
+        found.append(Finding(f"{name} has the price {after.price} at the venue, we sent {before.price}", symbol))
+    if after.quarantined - before.quarantined:
+        found.append(Finding(f"{name}: {fact.reason}", symbol))
+    if fact.event is OrderEvent.REVERSED and fact.execution is not None and not fact.execution.is_inferred:
+        found.append(Finding(f"{name}: a fill was taken back: {fact.reason}"))
+    if fact.event is OrderEvent.DAY_ENDED:
+        found.append(Finding(f"{name} still stands as {before.state} after the day, the venue does not say", symbol))
+    if fact.event is OrderEvent.NOT_FOUND and after.state is OrderState.ABSENT and after.is_presumed:
+        found.append(Finding(f"{name} is taken for never accepted: {fact.reason}"))
+    return found
+
+
+def waiting_cancel(after: Order, *, revived: bool, cancel: Callable[[Order, str], None]) -> None:
+    """Call `cancel` for an order whose cancel waited for its outcome, or that came back from the dead."""
+    if not after.venue_order_id or after.state not in (*AT_VENUE, OrderState.UNKNOWN):
+        return
+    if after.cancel is Wish.SENDING:
+        cancel(after, "asked before it had an outcome")
+    elif revived and after.cancel is Wish.NONE and after.origin is not Origin.EXTERNAL:
+        cancel(after, "it was taken for gone")
