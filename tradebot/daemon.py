@@ -190,6 +190,7 @@ class Daemon:
             halted="",
             opens_at=self._opens_at,
             halts=halts,
+            flattened=self._recovery.flattened,
         )
         for fact in books.undone:
             self._journal.append("order", fact, at=fact.at)

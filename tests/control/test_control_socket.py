@@ -154,9 +154,9 @@ async def test_a_bug_behind_a_request_ends_with_that_request(tmp_path: Path) -> 
 async def test_a_request_that_takes_too_long_is_answered_and_a_silent_one_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "REQUEST_S", 0.05)
     monkeypatch.setattr(server, "CONNECTION_S", 0.2)
-    async with listening(tmp_path):
+    async with listening(tmp_path), asyncio.timeout(3):
+        monkeypatch.setattr(server, "REQUEST_S", 0.05)
         assert (await raw(tmp_path, *post(b'{"reason": "slow"}')))[0] == 504
         unfinished = post(b"{}" + b" " * 100)[0]
         assert (await raw(tmp_path, unfinished, b"{}"))[0] == 504

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tradebot.control.halt_file import HaltFile
+from tradebot.stages.gate.flow_controls import NotKilled
 
 
 def test_what_one_process_writes_another_reads_until_it_is_removed(tmp_path: Path) -> None:
@@ -59,3 +61,13 @@ def test_the_file_and_its_folder_are_synced_before_write_returns(
     monkeypatch.setattr(os, "fsync", fsync)
     HaltFile(tmp_path).write("now")
     assert synced == [f"HALT.{os.getpid()}", tmp_path.name]
+
+
+def test_the_gate_denies_exits_too_while_the_file_is_there(tmp_path: Path) -> None:
+    halt_file = HaltFile(tmp_path)
+    control = NotKilled(lambda: halt_file.reason)
+    anything: Any = None  # neither order nor view matters
+    assert control.check(anything, anything) is None
+    HaltFile(tmp_path).write("killed")
+    halt_file.look()
+    assert control.check(anything, anything) == "killed"

@@ -337,7 +337,7 @@ def work(root: Path, job: dict[str, Any], number: int) -> dict[str, Any]:
     verdicts = judge(folder / schema.FILE_NAME, against=folder / LOG, trace=folder / TRACE)
     broken = [f"{v.promise}: {v.evidence}" for v in verdicts if v.ruling is Ruling.BROKEN]
     shown = [v.promise for v in verdicts if v.ruling is Ruling.OK]
-    if not broken:
+    if not broken or bug:
         shutil.rmtree(folder)
     return {"ended": [e for e, _ in lives], "passed": [p for _, p in lives], "broken": broken, "shown": shown,
             "folder": str(folder)}  # fmt: skip

@@ -114,6 +114,17 @@ def test_bands_take_new_anchors_where_talib_does(missing):
     assert differing(plan, bars, starts, [0, 0, 100, 170, 333, 700], missing, 3) == []
 
 
+def test_a_window_without_variance_has_bands_of_no_width():
+    # 0.1 has no exact mean of three: what is left of the squares is rounding error.
+    bars, starts = history(4, 3, 200)
+    bars[60:160, :4] = np.array([0.1, 1 / 3, 123.45])
+    bars[80:160, 3] *= 1.0 + np.array([1e-9, 1e-12, 1e-15]) * np.arange(80)[:, None]
+    assert (
+        differing(Plan([*ta.BBANDS(BARS.close, 3), *ta.BBANDS(BARS.close, 7)]), bars, starts, [0, 90, 120], 0.0, 4)
+        == []
+    )
+
+
 def test_indicators_of_indicators_with_gaps_in_their_inputs_agree():
     ratio = BARS.close / (BARS.volume - lag(BARS.volume))  # infinite or NaN where the volume stands still
     roots = [
@@ -182,6 +193,11 @@ def test_few_symbols_and_parameters_off_the_track_are_left_to_the_handles():
     assert all(isinstance(states(root, 50)[-1], TaState) for root in left)
     assert all(isinstance(states(root, 2)[0], TaState) for root in functions(5, 3)[:12])
     assert set(FUNCTIONS) == {"SMA", "EMA", "MACD", "RSI", "ATR", "BBANDS", "STOCH", "ADX", "OBV"}
+
+
+def test_a_fused_step_keeps_the_sign_of_a_zero():
+    zeros = Factor(0.5).add(np.array([-0.0, 0.0, -0.0]), np.array([-0.0, -0.0, 0.0]))
+    assert np.signbit(zeros).tolist() == [True, False, False]
 
 
 finite = st.floats(-1e12, 1e12) | st.integers(-(2**53), 2**53).map(lambda n: n * 0.05) | st.sampled_from([0.0, -0.0])

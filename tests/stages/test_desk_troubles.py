@@ -166,7 +166,7 @@ def test_an_order_placed_elsewhere_stops_its_symbol_and_is_never_cancelled_by_us
     room = Room()
     other = VenueOrder(**_fields(room.venue_order(entered(Room()), VenueStatus.OPEN)) | {"tag": "", "symbol": "BBB"})  # type: ignore[arg-type]
     outputs = room.desk.apply(OrderSeen(order=other, mono=room.mono))
-    assert scopes(outputs) == ["symbol:BBB"]
+    assert (scopes(outputs), cancels(outputs)) == (["symbol:BBB"], [])
     assert cancels(room.desk.apply(Command(verb="halt", reason="by hand"))) == []
     assert cancels(room.desk.apply(Command(verb="stop"))) == []
 
@@ -198,6 +198,10 @@ def test_no_time_runs_against_an_order_in_doubt_while_the_session_is_lost() -> N
     assert state(room, request) is OrderState.UNKNOWN
     room.desk.apply(LinkUp(source="kite", mono=room.mono))
     assert events(books(room)) == [E.LINK_BACK]
+    for _ in range(3):
+        room.tick(1)
+        books(room)
+    assert state(room, request) is OrderState.UNKNOWN
     for _ in range(3):
         room.tick(31)
         books(room)
@@ -265,6 +269,11 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
         OrderFact(order_id=entry, event=E.EXECUTED, at=OPEN, mono=1,
                   execution=next(iter(room.desk.blotter.executions.values()))),
     ]  # fmt: skip
+    lapsed = OrderFact(order_id=exit_.order_id, event=E.LAPSED, at=OPEN, mono=1)
+    cut_off = Room()
+    cut_off.desk.recover([*facts, lapsed], adopted=(), halted="", opens_at=OPEN)
+    cut_off.quote("AAA", "1000")
+    assert len(submitted(cut_off.tick())) == 1
     facts.append(OrderFact(order_id=exit_.order_id, event=E.SENDING, at=OPEN, mono=1))
     facts.append(OrderFact(order_id=exit_.order_id, event=E.AMBIGUOUS, at=OPEN, mono=1))
     fresh = Room()

@@ -185,3 +185,27 @@ async def test_an_order_withdrawn_before_its_turn_lapses_and_one_already_sent_do
         await execution.put(Submit(request=request("T2")))
         await tape.until(lambda: len(tape.facts()) == 5)
     assert tape.facts()[1:] == [OrderEvent.SENDING, OrderEvent.ACCEPTED] * 2
+
+
+async def test_nothing_but_cancels_leaves_while_killed_and_trading_halts() -> None:
+    tape = Tape()
+    async with running(tape, killed=lambda: "fat finger") as execution:  # type: ignore[arg-type]
+        await execution.put(Submit(request=request()))
+        await execution.put(Cancel(order_id="T0", venue_order_id="V0", reason="test"))
+        await tape.until(lambda: "cancel V0" in tape.events and bool(tape.facts()))
+    assert not [e for e in tape.events if e.startswith(("send", "append"))]
+    assert tape.facts() == [OrderEvent.LAPSED]
+    assert Command(verb="halt", reason="fat finger") in tape.posted
+
+
+async def test_a_kill_that_comes_while_the_row_is_written_still_stops_the_request() -> None:
+    tape, killed = Tape(), [""]
+    tape.disk.clear()
+    async with running(tape, killed=lambda: killed[0]) as execution:  # type: ignore[arg-type]
+        await execution.put(Submit(request=request()))
+        await tape.until(lambda: OrderEvent.SENDING in tape.facts())
+        killed[0] = "fat finger"
+        tape.disk.set()
+        await tape.until(lambda: len(tape.facts()) == 2)
+    assert "send T1" not in tape.events
+    assert tape.facts() == [OrderEvent.SENDING, OrderEvent.NOT_SENT]

@@ -7,7 +7,8 @@ import json
 import os
 import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from tradebot.clock import SECOND, WallClock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.venues.kite.broker import KiteBroker
+from tradebot.venues.limiter import Limiter, limits
 from tradebot.venues.venue import Accepted
 
 pytestmark = pytest.mark.timeout(60)
+SPEED = 240
 SYMBOLS = "RELIANCE,TCS,INFY"
 EAGER = """
 from tradebot.domain.messages import Action
@@ -31,7 +34,9 @@ from tradebot.strategies.strategy import Intent, Strategy
 
 class Eager(Strategy):
     def decide(self, bar, now, position):
-        return Intent(action=Action.ENTER_LONG if position.is_flat else Action.EXIT_LONG)
+        if not position.is_flat:
+            return Intent(action=Action.EXIT_LONG)
+        return Intent(action=Action.ENTER_LONG, quantity=1 + now // 60_000_000_000 % 6)  # equal ones are held back
 """
 Verb = Callable[..., tuple[int, str]]
 
@@ -50,10 +55,10 @@ def tradebot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verb:
 
 
 @pytest.fixture
-def market(start: Any, tmp_path: Path) -> Callable[..., tuple[str, ...]]:
+def market(start: Any, tmp_path: Path) -> Callable[[], tuple[str, ...]]:
     """Start an exchange of its own that outlives daemons; returns the arguments of `run` for it."""
 
-    def begin(*args: str) -> tuple[str, ...]:
+    def begin() -> tuple[str, ...]:
         log, ready = tmp_path / "exchange.jsonl", tmp_path / "ready.json"
         exchange = start(
             "--symbols",
@@ -64,7 +69,8 @@ def market(start: Any, tmp_path: Path) -> Callable[..., tuple[str, ...]]:
             str(log),
             "--at",
             "2026-11-23T09:15",
-            *args,
+            "--speed",
+            str(SPEED),
             verb="exchange",
         )
         ready.write_text(exchange.process.stdout.readline())
@@ -95,7 +101,7 @@ def is_entry(line: dict[str, Any]) -> bool:
 def test_a_halt_stops_entries_survives_a_kill_and_ends_with_resume(
     start: Any, market: Any, tradebot: Verb, tmp_path: Path
 ) -> None:
-    arguments = market("--speed", "120")
+    arguments = market()
     daemon = start(*arguments)
     daemon.until(is_entry)
     assert tradebot("halt", "lunch break") == (
@@ -108,7 +114,7 @@ def test_a_halt_stops_entries_survives_a_kill_and_ends_with_resume(
     assert "lunch break" in str(daemon.event("recovered")["halted"])
     daemon.until(is_halted_entry)
     code, said = tradebot("status")
-    assert (code, "HALTED (all): lunch break" in said) == (0, True)
+    assert (code, "HALTED (halt all): lunch break" in said) == (0, True)
     assert tradebot("resume")[0] == 0
     assert json.loads(tradebot("status", "--json")[1])["halts"] == []
     daemon.until(is_entry)
@@ -121,12 +127,29 @@ def test_a_halt_stops_entries_survives_a_kill_and_ends_with_resume(
     assert_agree(tmp_path / "state/journal.sqlite3", tmp_path / "exchange.jsonl")
 
 
-async def rest(kite: dict[str, str], count: int) -> list[str]:
-    """Place limit orders far below the market, as somebody else would."""
+@asynccontextmanager
+async def somebody_else(kite: dict[str, str]) -> AsyncIterator[KiteBroker]:
     broker = KiteBroker(
-        rest=kite["rest"], api_key=kite["api_key"], access_token=kite["access_token"], clock=WallClock()
-    )
+        rest=kite["rest"], api_key=kite["api_key"], access_token=kite["access_token"], clock=WallClock(),
+        limiter=Limiter(limits(("order", 9, 1.0, 0)), WallClock()),
+    )  # fmt: skip
     try:
+        yield broker
+    finally:
+        await broker.close()
+
+
+async def buy(kite: dict[str, str]) -> None:
+    async with somebody_else(kite) as broker:
+        order = OrderRequest(
+            order_id="hand", symbol="TCS", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET, quantity=Decimal(1)
+        )
+        assert isinstance(await broker.submit(order), Accepted)
+
+
+async def rest(kite: dict[str, str], count: int) -> list[str]:
+    """Place limit orders far below the market."""
+    async with somebody_else(kite) as broker:
         (itc,) = await broker.instruments(["ITC"])
         quotes = await broker.quotes(Universe([itc]))
         price = itc.round_price(itc.price(int(quotes.last[0])) * Decimal("0.93"), up=False)
@@ -141,26 +164,24 @@ async def rest(kite: dict[str, str], count: int) -> list[str]:
             ids.append(reply.venue_order_id)
         await WallClock().sleep(1.0)  # the venue counts these and the cancels that follow in one second
         return ids
-    finally:
-        await broker.close()
 
 
 def test_kill_takes_all_orders_back_past_a_hung_daemon_and_no_daemon_trades_until_resume(
     start: Any, market: Any, tradebot: Verb, tmp_path: Path
 ) -> None:
-    arguments = market("--speed", "60")
+    arguments = market()
     ready = tmp_path / "ready.json"
     daemon = start(*arguments)
     daemon.event("ready")
-    resting = asyncio.run(rest(json.loads(ready.read_text())["kite"], 20))
     daemon.process.send_signal(signal.SIGSTOP)
+    resting = asyncio.run(rest(json.loads(ready.read_text())["kite"], 20))
     code, said = tradebot("kill", "fat finger", "--exchange", str(ready))
     assert (code, "clean: no order works at the venue; 20 worked before" in said) == (0, True), said
     rows = [json.loads(line) for line in (tmp_path / "exchange.jsonl").read_text().splitlines()]
     cancels = [row for row in rows if row["kind"] == "request" and row["method"] == "DELETE"]
     done = [row["order_id"] for row in cancels if row["status"] == 200]
     assert sorted(done) == sorted(resting)
-    assert cancels[-1]["at"] - cancels[0]["at"] < 2 * 60 * SECOND  # two seconds at this speed
+    assert cancels[-1]["at"] - cancels[0]["at"] < 2 * SPEED * SECOND  # two seconds of ours
 
     daemon.process.send_signal(signal.SIGCONT)
     assert "fat finger" in daemon.event("halted")["reason"]
@@ -191,7 +212,6 @@ def test_kill_without_a_daemon_and_with_its_own_credentials_says_what_it_cannot_
     assert (code, "nothing was cancelled" in said) == (77, True)
     assert (tmp_path / "state/HALT").exists()
     monkeypatch.setenv("TRADEBOT_KILL__ACCESS_TOKEN", kite["access_token"])
-    assert tradebot("kill")[0] == 0
     monkeypatch.setenv("TRADEBOT_KILL__REST", "http://127.0.0.1:9")
     code, said = tradebot("kill", "--within", "1")
     assert (code, "NOT CLEAN" in said) == (75, True)
@@ -200,6 +220,45 @@ def test_kill_without_a_daemon_and_with_its_own_credentials_says_what_it_cannot_
     monkeypatch.setenv("TRADEBOT_KILL__REST", kite["rest"])
     code, said = tradebot("kill")  # nowhere to write HALT: cancels all the same, and says so
     assert (code, "NOT HALTED" in said, "clean: no order works" in said) == (75, True, True)
+
+
+def closed(daemon: Any, tradebot: Verb) -> None:
+    """Read on until no position is open."""
+    while json.loads(tradebot("status", "--json")[1])["positions"]:
+        daemon.until(lambda line: line["event"] == "order_filled" and line["side"] == "SELL")
+
+
+def test_flatten_acts_once_for_each_id_and_is_finished_by_the_next_process(
+    start: Any, market: Any, tradebot: Verb, tmp_path: Path
+) -> None:
+    arguments = market()
+    daemon = start(*arguments)
+    daemon.until(lambda line: line["event"] == "order_filled")
+    code, said = tradebot("flatten", "--yes", "--id", "drill-1")
+    assert (code, "closing: " in said) == (0, True), said
+    code, said = tradebot("flatten", "--yes", "--id", "drill-1")
+    assert (code, "given before" in said) == (0, True), said
+    closed(daemon, tradebot)
+    rows = journal(tmp_path, "flatten", "order")
+    begun = next(i for i, (kind, _) in enumerate(rows) if kind == "flatten")
+    assert [kind for kind, _ in rows].count("flatten") == 1
+    intents = [body["request"] for _, body in rows[begun + 1 :] if body["event"] == "intent"]
+    symbols = [request["symbol"] for request in intents]
+    assert {request["purpose"] for request in intents} == {"flatten"}
+    assert len(symbols) == len(set(symbols)), "a position was closed by two orders"
+
+    daemon.kill()
+    daemon = start(*arguments)
+    daemon.event("ready")
+    code, said = tradebot("status")
+    assert (code, "HALTED (flatten all)" in said) == (0, True), said
+    assert "given before" in tradebot("flatten", "--yes", "--id", "drill-1")[1]
+    asyncio.run(buy(json.loads((tmp_path / "ready.json").read_text())["kite"]))  # such as a fill that came late
+    daemon.until(lambda line: line["event"] == "order_filled" and line["side"] == "SELL")
+    closed(daemon, tradebot)
+    assert tradebot("resume")[0] == 0
+    daemon.until(is_entry)
+    assert daemon.stop().code == 0
 
 
 @pytest.mark.parametrize("verb", [("status",), ("halt",), ("resume",), ("flatten", "--yes")])

@@ -81,7 +81,7 @@ class Panel:
                 f"no order may leave, not even an exit: {killed}; `tradebot flatten --lift-kill` lets exits leave",
                 status=409,
             )
-        known = id_ in getattr(self._desk, "flattened", ())
+        known = id_ in self._desk.conditions.halts.flattened
         holdings, orders = holdings_of(self._desk), orders_of(self._desk)
         await self._command(Command(verb="flatten", reason=reason, id=id_))
         if killed:

@@ -1,7 +1,9 @@
-"""Standing halts: the fold of the commands `halt`, `reduce` and `resume`, by scope; the desk and the recovery share it.
+"""Standing halts: the fold of `halt`, `reduce`, `flatten` and `resume`, by scope; the desk and the recovery share it.
 
-Both verbs let only orders pass that reduce a position, until a person resumes; `halt` also takes the entries back that
-work. Scopes are `all`, `account`, `symbol:X` and `strategy:Y`; one that is none of these holds for everything, since a
+All let only orders pass that reduce a position, until a person resumes; `halt` also takes the entries back that work,
+and `flatten` closes every position as well, those of late fills too.
+
+Scopes are `all`, `account`, `symbol:X` and `strategy:Y`; one that is none of these holds for everything, since a
 halt that cannot be read must not be a halt that is missed.
 """
 
@@ -14,24 +16,30 @@ from tradebot.domain.order import OrderRequest
 
 EVERYTHING = "all"
 NARROW = ("symbol:", "strategy:")
+STRENGTH = {"reduce": 1, "halt": 2, "flatten": 3}
 
 
 class Halts:
     """The halts in force by scope; a `resume` lifts its own scope, that of everything lifts them all."""
 
     def __init__(self, commands: Iterable[Command] = ()) -> None:
-        self._standing: dict[str, Command] = {}  # scope -> the halt or reduce that stands
+        self._standing: dict[str, Command] = {}  # scope -> the command that stands
+        self.flattened: set[str] = set()  # the id of every flatten so far
         for command in commands:
             self.apply(command)
 
     def apply(self, command: Command) -> None:
-        """Take a command; a `reduce` does not soften a halt of the same scope. Other verbs change nothing."""
+        """Take a command; one does not soften a stronger one of the same scope. Other verbs change nothing."""
         if command.verb == "resume":
             if is_wide(command.scope):
                 self._standing.clear()
             self._standing.pop(command.scope, None)
-        elif command.verb == "halt" or (command.verb == "reduce" and not self._is_halted(command.scope)):
-            self._standing[command.scope] = command
+        elif command.verb in STRENGTH:
+            if command.verb == "flatten":
+                self.flattened.add(command.id)
+            before = self._standing.get(command.scope)
+            if before is None or STRENGTH[command.verb] >= STRENGTH[before.verb]:
+                self._standing[command.scope] = command
 
     @property
     def standing(self) -> tuple[Command, ...]:
@@ -43,15 +51,17 @@ class Halts:
         """Why nothing may be opened anywhere, empty when something may."""
         return next((_reason(c) for c in self._standing.values() if is_wide(c.scope)), "")
 
+    @property
+    def flattening(self) -> str:
+        """Why every position is being closed, empty when none is."""
+        return next((_reason(c) for c in self._standing.values() if c.verb == "flatten"), "")
+
     def of(self, symbol: str, strategy: str = "") -> str:
         """Why `strategy` may open nothing in `symbol`, empty when it may."""
         return next((_reason(c) for c in self._standing.values() if _covers(c.scope, symbol, strategy)), "")
 
     def has(self, scope: str) -> bool:
         return scope in self._standing
-
-    def _is_halted(self, scope: str) -> bool:
-        return scope in self._standing and self._standing[scope].verb == "halt"
 
 
 def is_wide(scope: str) -> bool:
@@ -69,4 +79,4 @@ def _covers(scope: str, symbol: str, strategy: str) -> bool:
 
 
 def _reason(command: Command) -> str:
-    return command.reason or ("halted" if command.verb == "halt" else "reducing only")
+    return command.reason or {"halt": "halted", "flatten": "flattened"}.get(command.verb, "reducing only")

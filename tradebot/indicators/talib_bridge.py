@@ -113,6 +113,8 @@ def fill(name: str, params: Params, inputs: Sequence[Floats]) -> tuple[tuple[Flo
     """Return what `batch` returns and the update of a handle that goes on from there, None if it is too early."""
     mask = np.logical_and.reduce([np.isfinite(column) for column in inputs])
     history = [column[mask] for column in inputs]
+    if len(history[0]) <= lookback(name, params):  # some functions answer that with "bad parameter", and not always
+        return tuple(np.full(len(mask), np.nan) for _ in signature(name).outputs), None
     try:
         handle, outputs = getattr(_stream, name).open_and_fill(*history, **dict(params))
     except _talib.InsufficientHistory:

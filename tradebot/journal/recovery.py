@@ -20,7 +20,7 @@ from tradebot.journal.rows import Row, Run
 from tradebot.journal.schema import connect_reader
 
 ChargesOf = Callable[[Order, OrderFact], Decimal]  # (order before the fill, its EXECUTED fact) -> charges of that fill
-FOLDED = ("run", "order", "reconciled", "halt", "reduce", "resume", "end")
+FOLDED = ("run", "order", "reconciled", "halt", "reduce", "flatten", "resume", "end")
 
 
 def _free(order: Order, fact: OrderFact) -> Decimal:
@@ -101,6 +101,7 @@ class Recovery(NamedTuple):
     """What the last runs left: runs oldest first, books by account, the halts that still stand.
 
     `halted` is the reason of one that stands for everything, `halts` are all of them, as the commands that made them.
+    `flattened` are the ids of every flatten so far.
     `is_clean` is False when the last run was cut off; `last_at` is the market ns of the last row, 0 in a new journal.
     """
 
@@ -111,6 +112,7 @@ class Recovery(NamedTuple):
     last_at: int = 0
     rows: int = 0
     halts: tuple[Command, ...] = ()
+    flattened: frozenset[str] = frozenset()
 
     def of(self, account: str) -> Books:
         """Return the books of an account, empty ones when it is new."""
@@ -147,6 +149,7 @@ def recover(path: Path, *, at: int | None = None) -> Recovery:
         books={account: _books(fold, when) for account, fold in folds.items()},
         halted=halts.of_all,
         halts=halts.standing,
+        flattened=frozenset(halts.flattened),
         is_clean=last_kind in ("end", ""),
         last_at=last_at,
         rows=last,

@@ -6,7 +6,7 @@ The engine journals the facts it returns and hands the orders to execution.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from tradebot.clock import SECOND
@@ -122,29 +122,30 @@ class Desk:
 
     def recover(
         self, facts: Sequence[OrderFact], *, adopted: Sequence[tuple[str, Decimal, Decimal]], halted: str,
-        opens_at: int, halts: Sequence[Command] = (),
+        opens_at: int, halts: Sequence[Command] = (), flattened: Iterable[str] = (),
     ) -> None:  # fmt: skip
         """Rebuild from the journal's facts before the first message; nothing is returned and nothing is sent.
 
         The day's profit counts from `opens_at` (market ns). `halts` still stand; `halted` is the reason of one that
-        holds for everything, "" for none.
+        holds for everything, "" for none. `flattened` are ids of flatten commands that have been carried out.
         """
         for symbol, quantity, price in adopted:
             self.blotter.adopt(symbol, quantity, price)
         for fact in facts:
             if fact.at < opens_at:
                 self._base = self.blotter.realized - self.blotter.charges
+            before = self.blotter.orders.get(fact.order_id)
             order = self.blotter.record(fact)
             self._shortfalls.note(order, fact, self.conditions.mono)
             if fact.event is OrderEvent.EXECUTED:
                 self._exits.filled(order)
-        for order in self.blotter.live():
-            if order.request.purpose.is_exit:
-                self._exits.ended(order)  # it may have ended while nobody looked: what it was for is still wanted
+            elif before is not None and before.is_live and not order.is_live and order.request.purpose.is_exit:
+                self._exits.ended(order)  # what it was for is still wanted, unless a later fill made it flat
         if halted:
             self.conditions.halts.apply(Command(verb="halt", reason=halted))
         for command in halts:
             self.conditions.halts.apply(command)
+        self.conditions.halts.flattened.update(flattened)
         self._opens_at = opens_at
 
     def adopt(self, books: Books) -> list[DeskOutput]:
@@ -219,10 +220,9 @@ class Desk:
         self._emit_all(self._shortfalls.infer(at=c.now, mono=c.mono))
         if not c.halted and self.day_profit() <= -self._settings.max_daily_loss:
             self._halt(f"the day is at {self.day_profit():.2f}, max_daily_loss is {self._settings.max_daily_loss}")
-        if c.squares_off():
-            for symbol in self.holdings() if not self._is_leaving else ():
-                self._exits.want(symbol, Purpose.FLATTEN, "square-off before the close", quoted_at=tick.mono)
         if not self._is_leaving:
+            if closing := "square-off before the close" if c.squares_off() else c.halts.flattening:
+                self._exits.close_all(closing)
             self._exits.step(tick.mono)
         self._chase(tick.mono)
 
@@ -369,6 +369,11 @@ class Desk:
                 self._stop()
             case "halt":
                 self._halt(command.reason, command.scope)
+            case "flatten" if command.id in self.conditions.halts.flattened:
+                pass  # the same command again
+            case "flatten":
+                self._stand(command)
+                self._exits.close_all(command.reason)
             case "reduce" | "resume":
                 self.conditions.halts.apply(command)
                 self._out.append(command)
@@ -382,14 +387,14 @@ class Desk:
             if policy == "cancel" or (policy == "flatten" and not order.request.purpose.is_exit):
                 self._ordering.cancel(order, "the daemon is stopping")
         if policy == "flatten":
-            for symbol in self.holdings():
-                reason, mono = "the daemon is stopping", self.conditions.mono
-                self._exits.want(symbol, Purpose.FLATTEN, reason, quoted_at=mono)
+            self._exits.close_all("the daemon is stopping")
 
     def _halt(self, reason: str, scope: str = "all") -> None:
-        command = Command(verb="halt", reason=reason, scope=scope)
+        self._stand(Command(verb="halt", reason=reason, scope=scope))
+
+    def _stand(self, command: Command) -> None:
         self.conditions.halts.apply(command)
         self._out.append(command)
         for order in self.blotter.live():
-            if not order.request.purpose.is_exit and covers(scope, order.request):
+            if not order.request.purpose.is_exit and covers(command.scope, order.request):
                 self._ordering.cancel(order, "halted")

@@ -36,6 +36,12 @@ class Exits:
         self._wanted.setdefault(symbol, (purpose, reason))
         self._send(symbol, quoted_at, signal)
 
+    def close_all(self, reason: str) -> None:
+        """Close every position of the universe; another one cannot be priced here."""
+        for position in list(self._blotter.positions.values()):
+            if not position.is_flat and position.symbol in self._universe:
+                self.want(position.symbol, Purpose.FLATTEN, reason, quoted_at=self._conditions.mono)
+
     def step(self, mono: int) -> None:
         """Send what is wanted and has no order working."""
         for symbol in list(self._wanted):

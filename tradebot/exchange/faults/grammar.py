@@ -31,7 +31,9 @@ RATES = {
     "trades": (0.03, 0.3), "positions": (0.03, 0.3), "margins": (0.03, 0.3), "quotes": (0.05, 0.5),
     "ticker.connect": (0.1, 0.6), "ticker.frame": (0.0005, 0.01), "ticker.order": (0.05, 0.4),
     "exchange.enter": (0.05, 0.3), "exchange.cancel": (0.1, 0.6), "exchange.minute": (0.02, 0.15),
+    "history": (0.05, 0.4),
 }  # fmt: skip
+WARMUP = "history"  # asked before market time moves, and a run can do without it
 CALM, ALL = 0.1, 0.1  # shares of the seeds without any fault and with every kind at once
 FEWEST, MOST = 3, 8
 MOST_POINTS = 3  # of one kind in a mixed run
@@ -42,7 +44,7 @@ class Rule(Message, frozen=True):
     """When one kind strikes at one point: requests `first`..`last` of the point, or with a `rate`, or in a time.
 
     `begins` and `ends` are market ns since the plan began; a rule with `begins` alone strikes once, at the first
-    occasion. A rule of a swarm waits until market time moves.
+    occasion. One that `waits` does so until market time moves: the rules of a swarm, so that a run comes to trade.
     """
 
     kind: Kind
@@ -52,7 +54,7 @@ class Rule(Message, frozen=True):
     rate: float = 0.0
     begins: int = -1
     ends: int = -1
-    is_swarm: bool = False
+    waits: bool = False
 
     def render(self) -> str:
         """Return the rule as the text that gives it again."""
@@ -91,7 +93,7 @@ def swarm(seed: int) -> Iterator[Rule]:
         for i in sorted(rng.choice(len(points), size=size, replace=False)):
             low, high = RATES[points[i]]
             rate = float(np.exp(rng.uniform(np.log(low), np.log(high)))) * (CROWD if is_crowd else 1)
-            yield Rule(kind=kind, point=points[i], rate=round(rate, 6), is_swarm=True)
+            yield Rule(kind=kind, point=points[i], rate=round(rate, 6), waits=points[i] != WARMUP)
 
 
 def _parse_word(word: str) -> Iterator[Rule]:

@@ -106,7 +106,7 @@ class FaultPlan:
     def _wants(self, number: int, rule: Rule, rng: np.random.Generator, *, n: int, since: int | None) -> bool:
         if rule.rate:
             is_hit = float(rng.random()) < rule.rate
-            return is_hit and not (rule.is_swarm and self._clock is not None and since is None)
+            return is_hit and not (rule.waits and self._clock is not None and since is None)
         if rule.begins >= 0:
             if since is None or since < rule.begins:
                 return False

@@ -1,0 +1,40 @@
+"""A flatten is the strongest of the standing halts: nothing but a resume ends it, and each id counts once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tradebot.domain.halts import Halts
+from tradebot.domain.messages import Command
+
+
+def of(*verbs: str) -> Halts:
+    return Halts(Command(verb=verb, reason=verb, id=f"{verb}-{n}") for n, verb in enumerate(verbs))
+
+
+@pytest.mark.parametrize(
+    ("verbs", "flattening", "halted"),
+    [
+        (("flatten",), "flatten", "flatten"),
+        (("halt", "flatten"), "flatten", "flatten"),
+        (("flatten", "halt"), "flatten", "flatten"),
+        (("flatten", "reduce"), "flatten", "flatten"),
+        (("halt", "reduce"), "", "halt"),
+        (("reduce", "halt"), "", "halt"),
+        (("flatten", "resume"), "", ""),
+        (("flatten", "resume", "halt"), "", "halt"),
+    ],
+)
+def test_the_stronger_command_of_a_scope_stands(verbs: tuple[str, ...], flattening: str, halted: str) -> None:
+    halts = of(*verbs)
+    assert (halts.flattening, halts.of_all) == (flattening, halted)
+
+
+def test_the_ids_of_flattens_are_remembered_past_a_resume() -> None:
+    assert of("flatten", "resume", "flatten").flattened == {"flatten-0", "flatten-2"}
+
+
+def test_a_resume_of_one_symbol_leaves_a_flatten_standing() -> None:
+    halts = of("flatten")
+    halts.apply(Command(verb="resume", scope="symbol:TCS"))
+    assert halts.flattening == "flatten"

@@ -1,0 +1,140 @@
+"""The panel: what the operator may ask, and what is asked of the desk in which order."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tradebot.clock import ManualClock
+from tradebot.control.halt_file import HaltFile
+from tradebot.control.panel import Panel, Wrong
+from tradebot.domain.halts import Halts
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.messages import Command
+from tradebot.stages.blotter import Blotter
+from tradebot.stages.marks import Marks
+
+
+class Room:
+    """A panel over a desk of which only the halts and the books are real."""
+
+    def __init__(self, folder: Path) -> None:
+        universe = Universe([Instrument(symbol="TCS", token=1), Instrument(symbol="INFY", token=2)])
+        self.halts, self.commands = Halts(), list[Command]()
+        self.was_there: list[bool] = []  # was the HALT file there when a command came
+        self.stops: list[str] = []
+        self.halt_file, self.clock = HaltFile(folder), ManualClock(1)
+        blotter = Blotter(lambda order, fact: Decimal(0))
+        desk: Any = SimpleNamespace(
+            conditions=SimpleNamespace(halts=self.halts), blotter=blotter, marks=Marks(universe)
+        )
+        self.panel = Panel(
+            desk=desk, universe=universe, strategies=frozenset({"ema_cross"}), clock=self.clock,
+            halt_file=self.halt_file, command=self.command, picture=dict, ask_to_stop=self.stops.append,
+        )  # fmt: skip
+
+    async def command(self, command: Command) -> None:
+        self.was_there.append(bool(self.halt_file.look()))
+        self.commands.append(command)
+        self.halts.apply(command)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path)
+
+
+@pytest.mark.parametrize("scope", ["all", "account", "symbol:TCS", "strategy:ema_cross"])
+async def test_a_halt_of_a_scope_that_exists_reaches_the_desk(room: Room, scope: str) -> None:
+    await room.panel.halt({"reason": "why", "scope": scope})
+    assert room.commands == [Command(verb="halt", reason="why", scope=scope)]
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"scope": "symbol:TCSS"}, r"no symbol 'TCSS'; did you mean TCS\?"),
+        ({"scope": "strategy:TCS"}, "no strategy 'TCS'"),
+        ({"scope": "symbol:"}, "scope must be"),
+        ({"scope": "everything"}, "scope must be"),
+        ({"scope": 7}, "scope must be"),
+        ({"scope": None}, "scope must be"),
+        ({"reason": "x" * 301}, "one line"),
+        ({"reason": "a\nb"}, "one line"),
+        ({"reason": "\x1b[2J"}, "one line"),
+        ({"reason": 1}, "one line"),
+        ({"reson": "typo"}, "unknown field 'reson'"),
+    ],
+)
+async def test_a_halt_that_cannot_be_meant_is_refused_whole(room: Room, body: dict[str, Any], sentence: str) -> None:
+    for ask in (room.panel.halt, room.panel.resume):
+        with pytest.raises(Wrong, match=sentence):
+            await ask(body)
+    assert room.commands == []
+
+
+@pytest.mark.parametrize("id_", [None, "", 7, "a b", "x" * 65, "-x", "é"])
+async def test_a_flatten_needs_a_name(room: Room, id_: object) -> None:
+    with pytest.raises(Wrong, match="needs an id"):
+        await room.panel.flatten({"id": id_})
+    assert room.commands == []
+
+
+async def test_resume_takes_the_halt_file_away_before_the_row_is_written(room: Room) -> None:
+    room.halt_file.write("killed")
+    assert await room.panel.resume({}) == {"resumed": "all", "lifted": "killed"}
+    assert room.was_there == [False]
+
+
+async def test_a_resume_of_one_symbol_does_not_end_a_kill(room: Room) -> None:
+    room.halt_file.write("killed")
+    await room.panel.resume({"scope": "symbol:TCS"})
+    assert room.halt_file.look() == "killed"
+
+
+async def test_a_flatten_after_a_kill_needs_a_word_more_and_halts_before_it_lifts(room: Room) -> None:
+    room.halt_file.write("killed")
+    with pytest.raises(Wrong, match="--lift-kill") as refused:
+        await room.panel.flatten({"id": "1"})
+    assert (refused.value.status, room.commands) == (409, [])
+    await room.panel.flatten({"id": "1", "lift_kill": True})
+    assert room.was_there == [True]
+    assert room.halt_file.look() == ""
+    assert room.halts.of_all
+
+
+async def test_the_same_flatten_again_is_known(room: Room) -> None:
+    first, second = [await room.panel.flatten({"id": "1"}) for _ in range(2)]
+    assert (first["known"], second["known"]) == (False, True)
+
+
+async def test_a_stop_is_a_stop_of_the_run(room: Room) -> None:
+    await room.panel.stop({"reason": "maintenance"})
+    assert room.stops == ["maintenance"]
+
+
+async def test_a_halt_file_that_appears_halts_the_desk_once_and_again_when_it_comes_again(room: Room) -> None:
+    looks = 0
+
+    async def each_look(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        match looks:
+            case 2:
+                room.halt_file.write("first")
+            case 5:
+                room.halt_file.remove()
+            case 7:
+                room.halt_file.write("first")
+            case 10:
+                raise asyncio.CancelledError
+
+    room.clock.on_sleep = each_look
+    with pytest.raises(asyncio.CancelledError):
+        await room.panel.watch()
+    assert room.commands == [Command(verb="halt", reason="first")] * 2
