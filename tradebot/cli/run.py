@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-
 FAULTY_SHARE = 0.6
 FAULTY_FOR = "5m"  # of a rehearsal without an end
 
@@ -33,7 +32,7 @@ FAULTY_FOR = "5m"  # of a rehearsal without an end
     "--exchange-log", type=click.Path(dir_okay=False, path_type=Path), help="Where the embedded exchange logs."
 )
 @click.option("--rehearse", type=click.IntRange(min=0), metavar="SEED",
-              help="Rehearse a bad day: the embedded exchange misbehaves as SEED says, and heals before the end.")  # fmt: skip
+              help="Rehearse a bad day: the embedded exchange misbehaves as SEED says, then heals.")  # fmt: skip
 @click.option("--faults", help='Faults of the embedded exchange: "swarm", "429:books~0.1", or "list" to see them.')
 @click.option("--faults-until", help="No fault strikes after this long, such as 60s.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))

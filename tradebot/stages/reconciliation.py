@@ -26,7 +26,8 @@ class Reconciliation:
 
     def __init__(
         self, *, broker: Broker, clock: Clock, post: Callable[[Books | Executed | Command], None],
-        has_live: Callable[[], bool], on_failure: Callable[[str], None], live_every_s: float = 5.0, idle_every_s: float = 30.0,
+        has_live: Callable[[], bool], on_failure: Callable[[str], None], live_every_s: float = 5.0,
+        idle_every_s: float = 30.0,
     ) -> None:  # fmt: skip
         self._broker, self._clock, self._post, self._has_live = broker, clock, post, has_live
         self._on_failure = on_failure

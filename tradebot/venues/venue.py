@@ -63,7 +63,7 @@ class Feed(Protocol):
     """Streams quotes of the subscribed instruments; one task runs `run` until it is cancelled."""
 
     async def run(self, on_market: Callable[[MarketMessage], None], on_order: Callable[[VenueOrder], None]) -> None:
-        """Connect, subscribe, deliver, reconnect for ever. Raises AccessDenied when the venue refuses the credentials."""
+        """Connect, subscribe, deliver, reconnect for ever. Raises AccessDenied when the venue refuses us."""
         ...
 
 
