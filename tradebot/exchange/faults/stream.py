@@ -192,8 +192,8 @@ class StreamFaults:
             size = bytes([n])
         else:
             size = b"\x7e" + n.to_bytes(2, "big") if n < 2**16 else b"\x7f" + n.to_bytes(8, "big")
-        if isinstance(self._transport, asyncio.WriteTransport) and not self._transport.is_closing():
-            self._transport.write(bytes([first]) + size + payload)
+        if self._transport is not None and not self._transport.is_closing():
+            cast(asyncio.WriteTransport, self._transport).write(bytes([first]) + size + payload)
 
     async def _out(self, frame: Frame) -> None:
         if isinstance(frame, str):

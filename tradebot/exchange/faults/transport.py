@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from http import HTTPStatus
+from typing import cast
 
 from aiohttp import web
 
@@ -19,10 +20,10 @@ LINGER_OFF = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: a close sends RST, not
 
 def reset(transport: asyncio.BaseTransport | None) -> None:
     """End a connection by RST."""
-    if not isinstance(transport, asyncio.WriteTransport) or transport.is_closing():
+    if transport is None or transport.is_closing():
         return
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_OFF)
-    transport.abort()
+    cast(asyncio.WriteTransport, transport).abort()  # uvloop's transports are not asyncio's classes
 
 
 async def stay_silent(request: web.Request, clock: Clock, *, longest_s: float = LONGEST_SILENCE_S) -> None:
@@ -47,8 +48,8 @@ def raw(response: web.Response) -> bytes:
 
 async def send_part(request: web.Request, content: bytes, clock: Clock) -> None:
     """Send `content` and reset the connection behind it."""
-    if isinstance(request.transport, asyncio.WriteTransport) and not request.transport.is_closing():
-        request.transport.write(content)
+    if request.transport is not None and not request.transport.is_closing():
+        cast(asyncio.WriteTransport, request.transport).write(content)
         await clock.sleep(READ_S)
     reset(request.transport)
 
@@ -60,9 +61,9 @@ async def send_slowly(request: web.Request, content: bytes, clock: Clock, *, wit
         request.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for i in range(len(content)):
         transport = request.transport
-        if not isinstance(transport, asyncio.WriteTransport) or transport.is_closing():
+        if transport is None or transport.is_closing():
             return
-        transport.write(content[i : i + 1])
+        cast(asyncio.WriteTransport, transport).write(content[i : i + 1])
         await clock.sleep(within_s / len(content))
     if request.transport is not None:
         request.transport.close()
