@@ -2,19 +2,16 @@
 
 import asyncio
 from decimal import Decimal
-from time import perf_counter_ns
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from market_by_hand import CLOSES_AT, OPENS_AT, HandSource, Market, row, ticket
+from market_by_hand import CLOSES_AT, OPENS_AT, Market, row, ticket
 
-from tradebot.clock import SECOND, ManualClock
-from tradebot.domain.instrument import Instrument, Universe
+from tradebot.clock import SECOND
 from tradebot.domain.order import OrderKind, Validity
 from tradebot.exchange.event_log import EventLog
-from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.latency import INSTANT, Latency
+from tradebot.exchange.latency import Latency
 from tradebot.exchange.ticket import Refusal
 
 D = Decimal
@@ -435,18 +432,3 @@ def test_the_same_seed_and_calls_write_the_same_log(actions, tmp_path_factory):
         with EventLog(folder / name) as log:
             play(actions, log).exchange.end("done")
     assert (folder / "first").read_bytes() == (folder / "second").read_bytes()
-
-
-def test_a_step_of_three_thousand_rows_without_orders_takes_under_two_milliseconds():
-    universe = Universe([Instrument(symbol=f"S{i}") for i in range(3_000)])
-    rows = [row(i, last=100) for i in range(3_000)]
-    source = HandSource(universe=universe, opening=rows)
-    exchange = Exchange(source, ManualClock(OPENS_AT), seed=1, cash=D(1), latency=INSTANT, log=None)
-    took = []
-    for second in range(1, 11):
-        at = OPENS_AT + second * SECOND
-        source.show(at, *rows)
-        begun = perf_counter_ns()
-        exchange.step(at)
-        took.append(perf_counter_ns() - begun)
-    assert min(took) < 2_000_000, f"the fastest took {min(took)} ns"

