@@ -24,6 +24,7 @@ from tradebot.daemon import Daemon
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.ground import open_ground
+from tradebot.journal.hand import Hand
 from tradebot.journal.recovery import recover
 from tradebot.journal.rows import End
 from tradebot.journal.schema import FILE_NAME
@@ -49,13 +50,18 @@ class Options(NamedTuple):
     faults: FaultPlan | None = None
 
 
-async def run(config: Config, options: Options, *, tell: Tell, notifier: Notifier) -> dict[str, Any]:
+async def run(
+    config: Config, options: Options, *, tell: Tell, notifier: Notifier, wall: Clock | None = None,
+    hand: Hand | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Trade as the config says until a signal, `app.stop_after` or the end of the prices; returns the summary.
+
+    `wall` is this machine's time and `hand` drives the journal: what a simulation brings along.
 
     Raises a TradebotError, with one sentence, for whatever keeps it from starting or going on; what a task raised
     comes in its ExceptionGroup.
     """
-    stop, reasons = asyncio.Event(), list[str]()
+    stop, reasons, wall = asyncio.Event(), list[str](), wall or WallClock()
 
     def ask_to_stop(reason: str) -> None:
         if reason == "SIGINT" and "SIGINT" in reasons:
@@ -77,17 +83,18 @@ async def run(config: Config, options: Options, *, tell: Tell, notifier: Notifie
         runs=len(recovery.runs),
     )
     async with AsyncExitStack() as stack:
-        if (outbox := _outbox(config, tell)) is not None:
+        if (outbox := _outbox(config, tell, wall)) is not None:
             stack.push_async_callback(outbox.finish)  # after the journal is closed, so that its last row is fed too
         narrator = Narrator(tell)
         journal = await stack.enter_async_context(
             Journal(
                 state_dir,
                 run=options.run_id,
-                clock=WallClock(),
+                clock=wall,
                 on_durable=narrator.on_durable,
                 durable_within_s=None,
                 min_free_mb=config.journal.min_free_mb,
+                hand=hand,
             )
         )
         opening = open_ground(
@@ -98,6 +105,7 @@ async def run(config: Config, options: Options, *, tell: Tell, notifier: Notifie
             on_end=ask_to_stop,
             tell=tell,
             faults=options.faults,
+            wall=wall,
         )
         ground = await stack.enter_async_context(opening)
         daemon = Daemon(
@@ -123,8 +131,8 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
     return not working.cancelled()
 
 
-def _outbox(config: Config, tell: Tell) -> Outbox | None:
-    section, clock = config.store, WallClock()
+def _outbox(config: Config, tell: Tell, clock: Clock) -> Outbox | None:
+    section = config.store
     if not section.enabled:
         return None
     deadlines = Deadlines(section.acquire_within_s, section.query_within_s, section.close_within_s)

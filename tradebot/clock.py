@@ -62,26 +62,49 @@ class WallClock:
         await asyncio.sleep(seconds)
 
 
-class MarketClock(WallClock):
-    """Real wall time with a market time that started at `origin` and runs `speed` times as fast.
+class LoopClock:
+    """The time of an event loop; for a loop whose time is not the machine's. Wall time was `origin` when it was 0."""
+
+    speed = 1.0
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, origin: int) -> None:
+        self._time, self._origin = loop.time, origin
+
+    def wall(self) -> int:
+        return self._origin + self.monotonic()
+
+    def monotonic(self) -> int:
+        return round(self._time() * SECOND)
+
+    def market(self) -> int:
+        return self.wall()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class MarketClock:
+    """The time of `wall` with a market time that started at `origin` and runs `speed` times as fast.
 
     `anchor` is the monotonic instant at which market time was `origin`; monotonic, so that a step of the wall clock
     moves no bar. With None the market stands at `origin` until `release`.
     """
 
-    def __init__(self, *, origin: int, anchor: int | None, speed: float) -> None:
+    def __init__(self, *, origin: int, anchor: int | None, speed: float, wall: Clock | None = None) -> None:
         assert speed > 0, f"speed must be positive, was {speed}"
         self.origin, self.anchor, self.speed = origin, anchor, speed
+        self._clock = wall or WallClock()
+        self.wall, self.monotonic, self.sleep = self._clock.wall, self._clock.monotonic, self._clock.sleep
 
     def release(self) -> None:
         """Let market time run from now; does nothing if it runs already."""
         if self.anchor is None:
-            self.anchor = time.monotonic_ns()
+            self.anchor = self.monotonic()
 
     def market(self) -> int:
         if self.anchor is None:
             return self.origin
-        return self.origin + int((time.monotonic_ns() - self.anchor) * self.speed)
+        return self.origin + int((self.monotonic() - self.anchor) * self.speed)
 
 
 class ManualClock:

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from datetime import date, time
 from pathlib import Path
 
-from tradebot.clock import SECOND, MarketClock, WallClock
+from tradebot.clock import SECOND, Clock, MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.domain.instrument import Universe
 from tradebot.errors import DataError
 from tradebot.exchange.event_log import EventLog
-from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.exchange import POLL_S, Exchange
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.exchange.latency import Latency
 from tradebot.exchange.prices.recordings import recording
@@ -39,27 +39,30 @@ async def embedded(
     on_end: Callable[[str], None],
     faults: FaultPlan | None = None,
     tell: Tell | None = None,
+    wall: Clock | None = None,
+    poll_s: float = POLL_S,
 ) -> AsyncIterator[tuple[Addresses, MarketClock]]:
     """Open the exchange of `config.exchange` for `symbols`; its time stands until the clock is released.
 
     `seen_until` is the market ns that earlier runs reached: the same day goes on from there while enough of it is left,
     else the next trading day begins. The account lives in `log` and survives a restart. `on_end` is told when the
-    prices are over. `faults` are committed, and `tell` says each as it strikes.
+    prices are over. `faults` are committed, and `tell` says each as it strikes. `wall` is this machine's time; the
+    exchange looks at it every `poll_s`.
     """
-    settings = config.exchange
+    settings, wall = config.exchange, wall or WallClock()
     calendar = TradingCalendar()
     if settings.prices == "recorded":
         day = date.fromisoformat(settings.day) if settings.day else None
         source: PriceSource = recording(Path(settings.path), symbols=symbols, day=day)
         begin = max(moment(day_of(source.opens_at), _time(settings.starts_at)), source.opens_at)
     else:
-        source, begin = _synthetic(config, calendar, universe_for(symbols), seen_until)
-    clock = MarketClock(origin=begin, anchor=None, speed=settings.speed)
+        source, begin = _synthetic(config, calendar, universe_for(symbols), seen_until, wall)
+    clock = MarketClock(origin=begin, anchor=None, speed=settings.speed, wall=wall)
     events = EventLog(log)
     delay = settings.latency_ms / 1000 / 2
 
     async def trade(exchange: Exchange) -> None:
-        await exchange.run()
+        await exchange.run(poll_s=poll_s)
         await clock.sleep(SETTLE_S)
         on_end("the exchange's prices are over")
 
@@ -97,10 +100,10 @@ async def _tell_faults(plan: FaultPlan | None, clock: MarketClock, tell: Tell | 
 
 
 def _synthetic(
-    config: Config, calendar: TradingCalendar, universe: Universe, seen_until: int
+    config: Config, calendar: TradingCalendar, universe: Universe, seen_until: int, wall: Clock
 ) -> tuple[SyntheticPrices, int]:
     settings = config.exchange
-    day, starts_at = _day(config, calendar, seen_until)
+    day, starts_at = _day(config, calendar, seen_until, wall)
     session = calendar.session(day)
     if session is None:
         raise DataError(f"exchange.day {day} is not a trading day; the next one is {calendar.next_trading_day(day)}")
@@ -110,7 +113,7 @@ def _synthetic(
     return source, max(starts_at or moment(day, _time(settings.starts_at)), session.opens_at)
 
 
-def _day(config: Config, calendar: TradingCalendar, seen_until: int) -> tuple[date, int]:
+def _day(config: Config, calendar: TradingCalendar, seen_until: int, wall: Clock) -> tuple[date, int]:
     if seen_until:
         day = day_of(seen_until)
         session = calendar.session(day)
@@ -119,7 +122,7 @@ def _day(config: Config, calendar: TradingCalendar, seen_until: int) -> tuple[da
         return calendar.next_trading_day(day), 0
     if config.exchange.day:
         return date.fromisoformat(config.exchange.day), 0
-    today = day_of(WallClock().wall())
+    today = day_of(wall.wall())
     return today if calendar.is_trading_day(today) else calendar.previous_trading_day(today), 0
 
 

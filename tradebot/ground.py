@@ -34,31 +34,38 @@ class Ground(NamedTuple):
 @asynccontextmanager
 async def open_ground(
     config: Config, *, exchange: dict[str, Any] | None, exchange_log: Path | None, seen_until: int,
-    on_end: Callable[[str], None], tell: Tell, faults: FaultPlan | None = None,
+    on_end: Callable[[str], None], tell: Tell, faults: FaultPlan | None = None, wall: Clock | None = None,
 ) -> AsyncIterator[Ground]:  # fmt: skip
     """Open the venue for one run and close it at the end; `exchange` holds the addresses of one that runs already.
 
-    `seen_until`, `exchange_log`, `on_end` and `faults` concern the embedded exchange, see `embedded`. Raises
-    VenueUnavailable, AccessDenied, DataError or ConfigError.
+    `seen_until`, `exchange_log`, `on_end` and `faults` concern the embedded exchange, see `embedded`. `wall` is this
+    machine's time. Raises VenueUnavailable, AccessDenied, DataError or ConfigError.
     """
-    symbols = config.app.symbols
+    symbols, wall = config.app.symbols, wall or WallClock()
     async with AsyncExitStack() as stack:
         clock: Clock
         if exchange is not None:
             name, address = "exchange", exchange["kite"]
             time_ = exchange["clock"]
-            clock = MarketClock(origin=time_["market"], anchor=time_["monotonic"], speed=time_["speed"])
+            clock = MarketClock(origin=time_["market"], anchor=time_["monotonic"], speed=time_["speed"], wall=wall)
         elif config.venue.name == "embedded":
             name, log = "embedded", exchange_log or config.app.state_dir / EXCHANGE_LOG
             addresses, clock = await stack.enter_async_context(
                 embedded(
-                    config, symbols=symbols, seen_until=seen_until, log=log, on_end=on_end, faults=faults, tell=tell
+                    config,
+                    symbols=symbols,
+                    seen_until=seen_until,
+                    log=log,
+                    on_end=on_end,
+                    faults=faults,
+                    tell=tell,
+                    wall=wall,
                 )
             )
             address = addresses.render()["kite"]
             tell("exchange_opened", rest=addresses.rest, ticker=addresses.ticker, speed=clock.speed, log=str(log))
         else:
-            name, clock, kite = "kite", WallClock(), config.kite
+            name, clock, kite = "kite", wall, config.kite
             address = {
                 "rest": kite.rest,
                 "ticker": kite.ticker,

@@ -79,10 +79,10 @@ async def test_each_commit_is_synced(tmp_path: Path) -> None:
     settings: list[tuple[str, int, int]] = []
     serve = Journal._serve
 
-    def look(self: Journal, connection: sqlite3.Connection, checkpoints: writer.Checkpoints) -> None:
+    def look(self: Journal, connection: sqlite3.Connection, checkpoints: writer.Checkpoints) -> writer.Work:
         ask = lambda name: connection.execute(f"PRAGMA {name}").fetchone()[0]  # noqa: E731
         settings.append((ask("journal_mode"), ask("synchronous"), ask("wal_autocheckpoint")))
-        serve(self, connection, checkpoints)
+        return serve(self, connection, checkpoints)
 
     with patch.object(Journal, "_serve", look):
         async with opened(tmp_path):
@@ -108,7 +108,7 @@ async def test_rows_that_wait_together_are_committed_together(tmp_path: Path) ->
 
 async def test_a_long_queue_is_cut_into_commits(tmp_path: Path) -> None:
     groups: list[int] = []
-    with a_slow_disk() as free, patch.object(writer, "GROUP_ROWS", 100):
+    with a_slow_disk() as free, patch("tradebot.journal.hand.GROUP_ROWS", 100):
         async with opened(tmp_path, on_durable=lambda done: groups.append(len(done))) as journal:
             for i in range(250):
                 journal.append("order", intent(f"TB{i}"), at=START)

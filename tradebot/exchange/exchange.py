@@ -236,7 +236,7 @@ class Exchange:
             for told in self.on_minute:
                 told(until)
 
-    async def run(self) -> None:
+    async def run(self, *, poll_s: float = POLL_S) -> None:
         """Drive `step` from the clock until cancelled or the source is finished; then `end`."""
         reason = "stopped"
         try:
@@ -244,7 +244,7 @@ class Exchange:
                 self.step(self._clock.market())
                 if self.source.is_finished and not self._agenda:
                     break
-                await self._clock.sleep(POLL_S)
+                await self._clock.sleep(poll_s)
             self._close(self._now())
             reason = "finished"
         finally:

@@ -10,25 +10,23 @@ import asyncio
 import heapq
 import os
 import sqlite3
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from tradebot.clock import Clock
 from tradebot.domain.message import Message
 from tradebot.errors import InvariantBroken, StateError, TradebotError
 from tradebot.journal.chain import GENESIS, link
 from tradebot.journal.checkpoints import Checkpoints, checkpoint
+from tradebot.journal.hand import Hand, Queued, Work, WriterThread
 from tradebot.journal.lock import StateLock
 from tradebot.journal.rows import Row, check_kind, encode
 from tradebot.journal.schema import FILE_NAME, connect_writer, grow_log
 
 QUEUE_ROWS = 100_000  # a disk that is this far behind is broken
-GROUP_ROWS = 4_096  # rows of one commit at most, so that the first of a long queue need not wait for the last
 STATEMENT_ROWS = 64  # rows of one INSERT; a group this small is one statement and one implicit transaction
 PAGE_BYTES = 4_096
 CHECKPOINT_PAGES = 1_000  # 4 MB of log between two checkpoints
@@ -37,27 +35,19 @@ INSERT = "INSERT INTO rows (seq, run, at, wall, kind, prev, hash, body) VALUES "
 PLACES = "(?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-class Queued(NamedTuple):
-    """A row on its way to the disk."""
-
-    seq: int
-    at: int
-    wall: int
-    kind: str
-    message: Message
-
-
 class Journal:
     """The one writer of a state directory; use as an async context manager.
 
     Entering locks the directory and opens or makes the journal; leaving writes and syncs what is queued. Both raise
     StateError. `on_durable` is called in the loop after each commit with its rows (seq, kind, message), in order.
+    `hand` drives the work, by default in a thread.
     """
 
     def __init__(
         self, state_dir: Path, *, run: str, clock: Clock,
         on_durable: Callable[[list[tuple[int, str, Message]]], None] | None = None, queue_rows: int = QUEUE_ROWS,
         durable_within_s: float | None = 5.0, close_within_s: float = 10.0, min_free_mb: int = 0,
+        hand: Hand | None = None,
     ) -> None:  # fmt: skip
         self.state_dir, self.path = Path(state_dir), Path(state_dir) / FILE_NAME
         self.run, self.on_durable = run, on_durable
@@ -67,29 +57,26 @@ class Journal:
         self._clock, self._queue_rows, self._min_free_mb = clock, queue_rows, min_free_mb
         self._durable_within_s, self._close_within_s = durable_within_s, close_within_s
         self._lock = StateLock(self.state_dir)
-        self._queue: SimpleQueue[Queued | None] = SimpleQueue()
+        self._hand = hand or WriterThread()
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []  # heap of (seq, tie break, future)
         self._asked = 0
         self._is_entered = self._is_open = False
         self._appended = self._synced = 0  # seq of the last row queued, and of the last on disk
-        self._prev = GENESIS  # the thread's alone
+        self._prev = GENESIS  # the hand's alone
         self._loop: asyncio.AbstractEventLoop
-        self._thread: threading.Thread
 
     async def __aenter__(self) -> Journal:
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        # A daemon thread: what it acknowledged is on disk, so nothing is lost when the process does not wait for it.
-        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
-        self._thread.start()
+        self._hand.start(self._work())
         try:
             await self._opened
         except StateError:
             await self._ended
             raise
         except BaseException:
-            self._queue.put(None)
+            self._hand.put(None)
             raise
         self._is_entered = self._is_open = True
         return self
@@ -98,7 +85,7 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_open = False
-        self._queue.put(None)
+        self._hand.put(None)
         try:
             async with asyncio.timeout(self._close_within_s):
                 await self._ended
@@ -108,7 +95,7 @@ class Journal:
             raise StateError(
                 f"{self.path}: {waiting} rows were not on disk {self._close_within_s:g} s after the end"
             ) from late
-        self._thread.join()
+        self._hand.join()
         self._lock.release()
         if self.error is not None and error is None:
             raise self._again()
@@ -132,7 +119,7 @@ class Journal:
             self._fail(StateError(f"{self.path}: the disk is {self._queue_rows} rows behind"))
             raise self._again()
         self._appended += 1
-        self._queue.put(Queued(self._appended, at, self._clock.wall(), kind, message))
+        self._hand.put(Queued(self._appended, at, self._clock.wall(), kind, message))
         return self._appended
 
     async def durable(self, ticket: int | None = None) -> None:
@@ -206,16 +193,16 @@ class Journal:
         if not self._ended.done():
             self._ended.set_result(None)
 
-    # ---- in the thread
+    # ---- driven by the hand
 
-    def _work(self) -> None:
+    def _work(self) -> Work:
         try:
             with ExitStack() as stack:
-                self._open_and_serve(stack)
+                yield from self._open_and_serve(stack)
         finally:
             self._post(self._end)
 
-    def _open_and_serve(self, stack: ExitStack) -> None:
+    def _open_and_serve(self, stack: ExitStack) -> Work:
         try:
             connection, checkpoints = self._open(stack)
         except StateError as error:
@@ -225,7 +212,7 @@ class Journal:
             self._post(self._refuse, StateError(f"{self.path}: the journal cannot be opened: {error}"))
             return
         try:
-            self._serve(connection, checkpoints)
+            yield from self._serve(connection, checkpoints)
         except (sqlite3.Error, OSError) as error:
             self._post(self._fail, StateError(f"{self.path}: a row could not be written: {error}"))
         except (TypeError, ValueError) as error:
@@ -256,10 +243,10 @@ class Journal:
         self._post(self._begin, seq)
         return connection, checkpoints
 
-    def _serve(self, connection: sqlite3.Connection, checkpoints: Checkpoints) -> None:
+    def _serve(self, connection: sqlite3.Connection, checkpoints: Checkpoints) -> Work:
         pages = 0  # written since the last checkpoint, about
         overlapped = False  # did rows come while the log was copied
-        while (group := self._take()) is not None:
+        while (group := (yield)) is not None:
             was_idle = checkpoints.is_idle
             if group:
                 pages += self._commit(connection, group)
@@ -276,22 +263,6 @@ class Journal:
             elif pages > CHECKPOINT_PAGES:
                 pages = 0
                 checkpoints.ask()
-
-    def _take(self) -> list[Queued] | None:
-        row = self._queue.get()
-        if row is None:
-            return None
-        group = [row]
-        while len(group) < GROUP_ROWS:
-            try:
-                row = self._queue.get_nowait()
-            except Empty:
-                break
-            if row is None:
-                self._queue.put(None)
-                break
-            group.append(row)
-        return group
 
     def _commit(self, connection: sqlite3.Connection, group: list[Queued]) -> int:
         values: list[Any] = []
