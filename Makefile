@@ -24,8 +24,9 @@ help:  ## Show this list
 run: compile  ## Trade on the simulated exchange: SYMBOLS=A,B FOR=60s ARGS="..."
 	@exec $(BIN)/tradebot run --symbols '$(SYMBOLS)' $(if $(FOR),--for '$(FOR)') $(ARGS)
 
+# Two processes: one for the stories, which wait for real time most of theirs, one for what computes.
 test: $(VENV)/.dev compile  ## Run the tests: TESTS=tests/stages ARGS="-k bars"
-	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=20 $(TESTS) $(ARGS)
 
 check: $(VENV)/.dev  ## Lint, format check and types
 	$(BIN)/ruff check .

@@ -37,6 +37,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_loops: run this async test on asyncio's loop and on uvloop")
+    config.addinivalue_line("markers", "real_time: a test that mostly waits for real time to pass")
+
+
+# Folders whose tests mostly wait for real time. They share one process, so that no two of them compete for a core.
+REAL_TIME = ("stories", "conformance")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each file in one process, those of real time all in one, which begins first because it takes longest."""
+    for item in items:
+        place = item.path.relative_to(REPOSITORY / "tests")
+        is_real_time = place.parts[0] in REAL_TIME or item.get_closest_marker("real_time") is not None
+        item.add_marker(pytest.mark.xdist_group("real time" if is_real_time else place.as_posix()))
+    items.sort(key=lambda item: next(item.iter_markers("xdist_group")).args[0] != "real time")
 
 
 class GuardedLoop(uvloop.Loop):
