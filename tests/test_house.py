@@ -36,6 +36,7 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 ALONGSIDE = {
     ("clock", "errors"),
     ("store", "journal"),
+    ("backtest", "stages"),
     ("controls", "config"),
     ("embedded", "config"),
     ("ground", "config"),

@@ -11,10 +11,8 @@ from tradebot.domain.order import Order, OrderFact, OrderKind
 from tradebot.markets.calendar import day_of
 from tradebot.markets.charges import fill_charges, segment_of
 from tradebot.stages.blotter import ChargesOf
-from tradebot.stages.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
-from tradebot.stages.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted, NotKilled
 from tradebot.stages.gate.gate import Gate
-from tradebot.stages.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.stages.gate.limits import Limits, gate_of
 from tradebot.stages.ordering import DeskSettings
 
 FASTEST_STALE_S = 1.0  # wall seconds; on a market clock that runs fast a shorter age is the scheduler's
@@ -25,26 +23,27 @@ def gate(config: Config, *, speed: float, killed: Callable[[], str]) -> Gate:
 
     `killed` tells why no order may leave, see `NotKilled`.
     """
+    return gate_of(limits(config, speed=speed), killed=killed)
+
+
+def limits(config: Config, *, speed: float = 1.0) -> Limits:
+    """Return what `[risk]` allows as plain values."""
     risk = config.risk
-    return Gate(
-        [
-            NotKilled(killed),
-            NotHalted(),
-            InSession(),
-            Permitted(products=risk.permitted_products, allow_short=risk.allow_short),
-            Sanity(),
-            Size(max_quantity=Decimal(risk.max_order_quantity), max_notional=risk.max_order_notional),
-            FreshData(max_age_s=max(config.feed.stale_after_s / speed, FASTEST_STALE_S)),
-            Collar(collar_pct=risk.price_collar_pct),
-            NoDuplicate(window_s=risk.duplicate_window_s),
-            OpenOrders(max_open=risk.max_open_orders),
-            MaxPosition(per_symbol=risk.max_position_notional, gross=risk.max_gross_notional),
-            ReduceOnly(),
-            DailyLoss(max_loss=risk.max_daily_loss),
-            MessageRate(
-                per_second=risk.orders_per_second, per_minute=risk.orders_per_minute, per_day=risk.orders_per_day
-            ),
-        ]
+    return Limits(
+        permitted_products=tuple(risk.permitted_products),
+        allow_short=risk.allow_short,
+        max_order_quantity=Decimal(risk.max_order_quantity),
+        max_order_notional=risk.max_order_notional,
+        max_position_notional=risk.max_position_notional,
+        max_gross_notional=risk.max_gross_notional,
+        max_daily_loss=risk.max_daily_loss,
+        max_open_orders=risk.max_open_orders,
+        price_collar_pct=risk.price_collar_pct,
+        orders_per_second=risk.orders_per_second,
+        orders_per_minute=risk.orders_per_minute,
+        orders_per_day=risk.orders_per_day,
+        duplicate_window_s=risk.duplicate_window_s,
+        stale_after_s=max(config.feed.stale_after_s / speed, FASTEST_STALE_S),
     )
 
 

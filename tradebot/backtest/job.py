@@ -1,0 +1,101 @@
+"""What a backtest is asked: strategies, instruments, the rules of account and market; plain values that pickle.
+
+A `Job` with the same series gives the same orders, wherever it runs: `run(job, series)` in `run.py` has no other input.
+"""
+
+from __future__ import annotations
+
+from datetime import time
+from decimal import Decimal
+from enum import StrEnum
+
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.message import Message
+from tradebot.stages.gate.limits import Limits
+from tradebot.stages.ordering import DeskSettings
+from tradebot.strategies.loading import StrategySpec
+
+
+class SlippageKind(StrEnum):
+    """How much worse than the bar's price an order that takes liquidity fills."""
+
+    NONE = "none"
+    TICKS = "ticks"  # `amount` ticks
+    BPS = "bps"  # `amount` hundredths of a percent of the price
+    SPREAD = "spread"  # half of a spread of `amount` percent of the price
+    VOLUME = "volume"  # `amount` percent at full participation, with the square of quantity / volume of the bar
+
+
+class Slippage(Message, frozen=True):
+    """A model of slippage; the price is moved against the order and rounded against it to the tick."""
+
+    kind: SlippageKind = SlippageKind.NONE
+    amount: Decimal = Decimal(0)
+
+
+class Matching(Message, frozen=True):
+    """How the exchange fills orders inside bars.
+
+    `latency_bars` delays an order by whole bars; with `latency_s` an order cannot fill at an open that is nearer than
+    so many seconds, nor trade inside a bar it reaches only in the middle: it waits for the next open. `participation`
+    is the largest share of a bar's volume that our orders take, None for all they want.
+    """
+
+    slippage: Slippage = Slippage()
+    latency_bars: int = 0
+    latency_s: float = 0.0
+    participation: Decimal | None = None
+
+
+class Bill(StrEnum):
+    """Whose bill a fill gets."""
+
+    INDIA = "india"  # brokerage and the dated taxes and fees of `markets/charges.py`
+    PERCENT = "percent"  # `commission_pct` of the value
+    NONE = "none"
+
+
+class Costs(Message, frozen=True):
+    """What trading costs."""
+
+    bill: Bill = Bill.INDIA
+    commission_pct: Decimal = Decimal(0)
+
+
+class Hours(Message, frozen=True):
+    """When may be traded: `market` is `nse` for its calendar, or `always` for days from midnight UTC, never closed.
+
+    `entries_until` and `square_off_at` are times of the market's zone; they mean nothing for `always`.
+    """
+
+    market: str = "always"
+    entries_until: time = time(15, 0)
+    square_off_at: time = time(15, 10)
+
+
+class Job(Message, frozen=True):
+    """One backtest. `interval` is the length of a bar in ns; `zone` is the exchange's, for people who read the result.
+
+    Bars that start in [`begin`, `end`) are traded (market ns, None: all), earlier ones warm the indicators up. A halt
+    that the desk or its rules called is lifted when the next session begins if `resumes_daily`, as an operator would.
+    `every_bar` walks all bars and gives the same. `time_limit_s` bounds what a strategy may take for one bar.
+    `shared` is one account for all symbols, as the daemon trades; without it every symbol has an account of its own.
+    """
+
+    strategies: tuple[StrategySpec, ...]
+    instruments: tuple[Instrument, ...]
+    interval: int
+    cash: Decimal = Decimal(100_000)
+    limits: Limits = Limits()
+    desk: DeskSettings = DeskSettings(order_notional=Decimal(10_000))
+    matching: Matching = Matching()
+    costs: Costs = Costs()
+    hours: Hours = Hours()
+    zone: str = "Asia/Kolkata"
+    currency: str = "INR"
+    begin: int | None = None
+    end: int | None = None
+    resumes_daily: bool = True
+    every_bar: bool = False
+    shared: bool = True
+    time_limit_s: float = 10.0

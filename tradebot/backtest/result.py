@@ -1,0 +1,151 @@
+"""What a backtest gives: orders, fills, round trips and equity as exact columns, and the same as tidy frames.
+
+Columns hold int64: prices and quantities in their instrument's units, money in 10**-`money_decimals` of the account's
+currency, times in market ns. Frames hold floats and times in the exchange's zone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tradebot.backtest import frames
+from tradebot.backtest.job import Job
+from tradebot.domain.market import Ints
+from tradebot.domain.message import Message
+
+Codes = npt.NDArray[np.int32]  # positions in a tuple of names
+
+
+class Orders(Message, frozen=True, eq=False):
+    """Every order that the desk made, those it denied included, in order of decision; all columns of shape (n,).
+
+    `symbol` and `strategy` are positions in the result's names (strategy -1: none), `side` is 1 for a buy and -1 for a
+    sale, `kind`, `purpose` and `state` are positions in their enumerations, `reason` one in the result's `texts`.
+    """
+
+    symbol: Codes
+    strategy: Codes
+    side: Codes
+    kind: Codes
+    purpose: Codes
+    state: Codes
+    reason: Codes
+    quantity: Ints
+    decided_at: Ints
+
+    def __len__(self) -> int:
+        return len(self.quantity)
+
+
+class Fills(Message, frozen=True, eq=False):
+    """Every fill, in order of booking; `order` is the row of its order, `charges` is money."""
+
+    order: Codes
+    at: Ints
+    quantity: Ints
+    price: Ints
+    charges: Ints
+
+    def __len__(self) -> int:
+        return len(self.quantity)
+
+
+class Trades(Message, frozen=True, eq=False):
+    """Every round trip from flat to flat, in order of its end, per symbol; `gross` and `charges` are money.
+
+    `entry_value` and `exit_value` are sums of quantity * price in the units of both; `bars` is the number of bars from
+    the one of the entry to the one of the exit, `reason` the purpose of the order that made it flat.
+    """
+
+    symbol: Codes
+    strategy: Codes
+    side: Codes
+    reason: Codes
+    bars: Ints
+    entered_at: Ints
+    exited_at: Ints
+    quantity: Ints
+    entry_value: Ints
+    exit_value: Ints
+    gross: Ints
+    charges: Ints
+
+    def __len__(self) -> int:
+        return len(self.quantity)
+
+
+class Result(Message, frozen=True, eq=False):
+    """A finished backtest.
+
+    `equity_at` (n,) are the ends of the bars traded, `equity_units` (n,) what the account was worth then, as money.
+    `counts`: signals, ignored, late_signals, denied, orders, fills, bars, visited (bars that were walked). `faults` say
+    which strategy was switched off for which symbol and why. `truths` are the assumptions, in words, that the figures
+    rest on.
+    """
+
+    job: Job
+    orders_hash: str
+    symbols: tuple[str, ...]
+    strategies: tuple[str, ...]
+    texts: tuple[str, ...]
+    money_decimals: int
+    order_rows: Orders
+    fill_rows: Fills
+    trade_rows: Trades
+    equity_at: Ints
+    equity_units: Ints
+    counts: dict[str, int]
+    faults: tuple[str, ...] = ()
+    truths: tuple[str, ...] = ()
+
+    @property
+    def orders(self) -> pd.DataFrame:
+        """Return one row per order: order_id, symbol, strategy, side, kind, purpose, qty, decided_at, state, reason."""
+        return frames.orders(self)
+
+    @property
+    def fills(self) -> pd.DataFrame:
+        """Return one row per fill: ts, order_id, symbol, side, qty, price, charges, purpose."""
+        return frames.fills(self)
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """Return one row per round trip.
+
+        Columns: symbol, strategy, side, entered_at, exited_at, qty, entry_price, exit_price, gross, charges, net, bars,
+        exit_reason.
+        """
+        return frames.trades(self)
+
+    @property
+    def equity(self) -> pd.Series[float]:
+        """Return the account's worth at the end of every bar traded, indexed by `ts`."""
+        return frames.equity(self)
+
+    @property
+    def period(self) -> tuple[int, int]:
+        """Return the market ns of the first and the last bar's end; zeros without bars."""
+        return (int(self.equity_at[0]), int(self.equity_at[-1])) if len(self.equity_at) else (0, 0)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what was asked, as values ready for JSON; the strategies' code is left out."""
+        return frames.settings(self.job)
+
+
+def hash_of(orders: Orders, fills: Fills, *, names: Sequence[str]) -> str:
+    """Return the sha256 over all orders and fills, a pure function of what was traded.
+
+    `names` one a line, then column after column as little-endian int64, in the order of their classes. `reason` is left
+    out: words may be put better without a trade being another.
+    """
+    digest = hashlib.sha256("\n".join(names).encode())
+    for rows in (orders, fills):
+        columns = [getattr(rows, name).astype("<i8") for name in rows.__struct_fields__ if name != "reason"]
+        digest.update(np.stack(columns).tobytes() if columns else b"")
+    return digest.hexdigest()
