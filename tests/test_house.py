@@ -37,6 +37,8 @@ ALONGSIDE = {
     ("clock", "errors"),
     ("store", "journal"),
     ("backtest", "stages"),
+    ("history", "journal"),
+    ("history", "store"),
     ("controls", "config"),
     ("embedded", "config"),
     ("ground", "config"),

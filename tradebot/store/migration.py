@@ -32,11 +32,11 @@ class Migration(NamedTuple):
     checksum: str
 
 
-def shipped() -> list[Migration]:
-    """Return the migrations of this version, in order."""
+def shipped(package: str = "tradebot.store") -> list[Migration]:
+    """Return the migrations of this version in `package`, in order."""
     found = [
         parse(entry.name, entry.read_text(encoding="utf-8"))
-        for entry in files("tradebot.store").joinpath("migrations").iterdir()
+        for entry in files(package).joinpath("migrations").iterdir()
         if entry.name.endswith(".sql")
     ]
     return sorted(found)

@@ -1,0 +1,180 @@
+"""The history in a SQLite file and in a real PostgreSQL: the same answers from both, all or nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.history.bars_by_hand import MINUTE, assert_same, walk
+from tests.store.conftest import dsn, server, server_dsn  # noqa: F401 - fixtures
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Series
+from tradebot.errors import DataError, LinkLost, StateError
+from tradebot.history.chunk import part
+from tradebot.history.database import FILE_NAME
+from tradebot.history.history import History, Put, joined, open_history
+
+RELIANCE = Instrument(symbol="RELIANCE")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
+    where = request.getfixturevalue("dsn") if request.param == "postgresql" else ""
+    with open_history(tmp_path, dsn=where, writes=True) as opened:
+        yield opened
+
+
+def put(history: History, bars: Series, instrument: Instrument = RELIANCE) -> Put:
+    with history.transaction():
+        return history.put(instrument, bars, source="by hand")
+
+
+def test_what_was_written_is_read_in_the_order_asked_for(history: History) -> None:
+    first, second = walk(days=40), walk("TCS", days=2, seed=2)
+    put(history, first)
+    put(history, second, Instrument(symbol="TCS"))
+
+    found = history.load(["TCS", "RELIANCE"], MINUTE)
+
+    assert list(found) == ["TCS", "RELIANCE"]
+    assert_same(found["RELIANCE"], first)
+    assert_same(found["TCS"], second)
+
+
+def test_a_span_is_half_open_and_crosses_chunks(history: History) -> None:
+    bars = walk(days=40)
+    put(history, bars)
+    first, last = 3_000, 12_000
+
+    found = history.load(["RELIANCE"], MINUTE, int(bars.starts[first]), int(bars.starts[last]))
+
+    assert_same(found["RELIANCE"], part(bars, first, last))
+
+
+def test_a_bar_takes_the_place_of_one_with_its_start(history: History) -> None:
+    bars = walk(days=2)
+    put(history, part(bars, 0, 500))
+    other = walk(days=2, seed=9)
+
+    done = put(history, part(other, 490, 750))
+
+    found = history.load(["RELIANCE"], MINUTE)["RELIANCE"]
+    assert done == Put(added=250, replaced=10, equal=0)
+    np.testing.assert_array_equal(found.close[:490], bars.close[:490])
+    np.testing.assert_array_equal(found.close[490:], other.close[490:])
+
+
+def test_writing_the_same_again_changes_nothing(history: History) -> None:
+    bars = walk(days=2)
+    put(history, bars)
+
+    assert put(history, bars) == Put(added=0, replaced=0, equal=len(bars))
+
+
+def test_bars_before_those_there_go_before_them(history: History) -> None:
+    bars = walk(days=2)
+    put(history, part(bars, 375, 750))
+    put(history, part(bars, 0, 375))
+
+    assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], bars)
+
+
+def test_finer_prices_make_all_bars_of_the_series_finer(history: History) -> None:
+    bars = walk(days=2)
+    put(history, part(bars, 0, 375))
+    put(history, part(bars, 375, 750), Instrument(symbol="RELIANCE", price_decimals=4))
+
+    found = history.load(["RELIANCE"], MINUTE)["RELIANCE"]
+
+    assert history.instrument("RELIANCE", MINUTE).price_decimals == 4
+    np.testing.assert_array_equal(found.close[:375], bars.close[:375] * 100)
+    np.testing.assert_array_equal(found.close[375:], bars.close[375:])
+
+
+def test_a_transaction_that_fails_leaves_nothing(history: History, tmp_path: Path, request) -> None:
+    put(history, walk(days=1))
+
+    def fail() -> None:
+        with history.transaction():
+            history.put(Instrument(symbol="TCS"), walk("TCS"), source="by hand")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+
+    where = request.getfixturevalue("dsn") if "postgresql" in history.place else ""
+    with open_history(tmp_path, dsn=where) as again:
+        assert [line.symbol for line in again.lines()] == ["RELIANCE"]
+
+
+def test_the_list_says_what_is_there(history: History) -> None:
+    bars = walk(days=40)
+    put(history, bars)
+
+    (line,) = history.lines()
+
+    assert line == ("RELIANCE", MINUTE, len(bars), bars.starts[0], bars.starts[-1], "NSE", "by hand")
+
+
+def test_what_is_missing_is_named_with_what_there_is(history: History) -> None:
+    put(history, walk(days=1))
+
+    with pytest.raises(DataError, match="no 5m bars of RELIANCE, TCS in the asked span; it has 1m"):
+        history.load(["RELIANCE", "TCS"], 5 * MINUTE)
+    with pytest.raises(DataError, match="no 1m bars of RELIANCE"):
+        history.load(["RELIANCE"], MINUTE, 0, 1)
+
+
+def test_a_removed_series_is_gone_and_the_others_stay(history: History) -> None:
+    put(history, walk(days=1))
+    put(history, walk("TCS", days=1), Instrument(symbol="TCS"))
+
+    with history.transaction():
+        assert history.remove("RELIANCE", MINUTE)
+        assert not history.remove("RELIANCE", MINUTE)
+
+    assert [line.symbol for line in history.lines()] == ["TCS"]
+
+
+def test_spans_asked_for_grow_together(history: History) -> None:
+    with history.transaction():
+        for since, until in ((10, 20), (40, 50), (20, 30)):
+            history.note_asked(RELIANCE, MINUTE, since, until, source="by hand")
+
+    assert history.asked("RELIANCE", MINUTE) == [(10, 30), (40, 50)]
+    assert history.asked("TCS", MINUTE) == []
+
+
+def test_a_second_opening_finds_what_the_first_wrote(history: History, tmp_path: Path, request) -> None:
+    bars = walk(days=1)
+    put(history, bars)
+    where = request.getfixturevalue("dsn") if "postgresql" in history.place else ""
+
+    with open_history(tmp_path, dsn=where) as again:
+        assert_same(again.load(["RELIANCE"], MINUTE)["RELIANCE"], bars)
+
+
+def test_an_absent_file_is_named_with_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"{FILE_NAME}: there is no history yet; `tradebot data import`"):
+        open_history(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"not a database, but long enough to be looked at as one" * 50)
+
+    with pytest.raises(StateError, match="cannot be opened"):
+        open_history(tmp_path)
+
+
+def test_a_server_that_is_away_is_named_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(LinkLost, match=r"postgresql://someone@127\.0\.0\.1:1/none") as refused:
+        open_history(tmp_path, dsn="postgresql://someone:secret@127.0.0.1:1/none")
+
+    assert "secret" not in str(refused.value)
+
+
+def test_spans_that_touch_are_one() -> None:
+    assert joined([(5, 6), (1, 3), (3, 4), (2, 3)]) == [(1, 4), (5, 6)]

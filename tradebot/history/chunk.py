@@ -1,0 +1,136 @@
+"""A chunk: some thousands of bars of one symbol as bytes, in narrow columns; what the history reads and writes.
+
+    header (32 bytes) | starts | open | high | low | close | volume, each column as narrow as it fits, padded to 8 bytes
+
+A chunk covers a calendar period (UTC) that depends on the interval, so that it holds some thousands of bars: chunks of
+a day's 375 minutes load ten times slower, and longer ones no faster, but cost more to change.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from tradebot.clock import SECOND
+from tradebot.domain.market import Ints, Series
+from tradebot.errors import StateError
+
+COLUMNS = ("starts", "open", "high", "low", "close", "volume")
+PRICES = ("open", "high", "low", "close")
+MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
+FORMAT = 1
+MAPPED_BYTES = 1 << 20  # smaller tables come from memory the process has already
+_HEADER = struct.Struct("<BBB6sxxxIqq")  # format, decimals of prices and volume, column codes, bars, first start, unit
+_WIDTHS = ("<i1", "<i2", "<i4", "<i8")
+_LIMITS = tuple((np.iinfo(width).min, np.iinfo(width).max) for width in _WIDTHS)
+
+
+class Decimals(NamedTuple):
+    """How integers of prices and of quantities are scaled: 2 means hundredths."""
+
+    price: int
+    quantity: int
+
+
+def periods(starts: Ints, interval: int) -> Ints:
+    """Return for each start (ns) the number of the period whose chunk it belongs to; ascending with time."""
+    if interval < 15 * SECOND:
+        unit = "D"
+    elif interval < 5 * MINUTE:
+        unit = "M"
+    elif interval < DAY:
+        unit = "Y"
+    else:
+        return np.zeros(len(starts), dtype=np.int64)
+    return starts.astype("datetime64[ns]").astype(f"datetime64[{unit}]").astype(np.int64)
+
+
+def split(series: Series) -> Iterator[tuple[int, Series]]:
+    """Yield (period, its bars) of a series that is sorted by start."""
+    numbers = periods(series.starts, series.interval)
+    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(series)]
+    for first, last in pairwise(edges):
+        if first < last:
+            yield int(numbers[first]), part(series, first, last)
+
+
+def part(series: Series, first: int, last: int) -> Series:
+    """Return rows first to last, the last one not included; no copy."""
+    columns = {name: getattr(series, name)[first:last] for name in COLUMNS}
+    return Series(symbol=series.symbol, interval=series.interval, **columns)
+
+
+def encode(series: Series, decimals: Decimals) -> bytes:
+    """Return at least one bar, sorted by start, as bytes."""
+    starts = series.starts
+    assert len(starts), "a chunk without bars has no first start"
+    first = int(starts[0])
+    unit = int(np.gcd.reduce(np.diff(starts))) or 1 if len(starts) > 1 else 1
+    columns = [(starts - first) // unit, *(getattr(series, name) for name in COLUMNS[1:])]
+    codes = [_narrowest(column) for column in columns]
+    head = _HEADER.pack(FORMAT, *decimals, bytes(codes), len(starts), first, unit)
+    bodies = (_padded(c.astype(_WIDTHS[code]).tobytes()) for c, code in zip(columns, codes, strict=True))
+    return b"".join((head, *bodies))
+
+
+def bars_in(body: bytes) -> int:
+    """Return how many bars a chunk holds, from its header."""
+    return int(_head(body)[4])
+
+
+def decode(bodies: Sequence[bytes], decimals: Decimals) -> Ints:
+    """Return the bars of chunks in their order, shape (6, n) in the order of COLUMNS, in units of `decimals`.
+
+    Raises StateError for bytes that are no chunk, or one that is finer than `decimals`.
+    """
+    heads = [_head(body) for body in bodies]
+    table = _room(sum(head[4] for head in heads))
+    at = 0
+    for body, (_, price, quantity, codes, bars, first, unit) in zip(bodies, heads, strict=True):
+        end, offset = at + bars, _HEADER.size
+        for row, code in enumerate(codes):
+            table[row, at:end] = np.frombuffer(body, dtype=_WIDTHS[code], count=bars, offset=offset)
+            offset += -(-(bars << code) // 8) * 8
+        if unit != 1:
+            table[0, at:end] *= unit
+        table[0, at:end] += first
+        if (price, quantity) != decimals:
+            if price > decimals.price or quantity > decimals.quantity:
+                raise StateError(f"a chunk has {price} decimals where its instrument has {decimals.price}")
+            table[1:5, at:end] *= 10 ** (decimals.price - price)
+            table[5, at:end] *= 10 ** (decimals.quantity - quantity)
+        at = end
+    return table
+
+
+def _room(bars: int) -> Ints:
+    # Fresh memory that the kernel hands out page by page, on first touch, would take longer than all the rest.
+    size = len(COLUMNS) * bars * 8
+    if size < MAPPED_BYTES or not hasattr(mmap, "MAP_POPULATE"):
+        return np.empty((len(COLUMNS), bars), dtype=np.int64)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
+    return np.frombuffer(pages, dtype=np.int64).reshape(len(COLUMNS), bars)
+
+
+def _head(body: bytes) -> tuple[int, int, int, bytes, int, int, int]:
+    if len(body) < _HEADER.size or body[0] != FORMAT:
+        raise StateError("the history holds a chunk of an unknown format; a newer version may have written it")
+    head: tuple[int, int, int, bytes, int, int, int] = _HEADER.unpack_from(body)
+    codes, bars = head[3], head[4]
+    if max(codes) >= len(_WIDTHS) or len(body) != _HEADER.size + sum(-(-(bars << code) // 8) * 8 for code in codes):
+        raise StateError("the history holds a chunk that is cut off or changed")
+    return head
+
+
+def _narrowest(column: Ints) -> int:
+    low, high = int(column.min()), int(column.max())
+    return next(code for code, (least, most) in enumerate(_LIMITS) if least <= low and high <= most)
+
+
+def _padded(content: bytes) -> bytes:
+    return content + bytes(-len(content) % 8)

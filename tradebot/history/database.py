@@ -1,0 +1,215 @@
+"""The history's two databases behind one seam: a SQLite file, read where it lies, or PostgreSQL, asked over asyncpg.
+
+Calls wait for their answer. A backtest has no event loop, and a notebook has one that is not ours: PostgreSQL is asked
+from a thread with a loop of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
+
+import asyncpg
+
+from tradebot.errors import DataError, LinkLost, StateError
+from tradebot.store.migration import statements
+from tradebot.store.postgres import FAULTS, place_of
+
+FILE_NAME = "history.sqlite3"
+PAGE_BYTES = 32_768  # chunks are of some tens of kB: larger pages load them twice as fast as SQLite's 4,096
+MAPPED_BYTES = 1 << 33  # address space, not memory
+BUSY_S = 30.0  # an import by another process holds the file while it writes
+CONNECT_S, ANSWER_S, GOODBYE_S = 5.0, 600.0, 2.0  # an answer may be a year of minutes, or the end of a large import
+T = TypeVar("T")
+
+
+class Database(Protocol):
+    """Plain SQL with `?` for values. Calls raise LinkLost when the database cannot be asked, StateError when it must
+    not be used."""
+
+    place: str  # where it is, without secrets
+
+    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return all rows of one statement."""
+        ...
+
+    def repeat(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run one statement for each of `rows`."""
+        ...
+
+    def run(self, script: str) -> None:
+        """Run a part of a migration, written for PostgreSQL."""
+        ...
+
+    def has(self, table: str) -> bool:
+        """True when there is a table of this name."""
+        ...
+
+    def lock(self) -> None:
+        """Inside a transaction: keep other writers out until its end."""
+        ...
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SqliteDatabase:
+    """A file, made with mode 0600 when it is to be written; a crash may take the newest transaction, never half of it.
+
+    Raises DataError when there is none to read.
+    """
+
+    def __init__(self, path: Path, *, writes: bool) -> None:
+        self.place = str(path)
+        try:
+            self._connection = _for_writing(path) if writes else _for_reading(path)
+            self._connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
+            self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except (sqlite3.Error, OSError) as error:
+            raise StateError(f"{path}: the history cannot be opened: {error}") from error
+
+    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._named():
+            return self._connection.execute(sql, values).fetchall()
+
+    def repeat(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        with self._named():
+            self._connection.executemany(sql, rows)
+
+    def run(self, script: str) -> None:
+        for statement in statements(script):
+            # Only under the name `integer` is the key of a table its place in the file.
+            self.ask(statement.replace("bigint NOT NULL PRIMARY KEY", "integer PRIMARY KEY").replace("bytea", "blob"))
+
+    def has(self, table: str) -> bool:
+        return bool(self.ask("SELECT 1 FROM sqlite_master WHERE name = ?", table))
+
+    def lock(self) -> None:
+        pass  # BEGIN IMMEDIATE has done so
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.ask("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        self.ask("COMMIT")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StateError(f"{self.place}: {error}") from error
+
+
+class PostgresDatabase:
+    """A server behind a DSN; tables live where its role's `search_path` points. Raises LinkLost."""
+
+    def __init__(self, dsn: str) -> None:
+        self.place = place_of(dsn)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
+        self._runner = asyncio.Runner()
+        self._connection: Any = None
+        try:
+            self._connection = self._do(
+                asyncpg.connect(
+                    dsn, timeout=CONNECT_S, statement_cache_size=0, server_settings={"application_name": "tradebot"}
+                )
+            )
+        except BaseException:
+            self._end()
+            raise
+
+    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self._do(self._connection.fetch(_numbered(sql), *values))]
+
+    def repeat(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        self._do(self._connection.executemany(_numbered(sql), rows))
+
+    def run(self, script: str) -> None:
+        self._do(self._connection.execute(script))
+
+    def has(self, table: str) -> bool:
+        return self.ask("SELECT to_regclass(?)::text", table)[0][0] is not None
+
+    def lock(self) -> None:
+        self.ask("SELECT pg_advisory_xact_lock(?::bigint)::text", int.from_bytes(b"history"))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.ask("BEGIN")
+        try:
+            yield
+        except BaseException:
+            # Cut, not rolled back: the server does that by itself, and one that hangs would not answer.
+            self._connection.terminate()
+            raise
+        self.ask("COMMIT")
+
+    def close(self) -> None:
+        try:
+            if not self._connection.is_closed():
+                self._do(self._connection.close(timeout=GOODBYE_S))
+        except LinkLost:
+            self._connection.terminate()
+        finally:
+            self._end()
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        async def limited() -> T:
+            async with asyncio.timeout(ANSWER_S):
+                return await work
+
+        try:
+            return self._thread.submit(self._runner.run, limited()).result()
+        except TimeoutError as error:
+            raise LinkLost(f"{self.place}: no answer within {ANSWER_S:g} s") from error
+        except FAULTS as error:
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise LinkLost(f"{self.place}: {first}") from error
+
+    def _end(self) -> None:
+        self._thread.submit(self._runner.close).result()
+        self._thread.shutdown()
+
+
+def _for_writing(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
+    connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
+
+
+def _for_reading(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise DataError(f"{path}: there is no history yet; `tradebot data import` or `data download` makes one")
+    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    return sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
+
+
+def _numbered(sql: str) -> str:
+    numbers = count(1)
+    return "".join(f"${next(numbers)}" if letter == "?" else letter for letter in sql)

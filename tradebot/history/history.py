@@ -1,0 +1,323 @@
+"""The history: bars of many symbols in chunks, written by imports and downloads, read by backtests and people.
+
+    series (symbol, interval, instrument) ──▶ chunks, each some thousands of bars
+
+Prices and volumes are integers in the units of the series' instrument, like everywhere in the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from tradebot.clock import Clock, WallClock
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Ints, Series
+from tradebot.errors import DataError
+from tradebot.history.chunk import COLUMNS, Decimals, decode, encode, part, periods, split
+from tradebot.history.database import FILE_NAME, Database, PostgresDatabase, SqliteDatabase
+from tradebot.history.interval import name_of
+from tradebot.store import migration
+from tradebot.store.store import Applied
+
+PACKAGE = "tradebot.history"
+PERIOD_BITS, PERIOD_ZERO = 24, 1 << 23
+EARLIEST, LATEST = -(1 << 62), (1 << 62)  # ns: 1823 and 2116
+REGISTER = migration.REGISTER.replace("schema_migrations", "history_migrations")
+
+
+class Line(NamedTuple):
+    """One series as listed: `first_at` and `last_at` are the starts of its first and last bar, ns UTC."""
+
+    symbol: str
+    interval: int
+    bars: int
+    first_at: int
+    last_at: int
+    exchange: str
+    source: str
+
+
+class Put(NamedTuple):
+    """What writing bars did: how many were new, how many took the place of others, how many said the same."""
+
+    added: int
+    replaced: int
+    equal: int
+
+    def __add__(self, other: Put) -> Put:  # type: ignore[override]
+        return Put(self.added + other.added, self.replaced + other.replaced, self.equal + other.equal)
+
+
+class _Kept(NamedTuple):
+    number: int
+    instrument: Instrument
+
+
+class History:
+    """Series of bars in one database; opened by `open_history`, a context manager. All calls raise what it raises."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[tuple[str, int], _Kept] = {}  # (symbol, interval) -> series
+
+    @property
+    def place(self) -> str:
+        return self._database.place
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._database.close()
+
+    # ---- reading
+
+    def load(
+        self, symbols: Sequence[str], interval: int, start: int | None = None, end: int | None = None
+    ) -> dict[str, Series]:
+        """Return symbol -> its bars that start in [start, end) (ns UTC), in the order of `symbols`, oldest first.
+
+        Units are those of `instrument(symbol, interval)`. Raises DataError naming every symbol without such bars.
+        """
+        since, until = EARLIEST if start is None else start, LATEST if end is None else end
+        found = {symbol: self._read(symbol, interval, since, until) for symbol in symbols}
+        self._refuse_missing([s for s, series in found.items() if series is None or not len(series)], interval)
+        return {symbol: series for symbol, series in found.items() if series is not None}
+
+    def instrument(self, symbol: str, interval: int) -> Instrument:
+        """Return the instrument of a series. Raises DataError."""
+        kept = self._series(symbol, interval)
+        if kept is None:
+            self._refuse_missing([symbol], interval)
+            raise AssertionError("unreachable")
+        return kept.instrument
+
+    def universe(self, symbols: Sequence[str], interval: int) -> Universe:
+        """Return the instruments of series, numbered in the order of `symbols`. Raises DataError."""
+        return Universe(self.instrument(symbol, interval) for symbol in symbols)
+
+    def lines(self) -> list[Line]:
+        """Return what there is, by symbol and interval."""
+        found = self._database.ask(
+            "SELECT symbol, bar_ns, n, first_at, last_at, instrument, source FROM history_series JOIN"
+            " (SELECT slot / 16777216 AS of, CAST(sum(bars) AS bigint) AS n, min(first_at) AS first_at,"
+            "  max(last_at) AS last_at FROM history_chunks GROUP BY slot / 16777216) AS held ON series = held.of"
+            " ORDER BY symbol, bar_ns"
+        )
+        return [
+            Line(symbol, ns, bars, first, last, msgspec.json.decode(body)["exchange"], source)
+            for symbol, ns, bars, first, last, body, source in found
+        ]
+
+    def starts(self, symbol: str, interval: int) -> Ints:
+        """Return the start of every bar of a series, ascending; empty when there is none."""
+        series = self._read(symbol, interval, EARLIEST, LATEST)
+        return np.empty(0, dtype=np.int64) if series is None else series.starts
+
+    def asked(self, symbol: str, interval: int) -> list[tuple[int, int]]:
+        """Return the spans [since, until) a venue has been asked for, ascending and apart from each other."""
+        kept = self._series(symbol, interval)
+        if kept is None:
+            return []
+        query = "SELECT since, until FROM history_asked WHERE series = ? ORDER BY since"
+        return [(since, until) for since, until in self._database.ask(query, kept.number)]
+
+    # ---- writing
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything written inside is there afterwards, or nothing of it."""
+        known = dict(self._known)
+        try:
+            with self._database.transaction():
+                self._database.lock()
+                yield
+        except BaseException:
+            self._known = known
+            raise
+
+    def put(self, instrument: Instrument, series: Series, *, source: str) -> Put:
+        """Write bars, sorted by start and of distinct starts, in `instrument`'s units; call it inside `transaction`.
+
+        A bar takes the place of one with its start. Bars already there stay as fine as they are.
+        """
+        assert len(series) == 0 or (np.diff(series.starts) > 0).all(), f"{series.symbol}: starts are not ascending"
+        kept = self._keep(instrument, series.interval, source)
+        done, rows = Put(0, 0, 0), []
+        for period, bars in split(series):
+            slot = (kept.number << PERIOD_BITS) + period + PERIOD_ZERO
+            given = Decimals(instrument.price_decimals, instrument.quantity_decimals)
+            held = self._database.ask("SELECT body FROM history_chunks WHERE slot = ?", slot)
+            merged, put = bars, Put(len(bars), 0, 0)
+            if held:
+                finest = Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
+                merged, put = _merged(decode([held[0][0]], finest), decode([encode(bars, given)], finest), bars)
+                given = finest
+            done += put
+            if put.added or put.replaced:
+                starts = merged.starts
+                rows.append((slot, len(merged), int(starts[0]), int(starts[-1]), encode(merged, given)))
+        self._database.repeat(
+            "INSERT INTO history_chunks VALUES (?, ?, ?, ?, ?) ON CONFLICT (slot) DO UPDATE SET bars = excluded.bars,"
+            " first_at = excluded.first_at, last_at = excluded.last_at, body = excluded.body",
+            rows,
+        )
+        return done
+
+    def note_asked(self, instrument: Instrument, interval: int, since: int, until: int, *, source: str) -> None:
+        """Remember that a venue has been asked for [since, until); call it inside `transaction`."""
+        kept = self._keep(instrument, interval, source)
+        spans = joined([*self.asked(instrument.symbol, interval), (since, until)])
+        self._database.ask("DELETE FROM history_asked WHERE series = ?", kept.number)
+        self._database.repeat(
+            "INSERT INTO history_asked VALUES (?, ?, ?)", [(kept.number, first, last) for first, last in spans]
+        )
+
+    def remove(self, symbol: str, interval: int) -> bool:
+        """Remove a series; False when there is none. Call it inside `transaction`."""
+        kept = self._series(symbol, interval)
+        if kept is None:
+            return False
+        self._database.ask("DELETE FROM history_chunks WHERE slot BETWEEN ? AND ?", *_slots(kept.number))
+        self._database.ask("DELETE FROM history_asked WHERE series = ?", kept.number)
+        self._database.ask("DELETE FROM history_series WHERE series = ?", kept.number)
+        del self._known[symbol, interval]
+        return True
+
+    def migrate(self, clock: Clock) -> None:
+        """Bring the tables up to date. Raises StateError when a newer version wrote them."""
+        if self._database.has("history_migrations") and not self._missing():
+            return
+        with self.transaction():
+            self._database.ask(REGISTER)
+            for one in self._missing():
+                self._database.run(one.up)
+                values = (one.version, one.name, one.checksum, clock.wall())
+                self._database.ask("INSERT INTO history_migrations VALUES (?, ?, ?, ?)", *values)
+
+    # ---- within
+
+    def _missing(self) -> list[migration.Migration]:
+        found = self._database.ask("SELECT version, name, checksum, applied_at FROM history_migrations")
+        return migration.missing(migration.shipped(PACKAGE), [Applied(*row) for row in found], place=self.place)
+
+    def _read(self, symbol: str, interval: int, since: int, until: int) -> Series | None:
+        kept = self._series(symbol, interval)
+        if kept is None:
+            return None
+        first, last = _slots(kept.number)
+        if since > EARLIEST:
+            first = (kept.number << PERIOD_BITS) + PERIOD_ZERO + _period(since, interval)
+        if until < LATEST:
+            last = (kept.number << PERIOD_BITS) + PERIOD_ZERO + _period(until - 1, interval)
+        query = "SELECT body FROM history_chunks WHERE slot BETWEEN ? AND ? ORDER BY slot"
+        bodies = [body for (body,) in self._database.ask(query, first, last)]
+        table = decode(bodies, Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals))
+        columns = dict(zip(COLUMNS, table, strict=True))
+        series = Series(symbol=symbol, interval=interval, **columns)
+        begin, end = np.searchsorted(series.starts, (since, until)).tolist()
+        return series if (begin, end) == (0, len(series)) else part(series, begin, end)
+
+    def _series(self, symbol: str, interval: int) -> _Kept | None:
+        if (symbol, interval) not in self._known:
+            query = "SELECT series, instrument FROM history_series WHERE symbol = ? AND bar_ns = ?"
+            found = self._database.ask(query, symbol, interval)
+            if not found:
+                return None
+            number, body = found[0]
+            self._known[symbol, interval] = _Kept(number, msgspec.json.decode(body, type=Instrument))
+        return self._known[symbol, interval]
+
+    def _keep(self, instrument: Instrument, interval: int, source: str) -> _Kept:
+        kept = self._series(instrument.symbol, interval)
+        if kept is not None:
+            finest = {
+                name: max(getattr(instrument, name), getattr(kept.instrument, name))
+                for name in ("price_decimals", "quantity_decimals")
+            }
+            instrument = msgspec.structs.replace(instrument, **finest)
+            if instrument == kept.instrument:
+                return kept
+        number = (
+            kept.number
+            if kept is not None
+            else self._database.ask("SELECT coalesce(max(series), 0) + 1 FROM history_series")[0][0]
+        )
+        body = msgspec.json.encode(instrument).decode()
+        self._database.ask(
+            "INSERT INTO history_series VALUES (?, ?, ?, ?, ?) ON CONFLICT (series) DO UPDATE"
+            " SET instrument = excluded.instrument, source = excluded.source",
+            number, instrument.symbol, interval, body, source,
+        )  # fmt: skip
+        kept = self._known[instrument.symbol, interval] = _Kept(number, instrument)
+        return kept
+
+    def _refuse_missing(self, symbols: Sequence[str], interval: int) -> None:
+        if not symbols:
+            return
+        has = sorted({line.interval for line in self.lines() if line.symbol in symbols})
+        there = f"; it has {', '.join(map(name_of, has))}" if has else ""
+        names = ", ".join(symbols[:5]) + (f" and {len(symbols) - 5} more" if len(symbols) > 5 else "")
+        raise DataError(f"{self.place}: no {name_of(interval)} bars of {names} in the asked span{there}")
+
+
+def open_history(
+    state_dir: Path, *, dsn: str = "", writes: bool = False, clock: Clock | None = None
+) -> History:  # fmt: skip
+    """Open the history in a state directory, or behind a DSN; `writes` makes what is not there.
+
+    Raises DataError when there is nothing to read, StateError when it cannot be used, LinkLost when no server answers.
+    """
+    database: Database = PostgresDatabase(dsn) if dsn else SqliteDatabase(Path(state_dir) / FILE_NAME, writes=writes)
+    history = History(database)
+    try:
+        if writes or dsn:
+            history.migrate(clock or WallClock())
+    except BaseException:
+        history.close()
+        raise
+    return history
+
+
+def joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans [since, until) in order, those that touch or overlap as one."""
+    merged: list[tuple[int, int]] = []
+    for since, until in sorted(spans):
+        if merged and since <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], until)
+        else:
+            merged.append((since, until))
+    return merged
+
+
+def _slots(number: int) -> tuple[int, int]:
+    return number << PERIOD_BITS, (number + 1 << PERIOD_BITS) - 1
+
+
+def _period(at: int, interval: int) -> int:
+    return int(periods(np.array([at], dtype=np.int64), interval)[0])
+
+
+def _merged(old: Ints, new: Ints, bars: Series) -> tuple[Series, Put]:
+    both = np.concatenate([old, new], axis=1)
+    order = np.argsort(both[0], kind="stable")  # of two with one start the newer stands second
+    both = both[:, order]
+    is_last = np.append(both[0, 1:] != both[0, :-1], True)
+    again = np.flatnonzero(~is_last)
+    equal = int((both[:, again] == both[:, again + 1]).all(axis=0).sum())
+    kept = both[:, is_last]
+    columns = dict(zip(COLUMNS, kept, strict=True))
+    series = Series(symbol=bars.symbol, interval=bars.interval, **columns)
+    return series, Put(added=new.shape[1] - len(again), replaced=len(again) - equal, equal=equal)
