@@ -83,7 +83,7 @@ async def run(
         runs=len(recovery.runs),
     )
     async with AsyncExitStack() as stack:
-        if (outbox := _outbox(config, tell, wall)) is not None:
+        if (outbox := outbox_of(config, tell, wall)) is not None:
             stack.push_async_callback(outbox.finish)  # after the journal is closed, so that its last row is fed too
         narrator = Narrator(tell)
         journal = await stack.enter_async_context(
@@ -91,7 +91,8 @@ async def run(
                 state_dir,
                 run=options.run_id,
                 clock=wall,
-                on_durable=narrator.on_durable,
+                # Lines are written when what waited for the disk, an order above all, has gone on.
+                on_durable=lambda rows: loop.call_soon(narrator.on_durable, rows),
                 durable_within_s=None,
                 min_free_mb=config.journal.min_free_mb,
                 hand=hand,
@@ -131,7 +132,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
     return not working.cancelled()
 
 
-def _outbox(config: Config, tell: Tell, clock: Clock) -> Outbox | None:
+def outbox_of(config: Config, tell: Tell, clock: Clock) -> Outbox | None:
     section = config.store
     if not section.enabled:
         return None

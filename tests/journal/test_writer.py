@@ -119,6 +119,25 @@ async def test_a_long_queue_is_cut_into_commits(tmp_path: Path) -> None:
     assert verify(tmp_path / FILE_NAME).rows == 250
 
 
+async def test_a_row_that_is_waited_for_takes_the_row_of_the_turn_before_along(tmp_path: Path) -> None:
+    groups: list[int] = []
+    async with opened(tmp_path, on_durable=lambda done: groups.append(len(done))) as journal:
+        journal.append("order", intent("TB1"), at=START)
+        await asyncio.sleep(0)
+        await journal.durable(journal.append("order", fact("TB1", OrderEvent.SENDING), at=START))
+
+    assert groups == [2]
+
+
+async def test_a_row_that_nobody_waits_for_reaches_the_disk_as_well(tmp_path: Path) -> None:
+    written = asyncio.Event()
+    async with opened(tmp_path, on_durable=lambda done: written.set()) as journal, asyncio.timeout(10):
+        journal.append("order", intent("TB1"), at=START)
+        await written.wait()
+
+    assert verify(tmp_path / FILE_NAME).rows == 1
+
+
 async def test_on_durable_hears_each_row_once_in_order_before_the_waiter_goes_on(tmp_path: Path) -> None:
     heard: list[tuple[int, str, Message]] = []
     async with opened(tmp_path, on_durable=heard.extend) as journal:

@@ -1,7 +1,9 @@
 """The journal's writer: rows are queued in the loop, hashed, written and synced in one thread, group by group.
 
-`append` never waits, `durable` waits until a row is on disk. A write that fails is never tried again: after a failed
-sync nobody knows what the disk holds, so the journal fails, every waiter is told, and start-up reads what is there.
+`append` never waits, `durable` waits until a row is on disk. Rows are handed to the thread when somebody waits for them
+or two turns of the loop later: what belongs together is one commit, and a thread that works is not in the loop's way.
+A write that fails is never tried again: after a failed sync nobody knows what the disk holds, so the journal fails,
+every waiter is told, and start-up reads what is there.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class Journal:
 
     def __init__(
         self, state_dir: Path, *, run: str, clock: Clock,
-        on_durable: Callable[[list[tuple[int, str, Message]]], None] | None = None, queue_rows: int = QUEUE_ROWS,
+        on_durable: Callable[[list[tuple[int, str, Message]]], object] | None = None, queue_rows: int = QUEUE_ROWS,
         durable_within_s: float | None = 5.0, close_within_s: float = 10.0, min_free_mb: int = 0,
         hand: Hand | None = None,
     ) -> None:  # fmt: skip
@@ -58,6 +60,7 @@ class Journal:
         self._durable_within_s, self._close_within_s = durable_within_s, close_within_s
         self._lock = StateLock(self.state_dir)
         self._hand = hand or WriterThread()
+        self._held: list[Queued] = []  # rows not handed over yet
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []  # heap of (seq, tie break, future)
         self._asked = 0
         self._is_entered = self._is_open = False
@@ -85,6 +88,7 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_open = False
+        self._hand_over()
         self._hand.put(None)
         try:
             async with asyncio.timeout(self._close_within_s):
@@ -119,7 +123,9 @@ class Journal:
             self._fail(StateError(f"{self.path}: the disk is {self._queue_rows} rows behind"))
             raise self._again()
         self._appended += 1
-        self._hand.put(Queued(self._appended, at, self._clock.wall(), kind, message))
+        if not self._held:
+            self._loop.call_soon(self._linger)
+        self._held.append(Queued(self._appended, at, self._clock.wall(), kind, message))
         return self._appended
 
     async def durable(self, ticket: int | None = None) -> None:
@@ -134,9 +140,13 @@ class Journal:
             return
         if self.error is not None:
             raise self._again()
+        self._hand_over()
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._asked += 1
         heapq.heappush(self._waiters, (ticket, self._asked, waiter))
+        if self._durable_within_s is None:
+            await waiter
+            return
         try:
             async with asyncio.timeout(self._durable_within_s):
                 await waiter
@@ -150,6 +160,16 @@ class Journal:
         raise self._again()
 
     # ---- in the loop
+
+    def _linger(self) -> None:
+        # An order's INTENT is appended in one turn of the loop and its SENDING, for which somebody waits, in the next.
+        self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        # One after the other without giving the interpreter away: the hand takes them together.
+        held, self._held = self._held, []
+        for row in held:
+            self._hand.put(row)
 
     def _committed(self, group: list[Queued]) -> None:
         self._synced = group[-1].seq
