@@ -362,6 +362,100 @@ class Mine(Strategy):
     assert first.signals[1].inputs == {"flat": WARM, "quantity": -7.0, "average": 99.95}
 
 
+COMPARING = """
+class Mine(Strategy):
+    def rules(self, bars):
+        place = rank(ta.ROC(bars.close, 5))
+        return Rules(enter_long=place >= 1.0, exit_long=place <= 0.0)
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+async def test_a_strategy_that_compares_symbols_sees_all_of_its_own_in_one_worker(tmp_path, workers):
+    specs = [comparing(tmp_path), load_strategy("ema_cross", FAST)]
+    expected = await undisturbed(6, specs)
+    async with running(Bench(size=6, specs=specs, workers=workers)) as bench:
+        found = [await bench.step(t) for t in range(LIVE)]
+    assert [told(signals) for signals in found] == expected
+    best = [
+        [s.symbol for s in signals.signals if s.action == "enter_long" and s.strategy == "Mine"] for signals in found
+    ]
+    assert sum(len(names) == 1 for names in best) > LIVE // 2
+    assert len({name for names in best for name in names}) > 1
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+async def test_it_is_compared_among_the_symbols_it_trades(tmp_path, workers):
+    spec = comparing(tmp_path, symbols=("S01", "S04"))
+    async with running(Bench(size=6, specs=[spec], workers=workers)) as bench:
+        found = [await bench.step(t) for t in range(LIVE)]
+    seen = [sorted(s.symbol for s in signals.signals) for signals in found]
+    assert set(map(tuple, seen)) <= {("S01", "S04"), ()}
+    assert ["S01", "S04"] in seen
+
+
+async def test_a_worker_that_compares_symbols_is_rebuilt_to_the_same_signals(tmp_path):
+    specs = [comparing(tmp_path), load_strategy("ema_cross", FAST)]
+    expected = await undisturbed(4, specs)
+    async with running(Bench(size=4, specs=specs, workers=2)) as bench:
+        for t in range(5):
+            assert told(await bench.step(t)) == expected[t]
+        os.kill(bench.analysis.pids[1], signal.SIGKILL)
+        await bench.hear("worker_rebuilt")
+        assert [told(await bench.step(t)) for t in range(5, LIVE)] == expected[5:]
+
+
+def comparing(tmp_path: Path, symbols: tuple[str, ...] = ()) -> StrategySpec:
+    header = "from tradebot.indicators.expressions import rank, ta\n"
+    header += "from tradebot.strategies.strategy import Rules, Strategy\n"
+    file = tmp_path / "comparing.py"
+    file.write_text(header + COMPARING)
+    return load_strategy(f"{file}:Mine", symbols=symbols)
+
+
+FRAMED = """
+import os
+from tradebot.strategies.frame_strategy import FrameStrategy
+
+class Mine(FrameStrategy):
+    window = 12
+    def signals(self, df):
+        df["mean"] = df["close"].rolling(5).mean()
+        df["pid"] = os.getpid()
+        df["rows"] = len(df)
+        df["enter_long"] = df["close"] > df["mean"]
+        df["stop_loss"] = df["low"]
+        if df.attrs["symbol"] == "S01" and len(df) and df.index[-1].value == AT:
+            raise ZeroDivisionError("by zero")
+        return df
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+async def test_a_strategy_in_pandas_runs_in_a_worker_always(tmp_path, workers):
+    file = tmp_path / "framed.py"
+    file.write_text(FRAMED.replace("AT", str(market(3)[1][4].starts_at)))
+    async with running(Bench(size=3, specs=[load_strategy(f"{file}:Mine")], workers=workers)) as bench:
+        found = [await bench.step(t) for t in range(LIVE)]
+    signals = [s for one in found for s in one.signals]
+    assert os.getpid() not in {s.inputs["pid"] for s in signals}
+    assert {s.inputs["rows"] for s in signals} == {12.0}
+    assert {s.symbol for s in found[-1].signals} <= {"S00", "S02"}
+    assert [(name, fields["reason"]) for name, fields in bench.faults] == [
+        ("strategy_off", "ZeroDivisionError: by zero")
+    ]
+    for t, one in enumerate(found):
+        for s in one.signals:
+            row = WARM + t
+            id_ = int(s.symbol[1:])
+            past = (
+                np.concatenate([bench.history[id_].close, [c.close[id_] for c in bench.closes]])[row - 4 : row + 1]
+                / 100
+            )
+            assert s.close > s.inputs["mean"] == pytest.approx(past.mean())
+            assert s.stop_loss is not None
+
+
 async def test_the_loop_keeps_running_while_workers_start_cold():
     forkserver._forkserver._stop()  # the server of the tests before would hide the cost of the first start
     bench = Bench(size=4, specs=[load_strategy("ema_cross")], workers=2)

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from tradebot.clock import SECOND
-from tradebot.domain.instrument import Instrument
-from tradebot.domain.messages import Action
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Close
+from tradebot.domain.messages import Action, Signal
 from tradebot.indicators.expressions import Bars, lag
 from tradebot.stages import worker
-from tradebot.stages.worker import Answer, Setup, Share, Slice
+from tradebot.stages.share import Setup, Share, Slice
+from tradebot.stages.volley import Answer, Volley
 from tradebot.strategies import loading
 from tradebot.strategies.strategy import Holding, Intent, Rules, Strategy
 
@@ -52,19 +54,27 @@ def feed(share: Share, closes: list[int]) -> list[Answer]:
     return [share.step(Slice(t * MINUTE, ids, bar, {})) for t, bar in enumerate(bars, 1)]
 
 
+def rows(answer: Answer) -> tuple[Signal, ...]:
+    universe = Universe(Instrument(symbol=name) for name in "VWXYA")
+    none = np.array([], dtype=np.int64)
+    columns = dict.fromkeys(("ids", "open", "high", "low", "close", "volume", "ticks"), none)
+    close = Close(interval=MINUTE, ends_at=MINUTE, seen_at=0, quoted_at=0, **columns)
+    return Volley(close, universe, answer.fires, (), 0).whole().signals
+
+
 def test_an_entry_waits_until_its_stop_is_known(share):
     answers = feed(share("ruled"), [1100, 1200, 1300])
-    assert [[(row.action, row.stop_loss) for row in a.rows] for a in answers] == [[], [], [("enter_long", 11.0)]]
+    assert [[(row.action, row.stop_loss) for row in rows(a)] for a in answers] == [[], [], [("enter_long", 11.0)]]
 
 
 def test_an_exit_that_holds_keeps_the_entry_of_its_side_away(share):
     answers = feed(share("ruled"), [1100, 1200, 2500])
-    assert [(row.action, row.close) for row in answers[2].rows] == [("exit_long", 25.0)]
+    assert [(row.action, row.close) for row in rows(answers[2])] == [("exit_long", 25.0)]
 
 
 def test_a_pair_protects_each_side_with_its_own_level(share):
     (answer,) = feed(share("ruled"), [900])
-    assert [(row.id, row.action, row.stop_loss) for row in answer.rows] == [(4, "enter_short", 11.0)]
+    assert [(row.symbol, row.action, row.stop_loss) for row in rows(answer)] == [("A", "enter_short", 11.0)]
 
 
 def test_decide_may_answer_with_several_intents_and_exits_go_first(share, monkeypatch):
@@ -75,7 +85,7 @@ def test_decide_may_answer_with_several_intents_and_exits_go_first(share, monkey
     ]
     monkeypatch.setattr(Deciding, "answer", intents)
     (answer,) = feed(share("deciding"), [900])
-    assert [(r.action, r.stop_loss, r.quantity, r.target) for r in answer.rows] == [
+    assert [(r.action, r.stop_loss, r.quantity, r.target) for r in rows(answer)] == [
         ("exit_long", None, None, None),
         ("enter_short", 9.5, 3.0, None),
     ]
@@ -93,7 +103,7 @@ def test_decide_may_answer_with_several_intents_and_exits_go_first(share, monkey
 def test_a_wrong_answer_switches_the_strategy_off_and_says_why(share, monkeypatch, wrong, reason):
     monkeypatch.setattr(Deciding, "answer", wrong)
     answers = feed(share("deciding"), [900, 900])
-    assert [a.rows for a in answers] == [[], []]
+    assert [a.fires for a in answers] == [[], []]
     assert [a.faults for a in answers] == [[("deciding", 4, reason)], []]
 
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from tradebot.clock import SECOND
-from tradebot.domain.instrument import Instrument
-from tradebot.domain.messages import Action
-from tradebot.stages.worker import Row, Setup, Share, Slice
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Close
+from tradebot.domain.messages import Action, Signal
+from tradebot.stages.share import Setup, Share, Slice
+from tradebot.stages.volley import Volley
 from tradebot.strategies.loading import SHIPPED, load_strategy
 
 MINUTE = 60 * SECOND
@@ -30,13 +32,27 @@ def columns(seed: int = 11, days: int = 12) -> tuple[np.ndarray, np.ndarray]:
     return np.array([open_, high, low, close, volume]), ends
 
 
-def run(name: str, **params: object) -> list[tuple[int, Row]]:
-    share = Share(Setup((0,), (Instrument(symbol="A"),), (load_strategy(name, params),), 5 * MINUTE))
+def run(name: str, **params: object) -> list[tuple[int, Signal]]:
+    universe = Universe([Instrument(symbol="A")])
+    share = Share(Setup((0,), universe.instruments, (load_strategy(name, params),), 5 * MINUTE))
     bars, ends = columns()
     ids = np.array([0])
-    return [
-        (t, row) for t in range(len(ends)) for row in share.step(Slice(int(ends[t]), ids, bars[:, t : t + 1], {})).rows
-    ]
+    names = ("open", "high", "low", "close", "volume")
+    found = []
+    for t, end in enumerate(ends.tolist()):
+        bar = bars[:, t : t + 1]
+        close = Close(
+            interval=5 * MINUTE,
+            ends_at=end,
+            seen_at=0,
+            quoted_at=0,
+            ids=ids,
+            ticks=ids,
+            **dict(zip(names, bar, strict=True)),
+        )
+        fires = share.step(Slice(end, ids, bar, {})).fires
+        found += [(t, signal) for signal in Volley(close, universe, fires, (), 0).whole().signals]
+    return found
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""The nodes without memory, as numpy over rows or over time: one definition for both, so both give the same bits."""
+"""The nodes without memory, as numpy over rows or over time: one definition for both, so both give the same bits.
+
+Those across the symbols of a close know their order only as that of their values.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,34 @@ def _or(a: Floats, b: Floats) -> Floats:
 def _is_true(a: Floats) -> Any:
     return (a != 0.0) & ~np.isnan(a)
 
+
+def rank(values: Floats) -> Floats:
+    """Return the place of each value among the finite ones: 0 lowest, 1 highest, ties the middle; NaN for the rest."""
+    result = np.full(len(values), np.nan)
+    known = np.isfinite(values)
+    found = values[known]
+    if len(found) > 1:
+        inorder = np.sort(found)
+        below, upto = inorder.searchsorted(found, "left"), inorder.searchsorted(found, "right")
+        result[known] = (below + upto - 1) / (2.0 * (len(found) - 1))
+    return result
+
+
+def zscore(values: Floats) -> Floats:
+    """Return the distance of each finite value from their mean in population deviations; NaN for the rest."""
+    result = np.full(len(values), np.nan)
+    known = np.isfinite(values)
+    found = values[known]
+    if len(found) > 1:
+        inorder = np.sort(found)  # the sums must not depend on the order of the symbols
+        mean = np.add.reduce(inorder) / len(found)
+        apart = inorder - mean
+        deviation = np.sqrt(np.add.reduce(apart * apart) / len(found))
+        result[known] = (found - mean) / deviation if inorder[0] != inorder[-1] else 0.0
+    return result
+
+
+ACROSS: dict[Op, Callable[[Floats], Floats]] = {Op.RANK: rank, Op.ZSCORE: zscore}  # over the symbols of one close
 
 ELEMENTWISE: dict[Op, Callable[..., Floats]] = {
     Op.ADD: lambda a, b: a + b,

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import time, timedelta, timezone
 from typing import Any
 
 from tradebot.clock import IST, SECOND
 from tradebot.indicators import talib_bridge
-from tradebot.indicators.node import Node, Op, Operand, as_node, node
+from tradebot.indicators.node import OF_NO_BARS, OF_THE_BARS, Node, Op, Operand, as_node, beat, hold, is_longer, node
 
 NSE_OPENS = time(9, 15)
 
 
 class Bars:
-    """The columns of the bars of one symbol, as expressions."""
+    """The columns of the bars of one symbol, as expressions; `resample` gives longer ones."""
 
     __slots__ = ("close", "high", "low", "open", "volume")
 
-    def __init__(self) -> None:
-        self.open = node(Op.BAR, (), ("open",))
-        self.high = node(Op.BAR, (), ("high",))
-        self.low = node(Op.BAR, (), ("low",))
-        self.close = node(Op.BAR, (), ("close",))
-        self.volume = node(Op.BAR, (), ("volume",))
+    def __init__(self, columns: Iterable[Node] | None = None) -> None:
+        names = talib_bridge.COLUMNS
+        self.open, self.high, self.low, self.close, self.volume = (
+            [node(Op.BAR, (), (name,)) for name in names] if columns is None else columns
+        )
 
     def column(self, name: str) -> Node:
         """Return a column by name. Raises AttributeError."""
@@ -141,22 +140,73 @@ ta = TaLib()
 
 
 def lag(x: Operand, bars: int = 1) -> Node:
-    """Return the value `bars` bars ago, NaN before that. Raises ValueError below 1: the future is out of reach."""
+    """Return the value `bars` bars ago, NaN before that; of a value of longer bars, so many of those.
+
+    Raises ValueError below 1: the future is out of reach.
+    """
     if isinstance(bars, bool) or not isinstance(bars, int) or bars < 1:
         raise ValueError(f"lag needs a whole number of bars from 1, was {bars!r}")
-    return node(Op.LAG, (as_node(x),), (bars,))
+    x = as_node(x)
+    return node(Op.LAG, (x, beat(x.timeframe)) if is_longer(x) else (x,), (bars,))
 
 
 def crossed_above(a: Operand, b: Operand) -> Node:
     """Return true at the bar where `a` is above `b` and was not at the bar before."""
-    a, b = as_node(a), as_node(b)
+    a, b = _alike(a, b)
     return (a > b) & (lag(a) <= lag(b))
 
 
 def crossed_below(a: Operand, b: Operand) -> Node:
     """Return true at the bar where `a` is below `b` and was not at the bar before."""
-    a, b = as_node(a), as_node(b)
+    a, b = _alike(a, b)
     return (a < b) & (lag(a) >= lag(b))
+
+
+def _alike(a: Operand, b: Operand) -> tuple[Node, Node]:
+    # A lag counts bars of its own length, so both sides must be of one length before it.
+    a, b = as_node(a), as_node(b)
+    frames = {a.timeframe, b.timeframe} - {OF_NO_BARS}
+    return (hold(a), hold(b)) if len(frames) > 1 else (a, b)
+
+
+def rank(x: Operand) -> Node:
+    """Return where a symbol's value stands among those of one close: 0 lowest, 1 highest, ties in the middle.
+
+    Only finite values count; the others, and a value that is alone, have NaN. A symbol without a bar in the close takes
+    no part. A value of longer bars is held. The strategy's `symbols` are the symbols it is ranked among.
+    """
+    return node(Op.RANK, (hold(x),))
+
+
+def zscore(x: Operand) -> Node:
+    """Return how many standard deviations a symbol's value is above the mean of the symbols of one close.
+
+    The deviation is that of the population; 0 where all values are equal. Who takes part: as in `rank`.
+    """
+    return node(Op.ZSCORE, (hold(x),))
+
+
+def resample(bars: Bars, length: str, *, opens_at: time = NSE_OPENS, zone: timezone = IST) -> Bars:
+    """Return longer bars, such as `15m`, `1h` or `1d`, counted from `opens_at` of each day (`zone` is a fixed offset).
+
+    An expression over them has a value at the bar that closes the longer one, the first moment it can be known: its
+    last bar, or, if that had no trade or the session ended before, the next bar there is. Rules fire at that bar alone;
+    beside expressions of other bars, and in protections, a value is held until the next (`hold`). Raises ValueError.
+    """
+    if bars.close.timeframe != OF_THE_BARS:
+        raise ValueError(f"resample({length!r}) needs the bars themselves, not longer ones made from them")
+    columns = tuple(bars.column(name) for name in talib_bridge.COLUMNS)
+    made = node(Op.RESAMPLE, columns, (_nanoseconds(length), _opening_offset(opens_at, zone)))
+    return Bars(node(Op.PICK, (made,), (i, name)) for i, name in enumerate(talib_bridge.COLUMNS))
+
+
+def _nanoseconds(length: str) -> int:
+    unit = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}.get(length[-1:], 0)
+    number = length[:-1]
+    seconds = int(number) * unit if number.isascii() and number.isdigit() else 0
+    if not seconds or 86_400 % seconds:
+        raise ValueError(f"resample needs a length that divides a day, such as 15m, 1h or 1d, was {length!r}")
+    return seconds * SECOND
 
 
 def minimum(a: Operand, b: Operand) -> Node:
@@ -193,10 +243,17 @@ def opening_range(bars: Bars, minutes: int, *, opens_at: time = NSE_OPENS, zone:
     """
     if isinstance(minutes, bool) or not isinstance(minutes, int) or not 1 <= minutes < 1440:
         raise ValueError(f"opening_range needs whole minutes from 1 to 1439, was {minutes!r}")
+    _need_the_bars("opening_range", bars)
     return OpeningRange(bars, minutes, _opening_offset(opens_at, zone))
 
 
 def session_vwap(bars: Bars, *, opens_at: time = NSE_OPENS, zone: timezone = IST) -> Node:
     """Return the average of (high + low + close) / 3 weighted by volume since the session opened; NaN before any."""
+    _need_the_bars("session_vwap", bars)
     offset = _opening_offset(opens_at, zone)
     return node(Op.SESSION_VWAP, (bars.high, bars.low, bars.close, bars.volume), (offset,))
+
+
+def _need_the_bars(name: str, bars: Bars) -> None:
+    if bars.close.timeframe != OF_THE_BARS:
+        raise ValueError(f"{name} needs the bars themselves, not longer ones made from them")

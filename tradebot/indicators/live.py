@@ -7,7 +7,7 @@ those of `plan.batch` over the same bars, bit for bit, whichever of the two step
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any, Protocol
 
@@ -15,9 +15,12 @@ import numpy as np
 
 from tradebot.domain.market import Floats, Ints
 from tradebot.indicators import talib_bridge
+from tradebot.indicators.arithmetic import ACROSS
 from tradebot.indicators.node import Node, Op
+from tradebot.indicators.panel import Past, together
 from tradebot.indicators.plan import Plan, Value, Values, columns, shift, stateless
 from tradebot.indicators.sessions import OpeningState, VwapState
+from tradebot.indicators.timeframes import HoldState, LongerLagState, ResampleState
 from tradebot.indicators.vector import Ring, Step
 from tradebot.indicators.vector_functions import FUNCTIONS
 
@@ -47,7 +50,7 @@ class Live:
         self._picks: list[int] = []  # of each node, the output it picks; -1 for any other node
         for node, args in zip(plan.nodes, plan.args, strict=True):
             is_bars = all(arg.op is Op.BAR for arg in node.args)
-            state = _state(node, size, can_vector=size >= vector_from, is_bars=is_bars)
+            state = _state(node, size, plan.interval, can_vector=size >= vector_from, is_bars=is_bars)
             self._nodes.append((node, args, state, is_bars))
             self._picks.append(node.params[0] if node.op is Op.PICK else -1)
 
@@ -66,6 +69,8 @@ class Live:
             for pick, (node, args, state, is_bars) in zip(self._picks, self._nodes, strict=True):
                 if pick >= 0:
                     values.append(values[args[0]][pick])
+                elif node.op in ACROSS:
+                    values.append(ACROSS[node.op](columns(values, args)[0]))
                 elif state is None:
                     values.append(stateless(node, args, values, bars))
                 else:
@@ -74,7 +79,11 @@ class Live:
         return Values(self.plan, values)
 
     def fill(self, row: int, bars: Floats, starts: Ints) -> Values:
-        """Feed the whole history (5, n) of one symbol that has seen no bar yet; as `n` steps would, and much faster."""
+        """Feed the whole history (5, n) of one symbol that has seen no bar yet; as `n` steps would, and much faster.
+
+        A plan with cross-sectional nodes takes the histories of all symbols together: `fill_all`.
+        """
+        assert not self.plan.is_cross_sectional, "fill_all() feeds a plan over the symbols of a close"
         values: list[Value] = []
         with np.errstate(all="ignore"):
             for node, args, state, _ in self._nodes:
@@ -83,6 +92,19 @@ class Live:
                 else:
                     values.append(state.fill(row, starts, columns(values, args)))
         return Values(self.plan, values)
+
+    def fill_all(self, pasts: Mapping[int, Past]) -> None:
+        """Feed the histories of symbols that have seen no bar yet, by row; bars of one start are those of one close."""
+        rows = list(pasts)
+
+        def compute(place: int, i: int, values: Sequence[Value]) -> Value:
+            node, args, state, _ = self._nodes[place]
+            bars, starts = pasts[rows[i]]
+            if state is None:
+                return stateless(node, args, values, bars)
+            return state.fill(rows[i], starts, columns(values, args))
+
+        together(self.plan, list(pasts.values()), compute)
 
 
 class LagState:
@@ -154,7 +176,7 @@ class _Opening:
         return value
 
 
-def _state(node: Node, size: int, *, can_vector: bool, is_bars: bool) -> NodeState | None:
+def _state(node: Node, size: int, interval: int | None, *, can_vector: bool, is_bars: bool) -> NodeState | None:
     match node.op:
         case Op.TA:
             name, params = node.params
@@ -163,7 +185,12 @@ def _state(node: Node, size: int, *, can_vector: bool, is_bars: bool) -> NodeSta
                 return function(params, size)
             return TaState(name, params, size)
         case Op.LAG:
-            return LagState(node.params[0], size)
+            return LagState(node.params[0], size) if len(node.args) == 1 else LongerLagState(node.params[0], size)
+        case Op.HOLD:
+            return HoldState(size)
+        case Op.RESAMPLE:
+            assert interval is not None, "a plan with longer bars knows its interval"
+            return ResampleState(node.params, interval, size)
         case Op.OPENING_HIGH | Op.OPENING_LOW:
             return OpeningState(node.params, size, is_high=node.op is Op.OPENING_HIGH)
         case Op.SESSION_VWAP:

@@ -23,6 +23,10 @@ class Op(StrEnum):
     OPENING_HIGH = "opening_high"
     OPENING_LOW = "opening_low"
     SESSION_VWAP = "session_vwap"
+    RESAMPLE = "resample"
+    HOLD = "hold"
+    RANK = "rank"
+    ZSCORE = "zscore"
     ADD = "+"
     SUB = "-"
     MUL = "*"
@@ -40,18 +44,30 @@ class Op(StrEnum):
     NOT = "~"
 
 
+CROSS_SECTION = frozenset({Op.RANK, Op.ZSCORE})  # of these a symbol's value depends on the other symbols of the close
+NAMED = frozenset({Op.PICK, Op.SESSION_VWAP, Op.OPENING_HIGH, Op.OPENING_LOW}) | CROSS_SECTION  # shown to people
+
+Timeframe = tuple[int, int]  # length of the longer bars and where a session begins: ns, and ns after midnight UTC
+OF_THE_BARS: Timeframe = (0, 0)  # the timeframe of the bars as they come
+OF_NO_BARS: Timeframe = (-1, 0)  # of numbers, which go with any
+
+
 class Node:
     """One expression. Build it with operators and the functions of this package, never change it.
 
     Two equal expressions are the same object, so a plan computes each once. `==` compares identity; use `>=` and `<=`
     for prices. `and`, `or`, `not` cannot be overloaded in Python and raise TypeError: write `&`, `|`, `~`.
+
+    `timeframe` says of which bars it is: an expression of longer bars has a value at the row that closes one and NaN at
+    the rows between.
     """
 
-    __slots__ = ("__weakref__", "args", "op", "params")
+    __slots__ = ("__weakref__", "args", "op", "params", "timeframe")
 
     op: Op
     args: tuple[Node, ...]
     params: tuple[Any, ...]
+    timeframe: Timeframe
 
     def __bool__(self) -> bool:
         raise TypeError("an expression has no truth value; write & | ~ instead of and, or, not")
@@ -120,15 +136,50 @@ _nodes: WeakValueDictionary[tuple[object, ...], Node] = WeakValueDictionary()
 
 
 def node(op: Op, args: tuple[Node, ...] = (), params: tuple[Any, ...] = ()) -> Node:
-    """Return the one node of this expression."""
+    """Return the one node of this expression; where its arguments are of different bars, the longer ones are held."""
+    if len({arg.timeframe for arg in args if arg.timeframe != OF_NO_BARS}) > 1 and op is not Op.HOLD:
+        args = tuple(map(hold, args))
     # repr tells 1 from 1.0 and 0.0 from -0.0, which are equal as dict keys and are not the same number to TA-Lib.
     key = (op, *map(id, args), repr(params))
     found = _nodes.get(key)
     if found is None:
         found = Node()
         found.op, found.args, found.params = op, args, params
+        found.timeframe = _timeframe(op, args, params)
         _nodes[key] = found
     return found
+
+
+def _timeframe(op: Op, args: tuple[Node, ...], params: tuple[Any, ...]) -> Timeframe:
+    match op:
+        case Op.RESAMPLE:
+            length, offset = params
+            return length, offset
+        case Op.BAR | Op.HOLD:
+            return OF_THE_BARS
+        case _:
+            return next((arg.timeframe for arg in args if arg.timeframe != OF_NO_BARS), OF_NO_BARS)
+
+
+def hold(x: Operand) -> Node:
+    """Return a value of longer bars as it stands at every row: the one of the last closed bar, NaN before any.
+
+    What is of the bars as they come is returned as it is. Needed by hand only where a rule would otherwise fire at the
+    close of the longer bar alone: an expression that mixes timeframes holds by itself.
+    """
+    x = as_node(x)
+    return node(Op.HOLD, (x, beat(x.timeframe))) if is_longer(x) else x
+
+
+def is_longer(x: Node) -> bool:
+    """Tell whether an expression is of longer bars than those that come."""
+    return x.timeframe not in (OF_THE_BARS, OF_NO_BARS)
+
+
+def beat(timeframe: Timeframe) -> Node:
+    """Return the close of the longer bars: a number at the rows that close one, NaN at all others."""
+    bars = tuple(node(Op.BAR, (), (name,)) for name in ("open", "high", "low", "close", "volume"))
+    return node(Op.PICK, (node(Op.RESAMPLE, bars, timeframe),), (3, "close"))
 
 
 def as_node(value: Operand) -> Node:
@@ -162,19 +213,33 @@ def label(expression: Node) -> str:
             return str(params[0])
         case Op.NUMBER:
             return f"{params[0]:g}"
+        case Op.RESAMPLE:
+            return _length(params[0])
+        case Op.HOLD:
+            return label(args[0])
         case Op.PICK:
             suffix = f".{params[1]}" if params[1] else ""
             return label(args[0]) + suffix
         case Op.TA:
             name, given = params[0], params[1]
             return f"{name}({', '.join([label(a) for a in args] + [f'{value:g}' for _, value in given])})"
-        case Op.LAG | Op.OPENING_HIGH | Op.OPENING_LOW | Op.SESSION_VWAP | Op.MIN | Op.MAX | Op.ABS:
+        case (
+            Op.LAG | Op.OPENING_HIGH | Op.OPENING_LOW | Op.SESSION_VWAP | Op.MIN | Op.MAX | Op.ABS | Op.RANK | Op.ZSCORE
+        ):
             shown = [] if op in (Op.OPENING_HIGH, Op.OPENING_LOW, Op.SESSION_VWAP) else [label(a) for a in args]
+            shown = shown[:1] if op is Op.LAG else shown
             return f"{op.value}({', '.join(shown + [str(p) for p in params[:1]])})"
         case Op.NEG | Op.NOT:
             return f"{'-' if op is Op.NEG else '~'}{label(args[0])}"
         case _:
             return f"({label(args[0])} {op.value} {label(args[1])})"
+
+
+def _length(ns: int) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if ns % (size * 1_000_000_000) == 0:
+            return f"{ns // (size * 1_000_000_000)}{unit}"
+    return f"{ns / 1e9:g}s"
 
 
 def named(root: Node) -> Iterator[Node]:
@@ -186,7 +251,8 @@ def named(root: Node) -> Iterator[Node]:
         if top in seen:
             continue
         seen.add(top)
-        if top.op in (Op.PICK, Op.SESSION_VWAP, Op.OPENING_HIGH, Op.OPENING_LOW):
-            yield top
+        if top.op in NAMED or (top.op is Op.HOLD and top.args[0].op in NAMED):
+            if top.args[0].op is not Op.RESAMPLE:  # a longer bar, no more an indicator than a bar is
+                yield top
         else:
-            waiting.extend(reversed(top.args))
+            waiting.extend(reversed(top.args[:1] if top.op in (Op.HOLD, Op.LAG) else top.args))

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tradebot.clock import SECOND
 from tradebot.domain.market import Floats, Ints
+from tradebot.errors import ConfigError
 from tradebot.indicators import talib_bridge
 from tradebot.indicators.arithmetic import ELEMENTWISE
-from tradebot.indicators.node import Node, Op, order
+from tradebot.indicators.node import CROSS_SECTION, Node, Op, label, order
 from tradebot.indicators.sessions import OpeningState, VwapState
+from tradebot.indicators.timeframes import HoldState, LongerLagState, ResampleState
 
 BAR_ROW = {name: i for i, name in enumerate(talib_bridge.COLUMNS)}  # column -> its row in a (5, n) array of bars
 
@@ -18,14 +21,21 @@ BAR_ROW = {name: i for i, name in enumerate(talib_bridge.COLUMNS)}  # column -> 
 class Plan:
     """The nodes of `roots` in evaluation order; a node that several roots need stands once.
 
-    `args[i]` are the positions of the arguments of `nodes[i]`.
+    `args[i]` are the positions of the arguments of `nodes[i]`. `interval` is the length of the bars in ns; only plans
+    with longer bars need it. Raises ConfigError where those are not made of whole bars.
     """
 
-    def __init__(self, roots: Iterable[Node]) -> None:
+    def __init__(self, roots: Iterable[Node], *, interval: int | None = None) -> None:
         self.roots = tuple(roots)
+        self.interval = interval
         self.nodes = order(self.roots)
         self.position = {n: i for i, n in enumerate(self.nodes)}
         self.args = [tuple(self.position[a] for a in n.args) for n in self.nodes]
+        self.is_cross_sectional = any(n.op in CROSS_SECTION for n in self.nodes)
+        for n in self.nodes:
+            if n.op is Op.RESAMPLE and not (interval and n.params[0] > interval and n.params[0] % interval == 0):
+                bars = f"bars of {interval / SECOND:g} s" if interval else "bars of unknown length"
+                raise ConfigError(f"a rule needs bars of {label(n)}, which cannot be made of {bars}")
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -59,22 +69,33 @@ def columns(values: Sequence[Value], args: tuple[int, ...]) -> list[Floats]:
 def batch(plan: Plan, bars: Floats, starts: Ints) -> Values:
     """Evaluate over the history of one symbol: `bars` (5, n) open, high, low, close, volume; `starts` (n,) market ns.
 
-    Row t of every value depends on rows 0..t only.
+    Row t of every value depends on rows 0..t only. A plan that compares symbols needs them together: `panel`.
     """
+    assert not plan.is_cross_sectional, "a plan over the symbols of a close is evaluated by panel()"
     values: list[Value] = []
     with np.errstate(all="ignore"):
         for expression, args in zip(plan.nodes, plan.args, strict=True):
-            values.append(_batch_node(expression, args, values, bars, starts))
+            values.append(batch_node(plan, expression, args, values, bars, starts))
     return Values(plan, values)
 
 
-def _batch_node(expression: Node, args: tuple[int, ...], values: list[Value], bars: Floats, starts: Ints) -> Value:
+def batch_node(
+    plan: Plan, expression: Node, args: tuple[int, ...], values: Sequence[Value], bars: Floats, starts: Ints
+) -> Value:
+    """Compute one node of a plan over the history of one symbol, from the values of the nodes before it."""
     op, params = expression.op, expression.params
     match op:
         case Op.TA:
             return talib_bridge.batch(params[0], params[1], columns(values, args))
-        case Op.LAG:
+        case Op.LAG if len(args) == 1:
             return shift(columns(values, args)[0], params[0])
+        case Op.LAG:
+            return LongerLagState(params[0], 1).fill(0, starts, columns(values, args))
+        case Op.HOLD:
+            return HoldState(1).fill(0, starts, columns(values, args))
+        case Op.RESAMPLE:
+            assert plan.interval is not None, "a plan with longer bars knows its interval"
+            return ResampleState(params, plan.interval, 1).fill(0, starts, columns(values, args))
         case Op.OPENING_HIGH | Op.OPENING_LOW:
             return OpeningState(params, 1, is_high=op is Op.OPENING_HIGH).fill(0, starts, columns(values, args))
         case Op.SESSION_VWAP:

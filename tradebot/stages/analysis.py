@@ -1,7 +1,8 @@
 """The analysis stage: closes in, signals out; the math runs in worker processes that may hang, crash and be replaced.
 
-Each worker owns a fixed share of the symbols (id modulo workers), gets one job per close and answers with a few rows. A
-worker that is lost is rebuilt in the background from the warm-up and the closes since: the same state, bit for bit.
+Each worker owns a fixed share of the symbols (id modulo workers), gets one job per close, answers with a few columns. A
+strategy that compares symbols lives whole in one worker. A worker that is lost is rebuilt in the background from the
+warm-up and the closes since: the same state, bit for bit.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import numpy as np
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Ints, Series
-from tradebot.domain.messages import Action, Signal, Signals
+from tradebot.domain.messages import Signals
 from tradebot.errors import ConfigError, DataError
 from tradebot.stages import worker
-from tradebot.stages.worker import Answer, Past, Row, Setup, Share, Slice
+from tradebot.stages.parts import Part, parts
+from tradebot.stages.share import Past, Setup, Share, Slice
+from tradebot.stages.volley import Answer, Fires, Volley
 from tradebot.stages.worker_process import START_S, Lost, WorkerProcess, outcome
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
@@ -42,10 +45,14 @@ class WorkerState(StrEnum):
 
 
 class Worker:
-    """One worker with its share of the symbols and its record."""
+    """One worker with its parts of the work and its record; `is_ours` is a mask over the universe."""
 
-    def __init__(self, number: int, ids: Ints) -> None:
-        self.number, self.ids = number, ids
+    def __init__(self, number: int, parts: Sequence[Part], size: int) -> None:
+        self.number, self.parts = number, parts
+        self.is_ours = np.zeros(size, dtype=bool)
+        for ids, _ in parts:
+            self.is_ours[ids] = True
+        self.ids = np.flatnonzero(self.is_ours)
         self.state = WorkerState.BUILDING
         self.process: WorkerProcess | None = None
         self.asked: Close | None = None  # the close it has not answered yet
@@ -54,11 +61,12 @@ class Worker:
 
 
 class Analysis:
-    """Runs strategies over closes; see `start`, `run`, `step`, `close` in this order.
+    """Runs strategies over closes; see `start`, `run`, `ask`, `close` in this order.
 
     `recall` returns every close since the end of the warm-up, oldest first; `on_fault` hears of everything that went
-    wrong, as an event name and its fields. With `workers` 0 the same code runs inline, without isolation.
-    Raises ConfigError when two strategies have one name, DataError when one cannot be loaded.
+    wrong, as an event name and its fields. With `workers` 0 the same code runs inline, without isolation, except that
+    strategies over frames get a worker always. Raises ConfigError when two strategies have one name or one needs bars
+    that cannot be made, DataError when one cannot be loaded.
     """
 
     def __init__(
@@ -79,10 +87,12 @@ class Analysis:
         self.universe, self.strategies, self.interval = universe, tuple(strategies), interval
         self.deadline_s, self.clock = deadline_s, clock
         self._recall, self._on_fault = recall, on_fault
-        count = min(workers, len(universe))
-        self._workers = [Worker(n, np.arange(n, len(universe), count)) for n in range(count)]
+        needed = int(any(spec.load().takes_frames for spec in strategies))  # pandas never runs in the loop
+        count = min(max(workers, needed), len(universe))
+        self._parts = parts(universe, self.strategies, interval, max(1, count))
+        self._workers = [Worker(n, mine, len(universe)) for n, mine in enumerate(self._parts[:count]) if mine]
         self._threads = ThreadPoolExecutor(max(1, 2 * count), thread_name_prefix="analysis")
-        self._inline: Share | None = None
+        self._inline: list[Share] = []
         self._pasts: dict[int, Past] = {}
         self._held: dict[int, Held] = {}  # ends_at -> what was held then; a rebuilt `decide` is told the same
         self._is_deciding = any(spec.load().decide is not Strategy.decide for spec in strategies)
@@ -105,8 +115,11 @@ class Analysis:
             id_ = self.universe.id(series.symbol)
             self._pasts[id_] = Past(id_, series.starts, columns)
         if not self._workers:
-            self._inline = Share(self._setup(np.arange(len(self.universe))))
-            self._report(self._inline.warm(list(self._pasts.values())))
+            for setup in self._setups(self._parts[0]):
+                share = Share(setup)
+                self._inline.append(share)
+                self._report(share.warm(list(self._pasts.values())))
+                share.settle()
             return
         try:
             async with asyncio.TaskGroup() as group:
@@ -123,7 +136,11 @@ class Analysis:
                 group.create_task(self._build(w), name=f"analysis-rebuild-{w.number}")
 
     async def step(self, close: Close, holdings: Holdings) -> Signals:
-        """Return the signals of a close, by (symbol id, strategy); at most `deadline_s` and a little later.
+        """Return the signals of a close in one message; see `ask`."""
+        return (await self.ask(close, holdings)).whole()
+
+    async def ask(self, close: Close, holdings: Holdings) -> Volley:
+        """Return what fired at a close, by (symbol id, strategy); at most `deadline_s` and a little later.
 
         `failed` names the symbols of the close that got no answer.
         """
@@ -134,13 +151,17 @@ class Analysis:
             self._held[close.ends_at] = held
             if len(self._held) > HELD_CLOSES:
                 del self._held[next(iter(self._held))]
-        if self._inline is not None:
-            answer = self._inline.step(self._slice(close, np.arange(len(close))))
-            self._report(answer)
-            return self._signals(close, answer.rows, [])
-        rows, failed = await self._ask_all(close)
-        rows.sort(key=lambda row: (row.id, row.strategy))  # stable: a worker's own order of actions stays
-        return self._signals(close, rows, sorted(failed))
+        fires: list[Fires] = []
+        failed: set[int] = set()
+        if self._inline:
+            piece = self._slice(close, None)
+            for share in self._inline:
+                answer = share.step(piece)
+                self._report(answer)
+                fires.extend(answer.fires)
+        else:
+            await self._ask_all(close, fires, failed)
+        return Volley(close, self.universe, fires, sorted(failed), self.clock.monotonic())
 
     async def close(self) -> None:
         """End all workers within two seconds, killing what hangs."""
@@ -152,24 +173,22 @@ class Analysis:
                     group.create_task(w.process.close(), name=f"analysis-close-{w.number}")
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _ask_all(self, close: Close) -> tuple[list[Row], list[int]]:
+    async def _ask_all(self, close: Close, fires: list[Fires], failed: set[int]) -> None:
         waiting: dict[Worker, tuple[WorkerProcess, asyncio.Future[Answer]]] = {}
-        rows: list[Row] = []
-        failed: list[int] = []
-        shares = {w: np.flatnonzero(close.ids % len(self._workers) == w.number) for w in self._workers}
+        shares = {w: self._of(w, close) for w in self._workers}
         for w, share in shares.items():
             if not len(share):
                 continue
             if w.state is not WorkerState.READY or w.process is None:
                 if w.state is WorkerState.BUILDING:
                     w.missed.append(close)
-                failed.extend(close.ids[share].tolist())
+                failed.update(close.ids[share].tolist())
                 continue
             try:
                 w.asked = close
                 waiting[w] = w.process, w.process.submit(worker.step, self._slice(close, share))
             except Lost as fault:
-                failed.extend(close.ids[share].tolist())
+                failed.update(close.ids[share].tolist())
                 self._lose(w, w.process, str(fault))
         if waiting:
             await asyncio.wait([future for _, future in waiting.values()], timeout=self.deadline_s)
@@ -177,13 +196,15 @@ class Analysis:
             try:
                 answer: Answer = outcome(future, self.deadline_s)
             except Lost as fault:
-                failed.extend(close.ids[shares[w]].tolist())
+                failed.update(close.ids[shares[w]].tolist())
                 self._lose(w, process, str(fault))
                 continue
             w.asked = None
             self._report(answer)
-            rows.extend(answer.rows)
-        return rows, failed
+            fires.extend(answer.fires)
+
+    def _of(self, w: Worker, close: Close) -> Ints:
+        return np.flatnonzero(w.is_ours[close.ids])
 
     def _lose(self, w: Worker, process: WorkerProcess, reason: str) -> None:
         # The death of a process is seen by its descriptor and by its job; the second is no news.
@@ -215,11 +236,12 @@ class Analysis:
         process = w.process = WorkerProcess(self._threads, on_death=lambda: self._lose(w, process, "died"))
         try:
             await process.open()
-            await process.ask(worker.load, self._setup(w.ids), within_s=START_S)
+            await process.ask(worker.load, self._setups(w.parts), within_s=START_S)
             pasts = [self._pasts[id_] for id_ in w.ids.tolist() if id_ in self._pasts]
             for first in range(0, len(pasts), WARM_SYMBOLS):
                 some = pasts[first : first + WARM_SYMBOLS]
                 self._report(await process.ask(worker.warm, some, within_s=START_S))
+            await process.ask(worker.settle, within_s=START_S)
             replayed = 0 if is_first else await self._replay(w, process)
         except (Lost, DataError) as fault:
             if is_first and isinstance(fault, DataError):
@@ -238,7 +260,7 @@ class Analysis:
         at, count = 0, 0
         while closes:
             for close in closes:
-                share = np.flatnonzero(close.ids % len(self._workers) == w.number)
+                share = self._of(w, close)
                 if close.ends_at > at and len(share):
                     piece = self._slice(close, share)
                     self._report(await process.ask(worker.step, piece, within_s=self.deadline_s))
@@ -247,14 +269,18 @@ class Analysis:
             closes, w.missed = w.missed, []
         return count
 
-    def _setup(self, ids: Ints) -> Setup:
-        numbers = tuple(ids.tolist())
-        instruments = tuple(self.universe[id_] for id_ in numbers)
-        return Setup(numbers, instruments, self.strategies, self.interval, frozenset(self._off))
+    def _setups(self, mine: Sequence[Part]) -> list[Setup]:
+        off = frozenset(self._off)
+        return [
+            Setup(tuple(ids.tolist()), tuple(self.universe[id_] for id_ in ids.tolist()), specs, self.interval, off)
+            for ids, specs in mine
+        ]
 
-    def _slice(self, close: Close, share: Ints) -> Slice:
-        ids = close.ids[share]
-        columns = np.stack([close.open, close.high, close.low, close.close, close.volume])[:, share]
+    def _slice(self, close: Close, share: Ints | None) -> Slice:
+        ids = close.ids
+        columns = np.stack([close.open, close.high, close.low, close.close, close.volume])
+        if share is not None and len(share) < len(ids):
+            ids, columns = ids[share], columns[:, share]
         held = self._held.get(close.ends_at)
         mine = {id_: held[id_] for id_ in ids.tolist() if id_ in held} if held else {}
         return Slice(close.ends_at, ids, columns, mine)
@@ -265,35 +291,3 @@ class Analysis:
                 self._off.add((strategy, id_))
                 symbol = self.universe[id_].symbol
                 self._on_fault("strategy_off", {"strategy": strategy, "symbol": symbol, "reason": reason})
-
-    def _signals(self, close: Close, rows: Sequence[Row], failed: Sequence[int]) -> Signals:
-        made_at = self.clock.monotonic()
-        return Signals(
-            at=close.ends_at,
-            interval=close.interval,
-            signals=tuple(self._signal(close, row, made_at) for row in rows),
-            failed=tuple(self.universe[id_].symbol for id_ in failed),
-        )
-
-    def _signal(self, close: Close, row: Row, made_at: int) -> Signal:
-        symbol = self.universe[row.id].symbol
-        return Signal(
-            signal_id=signal_id(row.strategy, symbol, close.ends_at, row.action),
-            strategy=row.strategy,
-            symbol=symbol,
-            action=Action(row.action),
-            bar_at=close.ends_at,
-            quoted_at=close.quoted_at,
-            made_at=made_at,
-            close=row.close,
-            quantity=row.quantity,
-            stop_loss=row.stop_loss,
-            trail_by=row.trail_by,
-            target=row.target,
-            inputs=row.inputs,
-        )
-
-
-def signal_id(strategy: str, symbol: str, bar_at: int, action: str) -> str:
-    """Return the id of a signal, a pure function of what it says: the same in a replay."""
-    return f"{strategy}/{symbol}/{bar_at}/{action}"

@@ -10,7 +10,7 @@ from tradebot.domain.market import Bar
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Action
 from tradebot.indicators.expressions import Bars
-from tradebot.indicators.node import Node, Operand, as_node
+from tradebot.indicators.node import Node, Operand, hold
 
 T = TypeVar("T")
 
@@ -72,7 +72,8 @@ class Rules:
 
     An entry fires where its expression is true, its exit is not, and every protection given for it is a finite number:
     no position begins without the stop its rules asked for. A protection may be a pair (long, short). `stop_loss` and
-    `target` are prices, `trail_by` a distance. The desk ignores an entry into a position that is already open.
+    `target` are prices, `trail_by` a distance; those of longer bars are held between them. The desk ignores an entry
+    into a position that is already open.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Rules:
         levels = {"stop_loss": stop_loss, "trail_by": trail_by, "target": target}
         self.protection: dict[Action, dict[str, Node]] = {
             action: {
-                name: as_node(level[side] if isinstance(level, tuple) else level)
+                name: hold(level[side] if isinstance(level, tuple) else level)
                 for name, level in levels.items()
                 if level is not None
             }
@@ -151,6 +152,7 @@ class Strategy:
     """
 
     params: ClassVar[Mapping[str, Param[Any]]] = {}
+    takes_frames: ClassVar[bool] = False  # a FrameStrategy; asked without importing pandas
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

@@ -1,0 +1,121 @@
+"""Longer bars made of those that come, and the memory of what is computed from them: hold, and lag in their count.
+
+A longer bar is known at the row that closes it: the bar that ends with it or, where that one is missing, the next row
+of the symbol. At most one is known at a row; where two would be (the next row also ends its own), the later one is
+known a row later. So a value may come late for a symbol that hardly trades, and never early.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tradebot.domain.market import Floats, Ints
+from tradebot.indicators.node import Timeframe
+from tradebot.indicators.vector import Ring, Step
+
+NONE = np.iinfo(np.int64).min
+HIGH, LOW, CLOSE, VOLUME = 1, 2, 3, 4
+
+
+class ResampleState:
+    """The forming longer bar of every symbol, and one that waits for a row of its own."""
+
+    def __init__(self, timeframe: Timeframe, interval: int, size: int) -> None:
+        self.length, self.offset = timeframe
+        self.interval = interval
+        self.number = np.full(size, NONE)  # of the forming bar
+        self.forming = np.full((5, size), np.nan)
+        self.waiting = np.full((5, size), np.nan)
+
+    def step(self, step: Step, inputs: list[Floats], *, is_finite: bool) -> tuple[Floats, ...]:
+        rows, bars = step.rows, np.array(inputs)
+        number = (step.starts_at - self.offset) // self.length
+        is_last = (step.starts_at + self.interval - self.offset) % self.length == 0
+        known = self.waiting[:, rows]
+        self.waiting[:, rows] = np.nan
+        forming, before = self.forming[:, rows], self.number[rows]
+        is_new = before != number
+        ended = is_new & (before != NONE)
+        known[:, ended] = forming[:, ended]
+        grown = np.array([
+            forming[0], np.maximum(forming[HIGH], bars[HIGH]), np.minimum(forming[LOW], bars[LOW]), bars[CLOSE],
+            forming[VOLUME] + bars[VOLUME],
+        ])  # fmt: skip
+        forming = np.where(is_new, bars, grown)
+        if is_last:
+            is_taken = ~np.isnan(known[CLOSE])
+            self.waiting[:, rows[is_taken]] = forming[:, is_taken]
+            known = np.where(is_taken, known, forming)
+        self.forming[:, rows], self.number[rows] = forming, NONE if is_last else number
+        return tuple(known)
+
+    def fill(self, row: int, starts: Ints, inputs: list[Floats]) -> tuple[Floats, ...]:
+        bars, count = np.array(inputs), len(starts)
+        result = np.full((5, count), np.nan)
+        if not count:
+            return tuple(result)
+        numbers = (starts - self.offset) // self.length
+        is_last = (starts + self.interval - self.offset) % self.length == 0
+        first = np.flatnonzero(np.append(True, (np.diff(numbers) != 0) | is_last[:-1]))
+        last = np.append(first[1:], count) - 1
+        longer = np.array([
+            bars[0, first], np.maximum.reduceat(bars[HIGH], first), np.minimum.reduceat(bars[LOW], first),
+            bars[CLOSE, last], [np.cumsum(bars[VOLUME, a : b + 1])[-1] for a, b in zip(first, last, strict=True)],
+        ])  # fmt: skip
+        is_whole = is_last[last]
+        order = np.arange(len(first))
+        at = np.maximum.accumulate(np.where(is_whole, last, last + 1) - order) + order  # one at a row
+        is_known = at < count
+        result[:, at[is_known]] = longer[:, is_known]
+        if is_whole[-1]:
+            self.number[row] = NONE
+            if not is_known[-1]:
+                self.waiting[:, row] = longer[:, -1]
+        else:
+            self.number[row], self.forming[:, row] = numbers[-1], longer[:, -1]
+        return tuple(result)
+
+
+class HoldState:
+    """The value of every symbol at the last beat; a beat is a row where the second input is a number."""
+
+    def __init__(self, size: int) -> None:
+        self.held = np.full(size, np.nan)
+
+    def step(self, step: Step, inputs: list[Floats], *, is_finite: bool) -> Floats:
+        x, beat = inputs
+        held: Floats = np.where(np.isnan(beat), self.held[step.rows], x)
+        self.held[step.rows] = held
+        return held
+
+    def fill(self, row: int, starts: Ints, inputs: list[Floats]) -> Floats:
+        x, beat = inputs
+        at = np.maximum.accumulate(np.where(np.isnan(beat), -1, np.arange(len(x))))
+        held: Floats = np.where(at < 0, np.nan, x[at])
+        if len(held):
+            self.held[row] = held[-1]
+        return held
+
+
+class LongerLagState:
+    """The values of every symbol at the last beats."""
+
+    def __init__(self, bars: int, size: int) -> None:
+        self.bars = bars
+        self.ring = Ring(bars, size, empty=np.nan)
+
+    def step(self, step: Step, inputs: list[Floats], *, is_finite: bool) -> Floats:
+        x, beat = inputs
+        result = np.full(len(x), np.nan)
+        beats = ~np.isnan(beat)
+        if beats.any():
+            result[beats] = self.ring.swap(step.rows[beats], x[beats])
+        return result
+
+    def fill(self, row: int, starts: Ints, inputs: list[Floats]) -> Floats:
+        x, beat = inputs
+        result = np.full(len(x), np.nan)
+        at = np.flatnonzero(~np.isnan(beat))
+        result[at[self.bars :]] = x[at[: -self.bars]]
+        self.ring.load(row, x[at])
+        return result

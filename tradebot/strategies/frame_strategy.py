@@ -1,0 +1,117 @@
+"""Strategies in pandas: one frame per symbol in, a frame of signals out; they run in the worker processes always."""
+
+from __future__ import annotations
+
+import difflib
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from tradebot.clock import IST
+from tradebot.domain.market import Floats, Ints
+from tradebot.domain.messages import Action
+from tradebot.indicators.talib_bridge import COLUMNS
+from tradebot.strategies.firing import Fired, Mask, protected
+from tradebot.strategies.strategy import Strategy
+
+LEVELS = ("stop_loss", "trail_by", "target")
+SIDES = {Action.ENTER_LONG: "_long", Action.ENTER_SHORT: "_short"}
+KNOWN = {*map(str, Action), *LEVELS, *(level + side for level in LEVELS for side in SIDES.values())}
+SAMPLES = 24  # bars at which a look into the future is looked for
+
+
+class FrameStrategy(Strategy):
+    """A trading idea over a pandas frame. Subclass it, declare `Param`s, and write `signals`.
+
+    After each close the frame holds the last `window` bars, the newest last, and only the last row of the answer
+    counts; rows above it are what the strategy would have said then.
+    """
+
+    takes_frames = True
+    window: ClassVar[int] = 500  # bars: what a moving average of 200 needs to settle, 20 KB a symbol
+
+    def signals(self, df: pd.DataFrame) -> pd.DataFrame:
+        """Return a frame of the same rows with columns of truth values and of levels.
+
+        `df` has the columns open, high, low, close, volume as floats, the bars' starts (IST) as its index, and the
+        symbol in `df.attrs["symbol"]`; columns may be added to it and it may be returned. An action fires where its
+        column `enter_long`, `exit_long`, `enter_short` or `exit_short` is true. `stop_loss`, `trail_by` and `target`
+        protect an entry, with `_long` or `_short` behind the name for one side; as in `Rules`, an entry fires only
+        where all that are given are finite and its exit does not hold.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no signals(df)")
+
+
+def frame(symbol: str, bars: Floats, starts: Ints) -> pd.DataFrame:
+    """Return bars (5, n) that start at `starts` (market ns) as the frame `signals` is given."""
+    index = pd.DatetimeIndex(starts.astype("datetime64[ns]"), tz="UTC", name="start").tz_convert(IST)
+    made = pd.DataFrame(dict(zip(COLUMNS, bars.copy(), strict=True)), index=index)
+    made.attrs["symbol"] = symbol
+    return made
+
+
+def answered(strategy: FrameStrategy, df: pd.DataFrame) -> tuple[Fired, dict[str, Floats]]:
+    """Return what `signals` says of every row, and the other columns it added, which explain it.
+
+    Raises TypeError or ValueError for an answer that is none, and whatever the strategy raises.
+    """
+    count = len(df)
+    found = strategy.signals(df)
+    if not isinstance(found, pd.DataFrame):
+        raise TypeError(f"signals() must return a DataFrame, returned {type(found).__name__}")
+    if len(found) != count:
+        raise ValueError(f"signals() must return one row for each of the {count} rows given, returned {len(found)}")
+    for name in map(str, found.columns):
+        if name.startswith(("enter_", "exit_", *LEVELS)) and name not in KNOWN:
+            near = difflib.get_close_matches(name, KNOWN, n=1)
+            raise ValueError(
+                f"signals() returned an unknown column {name}" + (f"; did you mean {near[0]}?" if near else "")
+            )
+    when = {action: _truth(found[action.value]) for action in Action if action.value in found}
+    if not when:
+        raise ValueError(f"signals() returned none of the columns {', '.join(Action)}")
+    levels = {action: _levels(found, SIDES[action]) if action in SIDES else {} for action in when}
+    return protected(when, levels), _others(found)
+
+
+def history(strategy: FrameStrategy, symbol: str, bars: Floats, starts: Ints) -> Fired:
+    """Return what the strategy says of every bar of a history, asked once over all of it.
+
+    Up to `SAMPLES` bars, the last among them, are asked again with only the `window` bars a worker would have then.
+    Raises ValueError where the answers differ: the strategy looks into the future, or further back than its window.
+    """
+    whole, _ = answered(strategy, frame(symbol, bars, starts))
+    count = len(starts)
+    first = min(count, strategy.window) // 4
+    for last in sorted(set(np.linspace(first, count - 1, SAMPLES).astype(int).tolist())) if count else ():
+        part = slice(max(0, last + 1 - strategy.window), last + 1)
+        live, _ = answered(strategy, frame(symbol, bars[:, part], starts[part]))
+        for action, hits in whole.when.items():
+            if action not in live.when or live.when[action][-1] != hits[last]:
+                at = frame(symbol, bars[:, part], starts[part]).index[-1]
+                raise ValueError(
+                    f"{type(strategy).__name__}: {action} of {symbol} at {at} is another one when later bars or those "
+                    f"more than {strategy.window} back are known; signals() may use neither"
+                )
+    return whole
+
+
+def _truth(column: pd.Series) -> Mask:
+    truth: Mask = column.eq(True).fillna(False).to_numpy(dtype=bool)
+    return truth
+
+
+def _levels(found: pd.DataFrame, side: str) -> dict[str, Floats]:
+    names = {level: level + side if level + side in found else level for level in LEVELS}
+    return {level: _floats(found, name) for level, name in names.items() if name in found}
+
+
+def _floats(found: pd.DataFrame, name: str) -> Floats:
+    column: Floats = found[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    return column
+
+
+def _others(found: pd.DataFrame) -> dict[str, Floats]:
+    names = [name for name in found.columns if name not in KNOWN and name not in COLUMNS]
+    return {str(name): _floats(found, name) for name in names if pd.api.types.is_numeric_dtype(found[name].dtype)}
