@@ -26,6 +26,10 @@ from tradebot.ops.narrator import Tell
 
 HEALED_S = 0.1  # how often a rehearsal looks whether its faults are over
 SETTLE_S = 1.0  # wall seconds the last frames have to reach the daemon
+TODAY = "today"
+# Invented prices are drawn for their date. A first run on a set day is the same for everybody, whenever it is made, and
+# on this one the shipped strategy finds something to do within the first minutes.
+FIRST_DAY = "2026-02-03"
 RESUME_BEFORE_END = 3600 * SECOND  # a day with less than this left is not resumed: the next one begins
 
 
@@ -52,7 +56,7 @@ async def embedded(
     settings, wall = config.exchange, wall or WallClock()
     calendar = TradingCalendar()
     if settings.prices == "recorded":
-        day = date.fromisoformat(settings.day) if settings.day else None
+        day = date.fromisoformat(settings.day) if settings.day not in ("", TODAY) else None
         source: PriceSource = recording(Path(settings.path), symbols=symbols, day=day)
         begin = max(moment(day_of(source.opens_at), _time(settings.starts_at)), source.opens_at)
     else:
@@ -120,8 +124,8 @@ def _day(config: Config, calendar: TradingCalendar, seen_until: int, wall: Clock
         if session is not None and seen_until < session.closes_at - RESUME_BEFORE_END:
             return day, seen_until
         return calendar.next_trading_day(day), 0
-    if config.exchange.day:
-        return date.fromisoformat(config.exchange.day), 0
+    if config.exchange.day != TODAY:
+        return date.fromisoformat(config.exchange.day or FIRST_DAY), 0
     today = day_of(wall.wall())
     return today if calendar.is_trading_day(today) else calendar.previous_trading_day(today), 0
 

@@ -96,7 +96,10 @@ class ExchangeSection(Section):
     speed: Annotated[Number, Field(ge=0.01, le=3600)] = Field(
         default=60.0, description="market seconds per real second"
     )
-    day: Day = Field(default="", description="trading day, 2026-11-23; empty: the newest one")
+    day: Day = Field(
+        default="",
+        description="trading day, 2026-11-23; today: the newest one; empty: the same day for every first run",
+    )
     starts_at: ClockTime = Field(default="09:15", description="market time at which the daemon joins the day, IST")
     latency_ms: Annotated[Number, Field(ge=0, le=60_000)] = Field(
         default=5.0, description="real milliseconds from order to exchange"

@@ -75,8 +75,8 @@ def _clock_time(text: str) -> str:
 
 
 def _day(text: str) -> str:
-    if text and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", text):
-        raise ValueError(f"should be a date such as 2026-11-23 or empty, not {text!r}")
+    if text not in ("", "today") and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", text):
+        raise ValueError(f"should be a date such as 2026-11-23, today, or empty, not {text!r}")
     return text
 
 
