@@ -47,8 +47,8 @@ def limits(config: Config, *, speed: float = 1.0) -> Limits:
     )
 
 
-def desk_settings(config: Config) -> DeskSettings:
-    """Return the desk's own rules."""
+def desk_settings(config: Config, *, most_changes: int) -> DeskSettings:
+    """Return the desk's own rules; `most_changes` is what the venue allows of one order."""
     return DeskSettings(
         order_notional=config.risk.order_notional,
         product=config.execution.product,
@@ -57,6 +57,8 @@ def desk_settings(config: Config) -> DeskSettings:
         max_daily_loss=config.risk.max_daily_loss,
         max_rejects_in_a_row=config.risk.max_rejects_in_a_row,
         signal_max_age_s=config.risk.max_signal_age_s,
+        chase=config.execution.chase,
+        most_changes=most_changes,
         on_stop=config.execution.on_stop,
     )
 

@@ -67,7 +67,7 @@ class Daemon:
         self.desk = Desk(
             universe=universe,
             gate=gate(config, speed=clock.speed, killed=lambda: self._halt_file.reason),
-            settings=desk_settings(config),
+            settings=desk_settings(config, most_changes=ground.venue.profile.modifications_per_order),
             charges_of=charges_of(universe),
             id_prefix=run_id,
             absent_after_s=ground.venue.profile.absent_after_s,

@@ -25,6 +25,7 @@ from tradebot.domain.messages import (
     LinkDown,
     LinkUp,
     MarketMessage,
+    Modify,
     OrderSeen,
     Reconciled,
     Signals,
@@ -257,7 +258,7 @@ class Engine:
 
     async def _route(self, output: DeskOutput) -> None:
         match output:
-            case Submit() | Cancel():
+            case Submit() | Modify() | Cancel():
                 await self.execution.put(output)
             case OrderFact():
                 self._journal.append("order", output, at=output.at)

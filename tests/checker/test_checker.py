@@ -57,6 +57,16 @@ def sending_twice(r: Records) -> None:
     r.rows.insert(r.place("accepted"), ("order", dict(r.find("sending"))))
 
 
+def changed_without_a_row(r: Records) -> None:
+    r.line("request", method="PUT", path="/orders/regular/V1", params={}, status=200)
+
+
+def changed_unchecked(r: Records) -> None:
+    terms = {"quantity": "2", "price": "3850"}
+    fact = {"at": r.now, "_run": RUN, "order_id": ENTRY, "event": "replace_sent", "terms": terms, "checks": []}
+    r.rows.insert(r.place("executed"), ("order", fact))
+
+
 def sent_before_the_row(r: Records) -> None:
     next(line for line in r.lines if line["kind"] == "order")["placed_at"] = r.find("sending")["at"] - 1
 
@@ -207,6 +217,7 @@ def positions_do_not_follow(r: Records) -> None:
 
 SPOILED: list[tuple[str, Callable[[Records], None]]] = [
     ("I1", sent_twice), ("I1", booked_twice_by_the_exchange), ("I1", sending_twice),
+    ("I1", changed_without_a_row), ("I5", changed_unchecked),
     ("I2", sent_before_the_row), ("I2", sent_without_a_row),
     ("I3", given_up_after_one_look), ("I3", doubt_ended_by_a_guess), ("I3", given_up_while_the_exchange_has_it),
     ("I4", order_out_of_nowhere), ("I4", order_older_than_its_row),
@@ -289,6 +300,21 @@ def test_a_trace_orders_the_disk_and_the_wire(tmp_path: Path) -> None:
         path.write_text(trace({"did": "synced", "seq": seq - 1}, *lines))
         (verdict,) = (v for v in judge(journal, trace=path) if v.promise == "I2")
         assert verdict.ruling is ruling
+
+
+def test_a_trace_wants_a_row_for_each_change(tmp_path: Path) -> None:
+    records = day()
+    terms = {"quantity": "2", "price": "3850"}
+    fact = {"at": records.now, "_run": RUN, "order_id": ENTRY, "event": "replace_sent", "terms": terms}
+    records.rows.insert(records.place("executed"), ("order", fact))
+    journal, _ = records.write(tmp_path)
+    synced = {"did": "synced", "seq": len(records.rows)}
+    change = {"did": "sent", "request": "modify", "order_id": ENTRY}
+    for lines, ruling in (((synced, change), Ruling.OK), ((synced, change, change), Ruling.BROKEN)):
+        path = tmp_path / "trace.jsonl"
+        path.write_text(trace(*lines))
+        (verdict,) = (v for v in judge(journal, trace=path) if v.promise == "I2")
+        assert verdict.ruling is ruling, verdict.evidence
 
 
 def test_a_halt_with_exits_only_and_a_resume_keeps_the_promise(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ class Life:
         self.desk = Desk(
             universe=self.universe,
             gate=gate(),
-            settings=DeskSettings(order_notional=Decimal(1000)),
+            settings=DeskSettings(order_notional=Decimal(1000), chase="modify"),
             charges_of=charges_of(self.universe),
             id_prefix=self.run_id,
             absent_after_s=60.0,
@@ -337,10 +337,11 @@ def work(root: Path, job: dict[str, Any], number: int) -> dict[str, Any]:
     verdicts = judge(folder / schema.FILE_NAME, against=folder / LOG, trace=folder / TRACE)
     broken = [f"{v.promise}: {v.evidence}" for v in verdicts if v.ruling is Ruling.BROKEN]
     shown = [v.promise for v in verdicts if v.ruling is Ruling.OK]
+    requests = sorted({line["request"] for line in map(json.loads, (folder / TRACE).open()) if "request" in line})
     if not broken or bug:
         shutil.rmtree(folder)
     return {"ended": [e for e, _ in lives], "passed": [p for _, p in lives], "broken": broken, "shown": shown,
-            "folder": str(folder)}  # fmt: skip
+            "requests": requests, "folder": str(folder)}  # fmt: skip
 
 
 def main() -> None:

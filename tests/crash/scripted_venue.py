@@ -30,6 +30,10 @@ SYMBOLS = {
     "AFTER": "cancelled on request, and filled after that",
     "HUSH": "cancelled on request, the reply is lost",
     "MEETS": "filled while the request to cancel is under way",
+    "HANGS": "bought at once; its sale rests until its price is moved",
+    "HANGLOST": "the same, and the reply to the change is lost",
+    "HANGMEETS": "the same, and it fills while the change is under way",
+    "HANGSTAYS": "the same, and the reply to the change is lost with the request",
 }
 STATUSES = {
     "OPEN": VenueStatus.OPEN, "COMPLETE": VenueStatus.FILLED, "CANCELLED": VenueStatus.CANCELED,
@@ -78,7 +82,8 @@ class ScriptedVenue:
             return Refused(reason="margin")
         order = self._book(request)
         self._passes("create arrived")
-        if what in ("FILLS", "LOSTREPLY", "EARLY", "EXCESS"):
+        is_bought = what.startswith("HANG") and request.side is Side.BUY
+        if is_bought or what in ("FILLS", "LOSTREPLY", "EARLY", "EXCESS"):
             self._fill(order, request.quantity + (what == "EXCESS"))
         elif what == "PARTS":
             self._fill(order, request.quantity // 2)
@@ -91,6 +96,31 @@ class ScriptedVenue:
             for _ in range(2):
                 self._push(self._shown(self._orders[order["order_id"]]), self._execution(self._fills[-1]))
         return Accepted(venue_order_id=order["order_id"])
+
+    async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
+        self._sent("modify", request.order_id)
+        self._passes("change leaves")
+        what = request.symbol
+        if what == "HANGSTAYS":
+            raise OutcomeUnknown("no answer")
+        order = self._orders[venue_order_id]
+        path = f"/orders/regular/{venue_order_id}"
+        self._write(kind="request", at=self._clock.market(), method="PUT", path=path, params={})
+        if what == "HANGMEETS" and order["status"] == "OPEN":
+            self._fill(order, Decimal(order["ticket"]["quantity"]))
+            order = self._orders[venue_order_id]
+        if order["status"] != "OPEN":
+            self._passes("change refused")
+            return Refused(reason="the order has ended")
+        changes = {"kind": str(request.kind), "quantity": str(request.quantity), "price": str(request.price)}
+        self._change(order, ticket=order["ticket"] | changes)
+        self._passes("change arrived")
+        if what.startswith("HANG"):
+            self._fill(self._orders[venue_order_id], request.quantity)
+        self._passes("change reply")
+        if what == "HANGLOST":
+            raise OutcomeUnknown("no answer")
+        return Accepted(venue_order_id=venue_order_id)
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
         self._sent("cancel", order_id)
@@ -177,6 +207,7 @@ class ScriptedVenue:
             status=STATUSES[order["status"]],
             quantity=Decimal(ticket["quantity"]),
             filled=Decimal(order["filled"]),
+            price=Decimal(ticket["price"]) if "price" in ticket else None,
             changed_at=order["changed_at"] // SECOND * SECOND,
         )
 

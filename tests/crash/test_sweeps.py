@@ -30,6 +30,10 @@ SCENARIOS: dict[str, list[list[Any]]] = {
     "cancels": [["enter", "RESTS", "HUSH", "MEETS"], ["wait", 4], ["look"], ["wait", 4], ["look"], ["exit", "MEETS"]],
     "a stop": [["enter", "FILLS", "HUSH", "AFTER", "EARLY"], ["stop"], ["look"], ["look"]],
     "a halt": [["enter", "FILLS", "RESTS", "PARTS"], ["halt"], ["quote", "94"], ["look"], ["exit", "PARTS"], ["look"]],
+    "a price moves": [["enter", "HANGS"], ["look"], ["exit", "HANGS"], ["look"], ["wait", 4], ["look"]],
+    "changes in doubt": [["enter", "HANGLOST", "HANGSTAYS"], ["look"], ["exit", "HANGLOST", "HANGSTAYS"], ["look"],
+                         ["wait", 4], ["look"], ["wait", 12], ["look"]],
+    "a change too late": [["enter", "HANGMEETS"], ["look"], ["exit", "HANGMEETS"], ["look"], ["wait", 4], ["look"]],
 }  # fmt: skip
 
 
@@ -108,6 +112,12 @@ def test_killed_at_each_boundary_the_promises_hold(forges: Forges, name: str) ->
     died = sum(not answer["ended"][0] for answer in answers)
     assert died > len(jobs) * 0.8, "most lives must end where they were told to"
     assert {"I2", "I12", "I25"} <= set(answers[-1]["shown"])
+
+
+def test_the_scenarios_send_every_kind_of_request(forges: Forges) -> None:
+    assert {"create", "modify", "cancel"} == {
+        kind for answer in forges.run([job(name, 0) for name in SCENARIOS]) for kind in answer["requests"]
+    }
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

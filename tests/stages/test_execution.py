@@ -11,7 +11,7 @@ import pytest
 
 from tradebot.clock import SECOND, WallClock
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Cancel, Command, Outcome, Submit
+from tradebot.domain.messages import Cancel, Command, Modify, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderKind, OrderRequest, Purpose, Side
 from tradebot.errors import AccessDenied, OutcomeUnknown
 from tradebot.stages.execution import Execution
@@ -55,6 +55,10 @@ class Tape:
     # the broker
     async def submit(self, order: OrderRequest) -> Reply:
         self.events.append(f"send {order.order_id}")
+        return self.answer(order)
+
+    async def modify(self, order: OrderRequest, *, venue_order_id: str) -> Reply:
+        self.events.append(f"change {venue_order_id}")
         return self.answer(order)
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
@@ -209,3 +213,48 @@ async def test_a_kill_that_comes_while_the_row_is_written_still_stops_the_reques
         await tape.until(lambda: len(tape.facts()) == 2)
     assert "send T1" not in tape.events
     assert tape.facts() == [OrderEvent.SENDING, OrderEvent.NOT_SENT]
+
+
+async def test_a_change_leaves_after_its_row_and_its_acceptance_is_not_its_effect() -> None:
+    tape = Tape()
+    async with running(tape) as execution:
+        await execution.put(Modify(request=request(), venue_order_id="V1"))
+        await tape.until(lambda: tape.doubts == 1)
+    assert tape.events == ["durable", "change V1"]
+    assert tape.facts() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "event", "halts"),
+    [
+        (lambda r: Refused(reason="already complete"), OrderEvent.REPLACE_REFUSED, 0),
+        (lambda r: NotSent(reason="no route"), OrderEvent.REPLACE_REFUSED, 0),
+        (raising(OutcomeUnknown("no answer")), OrderEvent.REPLACE_UNKNOWN, 0),
+        (raising(AccessDenied("token")), OrderEvent.REPLACE_REFUSED, 1),
+    ],
+)
+async def test_each_answer_to_a_change_has_its_outcome_and_is_looked_up(
+    answer: Callable[[OrderRequest], Reply], event: OrderEvent, halts: int
+) -> None:
+    tape = Tape(answer)
+    async with running(tape) as execution:
+        await execution.put(Modify(request=request(), venue_order_id="V1"))
+        await tape.until(lambda: tape.doubts == 1)
+    assert tape.facts() == [event]
+    assert len([m for m in tape.posted if isinstance(m, Command)]) == halts
+    assert tape.events.count("change V1") == 1
+
+
+async def test_no_change_leaves_while_killed_or_while_its_row_is_not_on_disk() -> None:
+    killed, slow = Tape(), Tape()
+    slow.disk.clear()
+    async with running(killed, killed=lambda: "fat finger") as execution:  # type: ignore[arg-type]
+        await execution.put(Modify(request=request(), venue_order_id="V1"))
+        await killed.until(lambda: len(killed.posted) == 2)
+    async with running(slow, durable_within_s=0.05) as execution:
+        await execution.put(Modify(request=request(), venue_order_id="V1"))
+        await slow.until(lambda: len(slow.posted) == 2)
+    for tape in (killed, slow):
+        assert "change V1" not in tape.events
+        assert tape.facts() == [OrderEvent.REPLACE_REFUSED]
+        assert any(isinstance(m, Command) and m.verb == "halt" for m in tape.posted)

@@ -18,12 +18,14 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Books
 from tradebot.domain.order import (
     Execution,
+    Order,
     OrderEvent,
     OrderFact,
     OrderKind,
     OrderRequest,
     OrderState,
     Side,
+    Terms,
     VenueOrder,
     VenueStatus,
 )
@@ -42,6 +44,8 @@ class VenueSide:
     def __init__(self, order_id: str, number: int) -> None:
         self.order_id, self.venue_order_id = order_id, f"V{number}"
         self.status, self.filled, self.executions = VenueStatus.OPEN, 0, list[Execution]()
+        self.quantity, self.price = QUANTITY, 100
+        self.held: tuple[Terms, int] | None = None  # a change under way, and when it was sent
 
     @property
     def is_live(self) -> bool:
@@ -50,8 +54,8 @@ class VenueSide:
     def shown(self, at: int) -> VenueOrder:
         return VenueOrder(
             venue_order_id=self.venue_order_id, tag=self.order_id, symbol="AAA", exchange="NSE", side=Side.BUY,
-            kind=OrderKind.LIMIT, status=self.status, quantity=D(QUANTITY), filled=D(self.filled), price=D(100),
-            average_price=D(100) if self.filled else None, changed_at=at,
+            kind=OrderKind.LIMIT, status=self.status, quantity=D(self.quantity), filled=D(self.filled),
+            price=D(self.price), average_price=D(100) if self.filled else None, changed_at=at,
         )  # fmt: skip
 
 
@@ -105,9 +109,42 @@ class Day(RuleBasedStateMachine):
         if fact.venue_order_id:
             self.take(self.sightings.linked(fact.venue_order_id, at=self.at, mono=self.mono))
 
+    @precondition(lambda self: self.changeable())
+    @rule(data=st.data(), quantity=st.integers(1, QUANTITY + 2), fate=st.sampled_from(["done", "held", "lost"]),
+          silent=st.booleans())  # fmt: skip
+    def change(self, data: st.DataObject, quantity: int, fate: str, silent: bool) -> None:
+        order = data.draw(st.sampled_from(self.changeable()))
+        theirs = self.venue[order.order_id]
+        terms = Terms(quantity=max(D(quantity), order.filled + 1), price=D(100 + order.replace_tries + 1))
+        self.take([self.fact(order.order_id, E.REPLACE_SENT, terms=terms)])
+        if fate != "lost":
+            theirs.held = terms, self.mono
+        is_refused = fate == "lost" and not silent
+        if fate == "done":
+            is_refused = not self.arrive(theirs)
+        if silent or is_refused:
+            event = E.REPLACE_UNKNOWN if silent else E.REPLACE_REFUSED
+            self.replies.append(self.fact(order.order_id, event))
+
+    def changeable(self) -> list[Order]:
+        found = [self.blotter.orders[i] for i in self.venue]
+        return [o for o in found if o.state in (OrderState.OPEN, OrderState.PARTIAL) and o.pending is None]
+
+    def arrive(self, theirs: VenueSide) -> bool:
+        assert theirs.held is not None
+        (terms, _), theirs.held = theirs.held, None
+        if not theirs.is_live or terms.quantity <= theirs.filled:
+            return False
+        theirs.quantity, theirs.price = int(terms.quantity), int(terms.price or 0)
+        self.publish(theirs)
+        return True
+
     @rule(seconds=st.sampled_from([1, 3, 6]))
     def wait(self, seconds: int) -> None:
         self.mono += seconds * SECOND
+        for theirs in self.venue.values():
+            if theirs.held is not None and self.mono - theirs.held[1] > 2 * SECOND:
+                self.arrive(theirs)
         self.blotter.release(self.mono)
         self.take(self.shortfalls.infer(at=self.at, mono=self.mono))
 
@@ -121,7 +158,7 @@ class Day(RuleBasedStateMachine):
     @rule(data=st.data(), quantity=st.integers(1, QUANTITY))
     def trade(self, data: st.DataObject, quantity: int) -> None:
         order = data.draw(st.sampled_from([o for o in self.venue.values() if o.is_live]))
-        quantity = min(quantity, QUANTITY - order.filled)
+        quantity = min(quantity, order.quantity - order.filled)
         order.filled += quantity
         order.executions.append(
             Execution(
@@ -135,7 +172,7 @@ class Day(RuleBasedStateMachine):
                 traded_at=self.at,
             )
         )
-        if order.filled == QUANTITY:
+        if order.filled == order.quantity:
             order.status = VenueStatus.FILLED
         self.told.append(order.executions[-1])
         self.publish(order)
@@ -189,7 +226,8 @@ class Day(RuleBasedStateMachine):
         total = 0
         for order_id, theirs in self.venue.items():
             order = self.blotter.orders[order_id]
-            reach = QUANTITY if theirs.is_live else theirs.filled
+            held = [int(theirs.held[0].quantity)] if theirs.held is not None else []
+            reach = max([theirs.quantity, *held]) if theirs.is_live else theirs.filled
             total += reach
             assert order.filled + order.reserved(self.mono) >= reach, f"{order_id} may reach {reach}: {order}"
         assert self.blotter.worst_case("AAA")[0] >= total
@@ -197,11 +235,17 @@ class Day(RuleBasedStateMachine):
     def teardown(self) -> None:
         while self.replies:
             self.reply(self.replies.pop(0))
+        for theirs in self.venue.values():
+            if theirs.held is not None:
+                self.arrive(theirs)
         self.at += SECOND
+        self.mono += 11 * SECOND  # the patience for a change of unknown fate
         self.read(0)
         for order_id, theirs in self.venue.items():
             order = self.blotter.orders[order_id]
             assert (order.filled, order.is_live) == (theirs.filled, theirs.is_live), order_id
+            if theirs.is_live:
+                assert (order.quantity, order.price, order.pending) == (theirs.quantity, theirs.price, None)
             assert not any(e.is_inferred for e in order.booked), f"{order_id} still holds what we made up"
             assert order.value == 99 * theirs.filled
         for order_id in set(self.sent) - self.venue.keys():

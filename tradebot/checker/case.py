@@ -51,6 +51,16 @@ class Case:
         return found
 
     @cached_property
+    def modifies(self) -> dict[str, list[Line]]:
+        """Our order id -> requests to change it that reached the exchange's socket."""
+        found: dict[str, list[Line]] = defaultdict(list)
+        for number, line in self.log.of("request") if self.log else ():
+            order = self.by_venue.get(str(line["path"]).rpartition("/")[2])
+            if line["method"] == "PUT" and order is not None:
+                found[order.order_id].append((number, line))
+        return found
+
+    @cached_property
     def booked(self) -> dict[str, list[Line]]:
         """Tag -> the first version of each order of ours in the exchange's book."""
         found: dict[str, list[Line]] = defaultdict(list)

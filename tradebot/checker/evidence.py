@@ -91,7 +91,8 @@ def gather(journal: Path, *, against: Path | None = None, trace: Path | None = N
     """Read the records. Raises StateError for a file that cannot be read, DataError for lines that are no JSON.
 
     A trace has two kinds of lines, in the order things happened: `{"did": "synced", "seq": N}` when the journal said
-    that row N is on disk, and `{"did": "sent", "request": "create" | "cancel", "order_id": ...}` before the bytes left.
+    that row N is on disk, and `{"did": "sent", "request": "create" | "modify" | "cancel", "order_id": ...}` before the
+    bytes left.
     """
     log = ExchangeLog(against, tuple(_lines(against))) if against is not None else None
     read = _journal(journal, log.account if log is not None else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from tradebot.checker.case import Case
@@ -11,13 +12,14 @@ from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
 
 LOOKS = 2  # complete lists an order must be missing from
 ENDINGS = ("refused", "not_sent", "lapsed")  # what only the answer to the request itself can say
+ROW_OF = {"create": "sending", "modify": "replace_sent", "cancel": "cancel_sent"}  # what stands on disk before each
 SAME_DAY_HALT = "max_daily_loss"  # this halt ends with its day, every other one with a resume
 DAY = 86_400_000_000_000
 INDIA = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
 
 
 def at_most_once(case: Case) -> Verdict:
-    """I1: at most one create request leaves per intent."""
+    """I1: at most one create request leaves per intent, and at most one request to change it per row that asks."""
     faults = [
         f"{order.order_id} has {len(order.sending)} SENDING rows ({_rows(order.sending)})"
         for order in case.sent
@@ -29,6 +31,13 @@ def at_most_once(case: Case) -> Verdict:
     for tag, lines in case.booked.items():
         if len(lines) > 1:
             faults.append(f"the exchange booked {len(lines)} orders for {tag} (lines {_lines(lines)})")
+    for order_id, lines in case.modifies.items():
+        asked = [row for row in case.orders[order_id].facts if row.body["event"] == "replace_sent"]
+        if len(lines) > len(asked):
+            faults.append(
+                f"the exchange was asked {len(lines)} times to change {order_id} (lines {_lines(lines)}), "
+                f"{len(asked)} rows ask for it"
+            )
     if faults:
         return broken("I1", listed(faults))
     if case.log is None:
@@ -66,18 +75,23 @@ def journal_before_wire(case: Case) -> Verdict:
 
 def _traced(case: Case) -> Verdict:
     synced, sends, faults = 0, 0, []
+    counted: Counter[tuple[str, str]] = Counter()  # (order id, kind of request) -> requests so far
     for number, line in case.evidence.trace or ():
         if line["did"] == "synced":
             synced = max(synced, int(line["seq"]))
             continue
         sends += 1
         order = case.orders.get(str(line["order_id"]))
-        event = "sending" if line["request"] == "create" else "cancel_sent"
-        rows = [row for row in (order.facts if order else ()) if row.body["event"] == event]
-        if not rows:
+        rows = [row for row in (order.facts if order else ()) if row.body["event"] == ROW_OF[line["request"]]]
+        # The n-th request of a kind needs the n-th row; of creates I1 allows one.
+        nth = counted[line["order_id"], line["request"]]
+        counted[line["order_id"], line["request"]] += line["request"] != "create"
+        if nth >= len(rows):
             faults.append(f"trace line {number} sends a {line['request']} of {line['order_id']} without a row")
-        elif rows[0].seq > synced:
-            faults.append(f"trace line {number} sends a {line['request']} while row {rows[0].seq} was not on disk yet")
+        elif rows[nth].seq > synced:
+            faults.append(
+                f"trace line {number} sends a {line['request']} while row {rows[nth].seq} was not on disk yet"
+            )
     if faults:
         return broken("I2", listed(faults))
     if not sends:
@@ -150,7 +164,7 @@ def nothing_unexplained(case: Case) -> Verdict:
 
 
 def gate_is_total(case: Case) -> Verdict:
-    """I5: each create has exactly one INTENT whose checks all passed."""
+    """I5: each create has exactly one INTENT whose checks all passed, and each change a row whose checks did."""
     ids = {order.order_id for order in case.sent} | set(case.creates) | set(case.booked)
     faults = []
     for order_id in sorted(ids):
@@ -166,6 +180,11 @@ def gate_is_total(case: Case) -> Verdict:
             faults.append(f"{order_id} was denied in row {order.begun.seq} and sent all the same")
         elif not checks or failed:
             faults.append(f"{order_id} was sent with {failed[0] if failed else 'no checks'} in row {order.begun.seq}")
+        for row in order.facts:
+            checks = list(row.body.get("checks", ()))
+            failed = [check for check in checks if not check.endswith(": ok")]
+            if row.body["event"] == "replace_sent" and (failed or not checks):
+                faults.append(f"{order_id} was changed with {failed[0] if failed else 'no checks'} in row {row.seq}")
     if faults:
         return broken("I5", listed(faults))
     if not ids:

@@ -217,6 +217,10 @@ class ExecutionSection(Section):
     protection_pct: Annotated[Percent, Field(le=10)] = Field(
         default=Decimal("0.5"), description="how far from the last price a protected market order may fill"
     )
+    chase: Literal["cancel", "modify"] = Field(
+        default="cancel",
+        description="an exit that is not filled in time is cancelled and sent anew, or its price is moved",
+    )
     on_stop: Literal["cancel", "flatten", "leave"] = Field(
         default="cancel",
         description="when the daemon stops: cancel working orders, also close positions, or touch nothing",

@@ -99,6 +99,17 @@ class Submit(Message, frozen=True):
     request: OrderRequest
 
 
+class Modify(Message, frozen=True):
+    """A wish to change a working order to the kind, price and total quantity that `request` has now."""
+
+    request: OrderRequest
+    venue_order_id: str
+
+    @property
+    def order_id(self) -> str:
+        return self.request.order_id
+
+
 class Cancel(Message, frozen=True):
     """A wish to cancel a working order."""
 
@@ -177,4 +188,4 @@ MarketMessage = Quotes | Tick | LinkUp | LinkDown
 DeskMessage = (
     Quotes | Tick | LinkUp | LinkDown | SessionBegins | Signals | OrderSeen | Executed | Outcome | Books | Command
 )
-OrderMessage = Submit | Cancel
+OrderMessage = Submit | Modify | Cancel

@@ -182,8 +182,8 @@ class OrderFact(Message, frozen=True):
     """One journal row of an order's life: an event with what it brought.
 
     `at` is market ns, `mono` monotonic ns. `request` comes with INTENT and DENIED, `execution` with EXECUTED, REVERSED
-    and QUARANTINED, `venue` with the SEEN_* events and CHANGED, `terms` with REPLACE_SENT. `is_proof` says of NOT_FOUND
-    that the venue states a bound after which it accepts nothing.
+    and QUARANTINED, `venue` with the SEEN_* events and CHANGED, `terms` and `checks` with REPLACE_SENT. `is_proof` says
+    of NOT_FOUND that the venue states a bound after which it accepts nothing.
     """
 
     order_id: str
@@ -226,6 +226,8 @@ class Order(Message, frozen=True):
     cancel_tries: int = 0
     cancel_mono: int = 0
     replace: Wish = Wish.NONE
+    replace_tries: int = 0
+    replace_mono: int = 0
     pending: Terms | None = None
     is_stale: bool = False
     is_presumed: bool = False

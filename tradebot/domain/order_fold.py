@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tradebot.domain.order import Execution, Order, OrderFact, Purpose, VenueOrder
+from tradebot.domain.order import Execution, Order, OrderFact, Purpose, Terms, VenueOrder
 from tradebot.domain.order_states import BY_QUANTITY, GONE, ROWS, OrderEvent, OrderState, Origin, Wish
 
 S, E = OrderState, OrderEvent
@@ -64,7 +64,7 @@ def apply(order: Order, fact: OrderFact) -> Order:
     changes |= {"changed_at": fact.at} | _flags(order, fact)
     state = row.target
     if state == BY_QUANTITY:
-        state = _by_quantity(order.state, order.filled, changes.get("quantity", order.quantity))
+        state = _by_quantity(order.state, order.filled, _most(order, changes))
     return _entered(order, fact, changes, OrderState(state) if state is not None else order.state)
 
 
@@ -102,7 +102,10 @@ def _flags(order: Order, fact: OrderFact) -> dict[str, Any]:
             changes |= {"cancel_tries": order.cancel_tries + 1, "cancel_mono": fact.mono}
         return changes
     if event in REPLACES:
-        return {"replace": REPLACES[event]} | ({"pending": fact.terms} if event is E.REPLACE_SENT else {})
+        changes = {"replace": REPLACES[event]}
+        if event is E.REPLACE_SENT:
+            changes |= {"pending": fact.terms, "replace_tries": order.replace_tries + 1, "replace_mono": fact.mono}
+        return changes
     match event:
         case E.SENDING:
             return {"sent_mono": fact.mono}
@@ -110,7 +113,7 @@ def _flags(order: Order, fact: OrderFact) -> dict[str, Any]:
             return {"acked_mono": fact.mono}
         case E.REPLACED:
             terms = fact.terms or order.pending
-            settled: dict[str, Any] = {"replace": Wish.NONE, "pending": None}
+            settled: dict[str, Any] = {"replace": Wish.NONE, "pending": None, "replace_mono": fact.mono}
             return settled | ({"quantity": terms.quantity, "price": terms.price} if terms is not None else {})
         case E.CHANGED if venue is not None:
             return {"quantity": venue.quantity, "price": venue.price, "replace": Wish.NONE, "pending": None}
@@ -128,7 +131,7 @@ def _entered(order: Order, fact: OrderFact, changes: dict[str, Any], state: Orde
     """Return `order` in `state` with what coming into it, or leaving the old one, means."""
     filled = changes.get("filled", order.filled)
     if state in (S.OPEN, S.ACKED) and filled:
-        state = _by_quantity(state, filled, changes.get("quantity", order.quantity))
+        state = _by_quantity(state, filled, _most(order, changes))
     elif state is S.REJECTED and filled:
         state = S.CANCELED  # what was filled stays, the rest is gone
     if state is order.state:
@@ -171,7 +174,7 @@ def _book(order: Order, fact: OrderFact, changes: dict[str, Any]) -> Order:
         "acked_mono": order.acked_mono or fact.mono,
         "changed_at": fact.at,
     }
-    return _entered(order, fact, changes, _by_quantity(order.state, filled, order.quantity))
+    return _entered(order, fact, changes, _by_quantity(order.state, filled, _most(order, changes)))
 
 
 def _reverse(order: Order, fact: OrderFact, changes: dict[str, Any]) -> Order:
@@ -199,6 +202,13 @@ def _reverse(order: Order, fact: OrderFact, changes: dict[str, Any]) -> Order:
 
 def _find(executions: tuple[Execution, ...], execution: Execution) -> Execution | None:
     return next((e for e in executions if e.key == execution.key), None)
+
+
+def _most(order: Order, changes: dict[str, Any]) -> Decimal:
+    # A larger quantity that was asked for may be in force already: until that is known, more may fill.
+    quantity: Decimal = changes.get("quantity", order.quantity)
+    pending: Terms | None = changes.get("pending", order.pending)
+    return quantity if pending is None else max(quantity, pending.quantity)
 
 
 def _by_quantity(state: OrderState, filled: Decimal, quantity: Decimal) -> OrderState:

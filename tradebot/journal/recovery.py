@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tradebot.domain.halts import Halts
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Reconciled
-from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, OrderState
+from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, OrderState, Wish
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
 from tradebot.errors import StateError
@@ -205,6 +205,13 @@ def _undone(orders: Iterator[Order], at: int) -> Iterator[OrderFact]:
         elif order.state is OrderState.SENDING:
             yield OrderFact(
                 order_id=order.order_id, event=OrderEvent.AMBIGUOUS, at=at, reason="the run ended before an answer came"
+            )
+        elif order.is_live and order.replace is Wish.SENT:
+            yield OrderFact(
+                order_id=order.order_id,
+                event=OrderEvent.REPLACE_UNKNOWN,
+                at=at,
+                reason="the run ended before the change was seen",
             )
 
 

@@ -23,6 +23,7 @@ from tradebot.domain.messages import (
     Incident,
     LinkDown,
     LinkUp,
+    Modify,
     OrderSeen,
     Outcome,
     Reconciled,
@@ -45,7 +46,7 @@ from tradebot.stages.shortfalls import Shortfalls
 from tradebot.stages.sightings import WORKS, Sightings
 from tradebot.stages.vigil import findings, waiting_cancel
 
-DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Cancel
+DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Modify | Cancel
 DAY_GRACE = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
 
 
@@ -224,7 +225,7 @@ class Desk:
             if closing := "square-off before the close" if c.squares_off() else c.halts.flattening:
                 self._exits.close_all(closing)
             self._exits.step(tick.mono)
-        self._chase(tick.mono)
+        self._ordering.chase(tick.mono)
 
     def _on_session(self, session: SessionBegins) -> None:
         before = self.conditions.session
@@ -234,14 +235,6 @@ class Desk:
         if session.opens_at != self._opens_at:
             self._opens_at = session.opens_at
             self._base = self.profit()
-
-    def _chase(self, mono: int) -> None:
-        # A protected market order leaves its rest in the book as a limit; one that hangs is taken back, and an exit
-        # is then sent again with a fresh protection price because its symbol is still wanted flat.
-        limit = int(self._settings.chase_after_s * SECOND)
-        for order in self.blotter.live():
-            if order.acked_mono and mono - order.acked_mono > limit:
-                self._ordering.cancel(order, "not filled in time")
 
     # ---- signals and exits
 
@@ -274,6 +267,8 @@ class Desk:
             self.blotter.record(fact)
             return
         self._emit(fact)
+        if fact.event is OrderEvent.REPLACE_REFUSED:
+            self._ordering.cancel(self.blotter.orders[fact.order_id], "its price could not be moved")
         if fact.venue_order_id:
             self._emit_all(self._sightings.linked(fact.venue_order_id, at=self.conditions.now, mono=fact.mono))
             if self.conditions.stopping and self._settings.on_stop == "cancel":
@@ -334,7 +329,7 @@ class Desk:
                     text = f"an order was placed elsewhere: {order.request.side} {order.quantity:f} {order.symbol}"
                     self._incident(text, order, f"symbol:{order.symbol}")
 
-    def _emit(self, output: OrderFact | Submit | Cancel) -> None:
+    def _emit(self, output: OrderFact | Submit | Modify | Cancel) -> None:
         self._out.append(output)
         if not isinstance(output, OrderFact):
             return

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Cancel, Command, OrderMessage, Outcome, Submit
+from tradebot.domain.messages import Cancel, Command, Modify, OrderMessage, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.venue import ACCESS_DENIED, Accepted, Broker, NotSent, Refused, Reply
@@ -79,6 +79,8 @@ class Execution:
                 match message:
                     case Submit():
                         await self._submit(message.request)
+                    case Modify():
+                        await self._modify(message)
                     case Cancel():
                         await self._cancel(message)
             finally:
@@ -143,6 +145,34 @@ class Execution:
                 self._halt_if_denied(reply)
             case NotSent():
                 self._tell(order_id, OrderEvent.NOT_SENT, reason=reply.reason)
+
+    async def _modify(self, modify: Modify) -> None:
+        # Its REPLACE_SENT row came before it; as with a create, no byte leaves until that is on disk.
+        order_id = modify.order_id
+        try:
+            async with asyncio.timeout(self._durable_within_s):
+                await self._journal.durable()
+        except TimeoutError:
+            reason = f"the disk took longer than {self._durable_within_s:g} s"
+            self._tell(order_id, OrderEvent.REPLACE_REFUSED, reason=reason)
+            self._post(Command(verb="halt", reason=reason))
+            return
+        if reason := self._killed():
+            self._tell(order_id, OrderEvent.REPLACE_REFUSED, reason=reason)
+            self._post(Command(verb="halt", reason=reason))
+            return
+        try:
+            reply = await self._broker.modify(modify.request, venue_order_id=modify.venue_order_id)
+        except (OutcomeUnknown, LinkLost) as error:
+            self._tell(order_id, OrderEvent.REPLACE_UNKNOWN, reason=str(error))
+        except AccessDenied as error:
+            self._tell(order_id, OrderEvent.REPLACE_REFUSED, reason=str(error))
+            self._post(Command(verb="halt", reason=f"the venue refuses us: {error}"))
+        else:
+            if isinstance(reply, Refused | NotSent):
+                self._halt_if_denied(reply)
+                self._tell(order_id, OrderEvent.REPLACE_REFUSED, reason=reply.reason)
+        self._doubt()  # a venue that took the request has not done it yet: its list tells
 
     async def _cancel(self, cancel: Cancel) -> None:
         await self._journal.durable()

@@ -1,4 +1,4 @@
-"""Ordering: how the desk makes an order, puts it before the gate, and takes one back."""
+"""Ordering: how the desk makes an order, puts it before the gate, moves its price, and takes one back."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
+
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Cancel, Signal, Submit
+from tradebot.domain.messages import Cancel, Modify, Signal, Submit
 from tradebot.domain.order import (
     ZERO,
     Order,
@@ -21,6 +23,7 @@ from tradebot.domain.order import (
     Origin,
     Purpose,
     Side,
+    Terms,
     Wish,
 )
 from tradebot.stages.blotter import Blotter
@@ -29,6 +32,7 @@ from tradebot.stages.gate.gate import Gate, View
 from tradebot.stages.marks import Marks
 
 UNSENT = (OrderState.INTENT, OrderState.SENDING)
+AT_BOOK = (OrderState.OPEN, OrderState.PARTIAL)
 CANCEL_TRIES = 4  # the first, and three more
 CANCEL_PAUSE = 2 * SECOND  # between two tries, for the first to show
 CANCEL_PATIENCE = 10 * SECOND  # for a cancel that was accepted to show
@@ -45,6 +49,8 @@ class DeskSettings(Message, frozen=True):
     max_rejects_in_a_row: int = 3
     signal_max_age_s: float = 2.0
     chase_after_s: float = 3.0
+    chase: str = "cancel"  # what becomes of an exit that hangs: cancel it and send another, or modify its price
+    most_changes: int = 25  # of one order; the venue's limit
     on_stop: str = "cancel"  # cancel, flatten, leave
 
 
@@ -54,7 +60,7 @@ class Ordering:
     def __init__(
         self, *, universe: Universe, blotter: Blotter, marks: Marks, conditions: Conditions, gate: Gate,
         settings: DeskSettings, id_prefix: str, day_profit: Callable[[], Decimal],
-        emit: Callable[[OrderFact | Submit | Cancel], None],
+        emit: Callable[[OrderFact | Submit | Modify | Cancel], None],
     ) -> None:  # fmt: skip
         self._universe, self._blotter, self._marks, self._conditions = universe, blotter, marks, conditions
         self._gate, self._settings, self._day_profit, self._emit = gate, settings, day_profit, emit
@@ -103,6 +109,46 @@ class Ordering:
         )
         self._submit(request, inputs=signal.inputs if signal else {})
 
+    def chase(self, mono: int) -> None:
+        """Take back what was not filled in time, or move the price of an exit where the settings say so.
+
+        A protected market order leaves its rest in the book as a limit. An exit that is taken back is sent again with a
+        fresh protection price, because its symbol is still wanted flat.
+        """
+        limit = int(self._settings.chase_after_s * SECOND)
+        for order in self._blotter.live():
+            if not order.acked_mono or mono - max(order.acked_mono, order.replace_mono) <= limit:
+                continue
+            moves = self._settings.chase == "modify" and order.request.purpose.is_exit
+            if not (moves and self._reprice(order)):
+                self.cancel(order, "not filled in time")
+
+    def _reprice(self, order: Order) -> bool:
+        # False where only a cancel is left. An order that a change or a cancel is under way for, whose price is still
+        # the best, or whose new price the gate denies, stays as it is.
+        price = self._protected_price(order.symbol, order.request.side)
+        if price is None or order.state not in AT_BOOK or order.replace_tries >= self._settings.most_changes:
+            return False
+        is_better = order.price is None or (price - order.price) * order.request.side.sign > 0
+        if order.pending is not None or order.cancel.is_pending or order.is_stale or not is_better:
+            return True
+        request = msgspec.structs.replace(
+            order.request, kind=OrderKind.LIMIT, price=price, quantity=order.quantity, protection_pct=None
+        )
+        # The gate judges the order as if it were new and the old one not there: at worst one of the two is in force.
+        rest = msgspec.structs.replace(request, quantity=order.quantity - order.filled, signal_id="")
+        verdict = self._gate.check(rest, self._view(order.symbol, request.strategy, without=order))
+        if not verdict.is_passed:
+            if order.replace is not Wish.REFUSED:
+                fact = self._fact(order, OrderEvent.REPLACE_REFUSED, verdict.reason)
+                self._emit(msgspec.structs.replace(fact, checks=verdict.checks))
+            return True
+        terms = Terms(quantity=request.quantity, price=price)
+        fact = self._fact(order, OrderEvent.REPLACE_SENT, "not filled in time")
+        self._emit(msgspec.structs.replace(fact, terms=terms, checks=verdict.checks))
+        self._emit(Modify(request=request, venue_order_id=order.venue_order_id))
+        return True
+
     def cancel(self, order: Order, reason: str) -> None:
         """Ask for a cancel once; what is being sent or in doubt is cancelled when its outcome is known.
 
@@ -149,11 +195,8 @@ class Ordering:
     ) -> OrderRequest:  # fmt: skip
         self._counter += 1
         instrument = self._universe.get(symbol)
-        kind, price = self._settings.order_kind, None
-        reference = self._marks.reference(symbol)
-        if kind is OrderKind.LIMIT and reference is not None:
-            away = 1 + side.sign * self._settings.protection_pct / 100
-            price = instrument.round_price(reference * away, up=side is Side.SELL)
+        kind = self._settings.order_kind
+        price = self._protected_price(symbol, side) if kind is OrderKind.LIMIT else None
         stop_loss, trail_by, target = levels
         return OrderRequest(
             order_id=f"{self._id_prefix}{self._counter:05d}",
@@ -176,6 +219,13 @@ class Ordering:
             signaled_at=signal.made_at if signal else quoted_at,
             quoted_at=quoted_at,
         )
+
+    def _protected_price(self, symbol: str, side: Side) -> Decimal | None:
+        reference = self._marks.reference(symbol)
+        if reference is None:
+            return None
+        away = 1 + side.sign * self._settings.protection_pct / 100
+        return self._universe.get(symbol).round_price(reference * away, up=side is Side.SELL)
 
     def _submit(self, request: OrderRequest, *, inputs: dict[str, float]) -> None:
         verdict = self._gate.check(request, self._view(request.symbol, request.strategy))
@@ -202,16 +252,22 @@ class Ordering:
         if verdict.is_passed:
             self._emit(Submit(request=request))
 
-    def _view(self, symbol: str, strategy: str) -> View:
+    def _view(self, symbol: str, strategy: str, without: Order | None = None) -> View:
         longest, shortest = self._blotter.worst_case(symbol)
+        closing = self._blotter.closing(symbol)
         c = self._conditions
+        if without is not None:
+            reserved = without.reserved(c.mono)
+            longest -= reserved if without.request.side is Side.BUY else ZERO
+            shortest += reserved if without.request.side is Side.SELL else ZERO
+            closing -= reserved if without.request.purpose.is_exit else ZERO
         return View(
             instrument=self._universe.get(symbol),
             quantity=self._blotter.position(symbol).quantity,
             longest=longest,
             shortest=shortest,
-            closing=self._blotter.closing(symbol),
-            open_orders=sum(1 for _ in self._blotter.live()),
+            closing=closing,
+            open_orders=sum(1 for _ in self._blotter.live()) - (without is not None),
             in_doubt=self._blotter.in_doubt(symbol),
             reference=self._marks.reference(symbol),
             quote_age_s=self._marks.age_s(symbol, c.mono),

@@ -46,6 +46,7 @@ PRICED = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
 ORPHANS_KEPT = 10_000  # fills whose order is not known yet; a venue's day allows 5,000 orders
 UNSENT = (OrderState.INTENT, OrderState.SENDING)
 CONFIRMATIONS = 2  # rounds a difference, or an absence, must last before it counts
+REPLACE_PATIENCE = 10 * SECOND  # for a change that may have been accepted to show in a list
 BELOW_FOR = 60 * SECOND  # how long the venue's cumulative quantity may lag behind the fills it told
 
 
@@ -76,8 +77,11 @@ class Sightings:
             self._misses = {order_id: (since + lost, n) for order_id, (since, n) in self._misses.items()}
             self._paused_at = None
 
-    def seen(self, shown: VenueOrder, *, at: int, mono: int) -> list[OrderFact]:
-        """Return the facts of one order the venue showed; an order that is not ours is adopted as external."""
+    def seen(self, shown: VenueOrder, *, at: int, mono: int, asked_at: int | None = None) -> list[OrderFact]:
+        """Return the facts of one order the venue showed; an order that is not ours is adopted as external.
+
+        `asked_at` is when the list that shows it was asked for, None on the stream.
+        """
         facts: list[OrderFact] = []
         order_id = shown.tag if shown.tag in self._blotter.orders else self._blotter.by_venue.get(shown.venue_order_id)
         if order_id is None:
@@ -93,7 +97,7 @@ class Sightings:
         else:
             order = self._blotter.orders[order_id]
         self._misses.pop(order_id, None)
-        for event in _events(order, shown):
+        for event in _events(order, shown, asked_at):
             facts.append(
                 OrderFact(
                     order_id=order_id,
@@ -150,7 +154,7 @@ class Sightings:
         """Return the statuses of the books, then the absences."""
         facts: list[OrderFact] = []
         for order in books.orders:
-            facts += self.seen(order, at=at, mono=mono)
+            facts += self.seen(order, at=at, mono=mono, asked_at=books.asked_at)
         shown = {o.tag for o in books.orders} | {o.venue_order_id for o in books.orders}
         return facts + self._absent(books, shown, at=at, mono=mono)
 
@@ -239,14 +243,14 @@ class Sightings:
         )
 
 
-def _events(order: Order, shown: VenueOrder) -> list[OrderEvent]:
+def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEvent]:
     # What a status tells that is new: its terms, its state, its quantity, its id. One that tells nothing leaves no row.
     event = EVENTS[shown.status]
     fresh = not is_old(order, event, shown)
     moves = fresh and (order.state, event) in TRANSITIONS
     known = order.venue_order_id == shown.venue_order_id or shown.venue_order_id in order.other_ids
     events = [event] if moves or shown.filled > order.claimed or not known else []
-    terms = _terms(order, shown) if fresh else None
+    terms = _terms(order, shown, asked_at) if fresh else None
     if terms is None:
         return events
     if (order.state, terms) in ROWS:
@@ -255,15 +259,24 @@ def _events(order: Order, shown: VenueOrder) -> list[OrderEvent]:
     return [*events, terms] if reached in AT_VENUE else events
 
 
-def _terms(order: Order, shown: VenueOrder) -> OrderEvent | None:
+def _terms(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEvent | None:
     if shown.quantity <= 0 or shown.status not in (*WORKS, VenueStatus.FILLED):
         return None
+    # Times are whole seconds and the stream may repeat: within one second only a list asked for since the last change
+    # tells which terms are the later ones.
+    is_list = asked_at is not None and asked_at > order.replace_mono
+    is_newer = is_list or not shown.changed_at or shown.changed_at > order.seen_at
     if order.pending is not None:
         wanted = order.pending
         if shown.quantity == wanted.quantity and wanted.price in (None, shown.price):
-            return OrderEvent.REPLACED
-        return OrderEvent.CHANGED if order.replace in (Wish.UNKNOWN, Wish.REFUSED) else None
+            # Taken for done too early, a larger quantity leaves no less exposed; a smaller one would.
+            return OrderEvent.REPLACED if is_newer or wanted.quantity >= order.quantity else None
+        # A list asked for after a refusal, or long after a request of unknown fate, proves that the old terms stand;
+        # and of an order that is through no change is to come.
+        patience = 0 if order.replace is Wish.REFUSED else REPLACE_PATIENCE
+        is_settled = is_list and asked_at is not None and asked_at - order.replace_mono > patience
+        return OrderEvent.CHANGED if is_settled or shown.status is VenueStatus.FILLED else None
     kind = order.request.kind
     priced = kind in PRICED and shown.kind is kind and None not in (shown.price, order.price)
     moved = shown.quantity != order.quantity or (priced and shown.price != order.price)
-    return OrderEvent.CHANGED if moved else None
+    return OrderEvent.CHANGED if moved and is_newer else None

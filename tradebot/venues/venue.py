@@ -85,6 +85,10 @@ class Broker(Protocol):
         """Send a new order, once."""
         ...
 
+    async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
+        """Ask to change a working order to the kind, price and total quantity of `request`, once."""
+        ...
+
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
         """Ask to cancel a working order, once."""
         ...

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from tradebot.clock import IST, SECOND, ManualClock, from_iso
@@ -90,6 +91,26 @@ async def test_a_resting_order_is_cancelled_and_a_bad_one_refused() -> None:
         odd = await broker.submit(order("tb3", Side.BUY, kind=OrderKind.LIMIT, price=low + Decimal("0.01")))
         assert isinstance(odd, Refused)
         assert odd.code == "InputException"
+
+
+async def test_a_resting_order_is_changed_in_price_and_a_filled_one_cannot_be() -> None:
+    async with day() as today:
+        broker = today.venue.broker
+        (tcs,) = await broker.instruments(["TCS"])
+        last = tcs.price(int((await broker.quotes(Universe([tcs]))).last[0]))
+        low, high = (tcs.round_price(last * Decimal(factor), up=False) for factor in ("0.97", "1.01"))
+        asked = order("tb5", Side.BUY, kind=OrderKind.LIMIT, price=low, quantity=Decimal(2))
+        reply = await broker.submit(asked)
+        assert isinstance(reply, Accepted)
+        today.step(2)
+        better = msgspec.structs.replace(asked, price=high, quantity=Decimal(3))
+        assert await broker.modify(better, venue_order_id=reply.venue_order_id) == reply
+        today.step(5)
+        (seen,) = await broker.orders()
+        assert (seen.price, seen.quantity, seen.status) == (high, Decimal(3), VenueStatus.FILLED)
+        again = await broker.modify(asked, venue_order_id=reply.venue_order_id)
+        assert isinstance(again, Refused)
+        assert "complete" in again.reason
 
 
 async def test_quotes_and_order_updates_stream_to_the_feed() -> None:

@@ -32,6 +32,7 @@ from tradebot.venues.kite.wire import (
     parse_quotes,
     parse_trades,
     quote_key,
+    render_change,
     render_order,
 )
 from tradebot.venues.limiter import Limiter
@@ -52,9 +53,9 @@ READ_WAIT_S = 10.0
 class KiteBroker:
     """Speaks Kite Connect v3. A write leaves at most once; a read is tried once and raises LinkLost or AccessDenied.
 
-    `submit` and `cancel` answer with a `Refused` of code `AccessDenied` where the session, the address (static IP) or a
-    permission is the reason. `prefix` stands before every route but the instruments (the sandbox wants `/oms`);
-    `bind_address` is the local address to connect from. The session opens on first use; `close` it.
+    `submit`, `modify` and `cancel` answer with a `Refused` of code `AccessDenied` where the session, the address
+    (static IP) or a permission is the reason. `prefix` stands before every route but the instruments (the sandbox wants
+    `/oms`); `bind_address` is the local address to connect from. The session opens on first use; `close` it.
     """
 
     profile: Profile = KITE
@@ -112,10 +113,31 @@ class KiteBroker:
             return NotSent(reason=str(error))
         return await self._write("POST", "/orders/regular", kind="order", is_exit=request.purpose.is_exit, form=form)
 
+    async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
+        """Ask to change a working order to the kind, price and total quantity of `request`, once.
+
+        `Accepted` says that Kite took the request; what it made of it the order's next status tells. Raises
+        OutcomeUnknown.
+        """
+        if unusable := _unusable(request.order_id, venue_order_id):
+            return unusable
+        try:
+            form = render_change(request)
+        except WireError as error:
+            return NotSent(reason=str(error))
+        return await self._write(
+            "PUT",
+            f"/orders/regular/{venue_order_id}",
+            kind="change",
+            is_exit=request.purpose.is_exit,
+            form=form,
+            venue_order_id=venue_order_id,
+        )
+
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
         """Ask to cancel a working order, once. Raises OutcomeUnknown."""
-        if not VENUE_ORDER_ID.fullmatch(venue_order_id):
-            return NotSent(reason=f"order {order_id} has no usable Kite order id ({venue_order_id!r:.80})")
+        if unusable := _unusable(order_id, venue_order_id):
+            return unusable
         return await self._write(
             "DELETE", f"/orders/regular/{venue_order_id}", kind="change", is_exit=True, venue_order_id=venue_order_id
         )
@@ -232,6 +254,12 @@ class KiteBroker:
             return body.decode()
         except UnicodeDecodeError as error:
             raise LinkLost(f"GET {path}: {error}") from error
+
+
+def _unusable(order_id: str, venue_order_id: str) -> NotSent | None:
+    if VENUE_ORDER_ID.fullmatch(venue_order_id):
+        return None
+    return NotSent(reason=f"order {order_id} has no usable Kite order id ({venue_order_id!r:.80})")
 
 
 def _parsed(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:

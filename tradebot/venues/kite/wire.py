@@ -43,7 +43,7 @@ from tradebot.venues.kite.tables import parse_candles, parse_instruments, parse_
 __all__ = [
     "FrameCounts", "Notice", "TokenTable", "WireError", "decode", "parse_candles", "parse_frame", "parse_instruments",
     "parse_margins", "parse_order", "parse_orders", "parse_positions", "parse_profile", "parse_quotes", "parse_text",
-    "parse_trade", "parse_trades", "quote_key", "render_mode", "render_order", "render_subscribe",
+    "parse_trade", "parse_trades", "quote_key", "render_change", "render_mode", "render_order", "render_subscribe",
 ]  # fmt: skip
 TAG = re.compile(r"[0-9A-Za-z]{1,20}")
 # The list is open: a status that is not here is taken as live and named in `VenueOrder.reason`.
@@ -197,17 +197,23 @@ def render_order(request: OrderRequest) -> dict[str, str]:
     """
     if not TAG.fullmatch(request.order_id):
         raise WireError(f"tag: {request.order_id!r} is not 1 to 20 letters or digits")
-    if not request.quantity.is_finite() or request.quantity <= 0 or request.quantity % 1 != 0:
-        raise WireError(f"quantity: {request.quantity} is not a positive whole number")
-    form = {
+    return {
         "exchange": request.exchange,
         "tradingsymbol": request.symbol,
         "transaction_type": request.side.value,
+        "product": request.product,
+        "tag": request.order_id,
+    } | render_change(request)
+
+
+def render_change(request: OrderRequest) -> dict[str, str]:
+    """Return the form fields of PUT /orders/regular/{order_id}; the quantity is the new total. Raises WireError."""
+    if not request.quantity.is_finite() or request.quantity <= 0 or request.quantity % 1 != 0:
+        raise WireError(f"quantity: {request.quantity} is not a positive whole number")
+    form = {
         "order_type": request.kind.value,
         "quantity": str(int(request.quantity)),
-        "product": request.product,
         "validity": request.validity.value,
-        "tag": request.order_id,
     }
     if request.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT):
         form["price"] = _render_price(request.price, "price")
