@@ -34,7 +34,18 @@ from tradebot.controls import charges_of
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import QUOTE_COLUMNS, Quotes
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Action, Command, Executed, OrderSeen, SessionBegins, Signal, Signals, Tick
+from tradebot.domain.messages import (
+    Action,
+    Command,
+    Executed,
+    LinkDown,
+    LinkUp,
+    OrderSeen,
+    SessionBegins,
+    Signal,
+    Signals,
+    Tick,
+)
 from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, OrderState, VenueOrder
 from tradebot.engine import Engine
 from tradebot.errors import OutcomeUnknown
@@ -218,8 +229,12 @@ class Life:
             case "wait":
                 self.clock.now += args[0] * SECOND
                 await engine.quotes.put(Tick(at=self.clock.now, mono=self.clock.now))
-            case "halt":
-                engine.updates.post(Command(verb="halt", reason="by hand"))
+            case "halt" | "resume" | "flatten":
+                engine.updates.post(Command(verb=verb, reason="by hand"))
+            case "down":
+                await engine.quotes.put(LinkDown(source="script", mono=now, reason="cut"))
+            case "up":
+                await engine.quotes.put(LinkUp(source="script", mono=now))
             case "stop":
                 engine._is_stopping = True
                 engine.updates.post(Command(verb="stop"))

@@ -22,7 +22,7 @@ from tradebot.checker.verdict import Ruling
 from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
 
-IMAGES = int(os.environ.get("TRADEBOT_KILLS", "0")) or 250
+IMAGES = int(os.environ.get("TRADEBOT_KILLS", "0")) or 500
 SECTOR = 512
 PROGRAM = """
 import asyncio, os, sys

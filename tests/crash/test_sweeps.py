@@ -1,7 +1,7 @@
 """SIGKILL at every boundary of the order path: commits, sends, replies, reads; then recovery, then the checker.
 
-Every boundary of one scenario and every fourth of the others; TRADEBOT_KILLS=n: every one of all, n random bytecodes
-per scenario and n second kills.
+And at random bytecodes of it, and a second and third time during recovery. TRADEBOT_KILLS=n: n random bytecodes per
+scenario, n lives killed again and again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import pytest
 pytestmark = pytest.mark.timeout(max(120, 60 * int(os.environ.get("TRADEBOT_KILLS", "0"))))
 KILLS = int(os.environ.get("TRADEBOT_KILLS", "0"))
 FORGES = 2
+BYTECODES = 15  # of each of the twenty scenarios
+AGAIN = 40
 SCENARIOS: dict[str, list[list[Any]]] = {
     "a round trip": [["enter", "FILLS"], ["look"], ["exit", "FILLS"], ["look"]],
     "replies lost": [["enter", "LOSTREPLY", "RESTLOST", "LOSTREQ"], ["look"], ["wait", 62], ["look"], ["look"]],
@@ -34,6 +36,16 @@ SCENARIOS: dict[str, list[list[Any]]] = {
     "changes in doubt": [["enter", "HANGLOST", "HANGSTAYS"], ["look"], ["exit", "HANGLOST", "HANGSTAYS"], ["look"],
                          ["wait", 4], ["look"], ["wait", 12], ["look"]],
     "a change too late": [["enter", "HANGMEETS"], ["look"], ["exit", "HANGMEETS"], ["look"], ["wait", 4], ["look"]],
+    "an exit in doubt": [["enter", "LOSTREPLY"], ["look"], ["exit", "LOSTREPLY"], ["wait", 62], ["look"], ["look"]],
+    "doubt and a halt": [["enter", "LOSTREPLY", "RESTLOST"], ["halt"], ["look"], ["wait", 4], ["look"]],
+    "a stop in doubt": [["enter", "RESTLOST", "LOSTREQ"], ["stop"], ["look"], ["look"]],
+    "stops are hit": [["enter", "FILLS", "PARTS"], ["look"], ["quote", "94"], ["look"], ["wait", 4], ["look"]],
+    "told twice": [["enter", "EARLY"], ["look"], ["look"], ["exit", "EARLY"], ["look"]],
+    "rejects in a row": [["enter", "REFUSED"], ["enter", "LATER"], ["look"], ["enter", "REFUSED"], ["enter", "FILLS"]],
+    "a stop meets fills": [["enter", "MEETS", "AFTER"], ["look"], ["stop"], ["look"], ["look"]],
+    "the link breaks": [["enter", "RESTS", "FILLS", "RESTLOST"], ["down"], ["look"], ["wait", 4], ["up"], ["look"]],
+    "a flatten": [["enter", "FILLS", "PARTS", "RESTS"], ["look"], ["flatten"], ["look"], ["wait", 4], ["look"]],
+    "a resume": [["enter", "FILLS"], ["halt"], ["look"], ["resume"], ["enter", "RESTS"], ["exit", "FILLS"], ["look"]],
 }  # fmt: skip
 
 
@@ -106,7 +118,7 @@ def assert_kept(jobs: list[dict[str, Any]], answers: list[dict[str, Any]]) -> No
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_at_each_boundary_the_promises_hold(forges: Forges, name: str) -> None:
     points = range(1, passed(forges, name, "boundary") + 1)
-    jobs = [job(name, n) for n in points[:: 1 if KILLS or name == "a round trip" else 4]]
+    jobs = [job(name, n) for n in points]
     answers = forges.run(jobs)
     assert_kept(jobs, answers)
     died = sum(not answer["ended"][0] for answer in answers)
@@ -122,7 +134,7 @@ def test_the_scenarios_send_every_kind_of_request(forges: Forges) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_at_random_bytecodes_the_promises_hold(forges: Forges, name: str) -> None:
-    points = np.random.default_rng(7).integers(1, passed(forges, name, "opcode"), size=KILLS or 6)
+    points = np.random.default_rng(7).integers(1, passed(forges, name, "opcode"), size=KILLS or BYTECODES)
     jobs = [job(name, int(n), by="opcode") for n in points]
     answers = forges.run(jobs)
     assert_kept(jobs, answers)
@@ -136,7 +148,7 @@ def test_killed_a_second_time_during_recovery_the_promises_hold(forges: Forges) 
         job(
             names[i % len(names)], int(random.integers(5, 30)), int(random.integers(1, 25)), int(random.integers(1, 25))
         )
-        for i in range(KILLS or 12)
+        for i in range(KILLS or AGAIN)
     ]
     answers = forges.run(jobs)
     assert_kept(jobs, answers)
