@@ -14,7 +14,7 @@ export PIP_NO_INPUT := 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench schema sdk-env compile clean
+.PHONY: help run test check format bench schema vendor-js sdk-env compile clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -43,6 +43,19 @@ bench: compile  ## Measure this machine: ARGS="--json"
 schema: $(VENV)/.run  ## Write config.toml and its schema anew from the settings
 	$(BIN)/tradebot config show --defaults > config.toml
 	$(BIN)/tradebot config schema > tradebot/tradebot.schema.json
+
+vendor-js:  ## Copy the chart libraries of the report anew: npm pack, check the integrity, copy
+	@set -e; into=$(CURDIR)/tradebot/backtest/vendor; at=$$(mktemp -d); trap 'rm -rf "$$at"' EXIT; cd "$$at"; \
+	for one in lightweight-charts-5.2.1 uplot-1.6.32; do \
+	  npm pack --silent "$${one%-*}@$${one##*-}" > /dev/null; \
+	  sum="sha512-$$(openssl dgst -sha512 -binary $$one.tgz | base64 -w0)"; \
+	  grep -qF "$$sum" $$into/THIRD_PARTY.md || { echo "$$one has another integrity than THIRD_PARTY.md: $$sum" >&2; exit 1; }; \
+	  mkdir $$one; tar -xzf $$one.tgz --strip-components=1 -C $$one; \
+	done; \
+	cp lightweight-charts-5.2.1/dist/lightweight-charts.standalone.production.js $$into/lightweight-charts.js; \
+	cp lightweight-charts-5.2.1/LICENSE $$into/LICENSE.lightweight-charts; \
+	cp uplot-1.6.32/dist/uPlot.iife.min.js $$into/uPlot.js; cp uplot-1.6.32/dist/uPlot.min.css $$into/uPlot.css; \
+	cp uplot-1.6.32/LICENSE $$into/LICENSE.uPlot
 
 sdk-env: $(SDK)/.done  ## A second environment with the official Kite client, for the conformance tests
 

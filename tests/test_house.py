@@ -26,7 +26,7 @@ FLOORS = (
     ("indicators", "markets"),
     ("strategies", "venues", "exchange", "journal", "store", "history", "ops", "checker"),
     ("stages", "backtest"),
-    ("engine", "control", "web"),
+    ("engine", "control", "web", "sweep"),
     ("config", "controls", "embedded", "summary", "ground"),
     ("daemon",),
     ("app",),

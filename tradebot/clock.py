@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Protocol
 
 SECOND = 1_000_000_000
@@ -130,7 +130,7 @@ class ManualClock:
         await (self.on_sleep(seconds) if self.on_sleep else asyncio.sleep(0))
 
 
-def iso(ns: int, zone: timezone = UTC) -> str:
+def iso(ns: int, zone: tzinfo = UTC) -> str:
     """Format `ns` for people, ISO-8601 with microseconds; UTC ends in `Z`."""
     seconds, rest = divmod(ns, SECOND)
     text = datetime.fromtimestamp(seconds, zone).replace(microsecond=rest // 1000).isoformat(timespec="microseconds")

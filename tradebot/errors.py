@@ -8,6 +8,7 @@ TradebotError
 ├── AccessDenied      stop trading, keep watching, tell the operator what to do, exit 77 at start
 ├── OutcomeUnknown    a write may or may not have reached the venue: look it up, never resend
 ├── VenueUnavailable  the venue cannot be reached at start, exit 69
+├── ClusterAway       no scheduler or worker of the cluster answers: say what to start, exit 69
 ├── DaemonAway        no daemon answers the operator: say what works without one, exit 69
 ├── RequestRefused    the daemon refuses what the operator asked: say why, exit 2
 └── InvariantBroken   our own books disagree: halt, exit 70
@@ -79,6 +80,12 @@ class OutcomeUnknown(TradebotError):
 
 class VenueUnavailable(TradebotError):
     """The venue could not be reached within the configured tries."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class ClusterAway(TradebotError):
+    """The cluster that a sweep was to run on does not answer, or has no workers."""
 
     exit_code = ExitCode.UNAVAILABLE
 

@@ -1,0 +1,164 @@
+"""The honesty checks: each is shown a result that deceives in its way, and one that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import pytest
+
+from tests.backtest.result_by_hand import bars, result
+from tradebot.backtest import honesty
+from tradebot.backtest.chance import bootstrap, deflated_sharpe
+from tradebot.backtest.check import Verdict
+from tradebot.backtest.job import Bill, Costs, Job, Slippage, SlippageKind
+from tradebot.backtest.result import Result
+from tradebot.domain.market import Series
+from tradebot.strategies.loading import StrategySpec
+
+SERIES = (bars("RELIANCE", 10),)
+DECIDES = StrategySpec(
+    name="mine",
+    reference="mine.py:Mine",
+    code=(
+        "from tradebot.strategies.strategy import Strategy\n"
+        "class Mine(Strategy):\n"
+        "    def decide(self, bar, now, position):\n"
+        "        return None\n"
+    ),
+)
+
+
+def deciding(found: Result) -> Result:
+    return msgspec.structs.replace(found, job=msgspec.structs.replace(found.job, strategies=(DECIDES,)))
+
+
+def again(job: Job, series: Sequence[Series]) -> Result:
+    return deciding(result(tuple(series)))
+
+
+def earning(paise: list[int]) -> Result:
+    """Return a result whose trades gain so much each, gross, at 50 rupees of costs."""
+    made = result(SERIES)
+    rows = {name: np.resize(getattr(made.trade_rows, name), len(paise)) for name in made.trade_rows.__struct_fields__}
+    rows["gross"] = np.array(paise)
+    return msgspec.structs.replace(made, trade_rows=msgspec.structs.replace(made.trade_rows, **rows))
+
+
+def test_rules_cannot_look_ahead() -> None:
+    def never(job: Job, series: Sequence[Series]) -> Result:
+        raise AssertionError("nothing is run again for rules")
+
+    assert honesty.look_ahead(result(SERIES), SERIES, never).verdict is Verdict.PASS
+
+
+def test_a_past_that_stays_the_same_without_its_future_passes() -> None:
+    found = honesty.look_ahead(again(result(SERIES).job, SERIES), SERIES, again)
+    assert found.verdict is Verdict.PASS, found.text
+    assert found.values["cuts"] == 4
+
+
+def test_an_order_that_needs_the_next_bar_is_found() -> None:
+    # given an engine whose first order is only decided when the bar after it is there
+    def peeking(job: Job, series: Sequence[Series]) -> Result:
+        made = again(job, series)
+        last = series[0].starts[-1] + series[0].interval
+        keep = made.order_rows.decided_at < last
+        rows = {name: getattr(made.order_rows, name)[keep] for name in made.order_rows.__struct_fields__}
+        return msgspec.structs.replace(made, order_rows=msgspec.structs.replace(made.order_rows, **rows))
+
+    found = honesty.look_ahead(peeking(result(SERIES).job, SERIES), SERIES, peeking)
+
+    assert found.verdict is Verdict.FAIL
+    assert found.text.startswith("mine looks ahead: with the bars after 2026-01-05T")
+    assert "appears only with later bars" in found.text
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(29, "fail"), (30, "warn"), (99, "warn"), (100, "pass")])
+def test_few_trades_are_named(count: int, verdict: str) -> None:
+    found = honesty.enough_trades(earning([100] * count))
+    assert (found.verdict, found.values["trades"]) == (verdict, count)
+
+
+@pytest.mark.parametrize(("rupees", "verdict"), [(49, "fail"), (99, "warn"), (101, "pass")])
+def test_costs_are_held_against_gross_winnings(rupees: int, verdict: str) -> None:
+    assert honesty.cost_share(earning([rupees * 100] * 40)).verdict == verdict
+
+
+def test_a_run_without_costs_is_named() -> None:
+    made = result(SERIES)
+    free = msgspec.structs.replace(made, job=msgspec.structs.replace(made.job, costs=Costs(bill=Bill.NONE)))
+    assert honesty.cost_share(free).verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize(("then", "verdict"), [(90, "pass"), (74, "warn"), (50, "fail")])
+def test_one_more_tick_and_one_more_bar_are_run_and_compared(then: int, verdict: str) -> None:
+    asked: list[Job] = []
+
+    def worse(job: Job, series: Sequence[Series]) -> Result:
+        asked.append(job)
+        return earning([then * 100] * 40)
+
+    tick = honesty.another_tick(earning([10_000] * 40), SERIES, worse)
+    bar = honesty.another_bar(earning([10_000] * 40), SERIES, worse)
+
+    assert (tick.verdict, bar.verdict) == (verdict, verdict)
+    assert asked[0].matching.slippage == Slippage(kind=SlippageKind.TICKS, amount=1)
+    assert asked[1].matching.latency_bars == 1
+    assert tick.values == {"net": 2000, "net_then": (then - 50) * 40}
+
+
+def test_trades_drawn_again_show_what_might_as_well_have_happened() -> None:
+    lucky = earning([5_000 - 10_000] * 39 + [500_000])  # one trade made it all
+    steady = earning([10_000, 12_000] * 50)
+    assert honesty.spread(lucky).verdict is Verdict.WARN
+    assert honesty.spread(steady).verdict is Verdict.PASS
+    assert honesty.spread(lucky) == honesty.spread(lucky)
+
+
+def test_the_bootstrap_spreads_as_theory_says() -> None:
+    net = np.random.default_rng(3).normal(10, 100, 400)
+    found = bootstrap(net, seed=5, draws=4_000)
+    assert found.middle == pytest.approx(net.sum(), abs=0.1 * net.std() * 20)
+    assert found.high - found.low == pytest.approx(2 * 1.645 * net.std() * 20, rel=0.06)
+
+
+def test_the_deflated_sharpe_of_the_paper_is_met() -> None:
+    # given the example of Bailey and Lopez de Prado (2014): yearly Sharpe 2.5 over five years of 250 days, skew -3,
+    # kurtosis 10, the best of 100 trials with a yearly variance of 1/2; they find 0.9004
+    def moments(daily: np.ndarray) -> tuple[float, float, float]:
+        z = (daily - daily.mean()) / daily.std()
+        return daily.mean() / daily.std(ddof=1), float((z**3).mean()), float((z**4).mean())
+
+    # a sample with exactly such moments: three points whose shares solve skew and kurtosis
+    a, b = (-3 - np.sqrt(4 * 10 - 3 * 9)) / 2, (-3 + np.sqrt(4 * 10 - 3 * 9)) / 2
+    weights = np.array([1 / (a * (a - b)), -1 / (b * (a - b))])
+    counts = np.round(np.array([*weights, 1 - weights.sum()]) * 1_250).astype(int)
+    counts[2] = 1_250 - counts[:2].sum()
+    z = np.repeat([a, b, 0.0], counts)
+    z = (z - z.mean()) / z.std(ddof=1)
+    daily = z + 2.5 / np.sqrt(250)
+    assert moments(daily) == pytest.approx((0.1581, -3, 10), rel=0.02)
+
+    found = deflated_sharpe(daily, trials=100, deviation=np.sqrt(0.5 / 250))
+
+    assert found == pytest.approx(0.9004, abs=0.01)
+
+
+def test_many_trials_take_the_shine_off_a_sharpe_ratio() -> None:
+    daily = np.random.default_rng(1).normal(0.0012, 0.01, 500)
+    alone, hundredth = deflated_sharpe(daily), deflated_sharpe(daily, trials=100)
+    assert alone is not None
+    assert hundredth is not None
+    assert alone > 0.95 > hundredth
+    assert deflated_sharpe(np.zeros(10)) is None
+
+
+def test_all_checks_speak_in_one_sentence_each() -> None:
+    found = honesty.checks(result(SERIES), SERIES, lambda job, series: result(tuple(series)))
+    assert [check.name for check in found] == [
+        "look_ahead", "trades", "costs", "slippage", "delay", "bootstrap", "deflated_sharpe",
+    ]  # fmt: skip
+    assert all(check.text[0].isupper() or check.text[0].isdigit() for check in found)
+    assert all(check.text.endswith(".") and "\n" not in check.text for check in found)

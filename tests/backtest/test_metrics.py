@@ -1,0 +1,129 @@
+"""The figures of a backtest, held against empyrical where it has them and against hand-made books where it has not."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import UTC
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tradebot.backtest import metrics
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import empyrical
+
+CASH = 50_000.0
+NO_TRADES = pd.DataFrame(
+    {name: pd.Series(dtype=float) for name in ("gross", "charges", "net", "bars")}
+    | {name: pd.Series(dtype="datetime64[ns, UTC]") for name in ("entered_at", "exited_at")}
+)
+NO_FILLS = pd.DataFrame({"qty": pd.Series(dtype=float), "price": pd.Series(dtype=float)})
+
+
+def curve(returns: list[float], freq: str = "B") -> pd.Series:
+    index = pd.date_range("2026-01-05 15:30", periods=len(returns), freq=freq, tz="Asia/Kolkata", name="ts")
+    return pd.Series(CASH * np.cumprod(1 + np.array(returns)), index=index)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(-0.2, 0.25).map(lambda r: round(r, 4)), min_size=3, max_size=300))
+def test_the_figures_of_a_curve_are_those_of_empyrical(returns: list[float]) -> None:
+    # given
+    equity = curve(returns)
+    daily = pd.Series(metrics.daily_returns(equity, cash=CASH), index=equity.index)
+
+    # when
+    found = metrics.figures(equity, NO_TRADES, NO_FILLS, cash=CASH)
+
+    # then
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = {
+            "total_return": empyrical.cum_returns_final(daily),
+            "cagr": empyrical.cagr(daily),
+            "volatility": empyrical.annual_volatility(daily),
+            "sharpe": empyrical.sharpe_ratio(daily),
+            "sortino": empyrical.sortino_ratio(daily),
+            "calmar": empyrical.calmar_ratio(daily),
+            "max_drawdown": empyrical.max_drawdown(daily),
+            "value_at_risk": empyrical.value_at_risk(daily),
+        }
+    for name, value in theirs.items():
+        ours = found[name]
+        if ours is None:  # ours is None where theirs is infinite, not a number, or noise over a spread of nothing
+            assert not np.isfinite(value) or daily.std() < 1e-9 or daily.min() >= -1e-12, name
+        elif daily.std() > 1e-9 and (name not in ("sortino", "calmar") or daily.min() < -1e-9):
+            assert ours == pytest.approx(value, rel=1e-6, abs=1e-9), name
+
+
+def test_many_points_a_day_give_the_returns_of_the_days() -> None:
+    # given two days of three points, the zone's days and not those of UTC
+    index = pd.DatetimeIndex(
+        [f"2026-01-{day} {hour}" for day in ("05", "06") for hour in ("00:30", "10:00", "23:00")], tz="Asia/Kolkata"
+    )
+    equity = pd.Series([101.0, 99, 110, 120, 90, 99], index=index)
+
+    daily = metrics.daily_returns(equity, cash=100)
+
+    assert daily == pytest.approx([0.10, -0.10])
+
+
+def test_a_drawdown_is_deepest_between_the_closes_of_days() -> None:
+    index = pd.date_range("2026-01-05 09:15", periods=3, freq="h", tz="Asia/Kolkata")
+    found = metrics.figures(pd.Series([120.0, 60, 120], index=index), NO_TRADES, NO_FILLS, cash=100)
+    assert found["max_drawdown"] == pytest.approx(-0.5)
+    assert found["drawdown_days"] == pytest.approx(2 / 24)
+
+
+def test_a_drawdown_that_never_ends_lasts_to_the_end() -> None:
+    found = metrics.drawdown_days(curve([0.1, -0.1, 0.01, 0.01], freq="D"), cash=CASH)
+    assert found == pytest.approx(3)
+
+
+def test_a_year_of_a_market_without_weekends_has_365_days() -> None:
+    assert metrics.days_a_year(curve([0.0] * 14, freq="D")) == 365
+    assert metrics.days_a_year(curve([0.0] * 14)) == 252
+
+
+def test_trades_are_counted_before_and_after_costs() -> None:
+    # given three trades over ten minutes: won, lost to costs alone, lost
+    index = pd.date_range("2026-01-05 09:15", periods=10, freq="min", tz=UTC)
+    trades = pd.DataFrame(
+        {
+            "entered_at": index[[1, 4, 5]],
+            "exited_at": index[[3, 6, 7]],
+            "gross": [100.0, 5.0, -50.0],
+            "charges": [10.0, 10.0, 10.0],
+            "net": [90.0, -5.0, -60.0],
+            "bars": [2, 2, 2],
+        }
+    )
+    fills = pd.DataFrame({"qty": [10, 10], "price": [100.0, 110.0]})
+
+    # when
+    found = metrics.figures(pd.Series(1000.0, index=index), trades, fills, cash=1000)
+
+    # then
+    assert found["trades"] == 3
+    assert found["win_rate"] == pytest.approx(1 / 3)
+    assert found["profit_factor"] == pytest.approx(90 / 65)
+    assert found["expectancy"] == pytest.approx(25 / 3)
+    assert (found["gross"], found["charges"], found["net"]) == (55, 30, 25)
+    assert found["cost_share"] == pytest.approx(30 / 105)
+    assert found["exposure"] == pytest.approx(0.5)  # minutes 1, 2, 4, 5 and 6 of ten
+    assert found["turnover"] == pytest.approx(2100 / 1000 / (9 * 60 / metrics.YEAR_S))
+
+
+def test_what_is_not_defined_is_none_and_never_infinite() -> None:
+    nothing = pd.Series([], index=pd.DatetimeIndex([], tz=UTC), dtype=float)
+    empty = metrics.figures(nothing, NO_TRADES, NO_FILLS, cash=CASH)
+    flat = metrics.figures(curve([0.0, 0.0]), NO_TRADES, NO_FILLS, cash=CASH)
+    assert list(empty) == list(metrics.LABELS)
+    assert empty["sharpe"] is None
+    assert empty["max_drawdown"] == 0
+    assert flat["sharpe"] is flat["calmar"] is flat["profit_factor"] is None

@@ -1,0 +1,162 @@
+"""The report: one page that needs nothing beside it, drawn by a real browser with the network off."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from base64 import b64decode
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.backtest.result_by_hand import bars, result
+from tradebot.backtest import report, story
+from tradebot.backtest.check import Check, Verdict
+from tradebot.backtest.result import Result
+from tradebot.domain.market import Series
+from tradebot.errors import DataError
+
+CHECKS = [Check(name="costs", title="Costs", verdict=Verdict.FAIL, text="Costs take <b>all</b> & more.")]
+OUTSIDE = re.compile(r"""(?:src|href|action|data)\s*=\s*["']?\s*(?:https?:)?//[^"'\s>]+|@import|url\(\s*["']?http""")
+
+
+@pytest.fixture(scope="module")
+def tested() -> tuple[Result, tuple[Series, ...]]:
+    series = (bars("RELIANCE", 10), bars("TCS", 10, seed=2, price=320_000))
+    return result(series), series
+
+
+def told(tested: tuple[Result, tuple[Series, ...]]) -> dict[str, Any]:
+    return json.loads(report.orjson.dumps(story.tell(*tested, CHECKS), option=report.OPTIONS))
+
+
+def chromium() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("this test needs a browser: install Debian's chromium")
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    return found
+
+
+def test_vendored_files_are_those_that_third_party_names() -> None:
+    folder = files("tradebot.backtest").joinpath("vendor")
+    named = dict(re.findall(r"^\| (\S+) \| ([0-9a-f]{64}) \|$", folder.joinpath("THIRD_PARTY.md").read_text(), re.M))
+    found = {
+        one.name: hashlib.sha256(one.read_bytes()).hexdigest()
+        for one in folder.iterdir()
+        if one.is_file() and one.name != "THIRD_PARTY.md"
+    }
+    assert found == named
+
+
+def test_the_page_holds_all_it_needs_and_is_small(tested: Any, tmp_path: Path) -> None:
+    # when
+    beside = report.write(tmp_path / "out.html", told(tested), story.summary(tested[0], CHECKS))
+
+    # then
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert len(page) < 350_000
+    assert [found for found in OUTSIDE.findall(page) if "www.tradingview.com/" not in found] == []
+    assert "default-src 'none'" in page
+    assert "{{" + "story" + "}}" not in page
+    figures = json.loads(beside.read_bytes())["figures"]
+    assert figures["trades"] == len(tested[0].trade_rows)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.html", "out.json"]
+
+
+def test_the_story_packed_into_the_page_is_the_story(tested: Any) -> None:
+    page = report.page(told(tested))
+    packed = re.search(r'<script id="story"[^>]*>([^<]+)</script>', page)
+    assert packed is not None
+    assert json.loads(gzip.decompress(b64decode(packed[1]))) == told(tested)
+
+
+def test_a_browser_draws_the_page_with_the_network_off(tested: Any, tmp_path: Path) -> None:
+    # given
+    path = tmp_path / "out.html"
+    report.write(path, told(tested), story.summary(tested[0], CHECKS))
+
+    # when its view is asked for in the address
+    dump = subprocess.run(
+        [chromium(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+         "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=5000", "--dump-dom",
+         f"{path.as_uri()}#symbol=TCS&by-symbol=TCS&by-exit=stop"],
+        capture_output=True, text=True, timeout=50, check=True,
+    ).stdout  # fmt: skip
+
+    # then everything is drawn, what the story holds as text and never as markup, and the filters filter
+    assert re.search(r"<html[^>]*data-drawn=\"yes\"", dump), dump[:2000]
+    assert "data-fault" not in dump
+    assert dump.count("<canvas") >= 8
+    assert "1 of 1 checks failed" in dump
+    assert "Costs take &lt;b&gt;all&lt;/b&gt; &amp; more." in dump
+    rows = re.search(r'<table id="trades">.*?<tbody>(.*?)</tbody>', dump, re.S)
+    assert rows is not None
+    stops = [trade for trade in told(tested)["trades"]["rows"] if trade[0] == "TCS" and trade[-1] == "stop"]
+    assert rows[1].count("<tr") == min(len(stops), 50) > 0
+    assert "RELIANCE" not in rows[1]
+
+
+def test_candles_are_thinned_without_losing_an_extreme(tested: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a page that has room for fewer candles than there are bars
+    monkeypatch.setattr(story, "CANDLES", 300)
+    series = tested[1][0]
+
+    # when
+    drawn = told(tested)["symbols"]["RELIANCE"]
+
+    # then
+    close = np.cumsum(np.array(drawn["o"]) + np.array(drawn["c"]))
+    start = close - drawn["c"]
+    assert len(close) <= 300
+    assert "thinned from 1m" in drawn["note"]
+    assert (np.maximum(start, close) + drawn["h"]).max() == series.high.max()
+    assert (np.minimum(start, close) - drawn["l"]).min() == series.low.min()
+    assert start[0] == series.open[0]
+    assert close[-1] == series.close[-1]
+
+
+def test_every_fill_stands_at_the_bar_that_holds_it(tested: Any) -> None:
+    drawn = told(tested)["symbols"]["RELIANCE"]
+    times = set(np.cumsum(drawn["t"]).tolist())
+    fills = tested[0].fills
+    assert len(drawn["fills"]) == int((fills["symbol"] == "RELIANCE").sum())
+    assert {fill["bar"] for fill in drawn["fills"]} <= times
+    assert {fill["stop"] for fill in drawn["fills"] if fill["purpose"] == "stop"} == {True}
+
+
+def test_the_curve_is_thinned_without_losing_its_lowest_point(tested: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(story, "CURVE_POINTS", 100)
+    curve = told(tested)["equity"]
+    assert len(curve["t"]) <= 102
+    assert min(curve["v"]) == pytest.approx(tested[0].equity.min())
+    assert curve["v"][-1] == pytest.approx(tested[0].equity.iloc[-1])
+
+
+def test_months_multiply_to_the_whole_return(tested: Any) -> None:
+    equity = tested[0].equity
+    (year,) = story.months(equity, cash=100_000)
+    assert year["total"] == pytest.approx(equity.iloc[-1] / 100_000 - 1)
+
+
+def test_the_parts_of_the_bill_add_up_to_the_charges(tested: Any) -> None:
+    parts = story.cost_parts(tested[0])
+    assert {"transaction_tax", "gst", "stamp_duty"} <= set(parts)
+    assert sum(parts.values()) == pytest.approx(float(tested[0].fills["charges"].sum()))
+
+
+def test_a_report_that_cannot_be_written_leaves_nothing(tested: Any, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be written"):
+        report.write(tmp_path / "absent" / "out.html", told(tested), {})
+    with pytest.raises(DataError, match=r"must end in \.html"):
+        report.write(tmp_path / "out.json", told(tested), {})
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,45 @@
+"""One honesty check: its verdict and the sentence that says it; made by `honesty`, shown by report and command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+
+from tradebot.domain.message import Message
+
+
+class Verdict(StrEnum):
+    """What a check found; `NONE` where there is nothing to judge."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    NONE = "none"
+
+
+class Check(Message, frozen=True):
+    """A check by `name`, with its `title` for people, its verdict, one plain sentence, and the values behind it."""
+
+    name: str
+    title: str
+    verdict: Verdict
+    text: str
+    values: dict[str, Any] = {}
+
+    def plain(self) -> dict[str, Any]:
+        """Return the check as values ready for JSON."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "verdict": self.verdict.value,
+            "text": self.text,
+            "values": self.values,
+        }
+
+
+def worst(checks: Iterable[Check]) -> Verdict:
+    """Return the worst verdict of all."""
+    order = (Verdict.FAIL, Verdict.WARN, Verdict.PASS)
+    found = {check.verdict for check in checks}
+    return next((verdict for verdict in order if verdict in found), Verdict.NONE)

@@ -1,0 +1,214 @@
+"""The honesty checks of a backtest: each asks one way in which a result deceives, some by running it again.
+
+They judge and never change a figure. The bounds are rules of thumb and stand in the sentence they lead to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from tradebot.backtest import metrics
+from tradebot.backtest.chance import bootstrap, deflated_sharpe
+from tradebot.backtest.check import Check, Verdict
+from tradebot.backtest.job import Bill, Job, Slippage, SlippageKind
+from tradebot.backtest.result import Result
+from tradebot.clock import iso
+from tradebot.domain.market import Series
+from tradebot.domain.order import Purpose
+from tradebot.strategies.loading import StrategySpec
+from tradebot.strategies.strategy import Strategy
+
+Run = Callable[[Job, Sequence[Series]], Result]
+FEW_TRADES, SOME_TRADES = 30, 100  # below the first chance decides, above the second it seldom does
+DEAR, RUINOUS = 0.5, 1.0  # costs as a share of gross winnings
+CUTS = 4  # reruns on shorter histories, each ending where the whole run decided something
+SURE, LIKELY = 0.95, 0.75
+
+
+def checks(
+    result: Result,
+    series: Sequence[Series],
+    run: Run,
+    *,
+    trials: int = 1,
+    deviation: float | None = None,
+    seed: int = 1,
+) -> list[Check]:
+    """Return every check of a result; `run` computes a job again, `trials` is how many were tried to find this one.
+
+    `deviation` is that of the trials' daily Sharpe ratios, see `chance.deflated_sharpe`.
+    """
+    return [
+        look_ahead(result, series, run),
+        enough_trades(result),
+        cost_share(result),
+        another_tick(result, series, run),
+        another_bar(result, series, run),
+        spread(result, seed=seed),
+        luck(result, trials=trials, deviation=deviation),
+    ]
+
+
+def look_ahead(result: Result, series: Sequence[Series], run: Run) -> Check:
+    """Compare the past of this run with runs on histories that end in between: no order may depend on later bars."""
+    said = _saying("look_ahead", "Look-ahead")
+    free = [spec.name for spec in result.job.strategies if not _only_rules(spec)]
+    if not free:
+        return said(Verdict.PASS, "Rules can only reach the past: no order can depend on a later bar.")
+    whole = _decisions(result)
+    cuts = _cuts(whole)
+    if not cuts:
+        return said(Verdict.NONE, "No order was decided, so there is nothing that could have looked ahead.")
+    for cut in cuts:
+        past = [_until(one, cut) for one in series]
+        shorter = _decisions(run(result.job, past))
+        ours = {row for row in whole if row[-1] <= cut}
+        theirs = {row for row in shorter if row[-1] <= cut}
+        if ours != theirs:
+            symbol, _, side, purpose, _, at = min(ours ^ theirs, key=lambda row: row[-1])
+            what = "appears only with" if (ours ^ theirs) & ours else "disappears with"
+            text = (
+                f"{', '.join(free)} looks ahead: with the bars after {_iso(cut, result)} left out, the past changes; "
+                f"the {side} order ({purpose}) of {symbol} at {_iso(at, result)} {what} later bars."
+            )
+            return said(Verdict.FAIL, text, cut=cut)
+    ends = f"{len(cuts)} shorter histor{'y' if len(cuts) == 1 else 'ies'}"
+    return said(Verdict.PASS, f"{ends} ending at its own decisions gave the same orders up to there.", cuts=len(cuts))
+
+
+def enough_trades(result: Result) -> Check:
+    """Judge whether there are trades enough to tell skill from chance."""
+    count = len(result.trade_rows)
+    said = _saying("trades", "Number of trades")
+    bounds = f"below {FEW_TRADES} chance decides, above {SOME_TRADES} it seldom does"
+    verdict = Verdict.FAIL if count < FEW_TRADES else Verdict.WARN if count < SOME_TRADES else Verdict.PASS
+    return said(verdict, f"{count:,} closed trade{'s' if count != 1 else ''}; {bounds}.", trades=count)
+
+
+def cost_share(result: Result) -> Check:
+    """Judge what the costs take of the gross winnings, and whether any were charged."""
+    said = _saying("costs", "Costs")
+    if result.job.costs.bill is Bill.NONE:
+        return said(Verdict.WARN, "Trading was free in this run; no broker and no tax office works like that.")
+    share = metrics.trade_figures(result.trades)["cost_share"]
+    if share is None:
+        return said(Verdict.NONE, "There were no gross winnings for costs to take from.")
+    verdict = Verdict.FAIL if share >= RUINOUS else Verdict.WARN if share >= DEAR else Verdict.PASS
+    return said(verdict, f"Costs take {share:.0%} of the gross winnings of the trades that won.", share=share)
+
+
+def another_tick(result: Result, series: Sequence[Series], run: Run) -> Check:
+    """Run again with fills one tick worse."""
+    said = _saying("slippage", "One tick worse")
+    slippage = _one_tick_more(result.job, series)
+    if slippage is None:
+        return said(Verdict.NONE, "Slippage by volume moves every fill already; a tick more was not tried.")
+    note = " This run fills at the bar's price." if result.job.matching.slippage.kind is SlippageKind.NONE else ""
+    job = msgspec.structs.replace(result.job, matching=msgspec.structs.replace(result.job.matching, slippage=slippage))
+    return _compared(said, result, run(job, series), "with every fill one tick worse", note)
+
+
+def another_bar(result: Result, series: Sequence[Series], run: Run) -> Check:
+    """Run again with orders one bar later."""
+    matching = result.job.matching
+    later = msgspec.structs.replace(matching, latency_bars=matching.latency_bars + 1)
+    job = msgspec.structs.replace(result.job, matching=later)
+    return _compared(_saying("delay", "One bar later"), result, run(job, series), "with every order one bar later", "")
+
+
+def spread(result: Result, *, seed: int = 1) -> Check:
+    """Draw the trades again and judge whether a loss is among what might as well have happened."""
+    said = _saying("bootstrap", "Trades drawn again")
+    net = result.trades["net"].to_numpy(np.float64)
+    if len(net) < 2:
+        return said(Verdict.NONE, "Fewer than two trades: there is nothing to draw from.")
+    found = bootstrap(net, seed=seed)
+    verdict = Verdict.PASS if found.low > 0 else Verdict.WARN if found.middle > 0 else Verdict.FAIL
+    text = (
+        f"The same trades drawn again at random give {found.low:,.0f} to {found.high:,.0f} {result.job.currency} "
+        f"nine times in ten, and lose money {found.loses:.0%} of the time."
+    )
+    return said(verdict, text, low=found.low, middle=found.middle, high=found.high, loses=found.loses, seed=seed)
+
+
+def luck(result: Result, *, trials: int, deviation: float | None) -> Check:
+    """Judge the Sharpe ratio against what the best of so many trials shows by luck alone."""
+    said = _saying("deflated_sharpe", "Luck of the search")
+    daily = metrics.daily_returns(result.equity, cash=float(result.job.cash))
+    chance = deflated_sharpe(daily, trials=trials, deviation=deviation)
+    if chance is None:
+        return said(Verdict.NONE, "Too few days, or no movement: the Sharpe ratio cannot be judged.")
+    verdict = Verdict.PASS if chance >= SURE else Verdict.WARN if chance >= LIKELY else Verdict.FAIL
+    against = "of one trial" if trials == 1 else f"of the best of {trials:,} trials"
+    text = f"The Sharpe ratio is above the luck {against} with a probability of {chance:.0%} over {len(daily):,} days."
+    return said(verdict, text, probability=chance, trials=trials, days=len(daily))
+
+
+def _saying(name: str, title: str) -> Callable[..., Check]:
+    def said(verdict: Verdict, text: str, **values: float) -> Check:
+        return Check(name=name, title=title, verdict=verdict, text=text, values=values)
+
+    return said
+
+
+def _compared(said: Callable[..., Check], result: Result, again: Result, how: str, note: str) -> Check:
+    before, after = (float(one.trades["net"].sum()) for one in (result, again))
+    money = result.job.currency
+    values = {"net": before, "net_then": after}
+    if before <= 0:
+        return said(Verdict.NONE, f"There is no profit to lose; {how} it is {after:,.0f} {money}.{note}", **values)
+    text = f"{how.capitalize()} the profit goes from {before:,.0f} to {after:,.0f} {money}.{note}"
+    verdict = Verdict.FAIL if after <= 0 else Verdict.WARN if after < before / 2 else Verdict.PASS
+    return said(verdict, text, **values)
+
+
+def _one_tick_more(job: Job, series: Sequence[Series]) -> Slippage | None:
+    kind, amount = job.matching.slippage.kind, job.matching.slippage.amount
+    if kind is SlippageKind.NONE:
+        return Slippage(kind=SlippageKind.TICKS, amount=Decimal(1))
+    if kind is SlippageKind.TICKS:
+        return Slippage(kind=kind, amount=amount + 1)
+    # Of the price: what a tick is of it differs by symbol, so the dearest tick is taken.
+    closes = {one.symbol: one.close for one in series if len(one)}
+    shares = [i.tick_size / i.price(int(np.median(closes[i.symbol]))) for i in job.instruments if i.symbol in closes]
+    whole = {SlippageKind.BPS: Decimal(10_000), SlippageKind.SPREAD: Decimal(200)}.get(kind)
+    if whole is None or not shares:
+        return None
+    return Slippage(kind=kind, amount=amount + round(max(shares) * whole, 6))
+
+
+def _only_rules(spec: StrategySpec) -> bool:
+    kind = spec.load()
+    return kind.decide is Strategy.decide and not kind.takes_frames
+
+
+Decision = tuple[str, str, str, str, float, int]  # symbol, strategy, side, purpose, quantity, decided at
+
+
+def _decisions(result: Result) -> set[Decision]:
+    orders = result.orders
+    wanted = orders["purpose"].astype(str).isin([Purpose.ENTRY.value, Purpose.EXIT.value])
+    at = result.order_rows.decided_at[wanted.to_numpy()].tolist()
+    columns = [orders.loc[wanted, name].astype(str).tolist() for name in ("symbol", "strategy", "side", "purpose")]
+    return set(zip(*columns, orders.loc[wanted, "qty"].tolist(), at, strict=True))
+
+
+def _cuts(decisions: set[Decision]) -> list[int]:
+    # Where the whole run decided is where a look at the next bar shows: the shorter run cannot take it.
+    times = sorted({row[-1] for row in decisions})
+    return sorted({times[round(i)] for i in np.linspace(0, len(times) - 1, CUTS)}) if times else []
+
+
+def _until(series: Series, end: int) -> Series:
+    rows = int(np.searchsorted(series.starts + series.interval, end, side="right"))
+    columns = {name: getattr(series, name)[:rows] for name in ("starts", "open", "high", "low", "close", "volume")}
+    return msgspec.structs.replace(series, **columns)
+
+
+def _iso(at: int, result: Result) -> str:
+    return iso(at, ZoneInfo(result.job.zone))[:19]

@@ -1,0 +1,202 @@
+"""The figures of a backtest: returns, risk and trades, out of the equity curve and the books; shown by the report.
+
+All are statistics, so they are floats here; the money in the books stays exact. A figure that is not defined, such as
+the Sharpe ratio of one day, is None and never 0 or infinity. Returns are those of calendar days in the zone of the
+curve's index: bars of any length give the same figures, and a year has as many days as the market trades.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tradebot.domain.market import Floats
+
+WEEKDAYS, EVERY_DAY = 252, 365  # trading days of a year where weekends are closed, and where they are not
+YEAR_S = 365.25 * 86_400
+
+Figures = dict[str, float | int | None]
+
+
+class Label(NamedTuple):
+    """How people read one figure: its name, and whether it is a `percent`, `ratio`, `money`, `count` or `days`."""
+
+    text: str
+    kind: str
+
+
+LABELS = {
+    "total_return": Label("Total return", "percent"),
+    "cagr": Label("Return a year (CAGR)", "percent"),
+    "volatility": Label("Volatility a year", "percent"),
+    "sharpe": Label("Sharpe", "ratio"),
+    "sortino": Label("Sortino", "ratio"),
+    "calmar": Label("Calmar", "ratio"),
+    "max_drawdown": Label("Deepest drawdown", "percent"),
+    "drawdown_days": Label("Longest drawdown", "days"),
+    "value_at_risk": Label("Worst day in twenty", "percent"),
+    "trades": Label("Trades", "count"),
+    "win_rate": Label("Winners", "percent"),
+    "profit_factor": Label("Profit factor", "ratio"),
+    "expectancy": Label("Average trade, net", "money"),
+    "average_win": Label("Average winner", "money"),
+    "average_loss": Label("Average loser", "money"),
+    "average_bars": Label("Average trade, bars", "ratio"),
+    "exposure": Label("Time in the market", "percent"),
+    "turnover": Label("Turnover a year", "ratio"),
+    "gross": Label("Profit before costs", "money"),
+    "charges": Label("Costs", "money"),
+    "net": Label("Profit after costs", "money"),
+    "cost_share": Label("Costs of gross winnings", "percent"),
+}
+
+
+def figures(equity: pd.Series, trades: pd.DataFrame, fills: pd.DataFrame, *, cash: float) -> Figures:
+    """Return every figure of LABELS, in that order, for a curve that began with `cash`.
+
+    `equity` is indexed by time with a zone, oldest first; `trades` has `entered_at`, `exited_at`, `gross`, `charges`,
+    `net` and `bars`; `fills` has `qty` and `price`.
+    """
+    daily = daily_returns(equity, cash=cash)
+    days = days_a_year(equity)
+    values = np.concatenate([[cash], equity.to_numpy(np.float64)])
+    deepest = max_drawdown(values)
+    grown = cagr(daily, days)
+    found: Figures = {
+        "total_return": _finite(values[-1] / cash - 1),
+        "cagr": grown,
+        "volatility": volatility(daily, days),
+        "sharpe": sharpe(daily, days),
+        "sortino": sortino(daily, days),
+        "calmar": None if grown is None or not deepest else grown / -deepest,
+        "max_drawdown": deepest,
+        "drawdown_days": drawdown_days(equity, cash=cash),
+        "value_at_risk": value_at_risk(daily),
+    }
+    found |= trade_figures(trades)
+    found["exposure"] = exposure(equity, trades)
+    found["turnover"] = turnover(equity, fills)
+    return {name: found.get(name) for name in LABELS}
+
+
+def daily_returns(equity: pd.Series, *, cash: float) -> Floats:
+    """Return the returns of the days that have a point, each from the last point of the day before; shape (days,)."""
+    if equity.empty:
+        return np.empty(0)
+    assert isinstance(equity.index, pd.DatetimeIndex), f"equity is indexed by time, not by {equity.index.dtype}"
+    last = equity.astype(np.float64).groupby(equity.index.normalize()).last().to_numpy()
+    return np.asarray(last / np.concatenate([[cash], last[:-1]]) - 1)
+
+
+def days_a_year(equity: pd.Series) -> int:
+    """Return how many days of a year the market trades: 365 where the curve has weekends, 252 where it has none."""
+    stamps = pd.DatetimeIndex(equity.index)
+    return EVERY_DAY if len(stamps) and bool((stamps.day_of_week >= 5).mean() > 0.1) else WEEKDAYS
+
+
+def cagr(daily: Floats, days: int = WEEKDAYS) -> float | None:
+    """Return the growth a year: product of (1 + r) to the power of `days`/n, less 1. None without a day or money."""
+    if not len(daily):
+        return None
+    end = float(np.prod(1 + daily))
+    return _finite(end ** (days / len(daily)) - 1) if end > 0 else None
+
+
+def volatility(daily: Floats, days: int = WEEKDAYS) -> float | None:
+    """Return the deviation of daily returns (n - 1) times the root of `days`."""
+    return float(np.std(daily, ddof=1) * math.sqrt(days)) if len(daily) > 1 else None
+
+
+def sharpe(daily: Floats, days: int = WEEKDAYS) -> float | None:
+    """Return mean over deviation (n - 1) of daily returns times the root of `days`; a free rate of 0 (Sharpe 1994)."""
+    spread = float(np.std(daily, ddof=1)) if len(daily) > 1 else 0.0
+    return float(np.mean(daily)) / spread * math.sqrt(days) if spread > 0 else None
+
+
+def sortino(daily: Floats, days: int = WEEKDAYS) -> float | None:
+    """Return mean over downside deviation of daily returns times the root of `days`.
+
+    The downside deviation is the root of the mean over all days of min(r, 0) squared (Sortino and Price 1994).
+    """
+    below = math.sqrt(float(np.mean(np.minimum(daily, 0) ** 2))) if len(daily) > 1 else 0.0
+    return float(np.mean(daily)) / below * math.sqrt(days) if below > 0 else None
+
+
+def drawdowns(values: Floats) -> Floats:
+    """Return how far each point lies under the highest before it, as a share of it: 0 or negative, same shape."""
+    return np.asarray(values / np.maximum.accumulate(values) - 1)
+
+
+def max_drawdown(values: Floats) -> float | None:
+    """Return the deepest of `drawdowns`; None without a point."""
+    return float(drawdowns(values).min()) if len(values) else None
+
+
+def drawdown_days(equity: pd.Series, *, cash: float) -> float | None:
+    """Return the longest time in days from a highest point to the first that reaches it again, or to the end."""
+    if equity.empty:
+        return None
+    values = equity.to_numpy(np.float64)
+    stamps = pd.DatetimeIndex(equity.index).as_unit("ns").asi8
+    top = np.maximum.accumulate(np.maximum(values, cash))
+    at_top = values >= top
+    since = np.maximum.accumulate(np.where(at_top, stamps, stamps[0]))
+    # The point that reaches the top again ends the time under water, so it counts from the top before it.
+    before = np.concatenate([stamps[:1], since[:-1]])
+    is_under = ~at_top | np.concatenate([[False], ~at_top[:-1]])
+    return float(np.max(np.where(is_under, stamps - before, 0)) / 86_400e9)
+
+
+def value_at_risk(daily: Floats, share: float = 0.05) -> float | None:
+    """Return the return that a `share` of the days fell below, by linear interpolation between days."""
+    return float(np.quantile(daily, share)) if len(daily) > 1 else None
+
+
+def trade_figures(trades: pd.DataFrame) -> Figures:
+    """Return the figures that closed trades give by themselves; a trade that nets exactly 0 is no winner."""
+    net, gross, charges = (trades[name].to_numpy(np.float64) for name in ("net", "gross", "charges"))
+    won, lost = net[net > 0], net[net < 0]
+    winnings = float(gross[gross > 0].sum())
+    count = len(net)
+    return {
+        "trades": count,
+        "win_rate": len(won) / count if count else None,
+        "profit_factor": float(won.sum() / -lost.sum()) if len(lost) else None,
+        "expectancy": float(net.mean()) if count else None,
+        "average_win": float(won.mean()) if len(won) else None,
+        "average_loss": float(lost.mean()) if len(lost) else None,
+        "average_bars": float(trades["bars"].to_numpy(np.float64).mean()) if count else None,
+        "gross": float(gross.sum()),
+        "charges": float(charges.sum()),
+        "net": float(net.sum()),
+        "cost_share": float(charges.sum()) / winnings if winnings > 0 else None,
+    }
+
+
+def exposure(equity: pd.Series, trades: pd.DataFrame) -> float | None:
+    """Return the share of the curve's points at which a closed trade was open, whatever its size."""
+    if equity.empty:
+        return None
+    stamps = pd.DatetimeIndex(equity.index)
+    steps = np.zeros(len(stamps) + 1, np.int64)
+    np.add.at(steps, stamps.searchsorted(pd.DatetimeIndex(trades["entered_at"])), 1)
+    np.add.at(steps, stamps.searchsorted(pd.DatetimeIndex(trades["exited_at"])), -1)
+    return float(np.mean(np.cumsum(steps[:-1]) > 0))
+
+
+def turnover(equity: pd.Series, fills: pd.DataFrame) -> float | None:
+    """Return how often a year the average equity was bought and sold: the value of all fills over it, over years."""
+    stamps = pd.DatetimeIndex(equity.index)
+    seconds = (stamps[-1] - stamps[0]).total_seconds() if len(stamps) else 0.0
+    average = float(equity.to_numpy(np.float64).mean()) if len(stamps) else 0.0
+    if seconds <= 0 or average <= 0:
+        return None
+    traded = float((fills["qty"].to_numpy(np.float64) * fills["price"].to_numpy(np.float64)).sum())
+    return traded / average / (seconds / YEAR_S)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

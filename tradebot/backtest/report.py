@@ -1,0 +1,71 @@
+"""The report of a backtest: one page with all it needs inside, and the same as JSON beside it.
+
+The page opens from disk with the network off: the chart libraries of `vendor/` are inside, the story is packed into it,
+and its own policy forbids it to load anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import os
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tradebot.errors import DataError
+
+OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+
+
+def page(story: dict[str, Any]) -> str:
+    """Return the page that tells a story (see `story.tell`)."""
+    packed = gzip.compress(orjson.dumps(story, option=OPTIONS), 9, mtime=0)
+    parts = {
+        "title": html.escape(story["title"]),
+        "styles": _read("vendor/uPlot.css") + _read("page/report.css"),
+        "charts": _inside(_read("vendor/lightweight-charts.js")) + "\n" + _inside(_read("vendor/uPlot.js")),
+        "script": _read("page/report.js"),
+        "story": base64.b64encode(packed).decode("ascii"),
+    }
+    text = _read("page/report.html")
+    for name, part in parts.items():
+        text = text.replace("{{" + name + "}}", part)
+    return text
+
+
+def write(path: Path, story: dict[str, Any], summary: dict[str, Any]) -> Path:
+    """Write the page to `path` and `summary` to the same name with `.json`; return the latter.
+
+    Each appears whole or not at all. Raises DataError where they cannot be written.
+    """
+    beside = path.with_suffix(".json")
+    if beside == path:
+        raise DataError(f"the report {path} must end in .html: its figures go to the same name with .json")
+    whole_file(path, page(story).encode())
+    whole_file(beside, orjson.dumps(summary, option=OPTIONS | orjson.OPT_INDENT_2))
+    return beside
+
+
+def whole_file(path: Path, body: bytes) -> None:
+    """Write a file that is either there whole or as it was before. Raises DataError."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            file.write(body)
+        Path(file.name).chmod(0o644)
+        os.replace(file.name, path)
+    except OSError as fault:
+        raise DataError(f"{path} cannot be written: {fault.strerror or fault}") from fault
+
+
+def _read(name: str) -> str:
+    return files("tradebot.backtest").joinpath(name).read_text(encoding="utf-8")
+
+
+def _inside(script: str) -> str:
+    # A script ends at the first such tag, wherever it stands in it.
+    return script.replace("</script", "<\\/script")

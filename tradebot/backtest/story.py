@@ -1,0 +1,289 @@
+"""The story of a finished backtest as plain values: what the report draws and `report.json` holds.
+
+Times are seconds of the exchange's own wall clock, since charts know no time zones. What would not fit a page that is
+mailed around is thinned here, and the page says so; figures and sums are always of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from tradebot import __version__
+from tradebot.backtest import metrics
+from tradebot.backtest.check import Check
+from tradebot.backtest.job import Bill, Job
+from tradebot.backtest.result import Result
+from tradebot.clock import SECOND
+from tradebot.domain.market import Ints, Series
+from tradebot.domain.order import Purpose, Side
+from tradebot.markets.charges import NOTHING, PARTS, charges, segment_of
+
+CURVE_POINTS = 2_000  # more than a screen has pixels across
+CANDLES, CANDLES_OF_ALL, MOST_SYMBOLS = 2_000, 24_000, 60
+MOST_TRADES, MOST_FILLS = 4_000, 3_000
+STEPS_S = (60, 180, 300, 900, 1_800, 3_600, 14_400, 86_400, 604_800, 2_592_000)
+TILES = ("net", "total_return", "sharpe", "max_drawdown", "trades", "win_rate", "profit_factor", "cost_share")
+SIGNED = {"net", "total_return", "cagr", "sharpe", "sortino", "calmar", "gross", "expectancy", "max_drawdown"}
+STOPS = {Purpose.STOP.value, Purpose.TRAIL.value}
+PART_NAMES = {
+    "brokerage": "Brokerage", "transaction_tax": "Transaction tax (STT, CTT)", "exchange_fee": "Exchange fees",
+    "sebi_fee": "SEBI fee", "stamp_duty": "Stamp duty", "gst": "GST", "dp": "Depository",
+}  # fmt: skip
+TRADE_COLUMNS = (
+    ("symbol", "Symbol", "text"), ("strategy", "Strategy", "text"), ("side", "Side", "text"),
+    ("entered_at", "Entered", "time"), ("exited_at", "Left", "time"), ("qty", "Quantity", "quantity"),
+    ("entry_price", "In at", "price"), ("exit_price", "Out at", "price"), ("gross", "Gross", "money"),
+    ("charges", "Costs", "money"), ("net", "Net", "money"), ("bars", "Bars", "count"), ("exit_reason", "Exit", "text"),
+)  # fmt: skip
+
+
+def summary(result: Result, checks: Sequence[Check] = ()) -> dict[str, Any]:
+    """Return the short of it, ready for JSON: what was asked, figures, checks and hashes."""
+    job = result.job
+    return {
+        "tradebot": __version__,
+        "orders_hash": result.orders_hash,
+        "currency": job.currency,
+        "zone": job.zone,
+        "period": [_iso(at, job) for at in result.period],
+        "symbols": len(result.symbols),
+        "counts": result.counts,
+        "figures": metrics.figures(result.equity, result.trades, result.fills, cash=float(job.cash)),
+        "checks": [check.plain() for check in checks],
+        "costs": cost_parts(result),
+        "truths": list(result.truths),
+        "faults": list(result.faults),
+        "settings": result.settings(),
+    }
+
+
+def tell(
+    result: Result, series: Iterable[Series], checks: Sequence[Check] = (), *, summary_: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return all that the page draws, ready for JSON; `series` are the bars that the result was computed from."""
+    job, whole = result.job, summary_ or summary(result, checks)
+    equity, trades, fills = result.equity, result.trades, result.fills
+    return {
+        "title": _title(job),
+        "made_by": f"tradebot {__version__}",
+        "currency": job.currency,
+        "locale": "en-IN" if job.currency == "INR" else "en-US",
+        "zone": job.zone,
+        "digits": max(i.price_decimals for i in job.instruments),
+        "intraday": job.interval < 86_400 * SECOND,
+        "period": _period(result),
+        "tiles": list(TILES),
+        "figures": [
+            {"name": name, "text": label.text, "kind": label.kind, "value": whole["figures"][name],
+             "signed": name in SIGNED}
+            for name, label in metrics.LABELS.items()
+        ],
+        "checks": whole["checks"],
+        "equity": _curve(equity, cash=float(job.cash)),
+        "months": months(equity, cash=float(job.cash)),
+        "symbols": _symbols(result, series, fills),
+        "trades": _trades(trades),
+        "trades_of": len(trades),
+        "charges": _shares(whole["costs"]),
+        "config": _config(result, whole),
+    }  # fmt: skip
+
+
+def cost_parts(result: Result) -> dict[str, float]:
+    """Return what was charged by part of the bill; the parts add up to the charges of all fills.
+
+    The parts of the Indian bill are computed again from the fills; what an account added on its own is `other`.
+    """
+    fills, job = result.fills, result.job
+    total = float(fills["charges"].sum())
+    if job.costs.bill is not Bill.INDIA or fills.empty:
+        return {"commission": round(total, 2)} if total else {}
+    instruments = {i.symbol: i for i in job.instruments}
+    bill = NOTHING
+    fills = fills.assign(value=fills["qty"] * fills["price"])
+    for _, order in fills.groupby("order_id", sort=False):
+        first = order.iloc[0]
+        instrument = instruments[str(first["symbol"])]
+        bill += charges(
+            segment=segment_of(instrument.kind, job.desk.product),
+            side=Side(str(first["side"])),
+            turnover=Decimal(repr(round(float(order["value"].sum()), 6))),
+            on=first["ts"].date(),
+            exchange=instrument.exchange,
+        )
+    parts = {name: float(getattr(bill, name)) for name in PARTS if getattr(bill, name)}
+    other = round(total - float(bill.total), 2)
+    return parts | ({"other": other} if other else {})
+
+
+def months(equity: pd.Series[float], *, cash: float) -> list[dict[str, Any]]:
+    """Return a row per year, `returns` of its twelve months (None where the curve has no point) and their `total`."""
+    if equity.empty:
+        return []
+    index = pd.DatetimeIndex(equity.index)
+    last = equity.groupby([index.year, index.month]).last()
+    before = np.concatenate([[cash], last.to_numpy()[:-1]])
+    by_month = dict(zip(last.index.tolist(), (last.to_numpy() / before - 1).tolist(), strict=True))
+    rows = []
+    for year in sorted({year for year, _ in by_month}):
+        returns = [by_month.get((year, month)) for month in range(1, 13)]
+        total = float(np.prod([1 + r for r in returns if r is not None])) - 1
+        rows.append({"year": str(year), "returns": returns, "total": total})
+    return rows
+
+
+def _title(job: Job) -> str:
+    names = ", ".join(spec.name for spec in job.strategies)
+    symbols = [i.symbol for i in job.instruments]
+    return f"{names} on {', '.join(symbols[:4])}{f' and {len(symbols) - 4} more' if len(symbols) > 4 else ''}"
+
+
+def _period(result: Result) -> str:
+    first, last = (_iso(at, result.job)[:16].replace("T", " ") for at in result.period)
+    bars, cash = result.counts.get("bars", 0), result.job.cash
+    return (
+        f"{first} to {last}, {bars:,} bars of {_length(result.job.interval // SECOND)}, "
+        f"{len(result.symbols):,} symbol{'s' if len(result.symbols) != 1 else ''}, "
+        f"starting with {cash:,} {result.job.currency}"
+    )
+
+
+def _length(seconds: int) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % size == 0 and seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _iso(at: int, job: Job) -> str:
+    return pd.Timestamp(at, unit="ns", tz=ZoneInfo(job.zone)).isoformat(timespec="seconds")
+
+
+def _local_s(index: pd.DatetimeIndex) -> Ints:
+    return np.asarray(index.tz_localize(None).as_unit("ns").asi8 // SECOND)
+
+
+def _curve(equity: pd.Series[float], *, cash: float) -> dict[str, list[Any]]:
+    values = equity.to_numpy(np.float64)
+    under = metrics.drawdowns(np.concatenate([[cash], values]))[1:]
+    keep = np.arange(len(values))
+    if len(values) > CURVE_POINTS:  # the lowest and the highest of each slice, so that no spike is lost
+        slices = np.array_split(keep, CURVE_POINTS // 2)
+        ends = [{int(part[values[part].argmin()]), int(part[values[part].argmax()])} for part in slices]
+        keep = np.array(sorted(set.union({0, len(values) - 1}, *ends)))
+    seconds = _local_s(pd.DatetimeIndex(equity.index))[keep]
+    return {
+        "t": seconds.tolist(), "v": np.round(values[keep], 2).tolist(), "drawdown": np.round(under[keep], 6).tolist()
+    }  # fmt: skip
+
+
+def _symbols(result: Result, series: Iterable[Series], fills: pd.DataFrame) -> dict[str, Any]:
+    counts = fills["symbol"].astype(str).value_counts()
+    by_symbol = {one.symbol: one for one in series if len(one)}
+    names = sorted(by_symbol, key=lambda name: (-int(counts.get(name, 0)), name))[:MOST_SYMBOLS]
+    most = min(CANDLES, CANDLES_OF_ALL // max(len(names), 1))
+    left_out = len(by_symbol) - len(names)
+    groups = dict(iter(fills.groupby(fills["symbol"].astype(str))))
+    found = {name: _market(result, by_symbol[name], groups.get(name, fills.iloc[:0]), most) for name in sorted(names)}
+    for market in found.values() if left_out else ():
+        market["note"] += f"; {left_out:,} symbols with fewer fills are left out of the page"
+    return found
+
+
+def _market(result: Result, series: Series, fills: pd.DataFrame, most: int) -> dict[str, Any]:
+    job = result.job
+    instrument = next(i for i in job.instruments if i.symbol == series.symbol)
+    starts = _local_s(pd.DatetimeIndex(pd.to_datetime(series.starts, unit="ns", utc=True)).tz_convert(job.zone))
+    step, first = _thinned(starts, job.interval // SECOND, most)
+    o, c = series.open[first], series.close[np.concatenate([first[1:], [len(starts)]]) - 1]
+    h, low = np.maximum.reduceat(series.high, first), np.minimum.reduceat(series.low, first)
+    t = starts[first] if step == job.interval // SECOND else starts[first] // step * step
+    shown = fills.iloc[-MOST_FILLS:]
+    at = _local_s(pd.DatetimeIndex(shown["ts"]))
+    bar = t[np.maximum(np.searchsorted(t, at, side="right") - 1, 0)]
+    note = f"bars of {_length(step)}" + (
+        f", thinned from {_length(job.interval // SECOND)}" if len(first) < len(starts) else ""
+    )
+    if len(shown) < len(fills):
+        note += f"; the last {len(shown):,} of {len(fills):,} fills"
+    return {
+        # Small steps instead of prices: the page packs to a quarter. `unpack` in report.js undoes it.
+        "t": np.diff(t, prepend=0).tolist(),
+        "o": (o - np.concatenate([[0], c[:-1]])).tolist(),
+        "c": (c - o).tolist(),
+        "h": (h - np.maximum(o, c)).tolist(),
+        "l": (np.minimum(o, c) - low).tolist(),
+        "scale": 10**instrument.price_decimals,
+        "digits": instrument.price_decimals,
+        "note": note,
+        "fills": [
+            {"bar": int(b), "side": side, "qty": qty, "price": price, "purpose": purpose, "stop": purpose in STOPS}
+            for b, side, qty, price, purpose in zip(
+                bar, shown["side"], shown["qty"].tolist(), shown["price"].tolist(), shown["purpose"].astype(str),
+                strict=True,
+            )
+        ],
+        "stops": [],
+    }  # fmt: skip
+
+
+def _thinned(starts: Ints, interval_s: int, most: int) -> tuple[int, Ints]:
+    first = np.arange(len(starts))
+    step = interval_s
+    for longer in STEPS_S:
+        if len(first) <= most:
+            break
+        if longer > interval_s and longer % interval_s == 0:
+            step = longer
+            first = np.flatnonzero(np.diff(starts // step, prepend=-1))
+    return step, first
+
+
+def _trades(trades: pd.DataFrame) -> dict[str, Any]:
+    if len(trades) > MOST_TRADES:  # the ones that made the result
+        trades = trades.loc[trades["net"].abs().nlargest(MOST_TRADES).index].sort_values("exited_at", kind="stable")
+    columns = []
+    for name, _, kind in TRADE_COLUMNS:
+        values = trades[name]
+        if kind == "time":
+            columns.append(_local_s(pd.DatetimeIndex(values)).tolist())
+        elif kind == "text":
+            columns.append(values.astype(str).tolist())
+        else:
+            columns.append(values.astype(np.float64).round(4).tolist())
+    heads = [{"name": name, "text": text, "kind": kind} for name, text, kind in TRADE_COLUMNS]
+    return {"columns": heads, "rows": [list(row) for row in zip(*columns, strict=True)]}
+
+
+def _shares(parts: dict[str, float]) -> list[dict[str, Any]]:
+    total = sum(parts.values())
+    lines = [
+        {"text": PART_NAMES.get(name, name.capitalize()), "amount": amount, "share": amount / total if total else None}
+        for name, amount in sorted(parts.items(), key=lambda part: -part[1])
+    ]
+    return [*lines, {"text": "Total", "amount": total, "share": 1.0 if total else None}]
+
+
+def _config(result: Result, whole: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = [("orders_hash", result.orders_hash)]
+    lines += [("assumption", text) for text in result.truths]
+    lines += [("strategy fault", text) for text in result.faults]
+    for name, value in whole["settings"].items():
+        if name == "instruments":
+            value = ", ".join(i.symbol for i in result.job.instruments)
+        lines.append((name, _plain(value)))
+    return [*lines, ("counts", _plain(result.counts)), ("made by", f"tradebot {__version__}")]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {_plain(one)}" for key, one in value.items() if one not in (None, "", [], {}))
+    if isinstance(value, list | tuple):
+        return "\n".join(map(_plain, value))
+    return str(value)
