@@ -1,8 +1,7 @@
-"""From the config to the desk's rules: the gate with all its controls, the desk's settings, the bill of a fill."""
+"""From the config to the desk's rules: the gate's limits, the desk's settings, the bill of a fill."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 
 from tradebot.config import Config
@@ -11,23 +10,14 @@ from tradebot.domain.order import Order, OrderFact, OrderKind
 from tradebot.markets.calendar import day_of
 from tradebot.markets.charges import fill_charges, segment_of
 from tradebot.stages.blotter import ChargesOf
-from tradebot.stages.gate.gate import Gate
-from tradebot.stages.gate.limits import Limits, gate_of
+from tradebot.stages.gate.limits import Limits
 from tradebot.stages.ordering import DeskSettings
 
 FASTEST_STALE_S = 1.0  # wall seconds; on a market clock that runs fast a shorter age is the scheduler's
 
 
-def gate(config: Config, *, speed: float, killed: Callable[[], str]) -> Gate:
-    """Return the gate of `[risk]`; `speed` is the market clock's, quotes age in market seconds.
-
-    `killed` tells why no order may leave, see `NotKilled`.
-    """
-    return gate_of(limits(config, speed=speed), killed=killed)
-
-
 def limits(config: Config, *, speed: float = 1.0) -> Limits:
-    """Return what `[risk]` allows as plain values."""
+    """Return what `[risk]` allows as plain values; `speed` is the market clock's, quotes age in market seconds."""
     risk = config.risk
     return Limits(
         permitted_products=tuple(risk.permitted_products),

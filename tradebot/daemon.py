@@ -16,7 +16,6 @@ from tradebot.config import Config
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.panel import Panel
 from tradebot.control.picture import picture
-from tradebot.controls import charges_of, desk_settings, gate
 from tradebot.domain.market import Close, Series
 from tradebot.domain.messages import Books
 from tradebot.engine import Engine
@@ -33,12 +32,12 @@ from tradebot.ops.narrator import Tell
 from tradebot.ops.systemd import Notifier
 from tradebot.stages.analysis import Analysis
 from tradebot.stages.bars import Bars
-from tradebot.stages.desk import Desk
 from tradebot.stages.sessions import CalendarSessions
 from tradebot.stages.watch import FeedWatch
 from tradebot.store.outbox import Outbox
 from tradebot.strategies.loading import StrategySpec
 from tradebot.summary import summarize
+from tradebot.taping import Recording
 
 FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
 BOOKS_TRIES = 5
@@ -64,15 +63,11 @@ class Daemon:
         self._began_at = clock.market()
         self._beat_at = 0
         interval = config.bars.interval_ns
-        self.desk = Desk(
-            universe=universe,
-            gate=gate(config, speed=clock.speed, killed=lambda: self._halt_file.reason),
-            settings=desk_settings(config, most_changes=ground.venue.profile.modifications_per_order),
-            charges_of=charges_of(universe),
-            id_prefix=run_id,
-            absent_after_s=ground.venue.profile.absent_after_s,
-            absence_is_proof=ground.venue.profile.absence_is_proof,
-        )
+        self._specs = tuple(specs)
+        self._recording = Recording(
+            config, ground, journal, run_id=run_id, killed=lambda: self._halt_file.reason
+        )  # fmt: skip
+        self.desk = self._recording.desk
         sessions = CalendarSessions(
             calendar=TradingCalendar(),
             universe=universe,
@@ -130,7 +125,9 @@ class Daemon:
         self._journal.append("run", run_row, at=clock.market())
         self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market())
         self._recover(books)
-        await self.analysis.start(await self._warmup())
+        past = await self._warmup()
+        self._recording.warmup(past)
+        await self.analysis.start(past)
         compared = await self._compare()
         blotter = self.desk.blotter
         self._tell(
@@ -192,6 +189,9 @@ class Daemon:
             halts=halts,
             flattened=self._recovery.flattened,
         )
+        self._recording.terms(
+            self._specs, opens_at=self._opens_at, halts=halts, flattened=self._recovery.flattened
+        )  # fmt: skip
         for fact in books.undone:
             self._journal.append("order", fact, at=fact.at)
 
@@ -248,6 +248,7 @@ class Daemon:
                 around.append(tasks.create_task(self._panel.watch(), name="halt-file"))
             self._is_trading = True
             await self.engine.run(stop)
+            self._recording.finish()
             for task in around:
                 task.cancel()
         summary = summarize(

@@ -235,7 +235,7 @@ class Engine:
             close: Close = await self.closes.get()
             if self._is_stopping:
                 continue
-            signals: Signals = await self._analysis.step(close, self._desk.holdings())
+            signals: Signals = await self._analysis.step(close, self._desk.holdings_at(close))
             now = self._clock.monotonic()
             self._measure("close_to_signals", now - close.seen_at)
             for signal in signals.signals:

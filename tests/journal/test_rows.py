@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_by_hand import UNIVERSE, close, fact, run
 
-from tradebot.domain.market import BAR_COLUMNS, Close
+from tradebot.domain.market import BAR_COLUMNS, Close, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
     Action,
@@ -37,7 +37,7 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.errors import StateError
-from tradebot.journal.rows import KINDS, End, check_kind, decode, encode
+from tradebot.journal.rows import KINDS, SERIES_COLUMNS, End, Terms, Warmup, check_kind, decode, encode
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -137,6 +137,13 @@ VENUE_ORDER = VenueOrder(
     [
         ("run", run()),
         ("universe", UNIVERSE),
+        (
+            "terms",
+            Terms(
+                interval=60, strategies=({"name": "ema_cross"},), limits={"max_open_orders": 5}, desk={}, venue={},
+                opens_at=1, halts=(Command(verb="halt", reason="by hand"),), flattened=("F1",),
+            ),
+        ),
         ("session", SessionBegins(opens_at=1, closes_at=4, entries_until=2, square_off_at=3)),
         ("order", fact("TB1", OrderEvent.SEEN_OPEN, venue=VENUE_ORDER)),
         ("link", LinkUp(source="kite", mono=3)),
@@ -159,7 +166,7 @@ def test_a_message_of_each_kind_comes_back(kind: str, message: Message) -> None:
 def test_each_kind_is_tested() -> None:
     marks = test_a_message_of_each_kind_comes_back.pytestmark  # type: ignore[attr-defined]
 
-    assert {kind for kind, _ in marks[0].args[1]} | {"close", "signals"} == set(KINDS)
+    assert {kind for kind, _ in marks[0].args[1]} | {"close", "signals", "warmup", "tape"} == set(KINDS)
 
 
 def test_a_body_is_json_with_exact_decimals() -> None:
@@ -203,3 +210,16 @@ def test_a_message_of_another_kind_is_refused_before_it_is_queued() -> None:
         check_kind("order", Command(verb="halt"))
     with pytest.raises(AssertionError, match="no kind 'gossip'"):
         check_kind("gossip", Command(verb="halt"))
+
+
+def test_the_past_of_a_warm_up_comes_back() -> None:
+    columns = {name: np.array([3, 5, 2**40], dtype=np.int64) for name in SERIES_COLUMNS}
+    past = Warmup(series=(Series(symbol="TCS", interval=60, **columns),))
+
+    read = decode("warmup", encode("warmup", past))
+
+    assert isinstance(read, Warmup)
+    assert (read.series[0].symbol, read.series[0].interval) == ("TCS", 60)
+    assert {name: getattr(read.series[0], name).tolist() for name in SERIES_COLUMNS} == {
+        name: [3, 5, 2**40] for name in SERIES_COLUMNS
+    }

@@ -243,6 +243,9 @@ class JournalSection(Section):
     min_free_mb: Annotated[Whole, Field(ge=16, le=1_048_576)] = Field(
         default=256, description="refuse to start with less room than this"
     )
+    record_inputs: bool = Field(
+        default=True, description="keep what the desk decided on (quotes of open symbols, ticks), for `tradebot replay`"
+    )
 
 
 class StoreSection(Section):

@@ -7,19 +7,20 @@ close are base64 of little-endian integers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import BAR_COLUMNS, Close, Ints
+from tradebot.domain.market import BAR_COLUMNS, Close, Ints, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Books, Command, Incident, LinkDown, LinkUp, Reconciled, SessionBegins, Signals
 from tradebot.domain.order import OrderFact
 from tradebot.errors import StateError
 from tradebot.journal.chain import link
+from tradebot.journal.columns import Column, narrow, widen
+from tradebot.journal.tape import Tape, pack, unpack
 
 
 class Run(Message, frozen=True):
@@ -39,6 +40,30 @@ class Listing(Message, frozen=True):
     """The instruments of the run in the order that numbers them: `ids` of every close that follows count in it."""
 
     instruments: tuple[Instrument, ...]
+
+
+class Terms(Message, frozen=True):
+    """What the run decides by, so that a replay decides by the same.
+
+    `strategies` are their specs with parameters and code, `limits` and `desk` the settings of gate and desk, `venue`
+    what the desk knows of the venue, all as JSON values. `opens_at`, `halts` and `flattened` are what the desk took
+    over from the runs before.
+    """
+
+    interval: int
+    strategies: tuple[dict[str, Any], ...]
+    limits: dict[str, Any]
+    desk: dict[str, Any]
+    venue: dict[str, Any]
+    opens_at: int
+    halts: tuple[Command, ...] = ()
+    flattened: tuple[str, ...] = ()
+
+
+class Warmup(Message, frozen=True):
+    """The past bars that the strategies were warmed up with, of some symbols."""
+
+    series: tuple[Series, ...]
 
 
 class End(Message, frozen=True):
@@ -62,12 +87,21 @@ class _Close(Message, frozen=True):
     ends_at: int
     seen_at: int
     quoted_at: int
-    columns: dict[str, tuple[str, bytes]]  # name -> (numpy type, its bytes)
+    columns: dict[str, Column]
+
+
+class _Past(Message, frozen=True):
+    symbol: str
+    interval: int
+    columns: dict[str, Column]
 
 
 KINDS: dict[str, tuple[type[Message], ...]] = {
     "run": (Run,),
     "universe": (Listing,),
+    "terms": (Terms,),
+    "warmup": (Warmup,),
+    "tape": (Tape,),
     "session": (SessionBegins,),
     "close": (Close,),
     "signals": (Signals,),
@@ -85,13 +119,16 @@ KINDS: dict[str, tuple[type[Message], ...]] = {
 }
 
 CELLS = (int, str, int, int, str, bytes, bytes, bytes)
-WIDTHS = ("<i1", "<i2", "<i4", "<i8")
-_LIMITS = {width: np.iinfo(width) for width in WIDTHS}
 _encoder = msgspec.json.Encoder(decimal_format="string")
-_decoders = {kind: msgspec.json.Decoder(types[0]) for kind, types in KINDS.items() if len(types) == 1}
-_lax_decoders = {kind: msgspec.json.Decoder(types[0], strict=False) for kind, types in KINDS.items()}
+PACKED = ("close", "warmup", "tape", "link")  # their bodies are read in their own ways
+SERIES_COLUMNS = ("starts", "open", "high", "low", "close", "volume")
+_decoders = {kind: msgspec.json.Decoder(types[0]) for kind, types in KINDS.items() if kind not in PACKED}
+_lax_decoders = {
+    kind: msgspec.json.Decoder(types[0], strict=False) for kind, types in KINDS.items() if kind not in PACKED
+}
 _link_decoder = msgspec.json.Decoder(_Link)
 _close_decoder = msgspec.json.Decoder(_Close)
+_warmup_decoder = msgspec.json.Decoder(tuple[_Past, ...])
 
 
 class Row(NamedTuple):
@@ -134,6 +171,10 @@ def encode(kind: str, message: Message) -> bytes:
     match message:
         case Close():
             return _encoder.encode(_packed(message))
+        case Tape():
+            return pack(message)
+        case Warmup():
+            return _encoder.encode([_past(series) for series in message.series])
         case LinkUp():
             return _encoder.encode(_Link(source=message.source, mono=message.mono))
         case OrderFact() | Signals() if not all(map(math.isfinite, _floats(message))):
@@ -147,6 +188,10 @@ def decode(kind: str, body: bytes) -> Message:
     try:
         if kind == "close":
             return _unpacked(_close_decoder.decode(body))
+        if kind == "tape":
+            return unpack(body)
+        if kind == "warmup":
+            return Warmup(series=tuple(map(_series, _warmup_decoder.decode(body))))
         if kind == "link":
             link = _link_decoder.decode(body)
             if link.reason is None:
@@ -158,7 +203,7 @@ def decode(kind: str, body: bytes) -> Message:
             return _decoders[kind].decode(body)
         except msgspec.ValidationError:
             return _lax_decoders[kind].decode(body)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, KeyError, StopIteration) as error:
         raise StateError(f"the journal holds a {kind!r} row that cannot be read: {error}") from error
 
 
@@ -168,19 +213,12 @@ def _packed(close: Close) -> _Close:
         ends_at=close.ends_at,
         seen_at=close.seen_at,
         quoted_at=close.quoted_at,
-        columns={name: _narrow(getattr(close, name)) for name in BAR_COLUMNS},
+        columns={name: narrow(getattr(close, name)) for name in BAR_COLUMNS},
     )
 
 
 def _unpacked(packed: _Close) -> Close:
-    columns: dict[str, Ints] = {}
-    for name in BAR_COLUMNS:
-        if name not in packed.columns or packed.columns[name][0] not in WIDTHS:
-            raise ValueError(f"the column {name} is missing or of an unknown type")
-        width, content = packed.columns[name]
-        columns[name] = np.frombuffer(content, dtype=width).astype(np.int64)
-    if len({len(column) for column in columns.values()}) != 1:
-        raise ValueError("the columns differ in length")
+    columns = _columns(packed.columns, BAR_COLUMNS)
     return Close(
         interval=packed.interval,
         ends_at=packed.ends_at,
@@ -190,13 +228,22 @@ def _unpacked(packed: _Close) -> Close:
     )
 
 
-def _narrow(column: Ints) -> tuple[str, bytes]:
-    # Most columns fit half or less of 64 bits; at 3,000 symbols a close shrinks from 224 kB to under 100.
-    if not len(column):
-        return WIDTHS[0], b""
-    low, high = int(column.min()), int(column.max())
-    width = next(w for w in WIDTHS if _LIMITS[w].min <= low and high <= _LIMITS[w].max)
-    return width, column.astype(width).tobytes()
+def _past(series: Series) -> _Past:
+    columns = {name: narrow(getattr(series, name)) for name in SERIES_COLUMNS}
+    return _Past(symbol=series.symbol, interval=series.interval, columns=columns)
+
+
+def _series(packed: _Past) -> Series:
+    return Series(symbol=packed.symbol, interval=packed.interval, **_columns(packed.columns, SERIES_COLUMNS))
+
+
+def _columns(packed: dict[str, Column], names: Sequence[str]) -> dict[str, Ints]:
+    if missing := [name for name in names if name not in packed]:
+        raise ValueError(f"the columns {', '.join(missing)} are missing")
+    columns = {name: widen(packed[name]) for name in names}
+    if len({len(column) for column in columns.values()}) != 1:
+        raise ValueError("the columns differ in length")
+    return columns
 
 
 def _floats(message: OrderFact | Signals) -> Iterator[float]:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from tradebot.clock import SECOND
 from tradebot.domain.halts import covers
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Quotes
+from tradebot.domain.market import Close, Quotes
 from tradebot.domain.messages import (
     Action,
     Books,
@@ -178,6 +178,10 @@ class Desk:
     def holdings(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Return symbol -> (signed quantity, average price) of every open position."""
         return {p.symbol: (p.quantity, p.average_price) for p in self.blotter.positions.values() if not p.is_flat}
+
+    def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return the holdings that the strategies are told with `close`."""
+        return self.holdings()
 
     def profit(self) -> Decimal:
         """Return realized and unrealized profit after charges, since the journal began."""

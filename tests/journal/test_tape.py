@@ -1,0 +1,101 @@
+"""The tape in the journal: what the desk consumed comes back in its order, to the last unit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tradebot.domain.market import Quotes
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Books, Command, LinkDown, OrderSeen, Outcome, SessionBegins, Signals, Tick
+from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, Side, VenueOrder, VenueStatus
+from tradebot.errors import StateError
+from tradebot.journal.rows import decode, encode
+from tradebot.journal.tape import ROWS, Adopt, Entry, Killed, Marks, SameBooks, Signaled, Stepped, Tape
+
+TIMES = st.integers(0, 2**62)
+UNITS = st.integers(0, 2**40)
+ORDER = VenueOrder(
+    venue_order_id="1", tag="TB1", symbol="TCS", exchange="NSE", side=Side.SELL, kind=OrderKind.LIMIT,
+    status=VenueStatus.OPEN, quantity=Decimal(5), filled=Decimal(2), price=Decimal("3500.05"),
+)  # fmt: skip
+BOOKS = Books(asked_at=1, orders=(ORDER,), executions=(), positions=(), cash=Decimal("50000.00"))
+OTHERS = (
+    Adopt(books=BOOKS),
+    BOOKS,
+    SameBooks(asked_at=9),
+    Command(verb="halt", reason="by hand"),
+    Killed(reason="the file"),
+    LinkDown(source="kite", mono=3, reason="silent"),
+    OrderSeen(order=ORDER, mono=8),
+    Outcome(fact=OrderFact(order_id="T1", event=OrderEvent.ACCEPTED, at=4, mono=5, venue_order_id="1")),
+    SessionBegins(opens_at=1, closes_at=4, entries_until=2, square_off_at=3),
+    Signaled(at=60, interval=60),
+    Stepped(ends_at=60, held={"TCS": (Decimal(-3), Decimal("3500.05"))}),
+)
+
+
+def rows(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, np.ndarray]]:
+    columns = st.integers(0, 4).flatmap(lambda n: st.tuples(*[st.lists(UNITS, min_size=n, max_size=n)] * len(names)))
+    return columns.map(lambda found: {k: np.array(v, dtype=np.int64) for k, v in zip(names, found, strict=True)})
+
+
+def quotes(seen_at: int, columns: dict[str, np.ndarray], source: str) -> Quotes:
+    zeros = np.zeros(len(columns["ids"]), dtype=np.int64)
+    return Quotes(
+        source=source, seen_at=seen_at, sent_at=zeros, volume=zeros, bid_size=zeros, ask_size=zeros, **columns
+    )
+
+
+MESSAGES = st.one_of(
+    st.builds(Tick, at=TIMES, mono=TIMES),
+    st.builds(quotes, TIMES, rows(ROWS), st.sampled_from(["kite:0", "kite:rest"])),
+    rows((*ROWS, "seen_at")).map(lambda columns: Marks(**columns)),
+    st.sampled_from(OTHERS),
+)
+
+
+def seen(message: Message) -> object:
+    # Arrays have no equality of their own.
+    if isinstance(message, Quotes | Marks):
+        return [(name, getattr(message, name) if isinstance(getattr(message, name), int | str) else
+                 getattr(message, name).tolist()) for name in message.__struct_fields__]  # fmt: skip
+    return message
+
+
+@given(st.lists(st.tuples(TIMES, MESSAGES), max_size=12), st.sampled_from(["", "5f"]))
+def test_every_entry_comes_back_in_its_place(entries: list[tuple[int, Message]], state: str) -> None:
+    tape = Tape(entries=tuple(Entry(*entry) for entry in entries), state=state)
+
+    read = decode("tape", encode("tape", tape))
+
+    assert isinstance(read, Tape)
+    assert read.state == state
+    assert [(mono, seen(message)) for mono, message in read.entries] == [(mono, seen(m)) for mono, m in entries]
+
+
+def test_signals_are_named_and_not_written_twice() -> None:
+    read = decode("tape", encode("tape", Tape(entries=(Entry(1, Signals(at=60, interval=30)),))))
+
+    assert isinstance(read, Tape)
+    assert read.entries == (Entry(1, Signaled(at=60, interval=30)),)
+
+
+def test_a_second_of_ticks_takes_less_than_a_kilobyte() -> None:
+    entries = tuple(Entry(k * 50_000_000, Tick(at=2**60 + k * 50_000_000, mono=k * 50_000_000)) for k in range(20))
+
+    assert len(encode("tape", Tape(entries=entries))) < 1_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", b"[]", b'{"order":"t","columns":{},"messages":[]}',
+     b'{"order":"z","columns":{"mono":["+<i1",""]},"messages":[]}'],
+)  # fmt: skip
+def test_a_body_that_is_no_tape_is_refused(body: bytes) -> None:
+    with pytest.raises(StateError, match="'tape' row that cannot be read"):
+        decode("tape", body)

@@ -1,0 +1,230 @@
+"""The tape: what the desk consumed, in its order, so that a replay can give it the same again. Pure packing.
+
+Ticks of the clock and quotes go into columns, everything else is JSON. Quotes are those of symbols that the desk holds
+or works orders in; of another symbol the newest quote is noted before the desk decides on it. That is all a decision
+reads of the market, and some hundred bytes a second instead of the whole stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from tradebot.domain.market import Ints, Quotes
+from tradebot.domain.message import Message
+from tradebot.domain.messages import (
+    Books,
+    Command,
+    Executed,
+    LinkDown,
+    LinkUp,
+    OrderSeen,
+    Outcome,
+    SessionBegins,
+    Signals,
+    Tick,
+)
+from tradebot.journal.columns import Column, narrow, steps, sums, widen
+
+
+class Marks(Message, frozen=True, eq=False):
+    """The newest quotes of some symbols as the desk knew them; columns of shape (n,), units as in `Quotes`."""
+
+    ids: Ints
+    seen_at: Ints
+    last: Ints
+    bid: Ints
+    ask: Ints
+
+
+class Adopt(Message, frozen=True):
+    """The books that the desk compared itself with at the start."""
+
+    books: Books
+
+
+class SameBooks(Message, frozen=True):
+    """The books were those before, asked for at another time."""
+
+    asked_at: int
+
+
+class Signaled(Message, frozen=True):
+    """The desk took the signals of this close; they are a row of their own."""
+
+    at: int
+    interval: int
+
+
+class Stepped(Message, frozen=True):
+    """The strategies were given this close, and told these holdings: symbol -> (signed quantity, average price)."""
+
+    ends_at: int
+    held: dict[str, tuple[Decimal, Decimal]] = {}
+
+
+class Killed(Message, frozen=True):
+    """From the message before this one on the gate saw this reason of the HALT file, empty when the file was gone."""
+
+    reason: str
+
+
+class Entry(NamedTuple):
+    """One message, and our monotonic time as the desk knew it before."""
+
+    mono: int
+    message: Message
+
+
+class Tape(Message, frozen=True, eq=False):
+    """Some entries in the order the desk took them; `state` is the hash of the desk's state after the last one.
+
+    It is empty where orders and positions have not changed since the hash before.
+    """
+
+    entries: tuple[Entry, ...]
+    state: str = ""
+
+
+MESSAGES: dict[str, type[Message]] = {
+    kind.__name__: kind
+    for kind in (
+        Adopt, Books, SameBooks, Command, Executed, Killed, LinkDown, LinkUp, OrderSeen, Outcome, SessionBegins,
+        Signaled, Stepped,
+    )
+}  # fmt: skip
+_TICK, _QUOTES, _MARKS, _OTHER = "tqkm"
+ROWS = ("ids", "last", "bid", "ask")
+
+
+class _Packed(Message, frozen=True):
+    order: str  # one letter an entry
+    columns: dict[str, Column]
+    messages: tuple[tuple[str, msgspec.Raw], ...]
+    sources: tuple[str, ...] = ()  # where quotes came from
+    state: str = ""
+
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+_decoder = msgspec.json.Decoder(_Packed)
+_decoders = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGES.items()}
+
+
+def pack(tape: Tape) -> bytes:
+    """Return a tape as the body of a row. Raises TypeError for a message that no tape holds."""
+    ticks, frames, marks, others, letters = [], [], [], [], []
+    for _, message in tape.entries:
+        match message:
+            case Tick():
+                letters.append(_TICK)
+                ticks.append(message)
+            case Quotes():
+                letters.append(_QUOTES)
+                frames.append(message)
+            case Marks():
+                letters.append(_MARKS)
+                marks.append(message)
+            case Signals():
+                letters.append(_OTHER)
+                others.append(_raw(Signaled(at=message.at, interval=message.interval)))
+            case _:
+                letters.append(_OTHER)
+                others.append(_raw(message))
+    columns = {
+        "mono": steps(_ints([mono for mono, _ in tape.entries])),
+        "tick_at": steps(_ints([tick.at for tick in ticks])),
+        "tick_mono": steps(_ints([tick.mono for tick in ticks])),
+        "frame_rows": narrow(_ints([len(frame) for frame in frames])),
+        "frame_seen_at": steps(_ints([frame.seen_at for frame in frames])),
+        "mark_rows": narrow(_ints([len(mark.ids) for mark in marks])),
+        "mark_seen_at": steps(_joined([mark.seen_at for mark in marks])),
+    }
+    sources = sorted({frame.source for frame in frames})
+    columns["frame_source"] = narrow(_ints([sources.index(frame.source) for frame in frames]))
+    for kind, rows in (("frame", frames), ("mark", marks)):
+        ids, last, bid, ask = (_joined([getattr(row, name) for row in rows]) for name in ROWS)
+        for name, column in (("ids", ids), ("last", last), ("bid", bid - last), ("ask", ask - last)):
+            columns[f"{kind}_{name}"] = narrow(column)
+    return _encoder.encode(
+        _Packed(
+            order="".join(letters),
+            columns=columns,
+            messages=tuple(others),
+            sources=tuple(sources),
+            state=tape.state,
+        )
+    )
+
+
+def unpack(body: bytes) -> Tape:
+    """Return the tape of a body. Raises ValueError or a decode error when it is none."""
+    packed = _decoder.decode(body)
+    columns = packed.columns
+    monos = sums(columns["mono"])
+    readers = {
+        _TICK: _ticks(columns),
+        _QUOTES: _frames(columns, packed.sources),
+        _MARKS: _marks(columns),
+        _OTHER: (_message(name, raw) for name, raw in packed.messages),
+    }
+    if len(monos) != len(packed.order) or set(packed.order) - set(readers):
+        raise ValueError("the columns of a tape differ in length")
+    entries = tuple(
+        Entry(mono, next(readers[letter])) for letter, mono in zip(packed.order, monos.tolist(), strict=True)
+    )
+    return Tape(entries=entries, state=packed.state)
+
+
+def _raw(message: Message) -> tuple[str, msgspec.Raw]:
+    name = type(message).__name__
+    if name not in MESSAGES:
+        raise TypeError(f"no tape holds a {name}")
+    return name, msgspec.Raw(_encoder.encode(message))
+
+
+def _message(name: str, raw: msgspec.Raw) -> Message:
+    if name not in _decoders:
+        raise ValueError(f"a tape holds a message of the unknown kind {name!r}")
+    return _decoders[name].decode(raw)
+
+
+def _ticks(columns: dict[str, Column]) -> Iterator[Message]:
+    for at, mono in zip(sums(columns["tick_at"]).tolist(), sums(columns["tick_mono"]).tolist(), strict=True):
+        yield Tick(at=at, mono=mono)
+
+
+def _frames(columns: dict[str, Column], sources: Sequence[str]) -> Iterator[Message]:
+    counts, seen = widen(columns["frame_rows"]).tolist(), sums(columns["frame_seen_at"]).tolist()
+    from_ = widen(columns["frame_source"]).tolist()
+    table, first = _rows(columns, "frame"), 0
+    for count, seen_at, source in zip(counts, seen, from_, strict=True):
+        part = {name: column[first : first + count] for name, column in table.items()}
+        zeros = np.zeros(count, dtype=np.int64)  # what the desk does not read
+        yield Quotes(
+            source=sources[source], seen_at=seen_at, sent_at=zeros, volume=zeros, bid_size=zeros, ask_size=zeros, **part
+        )
+        first += count
+
+
+def _marks(columns: dict[str, Column]) -> Iterator[Message]:
+    table, first = _rows(columns, "mark") | {"seen_at": sums(columns["mark_seen_at"])}, 0
+    for count in widen(columns["mark_rows"]).tolist():
+        yield Marks(**{name: column[first : first + count] for name, column in table.items()})
+        first += count
+
+
+def _rows(columns: dict[str, Column], kind: str) -> dict[str, Ints]:
+    table = {name: widen(columns[f"{kind}_{name}"]) for name in ROWS}
+    return table | {name: table[name] + table["last"] for name in ("bid", "ask")}
+
+
+def _ints(values: Sequence[int]) -> Ints:
+    return np.array(values, dtype=np.int64)
+
+
+def _joined(columns: Sequence[Any]) -> Ints:
+    return np.concatenate(columns) if columns else np.empty(0, dtype=np.int64)

@@ -1,0 +1,184 @@
+"""The desk with a tape: notes what it consumes for a replay, beside the path of an order and never in front of it.
+
+The tape is appended to the journal every few seconds, behind the orders that followed from it: a crash loses its last
+seconds and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tradebot.clock import SECOND
+from tradebot.domain.market import Close, Ints, Quotes
+from tradebot.domain.message import Message
+from tradebot.domain.messages import (
+    Books,
+    Command,
+    DeskMessage,
+    Executed,
+    OrderSeen,
+    Outcome,
+    Reconciled,
+    Signals,
+    Tick,
+)
+from tradebot.domain.order import OrderFact
+from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Stepped, Tape
+from tradebot.stages.desk import Desk, DeskOutput
+
+EVERY = 5 * SECOND  # our time between two rows of tape
+MOST_ENTRIES = 4_000  # a row stays below some hundred kB
+
+
+class TapedDesk(Desk):
+    """A desk that notes what it is given. `append` takes a finished tape, a few times a minute."""
+
+    def __init__(self, *, append: Callable[[Tape], object], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._append = append
+        self._entries: list[Entry] = []
+        self._is_noted: npt.NDArray[np.bool_] = np.zeros(len(self._universe), dtype=bool)  # whose quotes decide
+        self._books: Books | None = None
+        self._flushed_at = 0
+        self._has_changed = True  # orders or positions, since the last hash
+        self._killed = ""
+
+    def apply(self, message: DeskMessage) -> list[DeskOutput]:
+        self._note(message)
+        output = super().apply(message)
+        self._follow(output)
+        if isinstance(message, Tick) and (
+            message.mono - self._flushed_at >= EVERY or len(self._entries) >= MOST_ENTRIES
+        ):
+            self.flush()
+        return output
+
+    def adopt(self, books: Books) -> list[DeskOutput]:
+        self._mark({p.symbol for p in books.positions} | {o.symbol for o in books.orders})
+        self._put(Adopt(books=books))
+        self._books = books
+        output = super().adopt(books)
+        self._follow(output)
+        return output
+
+    def recover(self, facts: Sequence[OrderFact], **rest: Any) -> None:
+        super().recover(facts, **rest)
+        self._look_at(self._universe.symbols)
+
+    def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
+        held = super().holdings_at(close)
+        self._put(Stepped(ends_at=close.ends_at, held=held))
+        return held
+
+    def killed(self, reason: str) -> str:
+        """Note what the gate was told of the HALT file and return it."""
+        if reason != self._killed:
+            self._killed = reason
+            self._put(Killed(reason=reason))
+        return reason
+
+    def flush(self) -> None:
+        """Hand on what was noted so far."""
+        self._flushed_at = max(self._flushed_at, self.conditions.mono)
+        if not self._entries:
+            return
+        state = state_of(self) if self._has_changed else ""
+        self._has_changed = False
+        entries, self._entries = self._entries, []
+        self._append(Tape(entries=tuple(entries), state=state))
+
+    def _note(self, message: DeskMessage) -> None:
+        match message:
+            case Quotes():
+                rows = self._is_noted[message.ids]
+                if rows.any():
+                    self._put(message.take(rows))
+            case Books():
+                self._mark(symbols_of(message))
+                same = self._books is not None and _is_same(self._books, message)
+                self._put(SameBooks(asked_at=message.asked_at) if same else message)
+                self._books = message
+            case _:
+                self._mark(symbols_of(message))
+                self._put(message)
+
+    def _put(self, message: Message) -> None:
+        self._entries.append(Entry(self.conditions.mono, message))
+
+    def _mark(self, symbols: Iterable[str]) -> None:
+        # Of symbols whose quotes are not noted one by one the newest is, before something is decided on it.
+        ids = self._ids(symbols)
+        ids = ids[~self._is_noted[ids]]
+        if len(ids):
+            m = self.marks
+            self._put(Marks(ids=ids, seen_at=m.seen_at[ids], last=m.last[ids], bid=m.bid[ids], ask=m.ask[ids]))
+
+    def _follow(self, output: Sequence[DeskOutput]) -> None:
+        touched = set()
+        for what in output:
+            match what:
+                case OrderFact():
+                    touched.add(self.blotter.orders[what.order_id].symbol)
+                case Reconciled():
+                    touched.update(symbol for symbol, _, _ in what.adopted)
+                case Command():
+                    self._has_changed = True
+        if touched:
+            self._has_changed = True
+            self._look_at(touched)
+
+    def _look_at(self, symbols: Iterable[str]) -> None:
+        for id_ in self._ids(symbols).tolist():
+            symbol = self._universe[id_].symbol
+            self._is_noted[id_] = (
+                not self.blotter.position(symbol).is_flat
+                or next(self.blotter.exposed(symbol), None) is not None
+                or symbol in self._exits
+            )
+
+    def _ids(self, symbols: Iterable[str]) -> Ints:
+        return np.array([self._universe.id(s) for s in sorted(symbols) if s in self._universe], dtype=np.int64)
+
+
+def symbols_of(message: Message) -> set[str]:
+    """Return the symbols whose quotes the desk may ask for because of `message`."""
+    match message:
+        case Signals():
+            return {signal.symbol for signal in message.signals}
+        case OrderSeen():
+            return {message.order.symbol}
+        case Executed():
+            return {message.execution.symbol}
+        case Outcome():
+            return {message.fact.execution.symbol} if message.fact.execution else set()
+        case Books():
+            return {p.symbol for p in message.positions} | {o.symbol for o in message.orders}
+    return set()
+
+
+def state_of(desk: Desk) -> str:
+    """Return a hash of what the desk holds and works: positions, money, live orders, standing halts."""
+    blotter = desk.blotter
+    lines = [
+        f"{p.symbol} {p.quantity:f} {p.cost:f} {p.realized:f} {p.charges:f}"
+        for p in sorted(blotter.positions.values(), key=lambda p: p.symbol)
+    ]
+    lines += sorted(f"{o.order_id} {o.state} {o.filled:f} {o.cancel}" for o in blotter.live())
+    lines += sorted(f"{c.verb} {c.scope} {c.reason}" for c in desk.conditions.halts.standing)
+    lines.append(f"{blotter.realized:f} {blotter.charges:f} {blotter.fills} {len(blotter.orders)}")
+    return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+
+
+def _is_same(old: Books, new: Books) -> bool:
+    return (old.orders, old.executions, old.positions, old.cash) == (
+        new.orders,
+        new.executions,
+        new.positions,
+        new.cash,
+    )

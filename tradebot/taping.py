@@ -1,0 +1,84 @@
+"""What of a run a replay needs: the desk with its tape, the terms it decides by, its warm-up; the daemon keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from tradebot.config import Config
+from tradebot.controls import charges_of, desk_settings, limits
+from tradebot.domain.market import Series
+from tradebot.domain.messages import Command
+from tradebot.ground import Ground
+from tradebot.journal.rows import Terms, Warmup
+from tradebot.journal.writer import Journal
+from tradebot.stages.desk import Desk
+from tradebot.stages.gate.limits import gate_of
+from tradebot.stages.recording import TapedDesk
+from tradebot.strategies.loading import StrategySpec
+
+WARMUP_SYMBOLS = 50  # whose past bars go into one row: some hundred kB
+
+
+class Recording:
+    """One run's desk, and what is written down so that it can decide again; nothing is with `journal.record_inputs`
+    off. `killed` tells why the HALT file is there, empty without it."""
+
+    def __init__(
+        self, config: Config, ground: Ground, journal: Journal, *, run_id: str, killed: Callable[[], str]
+    ) -> None:  # fmt: skip
+        self._config, self._ground, self._journal, self._halt_reason = config, ground, journal, killed
+        profile = ground.venue.profile
+        self._settings = desk_settings(config, most_changes=profile.modifications_per_order)
+        self._limits = limits(config, speed=ground.clock.speed)
+        self._venue = {"absent_after_s": profile.absent_after_s, "absence_is_proof": profile.absence_is_proof}
+        parts: dict[str, Any] = {
+            "universe": ground.universe,
+            "gate": gate_of(self._limits, killed=self._killed),
+            "settings": self._settings,
+            "charges_of": charges_of(ground.universe),
+            "id_prefix": run_id,
+            **self._venue,
+        }
+        self._taped = TapedDesk(append=self._append, **parts) if config.journal.record_inputs else None
+        self.desk: Desk = self._taped or Desk(**parts)
+
+    def terms(
+        self, specs: Iterable[StrategySpec], *, opens_at: int, halts: Sequence[Command], flattened: Iterable[str]
+    ) -> None:  # fmt: skip
+        """Write down what the run decides by."""
+        if self._taped is None:
+            return
+        row = Terms(
+            interval=self._config.bars.interval_ns,
+            strategies=tuple(msgspec.to_builtins(spec) for spec in specs),
+            limits=msgspec.to_builtins(self._limits),
+            desk=msgspec.to_builtins(self._settings),
+            venue=self._venue,
+            opens_at=opens_at,
+            halts=tuple(halts),
+            flattened=tuple(sorted(flattened)),
+        )
+        self._journal.append("terms", row, at=self._ground.clock.market())
+
+    def warmup(self, past: Sequence[Series]) -> None:
+        """Write down the past bars that the strategies are warmed up with."""
+        if self._taped is None:
+            return
+        for first in range(0, len(past), WARMUP_SYMBOLS):
+            row = Warmup(series=tuple(past[first : first + WARMUP_SYMBOLS]))
+            self._journal.append("warmup", row, at=self._ground.clock.market())
+
+    def finish(self) -> None:
+        """Write down the last seconds of the tape."""
+        if self._taped is not None:
+            self._taped.flush()
+
+    def _append(self, tape: Any) -> None:
+        self._journal.append("tape", tape, at=self._ground.clock.market())
+
+    def _killed(self) -> str:
+        reason = self._halt_reason()
+        return reason if self._taped is None else self._taped.killed(reason)
