@@ -6,9 +6,8 @@ from decimal import Decimal
 
 from tradebot.config import Config
 from tradebot.domain.instrument import Universe
-from tradebot.domain.order import Order, OrderFact, OrderKind
-from tradebot.markets.calendar import day_of
-from tradebot.markets.charges import fill_charges, segment_of
+from tradebot.domain.order import OrderKind
+from tradebot.stages.billing import india
 from tradebot.stages.blotter import ChargesOf
 from tradebot.stages.gate.limits import Limits
 from tradebot.stages.ordering import DeskSettings
@@ -55,21 +54,4 @@ def desk_settings(config: Config, *, most_changes: int) -> DeskSettings:
 
 def charges_of(universe: Universe) -> ChargesOf:
     """Return the function that bills a fill by the market's table of the fill's day."""
-
-    def bill(order: Order, fact: OrderFact) -> Decimal:
-        execution = fact.execution
-        assert execution is not None, "only a fill has charges"
-        if execution.symbol not in universe:
-            return Decimal(0)
-        instrument = universe.get(execution.symbol)
-        return fill_charges(
-            segment=segment_of(instrument.kind, execution.product),
-            side=execution.side,
-            quantity=execution.quantity,
-            price=execution.price,
-            on=day_of(execution.traded_at),
-            order_turnover=order.value,
-            exchange=execution.exchange,
-        ).total
-
-    return bill
+    return india(universe)

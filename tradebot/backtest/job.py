@@ -11,40 +11,13 @@ from enum import StrEnum
 
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.message import Message
+from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.stages.gate.limits import Limits
 from tradebot.stages.ordering import DeskSettings
 from tradebot.strategies.loading import StrategySpec
 
-
-class SlippageKind(StrEnum):
-    """How much worse than the bar's price an order that takes liquidity fills."""
-
-    NONE = "none"
-    TICKS = "ticks"  # `amount` ticks
-    BPS = "bps"  # `amount` hundredths of a percent of the price
-    SPREAD = "spread"  # half of a spread of `amount` percent of the price
-    VOLUME = "volume"  # `amount` percent at full participation, with the square of quantity / volume of the bar
-
-
-class Slippage(Message, frozen=True):
-    """A model of slippage; the price is moved against the order and rounded against it to the tick."""
-
-    kind: SlippageKind = SlippageKind.NONE
-    amount: Decimal = Decimal(0)
-
-
-class Matching(Message, frozen=True):
-    """How the exchange fills orders inside bars.
-
-    `latency_bars` delays an order by whole bars; with `latency_s` an order cannot fill at an open that is nearer than
-    so many seconds, nor trade inside a bar it reaches only in the middle: it waits for the next open. `participation`
-    is the largest share of a bar's volume that our orders take, None for all they want.
-    """
-
-    slippage: Slippage = Slippage()
-    latency_bars: int = 0
-    latency_s: float = 0.0
-    participation: Decimal | None = None
+__all__ = ("Bill", "Costs", "Hours", "Job", "Matching", "Slippage", "SlippageKind")
 
 
 class Bill(StrEnum):

@@ -33,7 +33,7 @@ from tradebot.domain.messages import (
     Submit,
     Tick,
 )
-from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, OrderState, Purpose
+from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderState, Purpose
 from tradebot.domain.order_states import AT_VENUE, GONE
 from tradebot.stages.blotter import Blotter, ChargesOf
 from tradebot.stages.conditions import Conditions
@@ -45,6 +45,7 @@ from tradebot.stages.protection import Protection
 from tradebot.stages.shortfalls import Shortfalls
 from tradebot.stages.sightings import WORKS, Sightings
 from tradebot.stages.vigil import findings, waiting_cancel
+from tradebot.stages.worth import Worth
 
 DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Modify | Cancel
 DAY_GRACE = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
@@ -60,25 +61,25 @@ class Desk:
         self._universe, self._settings = universe, settings
         self.blotter = Blotter(charges_of)
         self.marks = Marks(universe)
+        self.worth = Worth(self.blotter, self.marks)
         self.conditions = Conditions()
-        self._protection = Protection(len(universe))
+        self.protection = Protection(len(universe))
         self._shortfalls = Shortfalls(self.blotter, universe, self.marks.reference)
         self._sightings = Sightings(
             self.blotter, universe, self._shortfalls, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
         )
         self._ordering = Ordering(
             universe=universe, blotter=self.blotter, marks=self.marks, conditions=self.conditions, gate=gate,
-            settings=settings, id_prefix=id_prefix, day_profit=self.day_profit, emit=self._emit,
+            settings=settings, id_prefix=id_prefix, day_profit=self.worth.day_profit, emit=self._emit,
         )  # fmt: skip
-        self._exits = Exits(
+        self.exits = Exits(
             universe=universe, blotter=self.blotter, conditions=self.conditions, ordering=self._ordering,
-            protection=self._protection,
+            protection=self.protection,
         )  # fmt: skip
         self._opens_at = 0
         self._closed_at = 0  # the end of the last session that is over
         self._link_back_at = 0
         self._given_up: set[str] = set()  # order_ids whose cancel was tried enough
-        self._base = ZERO  # profit at the start of the day
         self._rejects = 0  # in a row
         self._out: list[DeskOutput] = []
         self._counts = {"signals": 0, "ignored": 0, "late_signals": 0}
@@ -121,6 +122,12 @@ class Desk:
                 raise AssertionError(f"the desk does not know {type(message).__name__}")
         return self._out
 
+    def touch(self, id_: int, units: int) -> list[DeskOutput]:
+        """Hold one last price against the guard of its instrument; for who knows prices and has no quotes."""
+        self._out = []
+        self.exits.judge(id_, units, quoted_at=self.conditions.mono)
+        return self._out
+
     def recover(
         self, facts: Sequence[OrderFact], *, adopted: Sequence[tuple[str, Decimal, Decimal]], halted: str,
         opens_at: int, halts: Sequence[Command] = (), flattened: Iterable[str] = (),
@@ -134,14 +141,14 @@ class Desk:
             self.blotter.adopt(symbol, quantity, price)
         for fact in facts:
             if fact.at < opens_at:
-                self._base = self.blotter.realized - self.blotter.charges
+                self.worth.begin_day(is_marked=False)
             before = self.blotter.orders.get(fact.order_id)
             order = self.blotter.record(fact)
             self._shortfalls.note(order, fact, self.conditions.mono)
             if fact.event is OrderEvent.EXECUTED:
-                self._exits.filled(order)
+                self.exits.filled(order)
             elif before is not None and before.is_live and not order.is_live and order.request.purpose.is_exit:
-                self._exits.ended(order)  # what it was for is still wanted, unless a later fill made it flat
+                self.exits.ended(order)  # what it was for is still wanted, unless a later fill made it flat
         if halted:
             self.conditions.halts.apply(Command(verb="halt", reason=halted))
         for command in halts:
@@ -185,11 +192,11 @@ class Desk:
 
     def profit(self) -> Decimal:
         """Return realized and unrealized profit after charges, since the journal began."""
-        return self.blotter.realized - self.blotter.charges + self.blotter.unrealized(self.marks.price)
+        return self.worth.profit()
 
     def day_profit(self) -> Decimal:
         """Return the profit after charges since the session's start."""
-        return self.profit() - self._base
+        return self.worth.day_profit()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -206,17 +213,11 @@ class Desk:
     def _on_quotes(self, quotes: Quotes) -> None:
         self.marks.apply(quotes)
         self.conditions.mono = max(self.conditions.mono, quotes.seen_at)
-        guarded = self._protection.mask[quotes.ids]
+        guarded = self.protection.mask[quotes.ids]
         if not guarded.any() or self._is_leaving:
             return
         for row in guarded.nonzero()[0]:
-            id_ = int(quotes.ids[row])
-            instrument = self._universe[id_]
-            if not self._protection.mask[id_] or instrument.symbol in self._exits:
-                continue
-            hit = self._protection.judge(id_, instrument.symbol, instrument.price(int(quotes.last[row])))
-            if hit is not None:
-                self._exits.want(hit.symbol, hit.purpose, hit.reason, quoted_at=quotes.seen_at)
+            self.exits.judge(int(quotes.ids[row]), int(quotes.last[row]), quoted_at=quotes.seen_at)
 
     def _on_tick(self, tick: Tick) -> None:
         c = self.conditions
@@ -227,8 +228,8 @@ class Desk:
             self._halt(f"the day is at {self.day_profit():.2f}, max_daily_loss is {self._settings.max_daily_loss}")
         if not self._is_leaving:
             if closing := "square-off before the close" if c.squares_off() else c.halts.flattening:
-                self._exits.close_all(closing)
-            self._exits.step(tick.mono)
+                self.exits.close_all(closing)
+            self.exits.step(tick.mono)
         self._ordering.chase(tick.mono)
 
     def _on_session(self, session: SessionBegins) -> None:
@@ -238,7 +239,7 @@ class Desk:
         self.conditions.session = session
         if session.opens_at != self._opens_at:
             self._opens_at = session.opens_at
-            self._base = self.profit()
+            self.worth.begin_day()
 
     # ---- signals and exits
 
@@ -251,12 +252,12 @@ class Desk:
         position = self.blotter.position(symbol)
         if not signal.action.is_entry:
             wrong_way = position.quantity <= 0 if signal.action is Action.EXIT_LONG else position.quantity >= 0
-            if wrong_way or symbol in self._exits:
+            if wrong_way or symbol in self.exits:
                 self._counts["ignored"] += 1
             else:
                 reason = f"{signal.strategy}: {signal.action}"
-                self._exits.want(symbol, Purpose.EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
-        elif not position.is_flat or symbol in self._exits or next(self.blotter.live(symbol), None) is not None:
+                self.exits.want(symbol, Purpose.EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
+        elif not position.is_flat or symbol in self.exits or next(self.blotter.live(symbol), None) is not None:
             self._counts["ignored"] += 1
         elif signal.made_at - signal.quoted_at > self._settings.signal_max_age_s * SECOND:
             self._counts["late_signals"] += 1
@@ -343,14 +344,14 @@ class Desk:
         for finding in findings(before, output, order):
             self._incident(finding.text, order, finding.scope)
         if output.event is OrderEvent.EXECUTED:
-            self._exits.filled(order)
+            self.exits.filled(order)
             self._rejects = 0
         elif order.state is OrderState.REJECTED and before is not None and before.state is not OrderState.REJECTED:
             self._rejects += 1
             if self._rejects >= self._settings.max_rejects_in_a_row and not self.conditions.halted:
                 self._halt(f"{self._rejects} orders in a row were rejected, the last because: {order.reason}")
         if before is not None and before.is_live and not order.is_live and order.request.purpose.is_exit:
-            self._exits.ended(order)
+            self.exits.ended(order)
         order = self.blotter.orders[order.order_id]  # a halt just now may have cancelled it
         revived = before is not None and before.state in GONE and order.may_trade
         waiting_cancel(order, revived=revived, cancel=self._ordering.send_cancel)
@@ -372,7 +373,7 @@ class Desk:
                 pass  # the same command again
             case "flatten":
                 self._stand(command)
-                self._exits.close_all(command.reason)
+                self.exits.close_all(command.reason)
             case "reduce" | "resume":
                 self.conditions.halts.apply(command)
                 self._out.append(command)
@@ -386,7 +387,7 @@ class Desk:
             if policy == "cancel" or (policy == "flatten" and not order.request.purpose.is_exit):
                 self._ordering.cancel(order, "the daemon is stopping")
         if policy == "flatten":
-            self._exits.close_all("the daemon is stopping")
+            self.exits.close_all("the daemon is stopping")
 
     def _halt(self, reason: str, scope: str = "all") -> None:
         self._stand(Command(verb="halt", reason=reason, scope=scope))

@@ -29,12 +29,24 @@ class Exits:
     def __contains__(self, symbol: str) -> bool:
         return symbol in self._wanted
 
+    def __len__(self) -> int:
+        return len(self._wanted)
+
     def want(
         self, symbol: str, purpose: Purpose, reason: str, *, quoted_at: int, signal: Signal | None = None
     ) -> None:  # fmt: skip
         """Close `symbol`, now and until it is flat; the first reason stands."""
         self._wanted.setdefault(symbol, (purpose, reason))
         self._send(symbol, quoted_at, signal)
+
+    def judge(self, id_: int, units: int, *, quoted_at: int) -> None:
+        """Hold a price, in units, against the guard of an instrument; a level that it reached closes the position."""
+        instrument = self._universe[id_]
+        if not self._protection.mask[id_] or instrument.symbol in self._wanted:
+            return
+        hit = self._protection.judge(id_, instrument.symbol, instrument.price(units))
+        if hit is not None:
+            self.want(hit.symbol, hit.purpose, hit.reason, quoted_at=quoted_at)
 
     def close_all(self, reason: str) -> None:
         """Close every position of the universe; another one cannot be priced here."""

@@ -19,6 +19,16 @@ class Hit(NamedTuple):
     reason: str
 
 
+class Levels(NamedTuple):
+    """What guards a position: prices, the distance of a trailing stop, and the best price it saw so far."""
+
+    is_long: bool
+    stop: Decimal | None
+    trail_by: Decimal | None
+    target: Decimal | None
+    best: Decimal | None
+
+
 class _Guard:
     __slots__ = ("best", "is_long", "order_id", "stop", "target", "trail_by")
 
@@ -65,6 +75,17 @@ class Protection:
     def clear(self, id_: int) -> None:
         self._guards.pop(id_, None)
         self.mask[id_] = False
+
+    def levels(self, id_: int) -> Levels | None:
+        """Return what guards the position of an instrument, if anything does."""
+        guard = self._guards.get(id_)
+        if guard is None:
+            return None
+        return Levels(guard.is_long, guard.stop, guard.trail_by, guard.target, guard.best)
+
+    def saw(self, id_: int, best: Decimal) -> None:
+        """Take the best price so far from who looked at a whole history; a trailing stop follows it."""
+        self._guards[id_].best = best
 
     def judge(self, id_: int, symbol: str, price: Decimal) -> Hit | None:
         """Return the level that `price` reached, if any; moves the trailing stop."""

@@ -139,7 +139,7 @@ class TapedDesk(Desk):
             self._is_noted[id_] = (
                 not self.blotter.position(symbol).is_flat
                 or next(self.blotter.exposed(symbol), None) is not None
-                or symbol in self._exits
+                or symbol in self.exits
             )
 
     def _ids(self, symbols: Iterable[str]) -> Ints:

@@ -102,7 +102,7 @@ class Share:
             if self.deciders:
                 for t, start in enumerate(past.starts.tolist()):
                     ids, end = np.array([past.id]), start + self.interval
-                    self._decide(Slice(end, ids, past.columns[:, t : t + 1], {}), answer)
+                    self.decide(Slice(end, ids, past.columns[:, t : t + 1], {}), answer)
         answer.fires.clear()
         return answer
 
@@ -126,7 +126,7 @@ class Share:
         if self.frames is not None:
             self.frames.step(rows, piece.ids, bars, piece.ends_at - self.interval, answer)
         if self.deciders:
-            self._decide(piece, answer)
+            self.decide(piece, answer)
         return answer
 
     def _own(self, piece: Slice) -> tuple[Slice, Ints]:
@@ -160,7 +160,8 @@ class Share:
             fires = Fires(name, action.value, piece.ids[hits], bars[3, hits], levels, labels, inputs)
             answer.fires.append(fires)
 
-    def _decide(self, piece: Slice, answer: Answer) -> None:
+    def decide(self, piece: Slice, answer: Answer) -> None:
+        """Ask every `decide` about rows of a close that are ours; what is in `answer` already is not said twice."""
         close = _close(piece, self.row_of, self.interval)
         ruled = {(f.strategy, f.action): set(f.ids.tolist()) for f in answer.fires}
         said: dict[tuple[str, str, tuple[str, ...]], list[tuple[int, float, list[float], list[float]]]] = {}

@@ -1,0 +1,159 @@
+"""Walking only the bars where something can happen gives what walking every bar gives, over random rules and bars."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.backtest.bars_by_hand import DESK, WIDE, job, random_bars
+from tradebot.backtest.job import Bill, Costs, Hours
+from tradebot.backtest.result import Result
+from tradebot.backtest.run import run
+from tradebot.domain.market import Series
+from tradebot.domain.order import OrderKind
+from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.slippage import Slippage
+from tradebot.strategies.loading import StrategySpec
+
+CODE = '''"""A strategy drawn at random: averages that cross or stand above each other, and any protection."""
+from tradebot.indicators.expressions import crossed_above, crossed_below, ta
+from tradebot.strategies.strategy import Param, Rules, Strategy
+
+
+class Drawn(Strategy):
+    fast, slow = Param(3), Param(7)
+    crosses, shorts, exits = Param(True), Param(True), Param(True)
+    stop, trail, target = Param(0.0), Param(0.0), Param(0.0)
+
+    def rules(self, bars):
+        fast, slow = ta.EMA(bars.close, self.fast), ta.SMA(bars.close, self.slow)
+        up = crossed_above(fast, slow) if self.crosses else fast > slow
+        down = crossed_below(fast, slow) if self.crosses else fast < slow
+        return Rules(
+            enter_long=up,
+            exit_long=down if self.exits else None,
+            enter_short=down if self.shorts else None,
+            exit_short=up if self.exits and self.shorts else None,
+            stop_loss=(bars.close - self.stop, bars.close + self.stop) if self.stop else None,
+            trail_by=self.trail or None,
+            target=(bars.close + self.target, bars.close - self.target) if self.target else None,
+        )
+'''
+LEVEL = st.sampled_from([0.0, 0.3, 1.0, 2.5])
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> StrategySpec:
+    params = {
+        "fast": draw(st.integers(2, 6)),
+        "slow": draw(st.integers(3, 12)),
+        "crosses": draw(st.booleans()),
+        "shorts": draw(st.booleans()),
+        "exits": draw(st.booleans()),
+        "stop": draw(LEVEL),
+        "trail": draw(LEVEL),
+        "target": draw(LEVEL),
+    }
+    return StrategySpec(name="drawn", reference="drawn.py:Drawn", params=params, code=CODE)
+
+
+@st.composite
+def matchings(draw: st.DrawFn) -> Matching:
+    slippage = draw(st.sampled_from(["none", "2ticks", "5bps", "spread:0.1", "volume:10"]))
+    return Matching(
+        slippage=Slippage.parse(slippage),
+        latency_bars=draw(st.sampled_from([0, 0, 1, 2])),
+        latency_s=draw(st.sampled_from([0.0, 0.0, 0.5])),
+        participation=draw(st.sampled_from([None, None, Decimal("0.3")])),
+    )
+
+
+def told(result: Result) -> dict[str, Any]:
+    """Everything of a result that must not depend on which bars were walked."""
+    rows = {
+        part: {name: getattr(columns, name).tolist() for name in columns.__struct_fields__ if name != "reason"}
+        for part in ("order_rows", "fill_rows", "trade_rows")
+        for columns in [getattr(result, part)]
+    }
+    counts = {name: n for name, n in result.counts.items() if name != "visited"}
+    words = [result.texts[code] for code in result.order_rows.reason.tolist()]
+    return {"rows": rows, "counts": counts, "words": words, "equity": result.equity_units.tolist()}
+
+
+def both(asked: Any, series: dict[str, Series]) -> tuple[Result, Result]:
+    return run(asked, series), run(msgspec.structs.replace(asked, every_bar=True), series)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_one_symbol_gives_the_same_with_every_bar(data: st.DataObject) -> None:
+    draw = data.draw
+    desk = msgspec.structs.replace(
+        DESK,
+        order_kind=draw(st.sampled_from([OrderKind.MARKET, OrderKind.LIMIT])),
+        protection_pct=Decimal(draw(st.sampled_from(["0.1", "5"]))),
+        max_daily_loss=Decimal(draw(st.sampled_from([60, 10**9]))),
+    )
+    asked = job(
+        draw(specs()),
+        desk=desk,
+        limits=msgspec.structs.replace(WIDE, max_daily_loss=desk.max_daily_loss, allow_short=draw(st.booleans())),
+        matching=draw(matchings()),
+        costs=Costs(bill=draw(st.sampled_from([Bill.NONE, Bill.INDIA]))),
+        hours=Hours(market=draw(st.sampled_from(["always", "nse"]))),
+    )
+    series = random_bars(draw(st.integers(0, 10**6)), draw(st.integers(1, 900)))
+
+    sparse, dense = both(asked, {"ACME": series})
+
+    assert told(sparse) == told(dense)
+    assert sparse.orders_hash == dense.orders_hash
+    assert dense.counts["visited"] == len(series)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_several_symbols_of_one_account_give_the_same_with_every_bar(data: st.DataObject) -> None:
+    draw = data.draw
+    symbols = ("ACME", "BOLT", "CRAB")
+    series = {}
+    for symbol in symbols:
+        whole = random_bars(draw(st.integers(0, 10**6)), 400, symbol=symbol)
+        kept = np.random.default_rng(draw(st.integers(0, 99))).random(400) < draw(st.sampled_from([1.0, 0.7]))
+        kept[5] = True
+        columns = {name: getattr(whole, name)[kept] for name in ("starts", "open", "high", "low", "close", "volume")}
+        series[symbol] = Series(symbol=symbol, interval=whole.interval, **columns)
+    loss = Decimal(draw(st.sampled_from([100, 10**9])))
+    asked = job(
+        draw(specs()),
+        symbols=symbols,
+        desk=msgspec.structs.replace(DESK, max_daily_loss=loss),
+        limits=msgspec.structs.replace(
+            WIDE,
+            max_daily_loss=loss,
+            max_gross_notional=Decimal(draw(st.sampled_from([15_000, 10**9]))),
+            orders_per_minute=draw(st.sampled_from([2, 10**6])),
+            stale_after_s=draw(st.sampled_from([5, 10**9])),
+        ),
+        matching=draw(matchings()),
+    )
+
+    sparse, dense = both(asked, series)
+
+    assert told(sparse) == told(dense)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_walk_leaves_out_most_bars_of_a_strategy_that_seldom_trades(seed: int) -> None:
+    spec = StrategySpec(name="drawn", reference="drawn.py:Drawn", params={"fast": 5, "slow": 30}, code=CODE)
+
+    result = run(job(spec), {"ACME": random_bars(seed, 3_000)})
+
+    assert result.counts["fills"] > 50
+    assert result.counts["visited"] < 1_200

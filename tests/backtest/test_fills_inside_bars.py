@@ -1,0 +1,188 @@
+"""Fills where only bars are known: opens, gaps, stops before targets, slippage, latency, volume; each case by hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from tests.backtest.bars_by_hand import DESK, bars, job
+from tradebot.backtest.result import Result
+from tradebot.backtest.run import run
+from tradebot.domain.order import OrderKind
+from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.slippage import Slippage
+from tradebot.strategies.loading import StrategySpec
+
+CODE = '''"""Enters long after the first bar, or short where asked, and leaves after the bar numbered `leaves`."""
+from tradebot.domain.messages import Action
+from tradebot.strategies.strategy import Intent, Param, Strategy
+
+
+class Once(Strategy):
+    stop, trail, target, quantity = Param(0.0), Param(0.0), Param(0.0), Param(10.0)
+    leaves, short = Param(99), Param(False)
+
+    def __init__(self):
+        self.count = 0
+
+    def decide(self, bar, now, position):
+        self.count += 1
+        if self.count == 1:
+            return Intent(
+                action=Action.ENTER_SHORT if self.short else Action.ENTER_LONG,
+                quantity=self.quantity,
+                stop_loss=self.stop or None,
+                trail_by=self.trail or None,
+                target=self.target or None,
+            )
+        if self.count == self.leaves:
+            return Intent(action=Action.EXIT_SHORT if self.short else Action.EXIT_LONG)
+'''
+FLAT = (100.0, 100.0, 100.0, 100.0)
+
+
+def once(*rows: tuple[float, float, float, float], matching: Matching | None = None, volume: int = 1_000,
+         kind: OrderKind = OrderKind.MARKET, protection: str = "5", **params: object) -> Result:  # fmt: skip
+    spec = StrategySpec(name="once", reference="once.py:Once", params=params, code=CODE)
+    desk = msgspec.structs.replace(DESK, order_kind=kind, protection_pct=Decimal(protection))
+    asked = job(spec, matching=matching or Matching(), desk=desk)
+    return run(asked, {"ACME": bars(FLAT, *rows, volume=volume)})
+
+
+def prices(result: Result) -> list[float]:
+    return (result.fill_rows.price / 100).tolist()
+
+
+def purposes(result: Result) -> list[str]:
+    return result.fills["purpose"].tolist()
+
+
+def test_an_order_of_one_close_fills_at_the_next_open() -> None:
+    result = once((101, 103, 99, 102), (104, 105, 103, 104), (106, 106, 106, 106), leaves=2)
+
+    assert prices(result) == [101, 104]
+    assert result.trades["net"].tolist() == [30.0]
+    assert result.trades["bars"].tolist() == [1]
+
+
+def test_a_stop_inside_the_bar_fills_at_its_price() -> None:
+    result = once((100, 101, 99, 100), (100, 101, 97, 98), stop=98.0)
+
+    assert prices(result) == [100, 98]
+    assert purposes(result) == ["entry", "stop"]
+
+
+def test_a_bar_that_opens_beyond_the_stop_fills_it_at_the_open() -> None:
+    result = once((100, 101, 99, 100), (95, 97, 94, 96), stop=98.0)
+
+    assert prices(result) == [100, 95]
+
+
+def test_of_a_stop_and_a_target_in_one_bar_the_stop_counts() -> None:
+    result = once((100, 101, 99, 100), (100, 103, 97, 102), stop=98.0, target=102.0)
+
+    assert prices(result) == [100, 98]
+    assert purposes(result) == ["entry", "stop"]
+
+
+def test_a_target_alone_fills_at_its_price_and_at_an_open_beyond_it() -> None:
+    assert prices(once((100, 101, 99, 100), (100, 103, 99, 102), target=102.0)) == [100, 102]
+    assert prices(once((100, 101, 99, 100), (103, 104, 99, 102), target=102.0)) == [100, 103]
+
+
+def test_the_bar_of_the_entry_may_touch_the_stop() -> None:
+    result = once((100, 101, 97, 100), (100, 101, 99, 100), stop=98.0)
+
+    assert prices(result) == [100, 98]
+    assert result.trades["bars"].tolist() == [0]
+
+
+def test_a_trailing_stop_follows_the_high_and_not_one_that_comes_later_in_the_bar() -> None:
+    rising = [(100, 104, 100, 104), (104, 108, 103, 108), (108, 109, 102.5, 103)]
+
+    assert prices(once(*rising, trail=5.0)) == [100, 103]
+
+
+def test_a_trailing_stop_ends_on_the_way_from_the_high_to_the_close() -> None:
+    assert prices(once((100, 110, 100, 104), trail=5.0)) == [100, 105]
+
+
+def test_a_short_is_the_mirror_of_a_long() -> None:
+    assert prices(once((100, 101, 99, 100), (100, 103, 97, 98), stop=102.0, target=98.0, short=True)) == [100, 102]
+    assert prices(once((100, 101, 99, 100), (106, 107, 105, 106), stop=102.0, short=True)) == [100, 106]
+    assert prices(once((100, 100, 90, 96), trail=5.0, short=True)) == [100, 95]
+
+
+@pytest.mark.parametrize(
+    ("model", "bought", "sold"),
+    [
+        ("none", 100, 98),
+        ("2ticks", 100.1, 97.9),
+        ("10bps", 100.1, 97.9),
+        ("spread:0.2", 100.1, 97.9),
+        ("volume:50", 100.05, 97.95),
+    ],
+)
+def test_slippage_moves_the_price_against_the_order_and_onto_the_tick(model: str, bought: float, sold: float) -> None:
+    matching = Matching(slippage=Slippage.parse(model))
+
+    result = once((100, 101, 99, 100), (100, 101, 97, 98), stop=98.0, matching=matching)
+
+    assert prices(result) == [bought, sold]
+
+
+def test_slippage_does_not_pass_the_protection_of_a_market_order() -> None:
+    matching = Matching(slippage=Slippage.parse("300bps"))
+
+    assert prices(once((100, 101, 99, 100), matching=matching, protection="2")) == [102]
+
+
+def test_latency_in_bars_lets_opens_pass() -> None:
+    result = once((101, 101, 101, 101), (102, 102, 102, 102), (103, 103, 103, 103),
+                  matching=Matching(latency_bars=1))  # fmt: skip
+
+    assert prices(result) == [102]
+
+
+def test_an_order_under_way_when_the_bar_opens_waits_for_the_next_open() -> None:
+    rows = [(101, 101, 101, 101), (102, 102, 97, 98), (96, 96, 96, 96)]
+
+    assert prices(once(*rows, matching=Matching(latency_s=0.2))) == [102]
+    assert prices(once(*rows, matching=Matching(latency_s=0.2), stop=99.0)) == [102, 96]
+
+
+def test_a_large_order_takes_its_share_of_the_volume_and_its_rest_is_taken_back() -> None:
+    matching = Matching(participation=Decimal("0.1"))
+
+    result = once(FLAT, FLAT, matching=matching, quantity=25.0, volume=100)
+
+    assert result.fill_rows.quantity.tolist() == [10]
+    assert result.orders["state"].tolist() == ["CANCELED"]
+
+
+def test_an_exit_larger_than_the_volume_is_sent_again_until_it_is_through() -> None:
+    matching = Matching(participation=Decimal("0.01"))
+
+    result = once(FLAT, *[FLAT] * 8, matching=matching, quantity=10.0, volume=1_000, leaves=2)
+    thin = once(FLAT, *[FLAT] * 8, matching=Matching(participation=Decimal("0.1")), quantity=10.0, leaves=2, volume=40)
+
+    assert result.fill_rows.quantity.tolist() == [10, 10]
+    assert thin.fill_rows.quantity.tolist() == [4, 4]
+    assert thin.trades["qty"].tolist() == [4.0]
+
+
+def test_a_limit_fills_where_the_price_goes_through_it_and_not_where_it_only_touches() -> None:
+    touched = once((103, 103, 101, 103), kind=OrderKind.LIMIT, protection="1")
+    through = once((103, 103, 100.95, 103), kind=OrderKind.LIMIT, protection="1")
+    better = once((100.5, 103, 100, 103), kind=OrderKind.LIMIT, protection="1")
+
+    assert (prices(touched), prices(through), prices(better)) == ([], [101], [100.5])
+
+
+def test_a_stop_is_touched_on_the_way_on_from_a_limit_that_filled_inside_the_bar() -> None:
+    result = once((103, 103, 97, 103), kind=OrderKind.LIMIT, protection="1", stop=99.0)
+
+    assert purposes(result) == ["entry", "stop"]
+    assert prices(result) == [101, 99]

@@ -1,0 +1,209 @@
+"""The counter between desk and exchange in a backtest: orders go into bar books, what becomes of them comes back.
+
+It does what `execution` and a venue's broker do live: SENDING before an order leaves, ACCEPTED when it has reached the
+exchange, then its fills; without queues, because nothing has to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from tradebot.backtest.job import Job
+from tradebot.backtest.ledger import Ledger
+from tradebot.backtest.panel import Panel
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.messages import Cancel, Executed, OrderSeen, Outcome, Submit
+from tradebot.domain.order import (
+    Execution,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    VenueOrder,
+    VenueStatus,
+)
+from tradebot.exchange.bar_matching import BarBook, BarFill
+from tradebot.stages.desk import Desk, DeskOutput
+
+
+class _Placed:
+    __slots__ = ("filled", "fills", "from_row", "id", "is_acked", "request", "row")
+
+    def __init__(self, request: OrderRequest, id_: int, row: int) -> None:
+        self.request, self.id, self.row = request, id_, row
+        self.from_row, self.is_acked, self.fills, self.filled = 0, False, 0, 0
+
+
+class Counter:
+    """Takes what the desk says. `moved` collects the ids of instruments with news since it was last cleared.
+
+    `k` and `in_bar` say where on the timeline it is, set by the walk; times come from the desk's conditions.
+    """
+
+    def __init__(self, job: Job, desk: Desk, panel: Panel, ledger: Ledger) -> None:
+        self._desk, self._panel, self._ledger = desk, panel, ledger
+        self._instruments: Sequence[Instrument] = job.instruments
+        self._ids = {instrument.symbol: id_ for id_, instrument in enumerate(job.instruments)}
+        self._latency_bars = job.matching.latency_bars
+        self._latency_ns = int(job.matching.latency_s * SECOND)
+        self.books = [BarBook(instrument, job.matching) for instrument in job.instruments]
+        self._placed: dict[str, _Placed] = {}
+        self._charges = Decimal(0)
+        self.moved: set[int] = set()
+        self.k, self.in_bar = 0, False
+
+    @property
+    def is_busy(self) -> bool:
+        """True while an order is at work."""
+        return bool(self._placed)
+
+    def take(self, outputs: list[DeskOutput]) -> None:
+        """Carry out what the desk decided, in order."""
+        for output in outputs:
+            if type(output) is Submit:
+                self._submit(output.request)
+            elif type(output) is Cancel:
+                self._cancel(output)
+            elif type(output) is OrderFact and output.request is not None:
+                self._begun(output, output.request)
+
+    def trade(self, id_: int, row: int, price: int) -> None:
+        """Let the orders of an instrument meet a price of bar `row`, which is the one under way."""
+        book = self.books[id_]
+        if self._latency_ns or self._latency_bars:
+            self._arrive(id_, row)
+        for fill in book.trade(row, price=price, volume=self._volume(id_, row)):
+            self._fill(fill)
+
+    def pass_through(self, id_: int, row: int, *, start: int, end: int) -> int | None:
+        """Let resting limits of an instrument meet a move of the price inside bar `row`; where the first one filled."""
+        fills = self.books[id_].pass_through(row, start=start, end=end, volume=self._volume(id_, row))
+        for fill in fills:
+            self._fill(fill)
+        return fills[0].price if fills else None
+
+    def states(self) -> None:
+        """Write the states of the orders that still work into the ledger."""
+        for order_id, placed in self._placed.items():
+            self._ledger.ended(placed.row, self._desk.blotter.orders[order_id].state)
+
+    def _volume(self, id_: int, row: int) -> int:
+        return int(self._panel.series[id_].volume[row])
+
+    def _begun(self, fact: OrderFact, request: OrderRequest) -> None:
+        id_ = self._ids[request.symbol]
+        is_denied = fact.event is OrderEvent.DENIED
+        row = self._ledger.order(
+            request,
+            id_=id_,
+            quantity=_units(request.quantity, self._instruments[id_].quantity_decimals),
+            state=OrderState.DENIED if is_denied else OrderState.INTENT,
+            reason=fact.reason,
+            at=fact.at,
+        )
+        self.moved.add(id_)
+        if not is_denied:
+            self._placed[request.order_id] = _Placed(request, id_, row)
+
+    def _submit(self, request: OrderRequest) -> None:
+        placed = self._placed[request.order_id]
+        id_, c = placed.id, self._desk.conditions
+        sending = OrderFact(order_id=request.order_id, event=OrderEvent.SENDING, at=c.now, mono=c.mono)
+        self._desk.apply(Outcome(fact=sending))
+        instrument = self._instruments[id_]
+        placed.from_row = self._from_row(id_)
+        self.books[id_].enter(
+            request.order_id,
+            sign=request.side.sign,
+            quantity=_units(request.quantity, instrument.quantity_decimals),
+            limit=instrument.units(request.price) if request.kind is OrderKind.LIMIT and request.price else None,
+            protection_pct=request.protection_pct,
+            from_row=placed.from_row,
+        )
+        if not (self._latency_ns or self._latency_bars):
+            self._accept(placed)
+
+    def _from_row(self, id_: int) -> int:
+        after = self._panel.first_row(id_, self.k + 1)
+        if not (self._latency_ns or self._latency_bars):
+            return after - 1 if self.in_bar else after
+        row = after + self._latency_bars - (1 if self.in_bar and self._latency_bars else 0)
+        if self._latency_ns:
+            reach = self._desk.conditions.now + self._latency_ns
+            row = max(row, self._panel.row_after(id_, reach) + self._latency_bars)
+        return row
+
+    def _arrive(self, id_: int, row: int) -> None:
+        for order_id in list(self.books[id_].orders):
+            placed = self._placed[order_id]
+            if not placed.is_acked and placed.from_row <= row:
+                self._accept(placed)
+
+    def _accept(self, placed: _Placed) -> None:
+        placed.is_acked = True
+        c, order_id = self._desk.conditions, placed.request.order_id
+        fact = OrderFact(
+            order_id=order_id, event=OrderEvent.ACCEPTED, at=c.now, mono=c.mono, venue_order_id=f"X{order_id}"
+        )
+        self.take(self._desk.apply(Outcome(fact=fact)))
+
+    def _fill(self, fill: BarFill) -> None:
+        placed = self._placed[fill.order_id]
+        request, id_, c = placed.request, placed.id, self._desk.conditions
+        instrument = self._instruments[id_]
+        placed.fills += 1
+        placed.filled += fill.quantity
+        is_one = fill.is_whole and placed.fills == 1
+        execution = Execution(
+            execution_id=f"{fill.order_id}/{placed.fills}",
+            venue_order_id=f"X{fill.order_id}",
+            symbol=request.symbol,
+            exchange=request.exchange,
+            side=request.side,
+            quantity=request.quantity if is_one else instrument.quantity(fill.quantity),
+            price=instrument.price(fill.price),
+            traded_at=c.now,
+            product=request.product,
+        )
+        outputs = self._desk.apply(Executed(execution=execution, mono=c.mono))
+        charges, self._charges = self._desk.blotter.charges - self._charges, self._desk.blotter.charges
+        self._ledger.fill(
+            placed.row, id_=id_, k=self.k, at=c.now, signed=request.side.sign * fill.quantity, price=fill.price,
+            charges=_units(charges, self._ledger.money_decimals),
+        )  # fmt: skip
+        self.moved.add(id_)
+        if fill.is_whole:
+            self._ledger.ended(placed.row, OrderState.FILLED)
+            del self._placed[fill.order_id]
+        self.take(outputs)
+
+    def _cancel(self, cancel: Cancel) -> None:
+        placed = self._placed.get(cancel.order_id)
+        if placed is None or not cancel.venue_order_id or not self.books[placed.id].cancel(cancel.order_id):
+            return  # filled already, or the cancel goes out again with the id that the exchange gives
+        request, c = placed.request, self._desk.conditions
+        shown = VenueOrder(
+            venue_order_id=cancel.venue_order_id,
+            tag=cancel.order_id,
+            symbol=request.symbol,
+            exchange=request.exchange,
+            side=request.side,
+            kind=request.kind,
+            status=VenueStatus.CANCELED,
+            quantity=request.quantity,
+            filled=self._instruments[placed.id].quantity(placed.filled),
+            price=request.price,
+            product=request.product,
+            changed_at=c.now,
+        )
+        self.moved.add(placed.id)
+        self._ledger.ended(placed.row, OrderState.CANCELED)
+        del self._placed[cancel.order_id]
+        self.take(self._desk.apply(OrderSeen(order=shown, mono=c.mono)))
+
+
+def _units(value: Decimal, decimals: int) -> int:
+    return int(value.scaleb(decimals)) if decimals else int(value)

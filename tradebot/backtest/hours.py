@@ -1,0 +1,62 @@
+"""The sessions of a backtest on its timeline: what the desk is told of the day before its first bar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tradebot.backtest.job import Hours
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Ints
+from tradebot.domain.messages import SessionBegins
+from tradebot.markets.calendar import TradingCalendar
+from tradebot.stages.sessions import CalendarSessions
+
+DAY = 86_400 * SECOND
+NEVER = 1 << 62
+IST_NS = 19_800 * SECOND
+
+
+class Day(NamedTuple):
+    """A session that begins before the bar `k`; `squares_off_k` is the first bar whose end calls for flat positions."""
+
+    k: int
+    session: SessionBegins
+    squares_off_k: int | None
+
+
+def days(hours: Hours, instruments: Sequence[Instrument], starts: Ints, interval: int) -> list[Day]:
+    """Return the sessions of a timeline of bar starts, oldest first; each begins with its first bar."""
+    if not len(starts):
+        return []
+    is_nse = hours.market == "nse"
+    numbers = (starts + (IST_NS if is_nse else 0)) // DAY
+    firsts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
+    if not is_nse:
+        return [Day(k, _always(int(numbers[k]) * DAY), None) for k in firsts.tolist()]
+    calendar = CalendarSessions(
+        calendar=TradingCalendar(),
+        universe=Universe(instruments),
+        entries_until=hours.entries_until,
+        square_off_at=hours.square_off_at,
+    )
+    ends = starts + interval
+    found: list[Day] = []
+    for k, until in zip(firsts.tolist(), [*firsts[1:].tolist(), len(starts)], strict=True):
+        times = calendar.at(int(starts[k]))
+        session = SessionBegins(
+            opens_at=int(times.opens.min()),
+            closes_at=int(times.closes.max()),
+            entries_until=times.entries_until,
+            square_off_at=times.square_off_at,
+        )
+        off = k + int(np.searchsorted(ends[k:until], times.square_off_at))
+        found.append(Day(k, session, off if off < until and ends[off] < session.closes_at else None))
+    return found
+
+
+def _always(opens_at: int) -> SessionBegins:
+    return SessionBegins(opens_at=opens_at, closes_at=NEVER, entries_until=NEVER, square_off_at=NEVER)

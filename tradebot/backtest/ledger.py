@@ -1,0 +1,155 @@
+"""The record of a walk: orders and fills as rows while it goes; then exact columns, round trips and equity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tradebot.backtest.panel import Panel
+from tradebot.backtest.result import Fills, Orders, Trades
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Ints
+from tradebot.domain.order import OrderKind, OrderRequest, OrderState, Purpose
+from tradebot.errors import DataError
+
+KINDS = {kind: code for code, kind in enumerate(OrderKind)}
+PURPOSES = {purpose: code for code, purpose in enumerate(Purpose)}
+STATES = {state: code for code, state in enumerate(OrderState)}
+LARGEST = 1 << 62  # of a sum in int64
+
+
+class Ledger:
+    """Rows of one account. `money_decimals` is how money is scaled to integers."""
+
+    def __init__(self, instruments: Sequence[Instrument], strategies: Sequence[str], money_decimals: int) -> None:
+        self._instruments = instruments
+        self._ids = {instrument.symbol: id_ for id_, instrument in enumerate(instruments)}
+        self._strategies = {name: code for code, name in enumerate(strategies)} | {"": -1}
+        self.money_decimals = money_decimals
+        self.texts: dict[str, int] = {"": 0}  # reason -> its code
+        self._orders: list[tuple[int, int, int, int, int, int, int, int]] = []
+        self.states: list[int] = []  # of each order
+        self._fills: list[tuple[int, int, int, int, int, int]] = []
+        self.held = [0] * len(instruments)  # id -> signed quantity in units
+
+    def order(self, request: OrderRequest, *, id_: int, quantity: int, state: OrderState, reason: str, at: int) -> int:
+        """Add an order and return its row."""
+        text = self.texts.setdefault(reason or request.reason, len(self.texts))
+        self._orders.append(
+            (
+                id_,
+                self._strategies[request.strategy],
+                request.side.sign,
+                KINDS[request.kind],
+                PURPOSES[request.purpose],
+                text,
+                quantity,
+                at,
+            )
+        )
+        self.states.append(STATES[state])
+        return len(self.states) - 1
+
+    def ended(self, row: int, state: OrderState) -> None:
+        """Note the state an order has come to."""
+        self.states[row] = STATES[state]
+
+    def fill(self, row: int, *, id_: int, k: int, at: int, signed: int, price: int, charges: int) -> None:
+        """Add a fill of the order in `row`: `signed` quantity units at `price` units in the bar `k`."""
+        self._fills.append((row, k, at, abs(signed), price, charges))
+        self.held[id_] += signed
+
+    def orders(self) -> Orders:
+        """Return the columns of all orders."""
+        table = np.array(self._orders, dtype=np.int64).reshape(-1, 8).T
+        symbol, strategy, side, kind, purpose, reason = (column.astype(np.int32) for column in table[:6])
+        return Orders(
+            symbol=symbol, strategy=strategy, side=side, kind=kind, purpose=purpose, reason=reason,
+            state=np.array(self.states, dtype=np.int32), quantity=table[6].copy(), decided_at=table[7].copy(),
+        )  # fmt: skip
+
+    def fills(self) -> tuple[Fills, Ints]:
+        """Return the columns of all fills, and the place of each one's bar on the timeline."""
+        order, k, at, quantity, price, charges = np.array(self._fills, dtype=np.int64).reshape(-1, 6).T
+        rows = Fills(order=order.astype(np.int32), at=at, quantity=quantity, price=price, charges=charges)
+        return rows, k
+
+
+def money_decimals(instruments: Sequence[Instrument]) -> int:
+    """Return the decimals in which every value of price * quantity of the instruments is whole; 2 at least."""
+    return max([2, *(i.price_decimals + i.quantity_decimals for i in instruments)])
+
+
+def round_trips(orders: Orders, fills: Fills, ks: Ints, factors: Ints) -> Trades:
+    """Return the round trips from flat to flat; what is still open is none.
+
+    `ks` are the places of the fills' bars on the timeline, `factors[id]` scales price * quantity units to money.
+    """
+    symbol = orders.symbol[fills.order]
+    by_symbol = np.argsort(symbol, kind="stable")
+    symbol, order, k = symbol[by_symbol], fills.order[by_symbol], ks[by_symbol]
+    quantity, price, at = fills.quantity[by_symbol], fills.price[by_symbol], fills.at[by_symbol]
+    side = orders.side[order].astype(np.int64)
+    total = np.cumsum(side * quantity)
+    # Each instrument counts from zero: what the ones before left open is taken off.
+    first = np.flatnonzero(np.diff(symbol, prepend=-1))
+    before = np.where(first > 0, total[first - 1], 0)
+    position = total - np.repeat(before, np.diff(first, append=len(symbol)))
+    flat = np.flatnonzero(position == 0)
+    if not len(flat):
+        return _no_trades()
+    begins = np.concatenate(([0], flat[:-1] + 1))
+    begins = np.maximum(begins, first[np.searchsorted(first, flat, side="right") - 1])
+    enters = side == side[begins][np.searchsorted(flat, np.arange(len(symbol))).clip(max=len(flat) - 1)]
+    value = price * quantity
+
+    def summed(column: Ints) -> Ints:
+        running = np.concatenate(([0], np.cumsum(column)))
+        return running[flat + 1] - running[begins]
+
+    entry, exit_ = summed(np.where(enters, value, 0)), summed(np.where(enters, 0, value))
+    direction = side[begins]
+    found = Trades(
+        symbol=symbol[flat], strategy=orders.strategy[order[begins]], side=direction.astype(np.int32),
+        reason=orders.purpose[order[flat]], bars=k[flat] - k[begins], entered_at=at[begins], exited_at=at[flat],
+        quantity=summed(np.where(enters, quantity, 0)), entry_value=entry, exit_value=exit_,
+        gross=direction * (exit_ - entry) * factors[symbol[flat]], charges=summed(fills.charges[by_symbol]),
+    )  # fmt: skip
+    in_time = np.argsort(found.exited_at, kind="stable")
+    return Trades(**{name: getattr(found, name)[in_time] for name in Trades.__struct_fields__})
+
+
+def _no_trades() -> Trades:
+    codes, ints = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
+    return Trades(
+        symbol=codes, strategy=codes, side=codes, reason=codes, bars=ints, entered_at=ints, exited_at=ints,
+        quantity=ints, entry_value=ints, exit_value=ints, gross=ints, charges=ints,
+    )  # fmt: skip
+
+
+def equity(panel: Panel, first: int, cash: int, orders: Orders, fills: Fills, ks: Ints, factors: Ints) -> Ints:
+    """Return what the account is worth, as money, at the end of every bar of the timeline from `first` on."""
+    n = len(panel) - first
+    flow = np.zeros(n, dtype=np.int64)
+    id_, side = orders.symbol[fills.order], orders.side[fills.order].astype(np.int64)
+    np.add.at(flow, ks - first, -side * fills.quantity * fills.price * factors[id_] - fills.charges)
+    worth = cash + np.cumsum(flow)
+    for traded in np.unique(id_).tolist():
+        mine = id_ == traded
+        steps = np.zeros(n, dtype=np.int64)
+        np.add.at(steps, ks[mine] - first, side[mine] * fills.quantity[mine])
+        worth += np.cumsum(steps) * panel.close_of(traded, first) * factors[traded]
+    return worth
+
+
+def factors_of(instruments: Sequence[Instrument], decimals: int) -> Ints:
+    """Return, per instrument, what turns units of price * quantity into money of `decimals`."""
+    return np.array([10 ** (decimals - i.price_decimals - i.quantity_decimals) for i in instruments], dtype=np.int64)
+
+
+def check_size(values: Mapping[str, int]) -> None:
+    """Raise DataError when a value, named for people, is too large for exact integers."""
+    for what, value in values.items():
+        if abs(value) >= LARGEST:
+            raise DataError(f"{what} is too large to be counted exactly; give its instrument fewer decimals")

@@ -1,0 +1,117 @@
+"""One backtest from a job and its bars: strategies over whole histories, the walk, and its record as a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from tradebot.backtest import ledger as books
+from tradebot.backtest.deciders import Deciders
+from tradebot.backtest.hours import days
+from tradebot.backtest.job import Bill, Job
+from tradebot.backtest.ledger import Ledger
+from tradebot.backtest.panel import Panel
+from tradebot.backtest.result import Result, hash_of
+from tradebot.backtest.truths import truths
+from tradebot.backtest.walk import Walk
+from tradebot.backtest.wishes import find
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Series
+from tradebot.stages import billing
+from tradebot.stages.blotter import ChargesOf
+from tradebot.stages.desk import Desk
+from tradebot.stages.gate.limits import gate_of
+
+NEVER = 1 << 62
+
+
+Bars = Mapping[str, Series] | Iterable[Series]
+
+
+def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done, of: None) -> Result:
+    """Run a backtest over the bars of its symbols in this process; the same job and bars give the same result.
+
+    `say` is told now and then how many bars of the timeline are done, and of how many. Raises DataError for bars that
+    cannot be walked and for strategies that cannot be built, ConfigError for parameters.
+    """
+    given = series.values() if isinstance(series, Mapping) else series
+    panel = Panel(job.instruments, {bars.symbol: _until(bars, job.end) for bars in given}, job.interval)
+    decimals = books.money_decimals(job.instruments)
+    cash = int(job.cash.scaleb(decimals))
+    books.check_size({"the cash": cash})
+    first = int(panel.starts.searchsorted(job.begin)) if job.begin is not None else 0
+    specs = sorted(job.strategies, key=lambda spec: spec.name)
+    firsts = [panel.first_row(id_, first) for id_ in range(len(job.instruments))]
+    found = find(specs, job.instruments, panel, firsts, job.time_limit_s * 10)
+    deciders = Deciders(specs, job.instruments, panel, job.time_limit_s)
+    for id_, row in enumerate(firsts):
+        deciders.warm(id_, row)
+    desk = _desk(job, decimals)
+    record = Ledger(job.instruments, [spec.name for spec in specs], decimals)
+    walk = Walk(
+        job, desk=desk, panel=panel, wishes=found.wishes, deciders=deciders, ledger=record,
+        days=days(job.hours, job.instruments, panel.starts, job.interval), first=first,
+        say=lambda k: say(k - first, len(panel) - first),
+    )  # fmt: skip
+    walk.run()
+    say(len(panel) - first, len(panel) - first)
+    wished = sum(wishes.total for wishes in found.wishes)
+    skipped = wished - walk.fed  # what the desk would have ignored
+    counts = desk.counts
+    counts["signals"] += skipped
+    counts["ignored"] += skipped
+    counts |= {"bars": sum(len(s) - row for s, row in zip(panel.series, firsts, strict=True)), "visited": walk.visited}
+    faults = tuple(
+        f"{fault.strategy} was switched off for {fault.symbol}: {fault.reason}"
+        for fault in (*found.faults, *deciders.faults)
+    )
+    return _result(job, panel, record, first, cash, counts, faults)
+
+
+def _result(
+    job: Job, panel: Panel, record: Ledger, first: int, cash: int, counts: dict[str, int], faults: tuple[str, ...]
+) -> Result:
+    orders, (fills, ks) = record.orders(), record.fills()
+    factors = books.factors_of(job.instruments, record.money_decimals)
+    symbols = tuple(instrument.symbol for instrument in job.instruments)
+    strategies = tuple(sorted(spec.name for spec in job.strategies))
+    return Result(
+        job=job,
+        orders_hash=hash_of(orders, fills, names=(*symbols, *strategies)),
+        symbols=symbols,
+        strategies=strategies,
+        texts=tuple(record.texts),
+        money_decimals=record.money_decimals,
+        order_rows=orders,
+        fill_rows=fills,
+        trade_rows=books.round_trips(orders, fills, ks, factors),
+        equity_at=panel.starts[first:] + job.interval,
+        equity_units=books.equity(panel, first, cash, orders, fills, ks, factors),
+        counts=counts | {"orders": len(orders), "fills": len(fills)},
+        faults=faults,
+        truths=truths(job),
+    )
+
+
+def _until(bars: Series, end: int | None) -> Series:
+    if end is None or not len(bars) or bars.starts[-1] < end:
+        return bars
+    size = int(bars.starts.searchsorted(end))
+    columns = {name: getattr(bars, name)[:size] for name in ("starts", "open", "high", "low", "close", "volume")}
+    return Series(symbol=bars.symbol, interval=bars.interval, **columns)
+
+
+def _desk(job: Job, decimals: int) -> Desk:
+    universe = Universe(job.instruments)
+    bills: dict[Bill, Callable[[], ChargesOf]] = {
+        Bill.INDIA: lambda: billing.india(universe),
+        Bill.PERCENT: lambda: billing.percent(job.costs.commission_pct, decimals=decimals),
+        Bill.NONE: lambda: billing.nothing,
+    }
+    return Desk(
+        universe=universe,
+        gate=gate_of(job.limits, killed=lambda: ""),
+        settings=job.desk,
+        charges_of=bills[job.costs.bill](),
+        id_prefix="B",
+        absent_after_s=NEVER / 1e9,
+    )

@@ -1,0 +1,37 @@
+"""What the figures of a backtest rest on, in words; printed with every result, so that nobody has to look it up."""
+
+from __future__ import annotations
+
+from tradebot.backtest.job import Bill, Job
+
+ALWAYS = (
+    "orders decided at a bar's close meet the market at the next bar's open",
+    "inside a bar the extreme that hurts the position comes first: a stop counts before a target of the same bar",
+    "a bar that opens beyond a stop fills it at the open",
+    "a resting limit fills only where the price went through it",
+    "the account is taken to have the margin for all that its limits allow",
+)
+
+
+def truths(job: Job) -> tuple[str, ...]:
+    """Return the assumptions of a job, one sentence each."""
+    matching, found = job.matching, list(ALWAYS)
+    found.append(f"slippage: {matching.slippage}")
+    if matching.latency_bars or matching.latency_s:
+        found.append(f"latency: {matching.latency_bars} bars and {matching.latency_s:g} s")
+    if matching.participation is None:
+        found.append("every order finds all the volume it wants")
+    else:
+        found.append(f"orders take at most {matching.participation * 100:f}% of a bar's volume")
+    match job.costs.bill:
+        case Bill.INDIA:
+            found.append("charges: brokerage, taxes and fees of the day, as billed in India")
+        case Bill.PERCENT:
+            found.append(f"charges: {job.costs.commission_pct}% of the value of each fill")
+        case Bill.NONE:
+            found.append("charges: none")
+    if job.resumes_daily:
+        found.append("a halt is lifted when the next session begins")
+    if not job.shared:
+        found.append("every symbol has an account of its own: no limit holds across symbols")
+    return tuple(found)

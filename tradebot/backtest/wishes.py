@@ -1,0 +1,176 @@
+"""What the strategies want of one instrument, over its whole history: rules in batch, `decide` when its bar comes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tradebot.backtest.panel import Panel
+from tradebot.backtest.time_limit import time_limit
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Floats, Series
+from tradebot.domain.messages import Action, Signal
+from tradebot.indicators.expressions import Bars
+from tradebot.indicators.panel import Past
+from tradebot.indicators.panel import panel as across
+from tradebot.indicators.plan import Plan, batch
+from tradebot.stages.volley import ORDER, signal_id
+from tradebot.strategies.fence import Fence
+from tradebot.strategies.firing import Fired, fired
+from tradebot.strategies.loading import StrategySpec
+from tradebot.strategies.strategy import Rules
+
+
+class Fault(NamedTuple):
+    """A strategy that was switched off for a symbol, and why."""
+
+    strategy: str
+    symbol: str
+    reason: str
+
+
+class Wish(NamedTuple):
+    """One action of one strategy wherever it fires: `rows` ascending, `at` row -> place, `levels` name -> column."""
+
+    strategy: str
+    action: Action
+    rows: list[int]
+    at: dict[int, int]
+    levels: dict[str, Floats]
+
+
+class Found(NamedTuple):
+    """The wishes of every instrument, and what went wrong on the way."""
+
+    wishes: list[Wishes]
+    faults: list[Fault]
+
+
+class Wishes:
+    """The wishes of one instrument. `total` is how many signals they are from the first row traded on."""
+
+    def __init__(self, symbol: str, series: Series, wishes: Sequence[Wish]) -> None:
+        self._symbol, self._interval, self._series = symbol, series.interval, series
+        self._wishes = tuple(wishes)
+        self._scale = 1.0
+        self.total = sum(len(wish.rows) for wish in wishes)
+        self._entries = _merged(wish.rows for wish in wishes if wish.action.is_entry)
+        self._exits = {
+            1: _merged(wish.rows for wish in wishes if wish.action is Action.EXIT_LONG),
+            -1: _merged(wish.rows for wish in wishes if wish.action is Action.EXIT_SHORT),
+        }
+
+    def next(self, row: int, *, sign: int) -> int | None:
+        """Return the first row from `row` on in which something is wanted that a position of `sign` can heed.
+
+        Flat (0) that is an entry, else the exit of that side: the desk ignores everything else.
+        """
+        rows = self._exits[sign] if sign else self._entries
+        place = bisect_left(rows, row)
+        return rows[place] if place < len(rows) else None
+
+    def signals(self, row: int, scale: float) -> list[Signal]:
+        """Return what is wanted at the close of a row: by strategy, exits first; `scale` turns units into prices."""
+        found: list[Signal] = []
+        for wish in self._wishes:
+            place = wish.at.get(row)
+            if place is None:
+                continue
+            end = int(self._series.starts[row]) + self._interval
+            levels: dict[str, Any] = {name: float(column[place]) for name, column in wish.levels.items()}
+            found.append(
+                Signal(
+                    signal_id=signal_id(wish.strategy, self._symbol, end, wish.action),
+                    strategy=wish.strategy,
+                    symbol=self._symbol,
+                    action=wish.action,
+                    bar_at=end,
+                    quoted_at=end,
+                    made_at=end,
+                    close=int(self._series.close[row]) / scale,
+                    **levels,
+                )
+            )
+        return found
+
+
+def find(
+    specs: Sequence[StrategySpec], instruments: Sequence[Instrument], panel: Panel, firsts: Sequence[int],
+    limit_s: float,
+) -> Found:  # fmt: skip
+    """Evaluate rules and frame strategies over all histories; wishes before row `firsts[id]` only warmed them up.
+
+    `specs` are sorted by name. A frame strategy that raises, or takes longer than `limit_s` for one history, is out for
+    that symbol.
+    """
+    pasts = [(floats(i, s), s.starts) for i, s in zip(instruments, panel.series, strict=True)]
+    said: list[list[tuple[str, Fired]]] = [[] for _ in instruments]  # id -> (strategy, what fired)
+    faults: list[Fault] = []
+    for spec in specs:
+        traded = [n for n, i in enumerate(instruments) if not spec.symbols or i.symbol in spec.symbols]
+        strategy = spec.create()
+        rules = strategy.rules(Bars())
+        if rules is not None:
+            for id_, fired_ in zip(traded, _ruled(rules, [pasts[n] for n in traded], panel.interval), strict=True):
+                said[id_].append((spec.name, fired_))
+        if spec.load().takes_frames:
+            for id_ in traded:
+                framed, reason = _framed(spec, instruments[id_].symbol, pasts[id_], limit_s)
+                if framed is not None:
+                    said[id_].append((spec.name, framed))
+                else:
+                    faults.append(Fault(spec.name, instruments[id_].symbol, reason))
+    wishes = [
+        Wishes(i.symbol, series, [w for name, one in pairs for w in _wishes(name, one, first)])
+        for i, series, pairs, first in zip(instruments, panel.series, said, firsts, strict=True)
+    ]
+    return Found(wishes, faults)
+
+
+def _ruled(rules: Rules, pasts: Sequence[Past], interval: int) -> Iterator[Fired]:
+    plan = Plan(rules.roots, interval=interval)
+    if plan.is_cross_sectional:
+        yield from (fired(rules, values) for values in across(plan, pasts))
+    else:
+        yield from (fired(rules, batch(plan, bars, starts)) for bars, starts in pasts)
+
+
+def _framed(spec: StrategySpec, symbol: str, past: Past, limit_s: float) -> tuple[Fired | None, str]:
+    from tradebot.strategies import frame_strategy  # pandas is imported where a strategy needs it
+
+    strategy = spec.create()
+    assert isinstance(strategy, frame_strategy.FrameStrategy), f"{spec.name} takes frames and is no FrameStrategy"
+    found = None
+    with Fence() as fence, time_limit(limit_s):
+        found = frame_strategy.history(strategy, symbol, *past)
+    return found, fence.reason
+
+
+def _wishes(strategy: str, found: Fired, first: int) -> Iterator[Wish]:
+    for action in (action for action in ORDER if action in found.when):
+        places = np.flatnonzero(found.when[action])
+        places = places[np.searchsorted(places, first) :]
+        rows = places.tolist()
+        if rows:
+            levels = {what: column[places] for what, column in found.levels.get(action, {}).items()}
+            yield Wish(strategy, action, rows, dict(zip(rows, range(len(rows)), strict=True)), levels)
+
+
+def floats(instrument: Instrument, series: Series) -> Floats:
+    """Return the bars as float64 of shape (5, n), by the same division as `Close.floats` makes live."""
+    columns = np.empty((5, len(series)))
+    scale = 10.0**instrument.price_decimals
+    for row, column in enumerate((series.open, series.high, series.low, series.close)):
+        np.divide(column, scale, out=columns[row])
+    columns[4] = series.volume
+    return columns
+
+
+def _merged(lists: Iterable[list[int]]) -> list[int]:
+    found = [rows for rows in lists if rows]
+    if len(found) < 2:
+        return found[0] if found else []
+    return sorted(set().union(*found))

@@ -1,0 +1,148 @@
+"""The matching of one instrument where only bars are known: orders against prices inside a bar; integers, no clock.
+
+A bar tells four prices and not their order, so the walk through it is laid down, and the way each rule errs is said:
+* an order that was decided at a bar's close meets the market at the next bar's open: neither way;
+* inside a bar the price goes from the open to the extreme that hurts the position, then to the other, then to the
+  close: against the trader, a stop counts before a target of the same bar;
+* between two of these prices it passes every price once: for the trader, a real market jumps over a stop;
+* a bar that opens beyond a level trades at its open: neither way;
+* a resting limit fills only where the price went through it by a tick, at the limit, without queue: neither way;
+* the bar's whole volume may be taken at its first price: for the trader, unless `participation` bounds it;
+* slippage never passes an order's own limit: for the trader; a protected market order is bounded the same way.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.message import Message
+from tradebot.domain.order import Side
+from tradebot.exchange.matching import protected_limit
+from tradebot.exchange.slippage import Slip, Slippage
+
+
+class Matching(Message, frozen=True):
+    """How orders fill inside bars.
+
+    `latency_bars` delays an order by whole bars. With `latency_s` an order that reaches the exchange after a bar began
+    waits for the next open. `participation` is the largest share of a bar's volume that our orders take, None for all
+    they want.
+    """
+
+    slippage: Slippage = Slippage()
+    latency_bars: int = 0
+    latency_s: float = 0.0
+    participation: Decimal | None = None
+
+
+class BarFill(NamedTuple):
+    """`quantity` units of an order traded at `price` units; `is_whole` when nothing of the order is left."""
+
+    order_id: str
+    quantity: int
+    price: int
+    is_whole: bool
+
+
+class Resting:
+    """One of our orders at work; the only mutable thing here, owned by its `BarBook`."""
+
+    __slots__ = ("from_row", "limit", "order_id", "protection_pct", "remaining", "sign")
+
+    def __init__(
+        self, order_id: str, *, sign: int, quantity: int, limit: int | None, protection_pct: Decimal | None,
+        from_row: int,
+    ) -> None:  # fmt: skip
+        self.order_id, self.sign, self.remaining = order_id, sign, quantity
+        self.limit, self.protection_pct, self.from_row = limit, protection_pct, from_row
+
+
+class BarBook:
+    """Our working orders in one instrument, and what they took of the volume of the bar under way."""
+
+    def __init__(self, instrument: Instrument, matching: Matching) -> None:
+        self._instrument = instrument
+        self._slip = Slip(matching.slippage, instrument)
+        self._share = None if matching.participation is None else matching.participation.as_integer_ratio()
+        self._lot = max(int(instrument.lot_size.scaleb(instrument.quantity_decimals)), 1)
+        self._row, self._taken = -1, 0
+        self.orders: dict[str, Resting] = {}
+
+    def enter(
+        self, order_id: str, *, sign: int, quantity: int, limit: int | None, protection_pct: Decimal | None,
+        from_row: int,
+    ) -> None:  # fmt: skip
+        """Add an order that may trade from bar `from_row` on; one without `limit` takes what the market offers."""
+        self.orders[order_id] = Resting(
+            order_id, sign=sign, quantity=quantity, limit=limit, protection_pct=protection_pct, from_row=from_row
+        )
+
+    def cancel(self, order_id: str) -> bool:
+        """Take an order out; False when it was not there any more."""
+        return self.orders.pop(order_id, None) is not None
+
+    def trade(self, row: int, *, price: int, volume: int) -> list[BarFill]:
+        """Match the orders that may trade in bar `row` while the market stands at `price`; oldest first."""
+        fills: list[BarFill] = []
+        for order in list(self.orders.values()):
+            if order.from_row > row:
+                continue
+            limit = order.limit
+            if limit is not None and (price - limit) * order.sign > 0:
+                continue
+            quantity = order.remaining if self._share is None else self._offered(order.remaining, row, volume)
+            if not quantity:
+                continue
+            paid = self._slip.price(price, sign=order.sign, quantity=quantity, volume=volume)
+            if paid != price:
+                if limit is None and order.protection_pct is not None:
+                    side = Side.BUY if order.sign > 0 else Side.SELL
+                    limit = protected_limit(self._instrument, side=side, reference=price, pct=order.protection_pct)
+                if limit is not None and (paid - limit) * order.sign > 0:
+                    paid = limit
+            fills.append(self._fill(order, quantity, paid))
+        return fills
+
+    def pass_through(self, row: int, *, start: int, end: int, volume: int) -> list[BarFill]:
+        """Match the first limit that a move of the price from `start` to `end` inside bar `row` goes through.
+
+        All orders with that limit fill; to be asked again from there, until nothing comes.
+        """
+        rising = end > start
+        passed = [
+            order
+            for order in self.orders.values()
+            if order.limit is not None
+            and order.from_row <= row
+            and (order.sign < 0) is rising
+            and (start <= order.limit < end if rising else end < order.limit <= start)
+        ]
+        if not passed:
+            return []
+        limits = [order.limit for order in passed if order.limit is not None]
+        first = min(limits) if rising else max(limits)
+        fills: list[BarFill] = []
+        for order in passed:
+            if order.limit == first:
+                quantity = order.remaining if self._share is None else self._offered(order.remaining, row, volume)
+                if quantity:
+                    fills.append(self._fill(order, quantity, first))
+        return fills
+
+    def _fill(self, order: Resting, quantity: int, price: int) -> BarFill:
+        order.remaining -= quantity
+        if not order.remaining:
+            del self.orders[order.order_id]
+        return BarFill(order.order_id, quantity, price, not order.remaining)
+
+    def _offered(self, wanted: int, row: int, volume: int) -> int:
+        assert self._share is not None
+        if row != self._row:
+            self._row, self._taken = row, 0
+        numerator, denominator = self._share
+        most = volume * numerator // denominator - self._taken
+        quantity = wanted if wanted <= most else max(most, 0) // self._lot * self._lot
+        self._taken += quantity
+        return quantity
