@@ -28,7 +28,7 @@ FLOORS = (
     ("stages", "backtest"),
     ("engine", "control", "web", "sweep"),
     ("config", "controls", "embedded", "summary", "ground", "taping"),
-    ("daemon",),
+    ("daemon", "replay"),
     ("app",),
     ("cli", "bench", "__main__"),
 )

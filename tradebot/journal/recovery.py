@@ -20,6 +20,7 @@ from tradebot.journal.rows import Row, Run
 from tradebot.journal.schema import connect_reader
 
 ChargesOf = Callable[[Order, OrderFact], Decimal]  # (order before the fill, its EXECUTED fact) -> charges of that fill
+_ENDLESS = 1 << 62
 FOLDED = ("run", "order", "reconciled", "halt", "reduce", "flatten", "resume", "end")
 
 
@@ -119,20 +120,23 @@ class Recovery(NamedTuple):
         return self.books.get(account, Books())
 
 
-def recover(path: Path, *, at: int | None = None) -> Recovery:
+def recover(path: Path, *, at: int | None = None, until: int | None = None) -> Recovery:
     """Fold a journal for a start; one that is not there is a new one. Nothing is written.
 
-    The facts in `undone` are stamped `at`, by default the market time of the last row. Every row that is folded is
-    checked against its hash, and all rows for gaps and breaks of the chain: raises StateError naming the first bad row.
+    `until` leaves out the row of that number and all after it: what a run found that begins there. The facts in
+    `undone` are stamped `at`, by default the market time of the last row. Every row that is folded is checked against
+    its hash, and all rows for gaps and breaks of the chain: raises StateError naming the first bad row.
     """
     path = Path(path)
     if not path.exists() or not path.stat().st_size:
         return Recovery()
-    last, last_at, last_kind = _check_links(path)
+    last, last_at, last_kind = _check_links(path, until)
     runs: list[Run] = []
     folds: dict[str, Fold] = {}
     halts = Halts()
     for row in rows(path, kinds=FOLDED):
+        if until is not None and row.seq >= until:
+            break
         if not row.is_sound:
             raise StateError(f"{path}: row {row.seq} was changed; `tradebot verify` tells more")
         match message := row.message:
@@ -215,11 +219,13 @@ def _undone(orders: Iterator[Order], at: int) -> Iterator[OrderFact]:
             )
 
 
-def _check_links(path: Path) -> tuple[int, int, str]:
+def _check_links(path: Path, until: int | None) -> tuple[int, int, str]:
     connection = connect_reader(path)
     try:
         connection.execute("BEGIN")
-        last = connection.execute("SELECT seq, at, kind FROM rows ORDER BY seq DESC LIMIT 1").fetchone()
+        last = connection.execute(
+            "SELECT seq, at, kind FROM rows WHERE seq < ? ORDER BY seq DESC LIMIT 1", (until or _ENDLESS,)
+        ).fetchone()
         # One pass in the database, without the bodies: a row whose predecessor is missing or is not what it names.
         bad = connection.execute(
             "SELECT min(a.seq) FROM rows a LEFT JOIN rows b ON b.seq = a.seq - 1"

@@ -1,0 +1,32 @@
+"""Journals written anew for the tests of the replay: a copy with some rows changed, under a hash chain that holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tradebot.domain.message import Message
+from tradebot.journal.chain import GENESIS, link
+from tradebot.journal.reader import rows
+from tradebot.journal.rows import encode
+from tradebot.journal.schema import FILE_NAME, connect_writer
+
+Change = Callable[[str, Message], Message | None]  # (kind, message) -> the message to write, None to leave it out
+
+
+def copy(journal: Path, folder: Path, change: Change) -> Path:
+    """Write the rows of `journal` anew into `folder`, each as `change` says; numbers and hashes are made anew."""
+    folder.mkdir()
+    target = connect_writer(folder / FILE_NAME)
+    prev, seq = GENESIS, 0
+    for row in rows(journal):
+        message = change(row.kind, row.message)
+        if message is None:
+            continue
+        seq, body = seq + 1, encode(row.kind, message)
+        own = link(prev=prev, seq=seq, run=row.run, at=row.at, wall=row.wall, kind=row.kind, body=body)
+        values = (seq, row.run, row.at, row.wall, row.kind, prev, own, body)
+        target.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        prev = own
+    target.close()
+    return folder / FILE_NAME

@@ -1,0 +1,148 @@
+"""A paper day on the embedded exchange replays equal; a changed signal, order or state is found at its first row."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.replay.journals_by_hand import Change, copy
+from tests.stories.conftest import Daemon
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Signals
+from tradebot.domain.order import OrderEvent, OrderFact
+from tradebot.journal.tape import Tape
+from tradebot.replay.recorded import runs
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def replay(journal: Path, *options: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tradebot", "replay", str(journal), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs in one state directory: the second takes over what the first left open."""
+    folder = tmp_path_factory.mktemp("day")
+    for bars in (12, 6):
+        daemon = Daemon(
+            "run", "--symbols", "NIFTY50", "--state-dir", str(folder), "--speed", "300", "--interval", "1m",
+            "--log-format", "json", "--log-level", "debug",
+        )  # fmt: skip
+        daemon.event("order_filled")
+        for _ in range(bars):
+            daemon.event("bar_closed")
+        assert daemon.stop().code == 0
+    return folder / "journal.sqlite3"
+
+
+def run_ids(journal: Path) -> list[str]:
+    return [run.run_id for _, run in runs(journal)]
+
+
+def changed(journal: Path, folder: Path, change: Change) -> dict[str, Any]:
+    code, out, err = replay(copy(journal, folder / "changed", change), "--json")
+    assert code == 70, err
+    found: dict[str, Any] = json.loads(out)["difference"]
+    return found
+
+
+def test_both_runs_replay_equal(journal: Path) -> None:
+    for run_id in run_ids(journal):
+        code, out, err = replay(journal, "--run", run_id, "--json")
+
+        assert code == 0, out + err
+        found = json.loads(out)
+        assert found["equal"]
+        assert found["run_id"] == run_id
+        assert min(found["closes"], found["signals"], found["facts"], found["states"]) > 0
+        assert found["behind_tape"] == 0
+
+
+def test_a_state_directory_is_enough_and_one_line_says_it(journal: Path) -> None:
+    code, out, _ = replay(journal.parent)
+
+    assert code == 0
+    assert out.count("\n") == 1
+    assert "replays equal" in out
+
+
+def test_a_changed_order_is_found_with_both_sides(journal: Path, tmp_path: Path) -> None:
+    def change(kind: str, message: Message) -> Message:
+        if isinstance(message, OrderFact) and message.event is OrderEvent.INTENT and message.request is not None:
+            request = msgspec.structs.replace(message.request, quantity=message.request.quantity + Decimal(1))
+            return msgspec.structs.replace(message, request=request)
+        return message
+
+    found = changed(journal, tmp_path, change)
+
+    assert found["what"].startswith("order ")
+    assert found["recorded"] != found["replayed"]
+    assert "quantity" in found["recorded"]
+
+
+def test_a_changed_signal_is_found(journal: Path, tmp_path: Path) -> None:
+    def change(kind: str, message: Message) -> Message:
+        if isinstance(message, Signals) and message.signals:
+            first = msgspec.structs.replace(message.signals[0], close=message.signals[0].close + 0.05)
+            return msgspec.structs.replace(message, signals=(first, *message.signals[1:]))
+        return message
+
+    found = changed(journal, tmp_path, change)
+
+    assert found["what"] == "a signal"
+    assert "close=" in found["recorded"]
+
+
+def test_a_fact_that_was_taken_out_of_the_journal_is_missed(journal: Path, tmp_path: Path) -> None:
+    last, gone = run_ids(journal)[-1], list[str]()
+
+    def change(kind: str, message: Message) -> Message | None:
+        is_one = isinstance(message, OrderFact) and message.event is OrderEvent.ACCEPTED and not gone
+        if is_one and message.order_id.startswith(last):
+            gone.append(message.order_id)
+            return None
+        return message
+
+    found = changed(journal, tmp_path, change)
+
+    assert found["what"] == f"order {gone[0]}"
+
+
+def test_a_changed_state_hash_is_found(journal: Path, tmp_path: Path) -> None:
+    def change(kind: str, message: Message) -> Message:
+        if isinstance(message, Tape) and message.state:
+            return msgspec.structs.replace(message, state="0" * 32)
+        return message
+
+    assert "state" in changed(journal, tmp_path, change)["what"]
+
+
+def test_a_run_without_a_tape_is_refused_in_a_sentence(journal: Path, tmp_path: Path) -> None:
+    old = copy(journal, tmp_path / "old", lambda kind, message: None if kind in ("tape", "terms") else message)
+
+    code, out, err = replay(old)
+
+    assert (code, out) == (65, "")
+    assert "kept no tape to replay" in err
+    assert err.count("\n") == 1
+
+
+def test_a_run_that_is_not_there_is_refused_with_those_that_are(journal: Path) -> None:
+    code, _, err = replay(journal, "--run", "T0")
+
+    assert code == 65
+    assert "there is no run T0 to replay; the last ones are T" in err

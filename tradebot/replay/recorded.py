@@ -1,0 +1,111 @@
+"""A run as the journal holds it: what went into strategies and desk, and what came out; read for a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Close, Series
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Command, Incident, Signals
+from tradebot.domain.order import OrderEvent, OrderFact
+from tradebot.errors import DataError
+from tradebot.journal.reader import rows
+from tradebot.journal.recovery import Books, recover
+from tradebot.journal.rows import End, Listing, Row, Run, Terms, Warmup
+from tradebot.journal.schema import FILE_NAME
+from tradebot.journal.tape import Tape
+
+COMMANDS = ("halt", "reduce", "resume", "flatten")
+OUTPUTS = ("order", "incident", *COMMANDS)
+
+
+class Line(NamedTuple):
+    """A message with the number of its row."""
+
+    seq: int
+    message: Message
+
+
+class Recorded(NamedTuple):
+    """One run. `before` are the books it took over; `outputs` is what its desk said, in order, the facts of
+    `before.undone` first; `has_ended` is False when it was cut off."""
+
+    run: Run
+    universe: Universe
+    terms: Terms
+    before: Books
+    warmup: tuple[Series, ...]
+    closes: dict[int, Close]  # end -> close of the run's interval
+    signals: tuple[Line, ...]
+    outputs: tuple[Line, ...]
+    tapes: tuple[Line, ...]
+    has_ended: bool
+
+
+def journal_at(path: Path) -> Path:
+    """Return the journal that a path means: itself, or the one in a state directory."""
+    return path / FILE_NAME if path.is_dir() else path
+
+
+def runs(path: Path) -> Iterator[tuple[int, Run]]:
+    """Yield (seq, run) of every run, oldest first. Raises StateError."""
+    for row in rows(path, kinds=("run",)):
+        message = row.message
+        assert isinstance(message, Run)
+        yield row.seq, message
+
+
+def read(path: Path, run_id: str | None = None) -> Recorded:
+    """Read a run, by default the last one. Raises DataError when it is not there or was not recorded for a replay,
+    StateError when the journal cannot be trusted."""
+    known = list(runs(path))
+    found = [(seq, run) for seq, run in known if run_id is None or run.run_id == run_id]
+    if not found:
+        names = ", ".join(run.run_id for _, run in known[-5:]) or "none"
+        raise DataError(f"{path}: there is no run {run_id or ''} to replay; the last ones are {names}")
+    first, run = found[-1]
+    books = recover(path, until=first).of(run.account)
+    return _gathered(path, run, books)
+
+
+def _gathered(path: Path, run: Run, before: Books) -> Recorded:
+    universe, terms, has_ended = Universe(()), None, False
+    warmup: list[Series] = []
+    closes: dict[int, Close] = {}
+    signals, outputs, tapes = list[Line](), list[Line](), list[Line]()
+    for row in rows(path, run=run.run_id):
+        match message := row.message:
+            case Listing():
+                universe = Universe(message.instruments)
+            case Terms():
+                terms = message
+            case Warmup():
+                warmup += message.series
+            case Close() if terms is not None and message.interval == terms.interval:
+                closes[message.ends_at] = message
+            case Signals():
+                signals.append(Line(row.seq, message))
+            case Tape():
+                tapes.append(Line(row.seq, message))
+            case End():
+                has_ended = True
+            case _ if _is_output(row, message):
+                outputs.append(Line(row.seq, message))
+    if terms is None or not tapes:
+        version = run.versions.get("tradebot", "")
+        raise DataError(
+            f"{path}: run {run.run_id} of tradebot {version} kept no tape to replay: it is older than that, was ended"
+            " in its first seconds, or ran with journal.record_inputs = false"
+        )
+    return Recorded(
+        run, universe, terms, before, tuple(warmup), closes, tuple(signals), tuple(outputs), tuple(tapes), has_ended
+    )
+
+
+def _is_output(row: Row, message: Message) -> bool:
+    if isinstance(message, OrderFact):
+        return message.event is not OrderEvent.SENDING  # written by the execution, before the first byte left
+    return isinstance(message, Command | Incident) and row.kind in OUTPUTS

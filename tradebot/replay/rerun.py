@@ -1,0 +1,251 @@
+"""Decides a recorded run once more: the same strategies, gate and desk, given what the run was given, without sockets.
+
+closes ▶ strategies ▶ signals    compared with the signals recorded
+tape ▶ desk ▶ gate ▶ facts       compared with the facts recorded, and the hash of orders and positions with theirs
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tradebot.clock import ManualClock
+from tradebot.controls import charges_of
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Books, Command, Incident, Signals
+from tradebot.domain.order import OrderFact
+from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Signaled, Stepped, Tape
+from tradebot.replay.recorded import Line, Recorded
+from tradebot.stages.analysis import Analysis
+from tradebot.stages.desk import Desk
+from tradebot.stages.gate.limits import Limits, gate_of
+from tradebot.stages.ordering import DeskSettings
+from tradebot.stages.recording import state_of
+from tradebot.strategies.loading import StrategySpec
+
+NOTHING = "nothing"
+SUBJECTS = ("order_id", "event", "signal_id", "verb")
+
+
+class Difference(NamedTuple):
+    """The first thing that differs: `row` is the journal's row of the recorded side, the sides are text."""
+
+    what: str
+    row: int
+    at: int  # market ns
+    recorded: str
+    replayed: str
+
+
+class Replayed(NamedTuple):
+    """What a replay found. `behind_tape` are outputs a run that was cut off recorded behind the end of its tape."""
+
+    run_id: str
+    closes: int
+    signals: int
+    facts: int
+    states: int
+    state: str
+    behind_tape: int
+    difference: Difference | None
+
+
+class _Differs(Exception):
+    def __init__(self, difference: Difference) -> None:
+        self.difference = difference
+
+
+async def replay(recorded: Recorded, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Replayed:
+    """Decide a recorded run again up to the first difference; `progress(done, total)` counts rows of tape.
+
+    Raises DataError for a strategy that cannot be built any more.
+    """
+    rerun = _Rerun(recorded)
+    difference = None
+    try:
+        await rerun.begin()
+        for done, line in enumerate(recorded.tapes, 1):
+            await rerun.play(line)
+            progress(done, len(recorded.tapes))
+        rerun.end()
+    except _Differs as found:
+        difference = found.difference
+    finally:
+        await rerun.analysis.close()
+    counts = rerun.counts
+    return Replayed(
+        run_id=recorded.run.run_id, closes=counts["closes"], signals=counts["signals"], facts=counts["facts"],
+        states=counts["states"], state=state_of(rerun.desk), behind_tape=len(rerun.expected), difference=difference,
+    )  # fmt: skip
+
+
+class _Rerun:
+    def __init__(self, recorded: Recorded) -> None:
+        terms = recorded.terms
+        self._recorded = recorded
+        self._reason = ""  # of the HALT file
+        self.clock = ManualClock()
+        self.desk = Desk(
+            universe=recorded.universe,
+            gate=gate_of(msgspec.convert(terms.limits, Limits, strict=False), killed=lambda: self._reason),
+            settings=msgspec.convert(terms.desk, DeskSettings, strict=False),
+            charges_of=charges_of(recorded.universe),
+            id_prefix=recorded.run.run_id,
+            **terms.venue,
+        )
+        self.analysis = Analysis(
+            universe=recorded.universe,
+            strategies=[msgspec.convert(spec, StrategySpec) for spec in terms.strategies],
+            interval=terms.interval,
+            workers=0,
+            deadline_s=60.0,
+            clock=self.clock,
+            recall=self._recall,
+            on_fault=lambda event, fields: None,  # what the strategies of the run did, they do again
+        )
+        self.expected = deque(recorded.outputs)
+        self._given = deque(recorded.signals)
+        self._of_close: dict[int, list[Line]] = {}  # end of a close -> the rows of its signals
+        for line in recorded.signals:
+            assert isinstance(line.message, Signals)
+            self._of_close.setdefault(line.message.at, []).append(line)
+        self._books: Books | None = None
+        self._row = 0
+        self.counts = dict.fromkeys(("closes", "signals", "facts", "states"), 0)
+
+    async def begin(self) -> None:
+        before, terms = self._recorded.before, self._recorded.terms
+        self.desk.recover(
+            (*before.facts, *before.undone), adopted=before.adopted, halted="", opens_at=terms.opens_at,
+            halts=terms.halts, flattened=terms.flattened,
+        )  # fmt: skip
+        self._follow(before.undone)
+        await self.analysis.start(self._recorded.warmup)
+
+    async def play(self, line: Line) -> None:
+        tape = line.message
+        assert isinstance(tape, Tape)
+        self._row = line.seq
+        for entry, after in zip(tape.entries, (*tape.entries[1:], None), strict=True):
+            if after is not None and isinstance(after.message, Killed):
+                self._reason = after.message.reason  # the gate saw it while it judged this entry
+            await self._take(entry)
+        if tape.state:
+            self.counts["states"] += 1
+            if (state := state_of(self.desk)) != tape.state:
+                raise self._differs("the state of orders and positions", tape.state, state, row=line.seq)
+
+    def end(self) -> None:
+        if self._recorded.has_ended and self.expected:
+            line = self.expected[0]
+            raise self._differs(_name(line.message), _text(line.message), NOTHING, row=line.seq)
+
+    async def _take(self, entry: Entry) -> None:
+        desk, mono = self.desk, entry.mono
+        desk.conditions.mono = max(desk.conditions.mono, mono)
+        self.clock.now = max(self.clock.now, mono)
+        match message := entry.message:
+            case Marks():
+                self._mark(message)
+            case Stepped():
+                await self._step(message)
+            case Signaled():
+                self._follow(desk.apply(self._next_signals(message)))
+            case Adopt():
+                self._books = message.books
+                self._follow(desk.adopt(message.books))
+            case SameBooks():
+                assert self._books is not None, "a tape repeats books it never had"
+                self._follow(desk.apply(msgspec.structs.replace(self._books, asked_at=message.asked_at)))
+            case Killed():
+                pass
+            case _:
+                if isinstance(message, Books):
+                    self._books = message
+                self._follow(desk.apply(message))  # type: ignore[arg-type]
+
+    def _mark(self, marks: Marks) -> None:
+        m = self.desk.marks
+        m.last[marks.ids], m.bid[marks.ids], m.ask[marks.ids] = marks.last, marks.bid, marks.ask
+        m.seen_at[marks.ids] = marks.seen_at
+
+    async def _step(self, step: Stepped) -> None:
+        close = self._recorded.closes.get(step.ends_at)
+        if close is None:
+            raise self._differs("a close", NOTHING, f"the strategies were given one that ends at {step.ends_at}")
+        if (held := self.desk.holdings()) != step.held:
+            raise self._differs("the holdings told to the strategies", repr(step.held), repr(held))
+        self.counts["closes"] += 1
+        made = await self.analysis.step(close, step.held)
+        lines = self._of_close.get(step.ends_at, [])
+        failed = {symbol for line in lines if isinstance(line.message, Signals) for symbol in line.message.failed}
+        wanted = [(line.seq, s) for line in lines if isinstance(line.message, Signals) for s in line.message.signals]
+        # A worker that failed gave no answer then; what it would have said is not compared.
+        given = [s for s in made.signals if s.symbol not in failed]
+        for i in range(max(len(wanted), len(given))):
+            row, recorded = wanted[i] if i < len(wanted) else (lines[0].seq if lines else self._row, None)
+            replayed = given[i] if i < len(given) else None
+            self.counts["signals"] += 1
+            if replayed is not None and recorded is not None:
+                replayed = msgspec.structs.replace(replayed, made_at=recorded.made_at)  # our time, not the strategy's
+            if _text(recorded) != _text(replayed):
+                raise self._differs("a signal", *_sides(recorded, replayed), row=row, at=step.ends_at)
+
+    def _next_signals(self, named: Signaled) -> Signals:
+        line = self._given.popleft() if self._given else None
+        message = line.message if line else None
+        if (
+            line is None
+            or not isinstance(message, Signals)
+            or (message.at, message.interval) != (named.at, named.interval)
+        ):
+            raise self._differs("the signals given to the desk", _text(message), _text(named))
+        return message
+
+    def _follow(self, output: Sequence[Any]) -> None:
+        for message in output:
+            if not isinstance(message, OrderFact | Command | Incident):
+                continue
+            self.counts["facts"] += 1
+            line = self.expected.popleft() if self.expected else None
+            recorded = line.message if line else None
+            if _text(recorded) != _text(message):
+                row = line.seq if line else self._row
+                raise self._differs(_name(message), *_sides(recorded, message), row=row)
+
+    def _differs(
+        self, what: str, recorded: str, replayed: str, *, row: int | None = None, at: int | None = None
+    ) -> _Differs:
+        when = self.desk.conditions.now if at is None else at
+        return _Differs(Difference(what, self._row if row is None else row, when, recorded, replayed))
+
+    async def _recall(self) -> Sequence[Any]:
+        return ()
+
+
+def _name(message: Message) -> str:
+    match message:
+        case OrderFact():
+            return f"order {message.order_id}"
+        case Command():
+            return f"the command {message.verb}"
+    return "an incident"
+
+
+def _sides(recorded: Message | None, replayed: Message | None) -> tuple[str, str]:
+    # Of two messages of one kind only what differs is shown, and what they are about.
+    if recorded is None or replayed is None or type(recorded) is not type(replayed):
+        return _text(recorded), _text(replayed)
+    fields = [(name, getattr(recorded, name), getattr(replayed, name)) for name in recorded.__struct_fields__]
+    differing = [(name, a, b) for name, a, b in fields if repr(a) != repr(b)]
+    subject = "".join(f"{name}={a!r} " for name, a, b in fields if name in SUBJECTS and repr(a) == repr(b))
+    left, right = (" ".join(f"{entry[0]}={entry[side]!r}" for entry in differing) for side in (1, 2))
+    return subject + left, subject + right
+
+
+def _text(message: Message | None) -> str:
+    # repr tells 1.0 from 1.00 and finds a NaN equal to itself.
+    return NOTHING if message is None else repr(message)
