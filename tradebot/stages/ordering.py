@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -274,8 +275,8 @@ class Ordering:
             feed_is_stale=bool(c.down),
             halted=c.halt_of(symbol, strategy),
             entries_closed=c.entries_closed(),
-            gross=self._gross(without=symbol),
-            day_pnl=self._day_profit(),
+            gross=partial(self._gross, without=symbol),
+            day_pnl=self._day_profit,
             mono=c.mono,
         )
 

@@ -26,8 +26,8 @@ class MaxPosition(Rule):
         worst = abs(reach) * price
         if not within(worst, self._per_symbol):
             return f"worst-case position {worst:.2f} is above max_position_notional {self._per_symbol}"
-        if not within(view.gross + worst, self._gross):
-            return f"worst-case gross {view.gross + worst:.2f} is above max_gross_notional {self._gross}"
+        if not within(gross := view.gross() + worst, self._gross):
+            return f"worst-case gross {gross:.2f} is above max_gross_notional {self._gross}"
         return None
 
 
@@ -69,6 +69,6 @@ class DailyLoss(Rule):
         self._max_loss = max_loss
 
     def check(self, request: OrderRequest, view: View) -> str | None:
-        if request.purpose.is_exit or within(-view.day_pnl, self._max_loss):
+        if request.purpose.is_exit or within(-(day_pnl := view.day_pnl()), self._max_loss):
             return None
-        return f"the day is at {view.day_pnl:.2f}, beyond max_daily_loss {self._max_loss}"
+        return f"the day is at {day_pnl:.2f}, beyond max_daily_loss {self._max_loss}"

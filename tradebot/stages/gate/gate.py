@@ -7,7 +7,7 @@ in the same synchronous step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -19,7 +19,8 @@ class View(NamedTuple):
     """What the controls may know of the world at one instant, worst case included.
 
     `longest` and `shortest` are the position if every live buy, or every live sell, filled. `gross` is the notional of
-    the account at that worst case, without this symbol. `quote_age_s` is wall time, None before the first quote.
+    the account at that worst case, without this symbol; like `day_pnl` a sum over all positions, worked out when a
+    control asks, which none does for an exit. `quote_age_s` is wall time, None before the first quote.
     """
 
     instrument: Instrument
@@ -34,8 +35,8 @@ class View(NamedTuple):
     feed_is_stale: bool
     halted: str
     entries_closed: str
-    gross: Decimal
-    day_pnl: Decimal
+    gross: Callable[[], Decimal]
+    day_pnl: Callable[[], Decimal]
     mono: int
 
 
