@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from tradebot.clock import SECOND
 from tradebot.domain.market import Close, Quotes
+from tradebot.stages import bars as stage
+from tradebot.stages import sieve
 from tradebot.stages.bars import Bars
 from tradebot.stages.sieve import SessionTimes, rounds
 
@@ -170,3 +172,29 @@ def test_bars_equal_a_pandas_resample_however_the_frames_are_cut(
                 p.iloc[0], p.max(), p.min(), p.iloc[-1], int(part["traded"].sum()),
             )  # fmt: skip
     assert got == want
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(-30, 23_000), st.integers(0, 9), st.integers(0, 5)), max_size=60),
+    st.integers(1, 4),
+    st.sets(st.integers(1, 400), max_size=6),
+)
+def test_small_frames_taken_row_by_row_end_as_those_taken_at_once(
+    rows: list[tuple[int, int, int, int]], cut: int, minutes: set[int]
+) -> None:
+    def end(few: int) -> tuple[object, ...]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stage, "FEW", few)
+            patch.setattr(sieve, "FEW", few)
+            b, closes, sound = bars(), [], []
+            due = sorted(minutes)
+            for i in range(0, len(rows), cut):
+                sound.append(b.apply(quotes(*rows[i : i + cut])))
+                if due and i % 3 == 0:
+                    closes += b.close(OPEN + due.pop(0) * MINUTE, mono=0)
+            closes += b.close(OPEN + 400 * MINUTE, mono=0)
+        bars_made = [(c.starts_at, row(c, int(i))) for c in closes for i in c.ids]
+        return bars_made, [s.ids.tolist() for s in sound], b.sieve.dropped, b.late, b.sieve.fresh.tolist()
+
+    assert end(4) == end(0)

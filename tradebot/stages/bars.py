@@ -11,7 +11,7 @@ import numpy as np
 
 from tradebot.domain.market import Close, Ints, Quotes
 from tradebot.domain.messages import SessionBegins
-from tradebot.stages.sieve import Sessions, SessionTimes, Sieve, rounds
+from tradebot.stages.sieve import FEW, Sessions, SessionTimes, Sieve, rounds
 
 NEVER = np.int64(-1)
 COLUMNS = ("open", "high", "low", "close", "volume", "ticks")
@@ -57,8 +57,11 @@ class Bars:
     def apply(self, quotes: Quotes) -> Quotes:
         """Take quotes into the forming bars; returns the sound ones for the stages that follow."""
         sound = self.sieve.apply(quotes)
-        for rows in rounds(sound.ids):
-            self._take(sound, rows)
+        if len(sound) <= FEW:
+            self._take_few(sound)
+        else:
+            for rows in rounds(sound.ids):
+                self._take(sound, rows)
         if len(sound):
             self._quoted_at = sound.seen_at
         return sound
@@ -90,6 +93,32 @@ class Bars:
         c["close"][ids] = last
         c["volume"][ids] += traded
         c["ticks"][ids] += 1
+
+    def _take_few(self, quotes: Quotes) -> None:
+        opens, interval, c = self._times.opens, self.interval, self._columns
+        columns = (quotes.ids.tolist(), quotes.sent_at.tolist(), quotes.last.tolist(), quotes.volume.tolist())
+        for id_, sent, last, volume in zip(*columns, strict=True):
+            opened, peak = opens.item(id_), self._peak.item(id_)
+            start = opened + (sent - opened) // interval * interval
+            self._peak[id_] = max(peak, volume)
+            if start < self._joined:
+                continue
+            if start + interval <= self._closed_until:
+                self.late += 1
+                continue
+            if start > (forming := self._start.item(id_)):
+                if forming >= 0:
+                    self._finish(np.array([id_]))
+                self._start[id_] = start
+                c["open"][id_] = c["high"][id_] = c["low"][id_] = last
+                c["volume"][id_] = c["ticks"][id_] = 0
+            elif last > c["high"].item(id_):
+                c["high"][id_] = last
+            elif last < c["low"].item(id_):
+                c["low"][id_] = last
+            c["close"][id_] = last
+            c["volume"][id_] += 0 if peak < 0 else max(volume - peak, 0)
+            c["ticks"][id_] += 1
 
     def _finish(self, ids: Ints) -> None:
         if len(ids) == 0:

@@ -17,6 +17,7 @@ from tradebot.domain.market import Ints, Quotes
 
 DAY = 86_400 * SECOND
 REASONS = ("epoch", "outside_session", "backward", "duplicate", "insane")
+FEW = 4  # rows up to which one after the other is faster than all at once: what an array operation costs at least
 
 
 class SessionTimes(NamedTuple):
@@ -58,10 +59,36 @@ class Sieve:
 
     def apply(self, quotes: Quotes) -> Quotes:
         """Return the rows that are sound, order kept."""
+        if len(quotes) <= FEW:
+            few = self._few(quotes)
+            self.accepted += len(few)
+            return quotes if len(few) == len(quotes) else quotes.take(np.array(few, dtype=np.int64))
         keeps = [rows[self._sound(quotes, rows)] for rows in rounds(quotes.ids)]
         kept = keeps[0] if len(keeps) == 1 else np.sort(np.concatenate(keeps)) if keeps else quotes.ids[:0]
         self.accepted += len(kept)
         return quotes if len(kept) == len(quotes) else quotes.take(kept)
+
+    def _few(self, quotes: Quotes) -> list[int]:
+        times = self.times
+        assert times is not None, "roll() comes before apply()"
+        kept = []
+        columns = (quotes.ids.tolist(), quotes.sent_at.tolist(), quotes.last.tolist(), quotes.volume.tolist())
+        for row, (id_, sent, last, volume) in enumerate(zip(*columns, strict=True)):
+            before = self.stamp.item(id_)
+            is_outside = sent < times.opens.item(id_) or sent >= times.closes.item(id_)
+            if sent == before and last == self._last.item(id_) and volume == self._volume.item(id_):
+                self.fresh[id_] = quotes.seen_at
+                reason = "epoch" if sent < DAY else "outside_session" if is_outside else "duplicate"
+            elif sent < before or last <= 0 or is_outside:
+                in_time = "backward" if sent < before else "insane"
+                reason = "epoch" if sent < DAY else "outside_session" if is_outside else in_time
+            else:
+                self.stamp[id_], self._last[id_], self._volume[id_] = sent, last, volume
+                self.fresh[id_] = quotes.seen_at
+                kept.append(row)
+                continue
+            self.dropped[reason] += 1
+        return kept
 
     def _sound(self, quotes: Quotes, rows: Ints) -> npt.NDArray[np.bool_]:
         times = self.times

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
+from tradebot.venues.kite import packets as packets_module
 from tradebot.venues.kite.wire import FrameCounts, TokenTable, parse_frame
 
 NOW = 1_700_000_000 * SECOND
@@ -191,3 +192,21 @@ def test_frames_of_well_formed_packets_lose_none(lengths: list[int], data: st.Da
     assert counts.malformed == 0
     assert counts.odd_lengths == lengths.count(9)
     assert quotes is None or all(getattr(quotes, c).dtype == np.int64 for c in ("ids", "sent_at", "last", "ask_size"))
+
+
+@given(
+    st.sampled_from([8, 28, 32, 44, 184]),
+    st.lists(st.tuples(st.sampled_from([INFY, TCS, NIFTY, 99]), st.binary(min_size=180, max_size=180)), max_size=4),
+)
+def test_few_packets_give_the_same_rows_as_many(length: int, packets: list[tuple[int, bytes]]) -> None:
+    data = frame(*(struct.pack(">I", token) + rest[: length - 4] for token, rest in packets))
+    counts, others = FrameCounts(), FrameCounts()
+
+    few = parse(data, counts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packets_module, "FEW", 0)
+        many = parse(data, others)
+
+    assert (few is None) == (many is None)
+    assert few is None or rows(few) == rows(many)
+    assert counts == others
