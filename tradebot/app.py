@@ -91,8 +91,7 @@ async def run(
                 state_dir,
                 run=options.run_id,
                 clock=wall,
-                # Lines are written when what waited for the disk, an order above all, has gone on.
-                on_durable=lambda rows: loop.call_soon(narrator.on_durable, rows),
+                on_durable=narrator.follow,
                 durable_within_s=None,
                 min_free_mb=config.journal.min_free_mb,
                 hand=hand,

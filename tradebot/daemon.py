@@ -27,6 +27,7 @@ from tradebot.journal.recovery import Recovery
 from tradebot.journal.rows import Listing, Run
 from tradebot.journal.writer import Journal
 from tradebot.markets.calendar import TradingCalendar, day_of
+from tradebot.ops.interpreter import settled
 from tradebot.ops.latency import Latencies
 from tradebot.ops.narrator import Tell
 from tradebot.ops.systemd import Notifier
@@ -233,6 +234,15 @@ class Daemon:
 
     async def trade(self, stop: asyncio.Event, reasons: list[str]) -> dict[str, Any]:
         """Run the engine until `stop`, saying READY after the first sound quote; returns the summary."""
+        with settled(self._ground.clock, self._latencies.record):
+            await self._trade(stop, reasons)
+        summary = summarize(
+            engine=self.engine, desk=self.desk, bars=self.bars, latencies=self._latencies, since=self._began_at
+        )
+        self._tell("session_summary", **summary)
+        return summary
+
+    async def _trade(self, stop: asyncio.Event, reasons: list[str]) -> None:
         async with asyncio.TaskGroup() as tasks:
             around = [
                 tasks.create_task(self._announce(), name="announce"),
@@ -251,11 +261,6 @@ class Daemon:
             self._recording.finish()
             for task in around:
                 task.cancel()
-        summary = summarize(
-            engine=self.engine, desk=self.desk, bars=self.bars, latencies=self._latencies, since=self._began_at
-        )
-        self._tell("session_summary", **summary)
-        return summary
 
     async def _announce(self) -> None:
         clock = self._ground.clock

@@ -13,7 +13,9 @@ from tradebot.stages.bars import Bars
 from tradebot.stages.desk import Desk
 
 PAISE = Decimal("0.01")
-LATENCIES = ("quote_to_signal", "signal_to_order", "quote_to_order", "order_to_ack", "close_to_signals", "loop_lag")
+LATENCIES = (
+    "quote_to_signal", "signal_to_order", "quote_to_order", "order_to_ack", "close_to_signals", "loop_lag", "gc_pause",
+)  # fmt: skip
 
 
 def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, since: int) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Journal:
 
     def __init__(
         self, state_dir: Path, *, run: str, clock: Clock,
-        on_durable: Callable[[list[tuple[int, str, Message]]], object] | None = None, queue_rows: int = QUEUE_ROWS,
+        on_durable: Callable[[list[tuple[int, str, Message]]], None] | None = None, queue_rows: int = QUEUE_ROWS,
         durable_within_s: float | None = 5.0, close_within_s: float = 10.0, min_free_mb: int = 0,
         hand: Hand | None = None,
     ) -> None:  # fmt: skip

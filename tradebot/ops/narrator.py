@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -78,6 +79,11 @@ class Narrator:
                     self._tell("flattening", level="warning", reason=message.reason, id=message.id)
                 case _:
                     pass  # bars and the run's own rows are told by the stages that make them
+
+    def follow(self, rows: Sequence[tuple[int, str, Message]]) -> None:
+        """Do as `on_durable`, two turns of the loop later: an order that waited for the disk leaves before its line."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self.on_durable, rows)
 
     def _order(self, fact: OrderFact) -> None:
         if fact.request is not None:
