@@ -41,10 +41,10 @@ def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     missing = ticks["expected"] - ticks["sent"]
     merged = ticks["merged"] + ticks["merged_by_exchange"]
     found = [
-        _verdict(missing == 0, f"{ticks['sent']:,} ticks were sent", f", {missing:,} fewer than asked for"),
-        _verdict(ticks["lost"] == 0, "no tick was lost", f"{abs(ticks['lost']):,} ticks do not add up", instead=True),
-        _verdict(ticks["late"] == 0, "no tick was late", f"{ticks['late']:,} ticks were late", instead=True),
-        _verdict(merged == 0, "no tick was merged", f"{merged:,} ticks were merged into newer ones", instead=True),
+        verdict(missing == 0, f"{ticks['sent']:,} ticks were sent", f", {missing:,} fewer than asked for"),
+        verdict(ticks["lost"] == 0, "no tick was lost", f"{abs(ticks['lost']):,} ticks do not add up", instead=True),
+        verdict(ticks["late"] == 0, "no tick was late", f"{ticks['late']:,} ticks were late", instead=True),
+        verdict(merged == 0, "no tick was merged", f"{merged:,} ticks were merged into newer ones", instead=True),
     ]
     if lag is not None:
         text = f"loop lag p99 is {lag['p99'] / 1e3:.1f} ms, the limit is {LAG_LIMIT_MS:g} ms"
@@ -89,6 +89,21 @@ def show(result: dict[str, Any], console: Console) -> None:
     if cpu["exchange_s"] is not None:
         table.add_row("exchange CPU", f"{cpu['exchange_s']:.1f} s")
     console.print(table)
+    _show_rest(result, console)
+
+
+def show_rows(result: dict[str, Any], console: Console) -> None:
+    """Print the rows of a result as a table, a column for each of their names, then the machine and the verdicts."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, value in result["rows"][0].items():
+        table.add_column(name.replace("_", " "), justify="left" if isinstance(value, str) else "right")
+    for row in result["rows"]:
+        table.add_row(*map(_cell, row.values()), style="green" if row.get("rival") == "tradebot" else None)
+    console.print(table)
+    _show_rest(result, console)
+
+
+def _show_rest(result: dict[str, Any], console: Console) -> None:
     box = result["machine"]
     console.print(f"\n{box['processor']}, {box['cores']} cores, {box['system']}, load {box['load_1m']} before")
     console.print(", ".join(f"{name} {number}" for name, number in result["versions"].items()) + "\n")
@@ -96,7 +111,16 @@ def show(result: dict[str, Any], console: Console) -> None:
         console.print(f"[green]ok [/]  {verdict['text']}" if verdict["ok"] else f"[red]BAD[/]  {verdict['text']}")
 
 
-def _verdict(ok: bool, good: str, bad: str, *, instead: bool = False) -> dict[str, Any]:
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def verdict(ok: bool, good: str, bad: str, *, instead: bool = False) -> dict[str, Any]:
+    """Return what is said of a promise that was kept (`good`) or broken (`bad`, behind `good` unless `instead`)."""
     return {"ok": ok, "text": good if ok else bad if instead else good + bad}
 
 

@@ -1,0 +1,166 @@
+"""The benchmark of the order path: quote on the wire to order request on the wire, beside the least that could do it.
+
+Venue, daemon and rival are three processes over real sockets. The clients take turns on the same venue, so that a busy
+moment of the machine hits both alike.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from tradebot.bench import order_daemon, order_plain, order_venue, report
+from tradebot.bench.cpu import cpu_seconds
+from tradebot.bench.order_venue import Slice
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.message import Message
+from tradebot.errors import TradebotError
+from tradebot.markets.calendar import TradingCalendar, day_of
+
+SYMBOLS = tuple(f"SYM{i:04d}" for i in range(50))
+OURS, PLAIN = "tradebot", "plain"
+HOUR = 3600 * SECOND
+P50_LIMIT_US, P99_LIMIT_US, RATIO_LIMIT = 800.0, 2_500.0, 1.5
+PROMISED_AT = 200.0  # quotes a second at which the promises hold
+
+
+class Load(Message, frozen=True):
+    """What to measure: quotes at each of `rates` a second, `for_s` for each client and rate in `turns` turns.
+
+    As many of the quotes as make `orders` a second hit a stop; `store` feeds the tables people query as always.
+    """
+
+    rates: tuple[float, ...]
+    for_s: float
+    turns: int
+    orders: float
+    store: bool = True
+
+
+def measure(load: Load, *, clock: Clock, progress: Callable[[int, int], None]) -> dict[str, Any]:
+    """Run the benchmark and return its figures as JSON values; `progress` gets rates done and in all.
+
+    The processes are ended and the files removed however it ends. Raises TradebotError when one of the three fails.
+    """
+    try:
+        return {"bench": "orders", "asked": _asked(load), "rows": _measure(load, clock, progress)}
+    except (TimeoutError, EOFError) as error:
+        raise TradebotError(f"a process of the benchmark failed: {str(error) or 'it ended early'}") from error
+
+
+def _measure(load: Load, clock: Clock, progress: Callable[[int, int], None]) -> list[dict[str, Any]]:
+    origin, anchor = _in_the_session(clock), clock.monotonic()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="tradebot-bench-", ignore_cleanup_errors=True)))
+        running = order_venue.running(SYMBOLS, (OURS, PLAIN), origin=origin, anchor=anchor)
+        wire = stack.enter_context(running)
+        daemon = partial(
+            order_daemon.serve, OURS, SYMBOLS, rest=wire.rest, ticker=wire.ticker, origin=origin, anchor=anchor,
+            folder=folder, store=load.store,
+        )  # fmt: skip
+        plain = partial(order_plain.serve, PLAIN, SYMBOLS, rest=wire.rest, ticker=wire.ticker, folder=folder)
+        pids = {OURS: stack.enter_context(_process(daemon)), PLAIN: stack.enter_context(_process(plain))}
+        wire.wait_until_armed()
+        rows: list[dict[str, Any]] = []
+        for number, rate in enumerate(load.rates):
+            progress(number, len(load.rates))
+            rows += _rate(load, rate, wire, pids)
+        return rows
+
+
+def _rate(load: Load, rate: float, wire: order_venue.Wire, pids: dict[str, int]) -> Iterator[dict[str, Any]]:
+    every = max(1, round(rate / load.orders))
+    count = max(every, int(rate * load.for_s / load.turns))
+    delays: dict[str, list[int]] = {name: [] for name in pids}
+    missing, used = dict.fromkeys(pids, 0), dict.fromkeys(pids, 0.0)
+    for _ in range(load.turns):
+        for name, pid in pids.items():
+            before = cpu_seconds(pid)
+            found = wire.turn(Slice(client=name, rate=rate, count=count, every=every))
+            after = cpu_seconds(pid)
+            delays[name] += found.delays
+            missing[name] += found.missing
+            if before is not None and after is not None:
+                used[name] += after.since(before).own
+    for name in pids:
+        yield _row(rate, rate / every, name, delays[name], missing[name], used[name])
+
+
+def _row(rate: float, orders: float, name: str, delays: Sequence[int], missing: int, cpu_s: float) -> dict[str, Any]:
+    ranks = (50, 99, 99.9)
+    figures = [round(float(p) / 1e3, 1) for p in np.percentile(delays, ranks)] if delays else [None] * 3
+    return {
+        "quotes_per_s": rate,
+        "orders_per_s": orders,
+        "rival": name,
+        "n": len(delays),
+        "missing": missing,
+        "p50_us": figures[0],
+        "p99_us": figures[1],
+        "p99.9_us": figures[2] if len(delays) >= 1000 else None,  # of fewer it would be the largest
+        "max_us": round(max(delays) / 1e3, 1) if delays else None,
+        "cpu_us_per_order": round(cpu_s / len(delays) * 1e6) if delays else None,
+    }
+
+
+def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return `{"ok": ..., "text": ...}` for each promise of the order path that the figures keep or break."""
+    rows = result["rows"]
+    found = []
+    missing = sum(row["missing"] for row in rows)
+    found.append(
+        report.verdict(
+            missing == 0,
+            "every quote that hit a stop led to its order",
+            f"{missing:,} quotes that hit a stop led to no order",
+            instead=True,
+        )
+    )
+    for ours, plain in zip(rows[::2], rows[1::2], strict=True):
+        if ours["p50_us"] is None or plain["p50_us"] is None:
+            continue
+        ratio = ours["p50_us"] / plain["p50_us"]
+        text = (
+            f"at {ours['quotes_per_s']:g} quotes/s quote to order takes {ours['p50_us'] / 1e3:.2f} ms (p50) and "
+            f"{ours['p99_us'] / 1e3:.2f} ms (p99), {ratio:.2f} times the plain pipeline"
+        )
+        is_kept = ratio <= RATIO_LIMIT
+        if ours["quotes_per_s"] == PROMISED_AT:
+            is_kept &= ours["p50_us"] <= P50_LIMIT_US and ours["p99_us"] <= P99_LIMIT_US
+            text += f"; the limits are {P50_LIMIT_US / 1e3:g} ms, {P99_LIMIT_US / 1e3:g} ms and {RATIO_LIMIT:g} times"
+        found.append({"ok": is_kept, "text": text})
+    return found
+
+
+def _asked(load: Load) -> dict[str, Any]:
+    return {
+        "rates": list(load.rates), "seconds": load.for_s, "turns": load.turns, "orders_per_s": load.orders,
+        "symbols": len(SYMBOLS), "store": load.store,
+    }  # fmt: skip
+
+
+def _in_the_session(clock: Clock) -> int:
+    calendar = TradingCalendar()
+    day = day_of(clock.wall())
+    session = calendar.session(day) or calendar.session(calendar.previous_trading_day(day))
+    assert session is not None, f"no session on the trading day before {day}"
+    return session.opens_at + HOUR
+
+
+@contextmanager
+def _process(work: Callable[[], None]) -> Iterator[int]:
+    process = multiprocessing.get_context("spawn").Process(target=work, daemon=True)
+    process.start()
+    assert process.pid is not None, "a started process has a number"
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.join()
