@@ -21,15 +21,17 @@ __all__ = (
 ZERO = Decimal(0)
 SETTLE = 2 * SECOND  # after a cancel was seen: fills may still be on their way, the reservation stands
 WATCH = 600 * SECOND  # after an absence that is only presumed
+HOLDS = {OrderState.CANCELED: SETTLE, OrderState.EXPIRED: SETTLE, OrderState.ABSENT: WATCH}
 
 
 class Side(StrEnum):
     BUY = "BUY"
     SELL = "SELL"
 
-    @property
-    def sign(self) -> int:
-        return 1 if self is Side.BUY else -1
+    sign: int  # of what it adds to a position
+
+    def __init__(self, value: str) -> None:
+        self.sign = 1 if value == "BUY" else -1
 
     @property
     def opposite(self) -> Side:
@@ -59,9 +61,10 @@ class Purpose(StrEnum):
     FLATTEN = "flatten"
     EXTERNAL = "external"
 
-    @property
-    def is_exit(self) -> bool:
-        return self not in (Purpose.ENTRY, Purpose.EXTERNAL)
+    is_exit: bool
+
+    def __init__(self, value: str) -> None:
+        self.is_exit = value not in ("entry", "external")
 
 
 class OrderRequest(Message, frozen=True):
@@ -265,7 +268,7 @@ class Order(Message, frozen=True):
     @property
     def remaining(self) -> Decimal:
         """What may still trade: the worst case while live, afterwards only fills the venue named and we lack."""
-        if not self.is_live:
+        if not self.state.is_live:
             return self.shortfall
         most = self.quantity if self.pending is None else max(self.quantity, self.pending.quantity)
         return max(most - self.filled, self.shortfall)
@@ -281,24 +284,24 @@ class Order(Message, frozen=True):
         A cancelled or expired order may still bring fills for two seconds; one whose absence is only presumed may
         appear for ten minutes.
         """
-        hold = 0
-        if self.state in (OrderState.CANCELED, OrderState.EXPIRED):
-            hold = SETTLE
-        elif self.state is OrderState.ABSENT and self.is_presumed:
-            hold = WATCH
-        if hold and mono - self.ended_mono < hold:
+        hold = HOLDS.get(self.state, 0)
+        if hold and (self.state is not OrderState.ABSENT or self.is_presumed) and mono - self.ended_mono < hold:
             return max(self.quantity - self.filled, self.shortfall)
         return self.remaining
 
     @property
     def shortfall(self) -> Decimal:
         """What the venue says was filled beyond the executions booked and those it took back."""
-        return max(self.claimed - self.filled - sum((e.quantity for e in self.busted), ZERO), ZERO)
+        missing = self.claimed - self.filled
+        if self.busted:
+            missing -= sum((e.quantity for e in self.busted), ZERO)
+        return missing if missing > 0 else ZERO
 
     @property
     def overfill(self) -> Decimal:
         """What was filled beyond the quantity ordered."""
-        return max(self.filled - self.quantity, ZERO)
+        beyond = self.filled - self.quantity
+        return beyond if beyond > 0 else ZERO
 
     @property
     def average_price(self) -> Decimal | None:

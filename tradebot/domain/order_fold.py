@@ -8,9 +8,19 @@ from typing import Any
 import msgspec
 
 from tradebot.domain.order import Execution, Order, OrderFact, Purpose, Terms, VenueOrder
-from tradebot.domain.order_states import BY_QUANTITY, GONE, ROWS, OrderEvent, OrderState, Origin, Wish
+from tradebot.domain.order_states import GONE, ROWS, OrderEvent, OrderState, Origin, Wish
 
 S, E = OrderState, OrderEvent
+# Bound once: reading a member of an enumeration costs as much as a call, and the fold runs four times an order.
+INTENT, SENDING, ACCEPTED, NOT_FOUND, REPLACED = E.INTENT, E.SENDING, E.ACCEPTED, E.NOT_FOUND, E.REPLACED
+EXECUTED, REVERSED, QUARANTINED = E.EXECUTED, E.REVERSED, E.QUARANTINED
+FILLED, PARTIAL, OPEN, CANCELED, REJECTED, UNKNOWN = (
+    S.FILLED, S.PARTIAL, S.OPEN, S.CANCELED, S.REJECTED, S.UNKNOWN
+)  # fmt: skip
+NO_WISH, OWN, EXTERNAL = Wish.NONE, Origin.OWN, Purpose.EXTERNAL
+BEGINNINGS = {E.INTENT: S.INTENT, E.DENIED: S.DENIED}
+FILLS = (E.EXECUTED, E.REVERSED, E.QUARANTINED)  # what carries an execution
+QUIET = (S.OPEN, S.ACKED)  # at work without a fill
 # How far a status is along an order's life: of two with the same time the lesser is the older one.
 RANKS = {E.SEEN_ACKED: 0, E.SEEN_OPEN: 1, E.SEEN_FILLED: 2, E.SEEN_CANCELED: 2, E.SEEN_EXPIRED: 2, E.SEEN_REJECTED: 2}
 CANCELS = {
@@ -27,13 +37,13 @@ def begin(fact: OrderFact) -> Order:
     """Return the order that an INTENT or DENIED fact starts."""
     request = fact.request
     assert request is not None, f"{fact.event} of {fact.order_id} carries no request"
-    assert fact.event in (E.INTENT, E.DENIED), f"an order cannot begin with {fact.event}"
+    assert fact.event in BEGINNINGS, f"an order cannot begin with {fact.event}"
     return Order(
         request=request,
-        state=S.INTENT if fact.event is E.INTENT else S.DENIED,
+        state=BEGINNINGS[fact.event],
         quantity=request.quantity,
         price=request.price,
-        origin=Origin.EXTERNAL if request.purpose is Purpose.EXTERNAL else Origin.OWN,
+        origin=Origin.EXTERNAL if request.purpose is EXTERNAL else OWN,
         reason=fact.reason,
         begun_at=fact.at,
         changed_at=fact.at,
@@ -52,20 +62,23 @@ def apply(order: Order, fact: OrderFact) -> Order:
     row = ROWS.get((order.state, fact.event))
     if row is None or is_old(order, fact.event, fact.venue):
         return _with(order, changes | {"ignored": order.ignored + 1})
-    match fact.event:
-        case E.EXECUTED:
-            return _book(order, fact, changes)
-        case E.REVERSED:
-            return _reverse(order, fact, changes)
-        case E.QUARANTINED:
-            assert fact.execution is not None, f"QUARANTINED fact of {fact.order_id} carries no execution"
+    if fact.execution is not None:
+        if fact.event is EXECUTED:
+            return _book(order, fact, fact.execution, changes)
+        if fact.event is REVERSED:
+            return _reverse(order, fact, fact.execution, changes)
+        if fact.event is QUARANTINED:
             changes["quarantined"] = order.quarantined | {fact.execution.key}
             return _with(order, changes)
-    changes |= {"changed_at": fact.at} | _flags(order, fact)
+    assert fact.event not in FILLS, f"{fact.event} fact of {fact.order_id} carries no execution"
+    changes["changed_at"] = fact.at
+    changes |= _flags(order, fact)
     state = row.target
-    if state == BY_QUANTITY:
+    if state is None:
+        return _entered(order, fact, changes, order.state)
+    if not isinstance(state, OrderState):
         state = _by_quantity(order.state, order.filled, _most(order, changes))
-    return _entered(order, fact, changes, OrderState(state) if state is not None else order.state)
+    return _entered(order, fact, changes, state)
 
 
 def is_old(order: Order, event: OrderEvent, venue: VenueOrder | None) -> bool:
@@ -96,6 +109,10 @@ def _learned(order: Order, fact: OrderFact) -> dict[str, Any]:
 
 def _flags(order: Order, fact: OrderFact) -> dict[str, Any]:
     event, venue = fact.event, fact.venue
+    if event is SENDING:
+        return {"sent_mono": fact.mono}
+    if event is ACCEPTED:
+        return {"acked_mono": fact.mono}
     if event in CANCELS:
         changes: dict[str, Any] = {"cancel": CANCELS[event]}
         if event is E.CANCEL_SENT:
@@ -107,10 +124,6 @@ def _flags(order: Order, fact: OrderFact) -> dict[str, Any]:
             changes |= {"pending": fact.terms, "replace_tries": order.replace_tries + 1, "replace_mono": fact.mono}
         return changes
     match event:
-        case E.SENDING:
-            return {"sent_mono": fact.mono}
-        case E.ACCEPTED:
-            return {"acked_mono": fact.mono}
         case E.REPLACED:
             terms = fact.terms or order.pending
             settled: dict[str, Any] = {"replace": Wish.NONE, "pending": None, "replace_mono": fact.mono}
@@ -130,56 +143,53 @@ def _flags(order: Order, fact: OrderFact) -> dict[str, Any]:
 def _entered(order: Order, fact: OrderFact, changes: dict[str, Any], state: OrderState) -> Order:
     """Return `order` in `state` with what coming into it, or leaving the old one, means."""
     filled = changes.get("filled", order.filled)
-    if state in (S.OPEN, S.ACKED) and filled:
+    if filled and state in QUIET:
         state = _by_quantity(state, filled, _most(order, changes))
-    elif state is S.REJECTED and filled:
-        state = S.CANCELED  # what was filled stays, the rest is gone
+    elif filled and state is REJECTED:
+        state = CANCELED  # what was filled stays, the rest is gone
     if state is order.state:
         return _with(order, changes)
     changes["state"] = state
     if fact.reason:
         changes["reason"] = fact.reason
     if state.is_terminal:
-        changes |= {"cancel": Wish.NONE, "replace": Wish.NONE, "pending": None, "is_stale": False}
-        changes["ended_mono"] = fact.mono
-        changes["is_presumed"] = fact.event is E.NOT_FOUND and not fact.is_proof
+        changes["cancel"] = changes["replace"] = NO_WISH
+        changes["pending"], changes["is_stale"], changes["ended_mono"] = None, False, fact.mono
+        changes["is_presumed"] = fact.event is NOT_FOUND and not fact.is_proof
         if fact.event in RANKS:
             changes["ended_as"] = state
-            if not order.cancel.is_pending and state in (S.CANCELED, S.EXPIRED) and order.origin is Origin.OWN:
+            if not order.cancel.is_pending and state in (CANCELED, S.EXPIRED) and order.origin is OWN:
                 changes["origin"] = Origin.BROKER
     elif order.state.is_terminal:
         changes |= {"ended_as": None, "is_presumed": False, "cancel_tries": 0}
     return _with(order, changes)
 
 
-def _book(order: Order, fact: OrderFact, changes: dict[str, Any]) -> Order:
-    execution = fact.execution
-    assert execution is not None, f"EXECUTED fact of {fact.order_id} carries no execution"
-    known = _find((*order.booked, *order.busted), execution)
-    booked_already = known is not None and (known in order.booked or known.tells_the_same(execution))
-    if booked_already:
-        changes["ignored"] = order.ignored + 1
-        if known is not None and not known.tells_the_same(execution):
-            changes["quarantined"] = order.quarantined | {execution.key}
-        return _with(order, changes)
-    filled = order.filled + execution.quantity
-    changes |= {
-        "filled": filled,
-        "value": order.value + execution.quantity * execution.price,
-        "booked": (*order.booked, execution),
-        "busted": tuple(e for e in order.busted if e.key != execution.key),
-        "quarantined": order.quarantined - {execution.key},
-        "late_fills": order.late_fills + (1 if order.state.is_terminal else 0),
-        "venue_order_id": order.venue_order_id or execution.venue_order_id,
-        "acked_mono": order.acked_mono or fact.mono,
-        "changed_at": fact.at,
-    }
+def _book(order: Order, fact: OrderFact, execution: Execution, changes: dict[str, Any]) -> Order:
+    if order.booked or order.busted:
+        known = _find((*order.booked, *order.busted), execution)
+        if known is not None and (known in order.booked or known.tells_the_same(execution)):
+            changes["ignored"] = order.ignored + 1
+            if not known.tells_the_same(execution):
+                changes["quarantined"] = order.quarantined | {execution.key}
+            return _with(order, changes)
+        if order.busted:
+            changes["busted"] = tuple(e for e in order.busted if e.key != execution.key)
+    if order.quarantined:
+        changes["quarantined"] = order.quarantined - {execution.key}
+    if order.state.is_terminal:
+        changes["late_fills"] = order.late_fills + 1
+    changes["filled"] = filled = order.filled + execution.quantity
+    changes["value"] = order.value + execution.quantity * execution.price
+    changes["booked"] = (*order.booked, execution)
+    changes["venue_order_id"] = order.venue_order_id or execution.venue_order_id
+    changes["acked_mono"] = order.acked_mono or fact.mono
+    changes["changed_at"] = fact.at
     return _entered(order, fact, changes, _by_quantity(order.state, filled, _most(order, changes)))
 
 
-def _reverse(order: Order, fact: OrderFact, changes: dict[str, Any]) -> Order:
-    assert fact.execution is not None, f"REVERSED fact of {fact.order_id} carries no execution"
-    booked = _find(order.booked, fact.execution)
+def _reverse(order: Order, fact: OrderFact, execution: Execution, changes: dict[str, Any]) -> Order:
+    booked = _find(order.booked, execution)
     if booked is None:
         return _with(order, changes | {"ignored": order.ignored + 1})
     filled = order.filled - booked.quantity
@@ -193,10 +203,10 @@ def _reverse(order: Order, fact: OrderFact, changes: dict[str, Any]) -> Order:
     if not booked.is_inferred:
         changes["busted"] = (*order.busted, booked)
     state = order.state
-    if state in (S.FILLED, S.PARTIAL) and filled < order.quantity:
+    if state in (FILLED, PARTIAL) and filled < order.quantity:
         # A trade taken back is not put into the book again: an order that was through has ended short of it.
-        over = S.CANCELED if order.claimed >= order.quantity and not booked.is_inferred else None
-        state = order.ended_as or over or (S.PARTIAL if filled else S.OPEN)
+        over = CANCELED if order.claimed >= order.quantity and not booked.is_inferred else None
+        state = order.ended_as or over or (PARTIAL if filled else OPEN)
     return _entered(order, fact, changes, state)
 
 
@@ -206,6 +216,8 @@ def _find(executions: tuple[Execution, ...], execution: Execution) -> Execution 
 
 def _most(order: Order, changes: dict[str, Any]) -> Decimal:
     # A larger quantity that was asked for may be in force already: until that is known, more may fill.
+    if order.pending is None and "quantity" not in changes:
+        return order.quantity
     quantity: Decimal = changes.get("quantity", order.quantity)
     pending: Terms | None = changes.get("pending", order.pending)
     return quantity if pending is None else max(quantity, pending.quantity)
@@ -213,8 +225,8 @@ def _most(order: Order, changes: dict[str, Any]) -> Decimal:
 
 def _by_quantity(state: OrderState, filled: Decimal, quantity: Decimal) -> OrderState:
     if filled >= quantity:
-        return S.FILLED
+        return FILLED
     if state.is_terminal and state not in GONE:
         return state
     # Found by its fill: what we took for gone works at the venue.
-    return S.PARTIAL if filled else (S.OPEN if state in (S.PARTIAL, S.UNKNOWN) else state)
+    return PARTIAL if filled else (OPEN if state in (PARTIAL, UNKNOWN) else state)

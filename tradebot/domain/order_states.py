@@ -41,15 +41,13 @@ class OrderState(StrEnum):
     LAPSED = "LAPSED"
     ABSENT = "ABSENT"
 
-    @property
-    def is_terminal(self) -> bool:
-        """True when no more is expected; a fill is still accepted."""
-        return self in TERMINAL
+    is_terminal: bool  # no more is expected; a fill is still accepted
+    is_live: bool  # it may still trade, UNKNOWN included: it counts as exposure
 
-    @property
-    def is_live(self) -> bool:
-        """True while the order may still trade, UNKNOWN included: it counts as exposure."""
-        return self not in TERMINAL
+    def __init__(self, value: str) -> None:
+        # Attributes and not properties: the fold asks them of every fact.
+        self.is_terminal = value in ("FILLED", "CANCELED", "EXPIRED", "REJECTED", "DENIED", "LAPSED", "ABSENT")
+        self.is_live = not self.is_terminal
 
 
 class OrderEvent(StrEnum):

@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from tradebot.domain.message import Message
-from tradebot.domain.order import ZERO, Execution
+from tradebot.domain.order import ZERO, Execution, Side
 
 
 class Position(Message, frozen=True):
@@ -39,10 +39,12 @@ class Position(Message, frozen=True):
 
     def apply(self, execution: Execution, charges: Decimal = ZERO) -> Position:
         """Return the position after one fill."""
-        signed = execution.quantity * execution.side.sign
+        value = execution.quantity * execution.price
+        is_buy = execution.side is Side.BUY
+        signed = execution.quantity if is_buy else -execution.quantity
         quantity, cost, realized = self.quantity, self.cost, self.realized
-        if quantity == 0 or (quantity > 0) == (signed > 0):
-            cost += signed * execution.price
+        if not quantity or (quantity > 0) is is_buy:
+            cost += value if is_buy else -value
         else:
             closed = min(abs(signed), abs(quantity)) * (1 if quantity > 0 else -1)
             share = cost * closed / quantity if abs(closed) != abs(quantity) else cost
@@ -51,15 +53,14 @@ class Position(Message, frozen=True):
             opened = signed + closed
             if opened:
                 cost = opened * execution.price
-        value = execution.quantity * execution.price
-        return msgspec.structs.replace(
-            self,
+        return Position(
+            symbol=self.symbol,
             quantity=quantity + signed,
             cost=cost,
             realized=realized,
             charges=self.charges + charges,
-            bought=self.bought + (value if signed > 0 else ZERO),
-            sold=self.sold + (value if signed < 0 else ZERO),
+            bought=self.bought + value if is_buy else self.bought,
+            sold=self.sold if is_buy else self.sold + value,
         )
 
     def reverse(self, execution: Execution, charges: Decimal = ZERO) -> Position:

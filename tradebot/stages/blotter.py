@@ -10,6 +10,8 @@ from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
 
 ChargesOf = Callable[[Order, OrderFact], Decimal]  # (order before the fill, its EXECUTED fact) -> charges of that fill
+INTENT, DENIED, REVERSED = OrderEvent.INTENT, OrderEvent.DENIED, OrderEvent.REVERSED
+IN_DOUBT = frozenset((OrderState.INTENT, OrderState.SENDING, OrderState.UNKNOWN))
 ENDED_KEPT = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
 
 
@@ -21,7 +23,9 @@ class Blotter:
         self.orders: dict[str, Order] = {}  # order_id -> Order, in order of intent
         self.by_venue: dict[str, str] = {}  # venue_order_id -> order_id
         self.positions: dict[str, Position] = {}  # symbol -> Position
-        self._live: dict[str, dict[str, None]] = {}  # symbol -> order_ids that may still trade
+        self.open: dict[str, Position] = {}  # symbol -> Position, those that are not flat
+        self.working = 0  # orders that may still trade
+        self._live: dict[str, dict[str, None]] = {}  # symbol -> order_ids that may still trade, none empty
         self._held: dict[str, dict[str, None]] = {}  # symbol -> order_ids that ended and are reserved a while more
         self._mono = 0
         self.executions: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was booked
@@ -33,54 +37,69 @@ class Blotter:
 
     def record(self, fact: OrderFact) -> Order:
         """Apply one fact; returns the order after it. A fill is booked into its position as well."""
-        if fact.event in (OrderEvent.INTENT, OrderEvent.DENIED):
+        order_id, before = fact.order_id, None
+        if fact.event is INTENT or fact.event is DENIED:
             order = begin(fact)
         else:
-            before = self.orders[fact.order_id]
+            before = self.orders[order_id]
             order = apply(before, fact)
-            if order.filled != before.filled:
+            if fact.execution is not None and order.filled != before.filled:
                 self._book(before, fact)
-        self.orders[fact.order_id] = order
-        for venue_order_id in (order.venue_order_id, *order.other_ids):
-            if venue_order_id:
-                self.by_venue[venue_order_id] = order.order_id
-        live, held = self._live.setdefault(order.symbol, {}), self._held.setdefault(order.symbol, {})
-        if order.is_live:
-            live[order.order_id] = None
-            held.pop(order.order_id, None)
+        self.orders[order_id] = order
+        if order.venue_order_id and (before is None or order.venue_order_id != before.venue_order_id):
+            self.by_venue[order.venue_order_id] = order_id
+        for venue_order_id in order.other_ids:
+            self.by_venue[venue_order_id] = order_id
+        symbol, was_live = order.request.symbol, before is not None and before.state.is_live
+        if order.state.is_live:
+            if not was_live:
+                self._live.setdefault(symbol, {})[order_id] = None
+                self.working += 1
+                _drop(self._held, symbol, order_id)
         else:
-            live.pop(order.order_id, None)
+            if was_live:
+                _drop(self._live, symbol, order_id)
+                self.working -= 1
             if order.reserved(max(self._mono, fact.mono)):
-                held[order.order_id] = None
-            self._forget()
+                self._held.setdefault(symbol, {})[order_id] = None
+            if len(self.orders) > ENDED_KEPT:
+                self._forget()
         return order
 
     def release(self, mono: int) -> None:
         """Move the time to monotonic `mono`: reservations that outlived their order end."""
         self._mono = max(self._mono, mono)
-        for held in self._held.values():
+        for symbol, held in list(self._held.items()):
             for order_id in [i for i in held if not self.orders[i].reserved(self._mono)]:
-                del held[order_id]
+                _drop(self._held, symbol, order_id)
 
     def adopt(self, symbol: str, quantity: Decimal, average_price: Decimal) -> None:
         """Take over a position that has no fills here: the venue's quantity is the truth."""
         before = self.positions.get(symbol, Position(symbol=symbol))
-        self.positions[symbol] = Position(
-            symbol=symbol,
-            quantity=quantity,
-            cost=quantity * average_price,
-            realized=before.realized,
-            charges=before.charges,
-            bought=before.bought,
-            sold=before.sold,
+        self._hold(
+            Position(
+                symbol=symbol,
+                quantity=quantity,
+                cost=quantity * average_price,
+                realized=before.realized,
+                charges=before.charges,
+                bought=before.bought,
+                sold=before.sold,
+            )
         )
 
     def live(self, symbol: str | None = None) -> Iterator[Order]:
         """Yield the orders that may still trade, UNKNOWN included."""
+        if not self._live:
+            return
         symbols = [symbol] if symbol is not None else list(self._live)
         for name in symbols:
             for order_id in list(self._live.get(name, ())):
                 yield self.orders[order_id]
+
+    def has_live(self, symbol: str) -> bool:
+        """Return whether an order of `symbol` may still trade."""
+        return symbol in self._live
 
     def exposed(self, symbol: str) -> Iterator[Order]:
         """Yield the orders that count as exposure: the live ones and those reserved a while after their end."""
@@ -94,6 +113,8 @@ class Blotter:
     def worst_case(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Return (longest, shortest): the position if every buy, or every sell, that may still fill did."""
         quantity = self.position(symbol).quantity
+        if symbol not in self._live and symbol not in self._held:
+            return quantity, quantity
         longest = shortest = quantity
         for order in self.exposed(symbol):
             if order.request.side is Side.BUY:
@@ -108,6 +129,8 @@ class Blotter:
         An exit whose absence is presumed does not count: ten minutes without protection are worse than the exit that
         appears late, which is cancelled at once.
         """
+        if symbol not in self._live and symbol not in self._held:
+            return ZERO
         return sum(
             (
                 o.reserved(self._mono)
@@ -118,22 +141,29 @@ class Blotter:
         )
 
     def in_doubt(self, symbol: str) -> bool:
-        return any(o.state in (OrderState.INTENT, OrderState.SENDING, OrderState.UNKNOWN) for o in self.live(symbol))
+        return symbol in self._live and any(o.state in IN_DOUBT for o in self.live(symbol))
 
     def unrealized(self, mark: Callable[[str], Decimal | None]) -> Decimal:
         """Return the profit of all open positions before charges; one without a mark counts as zero."""
         total = ZERO
-        for position in self.positions.values():
-            if not position.is_flat and (price := mark(position.symbol)) is not None:
+        for position in self.open.values():
+            if (price := mark(position.symbol)) is not None:
                 total += position.unrealized(price)
         return total
+
+    def _hold(self, position: Position) -> None:
+        self.positions[position.symbol] = position
+        if position.quantity:
+            self.open[position.symbol] = position
+        else:
+            self.open.pop(position.symbol, None)
 
     def _book(self, before: Order, fact: OrderFact) -> None:
         execution = fact.execution
         assert execution is not None
         key = execution.key
         old = self.position(execution.symbol)
-        if fact.event is OrderEvent.REVERSED:
+        if fact.event is REVERSED:
             execution = self.executions.pop(key)
             new = old.reverse(execution, self._billed.pop(key))
             if not execution.is_inferred:
@@ -147,14 +177,21 @@ class Blotter:
             self.fills += 1
         self.realized += new.realized - old.realized
         self.charges += new.charges - old.charges
-        self.positions[execution.symbol] = new
+        self._hold(new)
 
     def _forget(self) -> None:
-        if len(self.orders) <= ENDED_KEPT:
-            return
         for order_id, order in self.orders.items():
             if not order.is_live and order_id not in self._held.get(order.symbol, ()):
                 del self.orders[order_id]
                 for venue_order_id in (order.venue_order_id, *order.other_ids):
                     self.by_venue.pop(venue_order_id, None)
                 return
+
+
+def _drop(by_symbol: dict[str, dict[str, None]], symbol: str, order_id: str) -> None:
+    # A symbol without orders has no entry, so that what is asked on every tick costs nothing for thousands of symbols.
+    orders = by_symbol.get(symbol)
+    if orders is not None:
+        orders.pop(order_id, None)
+        if not orders:
+            del by_symbol[symbol]

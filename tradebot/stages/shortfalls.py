@@ -17,6 +17,7 @@ from tradebot.domain.order import Execution, Order, OrderEvent, OrderFact
 from tradebot.stages.blotter import Blotter
 
 INFER_AFTER = 5 * SECOND
+EXECUTED = OrderEvent.EXECUTED
 CONFIRMATIONS = 2  # lists of trades that must show other figures before they replace ours
 
 
@@ -32,16 +33,17 @@ class Shortfalls:
 
     def note(self, order: Order, fact: OrderFact, mono: int) -> None:
         """Take what a fact did: its fill has an owner now, and the order lacks fills or does not."""
-        if fact.event is OrderEvent.EXECUTED and fact.execution is not None:
-            self._owners[fact.execution.key] = order.order_id
-            if fact.execution.is_inferred:
-                self._inferred[order.order_id] = fact.execution
-        elif fact.event is OrderEvent.REVERSED and fact.execution is not None and fact.execution.is_inferred:
-            self._inferred.pop(order.order_id, None)
-        if order.shortfall:
-            self._short.setdefault(order.order_id, mono)
-        else:
-            self._short.pop(order.order_id, None)
+        execution = fact.execution
+        if execution is not None and fact.event is EXECUTED:
+            self._owners[execution.key] = fact.order_id
+            if execution.is_inferred:
+                self._inferred[fact.order_id] = execution
+        elif execution is not None and fact.event is OrderEvent.REVERSED and execution.is_inferred:
+            self._inferred.pop(fact.order_id, None)
+        if order.claimed and order.shortfall:
+            self._short.setdefault(fact.order_id, mono)
+        elif self._short:
+            self._short.pop(fact.order_id, None)
 
     def order_of(self, execution: Execution) -> str | None:
         """Return the order that a booked execution, or one taken back, belongs to."""
@@ -118,6 +120,8 @@ class Shortfalls:
     def infer(self, *, at: int, mono: int) -> list[OrderFact]:
         """Return the executions made up for what has been missing for five seconds."""
         facts: list[OrderFact] = []
+        if not self._short:
+            return facts
         for order_id in [i for i, since in self._short.items() if mono - since >= INFER_AFTER]:
             order = self._blotter.orders.get(order_id)
             if order is None or not order.shortfall:

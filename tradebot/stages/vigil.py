@@ -16,6 +16,10 @@ LATE = 5 * SECOND  # a fill this long after the end of its order is no longer th
 SEEN = (OrderEvent.SEEN_ACKED, OrderEvent.SEEN_OPEN, OrderEvent.SEEN_FILLED, OrderEvent.SEEN_CANCELED,
         OrderEvent.SEEN_EXPIRED)  # fmt: skip
 NEVER_SENT = (OrderState.DENIED, OrderState.INTENT)
+CANCELLABLE = frozenset((*AT_VENUE, OrderState.UNKNOWN))
+EXECUTED, EXTERNAL, WAITS, NO_WISH = OrderEvent.EXECUTED, Origin.EXTERNAL, Wish.SENDING, Wish.NONE
+# What happens to every order, and says nothing more while the order has not ended.
+ROUTINE = frozenset((OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED))
 
 
 class Finding(NamedTuple):
@@ -27,8 +31,10 @@ class Finding(NamedTuple):
 
 def findings(before: Order | None, fact: OrderFact, after: Order) -> list[Finding]:
     """Return what a person must know of one fact."""
-    if before is None or after.origin is Origin.EXTERNAL:
+    if before is None or after.origin is EXTERNAL:
         return []
+    if fact.event in ROUTINE and not before.state.is_terminal and not after.quarantined:
+        return _overfilled(before, after) if fact.event is EXECUTED else []
     name, symbol = after.order_id, f"symbol:{after.symbol}"
     strategy = f"strategy:{after.request.strategy}" if after.request.strategy else symbol
     found: list[Finding] = []
@@ -40,8 +46,7 @@ def findings(before: Order | None, fact: OrderFact, after: Order) -> list[Findin
             found.append(Finding(text, strategy))
         elif fact.mono - before.ended_mono > LATE and fact.execution and not fact.execution.is_inferred:
             found.append(Finding(f"{text}, {(fact.mono - before.ended_mono) / SECOND:.1f} s after its end"))
-    if after.overfill > before.overfill:
-        found.append(Finding(f"{name} was filled {after.overfill:f} beyond its quantity {after.quantity:f}", symbol))
+    found += _overfilled(before, after)
     if fact.event in SEEN and before.state in NEVER_SENT:
         found.append(Finding(f"{name} is {before.state} here and known to the venue", symbol))
     if fact.event is OrderEvent.CHANGED and before.replace is Wish.NONE and after.quantity != before.quantity:
@@ -61,11 +66,18 @@ def findings(before: Order | None, fact: OrderFact, after: Order) -> list[Findin
     return found
 
 
+def _overfilled(before: Order, after: Order) -> list[Finding]:
+    if after.filled <= after.quantity or after.overfill <= before.overfill:
+        return []
+    text = f"{after.order_id} was filled {after.overfill:f} beyond its quantity {after.quantity:f}"
+    return [Finding(text, f"symbol:{after.symbol}")]
+
+
 def waiting_cancel(after: Order, *, revived: bool, cancel: Callable[[Order, str], None]) -> None:
     """Call `cancel` for an order whose cancel waited for its outcome, or that came back from the dead."""
-    if not after.venue_order_id or after.state not in (*AT_VENUE, OrderState.UNKNOWN):
+    if not (revived or after.cancel is WAITS) or not after.venue_order_id or after.state not in CANCELLABLE:
         return
-    if after.cancel is Wish.SENDING:
+    if after.cancel is WAITS:
         cancel(after, "asked before it had an outcome")
-    elif revived and after.cancel is Wish.NONE and after.origin is not Origin.EXTERNAL:
+    elif after.cancel is NO_WISH and after.origin is not EXTERNAL:
         cancel(after, "it was taken for gone")

@@ -66,15 +66,25 @@ class Gate:
 
     def __init__(self, controls: Sequence[Control]) -> None:
         self._controls = tuple(controls)
+        self._checks = tuple(control.check for control in controls)
+        self._remember = tuple(c.passed for c in controls if getattr(type(c), "passed", None) is not Rule.passed)
+        # Hardly an order is denied: the lines of one that is not are made once.
+        self._passed = Verdict("", tuple(f"{control.name}: ok" for control in controls))
 
     def check(self, request: OrderRequest, view: View) -> Verdict:
-        answers = [(control.name, control.check(request, view)) for control in self._controls]
-        denied = [f"{name}: {answer}" for name, answer in answers if answer is not None]
-        lines = tuple(f"{name}: {'ok' if answer is None else answer}" for name, answer in answers)
-        if not denied:
-            for control in self._controls:
-                control.passed(request, view)
-        return Verdict(denied[0] if denied else "", lines)
+        """Return whether an order may go; every control that remembers is told of one that may."""
+        answers = [check(request, view) for check in self._checks]
+        for answer in answers:
+            if answer is not None:
+                return self._denied(answers)
+        for passed in self._remember:
+            passed(request, view)
+        return self._passed
+
+    def _denied(self, answers: Sequence[str | None]) -> Verdict:
+        named = [(control.name, answer) for control, answer in zip(self._controls, answers, strict=True)]
+        lines = tuple(f"{name}: {'ok' if answer is None else answer}" for name, answer in named)
+        return Verdict(next(f"{name}: {answer}" for name, answer in named if answer is not None), lines)
 
 
 class Rule:
