@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import numpy as np
 
-from tradebot.backtest.job import Job, Matching
+from tradebot.backtest.job import Job
 from tradebot.backtest.result import Fills, Orders, Result, Trades, hash_of
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind, OrderState, Purpose
+from tradebot.exchange.bar_matching import Matching
 from tradebot.strategies.loading import load_strategy
 
 MINUTE = 60 * SECOND
@@ -48,9 +50,10 @@ def job(symbols: tuple[str, ...] = ("RELIANCE",), *, matching: Matching = Matchi
 
 
 def result(
-    series: tuple[Series, ...], *, every: int = 60, hold: int = 20, charges: int = 2_500, quantity: int = 10
+    given: Mapping[str, Series], *, every: int = 60, hold: int = 20, charges: int = 2_500, quantity: int = 10
 ) -> Result:
     """Return what buying `quantity` each `every` bars and selling `hold` later gives; `charges` in paise a fill."""
+    series = tuple(given.values())
     order, fill, trade, change = [], [], [], {}
     for number, one in enumerate(series):
         for row in range(every, len(one) + 1, every):

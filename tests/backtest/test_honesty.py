@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
@@ -12,12 +12,13 @@ from tests.backtest.result_by_hand import bars, result
 from tradebot.backtest import honesty
 from tradebot.backtest.chance import bootstrap, deflated_sharpe
 from tradebot.backtest.check import Verdict
-from tradebot.backtest.job import Bill, Costs, Job, Slippage, SlippageKind
+from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.backtest.result import Result
 from tradebot.domain.market import Series
+from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.strategies.loading import StrategySpec
 
-SERIES = (bars("RELIANCE", 10),)
+SERIES = {"RELIANCE": bars("RELIANCE", 10)}
 DECIDES = StrategySpec(
     name="mine",
     reference="mine.py:Mine",
@@ -34,8 +35,8 @@ def deciding(found: Result) -> Result:
     return msgspec.structs.replace(found, job=msgspec.structs.replace(found.job, strategies=(DECIDES,)))
 
 
-def again(job: Job, series: Sequence[Series]) -> Result:
-    return deciding(result(tuple(series)))
+def again(job: Job, series: Mapping[str, Series]) -> Result:
+    return deciding(result(series))
 
 
 def earning(paise: list[int]) -> Result:
@@ -47,7 +48,7 @@ def earning(paise: list[int]) -> Result:
 
 
 def test_rules_cannot_look_ahead() -> None:
-    def never(job: Job, series: Sequence[Series]) -> Result:
+    def never(job: Job, series: Mapping[str, Series]) -> Result:
         raise AssertionError("nothing is run again for rules")
 
     assert honesty.look_ahead(result(SERIES), SERIES, never).verdict is Verdict.PASS
@@ -61,9 +62,9 @@ def test_a_past_that_stays_the_same_without_its_future_passes() -> None:
 
 def test_an_order_that_needs_the_next_bar_is_found() -> None:
     # given an engine whose first order is only decided when the bar after it is there
-    def peeking(job: Job, series: Sequence[Series]) -> Result:
+    def peeking(job: Job, series: Mapping[str, Series]) -> Result:
         made = again(job, series)
-        last = series[0].starts[-1] + series[0].interval
+        last = series["RELIANCE"].starts[-1] + series["RELIANCE"].interval
         keep = made.order_rows.decided_at < last
         rows = {name: getattr(made.order_rows, name)[keep] for name in made.order_rows.__struct_fields__}
         return msgspec.structs.replace(made, order_rows=msgspec.structs.replace(made.order_rows, **rows))
@@ -96,7 +97,7 @@ def test_a_run_without_costs_is_named() -> None:
 def test_one_more_tick_and_one_more_bar_are_run_and_compared(then: int, verdict: str) -> None:
     asked: list[Job] = []
 
-    def worse(job: Job, series: Sequence[Series]) -> Result:
+    def worse(job: Job, series: Mapping[str, Series]) -> Result:
         asked.append(job)
         return earning([then * 100] * 40)
 
@@ -156,7 +157,7 @@ def test_many_trials_take_the_shine_off_a_sharpe_ratio() -> None:
 
 
 def test_all_checks_speak_in_one_sentence_each() -> None:
-    found = honesty.checks(result(SERIES), SERIES, lambda job, series: result(tuple(series)))
+    found = honesty.checks(result(SERIES), SERIES, lambda job, series: result(series))
     assert [check.name for check in found] == [
         "look_ahead", "trades", "costs", "slippage", "delay", "bootstrap", "deflated_sharpe",
     ]  # fmt: skip

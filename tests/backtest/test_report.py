@@ -29,12 +29,12 @@ OUTSIDE = re.compile(r"""(?:src|href|action|data)\s*=\s*["']?\s*(?:https?:)?//[^
 
 
 @pytest.fixture(scope="module")
-def tested() -> tuple[Result, tuple[Series, ...]]:
-    series = (bars("RELIANCE", 10), bars("TCS", 10, seed=2, price=320_000))
+def tested() -> tuple[Result, dict[str, Series]]:
+    series = {"RELIANCE": bars("RELIANCE", 10), "TCS": bars("TCS", 10, seed=2, price=320_000)}
     return result(series), series
 
 
-def told(tested: tuple[Result, tuple[Series, ...]]) -> dict[str, Any]:
+def told(tested: tuple[Result, dict[str, Series]]) -> dict[str, Any]:
     return json.loads(report.orjson.dumps(story.tell(*tested, CHECKS), option=report.OPTIONS))
 
 
@@ -109,7 +109,7 @@ def test_a_browser_draws_the_page_with_the_network_off(tested: Any, tmp_path: Pa
 def test_candles_are_thinned_without_losing_an_extreme(tested: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # given a page that has room for fewer candles than there are bars
     monkeypatch.setattr(story, "CANDLES", 300)
-    series = tested[1][0]
+    series = tested[1]["RELIANCE"]
 
     # when
     drawn = told(tested)["symbols"]["RELIANCE"]

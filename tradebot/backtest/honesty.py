@@ -5,7 +5,7 @@ They judge and never change a figure. The bounds are rules of thumb and stand in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -15,15 +15,16 @@ import numpy as np
 from tradebot.backtest import metrics
 from tradebot.backtest.chance import bootstrap, deflated_sharpe
 from tradebot.backtest.check import Check, Verdict
-from tradebot.backtest.job import Bill, Job, Slippage, SlippageKind
+from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.result import Result
 from tradebot.clock import iso
 from tradebot.domain.market import Series
 from tradebot.domain.order import Purpose
+from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 
-Run = Callable[[Job, Sequence[Series]], Result]
+Run = Callable[[Job, Mapping[str, Series]], Result]
 FEW_TRADES, SOME_TRADES = 30, 100  # below the first chance decides, above the second it seldom does
 DEAR, RUINOUS = 0.5, 1.0  # costs as a share of gross winnings
 CUTS = 4  # reruns on shorter histories, each ending where the whole run decided something
@@ -32,7 +33,7 @@ SURE, LIKELY = 0.95, 0.75
 
 def checks(
     result: Result,
-    series: Sequence[Series],
+    series: Mapping[str, Series],
     run: Run,
     *,
     trials: int = 1,
@@ -54,7 +55,7 @@ def checks(
     ]
 
 
-def look_ahead(result: Result, series: Sequence[Series], run: Run) -> Check:
+def look_ahead(result: Result, series: Mapping[str, Series], run: Run) -> Check:
     """Compare the past of this run with runs on histories that end in between: no order may depend on later bars."""
     said = _saying("look_ahead", "Look-ahead")
     free = [spec.name for spec in result.job.strategies if not _only_rules(spec)]
@@ -65,7 +66,7 @@ def look_ahead(result: Result, series: Sequence[Series], run: Run) -> Check:
     if not cuts:
         return said(Verdict.NONE, "No order was decided, so there is nothing that could have looked ahead.")
     for cut in cuts:
-        past = [_until(one, cut) for one in series]
+        past = {symbol: _until(one, cut) for symbol, one in series.items()}
         shorter = _decisions(run(result.job, past))
         ours = {row for row in whole if row[-1] <= cut}
         theirs = {row for row in shorter if row[-1] <= cut}
@@ -102,7 +103,7 @@ def cost_share(result: Result) -> Check:
     return said(verdict, f"Costs take {share:.0%} of the gross winnings of the trades that won.", share=share)
 
 
-def another_tick(result: Result, series: Sequence[Series], run: Run) -> Check:
+def another_tick(result: Result, series: Mapping[str, Series], run: Run) -> Check:
     """Run again with fills one tick worse."""
     said = _saying("slippage", "One tick worse")
     slippage = _one_tick_more(result.job, series)
@@ -113,7 +114,7 @@ def another_tick(result: Result, series: Sequence[Series], run: Run) -> Check:
     return _compared(said, result, run(job, series), "with every fill one tick worse", note)
 
 
-def another_bar(result: Result, series: Sequence[Series], run: Run) -> Check:
+def another_bar(result: Result, series: Mapping[str, Series], run: Run) -> Check:
     """Run again with orders one bar later."""
     matching = result.job.matching
     later = msgspec.structs.replace(matching, latency_bars=matching.latency_bars + 1)
@@ -167,14 +168,14 @@ def _compared(said: Callable[..., Check], result: Result, again: Result, how: st
     return said(verdict, text, **values)
 
 
-def _one_tick_more(job: Job, series: Sequence[Series]) -> Slippage | None:
+def _one_tick_more(job: Job, series: Mapping[str, Series]) -> Slippage | None:
     kind, amount = job.matching.slippage.kind, job.matching.slippage.amount
     if kind is SlippageKind.NONE:
         return Slippage(kind=SlippageKind.TICKS, amount=Decimal(1))
     if kind is SlippageKind.TICKS:
         return Slippage(kind=kind, amount=amount + 1)
     # Of the price: what a tick is of it differs by symbol, so the dearest tick is taken.
-    closes = {one.symbol: one.close for one in series if len(one)}
+    closes = {symbol: one.close for symbol, one in series.items() if len(one)}
     shares = [i.tick_size / i.price(int(np.median(closes[i.symbol]))) for i in job.instruments if i.symbol in closes]
     whole = {SlippageKind.BPS: Decimal(10_000), SlippageKind.SPREAD: Decimal(200)}.get(kind)
     if whole is None or not shares:

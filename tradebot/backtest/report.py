@@ -10,6 +10,7 @@ import base64
 import gzip
 import html
 import os
+import re
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -24,18 +25,21 @@ OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 def page(story: dict[str, Any]) -> str:
     """Return the page that tells a story (see `story.tell`)."""
+    return filled(
+        _read("page/report.html"),
+        title=story["title"],
+        styles=_read("vendor/uPlot.css") + _read("page/report.css"),
+        script=_read("page/report.js"),
+        charts=_inside(_read("vendor/lightweight-charts.js")) + "\n" + _inside(_read("vendor/uPlot.js")),
+        story=story,
+    )
+
+
+def filled(template: str, *, title: str, story: dict[str, Any], **parts: str) -> str:
+    """Return a page from its template: `{{name}}` becomes that part, the title escaped, the story packed."""
     packed = gzip.compress(orjson.dumps(story, option=OPTIONS), 9, mtime=0)
-    parts = {
-        "title": html.escape(story["title"]),
-        "styles": _read("vendor/uPlot.css") + _read("page/report.css"),
-        "charts": _inside(_read("vendor/lightweight-charts.js")) + "\n" + _inside(_read("vendor/uPlot.js")),
-        "script": _read("page/report.js"),
-        "story": base64.b64encode(packed).decode("ascii"),
-    }
-    text = _read("page/report.html")
-    for name, part in parts.items():
-        text = text.replace("{{" + name + "}}", part)
-    return text
+    parts |= {"title": html.escape(title), "story": base64.b64encode(packed).decode("ascii")}
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
 
 
 def write(path: Path, story: dict[str, Any], summary: dict[str, Any]) -> Path:

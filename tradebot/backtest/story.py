@@ -6,7 +6,7 @@ mailed around is thinned here, and the page says so; figures and sums are always
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -64,7 +64,11 @@ def summary(result: Result, checks: Sequence[Check] = ()) -> dict[str, Any]:
 
 
 def tell(
-    result: Result, series: Iterable[Series], checks: Sequence[Check] = (), *, summary_: dict[str, Any] | None = None
+    result: Result,
+    series: Mapping[str, Series],
+    checks: Sequence[Check] = (),
+    *,
+    summary_: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return all that the page draws, ready for JSON; `series` are the bars that the result was computed from."""
     job, whole = result.job, summary_ or summary(result, checks)
@@ -183,9 +187,9 @@ def _curve(equity: pd.Series[float], *, cash: float) -> dict[str, list[Any]]:
     }  # fmt: skip
 
 
-def _symbols(result: Result, series: Iterable[Series], fills: pd.DataFrame) -> dict[str, Any]:
+def _symbols(result: Result, series: Mapping[str, Series], fills: pd.DataFrame) -> dict[str, Any]:
     counts = fills["symbol"].astype(str).value_counts()
-    by_symbol = {one.symbol: one for one in series if len(one)}
+    by_symbol = {symbol: one for symbol, one in series.items() if len(one)}
     names = sorted(by_symbol, key=lambda name: (-int(counts.get(name, 0)), name))[:MOST_SYMBOLS]
     most = min(CANDLES, CANDLES_OF_ALL // max(len(names), 1))
     left_out = len(by_symbol) - len(names)

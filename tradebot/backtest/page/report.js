@@ -5,7 +5,7 @@ const root = document.documentElement;
 const PAGE = 50; // trades shown at first; a click shows five times as many more
 const LATEST = 250; // bars shown at first: candles that can be told apart
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-let story, chart, candles, stopLines = [], plots = [], shown = PAGE, order = { column: 0, down: false };
+let story, chart, candles, stopLines = [], plots = [], shown = PAGE, order = { column: 3, down: false };
 
 window.addEventListener("error", (event) => { root.dataset.fault = event.message; });
 window.addEventListener("unhandledrejection", (event) => { root.dataset.fault = String(event.reason); });

@@ -1,0 +1,111 @@
+"""Trials through a crew whose workers die and hang: every trial gets its row once, the guilty one in the end alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Future
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tradebot.clock import SECOND, ManualClock
+from tradebot.sweep import dispatch as sending
+from tradebot.sweep.dispatch import Dispatch
+from tradebot.sweep.trial import DONE, FAILED, Batch, Row, Trial
+
+TRIALS = [Trial(number=number, values={"fast": number}) for number in range(40)]
+
+
+class ScriptedCrew:
+    """Answers at once; `dies` says of a batch whether its worker dies, `hangs` whether it never answers."""
+
+    width = 2
+    broken: tuple[type[BaseException], ...] = (BrokenExecutor,)
+
+    def __init__(
+        self, dies: Callable[[Sequence[Trial]], bool], hangs: Callable[[Sequence[Trial]], bool] = lambda _: False
+    ) -> None:
+        self.dies, self.hangs = dies, hangs
+        self.sent: list[list[int]] = []
+        self.renewed, self.is_broken = 0, False
+
+    def submit(self, trials: Sequence[Trial]) -> Future[Batch]:
+        if self.is_broken:
+            raise BrokenExecutor("a worker died")
+        self.sent.append([trial.number for trial in trials])
+        future: Future[Batch] = Future()
+        if self.hangs(trials):
+            return future
+        if self.dies(trials):
+            self.is_broken = True
+            future.set_exception(BrokenExecutor("a worker died"))
+        else:
+            rows = tuple(Row(number=t.number, role=t.role, fold=0, values=t.values, state=DONE) for t in trials)
+            future.set_result(Batch(rows=rows, seconds=0.01 * len(rows)))
+        return future
+
+    def renew(self) -> None:
+        self.renewed += 1
+        self.is_broken = False
+
+    def close(self) -> None:
+        pass
+
+
+def carried_out(crew: ScriptedCrew, clock: ManualClock | None = None) -> list[Row]:
+    rows: list[Row] = []
+    Dispatch(crew, clock=clock or ManualClock(), on_rows=rows.extend, patience_s=10).carry_out(TRIALS)
+    return rows
+
+
+@given(st.sets(st.integers(0, 30)))
+def test_every_trial_has_one_row_however_often_workers_die(deaths: set[int]) -> None:
+    # given a crew that dies at these of its batches
+    count = iter(range(1_000_000))
+    crew = ScriptedCrew(lambda trials: next(count) in deaths)
+
+    rows = carried_out(crew)
+
+    assert sorted(row.number for row in rows) == list(range(40))
+    assert all(row.state == DONE for row in rows if len(deaths) < sending.TRIES)
+
+
+def test_a_trial_that_kills_its_worker_is_given_up_and_its_neighbours_are_not() -> None:
+    crew = ScriptedCrew(lambda trials: any(trial.number == 7 for trial in trials))
+
+    rows = carried_out(crew)
+
+    assert [row.number for row in rows if row.state == FAILED] == [7]
+    assert next(row.reason for row in rows if row.number == 7) == "lost its worker 4 times"
+    assert sorted(row.number for row in rows) == list(range(40))
+    assert crew.sent.count([7]) >= 2
+    assert crew.renewed <= 4
+
+
+def test_a_crew_that_gives_nothing_back_is_replaced(monkeypatch: object) -> None:
+    # given a trial that never ends, and a clock that moves while the crew is waited for
+    clock = ManualClock()
+
+    class Waiting(ManualClock):
+        def monotonic(self) -> int:
+            clock.now += 6 * SECOND
+            return clock.now
+
+    sending_look, sending.LOOK_S = sending.LOOK_S, 0.001
+    try:
+        crew = ScriptedCrew(lambda _: False, hangs=lambda trials: any(trial.number == 3 for trial in trials))
+        rows = carried_out(crew, Waiting())
+    finally:
+        sending.LOOK_S = sending_look
+
+    assert [row.reason for row in rows if row.state == FAILED] == ["took longer than 10 s 4 times"]
+    assert sorted(row.number for row in rows) == list(range(40))
+
+
+def test_batches_grow_to_a_quarter_of_a_second_and_shrink_towards_the_end() -> None:
+    crew = ScriptedCrew(lambda _: False)
+    carried_out(crew)
+    sizes = [len(batch) for batch in crew.sent]
+    assert sizes[0] == sizes[-1] == 1
+    assert max(sizes) > 1
+    assert sum(sizes) == 40

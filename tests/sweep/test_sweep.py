@@ -1,0 +1,188 @@
+"""Whole sweeps: the same rows from one process, from several with one killed, from a cluster, and after a stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.backtest.result_by_hand import DAY, OPEN, bars, job
+from tradebot.backtest import metrics
+from tradebot.clock import WallClock
+from tradebot.strategies.ema_cross import EmaCross
+from tradebot.sweep import sweep as sweeping
+from tradebot.sweep.crew import Cluster, Crew, Inline, Processes, lay_down, take_up
+from tradebot.sweep.ledger import Ledger
+from tradebot.sweep.search import Kind
+from tradebot.sweep.space import Space, parse
+from tradebot.sweep.sweep import Plan, best, head
+from tradebot.sweep.trial import DONE, REFUSED, TEST, TRAIN, Ground, Row, Trial, carry_out
+from tradebot.sweep.windows import WalkForward, folds
+
+SERIES = {"RELIANCE": bars("RELIANCE", 2)}
+GROUND = Ground(job=job(), series=SERIES)
+DAY_GROUND = Ground(job=job(), series={"RELIANCE": bars("RELIANCE", 1)})
+
+
+def space(*texts: str) -> Space:
+    return parse(texts, EmaCross.params, strategy="ema_cross")
+
+
+THOUSAND = Plan(space=space("fast=2:21:1", "slow=25:74:1"), objective="net")
+TWO_HUNDRED = Plan(space=space("fast=2:21:1", "slow=25:70:5"), objective="net")
+
+
+def made(
+    plan: Plan,
+    crew: Crew,
+    path: Path,
+    *,
+    ground: Ground = GROUND,
+    resume: bool = False,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> list[Row]:
+    try:
+        with Ledger(path, head(plan, ground), resume=resume) as ledger:
+            return sweeping.sweep(plan, crew, ledger, clock=WallClock(), on_progress=on_progress)
+    finally:
+        crew.close()
+
+
+class Killer:
+    """Kills a process when the sweep is in its middle, once."""
+
+    def __init__(self, at: int, pid: Callable[[], int]) -> None:
+        self.at, self.pid, self.has_killed = at, pid, False
+
+    def __call__(self, done: int) -> None:
+        if done >= self.at and not self.has_killed:
+            os.kill(self.pid(), signal.SIGKILL)
+            self.has_killed = True
+
+
+@pytest.fixture(scope="module")
+def two_hundred(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    return made(TWO_HUNDRED, Inline(GROUND), tmp_path_factory.mktemp("sweep") / "ledger")
+
+
+def test_a_killed_worker_changes_no_row(two_hundred: list[Row], tmp_path: Path) -> None:
+    crew = Processes(GROUND, 2)
+    kill = Killer(80, lambda: next(iter(crew._pool._processes)))
+
+    rows = made(TWO_HUNDRED, crew, tmp_path / "ledger", on_progress=kill)
+
+    assert kill.has_killed
+    assert len(rows) == 200
+    assert rows == two_hundred
+
+
+@pytest.mark.timeout(300)  # a cluster starts five processes
+def test_a_cluster_of_two_workers_one_killed_gives_the_same_rows(tmp_path: Path) -> None:
+    # given
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'tradebot[cluster]'")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path), silence_logs=50
+    ) as cluster:
+        crew = Cluster(DAY_GROUND, cluster.scheduler_address)
+        kill = Killer(300, lambda: next(iter(crew._client.run(os.getpid).values())))
+
+        # when
+        rows = made(THOUSAND, crew, tmp_path / "ledger", ground=DAY_GROUND, on_progress=kill)
+
+    # then
+    assert kill.has_killed
+    assert len(rows) == 1_000
+    assert rows == made(THOUSAND, Inline(DAY_GROUND), tmp_path / "alone", ground=DAY_GROUND)
+
+
+def test_a_sweep_stopped_anywhere_goes_on_to_the_same_rows(two_hundred: list[Row], tmp_path: Path) -> None:
+    # given a sweep that Ctrl-C ends after some dozen trials
+    def stop(done: int) -> None:
+        if done >= 50:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(TWO_HUNDRED, Inline(GROUND), tmp_path / "ledger", on_progress=stop)
+
+    # when it goes on
+    seen: list[int] = []
+    rows = made(TWO_HUNDRED, Inline(GROUND), tmp_path / "ledger", resume=True, on_progress=seen.append)
+
+    # then nothing is made twice
+    assert 50 <= seen[0] < 200
+    assert rows == two_hundred
+    assert len((tmp_path / "ledger").read_bytes().splitlines()) == 1 + 200
+
+
+@pytest.mark.parametrize("kind", [Kind.RANDOM, Kind.OPTUNA])
+def test_a_search_gives_the_same_rows_again_and_after_a_stop(kind: Kind, tmp_path: Path) -> None:
+    if kind is Kind.OPTUNA:
+        pytest.importorskip("optuna", reason="optuna is not installed: pip install 'tradebot[optimize]'")
+    plan = Plan(space=THOUSAND.space, kind=kind, trials=40, seed=3, objective="net")
+
+    def stop(done: int) -> None:
+        if done >= 25:
+            raise KeyboardInterrupt
+
+    whole = made(plan, Inline(GROUND), tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        made(plan, Inline(GROUND), tmp_path / "ledger", on_progress=stop)
+
+    assert made(plan, Inline(GROUND), tmp_path / "ledger", resume=True) == whole
+    assert [row.number for row in whole] == list(range(40))
+
+
+def test_a_walk_forward_tries_each_winner_on_the_span_after_it(tmp_path: Path) -> None:
+    # given two days, trained on one and tested on half of the next, twice
+    steps = folds(OPEN, OPEN + DAY + DAY // 4, kind=WalkForward.ROLLING, train=DAY, test=DAY // 8)
+    plan = Plan(space=space("fast=5,10", "slow=30,40"), objective="net", folds=tuple(steps))
+
+    rows = made(plan, Inline(GROUND), tmp_path / "ledger")
+
+    assert len(rows) == plan.size == len(steps) * 5
+    assert [row.number for row in rows] == list(range(plan.size))
+    for fold in steps:
+        trained = [row for row in rows if row.fold == fold.number and row.role == TRAIN]
+        (tested,) = [row for row in rows if row.fold == fold.number and row.role == TEST]
+        winner = best(trained, "net")
+        assert winner is not None
+        assert tested.values == winner.values
+        again = Trial(number=0, values=winner.values, begin=fold.train_to, end=fold.test_to)
+        assert tested.figures == carry_out(again, GROUND).figures
+
+
+def test_parameters_that_do_not_go_together_are_a_row_and_not_the_end() -> None:
+    refused = carry_out(Trial(number=0, values={"fast": 40, "slow": 20}), GROUND)
+    assert (refused.state, refused.figures) == (REFUSED, {})
+    assert refused.reason
+    assert carry_out(Trial(number=0, values={"fast": 5, "slow": 20}), GROUND).state == DONE
+
+
+def test_a_trial_has_every_figure() -> None:
+    assert list(carry_out(Trial(number=0, values={}), GROUND).figures) == list(metrics.LABELS)
+
+
+def test_the_bars_reach_a_worker_as_they_are(tmp_path: Path) -> None:
+    lay_down(Ground(job=job(("A", "B")), series={"A": bars("A", 1), "B": bars("B", 2)}), tmp_path)
+    found = take_up(tmp_path)
+    assert found.job == job(("A", "B"))
+    assert [(one.symbol, len(one)) for one in found.series.values()] == [("A", 375), ("B", 750)]
+    assert all((getattr(found.series["B"], name) == getattr(bars("B", 2), name)).all() for name in ("starts", "volume"))
+
+
+@pytest.mark.parametrize("change", ["data", "params", "search", "settings"])
+def test_another_sweep_has_another_head(change: str) -> None:
+    plan, ground = THOUSAND, GROUND
+    others: dict[str, tuple[Any, Any]] = {
+        "data": (plan, Ground(job=job(), series={"RELIANCE": bars("RELIANCE", 2, seed=9)})),
+        "params": (Plan(space=space("fast=2:21:1"), objective="net"), ground),
+        "search": (Plan(space=plan.space, objective="net", kind=Kind.RANDOM), ground),
+        "settings": (plan, Ground(job=msgspec.structs.replace(job(), every_bar=True), series=SERIES)),
+    }
+    assert head(*others[change]) != head(plan, ground)
+    assert head(plan, ground) == head(plan, ground)

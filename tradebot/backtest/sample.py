@@ -1,0 +1,40 @@
+"""Sample bars: some months of an invented NSE, for a first backtest with nothing else at hand.
+
+They are the past of the embedded exchange, so a backtest of them and `tradebot run` trade the same market. Made when
+asked for, the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, time, timedelta
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Series
+from tradebot.exchange.prices.synthetic import SyntheticPrices
+from tradebot.markets.calendar import TradingCalendar, moment
+from tradebot.markets.listing import universe_for
+
+SYMBOLS = ("RELIANCE", "TCS", "INFY")
+SEED = 7
+MINUTE = 60 * SECOND
+LAST_DAY = date(2026, 6, 30)  # a trading day; the sample ends before it
+
+
+def sample(
+    symbols: Sequence[str] = SYMBOLS, *, days: int = 90, interval: int = MINUTE, seed: int = SEED
+) -> tuple[Universe, dict[str, Series]]:
+    """Return instruments and their bars (symbol -> oldest first) of the sessions in the `days` before LAST_DAY."""
+    universe = universe_for(symbols, on=LAST_DAY)
+    calendar = TradingCalendar()
+    session = calendar.session(LAST_DAY)
+    assert session is not None, f"{LAST_DAY} is a trading day"
+    prices = SyntheticPrices(
+        universe, seed=seed, opens_at=session.opens_at, closes_at=session.closes_at, step=MINUTE, calendar=calendar
+    )
+    start, end = (moment(LAST_DAY - timedelta(days=back), time(0)) for back in (days, 0))
+    return universe, {
+        instrument.symbol: prices.series(id_, interval=interval, start=start, end=end)
+        for id_, instrument in enumerate(universe)
+    }

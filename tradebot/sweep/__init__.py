@@ -1,0 +1,1 @@
+"""Sweeps: one backtest per set of parameters, over processes or a cluster, resumable, the same everywhere."""

@@ -1,0 +1,187 @@
+"""Who carries the trials out: worker processes of this machine, or those of a Dask cluster; one shape for both.
+
+The bars go to each worker once: processes map one file, a cluster gets them scattered. A trial travels as some bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import multiprocessing
+import pickle
+import signal
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+
+from tradebot.backtest.job import Job
+from tradebot.domain.market import Series
+from tradebot.errors import ClusterAway, ConfigError
+from tradebot.sweep.trial import Batch, Ground, Trial, carry_out_all
+
+COLUMNS = ("starts", "open", "high", "low", "close", "volume")
+CONNECT_S = 10  # to a scheduler on the local network
+_ground: Ground | None = None  # what a worker process keeps
+
+
+class Crew(Protocol):
+    """Carries batches of trials out. `broken` are the errors of a worker that died: the batch may be sent again."""
+
+    width: int
+    broken: tuple[type[BaseException], ...]
+
+    def submit(self, trials: Sequence[Trial]) -> Future[Batch]:
+        """Send a batch to whoever is free."""
+        ...
+
+    def renew(self) -> None:
+        """Replace workers that died or hang; what they were at is lost."""
+        ...
+
+    def close(self) -> None:
+        """Stop the workers, those at work too."""
+        ...
+
+
+class Processes:
+    """A crew of processes on this machine. The bars lie in one file that all of them map: in memory once."""
+
+    broken: tuple[type[BaseException], ...] = (BrokenExecutor,)
+
+    def __init__(self, ground: Ground, workers: int) -> None:
+        self.width = workers
+        self._folder = tempfile.TemporaryDirectory(prefix="tradebot-sweep-")
+        self._place = Path(self._folder.name)
+        lay_down(ground, self._place)
+        self._pool = self._made()
+
+    def submit(self, trials: Sequence[Trial]) -> Future[Batch]:
+        return self._pool.submit(_in_worker, tuple(trials))
+
+    def renew(self) -> None:
+        self._end()
+        self._pool = self._made()
+
+    def close(self) -> None:
+        self._end()
+        self._folder.cleanup()
+
+    def _made(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self.width, mp_context=_context(), initializer=_settle, initargs=(str(self._place),))
+
+    def _end(self) -> None:
+        processes = list((self._pool._processes or {}).values())  # the pool has no other way to end one that hangs
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.join(timeout=5)
+
+
+class Inline:
+    """A crew of one: this process. What a worker does, without one; for tests, and for `--workers 0`."""
+
+    width = 1
+    broken: tuple[type[BaseException], ...] = ()
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    def submit(self, trials: Sequence[Trial]) -> Future[Batch]:
+        future: Future[Batch] = Future()
+        future.set_result(carry_out_all(self._ground, trials))
+        return future
+
+    def renew(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Cluster:
+    """A crew of the workers of a Dask cluster; the scheduler itself sends a dead worker's trials to another."""
+
+    def __init__(self, ground: Ground, address: str) -> None:
+        try:
+            distributed: Any = importlib.import_module("distributed")
+        except ImportError:
+            raise ConfigError("--cluster needs Dask: pip install 'tradebot[cluster]'") from None
+        self.broken = (distributed.scheduler.KilledWorker, distributed.client.FutureCancelledError, BrokenExecutor)
+        try:
+            self._client: Any = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+            self.width = sum(self._client.nthreads().values())
+        except (OSError, ValueError, TimeoutError) as fault:
+            raise ClusterAway(f"no Dask scheduler answers at {address}: {fault or 'timed out'}") from fault
+        if not self.width:
+            self._client.close()
+            raise ClusterAway(f"the Dask scheduler at {address} has no workers; start some with: dask worker {address}")
+        self._ground = ground
+        self._scatter()
+
+    def submit(self, trials: Sequence[Trial]) -> Future[Batch]:
+        future: Future[Batch] = self._executor.submit(carry_out_all, self._shared, tuple(trials))
+        return future
+
+    def renew(self) -> None:
+        self._executor.shutdown(wait=False)
+        self._scatter()
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False)
+        self._client.close()
+
+    def _scatter(self) -> None:
+        self._shared = self._client.scatter(self._ground, broadcast=True, hash=False)
+        self._executor: Executor = self._client.get_executor(pure=False)
+
+
+def lay_down(ground: Ground, folder: Path) -> None:
+    """Write what the trials share into `folder`: the bars as one array (6, n) of int64, the rest beside it."""
+    (folder / "job").write_bytes(pickle.dumps(ground.job))
+    index = [(one.symbol, one.interval, len(one)) for one in ground.series.values()]
+    (folder / "index").write_bytes(msgspec.msgpack.encode(index))
+    whole = np.lib.format.open_memmap(
+        folder / "bars.npy", mode="w+", dtype=np.int64, shape=(len(COLUMNS), sum(rows for _, _, rows in index))
+    )
+    for row, name in enumerate(COLUMNS):
+        np.concatenate([getattr(one, name) for one in ground.series.values()], out=whole[row])
+    whole.flush()
+
+
+def take_up(folder: Path) -> Ground:
+    """Return what `lay_down` wrote, the bars mapped and not copied."""
+    job: Job = pickle.loads((folder / "job").read_bytes())
+    whole = np.load(folder / "bars.npy", mmap_mode="r")
+    series, at = {}, 0
+    for symbol, interval, rows in msgspec.msgpack.decode((folder / "index").read_bytes()):
+        columns = {name: np.asarray(whole[row, at : at + rows]) for row, name in enumerate(COLUMNS)}
+        series[symbol] = Series(symbol=symbol, interval=interval, **columns)
+        at += rows
+    return Ground(job=job, series=series)
+
+
+def _context() -> BaseContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tradebot.stages.worker_preload", "tradebot.sweep.trial"])
+    return context
+
+
+def _settle(folder: str) -> None:
+    global _ground
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started the sweep
+    _ground = take_up(Path(folder))
+
+
+def _in_worker(trials: tuple[Trial, ...]) -> Batch:
+    assert _ground is not None, "the worker was started by the pool, which settles it first"
+    return carry_out_all(_ground, trials)

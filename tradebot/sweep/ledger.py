@@ -1,0 +1,98 @@
+"""The ledger of a sweep: finished trials, one JSON line each, on disk batch by batch; what `--resume` goes on from.
+
+{"sweep":"9f2c…","trials":96}
+{"number":0,"role":"trial","fold":0,"values":{"fast":5},"state":"done","reason":"","figures":{…},"orders_hash":"…"}
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import msgspec
+
+from tradebot.domain.message import Message
+from tradebot.errors import DataError
+from tradebot.sweep.trial import Row
+
+
+class Head(Message, frozen=True):
+    """The first line: a hash over all that decides the rows, and how many there will be."""
+
+    sweep: str
+    trials: int
+
+
+class Ledger:
+    """An open ledger; `rows` are those of earlier runs, by number.
+
+    Raises DataError where the file belongs to another sweep, holds what no sweep wrote, or cannot be written.
+    """
+
+    def __init__(self, path: Path, head: Head, *, resume: bool) -> None:
+        self.path = path
+        self._file: BinaryIO | None = None
+        self._head = head
+        self.rows: dict[int, Row] = {}
+        if path.exists():
+            if not resume:
+                raise DataError(f"{path} holds an unfinished sweep: go on with --resume, or remove the file")
+            self._read()
+
+    def __enter__(self) -> Self:
+        is_new = not self.path.exists()
+        try:
+            self._file = self.path.open("ab")
+            if is_new:
+                self._write([self._head])
+        except OSError as fault:
+            raise DataError(f"{self.path} cannot be written: {fault.strerror or fault}") from fault
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._file is not None, "entered before"
+        self._file.close()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Put rows on disk, durable when this returns. Raises DataError."""
+        self.rows |= {row.number: row for row in rows}
+        try:
+            self._write(rows)
+        except OSError as fault:
+            raise DataError(f"{self.path} cannot be written: {fault.strerror or fault}") from fault
+
+    def remove(self) -> None:
+        """Delete the file: the results are written."""
+        self.path.unlink(missing_ok=True)
+
+    def _write(self, lines: Sequence[Message]) -> None:
+        assert self._file is not None, "entered before"
+        self._file.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _read(self) -> None:
+        body = self.path.read_bytes()
+        whole = body[: body.rfind(b"\n") + 1]  # a line that was being written when the power went is no line
+        lines = whole.splitlines()
+        try:
+            if not lines:
+                self.path.unlink()
+                return
+            head = msgspec.json.decode(lines[0], type=Head)
+            self.rows = {row.number: row for row in (msgspec.json.decode(line, type=Row) for line in lines[1:])}
+        except msgspec.MsgspecError as fault:
+            raise DataError(f"{self.path} is no ledger of a sweep: {fault}; remove it to start anew") from None
+        if head != self._head:
+            raise DataError(
+                f"{self.path} belongs to another sweep: the parameters, search, data or settings were others; "
+                "remove it to start anew, or choose another --out"
+            )
+        if len(whole) < len(body):
+            with self.path.open("r+b") as file:
+                file.truncate(len(whole))

@@ -1,0 +1,121 @@
+"""What a sweep found: its rows as a tidy frame, on disk as CSV or Parquet, and the checks that many trials allow."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tradebot.backtest.check import Check, Verdict
+from tradebot.backtest.metrics import LABELS
+from tradebot.backtest.report import whole_file
+from tradebot.errors import ConfigError, DataError
+from tradebot.sweep.space import Space
+from tradebot.sweep.sweep import Plan, best
+from tradebot.sweep.trial import DONE, TEST, TRAIN, Row
+
+FLAT, SLOPE = 0.7, 0.3  # of the best result, what the middle neighbour still has
+
+
+def frame(rows: Sequence[Row], space: Space) -> pd.DataFrame:
+    """Return one row per trial: number, role, fold, the parameters, state, reason, every figure, orders_hash.
+
+    A parameter with the name of another column gets `param_` before it.
+    """
+    own = {"number", "role", "fold", "state", "reason", "orders_hash", *LABELS}
+    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in ("number", "role", "fold")}
+    for axis in space.axes:
+        name = f"param_{axis.name}" if axis.name in own else axis.name
+        columns[name] = [row.values[axis.name] for row in rows]
+    columns |= {name: [getattr(row, name) for row in rows] for name in ("state", "reason")}
+    columns |= {name: [row.figures.get(name) for row in rows] for name in LABELS}
+    columns["orders_hash"] = [row.orders_hash for row in rows]
+    made = pd.DataFrame(columns)
+    figures = [name for name in LABELS if name != "trades"]
+    return made.astype(dict.fromkeys(figures, np.float64) | {"trades": "Int64"})
+
+
+def check_out(path: Path) -> None:
+    """Refuse a file name that cannot be written before the work is done for it. Raises ConfigError, DataError."""
+    if path.suffix not in (".csv", ".parquet"):
+        raise ConfigError(f"--out {path} must end in .csv or .parquet")
+    if path.suffix == ".parquet" and importlib.util.find_spec("duckdb") is None:
+        raise ConfigError("--out with .parquet needs DuckDB: pip install 'tradebot[data]'; .csv needs nothing")
+    if not path.parent.is_dir():
+        raise DataError(f"--out {path}: the folder {path.parent} does not exist")
+
+
+def write(made: pd.DataFrame, path: Path) -> None:
+    """Write the frame, whole or not at all. Raises DataError."""
+    if path.suffix == ".csv":
+        whole_file(path, made.to_csv(index=False).encode())
+        return
+    duckdb: Any = importlib.import_module("duckdb")
+    part = path.with_name(f".{path.name}.part")
+    with duckdb.connect() as connection:
+        connection.register("made", made)
+        connection.table("made").write_parquet(str(part))
+    part.replace(path)
+
+
+def cliff(rows: Sequence[Row], plan: Plan) -> Check:
+    """Judge whether the best parameters stand on a plain or on a peak: what their neighbours in the sweep gave."""
+
+    def said(verdict: Verdict, text: str, **values: float) -> Check:
+        return Check(name="cliff", title="Parameter cliff", verdict=verdict, text=text, values=values)
+
+    top = best(rows, plan.objective)
+    if top is None:
+        return said(Verdict.NONE, f"No trial has a {_name(plan)}, so there is no best one to judge.")
+    by_values = {tuple(sorted(row.values.items())): row for row in rows}
+    near = [by_values.get(tuple(sorted(values.items()))) for values in plan.space.neighbours(top.values)]
+    found = [row.figures.get(plan.objective) for row in near if row is not None and row.state == DONE]
+    values = [float(value) for value in found if value is not None]
+    if len(values) < 2:
+        return said(Verdict.NONE, "The best parameters have fewer than two neighbours in this sweep; try a grid.")
+    peak, middle = float(top.figures[plan.objective] or 0), float(np.median(values))
+    if peak <= 0:
+        return said(Verdict.NONE, f"The best {_name(plan)} is {peak:.2f}: there is no peak to fall from.")
+    share = middle / peak
+    verdict = Verdict.PASS if share >= FLAT else Verdict.WARN if share >= SLOPE else Verdict.FAIL
+    text = f"One step away from the best parameters {_name(plan)} is {middle:.2f} in the middle, against {peak:.2f}."
+    return said(verdict, text, peak=peak, middle=middle, neighbours=len(values))
+
+
+def forward(rows: Sequence[Row], plan: Plan) -> Check:
+    """Judge a walk-forward: what the choices made on the training spans earned on the spans after them."""
+    tests = [row for row in rows if row.role == TEST and row.state == DONE]
+    net = sum(float(row.figures.get("net") or 0) for row in tests)
+    trained, tested = [], []
+    for test in tests:
+        top = best([row for row in rows if row.role == TRAIN and row.fold == test.fold], plan.objective)
+        before, after = (one.figures.get(plan.objective) if one else None for one in (top, test))
+        if before is not None and after is not None:
+            trained.append(float(before))
+            tested.append(float(after))
+    won = sum(float(row.figures.get("net") or 0) > 0 for row in tests)
+    kept = float(np.mean(tested) / np.mean(trained)) if trained and np.mean(trained) > 0 else None
+    text = f"Out of sample {won} of {len(tests)} spans won, {net:,.0f} in all"
+    text += f"; {_name(plan)} kept {kept:.0%} of what the training promised." if kept is not None else "."
+    is_good = net > 0 and kept is not None and kept >= 0.5
+    verdict = Verdict.FAIL if net <= 0 else Verdict.PASS if is_good else Verdict.WARN
+    return Check(
+        name="walk_forward", title="Walk-forward", verdict=verdict if tests else Verdict.NONE, text=text,
+        values={"net": net, "won": won, "spans": len(tests), "kept": kept},
+    )  # fmt: skip
+
+
+def sharpe_deviation(rows: Sequence[Row], *, days: int) -> float | None:
+    """Return the deviation of the trials' Sharpe ratios a day, where `days` make the year of the figures."""
+    found = [float(row.figures["sharpe"] or 0) for row in rows if row.figures.get("sharpe") is not None]
+    return float(np.std(found, ddof=1)) / math.sqrt(days) if len(found) > 1 else None
+
+
+def _name(plan: Plan) -> str:
+    return LABELS[plan.objective].text.split(" (")[0].lower()

@@ -1,0 +1,104 @@
+"""How a sweep looks for good parameters: every combination, some at random, or optuna's suggestions in rounds."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any, Protocol
+
+from tradebot.errors import ConfigError
+from tradebot.sweep.space import Axis, Space, Values
+from tradebot.sweep.trial import DONE, Row
+
+ROUND = 16  # suggestions told together: the same search whatever the number of workers
+
+
+class Kind(StrEnum):
+    """The kinds of search."""
+
+    GRID = "grid"
+    RANDOM = "random"
+    OPTUNA = "optuna"
+
+
+class Search(Protocol):
+    """Gives rounds of parameters; each round is told its rows, in order, before the next is asked for."""
+
+    size: int
+
+    def rounds(self) -> Iterator[list[Values]]:
+        """Yield lists of parameters until `size` are given."""
+        ...
+
+    def tell(self, rows: Sequence[Row]) -> None:
+        """Take the rows of the round that was yielded last."""
+        ...
+
+
+class Listed:
+    """A search that knows all its trials beforehand."""
+
+    def __init__(self, values: Sequence[Values]) -> None:
+        self._values, self.size = values, len(values)
+
+    def rounds(self) -> Iterator[list[Values]]:
+        yield list(self._values)
+
+    def tell(self, rows: Sequence[Row]) -> None:
+        pass
+
+
+class Suggested:
+    """Optuna's tree-structured Parzen estimator, asked and told: it suggests, our workers run. Seeded and in rounds."""
+
+    def __init__(self, space: Space, trials: int, *, seed: int, objective: str) -> None:
+        optuna = _optuna()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.size, self._objective = trials, objective
+        self._scales = {axis.name: _scale(optuna, axis) for axis in space.axes}
+        self._study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+        self._fail = optuna.trial.TrialState.FAIL
+        self._asked: list[Any] = []
+
+    def rounds(self) -> Iterator[list[Values]]:
+        left = self.size
+        while left:
+            self._asked = [self._study.ask(self._scales) for _ in range(min(ROUND, left))]
+            left -= len(self._asked)
+            yield [dict(one.params) for one in self._asked]
+
+    def tell(self, rows: Sequence[Row]) -> None:
+        for asked, row in zip(self._asked, rows, strict=True):
+            value = row.figures.get(self._objective) if row.state == DONE else None
+            if value is None:
+                self._study.tell(asked, state=self._fail)
+            else:
+                self._study.tell(asked, float(value))
+
+
+def search(kind: Kind, space: Space, *, trials: int | None, seed: int, objective: str) -> Search:
+    """Return a new search of `kind`; `trials` is for those that do not try everything. Raises ConfigError."""
+    if kind is Kind.GRID:
+        return Listed(list(space.grid()))
+    count = min(trials or 100, len(space)) if kind is Kind.RANDOM else trials or 100
+    if kind is Kind.RANDOM:
+        return Listed(space.random(count, seed=seed))
+    return Suggested(space, count, seed=seed, objective=objective)
+
+
+def _scale(optuna: Any, axis: Axis) -> Any:
+    values, kinds = axis.values, {type(value) for value in axis.values}
+    steps = {round(b - a, 12) for a, b in pairwise(values)} if axis.is_numeric else set()
+    if len(steps) != 1:
+        return optuna.distributions.CategoricalDistribution(values)
+    scale = optuna.distributions.IntDistribution if kinds == {int} else optuna.distributions.FloatDistribution
+    return scale(values[0], values[-1], step=steps.pop())
+
+
+def _optuna() -> Any:
+    try:
+        return importlib.import_module("optuna")
+    except ImportError:
+        raise ConfigError("--search optuna needs optuna: pip install 'tradebot[optimize]'") from None

@@ -1,0 +1,120 @@
+"""A sweep from its plan to its rows: rounds of trials through a crew, each finished one in the ledger first.
+
+The rows are a pure function of the plan and the ground: the number of workers, a worker's death, a stop and a
+resumption change when they are made and never what they say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from tradebot import __version__
+from tradebot.clock import Clock
+from tradebot.domain.message import Message
+from tradebot.sweep.crew import COLUMNS, Crew
+from tradebot.sweep.dispatch import Dispatch
+from tradebot.sweep.ledger import Head, Ledger
+from tradebot.sweep.search import Kind, Search, search
+from tradebot.sweep.space import Space, Values
+from tradebot.sweep.trial import DONE, TEST, TRAIN, TRIAL, Ground, Row, Trial
+from tradebot.sweep.windows import Fold
+
+
+class Plan(Message, frozen=True):
+    """All that decides the rows of a sweep beside its ground.
+
+    `objective` names the figure to make large. With `folds` each is searched on its training span and its winner tried
+    on the span after it.
+    """
+
+    space: Space
+    kind: Kind = Kind.GRID
+    trials: int | None = None
+    seed: int = 1
+    objective: str = "sharpe"
+    folds: tuple[Fold, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many rows the sweep will have."""
+        once = self.search().size
+        return len(self.folds) * (once + 1) if self.folds else once
+
+    def search(self) -> Search:
+        """Return the search anew."""
+        return search(self.kind, self.space, trials=self.trials, seed=self.seed, objective=self.objective)
+
+
+def head(plan: Plan, ground: Ground) -> Head:
+    """Return the ledger's first line: a sha256 over plan, job, code and bars."""
+    digest = hashlib.sha256(__version__.encode())
+    for part in (plan, ground.job):
+        digest.update(msgspec.json.encode(part))
+    for one in ground.series.values():
+        digest.update(f"{one.symbol} {one.interval} {len(one)}".encode())
+        for name in COLUMNS:
+            digest.update(getattr(one, name).data)
+    return Head(sweep=digest.hexdigest(), trials=plan.size)
+
+
+def sweep(
+    plan: Plan, crew: Crew, ledger: Ledger, *, clock: Clock, patience_s: float = 600.0,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> list[Row]:  # fmt: skip
+    """Make every trial that the ledger does not have, return all rows by number; `on_progress` gets how many exist."""
+
+    def on_rows(rows: Sequence[Row]) -> None:
+        ledger.add(rows)
+        on_progress(len(ledger.rows))
+
+    on_progress(len(ledger.rows))
+    dispatch = Dispatch(crew, clock=clock, on_rows=on_rows, patience_s=patience_s)
+
+    def rows_of(trials: Sequence[Trial]) -> list[Row]:
+        dispatch.carry_out(trial for trial in trials if trial.number not in ledger.rows)
+        return [ledger.rows[trial.number] for trial in trials]
+
+    if not plan.folds:
+        _searched(plan, rows_of, 0, role=TRIAL)
+    tests = []
+    for at, fold in enumerate(plan.folds):
+        span = {"fold": fold.number, "begin": fold.train_from, "end": fold.train_to}
+        rows = _searched(plan, rows_of, at * (plan.size // len(plan.folds)), role=TRAIN, **span)
+        winner = best(rows, plan.objective)
+        values = winner.values if winner else rows[0].values
+        number = (at + 1) * (plan.size // len(plan.folds)) - 1
+        tests.append(
+            Trial(number=number, values=values, role=TEST, fold=fold.number, begin=fold.train_to, end=fold.test_to)
+        )
+    rows_of(tests)
+    return [ledger.rows[number] for number in sorted(ledger.rows)]
+
+
+def best(rows: Sequence[Row], objective: str) -> Row | None:
+    """Return the row with the largest objective, the first of equals; None where no trial has one."""
+    ranked = ranking(rows, objective)
+    return ranked[0] if ranked else None
+
+
+def ranking(rows: Sequence[Row], objective: str) -> list[Row]:
+    """Return the rows that have the objective, the largest first."""
+    valued = [row for row in rows if row.state == DONE and row.figures.get(objective) is not None]
+    return sorted(valued, key=lambda row: (-float(row.figures[objective] or 0), row.number))
+
+
+def _searched(plan: Plan, rows_of: Callable[[Sequence[Trial]], list[Row]], number: int, **told: Any) -> list[Row]:
+    looking = plan.search()
+    rows: list[Row] = []
+    for values in looking.rounds():
+        made = rows_of(_numbered(values, number + len(rows), told))
+        looking.tell(made)
+        rows += made
+    return rows
+
+
+def _numbered(values: Sequence[Values], first: int, told: dict[str, Any]) -> list[Trial]:
+    return [Trial(number=first + i, values=one, **told) for i, one in enumerate(values)]

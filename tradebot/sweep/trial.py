@@ -1,0 +1,101 @@
+"""One trial of a sweep: a set of parameters over a span of time in, one row of figures out; pure, so it may run twice.
+
+The same trial over the same ground gives the same row in any process, on any machine, however often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tradebot.backtest import metrics
+from tradebot.backtest.job import Job
+from tradebot.backtest.run import run
+from tradebot.clock import SECOND, WallClock
+from tradebot.domain.market import Series
+from tradebot.domain.message import Message
+from tradebot.indicators.expressions import Bars
+from tradebot.strategies.fence import Fence
+
+DONE, REFUSED, FAILED = "done", "refused", "failed"
+TRIAL, TRAIN, TEST = "trial", "train", "test"
+
+
+class Ground(Message, frozen=True, eq=False):
+    """What all trials of a sweep share: the job whose parameters they change, and the bars by symbol."""
+
+    job: Job
+    series: dict[str, Series]
+
+
+class Trial(Message, frozen=True):
+    """One backtest to make: parameters, and the span in market ns (None: the job's) with its role in the sweep."""
+
+    number: int
+    values: dict[str, Any]
+    role: str = TRIAL
+    fold: int = 0
+    begin: int | None = None
+    end: int | None = None
+
+
+class Row(Message, frozen=True):
+    """What a trial gave; `state` is done, refused (the strategy's word, in `reason`) or failed (its worker died)."""
+
+    number: int
+    role: str
+    fold: int
+    values: dict[str, Any]
+    state: str
+    reason: str = ""
+    figures: dict[str, float | int | None] = {}
+    orders_hash: str = ""
+
+
+class Batch(Message, frozen=True):
+    """The rows of some trials and the seconds they took, which only schedule the next ones."""
+
+    rows: tuple[Row, ...]
+    seconds: float
+
+
+def job_of(trial: Trial, job: Job) -> Job:
+    """Return the job of a trial: the first strategy's parameters and the span changed."""
+    first, *rest = job.strategies
+    spec = msgspec.structs.replace(first, params={**first.params, **trial.values})
+    begin = job.begin if trial.begin is None else trial.begin
+    end = job.end if trial.end is None else trial.end
+    return msgspec.structs.replace(job, strategies=(spec, *rest), begin=begin, end=end)
+
+
+def carry_out(trial: Trial, ground: Ground) -> Row:
+    """Make the backtest of one trial."""
+    job = job_of(trial, ground.job)
+    with Fence() as fence:
+        job.strategies[0].create().rules(Bars())
+    if fence.fault is not None:  # parameters that do not go together
+        return _row(trial, state=REFUSED, reason=fence.reason)
+    result = run(job, ground.series)
+    if result.faults:
+        return _row(trial, state=REFUSED, reason=result.faults[0])
+    found = metrics.figures(result.equity, result.trades, result.fills, cash=float(job.cash))
+    return _row(trial, state=DONE, figures=found, orders_hash=result.orders_hash)
+
+
+def carry_out_all(ground: Ground, trials: Sequence[Trial]) -> Batch:
+    """Make the backtests of some trials, one after the other."""
+    clock = WallClock()
+    begin = clock.monotonic()
+    rows = tuple(carry_out(trial, ground) for trial in trials)
+    return Batch(rows=rows, seconds=(clock.monotonic() - begin) / SECOND)
+
+
+def given_up(trial: Trial, reason: str) -> Row:
+    """Return the row of a trial that cannot be made."""
+    return _row(trial, state=FAILED, reason=reason)
+
+
+def _row(trial: Trial, **told: Any) -> Row:
+    return Row(number=trial.number, role=trial.role, fold=trial.fold, values=trial.values, **told)
