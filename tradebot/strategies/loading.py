@@ -27,6 +27,8 @@ SHIPPED: dict[str, type[Strategy]] = {
     "rsi_reversion": RsiReversion,
 }
 
+_GIVEN: dict[str, type[Strategy]] = {}  # reference -> a class that was handed over as an object
+
 
 class StrategySpec(Message, frozen=True):
     """A strategy by reference: what a worker process needs to build it, and no object of it.
@@ -80,6 +82,22 @@ def load_strategy(
     return spec
 
 
+def given(kind: type[Strategy], params: Mapping[str, Any] | None = None) -> StrategySpec:
+    """Return the spec of a class that was handed over as an object; it is known in this process alone.
+
+    Raises as `load_strategy` does.
+    """
+    if not issubclass(kind, Strategy):
+        raise DataError(f"{kind.__name__} is not a Strategy")
+    reference = (
+        f"{kind.__module__}.{kind.__qualname__} at {id(kind):x}"  # a class of the same name made anew is another
+    )
+    _GIVEN[reference] = kind
+    spec = StrategySpec(name=kind.__name__, reference=reference, params=_checked(kind.__name__, kind, params or {}))
+    _rules(spec)
+    return spec
+
+
 def _split(reference: str) -> tuple[Path | None, str, str]:
     head, colon, tail = reference.rpartition(":")
     file, class_name = (head, tail) if colon and not tail.endswith(".py") else (reference, "")
@@ -98,6 +116,8 @@ def _read(path: Path) -> str:
 
 
 def _find(reference: str, code: str) -> type[Strategy]:
+    if reference in _GIVEN:
+        return _GIVEN[reference]
     path, file, class_name = _split(reference)
     if path is None:
         if file not in SHIPPED:

@@ -1,0 +1,179 @@
+"""Backtests from Python: classes and frames in, frames and a page out, with or without a running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tradebot
+from tradebot.backtest.intake import take
+from tradebot.backtest.sample import sample
+from tradebot.errors import ConfigError, DataError
+from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, ta
+from tradebot.strategies.strategy import Param, Rules, Strategy
+
+
+class Mine(Strategy):
+    """Long while the close is above its average."""
+
+    window = Param(20, low=2, high=100)
+
+    def rules(self, bars: Bars) -> Rules:
+        average = ta.SMA(bars.close, self.window)
+        return Rules(enter_long=crossed_above(bars.close, average), exit_long=crossed_below(bars.close, average))
+
+
+def frame(symbol: str = "RELIANCE", days: int = 5) -> pd.DataFrame:
+    _, series = sample((symbol,), days=days)
+    one = series[symbol]
+    columns = {name: getattr(one, name) / 100 for name in ("open", "high", "low", "close")} | {"volume": one.volume}
+    index = pd.DatetimeIndex(pd.to_datetime(one.starts, unit="ns", utc=True), name="ts").tz_convert("Asia/Kolkata")
+    return pd.DataFrame(columns, index=index)
+
+
+def test_a_class_and_a_frame_give_frames_figures_and_a_page(tmp_path: Path) -> None:
+    # when
+    tested = tradebot.backtest(Mine, frame(), cash=50_000, window=10)
+
+    # then
+    assert tested.result.job.strategies[0].params == {"window": 10}
+    assert len(tested.trades) > 5
+    assert len(tested.orders) >= len(tested.fills) > 0
+    assert tested.stats["trades"] == len(tested.trades)
+    assert tested.equity.iloc[-1] == pytest.approx(50_000 + tested.trades["net"].sum(), abs=5_000)
+    assert str(tested.equity.index.tz) == "Asia/Kolkata"
+    assert tested.report(tmp_path / "out.html").stat().st_size < 400_000
+    assert {check.name for check in tested.checks} >= {"look_ahead", "costs", "slippage"}
+
+
+def test_a_loop_that_runs_already_is_no_hindrance() -> None:
+    async def cell() -> Any:
+        return tradebot.backtest("ema_cross", frame())
+
+    assert asyncio.run(cell()).orders_hash == tradebot.backtest("ema_cross", frame()).orders_hash
+
+
+def test_it_shows_itself_in_a_cell_without_markup_of_others() -> None:
+    tested = tradebot.backtest(Mine, {"<b>M&M</b>": frame()})
+    cell = tested._repr_html_()
+    assert "&lt;b&gt;M&amp;M&lt;/b&gt;" in cell
+    assert "<b>M&M</b>" not in cell
+    assert "<svg" in cell
+    assert "Profit after costs" in repr(tested)
+    assert tested.plot()._repr_html_().startswith("<iframe srcdoc=")
+
+
+def test_a_class_made_anew_in_a_cell_is_another_strategy() -> None:
+    def cell(window: int) -> type[Strategy]:
+        class Again(Mine):
+            """The class of one cell."""
+
+            def rules(self, bars: Bars) -> Rules:
+                return Rules(enter_long=bars.close > ta.SMA(bars.close, window))
+
+        return Again
+
+    first, second = (tradebot.backtest(cell(window), frame()).orders_hash for window in (5, 50))
+    assert first != second
+
+
+def test_many_symbols_come_as_a_dict_or_as_a_column() -> None:
+    both = {"RELIANCE": frame(), "TCS": frame("TCS")}
+    stacked = pd.concat([one.assign(symbol=name) for name, one in both.items()])
+    assert tradebot.backtest(Mine, both).orders_hash == tradebot.backtest(Mine, stacked).orders_hash
+
+
+def test_columns_and_times_are_taken_as_people_have_them() -> None:
+    tidy = frame()
+    capital = tidy.rename(columns=str.capitalize)
+    broker = tidy.tz_localize(None).rename_axis("Date").reset_index()
+    texts = broker.assign(Date=broker["Date"].astype(str))
+    _, wanted = take(tidy, zone="Asia/Kolkata", currency="INR")
+    for other in (capital, broker, texts):
+        _, found = take(other, zone="Asia/Kolkata", currency="INR")
+        assert all(
+            (getattr(found["BARS"], n) == getattr(wanted["BARS"], n)).all() for n in ("starts", "open", "volume")
+        )
+
+
+def test_prices_keep_their_decimals_and_quantities_theirs() -> None:
+    index = pd.date_range("2026-01-01", periods=3, freq="h", tz="UTC")
+    coins = pd.DataFrame(
+        {"open": [0.00012345, 0.000124, 0.000125], "volume": [1.5, 2.25, 3]}, index=index
+    ).assign(high=lambda f: f["open"], low=lambda f: f["open"], close=lambda f: f["open"])  # fmt: skip
+    (instrument,), series = take(coins, zone="UTC", currency="USDT")
+    assert (instrument.price_decimals, instrument.quantity_decimals) == (8, 2)
+    assert series["BARS"].open.tolist() == [12345, 12400, 12500]
+    assert series["BARS"].volume.tolist() == [150, 225, 300]
+
+
+def broken(change: str) -> Any:
+    bars = frame(days=3)
+    row = bars.index[5]
+    if change == "nan":
+        bars.loc[row, "close"] = np.nan
+    elif change == "zero":
+        bars.loc[row, ["open", "low"]] = 0.0
+    elif change == "twice":
+        bars = pd.concat([bars.iloc[:6], bars.iloc[5:]])
+    elif change == "unsorted":
+        bars = bars.iloc[::-1]
+    elif change == "low":
+        bars.loc[row, "high"] = bars.loc[row, "low"] / 2
+    elif change == "column":
+        bars = bars.drop(columns="close")
+    elif change == "one":
+        bars = bars.iloc[:1]
+    elif change == "times":
+        bars = bars.reset_index(drop=True)
+    elif change == "text":
+        bars = bars.assign(open="many")
+    elif change == "list":
+        return [1, 2, 3]
+    elif change == "none":
+        return {}
+    return bars
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("nan", "BARS: row 6 (2026-06-29T03:50:00+00:00) has a price that is no number; 1 such rows"),
+        ("zero", "has a price of 0 or less"),
+        ("twice", "BARS: row 7 (2026-06-29T03:50:00+00:00) has the time of the row before it"),
+        ("unsorted", "sort the bars by time"),
+        ("low", "has a high below, or a low above, its other prices"),
+        ("column", "no column close"),
+        ("one", "1 bars; at least two"),
+        ("times", "no times: the index must hold them"),
+        ("text", "the column open holds no numbers"),
+        ("list", "must be a DataFrame or a dict of symbol to DataFrame, not list"),
+        ("none", "there are no bars"),
+    ],
+)
+def test_bars_that_are_none_are_named_in_one_sentence(change: str, says: str) -> None:
+    with pytest.raises(DataError) as refused:
+        tradebot.backtest(Mine, broken(change))
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"cash": -1}, "cash must be a number"),
+        ({"cash": "much"}, "cash must be a number"),
+        ({"market": "moon"}, "market must be"),
+        ({"windw": 5}, "Mine has no parameter windw; did you mean window"),
+        ({"window": 500}, "window must be from 2 to 100, was 500"),
+        ({"slippage_ticks": -1}, "slippage_ticks must be 0 or more"),
+    ],
+)
+def test_settings_that_are_none_are_named_in_one_sentence(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        tradebot.backtest(Mine, frame(days=3), **options)

@@ -1,0 +1,142 @@
+"""From the frames that people have to exact bars: what `tradebot.backtest(...)` is given becomes series of integers.
+
+index (or a column ts, date, datetime, time, timestamp) | open high low close [volume], in any case
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Floats, Ints, Series
+from tradebot.errors import DataError
+
+PRICES = ("open", "high", "low", "close")
+TIMES = ("ts", "datetime", "timestamp", "date", "time")
+FINEST = 8  # decimals of the finest price or quantity that is kept
+LARGEST = 1 << 62
+
+Bars = pd.DataFrame | Mapping[str, pd.DataFrame]
+
+
+def take(bars: Bars, *, zone: str, currency: str, symbol: str = "") -> tuple[tuple[Instrument, ...], dict[str, Series]]:
+    """Return the instruments and series of `bars`: one frame, one with a column `symbol`, or symbol -> frame.
+
+    Stamps are the starts of bars; without a zone they are taken in `zone`. Prices keep the decimals they have, up to 8,
+    and a tick is the finest step of them. Raises DataError for what is no bar: one sentence with symbol and row.
+    """
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise DataError(f"{zone!r} is no time zone; expected one such as Asia/Kolkata or UTC") from None
+    frames = _by_symbol(bars, symbol)
+    if not frames:
+        raise DataError("there are no bars: give a frame, or a dict of symbol to frame")
+    made = {name: _series(name, frame, zone, currency) for name, frame in frames.items()}
+    intervals = {series.interval for _, series in made.values()}
+    if len(intervals) > 1:
+        raise DataError(f"the symbols have bars of different lengths, {_seconds(intervals)}; give them one at a time")
+    return tuple(instrument for instrument, _ in made.values()), {name: series for name, (_, series) in made.items()}
+
+
+def _by_symbol(bars: Bars, symbol: str) -> dict[str, pd.DataFrame]:
+    if isinstance(bars, Mapping):
+        return {str(name): frame for name, frame in bars.items()}
+    if not isinstance(bars, pd.DataFrame):
+        raise DataError(f"bars must be a DataFrame or a dict of symbol to DataFrame, not {type(bars).__name__}")
+    column = next((name for name in bars.columns if str(name).lower() == "symbol"), None)
+    if column is not None and not symbol:
+        return {str(name): part.drop(columns=column) for name, part in bars.groupby(column, sort=False)}
+    return {symbol or str(bars.attrs.get("symbol") or "BARS"): bars}
+
+
+def _series(symbol: str, frame: pd.DataFrame, zone: str, currency: str) -> tuple[Instrument, Series]:
+    frame = frame.rename(columns=lambda name: str(name).lower())
+    missing = [name for name in PRICES if name not in frame.columns]
+    if missing:
+        raise DataError(f"{symbol}: no column {', '.join(missing)}; there are {', '.join(map(str, frame.columns))}")
+    if len(frame) < 2:
+        raise DataError(f"{symbol}: {len(frame)} bars; at least two are needed to tell how long a bar is")
+    starts = _starts(symbol, frame, zone)
+    prices = np.column_stack([_numbers(symbol, frame, name) for name in PRICES])
+    volume = _numbers(symbol, frame, "volume") if "volume" in frame.columns else np.zeros(len(frame))
+    _check(symbol, starts, prices, volume)
+    decimals, fine = _decimals(prices), _decimals(volume[:, None])
+    units = np.rint(prices * 10.0**decimals).astype(np.int64)
+    instrument = Instrument(
+        symbol=symbol, exchange="NSE", currency=currency, price_decimals=decimals, quantity_decimals=fine,
+        tick_size=Decimal(int(np.gcd.reduce(units, axis=None))).scaleb(-decimals) if decimals > 2 else Decimal("0.01"),
+        lot_size=Decimal(1).scaleb(-fine),
+    )  # fmt: skip
+    columns = dict(zip(PRICES, units.T.copy(), strict=True))
+    return instrument, Series(
+        symbol=symbol, interval=int(np.diff(starts).min()), starts=starts, **columns,
+        volume=np.rint(volume * 10.0**fine).astype(np.int64),
+    )  # fmt: skip
+
+
+def _starts(symbol: str, frame: pd.DataFrame, zone: str) -> Ints:
+    given = frame.index
+    if not isinstance(given, pd.DatetimeIndex):
+        column = next((name for name in TIMES if name in frame.columns), None)
+        if column is None:
+            raise DataError(f"{symbol}: no times: the index must hold them, or a column {', '.join(TIMES)}")
+        try:
+            given = pd.DatetimeIndex(pd.to_datetime(frame[column]))
+        except (ValueError, TypeError) as fault:
+            raise DataError(f"{symbol}: the column {column} holds no times of one zone: {_short(fault)}") from None
+    if given.hasnans:
+        raise DataError(f"{symbol}: row {int(given.isna().argmax()) + 1} has no time")
+    if given.tz is None:
+        try:
+            given = given.tz_localize(zone)
+        except ValueError as fault:
+            raise DataError(f"{symbol}: a time does not exist, or exists twice, in {zone}: {_short(fault)}") from None
+    return np.asarray(given.as_unit("ns").asi8)
+
+
+def _numbers(symbol: str, frame: pd.DataFrame, name: str) -> Floats:
+    try:
+        return np.asarray(frame[name].to_numpy(np.float64))
+    except (ValueError, TypeError) as fault:
+        raise DataError(f"{symbol}: the column {name} holds no numbers: {_short(fault)}") from None
+
+
+def _check(symbol: str, starts: Ints, prices: Floats, volume: Floats) -> None:
+    def at(rows: Any, what: str) -> None:
+        if rows.any():
+            row = int(rows.argmax())
+            stamp = pd.Timestamp(starts[row], tz="UTC").isoformat()
+            raise DataError(f"{symbol}: row {row + 1} ({stamp}) {what}; {int(rows.sum()):,} such rows")
+
+    step = np.concatenate([[1], np.diff(starts)])
+    at(step == 0, "has the time of the row before it")
+    at(step < 0, "is older than the row before it: sort the bars by time")
+    at(~np.isfinite(prices).all(1), "has a price that is no number")
+    at((prices <= 0).any(1), "has a price of 0 or less")
+    at(~np.isfinite(volume) | (volume < 0), "has a volume that is none")
+    top, bottom = prices[:, [0, 2, 3]].max(1), prices[:, [0, 1, 3]].min(1)
+    at((prices[:, 1] < top) | (prices[:, 2] > bottom), "has a high below, or a low above, its other prices")
+    at((prices * 10.0**FINEST > LARGEST).any(1), "has a price too large to be kept exactly")
+
+
+def _decimals(values: Floats) -> int:
+    for decimals in range(FINEST):
+        scaled = values * 10.0**decimals
+        if np.all(np.abs(scaled - np.rint(scaled)) <= np.maximum(1e-6, np.abs(scaled) * 1e-12)):
+            return max(decimals, 2) if values.shape[1] > 1 else decimals
+    return FINEST
+
+
+def _seconds(intervals: set[int]) -> str:
+    return " and ".join(f"{interval / 1e9:g} s" for interval in sorted(intervals))
+
+
+def _short(fault: Exception) -> str:
+    return " ".join(str(fault).split())[:120]

@@ -1,0 +1,221 @@
+"""Backtests from Python: `tradebot.backtest(Strategy, bars)` and the object it returns, at home in a notebook.
+
+Everything runs in the call, without an event loop, so it works whether or not one is running.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tradebot.backtest import honesty, metrics, report, story
+from tradebot.backtest.check import Check
+from tradebot.backtest.intake import Bars, take
+from tradebot.backtest.job import Bill, Costs, Hours, Job
+from tradebot.backtest.result import Result
+from tradebot.backtest.run import run
+from tradebot.domain.market import Series
+from tradebot.domain.order import OrderKind
+from tradebot.errors import ConfigError
+from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.slippage import Slippage, SlippageKind
+from tradebot.stages.gate.limits import Limits
+from tradebot.stages.ordering import DeskSettings
+from tradebot.strategies.loading import given, load_strategy
+from tradebot.strategies.strategy import Strategy
+
+NO_LIMIT = Decimal(10) ** 15  # a figure that no test account reaches: the caller's cash is the limit
+LINE = (640, 120)  # of the equity curve in a cell, pixels
+CELL = "font-variant-numeric:tabular-nums;text-align:right;padding:.1rem .6rem"
+
+
+class Tested:
+    """A finished backtest: `orders`, `fills`, `trades` (frames), `equity` and `stats` (series), `checks`, a report."""
+
+    def __init__(self, result: Result, series: Mapping[str, Series]) -> None:
+        self.result, self.series = result, series
+
+    @cached_property
+    def orders(self) -> pd.DataFrame:
+        """Every order that the desk made, those it denied included."""
+        return self.result.orders
+
+    @cached_property
+    def fills(self) -> pd.DataFrame:
+        """Every fill, with its charges."""
+        return self.result.fills
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        """Every round trip, before and after costs."""
+        return self.result.trades
+
+    @cached_property
+    def equity(self) -> pd.Series[float]:
+        """What the account is worth at the end of every bar."""
+        return self.result.equity
+
+    @cached_property
+    def stats(self) -> pd.Series[float]:
+        """Every figure by name, NaN where it is not defined; see `tradebot.backtest.metrics.LABELS`."""
+        return pd.Series(self._figures, dtype=float, name="value")
+
+    @cached_property
+    def checks(self) -> list[Check]:
+        """The honesty checks; the first use runs the backtest again a few times."""
+        return honesty.checks(self.result, self.series, run)
+
+    @property
+    def orders_hash(self) -> str:
+        """The sha256 over all orders and fills: the same for the same strategy, bars and settings."""
+        return self.result.orders_hash
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report to `path` (.html) and its figures beside it (.json); return the path. Raises DataError."""
+        whole = story.summary(self.result, self.checks)
+        report.write(Path(path), story.tell(self.result, self.series, self.checks, summary_=whole), whole)
+        return Path(path)
+
+    def plot(self) -> Shown:
+        """Return the whole report, to be shown in a cell."""
+        return Shown(report.page(story.tell(self.result, self.series, self.checks)), title=repr(self))
+
+    @cached_property
+    def _figures(self) -> metrics.Figures:
+        return metrics.figures(self.equity, self.trades, self.fills, cash=float(self.result.job.cash))
+
+    def __repr__(self) -> str:
+        names = ", ".join(spec.name for spec in self.result.job.strategies)
+        values = [f"{label.text} {_read(self._figures[name], label.kind)}" for name, label in _TOLD.items()]
+        return f"{names} on {', '.join(self.result.symbols)}: {', '.join(values)}"
+
+    def _repr_html_(self) -> str:
+        names = html.escape(", ".join(spec.name for spec in self.result.job.strategies))
+        symbols = html.escape(", ".join(self.result.symbols[:8]))
+        rows = "".join(
+            f"<tr><td>{label.text}</td><td style='{CELL}'>{_read(self._figures[name], label.kind)}</td></tr>"
+            for name, label in metrics.LABELS.items()
+        )
+        faults = "".join(f"<p><b>{html.escape(fault)}</b></p>" for fault in self.result.faults)
+        more = ".trades .orders .fills .equity .stats .checks .plot() .report('out.html')"
+        return (
+            f"<div><p><b>{names}</b> on {symbols}, orders {self.orders_hash[:12]}</p>{faults}{_curve(self.equity)}"
+            f"<table>{rows}</table><p>{more}</p></div>"
+        )
+
+
+class Shown:
+    """A page that shows itself in a cell, in a frame of its own."""
+
+    def __init__(self, page: str, *, title: str) -> None:
+        self.page, self.title = page, title
+
+    def __repr__(self) -> str:
+        return f"report of {self.title}"
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<iframe srcdoc="{html.escape(self.page, quote=True)}" title="{html.escape(self.title, quote=True)}" '
+            'style="width:100%;height:900px;border:0" sandbox="allow-scripts"></iframe>'
+        )
+
+
+def backtest(
+    strategy: str | type[Strategy],
+    bars: Bars,
+    *,
+    cash: float | Decimal = 100_000,
+    order_notional: float | Decimal | None = None,
+    allow_short: bool = False,
+    slippage_ticks: int = 0,
+    commission_pct: float | Decimal | None = None,
+    market: str = "always",
+    zone: str = "Asia/Kolkata",
+    currency: str = "INR",
+    symbol: str = "",
+    **params: Any,
+) -> Tested:
+    """Run `strategy` over `bars` through the desk, gate and order machine that trade live.
+
+    `strategy` is a class, a shipped name or "file.py:Class"; what is left over of the keywords are its parameters.
+    `bars` is a frame (open, high, low, close, volume by time), one with a column `symbol`, or symbol -> frame. Every
+    entry buys for `order_notional`, by default a tenth of `cash`. `commission_pct` of the value is charged; without it
+    India's brokerage and taxes are for INR, and nothing for other currencies. `market` is "nse" for its sessions, with
+    entries until 15:00 and square-off at 15:10, or "always". The limits of the account stand out of the way, but for
+    the cash. Raises DataError for bars or a strategy that are none, ConfigError for parameters and settings.
+    """
+    money = _money("cash", cash)
+    size = money / 10 if order_notional is None else _money("order_notional", order_notional)
+    if market not in ("nse", "always"):
+        raise ConfigError(f'market must be "nse" or "always", was {market!r}')
+    if slippage_ticks < 0:
+        raise ConfigError(f"slippage_ticks must be 0 or more, was {slippage_ticks}")
+    spec = given(strategy, params) if isinstance(strategy, type) else load_strategy(strategy, params)
+    instruments, series = take(bars, zone=zone, currency=currency, symbol=symbol)
+    job = Job(
+        strategies=(spec,),
+        instruments=instruments,
+        interval=next(iter(series.values())).interval,
+        cash=money,
+        limits=_no_limits(allow_short=allow_short, cash=money),
+        desk=DeskSettings(order_notional=size, order_kind=OrderKind.MARKET, max_daily_loss=NO_LIMIT),
+        matching=Matching(slippage=Slippage(kind=SlippageKind.TICKS, amount=Decimal(slippage_ticks))),
+        costs=_costs(commission_pct, currency),
+        hours=Hours(market=market),
+        zone=zone,
+        currency=currency,
+    )
+    return Tested(run(job, series), series)
+
+
+def _no_limits(*, allow_short: bool, cash: Decimal) -> Limits:
+    return Limits(
+        allow_short=allow_short, max_order_quantity=NO_LIMIT, max_order_notional=NO_LIMIT,
+        max_position_notional=NO_LIMIT, max_gross_notional=cash, max_daily_loss=NO_LIMIT, max_open_orders=10_000,
+        price_collar_pct=Decimal(100), orders_per_second=10_000, orders_per_minute=100_000, orders_per_day=1_000_000,
+    )  # fmt: skip
+
+
+def _costs(commission_pct: float | Decimal | None, currency: str) -> Costs:
+    if commission_pct is not None:
+        return Costs(bill=Bill.PERCENT, commission_pct=_money("commission_pct", commission_pct, least=Decimal(0)))
+    return Costs(bill=Bill.INDIA if currency == "INR" else Bill.NONE)
+
+
+def _money(name: str, value: float | Decimal, *, least: Decimal = Decimal("0.01")) -> Decimal:
+    found = Decimal(str(value)) if isinstance(value, int | float | Decimal) else Decimal("NaN")
+    if not found.is_finite() or found < least:
+        raise ConfigError(f"{name} must be a number of {least} or more, was {value!r}")
+    return found
+
+
+def _read(value: float | None, kind: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2%}" if kind == "percent" else f"{value:,.0f}" if kind == "count" else f"{value:,.2f}"
+
+
+def _curve(equity: pd.Series[float]) -> str:
+    if len(equity) < 2:
+        return ""
+    width, height = LINE
+    values = equity.to_numpy(np.float64)[np.linspace(0, len(equity) - 1, min(len(equity), width)).astype(int)]
+    low, high = float(values.min()), float(values.max())
+    x = np.linspace(0, width, len(values))
+    y = height - 2 - (values - low) / ((high - low) or 1) * (height - 4)
+    points = " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    label = f"equity from {values[0]:,.0f} to {values[-1]:,.0f}"
+    return (
+        f'<svg width="{width}" height="{height}" role="img" aria-label="{label}">'
+        f'<polyline points="{points}" fill="none" stroke="#4a7de2" stroke-width="1.5"/></svg>'
+    )
+
+
+_TOLD = {name: metrics.LABELS[name] for name in ("net", "total_return", "sharpe", "max_drawdown", "trades")}
