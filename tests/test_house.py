@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -402,3 +403,9 @@ def test_the_other_rules_see_what_breaks_them() -> None:
     assert list(name_findings("tradebot/a.py", ast.parse("class OrderManager: ...")))
     assert list(size_findings("tradebot/a.py", long_one, 82, file_limit=400, function_limit=80))
     assert list(text_findings("a", "# TO" + "DO later"))
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    # Tests are no packages, so the runner knows a file by its name alone.
+    names = Counter(Path(name).name for name in sources("tests") if Path(name).name.startswith("test_"))
+    assert [name for name, count in names.items() if count > 1] == []
