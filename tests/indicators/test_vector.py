@@ -182,7 +182,7 @@ def test_the_order_of_the_rows_of_a_close_is_free():
 
 def test_few_symbols_and_parameters_off_the_track_are_left_to_the_handles():
     def states(root, size):
-        return [state for _, _, state, _ in Live(Plan([root]), size)._nodes if state is not None]
+        return [state for state in Live(Plan([root]), size)._states if state is not None]
 
     assert isinstance(states(ta.EMA(BARS.close, 5), 50)[0], VectorState)
     left = [
@@ -217,3 +217,16 @@ def test_a_fused_step_rounds_once(factor, xs, data):
     assert Factor(factor).add(x.copy(), y).tolist() == exact
     assert Factor(factor).step(x.copy(), y).tolist() == exact
     assert Factor([factor, 0.5]).add(np.stack([x, x]), np.stack([y, y]))[0].tolist() == exact
+
+
+def test_functions_that_share_their_work_give_the_bits_they_give_alone():
+    # Averages of one close step in one array, ranges are computed once, the middle of the bands is an average too.
+    roots = [
+        ta.EMA(BARS.close, 12), ta.ATR(BARS, 5), *ta.MACD(BARS.close, 3, 7, 4), ta.SMA(BARS.close, 6), ta.ADX(BARS, 4),
+        *ta.BBANDS(BARS.close, 6), ta.EMA(BARS.close, 3), *ta.MACD(BARS.close, 5, 9, 2), ta.ATR(BARS, 9),
+        ta.EMA(BARS.high, 4), ta.EMA(BARS.high, 5), ta.EMA(ta.SMA(BARS.close, 6), 3), ta.SMA(BARS.close, 7),
+    ]  # fmt: skip
+    for seed, missing in ((1, 0.0), (2, 0.15)):
+        bars, starts = history(seed, 4, ROWS, wild=True)
+        assert differing(Plan(roots), bars, starts, [0, 0, 50, 90], missing, seed) == []
+        assert differing(Plan(roots), bars, starts, [60, 60, 60, 60], missing, seed) == []

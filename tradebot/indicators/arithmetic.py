@@ -6,6 +6,7 @@ Those across the symbols of a close know their order only as that of their value
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from tradebot.indicators.node import Op
 
 def _known(truth: Any, *args: Floats) -> Floats:
     result: Floats = truth.astype(np.float64)
+    if isfinite(args[0].dot(args[-1])):  # then no NaN is among them; said in one call
+        return result
     for arg in args:
         result = np.where(np.isnan(arg), np.nan, result)
     return result
@@ -33,12 +36,18 @@ def _maximum(a: Floats, b: Floats) -> Floats:
 
 
 def _and(a: Floats, b: Floats) -> Floats:
+    if isfinite(a.dot(b)):
+        both: Floats = ((a != 0.0) & (b != 0.0)).astype(np.float64)
+        return both
     known = np.where(np.isnan(a) | np.isnan(b), np.nan, 1.0)
     result: Floats = np.where((a == 0.0) | (b == 0.0), 0.0, known)
     return result
 
 
 def _or(a: Floats, b: Floats) -> Floats:
+    if isfinite(a.dot(b)):
+        either: Floats = ((a != 0.0) | (b != 0.0)).astype(np.float64)
+        return either
     known = np.where(np.isnan(a) | np.isnan(b), np.nan, 0.0)
     result: Floats = np.where(_is_true(a) | _is_true(b), 1.0, known)
     return result

@@ -15,14 +15,15 @@ import numpy as np
 
 from tradebot.domain.market import Floats, Ints
 from tradebot.indicators import talib_bridge
-from tradebot.indicators.arithmetic import ACROSS
+from tradebot.indicators.arithmetic import ACROSS, ELEMENTWISE
 from tradebot.indicators.node import Node, Op
 from tradebot.indicators.panel import Past, together
-from tradebot.indicators.plan import Plan, Value, Values, columns, shift, stateless
+from tradebot.indicators.plan import BAR_ROW, Plan, Value, Values, columns, shift, stateless
 from tradebot.indicators.sessions import OpeningState, VwapState
 from tradebot.indicators.timeframes import HoldState, LongerLagState, ResampleState
 from tradebot.indicators.vector import Ring, Step
-from tradebot.indicators.vector_functions import FUNCTIONS
+from tradebot.indicators.vector_averages import Line, joined
+from tradebot.indicators.vector_functions import FUNCTIONS, TrueRanges, VectorAdx, VectorAtr
 
 VECTOR_FROM = 24  # symbols; below it the handles are faster than a dozen calls of numpy each
 
@@ -46,37 +47,66 @@ class Live:
     def __init__(self, plan: Plan, size: int, *, vector_from: int = VECTOR_FROM) -> None:
         self.plan, self.size = plan, size
         self._all = np.arange(size)
-        self._nodes: list[tuple[Node, tuple[int, ...], NodeState | None, bool]] = []
-        self._picks: list[int] = []  # of each node, the output it picks; -1 for any other node
-        for node, args in zip(plan.nodes, plan.args, strict=True):
+        self._states: list[NodeState | None] = []
+        # What a step does: bars and numbers are put in their places, and then the lines computed in order.
+        self._bars: list[tuple[int, int]] = []
+        self._numbers: list[tuple[int, float]] = []
+        self._program: list[Line] = []
+        picks: dict[int, list[tuple[int, int]]] = {}
+        ranges = TrueRanges()
+        for place, (node, args) in enumerate(zip(plan.nodes, plan.args, strict=True)):
             is_bars = all(arg.op is Op.BAR for arg in node.args)
             state = _state(node, size, plan.interval, can_vector=size >= vector_from, is_bars=is_bars)
-            self._nodes.append((node, args, state, is_bars))
-            self._picks.append(node.params[0] if node.op is Op.PICK else -1)
+            self._states.append(state)
+            if isinstance(state, VectorAtr | VectorAdx):
+                state.ranges = ranges
+            if state is not None:
+                self._program.append(Line(place, args, state.step, is_bars, picks.setdefault(place, [])))
+            elif node.op is Op.BAR:
+                self._bars.append((place, BAR_ROW[node.params[0]]))
+            elif node.op is Op.NUMBER:
+                self._numbers.append((place, node.params[0]))
+            elif node.op is Op.PICK:
+                picks[args[0]].append((place, node.params[0]))
+            else:
+                function: Callable[..., Floats] = ACROSS.get(node.op) or ELEMENTWISE[node.op]
+                self._program.append(Line(place, args, function, False, None))
+        self._program = joined(self._program, self._states)
+        self._ones = np.ones(5 * size)
+        self._constants: list[Floats] = []  # the numbers as columns, of the length of the last close
+        self._width = -1
 
     def step(self, rows: Ints, bars: Floats, starts_at: int) -> Values:
         """Feed one bar (5, k) of each of the symbols `rows` (k,), all started at `starts_at` (market ns).
 
         The order of the rows is free; no row may stand twice.
         """
-        values: list[Value] = []
+        values: list[Any] = [None] * len(self._states)
         with np.errstate(all="ignore"):
             is_whole = len(rows) == self.size and not np.count_nonzero(rows != self._all)
             step = Step(rows, is_whole, starts_at)
             bars = bars.copy()  # the states keep columns of it
             # A sum that overflows only makes the states look for themselves.
-            is_finite = isfinite(np.add.reduce(bars, axis=None))
-            for pick, (node, args, state, is_bars) in zip(self._picks, self._nodes, strict=True):
-                if pick >= 0:
-                    values.append(values[args[0]][pick])
-                elif node.op in ACROSS:
-                    values.append(ACROSS[node.op](columns(values, args)[0]))
-                elif state is None:
-                    values.append(stateless(node, args, values, bars))
-                else:
-                    inputs: list[Any] = [values[i] for i in args]
-                    values.append(state.step(step, inputs, is_finite=is_bars and is_finite))
+            is_finite = isfinite(bars.reshape(-1).dot(self._ones[: bars.size]))
+            for place, line in self._bars:
+                values[place] = bars[line]
+            if self._numbers:
+                self._fill_in(values, len(rows))
+            for place, args, compute, is_bars, picks in self._program:
+                if picks is None:
+                    values[place] = compute(*[values[i] for i in args])
+                    continue
+                found = values[place] = compute(step, [values[i] for i in args], is_finite=is_bars and is_finite)
+                for slot, output in picks:
+                    values[slot] = found[output]
         return Values(self.plan, values)
+
+    def _fill_in(self, values: list[Any], width: int) -> None:
+        if width != self._width:
+            self._constants = [np.full(width, number) for _, number in self._numbers]
+            self._width = width
+        for (place, _), column in zip(self._numbers, self._constants, strict=True):
+            values[place] = column
 
     def fill(self, row: int, bars: Floats, starts: Ints) -> Values:
         """Feed the whole history (5, n) of one symbol that has seen no bar yet; as `n` steps would, and much faster.
@@ -86,7 +116,7 @@ class Live:
         assert not self.plan.is_cross_sectional, "fill_all() feeds a plan over the symbols of a close"
         values: list[Value] = []
         with np.errstate(all="ignore"):
-            for node, args, state, _ in self._nodes:
+            for node, args, state in zip(self.plan.nodes, self.plan.args, self._states, strict=True):
                 if state is None:
                     values.append(stateless(node, args, values, bars))
                 else:
@@ -98,7 +128,7 @@ class Live:
         rows = list(pasts)
 
         def compute(place: int, i: int, values: Sequence[Value]) -> Value:
-            node, args, state, _ = self._nodes[place]
+            node, args, state = self.plan.nodes[place], self.plan.args[place], self._states[place]
             bars, starts = pasts[rows[i]]
             if state is None:
                 return stateless(node, args, values, bars)

@@ -108,5 +108,5 @@ class VwapState:
 
 
 def _ratio(value: Floats, volume: Floats) -> Floats:
-    ratio: Floats = np.where(volume > 0, value / volume, np.nan)
+    ratio: Floats = value / volume  # where nothing was traded that is nothing by nothing, a NaN
     return ratio

@@ -84,7 +84,7 @@ class VectorState:
         self.lookback = talib_bridge.lookback(self.name, params)
         self.state: State = tuple(np.zeros(size) if fields == 1 else np.zeros((fields, size)) for fields in self.shapes)
         self._is_open = np.zeros(size, dtype=bool)
-        self._unopened = size
+        self.unopened = size
         self._histories: dict[int, list[tuple[float, ...]]] = {}  # row -> its finite bars, until they are enough
 
     @classmethod
@@ -98,7 +98,7 @@ class VectorState:
         A bar with a non-finite input does not count and its value is NaN.
         """
         rows = None if step.is_whole else step.rows
-        if is_finite and not self._unopened:
+        if is_finite and not self.unopened:
             return self._advance(rows, inputs)
         is_known = np.logical_and.reduce([np.isfinite(column) for column in inputs])
         is_open = self._is_open[step.rows]
@@ -147,7 +147,7 @@ class VectorState:
             self._histories[row] = list(zip(*[column.tolist() for column in inputs], strict=True))
             return
         self._histories.pop(row, None)
-        self._unopened -= not self._is_open[row]
+        self.unopened -= not self._is_open[row]
         self._is_open[row] = True
         self._load(row, inputs, outputs)
 

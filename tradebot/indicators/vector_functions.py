@@ -138,6 +138,21 @@ class VectorRsi(VectorState):
         self.state[1][:, row] = gain, loss
 
 
+class TrueRanges:
+    """The true ranges of the newest bars; the functions of one plan share it, so that the same is computed once."""
+
+    def __init__(self) -> None:
+        none = np.empty(0)
+        self._of, self._ranges = (none, none, none), none
+
+    def of(self, high: Floats, low: Floats, close_before: Floats) -> Floats:
+        """Return the true ranges, not to be changed."""
+        known = self._of
+        if known[0] is not high or known[1] is not low or known[2] is not close_before:
+            self._of, self._ranges = (high, low, close_before), _true_range(high, low, close_before)
+        return self._ranges
+
+
 class VectorAtr(VectorState):
     name = "ATR"
     shapes = (1, 1)  # close; ATR
@@ -147,6 +162,7 @@ class VectorAtr(VectorState):
         period = float(dict(params)["timeperiod"])
         kept = (period - 1.0) / period
         self.kept, self.part = Factor(kept), 1.0 - kept
+        self.ranges = TrueRanges()
 
     @classmethod
     def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
@@ -154,9 +170,7 @@ class VectorAtr(VectorState):
 
     def _move(self, state: State, rows: Rows, high: Floats, low: Floats, close: Floats) -> tuple[State, State]:
         before, average = state
-        news = _true_range(high, low, before)
-        news *= self.part
-        average = self.kept.add(average, news)
+        average = self.kept.add(average, self.ranges.of(high, low, before) * self.part)
         return (close, average), (average,)
 
     def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
@@ -170,6 +184,7 @@ class VectorAdx(VectorState):
     def __init__(self, params: talib_bridge.Params, size: int) -> None:
         super().__init__(params, size)
         self.period = float(dict(params)["timeperiod"])
+        self.ranges = TrueRanges()
 
     @classmethod
     def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
@@ -184,7 +199,7 @@ class VectorAdx(VectorState):
         # Only the larger of the two moves counts, and only when it is one.
         sums[:2] += np.where(moves > np.maximum(moves[::-1], 0.0), moves, 0.0)
         ranges = sums[2]
-        ranges += _true_range(high, low, close_before)
+        ranges += self.ranges.of(high, low, close_before)
         directions = sums[:2] / ranges
         directions *= 100.0
         both = directions[0] + directions[1]
