@@ -242,6 +242,7 @@ class Analysis:
                 some = pasts[first : first + WARM_SYMBOLS]
                 self._report(await process.ask(worker.warm, some, within_s=START_S))
             await process.ask(worker.settle, within_s=START_S)
+            process.hurry()
             replayed = 0 if is_first else await self._replay(w, process)
         except (Lost, DataError) as fault:
             if is_first and isinstance(fault, DataError):

@@ -9,20 +9,28 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
+import pickle
 import signal
+import socket
+import struct
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 
 from tradebot.stages.share import Past, Setup, Share, Slice
 from tradebot.stages.volley import Answer
 
+LENGTH = struct.Struct("!Q")  # goes before each message of the channel
+
 _shares: list[Share] = []  # of this process
+_channel: socket.socket | None = None  # to the event loop, for closes
 
 
-def begin() -> None:
+def begin(channel: socket.socket) -> None:
     """Prepare a new worker process: leave Ctrl-C to the parent, yield to the event loop, die with the parent."""
+    global _channel
+    _channel = channel
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(5)
     parent = multiprocessing.parent_process()
@@ -67,6 +75,31 @@ def step(piece: Slice) -> Answer:
     """Feed one close to the shares of this process; each takes the rows that are its own."""
     assert _shares, "step before load"
     return _joined([share.step(piece) for share in _shares])
+
+
+def serve() -> None:
+    """Answer jobs from the channel, one at a time, until the event loop closes it; the last job of this process.
+
+    A close that went through the pool's queues would wake four threads on its way there and back.
+    """
+    assert _channel is not None, "serve before begin"
+    with _channel, _channel.makefile("rb") as incoming:
+        while len(header := incoming.read(LENGTH.size)) == LENGTH.size:
+            job: tuple[Callable[..., object], tuple[object, ...]] = pickle.loads(incoming.read(*LENGTH.unpack(header)))
+            _channel.sendall(framed(_done(*job)))
+
+
+def _done(function: Callable[..., object], args: tuple[object, ...]) -> tuple[bool, object]:
+    try:
+        return True, function(*args)
+    except Exception as fault:  # travels to whoever asked, as from any executor
+        return False, fault
+
+
+def framed(message: object) -> bytes:
+    """Return a message of the channel, its length before it."""
+    body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    return LENGTH.pack(len(body)) + body
 
 
 def _joined(answers: Sequence[Answer]) -> Answer:

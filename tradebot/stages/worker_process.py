@@ -1,7 +1,8 @@
 """One worker process as the event loop sees it: start it, give it jobs, kill it for sure.
 
 It is a ProcessPoolExecutor of one process from a fork server: a clean single-threaded process that has imported the
-worker's modules once, so that a new worker costs 20 ms and never copies the threads of the daemon.
+worker's modules once, so that a new worker costs 20 ms and never copies the threads of the daemon. Its last job is to
+serve a socket (`hurry`): a close then wakes the worker and the loop, and none of the pool's threads between them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -18,6 +20,7 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from tradebot.stages import worker
+from tradebot.stages.channel import Channel
 
 START_S = 30.0  # a cold machine imports numpy and TA-Lib from disk in a few seconds
 POLITE_S = 1.0  # of the two seconds a stop may take
@@ -41,6 +44,8 @@ class WorkerProcess:
     def __init__(self, threads: ThreadPoolExecutor, on_death: Callable[[], None]) -> None:
         self.pid = 0
         self._threads, self._on_death = threads, on_death
+        self._channel: Channel | None = None  # since `hurry`
+        self._ours, self._theirs = socket.socketpair()
         self._pool: ProcessPoolExecutor | None = None
         self._pidfd = -1
         self._is_closed = False
@@ -63,10 +68,17 @@ class WorkerProcess:
                 raise Lost("died at its start") from None
             loop.add_reader(self._pidfd, self._died)
 
+    def hurry(self) -> None:
+        """Send the jobs from now on by the short way; no job may be under way. Raises Lost."""
+        self.submit(worker.serve).add_done_callback(_retrieved)
+        self._channel = Channel(self._ours)
+
     def _start(self) -> int:
-        pool = ProcessPoolExecutor(max_workers=1, mp_context=_context(), initializer=worker.begin)
+        theirs = (self._theirs,)
+        pool = ProcessPoolExecutor(max_workers=1, mp_context=_context(), initializer=worker.begin, initargs=theirs)
         self._pool = pool
         pid = pool.submit(os.getpid).result(START_S)
+        self._theirs.close()
         if self._is_closed:
             os.kill(pid, signal.SIGKILL)
         return pid
@@ -79,6 +91,8 @@ class WorkerProcess:
         """Queue a job. Raises Lost when the process is known to be gone; the future may end in BrokenExecutor."""
         assert self._pool is not None, "submit before open"
         try:
+            if self._channel is not None:
+                return self._channel.submit(function, args)
             return asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
         except (BrokenExecutor, RuntimeError) as fault:  # RuntimeError: the pool was shut down
             raise Lost("died") from fault
@@ -92,6 +106,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the process now, whatever it is doing."""
         self._is_closed = True
+        self._hang_up()
         if self._pidfd >= 0:
             # By descriptor and not by number: the number may belong to somebody else by now.
             with contextlib.suppress(ProcessLookupError):
@@ -111,16 +126,29 @@ class WorkerProcess:
             return
         if self._pidfd >= 0:
             asyncio.get_running_loop().remove_reader(self._pidfd)
+        self._hang_up()  # which ends its last job
         ending = asyncio.get_running_loop().run_in_executor(self._threads, pool.shutdown)
         await asyncio.wait([ending], timeout=POLITE_S)
         self.kill()
         await asyncio.wait([ending], timeout=POLITE_S / 2)
+
+    def _hang_up(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+        else:
+            self._ours.close()
+        self._theirs.close()
 
     def _forget(self) -> None:
         if self._pidfd >= 0:
             asyncio.get_running_loop().remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
+
+
+def _retrieved(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()  # nobody may be left who waits for it
 
 
 def outcome(future: asyncio.Future[Any], within_s: float) -> Any:
