@@ -33,6 +33,7 @@ from tradebot.ops.narrator import Tell
 from tradebot.ops.systemd import Notifier
 from tradebot.stages.analysis import Analysis
 from tradebot.stages.bars import Bars
+from tradebot.stages.crew import crew
 from tradebot.stages.sessions import CalendarSessions
 from tradebot.stages.watch import FeedWatch
 from tradebot.store.outbox import Outbox
@@ -82,7 +83,7 @@ class Daemon:
             universe=universe,
             strategies=specs,
             interval=interval,
-            workers=workers(config.analysis.workers),
+            workers=self._crew(config.analysis.workers, specs),
             deadline_s=config.analysis.deadline_s,
             clock=clock,
             recall=self._recall,
@@ -209,6 +210,13 @@ class Daemon:
                 await self._ground.clock.sleep(2.0 ** (attempt - 1) / 2)
         raise AssertionError("the loop above returns or raises")
 
+    def _crew(self, setting: int | str, specs: Sequence[StrategySpec]) -> int:
+        if setting != "auto":
+            return int(setting)
+        chosen, reason = crew(specs, len(self._ground.universe), os.cpu_count() or 1)
+        self._tell("workers_chosen", workers=chosen, reason=reason)
+        return chosen
+
     async def _warmup(self) -> list[Series]:
         bars, interval = self._config.analysis.warmup_bars, self._config.bars.interval_ns
         if not bars:
@@ -324,11 +332,6 @@ class Daemon:
 def _newest(series: Series, n: int) -> Series:
     columns = {name: getattr(series, name)[-n:] for name in ("starts", "open", "high", "low", "close", "volume")}
     return Series(symbol=series.symbol, interval=series.interval, **columns)
-
-
-def workers(setting: int | str) -> int:
-    """Return the number of worker processes; `auto` leaves one core to the loop."""
-    return max(1, (os.cpu_count() or 2) - 1) if setting == "auto" else int(setting)
 
 
 def config_hash(config: Config) -> str:

@@ -235,21 +235,24 @@ class Engine:
             close: Close = await self.closes.get()
             if self._is_stopping:
                 continue
-            signals: Signals = await self._analysis.step(close, self._desk.holdings_at(close))
-            now = self._clock.monotonic()
-            self._measure("close_to_signals", now - close.seen_at)
-            for signal in signals.signals:
-                self._measure("quote_to_signal", now - signal.quoted_at)
-            if signals.signals or signals.failed:
-                self._journal.append("signals", signals, at=close.ends_at)
-                await self.signals.put(signals)
+            volley = await self._analysis.ask(close, self._desk.holdings_at(close))
+            for signals in volley.pieces():
+                if signals.signals:
+                    self._measure("quote_to_signal", self._clock.monotonic() - close.quoted_at)
+                if signals.signals or signals.failed:
+                    self._journal.append("signals", signals, at=close.ends_at)
+                    await self.signals.put(signals)
+                    await self._clock.sleep(0)  # quotes and orders go on between two pieces
+            self._measure("close_to_signals", self._clock.monotonic() - close.seen_at)
 
     async def _run_desk(self) -> None:
         while True:
             message = await self._inbox.get()
             for output in self._desk.apply(message):
                 await self._route(output)
-            if isinstance(message, Tick):
+            if isinstance(message, Signals):
+                await self._clock.sleep(0)  # after a burst of them the loop would stand still
+            elif isinstance(message, Tick):
                 self._beat()
             elif isinstance(message, Command):
                 for waiting in [w for w in self._commands if w[0] is message]:

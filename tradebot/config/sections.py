@@ -138,7 +138,7 @@ class AnalysisSection(Section):
     """Indicator math and strategies, in worker processes."""
 
     workers: Workers = Field(
-        default=1, description='processes; 0: inside the event loop; "auto": one less than the cores'
+        default=1, description='processes; 0: inside the event loop; "auto": as many as the work of a close needs'
     )
     deadline_s: Annotated[Number, Field(gt=0, le=60)] = Field(
         default=2.0, description="a worker slower than this is replaced and its signals are skipped"

@@ -85,7 +85,10 @@ class Signal(Message, frozen=True):
 
 
 class Signals(Message, frozen=True):
-    """The signals of one close, ordered by (symbol id, strategy); may be empty. `failed` names what did not answer."""
+    """The signals of one close, ordered by (symbol id, strategy), or a part of many; may be empty.
+
+    `failed` names what did not answer.
+    """
 
     at: int
     interval: int

@@ -56,6 +56,7 @@ class Narrator:
         self._tell = tell
         self._requests: dict[str, OrderRequest] = {}  # order_id -> request
         self._differences: tuple[str, ...] = ()
+        self._close, self._shown = 0, 0  # end of the newest close with signals, and how many of them had a line
 
     def on_durable(self, rows: Sequence[tuple[int, str, Message]]) -> None:
         """Write the lines of rows that were just made durable, in their order."""
@@ -110,10 +111,15 @@ class Narrator:
         self._tell(event, level=level, **{k: v for k, v in fields.items() if v is not None})
 
     def _signals(self, signals: Signals) -> None:
-        for s in signals.signals[:SIGNAL_LINES]:
+        if signals.at != self._close:
+            self._close, self._shown = signals.at, 0
+        shown = signals.signals[: max(SIGNAL_LINES - self._shown, 0)]
+        self._shown += len(shown)
+        for s in shown:
             self._tell("signal", symbol=s.symbol, strategy=s.strategy, action=s.action, price=s.close, inputs=s.inputs)
-        if len(signals.signals) > SIGNAL_LINES:
-            self._tell("signals_not_shown", count=len(signals.signals) - SIGNAL_LINES, reason="the journal holds all")
+        if self._shown == SIGNAL_LINES and len(signals.signals) > len(shown):
+            self._shown += 1  # said once a close
+            self._tell("signals_not_shown", reason=f"more than {SIGNAL_LINES} at this close; the journal holds all")
         if signals.failed:
             self._tell("signals_missing", level="warning", symbols=list(signals.failed))
 
