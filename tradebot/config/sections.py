@@ -268,6 +268,14 @@ class StoreSection(Section):
     )
 
 
+class HistorySection(Section):
+    """Past bars, for backtests and notebooks: `tradebot data`."""
+
+    in_store: bool = Field(
+        default=False, description="keep them in the database of store.dsn, not in <state_dir>/history.sqlite3"
+    )
+
+
 class LogSection(Section):
     """What is written to standard output."""
 
@@ -302,6 +310,7 @@ class Config(BaseSettings):
     reconcile: ReconcileSection = ReconcileSection()
     journal: JournalSection = JournalSection()
     store: StoreSection = StoreSection()
+    history: HistorySection = HistorySection()
     log: LogSection = LogSection()
 
     @classmethod

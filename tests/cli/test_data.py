@@ -1,0 +1,83 @@
+"""The verb `data` at the front door: import, list, check, export and remove, with exit codes and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tradebot.__main__ import run
+
+ROWS = "timestamp,open,high,low,close,volume\n" + "".join(
+    f"2025-06-02 09:{15 + k}:00,100,101,99,100.5,{k}\n" for k in range(10)
+)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "TCS.csv"
+    path.write_text(ROWS, encoding="utf-8")
+    return path
+
+
+def data(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    code = run(["data", *map(str, args)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_a_file_goes_in_is_listed_comes_out_and_goes(capsys, tmp_path: Path, source: Path) -> None:
+    where = ("--state-dir", tmp_path / "state")
+
+    code, out, _ = data(capsys, "import", source, "--tz", "Asia/Kolkata", *where, "--json")
+    assert code == 0
+    assert json.loads(out)["series"] == [
+        {"symbol": "TCS", "interval": "1m", "added": 10, "replaced": 0, "equal": 0, "unsorted": 0}
+    ]
+    code, out, _ = data(capsys, "list", *where, "--json")
+    (line,) = json.loads(out)
+    assert (line["symbol"], line["bars"], line["first"]) == ("TCS", 10, "2025-06-02T09:15:00+05:30")
+    code, out, _ = data(capsys, "export", "TCS", "--interval", "5m", *where)
+    assert out.splitlines()[:2] == [
+        "ts,open,high,low,close,volume",
+        "2025-06-02 09:15:00+05:30,100.0,101.0,99.0,100.5,10",
+    ]
+    code, out, _ = data(capsys, "check", *where)
+    assert (code, out) == (0, "nothing wrong was found\n")
+    code, out, _ = data(capsys, "remove", "tcs", "--interval", "1m", "--yes", *where)
+    assert (code, out) == (0, "removed 10 bars of TCS\n")
+    assert json.loads(data(capsys, "list", *where, "--json")[1]) == []
+
+
+def test_a_bad_file_is_exit_65_and_a_sentence(capsys, tmp_path: Path, source: Path) -> None:
+    source.write_text(ROWS + "2025-06-02 09:25:00,nan,1,1,1,1\n", encoding="utf-8")
+
+    code, out, err = data(capsys, "import", source, "--tz", "Asia/Kolkata", "--state-dir", tmp_path / "state")
+
+    assert (code, out) == (65, "")
+    assert err.startswith(f"tradebot: {source}: line 12: a price that is no number")
+    assert err.count("\n") == 1
+
+
+def test_check_names_what_is_wrong_with_a_file(capsys, tmp_path: Path, source: Path) -> None:
+    source.write_text(ROWS + ROWS.splitlines()[3] + "\n2025-06-02 09:40:00,0,1,0,1,1\n", encoding="utf-8")
+
+    code, out, _ = data(capsys, "check", source, "--tz", "Asia/Kolkata", "--json")
+
+    assert code == 65
+    assert {row["kind"] for row in json.loads(out)} == {"bad_rows", "duplicates", "unsorted"}
+
+
+def test_an_empty_history_is_named_with_what_fills_it(capsys, tmp_path: Path) -> None:
+    code, out, err = data(capsys, "list", "--state-dir", tmp_path)
+
+    assert (code, out) == (65, "")
+    assert "there is no history yet; `tradebot data import`" in err
+
+
+def test_a_zone_and_an_interval_that_are_none_are_refused(capsys, tmp_path: Path, source: Path) -> None:
+    where = ("--state-dir", tmp_path / "state")
+
+    assert "no time zone 'Mars'" in data(capsys, "import", source, "--tz", "Mars", *where)[2]
+    assert "interval 'x' is none" in data(capsys, "import", source, "--interval", "x", *where)[2]

@@ -1,0 +1,316 @@
+"""Imports: files as other programs write them become exact bars, and bad ones are refused whole, in one sentence."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.history.bars_by_hand import MINUTE, assert_same, walk
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Series
+from tradebot.errors import DataError
+from tradebot.history import tabular
+from tradebot.history.frames import frame
+from tradebot.history.history import Put, open_history
+from tradebot.history.importing import Report, Terms, import_files, read_files
+from tradebot.history.parsing import Wanted
+
+INDIA = Wanted(zone="Asia/Kolkata")
+HEAD = "timestamp,open,high,low,close,volume\n"
+NINE = "2025-06-02 09:15:00"
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def take(path: Path, folder: Path, wanted: Wanted = INDIA, terms: Terms = Terms()) -> Report:
+    with open_history(folder, writes=True) as history:
+        return import_files(path, history, folder, wanted=wanted, terms=terms)
+
+
+def held(folder: Path, symbol: str, interval: int = MINUTE) -> Series:
+    with open_history(folder) as history:
+        return history.load([symbol], interval)[symbol]
+
+
+def csv_of(series: Series, path: Path, *, zoned: bool = True) -> Path:
+    table = frame(series, Instrument(symbol=series.symbol))
+    if not zoned:
+        table.index = table.index.tz_localize(None)
+    table.to_csv(path, compression="gzip" if path.suffix == ".gz" else None)
+    return path
+
+
+@pytest.mark.parametrize("name", ["RELIANCE.csv", "reliance.csv.gz"])
+@pytest.mark.parametrize("zoned", [True, False])
+def test_a_csv_comes_in_to_the_paisa(tmp_path: Path, name: str, zoned: bool) -> None:
+    bars = walk(days=3)
+
+    report = take(csv_of(bars, tmp_path / name, zoned=zoned), tmp_path / "state")
+
+    assert report.series[0][:3] == ("RELIANCE", MINUTE, Put(added=len(bars), replaced=0, equal=0))
+    assert_same(held(tmp_path / "state", "RELIANCE"), bars)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "duckdb"])
+def test_parquet_and_duckdb_come_in_the_same(tmp_path: Path, suffix: str) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    bars = walk(days=3)
+    source, target = csv_of(bars, tmp_path / "RELIANCE.csv"), tmp_path / f"RELIANCE.{suffix}"
+    with duckdb.connect(str(target) if suffix == "duckdb" else ":memory:") as connection:
+        connection.execute(f"CREATE TABLE bars AS SELECT * FROM read_csv('{source}')")  # noqa: S608
+        if suffix == "parquet":
+            connection.execute(f"COPY bars TO '{target}' (FORMAT parquet)")
+
+    take(target, tmp_path / "state", Wanted())
+
+    assert_same(held(tmp_path / "state", "RELIANCE"), bars)
+
+
+def test_rows_of_many_symbols_in_any_order_come_apart(tmp_path: Path) -> None:
+    series = {name: walk(name, days=30, seed=n) for n, name in enumerate(("TCS", "INFY", "M&M"))}
+    tables = [frame(s, Instrument(symbol=name)).reset_index().assign(Ticker=name) for name, s in series.items()]
+    mixed = pd.concat(tables).sample(frac=1.0, random_state=3).rename(columns=str.upper)
+    mixed.to_csv(tmp_path / "all.csv", index=False)
+
+    report = take(tmp_path / "all.csv", tmp_path / "state", terms=Terms(interval=MINUTE))
+
+    assert [one.symbol for one in report.series] == sorted(series)
+    assert all(one.unsorted > 0 for one in report.series)
+    for name, wanted in series.items():
+        assert_same(held(tmp_path / "state", name), wanted)
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Date,Open,High,Low,Close,Adj Close,Volume", "2025-06-02,1,2,0.5,1.5,1.4,10"),
+        ("<DATE>;<TIME>;<OPEN>;<HIGH>;<LOW>;<CLOSE>;<VOL>", "2025-06-02;00:00;1;2;0.5;1.5;10"),
+        ("ts\to\th\tl\tc\tv", "1748802600\t1\t2\t0.5\t1.5\t10"),
+        ("open_time,open,high,low,close", "1748802600000,1,2,0.5,1.5"),
+        ("datetime,open,high,low,close,volume", "2025-06-01T18:30:00Z,1,2,0.5,1.5,10"),
+        ("Date,Open,High,Low,Close,Volume", "20250602,1,2,0.5,1.5,10"),
+    ],
+)
+def test_the_usual_headers_and_times_are_understood(tmp_path: Path, header: str, row: str) -> None:
+    source = write(tmp_path / "x.csv", f"{header}\n{row}\n")
+
+    take(source, tmp_path / "state", terms=Terms(interval=86_400 * SECOND))
+
+    bars = held(tmp_path / "state", "X", 86_400 * SECOND)
+    assert (bars.starts.tolist(), bars.close.tolist()) == ([1_748_802_600 * SECOND], [150])
+
+
+def test_unusual_times_need_their_format(tmp_path: Path) -> None:
+    source = write(tmp_path / "x.csv", HEAD + "02/06/2025 09:15,1,2,0.5,1.5,10\n02/06/2025 09:16,1,2,0.5,1.5,10\n")
+
+    with pytest.raises(DataError, match="line 2: a time that cannot be read"):
+        take(source, tmp_path / "state")
+    take(source, tmp_path / "state", Wanted(zone="Asia/Kolkata", time_format="%d/%m/%Y %H:%M"))
+
+    assert held(tmp_path / "state", "X").starts[0] == pd.Timestamp("2025-06-02 09:15", tz="Asia/Kolkata").value
+
+
+def test_the_clock_change_of_new_york_is_heard(tmp_path: Path) -> None:
+    source = write(tmp_path / "x.csv", HEAD + "2025-03-07 09:30:00,1,2,0.5,1.5,1\n2025-03-10 09:30:00,1,2,0.5,1.5,1\n")
+
+    wanted = Wanted(zone="America/New_York")
+    take(source, tmp_path / "state", wanted, Terms(exchange="NASDAQ", interval=MINUTE))
+
+    hours = held(tmp_path / "state", "X").starts // (3_600 * SECOND) % 24
+    assert hours.tolist() == [14, 13]
+
+
+def test_finer_prices_and_broken_volumes_are_kept_exactly(tmp_path: Path) -> None:
+    rows = "2025-06-02T00:00Z,0.00012345,0.0002,0.0001,0.00015,5.50169101\n"
+    source = write(tmp_path / "x.csv", HEAD + rows)
+
+    take(source, tmp_path / "state", terms=Terms(exchange="BINANCE", interval=MINUTE))
+
+    bars = held(tmp_path / "state", "X")
+    with open_history(tmp_path / "state") as history:
+        instrument = history.instrument("X", MINUTE)
+    assert (instrument.price_decimals, instrument.quantity_decimals) == (8, 8)
+    assert (bars.open.tolist(), bars.volume.tolist()) == ([12345], [550169101])
+    assert instrument.price(int(bars.open[0])) * 10**8 == 12345
+
+
+GOOD = f"{NINE},100,101,99,100.5,10\n"
+THIRD_ROW = "2025-06-02 09:17:00,100,101,99,100.5,10\n"
+TOO_LONG = "2025-06-02 09:17:00,1,2,1,1,1,9\n"
+SECOND_ROW = "2025-06-02 09:16:00,100,101,99,100.5,10\n"
+BAD = {
+    "empty": ("", "the file is empty"),
+    "header alone": (HEAD, "there are no bars in it"),
+    "no columns": ("a,b\n1,2\n", "no column for time .*, open, high, low, close; its columns are a, b"),
+    "one bar": (HEAD + GOOD, "one bar of a symbol does not tell how long a bar is; say it with --interval"),
+    "NaN": (HEAD + GOOD + "2025-06-02 09:16:00,nan,101,99,100.5,10\n", "line 3: a price that is no number"),
+    "no number": (HEAD + GOOD + "2025-06-02 09:16:00,abc,101,99,100.5,10\n", "line 3: a price that is no number"),
+    "infinite": (HEAD + GOOD + "2025-06-02 09:16:00,100,inf,99,100.5,10\n", "line 3: a price that is no number"),
+    "zero": (HEAD + GOOD + "2025-06-02 09:16:00,0,101,0,100.5,10\n", "line 3: a price of 0 or less"),
+    "negative": (HEAD + GOOD + "2025-06-02 09:16:00,100,101,-1,100.5,10\n", "line 3: a price of 0 or less"),
+    "high below low": (HEAD + GOOD + "2025-06-02 09:16:00,99,98,99,98,10\n", "line 3: a high below the low"),
+    "close outside": (HEAD + GOOD + "2025-06-02 09:16:00,100,101,99,102,10\n", "open or close outside low to high"),
+    "negative volume": (HEAD + GOOD + "2025-06-02 09:16:00,100,101,99,100,-1\n", "line 3: a bad volume"),
+    "no time": (HEAD + GOOD + "soon,100,101,99,100,1\n", "line 3: a time that cannot be read"),
+    "two that differ": (
+        HEAD + GOOD + SECOND_ROW + f"{NINE},100,101,99,100.6,10\n", "two bars of X start at 2025-06-02T09:15.* differ",
+    ),
+    "mixed": (HEAD + GOOD + "2025-06-02T09:16:00+05:30,100,101,99,100,1\n", "mixed zones: the time of line 3 .* names"),
+    "two offsets": (
+        HEAD + "2025-06-02T09:15:00+05:30,100,101,99,100,1\n2025-06-02T03:46:00+00:00,100,101,99,100,1\n",
+        r"mixed zones: line 3 has \+0000, the first row has \+0530",
+    ),
+    "closer than the interval": (
+        HEAD + GOOD + SECOND_ROW + THIRD_ROW + "2025-06-02 09:17:30,100,101,99,100,1\n", "is the interval right"
+    ),
+    "more columns than named": (HEAD + GOOD + SECOND_ROW + TOO_LONG, "line 4: more values than the 6 columns"),
+    "much more columns": (HEAD + GOOD + SECOND_ROW[:-1] + ",1,2,3,4\n", "cannot be read as CSV"),
+    "endless decimals": (
+        HEAD + f"{NINE},1.123456789123,2,1,1.5,1\n" + SECOND_ROW, "more than 8 decimals, .* --decimals 2 rounds"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_refused_in_a_sentence_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    text, sentence = BAD[name]
+    source = write(tmp_path / "x.csv", text)
+    wanted = Wanted() if name == "two offsets" else INDIA
+
+    with pytest.raises(DataError, match=sentence) as refused:
+        take(source, tmp_path / "state", wanted)
+
+    assert "\n" not in str(refused.value)
+    with open_history(tmp_path / "state") as history:
+        assert history.lines() == []
+    assert [p.name for p in (tmp_path / "state").iterdir() if "import" in p.name] == []
+
+
+def test_what_was_there_before_a_bad_file_stays(tmp_path: Path) -> None:
+    bars = walk("X", days=1)
+    take(csv_of(bars, tmp_path / "X.csv"), tmp_path / "state")
+    bad = tmp_path / "more"
+    bad.mkdir()
+    write(bad / "A.csv", HEAD + GOOD + SECOND_ROW)
+    write(bad / "B.csv", HEAD + GOOD + "soon,1,2,1,1,1\n")
+
+    with pytest.raises(DataError, match=r"B\.csv: line 3"):
+        take(bad, tmp_path / "state")
+
+    with open_history(tmp_path / "state") as history:
+        assert [line.symbol for line in history.lines()] == ["X"]
+    assert_same(held(tmp_path / "state", "X"), bars)
+
+
+def test_times_without_a_zone_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="name no zone; say which it is, such as --tz"):
+        take(write(tmp_path / "x.csv", HEAD + GOOD + SECOND_ROW), tmp_path / "state", Wanted())
+
+
+def test_bad_rows_may_be_left_out_and_are_counted(tmp_path: Path) -> None:
+    text = HEAD + GOOD + "2025-06-02 09:16:00,nan,1,1,1,1\n" + "\n" + "2025-06-02 09:17:00,0,1,0,1,1\n" + SECOND_ROW
+    source = write(tmp_path / "x.csv", text)
+
+    report = take(source, tmp_path / "state", Wanted(zone="Asia/Kolkata", skips_bad=True))
+
+    assert report.skipped == {"a price that is no number": 1, "a price of 0 or less": 1}
+    assert len(held(tmp_path / "state", "X")) == 2
+
+
+def test_rows_that_say_the_same_twice_count_once(tmp_path: Path) -> None:
+    report = take(write(tmp_path / "x.csv", HEAD + GOOD + GOOD + SECOND_ROW), tmp_path / "state")
+
+    assert report.duplicates == 1
+    assert len(held(tmp_path / "state", "X")) == 2
+
+
+def test_a_torn_archive_and_what_is_no_text_are_refused(tmp_path: Path) -> None:
+    torn = tmp_path / "x.csv.gz"
+    torn.write_bytes(gzip.compress((HEAD + GOOD * 5_000).encode())[:-40])
+    with pytest.raises(DataError, match=r"x\.csv\.gz: cannot be read"):
+        take(torn, tmp_path / "state")
+    binary = tmp_path / "y.csv"
+    binary.write_bytes(b"\xff\xfe\x00timestamp" * 20)
+    with pytest.raises(DataError, match=r"y\.csv: "):
+        take(binary, tmp_path / "state")
+    with pytest.raises(DataError, match="there is no such file"):
+        take(tmp_path / "none.csv", tmp_path / "state")
+
+
+def test_bars_can_be_read_without_a_history(tmp_path: Path) -> None:
+    bars = walk(days=2)
+    source = csv_of(bars, tmp_path / "RELIANCE.csv")
+
+    read = read_files(source, tmp_path, wanted=INDIA, terms=Terms())
+
+    assert [i.symbol for i in read.instruments] == ["RELIANCE"]
+    assert_same(read.series["RELIANCE"], bars)
+    with pytest.raises(DataError, match="no bars of TCS; it has RELIANCE"):
+        read_files(source, tmp_path, wanted=INDIA, terms=Terms(), symbols=["TCS"])
+
+
+def test_a_file_longer_than_a_batch_is_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tabular, "BATCH_ROWS", 100)
+    bars = walk(days=3)
+
+    take(csv_of(bars, tmp_path / "RELIANCE.csv"), tmp_path / "state")
+
+    assert_same(held(tmp_path / "state", "RELIANCE"), bars)
+
+
+PEAK_MB = 400
+IMPORT = """
+import resource, sys
+from pathlib import Path
+from tradebot.history.history import open_history
+from tradebot.history.importing import Terms, import_files
+from tradebot.history.parsing import Wanted
+folder = Path(sys.argv[2])
+with open_history(folder, writes=True) as history:
+    import_files(Path(sys.argv[1]), history, folder, wanted=Wanted(), terms=Terms())
+sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
+"""
+
+
+@pytest.mark.timeout(300)
+def test_a_large_file_is_streamed_below_the_stated_memory(tmp_path: Path) -> None:
+    # 1.5 million rows are 80 MB of text, and would be 700 MB of cells at once.
+    source, rows = tmp_path / "BIG.csv", 1_500_000
+    text = "".join(f",{100 + n % 900 / 100:.2f},110.00,90.00,{100 - n % 900 / 100:.2f},{n}\n" for n in range(10_000))
+    lines = text.splitlines(keepends=True)
+    with source.open("w", encoding="utf-8") as file:
+        file.write(HEAD)
+        for first in range(0, rows, 10_000):
+            file.writelines(f"{1_500_000_000 + (first + n) * 60}{line}" for n, line in enumerate(lines))
+
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT, str(source), str(tmp_path)], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert source.stat().st_size > 60_000_000
+    assert int(done.stdout) < PEAK_MB
+    assert len(held(tmp_path, "BIG")) == rows
+
+
+def test_the_commonest_step_is_the_interval_whatever_is_missing(tmp_path: Path) -> None:
+    bars = walk(days=3)
+    keep = np.random.default_rng(5).random(len(bars)) > 0.2
+    few = Series(
+        symbol="X", interval=MINUTE,
+        **{n: getattr(bars, n)[keep] for n in ("starts", "open", "high", "low", "close", "volume")},
+    )  # fmt: skip
+
+    take(csv_of(few, tmp_path / "X.csv"), tmp_path / "state")
+
+    assert_same(held(tmp_path / "state", "X"), few)

@@ -1,0 +1,157 @@
+"""What is wrong with a series is found, and what is only thin is not."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+import numpy as np
+import pytest
+
+from tests.history.bars_by_hand import MINUTE, series, walk
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Series
+from tradebot.errors import DataError
+from tradebot.history.chunk import COLUMNS
+from tradebot.history.soundness import examine, require_sound
+
+DAY = 86_400 * SECOND
+RELIANCE = Instrument(symbol="RELIANCE")
+
+
+def kept(bars: Series, keep: np.ndarray) -> Series:
+    return Series(symbol=bars.symbol, interval=bars.interval, **{name: getattr(bars, name)[keep] for name in COLUMNS})
+
+
+def kinds(bars: Series, exchange: str = "NSE") -> dict[str, int]:
+    return {finding.kind: finding.times for finding in examine(bars, exchange)}
+
+
+def changed(bars: Series, row: int, **values: int) -> Series:
+    columns = {name: getattr(bars, name).copy() for name in values}
+    for name, value in values.items():
+        columns[name][row] = value
+    return msgspec.structs.replace(bars, **columns)
+
+
+def test_whole_sessions_over_a_holiday_are_sound() -> None:
+    # Muharram on the 6th of July 2025 was a Sunday; the 15th and 27th of August were closed on weekdays.
+    assert examine(walk(days=20, begins=date(2025, 8, 8)), "NSE") == []
+
+
+def test_a_missing_day_is_a_gap_and_a_holiday_is_none() -> None:
+    bars = walk(days=5)
+    keep = np.ones(len(bars), dtype=bool)
+    keep[375:750] = False
+
+    (finding,) = examine(kept(bars, keep), "NSE")
+
+    assert (finding.kind, finding.times, finding.is_rotten) == ("missing_days", 1, True)
+    assert "1 of 5 trading days have no bars: 2025-06-03" in finding.text
+
+
+def test_a_hole_inside_a_session_is_a_gap_and_a_quiet_minute_is_none() -> None:
+    bars = walk(days=3)
+    keep = np.ones(len(bars), dtype=bool)
+    keep[[400, 402, 500]] = False
+    assert examine(kept(bars, keep), "NSE") == []
+    keep[440:452] = False
+
+    (finding,) = examine(kept(bars, keep), "NSE")
+
+    assert (finding.kind, finding.times) == ("holes", 1)
+    assert "12 bars of 1m in all, the longest 12, the first from 2025-06-03T10:20:00" in finding.text
+
+
+def test_a_session_that_ends_early_has_a_hole_unless_the_series_ends_there() -> None:
+    bars = walk(days=2)
+
+    assert kinds(kept(bars, np.r_[0:300, 375:750])) == {"holes": 1}
+    assert kinds(kept(bars, np.r_[20:700])) == {}
+
+
+def test_a_market_that_never_closes_has_gaps_at_night_too() -> None:
+    starts = np.arange(0, 3 * DAY, MINUTE)
+    bars = series("BTC", starts[(starts < DAY + 2 * 3_600 * SECOND) | (starts > DAY + 3 * 3_600 * SECOND)])
+
+    assert kinds(bars, "BINANCE") == {"holes": 1}
+
+
+def test_new_york_keeps_its_own_days() -> None:
+    # The 18th and 20th of June 2025, midnight in New York; the 19th is a holiday there and none in India.
+    around = series("AAPL", np.array([20_257, 20_259]) * DAY + 4 * 3_600 * SECOND, interval=DAY)
+
+    assert kinds(around, "NASDAQ") == {}
+    assert kinds(around, "NSE") == {"missing_days": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("not_positive", {"low": 0}),
+        ("not_positive", {"open": -5, "low": -5}),
+        ("high_below_low", {"high": 1, "low": 2, "open": 1, "close": 1}),
+        ("outside_range", {"close": 10**6}),
+        ("negative_volume", {"volume": -1}),
+    ],
+)
+def test_impossible_bars_are_found_and_never_accepted(kind: str, values: dict[str, int]) -> None:
+    bars = changed(walk(days=1), 7, **values)
+
+    assert kind in kinds(bars)
+    with pytest.raises(DataError, match="RELIANCE: 1 bars"):
+        require_sound({"RELIANCE": bars}, [RELIANCE], accept_gaps=True)
+
+
+def test_order_comes_before_everything_else() -> None:
+    bars = walk(days=1)
+
+    assert kinds(kept(bars, np.r_[0:5, 3:9])) == {"unsorted": 1}
+    assert kinds(kept(bars, np.r_[0:5, 4:9])) == {"duplicates": 1}
+
+
+@pytest.mark.parametrize(("factor", "words"), [(5, "1 share became 5"), (2, "became 2"), (1.5, "became 1.5")])
+def test_a_split_that_was_not_adjusted_is_named_with_its_day(factor: float, words: str) -> None:
+    bars = walk(days=4)
+    columns = {name: getattr(bars, name).copy() for name in ("open", "high", "low", "close")}
+    for column in columns.values():
+        column[750:] = column[750:] / factor
+
+    (finding,) = examine(msgspec.structs.replace(bars, **columns), "NSE")
+
+    assert finding.kind == "split"
+    assert "2025-06-04" in finding.text
+    assert words in finding.text
+
+
+def test_a_fall_by_a_third_of_a_fifth_is_no_split() -> None:
+    bars = walk(days=2)
+    columns = {name: getattr(bars, name).copy() for name in ("open", "high", "low", "close")}
+    for column in columns.values():
+        column[375:] = column[375:] * 0.8
+
+    assert examine(msgspec.structs.replace(bars, **columns), "NSE") == []
+
+
+def test_bars_outside_the_session_are_told_and_pass() -> None:
+    bars = walk(days=1)
+    early = series("RELIANCE", np.append(bars.starts[0] - 7 * MINUTE, bars.starts))
+
+    assert kinds(early) == {"outside_session": 1}
+    require_sound({"RELIANCE": early}, [RELIANCE])
+
+
+def test_gaps_are_refused_until_they_are_accepted() -> None:
+    bars = kept(walk(days=3), np.r_[0:375, 750:1125])
+
+    with pytest.raises(DataError, match=r"RELIANCE: 1 of 3 trading days .* or say --accept-gaps"):
+        require_sound({"RELIANCE": bars}, [RELIANCE])
+    require_sound({"RELIANCE": bars}, [RELIANCE], accept_gaps=True)
+
+
+def test_one_bar_and_none_are_sound() -> None:
+    bars = walk(days=1)
+
+    assert examine(kept(bars, np.r_[0:1]), "NSE") == []
+    assert examine(kept(bars, np.r_[0:0]), "NSE") == []

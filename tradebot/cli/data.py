@@ -1,0 +1,261 @@
+"""The verbs `data import`, `list`, `check`, `export`, `remove`: past bars, and whether they can be trusted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tradebot.cli.tables import say, show
+from tradebot.clock import iso
+from tradebot.config import Config, load
+from tradebot.errors import DataError, ExitCode
+from tradebot.history.history import History, open_history
+from tradebot.history.importing import Report, Terms, import_files, read_files
+from tradebot.history.interval import name_of, parse
+from tradebot.history.parsing import Wanted
+from tradebot.history.soundness import Finding, examine
+
+Progress = Callable[[str, int, int], None]
+
+
+@click.group()
+def data() -> None:
+    """Import, download, check and export past bars: what backtests and notebooks read.
+
+    They are kept in <state_dir>/history.sqlite3, or with history.in_store in the database of store.dsn.
+    """
+
+
+def where(command: click.decorators.FC) -> click.decorators.FC:
+    """Add the options that say where the history is."""
+    for option in (
+        click.option("-c", "--config", "config", metavar="FILE", help="Configuration file."),
+        click.option(
+            "--state-dir", type=click.Path(path_type=Path), help="Where the history is.  [default: as configured]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def opened(config: Config, *, writes: bool = False) -> Iterator[History]:
+    """Open the history that the configuration names. Raises what `open_history` raises."""
+    dsn = config.store.dsn.get_secret_value() if config.history.in_store else ""
+    with open_history(config.app.state_dir, dsn=dsn, writes=writes) as history:
+        yield history
+
+
+def reading(command: click.decorators.FC) -> click.decorators.FC:
+    """Add the options that say what a file of bars does not."""
+    for option in (
+        click.option("--skip-bad", is_flag=True, help="Leave rows out that cannot be bars, and count them."),
+        click.option("--table", default="", help="The table of a DuckDB file."),
+        click.option("--decimals", type=click.IntRange(0, 8), help="Round prices to so many.  [default: as they come]"),
+        click.option("--exchange", default="NSE", show_default=True, help="Where they trade: its zone and calendar."),
+        click.option("--time-format", default="", help="Of unusual times, as in strftime: '%d/%m/%Y %H:%M'."),
+        click.option("--tz", "zone", default="", help="Zone of times that name none: Asia/Kolkata, America/New_York."),
+        click.option("--interval", default="", help="Length of a bar.  [default: as the rows show]"),
+        click.option("--symbol", default="", help="Whose bars they are.  [default: the symbol column, or the file]"),
+    ):
+        command = option(command)
+    return command
+
+
+@data.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@reading
+@where
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def import_(
+    path: Path, symbol: str, interval: str, zone: str, time_format: str, exchange: str, decimals: int | None,
+    table: str, skip_bad: bool, config: str | None, state_dir: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Take the bars of PATH into the history: CSV, CSV.gz, Parquet, DuckDB, or a folder of such files.
+
+    Columns are found by name: time (timestamp, datetime, date, ts), open, high, low, close, and if there are any
+    volume and symbol. Everything is taken or nothing; bars already there are replaced. Memory stays below 400 MB
+    whatever the size of the file; the scratch file beside the history takes 48 bytes a bar.
+    """
+    settings = load(config, {"app.state_dir": state_dir})
+    wanted = Wanted(zone=zone, time_format=time_format, symbol=symbol.upper(), skips_bad=skip_bad)
+    terms = Terms(exchange=exchange, interval=parse(interval) if interval else 0, decimals=decimals, table=table)
+    with opened(settings, writes=True) as history, progress() as tell:
+        settings.app.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        report = import_files(path, history, settings.app.state_dir, wanted=wanted, terms=terms, progress=tell)
+    _tell_import(report, as_json=as_json)
+
+
+def _tell_import(report: Report, *, as_json: bool) -> None:
+    rows = [
+        {"symbol": one.symbol, "interval": name_of(one.interval), **one.put._asdict(), "unsorted": one.unsorted}
+        for one in report.series
+    ]
+    if as_json:
+        click.echo(json.dumps({"series": rows, "skipped": report.skipped, "duplicates": report.duplicates}))
+        return
+    show(rows, as_json=False)
+    for reason, count in report.skipped.items():
+        click.echo(f"left out {count} rows: {reason}", err=True)
+    if report.duplicates:
+        click.echo(f"{report.duplicates} rows said the same as one before", err=True)
+
+
+@data.command("list")
+@where
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(config: str | None, state_dir: Path | None, as_json: bool) -> None:
+    """List the series in the history."""
+    from tradebot.history.frames import stamp
+
+    with opened(load(config, {"app.state_dir": state_dir})) as history:
+        rows = [
+            {
+                "symbol": line.symbol,
+                "interval": name_of(line.interval),
+                "bars": line.bars,
+                "first": stamp(line.first_at, line.exchange),
+                "last": stamp(line.last_at, line.exchange),
+                "exchange": line.exchange,
+                "source": line.source,
+            }
+            for line in history.lines()
+        ]
+    show(rows, as_json=as_json)
+
+
+@data.command()
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.option("--symbols", default="", help="Only these, separated by commas.")
+@reading
+@where
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(
+    path: Path | None, symbols: str, symbol: str, interval: str, zone: str, time_format: str, exchange: str,
+    decimals: int | None, table: str, skip_bad: bool, config: str | None, state_dir: Path | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Look for gaps, impossible prices, and splits that were not adjusted, in the history or in the files of PATH.
+
+    Gaps are trading days and minutes inside sessions that the exchange's calendar has and the data has not. The exit
+    code is 65 when something was found that a backtest refuses without --accept-gaps or at all.
+    """
+    settings = load(config, {"app.state_dir": state_dir})
+    chosen = {name.strip().upper() for name in symbols.split(",") if name.strip()}
+    if path is None:
+        findings = _check_history(settings, chosen, parse(interval) if interval else 0)
+    else:
+        wanted = Wanted(zone=zone, time_format=time_format, symbol=symbol.upper(), skips_bad=True)
+        terms = Terms(exchange=exchange, interval=parse(interval) if interval else 0, decimals=decimals, table=table)
+        findings = _check_files(path, wanted, terms)
+    rows = [
+        {"symbol": f.symbol, "interval": length, "kind": f.kind, "times": f.times,
+         "first": iso(f.first_at) if f.first_at else "", "refused": f.is_rotten, "finding": f.text}
+        for length, f in findings
+    ]  # fmt: skip
+    if as_json or rows:
+        show(rows, as_json=as_json)
+    else:
+        say("nothing wrong was found")
+    return ExitCode.DATA if any(f.is_rotten for _, f in findings) else ExitCode.OK
+
+
+def _check_history(settings: Config, chosen: set[str], interval: int) -> list[tuple[str, Finding]]:
+    with opened(settings) as history, progress() as tell:
+        lines = [
+            line
+            for line in history.lines()
+            if (not chosen or line.symbol in chosen) and (not interval or line.interval == interval)
+        ]
+        if missing := chosen - {line.symbol for line in lines}:
+            raise DataError(f"{history.place}: there are no such bars of {', '.join(sorted(missing))}")
+        findings: list[tuple[str, Finding]] = []
+        for number, line in enumerate(lines, 1):
+            series = history.load([line.symbol], line.interval)[line.symbol]
+            findings += [(name_of(line.interval), finding) for finding in examine(series, line.exchange)]
+            tell("checking", number, len(lines))
+    return findings
+
+
+def _check_files(path: Path, wanted: Wanted, terms: Terms) -> list[tuple[str, Finding]]:
+    import tempfile
+
+    findings: list[tuple[str, Finding]] = []
+    with tempfile.TemporaryDirectory() as scratch, progress() as tell:
+        read = read_files(path, Path(scratch), wanted=wanted, terms=terms, progress=tell)
+    for reason, count in read.skipped.items():
+        findings.append(("", Finding(path.name, "bad_rows", count, 0, f"{count} rows have {reason}")))
+    if read.duplicates:
+        text = f"{read.duplicates} rows say the same as one before"
+        findings.append(("", Finding(path.name, "duplicates", read.duplicates, 0, text)))
+    for symbol, series in read.series.items():
+        if late := read.unsorted[symbol]:
+            findings.append(("", Finding(symbol, "unsorted", late, 0, f"{late} rows come after later ones")))
+        findings += [(name_of(series.interval), finding) for finding in examine(series, terms.exchange)]
+    return findings
+
+
+@data.command()
+@click.argument("symbol")
+@click.option("--interval", default="1m", show_default=True, help="Length of a bar; made of shorter ones if need be.")
+@click.option("--from", "start", help="First day or time.")
+@click.option("--to", "end", help="Last day, or the time to stop before.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file.csv, .csv.gz or .parquet.")
+@where
+def export(
+    symbol: str, interval: str, start: str | None, end: str | None, output: Path | None, config: str | None,
+    state_dir: Path | None,
+) -> None:  # fmt: skip
+    """Write the bars of SYMBOL as CSV, with times in the exchange's zone."""
+    from tradebot.history.frames import bars_from, write
+
+    with opened(load(config, {"app.state_dir": state_dir})) as history:
+        frame = bars_from(history, symbol.upper(), parse(interval), start=start, end=end)
+    if output is None:
+        click.echo(frame.to_csv(), nl=False)
+        return
+    write(frame, output)
+    say(f"{output}: {len(frame)} bars")
+
+
+@data.command()
+@click.argument("symbol")
+@click.option("--interval", required=True, help="Of the series that goes.")
+@where
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def remove(symbol: str, interval: str, config: str | None, state_dir: Path | None, yes: bool) -> None:
+    """Remove one series from the history."""
+    length, name = parse(interval), symbol.upper()
+    with opened(load(config, {"app.state_dir": state_dir}), writes=True) as history:
+        bars = next((line.bars for line in history.lines() if (line.symbol, line.interval) == (name, length)), 0)
+        if not bars:
+            raise DataError(f"{history.place}: there are no {name_of(length)} bars of {name}")
+        if not yes:
+            click.confirm(f"Remove {bars} bars of {name}?", abort=True, err=True)
+        with history.transaction():
+            history.remove(name, length)
+    say(f"removed {bars} bars of {name}")
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Show a bar on a terminal's standard error; yields what it is told with: (what, done, total)."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import TimeRemainingColumn
+
+    columns = (*Bar.get_default_columns()[:3], TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield tell

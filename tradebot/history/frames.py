@@ -1,0 +1,119 @@
+"""Bars as a pandas frame, for notebooks and for strategies over frames: `tradebot.load_bars`."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Series
+from tradebot.errors import DataError
+from tradebot.history.history import History, open_history
+from tradebot.history.interval import name_of, parse
+from tradebot.history.market import DAY, zone_of
+from tradebot.history.resample import resampled
+from tradebot.history.tabular import parquet
+
+Moment = str | date | datetime | pd.Timestamp | None
+
+
+def load_bars(
+    symbol: str, interval: str = "1m", *, start: Moment = None, end: Moment = None,
+    source: str | os.PathLike[str] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Return the bars of a symbol from the history, `open high low close volume` over a DatetimeIndex named `ts`.
+
+    The index is in the exchange's zone, sorted, without repeats, one row at the start of each bar; prices are floats.
+    `start` is included, `end` is not, except that a date without a time means all of that day; without a zone both are
+    in the exchange's. Where the history has no bars of `interval` they are made of shorter ones, counted from the
+    session's open. `source` is a state directory (default: $TRADEBOT_APP__STATE_DIR, else `state`) or a DSN of
+    PostgreSQL. `attrs` say symbol, exchange, interval, the interval they were made of, and source.
+
+    >>> tradebot.load_bars("RELIANCE", "5min", start="2025-06-02", end="2025-06-06")  # doctest: +SKIP
+    """
+    where = str(source or os.environ.get("TRADEBOT_APP__STATE_DIR") or "state")
+    is_server = where.startswith(("postgresql://", "postgres://"))
+    with open_history(Path("." if is_server else where), dsn=where if is_server else "") as history:
+        return bars_from(history, symbol.upper(), parse(interval), start=start, end=end)
+
+
+def bars_from(
+    history: History, symbol: str, interval: int, *, start: Moment = None, end: Moment = None
+) -> pd.DataFrame:  # fmt: skip
+    """Return the same from a history that is open; `interval` in ns. Raises DataError."""
+    stored = stored_interval(history, symbol, interval)
+    instrument = history.instrument(symbol, stored)
+    zone = zone_of(instrument.exchange)
+    since, until = moment(start, zone, is_end=False), moment(end, zone, is_end=True)
+    series = resampled(history.load([symbol], stored, since, until)[symbol], interval, instrument.exchange)
+    found = frame(series, instrument)
+    found.attrs |= {"made_of": name_of(stored), "source": history.place}
+    return found
+
+
+def stored_interval(history: History, symbol: str, interval: int) -> int:
+    """Return the interval of the stored bars that bars of `interval` are best made of. Raises DataError."""
+    has = [line.interval for line in history.lines() if line.symbol == symbol]
+    fitting = [one for one in has if interval % one == 0 and (one == interval or interval <= DAY)]
+    if not fitting:
+        there = f"it has {', '.join(map(name_of, sorted(has)))}" if has else "it has none of this symbol"
+        raise DataError(f"{history.place}: no bars that make {name_of(interval)} of {symbol}; {there}")
+    return max(fitting)
+
+
+def frame(series: Series, instrument: Instrument) -> pd.DataFrame:
+    """Return a series as a frame, its prices as floats."""
+    index = pd.DatetimeIndex(series.starts, tz="UTC", name="ts").as_unit("ns").tz_convert(zone_of(instrument.exchange))
+    price, quantity = 10.0**instrument.price_decimals, 10.0**instrument.quantity_decimals
+    columns: dict[str, Any] = {name: getattr(series, name) / price for name in ("open", "high", "low", "close")}
+    columns["volume"] = series.volume / quantity if instrument.quantity_decimals else series.volume
+    found = pd.DataFrame(columns, index=index)
+    found.attrs |= {
+        "symbol": series.symbol, "exchange": instrument.exchange, "interval": name_of(series.interval),
+    }  # fmt: skip
+    return found
+
+
+def moment(value: Moment, zone: str, *, is_end: bool) -> int | None:
+    """Return a time in ns UTC; without a zone it is in `zone`, and a date as an end means the end of that day.
+
+    Raises DataError.
+    """
+    if value is None:
+        return None
+    try:
+        stamp = pd.Timestamp(value)
+    except ValueError as error:
+        raise DataError(f"{value!r} is no time; expected one such as 2025-06-02 or 2025-06-02 09:15") from error
+    is_day = isinstance(value, date) and not isinstance(value, datetime)
+    is_day = is_day or (isinstance(value, str) and len(value.strip()) <= 10)
+    if is_end and is_day:
+        stamp += pd.Timedelta(days=1)
+    stamp = stamp.tz_localize(zone) if stamp.tzinfo is None else stamp
+    return int(stamp.as_unit("ns").value)
+
+
+def stamp(at: int, exchange: str) -> str:
+    """Return a time (ns UTC) for people, in the zone of an exchange."""
+    return pd.Timestamp(at, unit="ns", tz="UTC").tz_convert(zone_of(exchange)).isoformat()
+
+
+def write(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame to a file that ends in .csv, .csv.gz or .parquet. Raises DataError; then there is no new file."""
+    name, unfinished = path.name.lower(), path.with_name(f"{path.name}.unfinished")
+    try:
+        if name.endswith((".csv", ".csv.gz")):
+            frame.to_csv(unfinished, compression="gzip" if name.endswith(".gz") else None)
+        elif name.endswith((".parquet", ".pq")):
+            parquet(frame.reset_index(), unfinished)
+        else:
+            raise DataError(f"{path}: expected a name that ends in .csv, .csv.gz or .parquet")
+        unfinished.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)

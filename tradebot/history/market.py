@@ -1,0 +1,111 @@
+"""Where and when an exchange trades, as the history needs it: its zone, and the session of a day."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import date, datetime, tzinfo
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+
+from tradebot.clock import SECOND
+from tradebot.domain.market import Ints
+from tradebot.errors import DataError
+from tradebot.markets.calendar import TradingCalendar
+
+DAY = 86_400 * SECOND
+INDIA, NEW_YORK, UTC_ZONE = "Asia/Kolkata", "America/New_York", "UTC"
+ZONES = {
+    **dict.fromkeys(("NSE", "BSE", "NFO", "BFO"), INDIA),
+    **dict.fromkeys(("NYSE", "NASDAQ", "ARCA", "AMEX", "BATS"), NEW_YORK),
+}  # other exchanges trade around the clock, in UTC
+
+
+class Hours(NamedTuple):
+    """One session in ns UTC, [opens_at, closes_at)."""
+
+    opens_at: int
+    closes_at: int
+
+
+def zone_of(exchange: str) -> str:
+    """Return the name of an exchange's zone."""
+    return ZONES.get(exchange.upper(), UTC_ZONE)
+
+
+def zone(name: str) -> tzinfo:
+    """Return a zone by its name. Raises DataError."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise DataError(
+            f"there is no time zone {name!r}; names are such as Asia/Kolkata, America/New_York, UTC"
+        ) from error
+
+
+def days_of(starts: Ints, exchange: str) -> Ints:
+    """Return for each time (ns UTC) its day at the exchange, counted from 1970-01-01."""
+    local = pd.DatetimeIndex(starts, tz="UTC").as_unit("ns").tz_convert(zone_of(exchange)).tz_localize(None)
+    days: Ints = local.asi8 // DAY
+    return days
+
+
+def day_number(day: date) -> int:
+    return day.toordinal() - date(1970, 1, 1).toordinal()
+
+
+def as_date(number: int) -> date:
+    return date.fromordinal(number + date(1970, 1, 1).toordinal())
+
+
+class Calendar:
+    """The sessions of one exchange; a day is counted from 1970-01-01 in the exchange's zone."""
+
+    def __init__(self, exchange: str) -> None:
+        self.exchange, self.zone = exchange, zone_of(exchange)
+        self._indian = TradingCalendar() if self.zone == INDIA else None
+
+    def hours(self, day: int) -> Hours | None:
+        """Return the session of a day, None where the exchange is closed."""
+        if self._indian is not None:
+            session = self._indian.session(as_date(day))
+            return None if session is None else Hours(session.opens_at, session.closes_at)
+        if self.zone == NEW_YORK:
+            return _american(as_date(day).year).get(day)
+        return Hours(day * DAY, (day + 1) * DAY)
+
+    def expected(self, first: int, last: int) -> list[int]:
+        """Return the days from `first` to `last`, both included, on which the exchange trades."""
+        return [day for day in range(first, last + 1) if self.hours(day) is not None]
+
+    def opens(self, days: Ints) -> Ints:
+        """Return for each day when its session opens; midnight of the zone where there is none."""
+        found = {day: self._opens_at(day) for day in np.unique(days).tolist()}
+        return np.array([found[day] for day in days.tolist()], dtype=np.int64)
+
+    def _opens_at(self, day: int) -> int:
+        hours = self.hours(day)
+        return self.midnight(day) if hours is None else hours.opens_at
+
+    def midnight(self, day: int) -> int:
+        """Return when a day begins, ns UTC."""
+        begin = datetime.combine(as_date(day), datetime.min.time(), zone(self.zone))
+        return int(begin.timestamp()) * SECOND
+
+
+@lru_cache(maxsize=64)
+def _american(year: int) -> dict[int, Hours]:
+    import pandas_market_calendars  # a second to load, and only for American exchanges
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # what the library asks of pandas is not ours to mend
+        schedule = pandas_market_calendars.get_calendar("NYSE").schedule(f"{year}-01-01", f"{year}-12-31")
+    opens = schedule["market_open"].dt.as_unit("ns").astype("int64")
+    closes = schedule["market_close"].dt.as_unit("ns").astype("int64")
+    return {
+        day_number(stamp.date()): Hours(int(o), int(c))
+        for stamp, o, c in zip(schedule.index, opens, closes, strict=True)
+    }

@@ -1,0 +1,206 @@
+"""Where an import gathers its rows before any of them counts: a scratch file, so that memory stays bounded.
+
+Rows may come in any order and of many symbols mixed; they come out as whole, sorted, checked chunks of one symbol.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+
+from tradebot.clock import IST, SECOND, iso
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Floats, Ints, Series
+from tradebot.errors import DataError
+from tradebot.history.chunk import periods
+from tradebot.history.interval import name_of
+from tradebot.history.parsing import Rows
+
+MOST_DECIMALS = 8
+EXACT = 2.0**53  # floats hold every integer below
+
+
+class Staged(NamedTuple):
+    """What one symbol brought: its bars in all, the decimals its prices and volumes need, how many came unsorted."""
+
+    bars: int
+    price_decimals: int
+    quantity_decimals: int
+    unsorted: int
+
+
+class Staging:
+    """The scratch file of one import; a context manager. `interval` is ns, 0 to find it out from the first rows."""
+
+    def __init__(self, folder: Path, *, interval: int, decimals: int | None = None) -> None:
+        self.interval = interval
+        self.duplicates = 0  # rows that said the same as one before
+        self._decimals = decimals
+        self._folder = tempfile.TemporaryDirectory(prefix="import-", dir=folder)
+        self._connection = sqlite3.connect(Path(self._folder.name) / "rows.sqlite3", isolation_level=None)
+        self._connection.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=32768; PRAGMA cache_size=-16000;"
+            "CREATE TABLE parts (seq INTEGER PRIMARY KEY, symbol TEXT, period INTEGER, place TEXT, body BLOB);"
+        )
+        self._staged: dict[str, Staged] = {}
+        self._last: dict[str, int] = {}  # symbol -> its newest start so far
+        self._waiting: list[tuple[Rows, str]] = []  # while the interval is not known
+
+    def __enter__(self) -> Staging:
+        self._connection.execute("BEGIN")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+        self._folder.cleanup()
+
+    def add(self, rows: Rows, place: str) -> None:
+        """Take rows of a file; `place` names it in errors."""
+        if not len(rows.starts):
+            return
+        if not self.interval:
+            self.interval = _spacing(rows)
+            if not self.interval:
+                self._waiting.append((rows, place))
+                return
+        for earlier, its_place in self._waiting:
+            self._keep(earlier, its_place)
+        self._waiting.clear()
+        self._keep(rows, place)
+
+    def symbols(self) -> dict[str, Staged]:
+        """Return what each symbol brought. Raises DataError when nothing came, or one bar whose length nothing says."""
+        if self._waiting:
+            place = self._waiting[0][1]
+            raise DataError(f"{place}: one bar of a symbol does not tell how long a bar is; say it with --interval")
+        if not self._staged:
+            raise DataError("no bars were found")
+        self._connection.execute("CREATE INDEX by_symbol ON parts (symbol, period)")
+        return dict(sorted(self._staged.items()))
+
+    def chunks(self, instrument: Instrument) -> Iterator[Series]:
+        """Yield the bars of one symbol in its instrument's units, sorted, a period at a time.
+
+        Raises DataError for two bars of one start that differ, and for bars closer together than the interval.
+        """
+        found = self._connection.execute(
+            "SELECT DISTINCT period FROM parts WHERE symbol = ? ORDER BY period", (instrument.symbol,)
+        ).fetchall()
+        before = None
+        for (period,) in found:
+            series, place = self._whole(instrument, period)
+            edges = series.starts if before is None else np.concatenate([[before], series.starts])
+            if (close := np.flatnonzero(np.diff(edges) < self.interval)).size:
+                at = iso(int(edges[close[0] + 1]), IST)
+                raise DataError(
+                    f"{place}: the bar of {instrument.symbol} at {at} starts before the {name_of(self.interval)} of the"
+                    " bar before are over; is the interval right (--interval)?"
+                )
+            before = int(series.starts[-1])
+            yield series
+
+    def _keep(self, rows: Rows, place: str) -> None:
+        names, inverse = np.unique(rows.symbols.astype(str), return_inverse=True)
+        order = np.argsort(inverse, kind="stable")
+        for number, group in enumerate(np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)):
+            self._keep_symbol(str(names[number]), rows.starts[group], rows.values[:, group], place)
+
+    def _keep_symbol(self, symbol: str, starts: Ints, values: Floats, place: str) -> None:
+        self._note(symbol, starts, values)
+        numbers = periods(starts, self.interval)
+        order = np.argsort(numbers, kind="stable")
+        edges = np.flatnonzero(np.diff(numbers[order])) + 1
+        parts = []
+        for group in np.split(order, edges):
+            body = starts[group].tobytes() + np.ascontiguousarray(values[:, group]).tobytes()
+            parts.append((symbol, int(numbers[group[0]]), place, body))
+        self._connection.executemany("INSERT INTO parts (symbol, period, place, body) VALUES (?, ?, ?, ?)", parts)
+
+    def _note(self, symbol: str, starts: Ints, values: Floats) -> None:
+        before = self._staged.get(symbol, Staged(0, 0, 0, 0))
+        edges = np.concatenate([[self._last.get(symbol, starts[0])], starts])
+        self._last[symbol] = int(edges.max())
+        self._staged[symbol] = Staged(
+            before.bars + len(starts),
+            max(before.price_decimals, self._price_decimals(symbol, values[:4])),
+            max(before.quantity_decimals, self._quantity_decimals(values[4])),
+            before.unsorted + int((np.diff(edges) < 0).sum()),
+        )
+
+    def _quantity_decimals(self, volumes: Floats) -> int:
+        # A volume is no money: finer than eight decimals, or than its size allows, it is rounded.
+        found = decimals_of(volumes)
+        if found is not None:
+            return found
+        largest = float(volumes.max(initial=1.0))
+        return next(d for d in range(MOST_DECIMALS, -1, -1) if d == 0 or largest * 10.0**d < EXACT)
+
+    def _price_decimals(self, symbol: str, prices: Floats) -> int:
+        if self._decimals is not None:
+            return self._decimals
+        found = decimals_of(prices)
+        if found is None:
+            raise DataError(
+                f"prices of {symbol} have more than {MOST_DECIMALS} decimals, such as {float(prices.flat[0])!r};"
+                " --decimals 2 rounds them to so many"
+            )
+        return found
+
+    def _whole(self, instrument: Instrument, period: int) -> tuple[Series, str]:
+        parts = self._connection.execute(
+            "SELECT body, place FROM parts WHERE symbol = ? AND period = ? ORDER BY seq", (instrument.symbol, period)
+        ).fetchall()
+        tables = [np.frombuffer(body, dtype=np.float64).reshape(6, -1) for body, _ in parts]
+        starts = np.concatenate([table[0].view(np.int64) for table in tables])
+        values = np.concatenate([table[1:] for table in tables], axis=1)
+        prices = np.rint(values[:4] * 10**instrument.price_decimals).astype(np.int64)
+        volume = np.rint(values[4:] * 10**instrument.quantity_decimals).astype(np.int64)
+        order = np.argsort(starts, kind="stable")
+        table = np.vstack([starts, prices, volume])[:, order]
+        is_again = np.append(False, np.diff(table[0]) == 0)
+        if is_again.any():
+            again = np.flatnonzero(is_again)
+            differing = again[(table[:, again] != table[:, again - 1]).any(axis=0)]
+            if differing.size:
+                at = iso(int(table[0, differing[0]]), IST)
+                raise DataError(f"{parts[0][1]}: two bars of {instrument.symbol} start at {at} and differ")
+            self.duplicates += len(again)
+            table = table[:, ~is_again]
+        columns = dict(zip(("starts", "open", "high", "low", "close", "volume"), table, strict=True))
+        return Series(symbol=instrument.symbol, interval=self.interval, **columns), parts[0][1]
+
+
+def decimals_of(values: Floats) -> int | None:
+    """Return how many decimals floats that were written in decimal have at most, None for more than can be kept.
+
+    That is eight, or fewer for numbers so large that their integers would not be exact.
+    """
+    for decimals in range(MOST_DECIMALS + 1):
+        scaled = values * 10.0**decimals
+        if np.abs(scaled).max(initial=0.0) >= EXACT:
+            return None
+        # A float is off by 2**-53 of its size; what is no further from a whole number was one.
+        if (np.abs(scaled - np.rint(scaled)) <= np.maximum(np.abs(scaled) * 4e-16, 1e-9)).all():
+            return decimals
+    return None
+
+
+def _spacing(rows: Rows) -> int:
+    # The commonest step between neighbours of one symbol: gaps and nights are rarer than the step of a bar.
+    steps = [
+        np.diff(np.unique(rows.starts[rows.symbols == symbol])) for symbol in list(dict.fromkeys(rows.symbols))[:20]
+    ]
+    every = np.concatenate(steps) if steps else np.empty(0, dtype=np.int64)
+    if not len(every):
+        return 0
+    lengths, counts = np.unique(every, return_counts=True)
+    common = int(lengths[np.argmax(counts)])
+    return max(common // SECOND * SECOND, SECOND)
