@@ -22,6 +22,9 @@ class InstrumentKind(StrEnum):
     SPOT = "spot"
 
 
+INDEX = InstrumentKind.INDEX
+
+
 class Instrument(Message, frozen=True):
     """One tradable line of one exchange; the only place where prices and quantities are rounded.
 
@@ -41,7 +44,7 @@ class Instrument(Message, frozen=True):
 
     @property
     def is_tradable(self) -> bool:
-        return self.kind is not InstrumentKind.INDEX
+        return self.kind is not INDEX
 
     def price(self, units: int) -> Decimal:
         """Return integer price units as an exact price."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Side
@@ -100,6 +100,10 @@ class Blotter:
     def has_live(self, symbol: str) -> bool:
         """Return whether an order of `symbol` may still trade."""
         return symbol in self._live
+
+    def exposures(self) -> Iterable[str]:
+        """Return the symbols with a position or with an order that may still trade."""
+        return self.open.keys() | self._live.keys() if self._live else self.open.keys()
 
     def exposed(self, symbol: str) -> Iterator[Order]:
         """Yield the orders that count as exposure: the live ones and those reserved a while after their end."""

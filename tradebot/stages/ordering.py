@@ -10,7 +10,7 @@ from functools import partial
 import msgspec
 
 from tradebot.clock import SECOND
-from tradebot.domain.instrument import Universe
+from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Cancel, Modify, Signal, Submit
 from tradebot.domain.order import (
@@ -32,6 +32,9 @@ from tradebot.stages.conditions import Conditions
 from tradebot.stages.gate.gate import Gate, View
 from tradebot.stages.marks import Marks
 
+# Bound once: reading a member of an enumeration costs as much as a call.
+ENTRY, BUY, SELL = Purpose.ENTRY, Side.BUY, Side.SELL
+INTENT, DENIED, MARKET, LIMIT = OrderEvent.INTENT, OrderEvent.DENIED, OrderKind.MARKET, OrderKind.LIMIT
 UNSENT = (OrderState.INTENT, OrderState.SENDING)
 AT_BOOK = (OrderState.OPEN, OrderState.PARTIAL)
 CANCEL_TRIES = 4  # the first, and three more
@@ -79,17 +82,19 @@ class Ordering:
                 return None
             return instrument.nearest_price(Decimal(str(float(value))))
 
+        reference = self._marks.reference(signal.symbol)
         request = self._request(
-            signal.symbol,
+            instrument,
             side=signal.action.side,
-            quantity=self._size(signal),
-            purpose=Purpose.ENTRY,
+            quantity=self._size(signal, instrument, reference),
+            purpose=ENTRY,
             reason=f"{signal.strategy}: {signal.action}",
+            reference=reference,
             signal=signal,
             quoted_at=signal.quoted_at,
             levels=(level(signal.stop_loss), level(signal.trail_by), level(signal.target)),
         )
-        self._submit(request, inputs=signal.inputs)
+        self._submit(request, reference, inputs=signal.inputs)
 
     def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> None:
         """Send an exit of the whole position, unless one may still fill; entries that work are taken back."""
@@ -99,16 +104,18 @@ class Ordering:
         if self._blotter.closing(symbol):
             return
         quantity = self._blotter.position(symbol).quantity
+        reference = self._marks.reference(symbol)
         request = self._request(
-            symbol,
-            side=Side.SELL if quantity > 0 else Side.BUY,
+            self._universe.get(symbol),
+            side=SELL if quantity > 0 else BUY,
             quantity=abs(quantity),
             purpose=purpose,
             reason=reason,
+            reference=reference,
             signal=signal,
             quoted_at=quoted_at,
         )
-        self._submit(request, inputs=signal.inputs if signal else {})
+        self._submit(request, reference, inputs=signal.inputs if signal else {})
 
     def chase(self, mono: int) -> None:
         """Take back what was not filled in time, or move the price of an exit where the settings say so.
@@ -127,7 +134,8 @@ class Ordering:
     def _reprice(self, order: Order) -> bool:
         # False where only a cancel is left. An order that a change or a cancel is under way for, whose price is still
         # the best, or whose new price the gate denies, stays as it is.
-        price = self._protected_price(order.symbol, order.request.side)
+        reference = self._marks.reference(order.symbol)
+        price = self._protected_price(self._universe.get(order.symbol), order.request.side, reference)
         if price is None or order.state not in AT_BOOK or order.replace_tries >= self._settings.most_changes:
             return False
         is_better = order.price is None or (price - order.price) * order.request.side.sign > 0
@@ -138,7 +146,7 @@ class Ordering:
         )
         # The gate judges the order as if it were new and the old one not there: at worst one of the two is in force.
         rest = msgspec.structs.replace(request, quantity=order.quantity - order.filled, signal_id="")
-        verdict = self._gate.check(rest, self._view(order.symbol, request.strategy, without=order))
+        verdict = self._gate.check(rest, self._view(order.symbol, request.strategy, reference, without=order))
         if not verdict.is_passed:
             if order.replace is not Wish.REFUSED:
                 fact = self._fact(order, OrderEvent.REPLACE_REFUSED, verdict.reason)
@@ -183,21 +191,19 @@ class Ordering:
         c = self._conditions
         return OrderFact(order_id=order.order_id, event=event, at=c.now, mono=c.mono, reason=reason)
 
-    def _size(self, signal: Signal) -> Decimal:
-        instrument = self._universe.get(signal.symbol)
+    def _size(self, signal: Signal, instrument: Instrument, reference: Decimal | None) -> Decimal:
         if signal.quantity is not None:
             return instrument.round_quantity(Decimal(str(float(signal.quantity))))
-        reference = self._marks.reference(signal.symbol)
         return instrument.round_quantity(self._settings.order_notional / reference) if reference else ZERO
 
     def _request(
-        self, symbol: str, *, side: Side, quantity: Decimal, purpose: Purpose, reason: str, quoted_at: int,
-        signal: Signal | None, levels: tuple[Decimal | None, Decimal | None, Decimal | None] = (None, None, None),
+        self, instrument: Instrument, *, side: Side, quantity: Decimal, purpose: Purpose, reason: str, quoted_at: int,
+        reference: Decimal | None, signal: Signal | None,
+        levels: tuple[Decimal | None, Decimal | None, Decimal | None] = (None, None, None),
     ) -> OrderRequest:  # fmt: skip
         self._counter += 1
-        instrument = self._universe.get(symbol)
-        kind = self._settings.order_kind
-        price = self._protected_price(symbol, side) if kind is OrderKind.LIMIT else None
+        symbol, kind = instrument.symbol, self._settings.order_kind
+        price = self._protected_price(instrument, side, reference) if kind is LIMIT else None
         stop_loss, trail_by, target = levels
         return OrderRequest(
             order_id=f"{self._id_prefix}{self._counter:05d}",
@@ -208,7 +214,7 @@ class Ordering:
             quantity=quantity,
             price=price,
             product=self._settings.product,
-            protection_pct=self._settings.protection_pct if kind is OrderKind.MARKET else None,
+            protection_pct=self._settings.protection_pct if kind is MARKET else None,
             purpose=purpose,
             strategy=signal.strategy if signal else "",
             signal_id=signal.signal_id if signal else "",
@@ -221,42 +227,44 @@ class Ordering:
             quoted_at=quoted_at,
         )
 
-    def _protected_price(self, symbol: str, side: Side) -> Decimal | None:
-        reference = self._marks.reference(symbol)
+    def _protected_price(self, instrument: Instrument, side: Side, reference: Decimal | None) -> Decimal | None:
         if reference is None:
             return None
         away = 1 + side.sign * self._settings.protection_pct / 100
-        return self._universe.get(symbol).round_price(reference * away, up=side is Side.SELL)
+        return instrument.round_price(reference * away, up=side is SELL)
 
-    def _submit(self, request: OrderRequest, *, inputs: dict[str, float]) -> None:
-        verdict = self._gate.check(request, self._view(request.symbol, request.strategy))
-        control = verdict.reason.partition(":")[0]
-        if not verdict.is_passed:
+    def _submit(self, request: OrderRequest, reference: Decimal | None, *, inputs: dict[str, float]) -> None:
+        c, is_exit = self._conditions, request.purpose.is_exit
+        reason, checks = self._gate.check(request, self._view(request.symbol, request.strategy, reference))
+        control = reason.partition(":")[0] if reason else ""
+        if reason:
             self.denied += 1
-            if request.purpose.is_exit and self._held.get(request.symbol) == control:
+            if is_exit and self._held.get(request.symbol) == control:
                 self._counter -= 1  # an exit that the gate holds back is tried on every tick and written down once
                 return
-        if request.purpose.is_exit:
+        if is_exit:
             self._held[request.symbol] = control
         self._emit(
             OrderFact(
                 order_id=request.order_id,
-                event=OrderEvent.INTENT if verdict.is_passed else OrderEvent.DENIED,
-                at=self._conditions.now,
-                mono=self._conditions.mono,
-                reason=verdict.reason,
+                event=DENIED if reason else INTENT,
+                at=c.now,
+                mono=c.mono,
+                reason=reason,
                 request=request,
-                checks=verdict.checks,
+                checks=checks,
                 inputs=inputs,
             )
         )
-        if verdict.is_passed:
+        if not reason:
             self._emit(Submit(request=request))
 
-    def _view(self, symbol: str, strategy: str, without: Order | None = None) -> View:
-        longest, shortest = self._blotter.worst_case(symbol)
-        closing = self._blotter.closing(symbol)
-        c = self._conditions
+    def _view(
+        self, symbol: str, strategy: str, reference: Decimal | None, without: Order | None = None
+    ) -> View:  # fmt: skip
+        blotter, c = self._blotter, self._conditions
+        longest, shortest = blotter.worst_case(symbol)
+        closing = blotter.closing(symbol)
         if without is not None:
             reserved = without.reserved(c.mono)
             longest -= reserved if without.request.side is Side.BUY else ZERO
@@ -264,13 +272,13 @@ class Ordering:
             closing -= reserved if without.request.purpose.is_exit else ZERO
         return View(
             instrument=self._universe.get(symbol),
-            quantity=self._blotter.position(symbol).quantity,
+            quantity=blotter.position(symbol).quantity,
             longest=longest,
             shortest=shortest,
             closing=closing,
-            open_orders=sum(1 for _ in self._blotter.live()) - (without is not None),
-            in_doubt=self._blotter.in_doubt(symbol),
-            reference=self._marks.reference(symbol),
+            open_orders=blotter.working - (without is not None),
+            in_doubt=blotter.in_doubt(symbol),
+            reference=reference,
             quote_age_s=self._marks.age_s(symbol, c.mono),
             feed_is_stale=bool(c.down),
             halted=c.halt_of(symbol, strategy),
@@ -281,9 +289,8 @@ class Ordering:
         )
 
     def _gross(self, *, without: str) -> Decimal:
-        total = ZERO
-        symbols = {p.symbol for p in self._blotter.positions.values() if not p.is_flat}
-        for symbol in symbols | {o.symbol for o in self._blotter.live()}:
+        total, blotter = ZERO, self._blotter
+        for symbol in blotter.exposures():
             if symbol != without and (price := self._marks.price(symbol)) is not None:
-                total += max(abs(q) for q in self._blotter.worst_case(symbol)) * price
+                total += max(abs(q) for q in blotter.worst_case(symbol)) * price
         return total

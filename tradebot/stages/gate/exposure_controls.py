@@ -7,6 +7,8 @@ from decimal import Decimal
 from tradebot.domain.order import OrderRequest, Side
 from tradebot.stages.gate.gate import Rule, View, within
 
+BUY = Side.BUY
+
 
 class MaxPosition(Rule):
     """The notional of the worst-case position, per symbol and over the account."""
@@ -22,7 +24,7 @@ class MaxPosition(Rule):
         price = request.price or view.reference
         if price is None:
             return "there is no price to value the position with"
-        reach = view.longest + request.quantity if request.side is Side.BUY else view.shortest - request.quantity
+        reach = view.longest + request.quantity if request.side is BUY else view.shortest - request.quantity
         worst = abs(reach) * price
         if not within(worst, self._per_symbol):
             return f"worst-case position {worst:.2f} is above max_position_notional {self._per_symbol}"
@@ -53,7 +55,7 @@ class ReduceOnly(Rule):
     def check(self, request: OrderRequest, view: View) -> str | None:
         if not request.purpose.is_exit:
             return None
-        opposite = view.quantity > 0 if request.side is Side.SELL else view.quantity < 0
+        opposite = view.quantity < 0 if request.side is BUY else view.quantity > 0
         free = abs(view.quantity) - view.closing
         if not opposite or not within(request.quantity, free):
             return f"an exit of {request.quantity} exceeds the open {free if opposite else 0} that nothing closes yet"

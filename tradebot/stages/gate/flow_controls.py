@@ -77,10 +77,11 @@ class MessageRate(Rule):
         self._sent: deque[int] = deque(maxlen=per_day)
 
     def check(self, request: OrderRequest, view: View) -> str | None:
+        sent, is_exit = self._sent, request.purpose.is_exit
         for window, limit in self._limits:
-            allowed = limit if request.purpose.is_exit else limit - limit // 4
+            allowed = limit if is_exit else limit - limit // 4
             # Times never go back: as many were sent in the window as make the limit if the one that far back was.
-            if len(self._sent) >= allowed and self._sent[-allowed] > view.mono - window:
+            if len(sent) >= allowed and sent[-allowed] > view.mono - window:
                 return f"{allowed} orders within {window // SECOND} s is the limit"
         return None
 
@@ -100,23 +101,28 @@ class NoDuplicate(Rule):
         self._signals: OrderedDict[str, None] = OrderedDict()  # signal id
 
     def check(self, request: OrderRequest, view: View) -> str | None:
-        if view.in_doubt and not request.purpose.is_exit:
+        is_exit = request.purpose.is_exit
+        if view.in_doubt and not is_exit:
             return f"an order for {request.symbol} is being sent or in doubt"
         if request.signal_id and request.signal_id in self._signals:
             return f"signal {request.signal_id} was acted on already"
+        if is_exit:
+            return None
         before = self._orders.get(self._key(request))
-        if before is not None and not request.purpose.is_exit and view.mono - before < self._window:
+        if before is not None and view.mono - before < self._window:
             return f"the same order passed {(view.mono - before) / SECOND:.1f} s ago"
         return None
 
     def passed(self, request: OrderRequest, view: View) -> None:
-        self._orders[self._key(request)] = view.mono
-        self._orders.move_to_end(self._key(request))
+        key = self._key(request)
+        self._orders[key] = view.mono
+        self._orders.move_to_end(key)
+        if len(self._orders) > self.REMEMBERED:
+            self._orders.popitem(last=False)
         if request.signal_id:
             self._signals[request.signal_id] = None
-        for memory in (self._orders, self._signals):
-            while len(memory) > self.REMEMBERED:
-                memory.popitem(last=False)
+            if len(self._signals) > self.REMEMBERED:
+                self._signals.popitem(last=False)
 
     @staticmethod
     def _key(request: OrderRequest) -> tuple[object, ...]:

@@ -12,10 +12,11 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from tradebot.domain.instrument import Instrument
+from tradebot.domain.message import Message
 from tradebot.domain.order import OrderRequest
 
 
-class View(NamedTuple):
+class View(Message, frozen=True):
     """What the controls may know of the world at one instant, worst case included.
 
     `longest` and `shortest` are the position if every live buy, or every live sell, filled. `gross` is the notional of

@@ -9,6 +9,8 @@ from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.stages.gate.gate import Rule, View, within
 
 PERCENT = Decimal(100)
+MARKET, SELL = OrderKind.MARKET, Side.SELL
+UNPRICED = (OrderKind.MARKET, OrderKind.STOP_MARKET)
 
 
 class Permitted(Rule):
@@ -24,7 +26,7 @@ class Permitted(Rule):
             return f"{request.symbol} is an index and cannot be traded"
         if request.product not in self._products:
             return f"product {request.product} is not in risk.permitted_products"
-        if request.side is Side.SELL and not self._allow_short and view.shortest - request.quantity < 0:
+        if not self._allow_short and request.side is SELL and view.shortest - request.quantity < 0:
             return f"selling {request.quantity} would go short and risk.allow_short is off"
         return None
 
@@ -40,6 +42,8 @@ class Sanity(Rule):
             return f"the size is 0: risk.order_notional does not pay one lot of {instrument.lot_size}"
         if not (quantity.is_finite() and quantity > 0 and instrument.is_on_lot(quantity)):
             return f"quantity {quantity} is not a positive multiple of lot {instrument.lot_size}"
+        if request.kind is MARKET and request.price is None and request.trigger_price is None:
+            return None
         wants_price = request.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
         wants_trigger = request.kind in (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
         for label, price, wanted in (
@@ -85,7 +89,7 @@ class Collar(Rule):
     def check(self, request: OrderRequest, view: View) -> str | None:
         if view.reference is None:
             return "there is no reference price"
-        if request.kind in (OrderKind.MARKET, OrderKind.STOP_MARKET):
+        if request.kind in UNPRICED:
             away = request.protection_pct
             if away is None or not (away.is_finite() and away > 0):
                 return "a market order needs market protection above zero"
