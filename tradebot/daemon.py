@@ -309,7 +309,7 @@ class Daemon:
         halted = f", HALTED: {self.desk.conditions.halted}" if self.desk.conditions.halted else ""
         return (
             f"{self._config.app.mode.upper()} {len(self._ground.universe)} symbols, "
-            f"day PnL {self.desk.day_profit():+.2f}, {len(self.desk.holdings())} positions{halted}"
+            f"day PnL {self.desk.worth.day_profit():+.2f}, {len(self.desk.holdings())} positions{halted}"
         )
 
     def _beat(self) -> None:

@@ -38,7 +38,7 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, s
         "charges": desk.blotter.charges.quantize(PAISE),
         "realized": desk.blotter.realized.quantize(PAISE),
         "unrealized": unrealized.quantize(PAISE),
-        "pnl_net": desk.profit().quantize(PAISE),
+        "pnl_net": desk.worth.profit().quantize(PAISE),
         "open_positions": {s: str(q) for s, (q, _) in desk.holdings().items()},
         "signals": desk.counts["signals"],
         "signals_ignored": desk.counts["ignored"],

@@ -38,7 +38,7 @@ class _Placed:
 
 
 class Counter:
-    """Takes what the desk says. `moved` collects the ids of instruments with news since it was last cleared.
+    """Takes what the desk says. `moved` collects the ids of instruments with new orders, until cleared.
 
     `k` and `in_bar` say where on the timeline it is, set by the walk; times come from the desk's conditions.
     """
@@ -174,7 +174,6 @@ class Counter:
             placed.row, id_=id_, k=self.k, at=c.now, signed=request.side.sign * fill.quantity, price=fill.price,
             charges=_units(charges, self._ledger.money_decimals),
         )  # fmt: skip
-        self.moved.add(id_)
         if fill.is_whole:
             self._ledger.ended(placed.row, OrderState.FILLED)
             del self._placed[fill.order_id]
@@ -199,7 +198,6 @@ class Counter:
             product=request.product,
             changed_at=c.now,
         )
-        self.moved.add(placed.id)
         self._ledger.ended(placed.row, OrderState.CANCELED)
         del self._placed[cancel.order_id]
         self.take(self._desk.apply(OrderSeen(order=shown, mono=c.mono)))

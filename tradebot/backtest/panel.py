@@ -13,6 +13,7 @@ import numpy as np
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Ints, Series
 from tradebot.errors import DataError
+from tradebot.stages.marks import Marks
 
 BLOCK = 8_192  # positions of the timeline whose marks of all instruments are laid out at once
 
@@ -30,11 +31,16 @@ class Panel:
         self._places: list[Ints | None] = [
             None if len(s) == len(self.starts) else np.searchsorted(self.starts, s) for s in starts
         ]
+        self.sizes = [len(s) for s in starts]
         self.is_whole = all(places is None for places in self._places)
         self._block, self._marks = -1, np.zeros((3, 0, 0), dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def start(self, k: int) -> int:
+        """Return the market ns at which the bars of a position begin."""
+        return self.starts.item(k)
 
     def k(self, id_: int, row: int) -> int:
         """Return the position on the timeline of a row."""
@@ -82,6 +88,28 @@ class Panel:
             self._lay_out(block)
         first = block * BLOCK
         return self._marks[1, begin - first : end - first].astype(np.float64)
+
+    def mark_opens(self, k: int, marks: Marks, mono: int) -> None:
+        """Mark every instrument with the open of its bar at `k`, or its last close, as seen at `mono`."""
+        if len(self.series) == 1:
+            marks.set(0, self.series[0].open.item(k), mono)
+        else:
+            marks.last[:] = self.marks(k)[0]
+            marks.seen_at[:] = mono
+
+    def mark_closes(self, k: int, marks: Marks) -> None:
+        """Mark every instrument with its newest close at `k`, as seen when that bar ended."""
+        if len(self.series) == 1:
+            marks.set(0, self.series[0].close.item(k), self.starts.item(k) + self.interval)
+        else:
+            _, marks.last[:], marks.seen_at[:] = self.marks(k)
+
+    def extremes(self, ks: Sequence[int]) -> tuple[list[float], list[float]]:
+        """Return the lowest and highest closes of the first instrument in the stretches that begin at `ks`."""
+        close = self.series[0].close
+        if not ks:
+            return [], []
+        return np.minimum.reduceat(close, ks).tolist(), np.maximum.reduceat(close, ks).tolist()
 
     def close_of(self, id_: int, first: int) -> Ints:
         """Return the newest close of an instrument at every position from `first` on, 0 before its first bar."""

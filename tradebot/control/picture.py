@@ -83,7 +83,7 @@ def picture(
         },
         "positions": holdings_of(desk),
         "orders": orders_of(desk),
-        "day_profit": round(desk.day_profit(), 2),
+        "day_profit": round(desk.worth.day_profit(), 2),
         "counts": desk.counts | {"orders": len(orders), "fills": desk.blotter.fills},
         "queues": {lane.name: {"now": lane.qsize(), "deepest": lane.deepest, "size": lane.maxsize} for lane in lanes}
         | {"execution": {"now": pending}},

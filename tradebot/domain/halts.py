@@ -49,15 +49,21 @@ class Halts:
     @property
     def of_all(self) -> str:
         """Why nothing may be opened anywhere, empty when something may."""
+        if not self._standing:
+            return ""
         return next((_reason(c) for c in self._standing.values() if is_wide(c.scope)), "")
 
     @property
     def flattening(self) -> str:
         """Why every position is being closed, empty when none is."""
+        if not self._standing:
+            return ""
         return next((_reason(c) for c in self._standing.values() if c.verb == "flatten"), "")
 
     def of(self, symbol: str, strategy: str = "") -> str:
         """Why `strategy` may open nothing in `symbol`, empty when it may."""
+        if not self._standing:
+            return ""
         return next((_reason(c) for c in self._standing.values() if _covers(c.scope, symbol, strategy)), "")
 
     def has(self, scope: str) -> bool:

@@ -52,13 +52,12 @@ class Action(StrEnum):
     ENTER_SHORT = "enter_short"
     EXIT_SHORT = "exit_short"
 
-    @property
-    def is_entry(self) -> bool:
-        return self in (Action.ENTER_LONG, Action.ENTER_SHORT)
+    is_entry: bool
+    side: Side
 
-    @property
-    def side(self) -> Side:
-        return Side.BUY if self in (Action.ENTER_LONG, Action.EXIT_SHORT) else Side.SELL
+    def __init__(self, value: str) -> None:
+        self.is_entry = value.startswith("enter")
+        self.side = Side.BUY if value in ("enter_long", "exit_short") else Side.SELL
 
 
 class Signal(Message, frozen=True):

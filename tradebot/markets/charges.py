@@ -102,23 +102,66 @@ def charges(
     """
     if turnover <= 0:
         return NOTHING
+    tariff = tariff_of(segment, side, on, exchange)
+    brokerage, tax, exchange_fee, sebi_fee, stamp, gst = tariff.parts(turnover)
+    dp = tariff.dp if with_dp and segment is Segment.DELIVERY and side is Side.SELL else ZERO
+    return Charges(
+        brokerage=brokerage,
+        transaction_tax=tax,
+        exchange_fee=exchange_fee,
+        sebi_fee=sebi_fee,
+        stamp_duty=stamp,
+        # GST is rounded on the trading fees and on the depository's bill apart: two invoices, so fills still add up.
+        gst=gst + _paise(dp * tariff.gst),
+        dp=dp,
+    )
+
+
+class Tariff(Message, frozen=True):
+    """The rates for one side of one segment at one exchange on one day, as shares of the turnover."""
+
+    flat: Decimal
+    brokerage: Decimal
+    cap: Decimal
+    tax: Decimal
+    fee: Decimal
+    sebi: Decimal
+    stamp: Decimal
+    gst: Decimal
+    dp: Decimal
+
+    def parts(self, turnover: Decimal) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal, Decimal]:
+        """Return brokerage, transaction tax, exchange fee, SEBI fee, stamp duty and GST, each in whole paise."""
+        brokerage = _paise(self.flat or min(turnover * self.brokerage, self.cap))
+        fee, sebi = _paise(turnover * self.fee), _paise(turnover * self.sebi)
+        gst = _paise((brokerage + fee + sebi) * self.gst)
+        return brokerage, _paise(turnover * self.tax), fee, sebi, _paise(turnover * self.stamp), gst
+
+    def total(self, turnover: Decimal) -> Decimal:
+        """Return the sum of the parts; nothing traded costs nothing."""
+        if turnover <= 0:
+            return ZERO
+        brokerage, tax, fee, sebi, stamp, gst = self.parts(turnover)
+        return brokerage + tax + fee + sebi + stamp + gst
+
+
+@cache
+def tariff_of(segment: Segment, side: Side, on: date, exchange: str) -> Tariff:
+    """Return the tariff of a day. Raises DataError for an exchange that the table of that day does not know."""
     r = rates(segment, on)
     if exchange not in r.exchange_pct:
         raise DataError(f"no {segment} charges are known for exchange {exchange}; known: {', '.join(r.exchange_pct)}")
-    brokerage = _paise(r.brokerage_flat or min(turnover * r.brokerage_pct / 100, r.brokerage_cap))
-    exchange_fee = _paise(turnover * r.exchange_pct[exchange] / 100)
-    sebi_fee = _paise(turnover * r.sebi_per_crore / CRORE)
-    tax_pct, stamp_pct = (r.tax_buy_pct, r.stamp_buy_pct) if side is Side.BUY else (r.tax_sell_pct, ZERO)
-    dp = r.dp if with_dp and segment is Segment.DELIVERY and side is Side.SELL else ZERO
-    return Charges(
-        brokerage=brokerage,
-        transaction_tax=_paise(turnover * tax_pct / 100),
-        exchange_fee=exchange_fee,
-        sebi_fee=sebi_fee,
-        stamp_duty=_paise(turnover * stamp_pct / 100),
-        # GST is rounded on the trading fees and on the depository's bill apart: two invoices, so fills still add up.
-        gst=_paise((brokerage + exchange_fee + sebi_fee) * r.gst_pct / 100) + _paise(dp * r.gst_pct / 100),
-        dp=dp,
+    is_buy = side is Side.BUY
+    return Tariff(
+        flat=r.brokerage_flat,
+        brokerage=r.brokerage_pct / 100,
+        cap=r.brokerage_cap,
+        tax=(r.tax_buy_pct if is_buy else r.tax_sell_pct) / 100,
+        fee=r.exchange_pct[exchange] / 100,
+        sebi=r.sebi_per_crore / CRORE,
+        stamp=(r.stamp_buy_pct if is_buy else ZERO) / 100,
+        gst=r.gst_pct / 100,
+        dp=r.dp,
     )
 
 
@@ -175,4 +218,4 @@ def _tables() -> list[dict[str, Any]]:
 
 
 def _paise(amount: Decimal) -> Decimal:
-    return amount.quantize(PAISA, rounding=ROUND_HALF_UP)
+    return amount.quantize(PAISA, ROUND_HALF_UP)

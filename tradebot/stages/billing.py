@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.order import ZERO, Order, OrderFact
+from tradebot.domain.order import ZERO, Execution, Order, OrderFact, Side
 from tradebot.markets.calendar import day_of
-from tradebot.markets.charges import fill_charges, segment_of
+from tradebot.markets.charges import Tariff, segment_of, tariff_of
 from tradebot.stages.blotter import ChargesOf
+
+DAY, IST_NS = 86_400 * SECOND, 19_800 * SECOND
+TARIFFS_KEPT = 100_000  # a day of 5,000 symbols needs 10,000
 
 
 def india(universe: Universe) -> ChargesOf:
     """Return the function that bills a fill by the market's table of the fill's day."""
 
+    # (symbol, exchange, product, side, day) -> the tariff, None for a symbol that is not ours
+    tariffs: dict[tuple[str, str, str, Side, int], Tariff | None] = {}
+
+    def tariff(execution: Execution) -> Tariff | None:
+        if execution.symbol not in universe:
+            return None
+        segment = segment_of(universe.get(execution.symbol).kind, execution.product)
+        return tariff_of(segment, execution.side, day_of(execution.traded_at), execution.exchange)
+
     def bill(order: Order, fact: OrderFact) -> Decimal:
         execution = fact.execution
         assert execution is not None, "only a fill has charges"
-        if execution.symbol not in universe:
+        day = (execution.traded_at + IST_NS) // DAY
+        key = (execution.symbol, execution.exchange, execution.product, execution.side, day)
+        if key not in tariffs:
+            if len(tariffs) >= TARIFFS_KEPT:
+                tariffs.clear()
+            tariffs[key] = tariff(execution)
+        of = tariffs[key]
+        if of is None:
             return ZERO
-        instrument = universe.get(execution.symbol)
-        return fill_charges(
-            segment=segment_of(instrument.kind, execution.product),
-            side=execution.side,
-            quantity=execution.quantity,
-            price=execution.price,
-            on=day_of(execution.traded_at),
-            order_turnover=order.value,
-            exchange=execution.exchange,
-        ).total
+        # Parts are rounded on the order's whole turnover: a fill is charged what it adds.
+        return of.total(order.value + execution.quantity * execution.price) - of.total(order.value)
 
     return bill
 

@@ -48,6 +48,7 @@ from tradebot.stages.vigil import findings, waiting_cancel
 from tradebot.stages.worth import Worth
 
 DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Modify | Cancel
+SENDING, EXECUTED, REJECTED = OrderEvent.SENDING, OrderEvent.EXECUTED, OrderState.REJECTED
 DAY_GRACE = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
 
 
@@ -59,6 +60,7 @@ class Desk:
         absent_after_s: float, absence_is_proof: bool = False,
     ) -> None:  # fmt: skip
         self._universe, self._settings = universe, settings
+        self._signal_max_age = int(settings.signal_max_age_s * SECOND)
         self.blotter = Blotter(charges_of)
         self.marks = Marks(universe)
         self.worth = Worth(self.blotter, self.marks)
@@ -190,14 +192,6 @@ class Desk:
         """Return the holdings that the strategies are told with `close`."""
         return self.holdings()
 
-    def profit(self) -> Decimal:
-        """Return realized and unrealized profit after charges, since the journal began."""
-        return self.worth.profit()
-
-    def day_profit(self) -> Decimal:
-        """Return the profit after charges since the session's start."""
-        return self.worth.day_profit()
-
     @property
     def counts(self) -> dict[str, int]:
         """Return how many signals came, were ignored, came too late, and how often the gate denied."""
@@ -224,8 +218,10 @@ class Desk:
         c.now, c.mono = tick.at, max(c.mono, tick.mono)
         self.blotter.release(c.mono)
         self._emit_all(self._shortfalls.infer(at=c.now, mono=c.mono))
-        if not c.halted and self.day_profit() <= -self._settings.max_daily_loss:
-            self._halt(f"the day is at {self.day_profit():.2f}, max_daily_loss is {self._settings.max_daily_loss}")
+        if not c.halted and self.worth.day_profit() <= -self._settings.max_daily_loss:
+            self._halt(
+                f"the day is at {self.worth.day_profit():.2f}, max_daily_loss is {self._settings.max_daily_loss}"
+            )
         if not self._is_leaving:
             if closing := "square-off before the close" if c.squares_off() else c.halts.flattening:
                 self.exits.close_all(closing)
@@ -249,17 +245,17 @@ class Desk:
         if symbol not in self._universe:
             self._counts["ignored"] += 1
             return
-        position = self.blotter.position(symbol)
+        quantity = self.blotter.position(symbol).quantity
         if not signal.action.is_entry:
-            wrong_way = position.quantity <= 0 if signal.action is Action.EXIT_LONG else position.quantity >= 0
+            wrong_way = quantity <= 0 if signal.action is Action.EXIT_LONG else quantity >= 0
             if wrong_way or symbol in self.exits:
                 self._counts["ignored"] += 1
             else:
                 reason = f"{signal.strategy}: {signal.action}"
                 self.exits.want(symbol, Purpose.EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
-        elif not position.is_flat or symbol in self.exits or next(self.blotter.live(symbol), None) is not None:
+        elif quantity or symbol in self.exits or self.blotter.has_live(symbol):
             self._counts["ignored"] += 1
-        elif signal.made_at - signal.quoted_at > self._settings.signal_max_age_s * SECOND:
+        elif signal.made_at - signal.quoted_at > self._signal_max_age:
             self._counts["late_signals"] += 1
         else:
             self._ordering.enter(signal)
@@ -268,7 +264,7 @@ class Desk:
 
     def _on_outcome(self, fact: OrderFact) -> None:
         # SENDING is in the journal already: its row had to be on disk before the first byte left.
-        if fact.event is OrderEvent.SENDING:
+        if fact.event is SENDING:
             self.blotter.record(fact)
             return
         self._emit(fact)
@@ -338,22 +334,26 @@ class Desk:
         self._out.append(output)
         if not isinstance(output, OrderFact):
             return
-        before = self.blotter.orders.get(output.order_id)
-        order = self.blotter.record(output)
+        blotter = self.blotter
+        before = blotter.orders.get(output.order_id)
+        order = blotter.record(output)
         self._shortfalls.note(order, output, self.conditions.mono)
+        if before is None:
+            return
         for finding in findings(before, output, order):
             self._incident(finding.text, order, finding.scope)
-        if output.event is OrderEvent.EXECUTED:
+        was, state = before.state, order.state
+        if output.event is EXECUTED:
             self.exits.filled(order)
             self._rejects = 0
-        elif order.state is OrderState.REJECTED and before is not None and before.state is not OrderState.REJECTED:
+        elif state is REJECTED and was is not REJECTED:
             self._rejects += 1
             if self._rejects >= self._settings.max_rejects_in_a_row and not self.conditions.halted:
                 self._halt(f"{self._rejects} orders in a row were rejected, the last because: {order.reason}")
-        if before is not None and before.is_live and not order.is_live and order.request.purpose.is_exit:
+        if was.is_live and not state.is_live and order.request.purpose.is_exit:
             self.exits.ended(order)
-        order = self.blotter.orders[order.order_id]  # a halt just now may have cancelled it
-        revived = before is not None and before.state in GONE and order.may_trade
+        order = blotter.orders[output.order_id]  # a halt just now may have cancelled it
+        revived = was in GONE and order.may_trade
         waiting_cancel(order, revived=revived, cancel=self._ordering.send_cancel)
 
     def _incident(self, text: str, order: Order, scope: str) -> None:

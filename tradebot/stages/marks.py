@@ -29,6 +29,11 @@ class Marks:
         self.seen_at[ids] = quotes.seen_at
         self.newest = max(self.newest, quotes.seen_at)
 
+    def set(self, id_: int, units: int, mono: int) -> None:
+        """Take one last price of one instrument, seen at monotonic `mono`."""
+        self.last[id_] = units
+        self.seen_at[id_] = mono
+
     def price(self, symbol: str) -> Decimal | None:
         """Return the last price, None before the first quote."""
         id_ = self._universe.id(symbol)
@@ -38,10 +43,13 @@ class Marks:
     def reference(self, symbol: str) -> Decimal | None:
         """Return the middle of a spread of at most 1%, else the last price, None before the first quote."""
         id_ = self._universe.id(symbol)
-        bid, ask = int(self.bid[id_]), int(self.ask[id_])
-        if 0 < bid <= ask and (ask - bid) * 100 <= bid:
-            return (self._universe[id_].price(bid) + self._universe[id_].price(ask)) / 2
-        return self.price(symbol)
+        bid = int(self.bid[id_])
+        if bid > 0:
+            ask = int(self.ask[id_])
+            if bid <= ask and (ask - bid) * 100 <= bid:
+                return (self._universe[id_].price(bid) + self._universe[id_].price(ask)) / 2
+        units = int(self.last[id_])
+        return self._universe[id_].price(units) if units else None
 
     def age_s(self, symbol: str, mono: int) -> float | None:
         """Return the wall seconds since the newest quote, None before the first."""

@@ -52,16 +52,12 @@ class Shortfalls:
     def fills(self, order_id: str, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return the facts of a fill: nothing when it is known, its quarantine when it is known otherwise."""
 
+        key = execution.key
+        if key not in self._blotter.executions and key not in self._blotter.busted and order_id not in self._inferred:
+            return [_fact(order_id, OrderEvent.EXECUTED, execution, at, mono)]
+
         def fact(event: OrderEvent, what: Execution, reason: str = "") -> OrderFact:
-            return OrderFact(
-                order_id=order_id,
-                event=event,
-                at=at,
-                mono=mono,
-                reason=reason,
-                execution=what,
-                venue_order_id=what.venue_order_id,
-            )
+            return _fact(order_id, event, what, at, mono, reason)
 
         known = self._blotter.executions.get(execution.key)
         if known is not None:
@@ -186,6 +182,18 @@ class Shortfalls:
         if price is None or order.symbol not in self._universe:
             return price
         return self._universe.get(order.symbol).nearest_price(price)
+
+
+def _fact(order_id: str, event: OrderEvent, what: Execution, at: int, mono: int, reason: str = "") -> OrderFact:
+    return OrderFact(
+        order_id=order_id,
+        event=event,
+        at=at,
+        mono=mono,
+        reason=reason,
+        execution=what,
+        venue_order_id=what.venue_order_id,
+    )
 
 
 def _inferred(shape: Execution, order_id: str, quantity: Decimal, price: Decimal, after: str) -> Execution:

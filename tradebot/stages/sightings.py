@@ -127,8 +127,10 @@ class Sightings:
 
     def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
         """Return the fills that came before the venue's id of their order was known."""
-        order_id = self._blotter.by_venue[venue_order_id]
         facts: list[OrderFact] = []
+        if not self._orphans:
+            return facts
+        order_id = self._blotter.by_venue[venue_order_id]
         for execution in self._orphans.pop(venue_order_id, ()):
             facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
         return facts

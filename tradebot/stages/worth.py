@@ -30,5 +30,5 @@ class Worth:
 
     def floor(self, loss: Decimal) -> Decimal:
         """Return what the open positions, each quantity times its mark, are worth when the day has lost `loss`."""
-        paid = sum((p.cost for p in self._blotter.positions.values()), ZERO)
+        paid = sum((p.cost for p in self._blotter.open.values()), ZERO)
         return self._base - loss - self._blotter.realized + self._blotter.charges + paid

@@ -1,0 +1,96 @@
+"""One instrument through one bar: its open, the extreme that hurts, the other one, the close; guards and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tradebot.backtest.counter import Counter
+from tradebot.backtest.panel import Panel
+from tradebot.domain.instrument import Instrument
+from tradebot.stages.desk import Desk
+
+
+class Inside:
+    """Moves prices through bars; what they touch goes to the desk, and its exits meet the price that touched."""
+
+    def __init__(
+        self, instruments: Sequence[Instrument], desk: Desk, panel: Panel, counter: Counter, held: list[int]
+    ) -> None:
+        self._instruments, self._desk, self._panel, self._counter, self._held = (
+            instruments, desk, panel, counter, held
+        )  # fmt: skip
+        self._seen = [0] * len(instruments)  # id -> the first row that a guard of it has not seen
+
+    def open(self, id_: int, k: int) -> None:
+        """Let orders and guard of an instrument meet the open of its bar at `k`."""
+        row = self._panel.row(id_, k)
+        assert row is not None, f"{self._instruments[id_].symbol} is due at {k} and has no bar"
+        price = self._panel.series[id_].open.item(row)
+        counter, desk = self._counter, self._desk
+        counter.in_bar = True
+        counter.trade(id_, row, price)
+        if desk.protection.mask[id_]:
+            self._catch_up(id_, row)
+            counter.take(desk.touch(id_, price))
+            counter.trade(id_, row, price)
+        counter.in_bar = False
+
+    def walk(self, id_: int, k: int) -> None:
+        """Let orders and guard of an instrument meet what happens inside its bar at `k`."""
+        row = self._panel.row(id_, k)
+        assert row is not None, f"{self._instruments[id_].symbol} is due at {k} and has no bar"
+        series, counter = self._panel.series[id_], self._counter
+        counter.in_bar = True
+        opened, low, high = series.open.item(row), series.low.item(row), series.high.item(row)
+        at = opened
+        for to in (*((low, high) if self._held[id_] >= 0 else (high, low)), series.close.item(row)):
+            self._leg(id_, row, at, to)
+            at = to
+        self._desk.marks.last[id_] = opened  # what others are judged by: nobody saw the rest of the bar yet
+        self._seen[id_] = row + 1
+        counter.in_bar = False
+
+    def _catch_up(self, id_: int, row: int) -> None:
+        """Show a trailing stop the best price of the bars that were left out since the last one it saw."""
+        series, seen = self._panel.series[id_], self._seen[id_]
+        levels = self._desk.protection.levels(id_)
+        if levels is None or levels.trail_by is None or levels.best is None or seen >= row:
+            return
+        units = int(series.high[seen:row].max() if levels.is_long else series.low[seen:row].min())
+        best = self._instruments[id_].price(units)
+        if best > levels.best if levels.is_long else best < levels.best:
+            self._desk.protection.saw(id_, best)
+
+    def _leg(self, id_: int, row: int, at: int, to: int) -> None:
+        """Move the price of an instrument from `at` to `to` inside a bar, by way of what it touches in between."""
+        counter, desk = self._counter, self._desk
+        while True:
+            level = self._level(id_, at, to)
+            end = to if level is None else level
+            filled = None
+            if counter.books[id_].orders and at != end:
+                filled = counter.pass_through(id_, row, start=at, end=end)
+            at = end if filled is None else filled
+            if desk.protection.mask[id_]:
+                desk.marks.set(id_, at, desk.conditions.mono)
+                counter.take(desk.touch(id_, at))
+                counter.trade(id_, row, at)
+            if level is None and filled is None:
+                return
+
+    def _level(self, id_: int, at: int, to: int) -> int | None:
+        """Return the first level of a guard that a move from `at` to `to` reaches, None when it reaches none."""
+        levels = self._desk.protection.levels(id_)
+        if levels is None or self._instruments[id_].symbol in self._desk.exits:
+            return None
+        units = self._instruments[id_].units
+        sign = 1 if levels.is_long else -1
+        if (to - at) * sign < 0:
+            below = [] if levels.stop is None else [units(levels.stop)]
+            if levels.trail_by is not None and levels.best is not None:
+                below.append(units(levels.best) - sign * units(levels.trail_by))
+            reached = [level for level in below if (level - to) * sign >= 0]
+            return sign * min(max(level * sign for level in reached), at * sign) if reached else None
+        if levels.target is not None and (units(levels.target) - to) * sign <= 0:
+            return sign * max(units(levels.target) * sign, at * sign)
+        return None
