@@ -13,7 +13,7 @@ from tradebot.__main__ import run
 from tradebot.clock import SECOND, ManualClock, MarketClock
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.catalogue import BY_NAME, CATALOGUE, POINTS, REST, WRITES
-from tradebot.exchange.faults.grammar import swarm
+from tradebot.exchange.faults.grammar import bad_day, swarm
 from tradebot.exchange.faults.plan import FaultPlan
 
 
@@ -185,3 +185,14 @@ def test_the_command_line_refuses_what_it_cannot_mean(
 ) -> None:
     assert run(options) != 0
     assert sentence in capsys.readouterr().err
+
+
+def test_a_bad_day_has_trouble_at_every_turn_and_a_seed_repeats_it() -> None:
+    for seed in range(30):
+        rules = list(bad_day(seed))
+        assert rules == list(bad_day(seed))
+        points = [rule.point for rule in rules if rule.last]
+        assert {"orders.create", "orders.cancel", "orders.list", "trades", "positions", "ticker.frame"} <= set(points)
+        assert all(rule.point in rule.kind.points for rule in rules)
+    assert len({tuple(rule.render() for rule in bad_day(seed)) for seed in range(50)}) > 40
+    assert FaultPlan.parse("bad-day", 3).rules == tuple(bad_day(3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from typing import Any
 
 import click
 
+from tradebot.errors import InvariantBroken
+
 FAULTY_SHARE = 0.6
-FAULTY_FOR = "5m"  # of a rehearsal without an end
+REHEARSED_SPEED = 120.0  # a day of the market in three minutes
+SESSION_S = 22_500  # market seconds of a day
 
 
 @click.command()
@@ -32,7 +36,7 @@ FAULTY_FOR = "5m"  # of a rehearsal without an end
     "--exchange-log", type=click.Path(dir_okay=False, path_type=Path), help="Where the embedded exchange logs."
 )
 @click.option("--rehearse", type=click.IntRange(min=0), metavar="SEED",
-              help="Rehearse a bad day: the embedded exchange misbehaves as SEED says, then heals.")  # fmt: skip
+              help="Rehearse a bad day: the embedded exchange misbehaves as SEED says; a verdict follows.")  # fmt: skip
 @click.option("--faults", help='Faults of the embedded exchange: "swarm", "429:books~0.1", or "list" to see them.')
 @click.option("--faults-until", help="No fault strikes after this long, such as 60s.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
@@ -50,14 +54,43 @@ def run(
 
         click.echo(render_catalogue(as_json=False))
         return
-    config = load(config_path, dict(_overrides(given)))
+    overrides = dict(_overrides(given))
+    config = load(config_path, overrides)
+    if rehearse is not None:
+        config = load(config_path, overrides | _rehearsed(config, rehearse, given))
     if config.app.mode == "live" and not yes:
         click.confirm(f"Trade REAL money on account {config.kite.account_id}?", abort=True, err=True)
     exchange = None if exchange_file is None else addresses(exchange_file)
     plan = _plan(config, rehearse, faults, faults_until)
     if plan is not None and (exchange is not None or config.venue.name != "embedded"):
         raise click.UsageError("faults belong to the exchange: only the embedded one takes them from this command")
-    _run(config, exchange, exchange_log, plan)
+    if rehearse is None:
+        _run(config, exchange, exchange_log, plan)
+        return
+    from tradebot.cli.rehearsal import verdict_of
+
+    try:
+        _run(config, exchange, exchange_log, plan)
+    finally:
+        kept = verdict_of(config.app.state_dir, exchange_log, seed=rehearse)
+    if not kept:
+        raise InvariantBroken(
+            f"the rehearsal of seed {rehearse} broke a promise; the records are in {config.app.state_dir}"
+        )
+
+
+def _rehearsed(config: Any, seed: int, given: dict[str, Any]) -> dict[str, Any]:
+    # A rehearsal keeps away from the journal of real days, and plays its day fast unless somebody says how fast.
+    changes: dict[str, Any] = {}
+    if given["state_dir"] is None:
+        changes["app.state_dir"] = str(_fresh(config.app.state_dir / "rehearsals", f"seed-{seed}"))
+    if config.exchange.speed == type(config.exchange)().speed:
+        changes["exchange.speed"] = REHEARSED_SPEED
+    return changes
+
+
+def _fresh(folder: Path, name: str) -> Path:
+    return next(path for n in itertools.count(1) if not (path := folder / f"{name}-{n}").exists())
 
 
 def _plan(config: Any, rehearse: int | None, faults: str | None, until: str | None) -> Any:
@@ -66,10 +99,9 @@ def _plan(config: Any, rehearse: int | None, faults: str | None, until: str | No
     if rehearse is not None:
         if faults is not None:
             raise click.UsageError("--rehearse draws the faults of a seed; leave out --faults, or name them there")
-        after_s = config.app.stop_after_s
+        after_s = config.app.stop_after_s or SESSION_S / config.exchange.speed
         # Three fifths of the run for the faults, the rest to show that everything mends.
-        until = until or f"{FAULTY_SHARE * after_s:.3f}s" if after_s is not None else until or FAULTY_FOR
-        return plan_of("swarm", seed=rehearse, until=until)
+        return plan_of("bad-day", seed=rehearse, until=until or f"{FAULTY_SHARE * after_s:.3f}s")
     return plan_of(faults, seed=config.exchange.seed, until=until)
 
 

@@ -1,4 +1,4 @@
-"""The words of `--faults`: text to rules, rules to text, and what a swarm of a seed is made of.
+"""The words of `--faults`: text to rules, rules to text, and what a swarm or a bad day of a seed is made of.
 
 swarm, accept-then-reset:orders.create@3, 429:books~0.1, empty-orders@t+60s-90s
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from tradebot.errors import ConfigError
 from tradebot.exchange.faults.catalogue import BY_NAME, CATALOGUE, GROUPS, POINTS, Kind
 
 SWARM = "swarm"
+BAD_DAY = "bad-day"
 WORD = re.compile(r"(?P<name>[a-z0-9-]+)(?::(?P<where>[a-z.]+))?(?P<when>[@~].*)?")
 COUNTS = re.compile(r"@(\d{1,9})(?:(-)(\d{1,9})?)?")
 TIMES = re.compile(r"@t\+(\d{1,6}(?:\.\d{1,3})?)(s|m|h)(?:-(\d{1,6}(?:\.\d{1,3})?)(s|m|h))?")
@@ -38,6 +39,18 @@ CALM, ALL = 0.1, 0.1  # shares of the seeds without any fault and with every kin
 FEWEST, MOST = 3, 8
 MOST_POINTS = 3  # of one kind in a mixed run
 CROWD = 0.15  # rates are multiplied by this where every kind is at work
+
+# What no bad day lacks: one of these kinds strikes once at this point, at an occasion between the two.
+BAD_LUCK: tuple[tuple[tuple[str, ...], str, int, int], ...] = (
+    (("accept-then-reset", "accept-then-hang", "accept-then-5xx", "half-json"), "orders.create", 1, 3),
+    (("definite-reject", "lost-before", "unknown-refusal-text", "unavailable"), "orders.create", 4, 6),
+    (("accept-then-close", "cancel-unknown", "accept-then-hang"), "orders.cancel", 1, 2),
+    (("empty-orders", "truncated-list", "wrong-type"), "orders.list", 3, 12),
+    (("empty-trades", "lagging-trades", "duplicate-trades"), "trades", 2, 6),
+    (("empty-positions", "stale-positions", "html"), "positions", 3, 12),
+    (("half-open", "cut-frame", "garbage-lengths"), "ticker.frame", 40, 200),
+    (("connect-503", "accept-then-drop"), "ticker.connect", 2, 2),
+)  # fmt: skip
 
 
 class Rule(Message, frozen=True):
@@ -70,7 +83,10 @@ def parse_rules(text: str, *, seed: int) -> list[Rule]:
     """Return the rules of a comma list. Raises ConfigError with a suggestion."""
     rules: list[Rule] = []
     for word in filter(None, (part.strip() for part in text.split(","))):
-        rules.extend(swarm(seed) if word == SWARM else _parse_word(word))
+        if word in DRAWN:
+            rules.extend(DRAWN[word](seed))
+        else:
+            rules.extend(_parse_word(word))
     if not rules and not text.strip(" ,"):
         raise ConfigError(f"--faults is empty; write {SWARM} or {GRAMMAR}, or list the catalogue with --faults list")
     return rules
@@ -96,6 +112,18 @@ def swarm(seed: int) -> Iterator[Rule]:
             yield Rule(kind=kind, point=points[i], rate=round(rate, 6), waits=points[i] != WARMUP)
 
 
+def bad_day(seed: int) -> Iterator[Rule]:
+    """Yield the rules of a day to rehearse: the bad luck that no such day lacks, and the swarm of the seed."""
+    rng = np.random.default_rng([seed, 0xBAD])
+    for names, point, first, last in BAD_LUCK:
+        name, n = names[int(rng.integers(len(names)))], int(rng.integers(first, last + 1))
+        yield Rule(kind=BY_NAME[name], point=point, first=n, last=n)
+    yield from swarm(seed)
+
+
+DRAWN: dict[str, Callable[[int], Iterator[Rule]]] = {SWARM: swarm, BAD_DAY: bad_day}
+
+
 def _parse_word(word: str) -> Iterator[Rule]:
     found = WORD.fullmatch(word)
     if found is None:
@@ -103,7 +131,7 @@ def _parse_word(word: str) -> Iterator[Rule]:
     name, where, when = found["name"], found["where"], found["when"] or ""
     kind = BY_NAME.get(name)
     if kind is None:
-        raise ConfigError(f"--faults: there is no fault {name!r}{_near(name, [*BY_NAME, SWARM])}; see --faults list")
+        raise ConfigError(f"--faults: there is no fault {name!r}{_near(name, [*BY_NAME, *DRAWN])}; see --faults list")
     # Read first, so that a mistake is told even where no point follows.
     times = _when(word, when)
     for point in _points(kind, where):

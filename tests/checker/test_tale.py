@@ -1,0 +1,88 @@
+"""The tale of a run: every kind of trouble in the records becomes a sentence that a person understands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from records import ENTRY, EXIT, LOST, Records, day
+
+from tradebot.checker.case import Case
+from tradebot.checker.evidence import gather
+from tradebot.checker.tale import Tale, tell
+from tradebot.cli.rehearsal import verdict_of
+
+
+def told(records: Records, folder: Path) -> Tale:
+    journal, log = records.write(folder)
+    return tell(Case(gather(journal, against=log)))
+
+
+def test_a_sound_day_tells_its_doubt_and_its_figures(tmp_path: Path) -> None:
+    tale = told(day(), tmp_path)
+    assert tale.broke == ()
+    assert tale.did == (
+        "BUY 2 TCS (00003): without a reason; the venue never had it, given up 64.0 s later",
+    )  # fmt: skip
+    assert dict(tale.figures)["orders"] == "3 sent, 2 filled, 0 not sent"
+    assert dict(tale.figures)["fills"] == "2 booked; the exchange made 2"
+    assert dict(tale.figures)["open at the end"] == "nothing"
+
+
+def test_faults_are_counted_by_kind_with_their_places(tmp_path: Path) -> None:
+    records = day()
+    for where in ("trades", "orders.list", "trades"):
+        records.line("fault", name="half-json", where=where, n=1, ids=["F05"], does="Half of it.")
+    (broke,) = told(records, tmp_path).broke
+    assert broke == ("half-json", 3, "trades, orders.list", "Half of it.")
+
+
+def test_what_was_done_and_refused_has_a_line_each(tmp_path: Path) -> None:
+    records = day()
+    records.fact(ENTRY, "cancel_unknown", reason="no answer")
+    records.row("link", source="kite", reason="cut")
+    records.row("link", source="kite", reason=None)
+    records.row("incident", text="an order was placed elsewhere")
+    records.row("halt", verb="halt", reason="by hand", scope="symbol:TCS")
+    records.row("reconciled", differences=["TCS: the venue holds 3, the journal 2"])
+    denied = {"order_id": f"{LOST}9", "symbol": "TCS", "side": "BUY", "quantity": "1", "purpose": "entry"}
+    records.fact(f"{LOST}9", "denied", request=denied, reason="size: too large", checks=["size: too large"])
+    records.fact(EXIT, "refused", reason="margin")
+    tale = told(records, tmp_path)
+    assert {line.partition(" (")[0] for line in tale.did} >= {"BUY 2 TCS", "lost its quotes once"}
+    text = "\n".join(tale.did)
+    assert "a cancel without an answer once (no answer), ended FILLED" in text
+    assert "called for a person: an order was placed elsewhere" in text
+    assert "halted symbol TCS: by hand" in text
+    assert "opened nothing while the books differed: TCS: the venue holds 3, the journal 2" in text
+    assert tale.refused == (
+        "1 order denied by the gate: size: too large",
+        "1 order refused by the venue: margin",
+    )
+
+
+def test_a_long_list_ends_with_the_number_of_the_rest(tmp_path: Path) -> None:
+    records = day()
+    for n in range(20):
+        records.row("incident", text=f"number {n}")
+    tale = told(records, tmp_path)
+    assert sum(line.startswith("called for a person") for line in tale.did) == 12
+    assert "8 more incidents" in tale.did
+
+
+def test_the_verdict_is_printed_and_says_whether_all_was_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound, spoiled = tmp_path / "sound", tmp_path / "spoiled"
+    for folder, records in ((sound, day()), (spoiled, day())):
+        folder.mkdir()
+        if folder is spoiled:
+            records.create(ENTRY)
+        records.write(folder)
+    assert verdict_of(sound, None, seed=7)
+    assert "KEPT" in capsys.readouterr().err
+    assert not verdict_of(spoiled, None, seed=7)
+    said = capsys.readouterr().err
+    assert "BROKEN: I1" in said
+    assert f"the exchange was asked 2 times for {ENTRY}" in said
+    assert verdict_of(tmp_path / "nothing", None, seed=7), "what never began broke nothing"

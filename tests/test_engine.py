@@ -1,0 +1,61 @@
+"""The engine's own decisions: what it asks the venue for, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+from tradebot.clock import ManualClock
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.messages import LinkDown, LinkUp
+from tradebot.engine import Engine
+from tradebot.stages.blotter import Blotter
+
+
+class Books:
+    """A venue whose books are empty; it counts how often they are read, and says so."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.was_read = asyncio.Event()
+
+    async def orders(self) -> list[Any]:
+        self.reads += 1
+        self.was_read.set()
+        return []
+
+    async def executions(self) -> list[Any]:
+        return []
+
+    positions = executions
+
+    async def cash(self) -> Decimal:
+        return Decimal(0)
+
+
+class DeskWithoutOrders:
+    blotter = Blotter(lambda order, fact: Decimal(0))
+
+
+def engine_at(venue: Books) -> Engine:
+    unused: Any = None
+    return Engine(
+        feed=unused, broker=venue, clock=ManualClock(10**18), bars=unused, analysis=unused,
+        desk=DeskWithoutOrders(), journal=unused, watch=unused, measure=lambda name, ns: None,
+        tell=lambda *args, **fields: None, beat=lambda: None, universe=Universe([Instrument(symbol="AAA", token=256)]),
+        poll_every_s=1.0, reconcile_live_s=3600.0, reconcile_idle_s=3600.0, order_deadline_s=2.0, durable_within_s=5.0,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+async def test_a_link_that_comes_back_leads_to_a_look_at_the_books_and_one_that_breaks_does_not() -> None:
+    venue = Books()
+    engine = engine_at(venue)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(engine.reconciliation.run())
+        engine._on_market(LinkDown(source="kite", mono=1, reason="cut"))
+        await asyncio.sleep(0)
+        assert venue.reads == 0
+        engine._on_market(LinkUp(source="kite", mono=2))
+        await venue.was_read.wait()
+        looking.cancel()
