@@ -31,6 +31,7 @@ VERBS = {  # verb -> (module:command, what `--help` says, so that listing the ve
     "data": ("data:data", "Import, download, check and export past bars."),
     "replay": ("replay:replay", "Decide a recorded run again and compare every signal and order."),
     "db": ("db:db", "Show, migrate and feed the tables people query."),
+    "sweep": ("sweep:sweep", "Backtest many sets of parameters and show the best."),
     "bench": ("bench:bench", "Measure this machine: feed, indicators, order path."),
     "config": ("config:config", "Show and check the configuration."),
     "service": ("system:service", "Print or install the systemd unit."),

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tradebot.cli import bench_paths, bench_rivals
+from tradebot.cli import bench_paths, bench_rivals, bench_sweep
 from tradebot.clock import WallClock
 from tradebot.config.values import seconds
 
@@ -23,7 +23,7 @@ def bench() -> None:
     """Measure this machine: feed, indicators, order path."""
 
 
-for command in (bench_rivals.indicators, bench_rivals.fetch, bench_rivals.pool, bench_paths.orders):
+for command in (bench_rivals.indicators, bench_rivals.fetch, bench_rivals.pool, bench_paths.orders, bench_sweep.sweep):
     bench.add_command(command)
 
 

@@ -38,9 +38,7 @@ class Ledger:
         self._head = head
         self.rows: dict[int, Row] = {}
         if path.exists():
-            if not resume:
-                raise DataError(f"{path} holds an unfinished sweep: go on with --resume, or remove the file")
-            self._read()
+            self._read(resume=resume)
 
     def __enter__(self) -> Self:
         is_new = not self.path.exists()
@@ -76,7 +74,7 @@ class Ledger:
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def _read(self) -> None:
+    def _read(self, *, resume: bool) -> None:
         body = self.path.read_bytes()
         whole = body[: body.rfind(b"\n") + 1]  # a line that was being written when the power went is no line
         lines = whole.splitlines()
@@ -88,6 +86,11 @@ class Ledger:
             self.rows = {row.number: row for row in (msgspec.json.decode(line, type=Row) for line in lines[1:])}
         except msgspec.MsgspecError as fault:
             raise DataError(f"{self.path} is no ledger of a sweep: {fault}; remove it to start anew") from None
+        if not resume:
+            if self.rows:
+                raise DataError(f"{self.path} holds an unfinished sweep: go on with --resume, or remove the file")
+            self.path.unlink()  # it ended before its first trial did
+            return
         if head != self._head:
             raise DataError(
                 f"{self.path} belongs to another sweep: the parameters, search, data or settings were others; "

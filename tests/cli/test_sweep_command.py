@@ -1,0 +1,156 @@
+"""The verb `sweep`: rows, heat map, report and JSON of one run; stopped, it goes on; a slip is one sentence."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tradebot import __main__
+from tradebot.cli import sweep as verb
+from tradebot.sweep import sweep as sweeping
+
+TRIED = ["-p", "fast=5,10", "-p", "slow=20,30", "--objective", "net"]
+BASE = ["sweep", "--workers", "0", "--sample", "--symbols", "RELIANCE", "--from", "2026-06-22", *TRIED]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+def tradebot(*args: str) -> int:
+    return __main__.run(list(args))
+
+
+def test_a_sweep_writes_rows_heat_map_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # when
+    code = tradebot(*BASE, "--report", "best.html", "--json")
+
+    # then
+    told = json.loads(capsys.readouterr().out)
+    with open("sweep.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.html", "best.json", "sweep.csv", "sweep.html"]
+    assert [(row["fast"], row["slow"], row["state"]) for row in rows] == [
+        ("5", "20", "done"), ("5", "30", "done"), ("10", "20", "done"), ("10", "30", "done"),
+    ]  # fmt: skip
+    top = max(rows, key=lambda row: float(row["net"]))
+    assert told["best"][0]["values"] == {"fast": int(top["fast"]), "slow": int(top["slow"])}
+    assert told["best"][0]["orders_hash"] == json.loads(Path("best.json").read_bytes())["orders_hash"]
+    assert [check["name"] for check in told["checks"]][:2] == ["cliff", "look_ahead"]
+    assert next(check for check in told["checks"] if check["name"] == "deflated_sharpe")["values"]["trials"] == 4
+
+
+def test_a_stopped_sweep_keeps_what_is_done_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given one that went through, and one that Ctrl-C ends after two trials
+    assert tradebot(*BASE, "--no-checks", "--out", "whole.csv") == 0
+    whole = sweeping.sweep
+
+    def stopped(*args: Any, on_progress: Callable[[int], None], **told: Any) -> Any:
+        def count(done: int) -> None:
+            on_progress(done)
+            if done >= 2:
+                raise KeyboardInterrupt
+
+        return whole(*args, on_progress=count, **told)
+
+    monkeypatch.setattr(sweeping, "sweep", stopped)
+    capsys.readouterr()
+
+    # when
+    code = tradebot(*BASE, "--no-checks")
+
+    # then it says how to go on, refuses to start anew over it, and goes on to the same rows
+    said = capsys.readouterr().err
+    assert code == 130
+    assert "stopped after 2 of 4 trials, which are kept in sweep.csv.ledger" in said
+    assert "--resume goes on" in said
+    assert not Path("sweep.csv").exists()
+    monkeypatch.setattr(sweeping, "sweep", whole)
+    assert tradebot(*BASE, "--no-checks") == 65
+    assert "go on with --resume" in capsys.readouterr().err
+    assert tradebot(*BASE, "--no-checks", "--resume") == 0
+    assert Path("sweep.csv").read_text() == Path("whole.csv").read_text()
+    assert not Path("sweep.csv.ledger").exists()
+
+
+def test_a_walk_forward_tells_each_span(capsys: pytest.CaptureFixture[str]) -> None:
+    code = tradebot(*BASE, "--walk-forward", "rolling", "--train", "3d", "--test", "2d", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert [row["fold"] for row in told["best"]] == [1, 2]
+    assert told["trials"] == 10
+    assert [check["name"] for check in told["checks"]] == ["walk_forward"]
+
+
+def test_trials_that_all_refuse_are_told_and_not_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    code = tradebot(*BASE[:-6], "-p", "fast=40,50", "-p", "slow=20,30")
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "no trial has a sharpe" in said
+    assert "4 of 4 trials gave nothing, the first: ValueError: fast (40) must be below slow (20)" in said
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["-p", "fats=5", "--sample"], 78, "has no parameter fats"),
+        (["-p", "fast=5"], 2, "say which bars: --data PATH, --data history, or --sample"),
+        (["-p", "fast=5", "--sample", "--data", "x"], 2, "say which bars"),
+        (["-p", "fast=5", "--data", "absent.csv"], 65, "absent.csv: there is no such file"),
+        (["-p", "fast=5", "--sample", "--out", "x.txt"], 78, "must end in .csv or .parquet"),
+        (["-p", "fast=5", "--sample", "--out", "absent/x.csv"], 65, "does not exist"),
+        (["-p", "fast=5", "--sample", "--trials", "5"], 78, "a grid tries every combination"),
+        (["-p", "fast=5", "--sample", "--slippage", "much"], 2, "write none, 1tick, 5bps, 0.1%spread or 10volume"),
+        (["-p", "fast=5", "--sample", "--cash", "-5"], 2, "--cash -5: a number of 0.01 or more"),
+        (["-p", "fast=5", "--sample", "--from", "2027-01-01"], 65, "there are no bars from --from to --to"),
+        (["-p", "fast=5", "--sample", "--from", "soon"], 65, "'soon' is no time"),
+        (["-p", "fast=5", "--sample", "--from", "2026-06-02", "--to", "2026-06-01"], 2, "--from must be before --to"),
+        (
+            ["-p", "fast=5", "--sample", "--train", "900d", "--walk-forward", "anchored"],
+            78,
+            "too short for one --train",
+        ),
+        (["-p", "fast=5", "--sample", "-s", "nope"], 65, "there is no strategy nope"),
+    ],
+)
+def test_a_slip_is_one_sentence_and_leaves_nothing(
+    args: list[str], code: int, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tradebot("sweep", "--workers", "0", *args) == code
+    said = capsys.readouterr().err
+    assert says in said
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                              capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    pytest.importorskip("distributed", reason="Dask is not installed: pip install 'tradebot[cluster]'")
+    monkeypatch.setattr("tradebot.sweep.crew.CONNECT_S", 0.2)
+    assert tradebot(*BASE, "--cluster", "tcp://127.0.0.1:1") == 69
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_slippage_is_written_as_people_say_it() -> None:
+    from tradebot.cli.asked import slippage_of
+
+    found = {text: slippage_of(text) for text in ("none", "1tick", "2 ticks", "5bps", "0.1%spread", "10volume")}
+    assert [(one.kind.value, float(one.amount)) for one in found.values()] == [
+        ("none", 0), ("ticks", 1), ("ticks", 2), ("bps", 5), ("spread", 0.1), ("volume", 10),
+    ]  # fmt: skip
+
+
+def test_the_verb_is_listed() -> None:
+    assert __main__.VERBS["sweep"][0] == "sweep:sweep"
+    assert verb.sweep.name == "sweep"

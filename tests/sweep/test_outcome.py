@@ -1,0 +1,129 @@
+"""What a sweep says of itself: the tidy frame, the heat map, and the checks that only many trials allow."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from tradebot.backtest.check import Verdict
+from tradebot.backtest.metrics import LABELS
+from tradebot.errors import ConfigError, DataError
+from tradebot.strategies.ema_cross import EmaCross
+from tradebot.sweep import heat, outcome, telling
+from tradebot.sweep.space import parse
+from tradebot.sweep.sweep import Plan, best
+from tradebot.sweep.trial import DONE, REFUSED, TEST, TRAIN, TRIAL, Row
+from tradebot.sweep.windows import Fold
+
+PLAN = Plan(space=parse(["fast=5:20:5", "slow=30:50:10"], EmaCross.params, strategy="ema_cross"), objective="net")
+FORWARD = Plan(
+    space=PLAN.space,
+    objective="net",
+    folds=tuple(Fold(number=n, train_from=0, train_to=n, test_to=n + 1) for n in (1, 2)),
+)
+
+
+def row(number: int, net: float | None, *, role: str = TRIAL, fold: int = 0, **values: int) -> Row:
+    figures: dict[str, Any] = {**dict.fromkeys(LABELS), "net": net, "trades": 3, "sharpe": net}
+    return Row(number=number, role=role, fold=fold, values=values, state=DONE, figures=figures, orders_hash="ab")
+
+
+def grid(nets: dict[tuple[int, int], float], *, otherwise: float = 100.0) -> list[Row]:
+    return [
+        row(number, nets.get((values["fast"], values["slow"]), otherwise), **values)
+        for number, values in enumerate(PLAN.space.grid())
+    ]
+
+
+def test_the_frame_has_a_row_per_trial_with_its_parameters_and_figures() -> None:
+    rows = [*grid({}), Row(number=12, role=TRIAL, fold=0, values={"fast": 1, "slow": 2}, state=REFUSED, reason="no")]
+    made = outcome.frame(rows, PLAN.space)
+    assert list(made.columns[:7]) == ["number", "role", "fold", "fast", "slow", "state", "reason"]
+    assert set(LABELS) <= set(made.columns)
+    assert len(made) == 13
+    assert made["trades"].iloc[-1] is pd.NA
+    assert made["net"].isna().iloc[-1]
+    assert made["cagr"].isna().all()
+
+
+def test_the_frame_comes_back_from_csv_as_it_was(tmp_path: Path) -> None:
+    made = outcome.frame(grid({(5, 30): 0.1 + 0.2}), PLAN.space)
+    outcome.write(made, tmp_path / "out.csv")
+    back = pd.read_csv(tmp_path / "out.csv")
+    assert list(back.columns) == list(made.columns)
+    assert back["net"].tolist() == made["net"].tolist()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_parquet_is_written_where_duckdb_is_there(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed: pip install 'tradebot[data]'")
+    outcome.write(outcome.frame(grid({}), PLAN.space), tmp_path / "out.parquet")
+    assert duckdb.read_parquet(str(tmp_path / "out.parquet")).shape[0] == 12
+
+
+def test_a_name_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"must end in \.csv or \.parquet"):
+        outcome.check_out(tmp_path / "out.txt")
+    with pytest.raises(DataError, match=r"the folder .* does not exist"):
+        outcome.check_out(tmp_path / "absent" / "out.csv")
+
+
+@pytest.mark.parametrize(("near", "verdict"), [(80.0, "pass"), (50.0, "warn"), (10.0, "fail"), (-50.0, "fail")])
+def test_a_best_trial_on_a_peak_is_told_from_one_on_a_plain(near: float, verdict: str) -> None:
+    found = outcome.cliff(grid({(10, 40): 100.0}, otherwise=near), PLAN)
+    assert found.verdict == verdict, found.text
+    assert found.values["neighbours"] == 4
+
+
+def test_a_cliff_needs_neighbours_and_a_profit() -> None:
+    assert outcome.cliff([row(0, None, fast=5, slow=30)], PLAN).verdict is Verdict.NONE
+    assert outcome.cliff([row(0, 5.0, fast=5, slow=30)], PLAN).verdict is Verdict.NONE
+    assert outcome.cliff(grid({}, otherwise=-5), PLAN).verdict is Verdict.NONE
+
+
+@pytest.mark.parametrize(("tested", "verdict"), [((80, 70), "pass"), ((30, 20), "warn"), ((50, -60), "fail")])
+def test_a_walk_forward_is_judged_by_what_its_tests_earned(tested: tuple[float, float], verdict: str) -> None:
+    trained = [
+        msg for fold in (1, 2) for msg in (row(fold * 10, 100, role=TRAIN, fold=fold, fast=5, slow=30),)
+    ]  # fmt: skip
+    tests = [row(fold * 10 + 1, net, role=TEST, fold=fold, fast=5, slow=30) for fold, net in enumerate(tested, 1)]
+    found = outcome.forward([*trained, *tests], FORWARD)
+    assert found.verdict == verdict, found.text
+    assert found.values["spans"] == 2
+
+
+def test_the_heat_map_holds_every_trial_and_marks_the_best() -> None:
+    rows = grid({(10, 40): 300.0, (5, 30): -20.0})
+    page = heat.page(rows, PLAN, [], title="Sweep of <b>", period="now", currency="INR")
+    packed = re.search(r'<script id="story"[^>]*>([^<]+)</script>', page)
+    assert packed is not None
+    story = json.loads(gzip.decompress(b64decode(packed[1])))
+    top = best(rows, "net")
+    assert top is not None
+    assert (len(story["rows"]), story["best"]) == (12, [{"fold": 0, "at": [1, 1]}])
+    assert story["table"][0][:3] == [str(top.number), "10", "40"]
+    assert "Sweep of &lt;b&gt;" in page
+    assert "{{" not in page
+    assert len(page) < 60_000
+
+
+def test_the_terminal_shows_the_best_first_and_the_checks() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    rows = grid({(10, 40): 300.0})
+    telling.show(PLAN, rows, [outcome.cliff(rows, PLAN)], console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    lines = text.splitlines()
+    assert "Profit after costs" in lines[0]
+    assert lines[1].split()[:3] == ["4", "10", "40"]
+    assert "Parameter cliff" in text
+    told = telling.as_json(PLAN, rows, [])
+    assert (told["trials"], told["states"], told["best"][0]["number"]) == (12, {"done": 12}, 4)

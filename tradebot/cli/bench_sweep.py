@@ -1,0 +1,42 @@
+"""The verb `bench sweep`: what a second core is worth to a sweep, on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import click
+
+from tradebot.clock import WallClock
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@click.command()
+@click.option("--trials", type=click.IntRange(10, 400), default=200, show_default=True, help="Sets of parameters.")
+@click.option("--bars", type=click.IntRange(1_000, 500_000), default=50_000, show_default=True, help="Bars of each.")
+@click.option("--workers", type=click.IntRange(1, 256), default=CORES, show_default="one a core", help="Processes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def sweep(trials: int, bars: int, workers: int, as_json: bool) -> None:
+    """Run the same sweep in one process and on one worker a core; the rows must be the same.
+
+    Both times include the start and the end of what they need.
+    """
+    from tradebot.bench.sweep import measure
+
+    def progress(what: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"{what} ...", err=True)
+
+    found = measure(trials=trials, bars=bars, workers=workers, clock=WallClock(), progress=progress)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    asked = found["asked"]
+    click.echo(f"{asked['trials']} trials of {asked['strategy']} over {asked['bars']:,} bars, rows {found['rows']}")
+    click.echo(f"one process   {found['one_process_s']:8.2f} s   {found['ms_a_trial']:.1f} ms a trial")
+    click.echo(f"{workers} processes   {found['processes_s']:8.2f} s   {found['trials_per_s']:.1f} trials/s")
+    click.echo(f"speed-up      {found['speedup']:8.2f}")
+    box = found["machine"]
+    click.echo(f"{box['processor']}, {box['cores']} cores, {box['system']}, load {box['load_1m']} before")

@@ -1,0 +1,88 @@
+"""What the operator is told of a finished sweep: the best trials, the checks, where the rows are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tradebot.backtest.check import Check, Verdict
+from tradebot.backtest.metrics import LABELS
+from tradebot.sweep.heat import SHOWN, plain
+from tradebot.sweep.sweep import Plan, ranking
+from tradebot.sweep.trial import DONE, TEST, Row
+
+SHOWN_ROWS = 10
+MARKS = {
+    Verdict.PASS: "[green]pass[/]",
+    Verdict.WARN: "[yellow]warn[/]",
+    Verdict.FAIL: "[red]FAIL[/]",
+    Verdict.NONE: "none",
+}
+
+
+def as_json(plan: Plan, rows: Sequence[Row], checks: Sequence[Check], **more: Any) -> dict[str, Any]:
+    """Return the sweep in short, ready for JSON."""
+    told = told_rows(plan, rows)
+    states = [row.state for row in rows]
+    return {
+        "search": plan.kind.value,
+        "objective": plan.objective,
+        "trials": len(rows),
+        "states": {state: states.count(state) for state in sorted(set(states))},
+        "best": [_plain(row) for row in told[:SHOWN_ROWS]],
+        "checks": [check.plain() for check in checks],
+        **more,
+    }
+
+
+def show(plan: Plan, rows: Sequence[Row], checks: Sequence[Check], console: Console) -> None:
+    """Print the best trials, or the tests of a walk-forward, and the checks."""
+    told = told_rows(plan, rows)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    names = ["trial", *(["span"] if plan.folds else []), *(axis.name for axis in plan.space.axes)]
+    figures = [plan.objective, *(name for name in SHOWN if name != plan.objective)]
+    for name in (*names, *(LABELS[name].text for name in figures)):
+        table.add_column(name, justify="right")
+    for row in told[:SHOWN_ROWS] if not plan.folds else told:
+        head = [str(row.number), *([str(row.fold)] if plan.folds else []), *map(str, row.values.values())]
+        table.add_row(*map(Text, head), *(plain(row, name) for name in figures))
+    if told:
+        console.print(table)
+    else:
+        console.print(f"no trial has a {LABELS[plan.objective].text.lower()}: there were no trades to judge")
+    bad = [row for row in rows if row.state != DONE]
+    if bad:
+        console.print(f"\n{len(bad):,} of {len(rows):,} trials gave nothing, the first: ", Text(bad[0].reason), sep="")
+    show_checks(checks, console)
+
+
+def show_checks(checks: Sequence[Check], console: Console) -> None:
+    """Print one line per check: verdict, title, sentence."""
+    if not checks:
+        return
+    console.print()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for check in checks:
+        table.add_row(MARKS[check.verdict], check.title, Text(check.text))
+    console.print(table)
+
+
+def told_rows(plan: Plan, rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that answer the sweep: the ranking, or with a walk-forward its tests in order of time."""
+    if plan.folds:
+        return [row for row in rows if row.role == TEST]
+    return ranking(rows, plan.objective)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        **({"fold": row.fold} if row.fold else {}),
+        "values": row.values,
+        "figures": row.figures,
+        "orders_hash": row.orders_hash,
+    }
