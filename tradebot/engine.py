@@ -43,7 +43,8 @@ from tradebot.stages.reconciliation import Reconciliation
 from tradebot.stages.watch import FeedWatch
 from tradebot.venues.venue import Broker, Feed
 
-TICK_S = 0.05  # wall seconds between two ticks of the clock: the finest a close can be late
+TICK_S = 0.05  # wall seconds between two ticks of the clock
+TIMER_S = 0.001  # how early a timer of the loop may end
 DRAIN_S = 2.5  # wall seconds a stop waits for resting orders to end
 
 
@@ -190,8 +191,17 @@ class Engine:
             mono = self._clock.monotonic()
             self._measure("loop_lag", max(mono - expected, 0))
             await self.market.put(Tick(at=self._clock.market(), mono=mono))
-            expected = mono + int(TICK_S * SECOND)
-            await self._clock.sleep(TICK_S)
+            pause = self._until_next_close()
+            expected = mono + int(pause * SECOND)
+            await self._clock.sleep(pause)
+
+    def _until_next_close(self) -> float:
+        # A tick in its turn, or the one that closes the next bar: a bar closes when it is due, not up to a tick later.
+        if self._bars.sieve.times is None:
+            return TICK_S
+        market = self._clock.market()
+        left = (self._bars.next_close(market) - market) / self._clock.speed / SECOND
+        return min(TICK_S, max(left + TIMER_S, TICK_S / 10))
 
     # ---- stages
 

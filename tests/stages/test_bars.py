@@ -78,6 +78,14 @@ def test_a_bar_waits_for_its_grace_and_takes_a_quote_that_comes_meanwhile() -> N
     assert list(close.ids) == [0]
 
 
+@pytest.mark.parametrize(
+    ("market", "due"), [(-3600, 65), (0, 65), (64, 65), (65, 125), (66, 125), (125, 185), (124.999, 125)]
+)
+def test_the_next_close_is_told_before_it_is_due(market: float, due: int) -> None:
+    b = bars(grace=5 * SECOND)
+    assert b.next_close(OPEN + int(market * SECOND)) == OPEN + due * SECOND
+
+
 def test_a_late_quote_is_counted_and_rewrites_nothing() -> None:
     b = bars()
     b.apply(quotes((0, 10, 100, 1)))

@@ -54,6 +54,12 @@ class Bars:
         """True inside the session of any instrument."""
         return bool(self._times.opens.min() <= market < self._times.closes.max())
 
+    def next_close(self, market: int) -> int:
+        """Return the first market time after `market` at which the clock may close a bar."""
+        opened = int(self._times.opens.min())
+        passed = max((market - self.grace - opened) // self.interval, 0)
+        return opened + (passed + 1) * self.interval + self.grace
+
     def apply(self, quotes: Quotes) -> Quotes:
         """Take quotes into the forming bars; returns the sound ones for the stages that follow."""
         sound = self.sieve.apply(quotes)

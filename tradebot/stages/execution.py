@@ -37,7 +37,7 @@ class Execution:
 
     def __init__(
         self, *, broker: Broker, journal: Ledger, clock: Clock, post: Callable[[Outcome | Command], None],
-        doubt: Callable[[], None], measure: Callable[[str, int], None], lanes: int = 4, deadline_s: float = 2.0,
+        doubt: Callable[[], None], measure: Callable[[str, int], None], lanes: int = 16, deadline_s: float = 2.0,
         durable_within_s: float = 5.0, killed: Callable[[], str] = lambda: "",
     ) -> None:  # fmt: skip
         self._broker, self._journal, self._clock = broker, journal, clock
