@@ -108,15 +108,19 @@ async def listen(
 ) -> NoReturn:
     """Hand every frame to `on_frame`; raises LinkLost when none of any kind came for `silent_after_s` wall seconds.
 
-    A socket can die without a word, so heartbeats count and an open connection does not. What `receive` raises passes
-    through.
+    It may take an eighth longer. A socket can die without a word, so heartbeats count and an open connection does not.
+    What `receive` raises passes through.
     """
     time = asyncio.get_running_loop().time
+    slack = silent_after_s / 8  # moving the limit with every frame would cost more than reading it
     try:
-        async with asyncio.timeout(silent_after_s) as limit:
+        async with asyncio.timeout(silent_after_s + slack) as limit:
+            moved = time()
             while True:
                 frame = await receive()
-                limit.reschedule(time() + silent_after_s)
+                if (now := time()) - moved > slack:
+                    moved = now
+                    limit.reschedule(now + silent_after_s + slack)
                 on_frame(frame)
     except TimeoutError:
         raise LinkLost(f"no frame for {silent_after_s:g} s") from None
