@@ -34,12 +34,19 @@ for command in (bench_rivals.indicators, bench_rivals.fetch, bench_rivals.pool, 
 @click.option("--strategy", default="ema_cross", show_default=True, help="A shipped name, file.py:Class, or none.")
 @click.option("--interval", default="1s", show_default=True, help="Length of a bar: each is a close of all symbols.")
 @click.option("--workers", default="1", show_default=True, help='Worker processes, 0 for none, or "auto".')
+@click.option("--sustained", is_flag=True, help="As many as one core takes, from the socket to the bars, by rivals.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def ticks(symbols: int, duration: str, rate: float, strategy: str, interval: str, workers: str, as_json: bool) -> None:
+def ticks(
+    symbols: int, duration: str, rate: float, strategy: str, interval: str, workers: str, sustained: bool, as_json: bool
+) -> None:
     """Stream ticks from an exchange in its own process into a daemon in another, and account for every one.
 
-    The figures are for reading: the exit code tells only whether the measurement could be made.
+    With --sustained a server sends as fast as it is read, and what a tick costs is set beside the plain ways. The
+    figures are for reading: the exit code tells only whether the measurement could be made.
     """
+    if sustained:
+        bench_paths.sustained_ticks(symbols, as_json)
+        return
     from rich.console import Console
 
     from tradebot.bench import report

@@ -1,4 +1,4 @@
-"""The benchmarks of `bench` that follow one path through the daemon: orders."""
+"""The benchmarks of `bench` that follow one path through the daemon: ticks as fast as they come, orders, the start."""
 
 from __future__ import annotations
 
@@ -55,6 +55,17 @@ def orders(rates: tuple[float, ...], length: str, turns: int, orders: float, sto
     load = Load(
         rates=rates, for_s=duration(length, longest_s=LONGEST_S), turns=turns, orders=orders, store=store
     )  # fmt: skip
+    tell(measure(load, clock=WallClock(), progress=_progress), verdicts, as_json)
+
+
+SUSTAINED = 1_000_000  # ticks of one client and turn; slow ways read a tenth
+
+
+def sustained_ticks(symbols: int, as_json: bool) -> None:
+    """Measure how many ticks one core takes from the socket to the bars, and tell."""
+    from tradebot.bench.stream import Load, measure, verdicts
+
+    load = Load(symbols=min(symbols, 3_000), ticks=SUSTAINED, sizes=(50, 200), turns=3)
     tell(measure(load, clock=WallClock(), progress=_progress), verdicts, as_json)
 
 

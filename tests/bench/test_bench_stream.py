@@ -1,0 +1,54 @@
+"""The benchmark of the tick stream: every tick comes through, both ways read the same, and its verdicts."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+
+from tradebot.bench import stream
+from tradebot.bench.stream import Load, measure, verdicts
+from tradebot.bench.stream_clients import CLIENTS, _dictionaries
+from tradebot.bench.stream_server import PRICE, TOKEN, kite_frames
+from tradebot.clock import SECOND, WallClock
+
+
+def row(rival: str, face: str = "kite", **more: Any) -> dict[str, Any]:
+    found = {"face": face, "ticks_a_frame": 50, "rival": rival, "ticks_per_s": 400_000, "cpu_us_per_tick": 1.0}
+    return found | {"loop_lag_max_ms": 1.0} | more
+
+
+def test_every_tick_of_a_short_run_comes_through_every_client() -> None:
+    result = measure(Load(symbols=20, ticks=3_000, sizes=(50,), turns=1), clock=WallClock(), progress=lambda a, b: None)
+
+    ticks = {(r["face"], r["rival"]): r["ticks"] for r in result["rows"]}
+    assert ticks.pop(("kite", "tradebot")) == 3_000
+    assert ticks.pop(("json", "tradebot")) == 300
+    assert len(ticks) == sum(map(len, CLIENTS.values())) - 2
+    assert all(r["ticks_per_s"] > 0 for r in result["rows"])
+
+
+def test_the_plain_way_reads_what_the_server_sends() -> None:
+    (frame,) = kite_frames(20, 2, 2, 1_790_000_000 * SECOND)
+    first, second = _dictionaries(frame)
+    assert struct.unpack(">H", frame[:2]) == (2,)
+    assert (first["instrument_token"], first["last_price"], first["volume_traded"]) == (TOKEN, PRICE / 100, 1)
+    assert (second["instrument_token"], second["depth"]["buy"][0]["quantity"]) == (TOKEN + 1, 100)
+
+
+def test_a_process_that_dies_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "CLIENTS", {"no such": {"kite": None}})
+    with pytest.raises(stream.TradebotError, match="a process of the benchmark failed"):
+        measure(Load(symbols=20, ticks=100, sizes=(50,), turns=1), clock=WallClock(), progress=lambda a, b: None)
+
+
+@pytest.mark.parametrize(
+    ("ours", "said"),
+    [({"cpu_us_per_tick": 3.01}, "the limit is 3 us"), ({"loop_lag_max_ms": 5.1}, "longest stall under full load")],
+)
+def test_a_broken_promise_is_said_in_words(ours: dict[str, Any], said: str) -> None:
+    good = verdicts({"rows": [row("tradebot"), row("plain")]})
+    assert all(v["ok"] for v in good)
+    (bad,) = [v for v in verdicts({"rows": [row("tradebot", **ours), row("plain")]}) if not v["ok"]]
+    assert said in bad["text"]
