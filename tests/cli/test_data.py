@@ -81,3 +81,27 @@ def test_a_zone_and_an_interval_that_are_none_are_refused(capsys, tmp_path: Path
 
     assert "no time zone 'Mars'" in data(capsys, "import", source, "--tz", "Mars", *where)[2]
     assert "interval 'x' is none" in data(capsys, "import", source, "--interval", "x", *where)[2]
+
+
+def test_a_download_from_the_embedded_exchange_fills_gaps_alone(capsys, tmp_path: Path) -> None:
+    ask = ("download", "--symbols", "RELIANCE,TCS", "--from", "2026-01-20", "--state-dir", tmp_path, "--json")
+
+    code, out, err = data(capsys, *ask, "--to", "2026-01-22")
+    assert code == 0, err
+    assert [(row["symbol"], row["requests"], row["added"]) for row in json.loads(out)] == [
+        ("RELIANCE", 1, 1125),
+        ("TCS", 1, 1125),
+    ]
+    rows = json.loads(data(capsys, *ask, "--to", "2026-01-23")[1])
+    assert [(row["requests"], row["added"]) for row in rows] == [(1, 375), (1, 375)]
+    assert [row["requests"] for row in json.loads(data(capsys, *ask, "--to", "2026-01-23")[1])] == [0, 0]
+    assert data(capsys, "check", "--state-dir", tmp_path) == (0, "nothing wrong was found\n", "")
+
+
+def test_a_download_of_what_the_venue_has_not_is_refused(capsys, tmp_path: Path) -> None:
+    where = ("--symbols", "TCS", "--state-dir", tmp_path)
+
+    code, _, err = data(capsys, "download", "--interval", "7m", "--from", "2026-01-20", *where)
+    assert (code, err.count("\n")) == (65, 1)
+    assert "Kite has no candles of 420 s" in err
+    assert "is not before --to" in data(capsys, "download", "--from", "2099-01-01", *where)[2]

@@ -132,7 +132,7 @@ def _bars(given: Mapping[str, Any], config: Any, progress: Any) -> tuple[Any, di
 
 
 def _history(given: Mapping[str, Any], config: Any) -> tuple[Any, dict[str, Any]]:
-    from tradebot.cli.data import opened
+    from tradebot.cli.data_options import opened
     from tradebot.history.interval import parse
 
     interval = parse(given["interval"] or config.bars.interval)

@@ -1,0 +1,106 @@
+"""The verbs `data download` and `data import-journal`: past bars from a venue, and those a daemon recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tradebot.cli.data_options import Progress, opened, progress, where
+from tradebot.cli.tables import show
+from tradebot.config import Config, load
+from tradebot.errors import DataError
+from tradebot.history.history import History
+from tradebot.history.interval import name_of, parse
+
+
+@click.command()
+@click.option("--symbols", help="RELIANCE,TCS, an index name, or @file.  [default: as configured]")
+@click.option("--interval", default="1m", show_default=True, help="Length of a bar, as the venue has it.")
+@click.option("--from", "start", required=True, help="First day or time.")
+@click.option("--to", "end", help="Last day, or the time to stop before.  [default: now]")
+@click.option("--exchange", "exchange_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A running `tradebot exchange`: the file holding the line it printed.")  # fmt: skip
+@where
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def download(
+    symbols: str | None, interval: str, start: str, end: str | None, exchange_file: Path | None, config: str | None,
+    state_dir: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Fetch past bars from the configured venue: only what it has not been asked for, at the pace it allows.
+
+    Each piece is kept before the next is asked for: after an interruption the same command goes on. The embedded
+    exchange, the venue of a first run, invents its past as it does its present.
+    """
+    settings = load(config, {"app.state_dir": state_dir, "app.symbols": symbols})
+    exchange = None
+    if exchange_file is not None:
+        from tradebot.cli.run import addresses
+
+        exchange = addresses(exchange_file)
+    with opened(settings, writes=True) as history, progress() as tell:
+        rows = asyncio.run(_download(settings, exchange, history, parse(interval), start, end, tell))
+    show(rows, as_json=as_json)
+
+
+async def _download(
+    settings: Config, exchange: dict[str, Any] | None, history: History, interval: int, start: str, end: str | None,
+    tell: Progress,
+) -> list[dict[str, Any]]:  # fmt: skip
+    from tradebot.ground import open_ground
+    from tradebot.history.downloading import download as fill
+    from tradebot.history.frames import moment
+    from tradebot.history.market import zone_of
+
+    with tempfile.TemporaryDirectory() as scratch:
+        opening = open_ground(
+            settings, exchange=exchange, exchange_log=Path(scratch) / "exchange.jsonl", seen_until=0,
+            on_end=lambda reason: None, tell=lambda *_, **__: None,
+        )  # fmt: skip
+        async with opening as ground:
+            zone = zone_of(ground.universe[0].exchange)
+            since, until = moment(start, zone, is_end=False), moment(end, zone, is_end=True)
+            assert since is not None, "--from is required"
+            now = ground.clock.market()
+            if since >= min(until or now, now):
+                raise DataError(f"--from {start} is not before --to {end or 'now'}, or not before the venue's time")
+            found = await fill(
+                history, ground.universe.instruments, interval, since, until or now,
+                fetch=ground.venue.broker.history, clock=ground.clock, source=f"venue {ground.venue_name}",
+                progress=tell,
+            )  # fmt: skip
+    return [
+        {"symbol": one.symbol, "interval": name_of(interval), "requests": one.requests, **one.put._asdict()}
+        for one in found
+    ]
+
+
+@click.command("import-journal")
+@click.argument("journal", type=click.Path(path_type=Path), required=False)
+@click.option("--run", "run_id", help="Only what this run recorded.")
+@where
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def import_journal(
+    journal: Path | None, run_id: str | None, config: str | None, state_dir: Path | None, as_json: bool
+) -> None:  # fmt: skip
+    """Take the bars that a daemon recorded in JOURNAL (a file or a state directory; default: its own) into the history.
+
+    A running daemon is not disturbed. Bars already there are replaced.
+    """
+    from tradebot.history.recorded import import_journal as take
+    from tradebot.journal.schema import FILE_NAME
+
+    settings = load(config, {"app.state_dir": state_dir})
+    path = journal or settings.app.state_dir
+    path = path / FILE_NAME if path.is_dir() else path
+    with opened(settings, writes=True) as history, progress() as tell:
+        found = take(path, history, run=run_id, progress=lambda seq: tell("rows read", seq, seq + 1))
+    rows = [{"symbol": one.symbol, "interval": name_of(one.interval), **one.put._asdict()} for one in found]
+    if as_json:
+        click.echo(json.dumps(rows))
+    else:
+        show(rows, as_json=False)

@@ -1,0 +1,108 @@
+"""Downloads: past bars from a venue into the history, only what has not been asked for, a piece at a time.
+
+Every piece is on disk before the next is asked for: what was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Series
+from tradebot.errors import LinkLost, VenueUnavailable
+from tradebot.history.history import History, Put
+from tradebot.history.market import DAY, Calendar, days_of
+
+TRIES = 4
+PIECE_DAYS = 30  # of bars within the day: one request at most venues, some seconds of work to lose
+LONG_PIECE_DAYS = 2_000  # of daily bars
+
+Fetch = Callable[..., Awaitable[Series]]  # (instrument, *, interval, start, end) -> complete bars, as `Broker.history`
+Progress = Callable[[str, int, int], None]  # (what, done, total)
+
+
+class Piece(NamedTuple):
+    """A span [since, until) in ns UTC to ask for."""
+
+    instrument: Instrument
+    since: int
+    until: int
+
+
+class Downloaded(NamedTuple):
+    """What a download brought of one symbol; `requests` is 0 where the history had everything."""
+
+    symbol: str
+    requests: int
+    put: Put
+
+
+def missing(history: History, instrument: Instrument, interval: int, start: int, end: int) -> list[Piece]:
+    """Return the pieces of [start, end) that a venue has not been asked for and that hold trading time."""
+    calendar = Calendar(instrument.exchange)
+    length = (PIECE_DAYS if interval < DAY else LONG_PIECE_DAYS) * DAY
+    pieces: list[Piece] = []
+    at = start
+    for since, until in [*history.asked(instrument.symbol, interval), (end, end)]:
+        while at < min(since, end):
+            stop = min(at + length, since, end)
+            if _has_session(calendar, at, stop, interval):
+                pieces.append(Piece(instrument, at, stop))
+            at = stop
+        at = max(at, until)
+    return pieces
+
+
+async def download(
+    history: History, instruments: Sequence[Instrument], interval: int, start: int, end: int, *, fetch: Fetch,
+    clock: Clock, source: str, progress: Progress = lambda what, done, total: None,
+) -> list[Downloaded]:  # fmt: skip
+    """Fill [start, end) of each series from a venue; the venue's own limits set the pace.
+
+    Raises VenueUnavailable when it cannot be asked, after what was fetched is on disk; AccessDenied, DataError.
+    """
+    # A bar that starts later is not complete yet; venues are asked in whole seconds.
+    end = min(end, clock.market() - interval) // SECOND * SECOND
+    wanted = {i.symbol: missing(history, i, interval, start, end) for i in instruments}
+    total, done = sum(map(len, wanted.values())), 0
+    found: list[Downloaded] = []
+    for instrument in instruments:
+        put = Put(0, 0, 0)
+        for piece in wanted[instrument.symbol]:
+            progress(instrument.symbol, done, total)
+            series = await _fetch(fetch, piece, interval, clock, done, total)
+            with history.transaction():
+                put += history.put(instrument, series, source=source)
+                history.note_asked(instrument, interval, piece.since, piece.until, source=source)
+            done += 1
+        progress(instrument.symbol, done, total)
+        found.append(Downloaded(instrument.symbol, len(wanted[instrument.symbol]), put))
+    return found
+
+
+async def _fetch(fetch: Fetch, piece: Piece, interval: int, clock: Clock, done: int, total: int) -> Series:
+    for attempt in range(1, TRIES + 1):
+        try:
+            return await fetch(piece.instrument, interval=interval, start=piece.since, end=piece.until)
+        except LinkLost as error:
+            if attempt == TRIES:
+                raise VenueUnavailable(
+                    f"{piece.instrument.symbol}: the venue gave no bars in {TRIES} tries: {error}; {done} of {total}"
+                    " pieces are in the history, the same command goes on from there"
+                ) from error
+            await clock.sleep(2.0 ** (attempt - 1))
+    raise AssertionError("the loop above returns or raises")
+
+
+def _has_session(calendar: Calendar, since: int, until: int, interval: int) -> bool:
+    first, last = days_of(np.array([since, until - 1]), calendar.exchange).tolist()
+    for day in range(first, last + 1):
+        hours = calendar.hours(day)
+        # A bar of a day begins at midnight, before the session it tells of.
+        if hours is not None and (interval >= DAY or (hours.opens_at < until and hours.closes_at > since)):
+            return True
+    return False
