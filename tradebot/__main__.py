@@ -28,6 +28,7 @@ VERBS = {  # verb -> (module:command, what `--help` says, so that listing the ve
     "positions": ("journal:positions", "List the positions the journal adds up to."),
     "bars": ("journal:bars", "Print the recorded bars of a symbol."),
     "verify": ("journal:verify", "Check the journal's hash chain row by row."),
+    "backtest": ("backtest:backtest", "Trade past bars by the code that trades live."),
     "data": ("data:data", "Import, download, check and export past bars."),
     "replay": ("replay:replay", "Decide a recorded run again and compare every signal and order."),
     "db": ("db:db", "Show, migrate and feed the tables people query."),

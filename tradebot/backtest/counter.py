@@ -14,7 +14,7 @@ from tradebot.backtest.ledger import Ledger
 from tradebot.backtest.panel import Panel
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.messages import Cancel, Executed, OrderSeen, Outcome, Submit
+from tradebot.domain.messages import Cancel, Executed, Modify, OrderSeen, Outcome, Submit
 from tradebot.domain.order import (
     Execution,
     OrderEvent,
@@ -67,6 +67,8 @@ class Counter:
                 self._submit(output.request)
             elif type(output) is Cancel:
                 self._cancel(output)
+            elif type(output) is Modify:
+                self._modify(output)
             elif type(output) is OrderFact and output.request is not None:
                 self._begun(output, output.request)
 
@@ -178,6 +180,21 @@ class Counter:
             self._ledger.ended(placed.row, OrderState.FILLED)
             del self._placed[fill.order_id]
         self.take(outputs)
+
+    def _modify(self, modify: Modify) -> None:
+        order_id, c = modify.request.order_id, self._desk.conditions
+        placed = self._placed.get(order_id)
+        if placed is None or modify.request.price is None:
+            return
+        self.books[placed.id].orders[order_id].limit = self._instruments[placed.id].units(modify.request.price)
+        fact = OrderFact(
+            order_id=order_id,
+            event=OrderEvent.REPLACED,
+            at=c.now,
+            mono=c.mono,
+            venue_order_id=modify.venue_order_id,
+        )
+        self.take(self._desk.apply(Outcome(fact=fact)))
 
     def _cancel(self, cancel: Cancel) -> None:
         placed = self._placed.get(cancel.order_id)

@@ -33,8 +33,8 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
     `say` is told now and then how many bars of the timeline are done, and of how many. Raises DataError for bars that
     cannot be walked and for strategies that cannot be built, ConfigError for parameters.
     """
-    given = series.values() if isinstance(series, Mapping) else series
-    panel = Panel(job.instruments, {bars.symbol: _until(bars, job.end) for bars in given}, job.interval)
+    cut = {symbol: _until(bars, job.end) for symbol, bars in by_symbol(series).items()}
+    panel = Panel(job.instruments, cut, job.interval)
     decimals = books.money_decimals(job.instruments)
     cash = int(job.cash.scaleb(decimals))
     books.check_size({"the cash": cash})
@@ -65,6 +65,11 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
         for fault in (*found.faults, *deciders.faults)
     )
     return _result(job, panel, record, first, cash, counts, faults)
+
+
+def by_symbol(series: Bars) -> Mapping[str, Series]:
+    """Return bars as symbol -> series."""
+    return series if isinstance(series, Mapping) else {one.symbol: one for one in series}
 
 
 def _result(

@@ -1,0 +1,141 @@
+"""`tradebot backtest`: figures and a hash from a folder of bars, and one clear sentence for what cannot be tested."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.backtest.bars_by_hand import random_bars
+from tradebot.__main__ import run
+
+
+def write_days(folder: Path, symbol: str, seed: int, days: int = 3) -> None:
+    """Minutes of whole Indian sessions from Monday, 2024-01-01."""
+    bars = random_bars(seed, 375 * days)
+    lines = ["ts,open,high,low,close,volume"]
+    for n in range(len(bars)):
+        at = f"2024-01-0{1 + n // 375} {9 + (15 + n % 375) // 60:02d}:{(15 + n % 375) % 60:02d}:00"
+        prices = (bars.open[n], bars.high[n], bars.low[n], bars.close[n])
+        lines.append(f"{at},{','.join(f'{p / 100:.2f}' for p in prices)},{bars.volume[n]}")
+    (folder / f"{symbol}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    made = tmp_path / "bars"
+    made.mkdir()
+    write_days(made, "ACME", 1)
+    write_days(made, "BOLT", 2)
+    return made
+
+
+def backtest(folder: Path, *more: str, strategy: str = "ema_cross") -> int:
+    options = ["--strategy", strategy, "--data", str(folder), "--tz", "Asia/Kolkata"]
+    return run(["backtest", *options, *more])
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> dict:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_folder_of_bars_gives_figures_and_the_same_hash_twice(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert backtest(folder, "--param", "trend=0", "--json", "--no-checks") == 0
+    first = told(capsys)
+    assert backtest(folder, "--param", "trend=0", "--json", "--no-checks", "--every-bar") == 0
+    every = told(capsys)
+
+    assert first["counts"]["fills"] > 50
+    assert first["orders_hash"] == every["orders_hash"]
+    assert every["counts"]["visited"] == 375 * 3 > first["counts"]["visited"]
+    assert first["figures"]["charges"] > 0
+
+
+def test_people_are_told_what_the_figures_rest_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert backtest(folder, "--slippage", "1ticks", "--symbols", "BOLT") == 0
+
+    shown = capsys.readouterr().out
+    assert "a stop counts before a target of the same bar" in shown
+    assert "assumed: slippage: 1ticks" in shown
+    assert "orders_hash " in shown
+    assert "closed trades" in shown
+
+
+def test_symbols_with_accounts_of_their_own_trade_as_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert backtest(folder, "--account", "each", "--workers", "2", "--json") == 0
+    both = told(capsys)
+    assert backtest(folder, "--symbols", "ACME", "--json", "--no-checks") == 0
+    one = told(capsys)
+
+    assert both["symbols"] == 2
+    assert both["counts"]["fills"] > one["counts"]["fills"] > 0
+
+
+def test_a_report_is_written_beside_its_figures(folder: Path, tmp_path: Path) -> None:
+    assert backtest(folder, "--symbols", "ACME", "--report", str(tmp_path / "out.html")) == 0
+
+    assert (tmp_path / "out.html").stat().st_size > 10_000
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["orders_hash"]
+
+
+def test_a_strategy_that_raises_is_named_and_the_exit_code_says_so(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text(
+        "from tradebot.strategies.strategy import Strategy\n\n\n"
+        "class Bad(Strategy):\n"
+        "    seen = 0\n\n"
+        "    def decide(self, bar, now, position):\n"
+        "        self.seen += 1\n"
+        "        if self.seen == 7:\n"
+        "            raise RuntimeError('seventh bar')\n",
+        encoding="utf-8",
+    )
+
+    code = backtest(folder, "--symbols", "ACME", "--no-checks", "--json", strategy=f"{bad}:Bad")
+
+    heard = capsys.readouterr()
+    assert code == 65
+    assert heard.err == "tradebot: Bad was switched off for ACME: RuntimeError: seventh bar\n"
+    assert json.loads(heard.out)["counts"]["fills"] == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        (("--slippage", "much"), 2, "should be none, 2ticks, 5bps"),
+        (("--costs", "x%"), 2, "should be india, none or a percentage"),
+        (("--param", "fast"), 2, "should be NAME=VALUE"),
+        (("--param", "quick=3"), 78, "has no parameter quick"),
+        (("--symbols", "NOPE"), 65, "there are no bars of NOPE"),
+        (("--from", "yesterday-ish"), 65, "is no time"),
+    ],
+)
+def test_what_cannot_be_asked_gets_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], code: int, words: str
+) -> None:
+    assert backtest(folder, *more) == code
+    assert words in capsys.readouterr().err
+
+
+def test_data_with_gaps_is_refused_unless_they_are_accepted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (folder / "ACME.csv").read_text(encoding="utf-8").splitlines()
+    del lines[100:500]
+    (folder / "ACME.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    assert backtest(folder, "--symbols", "ACME") == 65
+    assert "--accept-gaps" in capsys.readouterr().err
+    assert backtest(folder, "--symbols", "ACME", "--accept-gaps", "--no-checks") == 0
+
+
+def test_without_bars_there_is_nothing_to_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = tmp_path / "ACME.csv"
+    empty.write_text("ts,open,high,low,close,volume\n", encoding="utf-8")
+
+    assert backtest(empty) == 65
+    assert str(empty) in capsys.readouterr().err

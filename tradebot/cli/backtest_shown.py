@@ -1,0 +1,73 @@
+"""How a finished backtest is shown: JSON, a table for people with what it rests on, a page to open."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tradebot.cli.tables import WIDE, say
+
+
+def show(
+    result: Any, series: Mapping[str, Any], checks: Sequence[Any], *, report: Path | None, as_json: bool
+) -> None:  # fmt: skip
+    """Print the result, and write its report where one is asked for. Raises DataError."""
+    from tradebot.backtest import story
+    from tradebot.backtest.report import write
+
+    summary = story.summary(result, checks)
+    if report is not None:
+        write(report, story.tell(result, series, checks, summary_=summary), summary)
+    if as_json:
+        click.echo(json.dumps(summary | {"faults": list(result.faults)}))
+        return
+    _table(result, summary["figures"])
+    for check in checks:
+        say(f"{check.verdict.value:<7} {check.text}")
+    say("")
+    for truth in result.truths:
+        say(f"assumed: {truth}")
+    say(f"orders_hash {result.orders_hash}")
+    if report is not None:
+        say(f"report: {report}")
+
+
+def _table(result: Any, figures: Mapping[str, float | None]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from tradebot.backtest.metrics import LABELS
+
+    names = ", ".join(spec.name for spec in result.job.strategies)
+    symbols = ", ".join(result.symbols[:6]) + (f" and {len(result.symbols) - 6} more" if result.symbols[6:] else "")
+    counts = result.counts
+    say(f"{names} on {symbols}, {counts['bars']:,} bars, {counts['visited']:,} of them walked")
+    say(
+        f"{counts['signals']:,} signals, {counts['orders']:,} orders, {counts['denied']:,} of them denied, "
+        f"{counts['fills']:,} fills"
+    )
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, label in LABELS.items():
+        table.add_row(label.text, _read(figures[name], label.kind, result.job.currency))
+    Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def _read(value: float | None, kind: str, currency: str) -> str:
+    if value is None:
+        return "-"
+    match kind:
+        case "percent":
+            return f"{value:.2%}"
+        case "money":
+            return f"{value:,.2f} {currency}"
+        case "count":
+            return f"{value:,.0f}"
+        case _:
+            return f"{value:,.2f}"
