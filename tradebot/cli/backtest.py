@@ -65,7 +65,7 @@ def backtest(config_path: str | None, state_dir: Path | None, as_json: bool, **g
     """
     from tradebot.backtest.run import run
     from tradebot.backtest.spread import run_spread
-    from tradebot.cli.data import progress
+    from tradebot.cli.data_options import progress
     from tradebot.config import load
 
     config = load(config_path, {"app.state_dir": state_dir})
@@ -114,7 +114,7 @@ def _bars(config: Any, given: Mapping[str, Any], tell: Any) -> Given:
 
 
 def _from_history(config: Any, symbols: Sequence[str], interval: int) -> Given:
-    from tradebot.cli.data import opened
+    from tradebot.cli.data_options import opened
     from tradebot.errors import DataError
     from tradebot.history.frames import stored_interval
 
