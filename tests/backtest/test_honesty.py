@@ -44,7 +44,10 @@ def earning(paise: list[int]) -> Result:
     made = result(SERIES)
     rows = {name: np.resize(getattr(made.trade_rows, name), len(paise)) for name in made.trade_rows.__struct_fields__}
     rows["gross"] = np.array(paise)
-    return msgspec.structs.replace(made, trade_rows=msgspec.structs.replace(made.trade_rows, **rows))
+    equity = 10_000_000 + np.resize(np.cumsum(np.array(paise) - 5_000), len(made.equity_at))
+    equity[-1] = 10_000_000 + sum(paise) - 5_000 * len(paise)
+    trades = msgspec.structs.replace(made.trade_rows, **rows)
+    return msgspec.structs.replace(made, trade_rows=trades, equity_units=equity)
 
 
 def test_rules_cannot_look_ahead() -> None:

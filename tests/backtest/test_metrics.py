@@ -22,7 +22,7 @@ NO_TRADES = pd.DataFrame(
     {name: pd.Series(dtype=float) for name in ("gross", "charges", "net", "bars")}
     | {name: pd.Series(dtype="datetime64[ns, UTC]") for name in ("entered_at", "exited_at")}
 )
-NO_FILLS = pd.DataFrame({"qty": pd.Series(dtype=float), "price": pd.Series(dtype=float)})
+NO_FILLS = pd.DataFrame({name: pd.Series(dtype=float) for name in ("qty", "price", "charges")})
 
 
 def curve(returns: list[float], freq: str = "B") -> pd.Series:
@@ -73,6 +73,11 @@ def test_many_points_a_day_give_the_returns_of_the_days() -> None:
     assert daily == pytest.approx([0.10, -0.10])
 
 
+def test_a_day_that_ends_at_midnight_is_the_day_before() -> None:
+    index = pd.DatetimeIndex(["2026-01-05 12:00", "2026-01-06 00:00", "2026-01-07 00:00"], tz=UTC)
+    assert metrics.daily_returns(pd.Series([150.0, 110, 99], index=index), cash=100) == pytest.approx([0.1, -0.1])
+
+
 def test_a_drawdown_is_deepest_between_the_closes_of_days() -> None:
     index = pd.date_range("2026-01-05 09:15", periods=3, freq="h", tz="Asia/Kolkata")
     found = metrics.figures(pd.Series([120.0, 60, 120], index=index), NO_TRADES, NO_FILLS, cash=100)
@@ -103,20 +108,22 @@ def test_trades_are_counted_before_and_after_costs() -> None:
             "bars": [2, 2, 2],
         }
     )
-    fills = pd.DataFrame({"qty": [10, 10], "price": [100.0, 110.0]})
+    fills = pd.DataFrame({"qty": [10, 10], "price": [100.0, 110.0], "charges": [15.0, 16.0]})
+    equity = pd.Series(1000.0, index=index)
+    equity.iloc[-1] = 1020  # a position is open at the end
 
     # when
-    found = metrics.figures(pd.Series(1000.0, index=index), trades, fills, cash=1000)
+    found = metrics.figures(equity, trades, fills, cash=1000)
 
     # then
     assert found["trades"] == 3
     assert found["win_rate"] == pytest.approx(1 / 3)
     assert found["profit_factor"] == pytest.approx(90 / 65)
     assert found["expectancy"] == pytest.approx(25 / 3)
-    assert (found["gross"], found["charges"], found["net"]) == (55, 30, 25)
+    assert (found["gross"], found["charges"], found["net"]) == (51, 31, 20)
     assert found["cost_share"] == pytest.approx(30 / 105)
     assert found["exposure"] == pytest.approx(0.5)  # minutes 1, 2, 4, 5 and 6 of ten
-    assert found["turnover"] == pytest.approx(2100 / 1000 / (9 * 60 / metrics.YEAR_S))
+    assert found["turnover"] == pytest.approx(2100 / 1002 / (9 * 60 / metrics.YEAR_S))
 
 
 def test_what_is_not_defined_is_none_and_never_infinite() -> None:

@@ -158,7 +158,7 @@ def _saying(name: str, title: str) -> Callable[..., Check]:
 
 
 def _compared(said: Callable[..., Check], result: Result, again: Result, how: str, note: str) -> Check:
-    before, after = (float(one.trades["net"].sum()) for one in (result, again))
+    before, after = (float(one.equity.iloc[-1]) - float(one.job.cash) for one in (result, again))
     money = result.job.currency
     values = {"net": before, "net_then": after}
     if before <= 0:

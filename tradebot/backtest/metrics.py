@@ -58,7 +58,7 @@ def figures(equity: pd.Series, trades: pd.DataFrame, fills: pd.DataFrame, *, cas
     """Return every figure of LABELS, in that order, for a curve that began with `cash`.
 
     `equity` is indexed by time with a zone, oldest first; `trades` has `entered_at`, `exited_at`, `gross`, `charges`,
-    `net` and `bars`; `fills` has `qty` and `price`.
+    `net` and `bars`; `fills` has `qty`, `price` and `charges`.
     """
     daily = daily_returns(equity, cash=cash)
     days = days_a_year(equity)
@@ -77,6 +77,9 @@ def figures(equity: pd.Series, trades: pd.DataFrame, fills: pd.DataFrame, *, cas
         "value_at_risk": value_at_risk(daily),
     }
     found |= trade_figures(trades)
+    # The account's own: what is still open at the end counts at its last price.
+    charged = float(fills["charges"].to_numpy(np.float64).sum())
+    found |= {"gross": float(values[-1] - cash) + charged, "charges": charged, "net": float(values[-1] - cash)}
     found["exposure"] = exposure(equity, trades)
     found["turnover"] = turnover(equity, fills)
     return {name: found.get(name) for name in LABELS}
@@ -87,13 +90,18 @@ def daily_returns(equity: pd.Series, *, cash: float) -> Floats:
     if equity.empty:
         return np.empty(0)
     assert isinstance(equity.index, pd.DatetimeIndex), f"equity is indexed by time, not by {equity.index.dtype}"
-    last = equity.astype(np.float64).groupby(equity.index.normalize()).last().to_numpy()
+    last = equity.astype(np.float64).groupby(days_of(equity.index).normalize()).last().to_numpy()
     return np.asarray(last / np.concatenate([[cash], last[:-1]]) - 1)
+
+
+def days_of(ends: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return the last instant inside each bar: a bar that ends at midnight belongs to the day it was traded on."""
+    return ends - pd.Timedelta(1, "ns")
 
 
 def days_a_year(equity: pd.Series) -> int:
     """Return how many days of a year the market trades: 365 where the curve has weekends, 252 where it has none."""
-    stamps = pd.DatetimeIndex(equity.index)
+    stamps = days_of(pd.DatetimeIndex(equity.index))
     return EVERY_DAY if len(stamps) and bool((stamps.day_of_week >= 5).mean() > 0.1) else WEEKDAYS
 
 
@@ -169,9 +177,6 @@ def trade_figures(trades: pd.DataFrame) -> Figures:
         "average_win": float(won.mean()) if len(won) else None,
         "average_loss": float(lost.mean()) if len(lost) else None,
         "average_bars": float(trades["bars"].to_numpy(np.float64).mean()) if count else None,
-        "gross": float(gross.sum()),
-        "charges": float(charges.sum()),
-        "net": float(net.sum()),
         "cost_share": float(charges.sum()) / winnings if winnings > 0 else None,
     }
 

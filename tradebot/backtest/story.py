@@ -130,7 +130,7 @@ def months(equity: pd.Series[float], *, cash: float) -> list[dict[str, Any]]:
     """Return a row per year, `returns` of its twelve months (None where the curve has no point) and their `total`."""
     if equity.empty:
         return []
-    index = pd.DatetimeIndex(equity.index)
+    index = metrics.days_of(pd.DatetimeIndex(equity.index))
     last = equity.groupby([index.year, index.month]).last()
     before = np.concatenate([[cash], last.to_numpy()[:-1]])
     by_month = dict(zip(last.index.tolist(), (last.to_numpy() / before - 1).tolist(), strict=True))
