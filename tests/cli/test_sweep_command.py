@@ -104,14 +104,14 @@ def test_trials_that_all_refuse_are_told_and_not_a_failure(capsys: pytest.Captur
     ("args", "code", "says"),
     [
         (["-p", "fats=5", "--sample"], 78, "has no parameter fats"),
-        (["-p", "fast=5"], 2, "say which bars: --data PATH, --data history, or --sample"),
-        (["-p", "fast=5", "--sample", "--data", "x"], 2, "say which bars"),
+        (["-p", "fast=5"], 65, "there is no history yet"),
+        (["-p", "fast=5", "--sample", "--data", "x"], 2, "--sample makes its own bars; leave out --data"),
         (["-p", "fast=5", "--data", "absent.csv"], 65, "absent.csv: there is no such file"),
         (["-p", "fast=5", "--sample", "--out", "x.txt"], 78, "must end in .csv or .parquet"),
         (["-p", "fast=5", "--sample", "--out", "absent/x.csv"], 65, "does not exist"),
         (["-p", "fast=5", "--sample", "--trials", "5"], 78, "a grid tries every combination"),
-        (["-p", "fast=5", "--sample", "--slippage", "much"], 2, "write none, 1tick, 5bps, 0.1%spread or 10volume"),
-        (["-p", "fast=5", "--sample", "--cash", "-5"], 2, "--cash -5: a number of 0.01 or more"),
+        (["-p", "fast=5", "--sample", "--slippage", "much"], 2, "should be none, 2ticks, 5bps, spread:0.05"),
+        (["-p", "fast=5", "--sample", "--cash", "-5"], 2, "should be more than 0, not -5"),
         (["-p", "fast=5", "--sample", "--from", "2027-01-01"], 65, "there are no bars from --from to --to"),
         (["-p", "fast=5", "--sample", "--from", "soon"], 65, "'soon' is no time"),
         (["-p", "fast=5", "--sample", "--from", "2026-06-02", "--to", "2026-06-01"], 2, "--from must be before --to"),
@@ -140,15 +140,6 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     assert tradebot(*BASE, "--cluster", "tcp://127.0.0.1:1") == 69
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_slippage_is_written_as_people_say_it() -> None:
-    from tradebot.cli.asked import slippage_of
-
-    found = {text: slippage_of(text) for text in ("none", "1tick", "2 ticks", "5bps", "0.1%spread", "10volume")}
-    assert [(one.kind.value, float(one.amount)) for one in found.values()] == [
-        ("none", 0), ("ticks", 1), ("ticks", 2), ("bps", 5), ("spread", 0.1), ("volume", 10),
-    ]  # fmt: skip
 
 
 def test_the_verb_is_listed() -> None:

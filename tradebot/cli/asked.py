@@ -5,185 +5,205 @@ Limits, sizes, product and times of the day come from the configuration: what is
 
 from __future__ import annotations
 
-import re
+import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+DAY_NS = 86_400_000_000_000
+MOST_CHANGES = 25  # of one order, as Kite allows
 SAMPLE_DAYS = 120
-CHANGES = 25  # how often the venue lets one order be changed
-_SLIPPAGE = re.compile(r"(\d+(?:\.\d+)?)\s*(ticks?|t|bps|bp|%|spread|volume)?")
+Tell = Callable[[str, int, int], None]  # what, done, of how many
 
 
-class Asked(NamedTuple):
-    """A job with its bars (symbol -> oldest first), and the configuration they stand in."""
+class Given(NamedTuple):
+    """The bars of a backtest with their instruments, all of one length."""
 
-    job: Any
-    series: dict[str, Any]
-    config: Any
+    instruments: tuple[Any, ...]
+    series: Mapping[str, Any]
+
+
+OPTIONS = (
+    click.option("--symbols", default="", help='RELIANCE,TCS or an index name or "@file".  [default: all in a file]'),
+    click.option("--data", default="history", show_default=True, help="`history`, or a file or folder of bars."),
+    click.option("--sample", is_flag=True, help="Bars of an invented market, made on the spot; for a first look."),
+    click.option("--interval", default="", help="Length of a bar; made of shorter ones if need be."),
+    click.option("--from", "start", help="First day or time that is traded; bars before it warm up."),
+    click.option("--to", "end", help="Last day, or the time to stop before."),
+    click.option("--tz", "zone", default="", help="Zone of times in files that name none."),
+    click.option("--exchange", default="NSE", show_default=True, help="Where the symbols of files trade."),
+    click.option("--accept-gaps", is_flag=True, help="Test on data with gaps."),
+    click.option("--cash", type=Decimal, default=Decimal(100_000), show_default=True, help="What the account has."),
+    click.option("--slippage", default="none", show_default=True, help="2ticks, 5bps, spread:0.05 or volume:10."),
+    click.option("--latency-bars", type=click.IntRange(0, 1000), default=0, help="Bars an order is under way."),
+    click.option("--latency", type=click.FloatRange(0, 3600), default=0.0, help="Seconds an order is under way."),
+    click.option("--participation", type=click.FloatRange(0, 100, min_open=True),
+                 help="Percent of a bar's volume that orders may take.  [default: all]"),
+    click.option("--costs", default="", help="india, none, or a percentage as 0.1%.  [default: india for rupees]"),
+    click.option("--hours", type=click.Choice(["nse", "always"]),
+                 help="Sessions.  [default: by exchange and interval]"),
+    click.option("--account", type=click.Choice(["shared", "each"]), default="shared", show_default=True,
+                 help="One account for all symbols as the daemon trades, or one for each."),
+    click.option("--every-bar", is_flag=True, help="Walk every bar; gives the same, slower."),
+    click.option("--time-limit", type=click.FloatRange(0.01, 3600), default=10.0, show_default=True,
+                 help="Seconds a strategy may take for one bar."),
+    click.option("-c", "--config", "config_path", metavar="FILE", help="Configuration: risk and execution hold here."),
+    click.option("--state-dir", type=click.Path(path_type=Path), help="Where the history is.  [default: as set]"),
+)  # fmt: skip
 
 
 def bar_options(command: click.decorators.FC) -> click.decorators.FC:
     """Add the options that say which bars are traded, for what money and at what cost."""
-    options = (
-        click.option("-c", "--config", "config_path", metavar="FILE", help="Configuration file."),
-        click.option("--data", "data", metavar="PATH|history", default=None,
-                     help="A file or folder of bars (CSV, Parquet, DuckDB), or the history of `tradebot data`."),
-        click.option("--sample", is_flag=True, help="Bars of an invented market, made on the spot."),
-        click.option("--symbols", help='RELIANCE,TCS or an index name or "@file".  [default: all that FILE has]'),
-        click.option("--interval", default=None, help="Length of a bar.  [default: as the bars show]"),
-        click.option("--from", "start", help="First day or time that is traded; bars before it warm up."),
-        click.option("--to", "end", help="Last day, or the time to stop before."),
-        click.option("--exchange", default=None, help="Where FILE's symbols trade.  [default: NSE]"),
-        click.option("--tz", "zone", default="", help="Zone of times that name none: Asia/Kolkata, UTC."),
-        click.option("--accept-gaps", is_flag=True, help="Test on bars with gaps or jumps all the same."),
-        click.option("--cash", type=str, default=None, help="Money to start with.  [default: exchange.cash]"),
-        click.option("--slippage", default="none", show_default=True, help="none, 1tick, 5bps, 0.1%spread, 10volume."),
-        click.option("--delay", type=click.IntRange(0, 100), default=0, show_default=True, help="Bars an order waits."),
-        click.option("--commission", default=None, metavar="PCT",
-                     help="Percent of each fill's value.  [default: India's charges for INR, else none]"),
-    )  # fmt: skip
-    for option in reversed(options):
+    for option in reversed(OPTIONS):
         command = option(command)
     return command
 
 
-def asked(given: Mapping[str, Any], specs: tuple[Any, ...], *, progress: Any = None) -> Asked:
-    """Return what the options of `bar_options` mean for these strategies.
+def bars_asked(config: Any, given: Mapping[str, Any], tell: Tell) -> Given:
+    """Return the bars that `bar_options` mean, fit to be tested on. Raises DataError and UsageError."""
+    from tradebot.history.interval import parse
+    from tradebot.history.resample import resampled
+    from tradebot.history.soundness import require_sound
+    from tradebot.markets.symbols import parse_symbols
 
-    Raises UsageError, ConfigError and DataError, each one sentence.
-    """
-    from tradebot.backtest.job import Job
-    from tradebot.clock import SECOND, iso
-    from tradebot.config import load
+    symbols = parse_symbols(given["symbols"], cwd=Path.cwd()) if given["symbols"] else ()
+    interval = parse(given["interval"]) if given["interval"] else 0
+    if given["sample"]:
+        if given["data"] != "history":
+            raise click.UsageError("--sample makes its own bars; leave out --data")
+        found = _sample(symbols)
+    elif given["data"] == "history":
+        found = _from_history(config, symbols or config.app.symbols, interval or parse(str(config.bars.interval)))
+    else:
+        found = _from_files(Path(given["data"]), symbols, given, tell)
+    if interval:
+        exchanges = {i.symbol: i.exchange for i in found.instruments}
+        series = {name: resampled(one, interval, exchanges[name]) for name, one in found.series.items()}
+        found = found._replace(series=series)
+    require_sound(found.series, found.instruments, accept_gaps=given["accept_gaps"])
+    return found
+
+
+def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Sequence[Any]) -> Any:
+    """Return the job that `bar_options` mean for these bars and strategies. Raises DataError and UsageError."""
+    from tradebot.backtest.job import Hours, Job, Matching, Slippage
     from tradebot.controls import desk_settings, limits
     from tradebot.errors import DataError
-    from tradebot.exchange.bar_matching import Matching
     from tradebot.history.frames import moment
     from tradebot.history.market import zone_of
 
-    if given["sample"] == (given["data"] is not None):
-        raise click.UsageError("say which bars: --data PATH, --data history, or --sample")
-    config = load(given["config_path"], {"app.symbols": given["symbols"]} if given["symbols"] else {})
-    instruments, series = _sample(given) if given["sample"] else _bars(given, config, progress)
-    zone = zone_of(instruments[0].exchange)
-    currencies = {instrument.currency for instrument in instruments}
-    if len(currencies) > 1:
-        raise click.UsageError(f"one account has one currency; the symbols have {', '.join(sorted(currencies))}")
+    lengths = {one.interval for one in bars.series.values()}
+    if len(lengths) != 1:
+        raise DataError("the bars have several lengths; say one with --interval")
+    interval, first = lengths.pop(), bars.instruments[0]
+    zone = zone_of(first.exchange)
+    is_indian = first.currency == "INR"
+    try:
+        slippage = Slippage.parse(given["slippage"])
+    except ValueError as fault:
+        raise click.BadParameter(str(fault), param_hint="--slippage") from None
+    if not given["cash"].is_finite() or given["cash"] <= 0:
+        raise click.BadParameter(f"should be more than 0, not {given['cash']}", param_hint="--cash")
+    share = given["participation"]
     job = Job(
-        strategies=specs,
-        instruments=tuple(instruments),
-        interval=next(iter(series.values())).interval,
-        cash=config.exchange.cash if given["cash"] is None else _amount("--cash", given["cash"]),
+        strategies=tuple(strategies),
+        instruments=tuple(bars.instruments),
+        interval=interval,
+        cash=given["cash"],
         limits=limits(config),
-        desk=desk_settings(config, most_changes=CHANGES),
-        matching=Matching(slippage=slippage_of(given["slippage"]), latency_bars=given["delay"]),
-        costs=_costs(given["commission"], currencies.pop()),
-        hours=_hours(config, zone, next(iter(series.values())).interval >= 86_400 * SECOND),
+        desk=desk_settings(config, most_changes=MOST_CHANGES),
+        matching=Matching(
+            slippage=slippage,
+            latency_bars=given["latency_bars"],
+            latency_s=given["latency"],
+            participation=None if share is None else Decimal(str(share)) / 100,
+        ),
+        costs=_costs(given["costs"], is_indian=is_indian),
+        hours=Hours(
+            market=given["hours"] or ("nse" if is_indian and interval < DAY_NS else "always"),
+            entries_until=time.fromisoformat(config.risk.entries_until),
+            square_off_at=time.fromisoformat(config.risk.square_off_at),
+        ),
         zone=zone,
-        currency=instruments[0].currency,
+        currency=first.currency,
         begin=moment(given["start"], zone, is_end=False),
         end=moment(given["end"], zone, is_end=True),
+        every_bar=given["every_bar"],
+        shared=given["account"] == "shared",
+        time_limit_s=given["time_limit"],
     )
-    if job.begin is not None and job.end is not None and job.begin >= job.end:
-        raise click.UsageError("--from must be before --to")
-    first, last = (f(int(one.starts[at]) for one in series.values()) for f, at in ((min, 0), (max, -1)))
-    if (job.begin is not None and job.begin > last) or (job.end is not None and job.end <= first):
-        raise DataError(f"there are no bars from --from to --to: they go from {iso(first)} to {iso(last)}")
-    return Asked(job, series, config)
+    _check_span(job, bars.series)
+    return job
 
 
-def slippage_of(text: str) -> Any:
-    """Return the model that `none`, `1tick`, `5bps`, `0.1%spread` or `10volume` means. Raises UsageError."""
-    from tradebot.exchange.slippage import Slippage, SlippageKind
-
-    if text == "none":
-        return Slippage()
-    found = _SLIPPAGE.fullmatch(text.strip().lower().replace("%spread", "%").replace("%volume", "volume"))
-    kinds = {
-        "t": SlippageKind.TICKS, "tick": SlippageKind.TICKS, "ticks": SlippageKind.TICKS, "bp": SlippageKind.BPS,
-        "bps": SlippageKind.BPS, "%": SlippageKind.SPREAD, "spread": SlippageKind.SPREAD, "volume": SlippageKind.VOLUME,
-    }  # fmt: skip
-    if found is None or found[2] is None:
-        raise click.UsageError(f"--slippage {text}: write none, 1tick, 5bps, 0.1%spread or 10volume")
-    return Slippage(kind=kinds[found[2]], amount=Decimal(found[1]))
-
-
-def _sample(given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _sample(symbols: Sequence[str]) -> Given:
     from tradebot.backtest.sample import SYMBOLS, sample
-    from tradebot.history.interval import parse
-    from tradebot.markets.symbols import parse_symbols
 
-    symbols = parse_symbols(given["symbols"], cwd=Path.cwd()) if given["symbols"] else SYMBOLS
-    universe, series = sample(symbols, days=SAMPLE_DAYS, interval=parse(given["interval"] or "1m"))
-    return universe.instruments, series
+    universe, series = sample(symbols or SYMBOLS, days=SAMPLE_DAYS)
+    return Given(universe.instruments, series)
 
 
-def _bars(given: Mapping[str, Any], config: Any, progress: Any) -> tuple[Any, dict[str, Any]]:
-    from tradebot.history.soundness import require_sound
-
-    instruments, series = _history(given, config) if given["data"] == "history" else _files(given, config, progress)
-    require_sound(series, instruments, accept_gaps=given["accept_gaps"])
-    return instruments, series
-
-
-def _history(given: Mapping[str, Any], config: Any) -> tuple[Any, dict[str, Any]]:
+def _from_history(config: Any, symbols: Sequence[str], interval: int) -> Given:
     from tradebot.cli.data_options import opened
-    from tradebot.history.interval import parse
+    from tradebot.errors import DataError
+    from tradebot.history.frames import stored_interval
 
-    interval = parse(given["interval"] or config.bars.interval)
+    if not symbols:
+        raise DataError("say which bars: --symbols RELIANCE,TCS from the history, --data PATH, or --sample")
     with opened(config) as history:
-        symbols = config.app.symbols
-        return [history.instrument(symbol, interval) for symbol in symbols], history.load(symbols, interval)
+        by_length: dict[int, list[str]] = {}
+        for symbol in symbols:
+            by_length.setdefault(stored_interval(history, symbol, interval), []).append(symbol)
+        series: dict[str, Any] = {}
+        instruments: dict[str, Any] = {}
+        for stored, names in by_length.items():
+            series |= history.load(names, stored)
+            instruments |= {name: history.instrument(name, stored) for name in names}
+    return Given(tuple(instruments[name] for name in symbols), {name: series[name] for name in symbols})
 
 
-def _files(given: Mapping[str, Any], config: Any, progress: Any) -> tuple[Any, dict[str, Any]]:
+def _from_files(path: Path, symbols: Sequence[str], given: Mapping[str, Any], tell: Tell) -> Given:
     from tradebot.history.importing import Terms, read_files
-    from tradebot.history.interval import parse
     from tradebot.history.parsing import Wanted
 
-    told = {} if progress is None else {"progress": progress}
-    terms = Terms(exchange=given["exchange"] or "NSE", interval=parse(given["interval"]) if given["interval"] else 0)
-    symbols = config.app.symbols if given["symbols"] else ()
-    with tempfile.TemporaryDirectory(prefix="tradebot-") as scratch:
-        read = read_files(
-            Path(given["data"]), Path(scratch), wanted=Wanted(zone=given["zone"]), terms=terms, symbols=symbols, **told
-        )
-    return read.instruments, read.series
+    wanted, terms = Wanted(zone=given["zone"]), Terms(exchange=given["exchange"])
+    with tempfile.TemporaryDirectory() as scratch:
+        read = read_files(path, Path(scratch), wanted=wanted, terms=terms, symbols=symbols, progress=tell)
+    return Given(tuple(read.instruments), read.series)
 
 
-def _hours(config: Any, zone: str, is_daily: bool) -> Any:
-    from datetime import time
+def _check_span(job: Any, series: Mapping[str, Any]) -> None:
+    from zoneinfo import ZoneInfo
 
-    from tradebot.backtest.job import Hours
-    from tradebot.history.market import INDIA
+    from tradebot.clock import iso
+    from tradebot.errors import DataError
 
-    if zone != INDIA or is_daily:
-        return Hours(market="always")
-    return Hours(
-        market="nse",
-        entries_until=time.fromisoformat(config.risk.entries_until),
-        square_off_at=time.fromisoformat(config.risk.square_off_at),
-    )
+    if job.begin is not None and job.end is not None and job.begin >= job.end:
+        raise click.UsageError("--from must be before --to")
+    first = min(int(one.starts[0]) for one in series.values())
+    last = max(int(one.starts[-1]) for one in series.values())
+    if (job.begin is not None and job.begin > last) or (job.end is not None and job.end <= first):
+        span = " to ".join(iso(at, ZoneInfo(job.zone))[:16] for at in (first, last))
+        raise DataError(f"there are no bars from --from to --to: they go from {span}")
 
 
-def _costs(commission: str | None, currency: str) -> Any:
+def _costs(text: str, *, is_indian: bool) -> Any:
     from tradebot.backtest.job import Bill, Costs
 
-    if commission is not None:
-        return Costs(bill=Bill.PERCENT, commission_pct=_amount("--commission", commission, least=Decimal(0)))
-    return Costs(bill=Bill.INDIA if currency == "INR" else Bill.NONE)
-
-
-def _amount(option: str, text: str, *, least: Decimal = Decimal("0.01")) -> Decimal:
+    words = text.strip().lower() or ("india" if is_indian else "none")
+    if words in (Bill.INDIA, Bill.NONE):
+        return Costs(bill=Bill(words))
     try:
-        found = Decimal(text)
+        percent = Decimal(words.removesuffix("%"))
     except InvalidOperation:
-        found = Decimal("NaN")
-    if not found.is_finite() or found < least:
-        raise click.UsageError(f"{option} {text}: a number of {least} or more")
-    return found
+        percent = Decimal(-1)
+    if not 0 <= percent <= 100:
+        raise click.BadParameter(f"should be india, none or a percentage such as 0.1%, not {text!r}",
+                                 param_hint="--costs")  # fmt: skip
+    return Costs(bill=Bill.PERCENT, commission_pct=percent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -12,10 +11,9 @@ from typing import Any
 
 import click
 
-from tradebot.cli.asked import asked, bar_options
+from tradebot.cli.asked import CORES, bar_options, bars_asked, job_asked
 from tradebot.errors import ExitCode
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit_factor", "win_rate", "expectancy")
 
 
@@ -48,7 +46,9 @@ def sweep(**given: Any) -> int:
 
     The rows are the same whatever the number of workers. Ctrl-C keeps what is done; --resume goes on.
     """
+    from tradebot.cli.data_options import progress
     from tradebot.clock import WallClock
+    from tradebot.config import load
     from tradebot.strategies.loading import load_strategy
     from tradebot.sweep import outcome
     from tradebot.sweep.ledger import Ledger
@@ -59,9 +59,12 @@ def sweep(**given: Any) -> int:
     out: Path = given["out"]
     outcome.check_out(out)
     spec = load_strategy(given["strategy"])
-    job, series, _ = asked(given, (spec,))
-    plan = _plan(given, job, series, spec)
-    ground = Ground(job=job, series=series)
+    config = load(given["config_path"], {"app.state_dir": given["state_dir"]})
+    with progress() as tell_reading:
+        bars = bars_asked(config, given, tell_reading)
+    job = job_asked(config, given, bars, (spec,))
+    ground = Ground(job=job, series=dict(bars.series))
+    plan = _plan(given, job, ground.series, spec)
     clock, place = WallClock(), out.with_name(f"{out.name}.ledger")
     begin = clock.monotonic()
     ledger = Ledger(place, head(plan, ground), resume=given["resume"])
@@ -93,7 +96,7 @@ class _Best:
     """The best trial made again, for its checks and its report."""
 
     def __init__(self, plan: Any, rows: Any, ground: Any) -> None:
-        from tradebot.backtest.run import run
+        from tradebot.backtest.spread import run_spread
         from tradebot.sweep.sweep import best
         from tradebot.sweep.trial import Trial, job_of
 
@@ -101,12 +104,12 @@ class _Best:
         found = None if plan.folds else best(rows, plan.objective)
         self.result = None
         if found is not None:
-            self.result = run(job_of(Trial(number=found.number, values=found.values), ground.job), ground.series)
+            self.result = run_spread(job_of(Trial(number=found.number, values=found.values), ground.job), ground.series)
 
     def checks(self) -> list[Any]:
         from tradebot.backtest import honesty
         from tradebot.backtest.metrics import days_a_year
-        from tradebot.backtest.run import run
+        from tradebot.backtest.spread import run_spread
         from tradebot.sweep import outcome
 
         if self.plan.folds:
@@ -115,7 +118,12 @@ class _Best:
         if self.result is not None:
             deviation = outcome.sharpe_deviation(self.rows, days=days_a_year(self.result.equity))
             found += honesty.checks(
-                self.result, self.ground.series, run, trials=len(self.rows), deviation=deviation, seed=self.plan.seed
+                self.result,
+                self.ground.series,
+                run_spread,
+                trials=len(self.rows),
+                deviation=deviation,
+                seed=self.plan.seed,
             )
         return found
 

@@ -12,7 +12,7 @@ import msgspec
 
 from tradebot.backtest import metrics
 from tradebot.backtest.job import Job
-from tradebot.backtest.run import run
+from tradebot.backtest.spread import run_spread
 from tradebot.clock import SECOND, WallClock
 from tradebot.domain.market import Series
 from tradebot.domain.message import Message
@@ -77,7 +77,7 @@ def carry_out(trial: Trial, ground: Ground) -> Row:
         job.strategies[0].create().rules(Bars())
     if fence.fault is not None:  # parameters that do not go together
         return _row(trial, state=REFUSED, reason=fence.reason)
-    result = run(job, ground.series)
+    result = run_spread(job, ground.series)
     if result.faults:
         return _row(trial, state=REFUSED, reason=result.faults[0])
     found = metrics.figures(result.equity, result.trades, result.fills, cash=float(job.cash))
