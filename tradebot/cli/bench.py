@@ -23,7 +23,10 @@ def bench() -> None:
     """Measure this machine: feed, indicators, order path."""
 
 
-for command in (bench_rivals.indicators, bench_rivals.fetch, bench_rivals.pool, bench_paths.orders, bench_sweep.sweep):
+for command in (
+    bench_rivals.indicators, bench_rivals.fetch, bench_rivals.pool, bench_paths.orders, bench_paths.start,
+    bench_sweep.sweep,
+):  # fmt: skip
     bench.add_command(command)
 
 

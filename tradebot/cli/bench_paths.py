@@ -58,6 +58,18 @@ def orders(rates: tuple[float, ...], length: str, turns: int, orders: float, sto
     tell(measure(load, clock=WallClock(), progress=_progress), verdicts, as_json)
 
 
+@click.command()
+@click.option("--symbols", default="RELIANCE,TCS,INFY", show_default=True, help="What the daemon trades.")
+@click.option("--repeats", type=click.IntRange(1, 100), default=7, show_default=True, help="Medians of so many starts.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def start(symbols: str, repeats: int, as_json: bool) -> None:
+    """Time a start: from the command to READY on the embedded exchange, and what each stage of it takes."""
+    from tradebot.bench.start import Load, measure, verdicts
+
+    load = Load(symbols=tuple(name.strip() for name in symbols.split(",") if name.strip()), repeats=repeats)
+    tell(measure(load, clock=WallClock(), progress=_progress), verdicts, as_json)
+
+
 SUSTAINED = 1_000_000  # ticks of one client and turn; slow ways read a tenth
 
 

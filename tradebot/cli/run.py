@@ -48,6 +48,7 @@ def run(
 ) -> None:  # fmt: skip
     """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
     from tradebot.config import load
+    from tradebot.stages import fork_server
 
     if faults == "list":
         from tradebot.cli.faults import render_catalogue
@@ -58,6 +59,8 @@ def run(
     config = load(config_path, overrides)
     if rehearse is not None:
         config = load(config_path, overrides | _rehearsed(config, rehearse, given))
+    if config.analysis.workers != 0:
+        fork_server.begin()  # it imports what the workers need while this process imports what the daemon needs
     if config.app.mode == "live" and not yes:
         click.confirm(f"Trade REAL money on account {config.kite.account_id}?", abort=True, err=True)
     exchange = None if exchange_file is None else addresses(exchange_file)
@@ -146,11 +149,13 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.clock import WallClock
     from tradebot.ops import logs
     from tradebot.ops.systemd import Notifier
-    from tradebot.store.postgres import secrets_of
 
     options = Options(run_id=run_id(WallClock()), exchange=exchange, exchange_log=exchange_log, faults=faults)
     secrets = [config.kite.api_key.get_secret_value(), config.kite.access_token.get_secret_value()]
-    secrets += secrets_of(config.store.dsn.get_secret_value())
+    if dsn := config.store.dsn.get_secret_value():
+        from tradebot.store.postgres import secrets_of
+
+        secrets += secrets_of(dsn)
     log = logs.configure(
         level=config.log.level, format=config.log.format, run_id=options.run_id, mode=config.app.mode,
         secrets=[s for s in secrets if s],

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing.context import BaseContext
 from typing import Any
 
-from tradebot.stages import worker
+from tradebot.stages import fork_server, worker
 from tradebot.stages.channel import Channel
 
 START_S = 30.0  # a cold machine imports numpy and TA-Lib from disk in a few seconds
@@ -28,14 +26,6 @@ POLITE_S = 1.0  # of the two seconds a stop may take
 
 class Lost(Exception):
     """The worker died, hung or ran out of memory; its state is gone. The text says which."""
-
-
-def _context() -> BaseContext:
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tradebot.stages.worker_preload"])
-    return context
 
 
 class WorkerProcess:
@@ -75,7 +65,9 @@ class WorkerProcess:
 
     def _start(self) -> int:
         theirs = (self._theirs,)
-        pool = ProcessPoolExecutor(max_workers=1, mp_context=_context(), initializer=worker.begin, initargs=theirs)
+        pool = ProcessPoolExecutor(
+            max_workers=1, mp_context=fork_server.context(), initializer=worker.begin, initargs=theirs
+        )
         self._pool = pool
         pid = pool.submit(os.getpid).result(START_S)
         self._theirs.close()

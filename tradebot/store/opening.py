@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from tradebot.clock import Clock
-from tradebot.store.postgres import PostgresStore
 from tradebot.store.sqlite import FILE_NAME, SqliteStore
 from tradebot.store.store import Deadlines, Store
 
@@ -13,5 +12,7 @@ from tradebot.store.store import Deadlines, Store
 def store_at(dsn: str, state_dir: Path, *, clock: Clock, deadlines: Deadlines) -> Store:
     """Return the store behind a DSN, or without one the file in the state directory; not opened yet."""
     if dsn:
+        from tradebot.store.postgres import PostgresStore  # and with it asyncpg, which a run without a DSN can spare
+
         return PostgresStore(dsn, clock=clock, deadlines=deadlines)
     return SqliteStore(state_dir / FILE_NAME, clock=clock, deadlines=deadlines)
