@@ -45,6 +45,7 @@ from tradebot.venues.venue import Broker, Feed
 
 TICK_S = 0.05  # wall seconds between two ticks of the clock
 TIMER_S = 0.001  # how early a timer of the loop may end
+BREATH = 2_000_000  # ns a burst of signals is worked on before quotes and orders have their turn
 DRAIN_S = 2.5  # wall seconds a stop waits for resting orders to end
 
 
@@ -69,7 +70,7 @@ class Engine:
         self.market = Lane("market", 2_000)
         self.closes = Lane("closes", 64)
         self.updates = Lane("updates", 10_000)
-        self.signals = Lane("signals", 64)
+        self.signals = Lane("signals", 512)  # pieces of a close
         self.quotes = Lane("quotes", 2_000)
         self._inbox = Inbox((self.updates, self.signals, self.quotes))
         self.reconciliation = Reconciliation(
@@ -246,13 +247,16 @@ class Engine:
             if self._is_stopping:
                 continue
             volley = await self._analysis.ask(close, self._desk.holdings_at(close))
+            turned_at = self._clock.monotonic()
             for signals in volley.pieces():
-                if signals.signals:
-                    self._measure("quote_to_signal", self._clock.monotonic() - close.quoted_at)
-                if signals.signals or signals.failed:
-                    self._journal.append("signals", signals, at=close.ends_at)
-                    await self.signals.put(signals)
-                    await self._clock.sleep(0)  # quotes and orders go on between two pieces
+                if not (signals.signals or signals.failed):
+                    continue
+                if self._clock.monotonic() - turned_at > BREATH:
+                    await self._clock.sleep(0)
+                    turned_at = self._clock.monotonic()
+                self._journal.append("signals", signals, at=close.ends_at)
+                await self.signals.put(signals)
+                self._measure("quote_to_signal", self._clock.monotonic() - close.quoted_at)
             self._measure("close_to_signals", self._clock.monotonic() - close.seen_at)
 
     async def _run_desk(self) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from tradebot.clock import SECOND
 from tradebot.domain.market import Floats, Ints
 from tradebot.indicators.expressions import Bars, session_vwap, ta
+from tradebot.indicators.node import Node
 from tradebot.indicators.plan import Plan
 
 MINUTE = 60 * SECOND
@@ -23,12 +24,16 @@ NAMES = (
 
 def plan() -> Plan:
     """Return the plan; its roots are in the order of NAMES."""
-    bars = Bars()
+    return Plan(expressions(Bars()))
+
+
+def expressions(bars: Bars) -> list[Node]:
+    """Return the indicators as expressions, in the order of NAMES."""
     close = bars.close
-    return Plan([
+    return [
         ta.SMA(close, 20), ta.EMA(close, 12), ta.EMA(close, 26), *ta.MACD(close), ta.RSI(close, 14), ta.ATR(bars, 14),
         *ta.BBANDS(close, 20), *ta.STOCH(bars, 14, 3, 0, 3, 0), ta.ADX(bars, 14), session_vwap(bars), ta.OBV(bars),
-    ])  # fmt: skip
+    ]  # fmt: skip
 
 
 def histories(count: int, rows: int, seed: int = 7) -> tuple[Floats, Ints]:

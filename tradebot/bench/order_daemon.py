@@ -37,13 +37,13 @@ from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.feed import KiteFeed
 from tradebot.venues.kite.profile import KITE
 from tradebot.venues.limiter import Limiter, limits
-from tradebot.venues.venue import Accepted, Profile, Reply
+from tradebot.venues.venue import Accepted, Feed, Profile, Reply
 
 MANY = 1_000_000
 LIMITS = limits(("order change", 10_000, 1.0, 2), ("order", 100_000, 60.0, 60), ("order", MANY, None, 500))
 
 
-class _Broker(KiteBroker):
+class MadeUpBroker(KiteBroker):
     """Kite's broker, with the venue's fills and the next entry made up beside it."""
 
     daemon: Daemon
@@ -109,13 +109,16 @@ class _Broker(KiteBroker):
         return Decimal(10_000_000)
 
 
-class _Venue:
+class MadeUpVenue:
+    """Kite's profile, the broker above and a feed from `ticker`."""
+
     profile: Profile = KITE
 
     def __init__(self, broker: KiteBroker, clock: MarketClock, ticker: str, name: str) -> None:
         self.broker, self._clock, self._ticker, self._name = broker, clock, ticker, name
 
-    def feed(self, universe: Universe) -> KiteFeed:
+    def feed(self, universe: Universe) -> Feed:
+        """Return Kite's own feed."""
         return KiteFeed(universe, url=self._ticker, api_key=self._name, access_token="-", clock=self._clock)
 
 
@@ -140,10 +143,10 @@ async def _run(
     def tell(event: str, level: str = "info", **fields: Any) -> None:
         getattr(logger, level)(event, **fields)
 
-    broker = _Broker(rest=rest, api_key=name, access_token="-", clock=clock, limiter=Limiter(LIMITS, clock))
+    broker = MadeUpBroker(rest=rest, api_key=name, access_token="-", clock=clock, limiter=Limiter(LIMITS, clock))
     universe = Universe([Instrument(symbol=s, token=TOKEN + i, name=s) for i, s in enumerate(symbols)])
     ground = Ground(
-        venue=_Venue(broker, clock, ticker, name), venue_name="bench", clock=clock, account="B", universe=universe
+        venue=MadeUpVenue(broker, clock, ticker, name), venue_name="bench", clock=clock, account="B", universe=universe
     )
     recovery, outbox = recover(state / FILE_NAME), outbox_of(config, tell, WallClock())
     journaling = Journal(

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import numpy as np
@@ -129,8 +129,18 @@ class _Venue:
                     await self._clock.sleep(0.02)
 
 
-class _Counter(asyncio.Protocol):
-    def __init__(self, venue: _Venue) -> None:
+class Orders(Protocol):
+    """What takes the orders of a counter."""
+
+    def order(self, name: str, form: dict[str, list[str]], at: int) -> str:
+        """Take an order of a client that came at monotonic `at`; return its number."""
+        ...
+
+
+class Counter(asyncio.Protocol):
+    """As much of HTTP as placing an order takes."""
+
+    def __init__(self, venue: Orders) -> None:
         self._venue, self._clock, self._got = venue, WallClock(), b""
 
     def connection_made(self, transport: Any) -> None:
@@ -201,7 +211,7 @@ def _serve(pipe: Connection, symbols: Sequence[str], clients: Sequence[str], ori
 
 async def _run(pipe: Connection, venue: _Venue) -> None:
     loop = asyncio.get_running_loop()
-    counter = await loop.create_server(lambda: _Counter(venue), "127.0.0.1", 0)
+    counter = await loop.create_server(lambda: Counter(venue), "127.0.0.1", 0)
     async with serve(venue.ticker, "127.0.0.1", 0, compression=None, ping_interval=None) as ticker:
         rest, stream = (server.sockets[0].getsockname()[1] for server in (counter, ticker))
         pipe.send((f"http://127.0.0.1:{rest}", f"ws://127.0.0.1:{stream}"))

@@ -56,7 +56,7 @@ def measure(load: Load, *, clock: Clock, progress: Callable[[int, int], None]) -
 
 
 def _measure(load: Load, clock: Clock, progress: Callable[[int, int], None]) -> list[dict[str, Any]]:
-    origin, anchor = _in_the_session(clock), clock.monotonic()
+    origin, anchor = in_the_session(clock), clock.monotonic()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="tradebot-bench-", ignore_cleanup_errors=True)))
         running = order_venue.running(SYMBOLS, (OURS, PLAIN), origin=origin, anchor=anchor)
@@ -146,7 +146,8 @@ def _asked(load: Load) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _in_the_session(clock: Clock) -> int:
+def in_the_session(clock: Clock) -> int:
+    """Return an hour after the opening of the newest session day, market ns."""
     calendar = TradingCalendar()
     day = day_of(clock.wall())
     session = calendar.session(day) or calendar.session(calendar.previous_trading_day(day))

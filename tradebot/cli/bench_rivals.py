@@ -25,12 +25,17 @@ def _numbers(context: click.Context, option: click.Parameter, text: str) -> tupl
     return tuple(map(int, parts))
 
 
+def symbols_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the option `--symbols`: numbers, in turn."""
+    return click.option("--symbols", callback=_numbers, default=default, show_default=True, help="How many, in turn.")
+
+
 def _options(symbols: str, repeats: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     def add(command: Callable[..., None]) -> Callable[..., None]:
         for option in (
             click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
             click.option("--repeats", type=REPEATS, default=repeats, show_default=True, help="Medians of so many."),
-            click.option("--symbols", callback=_numbers, default=symbols, show_default=True, help="How many, in turn."),
+            symbols_option(symbols),
         ):
             command = option(command)
         return command
@@ -48,7 +53,7 @@ def indicators(symbols: tuple[int, ...], repeats: int, window: int, as_json: boo
     """
     from tradebot.bench.indicators import measure
 
-    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=_progress), as_json)
+    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=progress), as_json)
 
 
 @click.command()
@@ -67,7 +72,7 @@ def fetch(symbols: tuple[int, ...], repeats: int, latency: str, as_json: bool) -
         raise click.BadParameter(str(error), param_hint="--latency") from None
     if latency_s > MAX_LATENCY_S:
         raise click.BadParameter(f"{MAX_LATENCY_S:g} s is the longest", param_hint="--latency")
-    _tell(measure(symbols, latency_s=latency_s, repeats=repeats, clock=WallClock(), progress=_progress), as_json)
+    _tell(measure(symbols, latency_s=latency_s, repeats=repeats, clock=WallClock(), progress=progress), as_json)
 
 
 @click.command()
@@ -77,10 +82,11 @@ def pool(symbols: tuple[int, ...], repeats: int, window: int, as_json: bool) -> 
     """Find from how many symbols on threads or processes pay for the way there and back."""
     from tradebot.bench.pool import measure
 
-    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=_progress), as_json)
+    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=progress), as_json)
 
 
-def _progress(what: str) -> None:
+def progress(what: str) -> None:
+    """Say on a terminal what is measured now."""
     if sys.stderr.isatty():
         click.echo(f"{what} ...", err=True)
 
