@@ -17,7 +17,7 @@ def test_a_burst_goes_through_the_daemon_to_the_venue_and_is_counted(monkeypatch
     rows = result["rows"]
     assert [(row["symbols"], row["rival"], row["fired"], row["n"]) for row in rows] == [
         (3, "tradebot", 1, 4), (3, "tradebot", 3, 2),
-        *((3, name, None, 4) for name in burst.SCRIPTS),
+        *((3, name, None, 1) for name in burst.SCRIPTS),
     ]  # fmt: skip
     for row in rows[:2]:
         assert row["missing"] == 0

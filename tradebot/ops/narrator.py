@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from tradebot.domain.messages import Command, Incident, Reconciled, Signals
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Side
 
 Tell = Callable[..., None]  # tell(event, level="info", **fields)
+AT_ONCE = 64  # rows told in one turn of the loop: a millisecond of lines
 SIGNAL_LINES = 20  # of one close; thousands of symbols would hold the loop for the time of their lines
 REMEMBERED = 20_000  # requests kept to name an order's symbol in later lines
 
@@ -56,6 +58,7 @@ class Narrator:
         self._tell = tell
         self._requests: dict[str, OrderRequest] = {}  # order_id -> request
         self._differences: tuple[str, ...] = ()
+        self._untold: deque[tuple[int, str, Message]] = deque()
         self._close, self._shown = 0, 0  # end of the newest close with signals, and how many of them had a line
 
     def on_durable(self, rows: Sequence[tuple[int, str, Message]]) -> None:
@@ -82,9 +85,20 @@ class Narrator:
                     pass  # bars and the run's own rows are told by the stages that make them
 
     def follow(self, rows: Sequence[tuple[int, str, Message]]) -> None:
-        """Do as `on_durable`, two turns of the loop later: an order that waited for the disk leaves before its line."""
+        """Do as `on_durable`, two turns of the loop later: an order that waited for the disk leaves before its line.
+
+        Of many rows some are told in each turn, so that a burst of orders does not hold the loop with its lines.
+        """
         loop = asyncio.get_running_loop()
-        loop.call_soon(loop.call_soon, self.on_durable, rows)
+        if not self._untold:
+            loop.call_soon(loop.call_soon, self._tell_some)
+        self._untold.extend(rows)
+
+    def _tell_some(self) -> None:
+        some = [self._untold.popleft() for _ in range(min(AT_ONCE, len(self._untold)))]
+        if self._untold:
+            asyncio.get_running_loop().call_soon(self._tell_some)
+        self.on_durable(some)
 
     def _order(self, fact: OrderFact) -> None:
         if fact.request is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Set
 from decimal import Decimal
 
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Side
@@ -28,6 +28,7 @@ class Blotter:
         self._live: dict[str, dict[str, None]] = {}  # symbol -> order_ids that may still trade, none empty
         self._held: dict[str, dict[str, None]] = {}  # symbol -> order_ids that ended and are reserved a while more
         self._mono = 0
+        self.touched: set[str] = set()  # symbols whose worst case may be another one since somebody emptied this
         self.executions: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was booked
         self.busted: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was taken back
         self._billed: dict[tuple[str, str], Decimal] = {}  # (exchange, execution_id) -> its charges
@@ -46,6 +47,7 @@ class Blotter:
             if fact.execution is not None and order.filled != before.filled:
                 self._book(before, fact)
         self.orders[order_id] = order
+        self.touched.add(order.request.symbol)
         if order.venue_order_id and (before is None or order.venue_order_id != before.venue_order_id):
             self.by_venue[order.venue_order_id] = order_id
         for venue_order_id in order.other_ids:
@@ -69,6 +71,7 @@ class Blotter:
     def release(self, mono: int) -> None:
         """Move the time to monotonic `mono`: reservations that outlived their order end."""
         self._mono = max(self._mono, mono)
+        self.touched.update(self._held)
         for symbol, held in list(self._held.items()):
             for order_id in [i for i in held if not self.orders[i].reserved(self._mono)]:
                 _drop(self._held, symbol, order_id)
@@ -101,7 +104,7 @@ class Blotter:
         """Return whether an order of `symbol` may still trade."""
         return symbol in self._live
 
-    def exposures(self) -> Iterable[str]:
+    def exposures(self) -> Set[str]:
         """Return the symbols with a position or with an order that may still trade."""
         return self.open.keys() | self._live.keys() if self._live else self.open.keys()
 
@@ -157,6 +160,7 @@ class Blotter:
 
     def _hold(self, position: Position) -> None:
         self.positions[position.symbol] = position
+        self.touched.add(position.symbol)
         if position.quantity:
             self.open[position.symbol] = position
         else:

@@ -30,6 +30,7 @@ from tradebot.domain.order import (
 from tradebot.stages.blotter import Blotter
 from tradebot.stages.conditions import Conditions
 from tradebot.stages.gate.gate import Gate, View
+from tradebot.stages.gross import Gross
 from tradebot.stages.marks import Marks
 
 # Bound once: reading a member of an enumeration costs as much as a call.
@@ -68,6 +69,7 @@ class Ordering:
     ) -> None:  # fmt: skip
         self._universe, self._blotter, self._marks, self._conditions = universe, blotter, marks, conditions
         self._gate, self._settings, self._day_profit, self._emit = gate, settings, day_profit, emit
+        self._gross = Gross(universe, blotter, marks)
         self._id_prefix, self._counter = id_prefix, 0
         self._held: dict[str, str] = {}  # symbol -> control that denied its last exit, "" if none
         self.denied = 0
@@ -283,14 +285,7 @@ class Ordering:
             feed_is_stale=bool(c.down),
             halted=c.halt_of(symbol, strategy),
             entries_closed=c.entries_closed(),
-            gross=partial(self._gross, without=symbol),
+            gross=partial(self._gross.without, symbol),
             day_pnl=self._day_profit,
             mono=c.mono,
         )
-
-    def _gross(self, *, without: str) -> Decimal:
-        total, blotter = ZERO, self._blotter
-        for symbol in blotter.exposures():
-            if symbol != without and (price := self._marks.price(symbol)) is not None:
-                total += max(abs(q) for q in blotter.worst_case(symbol)) * price
-        return total
