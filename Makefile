@@ -2,6 +2,7 @@
 
 VENV    := .venv
 SDK     := .venv-sdk
+RIVALS  := .venv-rivals
 BIN     := $(VENV)/bin
 SYMBOLS ?= RELIANCE,TCS,INFY
 FOR     ?=
@@ -14,7 +15,7 @@ export PIP_NO_INPUT := 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench schema vendor-js sdk-env compile clean
+.PHONY: help run test check format bench schema vendor-js sdk-env rivals-env compile clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -57,10 +58,12 @@ vendor-js:  ## Copy the chart libraries of the report anew: npm pack, check the 
 	cp uplot-1.6.32/dist/uPlot.iife.min.js $$into/uPlot.js; cp uplot-1.6.32/dist/uPlot.min.css $$into/uPlot.css; \
 	cp uplot-1.6.32/LICENSE $$into/LICENSE.uPlot
 
+rivals-env: $(RIVALS)/.done  ## A third one with backtesting.py and vectorbt, for `bench backtest` and its tests
+
 sdk-env: $(SDK)/.done  ## A second environment with the official Kite client, for the conformance tests
 
 clean:  ## Remove environments and caches; the journal in state/ stays
-	rm -rf $(VENV) $(SDK) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SDK) $(RIVALS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find tradebot tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Bytecode is compiled here because a service in a read-only system cannot, and where PYTHONDONTWRITEBYTECODE is set
@@ -87,4 +90,9 @@ $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.run
 $(SDK)/.done: Makefile | $(VENV)/bin/python
 	$(BIN)/python -m venv $(SDK)
 	PIP_CONSTRAINT= $(SDK)/bin/python -m pip install --quiet 'kiteconnect==5.2.2' 'setuptools<81'
+	@touch $@
+
+$(RIVALS)/.done: Makefile | $(VENV)/bin/python
+	$(BIN)/python -m venv $(RIVALS)
+	PIP_CONSTRAINT= $(RIVALS)/bin/python -m pip install --quiet 'backtesting==0.6.6' 'vectorbt==1.2.0'
 	@touch $@

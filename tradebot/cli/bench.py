@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tradebot.cli import bench_analysis, bench_paths, bench_rivals, bench_sweep
+from tradebot.cli import bench_analysis, bench_backtest, bench_paths, bench_rivals, bench_sweep
 from tradebot.clock import WallClock
 from tradebot.config.values import seconds
 
@@ -25,7 +25,7 @@ def bench() -> None:
 
 for command in (
     bench_rivals.indicators, bench_rivals.fetch, bench_rivals.pool, bench_paths.orders, bench_paths.start,
-    bench_sweep.sweep, bench_analysis.burst,
+    bench_sweep.sweep, bench_analysis.burst, bench_backtest.backtest,
 ):  # fmt: skip
     bench.add_command(command)
 
