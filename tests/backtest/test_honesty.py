@@ -14,6 +14,7 @@ from tradebot.backtest.chance import bootstrap, deflated_sharpe
 from tradebot.backtest.check import Verdict
 from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.backtest.result import Result
+from tradebot.backtest.run import run
 from tradebot.domain.market import Series
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.strategies.loading import StrategySpec
@@ -61,6 +62,51 @@ def test_a_past_that_stays_the_same_without_its_future_passes() -> None:
     found = honesty.look_ahead(again(result(SERIES).job, SERIES), SERIES, again)
     assert found.verdict is Verdict.PASS, found.text
     assert found.values["cuts"] == 4
+
+
+FRAMES = """
+from tradebot.domain.messages import Action
+from tradebot.strategies.frame_strategy import FrameStrategy
+from tradebot.strategies.strategy import Intent, Strategy
+
+
+class Framed(FrameStrategy):
+    window = 60
+
+    def signals(self, df):
+        mean = df.close.rolling(20).mean()
+        return df.assign(enter_long=df.close > mean, exit_long=df.close < mean)
+
+
+class Peeking(FrameStrategy):
+    window = 60
+
+    def signals(self, df):
+        return df.assign(enter_long=df.close.shift(-1) > df.close, exit_long=df.close.shift(-1) < df.close)
+
+
+class Deciding(Strategy):
+    def __init__(self):
+        self.before = None
+
+    def decide(self, bar, now, position):
+        before, self.before = self.before, bar.close
+        if before is None or bar.close == before:
+            return None
+        return Intent(action=Action.ENTER_LONG if bar.close > before else Action.EXIT_LONG)
+"""
+
+
+@pytest.mark.parametrize(("name", "verdict"), [("Framed", "pass"), ("Deciding", "pass"), ("Peeking", "fail")])
+def test_the_real_walk_is_asked_whether_a_strategy_looks_ahead(name: str, verdict: str) -> None:
+    spec = StrategySpec(name=name, reference=f"{name}.py:{name}", code=FRAMES)
+    series = {"RELIANCE": bars("RELIANCE", 2)}
+    job = msgspec.structs.replace(result(series).job, strategies=(spec,))
+
+    found = honesty.look_ahead(run(job, series), series, run)
+
+    assert found.verdict == verdict, found.text
+    assert ("later bars" in found.text) is (verdict == "fail")
 
 
 def test_an_order_that_needs_the_next_bar_is_found() -> None:

@@ -29,6 +29,7 @@ FEW_TRADES, SOME_TRADES = 30, 100  # below the first chance decides, above the s
 DEAR, RUINOUS = 0.5, 1.0  # costs as a share of gross winnings
 CUTS = 4  # reruns on shorter histories, each ending where the whole run decided something
 SURE, LIKELY = 0.95, 0.75
+LATER = "later bars"  # in the words of the fault of a FrameStrategy that used them
 
 
 def checks(
@@ -61,6 +62,9 @@ def look_ahead(result: Result, series: Mapping[str, Series], run: Run) -> Check:
     free = [spec.name for spec in result.job.strategies if not _only_rules(spec)]
     if not free:
         return said(Verdict.PASS, "Rules can only reach the past: no order can depend on a later bar.")
+    caught = next((fault for fault in result.faults if LATER in fault), None)
+    if caught is not None:  # the walk itself asks a FrameStrategy again with only the bars it would have had
+        return said(Verdict.FAIL, f"{caught[0].upper()}{caught[1:]}.")
     whole = _decisions(result)
     cuts = _cuts(whole)
     if not cuts:
