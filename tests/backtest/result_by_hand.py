@@ -62,7 +62,8 @@ def result(
                 if at < len(one):  # without a next bar an order waits for ever
                     fill.append((len(order), int(one.starts[at]), quantity, int(one.open[at]), charges))
                 if at <= len(one):
-                    order.append((number, side, PURPOSES.index(purpose), int(one.starts[at - 1]) + MINUTE))
+                    stop = int(one.close[at - 1]) - 100 if side > 0 else 0
+                    order.append((number, side, PURPOSES.index(purpose), int(one.starts[at - 1]) + MINUTE, stop))
             if row + hold < len(one):
                 begun, ended, until = int(one.open[row]), int(one.open[row + hold]), int(one.starts[row + hold])
                 trade.append((number, PURPOSES.index(leave), int(one.starts[row]), until, begun, ended))
@@ -72,7 +73,7 @@ def result(
 
 def _result(series, order, fill, trade, change, charges, quantity, hold) -> Result:  # type: ignore[no-untyped-def]
     n, trades = len(order), np.array(trade, np.int64).reshape(-1, 6)
-    column = np.array(order, np.int64).reshape(-1, 4)
+    column = np.array(order, np.int64).reshape(-1, 5)
     filled = np.array(fill, np.int64).reshape(-1, 5)
     codes = lambda values: np.asarray(values, np.int32)  # noqa: E731
     orders = Orders(
@@ -80,6 +81,7 @@ def _result(series, order, fill, trade, change, charges, quantity, hold) -> Resu
         kind=codes(np.full(n, KINDS.index(OrderKind.MARKET))), purpose=codes(column[:, 2]),
         state=codes(np.full(n, STATES.index(OrderState.FILLED))), reason=codes(np.zeros(n)),
         quantity=np.full(n, quantity), decided_at=column[:, 3],
+        stop=column[:, 4],
     )  # fmt: skip
     fills = Fills(
         order=codes(filled[:, 0]), at=filled[:, 1], quantity=filled[:, 2], price=filled[:, 3], charges=filled[:, 4]

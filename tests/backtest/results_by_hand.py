@@ -41,6 +41,7 @@ def round_trip() -> Result:
         reason=codes(0, 0, 1),
         quantity=ints(10, 10, 10),
         decided_at=ints(START, START + 5 * MINUTE, START + 9 * MINUTE),
+        stop=ints(9_900, 0, 9_950),
     )
     fills = Fills(
         order=codes(0, 1),

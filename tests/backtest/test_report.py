@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.backtest.result_by_hand import bars, result
@@ -132,6 +133,17 @@ def test_every_fill_stands_at_the_bar_that_holds_it(tested: Any) -> None:
     assert len(drawn["fills"]) == int((fills["symbol"] == "RELIANCE").sum())
     assert {fill["bar"] for fill in drawn["fills"]} <= times
     assert {fill["stop"] for fill in drawn["fills"] if fill["purpose"] == "stop"} == {True}
+
+
+def test_the_stop_of_a_position_is_a_line_from_its_entry_to_its_end(tested: Any) -> None:
+    drawn = told(tested)["symbols"]["RELIANCE"]
+    trades = tested[0].trades[tested[0].trades["symbol"] == "RELIANCE"]
+    first, stop = trades.iloc[0], tested[0].orders["stop"].iloc[0]
+    begin, end = ((at.tz_localize(None) - pd.Timestamp(0)).total_seconds() for at in first[["entered_at", "exited_at"]])
+    assert drawn["stops"][0] == [begin // 180 * 180, end // 180 * 180, stop]
+    assert len(drawn["stops"]) == len(trades)
+    edges = [time for begin, end, _ in drawn["stops"] for time in (begin, end)]
+    assert edges == sorted(set(edges))
 
 
 def test_the_curve_is_thinned_without_losing_its_lowest_point(tested: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,7 @@ def orders(result: Columns) -> pd.DataFrame:
             "decided_at": _times(rows.decided_at, result.job),
             "state": _named(rows.state, tuple(OrderState)),
             "reason": _named(rows.reason, result.texts),
+            "stop": np.where(rows.stop > 0, rows.stop / _price_scale(result)[rows.symbol], np.nan),
         }
     )
 

@@ -28,7 +28,7 @@ class Ledger:
         self._strategies = {name: code for code, name in enumerate(strategies)} | {"": -1}
         self.money_decimals = money_decimals
         self.texts: dict[str, int] = {"": 0}  # reason -> its code
-        self._orders: list[tuple[int, int, int, int, int, int, int, int]] = []
+        self._orders: list[tuple[int, int, int, int, int, int, int, int, int]] = []
         self.states: list[int] = []  # of each order
         self._fills: list[tuple[int, int, int, int, int, int]] = []
         self.held = [0] * len(instruments)  # id -> signed quantity in units
@@ -46,6 +46,7 @@ class Ledger:
                 text,
                 quantity,
                 at,
+                0 if request.stop_loss is None else self._instruments[id_].units(request.stop_loss),
             )
         )
         self.states.append(STATES[state])
@@ -62,11 +63,12 @@ class Ledger:
 
     def orders(self) -> Orders:
         """Return the columns of all orders."""
-        table = np.array(self._orders, dtype=np.int64).reshape(-1, 8).T
+        table = np.array(self._orders, dtype=np.int64).reshape(-1, 9).T
         symbol, strategy, side, kind, purpose, reason = (column.astype(np.int32) for column in table[:6])
         return Orders(
             symbol=symbol, strategy=strategy, side=side, kind=kind, purpose=purpose, reason=reason,
             state=np.array(self.states, dtype=np.int32), quantity=table[6].copy(), decided_at=table[7].copy(),
+            stop=table[8].copy(),
         )  # fmt: skip
 
     def fills(self) -> tuple[Fills, Ints]:

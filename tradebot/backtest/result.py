@@ -20,13 +20,15 @@ from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
 
 Codes = npt.NDArray[np.int32]  # positions in a tuple of names
+UNHASHED = ("reason", "stop")  # what is told of a trade and is none
 
 
 class Orders(Message, frozen=True, eq=False):
     """Every order that the desk made, those it denied included, in order of decision; all columns of shape (n,).
 
     `symbol` and `strategy` are positions in the result's names (strategy -1: none), `side` is 1 for a buy and -1 for a
-    sale, `kind`, `purpose` and `state` are positions in their enumerations, `reason` one in the result's `texts`.
+    sale, `kind`, `purpose` and `state` are positions in their enumerations, `reason` one in the result's `texts`;
+    `stop` is the price at which an entry is protected, 0 where there is none.
     """
 
     symbol: Codes
@@ -38,6 +40,7 @@ class Orders(Message, frozen=True, eq=False):
     reason: Codes
     quantity: Ints
     decided_at: Ints
+    stop: Ints
 
     def __len__(self) -> int:
         return len(self.quantity)
@@ -106,7 +109,10 @@ class Result(Message, frozen=True, eq=False):
 
     @property
     def orders(self) -> pd.DataFrame:
-        """Return one row per order: order_id, symbol, strategy, side, kind, purpose, qty, decided_at, state, reason."""
+        """Return one row per order.
+
+        Columns: order_id, symbol, strategy, side, kind, purpose, qty, decided_at, state, reason, stop.
+        """
         return frames.orders(self)
 
     @property
@@ -141,11 +147,11 @@ class Result(Message, frozen=True, eq=False):
 def hash_of(orders: Orders, fills: Fills, *, names: Sequence[str]) -> str:
     """Return the sha256 over all orders and fills, a pure function of what was traded.
 
-    `names` one a line, then column after column as little-endian int64, in the order of their classes. `reason` is left
-    out: words may be put better without a trade being another.
+    `names` one a line, then column after column as little-endian int64, in the order of their classes. `reason` and
+    `stop` are left out: words may be put better without a trade being another.
     """
     digest = hashlib.sha256("\n".join(names).encode())
     for rows in (orders, fills):
-        columns = [getattr(rows, name).astype("<i8") for name in rows.__struct_fields__ if name != "reason"]
+        columns = [getattr(rows, name).astype("<i8") for name in rows.__struct_fields__ if name not in UNHASHED]
         digest.update(np.stack(columns).tobytes() if columns else b"")
     return digest.hexdigest()

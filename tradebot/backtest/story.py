@@ -91,7 +91,7 @@ def tell(
         "checks": whole["checks"],
         "equity": _curve(equity, cash=float(job.cash)),
         "months": months(equity, cash=float(job.cash)),
-        "symbols": _symbols(result, series, fills),
+        "symbols": _symbols(result, series, fills, protected(result)),
         "trades": _trades(trades),
         "trades_of": len(trades),
         "charges": _shares(whole["costs"]),
@@ -187,20 +187,31 @@ def _curve(equity: pd.Series[float], *, cash: float) -> dict[str, list[Any]]:
     }  # fmt: skip
 
 
-def _symbols(result: Result, series: Mapping[str, Series], fills: pd.DataFrame) -> dict[str, Any]:
+def protected(result: Result) -> pd.DataFrame:
+    """Return a row per closed trade whose entry had a stop: `symbol`, `entered_at`, `exited_at`, `stop`."""
+    entries = result.fills.merge(result.orders[["order_id", "stop"]], on="order_id")
+    entries = entries[entries["stop"].notna()].drop_duplicates(["symbol", "ts"])
+    found = result.trades.merge(entries, left_on=["symbol", "entered_at"], right_on=["symbol", "ts"])
+    return found[["symbol", "entered_at", "exited_at", "stop"]].assign(symbol=found["symbol"].astype(str))
+
+
+def _symbols(result: Result, series: Mapping[str, Series], fills: pd.DataFrame, stops: pd.DataFrame) -> dict[str, Any]:
     counts = fills["symbol"].astype(str).value_counts()
     by_symbol = {symbol: one for symbol, one in series.items() if len(one)}
     names = sorted(by_symbol, key=lambda name: (-int(counts.get(name, 0)), name))[:MOST_SYMBOLS]
     most = min(CANDLES, CANDLES_OF_ALL // max(len(names), 1))
     left_out = len(by_symbol) - len(names)
     groups = dict(iter(fills.groupby(fills["symbol"].astype(str))))
-    found = {name: _market(result, by_symbol[name], groups.get(name, fills.iloc[:0]), most) for name in sorted(names)}
+    found = {}
+    for name in sorted(names):
+        own = stops[stops["symbol"] == name]
+        found[name] = _market(result, by_symbol[name], groups.get(name, fills.iloc[:0]), own, most)
     for market in found.values() if left_out else ():
         market["note"] += f"; {left_out:,} symbols with fewer fills are left out of the page"
     return found
 
 
-def _market(result: Result, series: Series, fills: pd.DataFrame, most: int) -> dict[str, Any]:
+def _market(result: Result, series: Series, fills: pd.DataFrame, stops: pd.DataFrame, most: int) -> dict[str, Any]:
     job = result.job
     instrument = next(i for i in job.instruments if i.symbol == series.symbol)
     starts = _local_s(pd.DatetimeIndex(pd.to_datetime(series.starts, unit="ns", utc=True)).tz_convert(job.zone))
@@ -233,8 +244,20 @@ def _market(result: Result, series: Series, fills: pd.DataFrame, most: int) -> d
                 strict=True,
             )
         ],
-        "stops": [],
+        "stops": _stop_lines(stops.iloc[-MOST_FILLS:], t),
     }  # fmt: skip
+
+
+def _stop_lines(stops: pd.DataFrame, t: Ints) -> list[list[float]]:
+    # (first bar, last bar, price) each; of trades within one candle only the first has a line.
+    ends = [_local_s(pd.DatetimeIndex(stops[name])) for name in ("entered_at", "exited_at")]
+    first, last = (np.maximum(np.searchsorted(t, at, side="right") - 1, 0) for at in ends)
+    lines: list[list[float]] = []
+    for begin, end, price in sorted(zip(first.tolist(), last.tolist(), stops["stop"].tolist(), strict=True)):
+        end = max(end, min(begin + 1, len(t) - 1))
+        if end > begin and (not lines or t[begin] > lines[-1][1]):
+            lines.append([int(t[begin]), int(t[end]), price])
+    return lines
 
 
 def _thinned(starts: Ints, interval_s: int, most: int) -> tuple[int, Ints]:

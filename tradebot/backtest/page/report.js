@@ -168,7 +168,8 @@ function symbol() {
   stopLines.forEach((line) => chart.removeSeries(line));
   stopLines = of.stops.length ? [chart.addSeries(LightweightCharts.LineSeries, { color: warn, lineWidth: 1, lineStyle: 2,
     priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false })] : [];
-  if (stopLines.length) stopLines[0].setData(of.stops.map(([time, value]) => (value === null ? { time } : { time, value })));
+  // One series for all stops; what would join one stop to the next is drawn in no colour.
+  if (stopLines.length) stopLines[0].setData(of.stops.flatMap(([from, to, value]) => [{ time: from, value, color: warn }, { time: to, value, color: "transparent" }]));
   $("candle-note").textContent = of.note;
   chart.timeScale().setVisibleLogicalRange({ from: Math.max(0, of.bars.length - LATEST), to: of.bars.length + 2 });
 }
