@@ -194,3 +194,10 @@ async def test_a_copy_without_room_for_an_index_is_read_as_it_stands(
 
     assert verify(path).rows == 10
     assert asked == [str(path), str(path)]
+
+
+def test_a_link_covers_every_field_of_its_row_and_the_row_before() -> None:
+    fields = {"prev": bytes(32), "seq": 1, "run": "T", "at": 2, "wall": 3, "kind": "order", "body": b"{}"}
+    others = {"prev": b"1" * 32, "seq": 2, "run": "U", "at": 3, "wall": 4, "kind": "halt", "body": b"[]"}
+    rows = [fields, *(fields | {name: other} for name, other in others.items())]
+    assert len({link(**row) for row in rows}) == 1 + len(others)  # type: ignore[arg-type]

@@ -298,3 +298,78 @@ def test_no_exit_leaves_a_daemon_that_stops_unless_it_closes_what_is_open() -> N
 
 def test_every_event_of_an_order_has_a_line_in_the_log() -> None:
     assert set(LINES) | {E.INTENT} == set(E)
+
+
+def test_a_halt_leaves_a_protective_exit_that_works_alone() -> None:
+    room = Room()
+    room.bought(stop_loss=990.0)
+    (exit_,) = submitted(room.quote("AAA", "989"))
+    room.outcome(exit_, E.SENDING)
+    room.outcome(exit_, E.ACCEPTED, "V2")
+    outputs = room.desk.apply(Command(verb="halt", reason="by hand"))
+    assert cancels(outputs) == []
+    assert scopes(outputs) == ["all"]
+
+
+def test_the_same_flatten_closes_once_also_after_a_resume() -> None:
+    room = Room()
+    room.bought()
+    (exit_,) = submitted(room.desk.apply(Command(verb="flatten", reason="enough", id="f1")))
+    room.fill(exit_, 10, "1000", "V2")
+    room.desk.apply(Command(verb="resume", reason="go on"))
+    assert room.desk.apply(Command(verb="flatten", reason="enough", id="f1")) == []
+    assert not room.desk.conditions.halted
+    assert scopes(room.desk.apply(Command(verb="flatten", reason="enough", id="f2"))) == ["all"]
+
+
+def test_no_two_orders_of_a_run_share_an_id() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    ids = []
+    for n in range(12):
+        room.tick(10)
+        room.quote("AAA", "1000")
+        (request,) = submitted(room.signal("AAA", Action.ENTER_LONG, n=n))
+        ids.append(request.order_id)
+        room.outcome(request, E.SENDING)
+        room.outcome(request, E.REFUSED)
+        room.desk.apply(Command(verb="resume"))
+    assert len(set(ids)) == 12
+
+
+def test_a_boot_of_the_machine_keeps_no_reservation_and_no_patience_for_ever() -> None:
+    before = Room()
+    before.mono = 10**9 * SECOND  # it ran for years
+    request = entered(before)
+    facts = [o for o in before.desk.apply(Command(verb="halt", reason="by hand")) if isinstance(o, OrderFact)]
+    intent = OrderFact(order_id=request.order_id, event=E.INTENT, at=OPEN, mono=before.mono, request=request)
+    sent = [OrderFact(order_id=request.order_id, event=E.SENDING, at=OPEN, mono=before.mono)]
+    sent += [OrderFact(order_id=request.order_id, event=E.ACCEPTED, at=OPEN, mono=before.mono, venue_order_id="V1")]
+    canceled = before.venue_order(request, VenueStatus.CANCELED)
+    facts += [o for o in before.desk.apply(OrderSeen(order=canceled, mono=before.mono)) if isinstance(o, OrderFact)]
+    after = Room()
+    after.desk.blotter._mono = 0  # as a new process, whose first tick comes after the recovery
+    after.desk.recover([intent, *sent, *facts], adopted=(), halted="", opens_at=OPEN)
+    after.tick()
+    assert after.desk.blotter.worst_case("AAA")[0] == request.quantity, "a late fill may still come"
+    after.tick(2.1)
+    assert after.desk.blotter.worst_case("AAA") == (0, 0)
+
+
+def test_the_days_loss_is_known_after_a_restart_and_yesterdays_is_not() -> None:
+    sold = Room()
+    sold.bought(price="1000", stop_loss=990.0)
+    assert submitted(sold.quote("AAA", "950"))
+    lost = [sold.desk.blotter.orders[i].request for i in sold.desk.blotter.orders]
+    facts = []
+    for n, (request, price) in enumerate(zip(lost, ("1000", "950"), strict=True)):
+        facts += [
+            OrderFact(order_id=request.order_id, event=E.INTENT, at=OPEN, request=request),
+            OrderFact(order_id=request.order_id, event=E.SENDING, at=OPEN),
+            OrderFact(order_id=request.order_id, event=E.EXECUTED, at=OPEN,
+                      execution=sold.execution(request, 10, price, f"V{n}")),
+        ]  # fmt: skip
+    for opens_at, profit in ((OPEN, -502), (OPEN + 86_400 * SECOND, 0)):
+        fresh = Room()
+        fresh.desk.recover(facts, adopted=(), halted="", opens_at=opens_at)
+        assert fresh.desk.worth.day_profit() == profit

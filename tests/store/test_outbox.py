@@ -241,3 +241,18 @@ async def test_a_busy_file_counts_as_down_until_it_is_free(tmp_path: Path, said:
 
     assert said.events == ["store_down", "store_back"]
     assert place.stat().st_mode & 0o077 == 0
+
+
+async def test_a_batch_that_fails_moves_no_cursor(store: Store, tmp_path: Path, said: Said) -> None:
+    path = await day.whole_day(tmp_path)
+    await outbox(store, path, said).drain()
+    follower = Follower(path)
+    journal = follower.identity() or ""
+    follower.close()
+    before = await store.cursor(journal)
+    unfit = Lines(journal, before, before._replace(seq=before.seq + 1), {"fills": [("no", "such", "columns")]})
+    with pytest.raises(Exception):  # noqa: B017 - each database has its own
+        await store.write(unfit)
+    await store.close()
+    await store.open()
+    assert await store.cursor(journal) == before

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Set
 from decimal import Decimal
 
+import msgspec
+
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Side
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
@@ -12,6 +14,7 @@ from tradebot.domain.portfolio import Position
 ChargesOf = Callable[[Order, OrderFact], Decimal]  # (order before the fill, its EXECUTED fact) -> charges of that fill
 INTENT, DENIED, REVERSED = OrderEvent.INTENT, OrderEvent.DENIED, OrderEvent.REVERSED
 IN_DOUBT = frozenset((OrderState.INTENT, OrderState.SENDING, OrderState.UNKNOWN))
+TIMES = ("cancel_mono", "replace_mono", "ended_mono", "sent_mono", "acked_mono")  # monotonic, of an order
 ENDED_KEPT = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
 
 
@@ -69,7 +72,16 @@ class Blotter:
         return order
 
     def release(self, mono: int) -> None:
-        """Move the time to monotonic `mono`: reservations that outlived their order end."""
+        """Move the time to monotonic `mono`: reservations that outlived their order end.
+
+        The first call sets it: after a boot of the machine the journal's facts tell later times than now, which would
+        keep reservations and patience for as long as the machine ran before.
+        """
+        if not self._mono:
+            for order_id, order in self.orders.items():
+                late = {name: mono for name in TIMES if getattr(order, name) > mono}
+                if late:
+                    self.orders[order_id] = msgspec.structs.replace(order, **late)
         self._mono = max(self._mono, mono)
         self.touched.update(self._held)
         for symbol, held in list(self._held.items()):

@@ -142,10 +142,10 @@ class Desk:
         for symbol, quantity, price in adopted:
             self.blotter.adopt(symbol, quantity, price)
         for fact in facts:
-            if fact.at < opens_at:
-                self.worth.begin_day(is_marked=False)
             before = self.blotter.orders.get(fact.order_id)
             order = self.blotter.record(fact)
+            if fact.at < opens_at:
+                self.worth.begin_day(is_marked=False)
             self._shortfalls.note(order, fact, self.conditions.mono)
             if fact.event is OrderEvent.EXECUTED:
                 self.exits.filled(order)

@@ -405,3 +405,8 @@ def test_no_dump_raises_anything_but_a_wire_error(text: str) -> None:
         parse_instruments(text)
     except WireError:
         return
+
+
+def test_a_book_of_a_whole_day_is_read_to_its_end() -> None:
+    rows = [ORDER | {"order_id": str(n)} for n in range(5_000)]
+    assert [order.venue_order_id for order in parse_orders(decode(json.dumps(rows)))] == [str(n) for n in range(5_000)]

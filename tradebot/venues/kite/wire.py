@@ -170,7 +170,7 @@ def parse_positions(data: object) -> list[VenuePosition]:
             quantity=number_of(row, "quantity"),
             average_price=number_of(row, "average_price"),
         )
-        for row in rows_of(field_of(record_of(data, "positions"), "net"), "positions.net")
+        for row in (record_of(r, "position") for r in rows_of(field_of(record_of(data, "positions"), "net"), "net"))
     ]
 
 
