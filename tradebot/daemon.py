@@ -42,6 +42,7 @@ from tradebot.summary import summarize
 from tradebot.taping import Recording
 
 FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
+AHEAD_S = 5.0  # wall seconds a quote may be stamped after our own clock; a clock that is further off is no clock
 BOOKS_TRIES = 5
 STATUS_EVERY_S = 5.0
 WARMUP_WITHIN_S = 60.0  # a venue that allows three history requests a second warms up 180 symbols in this time
@@ -77,7 +78,8 @@ class Daemon:
             square_off_at=time.fromisoformat(config.risk.square_off_at),
         )
         grace = int(config.bars.grace_s * clock.speed * SECOND)
-        self.bars = Bars(len(universe), interval=interval, grace=grace, sessions=sessions)
+        ahead = int(AHEAD_S * clock.speed * SECOND)
+        self.bars = Bars(len(universe), interval=interval, grace=grace, sessions=sessions, ahead=ahead)
         self._opens_at = int(sessions.at(self._began_at).opens.min())
         self.analysis = Analysis(
             universe=universe,

@@ -146,6 +146,16 @@ def test_dirt_is_dropped_and_counted_by_its_reason(rows: list[tuple[int, float, 
     assert sum(b.sieve.dropped.values()) == 1
 
 
+def test_a_quote_from_the_future_does_not_make_the_true_ones_after_it_look_old() -> None:
+    b = Bars(1, interval=MINUTE, grace=0, sessions=OneDay(1), ahead=5 * SECOND)
+    b.roll(OPEN + 10 * SECOND)
+    assert len(b.apply(quotes((0, 3610, 100, 1)))) == 0
+    assert b.sieve.dropped["future"] == 1
+    assert len(b.apply(quotes((0, 14, 100, 1)))) == 1, "our clock may be a little behind"
+    b.roll(OPEN + 11 * SECOND)
+    assert len(b.apply(quotes((0, 15, 101, 2)))) == 1
+
+
 def test_rounds_hold_each_id_once_and_keep_its_order() -> None:
     ids = np.array([5, 5, 2, 5, 2])
     assert [list(r) for r in rounds(ids)] == [[0, 2], [1, 4], [3]]

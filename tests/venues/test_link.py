@@ -123,6 +123,14 @@ async def test_a_throttled_connection_waits_long_from_the_first_time() -> None:
     assert 60 <= script.waits[0] <= 120
 
 
+async def test_a_throttled_connection_comes_back_when_the_venue_said() -> None:
+    script = Script([fails(Throttled("429", after_s=7.0)), fails(Throttled("429", after_s=0.0))])
+    with pytest.raises(Enough):
+        await script.run()
+    assert 7 <= script.waits[0] <= 14
+    assert script.waits[1] >= 0.5, "a venue that says 0 is not asked in a circle"
+
+
 async def test_a_steady_connection_starts_the_backoff_over_and_a_brief_one_does_not() -> None:
     def lasts(seconds: int) -> Session:
         def session(up: Callable[[], None]) -> None:

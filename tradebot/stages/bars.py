@@ -20,12 +20,13 @@ COLUMNS = ("open", "high", "low", "close", "volume", "ticks")
 class Bars:
     """Builds the bars of one interval for every instrument; the one writer of forming bars.
 
-    `interval` and `grace` are market ns. `late` counts quotes that came after their bar had closed.
+    `interval` and `grace` are market ns, and so is `ahead`, see `Sieve`. `late` counts quotes that came after their bar
+    had closed.
     """
 
-    def __init__(self, size: int, *, interval: int, grace: int, sessions: Sessions) -> None:
+    def __init__(self, size: int, *, interval: int, grace: int, sessions: Sessions, ahead: int = 0) -> None:
         self.interval, self.grace = interval, grace
-        self.sieve = Sieve(size, sessions)
+        self.sieve = Sieve(size, sessions, ahead=ahead)
         self.late = 0
         self.closed = 0
         self._start: Ints = np.full(size, NEVER)  # id -> start of its forming bar, NEVER: none

@@ -15,6 +15,7 @@ from tradebot.domain.messages import Books, Command, Executed
 from tradebot.errors import AccessDenied, LinkLost
 from tradebot.venues.venue import Broker
 
+WHOLE_TRIES, WHOLE_WAIT_S = 4, 0.5
 DOUBT_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
@@ -61,6 +62,22 @@ class Reconciliation:
             positions=tuple(positions),
             cash=cash,
         )
+
+    async def read_whole(self) -> Books:
+        """Return books in which every fill's order is listed. Raises LinkLost or AccessDenied.
+
+        A list without the order of a fill is older than the fills or cut short: where nothing of ours is under way, as
+        at the start, it is no evidence and is asked for again.
+        """
+        for attempt in range(WHOLE_TRIES):
+            if attempt:
+                await self._clock.sleep(WHOLE_WAIT_S)
+            books = await self.read()
+            listed = {order.venue_order_id for order in books.orders}
+            missing = [e for e in books.executions if e.venue_order_id not in listed]
+            if not missing:
+                return books
+        raise LinkLost(f"the venue tells of fill {missing[0].execution_id} and does not list its order")
 
     async def run(self) -> None:
         """Read the books for ever, at the pace that the doubt and the live orders ask for."""

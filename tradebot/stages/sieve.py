@@ -1,7 +1,7 @@
 """The first thing that happens to a quote: dirt is counted and dropped, the rest is in order and inside the session.
 
-Dirt is what real feeds send: rows stamped 1970, rows older than one already seen, exact repeats, rows from after the
-close, prices of zero. Pure and columnar; the bars stage owns it.
+Dirt is what real feeds send: rows stamped 1970, rows older than one already seen, rows that have not happened yet,
+exact repeats, rows from after the close, prices of zero. Pure and columnar; the bars stage owns it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from tradebot.clock import SECOND
 from tradebot.domain.market import Ints, Quotes
 
 DAY = 86_400 * SECOND
-REASONS = ("epoch", "outside_session", "backward", "duplicate", "insane")
+NEVER = 2**63 - 1
+REASONS = ("epoch", "outside_session", "future", "backward", "duplicate", "insane")
 FEW = 4  # rows up to which one after the other is faster than all at once: what an array operation costs at least
 
 
@@ -38,20 +39,27 @@ class Sessions(Protocol):
 
 
 class Sieve:
-    """Drops dirt from quotes; `dropped` counts it by reason, `fresh` holds our monotonic time of each newest quote."""
+    """Drops dirt from quotes; `dropped` counts it by reason, `fresh` holds our monotonic time of each newest quote.
 
-    def __init__(self, size: int, sessions: Sessions) -> None:
+    A row stamped more than `ahead` market ns after the last `roll` is dirt: taken, it would make every true one that
+    follows look old. With 0 nobody asks.
+    """
+
+    def __init__(self, size: int, sessions: Sessions, *, ahead: int = 0) -> None:
         self.dropped = dict.fromkeys(REASONS, 0)
         self.accepted = 0
         self.fresh: Ints = np.zeros(size, dtype=np.int64)
         self.stamp: Ints = np.zeros(size, dtype=np.int64)
         self._last: Ints = np.zeros(size, dtype=np.int64)
         self._volume: Ints = np.full(size, -1, dtype=np.int64)
-        self._sessions = sessions
+        self._sessions, self._ahead = sessions, ahead
+        self._latest = NEVER  # the latest stamp that can be true
         self.times: SessionTimes | None = None
 
     def roll(self, market: int) -> bool:
         """Take the session that holds at `market`; returns True when it changed."""
+        if self._ahead:
+            self._latest = market + self._ahead
         if self.times is not None and market < self.times.valid_until:
             return False
         self.times = self._sessions.at(market)
@@ -79,8 +87,8 @@ class Sieve:
             if sent == before and last == self._last.item(id_) and volume == self._volume.item(id_):
                 self.fresh[id_] = quotes.seen_at
                 reason = "epoch" if sent < DAY else "outside_session" if is_outside else "duplicate"
-            elif sent < before or last <= 0 or is_outside:
-                in_time = "backward" if sent < before else "insane"
+            elif sent < before or last <= 0 or is_outside or sent > self._latest:
+                in_time = "backward" if sent < before else "future" if sent > self._latest else "insane"
                 reason = "epoch" if sent < DAY else "outside_session" if is_outside else in_time
             else:
                 self.stamp[id_], self._last[id_], self._volume[id_] = sent, last, volume
@@ -97,6 +105,7 @@ class Sieve:
         before = self.stamp[ids]
         repeat = (sent == before) & (last == self._last[ids]) & (volume == self._volume[ids])
         bad = (sent < before) | repeat | (last <= 0) | (sent < times.opens[ids]) | (sent >= times.closes[ids])
+        bad |= sent > self._latest
         if bad.any():
             self._count(sent, before, repeat, times, ids, bad)
             repeats = ids[repeat]
@@ -115,6 +124,7 @@ class Sieve:
         kinds = (
             ("epoch", sent < DAY),
             ("outside_session", (sent < times.opens[ids]) | (sent >= times.closes[ids])),
+            ("future", sent > self._latest),
             ("backward", sent < before),
             ("duplicate", repeat),
         )

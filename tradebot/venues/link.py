@@ -18,15 +18,20 @@ HOUR = 3600 * SECOND
 
 
 class Throttled(LinkLost):
-    """The venue says we come too often: too many connections or requests; come back much later."""
+    """The venue says we come too often; come back after `after_s` where it names a time, else much later."""
+
+    def __init__(self, text: str, *, after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.after_s = after_s
 
 
 class Backoff(Message, frozen=True):
     """How long to wait between tries, in wall seconds.
 
     A wait is drawn evenly from 0 to a ceiling (full jitter) that starts at `first_s` and doubles up to `longest_s`;
-    after `Throttled` it is drawn from `throttled_s` to twice that. A connection that lasted `steady_s` starts over. No
-    more than `tries_per_hour` begin in any hour, because full jitter alone lets a series of short waits happen.
+    after `Throttled` it is drawn from the time that the venue named, else `throttled_s`, to twice that. A connection
+    that lasted `steady_s` starts over. No more than `tries_per_hour` begin in any hour, because full jitter alone lets
+    a series of short waits happen.
     """
 
     first_s: float = 0.5
@@ -35,10 +40,13 @@ class Backoff(Message, frozen=True):
     steady_s: float = 30.0
     tries_per_hour: int = 240
 
-    def wait_s(self, failures: int, *, throttled: bool, rng: np.random.Generator) -> float:
-        """Return the wait after `failures` (1 or more) tries in a row that failed."""
+    def wait_s(
+        self, failures: int, *, throttled: bool, rng: np.random.Generator, after_s: float | None = None
+    ) -> float:
+        """Return the wait after `failures` (1 or more) tries in a row that failed; `after_s` is the venue's word."""
         if throttled:
-            return float(rng.uniform(self.throttled_s, 2 * self.throttled_s))
+            least = self.throttled_s if after_s is None else max(after_s, self.first_s)
+            return float(rng.uniform(least, 2 * least))
         return float(rng.uniform(0.0, min(self.longest_s, self.first_s * 2.0 ** min(failures - 1, 32))))
 
 
@@ -100,7 +108,9 @@ async def keep(
         todo = reaction(error)
         if todo is Reaction.GIVE_UP:
             raise error
-        await clock.sleep(rules.wait_s(failures, throttled=todo is Reaction.RETRY_LATE, rng=rng))
+        after_s = error.after_s if isinstance(error, Throttled) else None
+        late = todo is Reaction.RETRY_LATE
+        await clock.sleep(rules.wait_s(failures, throttled=late, rng=rng, after_s=after_s))
 
 
 async def listen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
@@ -134,7 +135,7 @@ class KiteFeed:
                         await socket.send(render_mode(self._mode, some))
                 await listen(socket.recv, on_frame, silent_after_s=self._silent_after_s)
         except InvalidStatus as error:
-            raise _refusal(error.response.status_code) from None
+            raise _refusal(error.response.status_code, error.response.headers.get("Retry-After", "")) from None
         # The texts of these name no address, so the token in ours cannot reach a log.
         except WebSocketException as error:
             raise LinkLost(f"the ticker connection broke: {error}") from None
@@ -188,11 +189,12 @@ class _StraightConnect(connect):
         return exc  # a redirect would carry the access token to another address
 
 
-def _refusal(status: int) -> LinkLost | AccessDenied:
+def _refusal(status: int, retry_after: str) -> LinkLost | AccessDenied:
     if status in (401, 403):
         return AccessDenied(f"Kite refuses the ticker (HTTP {status}): the access token is not valid; log in again")
     if status == 429:
-        return Throttled("Kite refuses the ticker (HTTP 429): too many connections")
+        after_s = float(retry_after) if re.fullmatch(r"\d{1,4}", retry_after) else None  # a date is not worth reading
+        return Throttled("Kite refuses the ticker (HTTP 429): too many connections", after_s=after_s)
     return LinkLost(f"Kite refuses the ticker (HTTP {status})")
 
 

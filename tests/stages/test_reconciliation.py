@@ -1,0 +1,63 @@
+"""Reconciliation: books are evidence only when they are whole."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tradebot.clock import ManualClock
+from tradebot.domain.order import Execution, OrderKind, Side, VenueOrder, VenueStatus
+from tradebot.errors import LinkLost
+from tradebot.stages.reconciliation import Reconciliation
+
+SHOWN = VenueOrder(
+    venue_order_id="V1", tag="T1", symbol="TCS", exchange="NSE", product="MIS", side=Side.BUY, kind=OrderKind.MARKET,
+    status=VenueStatus.FILLED, quantity=Decimal(2), filled=Decimal(2), average_price=Decimal(100),
+)  # fmt: skip
+FILL = Execution(
+    execution_id="E1", venue_order_id="V1", symbol="TCS", exchange="NSE", product="MIS", side=Side.BUY,
+    quantity=Decimal(2), price=Decimal(100), traded_at=1,
+)  # fmt: skip
+
+
+class Books:
+    """A broker that lists the order of its one fill from the `n`-th list on."""
+
+    def __init__(self, n: int) -> None:
+        self.lists, self._from = 0, n
+
+    async def orders(self) -> list[VenueOrder]:
+        self.lists += 1
+        return [SHOWN] if self.lists >= self._from else []
+
+    async def executions(self) -> list[Execution]:
+        return [FILL]
+
+    async def positions(self) -> list[object]:
+        return []
+
+    async def cash(self) -> Decimal:
+        return Decimal(0)
+
+
+def reading(broker: Books) -> Reconciliation:
+    return Reconciliation(
+        broker=broker,  # type: ignore[arg-type]
+        clock=ManualClock(),
+        post=lambda _: None,
+        has_live=lambda: False,
+        on_failure=lambda _: None,
+    )
+
+
+async def test_a_list_of_orders_that_lacks_the_order_of_a_fill_is_read_again() -> None:
+    broker = Books(3)
+    books = await reading(broker).read_whole()
+    assert books.orders == (SHOWN,)
+    assert broker.lists == 3
+
+
+async def test_books_that_stay_torn_are_no_books() -> None:
+    with pytest.raises(LinkLost, match="fill E1"):
+        await reading(Books(99)).read_whole()
