@@ -45,13 +45,14 @@ async def embedded(
     tell: Tell | None = None,
     wall: Clock | None = None,
     poll_s: float = POLL_S,
+    on_open: Callable[[Exchange], None] = lambda _: None,
 ) -> AsyncIterator[tuple[Addresses, MarketClock]]:
     """Open the exchange of `config.exchange` for `symbols`; its time stands until the clock is released.
 
     `seen_until` is the market ns that earlier runs reached: the same day goes on from there while enough of it is left,
     else the next trading day begins. The account lives in `log` and survives a restart. `on_end` is told when the
     prices are over. `faults` are committed, and `tell` says each as it strikes. `wall` is this machine's time; the
-    exchange looks at it every `poll_s`.
+    exchange looks at it every `poll_s`. `on_open` is given the exchange before anybody trades on it.
     """
     settings, wall = config.exchange, wall or WallClock()
     calendar = TradingCalendar()
@@ -80,6 +81,7 @@ async def embedded(
             log=events,
             resume=log,
         )
+        on_open(exchange)
         async with (
             serve(exchange, clock, token_expires=False, log=events, faults=faults) as addresses,
             asyncio.TaskGroup() as tasks,

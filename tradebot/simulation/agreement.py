@@ -1,0 +1,48 @@
+"""Do the daemon's books and the exchange's agree at one moment: positions, open orders, nothing in doubt."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from tradebot.exchange.exchange import Exchange
+
+
+class Agreement(NamedTuple):
+    """What differs; `halts` are the reasons for which the daemon opens nothing more."""
+
+    is_answering: bool = False
+    differences: tuple[str, ...] = ()
+    in_doubt: tuple[str, ...] = ()
+    halts: tuple[str, ...] = ()
+    ended: str = ""  # why the daemon is gone
+
+    @property
+    def is_whole(self) -> bool:
+        return self.is_answering and not self.differences and not self.in_doubt
+
+
+def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
+    """Hold a picture of the daemon against the exchange."""
+    if picture is None or picture["state"] != "trading":
+        return Agreement()
+    theirs: dict[str, Decimal] = defaultdict(Decimal)
+    for row in exchange.account.positions():
+        theirs[row.symbol] += row.quantity
+    ours = {row["symbol"]: Decimal(str(row["quantity"])) for row in picture["positions"]}
+    differences = [
+        f"{symbol}: the exchange holds {theirs.get(symbol, 0)}, the daemon {ours.get(symbol, 0)}"
+        for symbol in sorted(theirs.keys() | ours.keys())
+        if theirs.get(symbol, 0) != ours.get(symbol, 0)
+    ]
+    working = {order.order_id for order in exchange.orders() if not order.is_ended}
+    known = {row["venue_order_id"] for row in picture["orders"] if row["state"] != "UNKNOWN"}
+    differences += [f"order {order_id} works at the exchange alone" for order_id in sorted(working - known)]
+    differences += [f"order {order_id} works at the daemon alone" for order_id in sorted(known - working)]
+    return Agreement(
+        is_answering=True,
+        differences=tuple(differences),
+        in_doubt=tuple(row["order_id"] for row in picture["orders"] if row["state"] == "UNKNOWN"),
+        halts=tuple(f"{halt['scope']}: {halt['reason']}" for halt in picture["halts"]),
+    )

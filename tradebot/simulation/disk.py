@@ -1,0 +1,63 @@
+"""The journal's disk in a simulation: the real file and the real work, driven by the loop instead of a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from tradebot.journal.hand import GROUP_ROWS, Queued, Work
+from tradebot.simulation.dice import Dice
+
+COMMIT_S = (0.0001, 0.003)
+SLOW_S, SLOW = (0.02, 0.4), 0.01  # and the share of the commits that are slow
+WAKE_S = (0.00002, 0.0005)  # from the synced commit until the loop hears of it; a kill may fall in between
+
+
+class SimulatedHand:
+    """Drives one journal's work after seeded waits; `on_synced` hears the number of each last row that is on disk."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, dice: Dice, on_synced: Callable[[int], None]) -> None:
+        self._loop, self._dice, self._on_synced = loop, dice, on_synced
+        self._rows: list[Queued] = []
+        self._has_end = self._is_due = False
+        self._work: Work
+
+    def start(self, work: Work) -> None:
+        self._work = work
+        self._is_due = True
+        self._loop.call_later(self._dice.between(*COMMIT_S), self._open)
+
+    def put(self, row: Queued | None) -> None:
+        if row is None:
+            self._has_end = True
+        else:
+            self._rows.append(row)
+        self._come()
+
+    def join(self) -> None:
+        pass
+
+    def _come(self) -> None:
+        if not self._is_due and (self._rows or self._has_end):
+            self._is_due = True
+            seconds = SLOW_S if self._dice.happens(SLOW) else COMMIT_S
+            self._loop.call_later(self._dice.between(*seconds), self._write)
+
+    def _open(self) -> None:
+        self._is_due = False
+        next(self._work)
+        self._come()
+
+    def _write(self) -> None:
+        self._is_due = False
+        group, self._rows = self._rows[:GROUP_ROWS], self._rows[GROUP_ROWS:]
+        if group:
+            with suppress(StopIteration):  # it failed, and the loop has been told
+                self._work.send(group)
+                self._on_synced(group[-1].seq)
+        elif self._has_end:
+            self._has_end = False
+            with suppress(StopIteration):
+                self._work.send(None)
+        self._come()

@@ -1,0 +1,217 @@
+"""An event loop on virtual time: when nothing is ready it is the time of the next timer; nothing waits, nobody sleeps.
+
+Everything that leaves to chance on a real machine is drawn from the dice: the order of tasks that are ready together,
+how long a thread takes, how bytes travel. Sockets are in memory, see `wire`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import socket
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, copy_context
+from typing import Any
+
+from tradebot.simulation.dice import Dice
+from tradebot.simulation.process import PROCESS, Process
+from tradebot.simulation.wire import Listener, Network
+
+THREAD_S = (0.0001, 0.004)  # what work in a thread takes
+SPIN = 200_000  # turns without a step of time: something asks again and again
+RESOLUTION_S = 1e-9
+
+
+class Stuck(RuntimeError):
+    """The session can never go on: everybody waits for somebody else, or somebody never waits."""
+
+
+class Numbered(asyncio.Task[Any]):
+    """A task that knows its place among all of a session, so that no order hangs on memory addresses."""
+
+    number = 0
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """The loop of one session; `network` carries its bytes, `turns` counts what it ran."""
+
+    def __init__(self, dice: Dice) -> None:
+        super().__init__()
+        self._dice = dice
+        self._now = 0.0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []  # a heap; of equal times the first made first
+        self._tasks_made = self._timers_made = self._spins = self.turns = 0
+        self._connected: dict[int, Any] = {}  # file descriptor of a socket that is not a transport yet -> address
+        self.network = Network(self, dice)
+        self.set_task_factory(self._make_task)  # type: ignore[arg-type]
+        self.set_exception_handler(self._on_exception)
+        self.faults: list[dict[str, Any]] = []  # what nobody caught
+
+    def time(self) -> float:
+        return self._now
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timers_made += 1
+        heapq.heappush(self._timers, (when, self._timers_made, timer))
+        return timer
+
+    def spawn(self, process: Process, work: Callable[[], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
+        """Start `work` as the main task of `process`; of a process that is killed it never ends."""
+        context = copy_context()
+        context.run(PROCESS.set, process)
+        return context.run(lambda: self.create_task(work(), name=process.name))
+
+    def forget(self) -> None:
+        """End for good: whatever is still asked of the loop is taken and never done."""
+        for task in asyncio.all_tasks(self):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self.set_exception_handler(lambda *_: None)
+        self._closed = True
+
+    def _check_closed(self) -> None:
+        pass
+
+    def _make_task(self, loop: asyncio.AbstractEventLoop, work: Generator[Any, None, Any], **more: Any) -> Numbered:
+        task = Numbered(work, loop=loop, **more)
+        self._tasks_made += 1
+        task.number = self._tasks_made
+        return task
+
+    def _on_exception(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if PROCESS.get().is_alive:
+            self.faults.append(context)
+
+    # ---- one turn
+
+    def _run_once(self) -> None:
+        ready: Any = self._ready  # type: ignore[attr-defined]
+        timers = self._timers
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
+        if ready:
+            self._spins += 1
+            if self._spins > SPIN:
+                raise Stuck(f"{SPIN} turns at {self._now:.6f} s: {ready[0]!r}")
+        elif timers:
+            self._spins = 0
+            self._now = max(self._now, timers[0][0])
+        elif not self._stopping:  # type: ignore[attr-defined]
+            raise Stuck(f"at {self._now:.6f} s everybody waits and no timer runs")
+        end = self._now + RESOLUTION_S
+        while timers and timers[0][0] <= end:
+            ready.append(heapq.heappop(timers)[2])
+        count = len(ready)
+        if count > 1:
+            self._mix(ready)
+        for _ in range(count):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                self._run(handle)
+
+    def _run(self, handle: Any) -> None:
+        process = handle._context.get(PROCESS)
+        if process is not None:
+            if process.fuse:
+                process.fuse -= 1
+                if not process.fuse:
+                    process.kill()
+            if not process.is_alive:
+                return
+        self.turns += 1
+        handle._run()
+
+    def _mix(self, ready: Any) -> None:
+        # Steps of tasks that follow one another in the queue may run in any order: each would have to be right if it
+        # had been woken a moment earlier. Callbacks keep their places, which protocols rely on.
+        handles, first = list(ready), 0
+        owners = [getattr(handle._callback, "__self__", None) for handle in handles]
+        numbers = [owner.number if type(owner) is Numbered else 0 for owner in owners]
+        is_changed = False
+        while first < len(handles):
+            last = first
+            while last < len(handles) and numbers[last]:
+                last += 1
+            if last - first > 1:
+                some = sorted(zip(numbers[first:last], handles[first:last], strict=True), key=lambda pair: pair[0])
+                mixed: list[Any] = [handle for _, handle in some]
+                self._dice.shuffle(mixed)
+                handles[first:last] = mixed
+                is_changed = True
+            first = last + 1
+        if is_changed:
+            ready.clear()
+            ready.extend(handles)
+
+    # ---- what a selector, threads and a kernel would do
+
+    def _write_to_self(self) -> None:
+        pass
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        done: asyncio.Future[Any] = self.create_future()
+
+        def work() -> None:
+            if done.cancelled():
+                return
+            try:
+                result = func(*args)
+            except Exception as error:
+                done.set_exception(error)
+                return
+            done.set_result(result)
+
+        self.call_later(self._dice.between(*THREAD_S), work)
+        return done
+
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Callable[..., Any], *args: Any
+    ) -> None:
+        PROCESS.get().signals[int(sig)] = callback, args
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        return PROCESS.get().signals.pop(int(sig), None) is not None
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        await self.network.reach(address[:2])
+        self._connected[sock.fileno()] = address[:2]
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: str | None = None, port: int | None = None,
+        *, sock: socket.socket | None = None, **_: Any,
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:  # fmt: skip
+        if sock is None:
+            await self.network.reach(address := (host, port))
+        else:
+            address = self._connected.pop(sock.fileno())
+            sock.close()
+        return self.network.connect(address, protocol_factory)
+
+    async def create_unix_connection(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], path: str | None = None, **_: Any
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        await self.network.reach(path)
+        return self.network.connect(path, protocol_factory)
+
+    async def create_server(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: str | None = None, port: int = 0, **_: Any
+    ) -> Listener:
+        return self.network.listen((host, port or self.network.free_port()), protocol_factory)
+
+    async def create_unix_server(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], path: str | None = None, *,
+        sock: socket.socket | None = None, **_: Any,
+    ) -> Listener:  # fmt: skip
+        assert sock is not None, "the control socket is bound by its owner"
+        address = sock.getsockname()
+        sock.close()
+        return self.network.listen(address, protocol_factory)

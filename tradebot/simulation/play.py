@@ -1,0 +1,160 @@
+"""Play the session of one seed and judge it: the front of the simulation."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+import shutil
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from websockets.asyncio import connection
+
+from tradebot.checker.promises import judge
+from tradebot.checker.verdict import Ruling
+from tradebot.exchange.event_log import read_log
+from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.simulation.dice import Dice
+from tradebot.simulation.loop import Stuck, VirtualLoop
+from tradebot.simulation.process import PROCESS, Process
+from tradebot.simulation.scenario import draw
+from tradebot.simulation.session import Session, Tell
+
+MEMORY = Path("/dev/shm")  # a disk in memory: syncing it takes no time, and nothing of a session is kept
+
+
+class Outcome(NamedTuple):
+    """What became of a seed. `verdict` is ok, halted (safe, with a reason, no longer trading) or broken."""
+
+    seed: int
+    verdict: str
+    trace: str
+    orders: int
+    fills: int
+    faults: dict[str, int]
+    halted: str | None
+    why: tuple[str, ...] = ()  # of a verdict that is not ok
+    kills: int = 0
+    agreed_after_s: float = -1.0
+    simulated_s: float = 0.0
+    struck: tuple[str, ...] = ()  # the faults as words of `--faults`, in the order they struck
+
+    def render(self) -> dict[str, Any]:
+        """Return the outcome as a JSON object."""
+        shown = self._asdict()
+        del shown["struck"]
+        return shown | {"why": list(self.why)}
+
+
+def silence(*_: Any, **__: Any) -> None:
+    """Tell nobody."""
+
+
+def play(seed: int, *, faults: str | None = None, tell: Tell = silence, folder: Path | None = None) -> Outcome:
+    """Play the session of `seed` and return its outcome; the same seed gives the same one, to the last byte.
+
+    `faults` in the words of `--faults` take the place of the seed's swarm; "" is none. `folder` keeps the records.
+    Raises ConfigError for faults that cannot be read.
+    """
+    place = folder or Path(tempfile.mkdtemp(prefix="tradebot-", dir=MEMORY if MEMORY.is_dir() else None))
+    try:
+        with _swept():
+            return _play(seed, faults, tell, place)
+    finally:
+        if folder is None:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _play(seed: int, faults: str | None, tell: Tell, folder: Path) -> Outcome:
+    scenario, dice = draw(seed), Dice(seed, 0xD1CE)
+    plan = _plan(seed, faults, scenario.faulty_s)
+    struck: list[str] = []
+    plan.on_strike.append(lambda line: struck.append(f"{line['name']}:{line['where']}@{line['n']}"))
+    with _machine(dice) as loop:
+        session = Session(scenario, plan, loop=loop, dice=dice, folder=folder, tell=tell)
+        try:
+            loop.run_until_complete(loop.spawn(Process("director"), session.direct))
+        except Stuck as stuck:
+            session.failure = session.failure or str(stuck)
+        return _outcome(session, struck, loop.time())
+
+
+def _plan(seed: int, faults: str | None, faulty_s: float) -> FaultPlan:
+    if faults is not None and not faults.strip():
+        return FaultPlan((), seed=seed, until_s=faulty_s)
+    return FaultPlan.parse(faults or "swarm", seed, until_s=faulty_s)
+
+
+@contextmanager
+def _machine(dice: Dice) -> Iterator[VirtualLoop]:
+    """Give the session its loop, and take away what would differ between two runs."""
+    loop = VirtualLoop(dice)
+    pings: Any = connection  # their payload is drawn by its module
+    token_bytes, random = secrets.token_bytes, pings.random
+    before = PROCESS.set(Process("kernel"))
+    asyncio.set_event_loop(loop)
+    secrets.token_bytes = lambda nbytes=32: dice.token(nbytes or 32)
+    pings.random = dice
+    try:
+        yield loop
+    finally:
+        secrets.token_bytes, pings.random = token_bytes, random
+        loop.forget()
+        asyncio.set_event_loop(None)
+        PROCESS.reset(before)
+
+
+@contextmanager
+def _swept() -> Iterator[None]:
+    """Sweep up what killed processes left: their coroutines end here, and would complain that nobody finished them."""
+    hook = sys.unraisablehook
+    gc.disable()
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sys.unraisablehook = lambda _: None
+            gc.collect()
+            sys.unraisablehook = hook
+        gc.enable()
+
+
+def _outcome(session: Session, struck: list[str], simulated_s: float) -> Outcome:
+    journal, log, tape = session.journal, session.log, session.tape
+    kinds = Counter(line["kind"] for line in read_log(log))
+    why = [session.failure] if session.failure else []
+    trace = ""
+    if journal.is_file():
+        evidence = session.folder / "trace.jsonl"
+        tape.write_evidence(evidence, log)
+        verdicts = judge(journal, against=log, trace=evidence)
+        why += [f"{v.promise}: {v.evidence}" for v in verdicts if v.ruling is Ruling.BROKEN]
+        trace = tape.trace(journal, log)
+    else:
+        why.append("there is no journal")
+    why += [f"{tag} was sent {count} times" for tag, count in tape.creates.items() if count > 1]
+    halted = "; ".join(session.agreement.halts) or session.agreement.ended
+    if session.agreed_after_s < 0 and not halted:
+        why.append(f"the books do not agree: {session.agreement}")
+    return Outcome(
+        seed=session.scenario.seed,
+        verdict="broken" if why else "halted" if halted else "ok",
+        trace=trace,
+        orders=sum(tape.creates.values()),
+        fills=kinds["fill"],
+        faults=dict(sorted(session.plan.strikes.items())),
+        halted=halted or None,
+        why=tuple(why),
+        kills=session.kills,
+        agreed_after_s=round(session.agreed_after_s, 3),
+        simulated_s=round(simulated_s, 3),
+        struck=tuple(struck),
+    )

@@ -1,0 +1,49 @@
+"""A simulated process: what lives in it, found by the context its callbacks run in, and how it is killed.
+
+Killing runs no line of its code: its callbacks are dropped, its sockets end as the kernel ends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+
+class Plug(Protocol):
+    """What a process holds that its kernel lets go when it dies."""
+
+    def drop(self) -> None:
+        """Let go; called once, when the process is dead."""
+        ...
+
+
+class Process:
+    """One process. `fuse` events from now it dies on its own, before the last of them; 0 for never."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_alive = True
+        self.fuse = 0
+        self.on_death: list[Callable[[], None]] = []
+        self.signals: dict[int, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
+        self.plugs: dict[Plug, None] = {}  # in the order they were made
+        self.tasks: list[Any] = []  # of a dead process: kept, because their end would run their code
+
+    def signal(self, number: int) -> None:
+        """Deliver a signal for which the process has a callback."""
+        callback, args = self.signals[number]
+        callback(*args)
+
+    def kill(self) -> None:
+        """End the process between two events."""
+        assert self.is_alive, f"{self.name} is dead already"
+        self.is_alive, self.fuse = False, 0
+        for plug in tuple(self.plugs):
+            plug.drop()
+        self.plugs.clear()
+        for heard in self.on_death:
+            heard()
+
+
+PROCESS: ContextVar[Process] = ContextVar("process")  # the process whose code runs

@@ -1,0 +1,98 @@
+"""What a seed stands for: the symbols, the account, the faults and the kills of one session."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from tradebot.clock import IST, from_iso
+from tradebot.config import Config
+from tradebot.config.sections import (
+    AnalysisSection,
+    AppSection,
+    BarsSection,
+    ExchangeSection,
+    ExecutionSection,
+    RiskSection,
+    StoreSection,
+    StrategySection,
+)
+from tradebot.simulation import restless
+from tradebot.simulation.dice import Dice
+
+DAY = "2026-11-23"
+BEGINS = from_iso(f"{DAY}T09:00:00", IST)  # wall time of every session's begin
+QUICK = 10.0, "10s"  # market seconds per second and the length of a bar: one closes every second
+USUAL = 30.0, "1m"  # the shortest bar that the venue has a past of; one closes every two seconds
+WARMED_UP = 0.2  # share of the seeds with USUAL bars and a past
+SHARES = ("RELIANCE", "TCS", "INFY", "HDFCBANK", "SBIN", "ITC")
+FAULTY_S = (20.0, 30.0)
+KILLED = 0.4  # share of the seeds whose daemon is killed
+EVENTS = (1, 1500)  # of the daemon, from the moment that a kill is decided until it falls
+
+
+class Kill(NamedTuple):
+    """A kill of the daemon: `events` of it after `at_s`."""
+
+    at_s: float
+    events: int
+
+
+class Scenario(NamedTuple):
+    """One session; the times count from its begin, in simulated seconds."""
+
+    seed: int
+    symbols: tuple[str, ...]
+    faulty_s: float
+    kills: tuple[Kill, ...]
+    order_kind: Literal["MARKET", "LIMIT"]
+    entries: int
+    exits: int
+    speed: float
+    interval: str
+
+    def config(self, state_dir: Path) -> Config:
+        """Return the daemon's config; the exchange's part of it goes to the exchange."""
+        params: dict[str, int | Decimal | bool | str] = {
+            "seed": self.seed, "entries": self.entries, "exits": self.exits
+        }  # fmt: skip
+        return Config(
+            app=AppSection(symbols=self.symbols, state_dir=state_dir),
+            exchange=ExchangeSection(seed=self.seed, speed=self.speed, day=DAY, cash=Decimal(1_000_000)),
+            bars=BarsSection(interval=self.interval),
+            analysis=AnalysisSection(workers=0, warmup_bars=5 if self.interval == USUAL[1] else 0),
+            strategy=(StrategySection(name=f"{restless.__file__}:Restless", params=params),),
+            execution=ExecutionSection(order_kind=self.order_kind),
+            risk=RiskSection(
+                max_gross_notional=Decimal(1_000_000), max_daily_loss=Decimal(100_000), max_open_orders=100,
+                orders_per_minute=390, duplicate_window_s=0, max_rejects_in_a_row=50,
+            ),
+            store=StoreSection(enabled=False),
+        )  # fmt: skip
+
+
+def draw(seed: int) -> Scenario:
+    """Return the scenario of a seed."""
+    dice = Dice(seed, 0x5CE)
+    first = dice.whole(0, len(SHARES) - 1)
+    symbols = tuple(SHARES[(first + i) % len(SHARES)] for i in range(dice.whole(1, 4)))
+    faulty_s = dice.between(*FAULTY_S)
+    kills = []
+    if dice.happens(KILLED):
+        at = dice.between(3.0, faulty_s)
+        kills.append(Kill(at, dice.whole(*EVENTS)))
+        if dice.happens(0.5):  # while it recovers, or a while later
+            kills.append(Kill(at + dice.between(1.0, 8.0), dice.whole(*EVENTS)))
+    speed, interval = USUAL if dice.happens(WARMED_UP) else QUICK
+    return Scenario(
+        seed=seed,
+        symbols=symbols,
+        faulty_s=faulty_s,
+        kills=tuple(kills),
+        order_kind="LIMIT" if dice.happens(0.3) else "MARKET",
+        entries=dice.whole(300, 900),
+        exits=dice.whole(200, 800),
+        speed=speed,
+        interval=interval,
+    )

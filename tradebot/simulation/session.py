@@ -1,0 +1,217 @@
+"""One session of a seed: exchange and daemon as processes on one virtual loop, faults, kills, healing, and the end.
+
+    exchange ▶ daemon, killed and started again ▶ faults are over ▶ the books agree or it halted ▶ stop ▶ judgement
+
+The daemon is `app.run` as it stands; only the machine below it is simulated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tradebot.app import Options, run, run_id
+from tradebot.clock import LoopClock
+from tradebot.embedded import embedded
+from tradebot.errors import TradebotError
+from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.journal.schema import FILE_NAME
+from tradebot.ops.systemd import Notifier
+from tradebot.simulation.agreement import Agreement, compare
+from tradebot.simulation.dice import Dice
+from tradebot.simulation.disk import SimulatedHand
+from tradebot.simulation.loop import VirtualLoop
+from tradebot.simulation.process import Process
+from tradebot.simulation.scenario import BEGINS, Scenario
+from tradebot.simulation.tape import Tape
+
+POLL_S = 0.02  # how often the exchange looks at its clock
+LOOK_S = 0.5  # how often the books are compared once the faults are over
+AGREE_S = 60.0  # after the last fault the books agree ...
+DOUBT_S = 90.0  # ... except that an order which nobody shows counts as absent after the 60 s of the venue's profile
+STOP_S = 35.0
+RESTART_S = (0.2, 3.0)
+LIVES = 40
+LOG = "exchange.jsonl"
+
+Tell = Callable[..., None]
+
+
+class Session:
+    """One session in `folder`; after `direct` the fields say what became of it.
+
+    `failure` is empty unless something happened that may never happen; what the records show is not judged here.
+    """
+
+    def __init__(
+        self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, dice: Dice, folder: Path, tell: Tell
+    ) -> None:
+        self.scenario, self.plan, self.folder = scenario, plan, folder
+        self._loop, self._dice, self._tell = loop, dice, tell
+        self.clock = LoopClock(loop, origin=BEGINS)
+        self.tape = Tape(loop.network)
+        self.exchange: Exchange
+        self.lives: list[Process] = []
+        self.kills = 0
+        self.failure = ""
+        self.agreement = Agreement()
+        self.agreed_after_s = -1.0
+        self._config = scenario.config(folder / "state-0")
+        self._daemon: Process | None = None
+        self._is_trading = True
+
+    @property
+    def journal(self) -> Path:
+        """The journal of the last life."""
+        return self._config.app.state_dir / FILE_NAME
+
+    @property
+    def log(self) -> Path:
+        return self.folder / LOG
+
+    async def direct(self) -> None:
+        """Play the session to its end."""
+        loop, opened = self._loop, self._loop.create_future()
+        over = asyncio.Event()
+        trading = loop.spawn(Process("exchange"), lambda: self._exchange(opened, over))
+        self._addresses: dict[str, Any] = await opened
+        supervising = loop.spawn(Process("supervisor"), self._supervise)
+        for kill in self.scenario.kills:
+            loop.call_later(kill.at_s, self._light, kill.events)
+        await self.clock.sleep(self.scenario.faulty_s)
+        while not self.plan.is_over:
+            await self.clock.sleep(LOOK_S)
+        self._tell("faults_over", struck=dict(self.plan.strikes))
+        await self._agree(supervising)
+        await self._stop(supervising)
+        over.set()
+        await asyncio.wait((trading,), timeout=STOP_S)
+        if not trading.done():
+            self._fail("the exchange did not end")
+        else:
+            trading.result()
+        self._note_uncaught()
+
+    async def _exchange(self, opened: asyncio.Future[dict[str, Any]], over: asyncio.Event) -> None:
+        def keep(exchange: Exchange) -> None:
+            self.exchange = exchange
+
+        async with embedded(
+            self._config, symbols=self._config.app.symbols, seen_until=0, log=self.log, on_end=lambda _: None,
+            faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
+        ) as (addresses, clock):  # fmt: skip
+            clock.release()
+            opened.set_result(addresses.render())
+            await over.wait()
+
+    # ---- the daemon's lives
+
+    async def _supervise(self) -> None:
+        """Start the daemon again whenever it is killed or could not go on, as a supervisor does."""
+        while self._is_trading:
+            if len(self.lives) == LIVES:
+                self._fail(f"the daemon was started {LIVES} times")
+                return
+            process = self._daemon = Process(f"daemon-{len(self.lives)}")
+            self.lives.append(process)
+            died = self._loop.create_future()
+            process.on_death.append(lambda died=died: died.set_result(None))  # type: ignore[misc]
+            main = self._loop.spawn(process, self._live)
+            await asyncio.wait((main, died), return_when=asyncio.FIRST_COMPLETED)
+            if not process.is_alive:
+                self.kills += 1
+                self._tell("daemon_killed", level="warning", events=self._loop.turns)
+                self._leave_crashed()
+            elif (error := main.exception()) is not None:
+                self._on_error(error)
+            else:
+                return
+            await self.clock.sleep(self._dice.between(*RESTART_S))
+
+    async def _live(self) -> dict[str, Any]:
+        hand = SimulatedHand(self._loop, self._dice, self.tape.on_synced)
+        options = Options(run_id=run_id(self.clock), exchange=self._addresses)
+        return await run(
+            self._config, options, tell=self._tell, notifier=Notifier({}), wall=self.clock, hand=hand
+        )  # fmt: skip
+
+    def _light(self, events: int) -> None:
+        if self._daemon is not None and self._daemon.is_alive and self._is_trading:
+            self._daemon.fuse = events
+
+    def _leave_crashed(self) -> None:
+        # The next life begins with the files as they lay when the process died; its locks died with it.
+        before = self._config.app.state_dir
+        after = self.folder / f"state-{len(self.lives)}"
+        if before.exists():
+            shutil.copytree(before, after, ignore=shutil.ignore_patterns("*-shm", "lock", "*.sock"))
+        self._config = self.scenario.config(after)
+
+    def _on_error(self, error: BaseException) -> None:
+        causes = list(_leaves(error))
+        self._tell("daemon_failed", level="error", reason="; ".join(map(repr, causes)))
+        if any(not isinstance(cause, TradebotError) for cause in causes):
+            self._fail(f"the daemon raised {causes[0]!r}")
+        self.agreement = self.agreement._replace(ended=str(causes[0]))
+
+    # ---- the end
+
+    async def _agree(self, supervising: asyncio.Task[Any]) -> None:
+        began = self._loop.time()
+        agreed = 0
+        while (passed := self._loop.time() - began) < DOUBT_S and not supervising.done() and not self.failure:
+            await self.clock.sleep(LOOK_S)
+            picture = await self._ask()
+            self.agreement = compare(picture, self.exchange)
+            agreed = agreed + 1 if self.agreement.is_whole else 0
+            if agreed == 2:
+                self.agreed_after_s = passed
+                self._tell("books_agree", after_s=round(passed, 1))
+                return
+            if passed > AGREE_S and not agreed and not self.agreement.in_doubt:
+                break
+        self._tell("books_differ", level="error", **self.agreement._asdict())
+
+    async def _ask(self) -> dict[str, Any] | None:
+        """Return what `tradebot status` says, None when nobody answers."""
+        path = str(self._config.app.state_dir / "control.sock")
+        with suppress(aiohttp.ClientError, OSError):
+            async with (
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(path, force_close=True)) as session,
+                session.get("http://localhost/status", timeout=aiohttp.ClientTimeout(total=5)) as answer,
+            ):
+                picture: dict[str, Any] = await answer.json()
+                return picture if answer.status == 200 else None
+        return None
+
+    async def _stop(self, supervising: asyncio.Task[Any]) -> None:
+        self._is_trading = False
+        daemon = self._daemon
+        if daemon is not None and daemon.is_alive and signal.SIGTERM in daemon.signals:
+            daemon.signal(signal.SIGTERM)
+        await asyncio.wait((supervising,), timeout=STOP_S)
+        if not supervising.done():
+            self._fail(f"the daemon did not end {STOP_S:g} s after SIGTERM")
+
+    def _fail(self, reason: str) -> None:
+        self.failure = self.failure or reason
+
+    def _note_uncaught(self) -> None:
+        for fault in self._loop.faults:
+            self._fail(f"nobody caught: {fault.get('message')} {fault.get('exception')!r}")
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

@@ -1,0 +1,90 @@
+"""The tape of a session: what went over the wires and what reached the disk, in the order it happened.
+
+From it come the trace by which two runs of a seed are compared, and the evidence that a row stood before its bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tradebot.clock import SECOND
+from tradebot.exchange.event_log import read_log
+from tradebot.simulation.wire import Endpoint, Network
+
+DATE = re.compile(rb"\r\nDate: [^\r]*")  # the servers' header tells the time of this machine
+TAG = re.compile(rb"(?:^|[&?\n])tag=([^&\s]+)")
+CREATE, CANCEL = b"POST /orders/", b"DELETE /orders/"
+MACHINE = ("pid", "config_hash")  # of a run's first row: this process, and a hash over the paths of this machine
+ROWS = "SELECT seq, run, at, wall, kind, body FROM rows ORDER BY seq"
+
+
+class Tape:
+    """Listens to a network; `creates` counts the requests for a new order by tag, as they left."""
+
+    def __init__(self, network: Network) -> None:
+        self._loop = network.loop
+        self._digest = hashlib.sha256()
+        self._lines: list[dict[str, Any]] = []
+        self._open: dict[Endpoint, dict[str, Any]] = {}  # a create whose body has not been seen yet
+        self.creates: Counter[str] = Counter()
+        self.writes = self.commits = 0
+        network.taps.append(self._on_write)
+
+    def on_synced(self, seq: int) -> None:
+        """Note that the journal's rows up to `seq` are on disk."""
+        self.commits += 1
+        self._lines.append({"did": "synced", "seq": seq})
+        self._note(b"synced %d" % seq)
+
+    def _on_write(self, end: Endpoint, content: bytes) -> None:
+        self.writes += 1
+        self._note(end.name.encode() + b" " + (DATE.sub(b"", content) if content.startswith(b"HTTP/") else content))
+        if content.startswith(CREATE):
+            line = {"did": "sent", "request": "create", "order_id": ""}
+            self._lines.append(line)
+            self._open[end] = line
+        elif content.startswith(CANCEL):
+            venue_order_id = content.split(b" ", 2)[1].partition(b"?")[0].rpartition(b"/")[2].decode()
+            self._lines.append({"did": "sent", "request": "cancel", "order_id": "", "venue_order_id": venue_order_id})
+        if end in self._open and (found := TAG.search(content)):
+            tag = found[1].decode()
+            self._open.pop(end)["order_id"] = tag
+            self.creates[tag] += 1
+
+    def _note(self, content: bytes) -> None:
+        self._digest.update(b"%d %d " % (round(self._loop.time() * SECOND), len(content)) + content)
+
+    def write_evidence(self, path: Path, log: Path) -> None:
+        """Write the checker's trace; cancels are named by the tag of their order in the exchange's log."""
+        tags = {line["order_id"]: line["ticket"]["tag"] for line in read_log(log) if line["kind"] == "order"}
+        with path.open("w", encoding="utf-8") as file:
+            for line in self._lines:
+                if "venue_order_id" in line:
+                    line = line | {"order_id": tags.get(line["venue_order_id"], "")}
+                if line["did"] == "synced" or line["order_id"]:
+                    file.write(json.dumps(line) + "\n")
+
+    def trace(self, journal: Path, log: Path) -> str:
+        """Return the SHA-256 over wires, commits, journal rows and the exchange's log, free of this machine."""
+        digest = self._digest.copy()
+        digest.update(log.read_bytes())
+        db = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
+        try:
+            for seq, run, at, wall, kind, body in db.execute(ROWS):
+                digest.update(f"{seq} {run} {at} {wall} {kind} ".encode() + _plain(kind, body))
+        finally:
+            db.close()
+        return digest.hexdigest()
+
+
+def _plain(kind: str, body: bytes) -> bytes:
+    if kind != "run":
+        return body
+    fields = {name: value for name, value in json.loads(body).items() if name not in MACHINE}
+    return json.dumps(fields, sort_keys=True).encode()

@@ -1,0 +1,287 @@
+"""Connections in memory between the processes of a session: bytes take a little time, arrive in order and in pieces.
+
+What the ends see is what TCP shows them: an orderly end, a reset, a refused connection, a peer that reads slowly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+from tradebot.simulation.dice import Dice
+from tradebot.simulation.process import PROCESS
+
+LATENCY_S = (0.00005, 0.002)  # one way, drawn once a connection
+JITTER_S = 0.0005
+# What passes a Unix socket holds process ids and paths: it takes the same time whatever its length, and no tap sees it.
+LOCAL_S = 0.0001
+PIECES = 0.15  # share of the writes that arrive in several pieces
+KERNEL_BYTES = 1 << 18  # on the way or waiting at the peer before a writer has to wait
+HIGH_BYTES, LOW_BYTES = 1 << 16, 1 << 14
+FIRST_PORT = 40_001
+
+Factory = Callable[[], asyncio.BaseProtocol]
+Tap = Callable[["Endpoint", bytes], None]
+
+
+class Plug:
+    """What a transport hands out as its socket."""
+
+    family, type, proto = socket.AF_INET, socket.SOCK_STREAM, 0
+
+    def __init__(self, address: Any) -> None:
+        self._address = address
+
+    def getsockname(self) -> Any:
+        return self._address
+
+    def setsockopt(self, *_: Any) -> None:
+        """Take it; there is nothing below that could obey."""
+
+
+class Listener:
+    """A server that listens in memory."""
+
+    def __init__(self, network: Network, address: Any, factory: Factory) -> None:
+        self.network, self.address, self.factory = network, address, factory
+        self.context = copy_context()
+        self.sockets = (Plug(address),)
+        PROCESS.get().plugs[self] = None
+
+    def close(self) -> None:
+        self.drop()
+        PROCESS.get().plugs.pop(self, None)
+
+    def drop(self) -> None:
+        """Stop listening, as the kernel does for a dead process."""
+        if self.network.listeners.get(self.address) is self:
+            del self.network.listeners[self.address]
+
+    async def wait_closed(self) -> None:
+        return
+
+    def is_serving(self) -> bool:
+        return self.network.listeners.get(self.address) is self
+
+
+class Endpoint(asyncio.Transport):
+    """One end of a connection."""
+
+    def __init__(self, network: Network, name: str, *, local: Any, remote: Any, latency_s: float) -> None:
+        super().__init__({"socket": Plug(local), "sockname": local, "peername": remote})
+        self.network, self.name = network, name
+        self.peer: Endpoint
+        self.protocol: Any = None
+        self.context: Context = copy_context()
+        self.process = PROCESS.get()
+        self.process.plugs[self] = None
+        self._is_local = latency_s == LOCAL_S
+        self._latency_s = latency_s
+        self._arrives = 0.0  # when what was sent last gets there; nothing overtakes
+        self._is_closing = self._is_lost = self._is_paused = False
+        self._waiting: list[bytes | None] = []  # arrived while nobody reads; None is the end
+        self._unread = 0  # bytes on the way to the peer or waiting there
+        self._is_full = False
+        self._high, self._low = HIGH_BYTES, LOW_BYTES
+
+    # ---- asyncio's transport
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        protocol: asyncio.BaseProtocol = self.protocol
+        return protocol
+
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def is_reading(self) -> bool:
+        return not self._is_paused and not self._is_closing
+
+    def pause_reading(self) -> None:
+        self._is_paused = True
+
+    def resume_reading(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            if self._waiting:
+                self._soon(self._read)
+
+    def write(self, data: Any) -> None:
+        if self._is_closing or not data:
+            return
+        content = bytes(data)
+        network = self.network
+        self._unread += len(content)
+        if not self._is_local:
+            for tap in network.taps:
+                tap(self, content)
+        for piece in [content] if self._is_local else network.pieces(content):
+            self._send(self.peer.arrive, piece)
+        if not self._is_full and self.get_write_buffer_size() > self._high:
+            self._is_full = True
+            self.protocol.pause_writing()
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def write_eof(self) -> None:
+        self._send(self.peer.arrive, None)
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def get_write_buffer_size(self) -> int:
+        return max(self._unread - KERNEL_BYTES, 0)
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        return self._low, self._high
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        if high is None:
+            high = HIGH_BYTES if low is None else 4 * low
+        self._high, self._low = high, high // 4 if low is None else low
+
+    def close(self) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            self._send(self.peer.arrive, None)
+            self._soon(self._lose, None)
+
+    def abort(self) -> None:
+        if not self._is_lost:
+            self._is_closing = True
+            self._send(self.peer.reset)
+            self._soon(self._lose, None)
+
+    # ---- what comes from the peer, and from the kernel
+
+    def arrive(self, piece: bytes | None) -> None:
+        """Take bytes, or the end of them, off the wire."""
+        if not self.process.is_alive or self._is_lost:
+            if piece is not None:  # nobody is here any more
+                self._send(self.peer.reset)
+            return
+        self._waiting.append(piece)
+        if not self._is_paused:
+            self._read()
+
+    def reset(self) -> None:
+        """Take a reset off the wire."""
+        if self.process.is_alive and not self._is_lost:
+            self._is_closing = True
+            self._lose(ConnectionResetError(104, "Connection reset by peer"))
+
+    def drop(self) -> None:
+        """End as the kernel ends the sockets of a dead process: in order, or by a reset where bytes were unread."""
+        self._is_closing = self._is_lost = True
+        if self._waiting or self.network.dice.happens(0.3):
+            self._send(self.peer.reset)
+        else:
+            self._send(self.peer.arrive, None)
+
+    def start(self, factory: Factory) -> None:
+        """Open this end."""
+        self.protocol = factory()
+        self.protocol.connection_made(self)
+
+    def _read(self) -> None:
+        while self._waiting and not self._is_paused and not self._is_lost:
+            piece = self._waiting.pop(0)
+            if piece is None:
+                if not self._is_closing and not self.protocol.eof_received():
+                    self.close()
+                continue
+            self.peer.was_read(len(piece))
+            if not self._is_closing:
+                self.protocol.data_received(piece)
+
+    def was_read(self, size: int) -> None:
+        """Hear that the peer took bytes."""
+        self._unread -= size
+        if self._is_full and self.get_write_buffer_size() <= self._low:
+            self._is_full = False
+            if self.process.is_alive and not self._is_lost:
+                self._soon(self.protocol.resume_writing)
+
+    def _lose(self, error: Exception | None) -> None:
+        if not self._is_lost:
+            self._is_lost = True
+            self.process.plugs.pop(self, None)
+            self.protocol.connection_lost(error)
+
+    def _send(self, call: Callable[..., None], *args: Any) -> None:
+        network = self.network
+        at = network.loop.time() + self._latency_s + (0.0 if self._is_local else network.dice.roll() * JITTER_S)
+        self._arrives = at = max(at, self._arrives + 1e-7)
+        network.loop.call_at(at, call, *args, context=self.peer.context)
+
+    def _soon(self, call: Callable[..., None], *args: Any) -> None:
+        self.network.loop.call_soon(call, *args, context=self.context)
+
+
+class Network:
+    """All connections of a session. `taps` see every write, in the order of the writes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, dice: Dice) -> None:
+        self.loop, self.dice = loop, dice
+        self.listeners: dict[Any, Listener] = {}
+        self.taps: list[Tap] = []
+        self._ports = FIRST_PORT - 1
+        self._connections = 0
+
+    def free_port(self) -> int:
+        """Return a port that nobody has had."""
+        self._ports += 1
+        return self._ports
+
+    def listen(self, address: Any, factory: Factory) -> Listener:
+        """Listen. Raises OSError when somebody does already."""
+        if address in self.listeners:
+            raise OSError(98, "Address already in use")
+        self.listeners[address] = listener = Listener(self, address, factory)
+        return listener
+
+    async def reach(self, address: Any) -> None:
+        """Knock at an address. Raises ConnectionRefusedError."""
+        arrived = self.loop.create_future()
+        self.loop.call_later(self._latency_s(address), _wake, arrived)
+        await arrived
+        if address not in self.listeners:
+            raise ConnectionRefusedError(111, f"Connect call failed {address}")
+
+    def connect(self, address: Any, factory: Factory) -> tuple[Endpoint, Any]:
+        """Open a connection to an address that was reached. Raises ConnectionRefusedError."""
+        listener = self.listeners.get(address)
+        if listener is None:
+            raise ConnectionRefusedError(111, f"Connect call failed {address}")
+        self._connections += 1
+        local, latency_s = ("127.0.0.1", self.free_port()), self._latency_s(address)
+        name = f"{self._connections}"
+        ours = Endpoint(self, f"{name}>", local=local, remote=address, latency_s=latency_s)
+        theirs = listener.context.run(
+            Endpoint, self, f"{name}<", local=address, remote=local, latency_s=latency_s
+        )  # fmt: skip
+        ours.peer, theirs.peer = theirs, ours
+        ours.start(factory)
+        ours._send(theirs.start, listener.factory)
+        return ours, ours.protocol
+
+    def _latency_s(self, address: Any) -> float:
+        return LOCAL_S if isinstance(address, str) else self.dice.between(*LATENCY_S)
+
+    def pieces(self, content: bytes) -> list[bytes]:
+        """Return the pieces in which `content` arrives."""
+        if len(content) < 2 or not self.dice.happens(PIECES):
+            return [content]
+        cuts = sorted({self.dice.whole(1, len(content) - 1) for _ in range(self.dice.whole(1, 3))})
+        return [content[a:b] for a, b in zip([0, *cuts], [*cuts, len(content)], strict=True)]
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
