@@ -8,6 +8,9 @@ SYMBOLS ?= RELIANCE,TCS,INFY
 FOR     ?=
 ARGS    ?=
 TESTS   ?=
+SEED    ?= 7
+SEEDS   ?= 40000
+CORPUS  := tests/simulation/corpus.txt
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -19,7 +22,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  for example: make run SYMBOLS=RELIANCE,TCS,INFY FOR=60s"
 
 run: compile  ## Trade on the simulated exchange: SYMBOLS=A,B FOR=60s ARGS="..."
@@ -37,6 +40,12 @@ check: $(VENV)/.dev  ## Lint, format check and types
 format: $(VENV)/.dev  ## Rewrite the sources in the one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+simulate: compile  ## One day of a seed on virtual time: SEED=7 ARGS="--faults ..."
+	@exec $(BIN)/tradebot simulate $(SEED) $(ARGS)
+
+simulate-long: compile  ## Many days: SEEDS=40000, or FOR=4h; a seed that breaks joins the corpus
+	@exec $(BIN)/tradebot simulate $(if $(FOR),--for '$(FOR)',--seeds $(SEEDS)) --corpus $(CORPUS) $(ARGS)
 
 bench: compile  ## Measure this machine: ARGS="--json"
 	@exec $(BIN)/tradebot bench $(ARGS)

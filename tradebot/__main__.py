@@ -33,6 +33,7 @@ VERBS = {  # verb -> (module:command, what `--help` says, so that listing the ve
     "replay": ("replay:replay", "Decide a recorded run again and compare every signal and order."),
     "db": ("db:db", "Show, migrate and feed the tables people query."),
     "sweep": ("sweep:sweep", "Backtest many sets of parameters and show the best."),
+    "simulate": ("simulate:simulate", "Play whole days on virtual time, faults and kills included."),
     "bench": ("bench:bench", "Measure this machine: feed, indicators, order path."),
     "config": ("config:config", "Show and check the configuration."),
     "service": ("system:service", "Print or install the systemd unit."),

@@ -58,6 +58,16 @@ async def test_a_list_of_orders_that_lacks_the_order_of_a_fill_is_read_again() -
     assert broker.lists == 3
 
 
+async def test_a_fill_that_the_venue_tells_of_and_does_not_list_is_asked_for_again_and_believed_in_the_end() -> None:
+    class Late(Books):
+        async def executions(self) -> list[Execution]:
+            return []
+
+    broker = Late(1)
+    assert (await reading(broker).read_whole()).executions == ()
+    assert broker.lists == 4
+
+
 async def test_books_that_stay_torn_are_no_books() -> None:
     with pytest.raises(LinkLost, match="fill E1"):
         await reading(Books(99)).read_whole()

@@ -28,6 +28,7 @@ from tradebot.simulation.scenario import draw
 from tradebot.simulation.session import Session, Tell
 
 MEMORY = Path("/dev/shm")  # a disk in memory: syncing it takes no time, and nothing of a session is kept
+SWEEPS = 4  # what is swept may hold more
 
 
 class Outcome(NamedTuple):
@@ -122,7 +123,9 @@ def _swept() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             sys.unraisablehook = lambda _: None
-            gc.collect()
+            for _ in range(SWEEPS):
+                if not gc.collect():
+                    break
             sys.unraisablehook = hook
         gc.enable()
 

@@ -37,6 +37,7 @@ POLL_S = 0.02  # how often the exchange looks at its clock
 LOOK_S = 0.5  # how often the books are compared once the faults are over
 AGREE_S = 60.0  # after the last fault the books agree ...
 DOUBT_S = 90.0  # ... except that an order which nobody shows counts as absent after the 60 s of the venue's profile
+SETTLE_S = 10.0  # and what was held back by the doubt is traded after it
 STOP_S = 35.0
 RESTART_S = (0.2, 3.0)
 LIVES = 40
@@ -55,7 +56,8 @@ class Session:
         self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, dice: Dice, folder: Path, tell: Tell
     ) -> None:
         self.scenario, self.plan, self.folder = scenario, plan, folder
-        self._loop, self._dice, self._tell = loop, dice, tell
+        self._loop, self._dice = loop, dice
+        self._heard = tell
         self.clock = LoopClock(loop, origin=BEGINS)
         self.tape = Tape(loop.network)
         self.exchange: Exchange
@@ -67,6 +69,9 @@ class Session:
         self._config = scenario.config(folder / "state-0")
         self._daemon: Process | None = None
         self._is_trading = True
+
+    def _tell(self, event: str, level: str = "info", **fields: Any) -> None:
+        self._heard(event, level, simulated_s=self._loop.time(), **fields)
 
     @property
     def journal(self) -> Path:
@@ -166,8 +171,10 @@ class Session:
 
     async def _agree(self, supervising: asyncio.Task[Any]) -> None:
         began = self._loop.time()
-        agreed = 0
-        while (passed := self._loop.time() - began) < DOUBT_S and not supervising.done() and not self.failure:
+        agreed, doubted = 0, 0.0
+        while (
+            (passed := self._loop.time() - began) < DOUBT_S + SETTLE_S and not supervising.done() and not self.failure
+        ):
             await self.clock.sleep(LOOK_S)
             picture = await self._ask()
             self.agreement = compare(picture, self.exchange)
@@ -176,7 +183,9 @@ class Session:
                 self.agreed_after_s = passed
                 self._tell("books_agree", after_s=round(passed, 1))
                 return
-            if passed > AGREE_S and not agreed and not self.agreement.in_doubt:
+            if self.agreement.in_doubt:
+                doubted = passed
+            if passed > max(AGREE_S, doubted + SETTLE_S) and not agreed:
                 break
         self._tell("books_differ", level="error", **self.agreement._asdict())
 

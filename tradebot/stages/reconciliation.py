@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from tradebot.clock import Clock
 from tradebot.domain.messages import Books, Command, Executed
+from tradebot.domain.order import ZERO
 from tradebot.errors import AccessDenied, LinkLost
 from tradebot.venues.venue import Broker
 
@@ -64,20 +65,25 @@ class Reconciliation:
         )
 
     async def read_whole(self) -> Books:
-        """Return books in which every fill's order is listed. Raises LinkLost or AccessDenied.
+        """Return books in which orders and fills fit together. Raises LinkLost or AccessDenied.
 
-        A list without the order of a fill is older than the fills or cut short: where nothing of ours is under way, as
-        at the start, it is no evidence and is asked for again.
+        For the start, where nothing of ours is under way: a list without the order of a fill is older than the fills or
+        cut short, is asked for again and never believed. Fills that are told of and not listed are asked for again as
+        well; in the end they are believed, because venues list them late.
         """
         for attempt in range(WHOLE_TRIES):
             if attempt:
                 await self._clock.sleep(WHOLE_WAIT_S)
             books = await self.read()
-            listed = {order.venue_order_id for order in books.orders}
-            missing = [e for e in books.executions if e.venue_order_id not in listed]
-            if not missing:
+            left = {order.venue_order_id: order.filled for order in books.orders}
+            for e in books.executions:
+                left[e.venue_order_id] = left.get(e.venue_order_id, ZERO) - e.quantity
+            if not any(left.values()):
                 return books
-        raise LinkLost(f"the venue tells of fill {missing[0].execution_id} and does not list its order")
+        listed = {order.venue_order_id for order in books.orders}
+        if orphan := next((e for e in books.executions if e.venue_order_id not in listed), None):
+            raise LinkLost(f"the venue tells of fill {orphan.execution_id} and does not list its order")
+        return books
 
     async def run(self) -> None:
         """Read the books for ever, at the pace that the doubt and the live orders ask for."""

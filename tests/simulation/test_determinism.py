@@ -1,0 +1,52 @@
+"""The same seed gives the same bytes: twice in one process, and in processes that hash strings differently."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tradebot.simulation.play import Outcome, play
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = range(40, 60)
+PLAY = """
+import json, sys
+from tradebot.simulation.play import play
+for seed in range(*map(int, sys.argv[1:])):
+    print(json.dumps(play(seed).render()), flush=True)
+"""
+
+
+def elsewhere(hash_seed: str) -> subprocess.Popen[str]:
+    call = [sys.executable, "-c", PLAY, str(SEEDS.start), str(SEEDS.stop)]
+    env = os.environ | {"PYTHONHASHSEED": hash_seed}
+    return subprocess.Popen(call, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env)
+
+
+@pytest.mark.timeout(300)
+def test_twenty_seeds_give_the_same_trace_twice_whatever_strings_hash_to() -> None:
+    with elsewhere("1") as first, elsewhere("4242") as second:
+        one, other = (process.communicate()[0].splitlines() for process in (first, second))
+
+    assert [json.loads(line)["seed"] for line in one] == list(SEEDS)
+    assert one == other
+    assert all(len(json.loads(line)["trace"]) == 64 for line in one)
+
+
+def test_a_second_session_of_one_process_is_not_moved_by_the_first() -> None:
+    first, other, again = play(61), play(62), play(61)
+    assert first == again
+    assert first.trace != other.trace
+
+
+def test_other_faults_are_another_trace() -> None:
+    calm, struck = play(63, faults=""), play(63, faults="accept-then-reset:orders.create@2")
+    assert isinstance(calm, Outcome)
+    assert calm.faults == {}
+    assert struck.faults == {"accept-then-reset": 1}
+    assert calm.trace != struck.trace

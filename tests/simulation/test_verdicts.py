@@ -1,0 +1,120 @@
+"""A simulation that cannot fail shows nothing: planted bugs are found, told and cut down to a few faults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from tradebot.cli.simulate import simulate
+from tradebot.domain.order import OrderEvent
+from tradebot.errors import OutcomeUnknown
+from tradebot.journal.writer import Journal
+from tradebot.simulation.many import Tally, add_to_corpus, raised, read_corpus
+from tradebot.simulation.play import play
+from tradebot.simulation.shrink import shrink
+from tradebot.venues.kite.broker import KiteBroker
+
+RESETS = "accept-then-reset:orders.create@2-4"
+
+
+def planted_resend(patch: pytest.MonkeyPatch) -> None:
+    submit = KiteBroker.submit
+
+    async def again(self: KiteBroker, request: Any) -> Any:
+        try:
+            return await submit(self, request)
+        except OutcomeUnknown:
+            return await submit(self, request)
+
+    patch.setattr(KiteBroker, "submit", again)
+
+
+def planted_haste(patch: pytest.MonkeyPatch) -> None:
+    async def at_once(self: Journal, ticket: int | None = None) -> None:
+        return None
+
+    patch.setattr(Journal, "durable", at_once)
+
+
+def planted_forgetfulness(patch: pytest.MonkeyPatch) -> None:
+    append = Journal.append
+
+    def unwritten(self: Journal, kind: str, message: Any, *, at: int) -> int:
+        if getattr(message, "event", None) is OrderEvent.EXECUTED:
+            return self.head[0]
+        return append(self, kind, message, at=at)
+
+    patch.setattr(Journal, "append", unwritten)
+
+
+@pytest.mark.parametrize(
+    ("plant", "faults", "promise"),
+    [(planted_resend, RESETS, "I1"), (planted_haste, "", "I2"), (planted_forgetfulness, "", "I8")],
+)
+def test_a_planted_bug_breaks_the_promise_it_breaks(
+    plant: Callable[[pytest.MonkeyPatch], None], faults: str, promise: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert play(2, faults=faults).verdict == "ok"
+    plant(monkeypatch)
+    outcome = play(2, faults=faults)
+    assert outcome.verdict == "broken"
+    assert any(why.startswith(f"{promise}:") for why in outcome.why)
+
+
+def test_a_broken_seed_is_cut_down_to_the_fault_that_breaks_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    planted_resend(monkeypatch)
+    corpus = tmp_path / "corpus.txt"
+    faults = f"{RESETS},slow-reply:orders.create@5,lost-frame:ticker.frame@9-12,duplicate-trades:trades@1"
+    said = CliRunner().invoke(simulate, ["2", "--faults", faults, "-q", "--corpus", str(corpus)])
+
+    line = json.loads(said.stdout.splitlines()[-1])
+    assert said.exit_code == 1
+    assert line["verdict"] == "broken"
+    assert line["script"].count(",") == 0
+    assert line["script"].startswith("accept-then-reset:orders.create@")
+    assert read_corpus(corpus) == [2]
+    add_to_corpus(corpus, play(2, faults=line["script"]))
+    assert read_corpus(corpus) == [2], "a seed stands there once"
+
+
+def test_one_line_of_json_ends_a_replay() -> None:
+    said = CliRunner().invoke(simulate, ["5"])
+
+    line = json.loads(said.stdout)
+    assert said.exit_code == 0
+    assert line.keys() >= {"seed", "verdict", "trace", "orders", "fills", "faults", "halted"}
+    assert line["trace"] == play(5).trace
+    assert "daemon_started" in said.stderr
+
+
+def test_kept_records_can_be_verified_by_themselves(tmp_path: Path) -> None:
+    said = CliRunner().invoke(simulate, ["5", "-q", "--keep", str(tmp_path / "kept")])
+    assert said.exit_code == 0
+    assert (tmp_path / "kept" / "exchange.jsonl").is_file()
+    assert (tmp_path / "kept" / "state-0" / "journal.sqlite3").is_file()
+
+
+@pytest.mark.parametrize("args", [[], ["5", "--seeds", "3"], ["--for", "soon"]])
+def test_what_cannot_be_meant_is_refused_in_a_sentence(args: list[str]) -> None:
+    said = CliRunner().invoke(simulate, args)
+    assert said.exit_code == 2
+    assert "Error" in said.stderr
+
+
+def test_shrinking_finds_the_few_words_that_matter() -> None:
+    words = [f"w{n}" for n in range(40)]
+    assert shrink(words, lambda some: {"w3", "w29"} <= set(some)) == ["w3", "w29"]
+    assert shrink(words, lambda some: True) == []
+    assert shrink(words, lambda some: False) is None
+
+
+def test_a_session_that_raises_counts_as_broken() -> None:
+    tally = Tally()
+    tally.add(raised(7, ValueError("no")))
+    assert tally.broken[0].seed == 7
+    assert tally.verdicts["broken"] == 1

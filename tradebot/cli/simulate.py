@@ -1,0 +1,133 @@
+"""The verb `simulate`: days of a whole daemon on virtual time, one seed each, judged by the checker."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+SHOWN = frozenset({"info", "warning", "error"})
+LEFT_OUT = frozenset({"signal", "risk_blocked", "order_complete"})
+
+
+@click.command()
+@click.argument("seed", type=click.IntRange(min=0), required=False)
+@click.option("--faults", help='Faults instead of the seed\'s own: "swarm", "" for none, "429:books~0.1", ...')
+@click.option("--seeds", type=click.IntRange(min=1), help="Play this many seeds, over all cores.")
+@click.option("--for", "for_", help="Play seeds for this long: 90s, 10m, 4h.")
+@click.option("--from", "first", type=click.IntRange(min=0), default=0, show_default=True, help="The first of them.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; by default one a core.")
+@click.option("--corpus", type=click.Path(dir_okay=False, path_type=Path),
+              help="Seeds to play before all others; a seed that breaks is added.")  # fmt: skip
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the records of SEED in a folder.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the last line alone.")
+def simulate(
+    seed: int | None, faults: str | None, seeds: int | None, for_: str | None, first: int, workers: int | None,
+    corpus: Path | None, keep: Path | None, quiet: bool,
+) -> None:  # fmt: skip
+    """Simulate whole days with faults, kills and recovery on virtual time, and let the checker judge them.
+
+    With SEED one day is played and told; it ends with one line of JSON. The same seed gives the same bytes. With
+    --seeds or --for many are played and counted.
+    """
+    if (seed is None) == (seeds is None and for_ is None):
+        raise click.UsageError("name one SEED, or how many: --seeds 500, or how long: --for 10m")
+    if seed is not None:
+        outcome = _one(seed, faults, keep, quiet)
+        if corpus is not None and outcome.verdict == "broken":
+            from tradebot.simulation.many import add_to_corpus
+
+            add_to_corpus(corpus, outcome)
+    else:
+        outcome = None
+        _many(seeds, for_, first, workers or os.cpu_count() or 1, corpus, quiet)
+    if outcome is not None and outcome.verdict == "broken":
+        raise SystemExit(1)
+
+
+def _one(seed: int, faults: str | None, keep: Path | None, quiet: bool) -> Any:
+    from tradebot.errors import StateError
+    from tradebot.simulation.play import play, silence
+
+    if keep is not None:
+        if keep.exists() and any(keep.iterdir()):
+            raise StateError(f"{keep} is not empty; name a new folder for the records")
+        keep.mkdir(parents=True, exist_ok=True)
+    outcome = play(seed, faults=faults, tell=silence if quiet else _tell, folder=keep)
+    line = outcome.render()
+    if outcome.verdict == "broken":
+        for why in outcome.why:
+            click.echo(f"  broken  {why}", err=True)
+        if outcome.struck:
+            line["script"] = _script(outcome)
+    click.echo(json.dumps(line))
+    return outcome
+
+
+def _script(outcome: Any) -> str | None:
+    from tradebot.simulation.play import play
+    from tradebot.simulation.shrink import shrink
+
+    click.echo(f"  looking for the fewest of {len(outcome.struck)} faults that break it", err=True)
+    found = shrink(outcome.struck, lambda words: play(outcome.seed, faults=",".join(words)).verdict == "broken")
+    if found is None:
+        click.echo("  the struck faults alone do not break it: chance is part of it", err=True)
+        return None
+    script = ",".join(found)
+    click.echo(f"  again with  tradebot simulate {outcome.seed} --faults '{script}'", err=True)
+    return script
+
+
+def _tell(event: str, level: str = "info", **fields: Any) -> None:
+    if level in SHOWN and event not in LEFT_OUT:
+        from tradebot.cli.tables import printable
+
+        at = fields.pop("simulated_s", None)
+        words = " ".join(f"{name}={value}" for name, value in fields.items() if value not in (None, "", (), [], {}))
+        clock = f"{at:9.3f}" if at is not None else " " * 9
+        click.echo(printable(f"{clock}  {level:7}  {event:22} {words}")[:240], err=True)
+
+
+def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus: Path | None, quiet: bool) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from tradebot.cli.tables import show
+    from tradebot.clock import SECOND, WallClock
+    from tradebot.config.values import seconds
+    from tradebot.simulation.many import Tally, add_to_corpus, play_all, read_corpus
+
+    clock, tally = WallClock(), Tally()
+    began = clock.monotonic()
+    try:
+        limit = None if for_ is None else seconds(for_) * SECOND
+    except ValueError as error:
+        raise click.UsageError(f"--for {error}") from error
+    known = read_corpus(corpus) if corpus is not None else []
+    numbers = itertools.count(first) if seeds is None else range(first, first + seeds)
+    wanted = itertools.chain(known, (n for n in numbers if n not in set(known)))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task("seeds", total=None if seeds is None else seeds + len(known))
+        is_late = lambda: limit is not None and clock.monotonic() - began > limit  # noqa: E731
+        for outcome in play_all(wanted, workers=workers, is_enough=is_late):
+            tally.add(outcome)
+            if outcome.verdict == "broken":
+                bar.console.print(f"seed {outcome.seed} broke: {'; '.join(outcome.why)}", markup=False, soft_wrap=True)
+                if corpus is not None:
+                    add_to_corpus(corpus, outcome)
+            bar.update(task, advance=1, description=f"seeds, {len(tally.broken)} broken")
+    took_s = (clock.monotonic() - began) / SECOND
+    if not quiet:
+        show([*tally.rows(), {"what": "seeds a second", "count": f"{tally.seeds / took_s:.1f}"}], as_json=False)
+        if tally.broken:
+            show([{"seed": o.seed, "why": "; ".join(o.why)} for o in tally.broken], as_json=False)
+    broken = [outcome.seed for outcome in tally.broken]
+    counts = {"seeds": tally.seeds, **dict(sorted(tally.verdicts.items())), "orders": tally.orders}
+    click.echo(json.dumps(counts | {"seconds": round(took_s, 1), "broken_seeds": broken}))
+    if broken:
+        raise SystemExit(1)

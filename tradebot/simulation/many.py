@@ -1,0 +1,107 @@
+"""Play many seeds over several processes, and count what became of them."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from tradebot.simulation.play import Outcome, play
+
+AHEAD = 4  # seeds given to a worker before it asks
+LIVES = 400  # seeds of one worker process
+
+
+def play_all(seeds: Iterable[int], *, workers: int, is_enough: Callable[[], bool] = lambda: False) -> Iterator[Outcome]:
+    """Yield the outcome of each seed as it is known, until `is_enough`; a seed whose session raised is broken."""
+    context = multiprocessing.get_context("spawn")
+    left = iter(seeds)
+    running: dict[Future[Outcome], int] = {}
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, max_tasks_per_child=LIVES) as pool:
+        while True:
+            while len(running) < workers * AHEAD and not is_enough() and (seed := next(left, None)) is not None:
+                running[pool.submit(play, seed)] = seed
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in sorted(done, key=running.__getitem__):
+                seed = running.pop(future)
+                yield future.result() if (error := future.exception()) is None else raised(seed, error)
+
+
+def raised(seed: int, error: BaseException) -> Outcome:
+    """Return the outcome of a session that ended in an exception."""
+    text = f"the session raised {error!r}"
+    return Outcome(seed=seed, verdict="broken", trace="", orders=0, fills=0, faults={}, halted=None, why=(text,))
+
+
+def _begin() -> None:
+    import tradebot.simulation.session  # noqa: F401  # everything that a session needs is loaded before the freeze
+
+    gc.freeze()  # what is loaded need not be looked through after each seed
+
+
+class Tally:
+    """Counts outcomes; `broken` keeps them."""
+
+    def __init__(self) -> None:
+        self.verdicts: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self.halts: Counter[str] = Counter()
+        self.orders = self.fills = self.kills = 0
+        self.simulated_s = 0.0
+        self.broken: list[Outcome] = []
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        self.verdicts[outcome.verdict] += 1
+        self.faults.update(outcome.faults)
+        self.orders += outcome.orders
+        self.fills += outcome.fills
+        self.kills += outcome.kills
+        self.simulated_s += outcome.simulated_s
+        if outcome.verdict == "broken":
+            self.broken.append(outcome)
+
+    @property
+    def seeds(self) -> int:
+        return self.verdicts.total()
+
+    @property
+    def halted_share(self) -> float:
+        return self.verdicts["halted"] / max(self.seeds, 1)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the counts as a table of names and values."""
+        counts = {
+            "seeds": self.seeds,
+            "ok": self.verdicts["ok"],
+            "halted": f"{self.verdicts['halted']} ({self.halted_share:.1%})",
+            "broken": self.verdicts["broken"],
+            "simulated hours": f"{self.simulated_s / 3600:.1f}",
+            "orders": self.orders,
+            "fills": self.fills,
+            "kills of the daemon": self.kills,
+            "faults struck": self.faults.total(),
+            "kinds of faults": len(self.faults),
+        }
+        return [{"what": name, "count": str(count)} for name, count in counts.items()]
+
+
+def read_corpus(path: Path) -> list[int]:
+    """Return the seeds of a corpus: one a line, what follows it says why it is there."""
+    if not path.is_file():
+        return []
+    lines = (line.partition("#")[0].split() for line in path.read_text(encoding="utf-8").splitlines())
+    return [int(words[0]) for words in lines if words]
+
+
+def add_to_corpus(path: Path, outcome: Outcome) -> None:
+    """Append a broken seed, once."""
+    if outcome.seed not in read_corpus(path):
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{outcome.seed}  # {' '.join(outcome.why[:1])[:160]}\n")

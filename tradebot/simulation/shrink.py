@@ -1,0 +1,40 @@
+"""Delta debugging: the fewest struck faults that still break a seed, as a script for `--faults`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+RUNS = 150  # sessions at most; each takes about half a second
+
+
+def shrink(words: Sequence[str], breaks: Callable[[list[str]], bool], *, runs: int = RUNS) -> list[str] | None:
+    """Return a subset of `words` that breaks and of which no part does, as far as `runs` tries go.
+
+    None when not even all of them together break: then chance that no fault tells of is part of it.
+    """
+    left = runs
+
+    def tried(some: list[str]) -> bool:
+        nonlocal left
+        left -= 1
+        return left >= 0 and breaks(some)
+
+    if tried([]):
+        return []
+    found = list(words)
+    if not tried(found):
+        return None
+    parts = 2
+    while len(found) >= 2:
+        size = -(-len(found) // parts)
+        pieces = [found[i : i + size] for i in range(0, len(found), size)]
+        rests = [[word for j, piece in enumerate(pieces) if j != i for word in piece] for i in range(len(pieces))]
+        smaller = next((some for some in (*pieces, *rests) if len(some) < len(found) and tried(some)), None)
+        if smaller is not None:
+            parts = 2 if smaller in pieces else max(parts - 1, 2)
+            found = smaller
+        elif parts >= len(found) or left <= 0:
+            break
+        else:
+            parts = min(2 * parts, len(found))
+    return found
