@@ -63,15 +63,18 @@ class WallClock:
 
 
 class LoopClock:
-    """The time of an event loop; for a loop whose time is not the machine's. Wall time was `origin` when it was 0."""
+    """The time of an event loop; for a loop whose time is not the machine's.
+
+    Wall time is `origin` later; whoever changes `origin` steps the wall clock, as a host that corrects its time does.
+    """
 
     speed = 1.0
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, origin: int) -> None:
-        self._time, self._origin = loop.time, origin
+        self._time, self.origin = loop.time, origin
 
     def wall(self) -> int:
-        return self._origin + self.monotonic()
+        return self.origin + self.monotonic()
 
     def monotonic(self) -> int:
         return round(self._time() * SECOND)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -15,10 +16,15 @@ WAKE_S = (0.00002, 0.0005)  # from the synced commit until the loop hears of it;
 
 
 class SimulatedHand:
-    """Drives one journal's work after seeded waits; `on_synced` hears the number of each last row that is on disk."""
+    """Drives one journal's work after seeded waits; `on_synced` hears the number of each last row that is on disk.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, dice: Dice, on_synced: Callable[[int], None]) -> None:
-        self._loop, self._dice, self._on_synced = loop, dice, on_synced
+    After `commits` the disk fails; with 0 it never does.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, dice: Dice, on_synced: Callable[[int], None], *, commits: int = 0
+    ) -> None:
+        self._loop, self._dice, self._on_synced, self._left = loop, dice, on_synced, commits
         self._rows: list[Queued] = []
         self._has_end = self._is_due = False
         self._work: Work
@@ -52,7 +58,11 @@ class SimulatedHand:
     def _write(self) -> None:
         self._is_due = False
         group, self._rows = self._rows[:GROUP_ROWS], self._rows[GROUP_ROWS:]
-        if group:
+        if group and self._left == 1:
+            with suppress(StopIteration):
+                self._work.throw(sqlite3.OperationalError("disk I/O error"))
+        elif group:
+            self._left -= self._left > 1
             with suppress(StopIteration):  # it failed, and the loop has been told
                 self._work.send(group)
                 self._on_synced(group[-1].seq)

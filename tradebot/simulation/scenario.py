@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tradebot.clock import IST, from_iso
+from tradebot.clock import IST, SECOND, from_iso
 from tradebot.config import Config
 from tradebot.config.sections import (
     AnalysisSection,
@@ -23,20 +23,32 @@ from tradebot.simulation.dice import Dice
 
 DAY = "2026-11-23"
 BEGINS = from_iso(f"{DAY}T09:00:00", IST)  # wall time of every session's begin
-QUICK = 10.0, "10s"  # market seconds per second and the length of a bar: one closes every second
+QUICK = 5.0, "5s"  # market seconds per second and the length of a bar: one closes every second
 USUAL = 30.0, "1m"  # the shortest bar that the venue has a past of; one closes every two seconds
-WARMED_UP = 0.2  # share of the seeds with USUAL bars and a past
+WARMED_UP = 0.15  # share of the seeds with USUAL bars and a past
 SHARES = ("RELIANCE", "TCS", "INFY", "HDFCBANK", "SBIN", "ITC")
-FAULTY_S = (20.0, 30.0)
+FAULTY_S = (18.0, 26.0)
 KILLED = 0.4  # share of the seeds whose daemon is killed
 EVENTS = (1, 1500)  # of the daemon, from the moment that a kill is decided until it falls
+STOPPED, BAD_DISK, STEPPED, OPERATED = 0.15, 0.08, 0.1, 0.15  # shares of the seeds with what the names say
+COMMITS = (5, 80)  # of the first life, until its disk fails
+STEP = 3600 * SECOND  # of the wall clock, there or back
+OPERATOR_WAITS_S = (1.0, 6.0)  # from a halt or a flatten until the operator resumes
 
 
 class Kill(NamedTuple):
-    """A kill of the daemon: `events` of it after `at_s`."""
+    """An end of the daemon: SIGKILL `events` of it after `at_s`, with 0 events SIGTERM."""
 
     at_s: float
     events: int
+
+
+class Act(NamedTuple):
+    """What the operator asks for over the control socket."""
+
+    at_s: float
+    verb: str
+    body: dict[str, str]
 
 
 class Scenario(NamedTuple):
@@ -51,6 +63,9 @@ class Scenario(NamedTuple):
     exits: int
     speed: float
     interval: str
+    acts: tuple[Act, ...] = ()
+    commits: int = 0  # of the first life, until its disk fails; 0 for never
+    step: int = 0  # ns by which the wall clock is set, in the middle of the faults
 
     def config(self, state_dir: Path) -> Config:
         """Return the daemon's config; the exchange's part of it goes to the exchange."""
@@ -76,7 +91,7 @@ def draw(seed: int) -> Scenario:
     """Return the scenario of a seed."""
     dice = Dice(seed, 0x5CE)
     first = dice.whole(0, len(SHARES) - 1)
-    symbols = tuple(SHARES[(first + i) % len(SHARES)] for i in range(dice.whole(1, 4)))
+    symbols = tuple(SHARES[(first + i) % len(SHARES)] for i in range(dice.whole(2, 4)))
     faulty_s = dice.between(*FAULTY_S)
     kills = []
     if dice.happens(KILLED):
@@ -84,6 +99,8 @@ def draw(seed: int) -> Scenario:
         kills.append(Kill(at, dice.whole(*EVENTS)))
         if dice.happens(0.5):  # while it recovers, or a while later
             kills.append(Kill(at + dice.between(1.0, 8.0), dice.whole(*EVENTS)))
+    if dice.happens(STOPPED):
+        kills.append(Kill(dice.between(3.0, faulty_s), 0))
     speed, interval = USUAL if dice.happens(WARMED_UP) else QUICK
     return Scenario(
         seed=seed,
@@ -91,8 +108,21 @@ def draw(seed: int) -> Scenario:
         faulty_s=faulty_s,
         kills=tuple(kills),
         order_kind="LIMIT" if dice.happens(0.3) else "MARKET",
-        entries=dice.whole(300, 900),
-        exits=dice.whole(200, 800),
+        entries=dice.whole(500, 950),
+        exits=dice.whole(400, 900),
         speed=speed,
         interval=interval,
+        acts=_acts(dice, faulty_s, symbols) if dice.happens(OPERATED) else (),
+        commits=dice.whole(*COMMITS) if dice.happens(BAD_DISK) else 0,
+        step=(STEP if dice.happens(0.5) else -STEP) if dice.happens(STEPPED) else 0,
     )
+
+
+def _acts(dice: Dice, faulty_s: float, symbols: tuple[str, ...]) -> tuple[Act, ...]:
+    at_s = dice.between(2.0, faulty_s)
+    if dice.happens(0.5):
+        act = Act(at_s, "flatten", {"id": "simulated", "reason": "the operator wants out"})
+    else:
+        scope = "all" if dice.happens(0.5) else f"symbol:{symbols[0]}"
+        act = Act(at_s, "halt", {"scope": scope, "reason": "the operator looks"})
+    return act, Act(at_s + dice.between(*OPERATOR_WAITS_S), "resume", {"scope": "all"})

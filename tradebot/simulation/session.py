@@ -33,13 +33,14 @@ from tradebot.simulation.process import Process
 from tradebot.simulation.scenario import BEGINS, Scenario
 from tradebot.simulation.tape import Tape
 
-POLL_S = 0.02  # how often the exchange looks at its clock
-LOOK_S = 0.5  # how often the books are compared once the faults are over
+POLL_S = 0.04  # how often the exchange looks at its clock
+LOOK_S, LONG_LOOK_S = 0.5, 1.5  # how often the books are compared once the faults are over, and after a while
 AGREE_S = 60.0  # after the last fault the books agree ...
 DOUBT_S = 90.0  # ... except that an order which nobody shows counts as absent after the 60 s of the venue's profile
 SETTLE_S = 10.0  # and what was held back by the doubt is traded after it
 STOP_S = 35.0
 RESTART_S = (0.2, 3.0)
+OPERATOR_S, OPERATOR_TRIES = 40.0, 30
 LIVES = 40
 LOG = "exchange.jsonl"
 
@@ -89,12 +90,15 @@ class Session:
         trading = loop.spawn(Process("exchange"), lambda: self._exchange(opened, over))
         self._addresses: dict[str, Any] = await opened
         supervising = loop.spawn(Process("supervisor"), self._supervise)
+        operating = loop.spawn(Process("operator"), self._operate)
         for kill in self.scenario.kills:
             loop.call_later(kill.at_s, self._light, kill.events)
+        loop.call_later(self.scenario.faulty_s / 2, self._step_clock)
         await self.clock.sleep(self.scenario.faulty_s)
         while not self.plan.is_over:
             await self.clock.sleep(LOOK_S)
         self._tell("faults_over", struck=dict(self.plan.strikes))
+        await asyncio.wait((operating,), timeout=OPERATOR_S)
         await self._agree(supervising)
         await self._stop(supervising)
         over.set()
@@ -121,7 +125,7 @@ class Session:
 
     async def _supervise(self) -> None:
         """Start the daemon again whenever it is killed or could not go on, as a supervisor does."""
-        while self._is_trading:
+        while True:
             if len(self.lives) == LIVES:
                 self._fail(f"the daemon was started {LIVES} times")
                 return
@@ -137,20 +141,39 @@ class Session:
                 self._leave_crashed()
             elif (error := main.exception()) is not None:
                 self._on_error(error)
-            else:
+            if self._is_trading:
+                await self.clock.sleep(self._dice.between(*RESTART_S))
+            if not self._is_trading:
                 return
-            await self.clock.sleep(self._dice.between(*RESTART_S))
 
     async def _live(self) -> dict[str, Any]:
-        hand = SimulatedHand(self._loop, self._dice, self.tape.on_synced)
+        commits = self.scenario.commits if len(self.lives) == 1 else 0
+        hand = SimulatedHand(self._loop, self._dice, self.tape.on_synced, commits=commits)
         options = Options(run_id=run_id(self.clock), exchange=self._addresses)
         return await run(
             self._config, options, tell=self._tell, notifier=Notifier({}), wall=self.clock, hand=hand
         )  # fmt: skip
 
     def _light(self, events: int) -> None:
-        if self._daemon is not None and self._daemon.is_alive and self._is_trading:
-            self._daemon.fuse = events
+        daemon = self._daemon
+        if daemon is None or not daemon.is_alive or not self._is_trading:
+            return
+        if events:
+            daemon.fuse = events
+        elif signal.SIGTERM in daemon.signals:
+            daemon.signal(signal.SIGTERM)
+
+    def _step_clock(self) -> None:
+        self.clock.origin += self.scenario.step
+
+    async def _operate(self) -> None:
+        for act in self.scenario.acts:
+            await self.clock.sleep(max(act.at_s - self._loop.time(), 0))
+            for _ in range(OPERATOR_TRIES):
+                if await self._ask(act.verb, act.body) is not None:
+                    self._tell("operator", level="warning", verb=act.verb, **act.body)
+                    break
+                await self.clock.sleep(1.0)
 
     def _leave_crashed(self) -> None:
         # The next life begins with the files as they lay when the process died; its locks died with it.
@@ -175,8 +198,8 @@ class Session:
         while (
             (passed := self._loop.time() - began) < DOUBT_S + SETTLE_S and not supervising.done() and not self.failure
         ):
-            await self.clock.sleep(LOOK_S)
-            picture = await self._ask()
+            await self.clock.sleep(LOOK_S if passed < 5 or agreed else LONG_LOOK_S)
+            picture = await self._ask("status")
             self.agreement = compare(picture, self.exchange)
             agreed = agreed + 1 if self.agreement.is_whole else 0
             if agreed == 2:
@@ -189,21 +212,26 @@ class Session:
                 break
         self._tell("books_differ", level="error", **self.agreement._asdict())
 
-    async def _ask(self) -> dict[str, Any] | None:
-        """Return what `tradebot status` says, None when nobody answers."""
+    async def _ask(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
+        """Return what the daemon answers on its control socket, None when nobody does or it refuses."""
         path = str(self._config.app.state_dir / "control.sock")
         with suppress(aiohttp.ClientError, OSError):
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(path, force_close=True)) as session,
-                session.get("http://localhost/status", timeout=aiohttp.ClientTimeout(total=5)) as answer,
-            ):
-                picture: dict[str, Any] = await answer.json()
-                return picture if answer.status == 200 else None
+                session.request(
+                    "GET" if body is None else "POST", f"http://localhost/{verb}", json=body,
+                    timeout=aiohttp.ClientTimeout(total=5),
+                ) as answer,
+            ):  # fmt: skip
+                said: dict[str, Any] = await answer.json()
+                return said if answer.status == 200 else None
         return None
 
     async def _stop(self, supervising: asyncio.Task[Any]) -> None:
         self._is_trading = False
         daemon = self._daemon
+        if daemon is not None:
+            daemon.fuse = 0
         if daemon is not None and daemon.is_alive and signal.SIGTERM in daemon.signals:
             daemon.signal(signal.SIGTERM)
         await asyncio.wait((supervising,), timeout=STOP_S)
