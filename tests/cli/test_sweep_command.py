@@ -92,6 +92,18 @@ def test_a_walk_forward_tells_each_span(capsys: pytest.CaptureFixture[str]) -> N
     assert [check["name"] for check in told["checks"]] == ["walk_forward"]
 
 
+def test_each_symbol_is_tried_alone_and_judged_together(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tradebot(*BASE[:5], "RELIANCE,TCS", *BASE[6:], "--each-symbol", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    with open("sweep.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["symbol"] for row in rows] == ["RELIANCE"] * 4 + ["TCS"] * 4
+    assert told["checks"][0]["name"] == "across_symbols"
+    top = told["best"][0]
+    same = [row for row in rows if {n: int(row[n]) for n in ("fast", "slow")} == top["values"]]
+    assert top["figures"]["net"] == pytest.approx(sum(float(row["net"]) for row in same))
+
+
 def test_trials_that_all_refuse_are_told_and_not_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     code = tradebot(*BASE[:-6], "-p", "fast=40,50", "-p", "slow=20,30")
     said = capsys.readouterr().out
@@ -120,6 +132,7 @@ def test_trials_that_all_refuse_are_told_and_not_a_failure(capsys: pytest.Captur
             78,
             "too short for one --train",
         ),
+        (["-p", "fast=5", "--sample", "--each-symbol", "--search", "optuna"], 78, "--each-symbol compares"),
         (["-p", "fast=5", "--sample", "-s", "nope"], 65, "there is no strategy nope"),
     ],
 )

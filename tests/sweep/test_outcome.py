@@ -10,6 +10,7 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -19,6 +20,7 @@ from tradebot.backtest.metrics import LABELS
 from tradebot.errors import ConfigError, DataError
 from tradebot.strategies.ema_cross import EmaCross
 from tradebot.sweep import heat, outcome, telling
+from tradebot.sweep import sweep as sweeping
 from tradebot.sweep.space import parse
 from tradebot.sweep.sweep import Plan, best
 from tradebot.sweep.trial import DONE, REFUSED, TEST, TRAIN, TRIAL, Row
@@ -47,7 +49,7 @@ def grid(nets: dict[tuple[int, int], float], *, otherwise: float = 100.0) -> lis
 def test_the_frame_has_a_row_per_trial_with_its_parameters_and_figures() -> None:
     rows = [*grid({}), Row(number=12, role=TRIAL, fold=0, values={"fast": 1, "slow": 2}, state=REFUSED, reason="no")]
     made = outcome.frame(rows, PLAN.space)
-    assert list(made.columns[:7]) == ["number", "role", "fold", "fast", "slow", "state", "reason"]
+    assert list(made.columns[:8]) == ["number", "role", "fold", "symbol", "fast", "slow", "state", "reason"]
     assert set(LABELS) <= set(made.columns)
     assert len(made) == 13
     assert made["trades"].iloc[-1] is pd.NA
@@ -99,6 +101,25 @@ def test_a_walk_forward_is_judged_by_what_its_tests_earned(tested: tuple[float, 
     found = outcome.forward([*trained, *tests], FORWARD)
     assert found.verdict == verdict, found.text
     assert found.values["spans"] == 2
+
+
+def test_symbols_tried_alone_are_judged_together() -> None:
+    # given two symbols: the best sum is made on one of them alone
+    rows = [
+        msgspec.structs.replace(row(number, net, fast=fast, slow=30), symbol=symbol)
+        for number, (symbol, fast, net) in enumerate(
+            [("A", 5, 100.0), ("A", 10, 300.0), ("B", 5, 100.0), ("B", 10, -50.0)]
+        )
+    ]
+
+    pooled = sweeping.pooled(rows)
+    found = outcome.across(rows, PLAN)
+
+    assert [(one.values["fast"], one.figures["net"], one.figures["sharpe"]) for one in pooled] == [
+        (5, 200.0, 100.0), (10, 250.0, 125.0),
+    ]  # fmt: skip
+    assert (found.verdict, found.values) == ("warn", {"won": 1, "symbols": 2})
+    assert sweeping.pooled([*rows, msgspec.structs.replace(rows[0], state=REFUSED, symbol="C")])[0].state == REFUSED
 
 
 def test_the_heat_map_holds_every_trial_and_marks_the_best() -> None:

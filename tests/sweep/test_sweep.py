@@ -156,6 +156,22 @@ def test_a_walk_forward_tries_each_winner_on_the_span_after_it(tmp_path: Path) -
         assert tested.figures == carry_out(again, GROUND).figures
 
 
+def test_each_symbol_is_tried_alone(tmp_path: Path) -> None:
+    # given
+    ground = Ground(job=job(("A", "B")), series={"A": bars("A", 1), "B": bars("B", 1, seed=2)})
+    plan = Plan(space=space("fast=5,10", "slow=30"), objective="net", symbols=("A", "B"))
+
+    # when
+    rows = made(plan, Inline(ground), tmp_path / "ledger", ground=ground)
+
+    # then
+    assert [(row.number, row.symbol, row.values["fast"]) for row in rows] == [
+        (0, "A", 5), (1, "A", 10), (2, "B", 5), (3, "B", 10),
+    ]  # fmt: skip
+    alone = Ground(job=job(("B",)), series={"B": ground.series["B"]})
+    assert rows[2].figures == carry_out(Trial(number=0, values={"fast": 5, "slow": 30}), alone).figures
+
+
 def test_parameters_that_do_not_go_together_are_a_row_and_not_the_end() -> None:
     refused = carry_out(Trial(number=0, values={"fast": 40, "slow": 20}), GROUND)
     assert (refused.state, refused.figures) == (REFUSED, {})

@@ -26,6 +26,7 @@ CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit
 @click.option("--trials", type=click.IntRange(1, 1_000_000), help="How many, for random and optuna.  [default: 100]")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of random and optuna.")
 @click.option("--objective", type=click.Choice(CHOICES), default="sharpe", show_default=True, help="To make large.")
+@click.option("--each-symbol", is_flag=True, help="Try every symbol alone; the best is best over all of them.")
 @click.option("--walk-forward", "forward", type=click.Choice(["anchored", "rolling"]),
               help="Search on --train, try the winner on the --test after it, and so on.")  # fmt: skip
 @click.option("--train", default="60d", show_default=True, help="Length of a training span.")
@@ -52,7 +53,7 @@ def sweep(**given: Any) -> int:
     from tradebot.strategies.loading import load_strategy
     from tradebot.sweep import outcome
     from tradebot.sweep.ledger import Ledger
-    from tradebot.sweep.sweep import head
+    from tradebot.sweep.sweep import head, pooled
     from tradebot.sweep.sweep import sweep as make
     from tradebot.sweep.trial import Ground
 
@@ -80,8 +81,10 @@ def sweep(**given: Any) -> int:
         return ExitCode.INTERRUPTED
     seconds = (clock.monotonic() - begin) / 1e9
     outcome.write(outcome.frame(rows, plan.space), out)
+    alone = [outcome.across(rows, plan)] if plan.symbols else []
+    rows = pooled(rows) if plan.symbols else rows
     best = _Best(plan, rows, ground)
-    checks = [] if given["no_checks"] else best.checks()
+    checks = [] if given["no_checks"] else [*alone, *best.checks()]
     heat_map = out.with_suffix(".html")
     _draw(heat_map, plan, rows, checks, ground)
     if given["report"] is not None:
@@ -96,6 +99,8 @@ class _Best:
     """The best trial made again, for its checks and its report."""
 
     def __init__(self, plan: Any, rows: Any, ground: Any) -> None:
+        import msgspec
+
         from tradebot.backtest.spread import run_spread
         from tradebot.sweep.sweep import best
         from tradebot.sweep.trial import Trial, job_of
@@ -104,7 +109,10 @@ class _Best:
         found = None if plan.folds else best(rows, plan.objective)
         self.result = None
         if found is not None:
-            self.result = run_spread(job_of(Trial(number=found.number, values=found.values), ground.job), ground.series)
+            job = job_of(Trial(number=found.number, values=found.values), ground.job)
+            if plan.symbols:
+                job = msgspec.structs.replace(job, shared=False)
+            self.result = run_spread(job, ground.series)
 
     def checks(self) -> list[Any]:
         from tradebot.backtest import honesty
@@ -149,6 +157,8 @@ def _plan(given: dict[str, Any], job: Any, series: dict[str, Any], spec: Any) ->
     kind = Kind(given["kind"])
     if kind is Kind.GRID and given["trials"] is not None:
         raise ConfigError("--trials is for --search random and optuna; a grid tries every combination")
+    if given["each_symbol"] and (kind is Kind.OPTUNA or given["forward"] is not None):
+        raise ConfigError("--each-symbol compares the same parameters over symbols: use a grid or random, all at once")
     space = parse(given["params"], spec.load().params, strategy=spec.name)
     begin, end = span(job, series)
     steps = [] if given["forward"] is None else folds(
@@ -156,7 +166,7 @@ def _plan(given: dict[str, Any], job: Any, series: dict[str, Any], spec: Any) ->
     )  # fmt: skip
     return Plan(
         space=space, kind=kind, trials=given["trials"], seed=given["seed"], objective=given["objective"],
-        folds=tuple(steps),
+        folds=tuple(steps), symbols=tuple(series) if given["each_symbol"] else (),
     )  # fmt: skip
 
 

@@ -17,19 +17,22 @@ from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.report import whole_file
 from tradebot.errors import ConfigError, DataError
 from tradebot.sweep.space import Space
-from tradebot.sweep.sweep import Plan, best
+from tradebot.sweep.sweep import Plan, best, pooled
 from tradebot.sweep.trial import DONE, TEST, TRAIN, Row
 
 FLAT, SLOPE = 0.7, 0.3  # of the best result, what the middle neighbour still has
+MOST, SOME = 2 / 3, 1 / 2  # of the symbols
 
 
 def frame(rows: Sequence[Row], space: Space) -> pd.DataFrame:
-    """Return one row per trial: number, role, fold, the parameters, state, reason, every figure, orders_hash.
+    """Return one row per trial: number, role, fold, symbol, parameters, state, reason, every figure, orders_hash.
 
-    A parameter with the name of another column gets `param_` before it.
+    `symbol` is empty where all were tried together. A parameter named as another column gets `param_` before it.
     """
-    own = {"number", "role", "fold", "state", "reason", "orders_hash", *LABELS}
-    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in ("number", "role", "fold")}
+    own = {"number", "role", "fold", "symbol", "state", "reason", "orders_hash", *LABELS}
+    columns: dict[str, list[Any]] = {
+        name: [getattr(row, name) for row in rows] for name in ("number", "role", "fold", "symbol")
+    }
     for axis in space.axes:
         name = f"param_{axis.name}" if axis.name in own else axis.name
         columns[name] = [row.values[axis.name] for row in rows]
@@ -108,6 +111,20 @@ def forward(rows: Sequence[Row], plan: Plan) -> Check:
     return Check(
         name="walk_forward", title="Walk-forward", verdict=verdict if tests else Verdict.NONE, text=text,
         values={"net": net, "won": won, "spans": len(tests), "kept": kept},
+    )  # fmt: skip
+
+
+def across(rows: Sequence[Row], plan: Plan) -> Check:
+    """Judge the best parameters by the symbols they win on, where each symbol was tried alone."""
+    top = best(pooled(rows), plan.objective)
+    own = [row for row in rows if top is not None and row.values == top.values]
+    won = sum(float(row.figures.get("net") or 0) > 0 for row in own)
+    share = won / len(own) if own else 0.0
+    verdict = Verdict.PASS if share >= MOST else Verdict.WARN if share >= SOME else Verdict.FAIL
+    return Check(
+        name="across_symbols", title="Symbol by symbol", verdict=verdict if own else Verdict.NONE,
+        text=f"The best parameters win on {won:,} of {len(own):,} symbols, each with an account of its own.",
+        values={"won": won, "symbols": len(own)},
     )  # fmt: skip
 
 

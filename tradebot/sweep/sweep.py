@@ -23,12 +23,15 @@ from tradebot.sweep.space import Space, Values
 from tradebot.sweep.trial import DONE, TEST, TRAIN, TRIAL, Ground, Row, Trial
 from tradebot.sweep.windows import Fold
 
+SUMMED = {"trades", "gross", "charges", "net"}
+
 
 class Plan(Message, frozen=True):
     """All that decides the rows of a sweep beside its ground.
 
     `objective` names the figure to make large. With `folds` each is searched on its training span and its winner tried
-    on the span after it.
+    on the span after it. With `symbols` every combination is tried on each of them alone, which does not go with
+    folds or optuna.
     """
 
     space: Space
@@ -37,12 +40,13 @@ class Plan(Message, frozen=True):
     seed: int = 1
     objective: str = "sharpe"
     folds: tuple[Fold, ...] = ()
+    symbols: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
         """How many rows the sweep will have."""
         once = self.search().size
-        return len(self.folds) * (once + 1) if self.folds else once
+        return len(self.folds) * (once + 1) if self.folds else once * max(1, len(self.symbols))
 
     def search(self) -> Search:
         """Return the search anew."""
@@ -78,8 +82,9 @@ def sweep(
         dispatch.carry_out(trial for trial in trials if trial.number not in ledger.rows)
         return [ledger.rows[trial.number] for trial in trials]
 
-    if not plan.folds:
-        _searched(plan, rows_of, 0, role=TRIAL)
+    each = plan.symbols or ("",)
+    for at, symbol in enumerate(each if not plan.folds else ()):
+        _searched(plan, rows_of, at * (plan.size // len(each)), role=TRIAL, symbol=symbol)
     tests = []
     for at, fold in enumerate(plan.folds):
         span = {"fold": fold.number, "begin": fold.train_from, "end": fold.train_to}
@@ -92,6 +97,29 @@ def sweep(
         )
     rows_of(tests)
     return [ledger.rows[number] for number in sorted(ledger.rows)]
+
+
+def pooled(rows: Sequence[Row]) -> list[Row]:
+    """Return one row per set of parameters where each symbol had its own: sums of money and trades, means of the rest.
+
+    A figure that is not defined for one of the symbols is not defined; a set that one of them refused is refused.
+    """
+    sets: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        sets.setdefault(tuple(row.values.items()), []).append(row)
+    return [_joined(same) for same in sets.values()]
+
+
+def _joined(rows: Sequence[Row]) -> Row:
+    bad = next((row for row in rows if row.state != DONE), None)
+    if bad is not None:
+        return msgspec.structs.replace(bad, symbol="")
+    figures: dict[str, float | int | None] = {}
+    for name in rows[0].figures:
+        values = [value for row in rows if (value := row.figures[name]) is not None]
+        total = sum(values) if len(values) == len(rows) else None
+        figures[name] = total if total is None or name in SUMMED else total / len(rows)
+    return msgspec.structs.replace(rows[0], symbol="", figures=figures, orders_hash="")
 
 
 def best(rows: Sequence[Row], objective: str) -> Row | None:

@@ -31,12 +31,13 @@ class Ground(Message, frozen=True, eq=False):
 
 
 class Trial(Message, frozen=True):
-    """One backtest to make: parameters, and the span in market ns (None: the job's) with its role in the sweep."""
+    """One backtest to make: parameters, its role, the span in market ns (None: the job's), the symbol (empty: all)."""
 
     number: int
     values: dict[str, Any]
     role: str = TRIAL
     fold: int = 0
+    symbol: str = ""
     begin: int | None = None
     end: int | None = None
 
@@ -49,6 +50,7 @@ class Row(Message, frozen=True):
     fold: int
     values: dict[str, Any]
     state: str
+    symbol: str = ""
     reason: str = ""
     figures: dict[str, float | int | None] = {}
     orders_hash: str = ""
@@ -62,12 +64,13 @@ class Batch(Message, frozen=True):
 
 
 def job_of(trial: Trial, job: Job) -> Job:
-    """Return the job of a trial: the first strategy's parameters and the span changed."""
+    """Return the job of a trial: the first strategy's parameters, the span and the symbols changed."""
     first, *rest = job.strategies
     spec = msgspec.structs.replace(first, params={**first.params, **trial.values})
     begin = job.begin if trial.begin is None else trial.begin
     end = job.end if trial.end is None else trial.end
-    return msgspec.structs.replace(job, strategies=(spec, *rest), begin=begin, end=end)
+    instruments = tuple(i for i in job.instruments if trial.symbol in ("", i.symbol))
+    return msgspec.structs.replace(job, strategies=(spec, *rest), instruments=instruments, begin=begin, end=end)
 
 
 def carry_out(trial: Trial, ground: Ground) -> Row:
@@ -77,7 +80,7 @@ def carry_out(trial: Trial, ground: Ground) -> Row:
         job.strategies[0].create().rules(Bars())
     if fence.fault is not None:  # parameters that do not go together
         return _row(trial, state=REFUSED, reason=fence.reason)
-    result = run_spread(job, ground.series)
+    result = run_spread(job, {i.symbol: ground.series[i.symbol] for i in job.instruments})
     if result.faults:
         return _row(trial, state=REFUSED, reason=result.faults[0])
     found = metrics.figures(result.equity, result.trades, result.fills, cash=float(job.cash))
@@ -98,4 +101,5 @@ def given_up(trial: Trial, reason: str) -> Row:
 
 
 def _row(trial: Trial, **told: Any) -> Row:
-    return Row(number=trial.number, role=trial.role, fold=trial.fold, values=trial.values, **told)
+    about = {name: getattr(trial, name) for name in ("number", "role", "fold", "values", "symbol")}
+    return Row(**about, **told)
