@@ -278,10 +278,12 @@ class Analysis:
         ]
 
     def _slice(self, close: Close, share: Ints | None) -> Slice:
-        ids = close.ids
-        columns = np.stack([close.open, close.high, close.low, close.close, close.volume])
+        ids, wanted = close.ids, [close.open, close.high, close.low, close.close, close.volume]
         if share is not None and len(share) < len(ids):
-            ids, columns = ids[share], columns[:, share]
+            ids, wanted = ids[share], [column[share] for column in wanted]
+        columns = np.empty((len(wanted), len(ids)), dtype=np.int64)
+        for i, column in enumerate(wanted):
+            columns[i] = column
         held = self._held.get(close.ends_at)
         mine = {id_: held[id_] for id_ in ids.tolist() if id_ in held} if held else {}
         return Slice(close.ends_at, ids, columns, mine)

@@ -141,7 +141,10 @@ class Share:
 
     def _floats(self, rows: Ints, columns: Ints) -> Floats:
         # The same division as Close.floats, so that history and closes give the same numbers.
-        return np.vstack([columns[:4] / self.universe.scales[rows], columns[4].astype(np.float64)[None, :]])
+        bars = np.empty(columns.shape)
+        np.divide(columns[:4], self.universe.scales[rows], out=bars[:4])
+        bars[4] = columns[4]
+        return bars
 
     def _fire(
         self, name: str, rules: Rules, values: Values, piece: Slice, bars: Floats, traded: Any, answer: Answer

@@ -6,6 +6,7 @@ A worker answers with arrays and not with an object per symbol, so that five tho
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +55,7 @@ class Volley:
     ) -> None:
         self._close, self._universe, self._made_at = close, universe, made_at
         self._fires = [f for f in fires if len(f.ids)]
+        self._tables: dict[int, Floats] = {}
         self.failed = tuple(universe[id_].symbol for id_ in failed)
 
     def __len__(self) -> int:
@@ -76,7 +78,9 @@ class Volley:
         return Signals(at=self._close.ends_at, interval=self._close.interval, signals=signals, failed=failed)
 
     def _built(self) -> Iterator[tuple[Signal, ...]]:
-        if not self._fires:
+        if len(self) <= PIECE:
+            if self._fires:
+                yield self._few()
             return
         names = {name: i for i, name in enumerate(sorted({f.strategy for f in self._fires}))}
         sizes = [len(f.ids) for f in self._fires]
@@ -90,6 +94,12 @@ class Volley:
             some = slice(first, first + PIECE)
             yield self._piece(group[some], within[some])
 
+    def _few(self) -> tuple[Signal, ...]:
+        # Where a handful fires, sorting them costs less than the first call of numpy.
+        signals = [signal for fires in self._fires for signal in self._signals(fires, None)]
+        ids = self._universe.id
+        return tuple(sorted(signals, key=lambda s: (ids(s.symbol), s.strategy, RANK[s.action])))
+
     def _piece(self, group: Ints, within: Ints) -> tuple[Signal, ...]:
         found: list[Any] = [None] * len(group)
         for number in np.unique(group).tolist():
@@ -98,34 +108,32 @@ class Volley:
                 found[place] = signal
         return tuple(found)
 
-    def _signals(self, fires: Fires, rows: Ints) -> Iterator[Signal]:
+    def _signals(self, fires: Fires, rows: Ints | None) -> Iterator[Signal]:
         at, quoted_at, made_at, universe = self._close.ends_at, self._close.quoted_at, self._made_at, self._universe
         strategy, action, labels = fires.strategy, Action(fires.action), fires.labels
         head, tail = f"{strategy}/", f"/{at}/{action.value}"
-        levels = [_or_none(column[rows]) for column in fires.levels]
-        inputs = fires.inputs[:, rows]
-        values = inputs.T.tolist()
-        is_known = np.logical_and.reduce(np.isfinite(inputs), axis=0).tolist()
-        columns = zip(fires.ids[rows].tolist(), fires.close[rows].tolist(), *levels, values, is_known, strict=True)
-        for id_, price, quantity, stop_loss, trail_by, target, shown, is_all in columns:
+        ids, table = fires.ids, self._table(fires)
+        if rows is not None:
+            ids, table = ids[rows], table[rows]
+        for id_, (price, *levels_and_inputs) in zip(ids.tolist(), table.tolist(), strict=True):
+            quantity, stop_loss, trail_by, target = [None if x != x else x for x in levels_and_inputs[: len(LEVELS)]]
+            shown = levels_and_inputs[len(LEVELS) :]
             symbol = universe[id_].symbol
-            named = zip(labels, shown, strict=True)
+            inputs = dict(zip(labels, shown, strict=True))
+            if not isfinite(sum(shown)):
+                inputs = {label: value for label, value in inputs.items() if isfinite(value)}
             yield Signal(
                 signal_id=head + symbol + tail,  # as `signal_id` makes it
                 strategy=strategy, symbol=symbol, action=action, bar_at=at, quoted_at=quoted_at,
                 made_at=made_at, close=price, quantity=quantity, stop_loss=stop_loss, trail_by=trail_by, target=target,
-                inputs=dict(named) if is_all else {label: value for label, value in named if np.isfinite(value)},
+                inputs=inputs,
             )  # fmt: skip
 
-
-def _or_none(column: Floats) -> list[float | None]:
-    is_none = np.isnan(column)
-    if is_none.all():
-        return [None] * len(column)
-    values: list[float | None] = column.tolist()
-    for i in np.flatnonzero(is_none).tolist():
-        values[i] = None
-    return values
+    def _table(self, fires: Fires) -> Floats:
+        # A row for each symbol: its close, levels and inputs.
+        if (table := self._tables.get(id(fires))) is None:
+            table = self._tables[id(fires)] = np.vstack([fires.close, fires.levels, fires.inputs]).T
+        return table
 
 
 def signal_id(strategy: str, symbol: str, bar_at: int, action: str) -> str:

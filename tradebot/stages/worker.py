@@ -7,6 +7,7 @@ all that a worker loads besides the user's own strategies.
 from __future__ import annotations
 
 import fcntl
+import io
 import multiprocessing
 import os
 import pickle
@@ -17,6 +18,9 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
+from typing import Any
+
+import numpy as np
 
 from tradebot.stages.share import Past, Setup, Share, Slice
 from tradebot.stages.volley import Answer
@@ -96,10 +100,28 @@ def _done(function: Callable[..., object], args: tuple[object, ...]) -> tuple[bo
         return False, fault
 
 
+class _Pickler(pickle.Pickler):
+    # numpy describes the type of each array at length; of one close that costs more than its numbers.
+    def reducer_override(self, value: Any) -> Any:
+        if type(value) is np.ndarray and value.dtype.char in "ld":
+            return array, (value.tobytes(), value.dtype.char, value.shape)
+        return NotImplemented
+
+
+def array(raw: bytes, kind: str, shape: tuple[int, ...]) -> Any:
+    """Return the array that was sent; it cannot be written to."""
+    return np.frombuffer(raw, dtype=kind).reshape(shape)
+
+
 def framed(message: object) -> bytes:
     """Return a message of the channel, its length before it."""
-    body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    return LENGTH.pack(len(body)) + body
+    buffer = io.BytesIO()
+    buffer.write(bytes(LENGTH.size))
+    _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(message)
+    size = buffer.tell() - LENGTH.size
+    buffer.seek(0)
+    buffer.write(LENGTH.pack(size))
+    return buffer.getvalue()
 
 
 def _joined(answers: Sequence[Answer]) -> Answer:
