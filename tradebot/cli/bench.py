@@ -25,7 +25,8 @@ def bench() -> None:
 
 for command in (
     bench_rivals.indicators, bench_rivals.fetch, bench_rivals.pool, bench_paths.orders, bench_paths.start,
-    bench_sweep.sweep, bench_analysis.burst, bench_backtest.backtest,
+    bench_sweep.sweep, bench_backtest.backtest,
+    bench_analysis.burst, bench_analysis.startup,
 ):  # fmt: skip
     bench.add_command(command)
 

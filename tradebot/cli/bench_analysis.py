@@ -1,4 +1,4 @@
-"""The benchmarks of `bench` that follow a close through the analysis: burst."""
+"""The benchmarks of `bench` that follow a close through the analysis: burst, startup."""
 
 from __future__ import annotations
 
@@ -29,4 +29,20 @@ def burst(symbols: tuple[int, ...], bursts: int, full: int, workers: str, as_jso
         raise click.BadParameter(f"should be auto or a number up to 64, not {workers!r}", param_hint="--workers")
     chosen: Crew = "auto" if workers == "auto" else int(workers)
     load = Load(symbols=symbols, bursts=bursts, full=full, workers=chosen)
+    tell(measure(load, clock=WallClock(), progress=progress), verdicts, as_json)
+
+
+@click.command()
+@symbols_option("500,5000")
+@click.option("--bars", type=click.IntRange(60, 5_000), default=500, show_default=True, help="History of each symbol.")
+@click.option("--repeats", type=click.IntRange(1, 100), default=3, show_default=True, help="Medians of so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def startup(symbols: tuple[int, ...], bars: int, repeats: int, as_json: bool) -> None:
+    """Warm the indicators of all symbols up from bars in memory: time to the first close answered, and memory.
+
+    How long a venue takes to hand the bars out is not in it.
+    """
+    from tradebot.bench.startup import Load, measure, verdicts
+
+    load = Load(symbols=symbols, bars=bars, repeats=repeats)
     tell(measure(load, clock=WallClock(), progress=progress), verdicts, as_json)

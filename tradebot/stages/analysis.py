@@ -8,7 +8,7 @@ warm-up and the closes since: the same state, bit for bit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from enum import StrEnum
@@ -93,7 +93,7 @@ class Analysis:
         self._workers = [Worker(n, mine, len(universe)) for n, mine in enumerate(self._parts[:count]) if mine]
         self._threads = ThreadPoolExecutor(max(1, 2 * count), thread_name_prefix="analysis")
         self._inline: list[Share] = []
-        self._pasts: dict[int, Past] = {}
+        self._pasts: dict[int, Series] = {}  # by symbol id; kept for a worker that is rebuilt
         self._held: dict[int, Held] = {}  # ends_at -> what was held then; a rebuilt `decide` is told the same
         self._is_deciding = any(spec.load().decide is not Strategy.decide for spec in strategies)
         self._latest = 0  # ends_at of the newest close given to `step`
@@ -111,14 +111,13 @@ class Analysis:
         A worker that is lost on the way is left to `run`.
         """
         for series in warmup:
-            columns = np.stack([series.open, series.high, series.low, series.close, series.volume])
-            id_ = self.universe.id(series.symbol)
-            self._pasts[id_] = Past(id_, series.starts, columns)
+            self._pasts[self.universe.id(series.symbol)] = series
         if not self._workers:
             for setup in self._setups(self._parts[0]):
                 share = Share(setup)
                 self._inline.append(share)
-                self._report(share.warm(list(self._pasts.values())))
+                for some in self._warmup(np.arange(len(self.universe))):
+                    self._report(share.warm(some))
                 share.settle()
             return
         try:
@@ -237,10 +236,13 @@ class Analysis:
         try:
             await process.open()
             await process.ask(worker.load, self._setups(w.parts), within_s=START_S)
-            pasts = [self._pasts[id_] for id_ in w.ids.tolist() if id_ in self._pasts]
-            for first in range(0, len(pasts), WARM_SYMBOLS):
-                some = pasts[first : first + WARM_SYMBOLS]
-                self._report(await process.ask(worker.warm, some, within_s=START_S))
+            under_way: list[asyncio.Future[Answer]] = []
+            for some in self._warmup(w.ids):  # the next one is packed while the worker is busy with one
+                under_way.append(process.submit(worker.warm, some))
+                if len(under_way) > 1:
+                    self._report(await process.result(under_way.pop(0), within_s=START_S))
+            for last in under_way:
+                self._report(await process.result(last, within_s=START_S))
             await process.ask(worker.settle, within_s=START_S)
             process.hurry()
             replayed = 0 if is_first else await self._replay(w, process)
@@ -269,6 +271,14 @@ class Analysis:
                 at = max(at, close.ends_at)
             closes, w.missed = w.missed, []
         return count
+
+    def _warmup(self, ids: Ints) -> Iterator[list[Past]]:
+        known = [(id_, self._pasts[id_]) for id_ in ids.tolist() if id_ in self._pasts]
+        for first in range(0, len(known), WARM_SYMBOLS):
+            yield [
+                Past(id_, s.starts, np.stack([s.open, s.high, s.low, s.close, s.volume]))
+                for id_, s in known[first : first + WARM_SYMBOLS]
+            ]
 
     def _setups(self, mine: Sequence[Part]) -> list[Setup]:
         off = frozenset(self._off)

@@ -91,7 +91,10 @@ class WorkerProcess:
 
     async def ask(self, function: Callable[..., Any], *args: Any, within_s: float) -> Any:
         """Run a job and return its result. Raises Lost; what the job itself raises passes through."""
-        future = self.submit(function, *args)
+        return await self.result(self.submit(function, *args), within_s=within_s)
+
+    async def result(self, future: asyncio.Future[Any], *, within_s: float) -> Any:
+        """Return the result of a job. Raises as `ask` does."""
         await asyncio.wait([future], timeout=within_s)
         return outcome(future, within_s)
 

@@ -1,0 +1,26 @@
+"""The benchmark of starting wide: every symbol answers at the end, memory is counted; no times, no sizes."""
+
+import json
+
+from tradebot.bench.startup import INLINE, OURS, Load, measure, verdicts
+from tradebot.clock import WallClock
+
+
+def test_every_symbol_is_warm_and_answers_the_first_close():
+    result = measure(Load(symbols=(30,), bars=60, repeats=1), clock=WallClock(), progress=lambda _: None)
+    rows = result["rows"]
+    assert [(row["symbols"], row["rival"], row["workers"], row["fired"]) for row in rows] == [
+        (30, OURS, 1, 30), (30, INLINE, 0, 30),
+    ]  # fmt: skip
+    for row in rows:
+        assert 0 < row["ready_s"] < row["first_close_s"]
+        assert 0 < row["pss_mb"] <= row["rss_mb"]
+    assert json.loads(json.dumps(result)) == result
+    assert len(verdicts(result)) == 1
+
+
+def test_the_promise_is_for_five_thousand_symbols():
+    row = {"symbols": 5000, "rival": OURS, "ready_s": 4.0, "pss_mb": 500.0, "rss_mb": 590.0, "kb_per_symbol": 60.0}
+    given = {"asked": {"bars": 500}, "rows": [row, row | {"ready_s": 5.1}, row | {"rss_mb": 601.0}]}
+    given["rows"].append(row | {"symbols": 500, "ready_s": 9.0})
+    assert [v["ok"] for v in verdicts(given)] == [True, False, False, True]

@@ -1,0 +1,188 @@
+"""The benchmark of starting wide: bars of all symbols are in memory; when are the indicators warm, what do they hold.
+
+Each number of symbols has a process of its own, so that its memory is its own. It ends with one close answered, which
+shows that everything is there. Where the bars come from is not measured: from disk they take a second, from a venue
+that allows three requests a second they take as long as it allows.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from statistics import median
+from typing import Any
+
+import numpy as np
+import uvloop
+
+from tradebot.bench import burst_strategy, eleven
+from tradebot.bench.burst_daemon import Crew
+from tradebot.bench.cpu import family_memory
+from tradebot.clock import SECOND, Clock, WallClock
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Close, Series
+from tradebot.domain.message import Message
+from tradebot.errors import TradebotError
+from tradebot.stages.analysis import Analysis
+from tradebot.stages.crew import crew
+from tradebot.strategies.loading import load_strategy
+
+DISTINCT = 50
+WITHIN_S = 300.0
+READY_LIMIT_S, MEMORY_LIMIT_MB, PROMISED_AT = 5.0, 600.0, 5_000
+OURS, INLINE = "tradebot", "tradebot, inline"
+
+
+class Load(Message, frozen=True):
+    """What to measure: each number of symbols with `bars` of history, `repeats` times."""
+
+    symbols: tuple[int, ...]
+    bars: int = 500
+    repeats: int = 3
+    workers: Crew = "auto"
+
+
+class Start(Message, frozen=True):
+    """One start: seconds to warm and to the first close answered, memory in MB, how many fired at that close."""
+
+    ready_s: float
+    first_s: float
+    before_mb: float
+    pss_mb: float
+    rss_mb: float
+    workers: int
+    fired: int
+
+
+def measure(load: Load, *, clock: Clock, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Run the benchmark and return its figures as JSON values. Raises TradebotError when a process of it fails."""
+    rows: list[dict[str, Any]] = []
+    try:
+        for count in load.symbols:
+            starts: dict[str, list[Start]] = {OURS: [], INLINE: []}
+            for _ in range(load.repeats):
+                for rival, found in starts.items():
+                    progress(f"{count:,} symbols, {rival}")
+                    found.append(_start(count, load.bars, load.workers if rival == OURS else 0))
+            rows += [_row(count, rival, found) for rival, found in starts.items()]
+    except (TimeoutError, EOFError) as error:
+        raise TradebotError(f"a process of the benchmark failed: {str(error) or 'it ended early'}") from error
+    return {"bench": "startup", "asked": {"symbols": list(load.symbols), "bars": load.bars}, "rows": rows}
+
+
+def _row(count: int, rival: str, found: Sequence[Start]) -> dict[str, Any]:
+    def middle(name: str) -> float:
+        return float(median(getattr(start, name) for start in found))
+
+    return {
+        "symbols": count,
+        "rival": rival,
+        "workers": found[0].workers,
+        "n": len(found),
+        "ready_s": middle("ready_s"),
+        "first_close_s": middle("first_s"),
+        "us_per_symbol": middle("ready_s") / count * 1e6,
+        "pss_mb": middle("pss_mb"),
+        "rss_mb": middle("rss_mb"),
+        "kb_per_symbol": (middle("pss_mb") - middle("before_mb")) / count * 1024,
+        "fired": found[0].fired,
+    }
+
+
+def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return `{"ok": ..., "text": ...}` for each promise of the start that the figures keep or break."""
+    ours = [row for row in result["rows"] if row["rival"] == OURS]
+    found = []
+    for row in ours:
+        text = (
+            f"{row['symbols']:,} symbols with {result['asked']['bars']:,} bars each: ready after {row['ready_s']:.2f} "
+            f"s; they hold {row['pss_mb']:,.0f} MB over all processes, {row['kb_per_symbol']:.1f} kB a symbol"
+        )
+        is_kept = True
+        if row["symbols"] == PROMISED_AT:
+            is_kept = row["ready_s"] <= READY_LIMIT_S and row["rss_mb"] <= MEMORY_LIMIT_MB
+            text += (
+                f"; the limits are {READY_LIMIT_S:g} s and {MEMORY_LIMIT_MB:g} MB resident ({row['rss_mb']:,.0f} MB)"
+            )
+        found.append({"ok": is_kept, "text": text})
+    return found
+
+
+def _start(count: int, bars: int, workers: Crew) -> Start:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    with _running(context.Process(target=_serve, args=(theirs, count, bars, workers))):
+        theirs.close()
+        if not ours.poll(WITHIN_S):
+            raise TimeoutError(f"{count:,} symbols were not ready within {WITHIN_S:g} s")
+        found: Start = ours.recv()
+    return found
+
+
+@contextmanager
+def _running(process: Any) -> Iterator[None]:
+    process.start()  # no `daemon`: it has children of its own
+    try:
+        yield
+    finally:
+        process.join(10.0)
+        process.kill()
+        process.join()
+
+
+def _serve(pipe: Connection, count: int, bars: int, workers: Crew) -> None:
+    pipe.send(uvloop.run(_run(count, bars, workers)))
+
+
+async def _run(count: int, bars: int, workers: Crew) -> Start:
+    clock = WallClock()
+    universe = Universe(Instrument(symbol=f"SYM{i:04d}") for i in range(count))
+    spec = load_strategy(f"{burst_strategy.__file__}:Burst")
+    chosen = crew([spec], count, os.cpu_count() or 1)[0] if workers == "auto" else workers
+    analysis = Analysis(
+        universe=universe, strategies=[spec], interval=eleven.MINUTE, workers=chosen, deadline_s=60.0,
+        clock=clock, recall=_nothing, on_fault=_fault,
+    )  # fmt: skip
+    before, _ = family_memory()
+    history, close = _market(universe, bars)
+    begin = clock.monotonic()
+    await analysis.start(history)
+    ready = clock.monotonic()
+    history.clear()
+    fired = len(await analysis.ask(close, {}))
+    first = clock.monotonic()
+    pss, rss = family_memory()
+    await analysis.close()
+    return Start(
+        ready_s=(ready - begin) / SECOND, first_s=(first - begin) / SECOND, before_mb=before, pss_mb=pss, rss_mb=rss,
+        workers=chosen, fired=fired,
+    )  # fmt: skip
+
+
+def _market(universe: Universe, bars: int) -> tuple[list[Series], Close]:
+    made, starts = eleven.histories(min(len(universe), DISTINCT), bars + 1)
+    units = np.rint(made * np.array([100, 100, 100, 100, 1])[:, None]).astype(np.int64)
+    names = ("open", "high", "low", "close", "volume")
+    history = [
+        Series(
+            symbol=instrument.symbol, interval=eleven.MINUTE, starts=starts[:bars].copy(),
+            **{name: units[i % len(units), j, :bars].copy() for j, name in enumerate(names)},
+        )
+        for i, instrument in enumerate(universe)
+    ]  # fmt: skip
+    ids = np.arange(len(universe))
+    last = {name: units[ids % len(units), j, bars] for j, name in enumerate(names)}
+    last["volume"] = np.full(len(ids), burst_strategy.ENTER)
+    at = int(starts[bars]) + eleven.MINUTE
+    return history, Close(interval=eleven.MINUTE, ends_at=at, seen_at=0, quoted_at=0, ids=ids, ticks=ids, **last)
+
+
+async def _nothing() -> list[Close]:
+    return []
+
+
+def _fault(event: str, fields: dict[str, Any]) -> None:
+    raise AssertionError(f"{event}: {fields}")
