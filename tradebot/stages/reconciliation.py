@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 from tradebot.clock import Clock
 from tradebot.domain.messages import Books, Command, Executed
-from tradebot.domain.order import ZERO
+from tradebot.domain.order import ZERO, Execution
 from tradebot.errors import AccessDenied, LinkLost
 from tradebot.venues.venue import Broker
 
 WHOLE_TRIES, WHOLE_WAIT_S = 4, 0.5
+TOLD = 50_000  # fills remembered; a venue's day allows 5,000 orders
 DOUBT_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
@@ -37,6 +38,7 @@ class Reconciliation:
         self._doubts = len(DOUBT_S)  # position in DOUBT_S; at its end there is no doubt
         self._due = asyncio.Event()
         self._fills = asyncio.Event()
+        self._told: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> fill as it was posted
         self._is_failing = False
         self.rounds = 0
 
@@ -116,7 +118,12 @@ class Reconciliation:
                 continue  # the next round of books meets the same refusal and halts
             mono = self._clock.monotonic()
             for execution in executions:
-                self._post(Executed(execution=execution, mono=mono))
+                # The venue lists the whole day every time; what was posted is not posted again unless it changed.
+                if self._told.get(key := execution.key) != execution:
+                    self._told[key] = execution
+                    self._post(Executed(execution=execution, mono=mono))
+            while len(self._told) > TOLD:
+                del self._told[next(iter(self._told))]
 
     async def _wait(self) -> None:
         if self._doubts < len(DOUBT_S):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
@@ -26,6 +27,7 @@ from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.profile import LIMITS
 from tradebot.venues.kite.rest import Timeouts
 from tradebot.venues.kite.venue import KiteVenue
+from tradebot.venues.kite.wire import parse_trades
 from tradebot.venues.limiter import Limiter
 from tradebot.venues.link import Throttled
 from tradebot.venues.venue import Accepted, NotSent, Refused
@@ -381,6 +383,27 @@ async def test_books_of_a_healthy_server_are_read(kite: Kite) -> None:
         assert await broker.login() == "AB1234"
         assert (await broker.orders(), await broker.executions(), await broker.positions()) == ([], [], [])
         assert await broker.cash() == Decimal("99725.05000000002")
+
+
+async def test_a_long_list_of_fills_is_read_whole_and_beside_the_loop(
+    kite: Kite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade = {
+        "exchange": "NSE", "order_id": "1", "tradingsymbol": "INFY", "product": "MIS", "quantity": 1,
+        "average_price": 1573.15, "transaction_type": "BUY", "fill_timestamp": "2021-05-31 09:16:39",
+    }  # fmt: skip
+    threads = []
+
+    def parse(data: Any) -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return parse_trades(data)
+
+    monkeypatch.setattr("tradebot.venues.kite.broker.parse_trades", parse)
+    async with broker_at(kite.address) as broker:
+        for count in (1, 1000):
+            kite.answer = success([trade | {"trade_id": str(number)} for number in range(count)])
+            assert len(await broker.executions()) == count
+    assert threads == [True, False]
 
 
 CSV = (

@@ -42,6 +42,7 @@ Parsed = TypeVar("Parsed")
 
 LONGEST_QUERY = 7000  # bytes of a request line; many servers stop at 8,190
 WRITE_BYTES = 1 << 20
+STALL_BYTES = 64 << 10  # a list above this, some 150 trades, takes longer to read than the loop may stand still
 BOOK_BYTES = 16 << 20  # 5,000 orders of the day are about 5 MB
 DUMP_BYTES = 64 << 20  # all exchanges are about 10 MB
 REST_SOURCE = "kite-rest"
@@ -228,7 +229,10 @@ class KiteBroker:
         return reply_of(classify(status, body), venue_order_id)
 
     async def _read(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
-        return _parsed(path, await self._get(path, kind="query"), parse)
+        got = await self._get(path, kind="query")
+        if len(got[1]) > STALL_BYTES:
+            return await asyncio.to_thread(_parsed, path, got, parse)
+        return _parsed(path, got, parse)
 
     async def _get(
         self,
