@@ -71,7 +71,7 @@ def test_the_kept_sum_is_the_sum(moves, decimals):
             case "end":
                 order = blotter.orders.get(f"o{which}")
                 if order is not None and order.is_live:
-                    for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.CANCELED):
+                    for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.SEEN_CANCELED):
                         venue_order_id = f"v{which}" if event is not OrderEvent.SENDING else ""
                         blotter.record(
                             OrderFact(order_id=f"o{which}", event=event, at=0, mono=mono, venue_order_id=venue_order_id)
