@@ -27,6 +27,7 @@ for command in (
     bench_rivals.indicators, bench_rivals.fetch, bench_rivals.pool, bench_paths.orders, bench_paths.start,
     bench_sweep.sweep, bench_backtest.backtest,
     bench_analysis.burst, bench_analysis.startup,
+    bench_rivals.history,
 ):  # fmt: skip
     bench.add_command(command)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Incident, Signals
+from tradebot.domain.messages import Command, Incident, Outcome, Signals
 from tradebot.domain.order import OrderEvent, OrderFact
 from tradebot.errors import DataError
 from tradebot.journal.reader import rows
@@ -100,12 +100,28 @@ def _gathered(path: Path, run: Run, before: Books) -> Recorded:
             f"{path}: run {run.run_id} of tradebot {version} kept no tape to replay: it is older than that, was ended"
             " in its first seconds, or ran with journal.record_inputs = false"
         )
-    return Recorded(
-        run, universe, terms, before, tuple(warmup), closes, tuple(signals), tuple(outputs), tuple(tapes), has_ended
-    )
+    said = _said_by_the_desk(outputs, tapes)
+    return Recorded(run, universe, terms, before, tuple(warmup), closes, tuple(signals), said, tuple(tapes), has_ended)
 
 
 def _is_output(row: Row, message: Message) -> bool:
-    if isinstance(message, OrderFact):
-        return message.event is not OrderEvent.SENDING  # written by the execution, before the first byte left
-    return isinstance(message, Command | Incident) and row.kind in OUTPUTS
+    return isinstance(message, OrderFact | Command | Incident) and row.kind in OUTPUTS
+
+
+def _said_by_the_desk(outputs: Sequence[Line], tapes: Sequence[Line]) -> tuple[Line, ...]:
+    # The execution writes SENDING itself, before the first byte leaves, and then tells the desk; the desk's own is of
+    # an order that was placed elsewhere.
+    told = {
+        entry.message.fact.order_id
+        for line in tapes
+        if isinstance(line.message, Tape)
+        for entry in line.message.entries
+        if isinstance(entry.message, Outcome) and entry.message.fact.event is OrderEvent.SENDING
+    }
+    return tuple(
+        line
+        for line in outputs
+        if not isinstance(line.message, OrderFact)
+        or line.message.event is not OrderEvent.SENDING
+        or line.message.order_id not in told
+    )

@@ -1,0 +1,20 @@
+"""The benchmark of past bars runs at a small size and tells every store's figures; nobody asserts how fast."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tradebot.__main__ import run
+
+
+def test_every_store_is_written_and_read_back(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "history", "--symbols", "3", "--bars", "1000", "--json"]) == 0
+
+    result = json.loads(capsys.readouterr().out)
+    rows = {row["rival"]: row for row in result["rows"]}
+    assert {"tradebot history", "tradebot history, one by one", "npy files", "SQLite rows"} <= set(rows)
+    assert all(row["load_m_bars_s"] > 0 and row["load_m_bars_cpu_s"] > 0 for row in rows.values())
+    assert rows["tradebot history"]["symbols"] == 3
+    assert result["advice"]

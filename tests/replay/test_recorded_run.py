@@ -1,0 +1,70 @@
+"""What of a recorded run counts as said by the desk: all but the SENDING rows that the execution wrote itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tradebot.clock import ManualClock
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Command, Incident, Outcome
+from tradebot.domain.order import OrderEvent, OrderFact
+from tradebot.errors import DataError
+from tradebot.journal.rows import End, Listing, Run, Terms
+from tradebot.journal.tape import Entry, Killed, Tape
+from tradebot.journal.writer import Journal
+from tradebot.replay.recorded import read
+
+TERMS = Terms(interval=60, strategies=(), limits={}, desk={}, venue={}, opens_at=0)
+
+
+def fact(order_id: str, event: OrderEvent) -> OrderFact:
+    return OrderFact(order_id=order_id, event=event, at=1, mono=1)
+
+
+def tape(*messages: Message) -> Tape:
+    return Tape(entries=tuple(Entry(n, message) for n, message in enumerate(messages)))
+
+
+async def record(folder: Path, *rows: tuple[str, Message], run: str = "T1") -> Path:
+    async with Journal(folder, run=run, clock=ManualClock()) as journal:
+        journal.append("run", Run(run_id=run, mode="paper", account="A1"), at=1)
+        journal.append("universe", Listing(instruments=(Instrument(symbol="TCS"),)), at=1)
+        for kind, message in rows:
+            journal.append(kind, message, at=1)
+    return journal.path
+
+
+async def test_sending_counts_only_for_orders_that_were_placed_elsewhere(tmp_path: Path) -> None:
+    sending, outside = fact("T1001", OrderEvent.SENDING), fact("EXT-1", OrderEvent.SENDING)
+    path = await record(
+        tmp_path, ("terms", TERMS), ("order", sending), ("order", outside), ("tape", tape(Outcome(fact=sending))),
+        ("incident", Incident(text="placed elsewhere")), ("halt", Command(verb="halt")), ("end", End()),
+    )  # fmt: skip
+
+    recorded = read(path)
+
+    assert [line.message for line in recorded.outputs] == [
+        outside,
+        Incident(text="placed elsewhere"),
+        Command(verb="halt"),
+    ]
+    assert recorded.has_ended
+
+
+async def test_a_run_that_was_cut_off_is_told_from_one_that_ended(tmp_path: Path) -> None:
+    path = await record(tmp_path, ("terms", TERMS), ("tape", tape(Killed(reason=""))))
+
+    assert not read(path).has_ended
+
+
+async def test_the_last_run_is_read_unless_another_is_named(tmp_path: Path) -> None:
+    for run in ("T1", "T2"):
+        path = await record(tmp_path, ("terms", TERMS), ("tape", tape(Killed(reason=run))), run=run)
+
+    assert read(path).run.run_id == "T2"
+    assert read(path, "T1").run.run_id == "T1"
+    with pytest.raises(DataError, match="no run T3 to replay; the last ones are T1, T2"):
+        read(path, "T3")
