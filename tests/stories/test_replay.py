@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from tests.replay.journals_by_hand import Change, copy
 from tests.stories.conftest import Daemon
+from tradebot.backtest.job import Job
+from tradebot.backtest.panel import Panel
+from tradebot.backtest.run import run
+from tradebot.backtest.wishes import find
+from tradebot.domain.market import Series
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Signals
+from tradebot.domain.messages import Signal, Signals
 from tradebot.domain.order import OrderEvent, OrderFact
-from tradebot.journal.tape import Tape
-from tradebot.replay.recorded import runs
+from tradebot.journal.tape import Stepped, Tape
+from tradebot.replay.recorded import Recorded, read, runs
+from tradebot.strategies.loading import StrategySpec
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -146,3 +153,53 @@ def test_a_run_that_is_not_there_is_refused_with_those_that_are(journal: Path) -
 
     assert code == 65
     assert "there is no run T0 to replay; the last ones are T" in err
+
+
+def test_a_backtest_of_the_recorded_bars_gives_the_signals_of_the_day(journal: Path) -> None:
+    recorded = read(journal, run_ids(journal)[0])
+    specs = [msgspec.convert(spec, StrategySpec) for spec in recorded.terms.strategies]
+    first = min(close.starts_at for close in recorded.closes.values())
+    series = {i.symbol: whole(recorded, n) for n, i in enumerate(recorded.universe)}
+    interval = recorded.terms.interval
+    job = Job(strategies=tuple(specs), instruments=recorded.universe.instruments, interval=interval, begin=first)
+
+    panel = Panel(job.instruments, series, interval)
+    rows = [panel.row_after(n, first) for n in range(len(series))]
+    wishes = find(specs, job.instruments, panel, rows, 60.0).wishes
+    tested = [
+        signal
+        for n, (instrument, bars) in enumerate(zip(job.instruments, panel.series, strict=True))
+        for row in range(rows[n], len(bars))
+        for signal in wishes[n].signals(row, 10.0**instrument.price_decimals)
+    ]
+
+    of_the_day = [s for line in recorded.signals if isinstance(line.message, Signals) for s in line.message.signals]
+    assert len(of_the_day) > 5
+    assert sorted(map(said, tested)) == sorted(map(said, of_the_day))
+    assert run(job, series).counts["signals"] == len(of_the_day)
+
+
+def said(signal: Signal) -> tuple[str, ...]:
+    """What a signal says, to the last bit; not when it was made."""
+    told = (signal.signal_id, signal.strategy, signal.bar_at, signal.close, signal.stop_loss, signal.trail_by)
+    return tuple(map(repr, (*told, signal.target)))
+
+
+def whole(recorded: Recorded, id_: int) -> Series:
+    """The bars of one symbol: what the strategies were warmed up with, and what the day recorded."""
+    past = next(s for s in recorded.warmup if s.symbol == recorded.universe[id_].symbol)
+    # A close that came while the daemon was stopping was recorded, and no strategy was asked.
+    asked = {
+        entry.message.ends_at
+        for line in recorded.tapes
+        for entry in line.message.entries
+        if isinstance(entry.message, Stepped)
+    }
+    closes = [c for c in recorded.closes.values() if c.ends_at in asked and id_ in c.ids]
+    rows = [(c, int(np.searchsorted(c.ids, id_))) for c in closes]
+    columns = {
+        name: np.r_[getattr(past, name), [getattr(close, name)[row] for close, row in rows]]
+        for name in ("open", "high", "low", "close", "volume")
+    }
+    starts = np.r_[past.starts, [close.starts_at for close, _ in rows]]
+    return Series(symbol=past.symbol, interval=past.interval, starts=starts, **columns)
