@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from tradebot.bench import eleven, fetch, indicators, pool
+from tradebot.bench import cycle, eleven, fetch, indicators, overview, pool
 from tradebot.bench.quote_server import price
 from tradebot.bench.rivals import interleaved
 from tradebot.cli.bench import bench
@@ -92,6 +92,40 @@ def test_the_benchmark_of_pools_gets_the_same_bits_everywhere():
     assert {row["values"] for row in result["rows"]} == {"the same bits"}
     assert {row["fastest"] for row in result["rows"]} <= {pool.INLINE, pool.THREADS, pool.PROCESSES}
     assert set(result["hop_us"]) == {pool.THREADS, pool.PROCESSES}
+
+
+def test_the_ways_of_a_cycle_choose_the_same_symbols(monkeypatch):
+    monkeypatch.setattr(cycle, "HANDS", 1)
+    monkeypatch.setattr(cycle, "SEQUENTIAL_UP_TO", 3)
+    result = cycle.measure((3, 5), latency_s=0.001, window=80, repeats=2, clock=WallClock(), progress=quiet)
+    assert [(row["symbols"], row["rival"]) for row in result["rows"]] == [(n, way) for n in (3, 5) for way in cycle.HOW]
+    assert {row["chose"] for row in result["rows"]} == {"the same"}
+    assert ["scaled" in row["how"] for row in result["rows"]] == [False, False, False, True, False, False]
+    assert len(result["advice"]) == 3
+
+
+def test_the_overview_recommends_from_what_it_measured(monkeypatch):
+    monkeypatch.setattr(fetch, "PROCESSES", 1)
+    monkeypatch.setattr(fetch, "SEQUENTIAL_UP_TO", 3)
+    result = overview.measure(30, latency_s=0.001, clock=WallClock(), progress=quiet)
+    assert {row["work"] for row in result["rows"]} == {"quotes", "indicators", "step"}
+    assert result["advice"][0].startswith("For 30 symbols on this machine: ")
+    assert json.loads(json.dumps(result)) == result
+
+
+@pytest.mark.parametrize(
+    ("inline", "processes", "says"),
+    [(0.2, 0.5, "async fetch, inline indicators"), (3.0, 2.0, "inline"), (40.0, 25.0, "in processes indicators")],
+)
+def test_the_recommendation_follows_the_figures(inline, processes, says):
+    quotes = {"one by one": 900.0, "10 threads": 90.0, "async, a request each": 20.0, "async, in batches": 10.0}
+    work = {"quotes": quotes, "indicators": dict.fromkeys(overview.MATH.values(), 1.0)}
+    work["step"] = {pool.INLINE: inline, pool.THREADS: 99.0, pool.PROCESSES: processes}
+    rows = [{"work": w, "way": way, "ms": ms} for w, ways in work.items() for way, ms in ways.items()]
+    lines = overview.advice(80, rows, 4)
+    assert says in lines[0]
+    assert ("no faster" in lines[3]) == (inline < processes)
+    assert "1 worker process by default" in lines[4]
 
 
 def test_the_verbs_print_json_or_a_table(monkeypatch):

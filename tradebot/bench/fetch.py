@@ -34,21 +34,21 @@ def measure(
     """Fetch a quote of each symbol in every way, in turns, and compare the answers with what the server gives."""
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
-        stack.callback(_close)
+        stack.callback(close)
         port = stack.enter_context(running(latency_s))
         threads = {n: stack.enter_context(ThreadPoolExecutor(n)) for n in (10, 50)}
         context = multiprocessing.get_context("spawn")
         processes = stack.enter_context(ProcessPoolExecutor(PROCESSES, mp_context=context))
-        list(processes.map(_one, [port] * PROCESSES, ["WARM"] * PROCESSES))
+        list(processes.map(one, [port] * PROCESSES, ["WARM"] * PROCESSES))
         names = synthetic_universe(max(symbols)).symbols
         ways: dict[str, Callable[[Sequence[str]], Quotes]] = {
-            "sequential": lambda asked: _merged(_one(port, symbol) for symbol in asked),
-            "threads, 10": lambda asked: _pooled(threads[10], port, asked),
-            "threads, 50": lambda asked: _pooled(threads[50], port, asked),
-            f"processes, {PROCESSES}": lambda asked: _pooled(processes, port, asked),
+            "sequential": lambda asked: _merged(one(port, symbol) for symbol in asked),
+            "threads, 10": lambda asked: pooled(threads[10], port, asked),
+            "threads, 50": lambda asked: pooled(threads[50], port, asked),
+            f"processes, {PROCESSES}": lambda asked: pooled(processes, port, asked),
             "aiohttp, 100 connections": lambda asked: asyncio.run(_singly(port, asked, 100)),
             "aiohttp, no limit": lambda asked: asyncio.run(_singly(port, asked, 0)),
-            f"aiohttp, batches of {BATCH}": lambda asked: asyncio.run(_in_batches(port, asked)),
+            f"aiohttp, batches of {BATCH}": lambda asked: asyncio.run(in_batches(port, asked)),
         }
         for count in symbols:
             progress(f"{count:,} symbols")
@@ -95,7 +95,8 @@ _kept = threading.local()  # one connection per thread, and so per process
 _opened: list[http.client.HTTPConnection] = []  # to close them at the end
 
 
-def _one(port: int, symbol: str) -> Quotes:
+def one(port: int, symbol: str) -> Quotes:
+    """Return the quote of a symbol, by this thread's own connection."""
     connection = getattr(_kept, "connection", None)
     if connection is None or connection.port != port:
         connection = _kept.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S)
@@ -105,20 +106,23 @@ def _one(port: int, symbol: str) -> Quotes:
     return quotes
 
 
-def _close() -> None:
+def close() -> None:
+    """Close the connections of this process."""
     while _opened:
         _opened.pop().close()
 
 
-def _pooled(pool: Executor, port: int, asked: Sequence[str]) -> Quotes:
-    return _merged(pool.map(_one, [port] * len(asked), asked))
+def pooled(pool: Executor, port: int, asked: Sequence[str]) -> Quotes:
+    """Return the quotes of the symbols, each asked for by a worker of the pool."""
+    return _merged(pool.map(one, [port] * len(asked), asked))
 
 
 async def _singly(port: int, asked: Sequence[str], limit: int) -> Quotes:
     return await _all(port, [[symbol] for symbol in asked], limit)
 
 
-async def _in_batches(port: int, asked: Sequence[str]) -> Quotes:
+async def in_batches(port: int, asked: Sequence[str]) -> Quotes:
+    """Return the quotes of the symbols, BATCH of them in a request, all requests at once."""
     return await _all(port, [asked[i : i + BATCH] for i in range(0, len(asked), BATCH)], 0)
 
 

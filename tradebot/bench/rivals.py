@@ -60,7 +60,7 @@ def show(result: Mapping[str, Any], console: Console) -> None:
         console.print(line)
 
 
-OURS = frozenset({"tradebot step", "aiohttp, batches of 500", "tradebot history"})
+OURS = frozenset({"tradebot", "tradebot step", "aiohttp, batches of 500", "tradebot history"})
 
 
 def _cell(value: Any) -> str:

@@ -18,15 +18,19 @@ MAX_SYMBOLS = 9_000  # three streaming connections of 3,000
 MAX_SECONDS = 3_600.0
 
 
-@click.group()
-def bench() -> None:
-    """Measure this machine: feed, indicators, order path."""
+@click.group(invoke_without_command=True)
+@bench_rivals.overview_options
+@click.pass_context
+def bench(context: click.Context, symbols: int, latency: str, as_json: bool) -> None:
+    """Measure this machine; without a command a short look at quotes, indicators and pools, and what to choose."""
+    if context.invoked_subcommand is None:
+        bench_rivals.overview(symbols, latency, as_json)
 
 
 for command in (
     bench_rivals.indicators, bench_rivals.fetch, bench_rivals.pool, bench_paths.orders, bench_paths.start,
     bench_sweep.sweep, bench_backtest.backtest,
-    bench_analysis.burst, bench_analysis.startup,
+    bench_analysis.burst, bench_analysis.startup, bench_rivals.cycle,
     bench_rivals.history,
 ):  # fmt: skip
     bench.add_command(command)

@@ -1,4 +1,4 @@
-"""The benchmarks of `bench` that set our way of doing a thing beside the others: indicators, fetch, pool."""
+"""The benchmarks of `bench` that set our way of doing a thing beside the others: indicators, fetch, pool, cycle."""
 
 from __future__ import annotations
 
@@ -66,12 +66,7 @@ def fetch(symbols: tuple[int, ...], repeats: int, latency: str, as_json: bool) -
     """
     from tradebot.bench.fetch import measure
 
-    try:
-        latency_s = seconds(latency)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--latency") from None
-    if latency_s > MAX_LATENCY_S:
-        raise click.BadParameter(f"{MAX_LATENCY_S:g} s is the longest", param_hint="--latency")
+    latency_s = _latency(latency)
     _tell(measure(symbols, latency_s=latency_s, repeats=repeats, clock=WallClock(), progress=progress), as_json)
 
 
@@ -98,6 +93,50 @@ def history(symbols: int, bars: int, dsn: str, as_json: bool) -> None:
     from tradebot.bench.history import measure
 
     _tell(measure(symbols=symbols, bars=bars, dsn=dsn, clock=WallClock(), progress=progress), as_json)
+
+
+@click.command()
+@_options("50", 3)
+@click.option("--latency", default="200ms", show_default=True, help="What the server waits before each answer.")
+@click.option("--window", type=click.IntRange(60, 5_000), default=500, show_default=True, help="Bars of history.")
+def cycle(symbols: tuple[int, ...], repeats: int, latency: str, window: int, as_json: bool) -> None:
+    """Fetch, compute eleven indicators and decide for every symbol: one by one, threads + processes, and our way."""
+    from tradebot.bench.cycle import measure
+
+    found = measure(
+        symbols, latency_s=_latency(latency), window=window, repeats=repeats, clock=WallClock(), progress=progress
+    )
+    _tell(found, as_json)
+
+
+def overview_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `bench` without a command."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        click.option("--latency", default="50ms", show_default=True, help="What the server of quotes waits."),
+        click.option(
+            "--symbols", type=click.IntRange(1, MOST_SYMBOLS), default=80, show_default=True, help="How many you watch."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def overview(symbols: int, latency: str, as_json: bool) -> None:
+    """Take the short look and tell."""
+    from tradebot.bench.overview import measure
+
+    _tell(measure(symbols, latency_s=_latency(latency), clock=WallClock(), progress=progress), as_json)
+
+
+def _latency(text: str) -> float:
+    try:
+        latency_s = seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--latency") from None
+    if latency_s > MAX_LATENCY_S:
+        raise click.BadParameter(f"{MAX_LATENCY_S:g} s is the longest", param_hint="--latency")
+    return latency_s
 
 
 def progress(what: str) -> None:
