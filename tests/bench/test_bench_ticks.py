@@ -107,7 +107,8 @@ def test_an_interrupted_run_leaves_neither_process_nor_file(number: signal.Signa
 
 
 def test_a_daemon_that_cannot_start_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", "ticks", "--symbols", "2", "--for", "1s", "--strategy", "no_such"]) == 1
+    # It would run for a minute, but ends with the daemon.
+    assert run(["bench", "ticks", "--symbols", "2", "--for", "60s", "--strategy", "no_such"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("tradebot: `tradebot run` ended early with code 65: tradebot: ")
     assert "no_such" in said

@@ -19,13 +19,13 @@ SYMBOLS = "RELIANCE,TCS,INFY,SBIN,ITC,HDFCBANK,ICICIBANK,AXISBANK"
 
 def workers_of(pid: int) -> list[int]:
     """The processes in the daemon's process tree that run strategies: those whose niceness the worker raised."""
-    found, line = [], [pid]
+    found, line, ours = [], [pid], os.nice(0)
     while line:
         tasks = Path(f"/proc/{line.pop(0)}/task").glob("*/children")  # a child belongs to the thread that made it
         for child in map(int, " ".join(path.read_text() for path in tasks).split()):
             line.append(child)
             nice = int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[16])
-            if nice > 0:
+            if nice > ours:
                 found.append(child)
     return found
 
