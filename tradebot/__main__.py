@@ -14,6 +14,11 @@ import click
 from tradebot import __version__
 from tradebot.errors import ExitCode, TradebotError
 
+# One thread for linear algebra, before numpy is imported: a dot product of some ten thousand bars on two threads costs
+# twice the time of one, and what can use other cores here are processes.
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 VERBS = {  # verb -> (module:command, what `--help` says, so that listing the verbs loads none of them)
     "run": ("run:run", "Trade: stream quotes, compute signals, send orders."),
     "exchange": ("exchange:exchange", "Serve the simulated exchange on loopback."),

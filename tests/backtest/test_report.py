@@ -21,9 +21,14 @@ import pytest
 from tests.backtest.result_by_hand import bars, result
 from tradebot.backtest import report, story
 from tradebot.backtest.check import Check, Verdict
+from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.result import Result
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
+from tradebot.sweep import heat
+from tradebot.sweep.space import Axis, Space
+from tradebot.sweep.sweep import Plan
+from tradebot.sweep.trial import Row
 
 CHECKS = [Check(name="costs", title="Costs", verdict=Verdict.FAIL, text="Costs take <b>all</b> & more.")]
 OUTSIDE = re.compile(r"""(?:src|href|action|data)\s*=\s*["']?\s*(?:https?:)?//[^"'\s>]+|@import|url\(\s*["']?http""")
@@ -87,16 +92,9 @@ def test_a_browser_draws_the_page_with_the_network_off(tested: Any, tmp_path: Pa
     report.write(path, told(tested), story.summary(tested[0], CHECKS))
 
     # when its view is asked for in the address
-    dump = subprocess.run(
-        [chromium(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
-         "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=5000", "--dump-dom",
-         f"{path.as_uri()}#symbol=TCS&by-symbol=TCS&by-exit=stop"],
-        capture_output=True, text=True, timeout=50, check=True,
-    ).stdout  # fmt: skip
+    dump = drawn(f"{path.as_uri()}#symbol=TCS&by-symbol=TCS&by-exit=stop", tmp_path)
 
     # then everything is drawn, what the story holds as text and never as markup, and the filters filter
-    assert re.search(r"<html[^>]*data-drawn=\"yes\"", dump), dump[:2000]
-    assert "data-fault" not in dump
     assert dump.count("<canvas") >= 8
     assert "1 of 1 checks failed" in dump
     assert "Costs take &lt;b&gt;all&lt;/b&gt; &amp; more." in dump
@@ -105,6 +103,41 @@ def test_a_browser_draws_the_page_with_the_network_off(tested: Any, tmp_path: Pa
     stops = [trade for trade in told(tested)["trades"]["rows"] if trade[0] == "TCS" and trade[-1] == "stop"]
     assert rows[1].count("<tr") == min(len(stops), 50) > 0
     assert "RELIANCE" not in rows[1]
+
+
+def test_a_browser_draws_the_heat_map_with_the_network_off(tmp_path: Path) -> None:
+    # given the page of four trials
+    plan = Plan(
+        space=Space(axes=(Axis(name="fast", values=(5, 10)), Axis(name="slow", values=(20, 30)))), objective="net"
+    )
+    figures = [{**dict.fromkeys(LABELS), "net": net} for net in (-5.0, 7.5, 100.0, 3.0)]
+    rows = [
+        Row(number=n, role="trial", fold=0, values=values, state="done", figures=figures[n])
+        for n, values in enumerate(plan.space.grid())
+    ]
+    path = tmp_path / "heat.html"
+    path.write_text(heat.page(rows, plan, CHECKS, title="Sweep", period="now", currency="INR"), encoding="utf-8")
+
+    # when
+    dump = drawn(path.as_uri(), tmp_path)
+
+    # then
+    table = re.search(r'<table id="heat">.*?</table>', dump, re.S)
+    assert table is not None
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", table[0]) == ["-5.00", "100.00", "7.50", "3.00"]
+    assert re.findall(r"<td[^>]*best[^>]*>([^<]*)<", table[0]) == ["100.00"]
+
+
+def drawn(address: str, folder: Path) -> str:
+    """Return the page as the browser has it when its script is done."""
+    dump = subprocess.run(
+        [chromium(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}",
+         "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=5000", "--dump-dom", address],
+        capture_output=True, text=True, timeout=50, check=True,
+    ).stdout  # fmt: skip
+    assert re.search(r"<html[^>]*data-drawn=\"yes\"", dump), dump[:2000]
+    assert "data-fault" not in dump
+    return dump
 
 
 def test_candles_are_thinned_without_losing_an_extreme(tested: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,4 +15,4 @@ def test_one_process_and_several_give_the_same_rows() -> None:
     told = json.loads(found.stdout)
     assert told["rows"] == "the same"
     assert told["asked"] == {"trials": 10, "bars": 1000, "workers": 2, "strategy": "ema_cross"}
-    assert {"speedup", "trials_per_s", "ms_a_trial", "machine", "versions"} <= told.keys()
+    assert {"speedup", "speedup_by_cpu", "trials_per_s", "ms_a_trial", "machine", "versions"} <= told.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ import numpy as np
 
 from tradebot.backtest.job import Job
 from tradebot.backtest.sample import sample
+from tradebot.bench.cpu import cpu_seconds
 from tradebot.bench.report import machine, versions
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.market import Series
@@ -32,14 +34,18 @@ def measure(*, trials: int, bars: int, workers: int, clock: Clock, progress: Cal
     ground = Ground(job=_job(), series={"RELIANCE": _bars(bars)})
     plan = Plan(space=_space(trials))
     progress(f"{plan.size} trials over {bars:,} bars, one process")
-    alone_s, alone = _timed(plan, ground, lambda: Inline(ground), clock)
+    alone_s, alone_cpu_s, alone = _timed(plan, ground, lambda: Inline(ground), clock)
     progress(f"the same on {workers} processes")
-    crew_s, crew = _timed(plan, ground, lambda: Processes(ground, workers), clock)
+    crew_s, crew_cpu_s, crew = _timed(plan, ground, lambda: Processes(ground, workers), clock)
     return {
         "asked": {"trials": plan.size, "bars": bars, "workers": workers, "strategy": STRATEGY},
         "one_process_s": round(alone_s, 3),
         "processes_s": round(crew_s, 3),
         "speedup": round(alone_s / crew_s, 3),
+        "one_process_cpu_s": alone_cpu_s and round(alone_cpu_s, 3),
+        "processes_cpu_s": crew_cpu_s and round(crew_cpu_s, 3),
+        # What the work alone would allow on idle cores: the same for a machine that has other things to do.
+        "speedup_by_cpu": alone_cpu_s and crew_cpu_s and round(workers * alone_cpu_s / crew_cpu_s, 3),
         "trials_per_s": round(plan.size / crew_s, 1),
         "ms_a_trial": round(alone_s / plan.size * 1e3, 3),
         "rows": "the same" if alone == crew else "DIFFERENT",
@@ -49,16 +55,20 @@ def measure(*, trials: int, bars: int, workers: int, clock: Clock, progress: Cal
     }
 
 
-def _timed(plan: Plan, ground: Ground, crew_of: Callable[[], Crew], clock: Clock) -> tuple[float, list[Row]]:
+def _timed(
+    plan: Plan, ground: Ground, crew_of: Callable[[], Crew], clock: Clock
+) -> tuple[float, float | None, list[Row]]:
     with tempfile.TemporaryDirectory() as folder:
-        begin = clock.monotonic()
+        begin, before = clock.monotonic(), cpu_seconds(os.getpid())
         crew = crew_of()
         try:
             with Ledger(Path(folder) / "ledger", head(plan, ground), resume=False) as ledger:
                 rows = sweep(plan, crew, ledger, clock=clock)
+            after = cpu_seconds(os.getpid())  # while the workers live
         finally:
             crew.close()
-        return (clock.monotonic() - begin) / SECOND, rows
+        used = None if before is None or after is None else sum(after.since(before))
+        return (clock.monotonic() - begin) / SECOND, used, rows
 
 
 def _space(trials: int) -> Space:

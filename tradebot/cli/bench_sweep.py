@@ -38,5 +38,8 @@ def sweep(trials: int, bars: int, workers: int, as_json: bool) -> None:
     click.echo(f"one process   {found['one_process_s']:8.2f} s   {found['ms_a_trial']:.1f} ms a trial")
     click.echo(f"{workers} processes   {found['processes_s']:8.2f} s   {found['trials_per_s']:.1f} trials/s")
     click.echo(f"speed-up      {found['speedup']:8.2f}")
+    if found["speedup_by_cpu"]:
+        cpu = f"{found['one_process_cpu_s']:.2f} s of CPU and {found['processes_cpu_s']:.2f} s"
+        click.echo(f"by CPU time   {found['speedup_by_cpu']:8.2f}   what idle cores would give: {cpu}")
     box = found["machine"]
     click.echo(f"{box['processor']}, {box['cores']} cores, {box['system']}, load {box['load_1m']} before")
