@@ -28,12 +28,15 @@ from tradebot.domain.order import (
 from tradebot.exchange.bar_matching import BarBook, BarFill
 from tradebot.stages.desk import Desk, DeskOutput
 
+DENIED, SENDING, ACCEPTED = OrderEvent.DENIED, OrderEvent.SENDING, OrderEvent.ACCEPTED
+INTENT, FILLED = OrderState.INTENT, OrderState.FILLED
+
 
 class _Placed:
-    __slots__ = ("filled", "fills", "from_row", "id", "is_acked", "request", "row")
+    __slots__ = ("filled", "fills", "from_row", "id", "is_acked", "quantity", "request", "row")
 
-    def __init__(self, request: OrderRequest, id_: int, row: int) -> None:
-        self.request, self.id, self.row = request, id_, row
+    def __init__(self, request: OrderRequest, id_: int, row: int, quantity: int) -> None:
+        self.request, self.id, self.row, self.quantity = request, id_, row, quantity
         self.from_row, self.is_acked, self.fills, self.filled = 0, False, 0, 0
 
 
@@ -49,16 +52,13 @@ class Counter:
         self._ids = {instrument.symbol: id_ for id_, instrument in enumerate(job.instruments)}
         self._latency_bars = job.matching.latency_bars
         self._latency_ns = int(job.matching.latency_s * SECOND)
+        self._is_late = bool(self._latency_bars or self._latency_ns)
+        self._quantity_decimals = [instrument.quantity_decimals for instrument in job.instruments]
         self.books = [BarBook(instrument, job.matching) for instrument in job.instruments]
-        self._placed: dict[str, _Placed] = {}
+        self.placed: dict[str, _Placed] = {}  # order_id -> an order that may still trade
         self._charges = Decimal(0)
         self.moved: set[int] = set()
         self.k, self.in_bar = 0, False
-
-    @property
-    def is_busy(self) -> bool:
-        """True while an order is at work."""
-        return bool(self._placed)
 
     def take(self, outputs: list[DeskOutput]) -> None:
         """Carry out what the desk decided, in order."""
@@ -75,7 +75,7 @@ class Counter:
     def trade(self, id_: int, row: int, price: int) -> None:
         """Let the orders of an instrument meet a price of bar `row`, which is the one under way."""
         book = self.books[id_]
-        if self._latency_ns or self._latency_bars:
+        if self._is_late:
             self._arrive(id_, row)
         for fill in book.trade(row, price=price, volume=self._volume(id_, row)):
             self._fill(fill)
@@ -89,7 +89,7 @@ class Counter:
 
     def states(self) -> None:
         """Write the states of the orders that still work into the ledger."""
-        for order_id, placed in self._placed.items():
+        for order_id, placed in self.placed.items():
             self._ledger.ended(placed.row, self._desk.blotter.orders[order_id].state)
 
     def _volume(self, id_: int, row: int) -> int:
@@ -97,40 +97,41 @@ class Counter:
 
     def _begun(self, fact: OrderFact, request: OrderRequest) -> None:
         id_ = self._ids[request.symbol]
-        is_denied = fact.event is OrderEvent.DENIED
+        is_denied = fact.event is DENIED
+        quantity = _units(request.quantity, self._quantity_decimals[id_])
         row = self._ledger.order(
             request,
             id_=id_,
-            quantity=_units(request.quantity, self._instruments[id_].quantity_decimals),
-            state=OrderState.DENIED if is_denied else OrderState.INTENT,
+            quantity=quantity,
+            state=OrderState.DENIED if is_denied else INTENT,
             reason=fact.reason,
             at=fact.at,
         )
         self.moved.add(id_)
         if not is_denied:
-            self._placed[request.order_id] = _Placed(request, id_, row)
+            self.placed[request.order_id] = _Placed(request, id_, row, quantity)
 
     def _submit(self, request: OrderRequest) -> None:
-        placed = self._placed[request.order_id]
+        order_id = request.order_id
+        placed = self.placed[order_id]
         id_, c = placed.id, self._desk.conditions
-        sending = OrderFact(order_id=request.order_id, event=OrderEvent.SENDING, at=c.now, mono=c.mono)
-        self._desk.apply(Outcome(fact=sending))
-        instrument = self._instruments[id_]
+        self._desk.apply(Outcome(fact=OrderFact(order_id=order_id, event=SENDING, at=c.now, mono=c.mono)))
         placed.from_row = self._from_row(id_)
+        is_limit = request.price is not None and request.kind is OrderKind.LIMIT
         self.books[id_].enter(
-            request.order_id,
+            order_id,
             sign=request.side.sign,
-            quantity=_units(request.quantity, instrument.quantity_decimals),
-            limit=instrument.units(request.price) if request.kind is OrderKind.LIMIT and request.price else None,
+            quantity=placed.quantity,
+            limit=self._instruments[id_].units(request.price) if is_limit and request.price else None,
             protection_pct=request.protection_pct,
             from_row=placed.from_row,
         )
-        if not (self._latency_ns or self._latency_bars):
+        if not self._is_late:
             self._accept(placed)
 
     def _from_row(self, id_: int) -> int:
         after = self._panel.first_row(id_, self.k + 1)
-        if not (self._latency_ns or self._latency_bars):
+        if not self._is_late:
             return after - 1 if self.in_bar else after
         row = after + self._latency_bars - (1 if self.in_bar and self._latency_bars else 0)
         if self._latency_ns:
@@ -140,20 +141,20 @@ class Counter:
 
     def _arrive(self, id_: int, row: int) -> None:
         for order_id in list(self.books[id_].orders):
-            placed = self._placed[order_id]
+            placed = self.placed[order_id]
             if not placed.is_acked and placed.from_row <= row:
                 self._accept(placed)
 
     def _accept(self, placed: _Placed) -> None:
         placed.is_acked = True
         c, order_id = self._desk.conditions, placed.request.order_id
-        fact = OrderFact(
-            order_id=order_id, event=OrderEvent.ACCEPTED, at=c.now, mono=c.mono, venue_order_id=f"X{order_id}"
-        )
-        self.take(self._desk.apply(Outcome(fact=fact)))
+        fact = OrderFact(order_id=order_id, event=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=f"X{order_id}")
+        outputs = self._desk.apply(Outcome(fact=fact))
+        if len(outputs) > 1:  # more than the fact itself: a cancel that waited for the id
+            self.take(outputs)
 
     def _fill(self, fill: BarFill) -> None:
-        placed = self._placed[fill.order_id]
+        placed = self.placed[fill.order_id]
         request, id_, c = placed.request, placed.id, self._desk.conditions
         instrument = self._instruments[id_]
         placed.fills += 1
@@ -177,13 +178,14 @@ class Counter:
             charges=_units(charges, self._ledger.money_decimals),
         )  # fmt: skip
         if fill.is_whole:
-            self._ledger.ended(placed.row, OrderState.FILLED)
-            del self._placed[fill.order_id]
-        self.take(outputs)
+            self._ledger.ended(placed.row, FILLED)
+            del self.placed[fill.order_id]
+        if len(outputs) > 1:
+            self.take(outputs)
 
     def _modify(self, modify: Modify) -> None:
         order_id, c = modify.request.order_id, self._desk.conditions
-        placed = self._placed.get(order_id)
+        placed = self.placed.get(order_id)
         if placed is None or modify.request.price is None:
             return
         self.books[placed.id].orders[order_id].limit = self._instruments[placed.id].units(modify.request.price)
@@ -197,7 +199,7 @@ class Counter:
         self.take(self._desk.apply(Outcome(fact=fact)))
 
     def _cancel(self, cancel: Cancel) -> None:
-        placed = self._placed.get(cancel.order_id)
+        placed = self.placed.get(cancel.order_id)
         if placed is None or not cancel.venue_order_id or not self.books[placed.id].cancel(cancel.order_id):
             return  # filled already, or the cancel goes out again with the id that the exchange gives
         request, c = placed.request, self._desk.conditions
@@ -216,7 +218,7 @@ class Counter:
             changed_at=c.now,
         )
         self._ledger.ended(placed.row, OrderState.CANCELED)
-        del self._placed[cancel.order_id]
+        del self.placed[cancel.order_id]
         self.take(self._desk.apply(OrderSeen(order=shown, mono=c.mono)))
 
 

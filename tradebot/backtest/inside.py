@@ -81,7 +81,7 @@ class Inside:
     def _level(self, id_: int, at: int, to: int) -> int | None:
         """Return the first level of a guard that a move from `at` to `to` reaches, None when it reaches none."""
         levels = self._desk.protection.levels(id_)
-        if levels is None or self._instruments[id_].symbol in self._desk.exits:
+        if levels is None or self._instruments[id_].symbol in self._desk.exits.wanted:
             return None
         units = self._instruments[id_].units
         sign = 1 if levels.is_long else -1

@@ -41,6 +41,8 @@ class Walk:
         self._held, self._say, self._first, self._end = ledger.held, say, first, len(panel)
         self._counter = Counter(job, desk, panel, ledger)
         self._books = self._counter.books
+        self._working, self._wanted = self._counter.placed, desk.exits.wanted  # what keeps the clock going
+        self._mask = desk.protection.mask
         self._inside = Inside(job.instruments, desk, panel, self._counter, ledger.held)
         self._loss = LossWatch(job, desk, panel, ledger.held, days, first)
         self._symbols = [instrument.symbol for instrument in job.instruments]
@@ -99,15 +101,14 @@ class Walk:
         row = k if panel.is_whole else panel.first_row(id_, k)
         if row >= panel.sizes[id_]:
             return NEVER
-        exits = self._desk.exits
-        if self._books[id_].orders or (exits and self._symbols[id_] in exits) or self._deciders.has(id_):
-            return panel.k(id_, row)
+        if self._books[id_].orders or self._symbols[id_] in self._wanted or self._deciders.has(id_):
+            return row if panel.is_whole else panel.k(id_, row)
         held = self._held[id_]
         wish = self._wishes[id_].next(row, sign=(held > 0) - (held < 0))
-        if held and self._desk.protection.mask[id_]:
+        if held and self._mask[id_]:
             touched = self._touch(id_, row, panel.sizes[id_] if wish is None else wish + 1)
             wish = wish if touched is None else touched
-        return NEVER if wish is None else panel.k(id_, wish)
+        return NEVER if wish is None else wish if panel.is_whole else panel.k(id_, wish)
 
     def _touch(self, id_: int, row: int, end: int) -> int | None:
         levels = self._desk.protection.levels(id_)
@@ -120,16 +121,15 @@ class Walk:
 
     def _visit(self, k: int, due: list[int], *, ticks: bool) -> None:
         self.visited += 1
-        counter, desk, books = self._counter, self._desk, self._books
+        counter, books, mask = self._counter, self._books, self._mask
         counter.k = k
         if k in self._days:
             self._begin_day(k)
-        mask = desk.protection.mask
         active = [id_ for id_ in due if books[id_].orders or mask[id_]]
         if active:
             start = self._panel.start(k)
             self._move_to(start)
-            self._panel.mark_opens(k, desk.marks, start)
+            self._panel.mark_opens(k, self._desk.marks, start)
             for id_ in active:
                 self._inside.open(id_, k)
             busy = [id_ for id_ in active if books[id_].orders or mask[id_]]
@@ -140,25 +140,25 @@ class Walk:
         if self._job.every_bar:
             self._close(k, due)
         else:
-            following = [] if ticks or counter.is_busy or desk.exits else [self._due_at(id_, k) for id_ in due]
-            if ticks or counter.is_busy or desk.exits or k in following:
+            # Who is due without an order or a guard is so for a wish at this close.
+            closes = ticks or len(active) < len(due) or self._working or self._wanted
+            following = [] if closes else [self._due_at(id_, k) for id_ in due]
+            if closes or k in following:
                 self._close(k, due)
                 self._loss.saw(k)
-                for id_ in counter.moved.union(due) if counter.moved else due:
+                moved = counter.moved
+                for id_ in moved.union(due) if moved and self._size > 1 else due:
                     self._schedule(id_, self._due_at(id_, k + 1))
-                if (counter.is_busy or desk.exits) and k + 1 < self._end and not self._is_alone:
+                if self._size > 1 and (self._working or self._wanted) and k + 1 < self._end:
                     heappush(self._agenda, (k + 1) * self._slots + self._size)
+                elif self._size == 1 and moved and not due:
+                    self._schedule(0, self._due_at(0, k + 1))
             else:
                 for id_, at in zip(due, following, strict=True):
                     self._schedule(id_, at)
         counter.moved.clear()
         if self.visited % SAID_EVERY == 0:
             self._say(k)
-
-    @property
-    def _is_alone(self) -> bool:
-        # One instrument has a bar at every k: what it waits for brings it there without the clock's slot.
-        return self._size == 1
 
     def _begin_day(self, k: int) -> None:
         desk = self._desk

@@ -14,8 +14,9 @@ from tradebot.domain.message import Message
 from tradebot.domain.order_states import TRANSITIONS, OrderEvent, OrderState, Origin, Wish
 
 __all__ = (
-    "TRANSITIONS", "ZERO", "Execution", "Order", "OrderEvent", "OrderFact", "OrderKind", "OrderRequest", "OrderState",
-    "Origin", "Purpose", "Side", "Terms", "Validity", "VenueOrder", "VenuePosition", "VenueStatus", "Wish",
+    "HOLDS", "TRANSITIONS", "ZERO", "Execution", "Order", "OrderEvent", "OrderFact", "OrderKind", "OrderRequest",
+    "OrderState", "Origin", "Purpose", "Side", "Terms", "Validity", "VenueOrder", "VenuePosition", "VenueStatus",
+    "Wish",
 )  # fmt: skip
 
 ZERO = Decimal(0)

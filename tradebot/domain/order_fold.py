@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from tradebot.domain.order import Execution, Order, OrderFact, Purpose, Terms, VenueOrder
 from tradebot.domain.order_states import GONE, ROWS, OrderEvent, OrderState, Origin, Wish
@@ -17,6 +17,7 @@ EXECUTED, REVERSED, QUARANTINED = E.EXECUTED, E.REVERSED, E.QUARANTINED
 FILLED, PARTIAL, OPEN, CANCELED, REJECTED, UNKNOWN = (
     S.FILLED, S.PARTIAL, S.OPEN, S.CANCELED, S.REJECTED, S.UNKNOWN
 )  # fmt: skip
+REVIVED: dict[str, Any] = {"ended_as": None, "is_presumed": False, "cancel_tries": 0}
 NO_WISH, OWN, EXTERNAL = Wish.NONE, Origin.OWN, Purpose.EXTERNAL
 BEGINNINGS = {E.INTENT: S.INTENT, E.DENIED: S.DENIED}
 FILLS = (E.EXECUTED, E.REVERSED, E.QUARANTINED)  # what carries an execution
@@ -58,10 +59,20 @@ def apply(order: Order, fact: OrderFact) -> Order:
     tell of ids and quantities is kept. A fill is always booked, whatever the state, and once.
     """
     assert fact.order_id == order.order_id, f"fact of {fact.order_id} applied to {order.order_id}"
-    changes = _learned(order, fact)
-    row = ROWS.get((order.state, fact.event))
-    if row is None or is_old(order, fact.event, fact.venue):
+    event, venue = fact.event, fact.venue
+    changes = _learned(order, fact) if venue is not None or fact.venue_order_id != order.venue_order_id else {}
+    row = ROWS.get((order.state, event))
+    if row is None or (venue is not None and is_old(order, event, venue)):
         return _with(order, changes | {"ignored": order.ignored + 1})
+    if (event is SENDING or event is ACCEPTED) and not order.filled:
+        # What most orders do: into a state where nothing else has to be looked after.
+        changes["state"], changes["changed_at"] = row.target, fact.at
+        changes["sent_mono" if event is SENDING else "acked_mono"] = fact.mono
+        if fact.reason:
+            changes["reason"] = fact.reason
+        if order.state.is_terminal:
+            changes |= REVIVED
+        return replace(order, **changes)
     if fact.execution is not None:
         if fact.event is EXECUTED:
             return _book(order, fact, fact.execution, changes)
@@ -89,7 +100,7 @@ def is_old(order: Order, event: OrderEvent, venue: VenueOrder | None) -> bool:
 
 
 def _with(order: Order, changes: dict[str, Any]) -> Order:
-    return msgspec.structs.replace(order, **changes)
+    return replace(order, **changes)
 
 
 def _learned(order: Order, fact: OrderFact) -> dict[str, Any]:
@@ -109,8 +120,6 @@ def _learned(order: Order, fact: OrderFact) -> dict[str, Any]:
 
 def _flags(order: Order, fact: OrderFact) -> dict[str, Any]:
     event, venue = fact.event, fact.venue
-    if event is SENDING:
-        return {"sent_mono": fact.mono}
     if event is ACCEPTED:
         return {"acked_mono": fact.mono}
     if event in CANCELS:
@@ -161,8 +170,8 @@ def _entered(order: Order, fact: OrderFact, changes: dict[str, Any], state: Orde
             if not order.cancel.is_pending and state in (CANCELED, S.EXPIRED) and order.origin is OWN:
                 changes["origin"] = Origin.BROKER
     elif order.state.is_terminal:
-        changes |= {"ended_as": None, "is_presumed": False, "cancel_tries": 0}
-    return _with(order, changes)
+        changes |= REVIVED
+    return replace(order, **changes)
 
 
 def _book(order: Order, fact: OrderFact, execution: Execution, changes: dict[str, Any]) -> Order:
@@ -181,8 +190,9 @@ def _book(order: Order, fact: OrderFact, execution: Execution, changes: dict[str
         changes["late_fills"] = order.late_fills + 1
     changes["filled"] = filled = order.filled + execution.quantity
     changes["value"] = order.value + execution.quantity * execution.price
-    changes["booked"] = (*order.booked, execution)
-    changes["venue_order_id"] = order.venue_order_id or execution.venue_order_id
+    changes["booked"] = (*order.booked, execution) if order.booked else (execution,)
+    if not order.venue_order_id:
+        changes["venue_order_id"] = execution.venue_order_id
     changes["acked_mono"] = order.acked_mono or fact.mono
     changes["changed_at"] = fact.at
     return _entered(order, fact, changes, _by_quantity(order.state, filled, _most(order, changes)))

@@ -132,10 +132,13 @@ class Tariff(Message, frozen=True):
 
     def parts(self, turnover: Decimal) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal, Decimal]:
         """Return brokerage, transaction tax, exchange fee, SEBI fee, stamp duty and GST, each in whole paise."""
-        brokerage = _paise(self.flat or min(turnover * self.brokerage, self.cap))
-        fee, sebi = _paise(turnover * self.fee), _paise(turnover * self.sebi)
-        gst = _paise((brokerage + fee + sebi) * self.gst)
-        return brokerage, _paise(turnover * self.tax), fee, sebi, _paise(turnover * self.stamp), gst
+        brokerage = (self.flat or min(turnover * self.brokerage, self.cap)).quantize(PAISA, ROUND_HALF_UP)
+        fee = (turnover * self.fee).quantize(PAISA, ROUND_HALF_UP)
+        sebi = (turnover * self.sebi).quantize(PAISA, ROUND_HALF_UP)
+        gst = ((brokerage + fee + sebi) * self.gst).quantize(PAISA, ROUND_HALF_UP)
+        tax = (turnover * self.tax).quantize(PAISA, ROUND_HALF_UP) if self.tax else ZERO
+        stamp = (turnover * self.stamp).quantize(PAISA, ROUND_HALF_UP) if self.stamp else ZERO
+        return brokerage, tax, fee, sebi, stamp, gst
 
     def total(self, turnover: Decimal) -> Decimal:
         """Return the sum of the parts; nothing traded costs nothing."""

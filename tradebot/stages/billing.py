@@ -40,7 +40,8 @@ def india(universe: Universe) -> ChargesOf:
         if of is None:
             return ZERO
         # Parts are rounded on the order's whole turnover: a fill is charged what it adds.
-        return of.total(order.value + execution.quantity * execution.price) - of.total(order.value)
+        value = execution.quantity * execution.price
+        return of.total(order.value + value) - of.total(order.value) if order.value else of.total(value)
 
     return bill
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Side
+from tradebot.domain.order import HOLDS, ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Side
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
 
@@ -50,22 +50,24 @@ class Blotter:
             if fact.execution is not None and order.filled != before.filled:
                 self._book(before, fact)
         self.orders[order_id] = order
-        self.touched.add(order.request.symbol)
+        symbol = order.request.symbol
+        self.touched.add(symbol)
         if order.venue_order_id and (before is None or order.venue_order_id != before.venue_order_id):
             self.by_venue[order.venue_order_id] = order_id
-        for venue_order_id in order.other_ids:
-            self.by_venue[venue_order_id] = order_id
-        symbol, was_live = order.request.symbol, before is not None and before.state.is_live
+        if order.other_ids:
+            self.by_venue.update(dict.fromkeys(order.other_ids, order_id))
+        was_live = before is not None and before.state.is_live
         if order.state.is_live:
             if not was_live:
                 self._live.setdefault(symbol, {})[order_id] = None
                 self.working += 1
-                _drop(self._held, symbol, order_id)
+                if self._held:
+                    _drop(self._held, symbol, order_id)
         else:
             if was_live:
                 _drop(self._live, symbol, order_id)
                 self.working -= 1
-            if order.reserved(max(self._mono, fact.mono)):
+            if (order.claimed or order.state in HOLDS) and order.reserved(max(self._mono, fact.mono)):
                 self._held.setdefault(symbol, {})[order_id] = None
             if len(self.orders) > ENDED_KEPT:
                 self._forget()
@@ -82,7 +84,10 @@ class Blotter:
                 late = {name: mono for name in TIMES if getattr(order, name) > mono}
                 if late:
                     self.orders[order_id] = msgspec.structs.replace(order, **late)
-        self._mono = max(self._mono, mono)
+        if mono > self._mono:
+            self._mono = mono
+        if not self._held:
+            return
         self.touched.update(self._held)
         for symbol, held in list(self._held.items()):
             for order_id in [i for i in held if not self.orders[i].reserved(self._mono)]:
@@ -112,6 +117,10 @@ class Blotter:
             for order_id in list(self._live.get(name, ())):
                 yield self.orders[order_id]
 
+    def has_orders(self, symbol: str) -> bool:
+        """Return whether an order of `symbol` counts as exposure, as `exposed` yields them."""
+        return symbol in self._live or symbol in self._held
+
     def has_live(self, symbol: str) -> bool:
         """Return whether an order of `symbol` may still trade."""
         return symbol in self._live
@@ -129,9 +138,15 @@ class Blotter:
     def position(self, symbol: str) -> Position:
         return self.positions.get(symbol) or Position(symbol=symbol)
 
+    def quantity(self, symbol: str) -> Decimal:
+        """Return the signed quantity held of `symbol`."""
+        position = self.open.get(symbol)
+        return ZERO if position is None else position.quantity
+
     def worst_case(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Return (longest, shortest): the position if every buy, or every sell, that may still fill did."""
-        quantity = self.position(symbol).quantity
+        position = self.open.get(symbol)
+        quantity = ZERO if position is None else position.quantity
         if symbol not in self._live and symbol not in self._held:
             return quantity, quantity
         longest = shortest = quantity
@@ -193,7 +208,8 @@ class Blotter:
             charges = self._billed[key] = self._charges_of(before, fact)
             new = old.apply(execution, charges)
             self.executions[key] = execution
-            self.busted.pop(key, None)
+            if self.busted:
+                self.busted.pop(key, None)
             self.fills += 1
         self.realized += new.realized - old.realized
         self.charges += new.charges - old.charges

@@ -23,6 +23,11 @@ class Conditions:
         """Why nothing may be opened anywhere, empty when something may."""
         return self.halts.of_all
 
+    @property
+    def has_halts(self) -> bool:
+        """True while a halt of anything stands."""
+        return bool(self.halted_symbols or self.halts.standing)
+
     def halt_of(self, symbol: str, strategy: str = "") -> str:
         """Return why `strategy` may open nothing in `symbol`, empty when it may."""
         return self.halts.of(symbol, strategy) or self.halted_symbols.get(symbol, "")

@@ -44,7 +44,7 @@ from tradebot.stages.ordering import DeskSettings, Ordering
 from tradebot.stages.protection import Protection
 from tradebot.stages.shortfalls import Shortfalls
 from tradebot.stages.sightings import WORKS, Sightings
-from tradebot.stages.vigil import findings, waiting_cancel
+from tradebot.stages.vigil import UNREMARKABLE, WAITS, findings, waiting_cancel
 from tradebot.stages.worth import Worth
 
 DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Modify | Cancel
@@ -60,7 +60,6 @@ class Desk:
         absent_after_s: float, absence_is_proof: bool = False,
     ) -> None:  # fmt: skip
         self._universe, self._settings = universe, settings
-        self._signal_max_age = int(settings.signal_max_age_s * SECOND)
         self.blotter = Blotter(charges_of)
         self.marks = Marks(universe)
         self.worth = Worth(self.blotter, self.marks)
@@ -218,10 +217,9 @@ class Desk:
         c.now, c.mono = tick.at, max(c.mono, tick.mono)
         self.blotter.release(c.mono)
         self._emit_all(self._shortfalls.infer(at=c.now, mono=c.mono))
-        if not c.halted and self.worth.day_profit() <= -self._settings.max_daily_loss:
-            self._halt(
-                f"the day is at {self.worth.day_profit():.2f}, max_daily_loss is {self._settings.max_daily_loss}"
-            )
+        limit = self._settings.max_daily_loss
+        if not c.halted and (profit := self.worth.day_profit()) <= -limit:
+            self._halt(f"the day is at {profit:.2f}, max_daily_loss is {limit}")
         if not self._is_leaving:
             if closing := "square-off before the close" if c.squares_off() else c.halts.flattening:
                 self.exits.close_all(closing)
@@ -245,17 +243,17 @@ class Desk:
         if symbol not in self._universe:
             self._counts["ignored"] += 1
             return
-        quantity = self.blotter.position(symbol).quantity
+        quantity = self.blotter.quantity(symbol)
         if not signal.action.is_entry:
             wrong_way = quantity <= 0 if signal.action is Action.EXIT_LONG else quantity >= 0
-            if wrong_way or symbol in self.exits:
+            if wrong_way or symbol in self.exits.wanted:
                 self._counts["ignored"] += 1
             else:
                 reason = f"{signal.strategy}: {signal.action}"
                 self.exits.want(symbol, Purpose.EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
-        elif quantity or symbol in self.exits or self.blotter.has_live(symbol):
+        elif quantity or symbol in self.exits.wanted or self.blotter.has_live(symbol):
             self._counts["ignored"] += 1
-        elif signal.made_at - signal.quoted_at > self._signal_max_age:
+        elif signal.made_at - signal.quoted_at > self._settings.signal_max_age_s * SECOND:
             self._counts["late_signals"] += 1
         else:
             self._ordering.enter(signal)
@@ -337,12 +335,14 @@ class Desk:
         blotter = self.blotter
         before = blotter.orders.get(output.order_id)
         order = blotter.record(output)
-        self._shortfalls.note(order, output, self.conditions.mono)
+        if output.execution is not None or order.claimed:
+            self._shortfalls.note(order, output, self.conditions.mono)
         if before is None:
             return
-        for finding in findings(before, output, order):
-            self._incident(finding.text, order, finding.scope)
         was, state = before.state, order.state
+        if not (output.event in UNREMARKABLE and was.is_live and not order.quarantined):
+            for finding in findings(before, output, order):
+                self._incident(finding.text, order, finding.scope)
         if output.event is EXECUTED:
             self.exits.filled(order)
             self._rejects = 0
@@ -353,8 +353,8 @@ class Desk:
         if was.is_live and not state.is_live and order.request.purpose.is_exit:
             self.exits.ended(order)
         order = blotter.orders[output.order_id]  # a halt just now may have cancelled it
-        revived = was in GONE and order.may_trade
-        waiting_cancel(order, revived=revived, cancel=self._ordering.send_cancel)
+        if was in GONE or order.cancel is WAITS:
+            waiting_cancel(order, revived=was in GONE and order.may_trade, cancel=self._ordering.send_cancel)
 
     def _incident(self, text: str, order: Order, scope: str) -> None:
         self._out.append(Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol))

@@ -23,26 +23,23 @@ class Exits:
     ) -> None:  # fmt: skip
         self._universe, self._blotter, self._conditions = universe, blotter, conditions
         self._ordering, self._protection = ordering, protection
-        self._wanted: dict[str, tuple[Purpose, str]] = {}  # symbol -> why it must become flat
+        self.wanted: dict[str, tuple[Purpose, str]] = {}  # symbol -> why it must become flat
         self._refused: dict[str, tuple[int, int]] = {}  # symbol -> (refusals in a row, mono before which none is sent)
 
     def __contains__(self, symbol: str) -> bool:
-        return symbol in self._wanted
-
-    def __len__(self) -> int:
-        return len(self._wanted)
+        return symbol in self.wanted
 
     def want(
         self, symbol: str, purpose: Purpose, reason: str, *, quoted_at: int, signal: Signal | None = None
     ) -> None:  # fmt: skip
         """Close `symbol`, now and until it is flat; the first reason stands."""
-        self._wanted.setdefault(symbol, (purpose, reason))
+        self.wanted.setdefault(symbol, (purpose, reason))
         self._send(symbol, quoted_at, signal)
 
     def judge(self, id_: int, units: int, *, quoted_at: int) -> None:
         """Hold a price, in units, against the guard of an instrument; a level that it reached closes the position."""
         instrument = self._universe[id_]
-        if not self._protection.mask[id_] or instrument.symbol in self._wanted:
+        if not self._protection.mask[id_] or instrument.symbol in self.wanted:
             return
         hit = self._protection.judge(id_, instrument.symbol, instrument.price(units))
         if hit is not None:
@@ -56,15 +53,15 @@ class Exits:
 
     def step(self, mono: int) -> None:
         """Send what is wanted and has no order working."""
-        for symbol in list(self._wanted):
+        for symbol in list(self.wanted):
             self._send(symbol, mono, None)
 
     def ended(self, order: Order) -> None:
         """An exit ended: if its symbol is not flat the wish stands, also when the venue ended it or we restarted."""
         symbol = order.symbol
-        if self._blotter.position(symbol).is_flat:
+        if symbol not in self._blotter.open:
             return
-        self._wanted.setdefault(symbol, (order.request.purpose, order.request.reason))
+        self.wanted.setdefault(symbol, (order.request.purpose, order.request.reason))
         if order.state in (OrderState.REJECTED, OrderState.ABSENT):
             times = self._refused.get(symbol, (0, 0))[0]
             pause = min(SECOND << times, LONGEST_PAUSE)
@@ -72,23 +69,24 @@ class Exits:
 
     def filled(self, order: Order) -> None:
         """A fill was booked: guard what is open now, forget the wish when nothing is."""
-        symbol = order.symbol
-        self._refused.pop(symbol, None)
+        request = order.request
+        symbol = request.symbol
+        if self._refused:
+            self._refused.pop(symbol, None)
         if symbol not in self._universe:
             return
-        id_ = self._universe.id(symbol)
-        if self._blotter.position(symbol).is_flat:
-            self._protection.clear(id_)
-            self._wanted.pop(symbol, None)
-        elif not order.request.purpose.is_exit:
-            self._protection.set(id_, order.request)
+        if symbol not in self._blotter.open:
+            self._protection.clear(self._universe.id(symbol))
+            self.wanted.pop(symbol, None)
+        elif not request.purpose.is_exit:
+            self._protection.set(self._universe.id(symbol), request)
 
     def _send(self, symbol: str, quoted_at: int, signal: Signal | None) -> None:
-        if self._blotter.position(symbol).is_flat:
-            self._wanted.pop(symbol, None)
+        if symbol not in self._blotter.open:
+            self.wanted.pop(symbol, None)
             self._protection.clear(self._universe.id(symbol))
             return
-        if self._conditions.mono < self._refused.get(symbol, (0, 0))[1]:
+        if self._refused and self._conditions.mono < self._refused.get(symbol, (0, 0))[1]:
             return
-        purpose, reason = self._wanted[symbol]
+        purpose, reason = self.wanted[symbol]
         self._ordering.exit(symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal)

@@ -51,7 +51,7 @@ class Marks:
         units = int(self.last[id_])
         return self._universe[id_].price(units) if units else None
 
-    def age_s(self, symbol: str, mono: int) -> float | None:
-        """Return the wall seconds since the newest quote, None before the first."""
-        seen = int(self.seen_at[self._universe.id(symbol)])
+    def age_s(self, id_: int, mono: int) -> float | None:
+        """Return the wall seconds since the newest quote of an instrument, None before the first."""
+        seen = int(self.seen_at[id_])
         return (mono - seen) / SECOND if seen else None

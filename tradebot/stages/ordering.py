@@ -264,26 +264,30 @@ class Ordering:
     def _view(
         self, symbol: str, strategy: str, reference: Decimal | None, without: Order | None = None
     ) -> View:  # fmt: skip
-        blotter, c = self._blotter, self._conditions
-        longest, shortest = blotter.worst_case(symbol)
-        closing = blotter.closing(symbol)
+        blotter, c, id_ = self._blotter, self._conditions, self._universe.id(symbol)
+        position = blotter.open.get(symbol)
+        longest = shortest = quantity = ZERO if position is None else position.quantity
+        closing, in_doubt = ZERO, False
+        if blotter.has_orders(symbol):
+            longest, shortest = blotter.worst_case(symbol)
+            closing, in_doubt = blotter.closing(symbol), blotter.in_doubt(symbol)
         if without is not None:
             reserved = without.reserved(c.mono)
             longest -= reserved if without.request.side is Side.BUY else ZERO
             shortest += reserved if without.request.side is Side.SELL else ZERO
             closing -= reserved if without.request.purpose.is_exit else ZERO
         return View(
-            instrument=self._universe.get(symbol),
-            quantity=blotter.position(symbol).quantity,
+            instrument=self._universe[id_],
+            quantity=quantity,
             longest=longest,
             shortest=shortest,
             closing=closing,
             open_orders=blotter.working - (without is not None),
-            in_doubt=blotter.in_doubt(symbol),
+            in_doubt=in_doubt,
             reference=reference,
-            quote_age_s=self._marks.age_s(symbol, c.mono),
+            quote_age_s=self._marks.age_s(id_, c.mono),
             feed_is_stale=bool(c.down),
-            halted=c.halt_of(symbol, strategy),
+            halted=c.halt_of(symbol, strategy) if c.has_halts else "",
             entries_closed=c.entries_closed(),
             gross=partial(self._gross.without, symbol),
             day_pnl=self._day_profit,

@@ -73,8 +73,8 @@ class Protection:
         self.mask[id_] = True
 
     def clear(self, id_: int) -> None:
-        self._guards.pop(id_, None)
-        self.mask[id_] = False
+        if self._guards.pop(id_, None) is not None:
+            self.mask[id_] = False
 
     def levels(self, id_: int) -> Levels | None:
         """Return what guards the position of an instrument, if anything does."""

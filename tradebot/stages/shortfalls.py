@@ -51,10 +51,9 @@ class Shortfalls:
 
     def fills(self, order_id: str, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return the facts of a fill: nothing when it is known, its quarantine when it is known otherwise."""
-
         key = execution.key
         if key not in self._blotter.executions and key not in self._blotter.busted and order_id not in self._inferred:
-            return [_fact(order_id, OrderEvent.EXECUTED, execution, at, mono)]
+            return [_fact(order_id, EXECUTED, execution, at, mono)]
 
         def fact(event: OrderEvent, what: Execution, reason: str = "") -> OrderFact:
             return _fact(order_id, event, what, at, mono, reason)

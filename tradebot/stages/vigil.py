@@ -19,6 +19,7 @@ NEVER_SENT = (OrderState.DENIED, OrderState.INTENT)
 CANCELLABLE = frozenset((*AT_VENUE, OrderState.UNKNOWN))
 EXECUTED, EXTERNAL, WAITS, NO_WISH = OrderEvent.EXECUTED, Origin.EXTERNAL, Wish.SENDING, Wish.NONE
 # What happens to every order, and says nothing more while the order has not ended.
+UNREMARKABLE = frozenset((OrderEvent.SENDING, OrderEvent.ACCEPTED))
 ROUTINE = frozenset((OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED))
 
 

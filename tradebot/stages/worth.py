@@ -18,7 +18,9 @@ class Worth:
 
     def profit(self) -> Decimal:
         """Return realized and unrealized profit after charges, since the journal began."""
-        return self._blotter.realized - self._blotter.charges + self._blotter.unrealized(self._marks.price)
+        blotter = self._blotter
+        won = blotter.realized - blotter.charges
+        return won + blotter.unrealized(self._marks.price) if blotter.open else won
 
     def day_profit(self) -> Decimal:
         """Return the profit after charges since the session's start."""
