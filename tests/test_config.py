@@ -220,6 +220,7 @@ def test_a_section_that_is_no_table_is_refused(folder: Path) -> None:
         ("[exchange]\nprices = 'recorded'\n", "exchange.path: must name the files"),
         ("[app]\nmode = 'live'\n", "app.mode: is live, but venue.name is the embedded exchange"),
         ("[app]\nsymbols = []\n", "app.symbols: names no symbol"),
+        ("[history]\nin_store = true\n", "history.in_store: is true, but store.dsn names no database"),
         ("[risk]\nentries_until = '15:20'\n", "risk.entries_until: is later than square_off_at"),
         ("[venue]\nname = 'kite'\n", "kite.access_token: is missing; put it into the environment as TRADEBOT_KITE__A"),
     ],

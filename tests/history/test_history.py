@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tradebot
 from tests.history.bars_by_hand import MINUTE, assert_same, walk
 from tests.store.conftest import dsn, server, server_dsn  # noqa: F401 - fixtures
+from tradebot.__main__ import run
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError, LinkLost, StateError
@@ -178,3 +180,19 @@ def test_a_server_that_is_away_is_named_without_its_password(tmp_path: Path) -> 
 
 def test_spans_that_touch_are_one() -> None:
     assert joined([(5, 6), (1, 3), (3, 4), (2, 3)]) == [(1, 4), (5, 6)]
+
+
+def test_the_command_line_keeps_bars_in_the_database_when_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    where = request.getfixturevalue("dsn")
+    monkeypatch.setenv("TRADEBOT_STORE__DSN", where)
+    monkeypatch.setenv("TRADEBOT_HISTORY__IN_STORE", "true")
+    source = tmp_path / "TCS.csv"
+    source.write_text("ts,open,high,low,close\n2025-06-02T09:15+05:30,1,2,1,1.5\n", encoding="utf-8")
+
+    code = run(["data", "import", str(source), "--interval", "1m", "--state-dir", str(tmp_path / "state"), "--json"])
+
+    assert (code, capsys.readouterr().err) == (0, "")
+    assert not (tmp_path / "state" / FILE_NAME).exists()
+    assert tradebot.load_bars("TCS", source=where)["close"].tolist() == [1.5]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from tradebot.clock import ManualClock
@@ -16,6 +18,7 @@ from tradebot.journal.rows import End, Listing, Run, Terms
 from tradebot.journal.tape import Entry, Killed, Tape
 from tradebot.journal.writer import Journal
 from tradebot.replay.recorded import read
+from tradebot.replay.rerun import replay
 
 TERMS = Terms(interval=60, strategies=(), limits={}, desk={}, venue={}, opens_at=0)
 
@@ -30,7 +33,7 @@ def tape(*messages: Message) -> Tape:
 
 async def record(folder: Path, *rows: tuple[str, Message], run: str = "T1") -> Path:
     async with Journal(folder, run=run, clock=ManualClock()) as journal:
-        journal.append("run", Run(run_id=run, mode="paper", account="A1"), at=1)
+        journal.append("run", Run(run_id=run, mode="paper", account="A1", versions={"tradebot": "9.9"}), at=1)
         journal.append("universe", Listing(instruments=(Instrument(symbol="TCS"),)), at=1)
         for kind, message in rows:
             journal.append(kind, message, at=1)
@@ -68,3 +71,16 @@ async def test_the_last_run_is_read_unless_another_is_named(tmp_path: Path) -> N
     assert read(path, "T1").run.run_id == "T1"
     with pytest.raises(DataError, match="no run T3 to replay; the last ones are T1, T2"):
         read(path, "T3")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"limits": {"max_open_orders": "many"}}, {"desk": {}}, {"venue": {"of_tomorrow": 1}}, {"strategies": ({"x": 1},)}],
+)
+async def test_terms_of_another_version_are_refused_in_a_sentence(tmp_path: Path, changed: dict[str, Any]) -> None:
+    sound = {"desk": {"order_notional": "1000"}, "venue": {"absent_after_s": 60.0}}
+    terms = msgspec.structs.replace(TERMS, **(sound | changed))
+    path = await record(tmp_path, ("terms", terms), ("tape", tape(Killed(reason=""))))
+
+    with pytest.raises(DataError, match=r"run T1 was recorded by tradebot 9\.9, whose terms this version cannot"):
+        await replay(read(path))

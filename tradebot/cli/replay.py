@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tradebot import __version__
 from tradebot.cli.tables import say
 from tradebot.clock import IST, iso
 from tradebot.errors import ExitCode
@@ -51,7 +52,9 @@ def replay(journal: Path, run_id: str | None, as_json: bool) -> int:
         )
     else:
         what, row, at, left, right = found.difference
-        say(f"run {found.run_id} differs at row {row}, {iso(at, IST)}: {what}")
+        version = recorded.run.versions.get("tradebot", "")
+        other = f" (recorded by tradebot {version}, replayed by {__version__})" if version != __version__ else ""
+        say(f"run {found.run_id} differs at row {row}, {iso(at, IST)}: {what}{other}")
         say(f"  recorded: {left}")
         say(f"  replayed: {right}")
     return ExitCode.OK if is_equal else ExitCode.INTERNAL

@@ -43,6 +43,8 @@ def contradictions(config: Config) -> list[tuple[tuple[str, str], str]]:
             for key in ("rest", "ticker")
             if not re.match("https|wss", getattr(kite, key))
         ]
+    if config.history.in_store and not config.store.dsn.get_secret_value():
+        found.append((("history", "in_store"), "is true, but store.dsn names no database"))
     if app.mode == "live" and not _is_private(config.store.dsn.get_secret_value()):
         found.append((("store", "dsn"), "must say sslmode=verify-full in live mode, or be of this machine"))
     return found

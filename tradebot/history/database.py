@@ -90,6 +90,8 @@ class SqliteDatabase:
 
     def run(self, script: str) -> None:
         for statement in statements(script):
+            if "SET STORAGE" in statement:
+                continue  # of PostgreSQL's own making
             # Only under the name `integer` is the key of a table its place in the file.
             self.ask(statement.replace("bigint NOT NULL PRIMARY KEY", "integer PRIMARY KEY").replace("bytea", "blob"))
 

@@ -156,14 +156,15 @@ class History:
         assert len(series) == 0 or (np.diff(series.starts) > 0).all(), f"{series.symbol}: starts are not ascending"
         kept = self._keep(instrument, series.interval, source)
         done, rows = Put(0, 0, 0), []
-        for period, bars in split(series):
-            slot = (kept.number << PERIOD_BITS) + period + PERIOD_ZERO
+        slots = {(kept.number << PERIOD_BITS) + period + PERIOD_ZERO: bars for period, bars in split(series)}
+        query = "SELECT slot, body FROM history_chunks WHERE slot BETWEEN ? AND ?"
+        there = dict(self._database.ask(query, min(slots), max(slots))) if slots else {}
+        for slot, bars in slots.items():
             given = Decimals(instrument.price_decimals, instrument.quantity_decimals)
-            held = self._database.ask("SELECT body FROM history_chunks WHERE slot = ?", slot)
             merged, put = bars, Put(len(bars), 0, 0)
-            if held:
+            if slot in there:
                 finest = Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
-                merged, put = _merged(decode([held[0][0]], finest), decode([encode(bars, given)], finest), bars)
+                merged, put = _merged(decode([there[slot]], finest), decode([encode(bars, given)], finest), bars)
                 given = finest
             done += put
             if put.added or put.replaced:

@@ -17,6 +17,7 @@ from tradebot.controls import charges_of
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Books, Command, Incident, Signals
 from tradebot.domain.order import OrderFact
+from tradebot.errors import DataError
 from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Signaled, Stepped, Tape
 from tradebot.replay.recorded import Line, Recorded
 from tradebot.stages.analysis import Analysis
@@ -84,28 +85,17 @@ async def replay(recorded: Recorded, *, progress: Callable[[int, int], None] = l
 
 class _Rerun:
     def __init__(self, recorded: Recorded) -> None:
-        terms = recorded.terms
         self._recorded = recorded
         self._reason = ""  # of the HALT file
         self.clock = ManualClock()
-        self.desk = Desk(
-            universe=recorded.universe,
-            gate=gate_of(msgspec.convert(terms.limits, Limits, strict=False), killed=lambda: self._reason),
-            settings=msgspec.convert(terms.desk, DeskSettings, strict=False),
-            charges_of=charges_of(recorded.universe),
-            id_prefix=recorded.run.run_id,
-            **terms.venue,
-        )
-        self.analysis = Analysis(
-            universe=recorded.universe,
-            strategies=[msgspec.convert(spec, StrategySpec) for spec in terms.strategies],
-            interval=terms.interval,
-            workers=0,
-            deadline_s=60.0,
-            clock=self.clock,
-            recall=self._recall,
-            on_fault=lambda event, fields: None,  # what the strategies of the run did, they do again
-        )
+        try:
+            self.desk, self.analysis = self._desk(), self._analysis()
+        except (msgspec.ValidationError, TypeError) as error:
+            version = recorded.run.versions.get("tradebot", "another version")
+            raise DataError(
+                f"run {recorded.run.run_id} was recorded by tradebot {version}, whose terms this version cannot take:"
+                f" {error}"
+            ) from error
         self.expected = deque(recorded.outputs)
         self._given = deque(recorded.signals)
         self._of_close: dict[int, list[Line]] = {}  # end of a close -> the rows of its signals
@@ -115,6 +105,30 @@ class _Rerun:
         self._books: Books | None = None
         self._row = 0
         self.counts = dict.fromkeys(("closes", "signals", "facts", "states"), 0)
+
+    def _desk(self) -> Desk:
+        recorded, terms = self._recorded, self._recorded.terms
+        return Desk(
+            universe=recorded.universe,
+            gate=gate_of(msgspec.convert(terms.limits, Limits, strict=False), killed=lambda: self._reason),
+            settings=msgspec.convert(terms.desk, DeskSettings, strict=False),
+            charges_of=charges_of(recorded.universe),
+            id_prefix=recorded.run.run_id,
+            **terms.venue,
+        )
+
+    def _analysis(self) -> Analysis:
+        terms = self._recorded.terms
+        return Analysis(
+            universe=self._recorded.universe,
+            strategies=[msgspec.convert(spec, StrategySpec) for spec in terms.strategies],
+            interval=terms.interval,
+            workers=0,
+            deadline_s=60.0,
+            clock=self.clock,
+            recall=self._recall,
+            on_fault=lambda event, fields: None,  # what the strategies of the run did, they do again
+        )
 
     async def begin(self) -> None:
         before, terms = self._recorded.before, self._recorded.terms
