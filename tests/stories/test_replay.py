@@ -27,6 +27,9 @@ from tradebot.journal.tape import Stepped, Tape
 from tradebot.replay.recorded import Recorded, read, runs
 from tradebot.strategies.loading import StrategySpec
 
+# Ten that the shipped strategy trades in the first hour of the invented day; fifty would warm up for a quarter minute.
+SYMBOLS = "EICHERMOT,BHARTIARTL,APOLLOHOSP,WIPRO,HCLTECH,SHRIRAMFIN,KOTAKBANK,M&M,ULTRACEMCO,TCS"
+
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -44,9 +47,9 @@ def replay(journal: Path, *options: str) -> tuple[int, str, str]:
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two runs in one state directory: the second takes over what the first left open."""
     folder = tmp_path_factory.mktemp("day")
-    for bars in (12, 6):
+    for bars in (40, 15):
         daemon = Daemon(
-            "run", "--symbols", "NIFTY50", "--state-dir", str(folder), "--speed", "300", "--interval", "1m",
+            "run", "--symbols", SYMBOLS, "--state-dir", str(folder), "--speed", "300", "--interval", "1m",
             "--log-format", "json", "--log-level", "debug",
         )  # fmt: skip
         daemon.event("order_filled")
@@ -191,8 +194,8 @@ def whole(recorded: Recorded, id_: int) -> Series:
     # A close that came while the daemon was stopping was recorded, and no strategy was asked.
     asked = {
         entry.message.ends_at
-        for line in recorded.tapes
-        for entry in line.message.entries
+        for row in recorded.tapes
+        for entry in row.message.entries
         if isinstance(entry.message, Stepped)
     }
     closes = [c for c in recorded.closes.values() if c.ends_at in asked and id_ in c.ids]

@@ -28,6 +28,7 @@ from tradebot.domain.messages import (
     Signals,
     Tick,
 )
+from tradebot.domain.order import OrderEvent
 from tradebot.journal.columns import Column, narrow, steps, sums, widen
 
 
@@ -177,6 +178,13 @@ def unpack(body: bytes) -> Tape:
         Entry(mono, next(readers[letter])) for letter, mono in zip(packed.order, monos.tolist(), strict=True)
     )
     return Tape(entries=entries, state=packed.state)
+
+
+def sent_orders(body: bytes) -> set[str]:
+    """Return the ids of the orders whose SENDING the desk was told of on a tape, without unpacking the rest."""
+    packed = _decoder.decode(body)
+    outcomes = [_message(name, raw) for name, raw in packed.messages if name == Outcome.__name__]
+    return {o.fact.order_id for o in outcomes if isinstance(o, Outcome) and o.fact.event is OrderEvent.SENDING}
 
 
 def _raw(message: Message) -> tuple[str, msgspec.Raw]:

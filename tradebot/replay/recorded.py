@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Incident, Outcome, Signals
+from tradebot.domain.messages import Command, Incident, Signals
 from tradebot.domain.order import OrderEvent, OrderFact
-from tradebot.errors import DataError
+from tradebot.errors import DataError, StateError
 from tradebot.journal.reader import rows
 from tradebot.journal.recovery import Books, recover
 from tradebot.journal.rows import End, Listing, Row, Run, Terms, Warmup
 from tradebot.journal.schema import FILE_NAME
-from tradebot.journal.tape import Tape
+from tradebot.journal.tape import sent_orders
 
 COMMANDS = ("halt", "reduce", "resume", "flatten")
 OUTPUTS = ("order", "incident", *COMMANDS)
@@ -31,7 +33,8 @@ class Line(NamedTuple):
 
 class Recorded(NamedTuple):
     """One run. `before` are the books it took over; `outputs` is what its desk said, in order, the facts of
-    `before.undone` first; `has_ended` is False when it was cut off."""
+    `before.undone` first; `tapes` are rows still to be unpacked, a day of quotes would fill the memory; `has_ended` is
+    False when it was cut off."""
 
     run: Run
     universe: Universe
@@ -41,7 +44,7 @@ class Recorded(NamedTuple):
     closes: dict[int, Close]  # end -> close of the run's interval
     signals: tuple[Line, ...]
     outputs: tuple[Line, ...]
-    tapes: tuple[Line, ...]
+    tapes: tuple[Row, ...]
     has_ended: bool
 
 
@@ -75,8 +78,11 @@ def _gathered(path: Path, run: Run, before: Books) -> Recorded:
     universe, terms, has_ended = Universe(()), None, False
     warmup: list[Series] = []
     closes: dict[int, Close] = {}
-    signals, outputs, tapes = list[Line](), list[Line](), list[Line]()
+    signals, outputs, tapes = list[Line](), list[Line](), list[Row]()
     for row in rows(path, run=run.run_id):
+        if row.kind == "tape":
+            tapes.append(row)
+            continue
         match message := row.message:
             case Listing():
                 universe = Universe(message.instruments)
@@ -88,8 +94,6 @@ def _gathered(path: Path, run: Run, before: Books) -> Recorded:
                 closes[message.ends_at] = message
             case Signals():
                 signals.append(Line(row.seq, message))
-            case Tape():
-                tapes.append(Line(row.seq, message))
             case End():
                 has_ended = True
             case _ if _is_output(row, message):
@@ -108,16 +112,15 @@ def _is_output(row: Row, message: Message) -> bool:
     return isinstance(message, OrderFact | Command | Incident) and row.kind in OUTPUTS
 
 
-def _said_by_the_desk(outputs: Sequence[Line], tapes: Sequence[Line]) -> tuple[Line, ...]:
+def _said_by_the_desk(outputs: Sequence[Line], tapes: Sequence[Row]) -> tuple[Line, ...]:
     # The execution writes SENDING itself, before the first byte leaves, and then tells the desk; the desk's own is of
     # an order that was placed elsewhere.
-    told = {
-        entry.message.fact.order_id
-        for line in tapes
-        if isinstance(line.message, Tape)
-        for entry in line.message.entries
-        if isinstance(entry.message, Outcome) and entry.message.fact.event is OrderEvent.SENDING
-    }
+    told: set[str] = set()
+    for row in tapes:
+        try:
+            told |= sent_orders(row.body)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise StateError(f"row {row.seq} is a tape that cannot be read: {error}") from error
     return tuple(
         line
         for line in outputs

@@ -18,6 +18,7 @@ from tradebot.domain.message import Message
 from tradebot.domain.messages import Books, Command, Incident, Signals
 from tradebot.domain.order import OrderFact
 from tradebot.errors import DataError
+from tradebot.journal.rows import Row
 from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Signaled, Stepped, Tape
 from tradebot.replay.recorded import Line, Recorded
 from tradebot.stages.analysis import Analysis
@@ -68,8 +69,8 @@ async def replay(recorded: Recorded, *, progress: Callable[[int, int], None] = l
     difference = None
     try:
         await rerun.begin()
-        for done, line in enumerate(recorded.tapes, 1):
-            await rerun.play(line)
+        for done, row in enumerate(recorded.tapes, 1):
+            await rerun.play(row)
             progress(done, len(recorded.tapes))
         rerun.end()
     except _Differs as found:
@@ -139,10 +140,10 @@ class _Rerun:
         self._follow(before.undone)
         await self.analysis.start(self._recorded.warmup)
 
-    async def play(self, line: Line) -> None:
-        tape = line.message
-        assert isinstance(tape, Tape)
-        self._row = line.seq
+    async def play(self, row: Row) -> None:
+        tape = row.message
+        assert isinstance(tape, Tape), f"row {row.seq} is a {row.kind}"
+        self._row = row.seq
         for entry, after in zip(tape.entries, (*tape.entries[1:], None), strict=True):
             if after is not None and isinstance(after.message, Killed):
                 self._reason = after.message.reason  # the gate saw it while it judged this entry
@@ -150,7 +151,7 @@ class _Rerun:
         if tape.state:
             self.counts["states"] += 1
             if (state := state_of(self.desk)) != tape.state:
-                raise self._differs("the state of orders and positions", tape.state, state, row=line.seq)
+                raise self._differs("the state of orders and positions", tape.state, state, row=row.seq)
 
     def end(self) -> None:
         if self._recorded.has_ended and self.expected:
