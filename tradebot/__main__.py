@@ -96,6 +96,8 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def run(args: list[str]) -> int:
     """Run the command line and return the exit code; every error a user can act on is one sentence on stderr."""
+    # No verb has work for threads of linear algebra; they would burn the cores that processes and loop need.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     debug = "--debug" in args[:1] or os.environ.get("TRADEBOT_DEBUG", "0") not in ("", "0")
     try:
         result: Any = tradebot.main(args, prog_name="tradebot", standalone_mode=False)

@@ -14,6 +14,7 @@ from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
 from tradebot.stages.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
 from tradebot.stages.gate.flow_controls import FreshData, MessageRate, NoDuplicate
 from tradebot.stages.gate.gate import Control, Gate, View
+from tradebot.stages.gate.limits import Limits, gate_of
 from tradebot.stages.gate.order_controls import Collar, Sanity, Size
 
 D = Decimal
@@ -129,3 +130,13 @@ def test_only_entries_are_counted_out_by_open_orders_and_the_days_loss() -> None
     for control, view in ((OpenOrders(max_open=5), {"open_orders": 5}), (DailyLoss(max_loss=D(1)), {"day_pnl": D(-2)})):
         assert not passes(control, request(), **view)
         assert passes(control, request(purpose=Purpose.EXIT), **view)
+
+
+def test_a_control_that_is_not_asked_has_nothing_to_say() -> None:
+    gate = gate_of(Limits(), killed=lambda: "")
+    for control in gate._controls:
+        for purpose, asked in ((Purpose.ENTRY, control.of_entries), (Purpose.EXIT, control.of_exits)):
+            if not asked:
+                odd = request(purpose=purpose, quantity=Decimal(10) ** 9)
+                worst = seeing(halted="halted", entries_closed="closed", day_pnl=Decimal(-(10**9)), open_orders=10**6)
+                assert control.check(odd, worst) is None, control.name

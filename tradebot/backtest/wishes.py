@@ -79,7 +79,7 @@ class Wishes:
             place = wish.at.get(row)
             if place is None:
                 continue
-            end = int(self._series.starts[row]) + self._interval
+            end = self._series.starts.item(row) + self._interval
             levels: dict[str, Any] = {name: float(column[place]) for name, column in wish.levels.items()}
             found.append(
                 Signal(
@@ -90,7 +90,7 @@ class Wishes:
                     bar_at=end,
                     quoted_at=end,
                     made_at=end,
-                    close=int(self._series.close[row]) / scale,
+                    close=self._series.close.item(row) / scale,
                     **levels,
                 )
             )

@@ -31,6 +31,7 @@ class Blotter:
         self._live: dict[str, dict[str, None]] = {}  # symbol -> order_ids that may still trade, none empty
         self._held: dict[str, dict[str, None]] = {}  # symbol -> order_ids that ended and are reserved a while more
         self._mono = 0
+        self.moved: set[str] = set()  # symbols whose position is another one since somebody emptied this
         self.touched: set[str] = set()  # symbols whose worst case may be another one since somebody emptied this
         self.executions: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was booked
         self.busted: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was taken back
@@ -188,6 +189,7 @@ class Blotter:
     def _hold(self, position: Position) -> None:
         self.positions[position.symbol] = position
         self.touched.add(position.symbol)
+        self.moved.add(position.symbol)
         if position.quantity:
             self.open[position.symbol] = position
         else:

@@ -62,7 +62,7 @@ class Desk:
         self._universe, self._settings = universe, settings
         self.blotter = Blotter(charges_of)
         self.marks = Marks(universe)
-        self.worth = Worth(self.blotter, self.marks)
+        self.worth = Worth(universe, self.blotter, self.marks)
         self.conditions = Conditions()
         self.protection = Protection(len(universe))
         self._shortfalls = Shortfalls(self.blotter, universe, self.marks.reference)

@@ -125,6 +125,8 @@ class Ordering:
         A protected market order leaves its rest in the book as a limit. An exit that is taken back is sent again with a
         fresh protection price, because its symbol is still wanted flat.
         """
+        if not self._blotter.working:
+            return
         limit = int(self._settings.chase_after_s * SECOND)
         for order in self._blotter.live():
             if not order.acked_mono or mono - max(order.acked_mono, order.replace_mono) <= limit:

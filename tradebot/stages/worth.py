@@ -4,23 +4,42 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import numpy as np
+
+from tradebot.domain.instrument import Universe
 from tradebot.domain.order import ZERO
 from tradebot.stages.blotter import Blotter
 from tradebot.stages.marks import Marks
 
+FEW = 8  # open positions that are added up as fast without the columns
+MOST = 2**62
+
 
 class Worth:
-    """Profit after charges, open positions at their marks; exact. The day is counted from the last `begin_day`."""
+    """Profit after charges, open positions at their marks; exact. The day is counted from the last `begin_day`.
 
-    def __init__(self, blotter: Blotter, marks: Marks) -> None:
-        self._blotter, self._marks = blotter, marks
+    Of many positions the quantities are kept as columns, so that the clock's question is one sum of integers.
+    """
+
+    def __init__(self, universe: Universe, blotter: Blotter, marks: Marks) -> None:
+        self._universe, self._blotter, self._marks = universe, blotter, marks
         self._base = ZERO  # profit at the start of the day
+        self._held = np.zeros(len(universe), dtype=np.int64)  # signed quantity units
+        self._costs: dict[str, Decimal] = {}  # symbol -> cost of what is held in the columns
+        self._cost = ZERO  # their sum
+        self._apart: set[str] = set()  # open, and not in the columns: no instrument of ours, or no whole units
+        decimals = [i.price_decimals + i.quantity_decimals for i in universe]
+        self._alike = {d: np.flatnonzero(np.array(decimals) == d) for d in set(decimals)}  # of price * quantity
 
     def profit(self) -> Decimal:
         """Return realized and unrealized profit after charges, since the journal began."""
         blotter = self._blotter
         won = blotter.realized - blotter.charges
-        return won + blotter.unrealized(self._marks.price) if blotter.open else won
+        if not blotter.open:
+            return won
+        if len(blotter.open) <= FEW:
+            return won + blotter.unrealized(self._marks.price)
+        return won + self._unrealized()
 
     def day_profit(self) -> Decimal:
         """Return the profit after charges since the session's start."""
@@ -32,5 +51,47 @@ class Worth:
 
     def floor(self, loss: Decimal) -> Decimal:
         """Return what the open positions, each quantity times its mark, are worth when the day has lost `loss`."""
-        paid = sum((p.cost for p in self._blotter.open.values()), ZERO)
+        paid = ZERO
+        for position in self._blotter.open.values():
+            paid += position.cost
         return self._base - loss - self._blotter.realized + self._blotter.charges + paid
+
+    def _unrealized(self) -> Decimal:
+        self._refresh()
+        held, last, total = self._held, self._marks.last, -self._cost
+        for decimals, ids in self._alike.items():
+            mine, prices = (held, last) if len(ids) == len(held) else (held[ids], last[ids])
+            if int(np.abs(mine).max()) * int(prices.max()) * len(mine) < MOST:
+                units = int(mine @ prices)
+            else:
+                units = sum(a * b for a, b in zip(mine.tolist(), prices.tolist(), strict=True))
+            total += Decimal(units).scaleb(-decimals)
+        for id_ in np.flatnonzero((last == 0) & (held != 0)).tolist():  # without a price it counts as what it cost
+            total += self._costs[self._universe[id_].symbol]
+        for symbol in self._apart:
+            if symbol in self._universe and (price := self._marks.price(symbol)) is not None:
+                total += self._blotter.open[symbol].unrealized(price)
+        return total
+
+    def _refresh(self) -> None:
+        blotter, moved = self._blotter, self._blotter.moved
+        for symbol in moved:
+            self._cost -= self._costs.pop(symbol, ZERO)
+            self._apart.discard(symbol)
+            position = blotter.open.get(symbol)
+            if symbol not in self._universe:
+                if position is not None:
+                    self._apart.add(symbol)
+                continue
+            id_ = self._universe.id(symbol)
+            units = ZERO if position is None else position.quantity.scaleb(self._universe[id_].quantity_decimals)
+            self._held[id_] = 0
+            if position is None:
+                continue
+            if units == int(units):
+                self._held[id_] = int(units)
+                self._costs[symbol] = position.cost
+                self._cost += position.cost
+            else:
+                self._apart.add(symbol)
+        moved.clear()

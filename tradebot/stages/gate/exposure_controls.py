@@ -14,6 +14,7 @@ class MaxPosition(Rule):
     """The notional of the worst-case position, per symbol and over the account."""
 
     name = "position"
+    of_exits = False
 
     def __init__(self, *, per_symbol: Decimal, gross: Decimal) -> None:
         self._per_symbol, self._gross = per_symbol, gross
@@ -37,6 +38,7 @@ class OpenOrders(Rule):
     """How many orders of the account may work at one time; exits are not counted out."""
 
     name = "open_orders"
+    of_exits = False
 
     def __init__(self, *, max_open: int) -> None:
         self._max_open = max_open
@@ -51,6 +53,7 @@ class ReduceOnly(Rule):
     """An exit may not exceed the position minus the exits already working."""
 
     name = "reduce_only"
+    of_entries = False
 
     def check(self, request: OrderRequest, view: View) -> str | None:
         if not request.purpose.is_exit:
@@ -66,6 +69,7 @@ class DailyLoss(Rule):
     """No entry once the day's profit after charges, open positions marked, is down by the limit."""
 
     name = "daily_loss"
+    of_exits = False
 
     def __init__(self, *, max_loss: Decimal) -> None:
         self._max_loss = max_loss

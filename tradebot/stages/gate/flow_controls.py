@@ -17,6 +17,7 @@ class NotHalted(Rule):
     """A halt lets exits pass and nothing else."""
 
     name = "halt"
+    of_exits = False
 
     def check(self, request: OrderRequest, view: View) -> str | None:
         return f"halted: {view.halted}" if view.halted and not request.purpose.is_exit else None
@@ -38,6 +39,7 @@ class InSession(Rule):
     """No entry outside the session or after the time from which positions are squared off."""
 
     name = "session"
+    of_exits = False
 
     def check(self, request: OrderRequest, view: View) -> str | None:
         return view.entries_closed if view.entries_closed and not request.purpose.is_exit else None

@@ -67,31 +67,34 @@ class Gate:
 
     def __init__(self, controls: Sequence[Control]) -> None:
         self._controls = tuple(controls)
-        self._checks = tuple(control.check for control in controls)
+        # What a control has nothing to say of is not asked, which is half of them for an exit.
+        self._entries = tuple(c.check for c in controls if getattr(c, "of_entries", True))
+        self._exits = tuple(c.check for c in controls if getattr(c, "of_exits", True))
         self._remember = tuple(c.passed for c in controls if getattr(type(c), "passed", None) is not Rule.passed)
         # Hardly an order is denied: the lines of one that is not are made once.
         self._passed = Verdict("", tuple(f"{control.name}: ok" for control in controls))
 
     def check(self, request: OrderRequest, view: View) -> Verdict:
         """Return whether an order may go; every control that remembers is told of one that may."""
-        answers = [check(request, view) for check in self._checks]
-        for answer in answers:
-            if answer is not None:
-                return self._denied(answers)
+        for check in self._exits if request.purpose.is_exit else self._entries:
+            if check(request, view) is not None:
+                return self._denied(request, view)
         for passed in self._remember:
             passed(request, view)
         return self._passed
 
-    def _denied(self, answers: Sequence[str | None]) -> Verdict:
-        named = [(control.name, answer) for control, answer in zip(self._controls, answers, strict=True)]
-        lines = tuple(f"{name}: {'ok' if answer is None else answer}" for name, answer in named)
-        return Verdict(next(f"{name}: {answer}" for name, answer in named if answer is not None), lines)
+    def _denied(self, request: OrderRequest, view: View) -> Verdict:
+        answers = [(control.name, control.check(request, view)) for control in self._controls]
+        lines = tuple(f"{name}: {'ok' if answer is None else answer}" for name, answer in answers)
+        return Verdict(next(f"{name}: {answer}" for name, answer in answers if answer is not None), lines)
 
 
 class Rule:
-    """A control without memory."""
+    """A control without memory. One that has nothing to say of entries, or of exits, says so and is not asked."""
 
     name = ""
+    of_entries = True
+    of_exits = True
 
     def passed(self, request: OrderRequest, view: View) -> None:
         return None

@@ -61,6 +61,7 @@ class Size(Rule):
     """Quantity and notional of an entry; an exit may be as large as what it closes."""
 
     name = "size"
+    of_exits = False
 
     def __init__(self, *, max_quantity: Decimal, max_notional: Decimal) -> None:
         self._max_quantity, self._max_notional = max_quantity, max_notional
