@@ -314,3 +314,21 @@ def test_the_commonest_step_is_the_interval_whatever_is_missing(tmp_path: Path) 
     take(csv_of(few, tmp_path / "X.csv"), tmp_path / "state")
 
     assert_same(held(tmp_path / "state", "X"), few)
+
+
+@pytest.mark.parametrize("moment", ["reading", "writing"])
+def test_an_interrupted_import_leaves_nothing(tmp_path: Path, moment: str) -> None:
+    source = csv_of(walk("X", days=2), tmp_path / "X.csv")
+
+    def interrupt(what: str, done: int, total: int) -> None:
+        if what.startswith(moment):
+            raise KeyboardInterrupt
+
+    with open_history(tmp_path / "state", writes=True) as history:
+        with pytest.raises(KeyboardInterrupt):
+            import_files(source, history, tmp_path / "state", wanted=INDIA, terms=Terms(), progress=interrupt)
+        assert history.lines() == []
+        assert not [p for p in (tmp_path / "state").iterdir() if "import" in p.name]
+        import_files(source, history, tmp_path / "state", wanted=INDIA, terms=Terms())
+
+    assert_same(held(tmp_path / "state", "X"), walk("X", days=2))
