@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,32 @@ def test_it_shows_itself_in_a_cell_without_markup_of_others() -> None:
     assert "<svg" in cell
     assert "Profit after costs" in repr(tested)
     assert tested.plot()._repr_html_().startswith("<iframe srcdoc=")
+
+
+def test_a_class_without_a_file_is_tested_and_its_faults_are_named() -> None:
+    # given what a cell is: code that no file holds
+    cell = """
+from tests.backtest.test_notebook import Mine, Strategy, frame, tradebot
+
+class Cell(Mine):
+    def rules(self, bars):
+        return super().rules(bars)
+
+class Broken(Strategy):
+    def rules(self, bars):
+        return bars.nothing
+
+print(len(tradebot.backtest(Cell, frame(days=3)).trades))
+try:
+    tradebot.backtest(Broken, frame(days=3))
+except tradebot.errors.DataError as fault:
+    print(fault)
+"""
+    ran = subprocess.run([sys.executable, "-c", cell], capture_output=True, text=True, timeout=50, check=False)
+    assert ran.returncode == 0, ran.stderr
+    trades, fault = ran.stdout.splitlines()
+    assert int(trades) > 0
+    assert fault.startswith("__main__.Broken: rules() fails at line 10: AttributeError")
 
 
 def test_a_class_made_anew_in_a_cell_is_another_strategy() -> None:

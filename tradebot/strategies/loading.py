@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import inspect
 import linecache
 import sys
 from collections.abc import Iterable, Mapping
@@ -89,9 +88,9 @@ def given(kind: type[Strategy], params: Mapping[str, Any] | None = None) -> Stra
     """
     if not issubclass(kind, Strategy):
         raise DataError(f"{kind.__name__} is not a Strategy")
-    reference = (
-        f"{kind.__module__}.{kind.__qualname__} at {id(kind):x}"  # a class of the same name made anew is another
-    )
+    reference = f"{kind.__module__}.{kind.__qualname__}"
+    while _GIVEN.get(reference, kind) is not kind:  # a cell that was run again made another class of the same name
+        reference += "'"
     _GIVEN[reference] = kind
     spec = StrategySpec(name=kind.__name__, reference=reference, params=_checked(kind.__name__, kind, params or {}))
     _rules(spec)
@@ -178,7 +177,8 @@ def _checked(reference: str, strategy: type[Strategy], params: Mapping[str, Any]
 
 
 def _rules(spec: StrategySpec) -> None:
-    path = inspect.getfile(spec.load())
+    # The file as its code names it: a class of a notebook has no other.
+    path = spec.load().rules.__code__.co_filename
     with Fence(path) as fence:
         rules = spec.create().rules(Bars())
         if rules is not None and not isinstance(rules, Rules):
