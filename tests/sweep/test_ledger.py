@@ -47,6 +47,14 @@ def test_a_ledger_of_another_sweep_is_refused(tmp_path: Path) -> None:
         Ledger(tmp_path / "ledger", Head(sweep="cd", trials=3), resume=True)
 
 
+def test_two_sweeps_do_not_write_one_ledger(tmp_path: Path) -> None:
+    with (
+        Ledger(tmp_path / "ledger", HEAD, resume=False),
+        pytest.raises(DataError, match="is written by another sweep now"),
+    ):
+        Ledger(tmp_path / "ledger", HEAD, resume=True).__enter__()
+
+
 def test_an_unfinished_sweep_is_not_overwritten(tmp_path: Path) -> None:
     body = write(tmp_path / "ledger")
     with pytest.raises(DataError, match="go on with --resume"):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,35 @@ def test_a_killed_worker_changes_no_row(two_hundred: list[Row], tmp_path: Path) 
     assert kill.has_killed
     assert len(rows) == 200
     assert rows == two_hundred
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process is waited for by its pidfd")
+def test_workers_end_with_a_sweep_that_is_killed() -> None:
+    # given a process with a crew at work
+    script = """
+import sys
+from tests.sweep.test_sweep import GROUND, Processes, Trial
+if __name__ == "__main__":
+    crew = Processes(GROUND, 2)
+    for made in [crew.submit([Trial(number=n, values={})]) for n in range(4)]:
+        made.result(timeout=50)
+    print(*crew._pool._processes, flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        workers = [os.pidfd_open(int(pid)) for pid in parent.stdout.readline().split()]
+
+        # when
+        parent.kill()
+
+    # then
+    assert workers
+    for worker in workers:
+        assert select.select([worker], [], [], 50)[0], "a worker outlives its sweep"
+        os.close(worker)
 
 
 @pytest.mark.timeout(300)  # a cluster starts five processes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -70,7 +71,7 @@ def sweep(**given: Any) -> int:
     begin = clock.monotonic()
     ledger = Ledger(place, head(plan, ground), resume=given["resume"])
     try:
-        with closing(_crew(given, ground, plan.size)) as crew, ledger, _progress(plan.size) as tell:
+        with _stoppable(), closing(_crew(given, ground, plan.size)) as crew, ledger, _progress(plan.size) as tell:
             rows = make(plan, crew, ledger, clock=clock, patience_s=given["patience"], on_progress=tell)
     except KeyboardInterrupt:
         click.echo(
@@ -188,6 +189,16 @@ def _crew(given: dict[str, Any], ground: Any, trials: int) -> Any:
     if not given["workers"]:
         return Inline(ground)
     return Processes(ground, min(given["workers"], trials))
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    # A polite kill is as good as Ctrl-C: what is done is kept, the workers end.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

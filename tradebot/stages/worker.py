@@ -37,11 +37,16 @@ def begin(channel: socket.socket) -> None:
     _channel = channel
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(5)
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """See to it that this process ends when the one that started its pool does, however that ends."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
     if sys.platform == "linux":
-        # The kernel kills us when the pipe ends that only the daemon holds open. That needs no thread and no lock: it
+        # The kernel kills us when the pipe ends that only the parent holds open. That needs no thread and no lock: it
         # ends a worker that hangs in C too. A parent-death signal would not do: our parent, the fork server, lives on.
         fd = parent.sentinel
         fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())

@@ -23,6 +23,7 @@ import numpy as np
 from tradebot.backtest.job import Job
 from tradebot.domain.market import Series
 from tradebot.errors import ClusterAway, ConfigError
+from tradebot.stages.worker import end_with_parent
 from tradebot.sweep.trial import Batch, Ground, Trial, carry_out_all
 
 COLUMNS = ("starts", "open", "high", "low", "close", "volume")
@@ -179,6 +180,7 @@ def _settle(folder: str) -> None:
     global _ground
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started the sweep
+    end_with_parent()
     _ground = take_up(Path(folder))
 
 

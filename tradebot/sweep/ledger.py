@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,9 +44,13 @@ class Ledger:
     def __enter__(self) -> Self:
         is_new = not self.path.exists()
         try:
-            self._file = self.path.open("ab")
+            self._file = file = self.path.open("ab")
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if is_new:
                 self._write([self._head])
+        except BlockingIOError:
+            file.close()
+            raise DataError(f"{self.path} is written by another sweep now; wait, or choose another --out") from None
         except OSError as fault:
             raise DataError(f"{self.path} cannot be written: {fault.strerror or fault}") from fault
         return self
