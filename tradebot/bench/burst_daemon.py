@@ -231,7 +231,9 @@ class _Bursts:
 
 def _config(symbols: Sequence[str], state: Path, workers: Crew) -> Config:
     config = order_daemon._config(symbols, state, False)
-    risk = config.risk.model_copy(update={"max_open_orders": order_daemon.MANY, "max_gross_notional": Decimal(10**12)})
+    risk = config.risk.model_copy(
+        update={"max_open_orders": order_daemon.MANY, "max_gross_notional": Decimal(10**12), "max_signal_age_s": 60.0}
+    )
     analysis = AnalysisSection(workers=workers, warmup_bars=WARM)
     bars = config.bars.model_copy(update={"interval": "1h"})
     return config.model_copy(update={"risk": risk, "analysis": analysis, "bars": bars})

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from statistics import median
 from typing import Any
@@ -50,7 +51,6 @@ class Start(Message, frozen=True):
 
     ready_s: float
     first_s: float
-    before_mb: float
     pss_mb: float
     rss_mb: float
     workers: int
@@ -87,7 +87,6 @@ def _row(count: int, rival: str, found: Sequence[Start]) -> dict[str, Any]:
         "us_per_symbol": middle("ready_s") / count * 1e6,
         "pss_mb": middle("pss_mb"),
         "rss_mb": middle("rss_mb"),
-        "kb_per_symbol": (middle("pss_mb") - middle("before_mb")) / count * 1024,
         "fired": found[0].fired,
     }
 
@@ -99,7 +98,7 @@ def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     for row in ours:
         text = (
             f"{row['symbols']:,} symbols with {result['asked']['bars']:,} bars each: ready after {row['ready_s']:.2f} "
-            f"s; they hold {row['pss_mb']:,.0f} MB over all processes, {row['kb_per_symbol']:.1f} kB a symbol"
+            f"s; they hold {row['pss_mb']:,.0f} MB over all processes"
         )
         is_kept = True
         if row["symbols"] == PROMISED_AT:
@@ -108,6 +107,17 @@ def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
                 f"; the limits are {READY_LIMIT_S:g} s and {MEMORY_LIMIT_MB:g} MB resident ({row['rss_mb']:,.0f} MB)"
             )
         found.append({"ok": is_kept, "text": text})
+    for rival in (OURS, INLINE):
+        mine = sorted((row for row in result["rows"] if row["rival"] == rival), key=lambda row: int(row["symbols"]))
+        for less, more in pairwise(mine):
+            symbols = more["symbols"] - less["symbols"]
+            kb = (more["pss_mb"] - less["pss_mb"]) * 1024 / symbols
+            ms = (more["ready_s"] - less["ready_s"]) * 1e3 / symbols
+            text = (
+                f"{rival}: from {less['symbols']:,} to {more['symbols']:,} each symbol costs {kb:.1f} kB and {ms:.2f} "
+                f"ms; {result['asked']['bars'] * 48 / 1024:.1f} kB are its bars, kept to rebuild a worker"
+            )
+            found.append({"ok": True, "text": text})
     return found
 
 
@@ -146,7 +156,6 @@ async def _run(count: int, bars: int, workers: Crew) -> Start:
         universe=universe, strategies=[spec], interval=eleven.MINUTE, workers=chosen, deadline_s=60.0,
         clock=clock, recall=_nothing, on_fault=_fault,
     )  # fmt: skip
-    before, _ = family_memory()
     history, close = _market(universe, bars)
     begin = clock.monotonic()
     await analysis.start(history)
@@ -157,7 +166,7 @@ async def _run(count: int, bars: int, workers: Crew) -> Start:
     pss, rss = family_memory()
     await analysis.close()
     return Start(
-        ready_s=(ready - begin) / SECOND, first_s=(first - begin) / SECOND, before_mb=before, pss_mb=pss, rss_mb=rss,
+        ready_s=(ready - begin) / SECOND, first_s=(first - begin) / SECOND, pss_mb=pss, rss_mb=rss,
         workers=chosen, fired=fired,
     )  # fmt: skip
 

@@ -14,10 +14,19 @@ import numpy as np
 from tradebot.domain.market import Floats
 from tradebot.indicators.node import Op
 
+ALONE = 8_192  # elements up to which numpy's linear algebra starts no threads, which would wait in a loop of their own
+
+
+def are_finite(a: Floats, b: Floats) -> bool:
+    """Tell in one or two calls that neither column holds a NaN or an infinity; may say False of huge numbers."""
+    if len(a) <= ALONE:
+        return isfinite(a.dot(b))
+    return isfinite(np.add.reduce(a)) and (a is b or isfinite(np.add.reduce(b)))
+
 
 def _known(truth: Any, *args: Floats) -> Floats:
     result: Floats = truth.astype(np.float64)
-    if isfinite(args[0].dot(args[-1])):  # then no NaN is among them; said in one call
+    if are_finite(args[0], args[-1]):
         return result
     for arg in args:
         result = np.where(np.isnan(arg), np.nan, result)
@@ -36,7 +45,7 @@ def _maximum(a: Floats, b: Floats) -> Floats:
 
 
 def _and(a: Floats, b: Floats) -> Floats:
-    if isfinite(a.dot(b)):
+    if are_finite(a, b):
         both: Floats = ((a != 0.0) & (b != 0.0)).astype(np.float64)
         return both
     known = np.where(np.isnan(a) | np.isnan(b), np.nan, 1.0)
@@ -45,7 +54,7 @@ def _and(a: Floats, b: Floats) -> Floats:
 
 
 def _or(a: Floats, b: Floats) -> Floats:
-    if isfinite(a.dot(b)):
+    if are_finite(a, b):
         either: Floats = ((a != 0.0) | (b != 0.0)).astype(np.float64)
         return either
     known = np.where(np.isnan(a) | np.isnan(b), np.nan, 0.0)

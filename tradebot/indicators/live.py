@@ -8,14 +8,13 @@ those of `plan.batch` over the same bars, bit for bit, whichever of the two step
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from typing import Any, Protocol
 
 import numpy as np
 
 from tradebot.domain.market import Floats, Ints
 from tradebot.indicators import talib_bridge
-from tradebot.indicators.arithmetic import ACROSS, ELEMENTWISE
+from tradebot.indicators.arithmetic import ACROSS, ELEMENTWISE, are_finite
 from tradebot.indicators.node import Node, Op
 from tradebot.indicators.panel import Past, together
 from tradebot.indicators.plan import BAR_ROW, Plan, Value, Values, columns, shift, stateless
@@ -87,7 +86,8 @@ class Live:
             step = Step(rows, is_whole, starts_at)
             bars = bars.copy()  # the states keep columns of it
             # A sum that overflows only makes the states look for themselves.
-            is_finite = isfinite(bars.reshape(-1).dot(self._ones[: bars.size]))
+            flat = bars.reshape(-1)
+            is_finite = are_finite(flat, self._ones[: flat.size])
             for place, line in self._bars:
                 values[place] = bars[line]
             if self._numbers:

@@ -13,7 +13,7 @@ from tradebot.domain.messages import Command, Incident, Reconciled, Signals
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Side
 
 Tell = Callable[..., None]  # tell(event, level="info", **fields)
-AT_ONCE = 64  # rows told in one turn of the loop: a millisecond of lines
+AT_ONCE = 16  # rows told in one turn of the loop: a millisecond or two of lines
 SIGNAL_LINES = 20  # of one close; thousands of symbols would hold the loop for the time of their lines
 REMEMBERED = 20_000  # requests kept to name an order's symbol in later lines
 

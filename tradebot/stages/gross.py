@@ -24,6 +24,7 @@ class Gross:
     def __init__(self, universe: Universe, blotter: Blotter, marks: Marks) -> None:
         self._universe, self._blotter, self._marks = universe, blotter, marks
         self._worst = np.zeros(len(universe), dtype=np.int64)
+        self._most = 1  # units that any of them ever was
         self._finer: dict[str, Decimal] = {}  # symbol -> quantity that is no whole number of units
         decimals = [i.price_decimals + i.quantity_decimals for i in universe]
         self._alike = {d: np.flatnonzero(np.array(decimals) == d) for d in set(decimals)}  # of the product
@@ -37,7 +38,7 @@ class Gross:
         prices, own, total = self._marks.last, self._universe.id(symbol), ZERO
         for decimals, ids in self._alike.items():
             worst, last = (self._worst, prices) if len(ids) == len(prices) else (self._worst[ids], prices[ids])
-            if int(worst.max()) * int(last.max()) * len(last) < MOST:
+            if self._most * int(last.max()) * len(last) < MOST:
                 units = int(worst @ last)
             else:
                 units = sum(a * b for a, b in zip(worst.tolist(), last.tolist(), strict=True))
@@ -55,6 +56,7 @@ class Gross:
             self._finer.pop(symbol, None)
             if units == int(units):
                 self._worst[id_] = int(units)
+                self._most = max(self._most, int(units))
             else:
                 self._worst[id_], self._finer[symbol] = 0, quantity
         touched.clear()
