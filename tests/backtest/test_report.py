@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 from tests.backtest.result_by_hand import bars, result
-from tradebot.backtest import report, story
+from tradebot.backtest import candles, report, story
 from tradebot.backtest.check import Check, Verdict
 from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.result import Result
@@ -74,8 +74,9 @@ def test_the_page_holds_all_it_needs_and_is_small(tested: Any, tmp_path: Path) -
     assert [found for found in OUTSIDE.findall(page) if "www.tradingview.com/" not in found] == []
     assert "default-src 'none'" in page
     assert "{{" + "story" + "}}" not in page
-    figures = json.loads(beside.read_bytes())["figures"]
-    assert figures["trades"] == len(tested[0].trade_rows)
+    told_beside = json.loads(beside.read_bytes())
+    assert told_beside["figures"]["trades"] == len(tested[0].trade_rows) == len(told_beside["trades"]["rows"])
+    assert told_beside["hashes"]["orders"] == tested[0].orders_hash
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.html", "out.json"]
 
 
@@ -142,7 +143,7 @@ def drawn(address: str, folder: Path) -> str:
 
 def test_candles_are_thinned_without_losing_an_extreme(tested: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # given a page that has room for fewer candles than there are bars
-    monkeypatch.setattr(story, "CANDLES", 300)
+    monkeypatch.setattr(candles, "CANDLES", 300)
     series = tested[1]["RELIANCE"]
 
     # when
@@ -185,6 +186,13 @@ def test_the_curve_is_thinned_without_losing_its_lowest_point(tested: Any, monke
     assert len(curve["t"]) <= 102
     assert min(curve["v"]) == pytest.approx(tested[0].equity.min())
     assert curve["v"][-1] == pytest.approx(tested[0].equity.iloc[-1])
+
+
+def test_other_bars_and_other_code_have_other_hashes(tested: Any) -> None:
+    ours = told(tested)["hashes"]
+    other = {**tested[1], "TCS": bars("TCS", 10, seed=3)}
+    assert list(ours) == ["orders", "bars", "code of ema_cross"]
+    assert story.bars_hash(other) != ours["bars"] == story.bars_hash(dict(tested[1]))
 
 
 def test_months_multiply_to_the_whole_return(tested: Any) -> None:

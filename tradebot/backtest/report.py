@@ -43,15 +43,17 @@ def filled(template: str, *, title: str, story: dict[str, Any], **parts: str) ->
 
 
 def write(path: Path, story: dict[str, Any], summary: dict[str, Any]) -> Path:
-    """Write the page to `path` and `summary` to the same name with `.json`; return the latter.
+    """Write the page to `path`, and to the same name with `.json` what is in it; return the latter.
 
-    Each appears whole or not at all. Raises DataError where they cannot be written.
+    The JSON is `summary` with hashes, months, the equity curve and trades of the story. Each file appears whole or not
+    at all. Raises DataError where they cannot be written.
     """
     beside = path.with_suffix(".json")
     if beside == path:
         raise DataError(f"the report {path} must end in .html: its figures go to the same name with .json")
     whole_file(path, page(story).encode())
-    whole_file(beside, orjson.dumps(summary, option=OPTIONS | orjson.OPT_INDENT_2))
+    told = summary | {name: story[name] for name in ("hashes", "months", "equity", "trades", "trades_of")}
+    whole_file(beside, orjson.dumps(told, option=OPTIONS | orjson.OPT_INDENT_2))
     return beside
 
 

@@ -6,6 +6,8 @@ mailed around is thinned here, and the page says so; figures and sums are always
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -16,21 +18,19 @@ import pandas as pd
 
 from tradebot import __version__
 from tradebot.backtest import metrics
+from tradebot.backtest.candles import candles, length, local_s
 from tradebot.backtest.check import Check
 from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.result import Result
 from tradebot.clock import SECOND
-from tradebot.domain.market import Ints, Series
-from tradebot.domain.order import Purpose, Side
+from tradebot.domain.market import Series
+from tradebot.domain.order import Side
 from tradebot.markets.charges import NOTHING, PARTS, charges, segment_of
 
 CURVE_POINTS = 2_000  # more than a screen has pixels across
-CANDLES, CANDLES_OF_ALL, MOST_SYMBOLS = 2_000, 24_000, 60
-MOST_TRADES, MOST_FILLS = 4_000, 3_000
-STEPS_S = (60, 180, 300, 900, 1_800, 3_600, 14_400, 86_400, 604_800, 2_592_000)
+MOST_TRADES = 4_000
 TILES = ("net", "total_return", "sharpe", "max_drawdown", "trades", "win_rate", "profit_factor", "cost_share")
 SIGNED = {"net", "total_return", "cagr", "sharpe", "sortino", "calmar", "gross", "expectancy", "max_drawdown"}
-STOPS = {Purpose.STOP.value, Purpose.TRAIL.value}
 PART_NAMES = {
     "brokerage": "Brokerage", "transaction_tax": "Transaction tax (STT, CTT)", "exchange_fee": "Exchange fees",
     "sebi_fee": "SEBI fee", "stamp_duty": "Stamp duty", "gst": "GST", "dp": "Depository",
@@ -72,7 +72,8 @@ def tell(
 ) -> dict[str, Any]:
     """Return all that the page draws, ready for JSON; `series` are the bars that the result was computed from."""
     job, whole = result.job, summary_ or summary(result, checks)
-    equity, trades, fills = result.equity, result.trades, result.fills
+    hashes = {"orders": result.orders_hash, "bars": bars_hash(series), **code_hashes(job)}
+    equity, trades = result.equity, result.trades
     return {
         "title": _title(job),
         "made_by": f"tradebot {__version__}",
@@ -91,12 +92,35 @@ def tell(
         "checks": whole["checks"],
         "equity": _curve(equity, cash=float(job.cash)),
         "months": months(equity, cash=float(job.cash)),
-        "symbols": _symbols(result, series, fills, protected(result)),
+        "symbols": candles(result, series),
         "trades": _trades(trades),
         "trades_of": len(trades),
         "charges": _shares(whole["costs"]),
-        "config": _config(result, whole),
+        "hashes": hashes,
+        "config": _config(result, whole, hashes),
     }  # fmt: skip
+
+
+def bars_hash(series: Mapping[str, Series]) -> str:
+    """Return the sha256 over all bars, symbol by symbol as they were given."""
+    digest = hashlib.sha256()
+    for symbol, one in series.items():
+        digest.update(f"{symbol} {one.interval} {len(one)}".encode())
+        for name in ("starts", "open", "high", "low", "close", "volume"):
+            digest.update(np.ascontiguousarray(getattr(one, name), "<i8").data)
+    return digest.hexdigest()
+
+
+def code_hashes(job: Job) -> dict[str, str]:
+    """Return the sha256 of each strategy's source, under its name; those whose source is nowhere are left out."""
+    found = {}
+    for spec in job.strategies:
+        try:
+            code = spec.code or inspect.getsource(spec.load())
+        except (OSError, TypeError):  # a class typed into a cell
+            continue
+        found[f"code of {spec.name}"] = hashlib.sha256(code.encode()).hexdigest()
+    return found
 
 
 def cost_parts(result: Result) -> dict[str, float]:
@@ -152,25 +176,14 @@ def _period(result: Result) -> str:
     first, last = (_iso(at, result.job)[:16].replace("T", " ") for at in result.period)
     bars, cash = result.counts.get("bars", 0), result.job.cash
     return (
-        f"{first} to {last}, {bars:,} bars of {_length(result.job.interval // SECOND)}, "
+        f"{first} to {last}, {bars:,} bars of {length(result.job.interval // SECOND)}, "
         f"{len(result.symbols):,} symbol{'s' if len(result.symbols) != 1 else ''}, "
         f"starting with {cash:,} {result.job.currency}"
     )
 
 
-def _length(seconds: int) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds % size == 0 and seconds >= size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
 def _iso(at: int, job: Job) -> str:
     return pd.Timestamp(at, unit="ns", tz=ZoneInfo(job.zone)).isoformat(timespec="seconds")
-
-
-def _local_s(index: pd.DatetimeIndex) -> Ints:
-    return np.asarray(index.tz_localize(None).as_unit("ns").asi8 // SECOND)
 
 
 def _curve(equity: pd.Series[float], *, cash: float) -> dict[str, list[Any]]:
@@ -181,95 +194,10 @@ def _curve(equity: pd.Series[float], *, cash: float) -> dict[str, list[Any]]:
         slices = np.array_split(keep, CURVE_POINTS // 2)
         ends = [{int(part[values[part].argmin()]), int(part[values[part].argmax()])} for part in slices]
         keep = np.array(sorted(set.union({0, len(values) - 1}, *ends)))
-    seconds = _local_s(pd.DatetimeIndex(equity.index))[keep]
+    seconds = local_s(pd.DatetimeIndex(equity.index))[keep]
     return {
         "t": seconds.tolist(), "v": np.round(values[keep], 2).tolist(), "drawdown": np.round(under[keep], 6).tolist()
     }  # fmt: skip
-
-
-def protected(result: Result) -> pd.DataFrame:
-    """Return a row per closed trade whose entry had a stop: `symbol`, `entered_at`, `exited_at`, `stop`."""
-    entries = result.fills.merge(result.orders[["order_id", "stop"]], on="order_id")
-    entries = entries[entries["stop"].notna()].drop_duplicates(["symbol", "ts"])
-    found = result.trades.merge(entries, left_on=["symbol", "entered_at"], right_on=["symbol", "ts"])
-    return found[["symbol", "entered_at", "exited_at", "stop"]].assign(symbol=found["symbol"].astype(str))
-
-
-def _symbols(result: Result, series: Mapping[str, Series], fills: pd.DataFrame, stops: pd.DataFrame) -> dict[str, Any]:
-    counts = fills["symbol"].astype(str).value_counts()
-    by_symbol = {symbol: one for symbol, one in series.items() if len(one)}
-    names = sorted(by_symbol, key=lambda name: (-int(counts.get(name, 0)), name))[:MOST_SYMBOLS]
-    most = min(CANDLES, CANDLES_OF_ALL // max(len(names), 1))
-    left_out = len(by_symbol) - len(names)
-    groups = dict(iter(fills.groupby(fills["symbol"].astype(str))))
-    found = {}
-    for name in sorted(names):
-        own = stops[stops["symbol"] == name]
-        found[name] = _market(result, by_symbol[name], groups.get(name, fills.iloc[:0]), own, most)
-    for market in found.values() if left_out else ():
-        market["note"] += f"; {left_out:,} symbols with fewer fills are left out of the page"
-    return found
-
-
-def _market(result: Result, series: Series, fills: pd.DataFrame, stops: pd.DataFrame, most: int) -> dict[str, Any]:
-    job = result.job
-    instrument = next(i for i in job.instruments if i.symbol == series.symbol)
-    starts = _local_s(pd.DatetimeIndex(pd.to_datetime(series.starts, unit="ns", utc=True)).tz_convert(job.zone))
-    step, first = _thinned(starts, job.interval // SECOND, most)
-    o, c = series.open[first], series.close[np.concatenate([first[1:], [len(starts)]]) - 1]
-    h, low = np.maximum.reduceat(series.high, first), np.minimum.reduceat(series.low, first)
-    t = starts[first] if step == job.interval // SECOND else starts[first] // step * step
-    shown = fills.iloc[-MOST_FILLS:]
-    at = _local_s(pd.DatetimeIndex(shown["ts"]))
-    bar = t[np.maximum(np.searchsorted(t, at, side="right") - 1, 0)]
-    note = f"bars of {_length(step)}" + (
-        f", thinned from {_length(job.interval // SECOND)}" if len(first) < len(starts) else ""
-    )
-    if len(shown) < len(fills):
-        note += f"; the last {len(shown):,} of {len(fills):,} fills"
-    return {
-        # Small steps instead of prices: the page packs to a quarter. `unpack` in report.js undoes it.
-        "t": np.diff(t, prepend=0).tolist(),
-        "o": (o - np.concatenate([[0], c[:-1]])).tolist(),
-        "c": (c - o).tolist(),
-        "h": (h - np.maximum(o, c)).tolist(),
-        "l": (np.minimum(o, c) - low).tolist(),
-        "scale": 10**instrument.price_decimals,
-        "digits": instrument.price_decimals,
-        "note": note,
-        "fills": [
-            {"bar": int(b), "side": side, "qty": qty, "price": price, "purpose": purpose, "stop": purpose in STOPS}
-            for b, side, qty, price, purpose in zip(
-                bar, shown["side"], shown["qty"].tolist(), shown["price"].tolist(), shown["purpose"].astype(str),
-                strict=True,
-            )
-        ],
-        "stops": _stop_lines(stops.iloc[-MOST_FILLS:], t),
-    }  # fmt: skip
-
-
-def _stop_lines(stops: pd.DataFrame, t: Ints) -> list[list[float]]:
-    # (first bar, last bar, price) each; of trades within one candle only the first has a line.
-    ends = [_local_s(pd.DatetimeIndex(stops[name])) for name in ("entered_at", "exited_at")]
-    first, last = (np.maximum(np.searchsorted(t, at, side="right") - 1, 0) for at in ends)
-    lines: list[list[float]] = []
-    for begin, end, price in sorted(zip(first.tolist(), last.tolist(), stops["stop"].tolist(), strict=True)):
-        end = max(end, min(begin + 1, len(t) - 1))
-        if end > begin and (not lines or t[begin] > lines[-1][1]):
-            lines.append([int(t[begin]), int(t[end]), price])
-    return lines
-
-
-def _thinned(starts: Ints, interval_s: int, most: int) -> tuple[int, Ints]:
-    first = np.arange(len(starts))
-    step = interval_s
-    for longer in STEPS_S:
-        if len(first) <= most:
-            break
-        if longer > interval_s and longer % interval_s == 0:
-            step = longer
-            first = np.flatnonzero(np.diff(starts // step, prepend=-1))
-    return step, first
 
 
 def _trades(trades: pd.DataFrame) -> dict[str, Any]:
@@ -279,7 +207,7 @@ def _trades(trades: pd.DataFrame) -> dict[str, Any]:
     for name, _, kind in TRADE_COLUMNS:
         values = trades[name]
         if kind == "time":
-            columns.append(_local_s(pd.DatetimeIndex(values)).tolist())
+            columns.append(local_s(pd.DatetimeIndex(values)).tolist())
         elif kind == "text":
             columns.append(values.astype(str).tolist())
         else:
@@ -297,20 +225,23 @@ def _shares(parts: dict[str, float]) -> list[dict[str, Any]]:
     return [*lines, {"text": "Total", "amount": total, "share": 1.0 if total else None}]
 
 
-def _config(result: Result, whole: dict[str, Any]) -> list[tuple[str, str]]:
-    lines = [("orders_hash", result.orders_hash)]
+def _config(result: Result, whole: dict[str, Any], hashes: dict[str, str]) -> list[tuple[str, str]]:
+    lines = [(f"sha256 of {name}" if " " not in name else f"sha256, {name}", digest) for name, digest in hashes.items()]
     lines += [("assumption", text) for text in result.truths]
     lines += [("strategy fault", text) for text in result.faults]
     for name, value in whole["settings"].items():
         if name == "instruments":
             value = ", ".join(i.symbol for i in result.job.instruments)
-        lines.append((name, _plain(value)))
+        if name == "interval":
+            value = length(result.job.interval // SECOND)
+        if value is not None:
+            lines.append((name, _plain(value)))
     return [*lines, ("counts", _plain(result.counts)), ("made by", f"tradebot {__version__}")]
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} = {_plain(one)}" for key, one in value.items() if one not in (None, "", [], {}))
+        return ", ".join(f"{key} = {_plain(one)}" for key, one in value.items() if one not in (None, "", [], (), {}))
     if isinstance(value, list | tuple):
         return "\n".join(map(_plain, value))
     return str(value)

@@ -148,7 +148,7 @@ function market() {
   symbol();
 }
 
-function unpack(of) { // steps become times and prices again, see `_market` in story.py
+function unpack(of) { // steps become times and prices again, see candles.py
   let time = 0, last = 0;
   of.bars = of.t.map((step, i) => {
     const open = last + of.o[i], close = open + of.c[i], high = Math.max(open, close) + of.h[i], low = Math.min(open, close) - of.l[i];
