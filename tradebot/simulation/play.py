@@ -12,9 +12,11 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aiohttp import web_app
 from websockets.asyncio import connection
 
 from tradebot.checker.promises import judge
@@ -28,7 +30,7 @@ from tradebot.simulation.scenario import draw
 from tradebot.simulation.session import Session, Tell
 
 MEMORY = Path("/dev/shm")  # a disk in memory: syncing it takes no time, and nothing of a session is kept
-SWEEPS = 4  # what is swept may hold more
+SWEEPS, FEW = 3, 1_000  # what is swept may hold more
 
 
 class Outcome(NamedTuple):
@@ -52,6 +54,11 @@ class Outcome(NamedTuple):
         shown = self._asdict()
         del shown["struck"]
         return shown | {"why": list(self.why)}
+
+
+@lru_cache
+def _uncached() -> None:
+    pass
 
 
 def silence(*_: Any, **__: Any) -> None:
@@ -115,16 +122,25 @@ def _machine(dice: Dice) -> Iterator[VirtualLoop]:
 @contextmanager
 def _swept() -> Iterator[None]:
     """Sweep up what killed processes left: their coroutines end here, and would complain that nobody finished them."""
-    hook = sys.unraisablehook
+    hook, freeze, unfreeze = sys.unraisablehook, gc.freeze, gc.unfreeze
+    thresholds, callbacks, interval = gc.get_threshold(), list(gc.callbacks), sys.getswitchinterval()
+    # A daemon settles the interpreter it runs in; one that is killed never gives it back.
+    gc.freeze = gc.unfreeze = lambda: None
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze, gc.unfreeze = freeze, unfreeze
+        gc.set_threshold(*thresholds)
+        gc.callbacks[:] = callbacks
+        sys.setswitchinterval(interval)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             sys.unraisablehook = lambda _: None
+            # aiohttp keeps the last thousand routes that were asked, and with them whole sessions.
+            getattr(web_app, "_cached_build_middleware", _uncached).cache_clear()
             for _ in range(SWEEPS):
-                if not gc.collect():
+                if gc.collect() < FEW:
                     break
             sys.unraisablehook = hook
         gc.enable()
