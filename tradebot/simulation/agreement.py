@@ -1,9 +1,12 @@
-"""Do the daemon's books and the exchange's agree at one moment: positions, open orders, nothing in doubt."""
+"""Do the daemon's books and the exchange's agree at one moment: positions, open orders, cash, nothing in doubt."""
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections import defaultdict
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tradebot.exchange.exchange import Exchange
@@ -46,3 +49,15 @@ def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
         in_doubt=tuple(row["order_id"] for row in picture["orders"] if row["state"] == "UNKNOWN"),
         halts=tuple(f"{halt['scope']}: {halt['reason']}" for halt in picture["halts"]),
     )
+
+
+def cash_difference(journal: Path, exchange: Exchange) -> str:
+    """Return how the cash of the last look in the journal differs from the exchange's; empty when it does not."""
+    db = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
+    try:
+        last = db.execute("SELECT body FROM rows WHERE kind = 'reconciled' ORDER BY seq DESC LIMIT 1").fetchone()
+    finally:
+        db.close()
+    ours = Decimal(str(json.loads(last[0])["cash"])) if last is not None else None
+    theirs = exchange.account.net
+    return "" if ours == theirs else f"the exchange's cash is {theirs}, the last look in the journal says {ours}"

@@ -86,7 +86,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return task
 
     def _on_exception(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if PROCESS.get().is_alive:
+        process = PROCESS.get(None)
+        if process is None or process.is_alive:
             self.faults.append(context)
 
     # ---- one turn

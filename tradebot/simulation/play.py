@@ -23,6 +23,7 @@ from tradebot.checker.promises import judge
 from tradebot.checker.verdict import Ruling
 from tradebot.exchange.event_log import read_log
 from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.simulation.agreement import cash_difference
 from tradebot.simulation.dice import Dice
 from tradebot.simulation.loop import Stuck, VirtualLoop
 from tradebot.simulation.process import PROCESS, Process
@@ -30,7 +31,7 @@ from tradebot.simulation.scenario import draw
 from tradebot.simulation.session import Session, Tell
 
 MEMORY = Path("/dev/shm")  # a disk in memory: syncing it takes no time, and nothing of a session is kept
-SWEEPS, FEW = 3, 1_000  # what is swept may hold more
+SWEEPS = 3  # a coroutine that will not end is asked twice
 
 
 class Outcome(NamedTuple):
@@ -73,7 +74,7 @@ def play(seed: int, *, faults: str | None = None, tell: Tell = silence, folder: 
     """
     place = folder or Path(tempfile.mkdtemp(prefix="tradebot-", dir=MEMORY if MEMORY.is_dir() else None))
     try:
-        with _swept():
+        with swept():
             return _play(seed, faults, tell, place)
     finally:
         if folder is None:
@@ -120,7 +121,7 @@ def _machine(dice: Dice) -> Iterator[VirtualLoop]:
 
 
 @contextmanager
-def _swept() -> Iterator[None]:
+def swept() -> Iterator[None]:
     """Sweep up what killed processes left: their coroutines end here, and would complain that nobody finished them."""
     hook, freeze, unfreeze = sys.unraisablehook, gc.freeze, gc.unfreeze
     thresholds, callbacks, interval = gc.get_threshold(), list(gc.callbacks), sys.getswitchinterval()
@@ -140,8 +141,7 @@ def _swept() -> Iterator[None]:
             # aiohttp keeps the last thousand routes that were asked, and with them whole sessions.
             getattr(web_app, "_cached_build_middleware", _uncached).cache_clear()
             for _ in range(SWEEPS):
-                if gc.collect() < FEW:
-                    break
+                gc.collect()
             sys.unraisablehook = hook
         gc.enable()
 
@@ -160,6 +160,8 @@ def _outcome(session: Session, struck: list[str], simulated_s: float) -> Outcome
     else:
         why.append("there is no journal")
     why += [f"{tag} was sent {count} times" for tag, count in tape.creates.items() if count > 1]
+    if session.agreement.is_whole and (difference := cash_difference(journal, session.exchange)):
+        why.append(difference)
     halted = "; ".join(session.agreement.halts) or session.agreement.ended
     if session.agreed_after_s < 0 and not halted:
         why.append(f"the books do not agree: {session.agreement}")

@@ -5,6 +5,7 @@ Killing runs no line of its code: its callbacks are dropped, its sockets end as 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -28,7 +29,7 @@ class Process:
         self.on_death: list[Callable[[], None]] = []
         self.signals: dict[int, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
         self.plugs: dict[Plug, None] = {}  # in the order they were made
-        self.tasks: list[Any] = []  # of a dead process: kept, because their end would run their code
+        self._left: list[Any] = []  # the tasks of a dead process: kept, because their end would run their code
 
     def signal(self, number: int) -> None:
         """Deliver a signal for which the process has a callback."""
@@ -39,6 +40,7 @@ class Process:
         """End the process between two events."""
         assert self.is_alive, f"{self.name} is dead already"
         self.is_alive, self.fuse = False, 0
+        self._left.extend(asyncio.all_tasks())
         for plug in tuple(self.plugs):
             plug.drop()
         self.plugs.clear()

@@ -27,6 +27,8 @@ QUICK = 5.0, "5s"  # market seconds per second and the length of a bar: one clos
 USUAL = 30.0, "1m"  # the shortest bar that the venue has a past of; one closes every two seconds
 WARMED_UP = 0.15  # share of the seeds with USUAL bars and a past
 SHARES = ("RELIANCE", "TCS", "INFY", "HDFCBANK", "SBIN", "ITC")
+NOTIONALS = 10_000, 10_000, 100_000, 600_000  # the large ones are more than a book holds: they rest and fill in parts
+WIDE, NARROW = Decimal("0.5"), Decimal("0.01")  # percent around the last price; within the narrow one orders rest
 FAULTY_S = (18.0, 26.0)
 KILLED = 0.4  # share of the seeds whose daemon is killed
 EVENTS = (1, 1500)  # of the daemon, from the moment that a kill is decided until it falls
@@ -59,6 +61,9 @@ class Scenario(NamedTuple):
     faulty_s: float
     kills: tuple[Kill, ...]
     order_kind: Literal["MARKET", "LIMIT"]
+    chase: Literal["cancel", "modify"]
+    notional: int
+    protection_pct: Decimal
     entries: int
     exits: int
     speed: float
@@ -74,13 +79,17 @@ class Scenario(NamedTuple):
         }  # fmt: skip
         return Config(
             app=AppSection(symbols=self.symbols, state_dir=state_dir),
-            exchange=ExchangeSection(seed=self.seed, speed=self.speed, day=DAY, cash=Decimal(1_000_000)),
+            exchange=ExchangeSection(seed=self.seed, speed=self.speed, day=DAY, cash=Decimal(5_000_000)),
             bars=BarsSection(interval=self.interval),
             analysis=AnalysisSection(workers=0, warmup_bars=5 if self.interval == USUAL[1] else 0),
             strategy=(StrategySection(name=f"{restless.__file__}:Restless", params=params),),
-            execution=ExecutionSection(order_kind=self.order_kind),
+            execution=ExecutionSection(
+                order_kind=self.order_kind, chase=self.chase, protection_pct=self.protection_pct
+            ),
             risk=RiskSection(
-                max_gross_notional=Decimal(1_000_000), max_daily_loss=Decimal(100_000), max_open_orders=100,
+                order_notional=Decimal(self.notional), max_order_quantity=50_000, max_order_notional=Decimal(1_000_000),
+                max_position_notional=Decimal(1_200_000), max_gross_notional=Decimal(10_000_000),
+                max_daily_loss=Decimal(2_000_000), max_open_orders=100,
                 orders_per_minute=390, duplicate_window_s=0, max_rejects_in_a_row=50,
             ),
             store=StoreSection(enabled=False),
@@ -108,6 +117,9 @@ def draw(seed: int) -> Scenario:
         faulty_s=faulty_s,
         kills=tuple(kills),
         order_kind="LIMIT" if dice.happens(0.3) else "MARKET",
+        notional=NOTIONALS[dice.whole(0, len(NOTIONALS) - 1)],
+        protection_pct=NARROW if dice.happens(0.4) else WIDE,
+        chase="modify" if dice.happens(0.5) else "cancel",
         entries=dice.whole(500, 950),
         exits=dice.whole(400, 900),
         speed=speed,

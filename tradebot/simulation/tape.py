@@ -19,7 +19,8 @@ from tradebot.simulation.wire import Endpoint, Network
 
 DATE = re.compile(rb"\r\nDate: [^\r]*")  # the servers' header tells the time of this machine
 TAG = re.compile(rb"(?:^|[&?\n])tag=([^&\s]+)")
-CREATE, CANCEL = b"POST /orders/", b"DELETE /orders/"
+CREATE = b"POST /orders/"
+CHANGES = {b"PUT": "modify", b"DELETE": "cancel"}  # of an order that the path names
 MACHINE = ("pid", "config_hash")  # of a run's first row: this process, and a hash over the paths of this machine
 ROWS = "SELECT seq, run, at, wall, kind, body FROM rows ORDER BY seq"
 
@@ -49,9 +50,9 @@ class Tape:
             line = {"did": "sent", "request": "create", "order_id": ""}
             self._lines.append(line)
             self._open[end] = line
-        elif content.startswith(CANCEL):
+        elif (kind := CHANGES.get(content.partition(b" ")[0])) and b" /orders/" in content[:16]:
             venue_order_id = content.split(b" ", 2)[1].partition(b"?")[0].rpartition(b"/")[2].decode()
-            self._lines.append({"did": "sent", "request": "cancel", "order_id": "", "venue_order_id": venue_order_id})
+            self._lines.append({"did": "sent", "request": kind, "order_id": "", "venue_order_id": venue_order_id})
         if end in self._open and (found := TAG.search(content)):
             tag = found[1].decode()
             self._open.pop(end)["order_id"] = tag
@@ -61,7 +62,7 @@ class Tape:
         self._digest.update(b"%d %d " % (round(self._loop.time() * SECOND), len(content)) + content)
 
     def write_evidence(self, path: Path, log: Path) -> None:
-        """Write the checker's trace; cancels are named by the tag of their order in the exchange's log."""
+        """Write the checker's trace; changes and cancels are named by the tag of their order in the exchange's log."""
         tags = {line["order_id"]: line["ticket"]["tag"] for line in read_log(log) if line["kind"] == "order"}
         with path.open("w", encoding="utf-8") as file:
             for line in self._lines:

@@ -1,0 +1,98 @@
+"""The simulated disk: the journal's own work on a real file, in the loop's time, with kills and failures in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tradebot.clock import LoopClock
+from tradebot.domain.messages import Command
+from tradebot.errors import StateError
+from tradebot.journal.reader import rows
+from tradebot.journal.schema import FILE_NAME
+from tradebot.journal.writer import Journal
+from tradebot.simulation.dice import Dice
+from tradebot.simulation.disk import SimulatedHand
+from tradebot.simulation.loop import VirtualLoop
+from tradebot.simulation.play import swept
+from tradebot.simulation.process import Process
+
+HALT = Command(verb="halt", reason="a row")
+
+
+def run(work: Callable[[VirtualLoop, Callable[..., Journal]], Coroutine[Any, Any, Any]], folder: Path) -> list[int]:
+    synced: list[int] = []
+    with swept():
+        _run(work, folder, synced)
+    return synced
+
+
+def _run(work: Any, folder: Path, synced: list[int]) -> None:
+    dice = Dice(3)
+    loop = VirtualLoop(dice)
+
+    def journal(**more: Any) -> Journal:
+        hand = SimulatedHand(loop, dice, synced.append, **more)
+        return Journal(folder, run="r", clock=LoopClock(loop, origin=0), hand=hand)
+
+    loop.run_until_complete(loop.spawn(Process("test"), lambda: work(loop, journal)))
+    loop.forget()
+
+
+def test_a_row_is_acknowledged_only_after_its_commit_and_takes_a_little_time(tmp_path: Path) -> None:
+    async def work(loop: VirtualLoop, journal: Callable[..., Journal]) -> None:
+        async with journal() as j:
+            before = loop.time()
+            ticket = j.append("halt", HALT, at=1)
+            assert j.head == (1, 0)
+            await j.durable(ticket)
+            assert j.head == (1, 1)
+            assert loop.time() > before
+            assert [row.seq for row in rows(tmp_path / FILE_NAME)] == [1]
+
+    assert run(work, tmp_path) == [1]
+
+
+def test_rows_that_come_before_the_commit_begins_share_it(tmp_path: Path) -> None:
+    async def work(loop: VirtualLoop, journal: Callable[..., Journal]) -> None:
+        async with journal() as j:
+            for n in range(50):
+                j.append("halt", HALT, at=n)
+            await j.durable()
+
+    assert run(work, tmp_path) == [50]
+
+
+def test_a_kill_keeps_what_was_committed_and_nothing_else(tmp_path: Path) -> None:
+    async def work(loop: VirtualLoop, journal: Callable[..., Journal]) -> None:
+        daemon = Process("daemon")
+
+        async def live() -> None:
+            async with journal() as j:
+                await j.durable(j.append("halt", HALT, at=1))
+                j.append("halt", HALT, at=2)
+                daemon.kill()
+                await asyncio.sleep(0)
+
+        loop.spawn(daemon, live)
+        await asyncio.sleep(60)
+
+    assert run(work, tmp_path) == [1]
+    assert [row.seq for row in rows(tmp_path / FILE_NAME)] == [1]
+
+
+def test_a_disk_that_fails_fails_the_journal(tmp_path: Path) -> None:
+    async def work(loop: VirtualLoop, journal: Callable[..., Journal]) -> None:
+        async def write() -> None:
+            async with journal(commits=3) as j:
+                for n in range(5):
+                    await j.durable(j.append("halt", HALT, at=n))
+
+        with pytest.raises(StateError, match="disk I/O error"):
+            await write()
+
+    assert run(work, tmp_path) == [1, 2]
