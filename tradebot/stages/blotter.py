@@ -36,6 +36,7 @@ class Blotter:
         self.executions: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was booked
         self.busted: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was taken back
         self._billed: dict[tuple[str, str], Decimal] = {}  # (exchange, execution_id) -> its charges
+        self.on_forget: Callable[[Order], None] = lambda order: None  # told of each order that is kept no longer
         self.realized = ZERO
         self.charges = ZERO
         self.fills = 0
@@ -223,6 +224,10 @@ class Blotter:
                 del self.orders[order_id]
                 for venue_order_id in (order.venue_order_id, *order.other_ids):
                     self.by_venue.pop(venue_order_id, None)
+                for execution in (*order.booked, *order.busted):
+                    for kept in (self.executions, self.busted, self._billed):
+                        kept.pop(execution.key, None)
+                self.on_forget(order)
                 return
 
 

@@ -296,7 +296,7 @@ class Desk:
                 continue
             tried_enough = not self._ordering.cancel_again(found, asked_at=books.asked_at)
             if tried_enough and found.order_id not in self._given_up:
-                self._given_up.add(found.order_id)
+                self._given_up = {i for i in self._given_up if i in self.blotter.orders} | {found.order_id}
                 self._incident(f"{found.order_id} outlived {found.cancel_tries} cancels", found, "")
         if c.session is not None and c.session.closes_at <= c.now:
             self._closed_at = max(self._closed_at, c.session.closes_at)

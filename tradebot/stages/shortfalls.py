@@ -30,6 +30,7 @@ class Shortfalls:
         self._disputed: dict[tuple[str, str], tuple[Execution, int]] = {}  # key -> (other figures, lists that had them)
         self._owners: dict[tuple[str, str], str] = {}  # key of a booked execution -> order_id
         self._inferred: dict[str, Execution] = {}  # order_id -> the execution made up for it
+        blotter.on_forget = self._forget
 
     def note(self, order: Order, fact: OrderFact, mono: int) -> None:
         """Take what a fact did: its fill has an owner now, and the order lacks fills or does not."""
@@ -40,10 +41,18 @@ class Shortfalls:
                 self._inferred[fact.order_id] = execution
         elif execution is not None and fact.event is OrderEvent.REVERSED and execution.is_inferred:
             self._inferred.pop(fact.order_id, None)
+            self._owners.pop(execution.key, None)
         if order.claimed and order.shortfall:
             self._short.setdefault(fact.order_id, mono)
         elif self._short:
             self._short.pop(fact.order_id, None)
+
+    def _forget(self, order: Order) -> None:
+        for execution in (*order.booked, *order.busted):
+            self._owners.pop(execution.key, None)
+            self._disputed.pop(execution.key, None)
+        self._short.pop(order.order_id, None)
+        self._inferred.pop(order.order_id, None)
 
     def order_of(self, execution: Execution) -> str | None:
         """Return the order that a booked execution, or one taken back, belongs to."""

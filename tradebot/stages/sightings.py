@@ -173,7 +173,9 @@ class Sightings:
 
     def _absent(self, books: Books, shown: set[str], *, at: int, mono: int) -> list[OrderFact]:
         facts: list[OrderFact] = []
-        for order in list(self._blotter.live()):
+        live = list(self._blotter.live())
+        self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
+        for order in live:
             ids = (order.order_id, order.venue_order_id, *order.other_ids)
             if order.state in UNSENT or self._paused_at is not None or any(i in shown for i in ids):
                 continue

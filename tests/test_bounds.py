@@ -1,0 +1,195 @@
+"""Everything that grows has a bound and a rule for what happens at it: the list, and that nothing is missing from it.
+
+A container that an object of the running daemon keeps is found in the sources; one that is not in the list turns red.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# The packages whose objects live as long as the daemon does.
+LASTING = ("engine.py", "daemon.py", "taping.py", "stages", "journal/writer.py", "journal/hand.py", "store/outbox.py",
+           "store/projection.py", "store/postgres.py", "ops", "venues", "control/server.py", "control/panel.py")  # fmt: skip
+GROWING = (
+    "dict",
+    "set",
+    "list",
+    "deque",
+    "OrderedDict",
+    "Counter",
+    "defaultdict",
+    "Queue",
+    "SimpleQueue",
+    "PriorityQueue",
+)
+
+
+class Bound(NamedTuple):
+    """What bounds a container: `most` entries, and the rule at the bound. `where` is `module:NAME` of a constant."""
+
+    most: str
+    rule: str
+    where: str = ""
+
+
+UNIVERSE, SYMBOLS, LIVE = (
+    "one per instrument",
+    "one per symbol of the run or of the account",
+    "one per order that lives",
+)
+GONE = "goes when its order ends or is forgotten"
+BOUNDS: dict[str, Bound] = {
+    # ---- the queues
+    "engine.Engine.market": Bound("2,000", "quotes merge to the newest per symbol; the clock waits"),
+    "engine.Engine.closes": Bound("64", "the bars wait"),
+    "engine.Engine.updates": Bound("10,000", "full is a bug: the process ends and starts anew; nothing is dropped"),
+    "engine.Engine.signals": Bound("64", "the analysis waits"),
+    "engine.Engine.quotes": Bound("2,000", "quotes merge to the newest per symbol; the bars wait"),
+    "engine.Engine._commands": Bound("one per request of the control socket", "the socket takes a few at a time"),
+    "stages.execution.Execution._lanes": Bound("1,000 each", "the desk waits"),
+    "journal.writer.Journal._held": Bound("100,000 rows", "the journal fails and trading ends",
+                                          "tradebot.journal.writer:QUEUE_ROWS"),
+    "journal.writer.Journal._waiters": Bound("one per waiting task", "each waits with a time limit"),
+    # ---- the desk
+    "stages.blotter.Blotter.orders": Bound("20,000 ended ones and the living", "the oldest that ended is forgotten",
+                                           "tradebot.stages.blotter:ENDED_KEPT"),
+    "stages.blotter.Blotter.by_venue": Bound("as the orders", "forgotten with its order"),
+    "stages.blotter.Blotter.executions": Bound("as the orders", "forgotten with its order"),
+    "stages.blotter.Blotter.busted": Bound("as the orders", "forgotten with its order"),
+    "stages.blotter.Blotter._billed": Bound("as the orders", "forgotten with its order"),
+    "stages.blotter.Blotter.positions": Bound(SYMBOLS, "none goes"),
+    "stages.blotter.Blotter.open": Bound(SYMBOLS, "goes when it is flat"),
+    "stages.blotter.Blotter.touched": Bound(SYMBOLS, "emptied by its reader"),
+    "stages.blotter.Blotter._live": Bound(LIVE, GONE),
+    "stages.blotter.Blotter._held": Bound("one per order that ended in the last ten minutes", "released by the clock"),
+    "stages.shortfalls.Shortfalls._short": Bound(LIVE, GONE),
+    "stages.shortfalls.Shortfalls._disputed": Bound("one per disputed fill", GONE),
+    "stages.shortfalls.Shortfalls._owners": Bound("as the orders", GONE),
+    "stages.shortfalls.Shortfalls._inferred": Bound("one per fill that never came", GONE),
+    "stages.sightings.Sightings._orphans": Bound("10,000", "the oldest goes", "tradebot.stages.sightings:ORPHANS_KEPT"),
+    "stages.sightings.Sightings._misses": Bound(LIVE, "made anew with each list"),
+    "stages.sightings.Sightings._below": Bound(LIVE, "made anew with each list"),
+    "stages.sightings.Sightings._odd": Bound(SYMBOLS, "made anew with each list"),
+    "stages.desk.Desk._given_up": Bound("one per order that outlived its cancels", "forgotten with its order"),
+    "stages.desk.Desk._out": Bound("the outputs of one message", "made anew with each message"),
+    "stages.desk.Desk._counts": Bound("three", "fixed names"),
+    "stages.exits.Exits._wanted": Bound(SYMBOLS, "goes when it is flat"),
+    "stages.exits.Exits._refused": Bound(SYMBOLS, "goes with the next fill"),
+    "stages.ordering.Ordering._held": Bound(SYMBOLS, "none goes"),
+    "stages.protection.Protection._guards": Bound(UNIVERSE, "goes when it is flat"),
+    "stages.conditions.Conditions.down": Bound("one per connection", "goes when it is up"),
+    "stages.conditions.Conditions.halted_symbols": Bound(SYMBOLS, "made anew with each list"),
+    "stages.gate.flow_controls.MessageRate._sent": Bound("the orders of a day", "the oldest goes"),
+    "stages.gate.flow_controls.NoDuplicate._orders": Bound("10,000", "the oldest goes",
+                                                           "tradebot.stages.gate.flow_controls:NoDuplicate.REMEMBERED"),
+    "stages.gate.flow_controls.NoDuplicate._signals": Bound("10,000", "the oldest goes",
+                                                            "tradebot.stages.gate.flow_controls:NoDuplicate.REMEMBERED"),
+    "stages.execution.Execution._symbols": Bound("20,000", "the oldest goes"),
+    "stages.execution.Execution._queued": Bound("as the lanes", "goes when its turn comes"),
+    "stages.execution.Execution._withdrawn": Bound("as the lanes", "goes when its turn comes"),
+    "stages.gross.Gross._finer": Bound(SYMBOLS, "goes when it is flat"),
+    "stages.recording.TapedDesk._entries": Bound("4,000", "written as one row of the journal",
+                                                 "tradebot.stages.recording:MOST_ENTRIES"),
+    # ---- bars and analysis
+    "stages.bars.Bars._finished": Bound("the bars of one interval and its grace", "emitted by the clock"),
+    "stages.analysis.Worker.missed": Bound("the closes of one rebuild, which has a time limit", "fed or dropped then"),
+    "stages.analysis.Worker.replaced_at": Bound("three in ten minutes", "older ones go; one more and it stays off"),
+    "stages.analysis.Analysis._inline": Bound("one per share", "fixed at the start"),
+    "stages.analysis.Analysis._pasts": Bound(UNIVERSE, "fixed at the start"),
+    "stages.analysis.Analysis._held": Bound("some closes", "the oldest goes"),
+    "stages.analysis.Analysis._off": Bound("one per strategy and instrument", "none goes"),
+    "stages.analysis.Analysis._repairs": Bound("one per worker", "each waits for its repair"),
+    "stages.channel.Channel._waiting": Bound("one per job of a worker, which has one at a time", "each has a deadline"),
+    "stages.share.Share._pasts": Bound(UNIVERSE, "emptied once the warm-up is whole"),
+    # ---- what is said and measured
+    "journal.hand.WriterThread._queue": Bound("100,000 rows", "the journal fails and trading ends",
+                                              "tradebot.journal.writer:QUEUE_ROWS"),
+    "ops.latency.Latencies._rings": Bound("one ring per measurement", "the oldest duration is overwritten"),
+    "ops.latency.Latencies._counts": Bound("one per measurement", "fixed names"),
+    "ops.latency.Latencies._worst": Bound("one per measurement", "fixed names"),
+    "ops.line_writer.LineWriter._lines": Bound("its capacity", "new lines are dropped and counted"),
+    "ops.logs.Logs._undo": Bound("a few", "fixed at the start"),
+    "ops.narrator.Narrator._requests": Bound("20,000", "the oldest goes", "tradebot.ops.narrator:REMEMBERED"),
+    "ops.narrator.Narrator._untold": Bound("the rows of a commit", "told in the next turns of the loop"),
+    # ---- the store and the venues
+    "store.postgres.PostgresStore._staged": Bound("one per table", "goes with its connection"),
+    "store.projection.Projection._held": Bound(SYMBOLS, "none goes"),
+    "store.projection.Projection._orders": Bound("20,000", "the oldest goes and is folded again when it is needed",
+                                                 "tradebot.store.projection:KEPT_ORDERS"),
+    "store.projection.Projection._lines": Bound("the lines of one batch", "made anew with each batch"),
+    "venues.gather.Gather._rows": Bound("one turn of the loop", "handed on whole"),
+    "venues.kite.rest.RestLink._limits": Bound("one per kind of request", "fixed numbers"),
+}  # fmt: skip
+
+
+def containers() -> Iterator[tuple[str, str]]:
+    """Yield (module.Class.attribute, file:line) of every container that an object of a lasting package keeps."""
+    for path in sorted((ROOT / "tradebot").rglob("*.py")):
+        name = path.relative_to(ROOT / "tradebot").as_posix()
+        if not name.startswith(LASTING):
+            continue
+        module = name.removesuffix(".py").replace("/", ".")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                for attribute, line in _kept(node):
+                    yield f"{module}.{node.name}.{attribute}", f"tradebot/{name}:{line}"
+
+
+def _kept(node: ast.ClassDef) -> Iterator[tuple[str, int]]:
+    begin = next((f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None)
+    for statement in ast.walk(begin) if begin is not None else ():
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            for target in targets:
+                pairs = (
+                    zip(target.elts, statement.value.elts, strict=True)
+                    if isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple)
+                    else [(target, statement.value)]
+                )
+                for one, value in pairs:
+                    if isinstance(one, ast.Attribute) and _grows(value):
+                        yield one.attr, statement.lineno
+
+
+def _grows(value: ast.expr) -> bool:
+    if isinstance(value, ast.Dict | ast.List | ast.Set):
+        return not getattr(value, "elts", getattr(value, "keys", []))  # an empty one is there to be filled
+    if isinstance(value, ast.Call):
+        called = value.func.value if isinstance(value.func, ast.Subscript) else value.func
+        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        return (name in GROWING and not value.args) or name in ("Lane", "deque")
+    return False
+
+
+def test_everything_that_grows_is_in_the_list() -> None:
+    found = dict(containers())
+    missing = [f"{place}: {name}" for name, place in found.items() if name not in BOUNDS]
+    assert not missing, "no bound is stated for\n" + "\n".join(missing)
+
+
+def test_the_list_names_what_there_is() -> None:
+    import tradebot
+
+    for name, bound in BOUNDS.items():
+        module, owner, attribute = name.rsplit(".", 2)
+        source = (Path(tradebot.__file__).parent / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+        assert f"class {owner}" in source, name
+        assert f"self.{attribute}" in source, name
+        assert bound.most, name
+        assert bound.rule, name
+
+
+@pytest.mark.parametrize("bound", [b for b in BOUNDS.values() if b.where], ids=lambda b: b.where)
+def test_a_stated_number_is_the_one_in_the_sources(bound: Bound) -> None:
+    module, _, path = bound.where.partition(":")
+    value = importlib.import_module(module)
+    for part in path.split("."):
+        value = getattr(value, part)
+    assert f"{value:,}" in bound.most
