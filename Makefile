@@ -7,6 +7,8 @@ BIN     := $(VENV)/bin
 SYMBOLS ?= RELIANCE,TCS,INFY
 FOR     ?=
 ARGS    ?=
+BUGS    ?=
+SCALE   ?= 1
 TESTS   ?=
 SEED    ?= 7
 SEEDS   ?= 40000
@@ -18,7 +20,7 @@ export PIP_NO_INPUT := 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench schema vendor-js sdk-env rivals-env compile clean
+.PHONY: help run test check format bugs proof-long bench schema vendor-js sdk-env rivals-env compile clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -46,6 +48,12 @@ simulate: compile  ## One day of a seed on virtual time: SEED=7 ARGS="--faults .
 
 simulate-long: compile  ## Many days: SEEDS=40000, or FOR=4h; a seed that breaks joins the corpus
 	@exec $(BIN)/tradebot simulate $(if $(FOR),--for '$(FOR)',--seeds $(SEEDS)) --corpus $(CORPUS) $(ARGS)
+
+bugs: $(VENV)/.dev compile  ## Seed the known bugs one at a time and see each caught: BUGS="disk-syncs-less ..."
+	@exec $(BIN)/python tests/bugs/hunt.py $(BUGS)
+
+proof-long: $(VENV)/.dev compile  ## The heavier figures of the test programme, as a table: SCALE=10 ARGS="sweeps fuzz"
+	@exec $(BIN)/python tests/proof.py --scale $(SCALE) $(ARGS)
 
 bench: compile  ## Measure this machine: ARGS="--json"
 	@exec $(BIN)/tradebot bench $(ARGS)

@@ -405,3 +405,12 @@ def test_an_order_can_always_come_to_an_end() -> None:
                     apply(order, seen(e, filled=int(order.filled), at=99)) for e in (E.SEEN_CANCELED, E.SEEN_EXPIRED)
                 ]
                 assert all(end.state.is_terminal for end in ends), order
+
+
+def test_a_bust_after_a_status_made_the_order_whole_reopens_or_ends_it_but_does_not_leave_it_filled() -> None:
+    asked = fact("T1", E.REPLACE_SENT, terms=Terms(quantity=D(3), price=D(99)))
+    lost = (*SENT, seen(E.SEEN_OPEN), asked, filled("a"), filled("b"), fact("T1", E.NOT_FOUND), fact("T1", E.NOT_FOUND))
+    whole = after(*lost, seen(E.SEEN_OPEN, at=5))
+    assert whole.state is S.FILLED
+    busted = apply(whole, fact("T1", E.REVERSED, execution=execution("T1", "b")))
+    assert (busted.state, busted.filled) == (S.PARTIAL, 1)

@@ -1,11 +1,13 @@
 """Random days against a venue of thirty lines: whatever is lost, late, told twice or out of order, the books agree.
 
 At every step nothing is booked that did not trade and nothing that may still trade is left out of the exposure; after
-the last message, with all answers in and the books read, orders and fills are the venue's exactly.
+the last message, with all answers in and the books read, orders and fills are the venue's exactly. TRADEBOT_DAYS=n: n
+days.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -36,6 +38,7 @@ from tradebot.stages.sightings import Sightings
 D = Decimal
 E = OrderEvent
 QUANTITY = 4
+DAYS = int(os.environ.get("TRADEBOT_DAYS", "150"))
 
 
 class VenueSide:
@@ -254,5 +257,8 @@ class Day(RuleBasedStateMachine):
 
 TestDay = Day.TestCase
 TestDay.settings = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=DAYS,
+    stateful_step_count=50 if DAYS > 150 else 30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )

@@ -165,7 +165,7 @@ def _entered(order: Order, fact: OrderFact, changes: dict[str, Any], state: Orde
         changes["cancel"] = changes["replace"] = NO_WISH
         changes["pending"], changes["is_stale"], changes["ended_mono"] = None, False, fact.mono
         changes["is_presumed"] = fact.event is NOT_FOUND and not fact.is_proof
-        if fact.event in RANKS:
+        if fact.event in RANKS and state is not FILLED:  # which is what the fills say, and ends with them
             changes["ended_as"] = state
             if not order.cancel.is_pending and state in (CANCELED, S.EXPIRED) and order.origin is OWN:
                 changes["origin"] = Origin.BROKER
