@@ -121,6 +121,8 @@ def test_trials_that_all_refuse_are_told_and_not_a_failure(capsys: pytest.Captur
         (["-p", "fast=5", "--data", "absent.csv"], 65, "absent.csv: there is no such file"),
         (["-p", "fast=5", "--sample", "--out", "x.txt"], 78, "must end in .csv or .parquet"),
         (["-p", "fast=5", "--sample", "--out", "absent/x.csv"], 65, "does not exist"),
+        (["-p", "fast=5", "--sample", "--report", "absent/x.html"], 65, "the folder absent does not exist"),
+        (["-p", "fast=5", "--sample", "--report", "x.json"], 65, "must end in .html"),
         (["-p", "fast=5", "--sample", "--trials", "5"], 78, "a grid tries every combination"),
         (["-p", "fast=5", "--sample", "--slippage", "much"], 2, "should be none, 2ticks, 5bps, spread:0.05"),
         (["-p", "fast=5", "--sample", "--cash", "-5"], 2, "should be more than 0, not -5"),

@@ -48,13 +48,20 @@ def write(path: Path, story: dict[str, Any], summary: dict[str, Any]) -> Path:
     The JSON is `summary` with hashes, months, the equity curve and trades of the story. Each file appears whole or not
     at all. Raises DataError where they cannot be written.
     """
+    check_place(path)
     beside = path.with_suffix(".json")
-    if beside == path:
-        raise DataError(f"the report {path} must end in .html: its figures go to the same name with .json")
     whole_file(path, page(story).encode())
     told = summary | {name: story[name] for name in ("hashes", "months", "equity", "trades", "trades_of")}
     whole_file(beside, orjson.dumps(told, option=OPTIONS | orjson.OPT_INDENT_2))
     return beside
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place where no report can be, before the work is done for it. Raises DataError."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise DataError(f"the report {path} must end in .html; its figures go to the same name with .json")
+    if not path.parent.is_dir():
+        raise DataError(f"the report {path}: the folder {path.parent} does not exist")
 
 
 def whole_file(path: Path, body: bytes) -> None:

@@ -32,10 +32,13 @@ def backtest(as_json: bool, **given: Any) -> int:
     stops count before targets. The same bars and settings give the same orders_hash. The exit code is 65 when a
     strategy raised or took too long: it is switched off for that symbol, and the figures are those without it.
     """
+    from tradebot.backtest.report import check_place
     from tradebot.backtest.spread import run_spread
     from tradebot.cli.data_options import progress
     from tradebot.config import load
 
+    if given["report"] is not None:
+        check_place(given["report"])
     config = load(given["config_path"], {"app.state_dir": given["state_dir"]})
     specs = _specs(config, given)
     with progress() as tell:

@@ -48,6 +48,7 @@ def sweep(**given: Any) -> int:
 
     The rows are the same whatever the number of workers. Ctrl-C keeps what is done; --resume goes on.
     """
+    from tradebot.backtest.report import check_place
     from tradebot.cli.data_options import progress
     from tradebot.clock import WallClock
     from tradebot.config import load
@@ -60,6 +61,8 @@ def sweep(**given: Any) -> int:
 
     out: Path = given["out"]
     outcome.check_out(out)
+    if given["report"] is not None:
+        check_place(given["report"])
     spec = load_strategy(given["strategy"])
     config = load(given["config_path"], {"app.state_dir": given["state_dir"]})
     with progress() as tell_reading:
