@@ -34,6 +34,14 @@ class LossWatch:
         self._of = -1
         self._day += 1
 
+    def _worked_out(self) -> float:
+        """Return what the open positions are worth, each quantity times its price, when the day has lost its limit."""
+        blotter, lost = self._desk.blotter, self._limit - self._desk.worth.base
+        floor = float(blotter.charges - blotter.realized - lost)
+        for position in blotter.open.values():
+            floor += float(position.cost)
+        return floor + DOUBT * (abs(floor) + abs(float(lost)) + 1.0)
+
     def saw(self, k: int) -> None:
         """Note that the clock ticked at `k`."""
         self.seen = max(self.seen, k + 1)
@@ -45,14 +53,15 @@ class LossWatch:
         if begin >= k or desk.conditions.halted:
             return k
         if self._of != desk.blotter.fills:
-            floor = float(desk.worth.floor(self._limit))
-            self._of, self._floor = desk.blotter.fills, floor + DOUBT * (abs(floor) + 1.0)
+            self._of, self._floor = desk.blotter.fills, self._worked_out()
         floor, held = self._floor, self._held
         if len(held) == 1:
             quantity = held[0] * self._units[0]
+            if not quantity:
+                return k if floor < 0 else begin
             worst = self._lows if quantity > 0 else self._highs
-            if not quantity or quantity * worst[self._day] > floor:
-                return k if quantity or floor < 0 else begin
+            if quantity * worst[self._day] > floor:
+                return k
         quantities = np.array(held) * self._units
         if not quantities.any():
             return begin if floor >= 0 else k

@@ -29,8 +29,8 @@ def backtest(
 ) -> None:  # fmt: skip
     """Cross two averages on one symbol of many bars and on many of few: desk, gate, orders and charges on.
 
-    us_a_bar is processor time of a whole run, and wall time where several processes work. Rivals fill at the same opens
-    and know no orders, no gate and no states.
+    us_a_bar and cpu_s are processor time of a whole run, workers included. Rivals fill at the same opens and know no
+    orders, no gate and no states.
     """
     from rich.console import Console
 

@@ -49,12 +49,10 @@ class Worth:
         """Count the day from here; without marks from what was realized."""
         self._base = self.profit() if is_marked else self._blotter.realized - self._blotter.charges
 
-    def floor(self, loss: Decimal) -> Decimal:
-        """Return what the open positions, each quantity times its mark, are worth when the day has lost `loss`."""
-        paid = ZERO
-        for position in self._blotter.open.values():
-            paid += position.cost
-        return self._base - loss - self._blotter.realized + self._blotter.charges + paid
+    @property
+    def base(self) -> Decimal:
+        """The profit at which the day began."""
+        return self._base
 
     def _unrealized(self) -> Decimal:
         self._refresh()
