@@ -41,6 +41,9 @@ class Halts:
             if before is None or STRENGTH[command.verb] >= STRENGTH[before.verb]:
                 self._standing[command.scope] = command
 
+    def __bool__(self) -> bool:
+        return bool(self._standing)
+
     @property
     def standing(self) -> tuple[Command, ...]:
         """The commands in force, in the order in which they came."""

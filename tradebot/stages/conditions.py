@@ -26,7 +26,7 @@ class Conditions:
     @property
     def has_halts(self) -> bool:
         """True while a halt of anything stands."""
-        return bool(self.halted_symbols or self.halts.standing)
+        return bool(self.halted_symbols) or bool(self.halts)
 
     def halt_of(self, symbol: str, strategy: str = "") -> str:
         """Return why `strategy` may open nothing in `symbol`, empty when it may."""

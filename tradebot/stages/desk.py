@@ -6,8 +6,9 @@ The engine journals the facts it returns and hands the orders to execution.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from typing import Any
 
 from tradebot.clock import SECOND
 from tradebot.domain.halts import covers
@@ -83,6 +84,12 @@ class Desk:
         self._given_up: set[str] = set()  # order_ids whose cancel was tried enough
         self._rejects = 0  # in a row
         self._out: list[DeskOutput] = []
+        # One look-up a message: the desk takes a handful for every order.
+        self._takes: dict[type, Callable[[Any], None]] = {
+            Quotes: self._on_quotes, Tick: self._on_tick, Signals: self._on_signals, Outcome: self._on_outcome,
+            OrderSeen: self._on_seen, Executed: self._on_executed, Books: self._on_books, LinkDown: self._on_link_down,
+            LinkUp: self._on_link_up, SessionBegins: self._on_session, Command: self._on_command,
+        }  # fmt: skip
         self._counts = {"signals": 0, "ignored": 0, "late_signals": 0}
 
     # ---- in
@@ -90,37 +97,9 @@ class Desk:
     def apply(self, message: DeskMessage) -> list[DeskOutput]:
         """Take one message; returns what follows from it, facts before the orders they allow."""
         self._out = []
-        now = self.conditions.now
-        match message:
-            case Quotes():
-                self._on_quotes(message)
-            case Tick():
-                self._on_tick(message)
-            case Signals():
-                for signal in message.signals:
-                    self._on_signal(signal)
-            case Outcome():
-                self._on_outcome(message.fact)
-            case OrderSeen():
-                self._emit_all(self._sightings.seen(message.order, at=now, mono=message.mono))
-            case Executed():
-                self._emit_all(self._sightings.executed(message.execution, at=now, mono=message.mono))
-            case Books():
-                self._take(message)
-                self._compare(message)
-            case LinkDown():
-                self._on_link_down(message)
-            case LinkUp():
-                self.conditions.down.pop(message.source, None)
-                if not self.conditions.down:
-                    self._link_back_at = self.conditions.mono
-                    self._sightings.resume(self.conditions.mono)
-            case SessionBegins():
-                self._on_session(message)
-            case Command():
-                self._on_command(message)
-            case _:
-                raise AssertionError(f"the desk does not know {type(message).__name__}")
+        take = self._takes.get(type(message))
+        assert take is not None, f"the desk does not know {type(message).__name__}"
+        take(message)
         return self._out
 
     def touch(self, id_: int, units: int) -> list[DeskOutput]:
@@ -237,6 +216,10 @@ class Desk:
 
     # ---- signals and exits
 
+    def _on_signals(self, signals: Signals) -> None:
+        for signal in signals.signals:
+            self._on_signal(signal)
+
     def _on_signal(self, signal: Signal) -> None:
         self._counts["signals"] += 1
         symbol = signal.symbol
@@ -260,7 +243,18 @@ class Desk:
 
     # ---- what the venue says
 
-    def _on_outcome(self, fact: OrderFact) -> None:
+    def _on_seen(self, seen: OrderSeen) -> None:
+        self._emit_all(self._sightings.seen(seen.order, at=self.conditions.now, mono=seen.mono))
+
+    def _on_executed(self, executed: Executed) -> None:
+        self._emit_all(self._sightings.executed(executed.execution, at=self.conditions.now, mono=executed.mono))
+
+    def _on_books(self, books: Books) -> None:
+        self._take(books)
+        self._compare(books)
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        fact = outcome.fact
         # SENDING is in the journal already: its row had to be on disk before the first byte left.
         if fact.event is SENDING:
             self.blotter.record(fact)
@@ -272,6 +266,12 @@ class Desk:
             self._emit_all(self._sightings.linked(fact.venue_order_id, at=self.conditions.now, mono=fact.mono))
             if self.conditions.stopping and self._settings.on_stop == "cancel":
                 self._ordering.cancel(self.blotter.orders[fact.order_id], "the daemon is stopping")
+
+    def _on_link_up(self, link: LinkUp) -> None:
+        self.conditions.down.pop(link.source, None)
+        if not self.conditions.down:
+            self._link_back_at = self.conditions.mono
+            self._sightings.resume(self.conditions.mono)
 
     def _on_link_down(self, link: LinkDown) -> None:
         c = self.conditions

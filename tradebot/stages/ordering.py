@@ -100,12 +100,13 @@ class Ordering:
 
     def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> None:
         """Send an exit of the whole position, unless one may still fill; entries that work are taken back."""
-        for order in self._blotter.live(symbol):
-            if not order.request.purpose.is_exit:
-                self.cancel(order, "the position is being closed")
-        if self._blotter.closing(symbol):
-            return
-        quantity = self._blotter.position(symbol).quantity
+        if self._blotter.has_orders(symbol):
+            for order in self._blotter.live(symbol):
+                if not order.request.purpose.is_exit:
+                    self.cancel(order, "the position is being closed")
+            if self._blotter.closing(symbol):
+                return
+        quantity = self._blotter.quantity(symbol)
         reference = self._marks.reference(symbol)
         request = self._request(
             self._universe.get(symbol),

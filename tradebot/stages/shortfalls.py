@@ -54,9 +54,9 @@ class Shortfalls:
         self._short.pop(order.order_id, None)
         self._inferred.pop(order.order_id, None)
 
-    def order_of(self, execution: Execution) -> str | None:
-        """Return the order that a booked execution, or one taken back, belongs to."""
-        return self._owners.get(execution.key)
+    def order_of(self, key: tuple[str, str]) -> str | None:
+        """Return the order that an execution of this key, booked or taken back, belongs to."""
+        return self._owners.get(key)
 
     def fills(self, order_id: str, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return the facts of a fill: nothing when it is known, its quarantine when it is known otherwise."""

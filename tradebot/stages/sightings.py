@@ -115,7 +115,7 @@ class Sightings:
 
     def executed(self, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return the facts of one fill, or nothing if it was booked before or its order is not known yet."""
-        order_id = self._shortfalls.order_of(execution) or self._blotter.by_venue.get(execution.venue_order_id)
+        order_id = self._shortfalls.order_of(execution.key) or self._blotter.by_venue.get(execution.venue_order_id)
         if order_id is None:
             waiting = self._orphans.setdefault(execution.venue_order_id, [])
             if all(e.execution_id != execution.execution_id for e in waiting):

@@ -117,8 +117,9 @@ class NoDuplicate(Rule):
 
     def passed(self, request: OrderRequest, view: View) -> None:
         key = self._key(request)
+        if key in self._orders:
+            self._orders.move_to_end(key)
         self._orders[key] = view.mono
-        self._orders.move_to_end(key)
         if len(self._orders) > self.REMEMBERED:
             self._orders.popitem(last=False)
         if request.signal_id:
