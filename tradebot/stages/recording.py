@@ -98,7 +98,7 @@ class TapedDesk(Desk):
             case Quotes():
                 rows = self._is_noted[message.ids]
                 if rows.any():
-                    self._put(message.take(rows))
+                    self._put(message if rows.all() else message.take(rows))
             case Books():
                 self._mark(symbols_of(message))
                 same = self._books is not None and _is_same(self._books, message)

@@ -176,7 +176,8 @@ class KiteFeed:
         quotes = parse_frame(frame, self._table, seen_at=clock.monotonic(), now=now, source=source, counts=self.counts)
         if quotes is None:
             return
-        if now == NO_TIME and (untimed := quotes.sent_at == NO_TIME).any():
+        if now == NO_TIME and quotes.sent_at.min() == NO_TIME:  # no time on the wire is below zero
+            untimed = quotes.sent_at == NO_TIME
             self.counts.untimed += int(untimed.sum())
             if untimed.all():
                 return
