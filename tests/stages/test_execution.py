@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from tradebot.clock import SECOND, WallClock
+from tradebot.clock import SECOND, Clock, ManualClock, WallClock
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Cancel, Command, Modify, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderKind, OrderRequest, Purpose, Side
@@ -84,11 +85,11 @@ class Tape:
 
 
 @asynccontextmanager
-async def running(tape: Tape, **options: float) -> AsyncIterator[Execution]:
+async def running(tape: Tape, clock: Clock | None = None, **options: float) -> AsyncIterator[Execution]:
     execution = Execution(
         broker=tape,  # type: ignore[arg-type]
         journal=tape,
-        clock=WallClock(),
+        clock=clock or WallClock(),
         post=tape.post,
         doubt=tape.doubt,
         measure=lambda name, ns: None,
@@ -258,3 +259,38 @@ async def test_no_change_leaves_while_killed_or_while_its_row_is_not_on_disk() -
         assert "change V1" not in tape.events
         assert tape.facts() == [OrderEvent.REPLACE_REFUSED]
         assert any(isinstance(m, Command) and m.verb == "halt" for m in tape.posted)
+
+
+class SlowDisk(Tape):
+    """A disk that takes its time: the clock moves while a row is written."""
+
+    def __init__(self, clock: ManualClock, seconds: float) -> None:
+        super().__init__()
+        self.clock, self.seconds = clock, seconds
+
+    async def durable(self, ticket: int | None = None) -> None:
+        self.clock.now += int(self.seconds * SECOND)
+        await super().durable(ticket)
+
+
+@pytest.mark.parametrize(("purpose", "sent"), [(Purpose.ENTRY, False), (Purpose.EXIT, True)])
+async def test_the_deadline_is_looked_at_last_once_the_row_is_on_disk(purpose: Purpose, sent: bool) -> None:
+    clock = ManualClock(100 * SECOND)
+    tape = SlowDisk(clock, 3.0)
+    order = msgspec.structs.replace(request(decided_at=clock.now), purpose=purpose)
+    async with running(tape, clock=clock, deadline_s=2.0) as execution:
+        await execution.put(Submit(request=order))
+        await tape.until(lambda: len(tape.facts()) == 2)
+    assert ("send T1" in tape.events) is sent
+    assert tape.facts() == [OrderEvent.SENDING, OrderEvent.ACCEPTED if sent else OrderEvent.NOT_SENT]
+
+
+async def test_a_cancel_whose_row_does_not_reach_the_disk_is_in_doubt_and_trading_halts() -> None:
+    tape = Tape()
+    tape.disk.clear()
+    async with running(tape, durable_within_s=0.05) as execution:
+        await execution.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
+        await tape.until(lambda: len(tape.posted) == 2)
+    assert "cancel V1" not in tape.events
+    assert tape.facts() == [OrderEvent.CANCEL_UNKNOWN]
+    assert any(isinstance(m, Command) and m.verb == "halt" for m in tape.posted)

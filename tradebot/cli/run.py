@@ -142,12 +142,15 @@ def addresses(path: Path) -> dict[str, Any]:
 
 
 def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None, faults: Any) -> None:
+    import asyncio
+
     import uvloop
 
     from tradebot.app import Options, run_id
     from tradebot.app import run as run_daemon
     from tradebot.clock import WallClock
     from tradebot.ops import logs
+    from tradebot.ops.loop_guard import LoopGuard
     from tradebot.ops.systemd import Notifier
 
     options = Options(run_id=run_id(WallClock()), exchange=exchange, exchange_log=exchange_log, faults=faults)
@@ -165,8 +168,14 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     def tell(event: str, level: str = "info", **fields: Any) -> None:
         getattr(logger, level)(event, **fields)
 
+    async def guarded() -> None:
+        async with LoopGuard(WallClock(), tell=tell) as guard, asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(guard.watch(), name="loop-guard")
+            await run_daemon(config, options, tell=tell, notifier=Notifier(os.environ, pid=os.getpid()))
+            watching.cancel()
+
     try:
-        uvloop.run(run_daemon(config, options, tell=tell, notifier=Notifier(os.environ, pid=os.getpid())))
+        uvloop.run(guarded())
     except BaseExceptionGroup as group:
         raise _cause(group) from group
     finally:

@@ -97,9 +97,8 @@ class Execution:
             self._withdrawn.discard(request.order_id)
             self._tell(request.order_id, OrderEvent.LAPSED, reason="withdrawn before its turn came")
             return
-        if not request.purpose.is_exit and now - request.decided_at > self._deadline:
-            age = (now - request.decided_at) / SECOND
-            self._tell(request.order_id, OrderEvent.LAPSED, reason=f"its turn came {age:.1f} s after the decision")
+        if late := self._late(request):
+            self._tell(request.order_id, OrderEvent.LAPSED, reason=f"its turn came {late}")
             return
         if reason := self._killed():
             self._tell(request.order_id, OrderEvent.LAPSED, reason=reason)
@@ -120,6 +119,9 @@ class Execution:
             self._tell(request.order_id, OrderEvent.NOT_SENT, reason=reason)
             self._post(Command(verb="halt", reason=reason))
             return
+        if late := self._late(request):
+            self._tell(request.order_id, OrderEvent.NOT_SENT, reason=f"its row was on disk {late}")
+            return
         sent = self._clock.monotonic()
         self._measure("signal_to_order", sent - request.signaled_at)
         self._measure("quote_to_order", sent - request.quoted_at)
@@ -135,6 +137,13 @@ class Execution:
             return
         self._measure("order_to_ack", self._clock.monotonic() - sent)
         self._answered(request.order_id, reply)
+
+    def _late(self, request: OrderRequest) -> str:
+        # An entry acts on what was true when it was decided; an exit is wanted however late.
+        age = self._clock.monotonic() - request.decided_at
+        if request.purpose.is_exit or age <= self._deadline:
+            return ""
+        return f"{age / SECOND:.1f} s after the decision"
 
     def _answered(self, order_id: str, reply: Reply) -> None:
         match reply:
@@ -175,7 +184,14 @@ class Execution:
         self._doubt()  # a venue that took the request has not done it yet: its list tells
 
     async def _cancel(self, cancel: Cancel) -> None:
-        await self._journal.durable()
+        try:
+            async with asyncio.timeout(self._durable_within_s):
+                await self._journal.durable()
+        except TimeoutError:
+            reason = f"the disk took longer than {self._durable_within_s:g} s"
+            self._tell(cancel.order_id, OrderEvent.CANCEL_UNKNOWN, reason=reason)  # and is asked for again
+            self._post(Command(verb="halt", reason=reason))
+            return
         try:
             reply = await self._broker.cancel(order_id=cancel.order_id, venue_order_id=cancel.venue_order_id)
         except (OutcomeUnknown, LinkLost) as error:

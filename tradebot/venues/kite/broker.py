@@ -220,7 +220,11 @@ class KiteBroker:
             return NotSent(reason="our own rate limit leaves no room for it")
         try:
             status, body = await self._link.request(
-                method, self._prefix + path, form=form, total_s=self._link.timeouts.write_s, largest=WRITE_BYTES
+                method,
+                self._prefix + path,
+                form=form,
+                total_s=self._link.timeouts.write_s if kind == "order" else self._link.timeouts.change_s,
+                largest=WRITE_BYTES,
             )
         except NeverSent as error:
             return NotSent(reason=str(error))

@@ -16,6 +16,7 @@ from tradebot.errors import LinkLost
 
 CONNECTIONS = 32  # above what the rate limits let be under way at once
 CLOSE_TIMEOUT_S = 2.0
+LONGEST_CHANGE_S = 5.0
 # Rendered here: aiohttp's own form costs an order as much time as the rest of its request.
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -25,8 +26,13 @@ class Timeouts(Message, frozen=True):
 
     connect_s: float = 2.0
     query_s: float = 5.0
-    write_s: float = 8.0
+    write_s: float = 8.0  # a new order: a shorter wait only makes more orders in doubt
     dump_s: float = 60.0
+
+    @property
+    def change_s(self) -> float:
+        """What a cancel or a change may take: it can be asked for again."""
+        return min(self.write_s, LONGEST_CHANGE_S)
 
 
 class NeverSent(LinkLost):
@@ -147,7 +153,7 @@ class RestLink:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=CONNECTIONS,
-                    ttl_dns_cache=300,
+                    ttl_dns_cache=60,
                     local_addr=(self._bind_address, 0) if self._bind_address else None,
                 ),
                 headers=self._headers,

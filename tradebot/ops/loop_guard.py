@@ -1,0 +1,92 @@
+"""The guard of the event loop: what nobody catches ends the run, a late loop is told, a stalled one shows its stack.
+
+A callback that raises, and a task whose exception nobody asks for, would otherwise be one line on standard error and a
+daemon that goes on without them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NoReturn
+
+from tradebot.clock import MILLISECOND, SECOND, Clock
+from tradebot.errors import InvariantBroken
+
+BEAT_S = 0.25
+LATE = 50 * MILLISECOND  # a beat later than this counts as late
+STALLED = SECOND  # the stack of a loop that does not move for this long is dumped, once a stall
+TOLD_EVERY = 30 * SECOND
+DEEPEST = 12  # frames of a stack, the innermost
+
+
+class LoopGuard:
+    """Guards the running loop while entered; `tell(event, level=..., **fields)` writes a line, from any thread."""
+
+    def __init__(self, clock: Clock, *, tell: Callable[..., None]) -> None:
+        self._clock, self._tell = clock, tell
+        self._broken = asyncio.Event()
+        self._why = ""
+        self._late = self._worst = self._told_at = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample, name="loop-guard", daemon=True)
+
+    async def __aenter__(self) -> LoopGuard:
+        self._loop = asyncio.get_running_loop()
+        self._id = threading.get_ident()
+        self._loop.set_exception_handler(self._on_exception)
+        self._beat_at = self._clock.monotonic()
+        self._timer = self._loop.call_later(BEAT_S, self._beat, self._beat_at + int(BEAT_S * SECOND))
+        self._thread.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._timer.cancel()
+        self._loop.set_exception_handler(None)
+        self._thread.join(BEAT_S)
+
+    async def watch(self) -> NoReturn:
+        """Wait for an exception that nobody caught. Raises InvariantBroken."""
+        await self._broken.wait()
+        raise InvariantBroken(f"a part of the daemon failed where nobody listens: {self._why}; start it again")
+
+    def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error, message = context.get("exception"), str(context.get("message", ""))
+        # A connection that breaks under its transport is the venue's or the reader's doing and is seen by its owner.
+        is_ours = error is not None and not isinstance(error, OSError)
+        trace = traceback.format_exception(error)[-DEEPEST:] if error is not None else []
+        self._tell("unhandled", level="error" if is_ours else "debug", reason=message, error=repr(error), trace=trace)
+        if is_ours:
+            self._why = self._why or f"{message}: {error!r}"
+            self._broken.set()
+
+    def _beat(self, due: int) -> None:
+        now = self._clock.monotonic()
+        late = now - due
+        if late > LATE:
+            self._late, self._worst = self._late + 1, max(self._worst, late)
+            if now - self._told_at > TOLD_EVERY:
+                self._tell("loop_late", level="warning", times=self._late, worst_ms=self._worst // MILLISECOND)
+                self._late, self._worst, self._told_at = 0, 0, now
+        self._beat_at = now
+        self._timer = self._loop.call_later(BEAT_S, self._beat, now + int(BEAT_S * SECOND))
+
+    # ---- in the thread
+
+    def _sample(self) -> None:
+        told = 0
+        while not self._ended.wait(BEAT_S):
+            beat_at = self._beat_at
+            stalled = self._clock.monotonic() - beat_at
+            if stalled > STALLED and beat_at != told:
+                told = beat_at
+                frame = sys._current_frames().get(self._id)
+                stack = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_stack(frame)[-DEEPEST:]]
+                self._tell("loop_stalled", level="error", seconds=round(stalled / SECOND, 1), stack=stack)
