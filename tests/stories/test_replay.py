@@ -82,12 +82,12 @@ def test_both_runs_replay_equal(journal: Path) -> None:
         assert found["behind_tape"] == 0
 
 
-def test_a_state_directory_is_enough_and_one_line_says_it(journal: Path) -> None:
-    code, out, _ = replay(journal.parent)
+def test_a_state_directory_is_enough_and_a_line_a_run_says_it(journal: Path) -> None:
+    code, out, _ = replay(journal.parent, "--all")
 
     assert code == 0
-    assert out.count("\n") == 1
-    assert "replays equal" in out
+    assert [line.split()[1] for line in out.splitlines()] == run_ids(journal)
+    assert out.count("replays equal") == 2
 
 
 def test_a_changed_order_is_found_with_both_sides(journal: Path, tmp_path: Path) -> None:

@@ -61,6 +61,11 @@ def runs(path: Path) -> Iterator[tuple[int, Run]]:
         yield row.seq, message
 
 
+def taped(path: Path) -> list[str]:
+    """Return the ids of the runs that kept a tape, oldest first. Raises StateError."""
+    return list(dict.fromkeys(row.run for row in rows(path, kinds=("tape",))))
+
+
 def read(path: Path, run_id: str | None = None) -> Recorded:
     """Read a run, by default the last one. Raises DataError when it is not there or was not recorded for a replay,
     StateError when the journal cannot be trusted."""
