@@ -146,13 +146,11 @@ class Walk:
             if closes or k in following:
                 self._close(k, due)
                 self._loss.saw(k)
-                moved = counter.moved
-                for id_ in moved.union(due) if moved and self._size > 1 else due:
+                for id_ in due if due and self._size == 1 else counter.moved.union(due):
                     self._schedule(id_, self._due_at(id_, k + 1))
                 if self._size > 1 and (self._working or self._wanted) and k + 1 < self._end:
+                    # Who waits may have no bar at the next position, and the clock matters to it all the same.
                     heappush(self._agenda, (k + 1) * self._slots + self._size)
-                elif self._size == 1 and moved and not due:
-                    self._schedule(0, self._due_at(0, k + 1))
             else:
                 for id_, at in zip(due, following, strict=True):
                     self._schedule(id_, at)

@@ -32,6 +32,8 @@ class Gross:
     def without(self, symbol: str) -> Decimal:
         """Return the sum over all other symbols; one without a price counts as zero. Exact."""
         exposed = self._blotter.exposures()
+        if not exposed:
+            return ZERO
         if len(exposed) <= FEW:
             return sum((self._value(s, self._quantity(s)) for s in exposed if s != symbol), ZERO)
         self._refresh()

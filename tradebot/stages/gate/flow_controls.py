@@ -101,6 +101,7 @@ class NoDuplicate(Rule):
         self._window = int(window_s * SECOND)
         self._orders: OrderedDict[tuple[object, ...], int] = OrderedDict()  # order content -> mono when passed
         self._signals: OrderedDict[str, None] = OrderedDict()  # signal id
+        self._newest = -self._window  # mono of the last order that passed
 
     def check(self, request: OrderRequest, view: View) -> str | None:
         is_exit = request.purpose.is_exit
@@ -108,7 +109,7 @@ class NoDuplicate(Rule):
             return f"an order for {request.symbol} is being sent or in doubt"
         if request.signal_id and request.signal_id in self._signals:
             return f"signal {request.signal_id} was acted on already"
-        if is_exit:
+        if is_exit or view.mono - self._newest >= self._window:
             return None
         before = self._orders.get(self._key(request))
         if before is not None and view.mono - before < self._window:
@@ -116,7 +117,7 @@ class NoDuplicate(Rule):
         return None
 
     def passed(self, request: OrderRequest, view: View) -> None:
-        key = self._key(request)
+        key, self._newest = self._key(request), view.mono
         if key in self._orders:
             self._orders.move_to_end(key)
         self._orders[key] = view.mono
