@@ -193,7 +193,7 @@ def test_the_deflated_sharpe_of_the_paper_is_met() -> None:
 
     found = deflated_sharpe(daily, trials=100, deviation=np.sqrt(0.5 / 250))
 
-    assert found == pytest.approx(0.9004, abs=0.01)
+    assert found == pytest.approx(0.9004, abs=5e-4)
 
 
 def test_many_trials_take_the_shine_off_a_sharpe_ratio() -> None:
