@@ -220,7 +220,10 @@ function list() {
       const text = kind === "text" ? trade[i] : kind === "time" ? when(trade[i]) : say(trade[i], kind);
       row.append(make("td", text, (kind === "text" || kind === "time" ? "" : "number ") + (name === "net" ? sign(trade[i]) : "")));
     });
+    row.tabIndex = 0;
+    row.title = "show on the chart";
     row.onclick = () => show(trade);
+    row.onkeydown = (event) => { if (event.key === "Enter") show(trade); };
     return row;
   }));
 }
