@@ -196,3 +196,11 @@ def test_the_command_line_keeps_bars_in_the_database_when_told_to(
     assert (code, capsys.readouterr().err) == (0, "")
     assert not (tmp_path / "state" / FILE_NAME).exists()
     assert tradebot.load_bars("TCS", source=where)["close"].tolist() == [1.5]
+
+
+async def test_a_notebook_loads_bars_while_its_loop_runs(dsn: str, tmp_path: Path) -> None:  # noqa: F811
+    bars = walk(days=1)
+    with open_history(tmp_path, dsn=dsn, writes=True) as opened:
+        put(opened, bars)
+
+    assert len(tradebot.load_bars("RELIANCE", "5m", source=dsn)) == 75

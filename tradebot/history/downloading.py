@@ -15,7 +15,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import LinkLost, VenueUnavailable
 from tradebot.history.history import History, Put
-from tradebot.history.market import DAY, Calendar, days_of
+from tradebot.history.market import DAY, Calendar, calendar_of, days_of
 
 TRIES = 4
 PIECE_DAYS = 30  # of bars within the day: one request at most venues, some seconds of work to lose
@@ -43,7 +43,7 @@ class Downloaded(NamedTuple):
 
 def missing(history: History, instrument: Instrument, interval: int, start: int, end: int) -> list[Piece]:
     """Return the pieces of [start, end) that a venue has not been asked for and that hold trading time."""
-    calendar = Calendar(instrument.exchange)
+    calendar = calendar_of(instrument.exchange)
     length = (PIECE_DAYS if interval < DAY else LONG_PIECE_DAYS) * DAY
     pieces: list[Piece] = []
     at = start

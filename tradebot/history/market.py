@@ -67,9 +67,15 @@ class Calendar:
     def __init__(self, exchange: str) -> None:
         self.exchange, self.zone = exchange, zone_of(exchange)
         self._indian = TradingCalendar() if self.zone == INDIA else None
+        self._known: dict[int, Hours | None] = {}  # day -> its session; a backtest asks for the same of every symbol
 
     def hours(self, day: int) -> Hours | None:
         """Return the session of a day, None where the exchange is closed."""
+        if day not in self._known:
+            self._known[day] = self._hours(day)
+        return self._known[day]
+
+    def _hours(self, day: int) -> Hours | None:
         if self._indian is not None:
             session = self._indian.session(as_date(day))
             return None if session is None else Hours(session.opens_at, session.closes_at)
@@ -94,6 +100,12 @@ class Calendar:
         """Return when a day begins, ns UTC."""
         begin = datetime.combine(as_date(day), datetime.min.time(), zone(self.zone))
         return int(begin.timestamp()) * SECOND
+
+
+@lru_cache(maxsize=16)
+def calendar_of(exchange: str) -> Calendar:
+    """Return the calendar of an exchange, one for all who ask."""
+    return Calendar(exchange)
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ import numpy as np
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.interval import name_of
-from tradebot.history.market import DAY, Calendar, days_of
+from tradebot.history.market import DAY, calendar_of, days_of
 
 
 def resampled(series: Series, interval: int, exchange: str) -> Series:
@@ -44,7 +44,7 @@ def resampled(series: Series, interval: int, exchange: str) -> Series:
 
 
 def _begins(starts: Ints, interval: int, exchange: str) -> Ints:
-    calendar, days = Calendar(exchange), days_of(starts, exchange)
+    calendar, days = calendar_of(exchange), days_of(starts, exchange)
     if interval == DAY:
         midnights = {day: calendar.midnight(day) for day in np.unique(days).tolist()}
         return np.array([midnights[day] for day in days.tolist()], dtype=np.int64)

@@ -13,7 +13,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.interval import name_of
-from tradebot.history.market import INDIA, Calendar, as_date, days_of
+from tradebot.history.market import INDIA, Calendar, as_date, calendar_of, days_of
 
 DAY = 86_400 * SECOND
 HOLE_BARS = 5  # missing in a row; fewer are minutes without a trade
@@ -109,7 +109,7 @@ def _splits(series: Series, exchange: str) -> Iterator[Finding]:
 def _gaps(series: Series, exchange: str) -> Iterator[Finding]:
     if not len(series) or series.interval > DAY:
         return
-    calendar, days = Calendar(exchange), days_of(series.starts, exchange)
+    calendar, days = calendar_of(exchange), days_of(series.starts, exchange)
     traded = np.unique(days)
     expected = calendar.expected(int(traded[0]), int(traded[-1]))
     has_bars = set(traded.tolist())
