@@ -93,7 +93,7 @@ def _doubts(order: OrderStory) -> Iterator[str]:
             yield f"{_name(order)}: {_plain(since.body.get('reason'))}; {found} {_after(since, row)}"
             since = None
     if since is not None:
-        yield f"{_name(order)}: {_plain(since.body.get('reason'))}; still in doubt at the end"
+        yield f"{_name(order)}: {_plain(since.body.get('reason'))}; still in doubt: the run was too short to give it up"
 
 
 def _troubles(order: OrderStory) -> Iterator[str]:
@@ -116,7 +116,10 @@ def _figures(case: Case, orders: Sequence[OrderStory]) -> Iterator[tuple[str, st
     sent = [order for order in orders if order.sending]
     yield "orders", f"{len(sent)} sent, {sum(1 for o in sent if o.filled)} filled, {len(orders) - len(sent)} not sent"
     fills = [row for order in orders for row in order.fills]
-    yield "fills", f"{len(fills)} booked; the exchange made {len(case.exchange_fills)}" if case.log else str(len(fills))
+    others = sum(len(order.fills) for order in case.orders.values() if order.is_external)
+    elsewhere = f" and {others} of orders placed elsewhere" if others else ""
+    made = f"; the exchange made {len(case.exchange_fills)}" if case.log else ""
+    yield "fills", f"{len(fills)} booked{elsewhere}{made}"
     yield "turnover", f"{round(sum((_value(row) for row in fills), Fraction(0)))}"
     end = case.journal.ended
     if end is None:

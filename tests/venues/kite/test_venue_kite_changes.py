@@ -13,6 +13,7 @@ import pytest
 from tradebot.clock import ManualClock, from_iso
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.errors import OutcomeUnknown
+from tradebot.venues.kite.answers import Verdict, classify
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.rest import Timeouts
 from tradebot.venues.kite.wire import WireError, render_change
@@ -93,3 +94,12 @@ def test_a_stop_brings_its_trigger_and_a_market_order_its_protection() -> None:
     assert render_change(market)["market_protection"] == "0.5"
     with pytest.raises(WireError, match="price"):
         render_change(msgspec.structs.replace(REQUEST, price=None))
+
+
+def test_missing_funds_are_a_refusal_whatever_else_the_text_advises() -> None:
+    text = (
+        "Insufficient funds. Required margin is 1.00 but available margin is 0.00. Check the orderbook for open orders."
+    )
+    body = b'{"status":"error","error_type":"%s","message":"%s","data":null}'
+    assert classify(400, body % (b"MarginException", text.encode())).verdict is Verdict.REFUSED
+    assert classify(400, body % (b"OrderException", text.encode())).verdict is Verdict.UNKNOWN

@@ -42,6 +42,7 @@ REFUSALS = frozenset({"OrderException", "InputException", "MarginException", "Ho
 NO_SUCH_ROUTE = (404, 405, 410)
 # "Order request timed out. Please check the order book and confirm before placing again." comes as a plain 400, and
 # such orders have appeared in the book later.
+FUNDS = "MarginException"  # its plain text ends with "Check the orderbook for open orders."
 OPEN_OUTCOME = re.compile(r"timed?[ -]?out|check the order ?book", re.IGNORECASE)
 ADDRESS = re.compile(r"\bIPs?\b|\bip[ -]?address|static ip", re.IGNORECASE)
 
@@ -76,7 +77,7 @@ def _verdict(status: int, name: str, message: str) -> Verdict:
         return Verdict.UNKNOWN
     if name in DENIALS or status == 401 or ADDRESS.search(message):
         return Verdict.DENIED
-    if OPEN_OUTCOME.search(message):
+    if OPEN_OUTCOME.search(message) and name != FUNDS:
         return Verdict.UNKNOWN
     if status == 403:
         return Verdict.DENIED
