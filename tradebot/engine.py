@@ -44,6 +44,7 @@ from tradebot.stages.watch import FeedWatch
 from tradebot.venues.venue import Broker, Feed
 
 TICK_S = 0.05  # wall seconds between two ticks of the clock
+ROUSE_S = 0.002  # how long before a close the workers are woken
 TIMER_S = 0.001  # how early a timer of the loop may end
 BREATH = 2_000_000  # ns a burst of signals is worked on before quotes and orders have their turn
 DRAIN_S = 2.5  # wall seconds a stop waits for resting orders to end
@@ -192,17 +193,21 @@ class Engine:
             mono = self._clock.monotonic()
             self._measure("loop_lag", max(mono - expected, 0))
             await self.market.put(Tick(at=self._clock.market(), mono=mono))
-            pause = self._until_next_close()
+            pause, is_close = self._until_next_close()
             expected = mono + int(pause * SECOND)
-            await self._clock.sleep(pause)
+            if is_close and pause > ROUSE_S:
+                await self._clock.sleep(pause - ROUSE_S)
+                self._analysis.rouse()
+                pause = (expected - self._clock.monotonic()) / SECOND
+            await self._clock.sleep(max(pause, 0.0))
 
-    def _until_next_close(self) -> float:
+    def _until_next_close(self) -> tuple[float, bool]:
         # A tick in its turn, or the one that closes the next bar: a bar closes when it is due, not up to a tick later.
         if self._bars.sieve.times is None:
-            return TICK_S
+            return TICK_S, False
         market = self._clock.market()
         left = (self._bars.next_close(market) - market) / self._clock.speed / SECOND
-        return min(TICK_S, max(left + TIMER_S, TICK_S / 10))
+        return min(TICK_S, max(left + TIMER_S, TICK_S / 10)), left < TICK_S
 
     # ---- stages
 

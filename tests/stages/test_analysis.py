@@ -362,6 +362,38 @@ class Mine(Strategy):
     assert first.signals[1].inputs == {"flat": WARM, "quantity": -7.0, "average": 99.95}
 
 
+@pytest.mark.parametrize("workers", [0, 1, 2])
+async def test_a_rehearsal_before_a_close_changes_nothing_and_calls_no_strategy(tmp_path, workers):
+    code = """
+class Mine(Strategy):
+    seen = 0
+    def decide(self, bar, now, position):
+        self.seen += 1
+        return Intent(Action.EXIT_SHORT, inputs={"seen": self.seen})
+"""
+    ranked = msgspec.structs.replace(comparing(tmp_path), name="Ranked")
+    specs = [load_strategy("ema_cross", FAST), ranked, written(tmp_path, code)]
+    expected = await undisturbed(4, specs)
+    async with running(Bench(size=4, specs=specs, workers=workers)) as bench:
+        for t in range(12):
+            bench.analysis.rouse()
+            bench.analysis.rouse()
+            assert told(await bench.step(t)) == expected[t]
+    assert bench.faults == []
+
+
+async def test_a_rehearsal_of_a_worker_that_died_replaces_it(tmp_path):
+    specs = [load_strategy("ema_cross", FAST)]
+    expected = await undisturbed(4, specs)
+    async with running(Bench(size=4, specs=specs, workers=2)) as bench:
+        await bench.step(0)
+        os.kill(bench.analysis.pids[0], signal.SIGKILL)
+        bench.analysis.rouse()
+        await bench.hear("worker_rebuilt")
+        bench.analysis.rouse()
+        assert [told(await bench.step(t)) for t in range(1, LIVE)] == expected[1:]
+
+
 COMPARING = """
 class Mine(Strategy):
     def rules(self, bars):

@@ -29,6 +29,7 @@ from tradebot.domain.market import Close, Quotes, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
+from tradebot.engine import ROUSE_S
 from tradebot.ground import Ground
 from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
@@ -206,6 +207,8 @@ class _Bursts:
         before = self._daemon.desk.counts["signals"]
         self._signalled.clear()
         self._longest = 0
+        self._daemon.analysis.rouse()  # as the engine does before a bar is due
+        await clock.sleep(ROUSE_S)
         close = Close(
             interval=HOUR, ends_at=self._ends_at, seen_at=clock.monotonic(), quoted_at=quoted_at, ids=self._ids,
             ticks=np.ones_like(self._ids), **_units(bar.T) | {"volume": np.where(asks, wish, burst_strategy.QUIET)},

@@ -96,6 +96,7 @@ class Analysis:
         self._pasts: dict[int, Series] = {}  # by symbol id; kept for a worker that is rebuilt
         self._held: dict[int, Held] = {}  # ends_at -> what was held then; a rebuilt `decide` is told the same
         self._is_deciding = any(spec.load().decide is not Strategy.decide for spec in strategies)
+        self._last: Close | None = None  # the newest, sent again to rehearse
         self._latest = 0  # ends_at of the newest close given to `step`
         self._off: set[tuple[str, int]] = set()
         self._repairs: asyncio.Queue[Worker] = asyncio.Queue()
@@ -144,7 +145,7 @@ class Analysis:
         `failed` names the symbols of the close that got no answer.
         """
         assert close.interval == self.interval, f"close of {close.interval} ns given to analysis of {self.interval} ns"
-        self._latest = close.ends_at
+        self._latest, self._last = close.ends_at, close
         held = {self.universe.id(symbol): held for symbol, held in holdings.items() if held[0] != 0}
         if held and self._is_deciding:
             self._held[close.ends_at] = held
@@ -161,6 +162,28 @@ class Analysis:
         else:
             await self._ask_all(close, fires, failed)
         return Volley(close, self.universe, fires, sorted(failed), self.clock.monotonic())
+
+    def rouse(self) -> None:
+        """Wake the workers for a close that is about to come; waits for nothing and changes nothing.
+
+        A worker that slept for a minute finds the caches of its core full of others' work, and takes twice as long.
+        """
+        if (close := self._last) is None:
+            return
+        for w in self._workers:
+            share = self._of(w, close)
+            if w.state is WorkerState.READY and w.process is not None and w.asked is None and len(share):
+                try:
+                    job = w.process.submit(worker.rouse, self._slice(close, share))
+                except Lost as fault:
+                    self._lose(w, w.process, str(fault))
+                    continue
+                job.add_done_callback(self._rehearse)
+
+    def _rehearse(self, job: asyncio.Future[Answer]) -> None:
+        if not job.cancelled() and job.exception() is None and self._last is not None:
+            fires = [f._replace(ids=self._last.ids[:1].repeat(len(f.ids))) for f in job.result().fires]
+            next(Volley(self._last, self.universe, fires, (), 0).pieces())
 
     async def close(self) -> None:
         """End all workers within two seconds, killing what hangs."""

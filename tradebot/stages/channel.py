@@ -16,7 +16,7 @@ from typing import Any
 
 from tradebot.stages import worker
 
-AT_ONCE = 1 << 20  # bytes read or written in one turn of the loop
+AT_ONCE = 1 << 18  # bytes read or written in one turn of the loop
 
 
 class Channel:
@@ -28,6 +28,7 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._read)
         self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._buffer = memoryview(bytearray(AT_ONCE))  # kept: a fresh one costs its pages with every answer
         self._incoming = bytearray()
         self._outgoing = bytearray()
         self._is_closed = False
@@ -74,15 +75,15 @@ class Channel:
 
     def _read(self) -> None:
         try:
-            data = self._socket.recv(AT_ONCE)
+            count = self._socket.recv_into(self._buffer)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
-        if not data:
+            count = 0
+        if not count:
             self.close()
             return
-        self._incoming += data
+        self._incoming += self._buffer[:count]
         header = worker.LENGTH.size
         while len(self._incoming) >= header:
             end = header + worker.LENGTH.unpack_from(self._incoming)[0]

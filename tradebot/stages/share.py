@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Floats, Ints
 from tradebot.domain.messages import Action
@@ -23,6 +24,7 @@ from tradebot.strategies.firing import fired
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Holding, Intent, Rules, Strategy
 
+SPARE, SPARE_BARS = 50, 300  # what a rehearsal steps: as many symbols as fill the caches with code, warm
 INPUTS = 8  # values shown per signal: enough for a rule, bounded for the journal
 
 
@@ -79,6 +81,7 @@ class Share:
         self.live = Live(Plan(roots, interval=self.interval), len(self.ids))
         framing = [(spec, self._traded(spec)) for spec in specs if spec.load().takes_frames]
         self.frames = Frames(framing, self.universe, self.row_of, setup.off) if framing else None
+        self._spare: _Spare | None = None
         self._pasts: dict[int, tuple[Floats, Ints]] = {}  # row -> history, until all are there: symbols see each other
 
     def _traded(self, spec: StrategySpec) -> list[int]:
@@ -107,10 +110,12 @@ class Share:
         return answer
 
     def settle(self) -> None:
-        """Take the histories of all symbols together, where a rule compares symbols; before the first close."""
+        """Finish before the first close: take the histories of symbols that are compared, and prepare rehearsals."""
         if self._pasts:
             self.live.fill_all(self._pasts)
             self._pasts = {}
+        if len(self.live.plan) and len(self.ids):
+            self._spare = _Spare(self.live.plan, min(len(self.ids), SPARE))
 
     def step(self, piece: Slice) -> Answer:
         """Feed the rows of a close that are ours and return what fired."""
@@ -127,6 +132,21 @@ class Share:
             self.frames.step(rows, piece.ids, bars, piece.ends_at - self.interval, answer)
         if self.deciders:
             self.decide(piece, answer)
+        return answer
+
+    def rehearse(self) -> Answer:
+        """Step a few spare symbols with the same rules, so that the next close finds the processor's caches warm.
+
+        Touches no state of a symbol and calls no code of a strategy.
+        """
+        answer = Answer([], [])
+        if self._spare is None:
+            return answer
+        values = self._spare.step()
+        rows = np.arange(self._spare.live.size)
+        piece = Slice(0, rows, np.zeros((5, len(rows)), dtype=np.int64), {})
+        for name, rules in self.rules:
+            self._fire(name, rules, values, piece, self._spare.bars, np.ones(len(rows), dtype=bool), answer)
         return answer
 
     def _own(self, piece: Slice) -> tuple[Slice, Ints]:
@@ -192,6 +212,24 @@ class Share:
             shown = np.array(values, dtype=np.float64).reshape(len(ids), len(labels)).T
             fires = Fires(name, action, np.array(ids), np.array(prices), np.array(wishes).T, labels, shown)
             answer.fires.append(fires)
+
+
+class _Spare:
+    # Symbols of nobody: a few hundred bars that go up and down, and one more with each step.
+
+    def __init__(self, plan: Plan, size: int) -> None:
+        self.live, self._interval, self._at = Live(plan, size), plan.interval or SECOND, 0
+        wave = 100.0 + np.arange(SPARE_BARS) % 7
+        bars = np.stack([wave, wave + 1, wave - 1, wave, wave])
+        starts = (np.arange(SPARE_BARS) - SPARE_BARS) * self._interval
+        self.live.fill_all(dict.fromkeys(range(size), (bars, starts)))
+        self.bars = np.repeat(bars[:, :1], size, axis=1)
+        self._rows = np.arange(size)
+
+    def step(self) -> Values:
+        self.bars[:4] += 1.0 if self._at % 2 else -1.0
+        self._at += 1
+        return self.live.step(self._rows, self.bars, self._at * self._interval)
 
 
 def _close(piece: Slice, row_of: Mapping[int, int], interval: int) -> Close:

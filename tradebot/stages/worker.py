@@ -86,6 +86,11 @@ def step(piece: Slice) -> Answer:
     return _joined([share.step(piece) for share in _shares])
 
 
+def rouse(piece: Slice) -> Answer:
+    """Let the shares of this process rehearse; `piece` and what would have fired mean nothing."""
+    return _joined([share.rehearse() for share in _shares])
+
+
 def serve() -> None:
     """Answer jobs from the channel, one at a time, until the event loop closes it; the last job of this process.
 
