@@ -205,6 +205,13 @@ def test_many_trials_take_the_shine_off_a_sharpe_ratio() -> None:
     assert deflated_sharpe(np.zeros(10)) is None
 
 
+def test_a_result_without_a_bar_has_nothing_to_judge() -> None:
+    made = result(SERIES)
+    late = msgspec.structs.replace(made.job, begin=int(SERIES["RELIANCE"].starts[-1]) + 1)
+    found = honesty.checks(run(late, SERIES), SERIES, run)
+    assert {check.verdict for check in found if check.name in ("slippage", "delay", "bootstrap")} == {Verdict.NONE}
+
+
 def test_all_checks_speak_in_one_sentence_each() -> None:
     found = honesty.checks(result(SERIES), SERIES, lambda job, series: result(series))
     assert [check.name for check in found] == [

@@ -127,6 +127,7 @@ def test_trials_that_all_refuse_are_told_and_not_a_failure(capsys: pytest.Captur
         (["-p", "fast=5", "--sample", "--slippage", "much"], 2, "should be none, 2ticks, 5bps, spread:0.05"),
         (["-p", "fast=5", "--sample", "--cash", "-5"], 2, "should be more than 0, not -5"),
         (["-p", "fast=5", "--sample", "--from", "2027-01-01"], 65, "there are no bars from --from to --to"),
+        (["-p", "fast=5", "--sample", "--from", "2026-06-27", "--to", "2026-06-28"], 65, "there are no bars"),
         (["-p", "fast=5", "--sample", "--from", "soon"], 65, "'soon' is no time"),
         (["-p", "fast=5", "--sample", "--from", "2026-06-02", "--to", "2026-06-01"], 2, "--from must be before --to"),
         (

@@ -162,7 +162,7 @@ def _saying(name: str, title: str) -> Callable[..., Check]:
 
 
 def _compared(said: Callable[..., Check], result: Result, again: Result, how: str, note: str) -> Check:
-    before, after = (float(one.equity.iloc[-1]) - float(one.job.cash) for one in (result, again))
+    before, after = (_profit(one) for one in (result, again))
     money = result.job.currency
     values = {"net": before, "net_then": after}
     if before <= 0:
@@ -170,6 +170,11 @@ def _compared(said: Callable[..., Check], result: Result, again: Result, how: st
     text = f"{how.capitalize()} the profit goes from {before:,.0f} to {after:,.0f} {money}.{note}"
     verdict = Verdict.FAIL if after <= 0 else Verdict.WARN if after < before / 2 else Verdict.PASS
     return said(verdict, text, **values)
+
+
+def _profit(result: Result) -> float:
+    worth = result.equity
+    return float(worth.iloc[-1]) - float(result.job.cash) if len(worth) else 0.0
 
 
 def _one_tick_more(job: Job, series: Mapping[str, Series]) -> Slippage | None:

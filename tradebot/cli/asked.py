@@ -188,7 +188,8 @@ def _check_span(job: Any, series: Mapping[str, Any]) -> None:
         raise click.UsageError("--from must be before --to")
     first = min(int(one.starts[0]) for one in series.values())
     last = max(int(one.starts[-1]) for one in series.values())
-    if (job.begin is not None and job.begin > last) or (job.end is not None and job.end <= first):
+    begin, end = first if job.begin is None else job.begin, last + 1 if job.end is None else job.end
+    if not any(one.starts.searchsorted(begin) < one.starts.searchsorted(end) for one in series.values()):
         span = " to ".join(iso(at, ZoneInfo(job.zone))[:16] for at in (first, last))
         raise DataError(f"there are no bars from --from to --to: they go from {span}")
 
