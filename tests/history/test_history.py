@@ -204,3 +204,17 @@ async def test_a_notebook_loads_bars_while_its_loop_runs(dsn: str, tmp_path: Pat
         put(opened, bars)
 
     assert len(tradebot.load_bars("RELIANCE", "5m", source=dsn)) == 75
+
+
+def test_symbols_with_the_same_times_share_them(history: History) -> None:
+    first, other = walk(days=40), walk("TCS", days=39)
+    put(history, first)
+    put(history, walk("INFY", days=40, seed=3), Instrument(symbol="INFY"))
+    put(history, other, Instrument(symbol="TCS"))
+
+    found = history.load(["RELIANCE", "INFY", "TCS"], MINUTE)
+
+    assert found["RELIANCE"].starts is found["INFY"].starts
+    assert_same(found["TCS"], other)
+    with pytest.raises(ValueError, match="read-only"):
+        found["INFY"].starts[0] = 0

@@ -80,7 +80,7 @@ class _Bench:
             with open_history(folder, dsn=dsn, writes=True) as history, history.transaction():
                 for name in names:
                     history.remove(name, MINUTE)
-        return self._row(symbols, wrote[0], read[0], size, "all symbols held at once")
+        return self._row(symbols, wrote[0], read[0], size, "all symbols held at once, their times shared")
 
     def ours_one_by_one(self) -> dict[str, Any]:
         with self._timing() as read, open_history(self.folder / "ours") as history:

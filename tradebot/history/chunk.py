@@ -26,6 +26,7 @@ MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
 FORMAT = 1
 MAPPED_BYTES = 1 << 20  # smaller tables come from memory the process has already
 _HEADER = struct.Struct("<BBB6sxxxIqq")  # format, decimals of prices and volume, column codes, bars, first start, unit
+_NUMBER_AT = 12  # where in the header the number of bars stands, and behind it all that is left of the times
 _WIDTHS = ("<i1", "<i2", "<i4", "<i8")
 _LIMITS = tuple((np.iinfo(width).min, np.iinfo(width).max) for width in _WIDTHS)
 
@@ -83,38 +84,64 @@ def bars_in(body: bytes) -> int:
     return int(_head(body)[4])
 
 
-def decode(bodies: Sequence[bytes], decimals: Decimals) -> Ints:
-    """Return the bars of chunks in their order, shape (6, n) in the order of COLUMNS, in units of `decimals`.
+class Times:
+    """The starts read last, given again where the next series has the same: symbols of one market mostly do.
+
+    What is shared cannot be written to.
+    """
+
+    def __init__(self) -> None:
+        self._key: list[tuple[int, bytes]] = []
+        self._starts: Ints = np.empty(0, dtype=np.int64)
+
+    def of(self, bodies: Sequence[bytes]) -> Ints:
+        """Return the starts of chunks in their order, ns UTC."""
+        key = [_times(body) for body in bodies]
+        if key != self._key:
+            self._starts, at = _room(1, sum(map(bars_in, bodies)))[0], 0
+            for body in bodies:
+                _, _, _, codes, bars, first, unit = _head(body)
+                part_ = self._starts[at : at + bars]
+                part_[:] = np.frombuffer(body, dtype=_WIDTHS[codes[0]], count=bars, offset=_HEADER.size)
+                if unit != 1:
+                    part_ *= unit
+                part_ += first
+                at += bars
+            self._starts.flags.writeable = False
+            self._key = key
+        return self._starts
+
+
+def decode(bodies: Sequence[bytes], decimals: Decimals, times: Times | None = None) -> tuple[Ints, ...]:
+    """Return the bars of chunks in their order, a column each of COLUMNS, in units of `decimals`.
 
     Raises StateError for bytes that are no chunk, or one that is finer than `decimals`.
     """
     heads = [_head(body) for body in bodies]
-    table = _room(sum(head[4] for head in heads))
+    starts = (times or Times()).of(bodies)
+    table = _room(len(COLUMNS) - 1, len(starts))
     at = 0
-    for body, (_, price, quantity, codes, bars, first, unit) in zip(bodies, heads, strict=True):
-        end, offset = at + bars, _HEADER.size
-        for row, code in enumerate(codes):
+    for body, (_, price, quantity, codes, bars, _, _) in zip(bodies, heads, strict=True):
+        end, offset = at + bars, _HEADER.size + _room_of(bars, codes[0])
+        for row, code in enumerate(codes[1:]):
             table[row, at:end] = np.frombuffer(body, dtype=_WIDTHS[code], count=bars, offset=offset)
-            offset += -(-(bars << code) // 8) * 8
-        if unit != 1:
-            table[0, at:end] *= unit
-        table[0, at:end] += first
+            offset += _room_of(bars, code)
         if (price, quantity) != decimals:
             if price > decimals.price or quantity > decimals.quantity:
                 raise StateError(f"a chunk has {price} decimals where its instrument has {decimals.price}")
-            table[1:5, at:end] *= 10 ** (decimals.price - price)
-            table[5, at:end] *= 10 ** (decimals.quantity - quantity)
+            table[:4, at:end] *= 10 ** (decimals.price - price)
+            table[4, at:end] *= 10 ** (decimals.quantity - quantity)
         at = end
-    return table
+    return starts, *table
 
 
-def _room(bars: int) -> Ints:
+def _room(columns: int, bars: int) -> Ints:
     # Fresh memory that the kernel hands out page by page, on first touch, would take longer than all the rest.
-    size = len(COLUMNS) * bars * 8
+    size = columns * bars * 8
     if size < MAPPED_BYTES or not hasattr(mmap, "MAP_POPULATE"):
-        return np.empty((len(COLUMNS), bars), dtype=np.int64)
+        return np.empty((columns, bars), dtype=np.int64)
     pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
-    return np.frombuffer(pages, dtype=np.int64).reshape(len(COLUMNS), bars)
+    return np.frombuffer(pages, dtype=np.int64).reshape(columns, bars)
 
 
 def _head(body: bytes) -> tuple[int, int, int, bytes, int, int, int]:
@@ -122,9 +149,19 @@ def _head(body: bytes) -> tuple[int, int, int, bytes, int, int, int]:
         raise StateError("the history holds a chunk of an unknown format; a newer version may have written it")
     head: tuple[int, int, int, bytes, int, int, int] = _HEADER.unpack_from(body)
     codes, bars = head[3], head[4]
-    if max(codes) >= len(_WIDTHS) or len(body) != _HEADER.size + sum(-(-(bars << code) // 8) * 8 for code in codes):
+    if max(codes) >= len(_WIDTHS) or len(body) != _HEADER.size + sum(_room_of(bars, code) for code in codes):
         raise StateError("the history holds a chunk that is cut off or changed")
     return head
+
+
+def _times(body: bytes) -> tuple[int, bytes]:
+    # What of a chunk says when its bars start: the width, then number, first start and unit, and the column itself.
+    _, _, _, codes, bars, _, _ = _head(body)
+    return codes[0], body[_NUMBER_AT : _HEADER.size + _room_of(bars, codes[0])]
+
+
+def _room_of(bars: int, code: int) -> int:
+    return -(-(bars << code) // 8) * 8
 
 
 def _narrowest(column: Ints) -> int:

@@ -20,7 +20,7 @@ from tradebot.clock import Clock, WallClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.chunk import COLUMNS, Decimals, decode, encode, part, periods, split
+from tradebot.history.chunk import COLUMNS, Decimals, Times, decode, encode, part, periods, split
 from tradebot.history.database import FILE_NAME, Database, PostgresDatabase, SqliteDatabase
 from tradebot.history.interval import name_of
 from tradebot.store import migration
@@ -66,6 +66,7 @@ class History:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[tuple[str, int], _Kept] = {}  # (symbol, interval) -> series
+        self._times = Times()
 
     @property
     def place(self) -> str:
@@ -164,7 +165,9 @@ class History:
             merged, put = bars, Put(len(bars), 0, 0)
             if slot in there:
                 finest = Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
-                merged, put = _merged(decode([there[slot]], finest), decode([encode(bars, given)], finest), bars)
+                merged, put = _merged(
+                    np.stack(decode([there[slot]], finest)), np.stack(decode([encode(bars, given)], finest)), bars
+                )
                 given = finest
             done += put
             if put.added or put.replaced:
@@ -225,8 +228,8 @@ class History:
             last = (kept.number << PERIOD_BITS) + PERIOD_ZERO + _period(until - 1, interval)
         query = "SELECT body FROM history_chunks WHERE slot BETWEEN ? AND ? ORDER BY slot"
         bodies = [body for (body,) in self._database.ask(query, first, last)]
-        table = decode(bodies, Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals))
-        columns = dict(zip(COLUMNS, table, strict=True))
+        finest = Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
+        columns = dict(zip(COLUMNS, decode(bodies, finest, self._times), strict=True))
         series = Series(symbol=symbol, interval=interval, **columns)
         begin, end = np.searchsorted(series.starts, (since, until)).tolist()
         return series if (begin, end) == (0, len(series)) else part(series, begin, end)
