@@ -109,12 +109,15 @@ def test_one_symbol_gives_the_same_with_every_bar(data: st.DataObject) -> None:
         hours=Hours(market=draw(st.sampled_from(["always", "nse"]))),
     )
     series = random_bars(draw(st.integers(0, 10**6)), draw(st.integers(1, 900)))
+    first = draw(st.integers(0, len(series) - 1))
+    if draw(st.booleans()):
+        asked = msgspec.structs.replace(asked, begin=int(series.starts[first]))
 
     sparse, dense = both(asked, {"ACME": series})
 
     assert told(sparse) == told(dense)
     assert sparse.orders_hash == dense.orders_hash
-    assert dense.counts["visited"] == len(series)
+    assert dense.counts["visited"] == dense.counts["bars"] == len(dense.equity_at)
 
 
 @settings(max_examples=30, deadline=None)

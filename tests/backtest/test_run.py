@@ -80,6 +80,17 @@ def test_bars_before_the_beginning_warm_up_and_do_not_trade() -> None:
     assert result.order_rows.decided_at.min() < cold.order_rows.decided_at.min()
 
 
+def test_a_beginning_in_the_middle_of_a_day_trades_that_day() -> None:
+    series = random_bars(5, 1_000)
+    asked = job(load_strategy("ema_cross", {"trend": 0.0}), begin=int(series.starts[400]))
+
+    sparse, dense = run(asked, {"ACME": series}), run(msgspec.structs.replace(asked, every_bar=True), {"ACME": series})
+
+    assert sparse.counts["denied"] == 0
+    assert sparse.counts["fills"] > 5
+    assert sparse.orders_hash == dense.orders_hash
+
+
 def test_positions_are_closed_before_the_end_of_the_indian_session() -> None:
     opens = 1_704_080_700 * SECOND  # 2024-01-01 09:15 IST, a Monday
     whole = random_bars(8, 375)

@@ -27,7 +27,7 @@ class LossWatch:
         self._floor = 0.0
         # The extremes of each day's closes: hardly a day comes near its limit. The gaps never reach over a day's end.
         self._lows, self._highs = panel.extremes([day.k for day in days]) if len(held) == 1 else ([], [])
-        self._day = sum(day.k < first for day in days) - 1
+        self._day = sum(day.k <= first for day in days) - 2  # the walk begins the day it starts in
 
     def begin_day(self) -> None:
         """Count the loss from here: the desk began another day."""

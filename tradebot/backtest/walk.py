@@ -50,7 +50,9 @@ class Walk:
         self._scales = [10.0**i.price_decimals for i in job.instruments]
         self._size = len(job.instruments)
         self._stamp = job.interval - SECOND if job.interval >= 2 * SECOND else 0  # of what happens inside a bar
-        self._days = {day.k: day.session for day in days if day.k >= first}
+        # A walk that begins in the middle of a day begins that day's session too.
+        begun, to_come = [d for d in days if d.k <= first], [d for d in days if d.k > first]
+        self._days = {max(day.k, first): day.session for day in (*begun[-1:], *to_come)}
         self._clock_ks = {day.squares_off_k for day in days if day.squares_off_k is not None} | set(self._days)
         self._slots = self._size + 1  # of one k on the agenda: the instruments, then the clock
         self._agenda: list[int] = []  # heap of k * slots + slot
