@@ -84,6 +84,15 @@ def test_neighbours_are_one_step_away_along_one_number() -> None:
     ]
 
 
+def test_optuna_suggests_the_very_values_that_were_asked_for() -> None:
+    pytest.importorskip("optuna", reason="optuna is not installed: pip install 'tradebot[optimize]'")
+    asked = space("trend=0:2:0.1", "kind=a,b")
+    looked = looking.search(looking.Kind.OPTUNA, asked, trials=16, seed=1, objective="net")
+    found = next(iter(looked.rounds()))
+    assert {values["trend"] for values in found} <= set(asked.axes[0].values)
+    assert {values["kind"] for values in found} == {"a", "b"}
+
+
 def test_optuna_suggests_the_same_whatever_came_between() -> None:
     pytest.importorskip("optuna", reason="optuna is not installed: pip install 'tradebot[optimize]'")
     from tradebot.sweep.trial import DONE, Row
