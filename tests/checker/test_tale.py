@@ -61,6 +61,16 @@ def test_what_was_done_and_refused_has_a_line_each(tmp_path: Path) -> None:
     )
 
 
+def test_reasons_that_differ_in_their_figures_are_told_once(tmp_path: Path) -> None:
+    records = day()
+    for n in range(3):
+        request = {"order_id": f"{LOST}{n}", "symbol": "TCS", "side": "BUY", "quantity": "1", "purpose": "entry"}
+        records.fact(f"{LOST}{n}", "denied", request=request, reason=f"position: worst case {100 + n}.5 is above 90")
+    assert told(records, tmp_path).refused == (
+        "3 orders denied by the gate: position: worst case 100.5 is above 90, and the like",
+    )
+
+
 def test_a_long_list_ends_with_the_number_of_the_rest(tmp_path: Path) -> None:
     records = day()
     for n in range(20):

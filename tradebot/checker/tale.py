@@ -5,6 +5,7 @@ Like the judgement it asks neither the daemon nor its reader: journal rows and t
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -16,6 +17,7 @@ from tradebot.checker.story import OrderStory
 
 SECOND = 1_000_000_000
 MOST = 12  # lines of one part; the rest is counted
+FIGURE = re.compile(r"\d[\d.,]*")
 SEEN = ("seen_acked", "seen_open", "seen_filled", "seen_canceled", "seen_expired", "seen_rejected", "executed")
 TROUBLES = {
     "cancel_unknown": "a cancel without an answer", "cancel_refused": "a cancel refused",
@@ -105,11 +107,20 @@ def _troubles(order: OrderStory) -> Iterator[str]:
 
 
 def _refused(case: Case, orders: Sequence[OrderStory]) -> Iterator[str]:
-    denied = Counter(_plain(o.begun.body.get("reason")) for o in orders if _is(o.begun, "denied"))
-    yield from _limited([f"{_orders(n)} denied by the gate: {why}" for why, n in denied.most_common()], "more reasons")
+    denied = [_plain(o.begun.body.get("reason")) for o in orders if _is(o.begun, "denied")]
+    yield from _limited([f"{_orders(n)} denied by the gate: {why}" for why, n in _alike(denied)], "more reasons")
     for event, text in UNSENT.items():
-        found = Counter(_plain(row.body.get("reason")) for order in orders for row in order.facts if _is(row, event))
-        yield from _limited([f"{_orders(n)} {text}: {why}" for why, n in found.most_common()], "more reasons")
+        found = [_plain(row.body.get("reason")) for order in orders for row in order.facts if _is(row, event)]
+        yield from _limited([f"{_orders(n)} {text}: {why}" for why, n in _alike(found)], "more reasons")
+
+
+def _alike(texts: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the first of the texts that differ in their figures alone, and how many there are, most first."""
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        found.setdefault(FIGURE.sub("#", text), []).append(text)
+    groups = sorted(found.values(), key=len, reverse=True)
+    return [(group[0] + (", and the like" if len(set(group)) > 1 else ""), len(group)) for group in groups]
 
 
 def _figures(case: Case, orders: Sequence[OrderStory]) -> Iterator[tuple[str, str]]:
