@@ -9,6 +9,7 @@ FOR     ?=
 ARGS    ?=
 BUGS    ?=
 SCALE   ?= 1
+PARTS   ?=
 TESTS   ?=
 SEED    ?= 7
 SEEDS   ?= 40000
@@ -46,14 +47,16 @@ format: $(VENV)/.dev  ## Rewrite the sources in the one format
 simulate: compile  ## One day of a seed on virtual time: SEED=7 ARGS="--faults ..."
 	@exec $(BIN)/tradebot simulate $(SEED) $(ARGS)
 
-simulate-long: compile  ## Many days: SEEDS=40000, or FOR=4h; a seed that breaks joins the corpus
-	@exec $(BIN)/tradebot simulate $(if $(FOR),--for '$(FOR)',--seeds $(SEEDS)) --corpus $(CORPUS) $(ARGS)
+# The days first, then the rest of the programme at its heavier figures; PARTS="cuts fuzz" runs some of it, PARTS=none none.
+simulate-long: $(VENV)/.dev compile  ## Many days: SEEDS=40000, or FOR=4h; a seed that breaks joins the corpus. Then proof-long
+	@$(BIN)/tradebot simulate $(if $(FOR),--for '$(FOR)',--seeds $(SEEDS)) --corpus $(CORPUS) $(ARGS); days=$$?; \
+	test '$(PARTS)' = none || $(BIN)/python tests/proof.py --scale $(SCALE) $(PARTS) || exit $$?; exit $$days
 
 bugs: $(VENV)/.dev compile  ## Seed the known bugs one at a time and see each caught: BUGS="disk-syncs-less ..."
 	@exec $(BIN)/python tests/bugs/hunt.py $(BUGS)
 
-proof-long: $(VENV)/.dev compile  ## The heavier figures of the test programme, as a table: SCALE=10 ARGS="sweeps fuzz"
-	@exec $(BIN)/python tests/proof.py --scale $(SCALE) $(ARGS)
+proof-long: $(VENV)/.dev compile  ## The heavier figures of the test programme, as a table: SCALE=10 PARTS="sweeps fuzz"
+	@exec $(BIN)/python tests/proof.py --scale $(SCALE) $(PARTS)
 
 bench: compile  ## Measure this machine: ARGS="--json"
 	@exec $(BIN)/tradebot bench $(ARGS)

@@ -1,7 +1,7 @@
 """The heavier figures of the test programme, one after the other, with a table of what ran and what failed.
 
-`make proof-long` takes about an hour and a half on two cores; SCALE=10 runs ten times the figures, names run some of
-them. `make test` runs a smaller figure of each on every change, `make simulate-long` the simulated days.
+`make proof-long SCALE=10` runs ten times the figures, PARTS="cuts fuzz" some of them. `make test` runs a smaller figure
+of each on every change, `make simulate-long` many simulated days and then these.
 """
 
 from __future__ import annotations
