@@ -14,6 +14,7 @@ from tests.backtest.bars_by_hand import MINUTE, START, WIDE, bars, job, random_b
 from tradebot.backtest.job import Bill, Costs, Hours
 from tradebot.backtest.run import run
 from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
 from tradebot.strategies.loading import StrategySpec, load_strategy
@@ -47,6 +48,14 @@ def test_the_last_equity_is_the_cash_and_what_the_round_trips_won() -> None:
     if not is_open:
         assert result.equity_units[-1] == 100_000_00 + int((trades.gross - trades.charges).sum())
     assert trades.charges.min() > 0
+
+
+def test_values_too_large_for_exact_integers_are_refused() -> None:
+    fine = Instrument(symbol="ACME", price_decimals=2, quantity_decimals=15, lot_size=Decimal("1e-15"))
+    asked = job(load_strategy("ema_cross", {"trend": 0.0}), instruments=(fine,), cash=Decimal(10))
+
+    with pytest.raises(DataError, match="too large to be counted exactly; give its instrument fewer decimals"):
+        run(asked, {"ACME": random_bars(3, 2_000)})
 
 
 def test_equity_is_marked_at_every_close() -> None:

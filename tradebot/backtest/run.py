@@ -80,6 +80,9 @@ def _result(
 ) -> Result:
     orders, (fills, ks) = record.orders(), record.fills()
     factors = books.factors_of(job.instruments, record.money_decimals)
+    if len(fills):  # sums may wrap around and their differences are right all the same; one value may not
+        largest = int(fills.quantity.max()) * int(fills.price.max()) * int(factors.max())
+        books.check_size({"the value of a fill": largest})
     symbols = tuple(instrument.symbol for instrument in job.instruments)
     strategies = tuple(sorted(spec.name for spec in job.strategies))
     return Result(
