@@ -129,7 +129,7 @@ def _script_row(count: int, name: str, seconds: Sequence[float]) -> dict[str, An
 
 
 def _ranks(values: Any) -> dict[str, float]:
-    p50, p99 = np.percentile(values, (50, 99), method="higher")
+    p50, p99 = np.percentile(values, (50, 99), method="inverted_cdf")  # nearest rank: values that were measured
     return {"p50": float(p50), "p99": float(p99), "max": float(values.max())}
 
 
