@@ -373,3 +373,11 @@ def test_the_days_loss_is_known_after_a_restart_and_yesterdays_is_not() -> None:
         fresh = Room()
         fresh.desk.recover(facts, adopted=(), halted="", opens_at=opens_at)
         assert fresh.desk.worth.day_profit() == profit
+
+
+def test_an_order_is_exposed_in_the_step_that_checked_it() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    assert state(room, request) is OrderState.INTENT
+    assert room.desk.blotter.worst_case("AAA") == (request.quantity, 0)
