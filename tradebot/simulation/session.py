@@ -69,6 +69,7 @@ class Session:
         self.agreed_after_s = -1.0
         self._config = scenario.config(folder / "state-0")
         self._daemon: Process | None = None
+        self._hand: SimulatedHand | None = None
         self._is_trading = True
 
     def _tell(self, event: str, level: str = "info", **fields: Any) -> None:
@@ -97,6 +98,8 @@ class Session:
         await self.clock.sleep(self.scenario.faulty_s)
         while not self.plan.is_over:
             await self.clock.sleep(LOOK_S)
+        if self._hand is not None:
+            self._hand.heal()
         self._tell("faults_over", struck=dict(self.plan.strikes))
         await asyncio.wait((operating,), timeout=OPERATOR_S)
         await self._agree(supervising)
@@ -148,7 +151,7 @@ class Session:
 
     async def _live(self) -> dict[str, Any]:
         commits = self.scenario.commits if len(self.lives) == 1 else 0
-        hand = SimulatedHand(self._loop, self._dice, self.tape.on_synced, commits=commits)
+        hand = self._hand = SimulatedHand(self._loop, self._dice, self.tape.on_synced, commits=commits)
         options = Options(run_id=run_id(self.clock), exchange=self._addresses)
         return await run(
             self._config, options, tell=self._tell, notifier=Notifier({}), wall=self.clock, hand=hand
