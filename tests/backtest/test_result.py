@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.backtest.results_by_hand import START, codes, ints, round_trip
+from tests.backtest.round_trip_by_hand import START, codes, ints, round_trip
 from tradebot.backtest.result import hash_of
 
 
