@@ -121,6 +121,16 @@ def test_a_stream_that_still_shows_the_old_terms_settles_nothing() -> None:
     assert order_of(room, exit_).replace is Wish.UNKNOWN
 
 
+def test_an_older_frame_told_again_after_a_change_was_seen_changes_nothing_back() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    shows(room, exit_, kind=OrderKind.LIMIT, quantity=D(10), price=D("975.10"), changed_at=room.at + 2 * SECOND)
+    assert order_of(room, exit_).price == D("975.10")
+    for changed_at in (room.at, room.at + SECOND):
+        assert events(shows(room, exit_, quantity=D(12), changed_at=changed_at)) == []
+    assert order_of(room, exit_).quantity == 10
+
+
 def test_a_change_that_never_shows_is_settled_by_a_list_asked_for_long_after_it() -> None:
     room, exit_ = hanging()
     room.tick(3.5)

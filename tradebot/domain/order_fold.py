@@ -136,9 +136,13 @@ def _flags(order: Order, fact: OrderFact) -> dict[str, Any]:
         case E.REPLACED:
             terms = fact.terms or order.pending
             settled: dict[str, Any] = {"replace": Wish.NONE, "pending": None, "replace_mono": fact.mono}
+            if venue is not None:  # what is older than these terms tells of others
+                settled["seen_at"] = max(order.seen_at, venue.changed_at)
             return settled | ({"quantity": terms.quantity, "price": terms.price} if terms is not None else {})
         case E.CHANGED if venue is not None:
-            return {"quantity": venue.quantity, "price": venue.price, "replace": Wish.NONE, "pending": None}
+            seen_at = max(order.seen_at, venue.changed_at)
+            terms_of = {"quantity": venue.quantity, "price": venue.price, "seen_at": seen_at}
+            return terms_of | {"replace": Wish.NONE, "pending": None}
         case E.LINK_LOST | E.LINK_BACK:
             return {"is_stale": event is E.LINK_LOST}
         case _ if event in RANKS:
