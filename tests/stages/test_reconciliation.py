@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
-from tradebot.clock import ManualClock
+from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.order import Execution, OrderKind, Side, VenueOrder, VenueStatus
 from tradebot.errors import LinkLost
 from tradebot.stages.reconciliation import Reconciliation
@@ -71,3 +72,20 @@ async def test_a_fill_that_the_venue_tells_of_and_does_not_list_is_asked_for_aga
 async def test_books_that_stay_torn_are_no_books() -> None:
     with pytest.raises(LinkLost, match="fill E1"):
         await reading(Books(99)).read_whole()
+
+
+async def test_a_doubt_never_makes_the_looks_rarer_than_they_are_while_orders_live() -> None:
+    clock, looks = ManualClock(), list[int]()
+    doubtful = Reconciliation(
+        broker=Books(1),  # type: ignore[arg-type]
+        clock=clock,
+        post=lambda _: looks.append(clock.now),
+        has_live=lambda: True,
+        on_failure=lambda _: None,
+        live_every_s=5.0,
+    )
+    doubtful.doubt()
+    for _ in range(8):
+        await doubtful._wait()
+        looks.append(clock.now)
+    assert max(b - a for a, b in pairwise(looks)) <= 5 * SECOND

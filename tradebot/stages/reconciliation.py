@@ -127,7 +127,9 @@ class Reconciliation:
 
     async def _wait(self) -> None:
         if self._doubts < len(DOUBT_S):
-            await self._clock.sleep(DOUBT_S[self._doubts])
+            # A doubt never makes the looks rarer than they are without one.
+            usual = self._live_every if self._has_live() else self._idle_every
+            await self._clock.sleep(min(DOUBT_S[self._doubts], usual))
             self._doubts += 1
             self._due.clear()
             return
