@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tradebot.clock import Clock, MarketClock, WallClock
 from tradebot.config import Config
@@ -15,9 +15,11 @@ from tradebot.errors import ConfigError, LinkLost, VenueUnavailable
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.ops.narrator import Tell
 from tradebot.venues.kite.venue import KiteVenue
-from tradebot.venues.venue import Broker, Venue
+from tradebot.venues.venue import Venue
 
-LOGIN_TRIES = 5
+Told = TypeVar("Told")
+TRIES = 5
+FIRST_PAUSE_S = 0.5  # wall seconds; each pause is twice the one before
 EXCHANGE_LOG = "exchange.jsonl"
 
 
@@ -83,20 +85,24 @@ async def open_ground(
                 silent_after_s=config.feed.silent_after_s,
             )
         )
-        account = await _login(venue.broker, clock, tell)
+        broker = venue.broker
+        account = await _told(broker.login, "login_failed", clock, tell)
         if config.app.mode == "live" and account != config.kite.account_id:
             raise ConfigError(f"kite.account_id is {config.kite.account_id}, but the keys are of account {account}")
-        universe = Universe(await venue.broker.instruments(symbols))
+        listed = await _told(lambda: broker.instruments(symbols), "instruments_not_read", clock, tell)
+        universe = Universe(listed)
         yield Ground(venue=venue, venue_name=name, clock=clock, account=account, universe=universe)
 
 
-async def _login(broker: Broker, clock: Clock, tell: Tell) -> str:
-    for attempt in range(1, LOGIN_TRIES + 1):
+async def _told(ask: Callable[[], Awaitable[Told]], failure: str, clock: Clock, tell: Tell) -> Told:
+    # A daemon that was killed starts while the venue still counts the requests of the one before; a refusal for their
+    # rate, or a line that breaks once, must not end it again.
+    for attempt in range(1, TRIES + 1):
         try:
-            return await broker.login()
+            return await ask()
         except LinkLost as error:
-            if attempt == LOGIN_TRIES:
-                raise VenueUnavailable(f"the venue did not answer in {LOGIN_TRIES} tries: {error}") from error
-            tell("login_failed", level="warning", attempt=attempt, reason=str(error))
-            await clock.sleep(2.0 ** (attempt - 1) / 2)
+            if attempt == TRIES:
+                raise VenueUnavailable(f"the venue did not answer in {TRIES} tries: {error}") from error
+            tell(failure, level="warning", attempt=attempt, reason=str(error))
+            await clock.sleep(FIRST_PAUSE_S * 2.0 ** (attempt - 1))
     raise AssertionError("the loop above returns or raises")
