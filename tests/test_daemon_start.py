@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tradebot.clock import SECOND, ManualClock
-from tradebot.daemon import BOOKS_TRIES, Daemon
+from tradebot.daemon import Daemon
 from tradebot.domain.messages import Books
 from tradebot.errors import LinkLost, VenueUnavailable
+from tradebot.ground import TRIES
 
 BOOKS = Books(asked_at=0, orders=(), executions=(), positions=(), cash=Decimal(0))
 
@@ -41,7 +42,7 @@ async def test_a_start_right_after_a_crash_outlasts_the_venues_rate_limit() -> N
 
 
 async def test_a_venue_that_never_shows_its_books_ends_the_start() -> None:
-    bare = daemon(failures=BOOKS_TRIES)
+    bare = daemon(failures=TRIES)
     with pytest.raises(VenueUnavailable, match="could not be read at start: too many requests"):
         await bare._compare()
-    assert len(bare.asked) == BOOKS_TRIES
+    assert len(bare.asked) == TRIES

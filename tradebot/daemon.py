@@ -19,8 +19,8 @@ from tradebot.control.picture import picture
 from tradebot.domain.market import Close, Series
 from tradebot.domain.messages import Books
 from tradebot.engine import Engine
-from tradebot.errors import LinkLost, VenueUnavailable
-from tradebot.ground import Ground
+from tradebot.errors import LinkLost
+from tradebot.ground import Ground, told
 from tradebot.journal.closes import closes
 from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.recovery import Recovery
@@ -43,7 +43,6 @@ from tradebot.taping import Recording
 
 FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
 AHEAD_S = 5.0  # wall seconds a quote may be stamped after our own clock; a clock that is further off is no clock
-BOOKS_TRIES = 5
 STATUS_EVERY_S = 5.0
 WARMUP_WITHIN_S = 60.0  # a venue that allows three history requests a second warms up 180 symbols in this time
 
@@ -200,17 +199,10 @@ class Daemon:
             self._journal.append("order", fact, at=fact.at)
 
     async def _compare(self) -> Books:
-        # A daemon that was killed starts while the venue still counts the requests of the one before; a refusal for
-        # their rate, or a line that breaks once, must not end it again.
-        for attempt in range(1, BOOKS_TRIES + 1):
-            try:
-                return await self.engine.reconcile()
-            except LinkLost as error:
-                if attempt == BOOKS_TRIES:
-                    raise VenueUnavailable(f"the venue's books could not be read at start: {error}") from error
-                self._tell("books_not_read", level="warning", attempt=attempt, reason=str(error))
-                await self._ground.clock.sleep(2.0 ** (attempt - 1) / 2)
-        raise AssertionError("the loop above returns or raises")
+        gave_up = "the venue's books could not be read at start"
+        return await told(
+            self.engine.reconcile, failed="books_not_read", gave_up=gave_up, clock=self._ground.clock, tell=self._tell
+        )
 
     def _crew(self, setting: int | str, specs: Sequence[StrategySpec]) -> int:
         if setting != "auto":

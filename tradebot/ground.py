@@ -19,6 +19,7 @@ from tradebot.venues.venue import Venue
 
 Told = TypeVar("Told")
 TRIES = 5
+SILENT = f"the venue did not answer in {TRIES} tries"
 FIRST_PAUSE_S = 0.5  # wall seconds; each pause is twice the one before
 EXCHANGE_LOG = "exchange.jsonl"
 
@@ -86,15 +87,21 @@ async def open_ground(
             )
         )
         broker = venue.broker
-        account = await _told(broker.login, "login_failed", clock, tell)
+        account = await told(broker.login, failed="login_failed", gave_up=SILENT, clock=clock, tell=tell)
         if config.app.mode == "live" and account != config.kite.account_id:
             raise ConfigError(f"kite.account_id is {config.kite.account_id}, but the keys are of account {account}")
-        listed = await _told(lambda: broker.instruments(symbols), "instruments_not_read", clock, tell)
+        listed = await told(
+            lambda: broker.instruments(symbols), failed="instruments_not_read", gave_up=SILENT, clock=clock, tell=tell
+        )
         universe = Universe(listed)
         yield Ground(venue=venue, venue_name=name, clock=clock, account=account, universe=universe)
 
 
-async def _told(ask: Callable[[], Awaitable[Told]], failure: str, clock: Clock, tell: Tell) -> Told:
+async def told(ask: Callable[[], Awaitable[Told]], *, failed: str, gave_up: str, clock: Clock, tell: Tell) -> Told:
+    """Return what the venue says at the start, asking up to `TRIES` times; each failure is said as the event `failed`.
+
+    Raises VenueUnavailable, which begins with `gave_up`, after the last; whatever is no LinkLost passes through.
+    """
     # A daemon that was killed starts while the venue still counts the requests of the one before; a refusal for their
     # rate, or a line that breaks once, must not end it again.
     for attempt in range(1, TRIES + 1):
@@ -102,7 +109,7 @@ async def _told(ask: Callable[[], Awaitable[Told]], failure: str, clock: Clock, 
             return await ask()
         except LinkLost as error:
             if attempt == TRIES:
-                raise VenueUnavailable(f"the venue did not answer in {TRIES} tries: {error}") from error
-            tell(failure, level="warning", attempt=attempt, reason=str(error))
+                raise VenueUnavailable(f"{gave_up}: {error}") from error
+            tell(failed, level="warning", attempt=attempt, reason=str(error))
             await clock.sleep(FIRST_PAUSE_S * 2.0 ** (attempt - 1))
     raise AssertionError("the loop above returns or raises")
