@@ -20,6 +20,12 @@ def test_a_quantity_is_rounded_down_to_whole_lots_and_never_up(asked: str, given
     assert LOTS.round_quantity(D(asked)) == given_
 
 
+def test_a_quantity_of_whole_hundreds_is_written_with_its_zeros() -> None:
+    quantity = PLAIN.round_quantity(D(600000) / D("480.00"))
+
+    assert str(quantity) == "1250"
+
+
 @pytest.mark.parametrize(("price", "down", "up", "nearest"), [
     ("100.00", "100.00", "100.00", "100.00"), ("100.01", "100.00", "100.05", "100.00"),
     ("100.049", "100.00", "100.05", "100.05"), ("100.075", "100.05", "100.10", "100.10"),

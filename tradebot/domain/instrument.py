@@ -23,6 +23,7 @@ class InstrumentKind(StrEnum):
 
 
 INDEX = InstrumentKind.INDEX
+ZERO = Decimal(0)
 
 
 class Instrument(Message, frozen=True):
@@ -69,7 +70,8 @@ class Instrument(Message, frozen=True):
 
     def round_quantity(self, quantity: Decimal) -> Decimal:
         """Round down to a multiple of the lot size; never up."""
-        return (quantity / self.lot_size).to_integral_value(ROUND_FLOOR) * self.lot_size
+        # The zero keeps 1,250 from being written 1.25E+3: a quotient loses the zeros at its end.
+        return (quantity / self.lot_size).to_integral_value(ROUND_FLOOR) * self.lot_size + ZERO
 
     def is_on_tick(self, price: Decimal) -> bool:
         return price % self.tick_size == 0
