@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,16 +62,7 @@ async def run(
     comes in its ExceptionGroup.
     """
     stop, reasons, wall = asyncio.Event(), list[str](), wall or WallClock()
-
-    def ask_to_stop(reason: str) -> None:
-        if reason == "SIGINT" and "SIGINT" in reasons:
-            os._exit(130)  # the second Ctrl-C: every acknowledged row is on disk, the next start recovers the rest
-        reasons.append(reason)
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for name in ("SIGTERM", "SIGINT"):
-        loop.add_signal_handler(getattr(signal, name), ask_to_stop, name)
+    ask_to_stop = _on_signals(stop, reasons)
     specs = strategies(config.strategy)
     state_dir = config.app.state_dir
     recovery = await asyncio.to_thread(recover, state_dir / FILE_NAME)
@@ -118,6 +109,19 @@ async def run(
         journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market())
     tell("daemon_stopped", reason=reasons[0], journal=str(state_dir / FILE_NAME))
     return summary
+
+
+def _on_signals(stop: asyncio.Event, reasons: list[str]) -> Callable[[str], None]:
+    def ask_to_stop(reason: str) -> None:
+        if reason == "SIGINT" and "SIGINT" in reasons:
+            os._exit(130)  # the second Ctrl-C: every acknowledged row is on disk, the next start recovers the rest
+        reasons.append(reason)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for name in ("SIGTERM", "SIGINT"):
+        loop.add_signal_handler(getattr(signal, name), ask_to_stop, name)
+    return ask_to_stop
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

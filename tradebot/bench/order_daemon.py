@@ -20,7 +20,8 @@ from tradebot.app import outbox_of
 from tradebot.bench.order_venue import STOP, TOKEN
 from tradebot.clock import MarketClock, WallClock
 from tradebot.config import Config
-from tradebot.config.sections import AnalysisSection, AppSection, JournalSection, RiskSection
+from tradebot.config.keeping import JournalSection
+from tradebot.config.sections import AnalysisSection, AppSection, RiskSection
 from tradebot.daemon import Daemon
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Action, Executed, Signal, Signals

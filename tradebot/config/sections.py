@@ -5,15 +5,16 @@ Bounds are compiled in: a limit above its hard cap is refused, whatever the file
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tradebot.clock import SECOND
+from tradebot.config.keeping import HistorySection, JournalSection, LogSection, StoreSection
+from tradebot.config.section import Section
 from tradebot.config.values import (
     CRORE,
     ClockTime,
@@ -32,18 +33,6 @@ from tradebot.config.values import (
     Workers,
     seconds,
 )
-
-
-def _dsn(dsn: SecretStr) -> SecretStr:
-    if dsn.get_secret_value() and not re.match(r"postgres(?:ql)?://", dsn.get_secret_value()):
-        raise ValueError("should be an address that starts with postgresql://")
-    return dsn
-
-
-class Section(BaseModel):
-    """A table of config.toml; unknown keys, NaN and infinity are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class AppSection(Section):
@@ -232,57 +221,6 @@ class ReconcileSection(Section):
 
     live_every_s: Annotated[Number, Field(ge=1, le=60)] = Field(default=5.0, description="while an order is working")
     idle_every_s: Annotated[Number, Field(ge=5, le=120)] = Field(default=30.0, description="otherwise")
-
-
-class JournalSection(Section):
-    """The write-ahead journal: nothing is sent before its row is on disk."""
-
-    durable_within_s: Annotated[Number, Field(gt=0, le=60)] = Field(
-        default=5.0, description="a disk slower than this halts trading"
-    )
-    min_free_mb: Annotated[Whole, Field(ge=16, le=1_048_576)] = Field(
-        default=256, description="refuse to start with less room than this"
-    )
-    record_inputs: bool = Field(
-        default=True, description="keep what the desk decided on (quotes of open symbols, ticks), for `tradebot replay`"
-    )
-
-
-class StoreSection(Section):
-    """Tables for people to query: PostgreSQL, or without a DSN <state_dir>/store.sqlite3; trading never waits."""
-
-    enabled: bool = Field(default=True, description="feed the tables from the journal")
-    dsn: Annotated[SecretStr, AfterValidator(_dsn)] = Field(
-        default=SecretStr(""), description="postgresql://...; credential file store__dsn, or TRADEBOT_STORE__DSN"
-    )
-    migrate: bool = Field(default=True, description="bring the tables up to date at start; else `tradebot db migrate`")
-    acquire_within_s: Annotated[Number, Field(gt=0, le=60)] = Field(
-        default=5.0, description="a database slower to connect to is down"
-    )
-    query_within_s: Annotated[Number, Field(gt=0, le=300)] = Field(
-        default=10.0, description="a batch or query slower than this is given up"
-    )
-    close_within_s: Annotated[Number, Field(gt=0, le=10)] = Field(default=2.0, description="then the connection is cut")
-    batch_rows: Annotated[Whole, Field(ge=1, le=10_000)] = Field(
-        default=500, description="journal rows of one transaction at most"
-    )
-
-
-class HistorySection(Section):
-    """Past bars, for backtests and notebooks: `tradebot data`."""
-
-    in_store: bool = Field(
-        default=False, description="keep them in the database of store.dsn, not in <state_dir>/history.sqlite3"
-    )
-
-
-class LogSection(Section):
-    """What is written to standard output."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is written")
-    format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="auto: text on a terminal, JSON elsewhere"
-    )
 
 
 class Config(BaseSettings):

@@ -87,13 +87,7 @@ async def serve(
     the address cannot be bound.
     """
     sessions = Sessions(clock, api_key=api_key, api_secret=api_secret, access_token=access_token, expires=token_expires)
-    rest_faults, ticker_faults = None, None
-    if faults is not None:
-        faults.start(clock)
-        if log is not None:
-            faults.on_strike.append(lambda line: log.write("fault", **line))
-        AccountFaults(faults, exchange, clock)
-        rest_faults, ticker_faults = RestFaults(faults, exchange, sessions, clock), TickerFaults(faults, clock)
+    rest_faults, ticker_faults = _faulty(faults, exchange, sessions, clock, log)
     rest = KiteRest(
         exchange,
         clock,
@@ -129,6 +123,18 @@ async def serve(
         exchange.on_snapshots.remove(ticker.publish)
         exchange.on_order.remove(ticker.note_order)
         await runner.cleanup()
+
+
+def _faulty(
+    faults: FaultPlan | None, exchange: Exchange, sessions: Sessions, clock: Clock, log: EventLog | None
+) -> tuple[RestFaults | None, TickerFaults | None]:
+    if faults is None:
+        return None, None
+    faults.start(clock)
+    if log is not None:
+        faults.on_strike.append(lambda line: log.write("fault", **line))
+    AccountFaults(faults, exchange, clock)
+    return RestFaults(faults, exchange, sessions, clock), TickerFaults(faults, clock)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> int:

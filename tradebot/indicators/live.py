@@ -22,7 +22,8 @@ from tradebot.indicators.sessions import OpeningState, VwapState
 from tradebot.indicators.timeframes import HoldState, LongerLagState, ResampleState
 from tradebot.indicators.vector import Ring, Step
 from tradebot.indicators.vector_averages import Line, joined
-from tradebot.indicators.vector_functions import FUNCTIONS, TrueRanges, VectorAdx, VectorAtr
+from tradebot.indicators.vector_functions import FUNCTIONS
+from tradebot.indicators.vector_wilder import TrueRanges, VectorAdx, VectorAtr
 
 VECTOR_FROM = 24  # symbols; below it the handles are faster than a dozen calls of numpy each
 

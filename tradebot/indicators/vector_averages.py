@@ -13,8 +13,9 @@ import numpy as np
 from tradebot.domain.market import Floats
 from tradebot.indicators.vector import State, Step
 from tradebot.indicators.vector_bands import VectorBbands
-from tradebot.indicators.vector_functions import VectorAtr, VectorEma, VectorMacd, VectorSma
+from tradebot.indicators.vector_functions import VectorEma, VectorMacd, VectorSma
 from tradebot.indicators.vector_fused import Factor
+from tradebot.indicators.vector_wilder import VectorAtr
 
 Average = VectorEma | VectorMacd | VectorAtr
 

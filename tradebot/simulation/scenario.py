@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from tradebot.clock import IST, SECOND, from_iso
 from tradebot.config import Config
+from tradebot.config.keeping import StoreSection
 from tradebot.config.sections import (
     AnalysisSection,
     AppSection,
@@ -15,7 +16,6 @@ from tradebot.config.sections import (
     ExchangeSection,
     ExecutionSection,
     RiskSection,
-    StoreSection,
     StrategySection,
 )
 from tradebot.simulation import restless
