@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
+import sys
+import threading
+
 import msgspec
 import numpy as np
 import pytest
@@ -9,15 +15,28 @@ import pytest
 from tests.backtest.bars_by_hand import job, random_bars
 from tests.backtest.test_every_bar import told
 from tradebot.backtest import spread
-from tradebot.backtest.job import Bill, Costs
+from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.backtest.run import run
 from tradebot.backtest.spread import run_spread
 from tradebot.strategies.loading import load_strategy
+from tradebot.strategies.strategy import Strategy
 
 SYMBOLS = ("ACME", "BOLT", "CRAB", "DUNE", "ECHO")
 EACH = job(
     load_strategy("ema_cross", {"trend": 0.0}), symbols=SYMBOLS, shared=False, costs=Costs(bill=Bill.INDIA)
 )  # fmt: skip
+
+
+class Hanging(Strategy):
+    """Tells in which process it runs, and never decides."""
+
+    def decide(self, bar, now, position):
+        os.write(1, f"{os.getpid()}\n".encode())
+        threading.Event().wait()
+
+    @staticmethod
+    def job() -> Job:
+        return msgspec.structs.replace(EACH, strategies=(load_strategy(f"{__file__}:Hanging"),))
 
 
 def bars(*, ragged: bool = False) -> dict:
@@ -35,6 +54,35 @@ def test_two_processes_give_what_one_gives(monkeypatch: pytest.MonkeyPatch, ragg
     assert alone.counts["fills"] > 40
     assert told(spread_) == told(alone)
     assert spread_.orders_hash == alone.orders_hash
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process is waited for by its pidfd")
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_workers_end_with_a_backtest_that_is_killed(way: str) -> None:
+    # given a backtest whose workers tell who they are and then hang
+    script = f"""
+import threading
+from tests.backtest.test_spread import EACH, Hanging, bars
+from tradebot.backtest import spread
+if __name__ == "__main__":
+    spread.PAYS_FROM = 1
+    if {way == "spawn"}:
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    spread.run_spread(Hanging.job(), bars(), workers=2)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        told = {int(parent.stdout.readline()) for _ in range(2)}
+        workers = [os.pidfd_open(pid) for pid in told]
+
+        # when
+        parent.kill()
+
+    # then
+    assert len(workers) == 2
+    for worker in workers:
+        assert select.select([worker], [], [], 50)[0], "a worker outlives its backtest"
+        os.close(worker)
 
 
 def test_the_whole_is_the_sum_of_backtests_of_one_symbol() -> None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
+from tradebot.backtest import pool
 from tradebot.backtest.job import Job
 from tradebot.backtest.result import Fills, Orders, Result, Trades, hash_of
 from tradebot.backtest.run import Bars, by_symbol, run
@@ -59,19 +60,18 @@ def _in_processes(
     forks = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
     context = multiprocessing.get_context("fork" if forks else "spawn")
     _series = series if forks else {}
+    sent = None if forks else dict(series)
+    processes = ProcessPoolExecutor(workers, mp_context=context, initializer=_keep, initargs=(sent,))
     try:
-        with ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_keep, initargs=(None if forks else dict(series),)
-        ) as pool:
-            futures: list[Future[Result]] = [pool.submit(_share, job, share) for share in shares]
+        with pool.ending(processes):
+            futures: list[Future[Result]] = [processes.submit(_share, job, share) for share in shares]
             left = set(futures)
             while left:
                 done, left = wait(left, timeout=1.0, return_when="FIRST_COMPLETED")
+                for future in done:
+                    future.result(timeout=0)  # the first to fail ends them all
                 say(len(futures) - len(left), len(futures))
-                if any(future.exception() is not None for future in done):
-                    pool.shutdown(cancel_futures=True)
-                    break
-            return [future.result() for future in futures]
+            return [future.result(timeout=0) for future in futures]
     except BrokenProcessPool as fault:
         raise DataError("a worker process of the backtest died; run it again with --workers 1 to see why") from fault
     finally:
@@ -80,6 +80,7 @@ def _in_processes(
 
 def _keep(series: Mapping[str, Series] | None) -> None:
     global _series
+    pool.begin()
     if series is not None:
         _series = series
 

@@ -5,11 +5,9 @@ The bars go to each worker once: processes map one file, a cluster gets them sca
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import multiprocessing
 import pickle
-import signal
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
@@ -21,9 +19,9 @@ import msgspec
 import numpy as np
 
 from tradebot.backtest.job import Job
+from tradebot.backtest.pool import begin, end
 from tradebot.domain.market import Series
 from tradebot.errors import ClusterAway, ConfigError
-from tradebot.stages.worker import end_with_parent
 from tradebot.sweep.trial import Batch, Ground, Trial, carry_out_all
 
 COLUMNS = ("starts", "open", "high", "low", "close", "volume")
@@ -66,23 +64,15 @@ class Processes:
         return self._pool.submit(_in_worker, tuple(trials))
 
     def renew(self) -> None:
-        self._end()
+        end(self._pool)
         self._pool = self._made()
 
     def close(self) -> None:
-        self._end()
+        end(self._pool)
         self._folder.cleanup()
 
     def _made(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(self.width, mp_context=_context(), initializer=_settle, initargs=(str(self._place),))
-
-    def _end(self) -> None:
-        processes = list((self._pool._processes or {}).values())  # the pool has no other way to end one that hangs
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.kill()
-        for process in processes:
-            process.join(timeout=5)
 
 
 class Inline:
@@ -178,9 +168,7 @@ def _context() -> BaseContext:
 
 def _settle(folder: str) -> None:
     global _ground
-    with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started the sweep
-    end_with_parent()
+    begin()
     _ground = take_up(Path(folder))
 
 

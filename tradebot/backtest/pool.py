@@ -1,0 +1,39 @@
+"""Worker processes of work on past bars: how one begins, and how a pool of them ends; for backtests and sweeps."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+
+from tradebot.stages.worker import end_with_parent
+
+
+def begin() -> None:
+    """Prepare a new worker process: leave Ctrl-C to whoever started the work, end with the parent however it ends."""
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+
+
+@contextmanager
+def ending(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """End a pool with what is done inside: in peace, or at once when that fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        end(pool)
+        raise
+    pool.shutdown()
+
+
+def end(pool: ProcessPoolExecutor) -> None:
+    """Stop a pool at once, workers that are at work or hang too; what they were at is lost."""
+    processes = list((pool._processes or {}).values())  # the pool has no other way to end one that hangs
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.join(timeout=5)
