@@ -76,6 +76,7 @@ class Engine:
         self._inbox = Inbox((self.updates, self.signals, self.quotes))
         self.reconciliation = Reconciliation(
             broker=broker, clock=clock, post=self.updates.post, has_live=self._has_live,
+            wanted_at=desk.sightings.look_wanted_at,
             on_failure=lambda reason: tell("reconcile_failed", level="warning", reason=reason),
             live_every_s=reconcile_live_s, idle_every_s=reconcile_idle_s,
         )  # fmt: skip

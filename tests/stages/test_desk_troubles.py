@@ -186,7 +186,43 @@ def test_a_halt_of_one_symbol_leaves_the_others_alone_and_a_resume_lifts_it() ->
     assert events(room.signal("AAA", Action.ENTER_LONG, n=2)) == [E.INTENT]
 
 
-def test_no_time_runs_against_an_order_in_doubt_while_the_session_is_lost() -> None:
+def test_the_bound_of_a_doubt_counts_from_the_sending_and_a_look_is_wanted_right_on_it() -> None:
+    room = Room()
+    request = entered(room, answered=False)
+    sent = room.mono
+    assert room.desk.sightings.look_wanted_at() is None, "there is no doubt yet"
+    room.tick(8)
+    room.outcome(request, E.AMBIGUOUS)
+    books(room)
+    assert room.desk.sightings.look_wanted_at() == sent + 60 * SECOND
+    room.tick(52.1)
+    books(room)
+    room.tick(0.5)
+    assert state(room, request) is OrderState.UNKNOWN
+    books(room)
+    assert state(room, request) is OrderState.ABSENT
+    assert room.desk.sightings.look_wanted_at() is None
+
+
+def test_an_order_that_was_there_is_looked_for_from_when_the_lists_omit_it() -> None:
+    room = Room()
+    request = entered(room)
+    room.tick(300)
+    for _ in range(3):
+        books(room)
+        room.tick(3)
+    assert state(room, request) is OrderState.UNKNOWN
+    for _ in range(10):
+        books(room)
+        room.tick(5)
+    assert state(room, request) is OrderState.UNKNOWN
+    for _ in range(6):
+        books(room)
+        room.tick(5)
+    assert state(room, request) is OrderState.ABSENT
+
+
+def test_no_look_counts_against_an_order_in_doubt_while_the_session_is_lost_and_just_after() -> None:
     room = Room()
     request = entered(room, answered=False)
     room.outcome(request, E.AMBIGUOUS)
@@ -196,14 +232,16 @@ def test_no_time_runs_against_an_order_in_doubt_while_the_session_is_lost() -> N
         room.tick(70)
         books(room)
     assert state(room, request) is OrderState.UNKNOWN
+    assert room.desk.sightings.look_wanted_at() is None
     room.desk.apply(LinkUp(source="kite", mono=room.mono))
+    assert room.desk.sightings.look_wanted_at() == room.mono + 5 * SECOND
     assert events(books(room)) == [E.LINK_BACK]
-    for _ in range(3):
+    for _ in range(4):
         room.tick(1)
         books(room)
     assert state(room, request) is OrderState.UNKNOWN
-    for _ in range(3):
-        room.tick(31)
+    for _ in range(2):
+        room.tick(1.1)
         books(room)
     assert state(room, request) is OrderState.ABSENT
 

@@ -89,3 +89,23 @@ async def test_a_doubt_never_makes_the_looks_rarer_than_they_are_while_orders_li
         await doubtful._wait()
         looks.append(clock.now)
     assert max(b - a for a, b in pairwise(looks)) <= 5 * SECOND
+
+
+async def test_a_look_falls_right_on_the_moment_from_which_it_may_end_a_doubt_and_one_soon_after() -> None:
+    clock, looks = ManualClock(), list[int]()
+    doubtful = Reconciliation(
+        broker=Books(1),  # type: ignore[arg-type]
+        clock=clock,
+        post=lambda _: None,
+        has_live=lambda: True,
+        on_failure=lambda _: None,
+        live_every_s=5.0,
+        wanted_at=lambda: 9 * SECOND,
+    )
+    doubtful.doubt()
+    for _ in range(8):
+        await doubtful._wait()
+        looks.append(clock.now)
+    first, second = [look for look in looks if look > 9 * SECOND][:2]
+    assert first < 9 * SECOND + SECOND // 100
+    assert second - first <= SECOND // 2

@@ -129,5 +129,7 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
     broken = [outcome.seed for outcome in tally.broken]
     counts = {"seeds": tally.seeds, **dict(sorted(tally.verdicts.items())), "orders": tally.orders}
     click.echo(json.dumps(counts | {"seconds": round(took_s, 1), "broken_seeds": broken}))
-    if broken:
+    if tally.halts_too_often:
+        click.echo(f"{tally.halted_share:.1%} of the days ended halted, which is too many", err=True)
+    if broken or tally.halts_too_often:
         raise SystemExit(1)

@@ -14,6 +14,8 @@ from tradebot.simulation.play import Outcome, play
 
 AHEAD = 4  # seeds given to a worker before it asks
 LIVES = 400  # seeds of one worker process
+HALTED_AT_MOST = 0.05  # share of the seeds: a daemon that halts on every bad day is safe and useless
+ENOUGH = 100  # seeds of which a share says something
 
 
 def play_all(seeds: Iterable[int], *, workers: int, is_enough: Callable[[], bool] = lambda: False) -> Iterator[Outcome]:
@@ -53,7 +55,7 @@ class Tally:
         self.faults: Counter[str] = Counter()
         self.halts: Counter[str] = Counter()
         self.orders = self.fills = self.kills = 0
-        self.simulated_s = 0.0
+        self.simulated_s = self.longest_s = 0.0
         self.broken: list[Outcome] = []
 
     def add(self, outcome: Outcome) -> None:
@@ -64,6 +66,7 @@ class Tally:
         self.fills += outcome.fills
         self.kills += outcome.kills
         self.simulated_s += outcome.simulated_s
+        self.longest_s = max(self.longest_s, outcome.agreed_after_s)
         if outcome.verdict == "broken":
             self.broken.append(outcome)
 
@@ -75,6 +78,10 @@ class Tally:
     def halted_share(self) -> float:
         return self.verdicts["halted"] / max(self.seeds, 1)
 
+    @property
+    def halts_too_often(self) -> bool:
+        return self.seeds >= ENOUGH and self.halted_share > HALTED_AT_MOST
+
     def rows(self) -> list[dict[str, Any]]:
         """Return the counts as a table of names and values."""
         counts = {
@@ -82,6 +89,7 @@ class Tally:
             "ok": self.verdicts["ok"],
             "halted": f"{self.verdicts['halted']} ({self.halted_share:.1%})",
             "broken": self.verdicts["broken"],
+            "longest from the last fault until the books agree": f"{self.longest_s:.1f} s",
             "simulated hours": f"{self.simulated_s / 3600:.1f}",
             "orders": self.orders,
             "fills": self.fills,

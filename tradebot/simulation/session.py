@@ -35,9 +35,7 @@ from tradebot.simulation.tape import Tape
 
 POLL_S = 0.04  # how often the exchange looks at its clock
 LOOK_S, LONG_LOOK_S = 0.5, 1.5  # how often the books are compared once the faults are over, and after a while
-AGREE_S = 60.0  # after the last fault the books agree ...
-DOUBT_S = 90.0  # ... except that an order which nobody shows counts as absent after the 60 s of the venue's profile
-SETTLE_S = 10.0  # and what was held back by the doubt is traded after it
+AGREE_S = 60.0  # after the last fault the books agree
 STOP_S = 35.0
 RESTART_S = (0.2, 3.0)
 OPERATOR_S, OPERATOR_TRIES = 40.0, 30
@@ -98,11 +96,12 @@ class Session:
         await self.clock.sleep(self.scenario.faulty_s)
         while not self.plan.is_over:
             await self.clock.sleep(LOOK_S)
+        healed_at = self._loop.time()
         if self._hand is not None:
             self._hand.heal()
         self._tell("faults_over", struck=dict(self.plan.strikes))
         await asyncio.wait((operating,), timeout=OPERATOR_S)
-        await self._agree(supervising)
+        await self._agree(supervising, healed_at)
         await self._stop(supervising)
         over.set()
         await asyncio.wait((trading,), timeout=STOP_S)
@@ -195,13 +194,13 @@ class Session:
 
     # ---- the end
 
-    async def _agree(self, supervising: asyncio.Task[Any]) -> None:
-        began = self._loop.time()
-        agreed, doubted = 0, 0.0
-        while (
-            (passed := self._loop.time() - began) < DOUBT_S + SETTLE_S and not supervising.done() and not self.failure
-        ):
+    async def _agree(self, supervising: asyncio.Task[Any], healed_at: float) -> None:
+        agreed, passed = 0, self._loop.time() - healed_at
+        while not supervising.done() and not self.failure:
             await self.clock.sleep(LOOK_S if passed < 5 or agreed else LONG_LOOK_S)
+            passed = self._loop.time() - healed_at
+            if passed > AGREE_S:
+                break
             picture = await self._ask("status")
             self.agreement = compare(picture, self.exchange)
             agreed = agreed + 1 if self.agreement.is_whole else 0
@@ -209,10 +208,6 @@ class Session:
                 self.agreed_after_s = passed
                 self._tell("books_agree", after_s=round(passed, 1))
                 return
-            if self.agreement.in_doubt:
-                doubted = passed
-            if passed > max(AGREE_S, doubted + SETTLE_S) and not agreed:
-                break
         self._tell("books_differ", level="error", **self.agreement._asdict())
 
     async def _ask(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:

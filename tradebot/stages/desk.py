@@ -67,7 +67,7 @@ class Desk:
         self.conditions = Conditions()
         self.protection = Protection(len(universe))
         self._shortfalls = Shortfalls(self.blotter, universe, self.marks.reference)
-        self._sightings = Sightings(
+        self.sightings = Sightings(
             self.blotter, universe, self._shortfalls, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
         )
         self._ordering = Ordering(
@@ -156,7 +156,7 @@ class Desk:
         for order in self.blotter.live():
             self._tell(order, OrderEvent.LINK_LOST, "a new process knows it from the journal only")
         self._take(books, is_start=True)
-        self._sightings.differences(books)  # the first of the two looks that a difference must last
+        self.sightings.differences(books)  # the first of the two looks that a difference must last
         self._compare(books)
         return self._out
 
@@ -244,10 +244,10 @@ class Desk:
     # ---- what the venue says
 
     def _on_seen(self, seen: OrderSeen) -> None:
-        self._emit_all(self._sightings.seen(seen.order, at=self.conditions.now, mono=seen.mono))
+        self._emit_all(self.sightings.seen(seen.order, at=self.conditions.now, mono=seen.mono))
 
     def _on_executed(self, executed: Executed) -> None:
-        self._emit_all(self._sightings.executed(executed.execution, at=self.conditions.now, mono=executed.mono))
+        self._emit_all(self.sightings.executed(executed.execution, at=self.conditions.now, mono=executed.mono))
 
     def _on_books(self, books: Books) -> None:
         self._take(books)
@@ -263,7 +263,7 @@ class Desk:
         if fact.event is OrderEvent.REPLACE_REFUSED:
             self._ordering.cancel(self.blotter.orders[fact.order_id], "its price could not be moved")
         if fact.venue_order_id:
-            self._emit_all(self._sightings.linked(fact.venue_order_id, at=self.conditions.now, mono=fact.mono))
+            self._emit_all(self.sightings.linked(fact.venue_order_id, at=self.conditions.now, mono=fact.mono))
             if self.conditions.stopping and self._settings.on_stop == "cancel":
                 self._ordering.cancel(self.blotter.orders[fact.order_id], "the daemon is stopping")
 
@@ -271,12 +271,12 @@ class Desk:
         self.conditions.down.pop(link.source, None)
         if not self.conditions.down:
             self._link_back_at = self.conditions.mono
-            self._sightings.resume(self.conditions.mono)
+            self.sightings.resume(self.conditions.mono)
 
     def _on_link_down(self, link: LinkDown) -> None:
         c = self.conditions
         if not c.down:
-            self._sightings.pause(c.mono)
+            self.sightings.pause()
             for order in self.blotter.live():
                 if not order.is_stale:
                     self._tell(order, OrderEvent.LINK_LOST, link.reason)
@@ -284,9 +284,9 @@ class Desk:
 
     def _take(self, books: Books, *, is_start: bool = False) -> None:
         c = self.conditions
-        self._emit_all(self._sightings.trades(books, at=c.now, mono=c.mono), is_start=is_start)
-        self._emit_all(self._sightings.orders(books, at=c.now, mono=c.mono), is_start=is_start)
-        for order in self._sightings.behind(books):
+        self._emit_all(self.sightings.trades(books, at=c.now, mono=c.mono), is_start=is_start)
+        self._emit_all(self.sightings.orders(books, at=c.now, mono=c.mono), is_start=is_start)
+        for order in self.sightings.behind(books):
             if not c.halts.has(f"symbol:{order.symbol}"):
                 text = f"{order.order_id}: the venue has for a minute known fewer fills than it told us"
                 self._incident(text, order, f"symbol:{order.symbol}")
@@ -311,7 +311,7 @@ class Desk:
 
     def _compare(self, books: Books) -> None:
         c = self.conditions
-        c.halted_symbols = self._sightings.differences(books)
+        c.halted_symbols = self.sightings.differences(books)
         self._out.append(Reconciled(at=c.now, differences=tuple(c.halted_symbols.values()), cash=books.cash))
 
     def _tell(self, order: Order, event: OrderEvent, reason: str) -> None:

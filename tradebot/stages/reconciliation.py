@@ -1,8 +1,9 @@
 """Reconciliation: asks the venue for its books and hands them to the desk, on a schedule and whenever there is doubt.
 
 Streams are hints, the books are the audit: every 5 s while orders live, every 30 s otherwise, at once after an
-ambiguous answer (then at 0.5, 1, 2, 4, 8, 15, 30 s) and after each reconnect. Fills are fetched as soon as the stream
-hints at one. A query that fails is no evidence of anything and is tried again.
+ambiguous answer (then at 0.5, 1, 2, 4, 8, 15, 30 s) and after each reconnect, and at the very moment from which a look
+may end a doubt. Fills are fetched as soon as the stream hints at one. A query that fails is no evidence of anything
+and is tried again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from tradebot.clock import Clock
+from tradebot.clock import MILLISECOND, SECOND, Clock
 from tradebot.domain.messages import Books, Command, Executed
 from tradebot.domain.order import ZERO, Execution
 from tradebot.errors import AccessDenied, LinkLost
@@ -18,11 +19,13 @@ from tradebot.venues.venue import Broker
 
 WHOLE_TRIES, WHOLE_WAIT_S = 4, 0.5
 TOLD = 50_000  # fills remembered; a venue's day allows 5,000 orders
+AGAIN_S = 0.5  # between two looks that are to end a doubt
 DOUBT_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
 class Reconciliation:
-    """Reads the venue's books. `post` takes what was read, `has_live` tells whether orders may still trade.
+    """Reads the venue's books. `post` takes what was read, `has_live` tells whether orders may still trade, `wanted_at`
+    from which monotonic time on a look may end a doubt.
 
     `on_failure(reason)` is called when a query fails, once per row of failures.
     """
@@ -30,10 +33,10 @@ class Reconciliation:
     def __init__(
         self, *, broker: Broker, clock: Clock, post: Callable[[Books | Executed | Command], None],
         has_live: Callable[[], bool], on_failure: Callable[[str], None], live_every_s: float = 5.0,
-        idle_every_s: float = 30.0,
+        idle_every_s: float = 30.0, wanted_at: Callable[[], int | None] = lambda: None,
     ) -> None:  # fmt: skip
         self._broker, self._clock, self._post, self._has_live = broker, clock, post, has_live
-        self._on_failure = on_failure
+        self._on_failure, self._wanted_at = on_failure, wanted_at
         self._live_every, self._idle_every = live_every_s, idle_every_s
         self._doubts = len(DOUBT_S)  # position in DOUBT_S; at its end there is no doubt
         self._due = asyncio.Event()
@@ -126,18 +129,25 @@ class Reconciliation:
                 del self._told[next(iter(self._told))]
 
     async def _wait(self) -> None:
+        pause = self._pause_s()
         if self._doubts < len(DOUBT_S):
-            # A doubt never makes the looks rarer than they are without one.
-            usual = self._live_every if self._has_live() else self._idle_every
-            await self._clock.sleep(min(DOUBT_S[self._doubts], usual))
+            await self._clock.sleep(min(DOUBT_S[self._doubts], pause))
             self._doubts += 1
             self._due.clear()
             return
         try:
-            async with asyncio.timeout(self._live_every if self._has_live() else self._idle_every):
+            async with asyncio.timeout(pause):
                 await self._due.wait()
         except TimeoutError:
             return
+
+    def _pause_s(self) -> float:
+        # A doubt never makes the looks rarer than they are without one.
+        usual = self._live_every if self._has_live() else self._idle_every
+        wanted = self._wanted_at()
+        if wanted is None:
+            return usual
+        return min(usual, max((wanted + MILLISECOND - self._clock.monotonic()) / SECOND, AGAIN_S))
 
     def _fail(self, reason: str) -> None:
         if not self._is_failing:

@@ -48,6 +48,8 @@ UNSENT = (OrderState.INTENT, OrderState.SENDING)
 CONFIRMATIONS = 2  # rounds a difference, or an absence, must last before it counts
 REPLACE_PATIENCE = 10 * SECOND  # for a change that may have been accepted to show in a list
 BELOW_FOR = 60 * SECOND  # how long the venue's cumulative quantity may lag behind the fills it told
+OMITTED_FOR = 2 * SECOND  # that lists may omit a working order until it is in doubt
+BACK_FOR = 5 * SECOND  # that a session is back until an order it does not show may count as missing
 
 
 class Sightings:
@@ -60,22 +62,27 @@ class Sightings:
         self._blotter, self._universe, self._shortfalls = blotter, universe, shortfalls
         self._absent_after, self._absence_is_proof = int(absent_after_s * SECOND), absence_is_proof
         self._orphans: OrderedDict[str, list[Execution]] = OrderedDict()  # venue_order_id -> fills
-        self._misses: dict[str, tuple[int, int]] = {}  # order_id -> (asked_at of the first miss, misses since due)
+        self._misses: dict[str, tuple[int, int]] = {}  # order_id -> (asked_at of the first miss, misses that count)
         self._below: dict[str, int] = {}  # order_id -> asked_at of the first list that knew fewer fills than we
         self._odd: dict[str, tuple[Decimal, Decimal, int]] = {}  # symbol -> (theirs, ours, rounds it lasted)
-        self._paused_at: int | None = None
+        self._is_paused = False
+        self._back_at = -BACK_FOR  # monotonic time since which the session is there
 
-    def pause(self, mono: int) -> None:
-        """The session is lost: an order that is not shown is no evidence, and no time runs against it."""
-        if self._paused_at is None:
-            self._paused_at = mono
+    def pause(self) -> None:
+        """The session is lost: an order that is not shown is no evidence, however often one looks."""
+        self._is_paused = True
 
     def resume(self, mono: int) -> None:
-        """The session is back: absences count from where they stood."""
-        if self._paused_at is not None:
-            lost = mono - self._paused_at
-            self._misses = {order_id: (since + lost, n) for order_id, (since, n) in self._misses.items()}
-            self._paused_at = None
+        """The session is back: absences count again once the venue had a while to show what it holds."""
+        if self._is_paused:
+            self._is_paused, self._back_at = False, mono
+
+    def look_wanted_at(self) -> int | None:
+        """Return the monotonic time from which a look may end a doubt; None when no look can."""
+        if self._is_paused:
+            return None
+        due = [self._due(order) for order in self._blotter.live() if order.state is OrderState.UNKNOWN]
+        return min((at for at in due if at is not None), default=None)
 
     def seen(self, shown: VenueOrder, *, at: int, mono: int, asked_at: int | None = None) -> list[OrderFact]:
         """Return the facts of one order the venue showed; an order that is not ours is adopted as external.
@@ -177,10 +184,10 @@ class Sightings:
         self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
         for order in live:
             ids = (order.order_id, order.venue_order_id, *order.other_ids)
-            if order.state in UNSENT or self._paused_at is not None or any(i in shown for i in ids):
+            if order.state in UNSENT or self._is_paused or any(i in shown for i in ids):
                 continue
-            since, misses = self._misses.get(order.order_id, (books.asked_at, 0))
-            if books.asked_at > since + self._patience(order):
+            since, misses = self._misses.setdefault(order.order_id, (books.asked_at, 0))
+            if (due := self._due(order)) is not None and books.asked_at > due:
                 misses += 1
             self._misses[order.order_id] = since, misses
             if misses >= CONFIRMATIONS:
@@ -197,10 +204,17 @@ class Sightings:
                 )
         return facts
 
-    def _patience(self, order: Order) -> int:
-        # A working order that the list omits is in doubt soon, but never ended by it; one in doubt has until the
-        # venue's validity bound. Counted from the first list that missed it, which is later than its sending.
-        return self._absent_after if order.state is OrderState.UNKNOWN else 2 * SECOND
+    def _due(self, order: Order) -> int | None:
+        # From when on a list without the order counts. A working one is in doubt soon, and never ended by it. One in
+        # doubt has until the venue's bound, which runs at the venue: from the sending of one that nobody has seen, from
+        # the first list that missed one that was there.
+        since, _ = self._misses.get(order.order_id, (None, 0))
+        patience = OMITTED_FOR
+        if order.state is OrderState.UNKNOWN:
+            patience = self._absent_after
+            if order.sent_mono and not order.acked_mono:
+                since = order.sent_mono
+        return None if since is None else max(since + patience, self._back_at + BACK_FOR)
 
     def differences(self, books: Books) -> dict[str, str]:
         """Return symbol -> explanation where the venue's position and ours have differed for two rounds alike."""
