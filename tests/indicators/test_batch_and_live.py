@@ -103,6 +103,23 @@ def test_any_graph_gives_the_same_bits_streamed_from_any_cut_as_in_batch(roots, 
         assert bits(column) == bits(whole[root]), f"{root!r} differs after a cut at {cut}"
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    roots=st.lists(st.recursive(leaves(), grow, max_leaves=5), min_size=1, max_size=3),
+    seed=st.integers(0, 10_000),
+    cut=st.integers(1, 80),
+    vector_from=st.sampled_from([1, 9]),
+)
+def test_a_history_that_is_only_loaded_leaves_what_one_that_is_filled_in_leaves(roots, seed, cut, vector_from):
+    plan, row = Plan(roots), np.array([1])
+    bars, starts = history(seed, 90)
+    whole, live = batch(plan, bars, starts), Live(plan, 3, vector_from=vector_from)
+    live.load(1, bars[:, :cut], starts[:cut])
+    steps = [live.step(row, bars[:, t : t + 1], int(starts[t])) for t in range(cut, bars.shape[1])]
+    for root in plan.roots:
+        assert bits(np.concatenate([step[root] for step in steps])) == bits(whole[root][cut:]), repr(root)
+
+
 @pytest.mark.parametrize("cut", [0, 40])
 def test_every_function_of_talib_streams_the_bits_of_its_batch(cut):
     bars, starts = history(7, 160)

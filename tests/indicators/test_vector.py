@@ -154,6 +154,29 @@ def test_a_symbol_that_stands_still_into_denormal_numbers_keeps_the_bits():
         assert bits(np.concatenate([step[root] for step in steps])) == bits(whole[root][9_000:]), repr(root)
 
 
+@pytest.mark.parametrize("kind", ["calm", "wild", "still", "jumps", "short"])
+def test_histories_that_are_only_loaded_leave_the_bits_of_those_that_are_filled_in(kind):
+    plan, symbols = Plan(functions(20, 3)), 4
+    bars, starts = history(5, symbols, 900, wild=kind == "wild")
+    if kind == "still":
+        bars[100:, :4] = bars[100, :4]
+    if kind == "jumps":  # each of them takes the digits of the sums away, and bands take a new anchor
+        bars[::7, :4] *= 1e7
+    cut = 30 if kind == "short" else 860
+    everyone = np.arange(symbols)
+    loaded, filled = (Live(plan, symbols, vector_from=1) for _ in range(2))
+    for row in range(symbols):
+        past = np.ascontiguousarray(bars[:cut, :, row].T)
+        loaded.load(row, past, starts[:cut])
+        filled.fill(row, past, starts[:cut])
+    wholes = [batch(plan, np.ascontiguousarray(bars[:, :, row].T), starts) for row in range(symbols)]
+    for t in range(cut, cut + 40):
+        ours, theirs = (live.step(everyone, bars[t], int(starts[t])) for live in (loaded, filled))
+        for root in plan.roots:
+            assert bits(ours[root]) == bits(theirs[root]), repr(root)
+            assert bits(ours[root]) == bits(np.array([whole[root][t] for whole in wholes])), repr(root)
+
+
 def test_what_was_returned_is_not_changed_by_later_steps():
     plan = Plan(functions(5, 3))
     bars, starts = history(1, 5, 60)

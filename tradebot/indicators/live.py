@@ -7,7 +7,7 @@ those of `plan.batch` over the same bars, bit for bit, whichever of the two step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,11 +20,12 @@ from tradebot.indicators.panel import Past, together
 from tradebot.indicators.plan import BAR_ROW, Plan, Value, Values, columns, shift, stateless
 from tradebot.indicators.sessions import OpeningState, VwapState
 from tradebot.indicators.timeframes import HoldState, LongerLagState, ResampleState
-from tradebot.indicators.vector import Ring, Step
+from tradebot.indicators.vector import Ring, Step, VectorState
 from tradebot.indicators.vector_averages import Line, joined
 from tradebot.indicators.vector_functions import FUNCTIONS
 from tradebot.indicators.vector_wilder import TrueRanges, VectorAdx, VectorAtr
 
+_NOTHING = np.empty(0)
 VECTOR_FROM = 24  # symbols; below it the handles are faster than a dozen calls of numpy each
 
 
@@ -72,9 +73,19 @@ class Live:
                 function: Callable[..., Floats] = ACROSS.get(node.op) or ELEMENTWISE[node.op]
                 self._program.append(Line(place, args, function, False, None))
         self._program = joined(self._program, self._states)
+        self._loading = list(self._needed())
         self._ones = np.ones(5 * size)
         self._constants: list[Floats] = []  # the numbers as columns, of the length of the last close
         self._width = -1
+
+    def _needed(self) -> Iterator[tuple[int, Node, tuple[int, ...], NodeState | None]]:
+        # What has a memory, and what leads to it.
+        wanted = {place for place, state in enumerate(self._states) if state is not None}
+        for place in range(len(self._states) - 1, -1, -1):
+            if place in wanted:
+                wanted.update(self.plan.args[place])
+        for place in sorted(wanted):
+            yield place, self.plan.nodes[place], self.plan.args[place], self._states[place]
 
     def step(self, rows: Ints, bars: Floats, starts_at: int) -> Values:
         """Feed one bar (5, k) of each of the symbols `rows` (k,), all started at `starts_at` (market ns).
@@ -123,6 +134,21 @@ class Live:
                 else:
                     values.append(state.fill(row, starts, columns(values, args)))
         return Values(self.plan, values)
+
+    def load(self, row: int, bars: Floats, starts: Ints) -> None:
+        """Feed a history as `fill` does, for who wants the states and no values: what no state needs is left out."""
+        assert not self.plan.is_cross_sectional, "fill_all() feeds a plan over the symbols of a close"
+        values: list[Value] = [_NOTHING] * len(self._states)
+        is_finite = bool(np.isfinite(bars).all())
+        with np.errstate(all="ignore"):
+            for place, node, args, state in self._loading:
+                if state is None:
+                    values[place] = stateless(node, args, values, bars)
+                elif isinstance(state, VectorState):
+                    are_bars = all(arg.op is Op.BAR for arg in node.args)
+                    values[place] = state.fill(row, starts, columns(values, args), is_finite=are_bars and is_finite)
+                else:
+                    values[place] = state.fill(row, starts, columns(values, args))
 
     def fill_all(self, pasts: Mapping[int, Past]) -> None:
         """Feed the histories of symbols that have seen no bar yet, by row; bars of one start are those of one close."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,16 +98,26 @@ def _scatter(name: str, params: Params, mask: Any, outputs: tuple[Floats, ...]) 
     return tuple(result)
 
 
-def batch(name: str, params: Params, inputs: Sequence[Floats]) -> tuple[Floats, ...]:
-    """Return the outputs over whole columns, shape (n,) each.
+@cache
+def _call(name: str, params: Params) -> Callable[..., Any]:
+    # The function itself, without what wraps it for pandas: it asks of every argument whether it is a series.
+    return partial(inspect.unwrap(getattr(_talib, name)), **dict(params))
+
+
+def batch(name: str, params: Params, inputs: Sequence[Floats], *, is_finite: bool = False) -> tuple[Floats, ...]:
+    """Return the outputs over whole columns, shape (n,) each; `is_finite`: all inputs are known to be.
 
     A row with a non-finite input is skipped: its value is NaN and the rows around it are neighbours.
     """
+    if is_finite and len(inputs[0]) > lookback(name, params):
+        outputs = _columns(_call(name, params)(*inputs))
+        if all(output.dtype == np.float64 for output in outputs):
+            return outputs
     mask = np.logical_and.reduce([np.isfinite(column) for column in inputs])
     if not mask.any():
         return tuple(np.full(len(mask), np.nan) for _ in signature(name).outputs)
     known = inputs if mask.all() else [column[mask] for column in inputs]
-    return _scatter(name, params, mask, _columns(getattr(_talib, name)(*known, **dict(params))))
+    return _scatter(name, params, mask, _columns(_call(name, params)(*known)))
 
 
 def fill(name: str, params: Params, inputs: Sequence[Floats]) -> tuple[tuple[Floats, ...], Update | None]:

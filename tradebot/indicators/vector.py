@@ -65,6 +65,9 @@ class Ring:
     def load(self, row: int, last: Floats) -> None:
         """Set the values of one symbol, oldest first; fewer than `depth` leave the oldest as they are."""
         last = last[-self.depth :]
+        if self._at == 0:  # as before any step: the oldest line is the first
+            self.values[self.depth - len(last) :, row] = last
+            return
         first = (int(self._each[row]) if self._at is None else self._at) - len(last)
         self.values[(first + np.arange(len(last))) % self.depth, row] = last
 
@@ -112,9 +115,12 @@ class VectorState:
             result[:, i] = self._lengthen(int(step.rows[i]), tuple(float(column[i]) for column in inputs))
         return tuple(result)
 
-    def fill(self, row: int, starts: Ints, inputs: list[Floats]) -> State:
-        """Feed the history of a symbol that has seen no bar, return the outputs (n,) each."""
-        outputs = talib_bridge.batch(self.name, self.params, inputs)
+    def fill(self, row: int, starts: Ints, inputs: list[Floats], *, is_finite: bool = False) -> State:
+        """Feed the history of a symbol that has seen no bar, return the outputs (n,) each; `is_finite` as in `step`."""
+        outputs = talib_bridge.batch(self.name, self.params, inputs, is_finite=is_finite)
+        if is_finite:
+            self._begin(row, inputs, list(outputs))
+            return outputs
         mask = np.logical_and.reduce([np.isfinite(column) for column in inputs])
         self._begin(row, [column[mask] for column in inputs], [column[mask] for column in outputs])
         return outputs
@@ -170,21 +176,21 @@ class MovingTotal:
         whole = total + new
         return whole, whole - self.ring.swap(rows, new)
 
-    def load(self, row: int, values: Floats) -> Floats:
-        """Take over a history of one symbol; return its totals from the first whole one on, and last what to carry."""
+    def load(self, row: int, values: Floats) -> tuple[Floats, float]:
+        """Take over a history of one symbol; return its totals from the first whole one on, and what to carry."""
         self.ring.load(row, values[-(self.period - 1) :])
-        return running_totals(values, self.period)
+        sums = running_sums(values, self.period)
+        return sums[self.period :: 2], sums.item(-1)
 
 
-def running_totals(values: Floats, period: int) -> Floats:
-    """Return the totals of `period` values as TA-Lib's sums run, shape (n - period + 2,); the last is what it carries.
+def running_sums(values: Floats, period: int) -> Floats:
+    """Return the sums TA-Lib goes through to its totals of `period` values, from 0.0 on; the last is what it carries.
 
-    Each bar adds the newest and then takes the oldest away; rounding happens in that order.
+    Each bar adds the newest, which gives a total, and then takes the oldest away; rounding happens in that order.
     """
     tail = len(values) - period + 1
     changes = np.zeros(period + 2 * tail)  # the leading zero is where the sum starts: 0.0 + -0.0 is 0.0
     changes[1:period] = values[: period - 1]
     changes[period::2] = values[period - 1 :]
-    changes[period + 1 :: 2] = -values[:tail]
-    sums = np.cumsum(changes)  # one by one, unlike np.sum
-    return np.append(sums[period::2], sums[-1])
+    np.negative(values[:tail], out=changes[period + 1 :: 2])
+    return np.cumsum(changes, out=changes)  # one by one, unlike np.sum

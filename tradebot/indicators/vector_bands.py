@@ -6,6 +6,8 @@ about the variance, when a large distance leaves the window, and after 32 window
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from tradebot.domain.market import Floats
@@ -15,6 +17,7 @@ from tradebot.indicators.vector import MovingTotal, Rows, State, VectorState
 WINDOWS = 32
 BURIED = 1e-6  # a variance below this part of the mean square is mostly rounding error
 LEAVING = 1e6  # a square that leaves and is this much larger than what stays took digits of it away
+SHORT = 64  # bars walked at once after a new anchor: where one comes after the other, little is walked twice
 ZERO = 1e-12  # a variance below this part of the mean square, counted anew, is none
 
 
@@ -69,28 +72,54 @@ class VectorBbands(VectorState):
         return (total, sums, left), (middle + variance, middle, middle - variance)
 
     def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
-        # The times of new anchors depend on all that was before, so the history is walked.
-        values, part = inputs[0].tolist(), self.part
-        anchor, distances, squares, left = values[0], 0.0, 0.0, WINDOWS * self.period
-        for value in values[: self.period - 1]:
-            distances += value - anchor
-            squares += (value - anchor) * (value - anchor)
-        for first in range(len(values) - self.period + 1):
-            distance, gone = values[first + self.period - 1] - anchor, values[first] - anchor
-            distances += distance
-            squares += distance * distance
-            mean = distances * part
-            variance = squares * part - mean * mean
-            distances -= gone
-            squares -= gone * gone
-            left -= 1
-            if squares * part * BURIED > variance or gone * gone > squares * LEAVING or left <= 0:
-                sums, _ = _anew(inputs[0][first : first + self.period, None], part)
-                anchor, distances, squares = sums[:, 0].tolist()
-                left = WINDOWS * self.period
-        self.state[0][row] = self.total.load(row, inputs[0])[-1]
+        # The times of new anchors depend on all that was before, so the history is walked, in as long pieces as go
+        # without one: sums run through a piece one by one, as they do bar by bar.
+        (values,), period = inputs, self.period
+        anchor, left, first = values.item(0), WINDOWS * period, 0
+        opening = np.zeros((2, period))
+        np.subtract(values[: period - 1], anchor, out=opening[0, 1:])
+        np.multiply(opening[0], opening[0], out=opening[1])
+        distances, squares = np.cumsum(opening, axis=1)[:, -1].tolist()
+        ends, most = len(values) - period + 1, left
+        while first < ends:
+            until = min(first + min(most, left), ends)
+            new, old = values[first + period - 1 : until + period - 1] - anchor, values[first:until] - anchor
+            found = _walk((distances, squares), new, old, self.part)
+            is_stale = found.squares * self.part * BURIED > found.variance
+            is_stale |= found.gone > found.squares * LEAVING
+            is_stale[left - 1 :] = True
+            at = int(is_stale.argmax())
+            if not is_stale[at]:
+                left -= until - first
+                distances, squares, first, most = found.distances.item(-1), found.squares.item(-1), until, 4 * most
+                continue
+            sums, _ = _anew(values[first + at : first + at + period, None], self.part)
+            anchor, distances, squares = sums[:, 0].tolist()
+            left, first, most = WINDOWS * period, first + at + 1, SHORT
+        self.state[0][row] = self.total.load(row, values)[1]
         self.state[1][:, row] = anchor, distances, squares
         self.state[2][row] = left
+
+
+class _Walk(NamedTuple):
+    distances: Floats  # after each bar, without the value that left
+    squares: Floats
+    variance: Floats  # of each bar's whole window
+    gone: Floats  # the square that left
+
+
+def _walk(begin: tuple[float, float], new: Floats, old: Floats, part: float) -> _Walk:
+    # Each bar adds the newest distance and then takes the oldest away, as a step does.
+    changes = np.empty((2, 1 + 2 * len(new)))
+    changes[:, 0] = begin
+    changes[0, 1::2] = new
+    np.negative(old, out=changes[0, 2::2])
+    np.multiply(new, new, out=changes[1, 1::2])
+    gone = old * old
+    np.negative(gone, out=changes[1, 2::2])
+    sums = np.cumsum(changes, axis=1)
+    mean = sums[0, 1::2] * part
+    return _Walk(sums[0, 2::2], sums[1, 2::2], sums[1, 1::2] * part - mean * mean, gone)
 
 
 def _anew(window: Floats, part: float) -> tuple[Floats, Floats]:

@@ -35,7 +35,7 @@ class VectorSma(VectorState):
         return (carried,), (whole / self.period,)
 
     def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
-        self.state[0][row] = self.total.load(row, inputs[0])[-1]
+        self.state[0][row] = self.total.load(row, inputs[0])[1]
 
 
 class VectorEma(VectorState):
@@ -84,7 +84,7 @@ class VectorMacd(VectorState):
     def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
         # Both averages begin at the same bar: the fast one leaves out what only the slow one needs.
         for i, (period, skipped) in enumerate(((self.fast, self.slow - self.fast), (self.slow, 0))):
-            (average,) = talib_bridge.batch("EMA", (("timeperiod", period),), [inputs[0][skipped:]])
+            (average,) = talib_bridge.batch("EMA", (("timeperiod", period),), [inputs[0][skipped:]], is_finite=True)
             self.state[0][i, row] = average[-1]
         self.state[1][row] = outputs[1][-1]
 
@@ -136,10 +136,9 @@ class VectorStoch(VectorState):
         self.highs.load(row, high[-self.period :])
         self.lows.load(row, low[-self.period :])
         params = (("fastk_period", self.period), ("fastd_period", 1), ("fastd_matype", 0))
-        fast = talib_bridge.batch("STOCHF", params, inputs)[0][self.period - 1 :]
-        totals = self.k_total.load(row, fast)
-        self.state[0][row] = totals[-1]
-        self.state[1][row] = self.d_total.load(row, totals[:-1] / self.k_period)[-1]
+        fast = talib_bridge.batch("STOCHF", params, inputs, is_finite=True)[0][self.period - 1 :]
+        totals, self.state[0][row] = self.k_total.load(row, fast)
+        self.state[1][row] = self.d_total.load(row, totals / self.k_period)[1]
 
 
 class VectorObv(VectorState):

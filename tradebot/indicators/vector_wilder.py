@@ -143,7 +143,7 @@ class VectorAdx(VectorState):
         high, low, close = inputs
         period = (("timeperiod", int(self.period)),)
         for i, name in enumerate(("PLUS_DM", "MINUS_DM")):
-            self.state[3][i, row] = talib_bridge.batch(name, period, [high, low])[0][-1]
+            self.state[3][i, row] = talib_bridge.batch(name, period, [high, low], is_finite=True)[0][-1]
         self.state[3][2, row] = _wilder_sum(_true_range(high[1:], low[1:], close[:-1]), int(self.period))
         for field, column in zip(self.state[:3], inputs, strict=True):
             field[row] = column[-1]

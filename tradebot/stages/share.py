@@ -99,7 +99,7 @@ class Share:
             if self.live.plan.is_cross_sectional:
                 self._pasts[row] = bars, past.starts
             elif len(self.live.plan):
-                self.live.fill(row, bars, past.starts)
+                self.live.load(row, bars, past.starts)
             if self.frames is not None:
                 self.frames.fill(row, bars, past.starts)
             if self.deciders:
