@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tradebot.bench import eleven
-from tradebot.bench.report import machine
+from tradebot.bench import eleven, report
 from tradebot.bench.rivals import described, interleaved
 from tradebot.clock import Clock
 from tradebot.domain.market import Floats
@@ -38,7 +37,7 @@ def measure(
     symbols: Sequence[int], *, window: int, repeats: int, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Time one new bar for every symbol, for each number of symbols, and compare what the rivals computed."""
-    cores = int(machine()["cores"])
+    cores = report.cores()
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
         context = multiprocessing.get_context("spawn")

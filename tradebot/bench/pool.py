@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.bench import eleven
-from tradebot.bench.report import machine
+from tradebot.bench import eleven, report
 from tradebot.bench.rivals import described
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.market import Floats
@@ -30,7 +29,7 @@ def measure(
     symbols: Sequence[int], *, window: int, repeats: int, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Time both kinds of work inline and over pools of one worker a core, one job a worker, and find the break-even."""
-    cores = int(machine()["cores"])
+    cores = report.cores()
     with ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(cores))
         # One pool of one process per share, so that a share meets its own state again.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,42 @@ from rich.console import Console
 from rich.table import Table
 
 import tradebot
+from tradebot.bench import moment
 from tradebot.config.sections import BarsSection
 
 STANDS_ON = ("uvloop", "numpy", "websockets", "aiohttp", "TA-Lib", "msgspec")
 LAG_LIMIT_MS = 20.0
 
 
-def machine() -> dict[str, Any]:
-    """Return the processor, its cores usable by us, the system and the load of the last minute."""
-    return {
+def machine(*, writes: bool = False) -> dict[str, Any]:
+    """Return the processor, its cores usable by us, the system and the load of the last minute.
+
+    With them what the machine does to a measurement just now: `cold_ratio` and, for what `writes`, `durable_write_us`,
+    as `moment` measures them in a quarter of a second.
+    """
+    found = {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "system": f"{platform.system()} {platform.release()}",
         "load_1m": round(os.getloadavg()[0], 2),
+        "cold_ratio": round(moment.cold_ratio(), 2),
     }
+    return found | ({"durable_write_us": round(moment.durable_write_us(), 1)} if writes else {})
+
+
+def cores() -> int:
+    """Return how many cores we may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def described(box: Mapping[str, Any]) -> str:
+    """Return what `machine` found, in one line."""
+    parts = [str(box["processor"]), f"{box['cores']} cores", str(box["system"]), f"load {box['load_1m']} before"]
+    if "cold_ratio" in box:
+        parts.append(f"work after 20 ms of sleep takes {box['cold_ratio']:.1f} times the CPU (cold)")
+    if "durable_write_us" in box:
+        parts.append(f"a durable write of 4 kB {box['durable_write_us'] / 1e3:.2f} ms")
+    return ", ".join(parts)
 
 
 def versions() -> dict[str, str]:
@@ -104,8 +127,7 @@ def show_rows(result: dict[str, Any], console: Console) -> None:
 
 
 def _show_rest(result: dict[str, Any], console: Console) -> None:
-    box = result["machine"]
-    console.print(f"\n{box['processor']}, {box['cores']} cores, {box['system']}, load {box['load_1m']} before")
+    console.print("\n" + described(result["machine"]))
     console.print(", ".join(f"{name} {number}" for name, number in result["versions"].items()) + "\n")
     for verdict in result["verdicts"]:
         console.print(f"[green]ok [/]  {verdict['text']}" if verdict["ok"] else f"[red]BAD[/]  {verdict['text']}")

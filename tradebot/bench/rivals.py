@@ -53,8 +53,7 @@ def show(result: Mapping[str, Any], console: Console) -> None:
     for row in rows:
         table.add_row(*[_cell(value) for value in row.values()], style="green" if row.get("rival") in OURS else None)
     console.print(table)
-    box = result["machine"]
-    console.print(f"\n{box['processor']}, {box['cores']} cores, {box['system']}, load {box['load_1m']}")
+    console.print("\n" + report.described(result["machine"]))
     console.print(", ".join(f"{name} {number}" for name, number in result["versions"].items()) + "\n")
     for line in result["advice"]:
         console.print(line)

@@ -87,7 +87,8 @@ def tell(result: dict[str, Any], verdicts: Any, as_json: bool) -> None:
 
     from tradebot.bench import report
 
-    result |= {"machine": report.machine(), "versions": report.versions(), "verdicts": verdicts(result)}
+    box = report.machine(writes=result["bench"] in ("orders", "burst"))
+    result |= {"machine": box, "versions": report.versions(), "verdicts": verdicts(result)}
     if as_json:
         click.echo(json.dumps(result))
     else:

@@ -23,6 +23,7 @@ def sweep(trials: int, bars: int, workers: int, as_json: bool) -> None:
 
     Both times include the start and the end of what they need.
     """
+    from tradebot.bench.report import described
     from tradebot.bench.sweep import measure
 
     def progress(what: str) -> None:
@@ -41,5 +42,4 @@ def sweep(trials: int, bars: int, workers: int, as_json: bool) -> None:
     if found["speedup_by_cpu"]:
         cpu = f"{found['one_process_cpu_s']:.2f} s of CPU and {found['processes_cpu_s']:.2f} s"
         click.echo(f"by CPU time   {found['speedup_by_cpu']:8.2f}   what idle cores would give: {cpu}")
-    box = found["machine"]
-    click.echo(f"{box['processor']}, {box['cores']} cores, {box['system']}, load {box['load_1m']} before")
+    click.echo(described(found["machine"]))
