@@ -24,7 +24,7 @@ from tradebot.ground import Ground, told
 from tradebot.journal.closes import closes
 from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.recovery import Recovery
-from tradebot.journal.rows import Listing, Run
+from tradebot.journal.rows import FORMAT, Listing, Run
 from tradebot.journal.writer import Journal
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.ops.interpreter import settled
@@ -122,7 +122,7 @@ class Daemon:
             symbols=ground.universe.symbols,
             venue=ground.venue_name,
             config_hash=config_hash(config),
-            versions={"tradebot": tradebot.__version__},
+            versions={"tradebot": tradebot.__version__, "rows": FORMAT},
             pid=os.getpid(),
         )
         self._journal.append("run", run_row, at=clock.market())

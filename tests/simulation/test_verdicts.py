@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
+from tradebot import taping
 from tradebot.cli.simulate import simulate
 from tradebot.domain.order import OrderEvent
 from tradebot.errors import OutcomeUnknown
 from tradebot.journal.writer import Journal
 from tradebot.simulation.many import Tally, add_to_corpus, raised, read_corpus
 from tradebot.simulation.play import play
+from tradebot.simulation.scenario import draw
 from tradebot.simulation.shrink import shrink
+from tradebot.stages.gate.gate import Gate
+from tradebot.stages.gate.limits import Limits, gate_of
 from tradebot.venues.kite.broker import KiteBroker
 
 RESETS = "accept-then-reset:orders.create@2-4"
@@ -52,6 +58,14 @@ def planted_forgetfulness(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Journal, "append", unwritten)
 
 
+def planted_generosity(patch: pytest.MonkeyPatch) -> None:
+    def generous(limits: Limits, **parts: Any) -> Gate:
+        wide = {"max_position_notional": Decimal(10**9), "max_gross_notional": Decimal(10**9)}
+        return gate_of(replace(limits, **wide), **parts)
+
+    patch.setattr(taping, "gate_of", generous)
+
+
 @pytest.mark.parametrize(
     ("plant", "faults", "promise"),
     [(planted_resend, RESETS, "I1"), (planted_haste, "", "I2"), (planted_forgetfulness, "", "I8")],
@@ -64,6 +78,19 @@ def test_a_planted_bug_breaks_the_promise_it_breaks(
     outcome = play(2, faults=faults)
     assert outcome.verdict == "broken"
     assert any(why.startswith(f"{promise}:") for why in outcome.why)
+
+
+TIGHT = next(seed for seed in range(1_000) if draw(seed).is_tight and len(draw(seed).symbols) > 2)
+
+
+def test_a_gate_with_other_limits_than_the_journal_names_is_found() -> None:
+    sound = play(TIGHT, faults="")
+    assert sound.verdict == "ok", sound.why
+    with pytest.MonkeyPatch.context() as patch:
+        planted_generosity(patch)
+        generous = play(TIGHT, faults="")
+    assert generous.verdict == "broken"
+    assert any(why.startswith("I6:") and "max_gross_notional" in why for why in generous.why)
 
 
 def test_a_broken_seed_is_cut_down_to_the_fault_that_breaks_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""I1 to I7: what left the process, what stood on disk before it, and who let it through."""
+"""I1 to I5 and I7: what left the process, what stood on disk before it, and who let it through."""
 
 from __future__ import annotations
 
@@ -190,11 +190,6 @@ def gate_is_total(case: Case) -> Verdict:
     if not ids:
         return not_shown("I5", "no order was sent")
     return ok("I5", f"{len(ids)} orders were sent, each with one INTENT that passed every check")
-
-
-def limits_hold(case: Case) -> Verdict:
-    """I6: the limits in force are not in these records, only the gate's answers are."""
-    return not_shown("I6", "the journal holds the gate's answers, not the limits they were given against")
 
 
 def halt_is_final(case: Case) -> Verdict:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tradebot.checker import fill_promises, order_promises, record_promises
+from tradebot.checker import fill_promises, limit_promise, order_promises, record_promises
 from tradebot.checker.case import Case
 from tradebot.checker.evidence import gather
 from tradebot.checker.verdict import Ruling, Verdict, broken
@@ -17,7 +17,7 @@ PROMISES: dict[str, tuple[str, Callable[[Case], Verdict]]] = {
     "I3": ("no guess", order_promises.no_guess),
     "I4": ("nothing unexplained", order_promises.nothing_unexplained),
     "I5": ("gate is total", order_promises.gate_is_total),
-    "I6": ("limits hold", order_promises.limits_hold),
+    "I6": ("limits hold", limit_promise.limits_hold),
     "I7": ("halt is final", order_promises.halt_is_final),
     "I8": ("no fill lost", fill_promises.no_fill_lost),
     "I9": ("no fill twice", fill_promises.no_fill_twice),

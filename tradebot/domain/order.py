@@ -187,7 +187,8 @@ class OrderFact(Message, frozen=True):
 
     `at` is market ns, `mono` monotonic ns. `request` comes with INTENT and DENIED, `execution` with EXECUTED, REVERSED
     and QUARANTINED, `venue` with the SEEN_* events and CHANGED, `terms` and `checks` with REPLACE_SENT. `is_proof` says
-    of NOT_FOUND that the venue states a bound after which it accepts nothing.
+    of NOT_FOUND that the venue states a bound after which it accepts nothing. `reference` is the price that the gate
+    valued an order without a price of its own at; rows of before it was written down have none.
     """
 
     order_id: str
@@ -203,6 +204,7 @@ class OrderFact(Message, frozen=True):
     inputs: dict[str, float] = {}
     terms: Terms | None = None
     is_proof: bool = False
+    reference: Decimal | None = None
 
 
 class Order(Message, frozen=True):

@@ -22,6 +22,8 @@ from tradebot.journal.chain import link
 from tradebot.journal.columns import Column, narrow, widen
 from tradebot.journal.tape import Tape, pack, unpack
 
+FORMAT = "2"  # of the bodies, said by each run among its versions; 2: an INTENT names its reference price
+
 
 class Run(Message, frozen=True):
     """A run begins: what it trades, for which account, and what exactly it runs on."""

@@ -33,6 +33,7 @@ FAULTY_S = (18.0, 26.0)
 KILLED = 0.4  # share of the seeds whose daemon is killed
 EVENTS = (1, 1500)  # of the daemon, from the moment that a kill is decided until it falls
 STOPPED, BAD_DISK, STEPPED, OPERATED = 0.15, 0.08, 0.1, 0.15  # shares of the seeds with what the names say
+TIGHT = 0.2  # share of the seeds whose limits leave room for one symbol and a part of another
 COMMITS = (5, 80)  # of the first life, until its disk fails
 STEP = 3600 * SECOND  # of the wall clock, there or back
 OPERATOR_WAITS_S = (1.0, 6.0)  # from a halt or a flatten until the operator resumes
@@ -71,6 +72,7 @@ class Scenario(NamedTuple):
     acts: tuple[Act, ...] = ()
     commits: int = 0  # of the first life, until its disk fails; 0 for never
     step: int = 0  # ns by which the wall clock is set, in the middle of the faults
+    is_tight: bool = False
 
     def config(self, state_dir: Path) -> Config:
         """Return the daemon's config; the exchange's part of it goes to the exchange."""
@@ -88,7 +90,8 @@ class Scenario(NamedTuple):
             ),
             risk=RiskSection(
                 order_notional=Decimal(self.notional), max_order_quantity=50_000, max_order_notional=Decimal(1_000_000),
-                max_position_notional=Decimal(1_200_000), max_gross_notional=Decimal(10_000_000),
+                max_position_notional=self.notional * Decimal("1.1") if self.is_tight else Decimal(1_200_000),
+                max_gross_notional=self.notional * Decimal("1.6") if self.is_tight else Decimal(10_000_000),
                 max_daily_loss=Decimal(2_000_000), max_open_orders=100,
                 orders_per_minute=390, duplicate_window_s=0, max_rejects_in_a_row=50,
             ),
@@ -127,6 +130,7 @@ def draw(seed: int) -> Scenario:
         acts=_acts(dice, faulty_s, symbols) if dice.happens(OPERATED) else (),
         commits=dice.whole(*COMMITS) if dice.happens(BAD_DISK) else 0,
         step=(STEP if dice.happens(0.5) else -STEP) if dice.happens(STEPPED) else 0,
+        is_tight=dice.happens(TIGHT),
     )
 
 

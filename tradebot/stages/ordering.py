@@ -259,6 +259,7 @@ class Ordering:
                 request=request,
                 checks=checks,
                 inputs=inputs,
+                reference=reference,
             )
         )
         if not reason:

@@ -1,0 +1,115 @@
+"""I6 from the journal alone: what each entry would mean at worst, against the limits that the run wrote down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from records import ENTRY, EXIT, LOST, RUN, Records, day
+
+from tradebot.checker.promises import judge
+from tradebot.checker.verdict import Ruling, Verdict
+
+WIDE = {
+    "max_order_quantity": "10", "max_order_notional": "8000", "max_position_notional": "8000",
+    "max_gross_notional": "8000",
+}  # fmt: skip
+PRICE = "3860.00"  # what each entry of two shares was valued at: 7,720 at worst
+
+
+def written(limits: dict[str, str], reference: str | None = PRICE) -> Records:
+    """The sound day with its limits, and the price that each order was valued at."""
+    records = day()
+    terms = ("terms", {"at": records.rows[1][1]["at"], "_run": RUN, "limits": limits})
+    records.rows.insert(2, terms)
+    for kind, body in records.rows:
+        if kind == "order":
+            body["mono"] = body["at"]
+            if body["event"] == "intent":
+                body["reference"] = reference
+    return records
+
+
+def judged(records: Records, folder: Path) -> Verdict:
+    journal, _ = records.write(folder)
+    return next(verdict for verdict in judge(journal) if verdict.promise == "I6")
+
+
+def order(records: Records, place: str, event: str, order_id: str, at: int, **more: Any) -> None:
+    """Put a fact of an order before the fact `place` of the lost one."""
+    body = {"at": at, "mono": at, "_run": RUN, "order_id": order_id, "event": event} | more
+    records.rows.insert(records.place(place, LOST), ("order", body))
+
+
+def another(records: Records, symbol: str, quantity: str = "1", price: str = "1000") -> int:
+    """Put an entry of another order before the lost one begins; returns its time."""
+    at = records.find("intent", LOST)["at"] - 500_000_000
+    request = {"order_id": f"{RUN}00009", "symbol": symbol, "side": "BUY", "quantity": quantity, "purpose": "entry"}
+    order(records, "intent", "intent", f"{RUN}00009", at, request=request, checks=["size: ok"], reference=price)
+    return at
+
+
+def test_a_day_within_its_limits_keeps_them(tmp_path: Path) -> None:
+    verdict = judged(written(WIDE), tmp_path)
+    assert verdict.ruling is Ruling.OK
+    assert "2 entries" in verdict.evidence
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_an_entry_beyond_a_limit_is_named_with_the_limit(name: str, tmp_path: Path) -> None:
+    verdict = judged(written(WIDE | {name: "1"}), tmp_path)
+    assert verdict.ruling is Ruling.BROKEN
+    assert name in verdict.evidence
+    assert ENTRY in verdict.evidence
+
+
+def test_an_order_of_the_symbol_that_may_still_fill_counts(tmp_path: Path) -> None:
+    records = written(WIDE)
+    another(records, "TCS")
+    verdict = judged(records, tmp_path)
+    assert verdict.ruling is Ruling.BROKEN
+    assert f"{LOST} (row" in verdict.evidence
+    assert "max_position_notional" in verdict.evidence
+
+
+def test_an_order_just_cancelled_counts_for_two_seconds_more(tmp_path: Path) -> None:
+    for late, ruling in ((1_900_000_000, Ruling.BROKEN), (2_000_000_000, Ruling.OK)):
+        records = written(WIDE)
+        at = another(records, "TCS")
+        order(records, "intent", "sending", f"{RUN}00009", at)
+        order(records, "intent", "seen_canceled", f"{RUN}00009", at)
+        records.find("intent", LOST)["mono"] = at + late
+        (folder := tmp_path / str(late)).mkdir()
+        assert judged(records, folder).ruling is ruling
+
+
+def test_what_other_symbols_would_hold_counts_toward_all_of_them(tmp_path: Path) -> None:
+    for quantity, ruling in (("1", Ruling.OK), ("3", Ruling.BROKEN)):  # of 1,000 each, beside 7,720
+        records = written(WIDE)
+        another(records, "INFY", quantity)
+        (folder := tmp_path / quantity).mkdir()
+        assert judged(records, folder).ruling is ruling
+
+
+def test_a_position_taken_over_from_the_venue_counts(tmp_path: Path) -> None:
+    records = written(WIDE)
+    look = next(body for kind, body in records.rows if kind == "reconciled")
+    look["adopted"] = [["TCS", "1", "3800"]]
+    assert judged(records, tmp_path).ruling is Ruling.BROKEN
+
+
+def test_an_exit_needs_no_room(tmp_path: Path) -> None:
+    records = written(WIDE)
+    records.find("intent", EXIT)["request"]["quantity"] = "200"
+    assert judged(records, tmp_path).ruling is Ruling.OK
+
+
+def test_a_journal_from_before_the_price_was_written_down_shows_nothing(tmp_path: Path) -> None:
+    without = judged(written(WIDE, reference=None), tmp_path)
+    assert without.ruling is Ruling.NOT_SHOWN
+    assert "at what price" in without.evidence
+
+
+def test_a_journal_without_the_limits_shows_nothing(tmp_path: Path) -> None:
+    assert judged(day(), tmp_path).ruling is Ruling.NOT_SHOWN

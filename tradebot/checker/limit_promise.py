@@ -1,0 +1,149 @@
+"""I6: what every order let through would mean at worst, added up here a second time, against the limits in force.
+
+Orders and positions are the checker's own story of them; prices are those that the journal knows: an order's limit,
+the reference that its INTENT row names, and for the other symbols the last price of either kind or of a fill.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from tradebot.checker.case import Case
+from tradebot.checker.evidence import Row
+from tradebot.checker.story import OrderStory, number
+from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+
+SECOND = 1_000_000_000
+HELD = {"CANCELED": 2 * SECOND, "EXPIRED": 2 * SECOND, "ABSENT": 600 * SECOND}  # reserved after their end
+# The gate values the other symbols at their newest quotes, which are not in these rows: what their last known prices
+# make of them passes the gross limit only when it is above it by more than such prices are off.
+OFF = Fraction(11, 10)
+ZERO = Fraction(0)
+
+
+class Exposure:
+    """What the account held and might hold, row by row."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, OrderStory] = {}
+        self.limits: dict[str, Any] | None = None
+        self._open: dict[str, set[str]] = defaultdict(set)  # symbol -> orders that live or are reserved
+        self._positions: dict[str, Fraction] = defaultdict(Fraction)
+        self._prices: dict[str, Fraction] = {}
+        self._ended: dict[str, int] = {}  # order id -> monotonic time of its end
+        self._asked: dict[str, Fraction] = {}  # order id -> quantity that a change asks for
+
+    def take(self, row: Row) -> None:
+        """Take the next row."""
+        if row.kind == "terms":
+            self.limits = row.body.get("limits")
+        elif row.kind == "reconciled":
+            for symbol, quantity, price in row.body.get("adopted") or ():
+                self._positions[symbol], self._prices[symbol] = number(quantity), number(price)
+        elif row.kind == "order":
+            self._order(row)
+
+    def _order(self, row: Row) -> None:
+        order_id, event = str(row.body.get("order_id", "")), row.body.get("event")
+        order = self.orders.get(order_id)
+        if order is None:
+            if event in ("intent", "denied"):
+                order = self.orders[order_id] = OrderStory(row)
+                if order.is_live:
+                    self._open[order.symbol].add(order_id)
+                if price := price_of(row):
+                    self._prices[order.symbol] = price
+            return
+        before, was_live = order.filled, order.is_live
+        order.add(row)
+        if order.filled != before:
+            sign = 1 if order.request.get("side") == "BUY" else -1
+            self._positions[order.symbol] += sign * (order.filled - before)
+            self._prices[order.symbol] = number(row.body["execution"]["price"])
+        if event == "replace_sent":
+            self._asked[order_id] = number((row.body.get("terms") or {}).get("quantity", "0"))
+        elif event in ("replaced", "changed"):
+            self._asked.pop(order_id, None)
+        if order.is_live:
+            self._open[order.symbol].add(order_id)
+        elif was_live:
+            self._ended[order_id] = int(row.body.get("mono") or 0)
+            is_proof = event != "not_found" or bool(row.body.get("is_proof"))
+            if order.state not in HELD or (order.state == "ABSENT" and is_proof):
+                self._open[order.symbol].discard(order_id)
+
+    def worst(self, symbol: str, mono: int) -> tuple[Fraction, Fraction]:
+        """Return (longest, shortest) position of a symbol if all its buys, or all its sells, filled."""
+        longest = shortest = self._positions.get(symbol, ZERO)
+        for order_id in tuple(self._open.get(symbol, ())):
+            order = self.orders[order_id]
+            if not order.is_live and not 0 <= mono - self._ended[order_id] < HELD.get(order.state, 0):
+                self._open[symbol].discard(order_id)
+                continue
+            most = max(order.quantity, self._asked.get(order_id, ZERO)) if order.is_live else order.quantity
+            rest = max(most - order.filled, ZERO)
+            if order.request.get("side") == "BUY":
+                longest += rest
+            else:
+                shortest -= rest
+        return longest, shortest
+
+    def others(self, symbol: str, mono: int) -> Fraction:
+        """Return what all other symbols are worth at worst, at the last prices known of them."""
+        known = {s for s, quantity in self._positions.items() if quantity} | {s for s, ids in self._open.items() if ids}
+        return sum(
+            (max(map(abs, self.worst(s, mono))) * self._prices.get(s, ZERO) for s in sorted(known - {symbol})), ZERO
+        )
+
+
+def limits_hold(case: Case) -> Verdict:
+    """I6: no entry was let through that at worst passes a limit on an order, a position or all of them."""
+    exposure, faults, entries, unvalued = Exposure(), list[str](), 0, 0
+    for row in case.journal.rows:
+        if row.kind == "order" and row.body.get("event") == "intent" and exposure.limits is not None:
+            request = row.body.get("request") or {}
+            if request.get("purpose") == "entry" and str(row.body["order_id"]) not in exposure.orders:
+                entries += 1
+                price = price_of(row)
+                unvalued += not price
+                faults += _passed(row, request, price, exposure) if price else ()
+        exposure.take(row)
+    if faults:
+        return broken("I6", listed(faults))
+    if exposure.limits is None:
+        return not_shown("I6", "the journal does not hold the limits that the gate was given")
+    if unvalued:
+        return not_shown("I6", f"{unvalued} of {entries} entries do not say at what price the gate valued them")
+    if not entries:
+        return not_shown("I6", "no entry was let through")
+    return ok("I6", f"at worst none of {entries} entries passed a limit on an order, a position or all of them")
+
+
+def _passed(row: Row, request: dict[str, Any], price: Fraction, exposure: Exposure) -> Iterator[str]:
+    limits, symbol, mono = exposure.limits or {}, str(request["symbol"]), int(row.body.get("mono") or 0)
+    quantity = number(request.get("quantity", "0"))
+    longest, shortest = exposure.worst(symbol, mono)
+    reach = abs(longest + quantity if request.get("side") == "BUY" else shortest - quantity)
+    found = {
+        "max_order_quantity": quantity,
+        "max_order_notional": quantity * price,
+        "max_position_notional": reach * price,
+    }
+    for name, value in found.items():
+        if value > number(limits[name]):
+            yield f"{row.body['order_id']} (row {row.seq}) is {float(value):.2f} at worst, {name} is {limits[name]}"
+    gross = exposure.others(symbol, mono) + reach * price
+    if gross > number(limits["max_gross_notional"]) * OFF:
+        yield (
+            f"with {row.body['order_id']} (row {row.seq}) the account is {float(gross):.2f} at worst, "
+            f"max_gross_notional is {limits['max_gross_notional']}"
+        )
+
+
+def price_of(row: Row) -> Fraction:
+    """Return the price that an INTENT was valued at; 0 where its row does not say."""
+    request = row.body.get("request") or {}
+    return number(request.get("price") or row.body.get("reference") or "0")
