@@ -26,7 +26,7 @@ def play_all(seeds: Iterable[int], *, workers: int, is_enough: Callable[[], bool
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, max_tasks_per_child=LIVES) as pool:
         while True:
             while len(running) < workers * AHEAD and not is_enough() and (seed := next(left, None)) is not None:
-                running[pool.submit(play, seed)] = seed
+                running[pool.submit(_play, seed)] = seed
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -45,6 +45,13 @@ def _begin() -> None:
     import tradebot.simulation.session  # noqa: F401  # everything that a session needs is loaded before the freeze
 
     gc.freeze()  # what is loaded need not be looked through after each seed
+
+
+def _play(seed: int) -> Outcome:
+    try:
+        return play(seed)
+    finally:
+        gc.freeze()  # what killed daemons left behind for good is not looked through again after each later seed
 
 
 class Tally:
