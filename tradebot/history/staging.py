@@ -1,4 +1,4 @@
-"""Where an import gathers its rows before any of them counts: a scratch file, so that memory stays bounded.
+"""Where an import gathers its rows before any of them counts: a nameless scratch file, so that memory stays bounded.
 
 Rows may come in any order and of many symbols mixed; they come out as whole, sorted, checked chunks of one symbol.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -17,7 +18,7 @@ import numpy as np
 from tradebot.clock import IST, SECOND, iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Ints, Series
-from tradebot.errors import DataError
+from tradebot.errors import DataError, StateError
 from tradebot.history.chunk import periods
 from tradebot.history.interval import name_of
 from tradebot.history.parsing import Rows
@@ -42,12 +43,14 @@ class Staging:
         self.interval = interval
         self.duplicates = 0  # rows that said the same as one before
         self._decimals = decimals
-        self._folder = tempfile.TemporaryDirectory(prefix="import-", dir=folder)
-        self._connection = sqlite3.connect(Path(self._folder.name) / "rows.sqlite3", isolation_level=None)
-        self._connection.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=32768; PRAGMA cache_size=-16000;"
-            "CREATE TABLE parts (seq INTEGER PRIMARY KEY, symbol TEXT, period INTEGER, place TEXT, body BLOB);"
-        )
+        self._folder = folder
+        with self._named(), tempfile.TemporaryDirectory(prefix="import-", dir=folder) as place:
+            # Its name goes before a row comes: the system takes the room back however this process ends.
+            self._connection = sqlite3.connect(Path(place) / "rows.sqlite3", isolation_level=None)
+            self._connection.executescript(
+                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=32768; PRAGMA cache_size=-16000;"
+                "CREATE TABLE parts (seq INTEGER PRIMARY KEY, symbol TEXT, period INTEGER, place TEXT, body BLOB);"
+            )
         self._staged: dict[str, Staged] = {}
         self._last: dict[str, int] = {}  # symbol -> its newest start so far
         self._waiting: list[tuple[Rows, str]] = []  # while the interval is not known
@@ -60,7 +63,6 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection.close()
-        self._folder.cleanup()
 
     def add(self, rows: Rows, place: str) -> None:
         """Take rows of a file; `place` names it in errors."""
@@ -83,7 +85,8 @@ class Staging:
             raise DataError(f"{place}: one bar of a symbol does not tell how long a bar is; say it with --interval")
         if not self._staged:
             raise DataError("no bars were found")
-        self._connection.execute("CREATE INDEX by_symbol ON parts (symbol, period)")
+        with self._named():
+            self._connection.execute("CREATE INDEX by_symbol ON parts (symbol, period)")
         return dict(sorted(self._staged.items()))
 
     def chunks(self, instrument: Instrument) -> Iterator[Series]:
@@ -122,7 +125,15 @@ class Staging:
         for group in np.split(order, edges):
             body = starts[group].tobytes() + np.ascontiguousarray(values[:, group]).tobytes()
             parts.append((symbol, int(numbers[group[0]]), place, body))
-        self._connection.executemany("INSERT INTO parts (symbol, period, place, body) VALUES (?, ?, ?, ?)", parts)
+        with self._named():
+            self._connection.executemany("INSERT INTO parts (symbol, period, place, body) VALUES (?, ?, ?, ?)", parts)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StateError(f"{self._folder}: the rows of an import cannot be kept there: {error}") from error
 
     def _note(self, symbol: str, starts: Ints, values: Floats) -> None:
         before = self._staged.get(symbol, Staged(0, 0, 0, 0))

@@ -16,6 +16,7 @@ import pandas as pd
 
 from tradebot.errors import DataError
 
+VECTOR_ROWS = 2_048  # of DuckDB, which gives rows in multiples of it
 BATCH_ROWS = 200_000  # some 50 MB while a batch is taken apart
 SYNONYMS = {
     "symbol": ("symbol", "ticker", "tradingsymbol", "trading_symbol", "instrument", "scrip", "name"),
@@ -147,7 +148,7 @@ def _by_duckdb(path: Path, table: str, progress: Progress) -> Iterator[Batch]:
         is_database = path.suffix.lower() in (".duckdb", ".db")
         connection = duckdb.connect(str(path) if is_database else ":memory:", read_only=is_database)
         with connection:
-            connection.execute("SET memory_limit = '256MB'")
+            connection.execute("SET memory_limit = '128MB'")
             connection.execute("SET threads = 1")
             connection.execute("SET TimeZone = 'UTC'")
             source = _table(connection, path, table) if is_database else "read_parquet(?)"
@@ -158,7 +159,8 @@ def _by_duckdb(path: Path, table: str, progress: Progress) -> Iterator[Batch]:
             (total,) = connection.execute(f"SELECT count(*) FROM {source}", values).fetchone() or (0,)  # noqa: S608
             result = connection.execute(f"SELECT {chosen} FROM {source}", values)  # noqa: S608
             first = 1
-            while len(frame := result.fetch_df_chunk(BATCH_ROWS // 2048)):
+            # Half as many: numbers that were written as texts take twice the room.
+            while len(frame := result.fetch_df_chunk(max(1, BATCH_ROWS // 2 // VECTOR_ROWS))):
                 yield Batch(frame, first, "row")
                 first += len(frame)
                 progress(first - 1, total)
