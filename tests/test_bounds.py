@@ -124,6 +124,7 @@ BOUNDS: dict[str, Bound] = {
     "ops.latency.Latencies._worst": Bound("one per measurement", "fixed names"),
     "ops.line_writer.LineWriter._lines": Bound("its capacity", "new lines are dropped and counted"),
     "ops.logs.Logs._undo": Bound("a few", "fixed at the start"),
+    "ops.pulse.Pulse._seen": Bound("one per part", "fixed at the start"),
     "ops.narrator.Narrator._requests": Bound("20,000", "the oldest goes", "tradebot.ops.narrator:REMEMBERED"),
     "ops.narrator.Narrator._untold": Bound("the rows of a commit", "told in the next turns of the loop"),
     # ---- the store and the venues

@@ -65,7 +65,9 @@ async def run(
     ask_to_stop = _on_signals(stop, reasons)
     specs = strategies(config.strategy)
     state_dir = config.app.state_dir
+    notifier.extend()  # a long journal is read to its end before anything else
     recovery = await asyncio.to_thread(recover, state_dir / FILE_NAME)
+    notifier.extend()
     tell(
         "daemon_started",
         version=tradebot.__version__,
@@ -97,6 +99,7 @@ async def run(
             tell=tell,
             faults=options.faults,
             wall=wall,
+            on_step=notifier.extend,
         )
         ground = await stack.enter_async_context(opening)
         daemon = Daemon(
@@ -107,6 +110,7 @@ async def run(
         started = await _unless(stop, daemon.start())
         summary = await daemon.trade(stop, reasons) if started else {}
         journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market())
+        notifier.extend()
     tell("daemon_stopped", reason=reasons[0], journal=str(state_dir / FILE_NAME))
     return summary
 

@@ -30,6 +30,7 @@ from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.ops.interpreter import settled
 from tradebot.ops.latency import Latencies
 from tradebot.ops.narrator import Tell
+from tradebot.ops.pulse import Part, Pulse
 from tradebot.ops.systemd import Notifier
 from tradebot.stages.analysis import Analysis
 from tradebot.stages.bars import Bars
@@ -44,6 +45,8 @@ from tradebot.taping import Recording
 FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
 AHEAD_S = 5.0  # wall seconds a quote may be stamped after our own clock; a clock that is further off is no clock
 STATUS_EVERY_S = 5.0
+# What a part may need for one piece of work under its own time limits, until the watchdog is told nothing any more.
+WRITER_S, REQUEST_S, BOOKS_S = 10.0, 60.0, 90.0
 WARMUP_WITHIN_S = 60.0  # a venue that allows three history requests a second warms up 180 symbols in this time
 
 
@@ -110,6 +113,7 @@ class Daemon:
             durable_within_s=config.journal.durable_within_s,
             killed=self._halt_file.look,
         )
+        self._pulse = Pulse(self._parts())
 
     async def start(self) -> None:
         """Recover from the journal, warm the workers up, compare with the venue: everything before the first order."""
@@ -129,9 +133,12 @@ class Daemon:
         self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market())
         self._recover(books)
         past = await self._warmup()
+        self._notifier.extend()
         self._recording.warmup(past)
         await self.analysis.start(past)
+        self._notifier.extend()
         compared = await self._compare()
+        self._notifier.extend()
         blotter = self.desk.blotter
         self._tell(
             "recovered" if self._recovery.runs else "reconciled",
@@ -260,6 +267,7 @@ class Daemon:
                 around.append(tasks.create_task(self._panel.watch(), name="halt-file"))
             self._is_trading = True
             await self.engine.run(stop)
+            self._notifier.extend()
             self._recording.finish()
             for task in around:
                 task.cancel()
@@ -307,12 +315,25 @@ class Daemon:
         )
 
     def _beat(self) -> None:
-        # Called for each clock tick that came through bars and desk: the loop, the queues and the journal all move.
+        # Called for each clock tick that came through bars and desk: the loop and the queues move. What does not pass
+        # there is asked: a disk that hangs, an order that never returns, a reconciler that sleeps.
         every = self._notifier.watchdog_every_s
         now = self._ground.clock.monotonic()
-        if every is not None and self._journal.error is None and now - self._beat_at >= every * SECOND:
-            self._beat_at = now
+        if every is None or self._journal.error is not None or now - self._beat_at < every * SECOND:
+            return
+        self._beat_at = now
+        if stuck := self._pulse.stuck(now):
+            self._tell("watchdog_withheld", level="error", stuck=stuck, action="the supervisor will start it again")
+        else:
             self._notifier.watchdog()
+
+    def _parts(self) -> dict[str, Part]:
+        journal, execution, reconciliation = self._journal, self.engine.execution, self.engine.reconciliation
+        return {
+            "journal": Part(lambda: None if journal.head[0] == journal.head[1] else journal.head[1], WRITER_S),
+            "execution": Part(lambda: execution.ended if execution.pending else None, REQUEST_S),
+            "reconciliation": Part(lambda: reconciliation.turns, self._config.reconcile.idle_every_s + BOOKS_S),
+        }
 
     async def _recall(self) -> list[Close]:
         await self._journal.durable()

@@ -38,11 +38,13 @@ class Ground(NamedTuple):
 async def open_ground(
     config: Config, *, exchange: dict[str, Any] | None, exchange_log: Path | None, seen_until: int,
     on_end: Callable[[str], None], tell: Tell, faults: FaultPlan | None = None, wall: Clock | None = None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Ground]:  # fmt: skip
     """Open the venue for one run and close it at the end; `exchange` holds the addresses of one that runs already.
 
     `seen_until`, `exchange_log`, `on_end` and `faults` concern the embedded exchange, see `embedded`. `wall` is this
-    machine's time. Raises VenueUnavailable, AccessDenied, DataError or ConfigError.
+    machine's time; `on_step` is called after each step that may take long. Raises VenueUnavailable, AccessDenied,
+    DataError or ConfigError.
     """
     symbols, wall = config.app.symbols, wall or WallClock()
     async with AsyncExitStack() as stack:
@@ -88,12 +90,14 @@ async def open_ground(
         )
         broker = venue.broker
         account = await told(broker.login, failed="login_failed", gave_up=SILENT, clock=clock, tell=tell)
+        on_step()
         if config.app.mode == "live" and account != config.kite.account_id:
             raise ConfigError(f"kite.account_id is {config.kite.account_id}, but the keys are of account {account}")
         listed = await told(
             lambda: broker.instruments(symbols), failed="instruments_not_read", gave_up=SILENT, clock=clock, tell=tell
         )
         universe = Universe(listed)
+        on_step()
         yield Ground(venue=venue, venue_name=name, clock=clock, account=account, universe=universe)
 
 

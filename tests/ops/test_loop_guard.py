@@ -10,7 +10,7 @@ import pytest
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.errors import InvariantBroken
-from tradebot.ops.loop_guard import LoopGuard
+from tradebot.ops.loop_guard import BEAT_S, LoopGuard
 
 pytestmark = pytest.mark.both_loops
 
@@ -78,6 +78,22 @@ async def test_beats_that_come_late_are_told_with_the_worst() -> None:
         clock.now += 31 * SECOND
         guard._beat(clock.now - SECOND // 10)
         assert [line["worst_ms"] for line in said.all("loop_late")] == [100, 200]
+
+
+async def test_a_callback_that_holds_the_loop_for_a_tenth_of_a_second_is_seen_whenever_it_begins() -> None:
+    for fifths in range(5):
+        clock, said, came = ManualClock(100 * SECOND), Said(), asyncio.Event()
+
+        def tell(event: str, said: Said = said, came: asyncio.Event = came, **fields: Any) -> None:
+            said(event, **fields)
+            came.set()
+
+        async with LoopGuard(clock, tell=tell):
+            clock.now += fifths * int(BEAT_S * SECOND) // 5 + SECOND // 10  # it begins so far into a beat
+            async with asyncio.timeout(10):
+                await came.wait()
+        (line,) = said.all("loop_late")
+        assert line["worst_ms"] >= 80
 
 
 async def test_after_its_end_the_loop_is_as_before() -> None:

@@ -32,6 +32,9 @@ def test_the_supervisor_hears_ready_status_watchdog_and_stopping_in_order(start:
     ready = next(i for i, text in enumerate(heard) if "READY=1" in text)
     stopping = next(i for i, text in enumerate(heard) if "STOPPING=1" in text)
     assert ready < stopping
+    more = [i for i, text in enumerate(heard) if text.startswith("EXTEND_TIMEOUT_USEC=")]
+    assert min(more) < ready, "a start that gets on asks for more time"
+    assert max(more) > stopping, "and so does a stop"
     assert "STATUS=PAPER 2 symbols" in heard[ready]
     names = [line["event"] for line in said.lines]
     assert names.index("reconciled") < names.index("feed_connected") < names.index("ready")

@@ -17,8 +17,9 @@ from typing import Any, NoReturn
 from tradebot.clock import MILLISECOND, SECOND, Clock
 from tradebot.errors import InvariantBroken
 
-BEAT_S = 0.25
+BEAT_S = 0.02  # what holds the loop longer than LATE and a beat is always seen, what holds it shorter than LATE never
 LATE = 50 * MILLISECOND  # a beat later than this counts as late
+LOOK_S = 0.25  # of the thread, at the last beat
 STALLED = SECOND  # the stack of a loop that does not move for this long is dumped, once a stall
 TOLD_EVERY = 30 * SECOND
 DEEPEST = 12  # frames of a stack, the innermost
@@ -50,7 +51,7 @@ class LoopGuard:
         self._ended.set()
         self._timer.cancel()
         self._loop.set_exception_handler(None)
-        self._thread.join(BEAT_S)
+        self._thread.join(LOOK_S)
 
     async def watch(self) -> NoReturn:
         """Wait for an exception that nobody caught. Raises InvariantBroken."""
@@ -82,7 +83,7 @@ class LoopGuard:
 
     def _sample(self) -> None:
         told = 0
-        while not self._ended.wait(BEAT_S):
+        while not self._ended.wait(LOOK_S):
             beat_at = self._beat_at
             stalled = self._clock.monotonic() - beat_at
             if stalled > STALLED and beat_at != told:

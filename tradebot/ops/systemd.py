@@ -8,6 +8,10 @@ from collections.abc import Mapping
 
 from tradebot.clock import MICROSECOND, SECOND
 
+# No step of a start or a stop takes longer under its own time limits: a venue is asked five times, past bars are
+# fetched for a minute.
+STEP_S = 90.0
+
 
 class Notifier:
     """Tells systemd how the daemon is; each call is one datagram that never blocks and never raises."""
@@ -45,8 +49,8 @@ class Notifier:
         """Say that the daemon ends on purpose."""
         self._send("STOPPING=1", *([f"STATUS={_one_line(status)}"] if status else []))
 
-    def extend(self, seconds: float) -> None:
-        """Ask for `seconds` more to start or stop."""
+    def extend(self, seconds: float = STEP_S) -> None:
+        """Ask for `seconds` more to start or stop, from now on; said after each step of either that was done."""
         self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
 
     def _send(self, *lines: str) -> None:

@@ -48,7 +48,7 @@ class Execution:
         self._symbols: dict[str, int] = {}  # order_id -> lane, for the cancel that follows
         self._queued: set[str] = set()  # order_ids that wait for their turn
         self._withdrawn: set[str] = set()  # those of them whose cancel came before their turn
-        self.pending = 0
+        self.pending = self.ended = 0  # messages that wait or are in hand, and those that are done with
 
     async def put(self, message: OrderMessage) -> None:
         """Queue an order or a cancel; waits while its lane is full.
@@ -85,6 +85,7 @@ class Execution:
                         await self._cancel(message)
             finally:
                 self.pending -= 1
+                self.ended += 1
 
     @property
     def lanes(self) -> int:

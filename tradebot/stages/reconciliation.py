@@ -43,7 +43,7 @@ class Reconciliation:
         self._fills = asyncio.Event()
         self._told: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> fill as it was posted
         self._is_failing = False
-        self.rounds = 0
+        self.rounds = self.turns = 0  # looks that were whole, and all of them
 
     def doubt(self) -> None:
         """Look soon, and again at growing intervals."""
@@ -94,6 +94,7 @@ class Reconciliation:
         """Read the books for ever, at the pace that the doubt and the live orders ask for."""
         while True:
             await self._wait()
+            self.turns += 1
             try:
                 books = await self.read()
             except LinkLost as error:
