@@ -24,6 +24,7 @@ class Halts:
 
     def __init__(self, commands: Iterable[Command] = ()) -> None:
         self._standing: dict[str, Command] = {}  # scope -> the command that stands
+        self.are_none = True  # asked of every order and tick
         self.flattened: set[str] = set()  # the id of every flatten so far
         for command in commands:
             self.apply(command)
@@ -40,6 +41,7 @@ class Halts:
             before = self._standing.get(command.scope)
             if before is None or STRENGTH[command.verb] >= STRENGTH[before.verb]:
                 self._standing[command.scope] = command
+        self.are_none = not self._standing
 
     def __bool__(self) -> bool:
         return bool(self._standing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Set
 from decimal import Decimal
 
@@ -19,10 +20,15 @@ ENDED_KEPT = 20_000  # ended orders kept for late fills; a venue's day allows 5,
 
 
 class Blotter:
-    """Orders by id, live ones by symbol, positions by symbol; totals are kept as fills come."""
+    """Orders by id, live ones by symbol, positions by symbol; totals are kept as fills come.
 
-    def __init__(self, charges_of: ChargesOf) -> None:
+    Of the orders that ended the last `ended_kept` stay, for fills that come late.
+    """
+
+    def __init__(self, charges_of: ChargesOf, *, ended_kept: int | None = None) -> None:
         self._charges_of = charges_of
+        self._kept = ENDED_KEPT if ended_kept is None else ended_kept
+        self._ended: deque[str] = deque()  # order_ids as they ended; one that lived again may be in it twice
         self.orders: dict[str, Order] = {}  # order_id -> Order, in order of intent
         self.by_venue: dict[str, str] = {}  # venue_order_id -> order_id
         self.positions: dict[str, Position] = {}  # symbol -> Position
@@ -41,6 +47,32 @@ class Blotter:
         self.charges = ZERO
         self.fills = 0
 
+    def begin(self, fact: OrderFact) -> Order:
+        """Apply an INTENT of an order of ours, as `record` would; returns the order."""
+        order = begin(fact)
+        self.orders[fact.order_id] = order
+        symbol = order.request.symbol
+        self.touched.add(symbol)
+        self._lives(fact.order_id, symbol)
+        return order
+
+    def accept(self, order: Order, accepted: Order) -> None:
+        """Take an order that was sent and accepted for what it was before, as `record` would of the two facts."""
+        order_id = order.request.order_id
+        self.orders[order_id] = accepted
+        self.by_venue[accepted.venue_order_id] = order_id
+        self.touched.add(order.request.symbol)
+
+    def fill(self, order: Order, filled: Order, fact: OrderFact) -> None:
+        """Book the fill that made a live order whole, without a claim beyond it, as `record` would of its fact."""
+        execution = fact.execution
+        assert execution is not None, "a fill without an execution"
+        self._book(order, fact, execution)
+        self.orders[fact.order_id] = filled
+        self._over(filled.request.symbol, fact.order_id)
+        if len(self.orders) > self._kept:
+            self._forget()
+
     def record(self, fact: OrderFact) -> Order:
         """Apply one fact; returns the order after it. A fill is booked into its position as well."""
         order_id, before = fact.order_id, None
@@ -50,7 +82,7 @@ class Blotter:
             before = self.orders[order_id]
             order = apply(before, fact)
             if fact.execution is not None and order.filled != before.filled:
-                self._book(before, fact)
+                self._book(before, fact, fact.execution)
         self.orders[order_id] = order
         symbol = order.request.symbol
         self.touched.add(symbol)
@@ -61,17 +93,17 @@ class Blotter:
         was_live = before is not None and before.state.is_live
         if order.state.is_live:
             if not was_live:
-                self._live.setdefault(symbol, {})[order_id] = None
-                self.working += 1
+                self._lives(order_id, symbol)
                 if self._held:
                     _drop(self._held, symbol, order_id)
         else:
             if was_live:
-                _drop(self._live, symbol, order_id)
-                self.working -= 1
+                self._over(symbol, order_id)
+            elif before is None:
+                self._ended.append(order_id)
             if (order.claimed or order.state in HOLDS) and order.reserved(max(self._mono, fact.mono)):
                 self._held.setdefault(symbol, {})[order_id] = None
-            if len(self.orders) > ENDED_KEPT:
+            if len(self.orders) > self._kept:
                 self._forget()
         return order
 
@@ -187,20 +219,36 @@ class Blotter:
                 total += position.unrealized(price)
         return total
 
-    def _hold(self, position: Position) -> None:
-        self.positions[position.symbol] = position
-        self.touched.add(position.symbol)
-        self.moved.add(position.symbol)
-        if position.quantity:
-            self.open[position.symbol] = position
+    def _lives(self, order_id: str, symbol: str) -> None:
+        live = self._live.get(symbol)
+        if live is None:
+            self._live[symbol] = {order_id: None}
         else:
-            self.open.pop(position.symbol, None)
+            live[order_id] = None
+        self.working += 1
 
-    def _book(self, before: Order, fact: OrderFact) -> None:
-        execution = fact.execution
-        assert execution is not None
-        key = execution.key
-        old = self.position(execution.symbol)
+    def _over(self, symbol: str, order_id: str) -> None:
+        live = self._live[symbol]
+        if len(live) == 1:
+            del self._live[symbol]
+        else:
+            del live[order_id]
+        self.working -= 1
+        self._ended.append(order_id)
+
+    def _hold(self, position: Position) -> None:
+        symbol = position.symbol
+        self.positions[symbol] = position
+        self.touched.add(symbol)
+        self.moved.add(symbol)
+        if position.quantity:
+            self.open[symbol] = position
+        else:
+            self.open.pop(symbol, None)
+
+    def _book(self, before: Order, fact: OrderFact, execution: Execution) -> None:
+        key = (execution.exchange, execution.execution_id)
+        old = self.positions.get(execution.symbol) or Position(symbol=execution.symbol)
         if fact.event is REVERSED:
             execution = self.executions.pop(key)
             new = old.reverse(execution, self._billed.pop(key))
@@ -219,16 +267,23 @@ class Blotter:
         self._hold(new)
 
     def _forget(self) -> None:
-        for order_id, order in self.orders.items():
-            if not order.is_live and order_id not in self._held.get(order.symbol, ()):
-                del self.orders[order_id]
-                for venue_order_id in (order.venue_order_id, *order.other_ids):
-                    self.by_venue.pop(venue_order_id, None)
-                for execution in (*order.booked, *order.busted):
-                    for kept in (self.executions, self.busted, self._billed):
-                        kept.pop(execution.key, None)
-                self.on_forget(order)
-                return
+        # The one that ended first goes, except that what is reserved still waits behind the others.
+        for _ in range(len(self._ended)):
+            order_id = self._ended.popleft()
+            order = self.orders.get(order_id)
+            if order is None or order.state.is_live:
+                continue
+            if self._held and order_id in self._held.get(order.symbol, ()):
+                self._ended.append(order_id)
+                continue
+            del self.orders[order_id]
+            for venue_order_id in (order.venue_order_id, *order.other_ids):
+                self.by_venue.pop(venue_order_id, None)
+            for execution in (*order.booked, *order.busted):
+                for kept in (self.executions, self.busted, self._billed):
+                    kept.pop(execution.key, None)
+            self.on_forget(order)
+            return
 
 
 def _drop(by_symbol: dict[str, dict[str, None]], symbol: str, order_id: str) -> None:

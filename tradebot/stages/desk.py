@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any
 
 from tradebot.clock import SECOND
-from tradebot.domain.halts import covers
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Quotes
 from tradebot.domain.messages import (
@@ -34,9 +33,12 @@ from tradebot.domain.messages import (
     Submit,
     Tick,
 )
-from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderState, Purpose
-from tradebot.domain.order_states import AT_VENUE, GONE
+from tradebot.domain.order import Execution, Order, OrderEvent, OrderFact, OrderState, Purpose, Wish
+from tradebot.domain.order_course import accepted, filled
+from tradebot.domain.order_states import GONE
+from tradebot.stages.audit import Audit
 from tradebot.stages.blotter import Blotter, ChargesOf
+from tradebot.stages.commands import Commands
 from tradebot.stages.conditions import Conditions
 from tradebot.stages.exits import Exits
 from tradebot.stages.gate.gate import Gate
@@ -44,13 +46,13 @@ from tradebot.stages.marks import Marks
 from tradebot.stages.ordering import DeskSettings, Ordering
 from tradebot.stages.protection import Protection
 from tradebot.stages.shortfalls import Shortfalls
-from tradebot.stages.sightings import WORKS, Sightings
+from tradebot.stages.sightings import Sightings
 from tradebot.stages.vigil import UNREMARKABLE, WAITS, findings, waiting_cancel
 from tradebot.stages.worth import Worth
 
 DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Modify | Cancel
-SENDING, EXECUTED, REJECTED = OrderEvent.SENDING, OrderEvent.EXECUTED, OrderState.REJECTED
-DAY_GRACE = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
+SENDING, ACCEPTED, EXECUTED = OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED
+REJECTED, NO_WISH = OrderState.REJECTED, Wish.NONE
 
 
 class Desk:
@@ -58,10 +60,10 @@ class Desk:
 
     def __init__(
         self, *, universe: Universe, gate: Gate, settings: DeskSettings, charges_of: ChargesOf, id_prefix: str,
-        absent_after_s: float, absence_is_proof: bool = False,
+        absent_after_s: float, absence_is_proof: bool = False, ended_kept: int | None = None,
     ) -> None:  # fmt: skip
         self._universe, self._settings = universe, settings
-        self.blotter = Blotter(charges_of)
+        self.blotter = Blotter(charges_of, ended_kept=ended_kept)
         self.marks = Marks(universe)
         self.worth = Worth(universe, self.blotter, self.marks)
         self.conditions = Conditions()
@@ -73,22 +75,28 @@ class Desk:
         self._ordering = Ordering(
             universe=universe, blotter=self.blotter, marks=self.marks, conditions=self.conditions, gate=gate,
             settings=settings, id_prefix=id_prefix, day_profit=self.worth.day_profit, emit=self._emit,
+            intend=self._intend,
         )  # fmt: skip
         self.exits = Exits(
             universe=universe, blotter=self.blotter, conditions=self.conditions, ordering=self._ordering,
             protection=self.protection,
         )  # fmt: skip
         self._opens_at = 0
-        self._closed_at = 0  # the end of the last session that is over
-        self._link_back_at = 0
-        self._given_up: set[str] = set()  # order_ids whose cancel was tried enough
+        self._audit = Audit(
+            blotter=self.blotter, conditions=self.conditions, sightings=self.sightings, ordering=self._ordering,
+            emit_all=self._emit_all, tell=self._tell, incident=self._incident,
+        )  # fmt: skip
+        self._commands = Commands(
+            blotter=self.blotter, conditions=self.conditions, ordering=self._ordering, exits=self.exits,
+            on_stop=settings.on_stop, note=self._commanded,
+        )  # fmt: skip
         self._rejects = 0  # in a row
         self._out: list[DeskOutput] = []
         # One look-up a message: the desk takes a handful for every order.
         self._takes: dict[type, Callable[[Any], None]] = {
             Quotes: self._on_quotes, Tick: self._on_tick, Signals: self._on_signals, Outcome: self._on_outcome,
             OrderSeen: self._on_seen, Executed: self._on_executed, Books: self._on_books, LinkDown: self._on_link_down,
-            LinkUp: self._on_link_up, SessionBegins: self._on_session, Command: self._on_command,
+            LinkUp: self._on_link_up, SessionBegins: self._on_session, Command: self._commands.take,
         }  # fmt: skip
         self._counts = {"signals": 0, "ignored": 0, "late_signals": 0}
 
@@ -100,6 +108,41 @@ class Desk:
         take = self._takes.get(type(message))
         assert take is not None, f"the desk does not know {type(message).__name__}"
         take(message)
+        return self._out
+
+    # The next four are `apply` of the messages they name, for who knows that nothing else waits and keeps no tape.
+
+    def tick(self, at: int, mono: int) -> list[DeskOutput]:
+        """Take a Tick."""
+        self._out = []
+        self._clock(at, mono)
+        return self._out
+
+    def decide(self, signals: Iterable[Signal]) -> list[DeskOutput]:
+        """Take Signals."""
+        self._out = []
+        for signal in signals:
+            self._on_signal(signal)
+        return self._out
+
+    def accept(self, order_id: str, venue_order_id: str) -> list[DeskOutput]:
+        """Take the Outcomes SENDING and ACCEPTED of one moment; the facts are told only where they mean more."""
+        self._out, c = [], self.conditions
+        order = self.blotter.orders[order_id]
+        known = accepted(order, venue_order_id, at=c.now, mono=c.mono)
+        if known is not None and order.cancel is NO_WISH and not c.stopping and not self.sightings.waits:
+            self.blotter.accept(order, known)
+            return self._out
+        sending = OrderFact(order_id=order_id, event=SENDING, at=c.now, mono=c.mono)
+        self._on_outcome(Outcome(fact=sending))
+        fact = OrderFact(order_id=order_id, event=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
+        self._on_outcome(Outcome(fact=fact))
+        return self._out
+
+    def book(self, execution: Execution, mono: int) -> list[DeskOutput]:
+        """Take Executed."""
+        self._out = []
+        self._executed(execution, mono)
         return self._out
 
     def touch(self, id_: int, units: int) -> list[DeskOutput]:
@@ -143,21 +186,14 @@ class Desk:
         """
         self._out = []
         if not self.blotter.orders and not self.blotter.positions:
-            traded = {e.symbol for e in books.executions}
-            adopted = tuple(
-                (p.symbol, p.quantity, p.average_price)
-                for p in books.positions
-                if p.quantity and p.symbol in self._universe and p.symbol not in traded
-            )
-            for symbol, quantity, price in adopted:
-                self.blotter.adopt(symbol, quantity, price)
-            if adopted:
-                self._out.append(Reconciled(at=self.conditions.now, cash=books.cash, adopted=adopted))
+            adopted = self._audit.adopt(books, self._universe)
+            if adopted.adopted:
+                self._out.append(adopted)
         for order in self.blotter.live():
             self._tell(order, OrderEvent.LINK_LOST, "a new process knows it from the journal only")
-        self._take(books, is_start=True)
+        self._audit.take(books, is_start=True)
         self.sightings.differences(books)  # the first of the two looks that a difference must last
-        self._compare(books)
+        self._out.append(self._audit.compare(books))
         return self._out
 
     # ---- what others may read
@@ -192,23 +228,29 @@ class Desk:
             self.exits.judge(int(quotes.ids[row]), int(quotes.last[row]), quoted_at=quotes.seen_at)
 
     def _on_tick(self, tick: Tick) -> None:
+        self._clock(tick.at, tick.mono)
+
+    def _clock(self, at: int, mono: int) -> None:
         c = self.conditions
-        c.now, c.mono = tick.at, max(c.mono, tick.mono)
+        c.now = at
+        if mono > c.mono:
+            c.mono = mono
         self.blotter.release(c.mono)
-        self._emit_all(self._shortfalls.infer(at=c.now, mono=c.mono))
+        if self._shortfalls.short:
+            self._emit_all(self._shortfalls.infer(at=c.now, mono=c.mono))
         limit = self._settings.max_daily_loss
-        if not c.halted and (profit := self.worth.day_profit()) <= -limit:
-            self._halt(f"the day is at {profit:.2f}, max_daily_loss is {limit}")
-        if not self._is_leaving:
+        if (c.halts.are_none or not c.halted) and (profit := self.worth.day_profit()) <= -limit:
+            self._commands.halt(f"the day is at {profit:.2f}, max_daily_loss is {limit}")
+        if not c.stopping or not self._is_leaving:
             if closing := "square-off before the close" if c.squares_off() else c.halts.flattening:
                 self.exits.close_all(closing)
-            self.exits.step(tick.mono)
-        self._ordering.chase(tick.mono)
+            if self.exits.wanted:
+                self.exits.step(mono)
+        if self.blotter.working:
+            self._ordering.chase(mono)
 
     def _on_session(self, session: SessionBegins) -> None:
-        before = self.conditions.session
-        if before is not None and before.closes_at <= self.conditions.now:
-            self._closed_at = max(self._closed_at, before.closes_at)
+        self._audit.session_over(self.conditions.session, self.conditions.now)
         self.conditions.session = session
         if session.opens_at != self._opens_at:
             self._opens_at = session.opens_at
@@ -247,11 +289,31 @@ class Desk:
         self._emit_all(self.sightings.seen(seen.order, at=self.conditions.now, mono=seen.mono))
 
     def _on_executed(self, executed: Executed) -> None:
-        self._emit_all(self.sightings.executed(executed.execution, at=self.conditions.now, mono=executed.mono))
+        self._executed(executed.execution, executed.mono)
+
+    def _executed(self, execution: Execution, mono: int) -> None:
+        now, key = self.conditions.now, (execution.exchange, execution.execution_id)
+        order = self.sightings.unheard(execution, key)
+        whole = None if order is None else filled(order, execution, at=now, mono=mono)
+        if order is None or whole is None:
+            self._emit_all(self.sightings.executed(execution, at=now, mono=mono))
+            return
+        # The common course: what `_emit` would find out of this fact is known already.
+        order_id, venue_order_id = order.request.order_id, execution.venue_order_id
+        fact = OrderFact(
+            order_id=order_id, event=EXECUTED, at=now, mono=mono, execution=execution, venue_order_id=venue_order_id
+        )
+        self._out.append(fact)
+        self.blotter.fill(order, whole, fact)
+        self._shortfalls.own(order_id, key)
+        self.exits.filled(whole)
+        self._rejects = 0
+        if order.request.purpose.is_exit:
+            self.exits.ended(whole)
 
     def _on_books(self, books: Books) -> None:
-        self._take(books)
-        self._compare(books)
+        self._audit.take(books)
+        self._out.append(self._audit.compare(books))
 
     def _on_outcome(self, outcome: Outcome) -> None:
         fact = outcome.fact
@@ -270,7 +332,7 @@ class Desk:
     def _on_link_up(self, link: LinkUp) -> None:
         self.conditions.down.pop(link.source, None)
         if not self.conditions.down:
-            self._link_back_at = self.conditions.mono
+            self._audit.link_back(self.conditions.mono)
             self.sightings.resume(self.conditions.mono)
 
     def _on_link_down(self, link: LinkDown) -> None:
@@ -282,43 +344,11 @@ class Desk:
                     self._tell(order, OrderEvent.LINK_LOST, link.reason)
         c.down[link.source] = link.reason
 
-    def _take(self, books: Books, *, is_start: bool = False) -> None:
-        c = self.conditions
-        self._emit_all(self.sightings.trades(books, at=c.now, mono=c.mono), is_start=is_start)
-        self._emit_all(self.sightings.orders(books, at=c.now, mono=c.mono), is_start=is_start)
-        for order in self.sightings.behind(books):
-            if not c.halts.has(f"symbol:{order.symbol}"):
-                text = f"{order.order_id}: the venue has for a minute known fewer fills than it told us"
-                self._incident(text, order, f"symbol:{order.symbol}")
-        for shown in books.orders:
-            found = self.blotter.orders.get(self.blotter.by_venue.get(shown.venue_order_id, ""))
-            if found is None or shown.status not in WORKS or not found.is_live:
-                continue
-            tried_enough = not self._ordering.cancel_again(found, asked_at=books.asked_at)
-            if tried_enough and found.order_id not in self._given_up:
-                self._given_up = {i for i in self._given_up if i in self.blotter.orders} | {found.order_id}
-                self._incident(f"{found.order_id} outlived {found.cancel_tries} cancels", found, "")
-        if c.session is not None and c.session.closes_at <= c.now:
-            self._closed_at = max(self._closed_at, c.session.closes_at)
-        if self._closed_at and c.now >= self._closed_at + DAY_GRACE:
-            for order in self.blotter.live():
-                if order.begun_at < self._closed_at and order.state in AT_VENUE:
-                    self._tell(order, OrderEvent.DAY_ENDED, "the day of the order is over")
-        if not c.down and books.asked_at >= self._link_back_at:
-            for order in self.blotter.live():
-                if order.is_stale:
-                    self._tell(order, OrderEvent.LINK_BACK, "compared with the venue")
-
-    def _compare(self, books: Books) -> None:
-        c = self.conditions
-        c.halted_symbols = self.sightings.differences(books)
-        self._out.append(Reconciled(at=c.now, differences=tuple(c.halted_symbols.values()), cash=books.cash))
-
     def _tell(self, order: Order, event: OrderEvent, reason: str) -> None:
         c = self.conditions
         self._emit(OrderFact(order_id=order.order_id, event=event, at=c.now, mono=c.mono, reason=reason))
 
-    def _emit_all(self, facts: Sequence[OrderFact], *, is_start: bool = False) -> None:
+    def _emit_all(self, facts: Sequence[OrderFact], is_start: bool = False) -> None:
         for fact in facts:
             self._emit(fact)
         for fact in facts:
@@ -327,6 +357,11 @@ class Desk:
                 if order.is_live or not is_start:
                     text = f"an order was placed elsewhere: {order.request.side} {order.quantity:f} {order.symbol}"
                     self._incident(text, order, f"symbol:{order.symbol}")
+
+    def _intend(self, fact: OrderFact, submit: Submit) -> None:
+        # The INTENT of an order of ours and the order itself: of a beginning there is nothing else to find out.
+        self.blotter.begin(fact)
+        self._out += (fact, submit)
 
     def _emit(self, output: OrderFact | Submit | Modify | Cancel) -> None:
         self._out.append(output)
@@ -349,52 +384,17 @@ class Desk:
         elif state is REJECTED and was is not REJECTED:
             self._rejects += 1
             if self._rejects >= self._settings.max_rejects_in_a_row and not self.conditions.halted:
-                self._halt(f"{self._rejects} orders in a row were rejected, the last because: {order.reason}")
+                self._commands.halt(f"{self._rejects} orders in a row were rejected, the last because: {order.reason}")
         if was.is_live and not state.is_live and order.request.purpose.is_exit:
             self.exits.ended(order)
         order = blotter.orders[output.order_id]  # a halt just now may have cancelled it
         if was in GONE or order.cancel is WAITS:
             waiting_cancel(order, revived=was in GONE and order.may_trade, cancel=self._ordering.send_cancel)
 
+    def _commanded(self, command: Command) -> None:
+        self._out.append(command)
+
     def _incident(self, text: str, order: Order, scope: str) -> None:
         self._out.append(Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol))
         if scope and not self.conditions.halts.has(scope):
-            self._halt(text, scope)
-
-    # ---- commands
-
-    def _on_command(self, command: Command) -> None:
-        match command.verb:
-            case "stop":
-                self._stop()
-            case "halt":
-                self._halt(command.reason, command.scope)
-            case "flatten" if command.id in self.conditions.halts.flattened:
-                pass  # the same command again
-            case "flatten":
-                self._stand(command)
-                self.exits.close_all(command.reason)
-            case "reduce" | "resume":
-                self.conditions.halts.apply(command)
-                self._out.append(command)
-            case _:
-                raise AssertionError(f"the desk does not know the command {command.verb}")
-
-    def _stop(self) -> None:
-        self.conditions.stopping = True
-        policy = self._settings.on_stop
-        for order in self.blotter.live():
-            if policy == "cancel" or (policy == "flatten" and not order.request.purpose.is_exit):
-                self._ordering.cancel(order, "the daemon is stopping")
-        if policy == "flatten":
-            self.exits.close_all("the daemon is stopping")
-
-    def _halt(self, reason: str, scope: str = "all") -> None:
-        self._stand(Command(verb="halt", reason=reason, scope=scope))
-
-    def _stand(self, command: Command) -> None:
-        self.conditions.halts.apply(command)
-        self._out.append(command)
-        for order in self.blotter.live():
-            if not order.request.purpose.is_exit and covers(command.scope, order.request):
-                self._ordering.cancel(order, "halted")
+            self._commands.halt(text, scope)

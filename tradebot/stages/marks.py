@@ -22,6 +22,12 @@ class Marks:
         self.ask: Ints = np.zeros(n, dtype=np.int64)
         self.seen_at: Ints = np.zeros(n, dtype=np.int64)
         self.newest = 0
+        # The same memory, read one by one: a view gives an int where an array gives an object of its own.
+        self._last = self.last.data
+        self._bid = self.bid.data
+        self._ask = self.ask.data
+        self._seen_at = self.seen_at.data
+        self._points = [Decimal(1).scaleb(-i.price_decimals) for i in universe]  # one unit of each one's prices
 
     def apply(self, quotes: Quotes) -> None:
         ids = quotes.ids
@@ -31,27 +37,34 @@ class Marks:
 
     def set(self, id_: int, units: int, mono: int) -> None:
         """Take one last price of one instrument, seen at monotonic `mono`."""
-        self.last[id_] = units
-        self.seen_at[id_] = mono
+        self._last[id_] = units
+        self._seen_at[id_] = mono
 
     def price(self, symbol: str) -> Decimal | None:
         """Return the last price, None before the first quote."""
         id_ = self._universe.id(symbol)
-        units = int(self.last[id_])
-        return self._universe[id_].price(units) if units else None
+        units = self._last[id_]
+        return Decimal(units) * self._points[id_] if units else None
 
     def reference(self, symbol: str) -> Decimal | None:
         """Return the middle of a spread of at most 1%, else the last price, None before the first quote."""
-        id_ = self._universe.id(symbol)
-        bid = int(self.bid[id_])
+        return self.reference_of(self._universe.id(symbol))
+
+    def reference_of(self, id_: int) -> Decimal | None:
+        """Return the `reference` of an instrument by its number."""
+        bid = self._bid[id_]
         if bid > 0:
-            ask = int(self.ask[id_])
+            ask = self._ask[id_]
             if bid <= ask and (ask - bid) * 100 <= bid:
-                return (self._universe[id_].price(bid) + self._universe[id_].price(ask)) / 2
-        units = int(self.last[id_])
-        return self._universe[id_].price(units) if units else None
+                return Decimal(bid + ask) * self._points[id_] / 2
+        units = self._last[id_]
+        return Decimal(units) * self._points[id_] if units else None
+
+    def seen(self, id_: int) -> int:
+        """Return when the newest quote of an instrument came, monotonic ns, 0 before the first."""
+        return self._seen_at[id_]
 
     def age_s(self, id_: int, mono: int) -> float | None:
         """Return the wall seconds since the newest quote of an instrument, None before the first."""
-        seen = int(self.seen_at[id_])
+        seen = self._seen_at[id_]
         return (mono - seen) / SECOND if seen else None

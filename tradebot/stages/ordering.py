@@ -43,6 +43,10 @@ CANCEL_PAUSE = 2 * SECOND  # between two tries, for the first to show
 CANCEL_PATIENCE = 10 * SECOND  # for a cancel that was accepted to show
 
 
+Levels = tuple[Decimal | None, Decimal | None, Decimal | None]  # stop, trail, target
+NO_LEVELS: Levels = (None, None, None)
+
+
 class DeskSettings(Message, frozen=True):
     """The desk's own rules; times in wall seconds, money in the account's currency."""
 
@@ -60,15 +64,19 @@ class DeskSettings(Message, frozen=True):
 
 
 class Ordering:
-    """Makes orders for the desk. `emit` takes each fact (which the desk applies at once) and the order it allows."""
+    """Makes orders for the desk, which applies each fact at once.
+
+    `emit` takes facts, changes and cancels; `intend` the INTENT of an order of ours with the order it allows.
+    """
 
     def __init__(
         self, *, universe: Universe, blotter: Blotter, marks: Marks, conditions: Conditions, gate: Gate,
         settings: DeskSettings, id_prefix: str, day_profit: Callable[[], Decimal],
-        emit: Callable[[OrderFact | Submit | Modify | Cancel], None],
+        emit: Callable[[OrderFact | Submit | Modify | Cancel], None], intend: Callable[[OrderFact, Submit], None],
     ) -> None:  # fmt: skip
         self._universe, self._blotter, self._marks, self._conditions = universe, blotter, marks, conditions
-        self._gate, self._settings, self._day_profit, self._emit = gate, settings, day_profit, emit
+        self._gate, self._settings, self._day_profit = gate, settings, day_profit
+        self._emit, self._intend = emit, intend
         self._gross = Gross(universe, blotter, marks)
         self._id_prefix, self._counter = id_prefix, 0
         self._held: dict[str, str] = {}  # symbol -> control that denied its last exit, "" if none
@@ -76,15 +84,14 @@ class Ordering:
 
     def enter(self, signal: Signal) -> None:
         """Send an entry as the signal asks, if the gate lets it pass."""
-        instrument = self._universe.get(signal.symbol)
-
-        def level(value: float | None) -> Decimal | None:
-            # The one way back from floats: a level from the indicators becomes a price of the instrument.
-            if value is None or not 0 < value < math.inf:
-                return None
-            return instrument.nearest_price(Decimal(str(float(value))))
-
-        reference = self._marks.reference(signal.symbol)
+        id_ = self._universe.id(signal.symbol)
+        instrument, reference = self._universe.instruments[id_], self._marks.reference_of(id_)
+        levels = NO_LEVELS
+        if signal.stop_loss is not None or signal.trail_by is not None or signal.target is not None:
+            levels = (
+                _level(instrument, signal.stop_loss), _level(instrument, signal.trail_by),
+                _level(instrument, signal.target),
+            )  # fmt: skip
         request = self._request(
             instrument,
             side=signal.action.side,
@@ -94,9 +101,9 @@ class Ordering:
             reference=reference,
             signal=signal,
             quoted_at=signal.quoted_at,
-            levels=(level(signal.stop_loss), level(signal.trail_by), level(signal.target)),
+            levels=levels,
         )
-        self._submit(request, reference, inputs=signal.inputs)
+        self._submit(id_, request, reference, inputs=signal.inputs)
 
     def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> None:
         """Send an exit of the whole position, unless one may still fill; entries that work are taken back."""
@@ -106,10 +113,10 @@ class Ordering:
                     self.cancel(order, "the position is being closed")
             if self._blotter.closing(symbol):
                 return
-        quantity = self._blotter.quantity(symbol)
-        reference = self._marks.reference(symbol)
+        quantity, id_ = self._blotter.quantity(symbol), self._universe.id(symbol)
+        reference = self._marks.reference_of(id_)
         request = self._request(
-            self._universe.get(symbol),
+            self._universe.instruments[id_],
             side=SELL if quantity > 0 else BUY,
             quantity=abs(quantity),
             purpose=purpose,
@@ -118,7 +125,7 @@ class Ordering:
             signal=signal,
             quoted_at=quoted_at,
         )
-        self._submit(request, reference, inputs=signal.inputs if signal else {})
+        self._submit(id_, request, reference, inputs=signal.inputs if signal else {})
 
     def chase(self, mono: int) -> None:
         """Take back what was not filled in time, or move the price of an exit where the settings say so.
@@ -204,7 +211,7 @@ class Ordering:
     def _request(
         self, instrument: Instrument, *, side: Side, quantity: Decimal, purpose: Purpose, reason: str, quoted_at: int,
         reference: Decimal | None, signal: Signal | None,
-        levels: tuple[Decimal | None, Decimal | None, Decimal | None] = (None, None, None),
+        levels: Levels = NO_LEVELS,
     ) -> OrderRequest:  # fmt: skip
         self._counter += 1
         symbol, kind = instrument.symbol, self._settings.order_kind
@@ -238,9 +245,14 @@ class Ordering:
         away = 1 + side.sign * self._settings.protection_pct / 100
         return instrument.round_price(reference * away, up=side is SELL)
 
-    def _submit(self, request: OrderRequest, reference: Decimal | None, *, inputs: dict[str, float]) -> None:
+    def _submit(
+        self, id_: int, request: OrderRequest, reference: Decimal | None, *, inputs: dict[str, float]
+    ) -> None:  # fmt: skip
         c, is_exit = self._conditions, request.purpose.is_exit
-        reason, checks = self._gate.check(request, self._view(request.symbol, request.strategy, reference))
+        if self._clears(id_, request, reference):
+            reason, checks = self._gate.passed
+        else:
+            reason, checks = self._gate.check(request, self._view(request.symbol, request.strategy, reference))
         control = reason.partition(":")[0] if reason else ""
         if reason:
             self.denied += 1
@@ -249,21 +261,38 @@ class Ordering:
                 return
         if is_exit:
             self._held[request.symbol] = control
-        self._emit(
-            OrderFact(
-                order_id=request.order_id,
-                event=DENIED if reason else INTENT,
-                at=c.now,
-                mono=c.mono,
-                reason=reason,
-                request=request,
-                checks=checks,
-                inputs=inputs,
-                reference=reference,
-            )
+        fact = OrderFact(
+            order_id=request.order_id,
+            event=DENIED if reason else INTENT,
+            at=c.now,
+            mono=c.mono,
+            reason=reason,
+            request=request,
+            checks=checks,
+            inputs=inputs,
+            reference=reference,
         )
-        if not reason:
-            self._emit(Submit(request=request))
+        if reason:
+            self._emit(fact)
+        else:
+            self._intend(fact, Submit(request=request))
+
+    def _clears(self, id_: int, request: OrderRequest, reference: Decimal | None) -> bool:
+        # True only where the controls would all pass; what makes their answers rare is looked at here.
+        clearance, blotter, c, symbol = self._gate.clearance, self._blotter, self._conditions, request.symbol
+        seen = self._marks.seen(id_)
+        if clearance is None or reference is None or not seen or blotter.has_orders(symbol):
+            return False
+        position, instrument = blotter.open.get(symbol), self._universe.instruments[id_]
+        held = ZERO if position is None else position.quantity
+        if request.purpose.is_exit:
+            return clearance.exit(request, instrument, held, reference, c.mono - seen, c.mono)
+        if c.down or c.halted_symbols or not c.halts.are_none or c.entries_closed():
+            return False
+        others = self._gross.without if blotter.open or blotter.working else None
+        return clearance.entry(
+            request, instrument, held, reference, c.mono - seen, c.mono, blotter.working, others, self._day_profit
+        )
 
     def _view(
         self, symbol: str, strategy: str, reference: Decimal | None, without: Order | None = None
@@ -297,3 +326,10 @@ class Ordering:
             day_pnl=self._day_profit,
             mono=c.mono,
         )
+
+
+def _level(instrument: Instrument, value: float | None) -> Decimal | None:
+    # The one way back from floats: a level from the indicators becomes a price of the instrument.
+    if value is None or not 0 < value < math.inf:
+        return None
+    return instrument.nearest_price(Decimal(str(float(value))))

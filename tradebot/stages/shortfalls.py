@@ -26,7 +26,7 @@ class Shortfalls:
 
     def __init__(self, blotter: Blotter, universe: Universe, price_of: Callable[[str], Decimal | None]) -> None:
         self._blotter, self._universe, self._price_of = blotter, universe, price_of
-        self._short: dict[str, int] = {}  # order_id -> mono since when fills are missing
+        self.short: dict[str, int] = {}  # order_id -> mono since when fills are missing
         self._disputed: dict[tuple[str, str], tuple[Execution, int]] = {}  # key -> (other figures, lists that had them)
         self._owners: dict[tuple[str, str], str] = {}  # key of a booked execution -> order_id
         self._inferred: dict[str, Execution] = {}  # order_id -> the execution made up for it
@@ -43,15 +43,28 @@ class Shortfalls:
             self._inferred.pop(fact.order_id, None)
             self._owners.pop(execution.key, None)
         if order.claimed and order.shortfall:
-            self._short.setdefault(fact.order_id, mono)
-        elif self._short:
-            self._short.pop(fact.order_id, None)
+            self.short.setdefault(fact.order_id, mono)
+        elif self.short:
+            self.short.pop(fact.order_id, None)
+
+    def is_news(self, order_id: str, key: tuple[str, str]) -> bool:
+        """Return whether a fill was never told, and its order has no stand-in that waits for it."""
+        blotter = self._blotter
+        return not (
+            key in self._owners or key in blotter.executions or key in blotter.busted or order_id in self._inferred
+        )
+
+    def own(self, order_id: str, key: tuple[str, str]) -> None:
+        """Note that a fill of an order which lacks none now was booked, as `note` would of its fact."""
+        self._owners[key] = order_id
+        if self.short:
+            self.short.pop(order_id, None)
 
     def _forget(self, order: Order) -> None:
         for execution in (*order.booked, *order.busted):
             self._owners.pop(execution.key, None)
             self._disputed.pop(execution.key, None)
-        self._short.pop(order.order_id, None)
+        self.short.pop(order.order_id, None)
         self._inferred.pop(order.order_id, None)
 
     def order_of(self, key: tuple[str, str]) -> str | None:
@@ -124,12 +137,12 @@ class Shortfalls:
     def infer(self, *, at: int, mono: int) -> list[OrderFact]:
         """Return the executions made up for what has been missing for five seconds."""
         facts: list[OrderFact] = []
-        if not self._short:
+        if not self.short:
             return facts
-        for order_id in [i for i, since in self._short.items() if mono - since >= INFER_AFTER]:
+        for order_id in [i for i, since in self.short.items() if mono - since >= INFER_AFTER]:
             order = self._blotter.orders.get(order_id)
             if order is None or not order.shortfall:
-                del self._short[order_id]
+                del self.short[order_id]
                 continue
             price = self._price(order)
             if price is None:

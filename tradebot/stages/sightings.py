@@ -132,6 +132,18 @@ class Sightings:
             return []
         return self._shortfalls.fills(order_id, execution, at=at, mono=mono)
 
+    @property
+    def waits(self) -> bool:
+        """True while fills wait for their orders."""
+        return bool(self._orphans)
+
+    def unheard(self, execution: Execution, key: tuple[str, str]) -> Order | None:
+        """Return the order of a fill that was never told and replaces none; None where `executed` has to be asked."""
+        order_id = self._blotter.by_venue.get(execution.venue_order_id)
+        if order_id is None or execution.is_inferred or not self._shortfalls.is_news(order_id, key):
+            return None
+        return self._blotter.orders[order_id]
+
     def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
         """Return the fills that came before the venue's id of their order was known."""
         facts: list[OrderFact] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 
 from tradebot.clock import SECOND
@@ -77,6 +77,8 @@ class MessageRate(Rule):
     def __init__(self, *, per_second: int, per_minute: int, per_day: int) -> None:
         self._limits = ((SECOND, per_second), (MINUTE, per_minute), (DAY, per_day))
         self._sent: deque[int] = deque(maxlen=per_day)
+        self._entries = tuple((window, limit - limit // 4) for window, limit in self._limits)
+        self._fewest = min(allowed for _, allowed in self._entries)  # below which nothing can be too much
 
     def check(self, request: OrderRequest, view: View) -> str | None:
         sent, is_exit = self._sent, request.purpose.is_exit
@@ -90,6 +92,20 @@ class MessageRate(Rule):
     def passed(self, request: OrderRequest, view: View) -> None:
         self._sent.append(view.mono)
 
+    def has_room(self, mono: int, *, is_exit: bool) -> bool:
+        """Return whether `check` of an order at `mono` would pass."""
+        sent = self._sent
+        if (count := len(sent)) < self._fewest:
+            return True
+        for window, allowed in self._limits if is_exit else self._entries:
+            if count >= allowed and (not allowed or sent[-allowed] > mono - window):
+                return False
+        return True
+
+    def remember(self, mono: int) -> None:
+        """Count an order that passed at `mono`."""
+        self._sent.append(mono)
+
 
 class NoDuplicate(Rule):
     """The same order twice within the window, a signal acted on before, or an order in doubt for the symbol."""
@@ -99,15 +115,16 @@ class NoDuplicate(Rule):
 
     def __init__(self, *, window_s: float) -> None:
         self._window = int(window_s * SECOND)
-        self._orders: OrderedDict[tuple[object, ...], int] = OrderedDict()  # order content -> mono when passed
-        self._signals: OrderedDict[str, None] = OrderedDict()  # signal id
+        self._orders: dict[tuple[object, ...], int] = {}  # order content -> mono when passed, within the window
+        self._signals: set[str] = set()  # signal ids, and those before them
+        self._older: set[str] = set()
         self._newest = -self._window  # mono of the last order that passed
 
     def check(self, request: OrderRequest, view: View) -> str | None:
         is_exit = request.purpose.is_exit
         if view.in_doubt and not is_exit:
             return f"an order for {request.symbol} is being sent or in doubt"
-        if request.signal_id and request.signal_id in self._signals:
+        if self._is_known(request.signal_id):
             return f"signal {request.signal_id} was acted on already"
         if is_exit or view.mono - self._newest >= self._window:
             return None
@@ -117,16 +134,34 @@ class NoDuplicate(Rule):
         return None
 
     def passed(self, request: OrderRequest, view: View) -> None:
-        key, self._newest = self._key(request), view.mono
-        if key in self._orders:
-            self._orders.move_to_end(key)
-        self._orders[key] = view.mono
-        if len(self._orders) > self.REMEMBERED:
-            self._orders.popitem(last=False)
+        self.remember(request, view.mono)
+
+    def is_new(self, request: OrderRequest, mono: int, *, is_exit: bool) -> bool:
+        """Return whether `check` of an order at `mono` would pass where nothing is in doubt."""
+        if self._is_known(request.signal_id):
+            return False
+        if is_exit or mono - self._newest >= self._window:
+            return True
+        before = self._orders.get(self._key(request))
+        return before is None or mono - before >= self._window
+
+    def remember(self, request: OrderRequest, mono: int) -> None:
+        """Keep an order that passed at `mono`."""
+        orders, key = self._orders, self._key(request)
+        if mono - self._newest >= self._window:
+            orders.clear()  # what passed before the window keeps nothing out
+        self._newest = mono
+        orders.pop(key, None)
+        orders[key] = mono
+        if len(orders) > self.REMEMBERED:
+            del orders[next(iter(orders))]
         if request.signal_id:
-            self._signals[request.signal_id] = None
-            if len(self._signals) > self.REMEMBERED:
-                self._signals.popitem(last=False)
+            self._signals.add(request.signal_id)
+            if len(self._signals) >= self.REMEMBERED:
+                self._older, self._signals = self._signals, set()
+
+    def _is_known(self, signal_id: str) -> bool:
+        return bool(signal_id) and (signal_id in self._signals or signal_id in self._older)
 
     @staticmethod
     def _key(request: OrderRequest) -> tuple[object, ...]:

@@ -51,6 +51,19 @@ class Control(Protocol):
     def passed(self, request: OrderRequest, view: View) -> None: ...
 
 
+class ShortWay(Protocol):
+    """One answer for all controls together, of an order that is asked for by itself; see `clearance.py`."""
+
+    def entry(
+        self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int,
+        mono: int, open_orders: int, others: Callable[[str], Decimal] | None, day_profit: Callable[[], Decimal],
+    ) -> bool: ...  # fmt: skip
+
+    def exit(
+        self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int, mono: int
+    ) -> bool: ...
+
+
 class Verdict(NamedTuple):
     """What the gate says: `reason` is empty when the order may go; `checks` has one line per control."""
 
@@ -63,16 +76,20 @@ class Verdict(NamedTuple):
 
 
 class Gate:
-    """Asks all controls; an order is denied with the first reason, and every answer is kept."""
+    """Asks all controls; an order is denied with the first reason, and every answer is kept.
 
-    def __init__(self, controls: Sequence[Control]) -> None:
+    `clearance` is the short way past the same controls, where there is one: what it clears they would all let pass.
+    """
+
+    def __init__(self, controls: Sequence[Control], *, clearance: ShortWay | None = None) -> None:
         self._controls = tuple(controls)
+        self.clearance = clearance
         # What a control has nothing to say of is not asked, which is half of them for an exit.
         self._entries = tuple(c.check for c in controls if getattr(c, "of_entries", True))
         self._exits = tuple(c.check for c in controls if getattr(c, "of_exits", True))
         self._remember = tuple(c.passed for c in controls if getattr(type(c), "passed", None) is not Rule.passed)
         # Hardly an order is denied: the lines of one that is not are made once.
-        self._passed = Verdict("", tuple(f"{control.name}: ok" for control in controls))
+        self.passed = Verdict("", tuple(f"{control.name}: ok" for control in controls))
 
     def check(self, request: OrderRequest, view: View) -> Verdict:
         """Return whether an order may go; every control that remembers is told of one that may."""
@@ -81,7 +98,7 @@ class Gate:
                 return self._denied(request, view)
         for passed in self._remember:
             passed(request, view)
-        return self._passed
+        return self.passed
 
     def _denied(self, request: OrderRequest, view: View) -> Verdict:
         answers = [(control.name, control.check(request, view)) for control in self._controls]

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from tradebot.domain.message import Message
+from tradebot.stages.gate.clearance import Clearance
 from tradebot.stages.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
 from tradebot.stages.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted, NotKilled
-from tradebot.stages.gate.gate import Gate
+from tradebot.stages.gate.gate import Control, Gate
 from tradebot.stages.gate.order_controls import Collar, Permitted, Sanity, Size
 
 
@@ -33,25 +34,33 @@ class Limits(Message, frozen=True):
 
 def gate_of(limits: Limits, *, killed: Callable[[], str]) -> Gate:
     """Return the gate with all its controls; `killed` tells why no order may leave, see `NotKilled`."""
-    return Gate(
-        [
-            NotKilled(killed),
-            NotHalted(),
-            InSession(),
-            Permitted(products=limits.permitted_products, allow_short=limits.allow_short),
-            Sanity(),
-            Size(max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional),
-            FreshData(max_age_s=limits.stale_after_s),
-            Collar(collar_pct=limits.price_collar_pct),
-            NoDuplicate(window_s=limits.duplicate_window_s),
-            OpenOrders(max_open=limits.max_open_orders),
-            MaxPosition(per_symbol=limits.max_position_notional, gross=limits.max_gross_notional),
-            ReduceOnly(),
-            DailyLoss(max_loss=limits.max_daily_loss),
-            MessageRate(
-                per_second=limits.orders_per_second,
-                per_minute=limits.orders_per_minute,
-                per_day=limits.orders_per_day,
-            ),
-        ]
+    duplicates = NoDuplicate(window_s=limits.duplicate_window_s)
+    rate = MessageRate(
+        per_second=limits.orders_per_second,
+        per_minute=limits.orders_per_minute,
+        per_day=limits.orders_per_day,
     )
+    clearance = Clearance(
+        killed=killed, products=limits.permitted_products, allow_short=limits.allow_short,
+        max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional,
+        per_symbol=limits.max_position_notional, gross=limits.max_gross_notional, max_loss=limits.max_daily_loss,
+        max_open=limits.max_open_orders, collar_pct=limits.price_collar_pct, max_age_s=limits.stale_after_s,
+        rate=rate, duplicates=duplicates,
+    )  # fmt: skip
+    controls: list[Control] = [
+        NotKilled(killed),
+        NotHalted(),
+        InSession(),
+        Permitted(products=limits.permitted_products, allow_short=limits.allow_short),
+        Sanity(),
+        Size(max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional),
+        FreshData(max_age_s=limits.stale_after_s),
+        Collar(collar_pct=limits.price_collar_pct),
+        duplicates,
+        OpenOrders(max_open=limits.max_open_orders),
+        MaxPosition(per_symbol=limits.max_position_notional, gross=limits.max_gross_notional),
+        ReduceOnly(),
+        DailyLoss(max_loss=limits.max_daily_loss),
+        rate,
+    ]
+    return Gate(controls, clearance=clearance)

@@ -26,7 +26,9 @@ class Permitted(Rule):
             return f"{request.symbol} is an index and cannot be traded"
         if request.product not in self._products:
             return f"product {request.product} is not in risk.permitted_products"
-        if not self._allow_short and request.side is SELL and view.shortest - request.quantity < 0:
+        if self._allow_short or request.side is not SELL or not request.quantity.is_finite():
+            return None  # a quantity that is no number is Sanity's to name
+        if view.shortest - request.quantity < 0:
             return f"selling {request.quantity} would go short and risk.allow_short is off"
         return None
 

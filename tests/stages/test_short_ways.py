@@ -1,0 +1,148 @@
+"""The short ways of the desk and its gate say what the long ones say, over random days with limits and faults."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.stages.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
+from tradebot.domain.messages import DeskMessage
+from tradebot.domain.order import OrderKind
+from tradebot.stages import desk as desk_file
+from tradebot.stages.billing import india
+from tradebot.stages.desk import Desk
+from tradebot.stages.gate.limits import Limits, gate_of
+from tradebot.stages.ordering import DeskSettings
+
+D = Decimal
+
+
+class Twice(Day):
+    """A day that two desks live through: one may take short ways, the other knows none."""
+
+    def __init__(self, limits: Limits, rules: DeskSettings, no_short_way: pytest.MonkeyPatch) -> None:
+        self.limits, self.rules, self.no_short_way = limits, rules, no_short_way
+        self.cleared = 0
+        super().__init__()
+
+    def step(self, op: int, n: int) -> None:
+        if op in (4, 5) and n % 4:  # most signals come with fresh quotes
+            self.quote(range(len(NAMES)), [0] * len(NAMES))
+        super().step(op, n)
+
+    @property
+    def desk(self) -> Any:
+        return self._desk
+
+    @desk.setter
+    def desk(self, _: Any) -> None:
+        self._desk = _Pair(self)
+
+
+class _Pair:
+    """Stands where the day's desk is: whatever it is given both desks are given, and what they say is compared."""
+
+    def __init__(self, day: Twice) -> None:
+        self.day = day
+        self.short, self.long = (
+            Desk(
+                universe=day.universe, settings=day.rules, charges_of=india(day.universe),
+                gate=gate_of(day.limits, killed=lambda: day.reason), id_prefix="T1", **VENUE,
+            )
+            for _ in range(2)
+        )  # fmt: skip
+        clearance = self.short._ordering._gate.clearance
+        for name in ("entry", "exit"):
+            setattr(clearance, name, self._counted(getattr(clearance, name)))
+        self.long._ordering._gate.clearance = None
+
+    def _counted(self, way: Any) -> Any:
+        def ask(*args: Any) -> bool:
+            answer: bool = way(*args)
+            self.day.cleared += answer
+            return answer
+
+        return ask
+
+    def apply(self, message: DeskMessage) -> list[Any]:
+        return self._compared("apply", message)
+
+    def adopt(self, books: Any) -> list[Any]:
+        return self._compared("adopt", books)
+
+    def recover(self, facts: Any, **rest: Any) -> None:
+        for desk in (self.short, self.long):
+            desk.recover(facts, **rest)
+
+    def _compared(self, name: str, message: Any) -> list[Any]:
+        said = getattr(self.short, name)(message)
+        with self.day.no_short_way.context() as patch:
+            patch.setattr(desk_file, "filled", lambda *_, **__: None)
+            other = getattr(self.long, name)(message)
+        assert said == other
+        assert known(self.short) == known(self.long)
+        return list(said)
+
+
+def known(desk: Desk) -> dict[str, Any]:
+    """What a desk knows that decides what it does next."""
+    blotter = desk.blotter
+    names = (
+        "orders", "by_venue", "positions", "open", "working", "_live", "_held", "executions", "busted", "_billed",
+        "realized", "charges", "fills", "_ended",
+    )  # fmt: skip
+    found = {name: getattr(blotter, name) for name in names}
+    shortfalls, memory = desk._shortfalls, desk._ordering._gate._controls
+    found |= {"owners": shortfalls._owners, "short": shortfalls.short, "inferred": shortfalls._inferred}
+    found |= {c.name: {k: v for k, v in vars(c).items() if k.startswith("_") and "kill" not in k} for c in memory}
+    return found | {"wanted": desk.exits.wanted, "counts": desk.counts, "rejects": desk._rejects}
+
+
+limits = st.builds(
+    Limits,
+    allow_short=st.booleans(),
+    permitted_products=st.just(("MIS",)),
+    max_order_notional=st.just(D(20_000)),
+    max_position_notional=st.just(D(25_000)),
+    max_gross_notional=st.sampled_from([D(25_000), D(10**9)]),
+    max_daily_loss=st.sampled_from([D(20), D(10**9)]),
+    max_open_orders=st.sampled_from([2, 20]),
+    price_collar_pct=st.just(D(2)),
+    orders_per_minute=st.sampled_from([3, 200]),
+    stale_after_s=st.sampled_from([5.0, 100.0]),
+)
+rules = st.builds(
+    msgspec.structs.replace,
+    st.just(SETTINGS),
+    order_kind=st.sampled_from([OrderKind.MARKET, OrderKind.LIMIT]),
+    protection_pct=st.sampled_from([D("0.5"), D(1), D(2)]),
+    on_stop=st.sampled_from(["cancel", "flatten", "leave"]),
+    chase=st.sampled_from(["cancel", "modify"]),
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(limits, rules, st.lists(st.tuples(st.integers(0, 15), st.integers(0, 999)), min_size=20, max_size=100))
+def test_a_desk_with_short_ways_says_what_one_without_says(
+    limits: Limits, rules: DeskSettings, ops: list[tuple[int, int]]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        day = Twice(limits, rules, patch)
+        for op, n in ops:
+            day.step(op, n)
+
+
+def test_what_passes_on_a_plain_day_is_cleared_by_the_short_way() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        day = Twice(LIMITS, SETTINGS, patch)
+        for n in range(60):
+            for op in (1, 2, 5, 6, 7):
+                day.step(op, n * 4 if op in (6, 7) else n)
+
+    desk = day.desk.short
+    assert day.cleared == len(desk.blotter.orders) - desk.counts["denied"] > 3
