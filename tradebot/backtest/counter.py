@@ -14,7 +14,7 @@ from tradebot.backtest.ledger import Ledger
 from tradebot.backtest.panel import Panel
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.messages import Cancel, Executed, Modify, OrderSeen, Outcome, Submit
+from tradebot.domain.messages import Cancel, Modify, OrderSeen, Outcome, Submit
 from tradebot.domain.order import (
     Execution,
     OrderEvent,
@@ -33,10 +33,11 @@ INTENT, FILLED = OrderState.INTENT, OrderState.FILLED
 
 
 class _Placed:
-    __slots__ = ("filled", "fills", "from_row", "id", "is_acked", "quantity", "request", "row")
+    __slots__ = ("filled", "fills", "from_row", "id", "is_acked", "quantity", "request", "row", "venue_order_id")
 
     def __init__(self, request: OrderRequest, id_: int, row: int, quantity: int) -> None:
         self.request, self.id, self.row, self.quantity = request, id_, row, quantity
+        self.venue_order_id = f"X{request.order_id}"
         self.from_row, self.is_acked, self.fills, self.filled = 0, False, 0, 0
 
 
@@ -57,6 +58,7 @@ class Counter:
         self.books = [BarBook(instrument, job.matching) for instrument in job.instruments]
         self.placed: dict[str, _Placed] = {}  # order_id -> an order that may still trade
         self._charges = Decimal(0)
+        self._points = [instrument.price(1) for instrument in job.instruments]  # one unit of each one's prices
         self.moved: set[int] = set()
         self.k, self.in_bar = 0, False
 
@@ -75,14 +77,16 @@ class Counter:
     def trade(self, id_: int, row: int, price: int) -> None:
         """Let the orders of an instrument meet a price of bar `row`, which is the one under way."""
         book = self.books[id_]
+        if not book.orders:
+            return
         if self._is_late:
             self._arrive(id_, row)
-        for fill in book.trade(row, price=price, volume=self._volume(id_, row)):
+        for fill in book.trade(row, price=price, volume=self._panel.volumes[id_][row]):
             self._fill(fill)
 
     def pass_through(self, id_: int, row: int, *, start: int, end: int) -> int | None:
         """Let resting limits of an instrument meet a move of the price inside bar `row`; where the first one filled."""
-        fills = self.books[id_].pass_through(row, start=start, end=end, volume=self._volume(id_, row))
+        fills = self.books[id_].pass_through(row, start=start, end=end, volume=self._panel.volumes[id_][row])
         for fill in fills:
             self._fill(fill)
         return fills[0].price if fills else None
@@ -91,9 +95,6 @@ class Counter:
         """Write the states of the orders that still work into the ledger."""
         for order_id, placed in self.placed.items():
             self._ledger.ended(placed.row, self._desk.blotter.orders[order_id].state)
-
-    def _volume(self, id_: int, row: int) -> int:
-        return int(self._panel.series[id_].volume[row])
 
     def _begun(self, fact: OrderFact, request: OrderRequest) -> None:
         id_ = self._ids[request.symbol]
@@ -114,8 +115,10 @@ class Counter:
     def _submit(self, request: OrderRequest) -> None:
         order_id = request.order_id
         placed = self.placed[order_id]
-        id_, c = placed.id, self._desk.conditions
-        self._desk.apply(Outcome(fact=OrderFact(order_id=order_id, event=SENDING, at=c.now, mono=c.mono)))
+        id_ = placed.id
+        if self._is_late:
+            c = self._desk.conditions
+            self._desk.apply(Outcome(fact=OrderFact(order_id=order_id, event=SENDING, at=c.now, mono=c.mono)))
         placed.from_row = self._from_row(id_)
         is_limit = request.price is not None and request.kind is OrderKind.LIMIT
         self.books[id_].enter(
@@ -127,10 +130,12 @@ class Counter:
             from_row=placed.from_row,
         )
         if not self._is_late:
-            self._accept(placed)
+            placed.is_acked = True
+            if outputs := self._desk.accept(order_id, placed.venue_order_id):
+                self.take(outputs)
 
     def _from_row(self, id_: int) -> int:
-        after = self._panel.first_row(id_, self.k + 1)
+        after = self.k + 1 if self._panel.is_whole else self._panel.first_row(id_, self.k + 1)
         if not self._is_late:
             return after - 1 if self.in_bar else after
         row = after + self._latency_bars - (1 if self.in_bar and self._latency_bars else 0)
@@ -148,33 +153,34 @@ class Counter:
     def _accept(self, placed: _Placed) -> None:
         placed.is_acked = True
         c, order_id = self._desk.conditions, placed.request.order_id
-        fact = OrderFact(order_id=order_id, event=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=f"X{order_id}")
+        venue_order_id = placed.venue_order_id
+        fact = OrderFact(order_id=order_id, event=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
         outputs = self._desk.apply(Outcome(fact=fact))
         if len(outputs) > 1:  # more than the fact itself: a cancel that waited for the id
             self.take(outputs)
 
     def _fill(self, fill: BarFill) -> None:
         placed = self.placed[fill.order_id]
-        request, id_, c = placed.request, placed.id, self._desk.conditions
-        instrument = self._instruments[id_]
+        request, id_, desk = placed.request, placed.id, self._desk
+        now, mono = desk.conditions.now, desk.conditions.mono
         placed.fills += 1
         placed.filled += fill.quantity
         is_one = fill.is_whole and placed.fills == 1
         execution = Execution(
             execution_id=f"{fill.order_id}/{placed.fills}",
-            venue_order_id=f"X{fill.order_id}",
+            venue_order_id=placed.venue_order_id,
             symbol=request.symbol,
             exchange=request.exchange,
             side=request.side,
-            quantity=request.quantity if is_one else instrument.quantity(fill.quantity),
-            price=instrument.price(fill.price),
-            traded_at=c.now,
+            quantity=request.quantity if is_one else self._instruments[id_].quantity(fill.quantity),
+            price=Decimal(fill.price) * self._points[id_],
+            traded_at=now,
             product=request.product,
         )
-        outputs = self._desk.apply(Executed(execution=execution, mono=c.mono))
-        charges, self._charges = self._desk.blotter.charges - self._charges, self._desk.blotter.charges
+        outputs = desk.book(execution, mono)
+        charges, self._charges = desk.blotter.charges - self._charges, desk.blotter.charges
         self._ledger.fill(
-            placed.row, id_=id_, k=self.k, at=c.now, signed=request.side.sign * fill.quantity, price=fill.price,
+            placed.row, id_=id_, k=self.k, at=now, signed=request.side.sign * fill.quantity, price=fill.price,
             charges=_units(charges, self._ledger.money_decimals),
         )  # fmt: skip
         if fill.is_whole:

@@ -23,9 +23,8 @@ class Inside:
 
     def open(self, id_: int, k: int) -> None:
         """Let orders and guard of an instrument meet the open of its bar at `k`."""
-        row = self._panel.row(id_, k)
-        assert row is not None, f"{self._instruments[id_].symbol} is due at {k} and has no bar"
-        price = self._panel.series[id_].open.item(row)
+        row = k if self._panel.is_whole else self._row(id_, k)
+        price = self._panel.opens[id_][row]
         counter, desk = self._counter, self._desk
         counter.in_bar = True
         counter.trade(id_, row, price)
@@ -37,18 +36,21 @@ class Inside:
 
     def walk(self, id_: int, k: int) -> None:
         """Let orders and guard of an instrument meet what happens inside its bar at `k`."""
-        row = self._panel.row(id_, k)
-        assert row is not None, f"{self._instruments[id_].symbol} is due at {k} and has no bar"
-        series, counter = self._panel.series[id_], self._counter
+        row, panel, counter = self._row(id_, k), self._panel, self._counter
         counter.in_bar = True
-        opened, low, high = series.open.item(row), series.low.item(row), series.high.item(row)
+        opened, low, high = panel.opens[id_][row], panel.lows[id_][row], panel.highs[id_][row]
         at = opened
-        for to in (*((low, high) if self._held[id_] >= 0 else (high, low)), series.close.item(row)):
+        for to in (*((low, high) if self._held[id_] >= 0 else (high, low)), panel.closed[id_][row]):
             self._leg(id_, row, at, to)
             at = to
         self._desk.marks.last[id_] = opened  # what others are judged by: nobody saw the rest of the bar yet
         self._seen[id_] = row + 1
         counter.in_bar = False
+
+    def _row(self, id_: int, k: int) -> int:
+        row = self._panel.row(id_, k)
+        assert row is not None, f"{self._instruments[id_].symbol} is due at {k} and has no bar"
+        return row
 
     def _catch_up(self, id_: int, row: int) -> None:
         """Show a trailing stop the best price of the bars that were left out since the last one it saw."""

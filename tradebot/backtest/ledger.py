@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -28,15 +29,18 @@ class Ledger:
         self._strategies = {name: code for code, name in enumerate(strategies)} | {"": -1}
         self.money_decimals = money_decimals
         self.texts: dict[str, int] = {"": 0}  # reason -> its code
-        self._orders: list[tuple[int, int, int, int, int, int, int, int, int]] = []
+        self._orders = array("q")  # nine an order
         self.states: list[int] = []  # of each order
-        self._fills: list[tuple[int, int, int, int, int, int]] = []
+        self._fills = array("q")  # six a fill
         self.held = [0] * len(instruments)  # id -> signed quantity in units
+        self._factors = [int(factor) for factor in factors_of(instruments, money_decimals)]
+        self.flow = 0  # money that fills brought in less what they took, charges included
 
     def order(self, request: OrderRequest, *, id_: int, quantity: int, state: OrderState, reason: str, at: int) -> int:
         """Add an order and return its row."""
         text = self.texts.setdefault(reason or request.reason, len(self.texts))
-        self._orders.append(
+        row = len(self.states)
+        self._orders.extend(
             (
                 id_,
                 self._strategies[request.strategy],
@@ -50,7 +54,7 @@ class Ledger:
             )
         )
         self.states.append(STATES[state])
-        return len(self.states) - 1
+        return row
 
     def ended(self, row: int, state: OrderState) -> None:
         """Note the state an order has come to."""
@@ -58,12 +62,13 @@ class Ledger:
 
     def fill(self, row: int, *, id_: int, k: int, at: int, signed: int, price: int, charges: int) -> None:
         """Add a fill of the order in `row`: `signed` quantity units at `price` units in the bar `k`."""
-        self._fills.append((row, k, at, abs(signed), price, charges))
+        self._fills.extend((row, k, at, signed if signed > 0 else -signed, price, charges))
         self.held[id_] += signed
+        self.flow -= signed * price * self._factors[id_] + charges
 
     def orders(self) -> Orders:
         """Return the columns of all orders."""
-        table = np.array(self._orders, dtype=np.int64).reshape(-1, 9).T
+        table = np.frombuffer(self._orders, dtype=np.int64).reshape(-1, 9).T
         symbol, strategy, side, kind, purpose, reason = (column.astype(np.int32) for column in table[:6])
         return Orders(
             symbol=symbol, strategy=strategy, side=side, kind=kind, purpose=purpose, reason=reason,
@@ -73,7 +78,7 @@ class Ledger:
 
     def fills(self) -> tuple[Fills, Ints]:
         """Return the columns of all fills, and the place of each one's bar on the timeline."""
-        order, k, at, quantity, price, charges = np.array(self._fills, dtype=np.int64).reshape(-1, 6).T
+        order, k, at, quantity, price, charges = np.frombuffer(self._fills, dtype=np.int64).reshape(-1, 6).T.copy()
         rows = Fills(order=order.astype(np.int32), at=at, quantity=quantity, price=price, charges=charges)
         return rows, k
 

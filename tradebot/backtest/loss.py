@@ -6,6 +6,7 @@ import numpy as np
 
 from tradebot.backtest.hours import Day
 from tradebot.backtest.job import Job
+from tradebot.backtest.ledger import Ledger, factors_of
 from tradebot.backtest.panel import Panel
 from tradebot.stages.desk import Desk
 
@@ -15,58 +16,56 @@ DOUBT = 1e-9  # relative error that a sum of floats may have; nearer to the limi
 class LossWatch:
     """Looks at the closes between two walked positions, with what is `held` between them, which is constant.
 
-    `seen` is the first position of the timeline that was not looked at. Sums are floats with their doubt added: what
-    may be a loss beyond the limit makes the clock tick there, and the desk works it out exactly.
+    `seen` is the first position of the timeline that was not looked at. What may be a loss beyond the limit makes the
+    clock tick there, and the desk works it out exactly; sums over instruments are floats with their doubt added.
     """
 
-    def __init__(self, job: Job, desk: Desk, panel: Panel, held: list[int], days: list[Day], first: int) -> None:
-        self._desk, self._panel, self._held, self.seen = desk, panel, held, first
-        self._limit = job.desk.max_daily_loss
-        self._units = [10.0 ** -(i.price_decimals + i.quantity_decimals) for i in job.instruments]
-        self._of = -1  # the number of fills that `_floor` holds for
-        self._floor = 0.0
+    def __init__(self, job: Job, desk: Desk, panel: Panel, ledger: Ledger, days: list[Day], first: int) -> None:
+        self._desk, self._panel, self._ledger, self._held, self.seen = desk, panel, ledger, ledger.held, first
+        self._limit, self._decimals = job.desk.max_daily_loss, ledger.money_decimals
+        self._factors = factors_of(job.instruments, ledger.money_decimals)
+        self._factor = int(self._factors[0])
         # The extremes of each day's closes: hardly a day comes near its limit. The gaps never reach over a day's end.
-        self._lows, self._highs = panel.extremes([day.k for day in days]) if len(held) == 1 else ([], [])
+        self._lows, self._highs = panel.extremes([day.k for day in days]) if len(self._held) == 1 else ([], [])
         self._day = sum(day.k <= first for day in days) - 2  # the walk begins the day it starts in
+        self._lost = self._units_of_the_limit()
 
     def begin_day(self) -> None:
         """Count the loss from here: the desk began another day."""
-        self._of = -1
+        self._lost = self._units_of_the_limit()
         self._day += 1
 
-    def _worked_out(self) -> float:
-        """Return what the open positions are worth, each quantity times its price, when the day has lost its limit."""
-        blotter, lost = self._desk.blotter, self._limit - self._desk.worth.base
-        floor = float(blotter.charges - blotter.realized - lost)
-        for position in blotter.open.values():
-            floor += float(position.cost)
-        return floor + DOUBT * (abs(floor) + abs(float(lost)) + 1.0)
+    def _units_of_the_limit(self) -> int:
+        # The profit, as money, at which the day has lost its limit; a part of a unit more than that is near enough.
+        return int((self._desk.worth.base - self._limit).scaleb(self._decimals)) + 2
 
     def saw(self, k: int) -> None:
         """Note that the clock ticked at `k`."""
-        self.seen = max(self.seen, k + 1)
+        if k >= self.seen:
+            self.seen = k + 1
 
     def before(self, k: int) -> int:
         """Return the first position before `k` at which the day's loss may reach its limit; `k` for none."""
         desk, begin = self._desk, self.seen
-        self.seen = max(begin, k)
-        if begin >= k or desk.conditions.halted:
+        if begin >= k:
             return k
-        if self._of != desk.blotter.fills:
-            self._of, self._floor = desk.blotter.fills, self._worked_out()
-        floor, held = self._floor, self._held
+        self.seen = k
+        if not desk.conditions.halts.are_none and desk.conditions.halted:
+            return k
+        floor, held = self._lost - self._ledger.flow, self._held  # what is held must be worth more
         if len(held) == 1:
-            quantity = held[0] * self._units[0]
+            quantity = held[0] * self._factor
             if not quantity:
                 return k if floor < 0 else begin
             worst = self._lows if quantity > 0 else self._highs
             if quantity * worst[self._day] > floor:
                 return k
-        quantities = np.array(held) * self._units
+        quantities = (np.array(held) * self._factors).astype(np.float64)
         if not quantities.any():
             return begin if floor >= 0 else k
+        near = floor + DOUBT * (abs(floor) + 1.0)
         while begin < k:
-            is_low = self._panel.closes(begin, k) @ quantities <= floor
+            is_low = self._panel.closes(begin, k) @ quantities <= near
             place = int(is_low.argmax())
             if is_low[place]:
                 return begin + place

@@ -33,6 +33,11 @@ class Panel:
         ]
         self.sizes = [len(s) for s in starts]
         self.is_whole = all(places is None for places in self._places)
+        # The same columns, read one by one: a view gives an int where an array gives an object of its own.
+        self.begins = self.starts.data
+        self.opens, self.highs, self.lows, self.closed, self.volumes = (
+            [getattr(s, name).data for s in self.series] for name in ("open", "high", "low", "close", "volume")
+        )
         self._block, self._marks = -1, np.zeros((3, 0, 0), dtype=np.int64)
 
     def __len__(self) -> int:
@@ -40,7 +45,7 @@ class Panel:
 
     def start(self, k: int) -> int:
         """Return the market ns at which the bars of a position begin."""
-        return self.starts.item(k)
+        return self.begins[k]
 
     def k(self, id_: int, row: int) -> int:
         """Return the position on the timeline of a row."""
@@ -92,7 +97,7 @@ class Panel:
     def mark_opens(self, k: int, marks: Marks, mono: int) -> None:
         """Mark every instrument with the open of its bar at `k`, or its last close, as seen at `mono`."""
         if len(self.series) == 1:
-            marks.set(0, self.series[0].open.item(k), mono)
+            marks.set(0, self.opens[0][k], mono)
         else:
             marks.last[:] = self.marks(k)[0]
             marks.seen_at[:] = mono
@@ -100,11 +105,11 @@ class Panel:
     def mark_closes(self, k: int, marks: Marks) -> None:
         """Mark every instrument with its newest close at `k`, as seen when that bar ended."""
         if len(self.series) == 1:
-            marks.set(0, self.series[0].close.item(k), self.starts.item(k) + self.interval)
+            marks.set(0, self.closed[0][k], self.begins[k] + self.interval)
         else:
             _, marks.last[:], marks.seen_at[:] = self.marks(k)
 
-    def extremes(self, ks: Sequence[int]) -> tuple[list[float], list[float]]:
+    def extremes(self, ks: Sequence[int]) -> tuple[list[int], list[int]]:
         """Return the lowest and highest closes of the first instrument in the stretches that begin at `ks`."""
         close = self.series[0].close
         if not ks:

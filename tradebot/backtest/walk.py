@@ -23,10 +23,11 @@ from tradebot.backtest.panel import Panel
 from tradebot.backtest.touch import Guard, first_touch
 from tradebot.backtest.wishes import Wishes
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Command, Signal, Signals, Tick
+from tradebot.domain.messages import Command, Signal
 from tradebot.stages.desk import Desk
 
 NEVER = 1 << 62
+ALONE, NOBODY = [0], list[int]()  # who is due where there is one instrument
 SAID_EVERY = 4_096  # positions walked between two words on how far it is
 
 
@@ -44,11 +45,12 @@ class Walk:
         self._working, self._wanted = self._counter.placed, desk.exits.wanted  # what keeps the clock going
         self._mask = desk.protection.mask
         self._inside = Inside(job.instruments, desk, panel, self._counter, ledger.held)
-        self._loss = LossWatch(job, desk, panel, ledger.held, days, first)
+        self._loss = LossWatch(job, desk, panel, ledger, days, first)
         self._symbols = [instrument.symbol for instrument in job.instruments]
         self._units = [instrument.units for instrument in job.instruments]
         self._scales = [10.0**i.price_decimals for i in job.instruments]
-        self._size = len(job.instruments)
+        self._size, self._interval = len(job.instruments), job.interval
+        self._has_deciders = any(deciders.has(id_) for id_ in range(self._size))  # of any instrument, at the start
         self._stamp = job.interval - SECOND if job.interval >= 2 * SECOND else 0  # of what happens inside a bar
         # A walk that begins in the middle of a day begins that day's session too.
         begun, to_come = [d for d in days if d.k <= first], [d for d in days if d.k > first]
@@ -64,9 +66,57 @@ class Walk:
         if self._job.every_bar:
             for k in range(self._first, self._end):
                 self._visit(k, [id_ for id_ in range(self._size) if self._panel.row(id_, k) is not None], ticks=True)
+        elif self._size == 1 and self._panel.is_whole:
+            self._run_alone()
         else:
             self._run_sparse()
         self._counter.states()
+
+    def _run_alone(self) -> None:
+        """Walk one instrument: with nobody beside it there is the position it waits for, and the clock."""
+        clock = sorted(k for k in self._clock_ks if k >= self._first)
+        clock.append(NEVER)
+        place, end, loss = 0, self._end, self._loss
+        due = self._due_at(0, self._first)
+        while True:
+            tick = clock[place]
+            k = min(due, tick, end)
+            if loss.seen < k and (lost := loss.before(k)) < k:
+                due = self._visit_alone(lost, due, ticks=True)
+            elif k >= end:
+                return
+            else:
+                place += tick == k
+                due = self._visit_alone(k, due, ticks=tick == k)
+
+    def _visit_alone(self, k: int, due: int, *, ticks: bool) -> int:
+        # As `_visit`; `due` is the position that the instrument waits for, and what is returned the next one.
+        self.visited += 1
+        is_due = due == k
+        counter, orders, mask, panel = self._counter, self._books[0].orders, self._mask, self._panel
+        counter.k = k
+        counter.moved.clear()
+        if self.visited % SAID_EVERY == 0:
+            self._say(k)
+        if k in self._days:
+            self._begin_day(k)
+        if is_due and (orders or mask[0]):
+            start = panel.begins[k]
+            self._move_to(start)
+            panel.mark_opens(k, self._desk.marks, start)
+            self._inside.open(0, k)
+            if orders or mask[0]:
+                self._move_to(start + self._stamp)
+                self._inside.walk(0, k)
+            if not (ticks or self._working or self._wanted):
+                due = self._due_at(0, k)
+                if due != k:
+                    return due
+        self._close(k, ALONE if is_due else NOBODY)
+        self._loss.saw(k)
+        if is_due or counter.moved:  # a clock alone leaves it waiting, for what its guard would see on the way there
+            return self._due_at(0, k + 1)
+        return due
 
     def _run_sparse(self) -> None:
         slots, agenda, following = self._slots, self._agenda, self._next
@@ -103,7 +153,8 @@ class Walk:
         row = k if panel.is_whole else panel.first_row(id_, k)
         if row >= panel.sizes[id_]:
             return NEVER
-        if self._books[id_].orders or self._symbols[id_] in self._wanted or self._deciders.has(id_):
+        decides = self._has_deciders and self._deciders.has(id_)
+        if decides or self._books[id_].orders or self._symbols[id_] in self._wanted:
             return row if panel.is_whole else panel.k(id_, row)
         held = self._held[id_]
         wish = self._wishes[id_].next(row, sign=(held > 0) - (held < 0))
@@ -177,9 +228,10 @@ class Walk:
 
     def _close(self, k: int, due: list[int]) -> None:
         desk, counter, panel = self._desk, self._counter, self._panel
-        end = panel.start(k) + self._job.interval
+        end, has_deciders = panel.begins[k] + self._interval, self._has_deciders
         panel.mark_closes(k, desk.marks)
-        counter.take(desk.apply(Tick(at=end, mono=end)))
+        if outputs := desk.tick(end, end):
+            counter.take(outputs)
         signals: list[Signal] = []
         for id_ in due:
             row = k if panel.is_whole else panel.row(id_, k)
@@ -187,8 +239,8 @@ class Walk:
                 continue
             wanted = self._wishes[id_].signals(row, self._scales[id_])
             self.fed += len(wanted)
-            if self._deciders.has(id_):
+            if has_deciders and self._deciders.has(id_):
                 wanted = self._deciders.decide(id_, row, wanted, desk.blotter.position)
             signals += wanted
         if signals:
-            counter.take(desk.apply(Signals(at=end, interval=self._job.interval, signals=tuple(signals))))
+            counter.take(desk.decide(signals))

@@ -55,7 +55,8 @@ class Wishes:
     def __init__(self, symbol: str, series: Series, wishes: Sequence[Wish]) -> None:
         self._symbol, self._interval, self._series = symbol, series.interval, series
         self._wishes = tuple(wishes)
-        self._scale = 1.0
+        self._begins, self._closes = series.starts.data, series.close.data
+        self._watched = [(wish, wish.at, bool(wish.levels)) for wish in self._wishes]
         self.total = sum(len(wish.rows) for wish in wishes)
         self._entries = _merged(wish.rows for wish in wishes if wish.action.is_entry)
         self._exits = {
@@ -75,12 +76,14 @@ class Wishes:
     def signals(self, row: int, scale: float) -> list[Signal]:
         """Return what is wanted at the close of a row: by strategy, exits first; `scale` turns units into prices."""
         found: list[Signal] = []
-        for wish in self._wishes:
-            place = wish.at.get(row)
-            if place is None:
+        for wish, at, has_levels in self._watched:
+            if row not in at:
                 continue
-            end = self._series.starts.item(row) + self._interval
-            levels: dict[str, Any] = {name: float(column[place]) for name, column in wish.levels.items()}
+            end = self._begins[row] + self._interval
+            levels: dict[str, Any] = {}
+            if has_levels:
+                place = at[row]
+                levels = {name: float(column[place]) for name, column in wish.levels.items()}
             found.append(
                 Signal(
                     signal_id=signal_id(wish.strategy, self._symbol, end, wish.action),
@@ -90,7 +93,7 @@ class Wishes:
                     bar_at=end,
                     quoted_at=end,
                     made_at=end,
-                    close=self._series.close.item(row) / scale,
+                    close=self._closes[row] / scale,
                     **levels,
                 )
             )

@@ -14,7 +14,6 @@ A bar tells four prices and not their order, so the walk through it is laid down
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import NamedTuple
 
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.message import Message
@@ -37,7 +36,7 @@ class Matching(Message, frozen=True):
     participation: Decimal | None = None
 
 
-class BarFill(NamedTuple):
+class BarFill(Message, frozen=True, kw_only=False):
     """`quantity` units of an order traded at `price` units; `is_whole` when nothing of the order is left."""
 
     order_id: str
@@ -52,7 +51,7 @@ class Resting:
     __slots__ = ("from_row", "limit", "order_id", "protection_pct", "remaining", "sign")
 
     def __init__(
-        self, order_id: str, *, sign: int, quantity: int, limit: int | None, protection_pct: Decimal | None,
+        self, order_id: str, sign: int, quantity: int, limit: int | None, protection_pct: Decimal | None,
         from_row: int,
     ) -> None:  # fmt: skip
         self.order_id, self.sign, self.remaining = order_id, sign, quantity
@@ -75,9 +74,7 @@ class BarBook:
         from_row: int,
     ) -> None:  # fmt: skip
         """Add an order that may trade from bar `from_row` on; one without `limit` takes what the market offers."""
-        self.orders[order_id] = Resting(
-            order_id, sign=sign, quantity=quantity, limit=limit, protection_pct=protection_pct, from_row=from_row
-        )
+        self.orders[order_id] = Resting(order_id, sign, quantity, limit, protection_pct, from_row)
 
     def cancel(self, order_id: str) -> bool:
         """Take an order out; False when it was not there any more."""
@@ -95,7 +92,9 @@ class BarBook:
             quantity = order.remaining if self._share is None else self._offered(order.remaining, row, volume)
             if not quantity:
                 continue
-            paid = self._slip.price(price, sign=order.sign, quantity=quantity, volume=volume)
+            paid = price if self._slip.is_none else self._slip.price(
+                price, sign=order.sign, quantity=quantity, volume=volume
+            )  # fmt: skip
             if paid != price:
                 if limit is None and order.protection_pct is not None:
                     side = Side.BUY if order.sign > 0 else Side.SELL

@@ -63,6 +63,7 @@ class Slip:
         share = {SlippageKind.BPS: 10_000, SlippageKind.SPREAD: 200, SlippageKind.VOLUME: 100}.get(self._kind, 1)
         self._numerator, denominator = amount.as_integer_ratio()
         self._denominator = denominator * share
+        self.is_none = not self._numerator
 
     def price(self, price: int, *, sign: int, quantity: int, volume: int) -> int:
         """Return what `quantity` units pay (`sign` 1) or get (-1) where the bar says `price`; never below one tick."""
