@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,10 +47,11 @@ from tradebot.journal.rows import Row, Run, Terms, encode
 from tradebot.journal.tape import Tape
 from tradebot.replay.recorded import Line, Recorded
 from tradebot.replay.rerun import replay
+from tradebot.stages import recording
 from tradebot.stages.billing import india
 from tradebot.stages.gate.limits import Limits, gate_of
 from tradebot.stages.ordering import DeskSettings
-from tradebot.stages.recording import TapedDesk
+from tradebot.stages.recording import States, TapedDesk, state_of
 from tradebot.strategies.loading import load_strategy
 
 OPEN = 1_770_090_300 * SECOND  # 2026-02-03 09:15 in India
@@ -226,3 +228,31 @@ def test_quotes_of_symbols_that_nobody_holds_are_not_on_the_tape() -> None:
 
     assert len(encode("tape", day.tapes[-1])) < 3_000
     assert not any(isinstance(e.message, Quotes) for tape in day.tapes for e in tape.entries)
+
+
+OPS = [(2, 0), (4, 0), (6, 0), (7, 0), (3, 5), (4, 1), (6, 1), (8, 1), (2, 9), (0, 1), (4, 2), (6, 4), (10, 1), (3, 2)]
+
+
+def test_a_state_put_into_words_a_second_time_has_the_hash_of_one_that_was_never_told_before() -> None:
+    day, states = Day(), States()
+    told = []
+    for op, n in OPS * 3:
+        day.step(op, n)
+        told.append(states.of(day.desk))
+        assert told[-1] == state_of(day.desk)
+    assert len(set(told)) > 10
+
+
+def test_a_tape_is_cut_into_pieces_that_say_the_same_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "MOST_ENTRIES", 7)
+    day = Day()
+    for op, n in OPS * 5:
+        day.step(op, n)
+
+    recorded = day.recorded()
+
+    assert max(len(tape.entries) for tape in day.tapes) <= 8
+    assert len([tape for tape in day.tapes if not tape.state]) > 3
+    found = asyncio.run(replay(recorded))
+    assert found.difference is None, found.difference
+    assert found.states >= 1

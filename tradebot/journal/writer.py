@@ -1,7 +1,7 @@
 """The journal's writer: rows are queued in the loop, hashed, written and synced in one thread, group by group.
 
 `append` never waits, `durable` waits until a row is on disk. Rows are handed to the thread when somebody waits for them
-or two turns of the loop later: what belongs together is one commit, and a thread that works is not in the loop's way.
+or some milliseconds later: what belongs together is one commit, and a thread that works is not in the loop's way.
 A write that fails is never tried again: after a failed sync nobody knows what the disk holds, so the journal fails,
 every waiter is told, and start-up reads what is there.
 """
@@ -29,6 +29,7 @@ from tradebot.journal.rows import Row, check_kind, encode
 from tradebot.journal.schema import FILE_NAME, connect_writer, grow_log
 
 QUEUE_ROWS = 100_000  # a disk that is this far behind is broken
+LINGER_S = 0.005  # what nobody waits for, answers and fills mostly, goes with the next order's row or this much later
 STATEMENT_ROWS = 64  # rows of one INSERT; a group this small is one statement and one implicit transaction
 PAGE_BYTES = 4_096
 CHECKPOINT_PAGES = 1_000  # 4 MB of log between two checkpoints
@@ -61,6 +62,7 @@ class Journal:
         self._lock = StateLock(self.state_dir)
         self._hand = hand or WriterThread()
         self._held: list[Queued] = []  # rows not handed over yet
+        self._lingering: asyncio.TimerHandle | None = None  # while there are some
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []  # heap of (seq, tie break, future)
         self._asked = 0
         self._is_entered = self._is_open = False
@@ -123,8 +125,8 @@ class Journal:
             self._fail(StateError(f"{self.path}: the disk is {self._queue_rows} rows behind"))
             raise self._again()
         self._appended += 1
-        if not self._held:
-            self._loop.call_soon(self._linger)
+        if self._lingering is None:
+            self._lingering = self._loop.call_later(LINGER_S, self._hand_over)
         self._held.append(Queued(self._appended, at, self._clock.wall(), kind, message))
         return self._appended
 
@@ -161,11 +163,10 @@ class Journal:
 
     # ---- in the loop
 
-    def _linger(self) -> None:
-        # An order's INTENT is appended in one turn of the loop and its SENDING, for which somebody waits, in the next.
-        self._loop.call_soon(self._hand_over)
-
     def _hand_over(self) -> None:
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
         # One after the other without giving the interpreter away: the hand takes them together.
         held, self._held = self._held, []
         for row in held:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +28,14 @@ from tradebot.domain.messages import (
     Signals,
     Tick,
 )
-from tradebot.domain.order import OrderFact
+from tradebot.domain.order import Order, OrderFact
+from tradebot.domain.portfolio import Position
 from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Stepped, Tape
 from tradebot.stages.desk import Desk, DeskOutput
 
+T = TypeVar("T")
 EVERY = 5 * SECOND  # our time between two rows of tape
-MOST_ENTRIES = 4_000  # a row stays below some hundred kB
+MOST_ENTRIES = 500  # of one row: half a millisecond of packing, for which an order's row behind it has to wait
 
 
 class TapedDesk(Desk):
@@ -47,16 +49,17 @@ class TapedDesk(Desk):
         self._books: Books | None = None
         self._flushed_at = 0
         self._has_changed = True  # orders or positions, since the last hash
+        self._states = States()
         self._killed = ""
 
     def apply(self, message: DeskMessage) -> list[DeskOutput]:
         self._note(message)
         output = super().apply(message)
         self._follow(output)
-        if isinstance(message, Tick) and (
-            message.mono - self._flushed_at >= EVERY or len(self._entries) >= MOST_ENTRIES
-        ):
+        if isinstance(message, Tick) and message.mono - self._flushed_at >= EVERY:
             self.flush()
+        elif len(self._entries) >= MOST_ENTRIES:
+            self._hand_on("")  # what it led to is hashed with what follows
         return output
 
     def adopt(self, books: Books) -> list[DeskOutput]:
@@ -88,8 +91,11 @@ class TapedDesk(Desk):
         self._flushed_at = max(self._flushed_at, self.conditions.mono)
         if not self._entries:
             return
-        state = state_of(self) if self._has_changed else ""
+        state = self._states.of(self) if self._has_changed else ""
         self._has_changed = False
+        self._hand_on(state)
+
+    def _hand_on(self, state: str) -> None:
         entries, self._entries = self._entries, []
         self._append(Tape(entries=tuple(entries), state=state))
 
@@ -164,15 +170,45 @@ def symbols_of(message: Message) -> set[str]:
 
 def state_of(desk: Desk) -> str:
     """Return a hash of what the desk holds and works: positions, money, live orders, standing halts."""
-    blotter = desk.blotter
-    lines = [
-        f"{p.symbol} {p.quantity:f} {p.cost:f} {p.realized:f} {p.charges:f}"
-        for p in sorted(blotter.positions.values(), key=lambda p: p.symbol)
-    ]
-    lines += sorted(f"{o.order_id} {o.state} {o.filled:f} {o.cancel}" for o in blotter.live())
-    lines += sorted(f"{c.verb} {c.scope} {c.reason}" for c in desk.conditions.halts.standing)
-    lines.append(f"{blotter.realized:f} {blotter.charges:f} {blotter.fills} {len(blotter.orders)}")
-    return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+    return States().of(desk)
+
+
+class States:
+    """Hashes of one desk's states. What has not changed since the last one is not put into words again."""
+
+    def __init__(self) -> None:
+        self._positions: dict[str, tuple[Position, str]] = {}  # symbol -> position and its line
+        self._orders: dict[str, tuple[Order, str]] = {}  # order_id -> live order and its line
+
+    def of(self, desk: Desk) -> str:
+        """Return the hash as `state_of` does."""
+        blotter = desk.blotter
+        self._positions = _told(self._positions, blotter.positions.items(), _position_line)
+        self._orders = _told(self._orders, ((o.order_id, o) for o in blotter.live()), _order_line)
+        lines = [line for _, (_, line) in sorted(self._positions.items())]
+        lines += sorted(line for _, line in self._orders.values())
+        lines += sorted(f"{c.verb} {c.scope} {c.reason}" for c in desk.conditions.halts.standing)
+        lines.append(f"{blotter.realized:f} {blotter.charges:f} {blotter.fills} {len(blotter.orders)}")
+        return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+
+
+def _position_line(p: Position) -> str:
+    return f"{p.symbol} {p.quantity:f} {p.cost:f} {p.realized:f} {p.charges:f}"
+
+
+def _order_line(o: Order) -> str:
+    return f"{o.order_id} {o.state} {o.filled:f} {o.cancel}"
+
+
+def _told(
+    known: dict[str, tuple[T, str]], now: Iterable[tuple[str, T]], line: Callable[[T], str]
+) -> dict[str, tuple[T, str]]:
+    # Both are never changed, only replaced: the same object has the same line.
+    told = {}
+    for key, what in now:
+        before = known.get(key)
+        told[key] = before if before is not None and before[0] is what else (what, line(what))
+    return told
 
 
 def _is_same(old: Books, new: Books) -> bool:
