@@ -23,6 +23,7 @@ from tradebot.store.store import START, Cursor, Lines, Store
 from tradebot.store.tables import TABLES
 
 EVERY_S = 0.25  # wall seconds between two looks at the journal
+LIVE_ROWS = 100  # of one batch beside a trading loop: some milliseconds in which two threads want the interpreter
 PAUSE_S = 0.01  # between two batches while catching up, so that a long journal leaves the interpreter to the loop
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 30.0
 FINISH_WITHIN_S = 3.0
@@ -202,9 +203,8 @@ class Outbox:
 
         def work() -> _Read:
             head = self._follower.head()
-            rows = self._follower.after(
-                projection.cursor, until=head if to_the_end else settled, limit=self._batch_rows
-            )
+            until, most = (head, self._batch_rows) if to_the_end else (settled, min(LIVE_ROWS, self._batch_rows))
+            rows = self._follower.after(projection.cursor, until=until, limit=most)
             return _Read(projection.step(rows) if rows else None, head)
 
         try:

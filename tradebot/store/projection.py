@@ -5,7 +5,7 @@ The same rows give the same lines however they are cut into batches and however 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from tradebot.errors import StateError
 from tradebot.journal.recovery import ChargesOf
 from tradebot.journal.rows import End, Listing, Row, Run
 from tradebot.store.store import START, Cursor, Lines
-from tradebot.store.tables import TABLES, Kind, cell, plain
+from tradebot.store.tables import CELLS, TABLES, plain
 
 PROJECTED = frozenset({"run", "universe", "close", "signals", "order", "reconciled", "end"})
 KEPT_ORDERS = 20_000  # orders at hand; an older one is folded again from the journal when something happens to it
@@ -71,7 +71,8 @@ class Projection:
         self._charges_of: ChargesOf | None = None
         if known.universe is not None:
             self._list(known.universe)
-        self._lines: dict[str, dict[tuple[Any, ...], tuple[Any, ...]]] = {}
+        # table -> key -> fields, of bars the line itself; a later one of the same key takes the place of the one before
+        self._lines: dict[str, dict[tuple[Any, ...], Any]] = {}
 
     def step(self, rows: Iterable[Row]) -> Lines:
         """Return the lines of the rows that follow. Raises StateError for a row that cannot be put into tables."""
@@ -84,8 +85,23 @@ class Projection:
                 except (LookupError, TypeError, ValueError, ArithmeticError, AssertionError) as error:
                     raise StateError(f"row {row.seq} ({row.kind}) cannot be put into tables: {error!r}") from error
             self.cursor = Cursor(row.seq, row.hash.hex())
-        tables = {name: list(found.values()) for name, found in self._lines.items() if found}
-        return Lines(self._journal, before, self.cursor, tables)
+        return Lines(self._journal, before, self.cursor, dict(self._tables()))
+
+    def _tables(self) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+        # An order has four facts and more, and its line is made of the last of them.
+        for name, found in self._lines.items():
+            if name == "bars":
+                lines = list(found.values())
+            else:
+                cells, lines = CELLS[name], []
+                for fields in found.values():
+                    try:
+                        lines.append(tuple([put(fields[column]) for column, put in cells]))
+                    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+                        seq = fields.get("seq")
+                        raise StateError(f"row {seq} cannot be put into the table {name}: {error!r}") from error
+            if lines:
+                yield name, lines
 
     def _apply(self, row: Row) -> None:
         match message := row.message:
@@ -146,17 +162,16 @@ class Projection:
 
     def _order_line(self, row: Row, kept: _Kept) -> dict[str, Any]:
         order, request = kept.order, kept.order.request
-        line: dict[str, Any] = {
-            name: getattr(request, name)
-            for name in (
-                "order_id", "symbol", "exchange", "side", "kind", "quantity", "price", "trigger_price", "validity",
-                "product", "purpose", "strategy", "signal_id",
-            )
+        return {
+            "journal": self._journal, "run": kept.run, "seq": row.seq, "account": self._account,
+            "order_id": request.order_id, "symbol": request.symbol, "exchange": request.exchange,
+            "side": request.side, "kind": request.kind, "quantity": request.quantity, "price": request.price,
+            "trigger_price": request.trigger_price, "validity": request.validity, "product": request.product,
+            "purpose": request.purpose, "strategy": request.strategy, "signal_id": request.signal_id,
+            "state": order.state, "venue_order_id": order.venue_order_id, "filled": order.filled,
+            "value": order.value, "average_price": order.average_price, "late_fills": order.late_fills,
+            "changed_at": order.changed_at, "reason": order.reason or request.reason, "begun_at": kept.begun_at,
         }  # fmt: skip
-        for name in ("state", "venue_order_id", "filled", "value", "average_price", "late_fills", "changed_at"):
-            line[name] = getattr(order, name)
-        line |= {"journal": self._journal, "run": kept.run, "seq": row.seq, "account": self._account}
-        return line | {"reason": order.reason or request.reason, "begun_at": kept.begun_at}
 
     def _recall(self, order_id: str, until: int) -> _Kept:
         kept: _Kept | None = None
@@ -256,10 +271,7 @@ class Projection:
             self._add("signals", line | {name: getattr(signal, name) for name in names})
 
     def _add(self, table: str, fields: Mapping[str, Any]) -> None:
-        columns = TABLES[table].columns
-        line = tuple(cell(kind, fields[name]) for name, kind in columns.items())
-        key = tuple(cell(Kind.TEXT, fields[name]) for name in TABLES[table].key)
-        self._lines[table][key] = line
+        self._lines[table][tuple([plain(fields[name]) for name in TABLES[table].key])] = fields
 
 
 def _digits(units: int, decimals: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -95,24 +95,48 @@ TABLES = {
 
 def cell(kind: Kind, value: Any) -> Any:
     """Return `value` as it is handed to either database: money and JSON as text."""
-    if value is None:
-        return None
-    match kind:
-        case Kind.WHOLE:
-            return int(value)
-        case Kind.MONEY:
-            return format(value if value else value.copy_abs(), "f")  # PostgreSQL knows no negative zero
-        case Kind.REAL:
-            # SQLite keeps no NaN; what is not a number is nothing in both.
-            return float(value) if math.isfinite(value) else None
-        case Kind.JSON:
-            return json.dumps(_finite(value), separators=(",", ":"), sort_keys=True, default=str)
-    return plain(value)
+    return _PUT[kind](value)
 
 
 def plain(text: str) -> str:
     """Return a text without the one character that PostgreSQL cannot hold."""
     return str(text).replace("\0", "\ufffd")
+
+
+def _text(value: Any) -> Any:
+    if type(value) is str and "\0" not in value:
+        return value
+    return None if value is None else plain(value)
+
+
+def _whole(value: Any) -> Any:
+    return value if value is None or type(value) is int else int(value)
+
+
+def _money(value: Any) -> Any:
+    if value is None:
+        return None
+    return format(value if value else value.copy_abs(), "f")  # PostgreSQL knows no negative zero
+
+
+def _real(value: Any) -> Any:
+    # SQLite keeps no NaN; what is not a number is nothing in both.
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _json(value: Any) -> Any:
+    if not value and type(value) in EMPTY:
+        return EMPTY[type(value)]
+    return None if value is None else _dump(_finite(value))
+
+
+EMPTY: dict[type, str] = {tuple: "[]", list: "[]", dict: "{}"}
+_dump = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=str).encode
+_PUT: dict[Kind, Callable[[Any], Any]] = {
+    Kind.TEXT: _text, Kind.WHOLE: _whole, Kind.MONEY: _money, Kind.REAL: _real, Kind.JSON: _json,
+}  # fmt: skip
+CELLS = {name: tuple((column, _PUT[kind]) for column, kind in table.columns.items()) for name, table in TABLES.items()}
+"""Table -> its columns in order, each with what makes a value one that either database takes, as `cell` does."""
 
 
 def value(kind: Kind, found: Any) -> Any:
