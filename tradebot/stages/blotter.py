@@ -208,6 +208,14 @@ class Blotter:
             ZERO,
         )
 
+    def is_closing_alone(self, symbol: str) -> bool:
+        """Return whether `symbol` has one live order, and it is an exit with a rest that closes."""
+        live = self._live.get(symbol)
+        if live is None or len(live) != 1:
+            return False
+        order = self.orders[next(iter(live))]
+        return order.request.purpose.is_exit and order.remaining > 0
+
     def in_doubt(self, symbol: str) -> bool:
         return symbol in self._live and any(o.state in IN_DOUBT for o in self.live(symbol))
 

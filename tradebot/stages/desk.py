@@ -370,6 +370,7 @@ class Desk:
         blotter = self.blotter
         before = blotter.orders.get(output.order_id)
         order = blotter.record(output)
+        self.exits.heard(order.request.symbol)
         if output.execution is not None or order.claimed:
             self._shortfalls.note(order, output, self.conditions.mono)
         if before is None:
