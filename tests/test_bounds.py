@@ -90,6 +90,7 @@ BOUNDS: dict[str, Bound] = {
     "stages.desk.Desk._out": Bound("the outputs of one message", "made anew with each message"),
     "stages.desk.Desk._counts": Bound("three", "fixed names"),
     "stages.exits.Exits.wanted": Bound(SYMBOLS, "goes when it is flat"),
+    "stages.exits.Exits._open": Bound(SYMBOLS, "goes when it is flat or its exit works"),
     "stages.exits.Exits._refused": Bound(SYMBOLS, "goes with the next fill"),
     "stages.ordering.Ordering._held": Bound(SYMBOLS, "none goes"),
     "stages.protection.Protection._guards": Bound(UNIVERSE, "goes when it is flat"),

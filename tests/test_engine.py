@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 from tradebot.clock import ManualClock
@@ -36,6 +37,7 @@ class Books:
 
 class DeskWithoutOrders:
     blotter = Blotter(lambda order, fact: Decimal(0))
+    sightings = SimpleNamespace(look_wanted_at=lambda: None)
 
 
 def engine_at(venue: Books) -> Engine:

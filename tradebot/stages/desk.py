@@ -367,8 +367,7 @@ class Desk:
         self._out.append(output)
         if not isinstance(output, OrderFact):
             return
-        blotter = self.blotter
-        before = blotter.orders.get(output.order_id)
+        blotter, before = self.blotter, self.blotter.orders.get(output.order_id)
         order = blotter.record(output)
         self.exits.heard(order.request.symbol)
         if output.execution is not None or order.claimed:
