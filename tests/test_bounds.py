@@ -82,6 +82,7 @@ BOUNDS: dict[str, Bound] = {
     "stages.shortfalls.Shortfalls._disputed": Bound("one per disputed fill", GONE),
     "stages.shortfalls.Shortfalls._owners": Bound("as the orders", GONE),
     "stages.shortfalls.Shortfalls._inferred": Bound("one per fill that never came", GONE),
+    "stages.twins.Twins._since": Bound(SYMBOLS, "made anew with each list"),
     "stages.sightings.Sightings._orphans": Bound("10,000", "the oldest goes", "tradebot.stages.sightings:ORPHANS_KEPT"),
     "stages.sightings.Sightings._misses": Bound(LIVE, "made anew with each list"),
     "stages.sightings.Sightings._below": Bound(LIVE, "made anew with each list"),

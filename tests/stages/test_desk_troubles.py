@@ -204,6 +204,20 @@ def test_the_bound_of_a_doubt_counts_from_the_sending_and_a_look_is_wanted_right
     assert room.desk.sightings.look_wanted_at() is None
 
 
+def test_an_order_from_elsewhere_in_the_list_does_not_stand_for_one_in_doubt() -> None:
+    room = Room()
+    request = entered(room, answered=False)
+    room.outcome(request, E.AMBIGUOUS)
+    shown = room.venue_order(request, VenueStatus.FILLED, filled=1)
+    fields = {name: getattr(shown, name) for name in shown.__struct_fields__}
+    other = VenueOrder(**(fields | {"venue_order_id": "X1", "tag": "", "symbol": "BBB"}))
+    room.tick(61)
+    for _ in range(2):
+        books(room, other)
+        room.tick(1)
+    assert state(room, request) is OrderState.ABSENT
+
+
 def test_an_order_that_was_there_is_looked_for_from_when_the_lists_omit_it() -> None:
     room = Room()
     request = entered(room)

@@ -19,7 +19,7 @@ SYMBOLS = [f"S{i:02d}" for i in range(SIZE)]
 
 def added_up(blotter: Blotter, marks: Marks, without: str) -> Decimal:
     total = Decimal(0)
-    for symbol in blotter.exposures():
+    for symbol in SYMBOLS:
         if symbol != without and (price := marks.price(symbol)) is not None:
             total += max(abs(q) for q in blotter.worst_case(symbol)) * price
     return total

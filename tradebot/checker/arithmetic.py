@@ -41,16 +41,19 @@ class Holding:
 
 
 def holdings(journal: Journal, orders: Iterable[OrderStory]) -> dict[str, Holding]:
-    """Return symbol -> holding after every fill and adoption, in the order of the rows."""
-    booked = {row.seq for order in orders for row in order.fills}
+    """Return symbol -> holding after every fill and adoption, in the order of the rows.
+
+    What is taken back is an entry the other way at its price, where its row stands.
+    """
+    entries = {seq: way for order in orders for seq, way in order.entries.items()}
     found: dict[str, Holding] = defaultdict(Holding)
     for row in journal.of("order", "reconciled"):
         if row.kind == "reconciled":
             for symbol, quantity, price in row.body.get("adopted", ()):
                 found[symbol].quantity, found[symbol].cost = number(quantity), number(quantity) * number(price)
-        elif row.seq in booked:
+        elif row.seq in entries:
             fill = row.body["execution"]
-            found[fill["symbol"]].fill(signed(fill), number(fill["price"]))
+            found[fill["symbol"]].fill(entries[row.seq] * signed(fill), number(fill["price"]))
     return dict(found)
 
 

@@ -97,6 +97,15 @@ class Case:
         }
 
     @cached_property
+    def heard(self) -> dict[tuple[str, str], int]:
+        """(exchange, execution id) -> seq of the first row that booked the fill, at whatever figures."""
+        found: dict[tuple[str, str], int] = {}
+        for order in self.orders.values():
+            for key, seq in order.heard.items():
+                found[key] = min(seq, found.get(key, seq))
+        return found
+
+    @cached_property
     def looked_until(self) -> int:
         """Market time of the last full comparison with the venue in this journal; 0 without one."""
         return max((row.at for row in self.journal.of("reconciled")), default=0)

@@ -224,7 +224,7 @@ def _missing_at(case: Case, look: Row) -> list[str]:
         f"row {look.seq} ends the first look of run {look.run} without fill {fill['trade_id']} (line {line})"
         for line, fill in case.exchange_fills
         if fill["traded_at"] + SETTLE < look.at
-        and case.journal_fills.get((fill["exchange"], fill["trade_id"]), {"seq": look.seq})["seq"] >= look.seq
+        and case.heard.get((fill["exchange"], fill["trade_id"]), look.seq) >= look.seq
         and not _was_inferred(case, fill, look)
     ]
 

@@ -43,6 +43,8 @@ class OrderStory:
         self.facts: list[Row] = [row]
         self.sending: list[Row] = []
         self.fills: list[Row] = []
+        self.heard: dict[tuple[str, str], int] = {}  # key of a fill -> seq of the first row that booked it
+        self.entries: dict[int, int] = {}  # seq of a row that books a fill: 1, or takes one back: -1
         self.again: list[tuple[Row, Row]] = []  # (first row of a fill, another row of the same)
         self.odd: list[Row] = []  # fills past the end or past the quantity
         self.filled = Fraction(0)
@@ -98,7 +100,9 @@ class OrderStory:
             self.again.append((self._booked[key], row))
             return
         self._booked[key] = row
+        self.heard.setdefault(key, row.seq)
         self.fills.append(row)
+        self.entries[row.seq] = 1
         self.filled += number(fill["quantity"])
         if self.state in ENDED or self.filled > self.quantity:
             self.odd.append(row)
@@ -112,6 +116,7 @@ class OrderStory:
         first = self._booked.pop((str(fill["exchange"]), str(fill["execution_id"])), None)
         if first is not None:
             self.fills.remove(first)
+            self.entries[row.seq] = -1
             self.filled -= number(first.body["execution"]["quantity"])
             if self.state == "FILLED" and self.filled < self.quantity:
                 self.state = "PARTIAL"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.order import Purpose
+from tradebot.domain.order import ZERO, Purpose
 from tradebot.stages.desk import Desk
 from tradebot.stages.lanes import Lane
 
@@ -67,7 +67,10 @@ def picture(
     *, run: dict[str, Any], desk: Desk, clock: Clock, lanes: Sequence[Lane], pending: int, killed: str,
     head: tuple[int, int], is_trading: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the whole picture; `run` is what never changes in a run, `head` the journal's rows (queued, on disk)."""
+    """Return the whole picture; `run` is what never changes in a run, `head` the journal's rows (queued, on disk).
+
+    `paid` is what was paid for everything bought less what came in for everything sold, before charges.
+    """
     newest = desk.marks.newest
     orders = [o for o in desk.blotter.orders.values() if o.request.purpose is not Purpose.EXTERNAL]
     halts = halts_of(desk, killed=killed)
@@ -83,6 +86,7 @@ def picture(
         },
         "positions": holdings_of(desk),
         "orders": orders_of(desk),
+        "paid": sum((p.cost - p.realized for p in desk.blotter.positions.values()), ZERO),
         "day_profit": round(desk.worth.day_profit(), 2),
         "counts": desk.counts | {"orders": len(orders), "fills": desk.blotter.fills},
         "queues": {lane.name: {"now": lane.qsize(), "deepest": lane.deepest, "size": lane.maxsize} for lane in lanes}

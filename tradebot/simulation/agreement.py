@@ -1,4 +1,4 @@
-"""Do the daemon's books and the exchange's agree at one moment: positions, open orders, cash, nothing in doubt."""
+"""Do the daemon's books and the exchange's agree at one moment: positions, money, open orders, nothing in doubt."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
         for symbol in sorted(theirs.keys() | ours.keys())
         if theirs.get(symbol, 0) != ours.get(symbol, 0)
     ]
+    paid = sum((t.quantity * t.price * t.side.sign for t in exchange.trades()), Decimal(0))
+    if Decimal(str(picture["paid"])) != paid:
+        differences.append(f"{paid} was paid for the fills at the exchange, {picture['paid']} at the daemon")
     working = {order.order_id for order in exchange.orders() if not order.is_ended}
     known = {row["venue_order_id"] for row in picture["orders"] if row["state"] != "UNKNOWN"}
     differences += [f"order {order_id} works at the exchange alone" for order_id in sorted(working - known)]

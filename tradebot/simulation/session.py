@@ -34,7 +34,9 @@ from tradebot.simulation.scenario import BEGINS, Scenario
 from tradebot.simulation.tape import Tape
 
 POLL_S = 0.04  # how often the exchange looks at its clock
-LOOK_S, LONG_LOOK_S = 0.5, 1.5  # how often the books are compared once the faults are over, and after a while
+# How often the books are compared once the faults are over, and while in doubt; not in step with the bars, at whose
+# closes orders are on their way.
+LOOK_S, LONG_LOOK_S = 0.47, 1.43
 AGREE_S = 60.0  # after the last fault the books agree
 STOP_S = 35.0
 RESTART_S = (0.2, 3.0)
@@ -197,7 +199,7 @@ class Session:
     async def _agree(self, supervising: asyncio.Task[Any], healed_at: float) -> None:
         agreed, passed = 0, self._loop.time() - healed_at
         while not supervising.done() and not self.failure:
-            await self.clock.sleep(LOOK_S if passed < 5 or agreed else LONG_LOOK_S)
+            await self.clock.sleep(LONG_LOOK_S if self.agreement.in_doubt and passed > 5 else LOOK_S)
             passed = self._loop.time() - healed_at
             if passed > AGREE_S:
                 break

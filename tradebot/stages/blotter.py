@@ -160,8 +160,15 @@ class Blotter:
         return symbol in self._live
 
     def exposures(self) -> Set[str]:
-        """Return the symbols with a position or with an order that may still trade."""
-        return self.open.keys() | self._live.keys() if self._live else self.open.keys()
+        """Return the symbols with a position or with an order that counts as exposure, as `exposed` yields them."""
+        if not self._live and not self._held:
+            return self.open.keys()
+        return self.open.keys() | self._live.keys() | self._held.keys()
+
+    @property
+    def is_exposed(self) -> bool:
+        """True while `exposures` names a symbol."""
+        return bool(self.open or self._live or self._held)
 
     def exposed(self, symbol: str) -> Iterator[Order]:
         """Yield the orders that count as exposure: the live ones and those reserved a while after their end."""

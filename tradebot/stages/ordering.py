@@ -289,7 +289,7 @@ class Ordering:
             return clearance.exit(request, instrument, held, reference, c.mono - seen, c.mono)
         if c.down or c.halted_symbols or not c.halts.are_none or c.entries_closed():
             return False
-        others = self._gross.without if blotter.open or blotter.working else None
+        others = self._gross.without if blotter.is_exposed else None
         return clearance.entry(
             request, instrument, held, reference, c.mono - seen, c.mono, blotter.working, others, self._day_profit
         )

@@ -30,6 +30,7 @@ class Shortfalls:
         self._disputed: dict[tuple[str, str], tuple[Execution, int]] = {}  # key -> (other figures, lists that had them)
         self._owners: dict[tuple[str, str], str] = {}  # key of a booked execution -> order_id
         self._inferred: dict[str, Execution] = {}  # order_id -> the execution made up for it
+        self.disputed_at: int | None = None  # monotonic time of the last fill that was told with other figures
         blotter.on_forget = self._forget
 
     def note(self, order: Order, fact: OrderFact, mono: int) -> None:
@@ -85,6 +86,7 @@ class Shortfalls:
             order = self._blotter.orders.get(order_id)
             if known.tells_the_same(execution) or order is None or execution.key in order.quarantined:
                 return []
+            self.disputed_at = mono
             return [fact(OrderEvent.QUARANTINED, execution, _dispute(known, execution))]
         back = self._blotter.busted.get(execution.key)
         if back is not None and back.tells_the_same(execution):
@@ -118,6 +120,7 @@ class Shortfalls:
         rounds = rounds + 1 if other.tells_the_same(execution) else 1
         self._disputed[key] = execution, rounds
         if rounds < CONFIRMATIONS:
+            self.disputed_at = mono
             return self.fills(order_id, execution, at=at, mono=mono)
         del self._disputed[key]
         facts = [

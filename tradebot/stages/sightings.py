@@ -31,6 +31,7 @@ from tradebot.domain.order_fold import apply, begin, is_old
 from tradebot.domain.order_states import AT_VENUE, ROWS, TRANSITIONS
 from tradebot.stages.blotter import Blotter
 from tradebot.stages.shortfalls import Shortfalls
+from tradebot.stages.twins import Twins
 
 EVENTS = {
     VenueStatus.ACKED: OrderEvent.SEEN_ACKED,
@@ -49,6 +50,7 @@ CONFIRMATIONS = 2  # rounds a difference, or an absence, must last before it cou
 REPLACE_PATIENCE = 10 * SECOND  # for a change that may have been accepted to show in a list
 BELOW_FOR = 60 * SECOND  # how long the venue's cumulative quantity may lag behind the fills it told
 OMITTED_FOR = 2 * SECOND  # that lists may omit a working order until it is in doubt
+DISPUTED_FOR = 10 * SECOND  # that a fill told with other figures makes looks come soon
 BACK_FOR = 5 * SECOND  # that a session is back until an order it does not show may count as missing
 
 
@@ -65,6 +67,8 @@ class Sightings:
         self._misses: dict[str, tuple[int, int]] = {}  # order_id -> (asked_at of the first miss, misses that count)
         self._below: dict[str, int] = {}  # order_id -> asked_at of the first list that knew fewer fills than we
         self._odd: dict[str, tuple[Decimal, Decimal, int]] = {}  # symbol -> (theirs, ours, rounds it lasted)
+        self._twins = Twins(blotter)
+        self._looked_at = 0  # when the last books were asked for
         self._is_paused = False
         self._back_at = -BACK_FOR  # monotonic time since which the session is there
 
@@ -82,6 +86,10 @@ class Sightings:
         if self._is_paused:
             return None
         due = [self._due(order) for order in self._blotter.live() if order.state is OrderState.UNKNOWN]
+        due.append(self._twins.look_wanted_at())
+        disputed_at = self._shortfalls.disputed_at
+        if disputed_at is not None and self._looked_at - disputed_at < DISPUTED_FOR:
+            due.append(self._looked_at)
         return min((at for at in due if at is not None), default=None)
 
     def seen(self, shown: VenueOrder, *, at: int, mono: int, asked_at: int | None = None) -> list[OrderFact]:
@@ -172,12 +180,14 @@ class Sightings:
         return facts
 
     def orders(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
-        """Return the statuses of the books, then the absences."""
+        """Return the statuses of the books, then the absences, then what was never a trade."""
         facts: list[OrderFact] = []
+        self._looked_at = books.asked_at
         for order in books.orders:
             facts += self.seen(order, at=at, mono=mono, asked_at=books.asked_at)
-        shown = {o.tag for o in books.orders} | {o.venue_order_id for o in books.orders}
-        return facts + self._absent(books, shown, at=at, mono=mono)
+        shown = ({o.tag for o in books.orders} | {o.venue_order_id for o in books.orders}) - {""}
+        facts += self._absent(books, shown, at=at, mono=mono)
+        return facts if self._is_paused else facts + self._twins.taken_back(books, at=at, mono=mono)
 
     def behind(self, books: Books) -> list[Order]:
         """Return the orders of which the venue has for a minute known fewer fills than it told us."""
