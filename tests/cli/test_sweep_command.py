@@ -112,6 +112,23 @@ def test_trials_that_all_refuse_are_told_and_not_a_failure(capsys: pytest.Captur
     assert "4 of 4 trials gave nothing, the first: ValueError: fast (40) must be below slow (20)" in said
 
 
+def test_a_strategy_that_raises_in_every_trial_is_named_and_exit_65(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "odd.py").write_text(
+        "from tradebot.strategies.strategy import Param, Strategy\n\n\nclass Odd(Strategy):\n"
+        "    fast = Param(5, low=2, high=50)\n\n"
+        "    def decide(self, bar, now, position):\n        raise ValueError('not today')\n"
+    )
+
+    code = tradebot("sweep", "--sample", "--workers", "0", "-s", "odd.py", "-p", "fast=5,6")
+
+    said = capsys.readouterr().out
+    assert code == 65
+    assert "no trial has a sharpe\n\n2 of 2 trials gave nothing, the first: Odd was switched off for " in said
+    assert "ValueError: not today" in said
+
+
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [

@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from tradebot.errors import ConfigError, DataError
+from tradebot.strategies import loading
 from tradebot.strategies.loading import SHIPPED, StrategySpec, load_strategy
 from tradebot.strategies.strategy import Strategy
 
@@ -114,4 +115,23 @@ def test_a_param_whose_default_is_out_of_its_own_bounds_is_refused_where_it_is_w
     file = tmp_path / "mine.py"
     file.write_text(GOOD.replace("Param(10,", "Param(1,"))
     with pytest.raises(DataError, match=r"mine.py:6: ValueError: must be from 2 to 20, was 1"):
+        load_strategy(f"{file}:Mine")
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (
+            "    def rules(self, bars):\n        while True:\n            pass\n",
+            r"rules\(\) fails at line \d: TooSlow: took",
+        ),
+        ("    while True:\n        pass\n", r"mine.py:\d: TooSlow: took longer than 0.05 s"),
+    ],
+)
+def test_a_file_that_loops_for_ever_is_a_data_error(tmp_path, monkeypatch, code, says):
+    monkeypatch.setattr(loading, "LOAD_S", 0.05)
+    file = tmp_path / "mine.py"
+    file.write_text(f"from tradebot.strategies.strategy import Strategy\n\nclass Mine(Strategy):\n{code}")
+
+    with pytest.raises(DataError, match=says):
         load_strategy(f"{file}:Mine")

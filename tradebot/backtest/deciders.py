@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from tradebot.backtest.panel import Panel
-from tradebot.backtest.time_limit import time_limit
 from tradebot.backtest.wishes import Fault
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Action, Signal
@@ -17,6 +16,7 @@ from tradebot.stages.share import Setup, Share, Slice
 from tradebot.stages.volley import LEVELS, ORDER, Answer, Fires, signal_id
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
+from tradebot.strategies.time_limit import time_limit
 
 RANK = {action: place for place, action in enumerate(ORDER)}
 NOBODY = Position(symbol="")

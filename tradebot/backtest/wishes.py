@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tradebot.backtest.panel import Panel
-from tradebot.backtest.time_limit import time_limit
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Series
 from tradebot.domain.messages import Action, Signal
@@ -22,6 +21,7 @@ from tradebot.strategies.fence import Fence
 from tradebot.strategies.firing import Fired, fired
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Rules
+from tradebot.strategies.time_limit import time_limit
 
 
 class Fault(NamedTuple):

@@ -46,7 +46,8 @@ CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit
 def sweep(**given: Any) -> int:
     """Backtest every set of parameters and show the best, with what speaks against believing in them.
 
-    The rows are the same whatever the number of workers. Ctrl-C keeps what is done; --resume goes on.
+    The rows are the same whatever the number of workers. Ctrl-C keeps what is done; --resume goes on. The exit code is
+    65 when the strategy raised or took too long in every trial.
     """
     from tradebot.backtest.report import check_place
     from tradebot.cli.data_options import progress
@@ -57,7 +58,7 @@ def sweep(**given: Any) -> int:
     from tradebot.sweep.ledger import Ledger
     from tradebot.sweep.sweep import head, pooled
     from tradebot.sweep.sweep import sweep as make
-    from tradebot.sweep.trial import Ground
+    from tradebot.sweep.trial import FAILED, Ground
 
     out: Path = given["out"]
     outcome.check_out(out)
@@ -96,7 +97,7 @@ def sweep(**given: Any) -> int:
     ledger.remove()
     places = {"out": str(out), "heat_map": str(heat_map), "report": best.written, "seconds": round(seconds, 3)}
     _tell(plan, rows, checks, places, as_json=given["as_json"])
-    return ExitCode.OK
+    return ExitCode.DATA if all(row.state == FAILED for row in rows) else ExitCode.OK
 
 
 class _Best:

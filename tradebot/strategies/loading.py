@@ -19,6 +19,7 @@ from tradebot.strategies.fence import Fence
 from tradebot.strategies.opening_range_breakout import OpeningRangeBreakout
 from tradebot.strategies.rsi_reversion import RsiReversion
 from tradebot.strategies.strategy import Rules, Strategy
+from tradebot.strategies.time_limit import LOAD_S, time_limit
 
 SHIPPED: dict[str, type[Strategy]] = {
     "ema_cross": EmaCross,
@@ -155,7 +156,7 @@ def _execute(path: str, code: str) -> ModuleType:
     module.__file__ = path
     sys.modules[name] = module  # dataclasses and pickle look a class's module up
     linecache.cache[path] = (len(code), None, code.splitlines(keepends=True), path)
-    with Fence(path) as fence:
+    with Fence(path) as fence, time_limit(LOAD_S):
         exec(program, vars(module))
     if fence.fault is not None:
         del sys.modules[name]
@@ -179,7 +180,7 @@ def _checked(reference: str, strategy: type[Strategy], params: Mapping[str, Any]
 def _rules(spec: StrategySpec) -> None:
     # The file as its code names it: a class of a notebook has no other.
     path = spec.load().rules.__code__.co_filename
-    with Fence(path) as fence:
+    with Fence(path) as fence, time_limit(LOAD_S):
         rules = spec.create().rules(Bars())
         if rules is not None and not isinstance(rules, Rules):
             raise TypeError(f"rules() must return Rules, returned {type(rules).__name__}")

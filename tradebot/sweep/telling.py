@@ -41,7 +41,7 @@ def as_json(plan: Plan, rows: Sequence[Row], checks: Sequence[Check], **more: An
 
 def show(plan: Plan, rows: Sequence[Row], checks: Sequence[Check], console: Console) -> None:
     """Print the best trials, or the tests of a walk-forward, and the checks."""
-    told = told_rows(plan, rows)
+    told, bad = told_rows(plan, rows), [row for row in rows if row.state != DONE]
     table = Table(box=None, pad_edge=False, header_style="bold")
     names = ["trial", *(["span"] if plan.folds else []), *(axis.name for axis in plan.space.axes)]
     figures = [plan.objective, *(name for name in SHOWN if name != plan.objective)]
@@ -53,8 +53,8 @@ def show(plan: Plan, rows: Sequence[Row], checks: Sequence[Check], console: Cons
     if told:
         console.print(table)
     else:
-        console.print(f"no trial has a {LABELS[plan.objective].text.lower()}: there were no trades to judge")
-    bad = [row for row in rows if row.state != DONE]
+        why = ": there were no trades to judge" if len(bad) < len(rows) else ""
+        console.print(f"no trial has a {LABELS[plan.objective].text.lower()}{why}")
     if bad:
         console.print(f"\n{len(bad):,} of {len(rows):,} trials gave nothing, the first: ", Text(bad[0].reason), sep="")
     show_checks(checks, console)

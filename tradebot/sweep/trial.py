@@ -18,6 +18,7 @@ from tradebot.domain.market import Series
 from tradebot.domain.message import Message
 from tradebot.indicators.expressions import Bars
 from tradebot.strategies.fence import Fence
+from tradebot.strategies.time_limit import LOAD_S, time_limit
 
 DONE, REFUSED, FAILED = "done", "refused", "failed"
 TRIAL, TRAIN, TEST = "trial", "train", "test"
@@ -43,7 +44,8 @@ class Trial(Message, frozen=True):
 
 
 class Row(Message, frozen=True):
-    """What a trial gave; `state` is done, refused (the strategy's word, in `reason`) or failed (its worker died)."""
+    """What a trial gave; `state` is done, refused (the strategy's word, in `reason`) or failed (it
+    raised, took too long, or its worker died)."""
 
     number: int
     role: str
@@ -76,13 +78,13 @@ def job_of(trial: Trial, job: Job) -> Job:
 def carry_out(trial: Trial, ground: Ground) -> Row:
     """Make the backtest of one trial."""
     job = job_of(trial, ground.job)
-    with Fence() as fence:
+    with Fence() as fence, time_limit(LOAD_S):
         job.strategies[0].create().rules(Bars())
     if fence.fault is not None:  # parameters that do not go together
         return _row(trial, state=REFUSED, reason=fence.reason)
     result = run_spread(job, {i.symbol: ground.series[i.symbol] for i in job.instruments})
     if result.faults:
-        return _row(trial, state=REFUSED, reason=result.faults[0])
+        return _row(trial, state=FAILED, reason=result.faults[0])
     found = metrics.figures(result.equity, result.trades, result.fills, cash=float(job.cash))
     return _row(trial, state=DONE, figures=found, orders_hash=result.orders_hash)
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+LOAD_S = 30.0  # what a strategy may take for its file and for `rules()`, heavy imports on a busy machine included
+
 
 class TooSlow(Exception):
     """A strategy took longer than it may."""
