@@ -1,7 +1,7 @@
 """The heavier figures of the test programme, one after the other, with a table of what ran and what failed.
 
-`make proof-long SCALE=10` runs ten times the figures, PARTS="cuts fuzz" some of them. `make test` runs a smaller figure
-of each on every change, `make simulate-long` many simulated days and then these.
+`make proof-long SCALE=10` runs ten times the figures, SCALE=0.2 a fifth, PARTS="cuts fuzz" some of them. `make test`
+runs a smaller figure of each on every change, `make simulate-long` many simulated days and then these.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ class Done(NamedTuple):
     is_kept: bool
 
 
-def run(name: str, scale: int) -> Done:
+def run(name: str, scale: float) -> Done:
     """Run one part to its end; what its tests say goes to standard error."""
     part, began = PARTS[name], time.monotonic()
-    figure = part.figure if name in UNSCALED else part.figure * scale
+    figure = part.figure if name in UNSCALED else max(round(part.figure * scale), part.each)
     env = {k: v for k, v in os.environ.items() if not k.startswith("TRADEBOT_")}
     env |= {part.variable: str(max(1, figure // part.each))}
     command = [sys.executable, "-m", "pytest", "-q", "-W", "ignore", f"--timeout={LONGEST_S}", part.tests]
@@ -86,7 +86,7 @@ def main() -> int:
     """Run the parts asked for, by default all; returns 1 when one failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"some of {', '.join((*PARTS, 'bugs'))}")
-    parser.add_argument("--scale", type=int, default=1)
+    parser.add_argument("--scale", type=float, default=1.0)
     asked = parser.parse_args()
     names = asked.parts or [*PARTS, "bugs"]
     if unknown := [name for name in names if name not in (*PARTS, "bugs")]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -52,7 +53,7 @@ BOUNDS: dict[str, Bound] = {
     "engine.Engine.market": Bound("2,000", "quotes merge to the newest per symbol; the clock waits"),
     "engine.Engine.closes": Bound("64", "the bars wait"),
     "engine.Engine.updates": Bound("10,000", "full is a bug: the process ends and starts anew; nothing is dropped"),
-    "engine.Engine.signals": Bound("64", "the analysis waits"),
+    "engine.Engine.signals": Bound("512", "the analysis waits"),
     "engine.Engine.quotes": Bound("2,000", "quotes merge to the newest per symbol; the bars wait"),
     "engine.Engine._commands": Bound("one per request of the control socket", "the socket takes a few at a time"),
     "stages.execution.Execution._lanes": Bound("1,000 each", "the desk waits"),
@@ -188,6 +189,14 @@ def test_everything_that_grows_is_in_the_list() -> None:
     found = dict(containers())
     missing = [f"{place}: {name}" for name, place in found.items() if name not in BOUNDS]
     assert not missing, "no bound is stated for\n" + "\n".join(missing)
+
+
+def test_each_lane_of_the_engine_holds_what_the_list_says() -> None:
+    source = (ROOT / "tradebot/engine.py").read_text(encoding="utf-8")
+    sizes = re.findall(r'self\.(\w+) = Lane\("\w+", ([\d_]+)\)', source)
+    assert len(sizes) == 5
+    for name, size in sizes:
+        assert BOUNDS[f"engine.Engine.{name}"].most == f"{int(size):,}", name
 
 
 def test_the_list_names_what_there_is() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,21 @@ async def test_what_may_not_be_lost_fails_loudly_when_its_lane_is_full() -> None
     with pytest.raises(InvariantBroken, match="updates is full at 1"):
         lane.post("second")
     assert lane.get_nowait() == "first"
+
+
+async def test_a_full_lane_makes_its_sender_wait_and_loses_nothing() -> None:
+    lane, sent = Lane("signals", 2), list[int]()
+
+    async def send() -> None:
+        for number in range(5):
+            await lane.put(number)
+            sent.append(number)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        tasks.create_task(send())
+        await asyncio.sleep(0)
+        assert sent == [0, 1], "the third waits"
+        assert [await lane.get() for _ in range(5)] == [0, 1, 2, 3, 4]
 
 
 async def test_an_inbox_reads_the_first_lane_first_and_each_in_its_order() -> None:

@@ -38,6 +38,8 @@ class Eager(Strategy):
             return Intent(action=Action.EXIT_LONG)
         return Intent(action=Action.ENTER_LONG, quantity=1 + now // 60_000_000_000 % 6)  # equal ones are held back
 """
+# Opens and never closes: what it holds is there whenever the operator looks, however long his command takes.
+PATIENT = EAGER.replace("class Eager", "class Patient").replace("return Intent(action=Action.EXIT_LONG)", "return None")
 Verb = Callable[..., tuple[int, str]]
 
 
@@ -55,10 +57,10 @@ def tradebot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verb:
 
 
 @pytest.fixture
-def market(start: Any, tmp_path: Path) -> Callable[[], tuple[str, ...]]:
-    """Start an exchange of its own that outlives daemons; returns the arguments of `run` for it."""
+def market(start: Any, tmp_path: Path) -> Callable[..., tuple[str, ...]]:
+    """Start an exchange of its own that outlives daemons; returns the arguments of `run` for it and a strategy."""
 
-    def begin() -> tuple[str, ...]:
+    def begin(strategy: str = "Eager") -> tuple[str, ...]:
         log, ready = tmp_path / "exchange.jsonl", tmp_path / "ready.json"
         exchange = start(
             "--symbols",
@@ -74,10 +76,11 @@ def market(start: Any, tmp_path: Path) -> Callable[[], tuple[str, ...]]:
             verb="exchange",
         )
         ready.write_text(exchange.process.stdout.readline())
-        (tmp_path / "eager.py").write_text(EAGER)
+        for name, text in (("Eager", EAGER), ("Patient", PATIENT)):
+            (tmp_path / f"{name}.py").write_text(text)
         return (
             "--symbols", SYMBOLS, "--exchange", str(ready), "--workers", "0",
-            "--strategy", f"{tmp_path / 'eager.py'}:Eager",
+            "--strategy", f"{tmp_path / strategy}.py:{strategy}",
         )  # fmt: skip
 
     return begin
@@ -231,7 +234,7 @@ def closed(daemon: Any, tradebot: Verb) -> None:
 def test_flatten_acts_once_for_each_id_and_is_finished_by_the_next_process(
     start: Any, market: Any, tradebot: Verb, tmp_path: Path
 ) -> None:
-    arguments = market()
+    arguments = market("Patient")
     daemon = start(*arguments)
     daemon.until(lambda line: line["event"] == "order_filled")
     code, said = tradebot("flatten", "--yes", "--id", "drill-1")
