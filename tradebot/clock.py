@@ -133,6 +133,28 @@ class ManualClock:
         await (self.on_sleep(seconds) if self.on_sleep else asyncio.sleep(0))
 
 
+class Turn:
+    """How long a task has worked without waiting: `most` ns, then it is over and others should have theirs.
+
+    Taking what is there already does not wait, and a task that always finds something would keep the loop for itself.
+    """
+
+    def __init__(self, clock: Clock, most: int) -> None:
+        self._clock, self._most = clock, most
+        self._ends_at = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from here: the task has just waited."""
+        self._ends_at = self._clock.monotonic() + self._most
+
+    async def give(self) -> None:
+        """Give the loop to the others, if the turn is over."""
+        if self._clock.monotonic() > self._ends_at:
+            await self._clock.sleep(0)
+            self.begin()
+
+
 def iso(ns: int, zone: tzinfo = UTC) -> str:
     """Format `ns` for people, ISO-8601 with microseconds; UTC ends in `Z`."""
     seconds, rest = divmod(ns, SECOND)

@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import SECOND, Clock, Turn
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Quotes
 from tradebot.domain.messages import (
@@ -46,7 +46,7 @@ from tradebot.venues.venue import Broker, Feed
 TICK_S = 0.05  # wall seconds between two ticks of the clock
 ROUSE_S = 0.002  # how long before a close the workers are woken
 TIMER_S = 0.001  # how early a timer of the loop may end
-BREATH = 2_000_000  # ns a burst of signals is worked on before quotes and orders have their turn
+BREATH = 2_000_000  # ns a stage works on what is there already before the others have their turn
 DRAIN_S = 2.5  # wall seconds a stop waits for resting orders to end
 
 
@@ -213,8 +213,13 @@ class Engine:
     # ---- stages
 
     async def _run_bars(self) -> None:
+        turn = Turn(self._clock, BREATH)
         while True:
-            message = await self.market.get()
+            if self.market.empty():
+                message = await self.market.get()
+                turn.begin()
+            else:
+                message = self.market.get_nowait()
             match message:
                 case Quotes():
                     sound = self._bars.apply(message)
@@ -229,6 +234,7 @@ class Engine:
                     await self.quotes.put(message)
                 case _:
                     raise AssertionError(f"bars does not know {type(message).__name__}")
+            await turn.give()
 
     async def _on_tick(self, tick: Tick) -> None:
         if (session := self._bars.roll(tick.at)) is not None:
@@ -266,18 +272,24 @@ class Engine:
             self._measure("close_to_signals", self._clock.monotonic() - close.seen_at)
 
     async def _run_desk(self) -> None:
+        turn = Turn(self._clock, BREATH)
         while True:
-            message = await self._inbox.get()
+            message = self._inbox.take()
+            if message is None:
+                message = await self._inbox.get()
+                turn.begin()
             for output in self._desk.apply(message):
                 await self._route(output)
             if isinstance(message, Signals):
                 await self._clock.sleep(0)  # after a burst of them the loop would stand still
+                turn.begin()
             elif isinstance(message, Tick):
                 self._beat()
             elif isinstance(message, Command):
                 for waiting in [w for w in self._commands if w[0] is message]:
                     self._commands.remove(waiting)
                     waiting[1].set()
+            await turn.give()
 
     async def _route(self, output: DeskOutput) -> None:
         match output:

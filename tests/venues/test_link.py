@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from tradebot.clock import SECOND, ManualClock
+from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.errors import AccessDenied, LinkLost
 from tradebot.venues.link import Backoff, Throttled, keep, listen
 
@@ -161,7 +162,7 @@ async def test_a_connection_without_a_frame_of_any_kind_is_lost() -> None:
         raise AssertionError
 
     with pytest.raises(LinkLost, match=r"no frame for 0\.01 s"):
-        await listen(nothing, lambda frame: None, silent_after_s=0.01)
+        await listen(nothing, lambda frame: None, silent_after_s=0.01, clock=WallClock())
 
 
 async def test_every_frame_renews_the_time_limit_and_reaches_the_reader() -> None:
@@ -171,7 +172,7 @@ async def test_every_frame_renews_the_time_limit_and_reaches_the_reader() -> Non
     for i in range(6):
         loop.call_later(0.02 * i, frames.put_nowait, bytes([i]))
     with pytest.raises(LinkLost):
-        await listen(frames.get, seen.append, silent_after_s=0.06)
+        await listen(frames.get, seen.append, silent_after_s=0.06, clock=WallClock())
     assert seen == [bytes([i]) for i in range(6)]
 
 
@@ -183,4 +184,30 @@ async def test_a_reader_that_fails_is_not_taken_for_a_lost_link() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await listen(one, bad, silent_after_s=1)
+        await listen(one, bad, silent_after_s=1, clock=WallClock())
+
+
+async def test_frames_without_end_let_the_loop_turn_every_millisecond() -> None:
+    clock, taken, turns = ManualClock(), [0], list[int]()
+
+    async def at_once() -> bytes:
+        return b"x"
+
+    def work(_frame: str | bytes) -> None:
+        taken[0] += 1
+        clock.now += SECOND // 5_000  # each takes a fifth of a millisecond
+        if taken[0] == 50:
+            raise Enough
+
+    async def others() -> None:
+        while True:
+            turns.append(taken[0])
+            await asyncio.sleep(0)
+
+    beside = asyncio.ensure_future(others())
+    with pytest.raises(Enough):
+        await listen(at_once, work, silent_after_s=1, clock=clock)
+    beside.cancel()
+    between = [late - early for early, late in pairwise(turns[1:])]
+    assert len(between) >= 6
+    assert max(between) <= 6

@@ -22,11 +22,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tradebot.bench.stream_server import END, TOKEN, kite_frames, symbol
-from tradebot.clock import MILLISECOND, SECOND, WallClock
+from tradebot.clock import MILLISECOND, SECOND, Turn, WallClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
+from tradebot.engine import BREATH
 from tradebot.ops.interpreter import settled
 from tradebot.ops.latency import Latencies
 from tradebot.stages.bars import Bars
@@ -109,14 +110,19 @@ async def _into_bars(ask: Ask, timer: _Timer, read: Callable[[Universe, Lane], A
     with settled(timer.clock, timer.latencies.record):
         async with asyncio.TaskGroup() as tasks:
             around = [tasks.create_task(read(universe, lane)), tasks.create_task(timer.watch())]  # type: ignore[arg-type]
-            looked_at = 0
+            looked_at, turn = 0, Turn(timer.clock, BREATH)
             while bars.sieve.accepted + sum(bars.sieve.dropped.values()) + lane.merged < ask.ticks:
-                message: Quotes = await lane.get()
+                if lane.empty():
+                    message: Quotes = await lane.get()
+                    turn.begin()
+                else:
+                    message = lane.get_nowait()
                 timer.begin()
                 bars.apply(message)
                 if message.seen_at - looked_at > 50 * MILLISECOND:
                     looked_at = message.seen_at
                     bars.close(int(message.sent_at[-1]), mono=looked_at)
+                await turn.give()
             found = timer.end(bars.sieve.accepted)
             for task in around:
                 task.cancel()
@@ -164,7 +170,7 @@ async def tradebot_json(ask: Ask, timer: _Timer) -> Found:
         async with connect(_address(ask, "json"), compression=None, max_queue=QUEUE) as socket:
             await socket.send("{}")
             try:
-                await listen(partial(socket.recv, decode=False), on_frame, silent_after_s=5.0)
+                await listen(partial(socket.recv, decode=False), on_frame, silent_after_s=5.0, clock=timer.clock)
             except ConnectionClosed:
                 return
 

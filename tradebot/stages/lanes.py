@@ -59,14 +59,19 @@ class Inbox:
         for lane in lanes:
             lane.wake = self._wake
 
+    def take(self) -> Any:
+        """Return the next message that is there, None without one."""
+        for lane in self._lanes:
+            if not lane.empty():
+                return lane.get_nowait()
+        return None
+
     async def get(self) -> Any:
         """Return the next message, waiting for one."""
-        while True:
-            for lane in self._lanes:
-                if not lane.empty():
-                    return lane.get_nowait()
+        while (message := self.take()) is None:
             self._wake.clear()
             await self._wake.wait()
+        return message
 
     @property
     def is_empty(self) -> bool:

@@ -10,11 +10,13 @@ from typing import NoReturn
 
 import numpy as np
 
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import MICROSECOND, MILLISECOND, SECOND, Clock, Turn
 from tradebot.domain.message import Message
 from tradebot.errors import AccessDenied, LinkLost
 
 HOUR = 3600 * SECOND
+BREATH = MILLISECOND  # of frames on end; what they lead to takes as long again before the loop turns
+WAITED = 20 * MICROSECOND  # `receive` of a frame that is there already takes a tenth of it
 
 
 class Throttled(LinkLost):
@@ -114,23 +116,29 @@ async def keep(
 
 
 async def listen(
-    receive: Callable[[], Awaitable[str | bytes]], on_frame: Callable[[str | bytes], None], *, silent_after_s: float
-) -> NoReturn:
+    receive: Callable[[], Awaitable[str | bytes]], on_frame: Callable[[str | bytes], None], *, silent_after_s: float,
+    clock: Clock,
+) -> NoReturn:  # fmt: skip
     """Hand every frame to `on_frame`; raises LinkLost when none of any kind came for `silent_after_s` wall seconds.
 
     It may take an eighth longer. A socket can die without a word, so heartbeats count and an open connection does not.
-    What `receive` raises passes through.
+    What `receive` raises passes through. While frames come faster than they are taken the loop turns each millisecond.
     """
     time = asyncio.get_running_loop().time
     slack = silent_after_s / 8  # moving the limit with every frame would cost more than reading it
     try:
         async with asyncio.timeout(silent_after_s + slack) as limit:
             moved = time()
+            turn = Turn(clock, BREATH)
             while True:
+                asked_at = clock.monotonic()
                 frame = await receive()
+                if clock.monotonic() - asked_at > WAITED:
+                    turn.begin()
                 if (now := time()) - moved > slack:
                     moved = now
                     limit.reschedule(now + silent_after_s + slack)
                 on_frame(frame)
+                await turn.give()
     except TimeoutError:
         raise LinkLost(f"no frame for {silent_after_s:g} s") from None

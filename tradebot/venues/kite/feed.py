@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
 import numpy as np
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from tradebot import __version__
@@ -31,6 +32,9 @@ from tradebot.venues.kite.wire import (
 from tradebot.venues.link import Backoff, Throttled, keep, listen
 
 LARGEST_FRAME = 1 << 20  # 3,000 full packets are 558,002 bytes
+# What the system keeps for us, about what one turn of the loop reads: uvloop takes a quarter of a megabyte at once
+# otherwise, some thirty frames of fifty ticks. Over a way of 20 ms it still lets 17,000 full ticks a second through.
+READ_BYTES = 64 << 10
 NO_TIME = -1
 MODES = ("ltp", "quote", "full")
 OPEN_TIMEOUT_S = 10.0
@@ -128,12 +132,13 @@ class KiteFeed:
                 self._binary(frame, source, on_market)
 
         try:
-            async with self._connect() as socket:
+            async with self._connect() as wire:
+                _read_little(wire)
                 async with asyncio.timeout(OPEN_TIMEOUT_S):
                     for some in _chunks(tokens, TOKENS_PER_SUBSCRIBE):
-                        await socket.send(render_subscribe(some))
-                        await socket.send(render_mode(self._mode, some))
-                await listen(socket.recv, on_frame, silent_after_s=self._silent_after_s)
+                        await wire.send(render_subscribe(some))
+                        await wire.send(render_mode(self._mode, some))
+                await listen(wire.recv, on_frame, silent_after_s=self._silent_after_s, clock=self._clock)
         except InvalidStatus as error:
             raise _refusal(error.response.status_code, error.response.headers.get("Retry-After", "")) from None
         # The texts of these name no address, so the token in ours cannot reach a log.
@@ -183,6 +188,12 @@ class KiteFeed:
                 return
             quotes = quotes.take(~untimed)
         on_market(quotes)
+
+
+def _read_little(connection: ClientConnection) -> None:
+    wire = connection.transport.get_extra_info("socket")
+    if wire is not None:  # there is none in a simulation
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ_BYTES)
 
 
 class _StraightConnect(connect):

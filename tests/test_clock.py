@@ -1,0 +1,39 @@
+"""The turn of a task: what it finds without waiting is worked on for so long, then the others have theirs."""
+
+from __future__ import annotations
+
+from tradebot.clock import ManualClock, Turn
+
+
+class Sleeps:
+    """A clock by hand that counts how often the loop was given away."""
+
+    def __init__(self) -> None:
+        self.clock, self.given = ManualClock(1_000), 0
+        self.clock.on_sleep = self._slept
+
+    async def _slept(self, seconds: float) -> None:
+        assert seconds == 0
+        self.given += 1
+
+
+async def test_a_turn_is_kept_while_it_lasts_and_given_once_when_it_is_over() -> None:
+    sleeps = Sleeps()
+    turn = Turn(sleeps.clock, 100)
+    sleeps.clock.now += 100
+    await turn.give()
+    assert sleeps.given == 0
+    sleeps.clock.now += 1
+    await turn.give()
+    await turn.give()
+    assert sleeps.given == 1
+
+
+async def test_a_task_that_waited_has_a_whole_turn_again() -> None:
+    sleeps = Sleeps()
+    turn = Turn(sleeps.clock, 100)
+    sleeps.clock.now += 90
+    turn.begin()
+    sleeps.clock.now += 90
+    await turn.give()
+    assert sleeps.given == 0
