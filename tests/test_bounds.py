@@ -99,7 +99,7 @@ BOUNDS: dict[str, Bound] = {
     "stages.conditions.Conditions.down": Bound("one per connection", "goes when it is up"),
     "stages.conditions.Conditions.halted_symbols": Bound(SYMBOLS, "made anew with each list"),
     "stages.gate.flow_controls.MessageRate._sent": Bound("the orders of a day", "the oldest goes"),
-    "stages.gate.flow_controls.NoDuplicate._orders": Bound("10,000", "the oldest goes",
+    "stages.gate.flow_controls.NoDuplicate._orders": Bound("10,000 of the window's orders", "the oldest goes",
                                                            "tradebot.stages.gate.flow_controls:NoDuplicate.REMEMBERED"),
     "stages.gate.flow_controls.NoDuplicate._older": Bound("10,000", "the ids before the newest 10,000 go at once",
                                                           "tradebot.stages.gate.flow_controls:NoDuplicate.REMEMBERED"),

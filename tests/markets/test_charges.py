@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import Side
 from tradebot.errors import DataError
-from tradebot.markets.charges import NOTHING, Charges, Segment, charges, fill_charges, segment_of
+from tradebot.markets.charges import NOTHING, Charges, Segment, charges, fill_charges, segment_of, tariff_of
 
 D = Decimal
 IN_2026, IN_2021 = date(2026, 9, 1), date(2021, 6, 11)
@@ -108,3 +108,18 @@ def test_any_split_of_an_order_into_fills_costs_the_same_and_no_fill_earns(fills
         assert min(bill.brokerage, bill.transaction_tax, bill.exchange_fee, bill.gst, bill.stamp_duty) >= 0
         added, turnover = added + bill, turnover + quantity * price
     assert added == charges(**on_the, turnover=turnover)
+
+
+@given(
+    st.sampled_from(list(Segment)),
+    st.sampled_from(list(Side)),
+    st.sampled_from([date(2019, 1, 1), date(2022, 6, 1), date(2024, 1, 2), date(2024, 10, 2), date(2026, 4, 2)]),
+    st.integers(-5, 10**9) | st.integers(0, 10**15),
+)
+def test_a_bill_in_units_is_the_bill_to_the_paisa(segment: Segment, side: Side, on: date, units: int) -> None:
+    exchange = "NSE" if segment in (Segment.INTRADAY, Segment.DELIVERY) else "NFO"
+    tariff = tariff_of(segment, side, on, exchange)
+
+    paise = tariff.in_units().total(units)
+
+    assert Decimal(paise) / 100 == tariff.total(Decimal(units).scaleb(-4))

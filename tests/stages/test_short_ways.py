@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.stages.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
-from tradebot.domain.messages import DeskMessage
-from tradebot.domain.order import OrderKind
+from tradebot.domain.messages import Command, DeskMessage, Executed
+from tradebot.domain.order import OrderEvent, OrderKind, OrderRequest
 from tradebot.stages import desk as desk_file
 from tradebot.stages.billing import india
 from tradebot.stages.desk import Desk
@@ -100,6 +100,7 @@ def known(desk: Desk) -> dict[str, Any]:
     shortfalls, memory = desk._shortfalls, desk._ordering._gate._controls
     found |= {"owners": shortfalls._owners, "short": shortfalls.short, "inferred": shortfalls._inferred}
     found |= {c.name: {k: v for k, v in vars(c).items() if k.startswith("_") and "kill" not in k} for c in memory}
+    found |= {f"exits{name}": getattr(desk.exits, name) for name in ("_open", "_refused")}
     return found | {"wanted": desk.exits.wanted, "counts": desk.counts, "rejects": desk._rejects}
 
 
@@ -146,3 +147,28 @@ def test_what_passes_on_a_plain_day_is_cleared_by_the_short_way() -> None:
 
     desk = day.desk.short
     assert day.cleared == len(desk.blotter.orders) - desk.counts["denied"] > 3
+
+
+def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        day = Twice(LIMITS, SETTINGS, patch)
+        day.step(4, 1)
+        entry = accepted(day)
+        half = entry.quantity // 2
+        day.give(Executed(execution=day.execution(entry, half), mono=day.mono))
+        day.give(Command(verb="flatten", id="f", scope=f"symbol:{entry.symbol}"))
+        first = accepted(day)
+        day.give(Executed(execution=day.execution(entry, entry.quantity - half), mono=day.mono))
+        day.give(Executed(execution=day.execution(first, first.quantity), mono=day.mono))
+
+        day.step(0, 0)
+
+    assert (first.quantity, day.waiting[-1].quantity) == (half, entry.quantity - half)
+
+
+def accepted(day: Twice) -> OrderRequest:
+    """Send the order that waits and have it accepted."""
+    request = day.waiting.pop(0)
+    day.tell(request, OrderEvent.SENDING)
+    day.tell(request, OrderEvent.ACCEPTED, f"V{request.order_id}")
+    return request

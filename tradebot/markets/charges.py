@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.message import Message
@@ -21,6 +21,7 @@ from tradebot.domain.order import ZERO, Side
 from tradebot.errors import DataError
 
 PAISA = Decimal("0.01")
+UNITS_A_PAISA = 100  # a turnover is a whole number of hundredths of a paisa, or billed by the long way
 CRORE = Decimal(10_000_000)
 RATES = Path(__file__).parent / "data" / "charges_india.toml"
 
@@ -146,6 +147,48 @@ class Tariff(Message, frozen=True):
             return ZERO
         brokerage, tax, fee, sebi, stamp, gst = self.parts(turnover)
         return brokerage + tax + fee + sebi + stamp + gst
+
+    def in_units(self) -> UnitTariff:
+        """Return the same tariff for turnovers in whole units, see `UnitTariff`."""
+        shares = (self.brokerage, self.fee, self.sebi, self.tax, self.stamp)
+        return UnitTariff(
+            flat=int(self.flat.quantize(PAISA, ROUND_HALF_UP).scaleb(2)) if self.flat else None,
+            cap=int(self.cap.quantize(PAISA, ROUND_HALF_UP).scaleb(2)),
+            shares=tuple(_per_unit(share) for share in shares),
+            gst=self.gst.as_integer_ratio(),
+        )
+
+
+class UnitTariff(NamedTuple):
+    """A tariff over turnovers counted in hundredths of a paisa, which every product of a price and a lot in paise is.
+
+    `shares` are (paise, units): brokerage, exchange fee, SEBI fee, transaction tax and stamp duty take so many paise of
+    so many units. Each part is rounded half up, as `Tariff.parts` does.
+    """
+
+    flat: int | None
+    cap: int
+    shares: tuple[tuple[int, int], ...]
+    gst: tuple[int, int]
+
+    def total(self, units: int) -> int:
+        """Return the sum of the parts in paise; nothing traded costs nothing."""
+        if units <= 0:
+            return 0
+        (b, per_b), (f, per_f), (s, per_s), (t, per_t), (d, per_d) = self.shares
+        twice, (gst, per_gst) = 2 * units, self.gst
+        brokerage = self.flat
+        if brokerage is None:
+            brokerage = min((twice * b + per_b) // (2 * per_b), self.cap)
+        billed = brokerage + (twice * f + per_f) // (2 * per_f) + (twice * s + per_s) // (2 * per_s)
+        tax = (twice * t + per_t) // (2 * per_t) if t else 0
+        stamp = (twice * d + per_d) // (2 * per_d) if d else 0
+        return billed + tax + stamp + (2 * billed * gst + per_gst) // (2 * per_gst)
+
+
+def _per_unit(share: Decimal) -> tuple[int, int]:
+    paise, units = share.as_integer_ratio()
+    return paise, units * UNITS_A_PAISA
 
 
 @cache

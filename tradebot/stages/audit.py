@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.messages import Books, Reconciled, SessionBegins
+from tradebot.domain.messages import Books, LinkDown, LinkUp, Reconciled, SessionBegins
 from tradebot.domain.order import Order, OrderEvent, OrderFact
 from tradebot.domain.order_states import AT_VENUE
 from tradebot.stages.blotter import Blotter
@@ -39,9 +39,23 @@ class Audit:
         self._link_back_at = 0
         self._given_up: set[str] = set()  # order_ids whose cancel was tried enough
 
-    def link_back(self, mono: int) -> None:
-        """Note that the links are back: only books that were asked for later tell of the time without them."""
-        self._link_back_at = mono
+    def link_down(self, link: LinkDown) -> None:
+        """Note that a link is lost: what is open is stale, and that an order is not shown proves nothing."""
+        c = self._conditions
+        if not c.down:
+            self._sightings.pause()
+            for order in self._blotter.live():
+                if not order.is_stale:
+                    self._tell(order, OrderEvent.LINK_LOST, link.reason)
+        c.down[link.source] = link.reason
+
+    def link_up(self, link: LinkUp) -> None:
+        """Note that a link is back: only books that are asked for now tell of the time without it."""
+        c = self._conditions
+        c.down.pop(link.source, None)
+        if not c.down:
+            self._link_back_at = c.mono
+            self._sightings.resume(c.mono)
 
     def session_over(self, session: SessionBegins | None, now: int) -> None:
         """Note the end of a session that is over at `now`."""

@@ -20,14 +20,11 @@ ENDED_KEPT = 20_000  # ended orders kept for late fills; a venue's day allows 5,
 
 
 class Blotter:
-    """Orders by id, live ones by symbol, positions by symbol; totals are kept as fills come.
+    """Orders by id, live ones by symbol, positions by symbol; totals are kept as fills come."""
 
-    Of the orders that ended the last `ended_kept` stay, for fills that come late.
-    """
-
-    def __init__(self, charges_of: ChargesOf, *, ended_kept: int | None = None) -> None:
+    def __init__(self, charges_of: ChargesOf) -> None:
         self._charges_of = charges_of
-        self._kept = ENDED_KEPT if ended_kept is None else ended_kept
+        self._kept = ENDED_KEPT
         self._ended: deque[str] = deque()  # order_ids as they ended; one that lived again may be in it twice
         self.orders: dict[str, Order] = {}  # order_id -> Order, in order of intent
         self.by_venue: dict[str, str] = {}  # venue_order_id -> order_id

@@ -60,10 +60,10 @@ class Desk:
 
     def __init__(
         self, *, universe: Universe, gate: Gate, settings: DeskSettings, charges_of: ChargesOf, id_prefix: str,
-        absent_after_s: float, absence_is_proof: bool = False, ended_kept: int | None = None,
+        absent_after_s: float, absence_is_proof: bool = False,
     ) -> None:  # fmt: skip
         self._universe, self._settings = universe, settings
-        self.blotter = Blotter(charges_of, ended_kept=ended_kept)
+        self.blotter = Blotter(charges_of)
         self.marks = Marks(universe)
         self.worth = Worth(universe, self.blotter, self.marks)
         self.conditions = Conditions()
@@ -94,9 +94,11 @@ class Desk:
         self._out: list[DeskOutput] = []
         # One look-up a message: the desk takes a handful for every order.
         self._takes: dict[type, Callable[[Any], None]] = {
-            Quotes: self._on_quotes, Tick: self._on_tick, Signals: self._on_signals, Outcome: self._on_outcome,
-            OrderSeen: self._on_seen, Executed: self._on_executed, Books: self._on_books, LinkDown: self._on_link_down,
-            LinkUp: self._on_link_up, SessionBegins: self._on_session, Command: self._commands.take,
+            Quotes: self._on_quotes, Tick: lambda tick: self._clock(tick.at, tick.mono), Signals: self._on_signals,
+            Outcome: self._on_outcome, OrderSeen: self._on_seen,
+            Executed: lambda told: self._executed(told.execution, told.mono), Books: self._on_books,
+            LinkDown: self._audit.link_down, LinkUp: self._audit.link_up, SessionBegins: self._on_session,
+            Command: self._commands.take,
         }  # fmt: skip
         self._counts = {"signals": 0, "ignored": 0, "late_signals": 0}
 
@@ -132,6 +134,8 @@ class Desk:
         known = accepted(order, venue_order_id, at=c.now, mono=c.mono)
         if known is not None and order.cancel is NO_WISH and not c.stopping and not self.sightings.waits:
             self.blotter.accept(order, known)
+            if self.exits.wanted:
+                self.exits.heard(order.request.symbol)
             return self._out
         sending = OrderFact(order_id=order_id, event=SENDING, at=c.now, mono=c.mono)
         self._on_outcome(Outcome(fact=sending))
@@ -227,9 +231,6 @@ class Desk:
         for row in guarded.nonzero()[0]:
             self.exits.judge(int(quotes.ids[row]), int(quotes.last[row]), quoted_at=quotes.seen_at)
 
-    def _on_tick(self, tick: Tick) -> None:
-        self._clock(tick.at, tick.mono)
-
     def _clock(self, at: int, mono: int) -> None:
         c = self.conditions
         c.now = at
@@ -288,9 +289,6 @@ class Desk:
     def _on_seen(self, seen: OrderSeen) -> None:
         self._emit_all(self.sightings.seen(seen.order, at=self.conditions.now, mono=seen.mono))
 
-    def _on_executed(self, executed: Executed) -> None:
-        self._executed(executed.execution, executed.mono)
-
     def _executed(self, execution: Execution, mono: int) -> None:
         now, key = self.conditions.now, (execution.exchange, execution.execution_id)
         order = self.sightings.unheard(execution, key)
@@ -305,6 +303,8 @@ class Desk:
         )
         self._out.append(fact)
         self.blotter.fill(order, whole, fact)
+        if self.exits.wanted:
+            self.exits.heard(order.request.symbol)
         self._shortfalls.own(order_id, key)
         self.exits.filled(whole)
         self._rejects = 0
@@ -329,21 +329,6 @@ class Desk:
             if self.conditions.stopping and self._settings.on_stop == "cancel":
                 self._ordering.cancel(self.blotter.orders[fact.order_id], "the daemon is stopping")
 
-    def _on_link_up(self, link: LinkUp) -> None:
-        self.conditions.down.pop(link.source, None)
-        if not self.conditions.down:
-            self._audit.link_back(self.conditions.mono)
-            self.sightings.resume(self.conditions.mono)
-
-    def _on_link_down(self, link: LinkDown) -> None:
-        c = self.conditions
-        if not c.down:
-            self.sightings.pause()
-            for order in self.blotter.live():
-                if not order.is_stale:
-                    self._tell(order, OrderEvent.LINK_LOST, link.reason)
-        c.down[link.source] = link.reason
-
     def _tell(self, order: Order, event: OrderEvent, reason: str) -> None:
         c = self.conditions
         self._emit(OrderFact(order_id=order.order_id, event=event, at=c.now, mono=c.mono, reason=reason))
@@ -362,6 +347,8 @@ class Desk:
         # The INTENT of an order of ours and the order itself: of a beginning there is nothing else to find out.
         self.blotter.begin(fact)
         self._out += (fact, submit)
+        if self.exits.wanted:
+            self.exits.heard(submit.request.symbol)
 
     def _emit(self, output: OrderFact | Submit | Modify | Cancel) -> None:
         self._out.append(output)

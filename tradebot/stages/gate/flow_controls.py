@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from decimal import Decimal
 
 from tradebot.clock import SECOND
 from tradebot.domain.order import OrderRequest
@@ -92,19 +93,15 @@ class MessageRate(Rule):
     def passed(self, request: OrderRequest, view: View) -> None:
         self._sent.append(view.mono)
 
-    def has_room(self, mono: int, *, is_exit: bool) -> bool:
-        """Return whether `check` of an order at `mono` would pass."""
+    def counts_in(self, mono: int, *, is_exit: bool) -> bool:
+        """Return whether `check` of an order at `mono` would pass, and count it then."""
         sent = self._sent
-        if (count := len(sent)) < self._fewest:
-            return True
-        for window, allowed in self._limits if is_exit else self._entries:
-            if count >= allowed and (not allowed or sent[-allowed] > mono - window):
-                return False
+        if (count := len(sent)) >= self._fewest:
+            for window, allowed in self._limits if is_exit else self._entries:
+                if count >= allowed and (not allowed or sent[-allowed] > mono - window):
+                    return False
+        sent.append(mono)
         return True
-
-    def remember(self, mono: int) -> None:
-        """Count an order that passed at `mono`."""
-        self._sent.append(mono)
 
 
 class NoDuplicate(Rule):
@@ -115,7 +112,9 @@ class NoDuplicate(Rule):
 
     def __init__(self, *, window_s: float) -> None:
         self._window = int(window_s * SECOND)
-        self._orders: dict[tuple[object, ...], int] = {}  # order content -> mono when passed, within the window
+        # What passed within the window: strategy, symbol, side and kind -> (quantity, price, mono). Decimals are
+        # compared and not hashed, which is dear.
+        self._orders: dict[tuple[str, ...], list[tuple[Decimal, Decimal | None, int]]] = {}
         self._signals: set[str] = set()  # signal ids, and those before them
         self._older: set[str] = set()
         self._newest = -self._window  # mono of the last order that passed
@@ -128,7 +127,7 @@ class NoDuplicate(Rule):
             return f"signal {request.signal_id} was acted on already"
         if is_exit or view.mono - self._newest >= self._window:
             return None
-        before = self._orders.get(self._key(request))
+        before = self._before(request)
         if before is not None and view.mono - before < self._window:
             return f"the same order passed {(view.mono - before) / SECOND:.1f} s ago"
         return None
@@ -138,31 +137,39 @@ class NoDuplicate(Rule):
 
     def is_new(self, request: OrderRequest, mono: int, *, is_exit: bool) -> bool:
         """Return whether `check` of an order at `mono` would pass where nothing is in doubt."""
-        if self._is_known(request.signal_id):
+        known = request.signal_id
+        if known and (known in self._signals or known in self._older):
             return False
         if is_exit or mono - self._newest >= self._window:
             return True
-        before = self._orders.get(self._key(request))
+        before = self._before(request)
         return before is None or mono - before >= self._window
 
     def remember(self, request: OrderRequest, mono: int) -> None:
         """Keep an order that passed at `mono`."""
-        orders, key = self._orders, self._key(request)
+        orders, signal_id = self._orders, request.signal_id
         if mono - self._newest >= self._window:
             orders.clear()  # what passed before the window keeps nothing out
         self._newest = mono
-        orders.pop(key, None)
-        orders[key] = mono
+        orders.setdefault(_key(request), []).append((request.quantity, request.price, mono))
         if len(orders) > self.REMEMBERED:
             del orders[next(iter(orders))]
-        if request.signal_id:
-            self._signals.add(request.signal_id)
+        if signal_id:
+            self._signals.add(signal_id)
             if len(self._signals) >= self.REMEMBERED:
                 self._older, self._signals = self._signals, set()
+
+    def _before(self, request: OrderRequest) -> int | None:
+        # The mono at which the same order passed last.
+        quantity, price = request.quantity, request.price
+        for other, at, mono in reversed(self._orders.get(_key(request), ())):
+            if other == quantity and at == price:
+                return mono
+        return None
 
     def _is_known(self, signal_id: str) -> bool:
         return bool(signal_id) and (signal_id in self._signals or signal_id in self._older)
 
-    @staticmethod
-    def _key(request: OrderRequest) -> tuple[object, ...]:
-        return (request.strategy, request.symbol, request.side, request.kind, request.quantity, request.price)
+
+def _key(request: OrderRequest) -> tuple[str, ...]:
+    return (request.strategy, request.symbol, request.side, request.kind)
