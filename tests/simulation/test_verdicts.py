@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from tradebot.cli.simulate import simulate
 from tradebot.domain.order import OrderEvent
 from tradebot.errors import OutcomeUnknown
 from tradebot.journal.writer import Journal
+from tradebot.simulation import many
 from tradebot.simulation.many import Tally, add_to_corpus, raised, read_corpus
-from tradebot.simulation.play import play
+from tradebot.simulation.play import Outcome, play
 from tradebot.simulation.scenario import draw
 from tradebot.simulation.shrink import shrink
 from tradebot.stages.gate.gate import Gate
@@ -107,6 +108,17 @@ def test_a_broken_seed_is_cut_down_to_the_fault_that_breaks_it(monkeypatch: pyte
     assert read_corpus(corpus) == [2]
     add_to_corpus(corpus, play(2, faults=line["script"]))
     assert read_corpus(corpus) == [2], "a seed stands there once"
+
+
+def test_a_long_run_that_is_cut_short_tells_what_it_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(*_: Any, **__: Any) -> Iterator[Outcome]:
+        yield Outcome(seed=0, verdict="ok", trace="", orders=3, fills=3, faults={}, halted=None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(many, "play_all", cut)
+    said = CliRunner().invoke(simulate, ["--seeds", "9"])
+    assert json.loads(said.stdout.splitlines()[-1])["seeds"] == 1
+    assert said.exit_code != 0
 
 
 def test_one_line_of_json_ends_a_replay() -> None:

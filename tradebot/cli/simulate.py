@@ -111,16 +111,21 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
     numbers = itertools.count(first) if seeds is None else range(first, first + seeds)
     wanted = itertools.chain(known, (n for n in numbers if n not in set(known)))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    cut_short: KeyboardInterrupt | None = None
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
         task = bar.add_task("seeds", total=None if seeds is None else seeds + len(known))
         is_late = lambda: limit is not None and clock.monotonic() - began > limit  # noqa: E731
-        for outcome in play_all(wanted, workers=workers, is_enough=is_late):
-            tally.add(outcome)
-            if outcome.verdict == "broken":
-                bar.console.print(f"seed {outcome.seed} broke: {'; '.join(outcome.why)}", markup=False, soft_wrap=True)
-                if corpus is not None:
-                    add_to_corpus(corpus, outcome)
-            bar.update(task, advance=1, description=f"seeds, {len(tally.broken)} broken")
+        try:
+            for outcome in play_all(wanted, workers=workers, is_enough=is_late):
+                tally.add(outcome)
+                if outcome.verdict == "broken":
+                    told = f"seed {outcome.seed} broke: {'; '.join(outcome.why)}"
+                    bar.console.print(told, markup=False, soft_wrap=True)
+                    if corpus is not None:
+                        add_to_corpus(corpus, outcome)
+                bar.update(task, advance=1, description=f"seeds, {len(tally.broken)} broken")
+        except KeyboardInterrupt as interrupt:  # what was played is told all the same
+            cut_short = interrupt
     took_s = (clock.monotonic() - began) / SECOND
     if not quiet:
         show([*tally.rows(), {"what": "seeds a second", "count": f"{tally.seeds / took_s:.1f}"}], as_json=False)
@@ -129,6 +134,8 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
     broken = [outcome.seed for outcome in tally.broken]
     counts = {"seeds": tally.seeds, **dict(sorted(tally.verdicts.items())), "orders": tally.orders}
     click.echo(json.dumps(counts | {"seconds": round(took_s, 1), "broken_seeds": broken}))
+    if cut_short is not None:
+        raise cut_short
     if tally.halts_too_often:
         click.echo(f"{tally.halted_share:.1%} of the days ended halted, which is too many", err=True)
     if broken or tally.halts_too_often:
