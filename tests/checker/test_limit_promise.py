@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,21 @@ def test_what_other_symbols_would_hold_counts_toward_all_of_them(tmp_path: Path)
         records = written(WIDE)
         another(records, "INFY", quantity)
         (folder := tmp_path / quantity).mkdir()
+        assert judged(records, folder).ruling is ruling
+
+
+def test_a_bar_tells_what_the_others_are_worth_by_now(tmp_path: Path) -> None:
+    for paise, ruling in ((30_000, Ruling.OK), (100_000, Ruling.BROKEN)):
+        records = written(WIDE)
+        listed = next(body for kind, body in records.rows if kind == "universe")
+        listed["instruments"].append({"symbol": "INFY", "price_decimals": 2})
+        at = another(records, "INFY", "3")  # of 1,000 each; at 300 each they leave room
+        columns = {
+            "ids": ["<i1", b64encode(bytes([1])).decode()],
+            "close": ["<i4", b64encode(paise.to_bytes(4, "little")).decode()],
+        }
+        records.rows.insert(records.place("intent", LOST), ("close", {"at": at, "_run": RUN, "columns": columns}))
+        (folder := tmp_path / str(paise)).mkdir()
         assert judged(records, folder).ruling is ruling
 
 

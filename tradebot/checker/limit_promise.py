@@ -1,15 +1,18 @@
 """I6: what every order let through would mean at worst, added up here a second time, against the limits in force.
 
 Orders and positions are the checker's own story of them; prices are those that the journal knows: an order's limit,
-the reference that its INTENT row names, and for the other symbols the last price of either kind or of a fill.
+the reference that its INTENT row names, and for the other symbols the last price of either kind, of a fill or of a bar.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
+
+import numpy as np
 
 from tradebot.checker.case import Case
 from tradebot.checker.evidence import Row
@@ -18,8 +21,8 @@ from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
 
 SECOND = 1_000_000_000
 HELD = {"CANCELED": 2 * SECOND, "EXPIRED": 2 * SECOND, "ABSENT": 600 * SECOND}  # reserved after their end
-# The gate values the other symbols at their newest quotes, which are not in these rows: what their last known prices
-# make of them passes the gross limit only when it is above it by more than such prices are off.
+# The gate values the other symbols at their newest quotes, which are not in these rows: what the prices of their last
+# bars make of them passes the gross limit only when it is above it by more than prices move in one.
 OFF = Fraction(11, 10)
 ZERO = Fraction(0)
 
@@ -34,6 +37,7 @@ class Exposure:
         self._positions: dict[str, Fraction] = defaultdict(Fraction)
         self._prices: dict[str, Fraction] = {}
         self._ended: dict[str, int] = {}  # order id -> monotonic time of its end
+        self._listed: dict[int, tuple[str, int]] = {}  # id in the universe -> symbol, decimals of its prices
         self._asked: dict[str, Fraction] = {}  # order id -> quantity that a change asks for
 
     def take(self, row: Row) -> None:
@@ -43,6 +47,15 @@ class Exposure:
         elif row.kind == "reconciled":
             for symbol, quantity, price in row.body.get("adopted") or ():
                 self._positions[symbol], self._prices[symbol] = number(quantity), number(price)
+        elif row.kind == "universe":
+            listed = enumerate(row.body.get("instruments") or ())
+            self._listed = {id_: (str(i["symbol"]), int(i.get("price_decimals", 2))) for id_, i in listed}
+        elif row.kind == "close" and (exposed := self._exposed()):
+            columns = row.body.get("columns") or {}
+            for id_, price in zip(_ints(columns["ids"]), _ints(columns["close"]), strict=True):
+                symbol, decimals = self._listed.get(id_, ("", 0))
+                if symbol in exposed:
+                    self._prices[symbol] = Fraction(price, 10**decimals)
         elif row.kind == "order":
             self._order(row)
 
@@ -93,10 +106,11 @@ class Exposure:
 
     def others(self, symbol: str, mono: int) -> Fraction:
         """Return what all other symbols are worth at worst, at the last prices known of them."""
-        known = {s for s, quantity in self._positions.items() if quantity} | {s for s, ids in self._open.items() if ids}
-        return sum(
-            (max(map(abs, self.worst(s, mono))) * self._prices.get(s, ZERO) for s in sorted(known - {symbol})), ZERO
-        )
+        found = (max(map(abs, self.worst(s, mono))) * self._prices.get(s, ZERO) for s in self._exposed() - {symbol})
+        return sum(found, ZERO)
+
+    def _exposed(self) -> set[str]:
+        return {s for s, quantity in self._positions.items() if quantity} | {s for s, ids in self._open.items() if ids}
 
 
 def limits_hold(case: Case) -> Verdict:
@@ -141,6 +155,11 @@ def _passed(row: Row, request: dict[str, Any], price: Fraction, exposure: Exposu
             f"with {row.body['order_id']} (row {row.seq}) the account is {float(gross):.2f} at worst, "
             f"max_gross_notional is {limits['max_gross_notional']}"
         )
+
+
+def _ints(column: list[str]) -> list[int]:
+    found: list[int] = np.frombuffer(b64decode(column[1]), dtype=column[0]).tolist()
+    return found
 
 
 def price_of(row: Row) -> Fraction:
