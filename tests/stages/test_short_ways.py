@@ -98,7 +98,7 @@ def known(desk: Desk) -> dict[str, Any]:
     )  # fmt: skip
     found = {name: getattr(blotter, name) for name in names}
     shortfalls, memory = desk._shortfalls, desk._ordering._gate._controls
-    found |= {"owners": shortfalls._owners, "short": shortfalls.short, "inferred": shortfalls._inferred}
+    found |= {"owners": shortfalls.owners, "short": shortfalls.short, "inferred": shortfalls.inferred}
     found |= {c.name: {k: v for k, v in vars(c).items() if k.startswith("_") and "kill" not in k} for c in memory}
     found |= {f"exits{name}": getattr(desk.exits, name) for name in ("_open", "_refused")}
     return found | {"wanted": desk.exits.wanted, "counts": desk.counts, "rejects": desk._rejects}

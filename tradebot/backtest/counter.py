@@ -166,17 +166,11 @@ class Counter:
         placed.fills += 1
         placed.filled += fill.quantity
         is_one = fill.is_whole and placed.fills == 1
+        quantity = request.quantity if is_one else self._instruments[id_].quantity(fill.quantity)
         execution = Execution(
-            execution_id=f"{fill.order_id}/{placed.fills}",
-            venue_order_id=placed.venue_order_id,
-            symbol=request.symbol,
-            exchange=request.exchange,
-            side=request.side,
-            quantity=request.quantity if is_one else self._instruments[id_].quantity(fill.quantity),
-            price=Decimal(fill.price) * self._points[id_],
-            traded_at=now,
-            product=request.product,
-        )
+            f"{fill.order_id}/{placed.fills}", placed.venue_order_id, request.symbol, request.exchange, request.side,
+            quantity, Decimal(fill.price) * self._points[id_], now, request.product,
+        )  # fmt: skip
         outputs = desk.book(execution, mono)
         charges, self._charges = desk.blotter.charges - self._charges, desk.blotter.charges
         self._ledger.fill(

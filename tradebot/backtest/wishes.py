@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from tradebot.strategies.firing import Fired, fired
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Rules
 from tradebot.strategies.time_limit import time_limit
+
+LEVELS = ("quantity", "stop_loss", "trail_by", "target")  # of a signal, in the order of its fields
+NO_LEVELS: list[float | None] = [None] * len(LEVELS)
 
 
 class Fault(NamedTuple):
@@ -80,21 +83,17 @@ class Wishes:
             if row not in at:
                 continue
             end = self._begins[row] + self._interval
-            levels: dict[str, Any] = {}
+            close = self._closes[row] / scale
+            quantity, stop, trail, target = NO_LEVELS
             if has_levels:
-                place = at[row]
-                levels = {name: float(column[place]) for name, column in wish.levels.items()}
+                place, columns = at[row], wish.levels
+                quantity, stop, trail, target = (
+                    float(columns[name][place]) if name in columns else None for name in LEVELS
+                )
+            id_ = signal_id(wish.strategy, self._symbol, end, wish.action)
             found.append(
                 Signal(
-                    signal_id=signal_id(wish.strategy, self._symbol, end, wish.action),
-                    strategy=wish.strategy,
-                    symbol=self._symbol,
-                    action=wish.action,
-                    bar_at=end,
-                    quoted_at=end,
-                    made_at=end,
-                    close=self._closes[row] / scale,
-                    **levels,
+                    id_, wish.strategy, self._symbol, wish.action, end, end, end, close, quantity, stop, trail, target
                 )
             )
         return found

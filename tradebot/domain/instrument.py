@@ -88,8 +88,8 @@ class Universe:
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self.instruments: tuple[Instrument, ...] = tuple(instruments)
-        self._ids = {instrument.symbol: i for i, instrument in enumerate(self.instruments)}  # symbol -> id
-        if len(self._ids) != len(self.instruments):
+        self.ids = {instrument.symbol: i for i, instrument in enumerate(self.instruments)}  # symbol -> id
+        if len(self.ids) != len(self.instruments):
             raise ValueError("a symbol appears twice in the universe")
         self.scales: npt.NDArray[np.float64] = np.array([10.0**i.price_decimals for i in self.instruments])
 
@@ -103,16 +103,16 @@ class Universe:
         return self.instruments[id_]
 
     def __contains__(self, symbol: object) -> bool:
-        return symbol in self._ids
+        return symbol in self.ids
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        return tuple(self._ids)
+        return tuple(self.ids)
 
     def id(self, symbol: str) -> int:
         """Return the number of `symbol`. Raises KeyError."""
-        return self._ids[symbol]
+        return self.ids[symbol]
 
     def get(self, symbol: str) -> Instrument:
         """Return the instrument of `symbol`. Raises KeyError."""
-        return self.instruments[self._ids[symbol]]
+        return self.instruments[self.ids[symbol]]

@@ -8,5 +8,7 @@ import msgspec
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A fact on its way; nothing that was put on a queue is ever changed.
 
-    msgspec builds one in 0.1 us against 0.9 us for a frozen slotted dataclass, and encodes it for the journal.
+    msgspec builds one in 0.1 us against 0.9 us for a frozen slotted dataclass, and encodes it for the journal. Twenty
+    keywords cost it 1.6 us, twenty places 0.3: the few large messages that every order makes (`kw_only=False`) are
+    given by place where that counts, in the order of their fields, and by keyword everywhere else.
     """

@@ -60,7 +60,7 @@ class Action(StrEnum):
         self.side = Side.BUY if value in ("enter_long", "exit_short") else Side.SELL
 
 
-class Signal(Message, frozen=True):
+class Signal(Message, frozen=True, kw_only=False):
     """What a strategy wants of one symbol at one close.
 
     `signal_id` is a pure function of (strategy, symbol, bar end, action). `inputs` are the indicator values behind it.

@@ -68,7 +68,7 @@ class Purpose(StrEnum):
         self.is_exit = value not in ("entry", "external")
 
 
-class OrderRequest(Message, frozen=True):
+class OrderRequest(Message, frozen=True, kw_only=False):
     """What the desk decided to send, whole and final before it is journaled.
 
     `order_id` is ours and is what the venue echoes (Kite: `tag`); `price` and `trigger_price` are None where the kind
@@ -135,7 +135,7 @@ class VenueOrder(Message, frozen=True):
     changed_at: int = 0
 
 
-class Execution(Message, frozen=True):
+class Execution(Message, frozen=True, kw_only=False):
     """One fill as the venue reports it; booked once per (exchange, `execution_id`).
 
     `is_inferred` marks one that we made from the venue's cumulative quantity because no trade came for it.
@@ -182,7 +182,7 @@ class Terms(Message, frozen=True):
     trigger_price: Decimal | None = None
 
 
-class OrderFact(Message, frozen=True):
+class OrderFact(Message, frozen=True, kw_only=False):
     """One journal row of an order's life: an event with what it brought.
 
     `at` is market ns, `mono` monotonic ns. `request` comes with INTENT and DENIED, `execution` with EXECUTED, REVERSED
@@ -207,7 +207,7 @@ class OrderFact(Message, frozen=True):
     reference: Decimal | None = None
 
 
-class Order(Message, frozen=True):
+class Order(Message, frozen=True, kw_only=False):
     """The view of an order: the fold of its facts. `average_price` and `filled` come from executions alone.
 
     `quantity` and `price` are the terms in force at the venue; `pending` those of a replace that is not settled.

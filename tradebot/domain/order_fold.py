@@ -40,15 +40,15 @@ def begin(fact: OrderFact) -> Order:
     assert request is not None, f"{fact.event} of {fact.order_id} carries no request"
     assert fact.event in BEGINNINGS, f"an order cannot begin with {fact.event}"
     return Order(
-        request=request,
-        state=BEGINNINGS[fact.event],
-        quantity=request.quantity,
-        price=request.price,
+        request,
+        BEGINNINGS[fact.event],
+        request.quantity,
+        request.price,
+        fact.venue_order_id,
         origin=Origin.EXTERNAL if request.purpose is EXTERNAL else OWN,
         reason=fact.reason,
         begun_at=fact.at,
         changed_at=fact.at,
-        venue_order_id=fact.venue_order_id,
     )
 
 

@@ -10,7 +10,7 @@ from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, Execution, Side
 
 
-class Position(Message, frozen=True):
+class Position(Message, frozen=True, kw_only=False):
     """A signed holding of one symbol at average cost.
 
     `cost` is what the open quantity cost (signed as the quantity), `realized` the profit of closed quantity before
@@ -53,15 +53,9 @@ class Position(Message, frozen=True):
             opened = signed + closed
             if opened:
                 cost = opened * execution.price
-        return Position(
-            symbol=self.symbol,
-            quantity=quantity + signed,
-            cost=cost,
-            realized=realized,
-            charges=self.charges + charges,
-            bought=self.bought + value if is_buy else self.bought,
-            sold=self.sold if is_buy else self.sold + value,
-        )
+        bought = self.bought + value if is_buy else self.bought
+        sold = self.sold if is_buy else self.sold + value
+        return Position(self.symbol, quantity + signed, cost, realized, self.charges + charges, bought, sold)
 
     def reverse(self, execution: Execution, charges: Decimal = ZERO) -> Position:
         """Return the position after a fill was taken back: an entry the other way at its price, `charges` returned."""

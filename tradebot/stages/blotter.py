@@ -274,7 +274,8 @@ class Blotter:
             if self.busted:
                 self.busted.pop(key, None)
             self.fills += 1
-        self.realized += new.realized - old.realized
+        if new.realized is not old.realized:
+            self.realized += new.realized - old.realized
         self.charges += new.charges - old.charges
         self._hold(new)
 

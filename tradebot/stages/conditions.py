@@ -32,11 +32,6 @@ class Conditions:
         """Return why `strategy` may open nothing in `symbol`, empty when it may."""
         return self.halts.of(symbol, strategy) or self.halted_symbols.get(symbol, "")
 
-    def squares_off(self) -> bool:
-        """True from the time positions are closed until the session ends."""
-        session = self.session
-        return session is not None and session.square_off_at <= self.now < session.closes_at
-
     def entries_closed(self) -> str:
         """Return why no position may be opened now, empty when it may."""
         if self.stopping:

@@ -33,7 +33,7 @@ from tradebot.domain.messages import (
     Submit,
     Tick,
 )
-from tradebot.domain.order import Execution, Order, OrderEvent, OrderFact, OrderState, Purpose, Wish
+from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Purpose, Wish
 from tradebot.domain.order_course import accepted, filled
 from tradebot.domain.order_states import GONE
 from tradebot.stages.audit import Audit
@@ -81,6 +81,7 @@ class Desk:
             universe=universe, blotter=self.blotter, conditions=self.conditions, ordering=self._ordering,
             protection=self.protection,
         )  # fmt: skip
+        self._signal_max_age = settings.signal_max_age_s * SECOND
         self._opens_at = 0
         self._audit = Audit(
             blotter=self.blotter, conditions=self.conditions, sightings=self.sightings, ordering=self._ordering,
@@ -243,7 +244,10 @@ class Desk:
         if (c.halts.are_none or not c.halted) and (profit := self.worth.day_profit()) <= -limit:
             self._commands.halt(f"the day is at {profit:.2f}, max_daily_loss is {limit}")
         if not c.stopping or not self._is_leaving:
-            if closing := "square-off before the close" if c.squares_off() else c.halts.flattening:
+            session = c.session
+            if session is not None and session.square_off_at <= at < session.closes_at:
+                self.exits.close_all("square-off before the close")
+            elif not c.halts.are_none and (closing := c.halts.flattening):
                 self.exits.close_all(closing)
             if self.exits.wanted:
                 self.exits.step(mono)
@@ -266,10 +270,11 @@ class Desk:
     def _on_signal(self, signal: Signal) -> None:
         self._counts["signals"] += 1
         symbol = signal.symbol
-        if symbol not in self._universe:
+        if symbol not in self._universe.ids:
             self._counts["ignored"] += 1
             return
-        quantity = self.blotter.quantity(symbol)
+        position = self.blotter.open.get(symbol)
+        quantity = ZERO if position is None else position.quantity
         if not signal.action.is_entry:
             wrong_way = quantity <= 0 if signal.action is Action.EXIT_LONG else quantity >= 0
             if wrong_way or symbol in self.exits.wanted:
@@ -279,7 +284,7 @@ class Desk:
                 self.exits.want(symbol, Purpose.EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
         elif quantity or symbol in self.exits.wanted or self.blotter.has_live(symbol):
             self._counts["ignored"] += 1
-        elif signal.made_at - signal.quoted_at > self._settings.signal_max_age_s * SECOND:
+        elif signal.made_at - signal.quoted_at > self._signal_max_age:
             self._counts["late_signals"] += 1
         else:
             self._ordering.enter(signal)
@@ -298,14 +303,14 @@ class Desk:
             return
         # The common course: what `_emit` would find out of this fact is known already.
         order_id, venue_order_id = order.request.order_id, execution.venue_order_id
-        fact = OrderFact(
-            order_id=order_id, event=EXECUTED, at=now, mono=mono, execution=execution, venue_order_id=venue_order_id
-        )
+        fact = OrderFact(order_id, EXECUTED, now, mono, "", venue_order_id, None, execution)
         self._out.append(fact)
         self.blotter.fill(order, whole, fact)
         if self.exits.wanted:
             self.exits.heard(order.request.symbol)
-        self._shortfalls.own(order_id, key)
+        self._shortfalls.owners[key] = order_id
+        if self._shortfalls.short:
+            self._shortfalls.short.pop(order_id, None)
         self.exits.filled(whole)
         self._rejects = 0
         if order.request.purpose.is_exit:

@@ -88,13 +88,14 @@ class Exits:
         symbol = request.symbol
         if self._refused:
             self._refused.pop(symbol, None)
-        if symbol not in self._universe:
+        id_ = self._universe.ids.get(symbol)
+        if id_ is None:
             return
         if symbol not in self._blotter.open:
-            self._protection.clear(self._universe.id(symbol))
+            self._protection.clear(id_)
             self._forget(symbol)
         elif not request.purpose.is_exit:
-            self._protection.set(self._universe.id(symbol), request)
+            self._protection.set(id_, request)
 
     def _wish(self, symbol: str, purpose: Purpose, reason: str) -> None:
         if symbol not in self.wanted:

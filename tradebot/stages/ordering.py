@@ -25,6 +25,7 @@ from tradebot.domain.order import (
     Purpose,
     Side,
     Terms,
+    Validity,
     Wish,
 )
 from tradebot.stages.blotter import Blotter
@@ -38,6 +39,7 @@ ENTRY, BUY, SELL = Purpose.ENTRY, Side.BUY, Side.SELL
 INTENT, DENIED, MARKET, LIMIT = OrderEvent.INTENT, OrderEvent.DENIED, OrderKind.MARKET, OrderKind.LIMIT
 UNSENT = (OrderState.INTENT, OrderState.SENDING)
 AT_BOOK = (OrderState.OPEN, OrderState.PARTIAL)
+DAY = Validity.DAY
 CANCEL_TRIES = 4  # the first, and three more
 CANCEL_PAUSE = 2 * SECOND  # between two tries, for the first to show
 CANCEL_PATIENCE = 10 * SECOND  # for a cancel that was accepted to show
@@ -93,16 +95,9 @@ class Ordering:
                 _level(instrument, signal.target),
             )  # fmt: skip
         request = self._request(
-            instrument,
-            side=signal.action.side,
-            quantity=self._size(signal, instrument, reference),
-            purpose=ENTRY,
-            reason=f"{signal.strategy}: {signal.action}",
-            reference=reference,
-            signal=signal,
-            quoted_at=signal.quoted_at,
-            levels=levels,
-        )
+            instrument, signal.action.side, self._size(signal, instrument, reference), ENTRY,
+            f"{signal.strategy}: {signal.action}", reference, signal, signal.quoted_at, levels,
+        )  # fmt: skip
         self._submit(id_, request, reference, inputs=signal.inputs)
 
     def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> None:
@@ -116,15 +111,9 @@ class Ordering:
         quantity, id_ = self._blotter.quantity(symbol), self._universe.id(symbol)
         reference = self._marks.reference_of(id_)
         request = self._request(
-            self._universe.instruments[id_],
-            side=SELL if quantity > 0 else BUY,
-            quantity=abs(quantity),
-            purpose=purpose,
-            reason=reason,
-            reference=reference,
-            signal=signal,
-            quoted_at=quoted_at,
-        )
+            self._universe.instruments[id_], SELL if quantity > 0 else BUY, abs(quantity), purpose, reason, reference,
+            signal, quoted_at,
+        )  # fmt: skip
         self._submit(id_, request, reference, inputs=signal.inputs if signal else {})
 
     def chase(self, mono: int) -> None:
@@ -209,35 +198,23 @@ class Ordering:
         return instrument.round_quantity(self._settings.order_notional / reference) if reference else ZERO
 
     def _request(
-        self, instrument: Instrument, *, side: Side, quantity: Decimal, purpose: Purpose, reason: str, quoted_at: int,
-        reference: Decimal | None, signal: Signal | None,
-        levels: Levels = NO_LEVELS,
+        self, instrument: Instrument, side: Side, quantity: Decimal, purpose: Purpose, reason: str,
+        reference: Decimal | None, signal: Signal | None, quoted_at: int, levels: Levels = NO_LEVELS,
     ) -> OrderRequest:  # fmt: skip
         self._counter += 1
-        symbol, kind = instrument.symbol, self._settings.order_kind
+        settings = self._settings
+        kind = settings.order_kind
         price = self._protected_price(instrument, side, reference) if kind is LIMIT else None
-        stop_loss, trail_by, target = levels
+        protection = settings.protection_pct if kind is MARKET else None
+        strategy, signal_id, signaled_at = "", "", quoted_at
+        if signal is not None:
+            strategy, signal_id, signaled_at = signal.strategy, signal.signal_id, signal.made_at
+        order_id = f"{self._id_prefix}{self._counter:05d}"
         return OrderRequest(
-            order_id=f"{self._id_prefix}{self._counter:05d}",
-            symbol=symbol,
-            exchange=instrument.exchange,
-            side=side,
-            kind=kind,
-            quantity=quantity,
-            price=price,
-            product=self._settings.product,
-            protection_pct=self._settings.protection_pct if kind is MARKET else None,
-            purpose=purpose,
-            strategy=signal.strategy if signal else "",
-            signal_id=signal.signal_id if signal else "",
-            reason=reason,
-            stop_loss=stop_loss,
-            trail_by=trail_by,
-            target=target,
-            decided_at=self._conditions.mono,
-            signaled_at=signal.made_at if signal else quoted_at,
-            quoted_at=quoted_at,
-        )
+            order_id, instrument.symbol, instrument.exchange, side, kind, quantity, price, None, DAY,
+            settings.product, protection, purpose, strategy, signal_id, reason, *levels, self._conditions.mono,
+            signaled_at, quoted_at,
+        )  # fmt: skip
 
     def _protected_price(self, instrument: Instrument, side: Side, reference: Decimal | None) -> Decimal | None:
         if reference is None:
@@ -262,16 +239,9 @@ class Ordering:
         if is_exit:
             self._held[request.symbol] = control
         fact = OrderFact(
-            order_id=request.order_id,
-            event=DENIED if reason else INTENT,
-            at=c.now,
-            mono=c.mono,
-            reason=reason,
-            request=request,
-            checks=checks,
-            inputs=inputs,
-            reference=reference,
-        )
+            request.order_id, DENIED if reason else INTENT, c.now, c.mono, reason, "", request, None, None, checks,
+            inputs, reference=reference,
+        )  # fmt: skip
         if reason:
             self._emit(fact)
         else:

@@ -28,8 +28,8 @@ class Shortfalls:
         self._blotter, self._universe, self._price_of = blotter, universe, price_of
         self.short: dict[str, int] = {}  # order_id -> mono since when fills are missing
         self._disputed: dict[tuple[str, str], tuple[Execution, int]] = {}  # key -> (other figures, lists that had them)
-        self._owners: dict[tuple[str, str], str] = {}  # key of a booked execution -> order_id
-        self._inferred: dict[str, Execution] = {}  # order_id -> the execution made up for it
+        self.owners: dict[tuple[str, str], str] = {}  # key of a booked execution -> order_id
+        self.inferred: dict[str, Execution] = {}  # order_id -> the execution made up for it
         self.disputed_at: int | None = None  # monotonic time of the last fill that was told with other figures
         blotter.on_forget = self._forget
 
@@ -37,45 +37,32 @@ class Shortfalls:
         """Take what a fact did: its fill has an owner now, and the order lacks fills or does not."""
         execution = fact.execution
         if execution is not None and fact.event is EXECUTED:
-            self._owners[execution.key] = fact.order_id
+            self.owners[execution.key] = fact.order_id
             if execution.is_inferred:
-                self._inferred[fact.order_id] = execution
+                self.inferred[fact.order_id] = execution
         elif execution is not None and fact.event is OrderEvent.REVERSED and execution.is_inferred:
-            self._inferred.pop(fact.order_id, None)
-            self._owners.pop(execution.key, None)
+            self.inferred.pop(fact.order_id, None)
+            self.owners.pop(execution.key, None)
         if order.claimed and order.shortfall:
             self.short.setdefault(fact.order_id, mono)
         elif self.short:
             self.short.pop(fact.order_id, None)
 
-    def is_news(self, order_id: str, key: tuple[str, str]) -> bool:
-        """Return whether a fill was never told, and its order has no stand-in that waits for it."""
-        blotter = self._blotter
-        return not (
-            key in self._owners or key in blotter.executions or key in blotter.busted or order_id in self._inferred
-        )
-
-    def own(self, order_id: str, key: tuple[str, str]) -> None:
-        """Note that a fill of an order which lacks none now was booked, as `note` would of its fact."""
-        self._owners[key] = order_id
-        if self.short:
-            self.short.pop(order_id, None)
-
     def _forget(self, order: Order) -> None:
         for execution in (*order.booked, *order.busted):
-            self._owners.pop(execution.key, None)
+            self.owners.pop(execution.key, None)
             self._disputed.pop(execution.key, None)
         self.short.pop(order.order_id, None)
-        self._inferred.pop(order.order_id, None)
+        self.inferred.pop(order.order_id, None)
 
     def order_of(self, key: tuple[str, str]) -> str | None:
         """Return the order that an execution of this key, booked or taken back, belongs to."""
-        return self._owners.get(key)
+        return self.owners.get(key)
 
     def fills(self, order_id: str, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return the facts of a fill: nothing when it is known, its quarantine when it is known otherwise."""
         key = execution.key
-        if key not in self._blotter.executions and key not in self._blotter.busted and order_id not in self._inferred:
+        if key not in self._blotter.executions and key not in self._blotter.busted and order_id not in self.inferred:
             return [_fact(order_id, EXECUTED, execution, at, mono)]
 
         def fact(event: OrderEvent, what: Execution, reason: str = "") -> OrderFact:
@@ -91,7 +78,7 @@ class Shortfalls:
         back = self._blotter.busted.get(execution.key)
         if back is not None and back.tells_the_same(execution):
             return []
-        stand_in = self._inferred.pop(order_id, None)
+        stand_in = self.inferred.pop(order_id, None)
         if stand_in is None:
             return [fact(OrderEvent.EXECUTED, execution)]
         facts = [
@@ -101,14 +88,14 @@ class Shortfalls:
         missing = stand_in.quantity - execution.quantity
         if missing > 0:
             rest = _inferred(stand_in, order_id, missing, stand_in.price, execution.execution_id)
-            self._inferred[order_id] = rest  # the next fill of the same answer replaces it
+            self.inferred[order_id] = rest  # the next fill of the same answer replaces it
             facts.append(fact(OrderEvent.EXECUTED, rest, "the rest is still missing"))
         return facts
 
     def confirmed(self, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return a reversal and the new booking when the venue's list has shown other figures twice."""
         key = execution.key
-        known, order_id = self._blotter.executions.get(key), self._owners.get(key)
+        known, order_id = self._blotter.executions.get(key), self.owners.get(key)
         if known is None or order_id is None:
             return []
         if known.tells_the_same(execution):
@@ -169,7 +156,7 @@ class Shortfalls:
         )
         facts: list[OrderFact] = []
         quantity = order.shortfall
-        earlier = self._inferred.get(order.order_id)
+        earlier = self.inferred.get(order.order_id)
         if earlier is not None:  # one stand-in at a time: the new one covers what the old one did
             quantity += earlier.quantity
             facts.append(

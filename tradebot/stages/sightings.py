@@ -147,10 +147,13 @@ class Sightings:
 
     def unheard(self, execution: Execution, key: tuple[str, str]) -> Order | None:
         """Return the order of a fill that was never told and replaces none; None where `executed` has to be asked."""
-        order_id = self._blotter.by_venue.get(execution.venue_order_id)
-        if order_id is None or execution.is_inferred or not self._shortfalls.is_news(order_id, key):
+        blotter, shortfalls = self._blotter, self._shortfalls
+        order_id = blotter.by_venue.get(execution.venue_order_id)
+        if order_id is None or execution.is_inferred or order_id in shortfalls.inferred:
             return None
-        return self._blotter.orders[order_id]
+        if key in shortfalls.owners or key in blotter.executions or key in blotter.busted:
+            return None
+        return blotter.orders[order_id]
 
     def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
         """Return the fills that came before the venue's id of their order was known."""

@@ -151,7 +151,12 @@ class NoDuplicate(Rule):
         if mono - self._newest >= self._window:
             orders.clear()  # what passed before the window keeps nothing out
         self._newest = mono
-        orders.setdefault(_key(request), []).append((request.quantity, request.price, mono))
+        key = (request.strategy, request.symbol, request.side, request.kind)
+        passed = (request.quantity, request.price, mono)
+        if key in orders:
+            orders[key].append(passed)
+        else:
+            orders[key] = [passed]
         if len(orders) > self.REMEMBERED:
             del orders[next(iter(orders))]
         if signal_id:
@@ -162,14 +167,11 @@ class NoDuplicate(Rule):
     def _before(self, request: OrderRequest) -> int | None:
         # The mono at which the same order passed last.
         quantity, price = request.quantity, request.price
-        for other, at, mono in reversed(self._orders.get(_key(request), ())):
+        key = (request.strategy, request.symbol, request.side, request.kind)
+        for other, at, mono in reversed(self._orders.get(key, ())):
             if other == quantity and at == price:
                 return mono
         return None
 
     def _is_known(self, signal_id: str) -> bool:
         return bool(signal_id) and (signal_id in self._signals or signal_id in self._older)
-
-
-def _key(request: OrderRequest) -> tuple[str, ...]:
-    return (request.strategy, request.symbol, request.side, request.kind)
