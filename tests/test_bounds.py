@@ -70,6 +70,7 @@ BOUNDS: dict[str, Bound] = {
     "stages.blotter.Blotter._billed": Bound("as the orders", "forgotten with its order"),
     "stages.blotter.Blotter.positions": Bound(SYMBOLS, "none goes"),
     "stages.blotter.Blotter.open": Bound(SYMBOLS, "goes when it is flat"),
+    "stages.blotter.Blotter.in_excess": Bound(SYMBOLS, "goes when the venue's list agrees"),
     "stages.blotter.Blotter.touched": Bound(SYMBOLS, "emptied by its reader"),
     "stages.blotter.Blotter.moved": Bound(SYMBOLS, "emptied by its reader"),
     "stages.reconciliation.Reconciliation._told": Bound("50,000", "the oldest goes",

@@ -60,6 +60,7 @@ def test_the_one_that_the_books_know_nothing_of_for_five_seconds_is_taken_back_a
     assert E.REVERSED not in day.later(day.fill)
     assert E.REVERSED in day.later(day.fill)
     assert day.quantity == 10
+    day.later(day.fill)
     assert day.room.desk.sightings.look_wanted_at() is None
     assert E.EXECUTED not in day.later(day.fill, day.twin)
     assert not submitted(day.room.signal("AAA", Action.ENTER_LONG, n=2)), "a person lifts the halt"
@@ -85,6 +86,41 @@ def test_books_that_know_of_it_again_begin_anew() -> None:
     for _ in range(4):
         assert E.REVERSED not in day.later(day.fill)
         assert E.REVERSED not in day.later(day.fill, day.twin)
+
+
+def test_an_exit_of_what_may_have_been_told_twice_is_as_large_as_the_venue_shows() -> None:
+    day = Doubled()
+    room = day.room
+
+    def leave(n: int) -> list[Decimal]:
+        return [request.quantity for request in submitted(room.signal("AAA", Action.EXIT_LONG, n=n))]
+
+    assert leave(1) == [], "the venue was not asked since the fill"
+    assert room.desk.sightings.look_wanted_at() is not None
+    room.tick(3)
+    room.quote("AAA", "1000")
+    day.books(day.fill)
+    (sent,) = submitted(room.tick())
+    assert sent.quantity == 10
+    room.outcome(sent, E.SENDING)
+    room.outcome(sent, E.ACCEPTED, "V2")
+    room.fill(sent, 10, "1000", "V2")
+    assert day.quantity == 10, "which nobody holds"
+    room.tick(3)
+    room.quote("AAA", "1000")
+    assert submitted(room.tick()) == []
+    day.books(day.fill, holds=0)
+    assert submitted(room.tick()) == []
+
+
+def test_an_excess_that_the_venue_holds_as_well_is_closed_whole() -> None:
+    day = Doubled()
+    room = day.room
+    room.tick(3)
+    room.quote("AAA", "1000")
+    day.books(day.fill, day.twin, holds=20, filled=20)
+    (sent,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
+    assert sent.quantity == 20
 
 
 def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_seconds() -> None:

@@ -34,6 +34,8 @@ class Blotter:
         self._live: dict[str, dict[str, None]] = {}  # symbol -> order_ids that may still trade, none empty
         self._held: dict[str, dict[str, None]] = {}  # symbol -> order_ids that ended and are reserved a while more
         self._mono = 0
+        # Symbols where more was filled than ordered -> (mono of the last fill, what the venue's list has held since).
+        self.in_excess: dict[str, tuple[int, Decimal | None]] = {}
         self.moved: set[str] = set()  # symbols whose position is another one since somebody emptied this
         self.touched: set[str] = set()  # symbols whose worst case may be another one since somebody emptied this
         self.executions: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was booked
@@ -223,6 +225,23 @@ class Blotter:
     def in_doubt(self, symbol: str) -> bool:
         return symbol in self._live and any(o.state in IN_DOUBT for o in self.live(symbol))
 
+    def suspect(self, symbol: str) -> None:
+        """Note that an order of `symbol` was filled beyond its quantity: what is held may be less than was told."""
+        self.in_excess.setdefault(symbol, (self._mono, None))
+
+    def closable(self, symbol: str) -> Decimal:
+        """Return the signed quantity that an exit may close: ours, and in excess no more than the venue's list holds.
+
+        Nothing until the venue was asked after the last fill.
+        """
+        quantity = self.quantity(symbol)
+        if symbol not in self.in_excess:
+            return quantity
+        held = self.in_excess[symbol][1]
+        if held is None or held * quantity <= 0:
+            return ZERO
+        return min(quantity, held, key=abs)
+
     def unrealized(self, mark: Callable[[str], Decimal | None]) -> Decimal:
         """Return the profit of all open positions before charges; one without a mark counts as zero."""
         total = ZERO
@@ -249,6 +268,8 @@ class Blotter:
         self._ended.append(order_id)
 
     def _hold(self, position: Position) -> None:
+        if self.in_excess and position.symbol in self.in_excess:
+            self.in_excess[position.symbol] = self._mono, None
         symbol = position.symbol
         self.positions[symbol] = position
         self.touched.add(symbol)

@@ -109,6 +109,8 @@ class Ordering:
             if self._blotter.closing(symbol):
                 return
         quantity, id_ = self._blotter.quantity(symbol), self._universe.id(symbol)
+        if self._blotter.in_excess and not (quantity := self._blotter.closable(symbol)):
+            return  # of what may have been told twice no more is sold than the venue shows
         reference = self._marks.reference_of(id_)
         request = self._request(
             self._universe.instruments[id_], SELL if quantity > 0 else BUY, abs(quantity), purpose, reason, reference,

@@ -38,6 +38,8 @@ class Shortfalls:
         execution = fact.execution
         if execution is not None and fact.event is EXECUTED:
             self.owners[execution.key] = fact.order_id
+            if order.filled > order.quantity:
+                self._blotter.suspect(order.symbol)
             if execution.is_inferred:
                 self.inferred[fact.order_id] = execution
         elif execution is not None and fact.event is OrderEvent.REVERSED and execution.is_inferred:

@@ -50,6 +50,7 @@ CONFIRMATIONS = 2  # rounds a difference, or an absence, must last before it cou
 REPLACE_PATIENCE = 10 * SECOND  # for a change that may have been accepted to show in a list
 BELOW_FOR = 60 * SECOND  # how long the venue's cumulative quantity may lag behind the fills it told
 OMITTED_FOR = 2 * SECOND  # that lists may omit a working order until it is in doubt
+JUST_FILLED = SECOND // 5  # after a fill: the list of positions may be from before it
 DISPUTED_FOR = 10 * SECOND  # that a fill told with other figures makes looks come soon
 BACK_FOR = 5 * SECOND  # that a session is back until an order it does not show may count as missing
 
@@ -89,6 +90,8 @@ class Sightings:
         due.append(self._twins.look_wanted_at())
         disputed_at = self._shortfalls.disputed_at
         if disputed_at is not None and self._looked_at - disputed_at < DISPUTED_FOR:
+            due.append(self._looked_at)
+        if any(held is None for _, held in self._blotter.in_excess.values()):
             due.append(self._looked_at)
         return min((at for at in due if at is not None), default=None)
 
@@ -186,11 +189,27 @@ class Sightings:
         """Return the statuses of the books, then the absences, then what was never a trade."""
         facts: list[OrderFact] = []
         self._looked_at = books.asked_at
+        if self._blotter.in_excess:
+            self._hold_against(books)
         for order in books.orders:
             facts += self.seen(order, at=at, mono=mono, asked_at=books.asked_at)
         shown = ({o.tag for o in books.orders} | {o.venue_order_id for o in books.orders}) - {""}
         facts += self._absent(books, shown, at=at, mono=mono)
         return facts if self._is_paused else facts + self._twins.taken_back(books, at=at, mono=mono)
+
+    def _hold_against(self, books: Books) -> None:
+        # What the venue's list holds of symbols in excess, once it was asked for after their last fill.
+        theirs: dict[str, Decimal] = {}
+        for position in books.positions:
+            theirs[position.symbol] = theirs.get(position.symbol, ZERO) + position.quantity
+        for symbol, (since, _) in list(self._blotter.in_excess.items()):
+            held = theirs.get(symbol, ZERO)
+            if books.asked_at <= since + JUST_FILLED:
+                continue
+            if held == self._blotter.quantity(symbol):
+                del self._blotter.in_excess[symbol]
+            else:
+                self._blotter.in_excess[symbol] = since, held
 
     def behind(self, books: Books) -> list[Order]:
         """Return the orders of which the venue has for a minute known fewer fills than it told us."""
