@@ -17,7 +17,8 @@ from tradebot.domain.market import Series
 from tradebot.errors import DataError, LinkLost, StateError
 from tradebot.history.chunk import part
 from tradebot.history.database import FILE_NAME
-from tradebot.history.history import History, Put, joined, open_history
+from tradebot.history.history import History, joined, open_history
+from tradebot.history.merging import Put
 
 RELIANCE = Instrument(symbol="RELIANCE")
 

@@ -18,8 +18,9 @@ from tradebot.domain.market import Series
 from tradebot.errors import DataError, StateError
 from tradebot.history import tabular
 from tradebot.history.frames import frame
-from tradebot.history.history import Put, open_history
+from tradebot.history.history import open_history
 from tradebot.history.importing import Report, Terms, import_files, read_files
+from tradebot.history.merging import Put
 from tradebot.history.parsing import Rows, Wanted
 from tradebot.history.staging import Staging
 

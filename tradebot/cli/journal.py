@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-from datetime import UTC, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,14 @@ import click
 
 from tradebot.checker.promises import are_kept, dumps, judge, render
 from tradebot.checker.verdict import Ruling
-from tradebot.cli.tables import say, show, table
-from tradebot.clock import IST, MILLISECOND, SECOND, from_iso, iso
-from tradebot.domain.order import Order, OrderFact
+from tradebot.cli.order_story import order_fields, plain, story_fields, tell, zone_of
+from tradebot.cli.tables import show
+from tradebot.clock import IST, SECOND, from_iso, iso
 from tradebot.errors import DataError, InvariantBroken, StateError
 from tradebot.journal import closes, reader, recovery
 from tradebot.journal.schema import FILE_NAME
-from tradebot.journal.story import Step, Story, story
+from tradebot.journal.story import story
 
-INDIAN = ("NSE", "BSE", "NFO", "BFO")
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -48,9 +46,9 @@ def why(order_id: str, state_dir: Path | None, config: str | None, as_json: bool
     """
     told = story(_journal(state_dir, config), order_id)
     if as_json:
-        click.echo(json.dumps(_story_fields(told), indent=2))
+        click.echo(json.dumps(story_fields(told), indent=2))
     else:
-        _tell(told)
+        tell(told)
 
 
 @click.command()
@@ -60,7 +58,7 @@ def why(order_id: str, state_dir: Path | None, config: str | None, as_json: bool
 def orders(state_dir: Path | None, config: str | None, as_json: bool, account: str | None, live: bool) -> None:
     """List the orders in the journal, oldest first."""
     found = recovery.fold_orders(_journal(state_dir, config), account=account).values()
-    show([_order_fields(order) for order in found if order.is_live or not live], as_json=as_json)
+    show([order_fields(order) for order in found if order.is_live or not live], as_json=as_json)
 
 
 @click.command()
@@ -77,7 +75,7 @@ def trades(state_dir: Path | None, config: str | None, as_json: bool, account: s
         seen.add(key)
         listed.append(
             {
-                "traded_at": iso(done.traded_at, _zone(done.exchange)),
+                "traded_at": iso(done.traded_at, zone_of(done.exchange)),
                 "execution_id": done.execution_id,
                 "order_id": fact.order_id,
                 "exchange": done.exchange,
@@ -103,10 +101,10 @@ def positions(state_dir: Path | None, config: str | None, as_json: bool, account
             {
                 "symbol": p.symbol,
                 "quantity": f"{p.quantity:f}",
-                "average_price": _number(p.average_price),
-                "realized": _number(p.realized),
-                "bought": _number(p.bought),
-                "sold": _number(p.sold),
+                "average_price": plain(p.average_price),
+                "realized": plain(p.realized),
+                "bought": plain(p.bought),
+                "sold": plain(p.sold),
             }
             for p in sorted(found.values(), key=lambda p: p.symbol)
             if with_flat or not p.is_flat
@@ -230,134 +228,3 @@ def _digest(text: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError as error:
         raise click.BadParameter("should be a hash in hexadecimal digits", param_hint="--head") from error
-
-
-def _zone(exchange: str) -> timezone:
-    return IST if exchange in INDIAN else UTC
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4f}".rstrip("0").rstrip(".")
-
-
-# ---- fields
-
-
-def _order_fields(order: Order) -> dict[str, Any]:
-    request = order.request
-    return {
-        "changed_at": iso(order.changed_at, _zone(request.exchange)),
-        "order_id": order.order_id,
-        "symbol": request.symbol,
-        "side": str(request.side),
-        "kind": str(request.kind),
-        "quantity": f"{request.quantity:f}",
-        "filled": f"{order.filled:f}",
-        "average_price": _number(order.average_price) if order.average_price is not None else "",
-        "state": str(order.state),
-        "purpose": str(request.purpose),
-        "strategy": request.strategy,
-        "venue_order_id": order.venue_order_id,
-        "reason": order.reason,
-    }
-
-
-def _step_fields(step: Step, zone: timezone, since_ns: int | None) -> dict[str, Any]:
-    fact = step.fact
-    return {
-        "at": iso(fact.at, zone),
-        "after_ms": f"+{since_ns / MILLISECOND:.3f}" if since_ns is not None else "",
-        "event": str(fact.event),
-        "state": str(step.state),
-        "what": _what(fact),
-    }
-
-
-def _what(fact: OrderFact) -> str:
-    parts = []
-    if fact.execution is not None:
-        done = fact.execution
-        parts.append(f"{done.quantity:f} at {done.price:f}, execution {done.execution_id}")
-    if fact.venue is not None:
-        parts.append(f"venue says {fact.venue.status}, {fact.venue.filled:f} of {fact.venue.quantity:f} filled")
-    if fact.venue_order_id:
-        parts.append(f"venue order {fact.venue_order_id}")
-    if fact.reason:
-        parts.append(fact.reason)
-    return "; ".join(parts)
-
-
-def _steps(told: Story) -> list[dict[str, Any]]:
-    zone = _zone(told.order.request.exchange)
-    before = 0
-    listed = []
-    for step in told.steps:
-        mono = step.fact.mono
-        listed.append(_step_fields(step, zone, mono - before if 0 < before <= mono else None))
-        before = mono or before
-    return listed
-
-
-def _story_fields(told: Story) -> dict[str, Any]:
-    signal = told.signal
-    return {
-        "run": told.run,
-        "order": _order_fields(told.order),
-        "signal": None
-        if signal is None
-        else {
-            "signal_id": signal.signal_id,
-            "strategy": signal.strategy,
-            "action": str(signal.action),
-            "bar_at": iso(signal.bar_at, _zone(told.order.request.exchange)),
-            "close": signal.close,
-        },
-        "inputs": _inputs(told),
-        "checks": list(told.beginning.checks),
-        "latencies_us": {name: ns / 1000 for name, ns in told.latencies().items()},
-        "steps": _steps(told),
-    }
-
-
-def _inputs(told: Story) -> dict[str, float]:
-    return dict(told.beginning.inputs or (told.signal.inputs if told.signal else {}))
-
-
-# ---- for people
-
-
-def _tell(told: Story) -> None:
-    order, request = told.order, told.order.request
-    price = f" at {request.price:f}" if request.price is not None else ""
-    say(
-        f"{order.order_id}: {request.side} {request.quantity:f} {request.exchange}:{request.symbol}"
-        f" {request.kind}{price} {request.product}, {request.purpose}, run {told.run}"
-    )
-    _tell_signal(told)
-    levels = {"stop_loss": request.stop_loss, "trail_by": request.trail_by, "target": request.target}
-    if any(value is not None for value in levels.values()):
-        say("levels    " + ", ".join(f"{name} {value:f}" for name, value in levels.items() if value is not None))
-    for i, check in enumerate(told.beginning.checks):
-        say(f"{'gate' if i == 0 else '':<10}{check}")
-    if told.latencies():
-        spans = (f"{name.replace('_', ' ')} {ns / MILLISECOND:.3f} ms" for name, ns in told.latencies().items())
-        say("latency   " + ", ".join(spans))
-    say("states")
-    table(_steps(told))
-    average = f" at {_number(order.average_price)}" if order.average_price is not None else ""
-    late = f", {order.late_fills} late fills" if order.late_fills else ""
-    reason = f": {order.reason}" if order.reason else ""
-    say(f"now       {order.state}, {order.filled:f} of {request.quantity:f} filled{average}{late}{reason}")
-
-
-def _tell_signal(told: Story) -> None:
-    request, signal = told.order.request, told.signal
-    if signal is not None:
-        say(
-            f"signal    {signal.strategy} {signal.action} on the bar that ended"
-            f" {iso(signal.bar_at, _zone(request.exchange))}, close {signal.close}, id {signal.signal_id}"
-        )
-    else:
-        say(f"because   {request.reason or 'the journal names no reason'}")
-    if inputs := _inputs(told):
-        say("inputs    " + ", ".join(f"{name} = {value!r}" for name, value in inputs.items()))

@@ -14,8 +14,9 @@ from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import LinkLost, VenueUnavailable
-from tradebot.history.history import History, Put
+from tradebot.history.history import History
 from tradebot.history.market import DAY, Calendar, calendar_of, days_of
+from tradebot.history.merging import Put
 
 TRIES = 4
 PIECE_DAYS = 30  # of bars within the day: one request at most venues, some seconds of work to lose

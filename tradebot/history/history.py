@@ -23,6 +23,8 @@ from tradebot.errors import DataError
 from tradebot.history.chunk import COLUMNS, Decimals, Times, decode, encode, part, periods, split
 from tradebot.history.database import FILE_NAME, Database, PostgresDatabase, SqliteDatabase
 from tradebot.history.interval import name_of
+from tradebot.history.merging import Put, merged
+from tradebot.history.register import Register
 from tradebot.store import migration
 from tradebot.store.store import Applied
 
@@ -44,28 +46,12 @@ class Line(NamedTuple):
     source: str
 
 
-class Put(NamedTuple):
-    """What writing bars did: how many were new, how many took the place of others, how many said the same."""
-
-    added: int
-    replaced: int
-    equal: int
-
-    def __add__(self, other: Put) -> Put:  # type: ignore[override]
-        return Put(self.added + other.added, self.replaced + other.replaced, self.equal + other.equal)
-
-
-class _Kept(NamedTuple):
-    number: int
-    instrument: Instrument
-
-
 class History:
     """Series of bars in one database; opened by `open_history`, a context manager. All calls raise what it raises."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[tuple[str, int], _Kept] = {}  # (symbol, interval) -> series
+        self._register = Register(database)
         self._times = Times()
 
     @property
@@ -99,7 +85,7 @@ class History:
 
     def instrument(self, symbol: str, interval: int) -> Instrument:
         """Return the instrument of a series. Raises DataError."""
-        kept = self._series(symbol, interval)
+        kept = self._register.find(symbol, interval)
         if kept is None:
             self._refuse_missing([symbol], interval)
             raise AssertionError("unreachable")
@@ -129,7 +115,7 @@ class History:
 
     def asked(self, symbol: str, interval: int) -> list[tuple[int, int]]:
         """Return the spans [since, until) a venue has been asked for, ascending and apart from each other."""
-        kept = self._series(symbol, interval)
+        kept = self._register.find(symbol, interval)
         if kept is None:
             return []
         query = "SELECT since, until FROM history_asked WHERE series = ? ORDER BY since"
@@ -140,14 +126,9 @@ class History:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything written inside is there afterwards, or nothing of it."""
-        known = dict(self._known)
-        try:
-            with self._database.transaction():
-                self._database.lock()
-                yield
-        except BaseException:
-            self._known = known
-            raise
+        with self._register.transaction(), self._database.transaction():
+            self._database.lock()
+            yield
 
     def put(self, instrument: Instrument, series: Series, *, source: str) -> Put:
         """Write bars, sorted by start and of distinct starts, in `instrument`'s units; call it inside `transaction`.
@@ -155,24 +136,24 @@ class History:
         A bar takes the place of one with its start. Bars already there stay as fine as they are.
         """
         assert len(series) == 0 or (np.diff(series.starts) > 0).all(), f"{series.symbol}: starts are not ascending"
-        kept = self._keep(instrument, series.interval, source)
+        kept = self._register.keep(instrument, series.interval, source)
         done, rows = Put(0, 0, 0), []
         slots = {(kept.number << PERIOD_BITS) + period + PERIOD_ZERO: bars for period, bars in split(series)}
         query = "SELECT slot, body FROM history_chunks WHERE slot BETWEEN ? AND ?"
         there = dict(self._database.ask(query, min(slots), max(slots))) if slots else {}
         for slot, bars in slots.items():
             given = Decimals(instrument.price_decimals, instrument.quantity_decimals)
-            merged, put = bars, Put(len(bars), 0, 0)
+            whole, put = bars, Put(len(bars), 0, 0)
             if slot in there:
                 finest = Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
-                merged, put = _merged(
+                whole, put = merged(
                     np.stack(decode([there[slot]], finest)), np.stack(decode([encode(bars, given)], finest)), bars
                 )
                 given = finest
             done += put
             if put.added or put.replaced:
-                starts = merged.starts
-                rows.append((slot, len(merged), int(starts[0]), int(starts[-1]), encode(merged, given)))
+                starts = whole.starts
+                rows.append((slot, len(whole), int(starts[0]), int(starts[-1]), encode(whole, given)))
         self._database.repeat(
             "INSERT INTO history_chunks VALUES (?, ?, ?, ?, ?) ON CONFLICT (slot) DO UPDATE SET bars = excluded.bars,"
             " first_at = excluded.first_at, last_at = excluded.last_at, body = excluded.body",
@@ -182,7 +163,7 @@ class History:
 
     def note_asked(self, instrument: Instrument, interval: int, since: int, until: int, *, source: str) -> None:
         """Remember that a venue has been asked for [since, until); call it inside `transaction`."""
-        kept = self._keep(instrument, interval, source)
+        kept = self._register.keep(instrument, interval, source)
         spans = joined([*self.asked(instrument.symbol, interval), (since, until)])
         self._database.ask("DELETE FROM history_asked WHERE series = ?", kept.number)
         self._database.repeat(
@@ -191,13 +172,12 @@ class History:
 
     def remove(self, symbol: str, interval: int) -> bool:
         """Remove a series; False when there is none. Call it inside `transaction`."""
-        kept = self._series(symbol, interval)
+        kept = self._register.find(symbol, interval)
         if kept is None:
             return False
         self._database.ask("DELETE FROM history_chunks WHERE slot BETWEEN ? AND ?", *_slots(kept.number))
         self._database.ask("DELETE FROM history_asked WHERE series = ?", kept.number)
-        self._database.ask("DELETE FROM history_series WHERE series = ?", kept.number)
-        del self._known[symbol, interval]
+        self._register.remove(symbol, interval)
         return True
 
     def migrate(self, clock: Clock) -> None:
@@ -218,7 +198,7 @@ class History:
         return migration.missing(migration.shipped(PACKAGE), [Applied(*row) for row in found], place=self.place)
 
     def _read(self, symbol: str, interval: int, since: int, until: int) -> Series | None:
-        kept = self._series(symbol, interval)
+        kept = self._register.find(symbol, interval)
         if kept is None:
             return None
         first, last = _slots(kept.number)
@@ -233,40 +213,6 @@ class History:
         series = Series(symbol=symbol, interval=interval, **columns)
         begin, end = np.searchsorted(series.starts, (since, until)).tolist()
         return series if (begin, end) == (0, len(series)) else part(series, begin, end)
-
-    def _series(self, symbol: str, interval: int) -> _Kept | None:
-        if (symbol, interval) not in self._known:
-            query = "SELECT series, instrument FROM history_series WHERE symbol = ? AND bar_ns = ?"
-            found = self._database.ask(query, symbol, interval)
-            if not found:
-                return None
-            number, body = found[0]
-            self._known[symbol, interval] = _Kept(number, msgspec.json.decode(body, type=Instrument))
-        return self._known[symbol, interval]
-
-    def _keep(self, instrument: Instrument, interval: int, source: str) -> _Kept:
-        kept = self._series(instrument.symbol, interval)
-        if kept is not None:
-            finest = {
-                name: max(getattr(instrument, name), getattr(kept.instrument, name))
-                for name in ("price_decimals", "quantity_decimals")
-            }
-            instrument = msgspec.structs.replace(instrument, **finest)
-            if instrument == kept.instrument:
-                return kept
-        number = (
-            kept.number
-            if kept is not None
-            else self._database.ask("SELECT coalesce(max(series), 0) + 1 FROM history_series")[0][0]
-        )
-        body = msgspec.json.encode(instrument).decode()
-        self._database.ask(
-            "INSERT INTO history_series VALUES (?, ?, ?, ?, ?) ON CONFLICT (series) DO UPDATE"
-            " SET instrument = excluded.instrument, source = excluded.source",
-            number, instrument.symbol, interval, body, source,
-        )  # fmt: skip
-        kept = self._known[instrument.symbol, interval] = _Kept(number, instrument)
-        return kept
 
     def _refuse_missing(self, symbols: Sequence[str], interval: int) -> None:
         if not symbols:
@@ -297,13 +243,13 @@ def open_history(
 
 def joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return spans [since, until) in order, those that touch or overlap as one."""
-    merged: list[tuple[int, int]] = []
+    apart: list[tuple[int, int]] = []
     for since, until in sorted(spans):
-        if merged and since <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(merged[-1][1], until)
+        if apart and since <= apart[-1][1]:
+            apart[-1] = apart[-1][0], max(apart[-1][1], until)
         else:
-            merged.append((since, until))
-    return merged
+            apart.append((since, until))
+    return apart
 
 
 def _slots(number: int) -> tuple[int, int]:
@@ -312,16 +258,3 @@ def _slots(number: int) -> tuple[int, int]:
 
 def _period(at: int, interval: int) -> int:
     return int(periods(np.array([at], dtype=np.int64), interval)[0])
-
-
-def _merged(old: Ints, new: Ints, bars: Series) -> tuple[Series, Put]:
-    both = np.concatenate([old, new], axis=1)
-    order = np.argsort(both[0], kind="stable")  # of two with one start the newer stands second
-    both = both[:, order]
-    is_last = np.append(both[0, 1:] != both[0, :-1], True)
-    again = np.flatnonzero(~is_last)
-    equal = int((both[:, again] == both[:, again + 1]).all(axis=0).sum())
-    kept = both[:, is_last]
-    columns = dict(zip(COLUMNS, kept, strict=True))
-    series = Series(symbol=bars.symbol, interval=bars.interval, **columns)
-    return series, Put(added=new.shape[1] - len(again), replaced=len(again) - equal, equal=equal)

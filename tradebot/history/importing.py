@@ -17,8 +17,9 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
 from tradebot.history.chunk import COLUMNS
-from tradebot.history.history import History, Put
+from tradebot.history.history import History
 from tradebot.history.market import INDIA, zone_of
+from tradebot.history.merging import Put
 from tradebot.history.parsing import Parser, Wanted
 from tradebot.history.staging import Staged, Staging
 from tradebot.history.tabular import batches, files_at, symbol_of

@@ -11,7 +11,8 @@ import numpy as np
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Close, Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.history import History, Put
+from tradebot.history.history import History
+from tradebot.history.merging import Put
 from tradebot.journal.reader import rows
 from tradebot.journal.rows import Listing
 
