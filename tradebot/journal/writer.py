@@ -29,7 +29,7 @@ from tradebot.journal.rows import Row, check_kind, encode
 from tradebot.journal.schema import FILE_NAME, connect_writer, grow_log
 
 QUEUE_ROWS = 100_000  # a disk that is this far behind is broken
-LINGER_S = 0.005  # what nobody waits for, answers and fills mostly, goes with the next order's row or this much later
+LINGER_S = 0.002  # what nobody waits for, answers and fills mostly, goes with the next order's row or this much later
 STATEMENT_ROWS = 64  # rows of one INSERT; a group this small is one statement and one implicit transaction
 PAGE_BYTES = 4_096
 CHECKPOINT_PAGES = 1_000  # 4 MB of log between two checkpoints

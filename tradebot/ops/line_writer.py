@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 BATCH_BYTES = 65_536  # what a pipe holds
+GATHER_S = 0.002  # how long the first line waits for others; waking a thread costs the loop more than a line does
 
 
 class LineWriter:
@@ -64,11 +65,15 @@ class LineWriter:
                 self._changed.wait_for(lambda: self._lines or self._is_closed)
                 if not self._lines:
                     return
+                self._is_writing = True  # from here on a line wakes nobody
+                if not self._is_closed:
+                    self._changed.wait(
+                        GATHER_S
+                    )  # an order has its lines within it, and they are one call of the system
                 batch, size = [], 0
                 while self._lines and size < BATCH_BYTES:
                     batch.append(self._lines.popleft())
                     size += len(batch[-1])
-                self._is_writing = True
             try:
                 self._write_all(b"".join(batch))
             except OSError:  # the reader left; the daemon trades on without it

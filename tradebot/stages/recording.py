@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import SECOND
-from tradebot.domain.market import Close, Ints, Quotes
+from tradebot.domain.market import Close, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
     Books,
@@ -102,8 +102,10 @@ class TapedDesk(Desk):
     def _note(self, message: DeskMessage) -> None:
         match message:
             case Quotes():
-                rows = self._is_noted[message.ids]
-                if rows.any():
+                if len(message) == 1:  # as most frames have: arrays of one cost ten times what they hold
+                    if self._is_noted.item(message.ids.item(0)):
+                        self._put(message)
+                elif (rows := self._is_noted[message.ids]).any():
                     self._put(message if rows.all() else message.take(rows))
             case Books():
                 self._mark(symbols_of(message))
@@ -119,10 +121,9 @@ class TapedDesk(Desk):
 
     def _mark(self, symbols: Iterable[str]) -> None:
         # Of symbols whose quotes are not noted one by one the newest is, before something is decided on it.
-        ids = self._ids(symbols)
-        ids = ids[~self._is_noted[ids]]
-        if len(ids):
-            m = self.marks
+        unnoted = [id_ for id_ in self._ids(symbols) if not self._is_noted.item(id_)]
+        if unnoted:
+            m, ids = self.marks, np.array(unnoted, dtype=np.int64)
             self._put(Marks(ids=ids, seen_at=m.seen_at[ids], last=m.last[ids], bid=m.bid[ids], ask=m.ask[ids]))
 
     def _follow(self, output: Sequence[DeskOutput]) -> None:
@@ -140,7 +141,7 @@ class TapedDesk(Desk):
             self._look_at(touched)
 
     def _look_at(self, symbols: Iterable[str]) -> None:
-        for id_ in self._ids(symbols).tolist():
+        for id_ in self._ids(symbols):
             symbol = self._universe[id_].symbol
             self._is_noted[id_] = (
                 not self.blotter.position(symbol).is_flat
@@ -148,8 +149,9 @@ class TapedDesk(Desk):
                 or symbol in self.exits
             )
 
-    def _ids(self, symbols: Iterable[str]) -> Ints:
-        return np.array([self._universe.id(s) for s in sorted(symbols) if s in self._universe], dtype=np.int64)
+    def _ids(self, symbols: Iterable[str]) -> list[int]:
+        universe = self._universe
+        return [universe.id(symbol) for symbol in sorted(symbols) if symbol in universe]
 
 
 def symbols_of(message: Message) -> set[str]:

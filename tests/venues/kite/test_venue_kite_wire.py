@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from tradebot.clock import IST, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import Execution, OrderKind, OrderRequest, Side, Validity, VenueOrder, VenueStatus
+from tradebot.venues.kite.rest import rendered
 from tradebot.venues.kite.wire import (
     Notice,
     WireError,
@@ -410,3 +412,8 @@ def test_no_dump_raises_anything_but_a_wire_error(text: str) -> None:
 def test_a_book_of_a_whole_day_is_read_to_its_end() -> None:
     rows = [ORDER | {"order_id": str(n)} for n in range(5_000)]
     assert [order.venue_order_id for order in parse_orders(decode(json.dumps(rows)))] == [str(n) for n in range(5_000)]
+
+
+@given(st.dictionaries(st.sampled_from(["tag", "tradingsymbol", "price", "validity"]), st.text(max_size=20)))
+def test_any_form_is_rendered_as_urlencode_renders_it(form: dict[str, str]) -> None:
+    assert rendered(form) == urlencode(form).encode()

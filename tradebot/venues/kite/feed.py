@@ -181,7 +181,8 @@ class KiteFeed:
         quotes = parse_frame(frame, self._table, seen_at=clock.monotonic(), now=now, source=source, counts=self.counts)
         if quotes is None:
             return
-        if now == NO_TIME and quotes.sent_at.min() == NO_TIME:  # no time on the wire is below zero
+        # No time on the wire is below zero.
+        if now == NO_TIME and (quotes.sent_at.item(0) if len(quotes) == 1 else quotes.sent_at.min()) == NO_TIME:
             untimed = quotes.sent_at == NO_TIME
             self.counts.untimed += int(untimed.sum())
             if untimed.all():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -19,6 +20,15 @@ CLOSE_TIMEOUT_S = 2.0
 LONGEST_CHANGE_S = 5.0
 # Rendered here: aiohttp's own form costs an order as much time as the rest of its request.
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+_stands_for_itself = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+
+
+def rendered(form: Mapping[str, str]) -> bytes:
+    """Return the fields as `urlencode` does, in a tenth of its time where no value needs quoting, as in an order."""
+    pairs = [f"{name}={text if _stands_for_itself(text) else quote_plus(text)}" for name, text in form.items()]
+    return "&".join(pairs).encode()
 
 
 class Timeouts(Message, frozen=True):
@@ -122,7 +132,7 @@ class RestLink:
             async with self._open().request(
                 method,
                 url.with_query(list(params)) if params else url,
-                data=None if form is None else urlencode(form).encode(),
+                data=None if form is None else rendered(form),
                 headers=None if form is None else FORM_HEADERS,
                 allow_redirects=False,
                 timeout=limit,
