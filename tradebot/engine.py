@@ -280,12 +280,13 @@ class Engine:
                 turn.begin()
             for output in self._desk.apply(message):
                 await self._route(output)
-            if isinstance(message, Signals):
+            kind = type(message)
+            if kind is Signals:
                 await self._clock.sleep(0)  # after a burst of them the loop would stand still
                 turn.begin()
-            elif isinstance(message, Tick):
+            elif kind is Tick:
                 self._beat()
-            elif isinstance(message, Command):
+            elif kind is Command:
                 for waiting in [w for w in self._commands if w[0] is message]:
                     self._commands.remove(waiting)
                     waiting[1].set()

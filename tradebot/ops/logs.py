@@ -27,6 +27,7 @@ PRIORITIES = {"debug": b"<7>", "info": b"<6>", "warning": b"<4>", "error": b"<3>
 MAX_FIELD = 4096  # characters; a venue's text or a traceback beyond this adds nothing
 MAX_EXCEPTION = 16_384  # the journal cuts a line at 48 KiB
 MAX_ITEMS, MAX_DEPTH = 200, 4
+PLAIN = frozenset({str, int, float, bool, type(None), Decimal})
 _JSON = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
@@ -122,7 +123,12 @@ def render_json(_logger: WrappedLogger, _level: str, event: EventDict) -> bytes:
 
 def tidy(_logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
     """Escape control characters and cut long fields, so that text from outside stays one line and stays short."""
+    # Nearly every line is short and printable as a whole: then none of its texts needs a look of its own.
+    together = "".join([value for value in event.values() if type(value) is str])
+    is_short = len(together) <= MAX_FIELD and together.isprintable()
     for key, value in event.items():
+        if is_short and type(value) in PLAIN:
+            continue
         if isinstance(value, str):
             if len(value) > 200 or not value.isprintable():
                 event[key] = _tidy_text(value, is_exception=key == "exception")
