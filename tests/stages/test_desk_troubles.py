@@ -204,6 +204,24 @@ def test_the_bound_of_a_doubt_counts_from_the_sending_and_a_look_is_wanted_right
     assert room.desk.sightings.look_wanted_at() is None
 
 
+def test_an_exit_that_the_venue_never_had_is_sent_anew_and_does_not_wait_for_ten_minutes() -> None:
+    room = Room()
+    bought = room.bought()
+    shown = room.venue_order(bought, VenueStatus.FILLED, filled=int(bought.quantity))
+    (lost,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
+    room.outcome(lost, E.SENDING)
+    room.outcome(lost, E.AMBIGUOUS)
+    room.tick(61)
+    for _ in range(2):
+        books(room, shown)
+        room.tick(1)
+    assert state(room, lost) is OrderState.ABSENT
+    room.tick(1)
+    room.quote("AAA", "1000")
+    (again,) = submitted(room.tick(3))
+    assert (again.side, again.quantity) == (lost.side, lost.quantity)
+
+
 def test_an_order_from_elsewhere_in_the_list_does_not_stand_for_one_in_doubt() -> None:
     room = Room()
     request = entered(room, answered=False)

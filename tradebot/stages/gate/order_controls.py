@@ -26,8 +26,10 @@ class Permitted(Rule):
             return f"{request.symbol} is an index and cannot be traded"
         if request.product not in self._products:
             return f"product {request.product} is not in risk.permitted_products"
-        if self._allow_short or request.side is not SELL or not request.quantity.is_finite():
-            return None  # a quantity that is no number is Sanity's to name
+        if self._allow_short or request.side is not SELL or request.purpose.is_exit or not request.quantity.is_finite():
+            # An exit is no larger than what is open, which is ReduceOnly's to see to; were one counted here whose
+            # absence is presumed, nothing could be closed for ten minutes. What is no number is Sanity's to name.
+            return None
         if view.shortest - request.quantity < 0:
             return f"selling {request.quantity} would go short and risk.allow_short is off"
         return None
