@@ -85,7 +85,7 @@ BOUNDS: dict[str, Bound] = {
     "stages.shortfalls.Shortfalls.owners": Bound("as the orders", GONE),
     "stages.shortfalls.Shortfalls.inferred": Bound("one per fill that never came", GONE),
     "stages.twins.Twins._since": Bound(SYMBOLS, "made anew with each list"),
-    "stages.sightings.Sightings._orphans": Bound("10,000", "the oldest goes", "tradebot.stages.sightings:ORPHANS_KEPT"),
+    "stages.sightings.Sightings.orphans": Bound("10,000", "the oldest goes", "tradebot.stages.sightings:ORPHANS_KEPT"),
     "stages.sightings.Sightings._misses": Bound(LIVE, "made anew with each list"),
     "stages.sightings.Sightings._below": Bound(LIVE, "made anew with each list"),
     "stages.sightings.Sightings._odd": Bound(SYMBOLS, "made anew with each list"),

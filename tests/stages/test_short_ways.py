@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.stages.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
-from tradebot.domain.messages import Command, DeskMessage, Executed
-from tradebot.domain.order import OrderEvent, OrderKind, OrderRequest
+from tradebot.domain.messages import Command, DeskMessage, Executed, Outcome, Signals, Tick
+from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, OrderState, Wish
 from tradebot.stages import desk as desk_file
 from tradebot.stages.billing import india
 from tradebot.stages.desk import Desk
@@ -48,7 +49,7 @@ class _Pair:
     """Stands where the day's desk is: whatever it is given both desks are given, and what they say is compared."""
 
     def __init__(self, day: Twice) -> None:
-        self.day = day
+        self.day, self.sending = day, None
         self.short, self.long = (
             Desk(
                 universe=day.universe, settings=day.rules, charges_of=india(day.universe),
@@ -70,23 +71,54 @@ class _Pair:
         return ask
 
     def apply(self, message: DeskMessage) -> list[Any]:
-        return self._compared("apply", message)
+        match message:
+            case Outcome(fact=OrderFact(event=OrderEvent.SENDING)):
+                self.sending = message  # told together with what comes of it
+                return []
+            case Outcome(fact=fact) if self.sending is not None:
+                sending, self.sending = self.sending, None
+                c = self.short.conditions
+                if fact.event is OrderEvent.ACCEPTED and (fact.at, fact.mono) == (c.now, c.mono):
+                    return self._compared(partial(_accept, fact), lambda desk: _both(desk, sending, message))
+                return self._compared(lambda desk: _both(desk, sending, message))
+            case _:
+                return self._compared(partial(_direct, message), lambda desk: desk.apply(message))
 
     def adopt(self, books: Any) -> list[Any]:
-        return self._compared("adopt", books)
+        return self._compared(lambda desk: desk.adopt(books))
 
     def recover(self, facts: Any, **rest: Any) -> None:
         for desk in (self.short, self.long):
             desk.recover(facts, **rest)
 
-    def _compared(self, name: str, message: Any) -> list[Any]:
-        said = getattr(self.short, name)(message)
+    def _compared(self, way: Any, long_way: Any = None) -> list[Any]:
+        said = way(self.short)
         with self.day.no_short_way.context() as patch:
             patch.setattr(desk_file, "filled", lambda *_, **__: None)
-            other = getattr(self.long, name)(message)
+            other = (long_way or way)(self.long)
         assert said == other
         assert known(self.short) == known(self.long)
         return list(said)
+
+
+def _accept(fact: OrderFact, desk: Desk) -> list[Any]:
+    # The short way tells the fact only where it means more.
+    return desk.accept(fact.order_id, fact.venue_order_id) or [fact]
+
+
+def _both(desk: Desk, sending: Outcome, outcome: Outcome) -> list[Any]:
+    return [*desk.apply(sending), *desk.apply(outcome)]
+
+
+def _direct(message: DeskMessage, desk: Desk) -> list[Any]:
+    match message:
+        case Tick(at=at, mono=mono):
+            return desk.tick(at, mono)
+        case Signals(signals=signals):
+            return desk.decide(signals)
+        case Executed(execution=execution, mono=mono):
+            return desk.book(execution, mono)
+    return desk.apply(message)
 
 
 def known(desk: Desk) -> dict[str, Any]:
@@ -172,3 +204,24 @@ def accepted(day: Twice) -> OrderRequest:
     day.tell(request, OrderEvent.SENDING)
     day.tell(request, OrderEvent.ACCEPTED, f"V{request.order_id}")
     return request
+
+
+@pytest.mark.parametrize("what", ["a fill that waits", "stopping", "a cancel that waits"])
+def test_an_acceptance_that_means_more_is_told_like_its_two_outcomes(what: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        day = Twice(LIMITS, msgspec.structs.replace(SETTINGS, on_stop="cancel"), patch)
+        day.step(4, 1)
+        request = day.waiting[-1]
+        match what:
+            case "a fill that waits":
+                day.give(Executed(execution=day.execution(request, request.quantity), mono=day.mono))
+            case "stopping":
+                day.give(Command(verb="stop"))
+            case "a cancel that waits":
+                day.give(Command(verb="halt", reason="by hand"))
+
+        accepted(day)
+
+        order = day.desk.short.blotter.orders[request.order_id]
+        assert (order.state is OrderState.FILLED) is (what == "a fill that waits")
+        assert (order.cancel is Wish.SENT) is (what != "a fill that waits")

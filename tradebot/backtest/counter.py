@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from tradebot.backtest.job import Job
-from tradebot.backtest.ledger import Ledger
+from tradebot.backtest.ledger import STATES, Ledger
 from tradebot.backtest.panel import Panel
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
@@ -22,6 +22,7 @@ from tradebot.domain.order import (
     OrderKind,
     OrderRequest,
     OrderState,
+    Side,
     VenueOrder,
     VenueStatus,
 )
@@ -29,7 +30,7 @@ from tradebot.exchange.bar_matching import BarBook, BarFill
 from tradebot.stages.desk import Desk, DeskOutput
 
 DENIED, SENDING, ACCEPTED = OrderEvent.DENIED, OrderEvent.SENDING, OrderEvent.ACCEPTED
-INTENT, FILLED = OrderState.INTENT, OrderState.FILLED
+BUY, FILLED = Side.BUY, STATES[OrderState.FILLED]
 
 
 class _Placed:
@@ -57,7 +58,7 @@ class Counter:
         self._quantity_decimals = [instrument.quantity_decimals for instrument in job.instruments]
         self.books = [BarBook(instrument, job.matching) for instrument in job.instruments]
         self.placed: dict[str, _Placed] = {}  # order_id -> an order that may still trade
-        self._charges = Decimal(0)
+        self._charges, self._money = Decimal(0), Decimal(10**ledger.money_decimals)
         self._points = [instrument.price(1) for instrument in job.instruments]  # one unit of each one's prices
         self.moved: set[int] = set()
         self.k, self.in_bar = 0, False
@@ -98,16 +99,9 @@ class Counter:
 
     def _begun(self, fact: OrderFact, request: OrderRequest) -> None:
         id_ = self._ids[request.symbol]
-        is_denied = fact.event is DENIED
-        quantity = _units(request.quantity, self._quantity_decimals[id_])
-        row = self._ledger.order(
-            request,
-            id_=id_,
-            quantity=quantity,
-            state=OrderState.DENIED if is_denied else INTENT,
-            reason=fact.reason,
-            at=fact.at,
-        )
+        is_denied, decimals = fact.event is DENIED, self._quantity_decimals[id_]
+        quantity = _units(request.quantity, decimals) if decimals else int(request.quantity)
+        row = self._ledger.order(request, id_, quantity, is_denied, fact.reason, fact.at)
         self.moved.add(id_)
         if not is_denied:
             self.placed[request.order_id] = _Placed(request, id_, row, quantity)
@@ -119,16 +113,15 @@ class Counter:
         if self._is_late:
             c = self._desk.conditions
             self._desk.apply(Outcome(fact=OrderFact(order_id=order_id, event=SENDING, at=c.now, mono=c.mono)))
-        placed.from_row = self._from_row(id_)
+        if self._is_late or not self._panel.is_whole:
+            placed.from_row = self._from_row(id_)
+        else:
+            placed.from_row = self.k if self.in_bar else self.k + 1
         is_limit = request.price is not None and request.kind is OrderKind.LIMIT
+        limit = self._instruments[id_].units(request.price) if is_limit and request.price else None
         self.books[id_].enter(
-            order_id,
-            sign=request.side.sign,
-            quantity=placed.quantity,
-            limit=self._instruments[id_].units(request.price) if is_limit and request.price else None,
-            protection_pct=request.protection_pct,
-            from_row=placed.from_row,
-        )
+            order_id, request.side.sign, placed.quantity, limit, request.protection_pct, placed.from_row
+        )  # fmt: skip
         if not self._is_late:
             placed.is_acked = True
             if outputs := self._desk.accept(order_id, placed.venue_order_id):
@@ -173,12 +166,10 @@ class Counter:
         )  # fmt: skip
         outputs = desk.book(execution, mono)
         charges, self._charges = desk.blotter.charges - self._charges, desk.blotter.charges
-        self._ledger.fill(
-            placed.row, id_=id_, k=self.k, at=now, signed=request.side.sign * fill.quantity, price=fill.price,
-            charges=_units(charges, self._ledger.money_decimals),
-        )  # fmt: skip
+        signed = fill.quantity if request.side is BUY else -fill.quantity
+        self._ledger.fill(placed.row, id_, self.k, now, signed, fill.price, int(charges * self._money))
         if fill.is_whole:
-            self._ledger.ended(placed.row, FILLED)
+            self._ledger.states[placed.row] = FILLED
             del self.placed[fill.order_id]
         if len(outputs) > 1:
             self.take(outputs)

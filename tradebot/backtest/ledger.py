@@ -17,6 +17,7 @@ from tradebot.errors import DataError
 KINDS = {kind: code for code, kind in enumerate(OrderKind)}
 PURPOSES = {purpose: code for code, purpose in enumerate(Purpose)}
 STATES = {state: code for code, state in enumerate(OrderState)}
+DENIED, INTENT = STATES[OrderState.DENIED], STATES[OrderState.INTENT]
 LARGEST = 1 << 62  # of a sum in int64
 
 
@@ -36,8 +37,8 @@ class Ledger:
         self._factors = [int(factor) for factor in factors_of(instruments, money_decimals)]
         self.flow = 0  # money that fills brought in less what they took, charges included
 
-    def order(self, request: OrderRequest, *, id_: int, quantity: int, state: OrderState, reason: str, at: int) -> int:
-        """Add an order and return its row."""
+    def order(self, request: OrderRequest, id_: int, quantity: int, is_denied: bool, reason: str, at: int) -> int:
+        """Add an order that was denied, or is meant to be sent, and return its row."""
         text = self.texts.setdefault(reason or request.reason, len(self.texts))
         row = len(self.states)
         self._orders.extend(
@@ -53,14 +54,14 @@ class Ledger:
                 0 if request.stop_loss is None else self._instruments[id_].units(request.stop_loss),
             )
         )
-        self.states.append(STATES[state])
+        self.states.append(DENIED if is_denied else INTENT)
         return row
 
     def ended(self, row: int, state: OrderState) -> None:
         """Note the state an order has come to."""
         self.states[row] = STATES[state]
 
-    def fill(self, row: int, *, id_: int, k: int, at: int, signed: int, price: int, charges: int) -> None:
+    def fill(self, row: int, id_: int, k: int, at: int, signed: int, price: int, charges: int) -> None:
         """Add a fill of the order in `row`: `signed` quantity units at `price` units in the bar `k`."""
         self._fills.extend((row, k, at, signed if signed > 0 else -signed, price, charges))
         self.held[id_] += signed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -81,6 +82,7 @@ def _in_processes(
 def _keep(series: Mapping[str, Series] | None) -> None:
     global _series
     pool.begin()
+    gc.freeze()  # what a fork inherits is no garbage: to look through it would copy its pages
     if series is not None:
         _series = series
 

@@ -80,7 +80,8 @@ class Walk:
         due = self._due_at(0, self._first)
         while True:
             tick = clock[place]
-            k = min(due, tick, end)
+            k = due if due < tick else tick
+            k = k if k < end else end
             if loss.seen < k and (lost := loss.before(k)) < k:
                 due = self._visit_alone(lost, due, ticks=True)
             elif k >= end:
@@ -98,7 +99,7 @@ class Walk:
         counter.moved.clear()
         if self.visited % SAID_EVERY == 0:
             self._say(k)
-        if k in self._days:
+        if ticks and k in self._days:
             self._begin_day(k)
         if is_due and (orders or mask[0]):
             start = panel.begins[k]

@@ -70,7 +70,7 @@ class BarBook:
         self.orders: dict[str, Resting] = {}
 
     def enter(
-        self, order_id: str, *, sign: int, quantity: int, limit: int | None, protection_pct: Decimal | None,
+        self, order_id: str, sign: int, quantity: int, limit: int | None, protection_pct: Decimal | None,
         from_row: int,
     ) -> None:  # fmt: skip
         """Add an order that may trade from bar `from_row` on; one without `limit` takes what the market offers."""
@@ -101,7 +101,11 @@ class BarBook:
                     limit = protected_limit(self._instrument, side=side, reference=price, pct=order.protection_pct)
                 if limit is not None and (paid - limit) * order.sign > 0:
                     paid = limit
-            fills.append(self._fill(order, quantity, paid))
+            if quantity == order.remaining:
+                del self.orders[order.order_id]
+                fills.append(BarFill(order.order_id, quantity, paid, True))
+            else:
+                fills.append(self._fill(order, quantity, paid))
         return fills
 
     def pass_through(self, row: int, *, start: int, end: int, volume: int) -> list[BarFill]:

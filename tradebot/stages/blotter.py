@@ -48,11 +48,15 @@ class Blotter:
 
     def begin(self, fact: OrderFact) -> Order:
         """Apply an INTENT of an order of ours, as `record` would; returns the order."""
-        order = begin(fact)
-        self.orders[fact.order_id] = order
+        order, order_id = begin(fact), fact.order_id
+        self.orders[order_id] = order
         symbol = order.request.symbol
         self.touched.add(symbol)
-        self._lives(fact.order_id, symbol)
+        if symbol in self._live:
+            self._live[symbol][order_id] = None
+        else:
+            self._live[symbol] = {order_id: None}
+        self.working += 1
         return order
 
     def accept(self, order: Order, accepted: Order) -> None:
@@ -62,13 +66,27 @@ class Blotter:
         self.by_venue[accepted.venue_order_id] = order_id
         self.touched.add(order.request.symbol)
 
-    def fill(self, order: Order, filled: Order, fact: OrderFact) -> None:
-        """Book the fill that made a live order whole, without a claim beyond it, as `record` would of its fact."""
-        execution = fact.execution
+    def fill(self, order: Order, filled: Order, fact: OrderFact, key: tuple[str, str]) -> None:
+        """Book the fill that made a live order whole, without a claim beyond it, as `record` would of its fact.
+
+        `key` is its execution's, which was never told before.
+        """
+        execution, order_id, symbol = fact.execution, fact.order_id, order.request.symbol
         assert execution is not None, "a fill without an execution"
-        self._book(order, fact, execution)
-        self.orders[fact.order_id] = filled
-        self._over(filled.request.symbol, fact.order_id)
+        charges = self._billed[key] = self._charges_of(order, fact)
+        self.executions[key] = execution
+        old = self.positions.get(execution.symbol) or Position(symbol=execution.symbol)
+        self._move(old, old.apply(execution, charges))
+        self.fills += 1
+        self.orders[order_id] = filled
+        live = self._live[symbol]
+        if len(live) == 1:
+            del self._live[symbol]
+        else:
+            del live[order_id]
+        self.working -= 1
+        self._ended.append(order_id)
+        self.touched.add(symbol)
         if len(self.orders) > self._kept:
             self._forget()
 
@@ -295,6 +313,9 @@ class Blotter:
             if self.busted:
                 self.busted.pop(key, None)
             self.fills += 1
+        self._move(old, new)
+
+    def _move(self, old: Position, new: Position) -> None:
         if new.realized is not old.realized:
             self.realized += new.realized - old.realized
         self.charges += new.charges - old.charges

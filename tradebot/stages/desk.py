@@ -133,7 +133,7 @@ class Desk:
         self._out, c = [], self.conditions
         order = self.blotter.orders[order_id]
         known = accepted(order, venue_order_id, at=c.now, mono=c.mono)
-        if known is not None and order.cancel is NO_WISH and not c.stopping and not self.sightings.waits:
+        if known is not None and order.cancel is NO_WISH and not c.stopping and not self.sightings.orphans:
             self.blotter.accept(order, known)
             if self.exits.wanted:
                 self.exits.heard(order.request.symbol)
@@ -305,7 +305,7 @@ class Desk:
         order_id, venue_order_id = order.request.order_id, execution.venue_order_id
         fact = OrderFact(order_id, EXECUTED, now, mono, "", venue_order_id, None, execution)
         self._out.append(fact)
-        self.blotter.fill(order, whole, fact)
+        self.blotter.fill(order, whole, fact, key)
         if self.exits.wanted:
             self.exits.heard(order.request.symbol)
         self._shortfalls.owners[key] = order_id

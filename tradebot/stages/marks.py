@@ -26,7 +26,7 @@ class Marks:
         self._last = self.last.data
         self._bid = self.bid.data
         self._ask = self.ask.data
-        self._seen_at = self.seen_at.data
+        self.times = self.seen_at.data
         self._points = [Decimal(1).scaleb(-i.price_decimals) for i in universe]  # one unit of each one's prices
 
     def apply(self, quotes: Quotes) -> None:
@@ -38,7 +38,7 @@ class Marks:
     def set(self, id_: int, units: int, mono: int) -> None:
         """Take one last price of one instrument, seen at monotonic `mono`."""
         self._last[id_] = units
-        self._seen_at[id_] = mono
+        self.times[id_] = mono
 
     def price(self, symbol: str) -> Decimal | None:
         """Return the last price, None before the first quote."""
@@ -60,11 +60,7 @@ class Marks:
         units = self._last[id_]
         return Decimal(units) * self._points[id_] if units else None
 
-    def seen(self, id_: int) -> int:
-        """Return when the newest quote of an instrument came, monotonic ns, 0 before the first."""
-        return self._seen_at[id_]
-
     def age_s(self, id_: int, mono: int) -> float | None:
         """Return the wall seconds since the newest quote of an instrument, None before the first."""
-        seen = self._seen_at[id_]
+        seen = self.times[id_]
         return (mono - seen) / SECOND if seen else None

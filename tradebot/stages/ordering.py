@@ -252,7 +252,7 @@ class Ordering:
     def _clears(self, id_: int, request: OrderRequest, reference: Decimal | None) -> bool:
         # True only where the controls would all pass; what makes their answers rare is looked at here.
         clearance, blotter, c, symbol = self._gate.clearance, self._blotter, self._conditions, request.symbol
-        seen = self._marks.seen(id_)
+        seen = self._marks.times[id_]
         if clearance is None or reference is None or not seen or blotter.has_orders(symbol):
             return False
         position, instrument = blotter.open.get(symbol), self._universe.instruments[id_]

@@ -64,7 +64,7 @@ class Sightings:
     ) -> None:  # fmt: skip
         self._blotter, self._universe, self._shortfalls = blotter, universe, shortfalls
         self._absent_after, self._absence_is_proof = int(absent_after_s * SECOND), absence_is_proof
-        self._orphans: OrderedDict[str, list[Execution]] = OrderedDict()  # venue_order_id -> fills
+        self.orphans: OrderedDict[str, list[Execution]] = OrderedDict()  # venue_order_id -> fills
         self._misses: dict[str, tuple[int, int]] = {}  # order_id -> (asked_at of the first miss, misses that count)
         self._below: dict[str, int] = {}  # order_id -> asked_at of the first list that knew fewer fills than we
         self._odd: dict[str, tuple[Decimal, Decimal, int]] = {}  # symbol -> (theirs, ours, rounds it lasted)
@@ -127,7 +127,7 @@ class Sightings:
                     venue=shown,
                 )
             )
-        for execution in self._orphans.pop(shown.venue_order_id, ()):
+        for execution in self.orphans.pop(shown.venue_order_id, ()):
             facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
         return facts
 
@@ -135,18 +135,13 @@ class Sightings:
         """Return the facts of one fill, or nothing if it was booked before or its order is not known yet."""
         order_id = self._shortfalls.order_of(execution.key) or self._blotter.by_venue.get(execution.venue_order_id)
         if order_id is None:
-            waiting = self._orphans.setdefault(execution.venue_order_id, [])
+            waiting = self.orphans.setdefault(execution.venue_order_id, [])
             if all(e.execution_id != execution.execution_id for e in waiting):
                 waiting.append(execution)
-            while len(self._orphans) > ORPHANS_KEPT:
-                self._orphans.popitem(last=False)
+            while len(self.orphans) > ORPHANS_KEPT:
+                self.orphans.popitem(last=False)
             return []
         return self._shortfalls.fills(order_id, execution, at=at, mono=mono)
-
-    @property
-    def waits(self) -> bool:
-        """True while fills wait for their orders."""
-        return bool(self._orphans)
 
     def unheard(self, execution: Execution, key: tuple[str, str]) -> Order | None:
         """Return the order of a fill that was never told and replaces none; None where `executed` has to be asked."""
@@ -161,10 +156,10 @@ class Sightings:
     def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
         """Return the fills that came before the venue's id of their order was known."""
         facts: list[OrderFact] = []
-        if not self._orphans:
+        if not self.orphans:
             return facts
         order_id = self._blotter.by_venue[venue_order_id]
-        for execution in self._orphans.pop(venue_order_id, ()):
+        for execution in self.orphans.pop(venue_order_id, ()):
             facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
         return facts
 
