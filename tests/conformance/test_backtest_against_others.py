@@ -28,6 +28,7 @@ import talib
 from tests.backtest.bars_by_hand import DESK, MINUTE, WIDE
 from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.backtest.run import run
+from tradebot.bench.backtest import CODE
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
@@ -38,18 +39,6 @@ PYTHON = HERE.parents[1] / ".venv-rivals/bin/python"
 HOUR, DAY = 60 * MINUTE, 1440 * MINUTE
 IST_NS = 19_800 * SECOND
 TAKES_S = 110
-CODE = """
-from tradebot.indicators.expressions import crossed_above, crossed_below, ta
-from tradebot.strategies.strategy import Param, Rules, Strategy
-
-
-class Cross(Strategy):
-    fast, slow = Param(12), Param(26)
-
-    def rules(self, bars):
-        fast, slow = ta.EMA(bars.close, self.fast), ta.EMA(bars.close, self.slow)
-        return Rules(enter_long=crossed_above(fast, slow), exit_long=crossed_below(fast, slow))
-"""
 Rows = list[tuple[int, float, float, float, float]]  # start in ns, open, high, low, close
 
 

@@ -28,18 +28,24 @@ def page(story: dict[str, Any]) -> str:
     return filled(
         _read("page/report.html"),
         title=story["title"],
-        styles=_read("vendor/uPlot.css") + _read("page/report.css"),
+        styles=_read("vendor/uPlot.css"),
         script=_read("page/report.js"),
         charts=_inside(_read("vendor/lightweight-charts.js")) + "\n" + _inside(_read("vendor/uPlot.js")),
         story=story,
     )
 
 
-def filled(template: str, *, title: str, story: dict[str, Any], **parts: str) -> str:
-    """Return a page from its template: `{{name}}` becomes that part, the title escaped, the story packed."""
+def filled(
+    body: str, *, title: str, story: dict[str, Any], styles: str, script: str, **parts: str
+) -> str:  # fmt: skip
+    """Return a page from its body: `{{name}}` becomes that part, the title escaped, the story packed.
+
+    All pages share their head, the end of their styles, and the beginning of their script.
+    """
     packed = gzip.compress(orjson.dumps(story, option=OPTIONS), 9, mtime=0)
     parts |= {"title": html.escape(title), "story": base64.b64encode(packed).decode("ascii")}
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
+    parts |= {"styles": styles + _read("page/report.css"), "script": _read("page/page.js") + script}
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _read("page/head.html") + body)
 
 
 def write(path: Path, story: dict[str, Any], summary: dict[str, Any]) -> Path:

@@ -36,7 +36,7 @@ def page(rows: Sequence[Row], plan: Plan, checks: Sequence[Check], *, title: str
     return filled(
         files("tradebot.sweep").joinpath("page/heat.html").read_text(encoding="utf-8"),
         title=title,
-        styles=files("tradebot.backtest").joinpath("page/report.css").read_text(encoding="utf-8"),
+        styles=files("tradebot.sweep").joinpath("page/heat.css").read_text(encoding="utf-8"),
         script=files("tradebot.sweep").joinpath("page/heat.js").read_text(encoding="utf-8"),
         story={
             "period": period,

@@ -1,21 +1,8 @@
-"use strict";
-// Draws the story: all text goes in as text, never as markup, since symbols and strategies come from outside.
-const $ = (id) => document.getElementById(id);
-const root = document.documentElement;
+// Draws the story of a backtest, after page.js.
 const PAGE = 50; // trades shown at first; a click shows five times as many more
 const LATEST = 250; // bars shown at first: candles that can be told apart
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-let story, chart, candles, stopLines = [], plots = [], shown = PAGE, order = { column: 3, down: false };
-
-window.addEventListener("error", (event) => { root.dataset.fault = event.message; });
-window.addEventListener("unhandledrejection", (event) => { root.dataset.fault = String(event.reason); });
-
-function make(tag, text, kind) {
-  const element = document.createElement(tag);
-  if (text !== undefined) element.textContent = text;
-  if (kind) element.className = kind;
-  return element;
-}
+let chart, candles, stopLines = [], plots = [], shown = PAGE, order = { column: 3, down: false };
 
 const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
 const two = (number) => String(number).padStart(2, "0");
@@ -263,9 +250,7 @@ function repaint() {
 }
 
 async function main() {
-  const packed = Uint8Array.from(atob($("story").textContent), (letter) => letter.charCodeAt(0));
-  const text = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-  story = JSON.parse(text);
+  await read();
   header();
   tables();
   curves();

@@ -1,19 +1,4 @@
-"use strict";
-// Draws a sweep: all text goes in as text, never as markup, since parameters come from outside.
-const $ = (id) => document.getElementById(id);
-const root = document.documentElement;
-let story;
-
-window.addEventListener("error", (event) => { root.dataset.fault = event.message; });
-window.addEventListener("unhandledrejection", (event) => { root.dataset.fault = String(event.reason); });
-
-function make(tag, text, kind) {
-  const element = document.createElement(tag);
-  if (text !== undefined) element.textContent = text;
-  if (kind) element.className = kind;
-  return element;
-}
-
+// Draws a sweep, after page.js.
 function say(value, kind) {
   if (value === null || value === undefined) return "";
   const digits = kind === "count" ? 0 : Math.abs(value) >= 10000 ? 0 : 2;
@@ -79,8 +64,7 @@ function heat() {
 }
 
 async function main() {
-  const packed = Uint8Array.from(atob($("story").textContent), (letter) => letter.charCodeAt(0));
-  story = JSON.parse(await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text());
+  await read();
   $("period").textContent = story.period;
   $("made").textContent = story.made_by;
   for (const check of story.checks) {

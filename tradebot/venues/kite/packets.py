@@ -167,19 +167,7 @@ def _few_quotes(
         ],
         dtype=np.int64,
     )
-    ids, sent_at, last, volume, bid, ask, bid_size, ask_size = block
-    return Quotes(
-        source=source,
-        seen_at=seen_at,
-        ids=ids,
-        sent_at=sent_at,
-        last=last,
-        volume=volume,
-        bid=bid,
-        ask=ask,
-        bid_size=bid_size,
-        ask_size=ask_size,
-    )
+    return _made(block[0], block[1:], seen_at, source)
 
 
 def _fill(block: Ints, packets: npt.NDArray[Any], record: np.dtype[Any], now: int, rows: Any) -> None:
@@ -204,6 +192,10 @@ def _quotes(
         ids, block = ids[known], block[:, known]
         if not len(ids):
             return None
+    return _made(ids, block, seen_at, source)
+
+
+def _made(ids: Ints, block: Ints, seen_at: int, source: str) -> Quotes:
     sent_at, last, volume, bid, ask, bid_size, ask_size = block
     return Quotes(
         source=source,
