@@ -220,3 +220,15 @@ def _inside_out(series: Series) -> Series:
 def test_bars_that_no_market_made_are_refused_by_name(spoil: Any, words: str) -> None:
     with pytest.raises(DataError, match=words):
         run(job(), {"ACME": spoil(random_bars(1, 50))})
+
+
+def test_bars_at_an_odd_address_trade_as_others() -> None:
+    # given columns that begin one byte into their memory, as a network may bring them
+    def shifted(column: Any) -> Any:
+        return np.frombuffer(b"\0" + column.tobytes(), dtype=np.int64, offset=1)
+
+    series = random_bars(1, 300)
+    names = ("starts", "open", "high", "low", "close", "volume")
+    moved = msgspec.structs.replace(series, **{name: shifted(getattr(series, name)) for name in names})
+
+    assert run(job(), {"ACME": moved}).orders_hash == run(job(), {"ACME": series}).orders_hash

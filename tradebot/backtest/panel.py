@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 
 from tradebot.domain.instrument import Instrument
@@ -16,6 +17,7 @@ from tradebot.errors import DataError
 from tradebot.stages.marks import Marks
 
 BLOCK = 8_192  # positions of the timeline whose marks of all instruments are laid out at once
+COLUMNS = ("starts", "open", "high", "low", "close", "volume")
 
 
 class Panel:
@@ -150,6 +152,8 @@ def _checked(series: Mapping[str, Series], symbol: str, interval: int) -> Series
     found = series.get(symbol)
     if found is None:
         raise DataError(f"there are no bars of {symbol}")
+    # What a network brought may lie at an odd address, where arrays work and views of them do not.
+    found = msgspec.structs.replace(found, **{n: np.require(getattr(found, n), np.int64, ["A", "C"]) for n in COLUMNS})
     if found.interval != interval:
         raise DataError(
             f"the bars of {symbol} are {found.interval / 1e9:g} s long, the backtest's {interval / 1e9:g} s"
