@@ -19,6 +19,7 @@ class Inside:
         self._instruments, self._desk, self._panel, self._counter, self._held = (
             instruments, desk, panel, counter, held
         )  # fmt: skip
+        self._mask = desk.protection.mask.data  # read one by one, see `Panel`
         self._seen = [0] * len(instruments)  # id -> the first row that a guard of it has not seen
 
     def open(self, id_: int, k: int) -> None:
@@ -28,7 +29,7 @@ class Inside:
         counter, desk = self._counter, self._desk
         counter.in_bar = True
         counter.trade(id_, row, price)
-        if desk.protection.mask[id_]:
+        if self._mask[id_]:
             self._catch_up(id_, row)
             counter.take(desk.touch(id_, price))
             counter.trade(id_, row, price)
@@ -73,7 +74,7 @@ class Inside:
             if counter.books[id_].orders and at != end:
                 filled = counter.pass_through(id_, row, start=at, end=end)
             at = end if filled is None else filled
-            if desk.protection.mask[id_]:
+            if self._mask[id_]:
                 desk.marks.set(id_, at, desk.conditions.mono)
                 counter.take(desk.touch(id_, at))
                 counter.trade(id_, row, at)

@@ -43,7 +43,7 @@ class Walk:
         self._counter = Counter(job, desk, panel, ledger)
         self._books = self._counter.books
         self._working, self._wanted = self._counter.placed, desk.exits.wanted  # what keeps the clock going
-        self._mask = desk.protection.mask
+        self._mask = desk.protection.mask.data
         self._inside = Inside(job.instruments, desk, panel, self._counter, ledger.held)
         self._loss = LossWatch(job, desk, panel, ledger, days, first)
         self._symbols = [instrument.symbol for instrument in job.instruments]
@@ -73,51 +73,49 @@ class Walk:
         self._counter.states()
 
     def _run_alone(self) -> None:
-        """Walk one instrument: with nobody beside it there is the position it waits for, and the clock."""
-        clock = sorted(k for k in self._clock_ks if k >= self._first)
-        clock.append(NEVER)
-        place, end, loss = 0, self._end, self._loss
-        due = self._due_at(0, self._first)
+        """Walk one instrument as `_visit` does: nobody is beside it, there is what it waits for and the clock."""
+        counter, loss, orders, mask, end = self._counter, self._loss, self._books[0].orders, self._mask, self._end
+        clock = [*sorted(k for k in self._clock_ks if k >= self._first), NEVER]
+        place, due = 0, self._due_at(0, self._first)
         while True:
             tick = clock[place]
             k = due if due < tick else tick
-            k = k if k < end else end
+            if k > end:
+                k = end
+            is_due, ticks = due == k, tick == k
             if loss.seen < k and (lost := loss.before(k)) < k:
-                due = self._visit_alone(lost, due, ticks=True)
+                k, is_due, ticks = lost, False, True
             elif k >= end:
                 return
-            else:
-                place += tick == k
-                due = self._visit_alone(k, due, ticks=tick == k)
+            elif ticks:
+                place += 1
+            self.visited += 1
+            if self.visited % SAID_EVERY == 0:
+                self._say(k)
+            counter.k = k
+            counter.moved.clear()
+            if ticks and k in self._days:
+                self._begin_day(k)
+            if is_due and (orders or mask[0]):
+                self._trade_alone(k)
+                if not (ticks or self._working or self._wanted):
+                    due = self._due_at(0, k)
+                    if due != k:
+                        continue
+            self._close(k, ALONE if is_due else NOBODY)
+            loss.saw(k)
+            if is_due or counter.moved:  # a clock alone leaves it waiting, for what its guard sees on the way there
+                due = self._due_at(0, k + 1)
 
-    def _visit_alone(self, k: int, due: int, *, ticks: bool) -> int:
-        # As `_visit`; `due` is the position that the instrument waits for, and what is returned the next one.
-        self.visited += 1
-        is_due = due == k
-        counter, orders, mask, panel = self._counter, self._books[0].orders, self._mask, self._panel
-        counter.k = k
-        counter.moved.clear()
-        if self.visited % SAID_EVERY == 0:
-            self._say(k)
-        if ticks and k in self._days:
-            self._begin_day(k)
-        if is_due and (orders or mask[0]):
-            start = panel.begins[k]
-            self._move_to(start)
-            panel.mark_opens(k, self._desk.marks, start)
-            self._inside.open(0, k)
-            if orders or mask[0]:
-                self._move_to(start + self._stamp)
-                self._inside.walk(0, k)
-            if not (ticks or self._working or self._wanted):
-                due = self._due_at(0, k)
-                if due != k:
-                    return due
-        self._close(k, ALONE if is_due else NOBODY)
-        self._loss.saw(k)
-        if is_due or counter.moved:  # a clock alone leaves it waiting, for what its guard would see on the way there
-            return self._due_at(0, k + 1)
-        return due
+    def _trade_alone(self, k: int) -> None:
+        start, c, desk = self._panel.begins[k], self._desk.conditions, self._desk
+        c.now = c.mono = start
+        desk.blotter.release(start)
+        desk.marks.set(0, self._panel.opens[0][k], start)
+        self._inside.open(0, k)
+        if self._books[0].orders or self._mask[0]:
+            self._move_to(start + self._stamp)
+            self._inside.walk(0, k)
 
     def _run_sparse(self) -> None:
         slots, agenda, following = self._slots, self._agenda, self._next
@@ -230,7 +228,10 @@ class Walk:
     def _close(self, k: int, due: list[int]) -> None:
         desk, counter, panel = self._desk, self._counter, self._panel
         end, has_deciders = panel.begins[k] + self._interval, self._has_deciders
-        panel.mark_closes(k, desk.marks)
+        if self._size == 1:
+            desk.marks.set(0, panel.closed[0][k], end)
+        else:
+            panel.mark_closes(k, desk.marks)
         if outputs := desk.tick(end, end):
             counter.take(outputs)
         signals: list[Signal] = []

@@ -149,9 +149,8 @@ class Sightings:
         order_id = blotter.by_venue.get(execution.venue_order_id)
         if order_id is None or execution.is_inferred or order_id in shortfalls.inferred:
             return None
-        if key in shortfalls.owners or key in blotter.executions or key in blotter.busted:
-            return None
-        return blotter.orders[order_id]
+        # What was booked or taken back has an owner.
+        return None if key in shortfalls.owners else blotter.orders[order_id]
 
     def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
         """Return the fills that came before the venue's id of their order was known."""
