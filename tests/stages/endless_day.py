@@ -142,10 +142,8 @@ class Day:
 
 def counted() -> Counted:
     """Count what the process has open and waiting."""
-    timers: Any = asyncio.get_running_loop()
-    return Counted(
-        len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks()), threading.active_count(), len(timers._scheduled)
-    )
+    timers: Any = getattr(asyncio.get_running_loop(), "_scheduled", ())  # which uvloop does not show
+    return Counted(len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks()), threading.active_count(), len(timers))
 
 
 def resident() -> int:

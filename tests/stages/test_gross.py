@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,3 +94,23 @@ def test_sums_beyond_64_bits_are_exact():
     marks.last[:] = 10**9 + 7
     expected = (SIZE - 1) * (10**10 + 1) * Decimal(10**9 + 7) / 100
     assert Gross(universe, blotter, marks).without(SYMBOLS[3]) == expected
+
+
+@pytest.mark.parametrize("others", [0, FEW + 2])
+def test_what_was_cancelled_a_moment_ago_counts_for_two_seconds_more(others):
+    universe = Universe([Instrument(symbol=s) for s in SYMBOLS])
+    blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
+    gross = Gross(universe, blotter, marks)
+    marks.last[:] = 10_000
+    for symbol in SYMBOLS[:others]:
+        blotter.adopt(symbol, Decimal(3), Decimal(1))
+    blotter.release(SECOND)
+    blotter.record(intent(0, SYMBOLS[-1], Side.BUY, 7))
+    for event, venue_order_id in (("SENDING", ""), ("ACCEPTED", "v0"), ("SEEN_CANCELED", "v0")):
+        fact = OrderFact(
+            order_id="o0", event=OrderEvent[event], at=0, mono=SECOND, venue_order_id=venue_order_id
+        )  # fmt: skip
+        blotter.record(fact)
+    for mono, held in ((SECOND, 7), (3 * SECOND - 1, 7), (3 * SECOND, 0)):
+        blotter.release(mono)
+        assert gross.without(SYMBOLS[-2]) == (3 * others + held) * Decimal(100)
