@@ -137,6 +137,16 @@ def test_the_heat_map_holds_every_trial_and_marks_the_best() -> None:
     assert len(page) < 60_000
 
 
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_narrow_terminal_leaves_figures_out_and_cuts_none_off(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    telling.show(PLAN, grid({(10, 40): 1_234_567.0}), [], console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "\u2026" not in text
+    assert "1,234,567" in text
+    assert ("Trades" in text) == (width >= 80)
+
+
 def test_the_terminal_shows_the_best_first_and_the_checks() -> None:
     console = Console(file=io.StringIO(), width=200)
     rows = grid({(10, 40): 300.0})

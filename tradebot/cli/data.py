@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -77,14 +78,19 @@ def list_(config: str | None, state_dir: Path | None, as_json: bool) -> None:
     """List the series in the history."""
     from tradebot.history.frames import stamp
 
+    def when(at: int, exchange: str) -> str:
+        # On a terminal a line a series, the exchange's zone understood.
+        told = stamp(at, exchange)
+        return told if as_json or not sys.stdout.isatty() else told[:16].replace("T", " ")
+
     with opened(load(config, {"app.state_dir": state_dir})) as history:
         rows = [
             {
                 "symbol": line.symbol,
                 "interval": name_of(line.interval),
                 "bars": line.bars,
-                "first": stamp(line.first_at, line.exchange),
-                "last": stamp(line.last_at, line.exchange),
+                "first": when(line.first_at, line.exchange),
+                "last": when(line.last_at, line.exchange),
                 "exchange": line.exchange,
                 "source": line.source,
             }

@@ -15,7 +15,7 @@ from rich.text import Text
 WIDE = 160  # columns, where no terminal says how many there are
 NUMBERS = frozenset(
     {"quantity", "filled", "price", "average_price", "realized", "bought", "sold", "after_ms"}
-    | {"open", "high", "low", "close", "volume"}
+    | {"open", "high", "low", "close", "volume", "bars", "added", "replaced", "equal", "unsorted", "times"}
 )
 
 

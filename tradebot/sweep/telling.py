@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from rich.console import Console
@@ -42,14 +43,22 @@ def as_json(plan: Plan, rows: Sequence[Row], checks: Sequence[Check], **more: An
 def show(plan: Plan, rows: Sequence[Row], checks: Sequence[Check], console: Console) -> None:
     """Print the best trials, or the tests of a walk-forward, and the checks."""
     told, bad = told_rows(plan, rows), [row for row in rows if row.state != DONE]
-    table = Table(box=None, pad_edge=False, header_style="bold")
     names = ["trial", *(["span"] if plan.folds else []), *(axis.name for axis in plan.space.axes)]
     figures = [plan.objective, *(name for name in SHOWN if name != plan.objective)]
-    for name in (*names, *(LABELS[name].text for name in figures)):
-        table.add_column(name, justify="right")
+    heads = [*names, *(LABELS[name].text for name in figures)]
+    cells = []
     for row in told[:SHOWN_ROWS] if not plan.folds else told:
         head = [str(row.number), *([str(row.fold)] if plan.folds else []), *map(str, row.values.values())]
-        table.add_row(*map(Text, head), *(plain(row, name) for name in figures))
+        cells.append([*head, *(plain(row, name) for name in figures)])
+    # A figure that is cut off misleads: where the terminal is narrow, the last ones are left out, whole.
+    widths = [max(map(len, [*text.split(), *(line[i] for line in cells)])) for i, text in enumerate(heads)]
+    fits = sum(total <= console.width for total in accumulate(width + 2 for width in widths))
+    shown = max(fits, len(names) + 1)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for text, width in zip(heads[:shown], widths, strict=False):
+        table.add_column(text, justify="right", min_width=width)
+    for line in cells:
+        table.add_row(*map(Text, line[:shown]))
     if told:
         console.print(table)
     else:
