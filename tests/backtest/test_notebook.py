@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -205,3 +207,20 @@ def test_bars_that_are_none_are_named_in_one_sentence(change: str, says: str) ->
 def test_settings_that_are_none_are_named_in_one_sentence(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         tradebot.backtest(Mine, frame(days=3), **options)
+
+
+def test_what_type_checkers_are_told_is_what_python_finds() -> None:
+    # A package that can be called is news to them: the stub beside it names the functions.
+    stub = Path(tradebot.__file__).with_suffix(".pyi")
+    told = {
+        alias.asname: (node.module, alias.name)
+        for node in ast.parse(stub.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+    assert {"__version__", *told} == set(dir(tradebot))
+    for name, (module, attribute) in told.items():
+        function = getattr(importlib.import_module(str(module)), attribute)
+        assert callable(function)
+        assert name == "backtest" or getattr(tradebot, name) is function
