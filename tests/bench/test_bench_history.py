@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.store.conftest import dsn, server, server_dsn  # noqa: F401 - fixtures
 from tradebot.__main__ import run
 
 
@@ -18,3 +19,15 @@ def test_every_store_is_written_and_read_back(capsys: pytest.CaptureFixture[str]
     assert all(row["load_m_bars_s"] > 0 and row["load_m_bars_cpu_s"] > 0 for row in rows.values())
     assert rows["tradebot history"]["symbols"] == 3
     assert result["advice"]
+
+
+def test_postgresql_is_measured_by_chunks_and_by_rows(
+    dsn: str,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["bench", "history", "--symbols", "2", "--bars", "1000", "--dsn", dsn, "--json"]) == 0
+
+    result = json.loads(capsys.readouterr().out)
+    rows = {row["rival"]: row for row in result["rows"]}
+    assert rows["tradebot history, PostgreSQL"]["load_m_bars_s"] > 0
+    assert rows["PostgreSQL rows"]["load_m_bars_s"] > 0

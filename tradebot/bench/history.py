@@ -18,6 +18,7 @@ from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints, Series
 from tradebot.history.chunk import COLUMNS
+from tradebot.history.database import PostgresDatabase
 from tradebot.history.history import open_history
 
 MINUTE = 60 * SECOND
@@ -25,7 +26,8 @@ DISTINCT = 20  # series; the symbols share them, which changes no cost and saves
 MOST_RIVAL_BARS = 5_000_000  # a rival's rate is per bar: it need not take minutes
 MOST_ROW_BARS = 1_000_000  # nor what keeps a row a bar
 OURS, OURS_ONE = "tradebot history", "tradebot history, one by one"
-NPY, ROWS, PARQUET, DUCKDB, POSTGRES = "npy files", "SQLite rows", "Parquet, duckdb", "DuckDB table", "PostgreSQL"
+NPY, ROWS, PARQUET, DUCKDB = "npy files", "SQLite rows", "Parquet, duckdb", "DuckDB table"
+POSTGRES, POSTGRES_ROWS = "tradebot history, PostgreSQL", "PostgreSQL rows"
 BOUND = 25.0  # million bars a second
 
 
@@ -46,7 +48,7 @@ def measure(
         if find_spec("duckdb"):
             rivals |= {PARQUET: bench.parquet, DUCKDB: bench.duckdb}
         if dsn:
-            rivals[POSTGRES] = lambda: bench.postgres(dsn)
+            rivals |= {POSTGRES: lambda: bench.postgres(dsn), POSTGRES_ROWS: lambda: bench.postgres_rows(dsn)}
         for name, run in rivals.items():
             progress(name)
             rows.append({"rival": name, **run()})
@@ -165,6 +167,25 @@ class _Bench:
         self._check(held[-1]["close"], symbols - 1)
         return self._row(symbols, wrote, read, path.stat().st_size, "one table, a query a symbol")
 
+    def postgres_rows(self, dsn: str) -> dict[str, Any]:
+        symbols, database = self._few(MOST_ROW_BARS), PostgresDatabase(dsn)
+        try:
+            columns = ", ".join(f"{name} bigint" for name in COLUMNS)
+            database.ask(f"CREATE TEMPORARY TABLE bench_rows (symbol int, {columns}, PRIMARY KEY (symbol, starts))")
+            insert = "INSERT INTO bench_rows VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+            def write(n: int) -> None:
+                database.repeat(insert, [(n, *bar) for bar in self.tables[n % len(self.tables)].T.tolist()])
+
+            wrote = self._timed(write, symbols)
+            select = f"SELECT {', '.join(COLUMNS)} FROM bench_rows WHERE symbol = ? ORDER BY starts"  # noqa: S608
+            held: list[Ints] = []
+            read = self._timed(lambda n: held.append(np.array(database.ask(select, n)).T), symbols)
+        finally:
+            database.close()
+        self._check(held[-1][4], symbols - 1)
+        return self._row(symbols, wrote, read, None, "a row a bar, asyncpg; the server's processor is not in it")
+
     def _few(self, most: int) -> int:
         return max(1, min(int(self.symbols), most // int(self.bars)))
 
@@ -220,7 +241,11 @@ def _advice(rows: list[dict[str, Any]]) -> list[str]:
     ours = rates[OURS]
     verdict = "meets" if ours >= BOUND else "misses"
     lines = [f"{ours:.3g} million bars a second of processor into arrays; {verdict} the {BOUND:g} asked of it"]
-    lines += [f"{ours / rates[name]:.2g} times as fast as {name}" for name in (PARQUET, DUCKDB, ROWS) if name in rates]
+    lines += [
+        f"{ours / rates[name]:.2g} times as fast as {name}"
+        for name in (PARQUET, DUCKDB, ROWS, POSTGRES_ROWS)
+        if name in rates
+    ]
     if NPY in rates:
         lines.append(f"npy files, which know neither spans nor updates, load {rates[NPY]:.3g} million")
     return lines
