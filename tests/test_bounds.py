@@ -110,6 +110,7 @@ BOUNDS: dict[str, Bound] = {
     "stages.execution.Execution._queued": Bound("as the lanes", "goes when its turn comes"),
     "stages.execution.Execution._withdrawn": Bound("as the lanes", "goes when its turn comes"),
     "stages.gross.Gross._finer": Bound(SYMBOLS, "goes when it is flat"),
+    "stages.recording.TapedDesk._untold": Bound(SYMBOLS, "64 go with each tick"),
     "stages.recording.States._positions": Bound(SYMBOLS, "those of the desk at the last hash"),
     "stages.recording.States._orders": Bound("the live orders at the last hash", "goes with the next hash"),
     "stages.recording.TapedDesk._entries": Bound("500", "written as one row of the journal",

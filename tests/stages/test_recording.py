@@ -256,3 +256,21 @@ def test_a_tape_is_cut_into_pieces_that_say_the_same_together(monkeypatch: pytes
     found = asyncio.run(replay(recorded))
     assert found.difference is None, found.difference
     assert found.states >= 1
+
+
+def test_the_state_with_more_live_orders_than_the_loop_has_time_for_is_hashed_when_they_are_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recording, "MOST_LIVE", 0)
+    day = Day()
+    day.step(2, 0)
+    day.step(4, 0)
+    day.desk.flush()
+    assert day.desk.blotter.working == 1
+    assert day.tapes[-1].state == ""
+
+    day.step(6, 0)
+    day.step(7, 0)
+    day.desk.flush()
+    assert day.desk.blotter.working == 0
+    assert day.tapes[-1].state == state_of(day.desk)

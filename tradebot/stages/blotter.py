@@ -176,6 +176,10 @@ class Blotter:
         """Return whether an order of `symbol` may still trade."""
         return symbol in self._live
 
+    def exposed_at_most(self) -> int:
+        """Return a bound on how many symbols `exposures` names, without putting thousands of them together."""
+        return len(self.open) + len(self._live) + len(self._held)
+
     def exposures(self) -> Set[str]:
         """Return the symbols with a position or with an order that counts as exposure, as `exposed` yields them."""
         if not self._live and not self._held:

@@ -31,10 +31,8 @@ class Gross:
 
     def without(self, symbol: str) -> Decimal:
         """Return the sum over all other symbols; one without a price counts as zero. Exact."""
-        exposed = self._blotter.exposures()
-        if not exposed:
-            return ZERO
-        if len(exposed) <= FEW:
+        if self._blotter.exposed_at_most() <= FEW:
+            exposed = self._blotter.exposures()
             return sum((self._value(s, self._quantity(s)) for s in exposed if s != symbol), ZERO)
         self._refresh()
         prices, own, total = self._marks.last, self._universe.id(symbol), ZERO
@@ -50,17 +48,21 @@ class Gross:
         return total + sum((self._value(s, q) for s, q in self._finer.items() if s != symbol), ZERO)
 
     def _refresh(self) -> None:
-        exposed, touched = self._blotter.exposures(), self._blotter.touched
+        blotter, touched, finer = self._blotter, self._blotter.touched, self._finer
         for symbol in touched:
             id_ = self._universe.id(symbol)
-            quantity = self._quantity(symbol) if symbol in exposed else ZERO
+            if finer:
+                finer.pop(symbol, None)
+            if symbol not in blotter.open and not blotter.has_orders(symbol):
+                self._worst[id_] = 0
+                continue
+            quantity = self._quantity(symbol)
             units = quantity.scaleb(self._universe[id_].quantity_decimals)
-            self._finer.pop(symbol, None)
             if units == int(units):
                 self._worst[id_] = int(units)
                 self._most = max(self._most, int(units))
             else:
-                self._worst[id_], self._finer[symbol] = 0, quantity
+                self._worst[id_], finer[symbol] = 0, quantity
         touched.clear()
 
     def _quantity(self, symbol: str) -> Decimal:

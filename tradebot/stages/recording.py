@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,6 +35,12 @@ from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Steppe
 from tradebot.stages.desk import Desk, DeskOutput
 
 T = TypeVar("T")
+AT_A_TICK = (
+    64  # changed positions put into words: a fifth of a millisecond, so that those of a burst never come together
+)
+MOST_LIVE = (
+    500  # live orders up to which a state is hashed: their words would hold the loop, and they change again soon
+)
 EVERY = 5 * SECOND  # our time between two rows of tape
 MOST_ENTRIES = 500  # of one row: half a millisecond of packing, for which an order's row behind it has to wait
 
@@ -50,14 +57,19 @@ class TapedDesk(Desk):
         self._flushed_at = 0
         self._has_changed = True  # orders or positions, since the last hash
         self._states = States()
+        self._untold: dict[str, None] = {}  # symbols whose position changed and is not put into words yet
         self._killed = ""
 
     def apply(self, message: DeskMessage) -> list[DeskOutput]:
         self._note(message)
         output = super().apply(message)
         self._follow(output)
-        if isinstance(message, Tick) and message.mono - self._flushed_at >= EVERY:
-            self.flush()
+        if isinstance(message, Tick):
+            for symbol in list(islice(self._untold, AT_A_TICK)):
+                del self._untold[symbol]
+                self._states.note(self.blotter.position(symbol))
+            if message.mono - self._flushed_at >= EVERY:
+                self.flush()
         elif len(self._entries) >= MOST_ENTRIES:
             self._hand_on("")  # what it led to is hashed with what follows
         return output
@@ -91,9 +103,11 @@ class TapedDesk(Desk):
         self._flushed_at = max(self._flushed_at, self.conditions.mono)
         if not self._entries:
             return
-        state = self._states.of(self) if self._has_changed else ""
-        self._has_changed = False
-        self._hand_on(state)
+        if self._has_changed and self.blotter.working <= MOST_LIVE:
+            self._has_changed = False
+            self._hand_on(self._states.of(self))
+        else:
+            self._hand_on("")
 
     def _hand_on(self, state: str) -> None:
         entries, self._entries = self._entries, []
@@ -138,6 +152,7 @@ class TapedDesk(Desk):
                     self._has_changed = True
         if touched:
             self._has_changed = True
+            self._untold.update(dict.fromkeys(touched))
             self._look_at(touched)
 
     def _look_at(self, symbols: Iterable[str]) -> None:
@@ -181,6 +196,10 @@ class States:
     def __init__(self) -> None:
         self._positions: dict[str, tuple[Position, str]] = {}  # symbol -> position and its line
         self._orders: dict[str, tuple[Order, str]] = {}  # order_id -> live order and its line
+
+    def note(self, position: Position) -> None:
+        """Put one position into words ahead of the next hash."""
+        self._positions[position.symbol] = position, _position_line(position)
 
     def of(self, desk: Desk) -> str:
         """Return the hash as `state_of` does."""

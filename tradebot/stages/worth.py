@@ -25,6 +25,7 @@ class Worth:
         self._universe, self._blotter, self._marks = universe, blotter, marks
         self._base = ZERO  # profit at the start of the day
         self._held = np.zeros(len(universe), dtype=np.int64)  # signed quantity units
+        self._most = 1  # units that any of them ever was
         self._costs: dict[str, Decimal] = {}  # symbol -> cost of what is held in the columns
         self._cost = ZERO  # their sum
         self._apart: set[str] = set()  # open, and not in the columns: no instrument of ours, or no whole units
@@ -59,13 +60,14 @@ class Worth:
         held, last, total = self._held, self._marks.last, -self._cost
         for decimals, ids in self._alike.items():
             mine, prices = (held, last) if len(ids) == len(held) else (held[ids], last[ids])
-            if int(np.abs(mine).max()) * int(prices.max()) * len(mine) < MOST:
+            if self._most * int(prices.max()) * len(mine) < MOST:
                 units = int(mine @ prices)
             else:
                 units = sum(a * b for a, b in zip(mine.tolist(), prices.tolist(), strict=True))
             total += Decimal(units).scaleb(-decimals)
-        for id_ in np.flatnonzero((last == 0) & (held != 0)).tolist():  # without a price it counts as what it cost
-            total += self._costs[self._universe[id_].symbol]
+        if np.count_nonzero(last) < len(last):
+            for id_ in np.flatnonzero((last == 0) & (held != 0)).tolist():  # without a price it counts as what it cost
+                total += self._costs[self._universe[id_].symbol]
         for symbol in self._apart:
             if symbol in self._universe and (price := self._marks.price(symbol)) is not None:
                 total += self._blotter.open[symbol].unrealized(price)
@@ -88,6 +90,7 @@ class Worth:
                 continue
             if units == int(units):
                 self._held[id_] = int(units)
+                self._most = max(self._most, abs(int(units)))
                 self._costs[symbol] = position.cost
                 self._cost += position.cost
             else:
