@@ -44,6 +44,9 @@ class Worth:
 
     def day_profit(self) -> Decimal:
         """Return the profit after charges since the session's start."""
+        blotter = self._blotter
+        if not blotter.open:
+            return blotter.realized - blotter.charges - self._base
         return self.profit() - self._base
 
     def begin_day(self, *, is_marked: bool = True) -> None:
