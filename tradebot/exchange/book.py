@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
 from tradebot.clock import IST, SECOND
+from tradebot.domain.order import ZERO
+from tradebot.exchange.position import average
 from tradebot.exchange.ticket import BookOrder, BookStatus, Refusal, TradeRow
 
 ORDER_DIGITS = 9
@@ -42,6 +45,19 @@ class OrderBook:
         """Return a new trade number, unique on this exchange."""
         self._traded += 1
         return str(TRADE_OFFSET + self._traded)
+
+    def late_fill(self, seen: BookOrder, quantity: Decimal, price: Decimal, at: int) -> tuple[TradeRow, BookOrder]:
+        """Return a trade of an order that has ended and the version that tells of it; neither is in the book yet."""
+        filled, ticket = seen.filled + quantity, seen.ticket
+        number = seen.exchange_order_id or self.next_exchange_order_id()
+        trade = TradeRow(
+            trade_id=self.next_trade_id(), order_id=seen.order_id, exchange_order_id=number, symbol=ticket.symbol,
+            exchange=ticket.exchange, product=ticket.product, side=ticket.side, quantity=quantity, price=price,
+            traded_at=at,
+        )  # fmt: skip
+        changes = {"status": BookStatus.COMPLETE, "filled": filled, "cancelled": ZERO, "reason": "", "changed_at": at}
+        mean = average(seen.average_price * seen.filled + price * quantity, filled)
+        return trade, msgspec.structs.replace(seen, exchange_order_id=number, average_price=mean, **changes)
 
     def get(self, order_id: str) -> BookOrder:
         """Return the newest version. Raises Refusal."""

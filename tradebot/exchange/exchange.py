@@ -1,8 +1,7 @@
 """The exchange as one object: prices come in, tickets come in, matching runs, and versions of orders go out.
 
 Two states of knowledge: what is true at the exchange (`Floor`) and what the client was told (`OrderBook`, `Account`).
-A request takes `Latency.there` to arrive, in the order sent; an answer takes `Latency.back`, in the order it happened.
-Both are drawn in wall seconds and scaled to market time by the speed of the clock.
+Between the two is the `Post`: requests and answers take their latency.
 """
 
 from __future__ import annotations
@@ -14,24 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.instrument import InstrumentKind
-from tradebot.domain.market import Ints
 from tradebot.domain.order import ZERO, OrderKind, Validity
 from tradebot.exchange.account import Account, Holding, Mark
 from tradebot.exchange.admission import Counter, check_changeable, check_modification, check_session
-from tradebot.exchange.agenda import Agenda
+from tradebot.exchange.board import Board
 from tradebot.exchange.book import OrderBook
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.floor import LAPSED, Floor, changed
 from tradebot.exchange.latency import Latency
 from tradebot.exchange.margin import reserve_price
-from tradebot.exchange.position import average
+from tradebot.exchange.post import Post
 from tradebot.exchange.resumption import day_of, read_past
-from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, PriceSource, Snapshots, latest
-from tradebot.exchange.ticket import BookOrder, BookStatus, Refusal, Ticket, TradeRow
+from tradebot.exchange.snapshot import PriceSource, Snapshots
+from tradebot.exchange.ticket import BookOrder, BookStatus, Refusal, Ticket, TradeRow, received
 
 MINUTE = 60 * SECOND
 POLL_S = 0.005  # how often `run` looks at the clock: what an order waits for it at most, beside its latency
@@ -60,7 +56,8 @@ class Exchange:
         resume: Path | str | None = None,
     ) -> None:
         self.source, self.universe = source, source.universe
-        self.state: dict[str, Ints] = latest(self.universe)
+        self._board = Board(self.universe)
+        self.state = self._board.state
         self.on_snapshots: list[Callable[[Snapshots], None]] = []
         self.on_order: list[Callable[[BookOrder], None]] = []
         # Where somebody may reach in: `refuse` and `reject` give reasons, at the counter and at the exchange's door,
@@ -70,14 +67,13 @@ class Exchange:
         self.takes_cancel: Callable[[str], bool] = lambda _: False
         self.on_minute: list[Callable[[int], None]] = []
         self.account_id = account_id
-        self._clock, self._latency, self._log = clock, latency, log or EventLog(None)
-        self._rng = np.random.default_rng(seed)
-        self._agenda = Agenda()
+        self._clock, self._log = clock, log or EventLog(None)
+        self._post = Post(latency, clock, seed=seed)
         self._book = OrderBook(source.opens_at)
         self._floor = Floor(source, self.state, self._book, answer=self._answer, funds=self._funds)
-        self._at = self._last_arrival = self._last_answer = 0
+        self._at = 0
         self._has_ended = False
-        self._update(source.opening())
+        self._board.update(source.opening())
         day, stock = day_of(source.opens_at), tuple(holdings)
         past = read_past(resume, mark=self._mark) if resume is not None else None
         if past is None:
@@ -88,18 +84,10 @@ class Exchange:
             self._book.restore(past.versions, past.trades)
         self._counter = Counter(source, self.state, self._book, self.account)
         self._log.write(
-            "session",
-            account=self.account_id,
-            seed=seed,
-            cash=self.account.cash,
-            holdings=stock,
-            prices=type(source).__name__,
-            instruments=len(self.universe),
-            opens_at=source.opens_at,
-            closes_at=source.closes_at,
-            latency=latency,
-            resumed=past is not None,
-        )
+            "session", account=self.account_id, seed=seed, cash=self.account.cash, holdings=stock,
+            prices=type(source).__name__, instruments=len(self.universe), opens_at=source.opens_at,
+            closes_at=source.closes_at, latency=latency, resumed=past is not None,
+        )  # fmt: skip
         self._lapse_restored()
 
     def place(self, ticket: Ticket) -> BookOrder:
@@ -113,24 +101,9 @@ class Exchange:
         if reason := self.refuse(ticket):
             raise Refusal("order", reason)
         self._counter.check(ticket)
-        order = BookOrder(
-            order_id=self._book.next_order_id(),
-            exchange_order_id="",
-            ticket=ticket,
-            status=BookStatus.RECEIVED,
-            filled=ZERO,
-            pending=ticket.quantity,
-            cancelled=ZERO,
-            average_price=ZERO,
-            reason="",
-            placed_at=now,
-            changed_at=now,
-            modifications=0,
-            triggered=False,
-            limit=None,
-        )
+        order = received(self._book.next_order_id(), ticket, now)
         self._publish(order)
-        self._send(now, partial(self._floor.enter, order))
+        self._post.send(now, partial(self._floor.enter, order))
         return order
 
     def modify(
@@ -152,13 +125,9 @@ class Exchange:
         now, seen = self._now(), self._book.get(order_id)
         check_changeable(seen, verb="modified", request=self._book.request_of(order_id))
         wishes = {
-            "price": price,
-            "trigger_price": trigger_price,
-            "quantity": quantity,
-            "kind": kind,
-            "validity": validity,
+            "price": price, "trigger_price": trigger_price, "quantity": quantity, "kind": kind, "validity": validity,
             "protection_pct": protection_pct,
-        }
+        }  # fmt: skip
         changes = {name: value for name, value in wishes.items() if value is not None}
         ticket = changed(seen.ticket, changes)
         self._check_open(now)
@@ -167,7 +136,7 @@ class Exchange:
         counted = msgspec.structs.replace(seen, modifications=seen.modifications + 1, reason="")
         self._ask(counted, BookStatus.MODIFY_VALIDATING, now)
         asked = self._ask(counted, BookStatus.MODIFYING, now)
-        self._send(now, partial(self._arrived, order_id, BookStatus.MODIFYING, changes))
+        self._post.send(now, partial(self._arrived, order_id, BookStatus.MODIFYING, changes))
         return asked
 
     def cancel(self, order_id: str) -> BookOrder:
@@ -175,7 +144,7 @@ class Exchange:
         now, seen = self._now(), self._book.get(order_id)
         check_changeable(seen, verb="cancelled", request=self._book.request_of(order_id))
         asked = self._ask(seen, BookStatus.CANCELLING, now)
-        self._send(now, partial(self._arrived, order_id, BookStatus.CANCELLING, {}))
+        self._post.send(now, partial(self._arrived, order_id, BookStatus.CANCELLING, {}))
         return asked
 
     def orders(self) -> list[BookOrder]:
@@ -192,7 +161,7 @@ class Exchange:
 
     def schedule(self, after_s: float, call: Callable[[], None]) -> None:
         """Have `call` made `after_s` wall seconds from now, at a `step`."""
-        self._agenda.add(self._now() + int(after_s * self._clock.speed * SECOND), lambda _: call())
+        self._post.after(self._now(), after_s, call)
 
     def withdraw(self, order_id: str, reason: str) -> None:
         """End a working order without being asked; one that has ended stays as it is."""
@@ -203,18 +172,9 @@ class Exchange:
         seen, now = self._book.get(order_id), self._now()
         assert seen.is_ended, f"{order_id} is {seen.status}"
         price = seen.ticket.price or self._mark(seen.ticket.symbol).last
-        filled, ticket = seen.filled + quantity, seen.ticket
-        number = seen.exchange_order_id or self._book.next_exchange_order_id()
-        trade = TradeRow(
-            trade_id=self._book.next_trade_id(), order_id=order_id, exchange_order_id=number, symbol=ticket.symbol,
-            exchange=ticket.exchange, product=ticket.product, side=ticket.side, quantity=quantity, price=price,
-            traded_at=now,
-        )  # fmt: skip
-        changes = {"status": BookStatus.COMPLETE, "filled": filled, "cancelled": ZERO, "reason": "", "changed_at": now}
-        mean = average(seen.average_price * seen.filled + price * quantity, filled)
-        told = msgspec.structs.replace(seen, exchange_order_id=number, average_price=mean, **changes)
-        self._deliver(now, lambda _: self._book_trade(trade))
-        self._deliver(now, lambda _: self._publish_late(told))
+        trade, told = self._book.late_fill(seen, quantity, price, now)
+        self._post.answer(now, lambda _: self._book_trade(trade))
+        self._post.answer(now, lambda _: self._publish_late(told))
 
     def step(self, until: int) -> None:
         """Do everything due until market time `until`, in order: arriving requests, prices, matching, answers."""
@@ -222,15 +182,15 @@ class Exchange:
         for snapshots in self.source.advance(until):
             if snapshots.at > closes_at:
                 self._close(closes_at)
-            self._agenda.run(snapshots.at)
+            self._post.run(snapshots.at)
             self._at = max(self._at, snapshots.at)
-            self._update(snapshots)
+            self._board.update(snapshots)
             for listener in self.on_snapshots:
                 listener(snapshots)
             self._floor.match(snapshots)
         if until >= closes_at:
             self._close(closes_at)
-        self._agenda.run(until)
+        self._post.run(until)
         self._at = max(self._at, until)
         if self._at // MINUTE > minute and self.source.opens_at <= until < closes_at:
             for told in self.on_minute:
@@ -242,7 +202,7 @@ class Exchange:
         try:
             while True:
                 self.step(self._clock.market())
-                if self.source.is_finished and not self._agenda:
+                if self.source.is_finished and not self._post:
                     break
                 await self._clock.sleep(poll_s)
             self._close(self._now())
@@ -255,37 +215,18 @@ class Exchange:
         if self._has_ended:
             return
         self._has_ended = True
-        while self._agenda:
-            self._agenda.run(self._agenda.next_at)
+        self._post.run_all()
         funds = self.account.margins()
         self._log.write(
-            "end",
-            at=self._now(),
-            reason=reason,
-            orders=len(self._book.orders()),
-            trades=len(self._book.trades()),
-            cash=funds.cash,
-            charges=funds.charges,
-            realised=funds.realised,
-        )
+            "end", at=self._now(), reason=reason, orders=len(self._book.orders()), trades=len(self._book.trades()),
+            cash=funds.cash, charges=funds.charges, realised=funds.realised,
+        )  # fmt: skip
 
     def _now(self) -> int:
         return max(self._clock.market(), self._at)
 
     def _mark(self, symbol: str) -> Mark:
-        if symbol not in self.universe:
-            # A resumed position in something this run does not quote stays at the price it last traded at.
-            last = next((t.price for t in reversed(self._book.trades()) if t.symbol == symbol), ZERO)
-            return Mark(kind=InstrumentKind.EQUITY, last=last, close=last)
-        id_ = self.universe.id(symbol)
-        instrument = self.universe[id_]
-        close = instrument.price(self.state["previous_close"][id_])
-        return Mark(kind=instrument.kind, last=instrument.price(self.state["last"][id_]) or close, close=close)
-
-    def _update(self, snapshots: Snapshots) -> None:
-        # Where an instrument has several rows in one step, numpy keeps the last.
-        for name in SNAPSHOT_COLUMNS:
-            self.state[name][snapshots.ids] = getattr(snapshots, name)
+        return self._board.mark(symbol, self._book.trades() if symbol not in self.universe else ())
 
     def _check_open(self, now: int) -> None:
         is_over = self._floor.is_closed or self._has_ended
@@ -305,15 +246,9 @@ class Exchange:
         self.account.reserve(order, price)
         return ""
 
-    def _send(self, now: int, request: Callable[[int], None]) -> None:
-        # One connection: a later request never overtakes an earlier one, whatever its delay.
-        at = now + self._latency.there(self._rng, self._clock.speed)
-        self._last_arrival = max(self._last_arrival, at)
-        self._agenda.add(self._last_arrival, request)
-
     def _arrived(self, order_id: str, request: BookStatus, changes: dict[str, Any], at: int) -> None:
         # The request is over for the client when the answers it causes begin to arrive, so this goes before them.
-        self._deliver(at, lambda _: self._book.end_request(order_id, request))
+        self._post.answer(at, lambda _: self._book.end_request(order_id, request))
         if request is BookStatus.CANCELLING:
             if self.takes_cancel(order_id):
                 self._floor.restate(order_id, at)
@@ -324,12 +259,7 @@ class Exchange:
 
     def _answer(self, news: BookOrder | TradeRow) -> None:
         at = news.changed_at if isinstance(news, BookOrder) else news.traded_at
-        self._deliver(at, lambda _: self._publish(news) if isinstance(news, BookOrder) else self._book_trade(news))
-
-    def _deliver(self, at: int, call: Callable[[int], None]) -> None:
-        due = at + self._latency.back(self._rng, self._clock.speed)
-        self._last_answer = max(self._last_answer, due)
-        self._agenda.add(self._last_answer, call)
+        self._post.answer(at, lambda _: self._publish(news) if isinstance(news, BookOrder) else self._book_trade(news))
 
     def _publish(self, version: BookOrder) -> None:
         self._tell(self._book.add(version))
@@ -360,7 +290,7 @@ class Exchange:
 
     def _close(self, at: int) -> None:
         if not self._floor.is_closed:
-            self._agenda.run(at)
+            self._post.run(at)
             self._floor.close(at)
 
     def _lapse_restored(self) -> None:

@@ -86,6 +86,15 @@ class BookOrder(Message, frozen=True):
         return self.status in ENDED
 
 
+def received(order_id: str, ticket: Ticket, at: int) -> BookOrder:
+    """Return the first version of an order, as the counter took it in."""
+    return BookOrder(
+        order_id=order_id, exchange_order_id="", ticket=ticket, status=BookStatus.RECEIVED, filled=ZERO,
+        pending=ticket.quantity, cancelled=ZERO, average_price=ZERO, reason="", placed_at=at, changed_at=at,
+        modifications=0, triggered=False, limit=None,
+    )  # fmt: skip
+
+
 class TradeRow(Message, frozen=True):
     """One fill of one of our orders; `trade_id` is unique per exchange, `traded_at` market ns."""
 

@@ -1,0 +1,52 @@
+"""The way between a client and the exchange: requests arrive in the order sent, answers in the order it happened.
+
+Each takes its latency, drawn in wall seconds from a seeded generator and scaled to market time by the clock's speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tradebot.clock import SECOND, Clock
+from tradebot.exchange.agenda import Agenda
+from tradebot.exchange.latency import Latency
+
+
+class Post:
+    """What is on its way, by market time; a later request never overtakes an earlier one, nor an answer an answer."""
+
+    def __init__(self, latency: Latency, clock: Clock, *, seed: int) -> None:
+        self._latency, self._clock = latency, clock
+        self._rng = np.random.default_rng(seed)
+        self._agenda = Agenda()
+        self._last_arrival = self._last_answer = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._agenda)
+
+    def send(self, now: int, request: Callable[[int], None]) -> None:
+        """Have `request` arrive at the exchange: one connection, whatever its delay."""
+        at = now + self._latency.there(self._rng, self._clock.speed)
+        self._last_arrival = max(self._last_arrival, at)
+        self._agenda.add(self._last_arrival, request)
+
+    def answer(self, at: int, call: Callable[[int], None]) -> None:
+        """Have what happened at `at` arrive at the client."""
+        due = at + self._latency.back(self._rng, self._clock.speed)
+        self._last_answer = max(self._last_answer, due)
+        self._agenda.add(self._last_answer, call)
+
+    def after(self, now: int, wall_s: float, call: Callable[[], None]) -> None:
+        """Have `call` made `wall_s` wall seconds from `now`."""
+        self._agenda.add(now + int(wall_s * self._clock.speed * SECOND), lambda _: call())
+
+    def run(self, until: int) -> None:
+        """Make every call due at or before `until`."""
+        self._agenda.run(until)
+
+    def run_all(self) -> None:
+        """Make every call there is, however late it is due."""
+        while self._agenda:
+            self._agenda.run(self._agenda.next_at)
