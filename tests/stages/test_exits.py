@@ -10,7 +10,7 @@ import numpy as np
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Books, Command, Outcome, SessionBegins, Submit, Tick
+from tradebot.domain.messages import Books, Cancel, Command, Outcome, SessionBegins, Submit, Tick
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, VenuePosition
 from tradebot.stages.desk import Desk, DeskOutput
 from tradebot.stages.exits import AT_ONCE
@@ -52,6 +52,17 @@ class Crowd:
         self.mono, self.at = self.mono + SECOND // 20, self.at + SECOND // 20
         return submitted(self.desk.apply(Tick(at=self.at, mono=self.mono)))
 
+    def cancels(self) -> list[Cancel]:
+        self.mono, self.at = self.mono + SECOND // 20, self.at + SECOND // 20
+        return [o for o in self.desk.apply(Tick(at=self.at, mono=self.mono)) if isinstance(o, Cancel)]
+
+    def accept(self, request: OrderRequest) -> None:
+        fact = OrderFact(
+            order_id=request.order_id, event=OrderEvent.ACCEPTED, at=self.at, mono=self.mono,
+            venue_order_id=f"V{request.order_id}",
+        )  # fmt: skip
+        self.desk.apply(Outcome(fact=fact))
+
     def tell(self, request: OrderRequest, event: OrderEvent) -> list[OrderRequest]:
         fact = OrderFact(order_id=request.order_id, event=event, at=self.at, mono=self.mono, reason="test")
         return submitted(self.desk.apply(Outcome(fact=fact)))
@@ -90,6 +101,24 @@ def test_an_exit_that_works_is_not_looked_at_on_each_tick() -> None:
     crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1"))
     with patch.object(Ordering, "exit", side_effect=AssertionError("nothing to do")):
         assert crowd.tick() == []
+
+
+def test_each_order_that_hangs_is_taken_back_at_the_first_tick_after_its_time_whenever_it_was_acknowledged() -> None:
+    crowd = Crowd(6)
+    sent = submitted(crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1")))
+    assert crowd.cancels() == []  # a look at orders that nobody acknowledged yet
+    acked, taken = dict[str, int](), dict[str, int]()
+    for tick in range(200):
+        if tick % 7 == 0 and sent:
+            request = sent.pop()
+            crowd.tell(request, OrderEvent.SENDING)
+            crowd.accept(request)
+            acked[request.order_id] = crowd.mono
+        for cancel in crowd.cancels():
+            taken[cancel.order_id] = crowd.mono
+    late = {order_id: taken[order_id] - acked[order_id] for order_id in acked}
+    assert len(late) == 6
+    assert set(late.values()) == {3 * SECOND + SECOND // 20}
 
 
 def test_exits_that_the_gate_holds_back_do_not_stand_before_the_others() -> None:

@@ -83,6 +83,7 @@ class Ordering:
         self._id_prefix, self._counter = id_prefix, 0
         self._held: dict[str, str] = {}  # symbol -> control that denied its last exit, "" if none
         self.denied = 0
+        self._chase_from = 0  # mono before which no order hangs
 
     def enter(self, signal: Signal) -> None:
         """Send an entry as the signal asks, if the gate lets it pass."""
@@ -124,13 +125,22 @@ class Ordering:
         A protected market order leaves its rest in the book as a limit. An exit that is taken back is sent again with a
         fresh protection price, because its symbol is still wanted flat.
         """
-        if not self._blotter.working:
+        if not self._blotter.working or mono < self._chase_from:
             return
         limit = int(self._settings.chase_after_s * SECOND)
+        # Nobody hangs before one of these has its time, nor one that is acknowledged meanwhile: a fact comes late by
+        # less than three quarters of the limit.
+        self._chase_from = mono + limit // 4
         for order in self._blotter.live():
-            if not order.acked_mono or mono - max(order.acked_mono, order.replace_mono) <= limit:
+            if not order.acked_mono:
+                continue
+            hangs_at = max(order.acked_mono, order.replace_mono) + limit
+            if mono <= hangs_at:
+                self._chase_from = min(self._chase_from, hangs_at)
                 continue
             moves = self._settings.chase == "modify" and order.request.purpose.is_exit
+            if moves or order.cancel is Wish.NONE:
+                self._chase_from = mono  # there is something to do, and until it is done at every tick
             if not (moves and self._reprice(order)):
                 self.cancel(order, "not filled in time")
 
