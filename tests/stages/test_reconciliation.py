@@ -109,3 +109,22 @@ async def test_a_look_falls_right_on_the_moment_from_which_it_may_end_a_doubt_an
     first, second = [look for look in looks if look > 9 * SECOND][:2]
     assert first < 9 * SECOND + SECOND // 100
     assert second - first <= SECOND // 2
+
+
+async def test_looks_that_end_no_doubt_or_are_not_answered_come_no_more_often_than_usual() -> None:
+    clock, looks = ManualClock(100 * SECOND), list[int]()
+    doubtful = Reconciliation(
+        broker=Books(1),  # type: ignore[arg-type]
+        clock=clock,
+        post=lambda _: None,
+        has_live=lambda: True,
+        on_failure=lambda _: None,
+        live_every_s=5.0,
+        wanted_at=lambda: 9 * SECOND,
+    )
+    looks += [int(doubtful._pause_s() * 10) for _ in range(9)]
+    assert looks == [5] * 6 + [50] * 3
+    doubtful._wanted_at = lambda: 50 * SECOND
+    assert doubtful._pause_s() == 0.5
+    doubtful._fail("down")
+    assert doubtful._pause_s() == 5.0

@@ -19,7 +19,7 @@ from tradebot.venues.venue import Broker
 
 WHOLE_TRIES, WHOLE_WAIT_S = 4, 0.5
 TOLD = 50_000  # fills remembered; a venue's day allows 5,000 orders
-AGAIN_S = 0.5  # between two looks that are to end a doubt
+AGAIN_S, AGAIN_TIMES = 0.5, 6  # between two looks that are to end a doubt, and how many of them
 DOUBT_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
@@ -43,6 +43,7 @@ class Reconciliation:
         self._fills = asyncio.Event()
         self._told: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> fill as it was posted
         self._is_failing = False
+        self._wanted, self._in_vain = 0, 0  # what a look was wanted for last, and how many that brought no end to it
         self.rounds = self.turns = 0  # looks that were whole, and all of them
 
     def doubt(self) -> None:
@@ -143,12 +144,18 @@ class Reconciliation:
             return
 
     def _pause_s(self) -> float:
-        # A doubt never makes the looks rarer than they are without one.
+        # A doubt never makes the looks rarer than they are without one, and one that no look ends, or a venue that does
+        # not answer, not more frequent for long.
         usual = self._live_every if self._has_live() else self._idle_every
         wanted = self._wanted_at()
-        if wanted is None:
+        if wanted is None or self._is_failing:
             return usual
-        return min(usual, max((wanted + MILLISECOND - self._clock.monotonic()) / SECOND, AGAIN_S))
+        if wanted != self._wanted:
+            self._wanted, self._in_vain = wanted, 0
+        left = (wanted + MILLISECOND - self._clock.monotonic()) / SECOND
+        if left <= 0:
+            self._in_vain += 1
+        return usual if self._in_vain > AGAIN_TIMES else min(usual, max(left, AGAIN_S))
 
     def _fail(self, reason: str) -> None:
         if not self._is_failing:
