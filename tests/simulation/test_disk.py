@@ -15,6 +15,7 @@ from tradebot.errors import StateError
 from tradebot.journal.reader import rows
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
+from tradebot.simulation import disk
 from tradebot.simulation.dice import Dice
 from tradebot.simulation.disk import SimulatedHand
 from tradebot.simulation.loop import VirtualLoop
@@ -96,3 +97,23 @@ def test_a_disk_that_fails_fails_the_journal(tmp_path: Path) -> None:
             await write()
 
     assert run(work, tmp_path) == [1, 2]
+
+
+def test_what_waits_behind_the_group_that_fails_is_lost_in_silence_as_the_journal_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "GROUP_ROWS", 2)
+
+    async def work(loop: VirtualLoop, journal: Callable[..., Journal]) -> None:
+        async def write() -> None:
+            async with journal(commits=1) as j:
+                for n in range(3):
+                    j.append("halt", HALT, at=n)
+                await j.durable()
+
+        with pytest.raises(StateError, match="disk I/O error"):
+            await write()
+        await asyncio.sleep(60)
+        assert not loop.faults
+
+    assert run(work, tmp_path) == []
