@@ -102,7 +102,7 @@ class Volley:
 
     def _piece(self, group: Ints, within: Ints) -> tuple[Signal, ...]:
         found: list[Any] = [None] * len(group)
-        for number in np.unique(group).tolist():
+        for number in sorted(set(group.tolist())):
             places = np.flatnonzero(group == number)
             for place, signal in zip(places.tolist(), self._signals(self._fires[number], within[places]), strict=True):
                 found[place] = signal
