@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 BATCH_BYTES = 65_536  # what a pipe holds
-GATHER_S = 0.002  # how long the first line waits for others; waking a thread costs the loop more than a line does
+GATHER_S = 0.01  # how long the first line waits for others; waking a thread costs the loop more than a line does
 
 
 class LineWriter:
@@ -67,9 +67,7 @@ class LineWriter:
                     return
                 self._is_writing = True  # from here on a line wakes nobody
                 if not self._is_closed:
-                    self._changed.wait(
-                        GATHER_S
-                    )  # an order has its lines within it, and they are one call of the system
+                    self._changed.wait(GATHER_S)  # the lines of an order are one call of the system
                 batch, size = [], 0
                 while self._lines and size < BATCH_BYTES:
                     batch.append(self._lines.popleft())
