@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -11,10 +13,16 @@ from contextlib import contextmanager
 from tradebot.stages.worker import end_with_parent
 
 
+def may_fork() -> bool:
+    """Return whether workers may be forked from this process: with threads about they might inherit a held lock."""
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
 def begin() -> None:
     """Prepare a new worker process: leave Ctrl-C to whoever started the work, end with the parent however it ends."""
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked one has the parent's way of stopping
     end_with_parent()
 
 

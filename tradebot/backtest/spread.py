@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -57,8 +56,7 @@ def _in_processes(
     job: Job, series: Mapping[str, Series], shares: Sequence[list[int]], workers: int, say: Callable[[int, int], None]
 ) -> list[Result]:
     global _series
-    # Forked workers see the bars where they lie; with threads about, a fork may inherit a lock, so they are sent.
-    forks = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
+    forks = pool.may_fork()  # then the workers see the bars where they lie; others are sent them
     context = multiprocessing.get_context("fork" if forks else "spawn")
     _series = series if forks else {}
     sent = None if forks else dict(series)
