@@ -182,7 +182,9 @@ class Staging:
             differing = again[(table[:, again] != table[:, again - 1]).any(axis=0)]
             if differing.size:
                 at = iso(int(table[0, differing[0]]), IST)
-                raise DataError(f"{parts[0][1]}: two bars of {instrument.symbol} start at {at} and differ")
+                raise DataError(
+                    f"{parts[0][1]}: two bars of {instrument.symbol} start at {at} and differ; keep one of them"
+                )
             self.duplicates += len(again)
             table = table[:, ~is_again]
         columns = dict(zip(("starts", "open", "high", "low", "close", "volume"), table, strict=True))
