@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,6 +157,8 @@ def resident() -> int:
 async def measure(orders: int, folder: Path) -> dict[str, Any]:
     """Trade `orders` orders after a warm-up; returns samples of (orders, bytes) and the counts before and after."""
     samples = []
+    # The loop's own pool takes another thread whenever all of its threads are busy, which depends on the machine.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     async with Journal(folder, run="leaks", clock=ManualClock(OPEN)) as journal:
         day = Day(journal)
         store = SqliteStore(folder / "store.sqlite3", clock=WallClock())

@@ -25,8 +25,9 @@ ORDERS = int(os.environ.get("TRADEBOT_ORDERS", "0"))
 TRACED, WARM = 1_000, 1_500  # where every allocation is traced, which is slow
 RESIDENT = ORDERS or 16_000
 LEFT_PER_ORDER = (1 << 20) / 100_000  # bytes: 1 MiB for 100,000 orders
-# Of traced memory what one more group of rows holds; of resident memory what the allocator's arenas come and go by.
-TRACED_NOISE, RESIDENT_NOISE = 30_000, 400_000
+# Of traced memory what one more group of rows holds; of resident memory what the page caches of three databases still
+# take up and a few arenas of the allocator, which come and go whole. One object kept for each order is above it.
+TRACED_NOISE, RESIDENT_NOISE = 30_000, 1_200_000
 MEMORY = Path("/dev/shm")
 pytestmark = pytest.mark.timeout(180 + ORDERS // 50)
 
