@@ -89,12 +89,13 @@ def test_a_recorded_day_gives_the_bars_of_an_independent_resample(
     assert summary["quotes_late"] == 0
     assert {k: v for k, v in day.bars.items() if got.get(k) != v} == {}
     assert got.keys() == day.bars.keys(), "a bar was invented or lost"
-    # The rows from after the close come in one burst, of which a stream keeps the newest of each symbol.
+    # The rows from after the close come in one burst, of which a stream keeps the newest of each symbol: how many of
+    # them are seen depends on the machine. The test below counts every row.
     dropped = summary["quotes_dropped"]
-    assert day.dirt["epoch"] >= dropped["epoch"] > 0
+    assert day.dirt["epoch"] >= dropped["epoch"]
     for reason in ("backward", "duplicate"):
         assert dropped[reason] == day.dirt[reason] > 0
-    assert day.dirt["outside_session"] >= dropped["outside_session"] > 0
+    assert day.dirt["outside_session"] >= dropped["outside_session"]
     # The recorder was down from 15:01 to 15:11 for every symbol: stale, and no bar of any symbol.
     hole = pd.Timestamp("2021-06-11 15:02", tz="Asia/Kolkata").as_unit("ns").value
     assert not any(hole <= start_ < hole + 9 * MINUTE for _, start_ in got)
