@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.stages.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
-from tradebot.domain.messages import Command, DeskMessage, Executed, Outcome, Signals, Tick
-from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, OrderState, Wish
+from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Signals, Tick
+from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, OrderState, VenueStatus, Wish
 from tradebot.stages import desk as desk_file
 from tradebot.stages.billing import india
 from tradebot.stages.desk import Desk
@@ -196,6 +196,47 @@ def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick()
         day.step(0, 0)
 
     assert (first.quantity, day.waiting[-1].quantity) == (half, entry.quantity - half)
+
+
+def test_what_was_cancelled_a_moment_ago_keeps_an_entry_from_the_short_way() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        limits = msgspec.structs.replace(LIMITS, max_position_notional=D(15_000), duplicate_window_s=0.0)
+        day = Twice(limits, SETTINGS, patch)
+        day.step(4, 1)
+        first = accepted(day)
+        day.give(OrderSeen(order=day.shown(first, VenueStatus.CANCELED), mono=day.mono))
+
+        day.step(4, 1)  # both together are 20,000 while the first is reserved
+
+        assert day.desk.short.counts["denied"] == 1
+
+
+def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        before = Twice(LIMITS, SETTINGS, patch)
+        before.step(4, 1)
+        entry = accepted(before)
+        before.give(Executed(execution=before.execution(entry, entry.quantity), mono=before.mono))
+        before.give(Command(verb="flatten", id="f", scope=f"symbol:{entry.symbol}"))
+        exit_ = accepted(before)
+        facts = [line.message for line in before.said if isinstance(line.message, OrderFact)]
+        day = Twice(LIMITS, SETTINGS, patch)
+        day.desk.recover(
+            [told for fact in facts for told in sent_first(fact)], adopted=[(entry.symbol, D(3), D(1000))], halted="",
+            opens_at=day.at,
+        )  # fmt: skip
+
+        day.give(Executed(execution=before.execution(exit_, exit_.quantity), mono=day.mono))
+
+        assert day.desk.short.blotter.quantity(entry.symbol) == 3
+        assert entry.symbol in day.desk.short.exits.wanted
+
+
+def sent_first(fact: OrderFact) -> list[OrderFact]:
+    """Return what the journal holds where the desk says `fact`: execution wrote the SENDING row before."""
+    if fact.event is not OrderEvent.ACCEPTED:
+        return [fact]
+    return [OrderFact(order_id=fact.order_id, event=OrderEvent.SENDING, at=fact.at, mono=fact.mono), fact]
 
 
 def accepted(day: Twice) -> OrderRequest:
