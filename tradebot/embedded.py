@@ -25,7 +25,7 @@ from tradebot.markets.listing import universe_for
 from tradebot.ops.narrator import Tell
 
 HEALED_S = 0.1  # how often a rehearsal looks whether its faults are over
-SETTLE_S = 1.0  # wall seconds the last frames have to reach the daemon
+SETTLE_S = 1.0  # wall seconds the last frames have to reach the daemon, which then waits out its grace
 TODAY = "today"
 # Invented prices are drawn for their date. A first run on a set day is the same for everybody, whenever it is made, and
 # on this one the shipped strategy finds something to do within the first minutes.
@@ -68,7 +68,7 @@ async def embedded(
 
     async def trade(exchange: Exchange) -> None:
         await exchange.run(poll_s=poll_s)
-        await clock.sleep(SETTLE_S)
+        await clock.sleep(SETTLE_S + config.bars.grace_s)  # or the last bars of the day would still be forming
         on_end("the exchange's prices are over")
 
     try:

@@ -75,7 +75,7 @@ def test_a_recorded_day_gives_the_bars_of_an_independent_resample(
     symbols.write_text("# every symbol of the day\n" + "\n".join(day.symbols) + "\n")
     daemon = start(
         "--symbols", f"@{symbols}", "--prices", str(conformance / "nse-ticks-2021-06-11"), "--speed", "300",
-        env={"TRADEBOT_BARS__GRACE_S": "1"},  # a busy machine hands quotes over late, and a minute is 0.2 s here
+        env={"TRADEBOT_BARS__GRACE_S": "3"},  # a busy machine hands quotes over late, and a minute is 0.2 s here
     )  # fmt: skip
     said = daemon.wait(200)
     assert (said.code, said.errors) == (0, "")
