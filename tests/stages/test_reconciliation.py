@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
 
@@ -52,6 +53,19 @@ def reading(broker: Books) -> Reconciliation:
     )
 
 
+def trading(clock: ManualClock, wanted_at: Callable[[], int | None] = lambda: None) -> Reconciliation:
+    """A reconciliation while orders live, which looks every five seconds."""
+    return Reconciliation(
+        broker=Books(1),  # type: ignore[arg-type]
+        clock=clock,
+        post=lambda _: None,
+        has_live=lambda: True,
+        on_failure=lambda _: None,
+        live_every_s=5.0,
+        wanted_at=wanted_at,
+    )
+
+
 async def test_a_list_of_orders_that_lacks_the_order_of_a_fill_is_read_again() -> None:
     broker = Books(3)
     books = await reading(broker).read_whole()
@@ -76,14 +90,7 @@ async def test_books_that_stay_torn_are_no_books() -> None:
 
 async def test_a_doubt_never_makes_the_looks_rarer_than_they_are_while_orders_live() -> None:
     clock, looks = ManualClock(), list[int]()
-    doubtful = Reconciliation(
-        broker=Books(1),  # type: ignore[arg-type]
-        clock=clock,
-        post=lambda _: looks.append(clock.now),
-        has_live=lambda: True,
-        on_failure=lambda _: None,
-        live_every_s=5.0,
-    )
+    doubtful = trading(clock)
     doubtful.doubt()
     for _ in range(8):
         await doubtful._wait()
@@ -93,15 +100,7 @@ async def test_a_doubt_never_makes_the_looks_rarer_than_they_are_while_orders_li
 
 async def test_a_look_falls_right_on_the_moment_from_which_it_may_end_a_doubt_and_one_soon_after() -> None:
     clock, looks = ManualClock(), list[int]()
-    doubtful = Reconciliation(
-        broker=Books(1),  # type: ignore[arg-type]
-        clock=clock,
-        post=lambda _: None,
-        has_live=lambda: True,
-        on_failure=lambda _: None,
-        live_every_s=5.0,
-        wanted_at=lambda: 9 * SECOND,
-    )
+    doubtful = trading(clock, wanted_at=lambda: 9 * SECOND)
     doubtful.doubt()
     for _ in range(8):
         await doubtful._wait()
@@ -113,15 +112,7 @@ async def test_a_look_falls_right_on_the_moment_from_which_it_may_end_a_doubt_an
 
 async def test_looks_that_end_no_doubt_or_are_not_answered_come_no_more_often_than_usual() -> None:
     clock, looks = ManualClock(100 * SECOND), list[int]()
-    doubtful = Reconciliation(
-        broker=Books(1),  # type: ignore[arg-type]
-        clock=clock,
-        post=lambda _: None,
-        has_live=lambda: True,
-        on_failure=lambda _: None,
-        live_every_s=5.0,
-        wanted_at=lambda: 9 * SECOND,
-    )
+    doubtful = trading(clock, wanted_at=lambda: 9 * SECOND)
     looks += [int(doubtful._pause_s() * 10) for _ in range(9)]
     assert looks == [5] * 6 + [50] * 3
     doubtful._wanted_at = lambda: 50 * SECOND

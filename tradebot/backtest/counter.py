@@ -99,8 +99,8 @@ class Counter:
 
     def _begun(self, fact: OrderFact, request: OrderRequest) -> None:
         id_ = self._ids[request.symbol]
-        is_denied, decimals = fact.event is DENIED, self._quantity_decimals[id_]
-        quantity = _units(request.quantity, decimals) if decimals else int(request.quantity)
+        is_denied = fact.event is DENIED
+        quantity = _units(request.quantity, self._quantity_decimals[id_])
         row = self._ledger.order(request, id_, quantity, is_denied, fact.reason, fact.at)
         self.moved.add(id_)
         if not is_denied:

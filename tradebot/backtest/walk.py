@@ -108,10 +108,9 @@ class Walk:
                 due = self._due_at(0, k + 1)
 
     def _trade_alone(self, k: int) -> None:
-        start, c, desk = self._panel.begins[k], self._desk.conditions, self._desk
-        c.now = c.mono = start
-        desk.blotter.release(start)
-        desk.marks.set(0, self._panel.opens[0][k], start)
+        start = self._panel.begins[k]
+        self._move_to(start)
+        self._panel.mark_opens(k, self._desk.marks, start)
         self._inside.open(0, k)
         if self._books[0].orders or self._mask[0]:
             self._move_to(start + self._stamp)
@@ -228,10 +227,7 @@ class Walk:
     def _close(self, k: int, due: list[int]) -> None:
         desk, counter, panel = self._desk, self._counter, self._panel
         end, has_deciders = panel.begins[k] + self._interval, self._has_deciders
-        if self._size == 1:
-            desk.marks.set(0, panel.closed[0][k], end)
-        else:
-            panel.mark_closes(k, desk.marks)
+        panel.mark_closes(k, desk.marks)
         if outputs := desk.tick(end, end):
             counter.take(outputs)
         signals: list[Signal] = []

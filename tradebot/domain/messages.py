@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from tradebot.domain.market import Quotes
 from tradebot.domain.message import Message
-from tradebot.domain.order import Execution, OrderFact, OrderRequest, Side, VenueOrder, VenuePosition
+from tradebot.domain.order import ZERO, Execution, OrderFact, OrderRequest, Side, VenueOrder, VenuePosition
 
 
 class Tick(Message, frozen=True):
@@ -151,6 +151,13 @@ class Books(Message, frozen=True):
     executions: tuple[Execution, ...]
     positions: tuple[VenuePosition, ...]
     cash: Decimal
+
+    def held(self) -> dict[str, Decimal]:
+        """Return symbol -> signed quantity over all products of the listed positions."""
+        held: dict[str, Decimal] = {}
+        for position in self.positions:
+            held[position.symbol] = held.get(position.symbol, ZERO) + position.quantity
+        return held
 
 
 class Reconciled(Message, frozen=True):

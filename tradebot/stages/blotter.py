@@ -52,11 +52,7 @@ class Blotter:
         self.orders[order_id] = order
         symbol = order.request.symbol
         self.touched.add(symbol)
-        if symbol in self._live:
-            self._live[symbol][order_id] = None
-        else:
-            self._live[symbol] = {order_id: None}
-        self.working += 1
+        self._lives(order_id, symbol)
         return order
 
     def accept(self, order: Order, accepted: Order) -> None:
@@ -79,13 +75,7 @@ class Blotter:
         self._move(old, old.apply(execution, charges))
         self.fills += 1
         self.orders[order_id] = filled
-        live = self._live[symbol]
-        if len(live) == 1:
-            del self._live[symbol]
-        else:
-            del live[order_id]
-        self.working -= 1
-        self._ended.append(order_id)
+        self._over(symbol, order_id)
         self.touched.add(symbol)
         if len(self.orders) > self._kept:
             self._forget()

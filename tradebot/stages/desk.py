@@ -95,8 +95,8 @@ class Desk:
         self._out: list[DeskOutput] = []
         # One look-up a message: the desk takes a handful for every order.
         self._takes: dict[type, Callable[[Any], None]] = {
-            Quotes: self._on_quotes, Tick: lambda tick: self._clock(tick.at, tick.mono), Signals: self._on_signals,
-            Outcome: self._on_outcome, OrderSeen: self._on_seen,
+            Quotes: self._on_quotes, Tick: lambda tick: self._clock(tick.at, tick.mono),
+            Signals: lambda told: self._heed(told.signals), Outcome: self._on_outcome, OrderSeen: self._on_seen,
             Executed: lambda told: self._executed(told.execution, told.mono), Books: self._on_books,
             LinkDown: self._audit.link_down, LinkUp: self._audit.link_up, SessionBegins: self._on_session,
             Command: self._commands.take,
@@ -124,8 +124,7 @@ class Desk:
     def decide(self, signals: Iterable[Signal]) -> list[DeskOutput]:
         """Take Signals."""
         self._out = []
-        for signal in signals:
-            self._on_signal(signal)
+        self._heed(signals)
         return self._out
 
     def accept(self, order_id: str, venue_order_id: str) -> list[DeskOutput]:
@@ -243,7 +242,7 @@ class Desk:
         limit = self._settings.max_daily_loss
         if (c.halts.are_none or not c.halted) and (profit := self.worth.day_profit()) <= -limit:
             self._commands.halt(f"the day is at {profit:.2f}, max_daily_loss is {limit}")
-        if not c.stopping or not self._is_leaving:
+        if not self._is_leaving:
             session = c.session
             if session is not None and session.square_off_at <= at < session.closes_at:
                 self.exits.close_all("square-off before the close")
@@ -263,8 +262,8 @@ class Desk:
 
     # ---- signals and exits
 
-    def _on_signals(self, signals: Signals) -> None:
-        for signal in signals.signals:
+    def _heed(self, signals: Iterable[Signal]) -> None:
+        for signal in signals:
             self._on_signal(signal)
 
     def _on_signal(self, signal: Signal) -> None:
@@ -308,9 +307,7 @@ class Desk:
         self.blotter.fill(order, whole, fact, key)
         if self.exits.wanted:
             self.exits.heard(order.request.symbol)
-        self._shortfalls.owners[key] = order_id
-        if self._shortfalls.short:
-            self._shortfalls.short.pop(order_id, None)
+        self._shortfalls.filled(order_id, key)
         self.exits.filled(whole)
         self._rejects = 0
         if order.request.purpose.is_exit:

@@ -35,12 +35,8 @@ from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Steppe
 from tradebot.stages.desk import Desk, DeskOutput
 
 T = TypeVar("T")
-AT_A_TICK = (
-    64  # changed positions put into words: a fifth of a millisecond, so that those of a burst never come together
-)
-MOST_LIVE = (
-    500  # live orders up to which a state is hashed: their words would hold the loop, and they change again soon
-)
+AT_A_TICK = 64  # changed positions put into words: a fifth of a millisecond, and those of a burst never come together
+MOST_LIVE = 500  # live orders up to which a state is hashed: the words of more hold the loop, and change again soon
 EVERY = 5 * SECOND  # our time between two rows of tape
 MOST_ENTRIES = 500  # of one row: half a millisecond of packing, for which an order's row behind it has to wait
 

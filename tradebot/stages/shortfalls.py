@@ -50,6 +50,12 @@ class Shortfalls:
         elif self.short:
             self.short.pop(fact.order_id, None)
 
+    def filled(self, order_id: str, key: tuple[str, str]) -> None:
+        """Take a first fill that made its order whole, as `note` would of its fact; `key` is its execution's."""
+        self.owners[key] = order_id
+        if self.short:
+            self.short.pop(order_id, None)
+
     def _forget(self, order: Order) -> None:
         for execution in (*order.booked, *order.busted):
             self.owners.pop(execution.key, None)

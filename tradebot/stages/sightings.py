@@ -193,9 +193,7 @@ class Sightings:
 
     def _hold_against(self, books: Books) -> None:
         # What the venue's list holds of symbols in excess, once it was asked for after their last fill.
-        theirs: dict[str, Decimal] = {}
-        for position in books.positions:
-            theirs[position.symbol] = theirs.get(position.symbol, ZERO) + position.quantity
+        theirs = books.held()
         for symbol, (since, _) in list(self._blotter.in_excess.items()):
             held = theirs.get(symbol, ZERO)
             if books.asked_at <= since + JUST_FILLED:
@@ -256,10 +254,7 @@ class Sightings:
 
     def differences(self, books: Books) -> dict[str, str]:
         """Return symbol -> explanation where the venue's position and ours have differed for two rounds alike."""
-        theirs: dict[str, Decimal] = {}
-        for position in books.positions:
-            if position.symbol in self._universe:
-                theirs[position.symbol] = theirs.get(position.symbol, ZERO) + position.quantity
+        theirs = {symbol: held for symbol, held in books.held().items() if symbol in self._universe}
         ours = {p.symbol: p.quantity for p in self._blotter.positions.values()}
         odd: dict[str, tuple[Decimal, Decimal, int]] = {}
         for symbol in theirs.keys() | ours.keys():

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from decimal import Decimal
 
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Books
@@ -38,9 +37,7 @@ class Twins:
             found[order.symbol].append((order, execution))
         if not found and not self._since:
             return []
-        theirs: dict[str, Decimal] = defaultdict(Decimal)
-        for position in books.positions:
-            theirs[position.symbol] += position.quantity
+        theirs = books.held()
         since, facts = dict[str, int](), list[OrderFact]()
         for symbol, pairs in found.items():
             excess = sum((e.quantity * e.side.sign for _, e in pairs), ZERO)

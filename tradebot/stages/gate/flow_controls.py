@@ -82,26 +82,28 @@ class MessageRate(Rule):
         self._fewest = min(allowed for _, allowed in self._entries)  # below which nothing can be too much
 
     def check(self, request: OrderRequest, view: View) -> str | None:
-        sent, is_exit = self._sent, request.purpose.is_exit
-        for window, limit in self._limits:
-            allowed = limit if is_exit else limit - limit // 4
-            # Times never go back: as many were sent in the window as make the limit if the one that far back was.
-            if len(sent) >= allowed and sent[-allowed] > view.mono - window:
-                return f"{allowed} orders within {window // SECOND} s is the limit"
-        return None
+        reached = self._reached(view.mono, is_exit=request.purpose.is_exit)
+        return None if reached is None else f"{reached[1]} orders within {reached[0] // SECOND} s is the limit"
 
     def passed(self, request: OrderRequest, view: View) -> None:
         self._sent.append(view.mono)
 
     def counts_in(self, mono: int, *, is_exit: bool) -> bool:
         """Return whether `check` of an order at `mono` would pass, and count it then."""
-        sent = self._sent
-        if (count := len(sent)) >= self._fewest:
-            for window, allowed in self._limits if is_exit else self._entries:
-                if count >= allowed and (not allowed or sent[-allowed] > mono - window):
-                    return False
-        sent.append(mono)
+        if self._reached(mono, is_exit=is_exit) is not None:
+            return False
+        self._sent.append(mono)
         return True
+
+    def _reached(self, mono: int, *, is_exit: bool) -> tuple[int, int] | None:
+        # The window, and what is allowed in it, that another order would be too much for.
+        sent, count = self._sent, len(self._sent)
+        if count >= self._fewest:
+            for window, allowed in self._limits if is_exit else self._entries:
+                # Times never go back: as many were sent in the window as make the limit if the one that far back was.
+                if count >= allowed and (not allowed or sent[-allowed] > mono - window):
+                    return window, allowed
+        return None
 
 
 class NoDuplicate(Rule):
@@ -123,27 +125,14 @@ class NoDuplicate(Rule):
         is_exit = request.purpose.is_exit
         if view.in_doubt and not is_exit:
             return f"an order for {request.symbol} is being sent or in doubt"
-        if self._is_known(request.signal_id):
-            return f"signal {request.signal_id} was acted on already"
-        if is_exit or view.mono - self._newest >= self._window:
-            return None
-        before = self._before(request)
-        if before is not None and view.mono - before < self._window:
-            return f"the same order passed {(view.mono - before) / SECOND:.1f} s ago"
-        return None
+        return self._repeats(request, view.mono, is_exit=is_exit)
 
     def passed(self, request: OrderRequest, view: View) -> None:
         self.remember(request, view.mono)
 
     def is_new(self, request: OrderRequest, mono: int, *, is_exit: bool) -> bool:
         """Return whether `check` of an order at `mono` would pass where nothing is in doubt."""
-        known = request.signal_id
-        if known and (known in self._signals or known in self._older):
-            return False
-        if is_exit or mono - self._newest >= self._window:
-            return True
-        before = self._before(request)
-        return before is None or mono - before >= self._window
+        return self._repeats(request, mono, is_exit=is_exit) is None
 
     def remember(self, request: OrderRequest, mono: int) -> None:
         """Keep an order that passed at `mono`."""
@@ -164,6 +153,17 @@ class NoDuplicate(Rule):
             if len(self._signals) >= self.REMEMBERED:
                 self._older, self._signals = self._signals, set()
 
+    def _repeats(self, request: OrderRequest, mono: int, *, is_exit: bool) -> str | None:
+        signal_id = request.signal_id
+        if signal_id and (signal_id in self._signals or signal_id in self._older):
+            return f"signal {signal_id} was acted on already"
+        if is_exit or mono - self._newest >= self._window:
+            return None
+        before = self._before(request)
+        if before is not None and mono - before < self._window:
+            return f"the same order passed {(mono - before) / SECOND:.1f} s ago"
+        return None
+
     def _before(self, request: OrderRequest) -> int | None:
         # The mono at which the same order passed last.
         quantity, price = request.quantity, request.price
@@ -172,6 +172,3 @@ class NoDuplicate(Rule):
             if other == quantity and at == price:
                 return mono
         return None
-
-    def _is_known(self, signal_id: str) -> bool:
-        return bool(signal_id) and (signal_id in self._signals or signal_id in self._older)
