@@ -99,6 +99,7 @@ BOUNDS: dict[str, Bound] = {
     "stages.protection.Protection._guards": Bound(UNIVERSE, "goes when it is flat"),
     "stages.conditions.Conditions.down": Bound("one per connection", "goes when it is up"),
     "stages.conditions.Conditions.halted_symbols": Bound(SYMBOLS, "made anew with each list"),
+    "stages.conditions.Conditions._endings": Bound(SYMBOLS, "made anew with each session"),
     "stages.gate.flow_controls.MessageRate._sent": Bound("the orders of a day", "the oldest goes"),
     "stages.gate.flow_controls.NoDuplicate._orders": Bound("10,000 of the window's orders", "the oldest goes",
                                                            "tradebot.stages.gate.flow_controls:NoDuplicate.REMEMBERED"),

@@ -10,7 +10,7 @@ import pytest
 
 from tradebot.clock import IST, MILLISECOND, iso
 from tradebot.markets import closures
-from tradebot.markets.calendar import DATA, Session, SpecialDay, TradingCalendar, day_of, moment
+from tradebot.markets.calendar import DATA, Line, Session, SpecialDay, TradingCalendar, day_of, moment
 
 CALENDAR = TradingCalendar()
 
@@ -35,7 +35,7 @@ def test_sessions_on_weekdays_agree_with_the_library_until_the_closing_auction()
     ours = {}
     day = date(2019, 1, 1)
     while day < date(2026, 8, 3):
-        session = CALENDAR.session(day, has_derivatives=True)
+        session = CALENDAR.session(day, Line.UNDERLYING)
         if session and day.weekday() < 5:
             ours[day] = (session.opens_at, session.closes_at)
         day += timedelta(days=1)
@@ -43,21 +43,24 @@ def test_sessions_on_weekdays_agree_with_the_library_until_the_closing_auction()
 
 
 @pytest.mark.parametrize(
-    ("day", "has_derivatives", "expected"),
+    ("day", "line", "expected"),
     [
-        (date(2021, 6, 11), True, "09:15-15:30"),
-        (date(2026, 7, 31), True, "09:15-15:30"),
-        (date(2026, 8, 3), True, "09:15-15:15"),
-        (date(2026, 8, 3), False, "09:15-15:30"),
-        (date(2024, 1, 20), False, "09:15-15:30"),
-        (date(2026, 2, 1), False, "09:15-15:30"),
-        (date(2025, 10, 21), True, "13:45-14:45"),
-        (date(2026, 11, 8), True, "18:00-19:15"),
-        (date(2021, 2, 24), True, "09:15-17:00"),
+        (date(2021, 6, 11), Line.UNDERLYING, "09:15-15:30"),
+        (date(2026, 7, 31), Line.UNDERLYING, "09:15-15:30"),
+        (date(2026, 8, 3), Line.UNDERLYING, "09:15-15:15"),
+        (date(2026, 8, 3), Line.SHARE, "09:15-15:30"),
+        (date(2026, 7, 31), Line.CONTRACT, "09:15-15:30"),
+        (date(2026, 8, 3), Line.CONTRACT, "09:15-15:40"),
+        (date(2024, 1, 20), Line.SHARE, "09:15-15:30"),
+        (date(2026, 2, 1), Line.SHARE, "09:15-15:30"),
+        (date(2025, 10, 21), Line.UNDERLYING, "13:45-14:45"),
+        (date(2026, 11, 8), Line.UNDERLYING, "18:00-19:15"),
+        (date(2026, 11, 8), Line.CONTRACT, "18:00-19:15"),
+        (date(2021, 2, 24), Line.UNDERLYING, "09:15-17:00"),
     ],
 )
-def test_the_hours_of_a_day_are_those_the_exchange_announced(day: date, has_derivatives: bool, expected: str) -> None:
-    assert hours(CALENDAR.session(day, has_derivatives=has_derivatives)) == expected
+def test_the_hours_of_a_day_are_those_the_exchange_announced(day: date, line: Line, expected: str) -> None:
+    assert hours(CALENDAR.session(day, line)) == expected
 
 
 @pytest.mark.parametrize("day", [date(2026, 1, 15), date(2026, 12, 25), date(2024, 1, 22), date(2026, 8, 1)])
@@ -67,7 +70,7 @@ def test_holidays_and_weekends_have_no_session(day: date) -> None:
 
 
 def test_an_intraday_position_is_out_ten_minutes_before_its_own_close() -> None:
-    session = CALENDAR.session(date(2026, 8, 3), has_derivatives=True)
+    session = CALENDAR.session(date(2026, 8, 3), Line.UNDERLYING)
     assert session is not None
     assert iso(session.exit_by, IST)[11:16] == "15:05"
 
@@ -92,6 +95,13 @@ def test_the_operator_can_close_a_day_and_open_another() -> None:
     assert calendar.session(friday) is None
     assert hours(calendar.session(saturday)) == "09:15-10:00"
     assert calendar.next_trading_day(date(2026, 7, 2)) == saturday
+
+
+def test_a_full_day_on_a_weekend_ends_for_each_line_as_an_ordinary_one_does() -> None:
+    saturday = date(2026, 9, 5)
+    budget = SpecialDay(day=saturday, opens=time(9, 15), closes=time(15, 30), name="Union Budget")
+    calendar = TradingCalendar(special=[budget])
+    assert [hours(calendar.session(saturday, line))[6:] for line in Line] == ["15:30", "15:15", "15:40"]
 
 
 def test_days_after_the_data_are_not_covered_unless_the_operator_says_so() -> None:

@@ -11,7 +11,7 @@ from tradebot.backtest.job import Hours
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Ints
-from tradebot.domain.messages import SessionBegins
+from tradebot.domain.messages import Ending, SessionBegins
 from tradebot.markets.calendar import TradingCalendar
 from tradebot.stages.sessions import CalendarSessions
 
@@ -21,11 +21,12 @@ IST_NS = 19_800 * SECOND
 
 
 class Day(NamedTuple):
-    """A session that begins before the bar `k`; `squares_off_k` is the first bar whose end calls for flat positions."""
+    """A session that begins before the bar `k`; `squares_off_ks` are the first bars whose end calls for flat positions,
+    one for each time of square-off."""
 
     k: int
     session: SessionBegins
-    squares_off_k: int | None
+    squares_off_ks: tuple[int, ...]
 
 
 def days(hours: Hours, instruments: Sequence[Instrument], starts: Ints, interval: int) -> list[Day]:
@@ -36,7 +37,7 @@ def days(hours: Hours, instruments: Sequence[Instrument], starts: Ints, interval
     numbers = (starts + (IST_NS if is_nse else 0)) // DAY
     firsts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
     if not is_nse:
-        return [Day(k, _always(int(numbers[k]) * DAY), None) for k in firsts.tolist()]
+        return [Day(k, _always(int(numbers[k]) * DAY), ()) for k in firsts.tolist()]
     calendar = CalendarSessions(
         calendar=TradingCalendar(),
         universe=Universe(instruments),
@@ -46,16 +47,14 @@ def days(hours: Hours, instruments: Sequence[Instrument], starts: Ints, interval
     ends = starts + interval
     found: list[Day] = []
     for k, until in zip(firsts.tolist(), [*firsts[1:].tolist(), len(starts)], strict=True):
-        times = calendar.at(int(starts[k]))
-        session = SessionBegins(
-            opens_at=int(times.opens.min()),
-            closes_at=int(times.closes.max()),
-            entries_until=times.entries_until,
-            square_off_at=times.square_off_at,
-        )
-        off = k + int(np.searchsorted(ends[k:until], times.square_off_at))
-        found.append(Day(k, session, off if off < until and ends[off] < session.closes_at else None))
+        session = calendar.at(int(starts[k])).begins
+        offs = ((end.closes_at, k + int(np.searchsorted(ends[k:until], end.square_off_at))) for end in _ends(session))
+        found.append(Day(k, session, tuple(off for closes_at, off in offs if off < until and ends[off] < closes_at)))
     return found
+
+
+def _ends(session: SessionBegins) -> tuple[SessionBegins | Ending, ...]:
+    return session, *session.endings
 
 
 def _always(opens_at: int) -> SessionBegins:

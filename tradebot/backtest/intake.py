@@ -16,6 +16,7 @@ import pandas as pd
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Ints, Series
 from tradebot.errors import DataError
+from tradebot.markets.indices import has_derivatives
 
 PRICES = ("open", "high", "low", "close")
 TIMES = ("ts", "datetime", "timestamp", "date", "time")
@@ -72,7 +73,7 @@ def _series(symbol: str, frame: pd.DataFrame, zone: str, currency: str) -> tuple
     instrument = Instrument(
         symbol=symbol, exchange="NSE", currency=currency, price_decimals=decimals, quantity_decimals=fine,
         tick_size=Decimal(int(np.gcd.reduce(units, axis=None))).scaleb(-decimals) if decimals > 2 else Decimal("0.01"),
-        lot_size=Decimal(1).scaleb(-fine),
+        lot_size=Decimal(1).scaleb(-fine), has_derivatives=has_derivatives(symbol),
     )  # fmt: skip
     columns = dict(zip(PRICES, units.T.copy(), strict=True))
     return instrument, Series(

@@ -55,7 +55,7 @@ class Walk:
         # A walk that begins in the middle of a day begins that day's session too.
         begun, to_come = [d for d in days if d.k <= first], [d for d in days if d.k > first]
         self._days = {max(day.k, first): day.session for day in (*begun[-1:], *to_come)}
-        self._clock_ks = {day.squares_off_k for day in days if day.squares_off_k is not None} | set(self._days)
+        self._clock_ks = {k for day in days for k in day.squares_off_ks} | set(self._days)
         self._slots = self._size + 1  # of one k on the agenda: the instruments, then the clock
         self._agenda: list[int] = []  # heap of k * slots + slot
         self._next = [NEVER] * self._size  # id -> the k it is due at; what the agenda says beside it is out of date

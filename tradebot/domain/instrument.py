@@ -30,6 +30,7 @@ class Instrument(Message, frozen=True):
     """One tradable line of one exchange; the only place where prices and quantities are rounded.
 
     `price_decimals` says how quotes are scaled to integers: units = price * 10**price_decimals (2: paise).
+    `has_derivatives` says whether futures on it are traded, which may end its day early; None: nobody said.
     """
 
     symbol: str
@@ -42,6 +43,7 @@ class Instrument(Message, frozen=True):
     quantity_decimals: int = 0
     currency: str = "INR"
     name: str = ""
+    has_derivatives: bool | None = None
 
     @property
     def is_tradable(self) -> bool:

@@ -17,16 +17,27 @@ class Tick(Message, frozen=True):
     mono: int
 
 
+class Ending(Message, frozen=True):
+    """Symbols whose day ends at other times than that of the rest, in market ns."""
+
+    closes_at: int
+    entries_until: int
+    square_off_at: int
+    symbols: tuple[str, ...]
+
+
 class SessionBegins(Message, frozen=True):
     """Another trading day: the session now in force or next to come, in market ns.
 
-    `entries_until` is the end of new positions, `square_off_at` the time from which positions are closed.
+    `entries_until` is the end of new positions, `square_off_at` the time from which positions are closed, `closes_at`
+    the end of the day, for all symbols but those that `endings` name, which end earlier.
     """
 
     opens_at: int
     closes_at: int
     entries_until: int
     square_off_at: int
+    endings: tuple[Ending, ...] = ()
 
 
 class LinkUp(Message, frozen=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,14 @@ from tradebot.domain.message import Message
 DATA = Path(__file__).with_name("data")
 ONE_DAY = timedelta(days=1)
 LONGEST_BREAK_DAYS = 30  # no exchange is closed longer; past it the data is wrong, not the market closed
+
+
+class Line(StrEnum):
+    """What is traded, as far as its hours go; the values name the closes in the data."""
+
+    SHARE = "closes"  # without derivatives
+    UNDERLYING = "closes_underlying"  # has them: a share, or an index that stands still when its shares do
+    CONTRACT = "closes_contract"
 
 
 class Session(Message, frozen=True):
@@ -44,12 +53,11 @@ class SpecialDay(Message, frozen=True):
 
 
 class Hours(Message, frozen=True):
-    """Ordinary hours from `since` on, IST; securities with derivatives may close earlier."""
+    """Ordinary hours from `since` on, IST."""
 
     since: date
     opens: time
-    closes: time
-    closes_derivatives: time
+    closes: dict[Line, time]
     exit_minutes: int
 
 
@@ -76,8 +84,7 @@ class TradingCalendar:
             Hours(
                 since=row["from"],
                 opens=row["opens"],
-                closes=row["closes"],
-                closes_derivatives=row["closes_derivatives"],
+                closes={line: row[line] for line in Line},
                 exit_minutes=row["exit_minutes"],
             )
             for row in sorted(data["hours"], key=lambda row: row["from"])
@@ -90,18 +97,22 @@ class TradingCalendar:
         self._special |= dict.fromkeys(closed)
         self._special |= {s.day: s for s in special}
 
-    def session(self, day: date, *, has_derivatives: bool = False) -> Session | None:
-        """Return the session of `day` for a security with or without derivatives, None where the market is closed."""
+    def session(self, day: date, line: Line = Line.SHARE) -> Session | None:
+        """Return the continuous session of `day` for a line, None where the market is closed.
+
+        A day with hours of its own has them for every line, unless they are those of an ordinary day.
+        """
         hours = self._hours_of(day)
         if day in self._special:
             special = self._special[day]
             if special is None:
                 return None
-            return _session(day, special.opens, special.closes, hours.exit_minutes, special.name)
+            is_full = (special.opens, special.closes) == (hours.opens, hours.closes[Line.SHARE])
+            closes = hours.closes[line] if is_full else special.closes
+            return _session(day, special.opens, closes, hours.exit_minutes, special.name)
         if not self._is_ordinary(day):
             return None
-        closes = hours.closes_derivatives if has_derivatives else hours.closes
-        return _session(day, hours.opens, closes, hours.exit_minutes)
+        return _session(day, hours.opens, hours.closes[line], hours.exit_minutes)
 
     def is_trading_day(self, day: date) -> bool:
         return self._special[day] is not None if day in self._special else self._is_ordinary(day)

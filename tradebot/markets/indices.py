@@ -9,6 +9,8 @@ from typing import Any
 
 from tradebot.markets.calendar import DATA
 
+INDICES = frozenset({"NIFTY 50", "NIFTY NEXT 50", "NIFTY BANK", "NIFTY FIN SERVICE", "NIFTY MID SELECT"})
+
 
 def members(name: str) -> tuple[str, ...]:
     """Return the symbols of index `name`, sorted; case and spaces do not matter. Raises KeyError when unknown."""
@@ -32,8 +34,8 @@ def as_of() -> date:
 
 
 def has_derivatives(symbol: str) -> bool:
-    """True when the security has futures or options, so that its continuous session may end early."""
-    return symbol in _with_derivatives()
+    """True when the share or index has futures or options by the lists shipped, so that its session may end early."""
+    return symbol in INDICES or symbol in _with_derivatives()
 
 
 def _canonical(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.markets.calendar import DATA
+from tradebot.markets.indices import has_derivatives
 
 INDEX_TOKENS = {"NIFTY 50": 256265, "NIFTY BANK": 260105, "INDIA VIX": 264969, "NIFTY FIN SERVICE": 257801}
 INDEX_PRICES = {"NIFTY 50": 25000.0, "NIFTY BANK": 56000.0, "INDIA VIX": 13.0, "NIFTY FIN SERVICE": 26500.0}
@@ -69,8 +70,9 @@ def tick_size(price: float, on: date | None = None) -> Decimal:
 def _instrument(symbol: str, on: date | None, taken: set[int]) -> Instrument:
     if symbol in INDEX_TOKENS:
         return Instrument(
-            symbol=symbol, token=INDEX_TOKENS[symbol], kind=InstrumentKind.INDEX, tick_size=TICK, name=symbol
-        )
+            symbol=symbol, token=INDEX_TOKENS[symbol], kind=InstrumentKind.INDEX, tick_size=TICK, name=symbol,
+            has_derivatives=has_derivatives(symbol),
+        )  # fmt: skip
     listed = _listing().get(symbol)
     number = listed.number if listed and listed.number else _invented(symbol)
     while number in taken:
@@ -81,6 +83,7 @@ def _instrument(symbol: str, on: date | None, taken: set[int]) -> Instrument:
         token=number * 256 + EQUITY_SEGMENT,
         tick_size=tick_size(reference_price(symbol), on),
         name=symbol,
+        has_derivatives=has_derivatives(symbol),
     )
 
 

@@ -44,12 +44,7 @@ class Bars:
         if self._joined < 0:
             self._joined = market
         self._peak[:] = NEVER
-        return SessionBegins(
-            opens_at=int(self._times.opens.min()),
-            closes_at=int(self._times.closes.max()),
-            entries_until=self._times.entries_until,
-            square_off_at=self._times.square_off_at,
-        )
+        return self._times.begins
 
     def is_open(self, market: int) -> bool:
         """True inside the session of any instrument."""

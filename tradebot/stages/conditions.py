@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tradebot.domain.halts import Halts
-from tradebot.domain.messages import SessionBegins
+from tradebot.domain.messages import Ending, SessionBegins
 
 
 class Conditions:
@@ -13,6 +13,9 @@ class Conditions:
         self.now = 0
         self.mono = 0
         self.session: SessionBegins | None = None
+        self.square_off_at = 0  # from when on some position must be closed: the session's own time or an earlier one
+        self._entries_until = 0  # from when on no position may be opened in some symbol
+        self._endings: dict[str, Ending] = {}  # symbol -> its end of the day, where it is not the session's
         self.down: dict[str, str] = {}  # source -> why its data is stale
         self.halts = Halts()  # until a person resumes
         self.halted_symbols: dict[str, str] = {}  # symbol -> why no entry, while the venue's position differs
@@ -32,11 +35,26 @@ class Conditions:
         """Return why `strategy` may open nothing in `symbol`, empty when it may."""
         return self.halts.of(symbol, strategy) or self.halted_symbols.get(symbol, "")
 
-    def entries_closed(self) -> str:
-        """Return why no position may be opened now, empty when it may."""
+    def begin(self, session: SessionBegins) -> None:
+        """Take the times of another session."""
+        self.session = session
+        self._endings = {symbol: ending for ending in session.endings for symbol in ending.symbols}
+        ends: tuple[SessionBegins | Ending, ...] = (session, *session.endings)
+        self.square_off_at = min(end.square_off_at for end in ends)
+        self._entries_until = min(end.entries_until for end in ends)
+
+    def squares_off(self, symbol: str) -> bool:
+        """True between the square-off and the close of a symbol."""
+        end = self._endings.get(symbol, self.session)
+        return end is not None and end.square_off_at <= self.now < end.closes_at
+
+    def entries_closed(self, symbol: str) -> str:
+        """Return why no position in a symbol may be opened now, empty when it may."""
         if self.stopping:
             return "the daemon is stopping"
         session = self.session
         if session is None or not session.opens_at <= self.now < session.closes_at:
             return "the session is closed"
-        return "" if self.now < session.entries_until else "the time for new positions is over"
+        if self.now < self._entries_until or self.now < self._endings.get(symbol, session).entries_until:
+            return ""
+        return "the time for new positions is over"

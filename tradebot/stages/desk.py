@@ -244,9 +244,9 @@ class Desk:
             self._commands.halt(f"the day is at {profit:.2f}, max_daily_loss is {limit}")
         if not self._is_leaving:
             session = c.session
-            if session is not None and session.square_off_at <= at < session.closes_at:
-                self.exits.close_all("square-off before the close")
-            elif not c.halts.are_none and (closing := c.halts.flattening):
+            if session is not None and c.square_off_at <= at < session.closes_at:
+                self.exits.close_all("square-off before the close", c.squares_off)
+            if not c.halts.are_none and (closing := c.halts.flattening):
                 self.exits.close_all(closing)
             if self.exits.wanted:
                 self.exits.step(mono)
@@ -255,7 +255,7 @@ class Desk:
 
     def _on_session(self, session: SessionBegins) -> None:
         self._audit.session_over(self.conditions.session, self.conditions.now)
-        self.conditions.session = session
+        self.conditions.begin(session)
         if session.opens_at != self._opens_at:
             self._opens_at = session.opens_at
             self.worth.begin_day()

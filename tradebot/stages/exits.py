@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from tradebot.clock import SECOND
@@ -52,10 +52,11 @@ class Exits:
         if hit is not None:
             self.want(hit.symbol, hit.purpose, hit.reason, quoted_at=quoted_at)
 
-    def close_all(self, reason: str) -> None:
-        """Close every position of the universe; another one cannot be priced here. Of many some leave now."""
+    def close_all(self, reason: str, of: Callable[[str], bool] = lambda symbol: True) -> None:
+        """Close every position of the universe, or those `of` which is true; others cannot be priced here. Of many some
+        leave now."""
         positions = self._blotter.positions.values()
-        symbols = [p.symbol for p in positions if not p.is_flat and p.symbol in self._universe]
+        symbols = [p.symbol for p in positions if not p.is_flat and p.symbol in self._universe and of(p.symbol)]
         for symbol in symbols:
             self._wish(symbol, Purpose.FLATTEN, reason)
         for symbol in self._turn(symbols):

@@ -269,7 +269,7 @@ class Ordering:
         held = ZERO if position is None else position.quantity
         if request.purpose.is_exit:
             return clearance.exit(request, instrument, held, reference, c.mono - seen, c.mono)
-        if c.down or c.halted_symbols or not c.halts.are_none or c.entries_closed():
+        if c.down or c.halted_symbols or not c.halts.are_none or c.entries_closed(symbol):
             return False
         others = self._gross.without if blotter.is_exposed else None
         return clearance.entry(
@@ -303,7 +303,7 @@ class Ordering:
             quote_age_s=self._marks.age_s(id_, c.mono),
             feed_is_stale=bool(c.down),
             halted=c.halt_of(symbol, strategy) if c.has_halts else "",
-            entries_closed=c.entries_closed(),
+            entries_closed=c.entries_closed(symbol),
             gross=partial(self._gross.without, symbol),
             day_pnl=self._day_profit,
             mono=c.mono,

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 
 import numpy as np
 
-from tradebot.domain.instrument import InstrumentKind, Universe
-from tradebot.markets.calendar import TradingCalendar, day_of, moment
-from tradebot.markets.indices import has_derivatives
+from tradebot.domain.instrument import Universe
+from tradebot.domain.messages import Ending
+from tradebot.markets.calendar import Line, Session, TradingCalendar, day_of, moment
+from tradebot.markets.hours import line_of
 from tradebot.stages.sieve import SessionTimes
 
 
 class CalendarSessions:
     """Answers `Sessions.at` from a trading calendar.
 
-    Securities with derivatives may close earlier than others. The operator's times hold where they lie inside the
-    session; positions are never left open past the calendar's exit time.
+    Instruments may close at different times, by what they are. The operator's times hold where they lie inside an
+    instrument's session; its positions are never left open past its exit time in the calendar.
     """
 
     def __init__(
         self, *, calendar: TradingCalendar, universe: Universe, entries_until: time, square_off_at: time
     ) -> None:
         self._calendar = calendar
-        self._with_derivatives = np.array(
-            [i.kind is not InstrumentKind.INDEX and has_derivatives(i.symbol) for i in universe], dtype=bool
-        )
+        self._lines = [line_of(instrument) for instrument in universe]
+        self._symbols = {  # line -> its symbols
+            line: tuple(i.symbol for i, own in zip(universe, self._lines, strict=True) if own is line)
+            for line in dict.fromkeys(self._lines or [Line.SHARE])
+        }
         self._entries_until, self._square_off_at = entries_until, square_off_at
 
     def at(self, market: int) -> SessionTimes:
@@ -33,22 +36,37 @@ class CalendarSessions:
         day = day_of(market)
         if not self._calendar.is_trading_day(day):
             day = self._calendar.next_trading_day(day)
-        plain = self._calendar.session(day)
-        early = self._calendar.session(day, has_derivatives=True)
-        assert plain is not None, f"{day} is a trading day without a session"
-        assert early is not None, f"{day} is a trading day without a session for derivatives"
-        closes = np.where(self._with_derivatives, early.closes_at, plain.closes_at).astype(np.int64)
-        exit_by = early.exit_by if self._with_derivatives.any() else plain.exit_by
+        sessions = {line: self._session(day, line) for line in self._symbols}
+        ends = {line: self._ending(day, line, session) for line, session in sessions.items()}
+        last = max(ends.values(), key=lambda end: (end.closes_at, end.square_off_at))
+        opens_at = min(session.opens_at for session in sessions.values())
+        return SessionTimes(
+            opens=np.full(len(self._lines), opens_at, dtype=np.int64),
+            closes=np.array([sessions[line].closes_at for line in self._lines], dtype=np.int64),
+            entries_until=last.entries_until,
+            square_off_at=last.square_off_at,
+            valid_until=moment(day + timedelta(days=1), time(0)),
+            endings=tuple(end for end in ends.values() if _times(end) != _times(last)),
+        )
 
+    def _session(self, day: date, line: Line) -> Session:
+        session = self._calendar.session(day, line)
+        assert session is not None, f"{day} is a trading day without a session"
+        return session
+
+    def _ending(self, day: date, line: Line, session: Session) -> Ending:
         def inside(at: time) -> int:
             wanted = moment(day, at)
-            return min(wanted, exit_by) if wanted > plain.opens_at else exit_by
+            return min(wanted, session.exit_by) if wanted > session.opens_at else session.exit_by
 
         square_off_at = inside(self._square_off_at)
-        return SessionTimes(
-            opens=np.full(len(closes), plain.opens_at, dtype=np.int64),
-            closes=closes,
+        return Ending(
+            closes_at=session.closes_at,
             entries_until=min(inside(self._entries_until), square_off_at),
             square_off_at=square_off_at,
-            valid_until=moment(day + timedelta(days=1), time(0)),
+            symbols=self._symbols[line],
         )
+
+
+def _times(ending: Ending) -> tuple[int, int, int]:
+    return ending.closes_at, ending.entries_until, ending.square_off_at

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tradebot.clock import SECOND
 from tradebot.domain.market import Ints, Quotes
+from tradebot.domain.messages import Ending, SessionBegins
 
 DAY = 86_400 * SECOND
 NEVER = 2**63 - 1
@@ -23,13 +24,25 @@ FEW = 4  # rows up to which one after the other is faster than all at once: what
 
 class SessionTimes(NamedTuple):
     """The session in force, market ns: per instrument the first ns it may trade and the first it may not, then when new
-    positions end, when open ones are closed, and until when all this holds."""
+    positions end, when open ones are closed, until when all this holds, and whose day ends at other times."""
 
     opens: Ints
     closes: Ints
     entries_until: int
     square_off_at: int
     valid_until: int
+    endings: tuple[Ending, ...] = ()
+
+    @property
+    def begins(self) -> SessionBegins:
+        """What the desk is told of it."""
+        return SessionBegins(
+            opens_at=int(self.opens.min()),
+            closes_at=int(self.closes.max()),
+            entries_until=self.entries_until,
+            square_off_at=self.square_off_at,
+            endings=self.endings,
+        )
 
 
 class Sessions(Protocol):

@@ -1,0 +1,55 @@
+"""Until when an instrument trades: by what it is, and cautiously where nobody said."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+import pytest
+
+from tradebot.clock import IST, iso
+from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
+from tradebot.markets.calendar import TradingCalendar
+from tradebot.markets.hours import closes_of
+from tradebot.markets.listing import universe_for
+
+CALENDAR = TradingCalendar()
+BEFORE, SINCE, MUHURAT = date(2026, 7, 31), date(2026, 8, 3), date(2026, 11, 8)
+SHARE = Instrument(symbol="ACME", has_derivatives=False)
+EVERY_KIND = Universe(
+    [
+        SHARE,
+        msgspec.structs.replace(SHARE, symbol="BIG", has_derivatives=True),
+        Instrument(symbol="BIG26DECFUT", exchange="NFO", kind=InstrumentKind.FUTURE),
+        Instrument(symbol="BIG26DEC100CE", exchange="NFO", kind=InstrumentKind.OPTION, has_derivatives=False),
+        Instrument(symbol="NOBODY SAID"),
+    ]
+)
+
+
+def closes(universe: Universe, day: date) -> list[str]:
+    return [iso(int(at), IST)[11:16] for at in closes_of(universe, day, CALENDAR)]
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (BEFORE, ["15:30", "15:30", "15:30", "15:30", "15:30"]),
+        (SINCE, ["15:30", "15:15", "15:40", "15:40", "15:15"]),
+        (MUHURAT, ["19:15"] * 5),
+    ],
+)
+def test_since_the_closing_auction_a_share_with_derivatives_ends_early_and_its_contracts_late(
+    day: date, expected: list[str]
+) -> None:
+    assert closes(EVERY_KIND, day) == expected
+
+
+def test_the_listing_knows_shares_and_indices_with_derivatives() -> None:
+    universe = universe_for(["RELIANCE", "SYM0001", "NIFTY 50", "INDIA VIX"])
+    assert closes(universe, SINCE) == ["15:15", "15:30", "15:15", "15:30"]
+
+
+def test_a_day_off_has_no_closes() -> None:
+    with pytest.raises(ValueError, match="2026-12-25 is no trading day"):
+        closes_of(EVERY_KIND, date(2026, 12, 25), CALENDAR)

@@ -1,0 +1,33 @@
+"""Until when each instrument trades: its line, and the closes of a universe on a day; exchange and desk ask here."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+
+from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
+from tradebot.domain.market import Ints
+from tradebot.markets.calendar import Line, TradingCalendar
+
+
+def line_of(instrument: Instrument) -> Line:
+    """Return whose hours an instrument has.
+
+    One of which nobody said whether it has derivatives is taken for one that has: its positions are closed in time
+    either way, and all that is lost is the last quarter of an hour.
+    """
+    if instrument.kind in (InstrumentKind.FUTURE, InstrumentKind.OPTION):
+        return Line.CONTRACT
+    return Line.SHARE if instrument.has_derivatives is False else Line.UNDERLYING
+
+
+def closes_of(universe: Universe, day: date, calendar: TradingCalendar) -> Ints:
+    """Return the first market ns at which each instrument trades no more on `day`. Raises ValueError for a day off."""
+    closes: dict[Line, int] = {}
+    for line in Line:
+        session = calendar.session(day, line)
+        if session is None:
+            raise ValueError(f"{day} is no trading day")
+        closes[line] = session.closes_at
+    return np.array([closes[line_of(instrument)] for instrument in universe], dtype=np.int64)
