@@ -9,6 +9,8 @@ import msgspec
 from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, Execution, Side
 
+BUY = Side.BUY
+
 
 class Position(Message, frozen=True, kw_only=False):
     """A signed holding of one symbol at average cost.
@@ -39,23 +41,29 @@ class Position(Message, frozen=True, kw_only=False):
 
     def apply(self, execution: Execution, charges: Decimal = ZERO) -> Position:
         """Return the position after one fill."""
-        value = execution.quantity * execution.price
-        is_buy = execution.side is Side.BUY
-        signed = execution.quantity if is_buy else -execution.quantity
-        quantity, cost, realized = self.quantity, self.cost, self.realized
-        if not quantity or (quantity > 0) is is_buy:
-            cost += value if is_buy else -value
+        signed, price = execution.quantity, execution.price
+        value = signed * price
+        bought, sold = self.bought, self.sold
+        if is_buy := execution.side is BUY:
+            bought += value
         else:
-            closed = min(abs(signed), abs(quantity)) * (1 if quantity > 0 else -1)
-            share = cost * closed / quantity if abs(closed) != abs(quantity) else cost
-            realized += closed * execution.price - share
+            signed, value = -signed, -value
+            sold -= value
+        quantity, cost, realized = self.quantity, self.cost, self.realized
+        held = quantity + signed
+        if not quantity or (quantity > 0) is is_buy:
+            cost += value
+        elif not held:
+            realized -= value + cost
+            cost -= cost
+        else:
+            closed = signed if abs(signed) < abs(quantity) else -quantity  # signed as the fill
+            share = cost * -closed / quantity if closed is signed else cost
+            realized -= closed * price + share
             cost -= share
-            opened = signed + closed
-            if opened:
-                cost = opened * execution.price
-        bought = self.bought + value if is_buy else self.bought
-        sold = self.sold if is_buy else self.sold + value
-        return Position(self.symbol, quantity + signed, cost, realized, self.charges + charges, bought, sold)
+            if closed is not signed:
+                cost = held * price
+        return Position(self.symbol, held, cost, realized, self.charges + charges, bought, sold)
 
     def reverse(self, execution: Execution, charges: Decimal = ZERO) -> Position:
         """Return the position after a fill was taken back: an entry the other way at its price, `charges` returned."""

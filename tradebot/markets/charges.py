@@ -150,45 +150,50 @@ class Tariff(Message, frozen=True):
 
     def in_units(self) -> UnitTariff:
         """Return the same tariff for turnovers in whole units, see `UnitTariff`."""
-        shares = (self.brokerage, self.fee, self.sebi, self.tax, self.stamp)
         return UnitTariff(
             flat=int(self.flat.quantize(PAISA, ROUND_HALF_UP).scaleb(2)) if self.flat else None,
+            brokerage=_share(self.brokerage),
             cap=int(self.cap.quantize(PAISA, ROUND_HALF_UP).scaleb(2)),
-            shares=tuple(_per_unit(share) for share in shares),
-            gst=self.gst.as_integer_ratio(),
+            shares=tuple(n for share in (self.fee, self.sebi, self.tax, self.stamp) for n in _share(share)),
+            gst=_share(self.gst, 1),
         )
 
 
 class UnitTariff(NamedTuple):
     """A tariff over turnovers counted in hundredths of a paisa, which every product of a price and a lot in paise is.
 
-    `shares` are (paise, units): brokerage, exchange fee, SEBI fee, transaction tax and stamp duty take so many paise of
-    so many units. Each part is rounded half up, as `Tariff.parts` does.
+    A share is three numbers, (turnover * first + second) // third paise: rounded half up, as `Tariff.parts` does.
+    `shares` are those of exchange fee, SEBI fee, transaction tax and stamp duty; that of `gst` is of paise.
     """
 
     flat: int | None
+    brokerage: tuple[int, int, int]
     cap: int
-    shares: tuple[tuple[int, int], ...]
-    gst: tuple[int, int]
+    shares: tuple[int, ...]
+    gst: tuple[int, int, int]
 
     def total(self, units: int) -> int:
         """Return the sum of the parts in paise; nothing traded costs nothing."""
         if units <= 0:
             return 0
-        (b, per_b), (f, per_f), (s, per_s), (t, per_t), (d, per_d) = self.shares
-        twice, (gst, per_gst) = 2 * units, self.gst
-        brokerage = self.flat
-        if brokerage is None:
-            brokerage = min((twice * b + per_b) // (2 * per_b), self.cap)
-        billed = brokerage + (twice * f + per_f) // (2 * per_f) + (twice * s + per_s) // (2 * per_s)
-        tax = (twice * t + per_t) // (2 * per_t) if t else 0
-        stamp = (twice * d + per_d) // (2 * per_d) if d else 0
-        return billed + tax + stamp + (2 * billed * gst + per_gst) // (2 * per_gst)
+        billed, share, cap, (f, half_f, per_f, s, half_s, per_s, t, half_t, per_t, d, half_d, per_d), gst = self
+        if billed is None:
+            a, half, per = share
+            billed = (units * a + half) // per
+            if billed > cap:
+                billed = cap
+        billed += (units * f + half_f) // per_f + (units * s + half_s) // per_s
+        taxed = (units * t + half_t) // per_t if t else 0
+        if d:
+            taxed += (units * d + half_d) // per_d
+        a, half, per = gst
+        return billed + taxed + (billed * a + half) // per
 
 
-def _per_unit(share: Decimal) -> tuple[int, int]:
-    paise, units = share.as_integer_ratio()
-    return paise, units * UNITS_A_PAISA
+def _share(share: Decimal, units: int = UNITS_A_PAISA) -> tuple[int, int, int]:
+    # Half up: n / d + 1/2 is (2 n + d) / 2 d.
+    above, below = share.as_integer_ratio()
+    return 2 * above, below * units, 2 * below * units
 
 
 @cache
