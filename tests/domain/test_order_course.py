@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal as D
+
 import msgspec
 import pytest
 
 from tests.domain.test_order_machine import execution, fact, facts_of, request
-from tradebot.domain.order import Order, OrderEvent, OrderState
-from tradebot.domain.order_course import accepted, filled
+from tradebot.domain.order import Order, OrderEvent, OrderKind, OrderState
+from tradebot.domain.order_course import filled, fills_whole, placed
 from tradebot.domain.order_fold import apply, begin
 
 E, S = OrderEvent, OrderState
@@ -29,16 +31,16 @@ def orders() -> set[Order]:
     return reached(3)
 
 
-def test_an_order_sent_and_accepted_in_one_step_is_what_the_two_facts_make_of_it(orders: set[Order]) -> None:
-    taken = 0
-    for order in orders:
-        found = accepted(order, "V-T1", at=5, mono=7)
-        if found is not None:
-            sent = apply(order, msgspec.structs.replace(fact("T1", E.SENDING, mono=7), at=5))
-            fold = fact("T1", E.ACCEPTED, mono=7, venue_order_id="V-T1")
-            assert found == apply(sent, msgspec.structs.replace(fold, at=5))
-            taken += 1
-    assert taken >= 1
+@pytest.mark.parametrize("kind", [OrderKind.MARKET, OrderKind.LIMIT])
+def test_an_order_placed_in_one_step_is_what_the_three_facts_make_of_it(kind: OrderKind) -> None:
+    wanted = msgspec.structs.replace(request(), kind=kind, price=D(99) if kind is OrderKind.LIMIT else None)
+
+    found = placed(wanted, at=5, mono=7)
+
+    order = begin(msgspec.structs.replace(fact("T1", E.INTENT, mono=7, request=wanted), at=5))
+    for event, id_ in ((E.SENDING, ""), (E.ACCEPTED, wanted.order_id)):
+        order = apply(order, msgspec.structs.replace(fact("T1", event, mono=7, venue_order_id=id_), at=5))
+    assert found == order
 
 
 @pytest.mark.parametrize("quantity", [1, 2, 3])
@@ -46,8 +48,8 @@ def test_an_order_filled_whole_in_one_step_is_what_its_fact_makes_of_it(orders: 
     taken = 0
     for order in orders:
         fill = execution("T1", "z", quantity=quantity)
-        found = filled(order, fill, at=5, mono=7)
-        if found is not None:
+        if fills_whole(order, fill):
+            found = filled(order, fill, at=5, mono=7)
             told = fact("T1", E.EXECUTED, mono=7, execution=fill, venue_order_id=fill.venue_order_id)
             assert found == apply(order, msgspec.structs.replace(told, at=5))
             assert found.state is S.FILLED
@@ -57,10 +59,9 @@ def test_an_order_filled_whole_in_one_step_is_what_its_fact_makes_of_it(orders: 
 
 
 def test_a_fill_of_another_size_or_of_another_order_takes_the_long_way() -> None:
-    order = accepted(begin(fact("T1", E.INTENT, request=request())), "V-T1", at=1, mono=1)
-    assert order is not None
+    order = placed(request(), at=1, mono=1)
+    whole = msgspec.structs.replace(execution("T1", "a", quantity=2), venue_order_id=order.venue_order_id)
 
-    elsewhere = msgspec.structs.replace(execution("T1", "a", quantity=2), venue_order_id="V")
-    assert filled(order, execution("T1", "a", quantity=1), at=1, mono=1) is None
-    assert filled(order, elsewhere, at=1, mono=1) is None
-    assert filled(order, execution("T1", "a", quantity=2), at=1, mono=1) is not None
+    assert fills_whole(order, whole)
+    assert not fills_whole(order, msgspec.structs.replace(whole, quantity=D(1)))
+    assert not fills_whole(order, msgspec.structs.replace(whole, venue_order_id="V"))

@@ -337,7 +337,7 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
     facts[1:1] = [
         OrderFact(order_id=entry, event=E.SENDING, at=OPEN, mono=1),
         OrderFact(order_id=entry, event=E.EXECUTED, at=OPEN, mono=1,
-                  execution=next(iter(room.desk.blotter.executions.values()))),
+                  execution=next(iter(room.desk.blotter.booked.values())).execution),
     ]  # fmt: skip
     lapsed = OrderFact(order_id=exit_.order_id, event=E.LAPSED, at=OPEN, mono=1)
     cut_off = Room()

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.stages.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
-from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Signals, Tick
-from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, OrderState, VenueStatus, Wish
+from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Signals, Submit, Tick
+from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, VenueStatus
 from tradebot.stages import desk as desk_file
 from tradebot.stages.billing import india
 from tradebot.stages.desk import Desk
@@ -49,7 +49,7 @@ class _Pair:
     """Stands where the day's desk is: whatever it is given both desks are given, and what they say is compared."""
 
     def __init__(self, day: Twice) -> None:
-        self.day, self.sending = day, None
+        self.day = day
         self.short, self.long = (
             Desk(
                 universe=day.universe, settings=day.rules, charges_of=india(day.universe),
@@ -71,18 +71,7 @@ class _Pair:
         return ask
 
     def apply(self, message: DeskMessage) -> list[Any]:
-        match message:
-            case Outcome(fact=OrderFact(event=OrderEvent.SENDING)):
-                self.sending = message  # told together with what comes of it
-                return []
-            case Outcome(fact=fact) if self.sending is not None:
-                sending, self.sending = self.sending, None
-                c = self.short.conditions
-                if fact.event is OrderEvent.ACCEPTED and (fact.at, fact.mono) == (c.now, c.mono):
-                    return self._compared(partial(_accept, fact), lambda desk: _both(desk, sending, message))
-                return self._compared(lambda desk: _both(desk, sending, message))
-            case _:
-                return self._compared(partial(_direct, message), lambda desk: desk.apply(message))
+        return self._compared(partial(_direct, message), lambda desk: desk.apply(message))
 
     def adopt(self, books: Any) -> list[Any]:
         return self._compared(lambda desk: desk.adopt(books))
@@ -94,20 +83,11 @@ class _Pair:
     def _compared(self, way: Any, long_way: Any = None) -> list[Any]:
         said = way(self.short)
         with self.day.no_short_way.context() as patch:
-            patch.setattr(desk_file, "filled", lambda *_, **__: None)
+            patch.setattr(desk_file, "fills_whole", lambda *_: False)
             other = (long_way or way)(self.long)
         assert said == other
         assert known(self.short) == known(self.long)
         return list(said)
-
-
-def _accept(fact: OrderFact, desk: Desk) -> list[Any]:
-    # The short way tells the fact only where it means more.
-    return desk.accept(fact.order_id, fact.venue_order_id) or [fact]
-
-
-def _both(desk: Desk, sending: Outcome, outcome: Outcome) -> list[Any]:
-    return [*desk.apply(sending), *desk.apply(outcome)]
 
 
 def _direct(message: DeskMessage, desk: Desk) -> list[Any]:
@@ -125,12 +105,12 @@ def known(desk: Desk) -> dict[str, Any]:
     """What a desk knows that decides what it does next."""
     blotter = desk.blotter
     names = (
-        "orders", "by_venue", "positions", "open", "working", "_live", "_held", "executions", "busted", "_billed",
-        "realized", "charges", "fills", "_ended",
+        "orders", "by_venue", "positions", "open", "working", "_live", "_held", "booked", "busted", "realized",
+        "charges", "fills", "_ended",
     )  # fmt: skip
     found = {name: getattr(blotter, name) for name in names}
     shortfalls, memory = desk._shortfalls, desk._ordering._gate._controls
-    found |= {"owners": shortfalls.owners, "short": shortfalls.short, "inferred": shortfalls.inferred}
+    found |= {"short": shortfalls.short, "inferred": shortfalls.inferred}
     found |= {c.name: {k: v for k, v in vars(c).items() if k.startswith("_") and "kill" not in k} for c in memory}
     found |= {f"exits{name}": getattr(desk.exits, name) for name in ("_open", "_refused")}
     return found | {"wanted": desk.exits.wanted, "counts": desk.counts, "rejects": desk._rejects}
@@ -247,22 +227,98 @@ def accepted(day: Twice) -> OrderRequest:
     return request
 
 
-@pytest.mark.parametrize("what", ["a fill that waits", "stopping", "a cancel that waits"])
-def test_an_acceptance_that_means_more_is_told_like_its_two_outcomes(what: str) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        day = Twice(LIMITS, msgspec.structs.replace(SETTINGS, on_stop="cancel"), patch)
-        day.step(4, 1)
-        request = day.waiting[-1]
-        match what:
-            case "a fill that waits":
-                day.give(Executed(execution=day.execution(request, request.quantity), mono=day.mono))
-            case "stopping":
-                day.give(Command(verb="stop"))
-            case "a cancel that waits":
-                day.give(Command(verb="halt", reason="by hand"))
+class Prompt(Day):
+    """A day at a venue that answers in the moment, lived through by a desk that knows it and by one that is told."""
 
-        accepted(day)
+    UNTOLD = (OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED)
+    STEPS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12)  # no other outcomes, no orders placed elsewhere, no end
 
-        order = day.desk.short.blotter.orders[request.order_id]
-        assert (order.state is OrderState.FILLED) is (what == "a fill that waits")
-        assert (order.cancel is Wish.SENT) is (what != "a fill that waits")
+    def __init__(self, limits: Limits, rules: DeskSettings) -> None:
+        self.limits, self.rules = limits, rules
+        super().__init__()
+
+    @property
+    def desk(self) -> Any:
+        return self
+
+    @desk.setter
+    def desk(self, _: Any) -> None:
+        self.once, self.told = (
+            Desk(
+                universe=self.universe, settings=self.rules, charges_of=india(self.universe), at_once=at_once,
+                gate=gate_of(self.limits, killed=lambda: self.reason), id_prefix="T1", **VENUE,
+            )
+            for at_once in (True, False)
+        )  # fmt: skip
+
+    def recover(self, facts: Any, **rest: Any) -> None:
+        for desk in (self.once, self.told):
+            desk.recover(facts, **rest)
+
+    def adopt(self, books: Any) -> list[Any]:
+        self.once.adopt(books)
+        return self.told.adopt(books)
+
+    def apply(self, message: DeskMessage) -> list[Any]:
+        said, full = _direct(message, self.once), self.told.apply(message)
+        for submit in [what for what in full if isinstance(what, Submit)]:
+            c, order_id = self.told.conditions, submit.request.order_id
+            for event, venue_order_id in ((OrderEvent.SENDING, ""), (OrderEvent.ACCEPTED, order_id)):
+                fact = OrderFact(order_id=order_id, event=event, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
+                full += self.told.apply(Outcome(fact=fact))
+            self.accepted.append(submit.request)
+        assert self._told(said) == self._told(full)
+        assert self._known(self.once) == self._known(self.told)
+        return said
+
+    def _told(self, said: list[Any]) -> list[Any]:
+        return [what for what in said if not isinstance(what, OrderFact) or what.event not in self.UNTOLD]
+
+    def _known(self, desk: Desk) -> dict[str, Any]:
+        # But for what has ended, and for the looks that a tick takes at exits which work.
+        found = known(desk)
+        for name in ("by_venue", "booked", "busted", "_ended", "exits_open"):
+            del found[name]
+        found["orders"] = {order_id: order for order_id, order in found["orders"].items() if order.is_live}
+        return found
+
+    def follow(self, output: list[Any]) -> None:
+        pass
+
+    def step(self, op: int, n: int) -> None:
+        if op in (4, 5) and n % 4:
+            self.quote(range(len(NAMES)), [0] * len(NAMES))
+        if op != 9:
+            super().step(op, n)
+        elif self.accepted:  # what was cancelled fills no more
+            request = self.accepted.pop(0)
+            self.give(OrderSeen(order=self.shown(request, VenueStatus.CANCELED), mono=self.mono))
+
+    def execution(self, request: OrderRequest, quantity: Decimal) -> Any:
+        return msgspec.structs.replace(super().execution(request, quantity), venue_order_id=request.order_id)
+
+    def shown(self, request: OrderRequest, status: VenueStatus) -> Any:
+        return msgspec.structs.replace(super().shown(request, status), venue_order_id=request.order_id)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    limits, rules, st.lists(st.tuples(st.sampled_from(Prompt.STEPS), st.integers(0, 999)), min_size=20, max_size=100)
+)
+def test_a_desk_whose_orders_are_accepted_at_once_decides_as_one_that_is_told_so(
+    limits: Limits, rules: DeskSettings, ops: list[tuple[int, int]]
+) -> None:
+    day = Prompt(limits, rules)
+    for op, n in ops:
+        day.step(op, n)
+
+
+def test_a_desk_whose_orders_are_accepted_at_once_keeps_none_that_was_filled() -> None:
+    day = Prompt(LIMITS, SETTINGS)
+    for n in range(60):
+        for op in (1, 2, 5, 7):
+            day.step(op, n * 4 if op == 7 else n)
+
+    assert day.once.blotter.fills == day.told.blotter.fills > 10
+    assert len(day.once.blotter.orders) == len(day.once.blotter.by_venue) == day.once.blotter.working < 6
+    assert not day.once.blotter.booked

@@ -21,7 +21,7 @@ class Doubled:
     def __init__(self, **other: object) -> None:
         self.room = Room()
         self.request: OrderRequest = self.room.bought()
-        self.fill = next(iter(self.room.desk.blotter.executions.values()))
+        self.fill = next(iter(self.room.desk.blotter.booked.values())).execution
         twin = {name: getattr(self.fill, name) for name in self.fill.__struct_fields__} | {"execution_id": "99"} | other
         self.twin = Execution(**twin)
         self.told = self.books(self.fill, self.twin)
@@ -126,7 +126,7 @@ def test_an_excess_that_the_venue_holds_as_well_is_closed_whole() -> None:
 def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_seconds() -> None:
     room = Room()
     request = room.bought()
-    fill = next(iter(room.desk.blotter.executions.values()))
+    fill = next(iter(room.desk.blotter.booked.values())).execution
     other = Execution(**({name: getattr(fill, name) for name in fill.__struct_fields__} | {"price": D(1010)}))
     shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
 

@@ -12,7 +12,6 @@ from decimal import Decimal
 from tradebot.backtest.job import Job
 from tradebot.backtest.ledger import STATES, Ledger
 from tradebot.backtest.panel import Panel
-from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Cancel, Modify, OrderSeen, Outcome, Submit
 from tradebot.domain.order import (
@@ -22,24 +21,25 @@ from tradebot.domain.order import (
     OrderKind,
     OrderRequest,
     OrderState,
-    Side,
     VenueOrder,
     VenueStatus,
 )
-from tradebot.exchange.bar_matching import BarBook, BarFill
+from tradebot.exchange.bar_matching import BarBook, Resting
 from tradebot.stages.desk import Desk, DeskOutput
 
 DENIED, SENDING, ACCEPTED = OrderEvent.DENIED, OrderEvent.SENDING, OrderEvent.ACCEPTED
-BUY, FILLED = Side.BUY, STATES[OrderState.FILLED]
+LIMIT, FILLED = OrderKind.LIMIT, STATES[OrderState.FILLED]
 
 
-class _Placed:
-    __slots__ = ("filled", "fills", "from_row", "id", "is_acked", "quantity", "request", "row", "venue_order_id")
+class _Placed(Resting):
+    # An order of instrument `id` in row `row` of the ledger, known at the exchange by our id.
+    __slots__ = ("fills", "id", "is_acked", "request", "row")
 
-    def __init__(self, request: OrderRequest, id_: int, row: int, quantity: int) -> None:
-        self.request, self.id, self.row, self.quantity = request, id_, row, quantity
-        self.venue_order_id = f"X{request.order_id}"
-        self.from_row, self.is_acked, self.fills, self.filled = 0, False, 0, 0
+    request: OrderRequest
+    id: int
+    row: int
+    fills: int
+    is_acked: bool
 
 
 class Counter:
@@ -53,10 +53,12 @@ class Counter:
         self._instruments: Sequence[Instrument] = job.instruments
         self._ids = {instrument.symbol: id_ for id_, instrument in enumerate(job.instruments)}
         self._latency_bars = job.matching.latency_bars
-        self._latency_ns = int(job.matching.latency_s * SECOND)
-        self._is_late = bool(self._latency_bars or self._latency_ns)
+        self._latency_ns, self._is_late = job.matching.latency_ns, not job.matching.is_prompt
         self._quantity_decimals = [instrument.quantity_decimals for instrument in job.instruments]
-        self.books = [BarBook(instrument, job.matching) for instrument in job.instruments]
+        self.books = [
+            BarBook[_Placed](instrument, job.matching, volumes)
+            for instrument, volumes in zip(job.instruments, panel.volumes, strict=True)
+        ]
         self.placed: dict[str, _Placed] = {}  # order_id -> an order that may still trade
         self._charges, self._money = Decimal(0), Decimal(10**ledger.money_decimals)
         self._points = [instrument.price(1) for instrument in job.instruments]  # one unit of each one's prices
@@ -72,8 +74,8 @@ class Counter:
                 self._cancel(output)
             elif type(output) is Modify:
                 self._modify(output)
-            elif type(output) is OrderFact and output.request is not None:
-                self._begun(output, output.request)
+            elif type(output) is OrderFact and output.event is DENIED:
+                self._denied(output)
 
     def trade(self, id_: int, row: int, price: int) -> None:
         """Let the orders of an instrument meet a price of bar `row`, which is the one under way."""
@@ -82,50 +84,45 @@ class Counter:
             return
         if self._is_late:
             self._arrive(id_, row)
-        for fill in book.trade(row, price=price, volume=self._panel.volumes[id_][row]):
-            self._fill(fill)
+        for order, quantity, paid in book.trade(row, price):
+            self._fill(order, quantity, paid)
 
     def pass_through(self, id_: int, row: int, *, start: int, end: int) -> int | None:
         """Let resting limits of an instrument meet a move of the price inside bar `row`; where the first one filled."""
-        fills = self.books[id_].pass_through(row, start=start, end=end, volume=self._panel.volumes[id_][row])
-        for fill in fills:
-            self._fill(fill)
-        return fills[0].price if fills else None
+        fills = self.books[id_].pass_through(row, start=start, end=end)
+        for order, quantity, paid in fills:
+            self._fill(order, quantity, paid)
+        return fills[0][2] if fills else None
 
     def states(self) -> None:
         """Write the states of the orders that still work into the ledger."""
         for order_id, placed in self.placed.items():
             self._ledger.ended(placed.row, self._desk.blotter.orders[order_id].state)
 
-    def _begun(self, fact: OrderFact, request: OrderRequest) -> None:
+    def _denied(self, fact: OrderFact) -> None:
+        request = fact.request
+        assert request is not None, "a denial without what was denied"
         id_ = self._ids[request.symbol]
-        is_denied = fact.event is DENIED
         quantity = _units(request.quantity, self._quantity_decimals[id_])
-        row = self._ledger.order(request, id_, quantity, is_denied, fact.reason, fact.at)
+        self._ledger.order(request, id_, quantity, fact.at, denied=fact.reason)
         self.moved.add(id_)
-        if not is_denied:
-            self.placed[request.order_id] = _Placed(request, id_, row, quantity)
 
     def _submit(self, request: OrderRequest) -> None:
-        order_id = request.order_id
-        placed = self.placed[order_id]
-        id_ = placed.id
+        order_id, id_, c = request.order_id, self._ids[request.symbol], self._desk.conditions
+        quantity = _units(request.quantity, self._quantity_decimals[id_])
         if self._is_late:
-            c = self._desk.conditions
             self._desk.apply(Outcome(fact=OrderFact(order_id=order_id, event=SENDING, at=c.now, mono=c.mono)))
         if self._is_late or not self._panel.is_whole:
-            placed.from_row = self._from_row(id_)
+            from_row = self._from_row(id_)
         else:
-            placed.from_row = self.k if self.in_bar else self.k + 1
-        is_limit = request.price is not None and request.kind is OrderKind.LIMIT
-        limit = self._instruments[id_].units(request.price) if is_limit and request.price else None
-        self.books[id_].enter(
-            order_id, request.side.sign, placed.quantity, limit, request.protection_pct, placed.from_row
-        )  # fmt: skip
-        if not self._is_late:
-            placed.is_acked = True
-            if outputs := self._desk.accept(order_id, placed.venue_order_id):
-                self.take(outputs)
+            from_row = self.k if self.in_bar else self.k + 1
+        limit = self._instruments[id_].units(request.price) if request.kind is LIMIT and request.price else None
+        order = _Placed(order_id, request.side.sign, quantity, limit, request.protection_pct, from_row)
+        order.request, order.id, order.fills, order.is_acked = request, id_, 0, not self._is_late
+        order.row = self._ledger.order(request, id_, quantity, c.now)
+        self.placed[order_id] = order
+        self.moved.add(id_)
+        self.books[id_].enter(order)
 
     def _from_row(self, id_: int) -> int:
         after = self.k + 1 if self._panel.is_whole else self._panel.first_row(id_, self.k + 1)
@@ -145,33 +142,29 @@ class Counter:
 
     def _accept(self, placed: _Placed) -> None:
         placed.is_acked = True
-        c, order_id = self._desk.conditions, placed.request.order_id
-        venue_order_id = placed.venue_order_id
-        fact = OrderFact(order_id=order_id, event=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
+        c, order_id = self._desk.conditions, placed.order_id
+        fact = OrderFact(order_id=order_id, event=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=order_id)
         outputs = self._desk.apply(Outcome(fact=fact))
         if len(outputs) > 1:  # more than the fact itself: a cancel that waited for the id
             self.take(outputs)
 
-    def _fill(self, fill: BarFill) -> None:
-        placed = self.placed[fill.order_id]
-        request, id_, desk = placed.request, placed.id, self._desk
+    def _fill(self, order: _Placed, quantity: int, price: int) -> None:
+        order_id, request, id_, desk = order.order_id, order.request, order.id, self._desk
         now, mono = desk.conditions.now, desk.conditions.mono
-        placed.fills += 1
-        placed.filled += fill.quantity
-        is_one = fill.is_whole and placed.fills == 1
-        quantity = request.quantity if is_one else self._instruments[id_].quantity(fill.quantity)
+        order.fills += 1
+        is_one = order.fills == 1 and not order.remaining
         execution = Execution(
-            f"{fill.order_id}/{placed.fills}", placed.venue_order_id, request.symbol, request.exchange, request.side,
-            quantity, Decimal(fill.price) * self._points[id_], now, request.product,
+            f"{order_id}/{order.fills}", order_id, request.symbol, request.exchange, request.side,
+            request.quantity if is_one else self._instruments[id_].quantity(quantity),
+            Decimal(price) * self._points[id_], now, request.product,
         )  # fmt: skip
         outputs = desk.book(execution, mono)
         charges, self._charges = desk.blotter.charges - self._charges, desk.blotter.charges
-        signed = fill.quantity if request.side is BUY else -fill.quantity
-        self._ledger.fill(placed.row, id_, self.k, now, signed, fill.price, int(charges * self._money))
-        if fill.is_whole:
-            self._ledger.states[placed.row] = FILLED
-            del self.placed[fill.order_id]
-        if len(outputs) > 1:
+        self._ledger.fill(order.row, id_, self.k, now, order.sign * quantity, price, int(charges * self._money))
+        if not order.remaining:
+            self._ledger.states[order.row] = FILLED
+            del self.placed[order_id]
+        if outputs:
             self.take(outputs)
 
     def _modify(self, modify: Modify) -> None:
@@ -203,7 +196,7 @@ class Counter:
             kind=request.kind,
             status=VenueStatus.CANCELED,
             quantity=request.quantity,
-            filled=self._instruments[placed.id].quantity(placed.filled),
+            filled=request.quantity - self._instruments[placed.id].quantity(placed.remaining),
             price=request.price,
             product=request.product,
             changed_at=c.now,

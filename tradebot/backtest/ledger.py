@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
+from struct import Struct
 
 import numpy as np
 
@@ -18,6 +18,7 @@ KINDS = {kind: code for code, kind in enumerate(OrderKind)}
 PURPOSES = {purpose: code for code, purpose in enumerate(Purpose)}
 STATES = {state: code for code, state in enumerate(OrderState)}
 DENIED, INTENT = STATES[OrderState.DENIED], STATES[OrderState.INTENT]
+ORDER, FILL = Struct("9q").pack, Struct("6q").pack  # four times as fast as an array takes a row
 LARGEST = 1 << 62  # of a sum in int64
 
 
@@ -30,31 +31,22 @@ class Ledger:
         self._strategies = {name: code for code, name in enumerate(strategies)} | {"": -1}
         self.money_decimals = money_decimals
         self.texts: dict[str, int] = {"": 0}  # reason -> its code
-        self._orders = array("q")  # nine an order
+        self._orders = bytearray()  # as ORDER packs them
         self.states: list[int] = []  # of each order
-        self._fills = array("q")  # six a fill
+        self._fills = bytearray()  # as FILL packs them
         self.held = [0] * len(instruments)  # id -> signed quantity in units
         self._factors = [int(factor) for factor in factors_of(instruments, money_decimals)]
         self.flow = 0  # money that fills brought in less what they took, charges included
 
-    def order(self, request: OrderRequest, id_: int, quantity: int, is_denied: bool, reason: str, at: int) -> int:
-        """Add an order that was denied, or is meant to be sent, and return its row."""
-        text = self.texts.setdefault(reason or request.reason, len(self.texts))
+    def order(self, request: OrderRequest, id_: int, quantity: int, at: int, *, denied: str = "") -> int:
+        """Add an order that is meant to be sent, or was `denied` for that reason, and return its row."""
         row = len(self.states)
-        self._orders.extend(
-            (
-                id_,
-                self._strategies[request.strategy],
-                request.side.sign,
-                KINDS[request.kind],
-                PURPOSES[request.purpose],
-                text,
-                quantity,
-                at,
-                0 if request.stop_loss is None else self._instruments[id_].units(request.stop_loss),
-            )
-        )
-        self.states.append(DENIED if is_denied else INTENT)
+        self._orders += ORDER(
+            id_, self._strategies[request.strategy], request.side.sign, KINDS[request.kind], PURPOSES[request.purpose],
+            self.texts.setdefault(denied or request.reason, len(self.texts)), quantity, at,
+            0 if request.stop_loss is None else self._instruments[id_].units(request.stop_loss),
+        )  # fmt: skip
+        self.states.append(DENIED if denied else INTENT)
         return row
 
     def ended(self, row: int, state: OrderState) -> None:
@@ -63,7 +55,7 @@ class Ledger:
 
     def fill(self, row: int, id_: int, k: int, at: int, signed: int, price: int, charges: int) -> None:
         """Add a fill of the order in `row`: `signed` quantity units at `price` units in the bar `k`."""
-        self._fills.extend((row, k, at, signed if signed > 0 else -signed, price, charges))
+        self._fills += FILL(row, k, at, signed if signed > 0 else -signed, price, charges)
         self.held[id_] += signed
         self.flow -= signed * price * self._factors[id_] + charges
 

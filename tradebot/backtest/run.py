@@ -111,6 +111,9 @@ def _no_collector() -> Iterator[None]:
     try:
         yield
     finally:
+        if was_on and not gc.get_freeze_count():
+            gc.freeze()  # and back: what the walk made is not young any more, to be looked through at once
+            gc.unfreeze()
         if was_on:
             gc.enable()
 
@@ -137,4 +140,5 @@ def _desk(job: Job, decimals: int) -> Desk:
         charges_of=bills[job.costs.bill](),
         id_prefix="B",
         absent_after_s=NEVER / 1e9,
+        at_once=job.matching.is_prompt,
     )

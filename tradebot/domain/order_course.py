@@ -1,40 +1,40 @@
 """The common course of an order, a stretch of it in one step; the fold stands beside it and is the truth.
 
 Hardly an order does anything but being sent, accepted and filled whole. What the fold makes of the facts of such a
-stretch is written down here; an order that takes another course gets None, and is folded fact by fact.
+stretch is written down here; an order that takes another course is folded fact by fact.
 """
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from tradebot.domain.order import Execution, Order
+from tradebot.domain.order import Execution, Order, OrderRequest
 from tradebot.domain.order_states import OrderState, Wish
 
-INTENT, ACKED, OPEN, FILLED, NO_WISH = (
-    OrderState.INTENT, OrderState.ACKED, OrderState.OPEN, OrderState.FILLED, Wish.NONE
-)  # fmt: skip
+ACKED, OPEN, FILLED, NO_WISH = OrderState.ACKED, OrderState.OPEN, OrderState.FILLED, Wish.NONE
 
 
-def accepted(order: Order, venue_order_id: str, *, at: int, mono: int) -> Order | None:
-    """Return an order after SENDING and ACCEPTED of one moment, None where it was more than an intent before."""
-    if order.state is not INTENT or order.filled or order.venue_order_id:
-        return None
-    return replace(
-        order, state=ACKED, venue_order_id=venue_order_id, changed_at=at, sent_mono=mono, acked_mono=mono
+def placed(request: OrderRequest, *, at: int, mono: int) -> Order:
+    """Return an order of ours after INTENT, SENDING and ACCEPTED of one moment, at a venue that takes our id."""
+    return Order(
+        request, ACKED, request.quantity, request.price, request.order_id, begun_at=at, changed_at=at, sent_mono=mono,
+        acked_mono=mono,
     )  # fmt: skip
 
 
-def filled(order: Order, execution: Execution, *, at: int, mono: int) -> Order | None:
-    """Return an order after EXECUTED with a first fill that is all of it; None for any other fill, state or claim."""
-    state = order.state
-    if (state is not ACKED and state is not OPEN) or execution.quantity != order.quantity:
-        return None
+def fills_whole(order: Order, execution: Execution) -> bool:
+    """Return whether a fill is an order's first and all of it, and its state and claims know nothing else."""
+    state, quantity = order.state, execution.quantity
+    if (state is not ACKED and state is not OPEN) or quantity != order.quantity:
+        return False
     if order.booked or order.busted or order.quarantined or order.pending is not None or order.filled:
-        return None
+        return False
+    return order.venue_order_id == execution.venue_order_id and order.claimed <= quantity
+
+
+def filled(order: Order, execution: Execution, *, at: int, mono: int) -> Order:
+    """Return an order after EXECUTED with a fill that `fills_whole`."""
     quantity = execution.quantity
-    if order.venue_order_id != execution.venue_order_id or order.claimed > quantity:
-        return None
     return replace(
         order,
         state=FILLED,

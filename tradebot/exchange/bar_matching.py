@@ -13,8 +13,11 @@ A bar tells four prices and not their order, so the walk through it is laid down
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Generic, TypeVar
 
+from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.message import Message
 from tradebot.domain.order import Side
@@ -35,18 +38,21 @@ class Matching(Message, frozen=True):
     latency_s: float = 0.0
     participation: Decimal | None = None
 
+    @property
+    def latency_ns(self) -> int:
+        return int(self.latency_s * SECOND)
 
-class BarFill(Message, frozen=True, kw_only=False):
-    """`quantity` units of an order traded at `price` units; `is_whole` when nothing of the order is left."""
-
-    order_id: str
-    quantity: int
-    price: int
-    is_whole: bool
+    @property
+    def is_prompt(self) -> bool:
+        """True when an order is at the exchange in the moment it is decided."""
+        return not (self.latency_bars or self.latency_ns)
 
 
 class Resting:
-    """One of our orders at work; the only mutable thing here, owned by its `BarBook`."""
+    """One of our orders at work, `remaining` units of it; one without `limit` takes what the market offers.
+
+    It may trade from bar `from_row` on. The book alone changes it.
+    """
 
     __slots__ = ("from_row", "limit", "order_id", "protection_pct", "remaining", "sign")
 
@@ -58,42 +64,46 @@ class Resting:
         self.limit, self.protection_pct, self.from_row = limit, protection_pct, from_row
 
 
-class BarBook:
-    """Our working orders in one instrument, and what they took of the volume of the bar under way."""
+R = TypeVar("R", bound=Resting)
 
-    def __init__(self, instrument: Instrument, matching: Matching) -> None:
-        self._instrument = instrument
+
+class BarBook(Generic[R]):
+    """Our working orders in one instrument, and what they took of the volume of the bar under way.
+
+    `volumes` are the bars', by row. A fill is (order, quantity units, price units); an order that it leaves nothing of
+    is in the book no more.
+    """
+
+    def __init__(self, instrument: Instrument, matching: Matching, volumes: Sequence[int]) -> None:
+        self._instrument, self._volumes = instrument, volumes
         self._slip = Slip(matching.slippage, instrument)
         self._share = None if matching.participation is None else matching.participation.as_integer_ratio()
         self._lot = max(int(instrument.lot_size.scaleb(instrument.quantity_decimals)), 1)
         self._row, self._taken = -1, 0
-        self.orders: dict[str, Resting] = {}
+        self.orders: dict[str, R] = {}  # oldest first
 
-    def enter(
-        self, order_id: str, sign: int, quantity: int, limit: int | None, protection_pct: Decimal | None,
-        from_row: int,
-    ) -> None:  # fmt: skip
-        """Add an order that may trade from bar `from_row` on; one without `limit` takes what the market offers."""
-        self.orders[order_id] = Resting(order_id, sign, quantity, limit, protection_pct, from_row)
+    def enter(self, order: R) -> None:
+        """Add an order."""
+        self.orders[order.order_id] = order
 
     def cancel(self, order_id: str) -> bool:
         """Take an order out; False when it was not there any more."""
         return self.orders.pop(order_id, None) is not None
 
-    def trade(self, row: int, *, price: int, volume: int) -> list[BarFill]:
+    def trade(self, row: int, price: int) -> list[tuple[R, int, int]]:
         """Match the orders that may trade in bar `row` while the market stands at `price`; oldest first."""
-        fills: list[BarFill] = []
+        fills: list[tuple[R, int, int]] = []
         for order in list(self.orders.values()):
             if order.from_row > row:
                 continue
             limit = order.limit
             if limit is not None and (price - limit) * order.sign > 0:
                 continue
-            quantity = order.remaining if self._share is None else self._offered(order.remaining, row, volume)
+            quantity = order.remaining if self._share is None else self._offered(order.remaining, row)
             if not quantity:
                 continue
             paid = price if self._slip.is_none else self._slip.price(
-                price, sign=order.sign, quantity=quantity, volume=volume
+                price, sign=order.sign, quantity=quantity, volume=self._volumes[row]
             )  # fmt: skip
             if paid != price:
                 if limit is None and order.protection_pct is not None:
@@ -101,14 +111,11 @@ class BarBook:
                     limit = protected_limit(self._instrument, side=side, reference=price, pct=order.protection_pct)
                 if limit is not None and (paid - limit) * order.sign > 0:
                     paid = limit
-            if quantity == order.remaining:
-                del self.orders[order.order_id]
-                fills.append(BarFill(order.order_id, quantity, paid, True))
-            else:
-                fills.append(self._fill(order, quantity, paid))
+            self._take(order, quantity)
+            fills.append((order, quantity, paid))
         return fills
 
-    def pass_through(self, row: int, *, start: int, end: int, volume: int) -> list[BarFill]:
+    def pass_through(self, row: int, *, start: int, end: int) -> list[tuple[R, int, int]]:
         """Match the first limit that a move of the price from `start` to `end` inside bar `row` goes through.
 
         All orders with that limit fill; to be asked again from there, until nothing comes.
@@ -126,26 +133,26 @@ class BarBook:
             return []
         limits = [order.limit for order in passed if order.limit is not None]
         first = min(limits) if rising else max(limits)
-        fills: list[BarFill] = []
+        fills: list[tuple[R, int, int]] = []
         for order in passed:
             if order.limit == first:
-                quantity = order.remaining if self._share is None else self._offered(order.remaining, row, volume)
+                quantity = order.remaining if self._share is None else self._offered(order.remaining, row)
                 if quantity:
-                    fills.append(self._fill(order, quantity, first))
+                    self._take(order, quantity)
+                    fills.append((order, quantity, first))
         return fills
 
-    def _fill(self, order: Resting, quantity: int, price: int) -> BarFill:
+    def _take(self, order: R, quantity: int) -> None:
         order.remaining -= quantity
         if not order.remaining:
             del self.orders[order.order_id]
-        return BarFill(order.order_id, quantity, price, not order.remaining)
 
-    def _offered(self, wanted: int, row: int, volume: int) -> int:
+    def _offered(self, wanted: int, row: int) -> int:
         assert self._share is not None
         if row != self._row:
             self._row, self._taken = row, 0
         numerator, denominator = self._share
-        most = volume * numerator // denominator - self._taken
+        most = self._volumes[row] * numerator // denominator - self._taken
         quantity = wanted if wanted <= most else max(most, 0) // self._lot * self._lot
         self._taken += quantity
         return quantity

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tradebot.domain.halts import Halts
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Reconciled
-from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, OrderState, Wish
+from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Wish
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
 from tradebot.errors import StateError
@@ -19,12 +19,12 @@ from tradebot.journal.reader import rows
 from tradebot.journal.rows import Row, Run
 from tradebot.journal.schema import connect_reader
 
-ChargesOf = Callable[[Order, OrderFact], Decimal]  # (order before the fill, its EXECUTED fact) -> charges of that fill
+ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
 _ENDLESS = 1 << 62
 FOLDED = ("run", "order", "reconciled", "halt", "reduce", "flatten", "resume", "end")
 
 
-def _free(order: Order, fact: OrderFact) -> Decimal:
+def _free(order: Order, execution: Execution) -> Decimal:
     return ZERO
 
 
@@ -74,7 +74,7 @@ class Fold:
                 execution = next(e for e in before.booked if e.key == execution.key)
                 position = position.reverse(execution, self._billed.pop(execution.key))
             else:
-                charges = self._billed[execution.key] = self._charges_of(before, fact)
+                charges = self._billed[execution.key] = self._charges_of(before, execution)
                 position = position.apply(execution, charges)
             self.positions[execution.symbol] = position
 

@@ -8,23 +8,36 @@ from decimal import Decimal
 
 import msgspec
 
+from tradebot.domain.message import Message
 from tradebot.domain.order import HOLDS, ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Side
+from tradebot.domain.order_course import filled
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
 
-ChargesOf = Callable[[Order, OrderFact], Decimal]  # (order before the fill, its EXECUTED fact) -> charges of that fill
+ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
+Key = tuple[str, str]  # (exchange, execution_id)
 INTENT, DENIED, REVERSED = OrderEvent.INTENT, OrderEvent.DENIED, OrderEvent.REVERSED
 IN_DOUBT = frozenset((OrderState.INTENT, OrderState.SENDING, OrderState.UNKNOWN))
 TIMES = ("cancel_mono", "replace_mono", "ended_mono", "sent_mono", "acked_mono")  # monotonic, of an order
 ENDED_KEPT = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
 
 
-class Blotter:
-    """Orders by id, live ones by symbol, positions by symbol; totals are kept as fills come."""
+class Booked(Message, frozen=True, kw_only=False):
+    """A fill in the books: whose it is and what it cost."""
 
-    def __init__(self, charges_of: ChargesOf) -> None:
-        self._charges_of = charges_of
-        self._kept = ENDED_KEPT
+    order_id: str
+    execution: Execution
+    charges: Decimal
+
+
+class Blotter:
+    """Orders by id, live ones by symbol, positions by symbol; totals are kept as fills come.
+
+    Orders that ended are kept for fills that come late, unless told that none do.
+    """
+
+    def __init__(self, charges_of: ChargesOf, *, keeps_ended: bool = True) -> None:
+        self._charges_of, self._kept = charges_of, ENDED_KEPT if keeps_ended else 0
         self._ended: deque[str] = deque()  # order_ids as they ended; one that lived again may be in it twice
         self.orders: dict[str, Order] = {}  # order_id -> Order, in order of intent
         self.by_venue: dict[str, str] = {}  # venue_order_id -> order_id
@@ -38,9 +51,8 @@ class Blotter:
         self.in_excess: dict[str, tuple[int, Decimal | None]] = {}
         self.moved: set[str] = set()  # symbols whose position is another one since somebody emptied this
         self.touched: set[str] = set()  # symbols whose worst case may be another one since somebody emptied this
-        self.executions: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was booked
-        self.busted: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> what was taken back
-        self._billed: dict[tuple[str, str], Decimal] = {}  # (exchange, execution_id) -> its charges
+        self.booked: dict[Key, Booked] = {}  # every fill that counts
+        self.busted: dict[Key, Booked] = {}  # what was taken back for good
         self.on_forget: Callable[[Order], None] = lambda order: None  # told of each order that is kept no longer
         self.realized = ZERO
         self.charges = ZERO
@@ -55,28 +67,31 @@ class Blotter:
         self._lives(order_id, symbol)
         return order
 
-    def accept(self, order: Order, accepted: Order) -> None:
-        """Take an order that was sent and accepted for what it was before, as `record` would of the two facts."""
-        order_id = order.request.order_id
-        self.orders[order_id] = accepted
-        self.by_venue[accepted.venue_order_id] = order_id
-        self.touched.add(order.request.symbol)
+    def place(self, order: Order) -> None:
+        """Take an order of ours that is at the venue already, as `record` would of the facts that brought it there."""
+        order_id, symbol = order.request.order_id, order.request.symbol
+        self.orders[order_id] = order
+        self.by_venue[order.venue_order_id] = order_id
+        self.touched.add(symbol)
+        self._lives(order_id, symbol)
 
-    def fill(self, order: Order, filled: Order, fact: OrderFact, key: tuple[str, str]) -> None:
-        """Book the fill that made a live order whole, without a claim beyond it, as `record` would of its fact.
+    def fill(self, order: Order, execution: Execution, key: Key, *, at: int, mono: int) -> None:
+        """Book a fill that `fills_whole` a live order, as `record` would of its fact of market time `at`.
 
-        `key` is its execution's, which was never told before.
+        `key` is the fill's, which was never told before.
         """
-        execution, order_id, symbol = fact.execution, fact.order_id, order.request.symbol
-        assert execution is not None, "a fill without an execution"
-        charges = self._billed[key] = self._charges_of(order, fact)
-        self.executions[key] = execution
-        old = self.positions.get(execution.symbol) or Position(symbol=execution.symbol)
+        order_id, symbol = order.request.order_id, order.request.symbol
+        charges = self._charges_of(order, execution)
+        old = self.positions.get(execution.symbol) or Position(execution.symbol)
         self._move(old, old.apply(execution, charges))
         self.fills += 1
-        self.orders[order_id] = filled
         self._over(symbol, order_id)
-        self.touched.add(symbol)
+        if not self._kept:
+            self._erase(order)
+            return
+        self._ended.append(order_id)
+        self.booked[key] = Booked(order_id, execution, charges)
+        self.orders[order_id] = filled(order, execution, at=at, mono=mono)
         if len(self.orders) > self._kept:
             self._forget()
 
@@ -106,7 +121,7 @@ class Blotter:
         else:
             if was_live:
                 self._over(symbol, order_id)
-            elif before is None:
+            if was_live or before is None:
                 self._ended.append(order_id)
             if (order.claimed or order.state in HOLDS) and order.reserved(max(self._mono, fact.mono)):
                 self._held.setdefault(symbol, {})[order_id] = None
@@ -186,6 +201,11 @@ class Blotter:
         yield from self.live(symbol)
         for order_id in list(self._held.get(symbol, ())):
             yield self.orders[order_id]
+
+    def owner(self, key: Key) -> str | None:
+        """Return the order that a fill of this key, booked or taken back, belongs to."""
+        booked = self.booked.get(key) or self.busted.get(key)
+        return None if booked is None else booked.order_id
 
     def position(self, symbol: str) -> Position:
         return self.positions.get(symbol) or Position(symbol=symbol)
@@ -277,7 +297,6 @@ class Blotter:
         else:
             del live[order_id]
         self.working -= 1
-        self._ended.append(order_id)
 
     def _hold(self, position: Position) -> None:
         if self.in_excess and position.symbol in self.in_excess:
@@ -295,15 +314,15 @@ class Blotter:
         key = (execution.exchange, execution.execution_id)
         old = self.positions.get(execution.symbol) or Position(symbol=execution.symbol)
         if fact.event is REVERSED:
-            execution = self.executions.pop(key)
-            new = old.reverse(execution, self._billed.pop(key))
-            if not execution.is_inferred:
-                self.busted[key] = execution
+            booked = self.booked.pop(key)
+            new = old.reverse(booked.execution, booked.charges)
+            if not booked.execution.is_inferred:
+                self.busted[key] = booked
             self.fills -= 1
         else:
-            charges = self._billed[key] = self._charges_of(before, fact)
+            charges = self._charges_of(before, execution)
             new = old.apply(execution, charges)
-            self.executions[key] = execution
+            self.booked[key] = Booked(fact.order_id, execution, charges)
             if self.busted:
                 self.busted.pop(key, None)
             self.fills += 1
@@ -322,17 +341,23 @@ class Blotter:
             order = self.orders.get(order_id)
             if order is None or order.state.is_live:
                 continue
-            if self._held and order_id in self._held.get(order.symbol, ()):
+            if self._held and order_id in self._held.get(order.request.symbol, ()):
                 self._ended.append(order_id)
                 continue
-            del self.orders[order_id]
-            for venue_order_id in (order.venue_order_id, *order.other_ids):
-                self.by_venue.pop(venue_order_id, None)
-            for execution in (*order.booked, *order.busted):
-                for kept in (self.executions, self.busted, self._billed):
-                    kept.pop(execution.key, None)
+            self._erase(order)
+            for execution in order.booked:
+                self.booked.pop(execution.key, None)
+            for execution in order.busted:
+                self.busted.pop(execution.key, None)
             self.on_forget(order)
             return
+
+    def _erase(self, order: Order) -> None:
+        del self.orders[order.request.order_id]
+        self.by_venue.pop(order.venue_order_id, None)
+        if order.other_ids:
+            for venue_order_id in order.other_ids:
+                self.by_venue.pop(venue_order_id, None)
 
 
 def _drop(by_symbol: dict[str, dict[str, None]], symbol: str, order_id: str) -> None:

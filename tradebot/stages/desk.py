@@ -33,8 +33,8 @@ from tradebot.domain.messages import (
     Submit,
     Tick,
 )
-from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Purpose, Wish
-from tradebot.domain.order_course import accepted, filled
+from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderRequest, OrderState, Purpose
+from tradebot.domain.order_course import fills_whole, placed
 from tradebot.domain.order_states import GONE
 from tradebot.stages.audit import Audit
 from tradebot.stages.blotter import Blotter, ChargesOf
@@ -51,19 +51,23 @@ from tradebot.stages.vigil import UNREMARKABLE, WAITS, findings, waiting_cancel
 from tradebot.stages.worth import Worth
 
 DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Modify | Cancel
-SENDING, ACCEPTED, EXECUTED = OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED
-REJECTED, NO_WISH = OrderState.REJECTED, Wish.NONE
+INTENT, SENDING, EXECUTED = OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.EXECUTED
+REJECTED = OrderState.REJECTED
 
 
 class Desk:
-    """Turns signals and quotes into orders that passed the gate, and what the venue says into positions."""
+    """Turns signals and quotes into orders that passed the gate, and what the venue says into positions.
+
+    `at_once` is for a backtest without latency: an order is accepted, under our id, in the moment it is decided, and
+    of its common course nothing is told but the order itself.
+    """
 
     def __init__(
         self, *, universe: Universe, gate: Gate, settings: DeskSettings, charges_of: ChargesOf, id_prefix: str,
-        absent_after_s: float, absence_is_proof: bool = False,
+        absent_after_s: float, absence_is_proof: bool = False, at_once: bool = False,
     ) -> None:  # fmt: skip
-        self._universe, self._settings = universe, settings
-        self.blotter = Blotter(charges_of)
+        self._universe, self._settings, self._at_once = universe, settings, at_once
+        self.blotter = Blotter(charges_of, keeps_ended=not at_once)
         self.marks = Marks(universe)
         self.worth = Worth(universe, self.blotter, self.marks)
         self.conditions = Conditions()
@@ -113,7 +117,7 @@ class Desk:
         take(message)
         return self._out
 
-    # The next four are `apply` of the messages they name, for who knows that nothing else waits and keeps no tape.
+    # The next three are `apply` of the messages they name, for who knows that nothing else waits and keeps no tape.
 
     def tick(self, at: int, mono: int) -> list[DeskOutput]:
         """Take a Tick."""
@@ -125,22 +129,6 @@ class Desk:
         """Take Signals."""
         self._out = []
         self._heed(signals)
-        return self._out
-
-    def accept(self, order_id: str, venue_order_id: str) -> list[DeskOutput]:
-        """Take the Outcomes SENDING and ACCEPTED of one moment; the facts are told only where they mean more."""
-        self._out, c = [], self.conditions
-        order = self.blotter.orders[order_id]
-        known = accepted(order, venue_order_id, at=c.now, mono=c.mono)
-        if known is not None and order.cancel is NO_WISH and not c.stopping and not self.sightings.orphans:
-            self.blotter.accept(order, known)
-            if self.exits.wanted:
-                self.exits.heard(order.request.symbol)
-            return self._out
-        sending = OrderFact(order_id=order_id, event=SENDING, at=c.now, mono=c.mono)
-        self._on_outcome(Outcome(fact=sending))
-        fact = OrderFact(order_id=order_id, event=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
-        self._on_outcome(Outcome(fact=fact))
         return self._out
 
     def book(self, execution: Execution, mono: int) -> list[DeskOutput]:
@@ -173,7 +161,7 @@ class Desk:
                 self.worth.begin_day(is_marked=False)
             self._shortfalls.note(order, fact, self.conditions.mono)
             if fact.event is OrderEvent.EXECUTED:
-                self.exits.filled(order)
+                self.exits.filled(order.request)
             elif before is not None and before.is_live and not order.is_live and order.request.purpose.is_exit:
                 self.exits.ended(order)  # what it was for is still wanted, unless a later fill made it flat
         if halted:
@@ -296,22 +284,22 @@ class Desk:
     def _executed(self, execution: Execution, mono: int) -> None:
         now, key = self.conditions.now, (execution.exchange, execution.execution_id)
         order = self.sightings.unheard(execution, key)
-        whole = None if order is None else filled(order, execution, at=now, mono=mono)
-        if order is None or whole is None:
+        if order is None or not fills_whole(order, execution):
             self._emit_all(self.sightings.executed(execution, at=now, mono=mono))
             return
         # The common course: what `_emit` would find out of this fact is known already.
-        order_id, venue_order_id = order.request.order_id, execution.venue_order_id
-        fact = OrderFact(order_id, EXECUTED, now, mono, "", venue_order_id, None, execution)
-        self._out.append(fact)
-        self.blotter.fill(order, whole, fact, key)
+        if not self._at_once:
+            order_id, venue_order_id = order.request.order_id, execution.venue_order_id
+            self._out.append(OrderFact(order_id, EXECUTED, now, mono, "", venue_order_id, None, execution))
+        self.blotter.fill(order, execution, key, at=now, mono=mono)
         if self.exits.wanted:
             self.exits.heard(order.request.symbol)
-        self._shortfalls.filled(order_id, key)
-        self.exits.filled(whole)
+        if self._shortfalls.short:
+            self._shortfalls.filled(order.request.order_id)
+        self.exits.filled(order.request)
         self._rejects = 0
         if order.request.purpose.is_exit:
-            self.exits.ended(whole)
+            self.exits.ended(order)
 
     def _on_books(self, books: Books) -> None:
         self._audit.take(books)
@@ -345,12 +333,23 @@ class Desk:
                     text = f"an order was placed elsewhere: {order.request.side} {order.quantity:f} {order.symbol}"
                     self._incident(text, order, f"symbol:{order.symbol}")
 
-    def _intend(self, fact: OrderFact, submit: Submit) -> None:
+    def _intend(
+        self, request: OrderRequest, checks: tuple[str, ...], inputs: dict[str, float], reference: Decimal | None
+    ) -> None:  # fmt: skip
         # The INTENT of an order of ours and the order itself: of a beginning there is nothing else to find out.
-        self.blotter.begin(fact)
-        self._out += (fact, submit)
+        c = self.conditions
+        if self._at_once:
+            self.blotter.place(placed(request, at=c.now, mono=c.mono))
+        else:
+            fact = OrderFact(
+                request.order_id, INTENT, c.now, c.mono, "", "", request, None, None, checks, inputs,
+                reference=reference,
+            )  # fmt: skip
+            self.blotter.begin(fact)
+            self._out.append(fact)
+        self._out.append(Submit(request=request))
         if self.exits.wanted:
-            self.exits.heard(submit.request.symbol)
+            self.exits.heard(request.symbol)
 
     def _emit(self, output: OrderFact | Submit | Modify | Cancel) -> None:
         self._out.append(output)
@@ -368,7 +367,7 @@ class Desk:
             for finding in findings(before, output, order):
                 self._incident(finding.text, order, finding.scope)
         if output.event is EXECUTED:
-            self.exits.filled(order)
+            self.exits.filled(order.request)
             self._rejects = 0
         elif state is REJECTED and was is not REJECTED:
             self._rejects += 1
@@ -376,7 +375,7 @@ class Desk:
                 self._commands.halt(f"{self._rejects} orders in a row were rejected, the last because: {order.reason}")
         if was.is_live and not state.is_live and order.request.purpose.is_exit:
             self.exits.ended(order)
-        order = blotter.orders[output.order_id]  # a halt just now may have cancelled it
+        order = blotter.orders.get(output.order_id, order)  # a halt just now may have cancelled it
         if was in GONE or order.cancel is WAITS:
             waiting_cancel(order, revived=was in GONE and order.may_trade, cancel=self._ordering.send_cancel)
 

@@ -8,7 +8,7 @@ from itertools import islice
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Signal
-from tradebot.domain.order import Order, OrderState, Purpose
+from tradebot.domain.order import Order, OrderRequest, OrderState, Purpose
 from tradebot.stages.blotter import Blotter
 from tradebot.stages.conditions import Conditions
 from tradebot.stages.ordering import Ordering
@@ -74,7 +74,7 @@ class Exits:
 
     def ended(self, order: Order) -> None:
         """An exit ended: if its symbol is not flat the wish stands, also when the venue ended it or we restarted."""
-        symbol = order.symbol
+        symbol = order.request.symbol
         if symbol not in self._blotter.open:
             return
         self._wish(symbol, order.request.purpose, order.request.reason)
@@ -83,9 +83,8 @@ class Exits:
             pause = min(SECOND << times, LONGEST_PAUSE)
             self._refused[symbol] = min(times + 1, 10), self._conditions.mono + pause
 
-    def filled(self, order: Order) -> None:
-        """A fill was booked: guard what is open now, forget the wish when nothing is."""
-        request = order.request
+    def filled(self, request: OrderRequest) -> None:
+        """A fill of an order was booked: guard what is open now, forget the wish when nothing is."""
         symbol = request.symbol
         if self._refused:
             self._refused.pop(symbol, None)

@@ -36,7 +36,7 @@ from tradebot.stages.marks import Marks
 
 # Bound once: reading a member of an enumeration costs as much as a call.
 ENTRY, BUY, SELL = Purpose.ENTRY, Side.BUY, Side.SELL
-INTENT, DENIED, MARKET, LIMIT = OrderEvent.INTENT, OrderEvent.DENIED, OrderKind.MARKET, OrderKind.LIMIT
+DENIED, MARKET, LIMIT = OrderEvent.DENIED, OrderKind.MARKET, OrderKind.LIMIT
 UNSENT = (OrderState.INTENT, OrderState.SENDING)
 AT_BOOK = (OrderState.OPEN, OrderState.PARTIAL)
 DAY = Validity.DAY
@@ -47,6 +47,7 @@ CANCEL_PATIENCE = 10 * SECOND  # for a cancel that was accepted to show
 
 Levels = tuple[Decimal | None, Decimal | None, Decimal | None]  # stop, trail, target
 NO_LEVELS: Levels = (None, None, None)
+Intend = Callable[[OrderRequest, tuple[str, ...], dict[str, float], Decimal | None], None]
 
 
 class DeskSettings(Message, frozen=True):
@@ -68,13 +69,13 @@ class DeskSettings(Message, frozen=True):
 class Ordering:
     """Makes orders for the desk, which applies each fact at once.
 
-    `emit` takes facts, changes and cancels; `intend` the INTENT of an order of ours with the order it allows.
+    `emit` takes facts, changes and cancels; `intend` an order that may leave, with its checks, inputs and reference.
     """
 
     def __init__(
         self, *, universe: Universe, blotter: Blotter, marks: Marks, conditions: Conditions, gate: Gate,
         settings: DeskSettings, id_prefix: str, day_profit: Callable[[], Decimal],
-        emit: Callable[[OrderFact | Submit | Modify | Cancel], None], intend: Callable[[OrderFact, Submit], None],
+        emit: Callable[[OrderFact | Submit | Modify | Cancel], None], intend: Intend,
     ) -> None:  # fmt: skip
         self._universe, self._blotter, self._marks, self._conditions = universe, blotter, marks, conditions
         self._gate, self._settings, self._day_profit = gate, settings, day_profit
@@ -250,14 +251,14 @@ class Ordering:
                 return
         if is_exit:
             self._held[request.symbol] = control
+        if not reason:
+            self._intend(request, checks, inputs, reference)
+            return
         fact = OrderFact(
-            request.order_id, DENIED if reason else INTENT, c.now, c.mono, reason, "", request, None, None, checks,
-            inputs, reference=reference,
+            request.order_id, DENIED, c.now, c.mono, reason, "", request, None, None, checks, inputs,
+            reference=reference,
         )  # fmt: skip
-        if reason:
-            self._emit(fact)
-        else:
-            self._intend(fact, Submit(request=request))
+        self._emit(fact)
 
     def _clears(self, id_: int, request: OrderRequest, reference: Decimal | None) -> bool:
         # True only where the controls would all pass; what makes their answers rare is looked at here.

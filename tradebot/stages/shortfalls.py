@@ -28,7 +28,6 @@ class Shortfalls:
         self._blotter, self._universe, self._price_of = blotter, universe, price_of
         self.short: dict[str, int] = {}  # order_id -> mono since when fills are missing
         self._disputed: dict[tuple[str, str], tuple[Execution, int]] = {}  # key -> (other figures, lists that had them)
-        self.owners: dict[tuple[str, str], str] = {}  # key of a booked execution -> order_id
         self.inferred: dict[str, Execution] = {}  # order_id -> the execution made up for it
         self.disputed_at: int | None = None  # monotonic time of the last fill that was told with other figures
         blotter.on_forget = self._forget
@@ -37,54 +36,47 @@ class Shortfalls:
         """Take what a fact did: its fill has an owner now, and the order lacks fills or does not."""
         execution = fact.execution
         if execution is not None and fact.event is EXECUTED:
-            self.owners[execution.key] = fact.order_id
             if order.filled > order.quantity:
                 self._blotter.suspect(order.symbol)
             if execution.is_inferred:
                 self.inferred[fact.order_id] = execution
         elif execution is not None and fact.event is OrderEvent.REVERSED and execution.is_inferred:
             self.inferred.pop(fact.order_id, None)
-            self.owners.pop(execution.key, None)
         if order.claimed and order.shortfall:
             self.short.setdefault(fact.order_id, mono)
         elif self.short:
             self.short.pop(fact.order_id, None)
 
-    def filled(self, order_id: str, key: tuple[str, str]) -> None:
-        """Take a first fill that made its order whole, as `note` would of its fact; `key` is its execution's."""
-        self.owners[key] = order_id
-        if self.short:
-            self.short.pop(order_id, None)
+    def filled(self, order_id: str) -> None:
+        """Take a first fill that made its order whole, as `note` would of its fact."""
+        self.short.pop(order_id, None)
 
     def _forget(self, order: Order) -> None:
-        for execution in (*order.booked, *order.busted):
-            self.owners.pop(execution.key, None)
-            self._disputed.pop(execution.key, None)
+        if self._disputed:
+            for execution in (*order.booked, *order.busted):
+                self._disputed.pop(execution.key, None)
         self.short.pop(order.order_id, None)
         self.inferred.pop(order.order_id, None)
-
-    def order_of(self, key: tuple[str, str]) -> str | None:
-        """Return the order that an execution of this key, booked or taken back, belongs to."""
-        return self.owners.get(key)
 
     def fills(self, order_id: str, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return the facts of a fill: nothing when it is known, its quarantine when it is known otherwise."""
         key = execution.key
-        if key not in self._blotter.executions and key not in self._blotter.busted and order_id not in self.inferred:
+        if key not in self._blotter.booked and key not in self._blotter.busted and order_id not in self.inferred:
             return [_fact(order_id, EXECUTED, execution, at, mono)]
 
         def fact(event: OrderEvent, what: Execution, reason: str = "") -> OrderFact:
             return _fact(order_id, event, what, at, mono, reason)
 
-        known = self._blotter.executions.get(execution.key)
-        if known is not None:
+        booked = self._blotter.booked.get(key)
+        if booked is not None:
+            known = booked.execution
             order = self._blotter.orders.get(order_id)
-            if known.tells_the_same(execution) or order is None or execution.key in order.quarantined:
+            if known.tells_the_same(execution) or order is None or key in order.quarantined:
                 return []
             self.disputed_at = mono
             return [fact(OrderEvent.QUARANTINED, execution, _dispute(known, execution))]
-        back = self._blotter.busted.get(execution.key)
-        if back is not None and back.tells_the_same(execution):
+        back = self._blotter.busted.get(key)
+        if back is not None and back.execution.tells_the_same(execution):
             return []
         stand_in = self.inferred.pop(order_id, None)
         if stand_in is None:
@@ -103,9 +95,10 @@ class Shortfalls:
     def confirmed(self, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return a reversal and the new booking when the venue's list has shown other figures twice."""
         key = execution.key
-        known, order_id = self._blotter.executions.get(key), self.owners.get(key)
-        if known is None or order_id is None:
+        booked = self._blotter.booked.get(key)
+        if booked is None:
             return []
+        known, order_id = booked.execution, booked.order_id
         if known.tells_the_same(execution):
             self._disputed.pop(key, None)
             return []

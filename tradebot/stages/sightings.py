@@ -133,7 +133,7 @@ class Sightings:
 
     def executed(self, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return the facts of one fill, or nothing if it was booked before or its order is not known yet."""
-        order_id = self._shortfalls.order_of(execution.key) or self._blotter.by_venue.get(execution.venue_order_id)
+        order_id = self._blotter.owner(execution.key) or self._blotter.by_venue.get(execution.venue_order_id)
         if order_id is None:
             waiting = self.orphans.setdefault(execution.venue_order_id, [])
             if all(e.execution_id != execution.execution_id for e in waiting):
@@ -150,7 +150,7 @@ class Sightings:
         if order_id is None or execution.is_inferred or order_id in shortfalls.inferred:
             return None
         # What was booked or taken back has an owner.
-        return None if key in shortfalls.owners else blotter.orders[order_id]
+        return None if key in blotter.booked or key in blotter.busted else blotter.orders[order_id]
 
     def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
         """Return the fills that came before the venue's id of their order was known."""
@@ -175,7 +175,7 @@ class Sightings:
             order_id = self._blotter.by_venue.get(execution.venue_order_id) or tags.get(execution.venue_order_id)
             if order_id is None:
                 self.executed(execution, at=at, mono=mono)  # kept until its order is adopted by `orders`
-            elif execution.key not in self._blotter.executions:
+            elif execution.key not in self._blotter.booked:
                 facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
         return facts
 

@@ -36,17 +36,15 @@ class Worth:
         """Return realized and unrealized profit after charges, since the journal began."""
         blotter = self._blotter
         won = blotter.realized - blotter.charges
-        if not blotter.open:
-            return won
-        if len(blotter.open) <= FEW:
-            return won + blotter.unrealized(self._marks.price)
-        return won + self._unrealized()
+        if len(blotter.open) > FEW:
+            return won + self._unrealized()
+        for position in blotter.open.values():
+            if (price := self._marks.price(position.symbol)) is not None:
+                won += position.quantity * price - position.cost
+        return won
 
     def day_profit(self) -> Decimal:
         """Return the profit after charges since the session's start."""
-        blotter = self._blotter
-        if not blotter.open:
-            return blotter.realized - blotter.charges - self._base
         return self.profit() - self._base
 
     def begin_day(self, *, is_marked: bool = True) -> None:

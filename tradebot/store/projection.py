@@ -187,7 +187,7 @@ class Projection:
         return kept
 
     def _fill(self, row: Row, fact: OrderFact, fill: Execution, before: Order) -> None:
-        charges = self._charges_of(before, fact) if self._charges_of is not None else ZERO
+        charges = self._charges_of(before, fill) if self._charges_of is not None else ZERO
         held = self._held.get((self._account, fill.symbol))
         position = (held.position if held else Position(symbol=fill.symbol)).apply(fill, charges)
         self._hold(row, Held(position, fill.price))

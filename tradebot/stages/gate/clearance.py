@@ -95,9 +95,9 @@ class Clearance:
 
     def _flows(self, request: OrderRequest, mono: int, *, is_exit: bool) -> bool:
         # NotKilled, NoDuplicate and MessageRate, last because the two remember.
-        if self._killed() or not self._duplicates.is_new(request, mono, is_exit=is_exit):
+        if self._killed() or self._duplicates.repeats(request, mono, is_exit) is not None:
             return False
-        if not self._rate.counts_in(mono, is_exit=is_exit):
+        if not self._rate.counts_in(mono, is_exit):
             return False
         self._duplicates.remember(request, mono)
         return True

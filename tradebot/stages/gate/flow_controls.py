@@ -82,27 +82,26 @@ class MessageRate(Rule):
         self._fewest = min(allowed for _, allowed in self._entries)  # below which nothing can be too much
 
     def check(self, request: OrderRequest, view: View) -> str | None:
-        reached = self._reached(view.mono, is_exit=request.purpose.is_exit)
+        reached = self._reached(view.mono, request.purpose.is_exit)
         return None if reached is None else f"{reached[1]} orders within {reached[0] // SECOND} s is the limit"
 
     def passed(self, request: OrderRequest, view: View) -> None:
         self._sent.append(view.mono)
 
-    def counts_in(self, mono: int, *, is_exit: bool) -> bool:
+    def counts_in(self, mono: int, is_exit: bool) -> bool:
         """Return whether `check` of an order at `mono` would pass, and count it then."""
-        if self._reached(mono, is_exit=is_exit) is not None:
+        if len(self._sent) >= self._fewest and self._reached(mono, is_exit) is not None:
             return False
         self._sent.append(mono)
         return True
 
-    def _reached(self, mono: int, *, is_exit: bool) -> tuple[int, int] | None:
+    def _reached(self, mono: int, is_exit: bool) -> tuple[int, int] | None:
         # The window, and what is allowed in it, that another order would be too much for.
         sent, count = self._sent, len(self._sent)
-        if count >= self._fewest:
-            for window, allowed in self._limits if is_exit else self._entries:
-                # Times never go back: as many were sent in the window as make the limit if the one that far back was.
-                if count >= allowed and (not allowed or sent[-allowed] > mono - window):
-                    return window, allowed
+        for window, allowed in self._limits if is_exit else self._entries:
+            # Times never go back: as many were sent in the window as make the limit if the one that far back was.
+            if count >= allowed and (not allowed or sent[-allowed] > mono - window):
+                return window, allowed
         return None
 
 
@@ -125,14 +124,10 @@ class NoDuplicate(Rule):
         is_exit = request.purpose.is_exit
         if view.in_doubt and not is_exit:
             return f"an order for {request.symbol} is being sent or in doubt"
-        return self._repeats(request, view.mono, is_exit=is_exit)
+        return self.repeats(request, view.mono, is_exit)
 
     def passed(self, request: OrderRequest, view: View) -> None:
         self.remember(request, view.mono)
-
-    def is_new(self, request: OrderRequest, mono: int, *, is_exit: bool) -> bool:
-        """Return whether `check` of an order at `mono` would pass where nothing is in doubt."""
-        return self._repeats(request, mono, is_exit=is_exit) is None
 
     def remember(self, request: OrderRequest, mono: int) -> None:
         """Keep an order that passed at `mono`."""
@@ -153,7 +148,8 @@ class NoDuplicate(Rule):
             if len(self._signals) >= self.REMEMBERED:
                 self._older, self._signals = self._signals, set()
 
-    def _repeats(self, request: OrderRequest, mono: int, *, is_exit: bool) -> str | None:
+    def repeats(self, request: OrderRequest, mono: int, is_exit: bool) -> str | None:
+        """Return why an order at `mono` is one that passed already, None where it is new."""
         signal_id = request.signal_id
         if signal_id and (signal_id in self._signals or signal_id in self._older):
             return f"signal {signal_id} was acted on already"
