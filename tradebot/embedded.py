@@ -21,6 +21,7 @@ from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.server import Addresses, serve
 from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.calendar import TradingCalendar, day_of, moment
+from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
 from tradebot.ops.narrator import Tell
 
@@ -114,8 +115,9 @@ def _synthetic(
     if session is None:
         raise DataError(f"exchange.day {day} is not a trading day; the next one is {calendar.next_trading_day(day)}")
     source = SyntheticPrices(
-        universe, seed=settings.seed, opens_at=session.opens_at, closes_at=session.closes_at, calendar=calendar
-    )
+        universe, seed=settings.seed, opens_at=session.opens_at,
+        closes_at=int(closes_of(universe, day, calendar).max()), calendar=calendar,
+    )  # fmt: skip
     return source, max(starts_at or moment(day, _time(settings.starts_at)), session.opens_at)
 
 

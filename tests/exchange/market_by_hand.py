@@ -51,8 +51,9 @@ def snapshots(at, *rows):
 class HandSource:
     """A price source of the rows it is given; `+ seconds` after the opening."""
 
-    def __init__(self, *, opens_at=OPENS_AT, closes_at=CLOSES_AT, universe=UNIVERSE, opening=None):
+    def __init__(self, *, opens_at=OPENS_AT, closes_at=CLOSES_AT, closes=None, universe=UNIVERSE, opening=None):
         self.universe, self.opens_at, self.closes_at = universe, opens_at, closes_at
+        self.closes = np.array(closes or [closes_at] * len(universe), dtype=np.int64)
         self.lower_circuit = np.full(len(universe), 9_000, dtype=np.int64)
         self.upper_circuit = np.full(len(universe), 11_000, dtype=np.int64)
         self.coming: list[Snapshots] = []
@@ -80,10 +81,11 @@ class Market:
     """An exchange over a hand-written source with a hand-moved clock; seconds count from the opening."""
 
     def __init__(
-        self, *, cash=1_000_000, latency=INSTANT, log=None, seed=7, opens_at=OPENS_AT, opening=None, **options
-    ):
+        self, *, cash=1_000_000, latency=INSTANT, log=None, seed=7, opens_at=OPENS_AT, closes=None, opening=None,
+        **options,
+    ):  # fmt: skip
         closes_at = opens_at + (CLOSES_AT - OPENS_AT)
-        self.source = HandSource(opens_at=opens_at, closes_at=closes_at, opening=opening)
+        self.source = HandSource(opens_at=opens_at, closes_at=closes_at, closes=closes, opening=opening)
         self.clock = ManualClock(opens_at)
         self.exchange = Exchange(self.source, self.clock, seed=seed, cash=D(cash), latency=latency, log=log, **options)
         self.versions: list[BookOrder] = []

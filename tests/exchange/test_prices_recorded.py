@@ -266,3 +266,19 @@ def test_the_outage_of_the_real_day_leaves_a_hole_in_the_bars(conformance: Path)
     bars = source.series(0, interval=MINUTE, start=0, end=source.closes_at)
     assert len(bars) == 330
     assert not ((bars.starts >= at("14:28:00")) & (bars.starts < at("15:11:00"))).any()
+
+
+def test_of_a_share_with_derivatives_the_auction_makes_no_bars(write: Write) -> None:
+    day = "2026-11-25"
+    rows = [
+        tick(t, p, v, day) for t, p, v in [("15:14:58", 100.0, 500), ("15:20:00", 101.0, 500), ("15:29:30", 102.0, 900)]
+    ]
+    source = RecordedTicks([write(name, *rows) for name in ("RELIANCE.csv", "SYM0001.csv")])
+
+    assert source.closes.tolist() == [at("15:15:00", day), at("15:30:00", day)]
+    steps = all_steps(source)
+
+    assert column(steps, "last") == [10000, 10000, 10100, 10100, 10200, 10200]
+    bars = [source.series(i, interval=MINUTE, start=0, end=source.closes_at) for i in (0, 1)]
+    starts = [[at("15:14:00", day)], [at(t, day) for t in ("15:14:00", "15:20:00", "15:29:00")]]
+    assert [b.starts.tolist() for b in bars] == starts

@@ -134,3 +134,11 @@ def test_missing_columns_repeated_bars_and_days_without_bars_are_refused(write: 
         RecordedBars({"A": write(*MINUTES)}, date=date(2021, 6, 12))
     with pytest.raises(DataError, match="different lengths"):
         RecordedBars({"A": write(*MINUTES), "B": write(MINUTES[0], MINUTES[2], name="b.csv")})
+
+
+def test_a_day_s_bar_of_a_share_with_derivatives_lives_until_its_own_close(write: Write) -> None:
+    rows = ["2026-11-23,98,99,97,98,1000", "2026-11-25,100,104,99,103,1000"]
+    source = RecordedBars({name: write(*rows, name=f"{name}.csv") for name in ("RELIANCE", "SYM0001")})
+    last = {int(i): s.at for s in source.advance(source.closes_at) for i in s.ids}
+    ends = [datetime.fromisoformat(f"2026-11-25 {text}").replace(tzinfo=IST) for text in ("15:14:59", "15:29:59")]
+    assert [last[i] for i in (0, 1)] == [int(end.timestamp()) * SECOND for end in ends]

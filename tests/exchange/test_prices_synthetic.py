@@ -379,3 +379,59 @@ def test_a_day_bar_starts_at_midnight_and_comes_when_the_session_has_ended() -> 
 def test_bars_of_another_length_are_refused(interval: int) -> None:
     with pytest.raises(ValueError, match="whole minutes"):
         prices("RELIANCE").series(0, interval=interval, start=0, end=SESSION.closes_at)
+
+
+AUCTION_DAY = date(2026, 11, 25)
+
+
+def test_a_share_with_derivatives_stands_still_from_its_own_close_and_the_others_are_as_ever() -> None:
+    until = session_of(AUCTION_DAY).closes_at
+    early = until - 15 * MINUTE
+    both, alone = prices("RELIANCE", "SYM0001", day=AUCTION_DAY), prices("SYM0001", day=AUCTION_DAY)
+    assert both.closes.tolist() == [early, until]
+
+    steps = list(both.advance(until))
+
+    assert max(s.at for s in steps if 0 in s.ids) == early - SECOND
+    last = rows_of(steps, 0)
+    assert last["stamps"].max() == early - SECOND
+    assert max(s.at for s in steps if 1 in s.ids) > until - MINUTE
+    left, right = rows_of(steps, 1), rows_of(list(alone.advance(until)), 0)
+    assert all(np.array_equal(left[name], right[name]) for name in left)
+    bars = [both.series(i, interval=MINUTE, start=session_of(AUCTION_DAY).opens_at, end=until) for i in (0, 1)]
+    assert [int(b.starts[-1]) for b in bars] == [early - MINUTE, until - MINUTE]
+
+
+def test_the_day_of_an_early_share_is_whole_at_its_close() -> None:
+    session = session_of(AUCTION_DAY)
+    source = prices("RELIANCE", "SYM0001", day=AUCTION_DAY)
+    list(source.advance(session.closes_at - 15 * MINUTE))
+    counts = [
+        len(source.series(i, interval=DAY, start=session.opens_at - DAY // 2, end=session.closes_at)) for i in (0, 1)
+    ]
+    assert counts == [1, 0]
+
+
+def test_earlier_days_end_with_the_hours_of_their_own_day() -> None:
+    source = prices("RELIANCE", "SYM0001", day=date(2026, 8, 5))
+    start, end = session_of(date(2026, 7, 31)).opens_at, session_of(date(2026, 8, 5)).opens_at
+    lengths = []
+    for id_ in (0, 1):
+        bars = source.series(id_, interval=MINUTE, start=start, end=end)
+        span = source.series(id_, interval=DAY, start=start - DAY // 2, end=end)
+        lengths.append(
+            [int(bars.starts[bars.starts < day + DAY].max() - day) // MINUTE for day in span.starts.tolist()]
+        )
+    fifteen, half_past = 15 * 60 + 14, 15 * 60 + 29
+    assert lengths == [[half_past, fifteen, fifteen], [half_past] * 3]
+
+
+def test_no_halt_brings_an_instrument_back_after_its_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "HALTED_DAYS", 1.0)
+    names = ("RELIANCE", "TCS", "INFY", "SBIN", "ITC", "LT", "WIPRO", "SYM0001")
+    late = 0
+    for seed in range(4):
+        source = prices(*names, day=AUCTION_DAY, seed=seed, step=MINUTE)
+        for step in source.advance(source.closes_at):
+            late += int((step.at >= source.closes[step.ids]).sum())
+    assert late == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from tradebot.cli.faults import LIST, plan_of, render_catalogue
-from tradebot.clock import IST, SECOND, MarketClock, WallClock, from_iso
+from tradebot.clock import IST, SECOND, MarketClock, WallClock, from_iso, iso
 from tradebot.config.values import seconds
 from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
@@ -157,6 +157,7 @@ async def _serve(plan: Plan) -> None:
 
 def _synthetic(text: str, seed: int, begin: int | None, end: int | None, *, every_step: bool) -> PriceSource:
     from tradebot.exchange.prices.synthetic import SyntheticPrices
+    from tradebot.markets.hours import closes_of
     from tradebot.markets.listing import universe_for
 
     symbols = parse_symbols(text, cwd=Path.cwd())
@@ -167,11 +168,14 @@ def _synthetic(text: str, seed: int, begin: int | None, end: int | None, *, ever
     session = calendar.session(day)
     if session is None:
         raise ConfigError(f"the market is closed on {day}; the next trading day is {calendar.next_trading_day(day)}")
-    closes_at = session.closes_at if end is None else end
-    if not max(begin or 0, session.opens_at) < closes_at <= session.closes_at or closes_at % SECOND:
-        raise ConfigError(f"--until must be a whole second after --at and inside the session of {day}")
+    universe = universe_for(symbols, on=day)
+    last = int(closes_of(universe, day, calendar).max())
+    closes_at = last if end is None else end
+    if not max(begin or 0, session.opens_at) < closes_at <= last or closes_at % SECOND:
+        until = f"{iso(last, IST)[11:16]} IST"
+        raise ConfigError(f"--until must be a whole second after --at and inside the session of {day}, to {until}")
     return SyntheticPrices(
-        universe_for(symbols, on=day),
+        universe,
         seed=seed,
         opens_at=session.opens_at,
         closes_at=closes_at,

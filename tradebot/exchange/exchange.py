@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.order import ZERO, OrderKind, Validity
@@ -72,6 +73,7 @@ class Exchange:
         self._book = OrderBook(source.opens_at)
         self._floor = Floor(source, self.state, self._book, answer=self._answer, funds=self._funds)
         self._at = 0
+        self._ends = sorted(set(source.closes.tolist()))  # of the instruments, those to come
         self._has_ended = False
         self._board.update(source.opening())
         day, stock = day_of(source.opens_at), tuple(holdings)
@@ -97,7 +99,7 @@ class Exchange:
         """
         now = self._now()
         self._counter.check_known(ticket)
-        self._check_open(now)
+        self._check_open(now, ticket.symbol)
         if reason := self.refuse(ticket):
             raise Refusal("order", reason)
         self._counter.check(ticket)
@@ -130,7 +132,7 @@ class Exchange:
         }  # fmt: skip
         changes = {name: value for name, value in wishes.items() if value is not None}
         ticket = changed(seen.ticket, changes)
-        self._check_open(now)
+        self._check_open(now, ticket.symbol)
         check_modification(seen, ticket)
         self._counter.check(ticket, replaces=seen)
         counted = msgspec.structs.replace(seen, modifications=seen.modifications + 1, reason="")
@@ -180,16 +182,14 @@ class Exchange:
         """Do everything due until market time `until`, in order: arriving requests, prices, matching, answers."""
         closes_at, minute = self.source.closes_at, self._at // MINUTE
         for snapshots in self.source.advance(until):
-            if snapshots.at > closes_at:
-                self._close(closes_at)
+            self._end_sessions(snapshots.at - 1)  # a row stamped with the very close still matches
             self._post.run(snapshots.at)
             self._at = max(self._at, snapshots.at)
             self._board.update(snapshots)
             for listener in self.on_snapshots:
                 listener(snapshots)
             self._floor.match(snapshots)
-        if until >= closes_at:
-            self._close(closes_at)
+        self._end_sessions(until)
         self._post.run(until)
         self._at = max(self._at, until)
         if self._at // MINUTE > minute and self.source.opens_at <= until < closes_at:
@@ -205,7 +205,7 @@ class Exchange:
                 if self.source.is_finished and not self._post:
                     break
                 await self._clock.sleep(poll_s)
-            self._close(self._now())
+            self._floor.close(self._now(), np.ones(len(self.universe), dtype=np.bool_))
             reason = "finished"
         finally:
             self.end(reason)
@@ -228,9 +228,10 @@ class Exchange:
     def _mark(self, symbol: str) -> Mark:
         return self._board.mark(symbol, self._book.trades() if symbol not in self.universe else ())
 
-    def _check_open(self, now: int) -> None:
-        is_over = self._floor.is_closed or self._has_ended
-        check_session(now, opens_at=self.source.opens_at, closes_at=0 if is_over else self.source.closes_at)
+    def _check_open(self, now: int, symbol: str) -> None:
+        is_over = self._has_ended or not self._floor.is_open(symbol)
+        closes_at = 0 if is_over else int(self.source.closes[self.universe.id(symbol)])
+        check_session(now, opens_at=self.source.opens_at, closes_at=closes_at)
 
     def _funds(self, order: BookOrder) -> str:
         if not order.exchange_order_id and (reason := self.reject(order)):
@@ -288,10 +289,11 @@ class Exchange:
         bill = self.account.apply(trade)
         self._log.write("fill", **msgspec.structs.asdict(trade), charges=bill.total)
 
-    def _close(self, at: int) -> None:
-        if not self._floor.is_closed:
-            self._post.run(at)
-            self._floor.close(at)
+    def _end_sessions(self, at: int) -> None:
+        while self._ends and self._ends[0] <= at:
+            end = self._ends.pop(0)
+            self._post.run(end)
+            self._floor.close(end, self.source.closes <= end)
 
     def _lapse_restored(self) -> None:
         for order in self._book.orders():

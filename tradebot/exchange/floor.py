@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from tradebot.domain.market import Ints
 from tradebot.domain.order import ZERO, OrderKind, Validity
@@ -33,6 +34,7 @@ LAPSED = "order lapsed at the end of the session"
 IOC_REST = "the unfilled rest of an IOC order"
 CLOSED = "the market is closed"
 
+Mask = npt.NDArray[np.bool_]
 Answer = Callable[[BookOrder | TradeRow], None]
 
 
@@ -55,16 +57,20 @@ class Floor:
         self._books: dict[int, InstrumentBook] = {}  # instrument id -> our orders in it
         self._watched = np.zeros(len(self._universe), dtype=np.bool_)  # instruments with orders at work
         self._sequence = 0
-        self.is_closed = False
+        self._is_over = np.zeros(len(self._universe), dtype=np.bool_)  # instruments that trade no more today
 
     @property
     def is_empty(self) -> bool:
         return not self._live
 
+    def is_open(self, symbol: str) -> bool:
+        """True while the instrument of a symbol is not at the end of its session."""
+        return not self._is_over[self._universe.id(symbol)]
+
     def enter(self, order: BookOrder, at: int) -> None:
         """Take in an order that arrived: validate it, open it, match it at once as far as it goes."""
         order = self._became(order, at, status=BookStatus.VALIDATING)
-        reason = CLOSED if self.is_closed else self._funds(order)
+        reason = self._funds(order) if self.is_open(order.ticket.symbol) else CLOSED
         if reason:
             ended = {"cancelled": order.pending, "pending": ZERO}
             self._became(order, at, status=BookStatus.REJECTED, reason=reason, **ended)
@@ -123,11 +129,16 @@ class Floor:
             id_ = int(snapshots.ids[index])
             self._report(id_, self._books[id_].match(row_of(columns, int(index))), snapshots.at)
 
-    def close(self, at: int) -> None:
-        """End the session: day orders lapse, and nothing matches any more."""
-        self.is_closed = True
-        for order_id in list(self._live):
-            self.withdraw(order_id, at, LAPSED)
+    def close(self, at: int, over: Mask) -> None:
+        """End the session of the instruments marked in `over`: their day orders lapse, and they match no more.
+
+        The closing auction is not played. A limit order that it would have taken over lapses like the stops that the
+        exchange cancels then, which errs against who counts on the auction.
+        """
+        self._is_over |= over
+        for order_id, order in list(self._live.items()):
+            if not self.is_open(order.ticket.symbol):
+                self.withdraw(order_id, at, LAPSED)
 
     def _work(self, order: BookOrder, at: int) -> None:
         id_, book = self._book(order)

@@ -52,11 +52,15 @@ SNAPSHOT_COLUMNS = tuple(name for name in Snapshots.__struct_fields__ if name !=
 
 
 class PriceSource(Protocol):
-    """Where prices come from. Deterministic: the same arguments give the same rows, however `advance` is cut."""
+    """Where prices come from. Deterministic: the same arguments give the same rows, however `advance` is cut.
+
+    `closes` are the first market ns at which each instrument trades no more, none after `closes_at`.
+    """
 
     universe: Universe
     opens_at: int
     closes_at: int
+    closes: Ints
     lower_circuit: Ints
     upper_circuit: Ints
 

@@ -10,6 +10,8 @@ from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints
 from tradebot.markets.calendar import Line, TradingCalendar
 
+NEVER = 1 << 62
+
 
 def line_of(instrument: Instrument) -> Line:
     """Return whose hours an instrument has.
@@ -22,12 +24,15 @@ def line_of(instrument: Instrument) -> Line:
     return Line.SHARE if instrument.has_derivatives is False else Line.UNDERLYING
 
 
-def closes_of(universe: Universe, day: date, calendar: TradingCalendar) -> Ints:
-    """Return the first market ns at which each instrument trades no more on `day`. Raises ValueError for a day off."""
+def closes_of(universe: Universe, day: date, calendar: TradingCalendar, *, latest: int = NEVER) -> Ints:
+    """Return the first market ns at which each instrument trades no more on `day`, none after `latest`.
+
+    Raises ValueError for a day off.
+    """
     closes: dict[Line, int] = {}
     for line in Line:
         session = calendar.session(day, line)
         if session is None:
             raise ValueError(f"{day} is no trading day")
         closes[line] = session.closes_at
-    return np.array([closes[line_of(instrument)] for instrument in universe], dtype=np.int64)
+    return np.array([min(closes[line_of(instrument)], latest) for instrument in universe], dtype=np.int64)

@@ -7,11 +7,13 @@ from datetime import date, timedelta
 import numpy as np
 
 from tradebot.clock import SECOND
+from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Floats, Ints
 from tradebot.exchange.prices import noise
 from tradebot.exchange.prices.folding import MINUTE, Columns, fold
 from tradebot.exchange.prices.traits import FULL_DAY_MINUTES, GAP_SHARE, MARKET_DAILY, Traits, swing_shape, volume_shape
 from tradebot.markets.calendar import Session, TradingCalendar
+from tradebot.markets.hours import line_of
 
 LONGEST_PAST = timedelta(days=1500)  # a bound on what one request may cost; indicators look back far less
 SLOTS = 2048  # counters per day, more than the minutes of any session
@@ -21,14 +23,16 @@ CHANNEL_MINUTE, CHANNEL_WICK, CHANNEL_VOLUME = 11, 12, 13
 class Past:
     """Days before a session, drawn per symbol from the seed; the same days whichever session asks."""
 
-    def __init__(self, traits: Traits, calendar: TradingCalendar) -> None:
+    def __init__(self, universe: Universe, traits: Traits, calendar: TradingCalendar) -> None:
         self._traits, self._calendar = traits, calendar
+        self._lines = [line_of(instrument) for instrument in universe]
 
     def bars(self, id_: int, *, interval: int, first: date, before: date) -> list[Columns]:
         """Return the bars of every trading day in [first, before), one part a day."""
         first = max(first, before - LONGEST_PAST)
         days = [first + timedelta(days=n) for n in range((before - first).days)]
-        sessions = [(day, session) for day in days if (session := self._calendar.session(day)) is not None]
+        line = self._lines[id_]
+        sessions = [(day, session) for day in days if (session := self._calendar.session(day, line)) is not None]
         by_length: dict[int, list[int]] = {}  # minutes -> positions in `sessions`
         for position, (_, session) in enumerate(sessions):
             by_length.setdefault((session.closes_at - session.opens_at) // MINUTE, []).append(position)

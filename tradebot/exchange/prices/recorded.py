@@ -35,6 +35,7 @@ from tradebot.exchange.prices.steps import Block, before_trading, nothing
 from tradebot.exchange.prices.tickfile import TickFile
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
 from tradebot.markets.calendar import TradingCalendar, day_of
+from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
 
 BLOCK_ROWS = 8_192
@@ -71,11 +72,13 @@ class RecordedTicks:
         files = _choose(tickfile.find(paths), symbols)
         ticks = [tickfile.read(path) for path in files]
         day = date or _day_of(ticks)
-        session = (calendar or TradingCalendar()).session(day)
+        calendar = calendar or TradingCalendar()
+        session = calendar.session(day)
         if session is None:
             raise DataError(f"{files[0]}: the market was closed on {day}; name another day of the recording")
-        self.opens_at, self.closes_at = session.opens_at, session.closes_at
         self.universe: Universe = universe_for([t.symbol for t in ticks], on=day)
+        self.closes: Ints = closes_of(self.universe, day, calendar)
+        self.opens_at, self.closes_at = session.opens_at, int(self.closes.max())
         self._tick: Ints = np.array([i.units(i.tick_size) for i in self.universe], dtype=np.int64)
         self._is_tradable = np.array([i.is_tradable for i in self.universe], dtype=bool)
         made = [self._columns(id_, t) for id_, t in enumerate(ticks)]
@@ -124,13 +127,13 @@ class RecordedTicks:
         """
         check_interval(interval)
         bars = fold(self._minutes(id_), opens_at=self.opens_at, interval=interval)
-        bars = complete(bars, interval=interval, seen=self._seen, closes_at=self.closes_at)
+        bars = complete(bars, interval=interval, seen=self._seen, closes_at=int(self.closes[id_]))
         return series(self.universe[id_].symbol, interval, [bars], start=start, end=end)
 
     def _minutes(self, id_: int) -> Columns:
         rows = slice(self._bounds[id_], self._bounds[id_ + 1])
         at, sound, last, volume = (column[rows] for column in self._own_order)
-        keep = (last == sound) & (at >= self.opens_at) & (at < self.closes_at) & (at <= self._seen)
+        keep = (last == sound) & (at >= self.opens_at) & (at < self.closes[id_]) & (at <= self._seen)
         at, last, volume = at[keep], last[keep], volume[keep]
         if len(at) == 0:
             return NO_BARS, NO_BARS, NO_BARS, NO_BARS, NO_BARS, NO_BARS

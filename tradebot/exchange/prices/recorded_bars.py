@@ -30,6 +30,7 @@ from tradebot.exchange.prices.folding import (
 from tradebot.exchange.prices.steps import Block, before_trading
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.calendar import TradingCalendar, day_of
+from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
 
 POINTS = 4
@@ -63,11 +64,13 @@ class RecordedBars:
         if not files:
             raise DataError("no file of bars was given")
         day = date or min(day_of(int(f.starts[-1])) for f in files)
-        session = (calendar or TradingCalendar()).session(day)
+        calendar = calendar or TradingCalendar()
+        session = calendar.session(day)
         if session is None:
             raise DataError(f"{files[0].path}: the market was closed on {day}; name another day of the file")
-        self.opens_at, self.closes_at = session.opens_at, session.closes_at
         self.universe: Universe = universe_for(paths, on=day)
+        self.closes: Ints = closes_of(self.universe, day, calendar)
+        self.opens_at, self.closes_at = session.opens_at, int(self.closes.max())
         self.interval = _interval(files)
         self._files = files
         self._tick: Ints = np.array([i.units(i.tick_size) for i in self.universe], dtype=np.int64)
@@ -114,7 +117,7 @@ class RecordedBars:
         if interval % self.interval:
             raise ValueError(f"bars of {interval} ns cannot be made of bars of {self.interval} ns")
         f, span = self._files[id_], self._spans[id_]
-        starts = f.starts[: span.stop]
+        starts, closes_at = f.starts[: span.stop], int(self.closes[id_])
         parts: list[Columns] = []
         cuts = np.flatnonzero(np.diff((starts + IST_OFFSET) // DAY)) + 1
         for begin, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(starts)], strict=True):
@@ -126,7 +129,7 @@ class RecordedBars:
             folded = fold(columns, opens_at=opens_at, interval=interval) if interval != self.interval else columns
             is_today = begin >= span.start
             parts.append(
-                complete(folded, interval=interval, seen=self._seen, closes_at=self.closes_at) if is_today else folded
+                complete(folded, interval=interval, seen=self._seen, closes_at=closes_at) if is_today else folded
             )
         return series(f.symbol, interval, parts or [(NO_BARS,) * 6], start=start, end=end)
 
@@ -158,10 +161,10 @@ class RecordedBars:
     def _points(self, id_: int, first: str) -> dict[str, Ints]:
         f, span = self._files[id_], self._spans[id_]
         starts, volume = f.starts[span], f.volume[span]
-        length = self.interval
+        length, closes_at = self.interval, int(self.closes[id_])
         if length == DAY:  # a day's bar is stamped at midnight and lives in the session
-            starts, length = np.full(len(starts), self.opens_at), self.closes_at - self.opens_at
-        ends = np.minimum(starts + length, np.maximum(self.closes_at, starts + SECOND))
+            starts, length = np.full(len(starts), self.opens_at), closes_at - self.opens_at
+        ends = np.minimum(starts + length, np.maximum(closes_at, starts + SECOND))
         span_s = (ends - starts) // SECOND
         offsets = np.stack([0 * span_s, span_s // 3, 2 * span_s // 3, span_s - 1], axis=1) * SECOND
         extremes = (f.low, f.high) if first == "low" else (f.high, f.low)

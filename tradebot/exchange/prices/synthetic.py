@@ -25,6 +25,7 @@ from tradebot.exchange.prices.today import Today
 from tradebot.exchange.prices.traits import FULL_DAY_MINUTES, MARKET_DAILY, Traits, swing_shape, volume_shape
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.calendar import TradingCalendar, day_of
+from tradebot.markets.hours import closes_of
 
 Mask = npt.NDArray[np.bool_]
 
@@ -42,6 +43,9 @@ ONE, TRADE_MASK, QUOTE_MASK, JUMP_MASK = (np.uint64((1 << width) - 1) for width 
 
 class SyntheticPrices:
     """A `PriceSource` of one session; see the module. Steps stand at opens_at, opens_at + step, ... before closes_at.
+
+    An instrument whose day ends before `closes_at` by the calendar has no row after its end: the closing auction of
+    shares with derivatives is not played, and their last price is that of continuous trading.
 
     `step` is in ns and divides a minute; with `every_step` each symbol trades at every step and none is halted, as load
     for a benchmark. Simplifications: the walk does not feel anybody's orders, which errs in favour
@@ -67,8 +71,10 @@ class SyntheticPrices:
         self._every_step = every_step
         self._day = day_of(opens_at)
         calendar = calendar or TradingCalendar()
+        self.closes: Ints = closes_of(universe, self._day, calendar, latest=closes_at)
+        self._ends: Ints = -(-(self.closes - opens_at) // MINUTE)  # the minute in which each stands still
         self._traits = t = Traits(universe, seed=seed)
-        self._past = Past(t, calendar)
+        self._past = Past(universe, t, calendar)
         n = len(universe)
         self.previous_close: Ints = t.closes_on(calendar.previous_trading_day(self._day))
         self.lower_circuit, self.upper_circuit = circuits(universe, self.previous_close, share=CIRCUIT)
@@ -123,7 +129,7 @@ class SyntheticPrices:
         parts = []
         if start < midnight(self.opens_at):
             parts = self._past.bars(id_, interval=interval, first=day_of(start), before=self._day)
-        parts.append(self._today.bars(id_, interval=interval, seen=self._seen, closes_at=self.closes_at))
+        parts.append(self._today.bars(id_, interval=interval, seen=self._seen, closes_at=int(self.closes[id_])))
         return series(self.universe[id_].symbol, interval, parts, start=start, end=end)
 
     def _make(self) -> Block:
@@ -140,8 +146,8 @@ class SyntheticPrices:
         quoted = traded | (((micro >> QUOTE) & QUOTE_MASK) < self._quote_odds)
         if self._made == 0:
             traded[0] = quoted[0] = True
-        elif self._halted.any():
-            traded[:, self._halted] = quoted[:, self._halted] = False
+        elif self._is_still.any():
+            traded[:, self._is_still] = quoted[:, self._is_still] = False
             if offset == 0:
                 quoted[0, self._halts_now] = True  # one last row, with an empty book
         printed = (bid + (micro & ONE).astype(np.int64) * self._spread) * t.tick
@@ -192,7 +198,9 @@ class SyntheticPrices:
         self._level_gap: Ints = np.maximum(self._spread // 3, 1) * t.tick
         begins, ends = self._halts
         self._halted: Mask = (begins <= minute) & (minute < ends)
-        self._halts_now: Mask = begins == minute
+        over = self._ends <= minute
+        self._is_still: Mask = self._halted | over
+        self._halts_now: Mask = (begins == minute) & ~over
 
     def _prices(self, steps: noise.Bits, micro: noise.Bits) -> Ints:
         t = self._traits
