@@ -17,9 +17,10 @@ import pytest
 import tradebot
 from tradebot.backtest.intake import take
 from tradebot.backtest.sample import sample
+from tradebot.domain.market import Bar
 from tradebot.errors import ConfigError, DataError
 from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, ta
-from tradebot.strategies.strategy import Param, Rules, Strategy
+from tradebot.strategies.strategy import Holding, Param, Rules, Strategy
 
 
 class Mine(Strategy):
@@ -96,6 +97,17 @@ except tradebot.errors.DataError as fault:
     trades, fault = ran.stdout.splitlines()
     assert int(trades) > 0
     assert fault.startswith("__main__.Broken: rules() fails at line 10: AttributeError")
+
+
+def test_a_strategy_that_was_switched_off_is_named_wherever_the_result_is_shown() -> None:
+    class Broken(Strategy):
+        def decide(self, bar: Bar, now: int, position: Holding) -> None:
+            raise ValueError("not today")
+
+    tested = tradebot.backtest(Broken, frame(days=1))
+
+    assert "Broken was switched off for BARS: ValueError: not today at bar 1" in repr(tested)
+    assert "Broken was switched off for BARS: ValueError: not today at bar 1" in tested._repr_html_()
 
 
 def test_a_class_made_anew_in_a_cell_is_another_strategy() -> None:

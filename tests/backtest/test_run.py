@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -154,7 +155,9 @@ def test_a_strategy_that_raises_on_bar_7_is_switched_off_and_named() -> None:
 
     result = run(job(spec), {"ACME": random_bars(1, 50)})
 
-    assert result.faults == ("odd was switched off for ACME: ValueError: seven is too much",)
+    assert result.faults == (
+        "odd was switched off for ACME: ValueError: seven is too much (line 9) at bar 7, 2024-01-01T05:36:00+05:30",
+    )
     assert len(result.equity_at) == 50
 
 
@@ -163,7 +166,8 @@ def test_a_strategy_that_loops_for_ever_meets_its_time_limit() -> None:
 
     result = run(job(spec, time_limit_s=0.05), {"ACME": random_bars(1, 5)})
 
-    assert result.faults == ("odd was switched off for ACME: TooSlow: took longer than 0.05 s",)
+    (fault,) = result.faults
+    assert re.match(r"odd was switched off for ACME: TooSlow: took longer than 0.05 s \(line [67]\) at bar 1, ", fault)
 
 
 def test_a_strategy_in_pandas_trades_as_its_frame_says() -> None:
@@ -182,6 +186,19 @@ def test_a_strategy_in_pandas_trades_as_its_frame_says() -> None:
 
     assert result.faults == ()
     assert result.counts["fills"] > 20
+
+
+def test_a_strategy_in_pandas_that_raises_is_named_with_its_line() -> None:
+    code = (
+        "from tradebot.strategies.frame_strategy import FrameStrategy\n\n\n"
+        "class Above(FrameStrategy):\n"
+        "    def signals(self, df):\n"
+        "        return df['nothere']\n"
+    )
+
+    result = run(job(StrategySpec(name="above", reference="above.py:Above", code=code)), {"ACME": random_bars(2, 300)})
+
+    assert result.faults == ("above was switched off for ACME: KeyError: 'nothere' (line 6)",)
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -90,7 +90,18 @@ def test_a_wrong_parameter_is_a_config_error(tmp_path, params, says):
         ("class Mine: pass", "mine.py:Mine", "Mine in .* is not a Strategy"),
         ("", "mine.py", "it defines none"),
         (GOOD.replace("bars.close >", "bars.clos >"), "mine.py:Mine", "rules.. fails at line 11: AttributeError"),
-        (GOOD.replace("return Rules(", "return dict("), "mine.py:Mine", "rules.. must return Rules"),
+        (
+            GOOD.replace("return Rules(", "return dict("),
+            "mine.py:Mine",
+            "rules.. must return Rules, returned dict$",
+        ),
+        (GOOD.replace("def rules", "def rule"), "mine.py:Mine", "Mine decides nothing: write rules.. or decide.., or"),
+        (GOOD.replace("def rules(self, bars)", "def __init__(self, bars)"), "mine.py:Mine", "Mine decides nothing"),
+        (
+            GOOD + "    def __init__(self): 1 / 0\n",
+            "mine.py:Mine",
+            "making it fails at line 12: ZeroDivisionError",
+        ),
         (GOOD.replace("enter_long=", "enter_long=7 #"), "mine.py:Mine", "never closed"),
     ],
 )

@@ -9,9 +9,11 @@ import numpy as np
 
 from tradebot.backtest.panel import Panel
 from tradebot.backtest.wishes import Fault
+from tradebot.clock import iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Action, Signal
 from tradebot.domain.portfolio import Position
+from tradebot.history.market import zone, zone_of
 from tradebot.stages.share import Setup, Share, Slice
 from tradebot.stages.volley import LEVELS, ORDER, Answer, Fires, signal_id
 from tradebot.strategies.loading import StrategySpec
@@ -71,7 +73,10 @@ class Deciders:
         answer = Answer([], [])
         with time_limit(self._limit_s):
             self._share.decide(Slice(int(series.starts[row]) + self._interval, np.array([id_]), columns, held), answer)
-        self.faults += [Fault(name, self._instruments[i].symbol, reason) for name, i, reason in answer.faults]
+        for name, i, reason in answer.faults:
+            instrument = self._instruments[i]
+            at = iso(int(series.starts[row]), zone(zone_of(instrument.exchange))).replace(".000000", "")
+            self.faults.append(Fault(name, instrument.symbol, f"{reason} at bar {row + 1}, {at}"))
         return answer
 
 

@@ -94,7 +94,8 @@ class Tested:
     def __repr__(self) -> str:
         names = ", ".join(spec.name for spec in self.result.job.strategies)
         values = [f"{label.text} {_read(self._figures[name], label.kind)}" for name, label in _TOLD.items()]
-        return f"{names} on {', '.join(self.result.symbols)}: {', '.join(values)}"
+        told = f"{names} on {', '.join(self.result.symbols)}: {', '.join(values)}"
+        return "\n".join((told, *self.result.faults))
 
     def _repr_html_(self) -> str:
         names = html.escape(", ".join(spec.name for spec in self.result.job.strategies))

@@ -26,23 +26,16 @@ def show(
     if as_json:
         click.echo(json.dumps(summary | {"faults": list(result.faults)}))
         return
-    _table(result, summary["figures"])
-    for check in checks:
-        say(f"{check.verdict.value:<7} {check.text}")
-    say("")
-    for truth in result.truths:
-        say(f"assumed: {truth}")
-    say(f"orders_hash {result.orders_hash}")
+    _head(result)
+    if result.faults and not result.counts["orders"]:
+        say("no order was made before that, so there are no figures to show")  # a table of zeros would look like some
+    else:
+        _figures(result, summary["figures"], checks)
     if report is not None:
         say(f"report: {report}")
 
 
-def _table(result: Any, figures: Mapping[str, float | None]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from tradebot.backtest.metrics import LABELS
-
+def _head(result: Any) -> None:
     names = ", ".join(spec.name for spec in result.job.strategies)
     symbols = ", ".join(result.symbols[:6]) + (f" and {len(result.symbols) - 6} more" if result.symbols[6:] else "")
     counts = result.counts
@@ -51,12 +44,28 @@ def _table(result: Any, figures: Mapping[str, float | None]) -> None:
         f"{counts['signals']:,} signals, {counts['orders']:,} orders, {counts['denied']:,} of them denied, "
         f"{counts['fills']:,} fills"
     )
+    if result.faults:
+        say(f"strategies switched off on the way: {len(result.faults)}, named at the end")
+
+
+def _figures(result: Any, figures: Mapping[str, float | None], checks: Sequence[Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from tradebot.backtest.metrics import LABELS
+
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(justify="right")
     for name, label in LABELS.items():
         table.add_row(label.text, _read(figures[name], label.kind, result.job.currency))
     Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
+    for check in checks:
+        say(f"{check.verdict.value:<7} {check.text}")
+    say("")
+    for truth in result.truths:
+        say(f"assumed: {truth}")
+    say(f"orders_hash {result.orders_hash}")
 
 
 def _read(value: float | None, kind: str, currency: str) -> str:

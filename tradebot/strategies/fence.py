@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import traceback
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
+
+FILE_PREFIX = "tradebot_strategy_"  # of the modules that users' files become, before the hash of their text
 
 
 class Fence:
-    """A context that swallows what foreign code raises and keeps it in `fault`, with the line it came from in `line`.
+    """A context that swallows what foreign code raises and keeps it in `fault`.
+
+    `line` is where in the strategy's own code that was: in the file `path`, without one in any user's file or the main
+    program; None where none of them was at work.
 
     MemoryError passes: the process is no longer sound and its owner replaces it. So do KeyboardInterrupt and the ends
     of generators and tasks, which are not the strategy's to decide. SystemExit does not: no strategy ends the daemon.
@@ -27,15 +32,25 @@ class Fence:
     ) -> bool:
         if not isinstance(fault, Exception | SystemExit) or isinstance(fault, MemoryError):
             return False
-        frames = traceback.extract_tb(trace)
-        own = [frame.lineno for frame in frames if frame.filename == self.path]
-        self.fault, self.line = fault, (own or [frames[-1].lineno])[-1]
+        lines = [line for frame, line in traceback.walk_tb(trace) if self._is_own(frame)]
+        self.fault, self.line = fault, lines[-1] if lines else None
         return True
 
     @property
     def reason(self) -> str:
+        """The fault in one line, with the line of the strategy it came from where that is known; empty without one."""
+        return self.text if self.line is None else f"{self.text} (line {self.line})"
+
+    @property
+    def text(self) -> str:
         """The fault in one line, empty when there was none."""
         if self.fault is None:
             return ""
         text = " ".join(str(self.fault).split())
         return f"{type(self.fault).__name__}: {text}" if text else type(self.fault).__name__
+
+    def _is_own(self, frame: FrameType) -> bool:
+        if self.path:
+            return frame.f_code.co_filename == self.path
+        module = str(frame.f_globals.get("__name__", ""))
+        return module.startswith(FILE_PREFIX) or module == "__main__"

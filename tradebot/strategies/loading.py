@@ -15,7 +15,7 @@ from tradebot.domain.message import Message
 from tradebot.errors import ConfigError, DataError
 from tradebot.indicators.expressions import Bars
 from tradebot.strategies.ema_cross import EmaCross
-from tradebot.strategies.fence import Fence
+from tradebot.strategies.fence import FILE_PREFIX, Fence
 from tradebot.strategies.opening_range_breakout import OpeningRangeBreakout
 from tradebot.strategies.rsi_reversion import RsiReversion
 from tradebot.strategies.strategy import Rules, Strategy
@@ -143,7 +143,7 @@ def _is_own(value: object, module: ModuleType) -> bool:
 
 
 def _execute(path: str, code: str) -> ModuleType:
-    name = f"tradebot_strategy_{hashlib.sha256(f'{path} {code}'.encode()).hexdigest()[:16]}"
+    name = f"{FILE_PREFIX}{hashlib.sha256(f'{path} {code}'.encode()).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
     try:
@@ -160,7 +160,7 @@ def _execute(path: str, code: str) -> ModuleType:
         exec(program, vars(module))
     if fence.fault is not None:
         del sys.modules[name]
-        raise DataError(f"{path}:{fence.line}: {fence.reason}") from fence.fault
+        raise DataError(f"{path}:{fence.line or 1}: {fence.text}") from fence.fault
     return module
 
 
@@ -178,16 +178,23 @@ def _checked(reference: str, strategy: type[Strategy], params: Mapping[str, Any]
 
 
 def _rules(spec: StrategySpec) -> None:
+    kind = spec.load()
+    if kind.rules is Strategy.rules and kind.decide is Strategy.decide and not kind.takes_frames:
+        raise DataError(f"{spec.reference} decides nothing: write rules() or decide(), or a FrameStrategy")
     # The file as its code names it: a class of a notebook has no other.
-    path = spec.load().rules.__code__.co_filename
+    path = kind.rules.__code__.co_filename
+    doing = "making it"
     with Fence(path) as fence, time_limit(LOAD_S):
-        rules = spec.create().rules(Bars())
-        if rules is not None and not isinstance(rules, Rules):
-            raise TypeError(f"rules() must return Rules, returned {type(rules).__name__}")
+        made = spec.create()
+        doing = "rules()"
+        rules = made.rules(Bars())
     if isinstance(fence.fault, ValueError):  # the strategy's own word on parameters that do not go together
         raise ConfigError(f"{spec.reference}: {fence.fault}") from fence.fault
     if fence.fault is not None:
-        raise DataError(f"{spec.reference}: rules() fails at line {fence.line}: {fence.reason}") from fence.fault
+        where = "" if fence.line is None else f" at line {fence.line}"
+        raise DataError(f"{spec.reference}: {doing} fails{where}: {fence.text}") from fence.fault
+    if rules is not None and not isinstance(rules, Rules):
+        raise DataError(f"{spec.reference}: rules() must return Rules, returned {type(rules).__name__}")
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
