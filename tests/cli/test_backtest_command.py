@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -101,13 +102,24 @@ def test_a_strategy_that_raises_is_named_and_the_exit_code_says_so(
 
     heard = capsys.readouterr()
     assert code == 65
-    assert heard.err == "tradebot: Bad was switched off for ACME: RuntimeError: seventh bar\n"
+    assert heard.err == (
+        "tradebot: Bad was switched off for ACME: RuntimeError: seventh bar (line 10)"
+        " at bar 7, 2024-01-01T09:21:00+05:30\n"
+    )
     assert json.loads(heard.out)["counts"]["fills"] == 0
+    # and people are not shown a table of zeros that looks like a result
+    assert backtest(folder, "--symbols", "ACME", strategy=f"{bad}:Bad") == 65
+    shown = capsys.readouterr().out
+    assert "strategies switched off on the way: 1, named at the end" in shown
+    assert "no order was made before that, so there are no figures to show" in shown
+    assert "Sharpe" not in shown
 
 
 @pytest.mark.parametrize(
     ("more", "code", "words"),
     [
+        (("--cash", "much"), 2, "Invalid value for '--cash': 'much' is no number"),
+        (("--tz", "Mars/Olympus"), 65, "there is no time zone 'Mars/Olympus'"),
         (("--slippage", "much"), 2, "should be none, 2ticks, 5bps"),
         (("--costs", "x%"), 2, "should be india, none or a percentage"),
         (("--param", "fast"), 2, "should be NAME=VALUE"),
@@ -138,4 +150,45 @@ def test_without_bars_there_is_nothing_to_test(tmp_path: Path, capsys: pytest.Ca
     empty.write_text("ts,open,high,low,close,volume\n", encoding="utf-8")
 
     assert backtest(empty) == 65
-    assert str(empty) in capsys.readouterr().err
+    assert f"{empty}: there are no bars in it" in capsys.readouterr().err
+    assert run(["backtest", "--strategy", "ema_cross", "--data", str(empty)]) == 65  # nor is a zone asked for
+    assert f"{empty}: there are no bars in it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda lines: [*lines[:12], lines[11], *lines[12:]], "rows that say the same as one before: 1"),
+        (lambda lines: [*lines[:11], lines[12], lines[11], *lines[13:]], "rows that come after later ones: 1"),
+    ],
+)
+def test_rows_twice_or_out_of_order_are_refused_unless_they_are_accepted(
+    folder: Path, capsys: pytest.CaptureFixture[str], change: Callable[[list[str]], list[str]], words: str
+) -> None:
+    file = folder / "ACME.csv"
+    assert backtest(file, "--no-checks", "--json") == 0
+    sound = told(capsys)
+    file.write_text("\n".join(change(file.read_text(encoding="utf-8").splitlines())) + "\n", encoding="utf-8")
+
+    assert backtest(file, "--no-checks") == 65
+    assert words in capsys.readouterr().err
+    assert backtest(file, "--accept-gaps", "--no-checks", "--json") == 0
+    assert told(capsys)["orders_hash"] == sound["orders_hash"]
+
+
+def test_one_bar_is_tested_when_its_length_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "ACME.csv"
+    file.write_text("\n".join(file.read_text(encoding="utf-8").splitlines()[:2]) + "\n", encoding="utf-8")
+
+    assert backtest(file, "--no-checks") == 65
+    assert "one bar of a symbol does not tell how long a bar is; say it with --interval" in capsys.readouterr().err
+    assert backtest(file, "--no-checks", "--interval", "1m", "--json") == 0
+    assert told(capsys)["counts"]["bars"] == 1
+
+
+def test_a_bad_row_is_named_with_what_leaves_it_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "ACME.csv"
+    file.write_text(file.read_text(encoding="utf-8") + "2024-01-04 09:15:00,nan,1,1,1,1\n", encoding="utf-8")
+
+    assert backtest(file) == 65  # `backtest` itself has no --skip-bad
+    assert "`tradebot data import --skip-bad` leaves such rows out" in capsys.readouterr().err

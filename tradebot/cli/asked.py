@@ -22,6 +22,19 @@ SAMPLE_DAYS = 120
 Tell = Callable[[str, int, int], None]  # what, done, of how many
 
 
+class _Exact(click.ParamType[Decimal]):
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            return Decimal(value)
+        except InvalidOperation:
+            self.fail(f"{value!r} is no number", param, ctx)
+
+
+EXACT = _Exact()
+
+
 class Given(NamedTuple):
     """The bars of a backtest with their instruments, all of one length."""
 
@@ -38,8 +51,8 @@ OPTIONS = (
     click.option("--to", "end", help="Last day, or the time to stop before."),
     click.option("--tz", "zone", default="", help="Zone of times in files that name none."),
     click.option("--exchange", default="NSE", show_default=True, help="Where the symbols of files trade."),
-    click.option("--accept-gaps", is_flag=True, help="Test on data with gaps."),
-    click.option("--cash", type=Decimal, default=Decimal(100_000), show_default=True, help="What the account has."),
+    click.option("--accept-gaps", is_flag=True, help="Test on data with gaps, or with rows twice or out of order."),
+    click.option("--cash", type=EXACT, default=Decimal(100_000), show_default=True, help="What the account has."),
     click.option("--slippage", default="none", show_default=True, help="2ticks, 5bps, spread:0.05 or volume:10."),
     click.option("--latency-bars", type=click.IntRange(0, 1000), default=0, help="Bars an order is under way."),
     click.option("--latency", type=click.FloatRange(0, 3600), default=0.0, help="Seconds an order is under way."),
@@ -81,7 +94,7 @@ def bars_asked(config: Any, given: Mapping[str, Any], tell: Tell) -> Given:
     elif given["data"] == "history":
         found = _from_history(config, symbols or config.app.symbols, interval or parse(str(config.bars.interval)))
     else:
-        found = _from_files(Path(given["data"]), symbols, given, tell)
+        found = _from_files(Path(given["data"]), symbols, interval, given, tell)
     if interval:
         exchanges = {i.symbol: i.exchange for i in found.instruments}
         series = {name: resampled(one, interval, exchanges[name]) for name, one in found.series.items()}
@@ -168,13 +181,23 @@ def _from_history(config: Any, symbols: Sequence[str], interval: int) -> Given:
     return Given(tuple(instruments[name] for name in symbols), {name: series[name] for name in symbols})
 
 
-def _from_files(path: Path, symbols: Sequence[str], given: Mapping[str, Any], tell: Tell) -> Given:
+def _from_files(path: Path, symbols: Sequence[str], lone: int, given: Mapping[str, Any], tell: Tell) -> Given:
+    from tradebot.errors import DataError
     from tradebot.history.importing import Terms, read_files
+    from tradebot.history.market import zone
     from tradebot.history.parsing import Wanted
 
-    wanted, terms = Wanted(zone=given["zone"]), Terms(exchange=given["exchange"])
+    if given["zone"]:
+        zone(given["zone"])  # a wrong one is refused whether or not the files need it
+    wanted, terms = Wanted(zone=given["zone"]), Terms(exchange=given["exchange"], lone=lone)
     with tempfile.TemporaryDirectory() as scratch:
         read = read_files(path, Path(scratch), wanted=wanted, terms=terms, symbols=symbols, progress=tell)
+    late = sum(read.unsorted.values())
+    for count, words in ((read.duplicates, "that say the same as one before"), (late, "that come after later ones")):
+        if count and not given["accept_gaps"]:
+            raise DataError(
+                f"{path}: rows {words}: {count}; `tradebot data import` puts that right, or say --accept-gaps"
+            )
     return Given(tuple(read.instruments), read.series)
 
 

@@ -66,9 +66,9 @@ def _tell_import(report: Report, *, as_json: bool) -> None:
         return
     show(rows, as_json=False)
     for reason, count in report.skipped.items():
-        click.echo(f"left out {count} rows: {reason}", err=True)
+        click.echo(f"rows left out for {reason}: {count}", err=True)
     if report.duplicates:
-        click.echo(f"{report.duplicates} rows said the same as one before", err=True)
+        click.echo(f"rows that say the same as one before: {report.duplicates}", err=True)
 
 
 @data.command("list")
@@ -158,13 +158,13 @@ def _check_files(path: Path, wanted: Wanted, terms: Terms) -> list[tuple[str, Fi
     with tempfile.TemporaryDirectory() as scratch, progress() as tell:
         read = read_files(path, Path(scratch), wanted=wanted, terms=terms, progress=tell)
     for reason, count in read.skipped.items():
-        findings.append(("", Finding(path.name, "bad_rows", count, 0, f"{count} rows have {reason}")))
+        findings.append(("", Finding(path.name, "bad_rows", count, 0, f"rows with {reason}: {count}")))
     if read.duplicates:
-        text = f"{read.duplicates} rows say the same as one before"
+        text = f"rows that say the same as one before: {read.duplicates}"
         findings.append(("", Finding(path.name, "duplicates", read.duplicates, 0, text)))
     for symbol, series in read.series.items():
         if late := read.unsorted[symbol]:
-            findings.append(("", Finding(symbol, "unsorted", late, 0, f"{late} rows come after later ones")))
+            findings.append(("", Finding(symbol, "unsorted", late, 0, f"rows that come after later ones: {late}")))
         findings += [(name_of(series.interval), finding) for finding in examine(series, terms.exchange)]
     return findings
 

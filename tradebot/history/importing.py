@@ -30,12 +30,13 @@ Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 class Terms(NamedTuple):
     """What files do not say: where the symbols trade, how long a bar is (ns, 0 to find out), decimals of prices to
-    round to (None: as many as there are), the table of a database."""
+    round to (None: as many as there are), the table of a database, how long a bar is if a lone one does not tell."""
 
     exchange: str = "NSE"
     interval: int = 0
     decimals: int | None = None
     table: str = ""
+    lone: int = 0
 
 
 class Imported(NamedTuple):
@@ -93,7 +94,7 @@ def read_files(
 
     `symbols` chooses among them and gives the order. Raises DataError, naming symbols that are not there.
     """
-    with Staging(scratch, interval=terms.interval, decimals=terms.decimals) as staging:
+    with Staging(scratch, interval=terms.interval, decimals=terms.decimals, lone=terms.lone) as staging:
         skipped = _stage(path, staging, wanted, terms, progress)
         staged = staging.symbols()
         if missing := [symbol for symbol in symbols if symbol not in staged]:

@@ -57,6 +57,8 @@ class Parser:
         places = np.arange(batch.first, batch.first + len(frame))
         is_blank = frame.isna().all(axis=1).to_numpy()
         frame, places = frame[~is_blank], places[~is_blank]
+        if not len(frame):  # a head and nothing below it: no time that could lack a zone
+            return Rows(np.empty(0, dtype=object), np.empty(0, dtype=np.int64), np.empty((len(PRICES) + 1, 0)))
         starts, is_timeless = self._starts(frame, places, batch.unit)
         values = np.vstack([self._numbers(frame, name) for name in PRICES])
         volume = self._numbers(frame, "volume") if "volume" in frame else np.zeros(len(frame))
@@ -67,7 +69,8 @@ class Parser:
                 i = int(np.flatnonzero(is_bad)[0])
                 shown = ", ".join(f"{name} {frame[name].iloc[i]}" for name in frame)
                 raise DataError(
-                    f"{self._path}: {batch.unit} {places[i]}: {reasons[i]} ({shown}); --skip-bad leaves such rows out"
+                    f"{self._path}: {batch.unit} {places[i]}: {reasons[i]} ({shown}); `tradebot data import --skip-bad`"
+                    " leaves such rows out"
                 )
             for reason, count in zip(*np.unique(reasons[is_bad], return_counts=True), strict=True):
                 self.skipped[str(reason)] = self.skipped.get(str(reason), 0) + int(count)

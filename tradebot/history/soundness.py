@@ -146,8 +146,9 @@ def _holes(series: Series, calendar: Calendar, days: Ints, traded: Ints) -> Iter
             holes.append((at, int(places[i + 1] - places[i]) - 1))
     if holes:
         longest, first = max(count for _, count in holes), iso(holes[0][0], _shown_in(calendar))
+        words, bars = "hole" if len(holes) == 1 else "holes", sum(count for _, count in holes)
         text = (
-            f"{len(holes)} holes inside sessions, {sum(n for _, n in holes)} bars of {name_of(series.interval)} in all,"
+            f"{len(holes)} {words} inside sessions, {bars} bars of {name_of(series.interval)} in all,"
             f" the longest {longest}, the first from {first}"
         )
         yield Finding(series.symbol, "holes", len(holes), holes[0][0], text)

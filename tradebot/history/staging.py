@@ -37,10 +37,13 @@ class Staged(NamedTuple):
 
 
 class Staging:
-    """The scratch file of one import; a context manager. `interval` is ns, 0 to find it out from the first rows."""
+    """The scratch file of one import; a context manager.
 
-    def __init__(self, folder: Path, *, interval: int, decimals: int | None = None) -> None:
-        self.interval = interval
+    `interval` is ns, 0 to find it out from the first rows; `lone` is taken where these are single bars, 0 refuses them.
+    """
+
+    def __init__(self, folder: Path, *, interval: int, decimals: int | None = None, lone: int = 0) -> None:
+        self.interval, self._lone = interval, lone
         self.duplicates = 0  # rows that said the same as one before
         self._decimals = decimals
         self._folder = folder
@@ -73,13 +76,14 @@ class Staging:
             if not self.interval:
                 self._waiting.append((rows, place))
                 return
-        for earlier, its_place in self._waiting:
-            self._keep(earlier, its_place)
-        self._waiting.clear()
+        self._keep_waiting()
         self._keep(rows, place)
 
     def symbols(self) -> dict[str, Staged]:
         """Return what each symbol brought. Raises DataError when nothing came, or one bar whose length nothing says."""
+        if self._waiting and self._lone:
+            self.interval = self._lone
+            self._keep_waiting()
         if self._waiting:
             place = self._waiting[0][1]
             raise DataError(f"{place}: one bar of a symbol does not tell how long a bar is; say it with --interval")
@@ -109,6 +113,11 @@ class Staging:
                 )
             before = int(series.starts[-1])
             yield series
+
+    def _keep_waiting(self) -> None:
+        for rows, place in self._waiting:
+            self._keep(rows, place)
+        self._waiting.clear()
 
     def _keep(self, rows: Rows, place: str) -> None:
         names, inverse = np.unique(rows.symbols.astype(str), return_inverse=True)
