@@ -12,6 +12,7 @@ from tradebot.checker.story import OrderStory, stories
 
 OUR_SHAPE = re.compile(r"T[0-9a-z]{8}\d{5,}")  # a tag of a run of ours, whichever journal holds it
 EXCHANGE_ENDED = frozenset({"COMPLETE", "CANCELLED", "REJECTED"})
+SETTLE = 10_000_000_000  # market ns that a fill may take to show in the venue's books
 
 Line = tuple[int, dict[str, Any]]
 

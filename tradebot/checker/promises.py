@@ -6,7 +6,14 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tradebot.checker import fill_promises, limit_promise, order_promises, record_promises
+from tradebot.checker import (
+    books_promises,
+    fill_promises,
+    limit_promise,
+    money_promises,
+    order_promises,
+    record_promises,
+)
 from tradebot.checker.case import Case
 from tradebot.checker.evidence import gather
 from tradebot.checker.verdict import Ruling, Verdict, broken
@@ -22,10 +29,10 @@ PROMISES: dict[str, tuple[str, Callable[[Case], Verdict]]] = {
     "I8": ("no fill lost", fill_promises.no_fill_lost),
     "I9": ("no fill twice", fill_promises.no_fill_twice),
     "I10": ("no fill refused", fill_promises.fill_never_refused),
-    "I11": ("convergence", fill_promises.converges),
-    "I12": ("truth after restart", fill_promises.truth_after_restart),
-    "I13": ("exact arithmetic", fill_promises.exact_arithmetic),
-    "I14": ("function of fills", fill_promises.pure_function_of_fills),
+    "I11": ("convergence", books_promises.converges),
+    "I12": ("truth after restart", books_promises.truth_after_restart),
+    "I13": ("exact arithmetic", money_promises.exact_arithmetic),
+    "I14": ("function of fills", money_promises.pure_function_of_fills),
     "I25": ("chain is whole", record_promises.chain_is_whole),
     "I26": ("determinism", record_promises.deterministic),
 }

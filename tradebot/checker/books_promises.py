@@ -1,0 +1,145 @@
+"""I11 and I12: the journal's books against the exchange's, at the end of the last run and at the start of each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from fractions import Fraction
+from typing import Any
+
+from tradebot.checker import arithmetic
+from tradebot.checker.case import EXCHANGE_ENDED, SETTLE, Case
+from tradebot.checker.evidence import Row
+from tradebot.checker.story import number
+from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+
+TELL_NOTHING = ("link_lost", "link_back", "cancel_asked", "quarantined")  # events that leave an order's fate open
+DOUBT_WALL = 100_000_000_000  # wall ns after which a run has given up an order that the venue does not show
+
+
+def converges(case: Case) -> Verdict:
+    """I11: at the end positions and open orders are the exchange's, nothing is in doubt, or a halt says why."""
+    if case.log is None:
+        return not_shown("I11", "without the exchange's log there is nothing to converge to")
+    if case.journal.ended is None:
+        return not_shown("I11", "the last run was cut off; the next start must converge")
+    faults = _position_faults(case) + _order_faults(case)
+    doubts = [order.order_id for order in case.orders.values() if order.state == "UNKNOWN"]
+    if doubts and not faults:
+        began = [row.wall for row in case.journal.of("run")][-1]
+        if case.journal.ended.wall - began < DOUBT_WALL:
+            return not_shown("I11", f"{doubts[0]} is in doubt, and the last run was too short to give it up")
+        faults = [f"{order_id} is still in doubt" for order_id in doubts]
+    if not faults:
+        return ok("I11", f"positions of {len(case.symbols)} symbols and {len(case.orders)} orders agree at the end")
+    why = _explained(case)
+    return ok("I11", f"halted, {why}: {listed(faults)}") if why else broken("I11", listed(faults))
+
+
+def _position_faults(case: Case) -> list[str]:
+    ours = arithmetic.holdings(case.journal, case.orders.values())
+    theirs: dict[str, Fraction] = defaultdict(Fraction)
+    for _, fill in case.log.of("fill") if case.log else ():
+        known = (fill["exchange"], fill["trade_id"]) in case.journal_fills
+        if (fill["symbol"] in case.symbols or not case.symbols) and (known or fill["traded_at"] <= case.looked_until):
+            theirs[fill["symbol"]] += arithmetic.signed(fill)
+    held = {symbol: (theirs.get(symbol, 0), ours[symbol].quantity if symbol in ours else 0) for symbol in ours | theirs}
+    return [
+        f"{symbol}: the exchange holds {their}, the journal {our}"
+        for symbol, (their, our) in sorted(held.items())
+        if their != our
+    ]
+
+
+def _order_faults(case: Case) -> list[str]:
+    faults = []
+    for order in case.orders.values():
+        if order.state == "UNKNOWN":
+            continue
+        if order.state in ("SENDING", "INTENT"):
+            faults.append(f"{order.order_id} is still {order.state}")
+            continue
+        for venue_id in order.venue_ids & case.last_versions.keys():
+            line, version = case.last_versions[venue_id]
+            if version["changed_at"] > case.looked_until:
+                continue
+            is_over = version["status"] in EXCHANGE_ENDED
+            if order.is_live == is_over:
+                faults.append(
+                    f"{order.order_id} is {order.state} here and {version['status']} at the exchange (line {line})"
+                )
+            elif is_over and number(version["filled"]) != order.filled:
+                faults.append(f"{order.order_id} filled {order.filled} here, {version['filled']} there (line {line})")
+    for venue_id, (line, version) in case.last_versions.items():
+        is_listed = version["ticket"]["symbol"] in case.symbols and version["changed_at"] <= case.looked_until
+        if is_listed and version["status"] not in EXCHANGE_ENDED and venue_id not in case.by_venue:
+            faults.append(f"the exchange works {venue_id} (line {line}), which is in no row")
+    return faults
+
+
+def _explained(case: Case) -> str:
+    halts = list(case.journal.of("halt", "reduce", "resume"))
+    if halts and halts[-1].kind != "resume":
+        return f"row {halts[-1].seq} says {halts[-1].body.get('reason')!r}"
+    looks = list(case.journal.of("reconciled"))
+    if looks and looks[-1].body.get("differences"):
+        return f"row {looks[-1].seq} says {looks[-1].body['differences'][0]!r}"
+    return ""
+
+
+def truth_after_restart(case: Case) -> Verdict:
+    """I12: before a run sends, it has compared with the venue and knows every fill and what became of open orders."""
+    if not case.journal.runs:
+        return not_shown("I12", "the journal holds no run")
+    faults: list[str] = []
+    looked: Row | None = None
+    run: Row | None = None
+    open_now: dict[str, str] = {}  # order id -> how the run before left it
+    undone: dict[str, str] = {}
+    for row in case.journal.of("run", "reconciled", "order"):
+        if row.kind == "run":
+            run, looked, undone = row, None, dict(open_now)
+        elif row.kind == "reconciled":
+            if looked is None:
+                faults += _missing_at(case, row)
+            looked = looked or row
+        elif (event := str(row.body.get("event"))) in ("intent", "sending"):
+            order_id = str(row.body["order_id"])
+            if event == "sending" and not _is_external(case, order_id):
+                if looked is None:
+                    faults.append(
+                        f"row {row.seq} sends {order_id} before run {run.run if run else '?'} looked at the venue"
+                    )
+                faults += [f"row {row.seq} sends while {o} was left {how}" for o, how in undone.items()]
+            open_now[order_id] = event.upper()
+        elif event not in TELL_NOTHING:
+            open_now.pop(str(row.body.get("order_id")), None)
+            undone.pop(str(row.body.get("order_id")), None)
+    starts = len(case.journal.runs)
+    return (
+        broken("I12", listed(faults))
+        if faults
+        else ok("I12", f"{starts} starts compared with the venue before sending")
+    )
+
+
+def _is_external(case: Case, order_id: str) -> bool:
+    return order_id in case.orders and case.orders[order_id].is_external
+
+
+def _missing_at(case: Case, look: Row) -> list[str]:
+    return [
+        f"row {look.seq} ends the first look of run {look.run} without fill {fill['trade_id']} (line {line})"
+        for line, fill in case.exchange_fills
+        if fill["traded_at"] + SETTLE < look.at
+        and case.heard.get((fill["exchange"], fill["trade_id"]), look.seq) >= look.seq
+        and not _was_inferred(case, fill, look)
+    ]
+
+
+def _was_inferred(case: Case, fill: dict[str, Any], look: Row) -> bool:
+    # A venue may list a fill later than it tells of it: until then the quantity stands in the books without its id.
+    order = case.by_venue.get(fill["order_id"])
+    return order is not None and any(
+        row.seq < look.seq and row.body["event"] == "executed" and row.body["execution"].get("is_inferred")
+        for row in order.facts
+    )
