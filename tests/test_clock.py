@@ -37,3 +37,12 @@ async def test_a_task_that_waited_has_a_whole_turn_again() -> None:
     sleeps.clock.now += 90
     await turn.give()
     assert sleeps.given == 0
+
+
+async def test_a_turn_that_is_ended_is_given_however_short_it_was() -> None:
+    sleeps = Sleeps()
+    turn = Turn(sleeps.clock, 100)
+    turn.end()
+    await turn.give()
+    await turn.give()
+    assert sleeps.given == 1

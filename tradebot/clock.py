@@ -137,20 +137,25 @@ class Turn:
     """How long a task has worked without waiting: `most` ns, then it is over and others should have theirs.
 
     Taking what is there already does not wait, and a task that always finds something would keep the loop for itself.
+    `ends_at` is monotonic ns; whoever has to ask for every message asks it first, and only then for `give`.
     """
 
     def __init__(self, clock: Clock, most: int) -> None:
         self._clock, self._most = clock, most
-        self._ends_at = 0
+        self.ends_at = 0
         self.begin()
 
     def begin(self) -> None:
         """Count from here: the task has just waited."""
-        self._ends_at = self._clock.monotonic() + self._most
+        self.ends_at = self._clock.monotonic() + self._most
+
+    def end(self) -> None:
+        """Let the turn be over, however short it was."""
+        self.ends_at = -1
 
     async def give(self) -> None:
         """Give the loop to the others, if the turn is over."""
-        if self._clock.monotonic() > self._ends_at:
+        if self._clock.monotonic() > self.ends_at:
             await self._clock.sleep(0)
             self.begin()
 

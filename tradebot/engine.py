@@ -32,21 +32,19 @@ from tradebot.domain.messages import (
     Submit,
     Tick,
 )
-from tradebot.domain.order import OrderFact, OrderState, VenueOrder
+from tradebot.domain.order import OrderFact, VenueOrder
 from tradebot.errors import AccessDenied, LinkLost
 from tradebot.stages.analysis import Analysis
 from tradebot.stages.bars import Bars
 from tradebot.stages.desk import Desk, DeskOutput
 from tradebot.stages.execution import Execution, Ledger
-from tradebot.stages.lanes import Inbox, Lane
+from tradebot.stages.lanes import BREATH, Inbox, Lane
+from tradebot.stages.looks import Looks
+from tradebot.stages.metronome import Metronome
 from tradebot.stages.reconciliation import Reconciliation
 from tradebot.stages.watch import FeedWatch
 from tradebot.venues.venue import Broker, Feed
 
-TICK_S = 0.05  # wall seconds between two ticks of the clock
-ROUSE_S = 0.002  # how long before a close the workers are woken
-TIMER_S = 0.001  # how early a timer of the loop may end
-BREATH = 2_000_000  # ns a stage works on what is there already before the others have their turn
 DRAIN_S = 2.5  # wall seconds a stop waits for resting orders to end
 
 
@@ -73,7 +71,9 @@ class Engine:
         self.updates = Lane("updates", 10_000)
         self.signals = Lane("signals", 512)  # pieces of a close
         self.quotes = Lane("quotes", 2_000)
-        self._inbox = Inbox((self.updates, self.signals, self.quotes))
+        self._bars_inbox = Inbox((self.market,), clock)
+        self._inbox = Inbox((self.updates, self.signals, self.quotes), clock)
+        self._metronome = Metronome(self.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
         self.reconciliation = Reconciliation(
             broker=broker, clock=clock, post=self.updates.post, has_live=self._has_live,
             wanted_at=desk.sightings.look_wanted_at,
@@ -86,8 +86,7 @@ class Engine:
         )  # fmt: skip
         self._commands: list[tuple[Command, asyncio.Event]] = []  # given from outside, not applied yet
         self._is_running = self._is_stopping = False
-        self._differences: tuple[str, ...] | None = None  # of the last look at the venue
-        self._was_in_doubt = False
+        self._looks = Looks(desk.blotter)
         self.ready = asyncio.Event()  # set with the first quote that passed the sieve
 
     async def reconcile(self) -> Books:
@@ -109,7 +108,7 @@ class Engine:
 
             feed = start("feed", self._feed.run(self._on_market, self._on_order))
             rest = [
-                start("clock", self._run_clock()),
+                start("clock", self._metronome.run()),
                 start("fetcher", self._run_fetcher()),
                 start("bars", self._run_bars()),
                 start("analysis", self._run_analysis()),
@@ -188,38 +187,10 @@ class Engine:
                 self._tell("quotes_not_fetched", level="debug", reason=str(error))
             await self._clock.sleep(self._poll_every_s)
 
-    async def _run_clock(self) -> None:
-        expected = self._clock.monotonic()
-        while True:
-            mono = self._clock.monotonic()
-            self._measure("loop_lag", max(mono - expected, 0))
-            await self.market.put(Tick(at=self._clock.market(), mono=mono))
-            pause, is_close = self._until_next_close()
-            expected = mono + int(pause * SECOND)
-            if is_close and pause > ROUSE_S:
-                await self._clock.sleep(pause - ROUSE_S)
-                self._analysis.rouse()
-                pause = (expected - self._clock.monotonic()) / SECOND
-            await self._clock.sleep(max(pause, 0.0))
-
-    def _until_next_close(self) -> tuple[float, bool]:
-        # A tick in its turn, or the one that closes the next bar: a bar closes when it is due, not up to a tick later.
-        if self._bars.sieve.times is None:
-            return TICK_S, False
-        market = self._clock.market()
-        left = (self._bars.next_close(market) - market) / self._clock.speed / SECOND
-        return min(TICK_S, max(left + TIMER_S, TICK_S / 10)), left < TICK_S
-
     # ---- stages
 
     async def _run_bars(self) -> None:
-        turn = Turn(self._clock, BREATH)
-        while True:
-            if self.market.empty():
-                message = await self.market.get()
-                turn.begin()
-            else:
-                message = self.market.get_nowait()
+        async for message in self._bars_inbox:
             match message:
                 case Quotes():
                     sound = self._bars.apply(message)
@@ -234,7 +205,6 @@ class Engine:
                     await self.quotes.put(message)
                 case _:
                     raise AssertionError(f"bars does not know {type(message).__name__}")
-            await turn.give()
 
     async def _on_tick(self, tick: Tick) -> None:
         if (session := self._bars.roll(tick.at)) is not None:
@@ -254,43 +224,36 @@ class Engine:
         await self.quotes.put(tick)
 
     async def _run_analysis(self) -> None:
+        turn = Turn(self._clock, BREATH)
         while True:
             close: Close = await self.closes.get()
             if self._is_stopping:
                 continue
             volley = await self._analysis.ask(close, self._desk.holdings_at(close))
-            turned_at = self._clock.monotonic()
+            turn.begin()
             for signals in volley.pieces():
                 if not (signals.signals or signals.failed):
                     continue
-                if self._clock.monotonic() - turned_at > BREATH:
-                    await self._clock.sleep(0)
-                    turned_at = self._clock.monotonic()
+                if self._clock.monotonic() > turn.ends_at:
+                    await turn.give()
                 self._journal.append("signals", signals, at=close.ends_at)
                 await self.signals.put(signals)
                 self._measure("quote_to_signal", self._clock.monotonic() - close.quoted_at)
             self._measure("close_to_signals", self._clock.monotonic() - close.seen_at)
 
     async def _run_desk(self) -> None:
-        turn = Turn(self._clock, BREATH)
-        while True:
-            message = self._inbox.take()
-            if message is None:
-                message = await self._inbox.get()
-                turn.begin()
+        async for message in self._inbox:
             for output in self._desk.apply(message):
                 await self._route(output)
             kind = type(message)
             if kind is Signals:
-                await self._clock.sleep(0)  # after a burst of them the loop would stand still
-                turn.begin()
+                self._inbox.pause()  # after a burst of them the loop would stand still
             elif kind is Tick:
                 self._beat()
             elif kind is Command:
                 for waiting in [w for w in self._commands if w[0] is message]:
                     self._commands.remove(waiting)
                     waiting[1].set()
-            await turn.give()
 
     async def _route(self, output: DeskOutput) -> None:
         match output:
@@ -299,7 +262,7 @@ class Engine:
             case OrderFact():
                 self._journal.append("order", output, at=output.at)
             case Reconciled():
-                if self._is_news(output):
+                if self._looks.is_evidence(output, is_stopping=self._is_stopping):
                     self._journal.append("reconciled", output, at=output.at)
             case Command():
                 self._journal.append(output.verb, output, at=self._clock.market())
@@ -307,17 +270,6 @@ class Engine:
                 self._journal.append("incident", output, at=output.at)
             case _:
                 raise AssertionError(f"nobody takes {type(output).__name__} from the desk")
-
-    def _is_news(self, look: Reconciled) -> bool:
-        # Agreement every five seconds is no news. The first and the last look of a run and those that decide on an
-        # order in doubt are evidence: without their rows nobody could show that the venue was asked.
-        in_doubt = any(order.state is OrderState.UNKNOWN for order in self._desk.blotter.live())
-        is_news = (
-            self._differences is None or look.differences != self._differences or bool(look.adopted)
-            or in_doubt or self._was_in_doubt or self._is_stopping
-        )  # fmt: skip
-        self._differences, self._was_in_doubt = look.differences, in_doubt
-        return is_news
 
     def _has_live(self) -> bool:
         return next(self._desk.blotter.live(), None) is not None

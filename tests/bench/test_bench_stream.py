@@ -9,7 +9,8 @@ import pytest
 
 from tradebot.bench import stream
 from tradebot.bench.stream import Load, measure, verdicts
-from tradebot.bench.stream_clients import CLIENTS, _dictionaries
+from tradebot.bench.stream_clients import CLIENTS
+from tradebot.bench.stream_plain import dictionaries
 from tradebot.bench.stream_server import PRICE, TOKEN, kite_frames
 from tradebot.clock import SECOND, WallClock
 
@@ -31,7 +32,7 @@ def test_every_tick_of_a_short_run_comes_through_every_client() -> None:
 
 def test_the_plain_way_reads_what_the_server_sends() -> None:
     (frame,) = kite_frames(20, 2, 2, 1_790_000_000 * SECOND)
-    first, second = _dictionaries(frame)
+    first, second = dictionaries(frame)
     assert struct.unpack(">H", frame[:2]) == (2,)
     assert (first["instrument_token"], first["last_price"], first["volume_traded"]) == (TOKEN, PRICE / 100, 1)
     assert (second["instrument_token"], second["depth"]["buy"][0]["quantity"]) == (TOKEN + 1, 100)

@@ -29,7 +29,6 @@ from tradebot.domain.market import Close, Quotes, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
-from tradebot.engine import ROUSE_S
 from tradebot.ground import Ground
 from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
@@ -37,6 +36,7 @@ from tradebot.journal.writer import Journal
 from tradebot.ops import logs
 from tradebot.ops.narrator import Narrator
 from tradebot.ops.systemd import Notifier
+from tradebot.stages.metronome import ROUSE_S
 from tradebot.strategies.loading import load_strategy
 from tradebot.venues.limiter import Limiter
 from tradebot.venues.venue import Feed

@@ -12,7 +12,8 @@ from statistics import median
 from typing import Any
 
 from tradebot.bench import stream_server
-from tradebot.bench.stream_clients import CLIENTS, Ask, Found, serve
+from tradebot.bench.stream_clients import CLIENTS, serve
+from tradebot.bench.stream_run import Ask, Found
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.message import Message
 from tradebot.errors import TradebotError

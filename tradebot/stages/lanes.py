@@ -1,18 +1,21 @@
-"""The queues between the stages: bounded asyncio queues with a written overflow policy, and an inbox of lanes."""
+"""The queues between the stages: bounded lanes with a written overflow policy, and the inboxes that read them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
+from tradebot.clock import Clock, Turn
 from tradebot.domain.market import Quotes, merge
 from tradebot.errors import InvariantBroken
 
+BREATH = 2_000_000  # ns a stage works on what is there already before the others have their turn
+
 
 class Lane(asyncio.Queue[Any]):
-    """A bounded queue that wakes its inbox; `full` policy: the sender waits (`put`) or fails (`put_nowait`).
+    """A bounded queue that wakes its inbox. When it is full the sender waits (`put`) or fails (`put_nowait`, `post`).
 
     A dozen messages pass for every order, so taking and giving without waiting are written out: `asyncio.Queue` makes
     eight calls of them and counts unfinished tasks, for which nobody asks here.
@@ -26,7 +29,7 @@ class Lane(asyncio.Queue[Any]):
     def __init__(self, name: str, size: int) -> None:
         super().__init__(size)
         self.name, self._size = name, size
-        self.wake: asyncio.Event | None = None
+        self.inbox: Inbox | None = None  # through which it is read, if it is
         self.merged = 0
         self.deepest = 0
 
@@ -38,8 +41,8 @@ class Lane(asyncio.Queue[Any]):
         waiting.append(item)
         if len(waiting) > self.deepest:
             self.deepest = len(waiting)
-        if self.wake is not None:
-            self.wake.set()
+        if self.inbox is not None and self.inbox.waiting is not None:
+            self.inbox.wake()
         if self._getters:
             self._wakeup_next(self._getters)
 
@@ -77,13 +80,17 @@ class Lane(asyncio.Queue[Any]):
 
 
 class Inbox:
-    """Several lanes read as one, the first lane that holds something first; within a lane, first in first out."""
+    """What one stage reads, one lane or several: the first lane that holds something first, each first in first out.
 
-    def __init__(self, lanes: Sequence[Lane]) -> None:
-        self._lanes = tuple(lanes)
-        self._wake = asyncio.Event()
+    Its stage iterates over it for ever. After a `BREATH` of work on what is there already the other tasks go first.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], clock: Clock) -> None:
+        self._lanes, self._clock = tuple(lanes), clock
+        self._turn = Turn(clock, BREATH)
+        self.waiting: asyncio.Future[None] | None = None  # while the stage does
         for lane in lanes:
-            lane.wake = self._wake
+            lane.inbox = self
 
     def take(self) -> Any:
         """Return the next message that is there, None without one."""
@@ -92,12 +99,28 @@ class Inbox:
                 return lane.get_nowait()
         return None
 
-    async def get(self) -> Any:
-        """Return the next message, waiting for one."""
+    def __aiter__(self) -> Self:
+        self._turn.begin()
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._clock.monotonic() > self._turn.ends_at:
+            await self._turn.give()
         while (message := self.take()) is None:
-            self._wake.clear()
-            await self._wake.wait()
+            self.waiting = asyncio.get_running_loop().create_future()
+            await self.waiting
+            self._turn.begin()
         return message
+
+    def pause(self) -> None:
+        """Let the other tasks go before the next message, however short the stage has worked."""
+        self._turn.end()
+
+    def wake(self) -> None:
+        """Go on: a lane holds something."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     @property
     def is_empty(self) -> bool:

@@ -1,0 +1,30 @@
+"""The looks at the venue's books: which of them are evidence, so that the engine gives them a row in the journal."""
+
+from __future__ import annotations
+
+from tradebot.domain.messages import Reconciled
+from tradebot.domain.order import OrderState
+from tradebot.stages.blotter import Blotter
+
+
+class Looks:
+    """Knows what the look before showed.
+
+    Agreement every five seconds is no news. The first and the last look of a run and those that decide on an order in
+    doubt are evidence: without their rows nobody could show that the venue was asked.
+    """
+
+    def __init__(self, blotter: Blotter) -> None:
+        self._blotter = blotter
+        self._differences: tuple[str, ...] | None = None  # of the look before; None without one
+        self._was_in_doubt = False
+
+    def is_evidence(self, look: Reconciled, *, is_stopping: bool) -> bool:
+        """Return whether `look`, the newest, needs a row; a run that stops needs one of each."""
+        in_doubt = any(order.state is OrderState.UNKNOWN for order in self._blotter.live())
+        is_evidence = (
+            self._differences is None or look.differences != self._differences or bool(look.adopted)
+            or in_doubt or self._was_in_doubt or is_stopping
+        )  # fmt: skip
+        self._differences, self._was_in_doubt = look.differences, in_doubt
+        return is_evidence
