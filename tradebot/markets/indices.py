@@ -9,7 +9,10 @@ from typing import Any
 
 from tradebot.markets.calendar import DATA
 
-INDICES = frozenset({"NIFTY 50", "NIFTY NEXT 50", "NIFTY BANK", "NIFTY FIN SERVICE", "NIFTY MID SELECT"})
+CONTRACTS = {  # index -> how its futures and options call it
+    "NIFTY 50": "NIFTY", "NIFTY NEXT 50": "NIFTYNXT50", "NIFTY BANK": "BANKNIFTY", "NIFTY FIN SERVICE": "FINNIFTY",
+    "NIFTY MID SELECT": "MIDCPNIFTY",
+}  # fmt: skip
 
 
 def members(name: str) -> tuple[str, ...]:
@@ -35,7 +38,12 @@ def as_of() -> date:
 
 def has_derivatives(symbol: str) -> bool:
     """True when the share or index has futures or options by the lists shipped, so that its session may end early."""
-    return symbol in INDICES or symbol in _with_derivatives()
+    return symbol in CONTRACTS or symbol in _with_derivatives()
+
+
+def contract_name(symbol: str) -> str:
+    """Return how the contracts on a share or index call it; of shares that is the symbol."""
+    return CONTRACTS.get(symbol, symbol)
 
 
 def _canonical(name: str) -> str:

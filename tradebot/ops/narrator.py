@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tradebot.clock import IST, iso
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Incident, Reconciled, Signals
+from tradebot.domain.messages import Command, Ending, Incident, Reconciled, SessionBegins, Signals
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Side
 
 Tell = Callable[..., None]  # tell(event, level="info", **fields)
@@ -75,6 +76,8 @@ class Narrator:
                     self._tell("halted", level="error", reason=message.reason, scope=message.scope)
                 case Command(verb="reduce"):
                     self._tell("reducing", level="warning", reason=message.reason, scope=message.scope)
+                case SessionBegins():
+                    self._tell("session_begins", **_hours(message))
                 case Incident():
                     self._tell("incident", level="error", reason=message.text, order_id=message.order_id or None)
                 case Command(verb="resume"):
@@ -165,3 +168,24 @@ def _request_fields(request: OrderRequest) -> dict[str, Any]:
         if value is not None:
             fields[name] = value
     return fields
+
+
+def _hours(session: SessionBegins) -> dict[str, Any]:
+    # The times of a day, IST; of the symbols whose day ends at others how many they are and when.
+    told: dict[str, Any] = {"day": iso(session.opens_at, IST)[:10], "opens": _clock(session.opens_at)}
+    told |= _end(session)
+    if session.endings:
+        told["earlier"] = [{"symbols": len(ending.symbols)} | _end(ending) for ending in session.endings]
+    return told
+
+
+def _end(end: SessionBegins | Ending) -> dict[str, Any]:
+    return {
+        "entries_until": _clock(end.entries_until),
+        "square_off_at": _clock(end.square_off_at),
+        "closes": _clock(end.closes_at),
+    }
+
+
+def _clock(at: int) -> str:
+    return iso(at, IST)[11:16]

@@ -20,6 +20,8 @@ from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import INSTANT
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.server import serve
+from tradebot.markets.calendar import TradingCalendar, day_of
+from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
 from tradebot.venues.kite.venue import KiteVenue
 from tradebot.venues.venue import Accepted, Refused
@@ -166,3 +168,22 @@ async def test_a_wrong_token_is_denied_on_both_roads() -> None:
             await today.venue.broker.orders()
         with pytest.raises(AccessDenied):
             await today.venue.feed(Universe(universe_for(SYMBOLS))).run(lambda _: None, lambda _: None)
+
+
+async def test_the_exchange_s_list_of_contracts_tells_whose_day_ends_early_as_the_exchange_itself_ends_it() -> None:
+    names = ("TCS", "SYM0001", "NIFTY 50", "INDIA VIX")
+    clock = ManualClock(OPENS_AT)
+    source = SyntheticPrices(universe_for(names), seed=7, opens_at=OPENS_AT, closes_at=CLOSES_AT)
+    exchange = Exchange(source, clock, seed=7, cash=Decimal(50_000), latency=INSTANT, log=None)
+    async with (
+        serve(exchange, clock) as at,
+        KiteVenue(
+            rest=at.rest, ticker=at.ticker, api_key=at.api_key, access_token=at.access_token, clock=clock
+        ) as venue,
+    ):
+        found = await venue.broker.instruments(names)
+
+    assert [i.has_derivatives for i in found] == [True, False, True, False]
+    theirs = closes_of(Universe(found), day_of(OPENS_AT), TradingCalendar(), latest=CLOSES_AT)
+    assert theirs.tolist() == source.closes.tolist()
+    assert len(set(theirs.tolist())) == 2

@@ -413,6 +413,8 @@ CSV = (
 DUMPS = {
     "/instruments/NSE": CSV + "1,1,TCS,T,0,,0,0.1,1,EQ,NSE,NSE\n2,2,INFY,I,0,,0,0.05,1,EQ,NSE,NSE\n",
     "/instruments/BSE": CSV + "3,3,INFY,I,0,,0,0.05,1,EQ,BSE,BSE\n",
+    "/instruments/NFO": CSV + "9,9,INFY26DECFUT,INFY,0,2026-12-29,0,0.05,400,FUT,NFO-FUT,NFO\n"
+    "10,10,TCS26DEC3000CE,TCS,0,2026-12-29,3000,0.05,175,CE,NFO-OPT,NFO\n",
 }
 
 
@@ -425,7 +427,29 @@ async def test_instruments_come_in_the_order_asked_one_dump_an_exchange(kite: Ki
         ("NSE", "TCS", 1),
         ("BSE", "INFY", 3),
     ]
-    assert [got[1] for got in kite.got] == ["/instruments/NSE", "/instruments/BSE"]
+    assert [got[1] for got in kite.got] == ["/instruments/NSE", "/instruments/BSE", "/instruments/NFO"]
+
+
+async def test_the_list_of_contracts_says_which_shares_have_futures(kite: Kite) -> None:
+    kite.says(lambda request: web.Response(text=DUMPS[request.path], content_type="text/csv"))
+    async with broker_at(kite.address) as broker:
+        found = await broker.instruments(["INFY", "TCS", "BSE:INFY", "NFO:INFY26DECFUT"])
+    assert [i.has_derivatives for i in found] == [True, False, True, None]
+
+
+async def test_a_list_of_contracts_without_futures_says_nothing_of_the_shares(kite: Kite) -> None:
+    dumps = DUMPS | {"/instruments/NFO": CSV}
+    kite.says(lambda request: web.Response(text=dumps[request.path], content_type="text/csv"))
+    async with broker_at(kite.address) as broker:
+        found = await broker.instruments(["INFY", "TCS"])
+    assert [i.has_derivatives for i in found] == [None, None]
+
+
+async def test_contracts_alone_need_no_second_list(kite: Kite) -> None:
+    kite.says(lambda request: web.Response(text=DUMPS[request.path], content_type="text/csv"))
+    async with broker_at(kite.address) as broker:
+        await broker.instruments(["NFO:INFY26DECFUT"])
+    assert [got[1] for got in kite.got] == ["/instruments/NFO"]
 
 
 async def test_every_unknown_symbol_is_named_with_a_hint(kite: Kite) -> None:

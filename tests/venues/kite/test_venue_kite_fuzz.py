@@ -37,6 +37,7 @@ from tradebot.venues.kite.wire import (
     parse_quotes,
     parse_text,
     parse_trades,
+    parse_underlyings,
 )
 
 INPUTS = int(os.environ.get("TRADEBOT_FUZZ", "200000"))
@@ -110,6 +111,7 @@ READERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "ltp frame": (frame, LTP),
     "full frame": (frame, FULL),
     "bytes": (decode, b'{"a":[1,2.5,"x",null,true]}'),
+    "contracts": (lambda body: parse_underlyings(body.decode()), CSV.encode()),
 }  # fmt: skip
 SALT = (
     b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e-999", b"99999999999999999999", b"0.1e400", b"null", b"true",
@@ -226,7 +228,7 @@ def test_spoiled_input_gives_a_sound_value_or_a_wire_error(name: str) -> None:
             except WireError:
                 refused += 1
             except UnicodeDecodeError:
-                assert name == "instruments", "the broker decodes a dump before it reads it"
+                assert name in ("instruments", "contracts"), "the broker decodes a dump before it reads it"
     except BaseException as error:
         raise AssertionError(f"{name} did not take {data!r}: {error!r}") from error
     assert refused or name in ("ltp frame", "full frame", "reply", "bytes")

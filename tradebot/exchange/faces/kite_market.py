@@ -10,6 +10,7 @@ from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faces.kite_quotes import candles, instruments_csv, ltp_record, ohlc_record, quote_record
 from tradebot.exchange.faces.kite_wire import EXCHANGES, Params, input_error, parse_stamp, required
 from tradebot.exchange.limits import DAY, IST_OFFSET
+from tradebot.markets.calendar import day_of
 
 # interval -> (length in seconds, longest span of one request in days)
 INTERVALS = {
@@ -83,7 +84,8 @@ class KiteMarket:
         if exchange is not None and exchange not in EXCHANGES:
             raise input_error("Invalid `exchange`.")
         if exchange not in self._lists:
-            self._lists[exchange] = instruments_csv(self._exchange.universe, exchange)
+            on = day_of(self._exchange.source.opens_at)
+            self._lists[exchange] = instruments_csv(self._exchange.universe, exchange, on=on)
         return self._lists[exchange]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints, Series
 from tradebot.exchange.faces.kite_wire import number, stamp
 from tradebot.exchange.limits import DAY, IST_OFFSET
+from tradebot.markets.calendar import Line
+from tradebot.markets.hours import line_of
+from tradebot.markets.indices import contract_name
 
 Json = dict[str, Any]
 
@@ -21,6 +25,7 @@ INSTRUMENT_COLUMNS = (
     "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike", "tick_size",
     "lot_size", "instrument_type", "segment", "exchange",
 )  # fmt: skip
+CONTRACTS, TUESDAY = "NFO", 1
 KINDS = {InstrumentKind.FUTURE: "FUT", InstrumentKind.OPTION: "CE"}
 
 
@@ -86,12 +91,17 @@ def candles(series: Series, instrument: Instrument, *, with_oi: bool) -> list[li
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def instruments_csv(universe: Universe, exchange: str | None) -> bytes:
-    """Return the instruments of one exchange (None: of all) as Kite's CSV, header always included."""
+def instruments_csv(universe: Universe, exchange: str | None, *, on: date) -> bytes:
+    """Return the instruments of one exchange (None: of all) as Kite's CSV on a day, header always included.
+
+    NFO lists one future for each share and index that has derivatives, by which a client tells; it cannot be traded.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(INSTRUMENT_COLUMNS)
     writer.writerows(_instrument_rows(i for i in universe if exchange in (None, i.exchange)))
+    if exchange in (None, CONTRACTS):
+        writer.writerows(_future_rows((i for i in universe if line_of(i) is Line.UNDERLYING), _expiry(on)))
     return out.getvalue().encode()
 
 
@@ -103,6 +113,21 @@ def _instrument_rows(instruments: Iterable[Instrument]) -> Iterable[tuple[Any, .
             "0" if is_index else i.tick_size, i.lot_size, KINDS.get(i.kind, "EQ"),
             "INDICES" if is_index else i.exchange, i.exchange,
         )  # fmt: skip
+
+
+def _future_rows(instruments: Iterable[Instrument], expiry: date) -> Iterable[tuple[Any, ...]]:
+    for i in instruments:
+        token, name = i.token + 1, contract_name(i.symbol)  # the segment after the share's
+        yield (
+            token, token >> 8, f"{name}{expiry:%y%b}FUT".upper(), name, "0", expiry.isoformat(), "0", i.tick_size,
+            "1", "FUT", f"{CONTRACTS}-FUT", CONTRACTS,
+        )  # fmt: skip
+
+
+def _expiry(on: date) -> date:
+    # The last Tuesday of the next month: always to come.
+    first = (on.replace(day=1) + timedelta(days=62)).replace(day=1)
+    return first - timedelta(days=(first.weekday() - TUESDAY - 1) % 7 + 1)
 
 
 def _price(instrument: Instrument, units: int | np.int64) -> int | float:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -19,12 +17,12 @@ from tradebot.domain.market import QUOTE_COLUMNS, Quotes, Series
 from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
 from tradebot.errors import DataError, LinkLost, OutcomeUnknown
 from tradebot.venues.kite.answers import VENUE_ORDER_ID, Verdict, classify, failure_of, reply_of
+from tradebot.venues.kite.dumps import Dumps
 from tradebot.venues.kite.profile import CANDLES, DAY, KITE, LIMITS, QUOTES_PER_REQUEST
 from tradebot.venues.kite.rest import NeverSent, RestLink, Timeouts
 from tradebot.venues.kite.wire import (
     WireError,
     parse_candles,
-    parse_instruments,
     parse_margins,
     parse_orders,
     parse_positions,
@@ -86,25 +84,10 @@ class KiteBroker:
     async def instruments(self, symbols: Sequence[str]) -> list[Instrument]:
         """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol.
 
-        A symbol is Kite's `tradingsymbol`, on NSE unless its exchange stands before it: `BSE:INFY`.
+        A symbol is Kite's `tradingsymbol`, on NSE unless its exchange stands before it: `BSE:INFY`. Which of them have
+        derivatives the list of contracts says.
         """
-        names = [(exchange or "NSE", name) for exchange, _, name in (symbol.rpartition(":") for symbol in symbols)]
-        found: dict[tuple[str, str], Instrument] = {}
-        hints: dict[tuple[str, str], str] = {}
-        for exchange in dict.fromkeys(exchange for exchange, _ in names):
-            dump = await self._dump(exchange)
-            wanted = {name for asked, name in names if asked == exchange}
-            # A dump of 100,000 rows takes longer than the loop may stand still.
-            try:
-                rows, similar = await asyncio.to_thread(_search, dump, wanted)
-            except WireError as error:
-                raise LinkLost(f"GET /instruments/{exchange}: {error}") from error
-            found |= {(exchange, row.symbol): row for row in rows}
-            hints |= {(exchange, name): hint for name, hint in similar.items()}
-        unknown = [f"{exchange}:{name}{hints[exchange, name]}" for exchange, name in names if (exchange, name) in hints]
-        if unknown:
-            raise DataError(f"Kite does not list {', '.join(unknown)}")
-        return [found[name] for name in names]
+        return await Dumps(self._dump).instruments(symbols)
 
     async def submit(self, request: OrderRequest) -> Reply:
         """Send a new order, once. Raises OutcomeUnknown."""
@@ -253,15 +236,8 @@ class KiteBroker:
         total_s = total_s or self._link.timeouts.query_s
         return await self._link.request("GET", prefix + path, params=params, total_s=total_s, largest=largest)
 
-    async def _dump(self, exchange: str) -> str:
-        path = f"/instruments/{exchange}"
-        status, body = await self._get(path, kind="query", total_s=self._link.timeouts.dump_s, largest=DUMP_BYTES)
-        if status != 200:
-            raise failure_of(path, classify(status, body))
-        try:
-            return body.decode()
-        except UnicodeDecodeError as error:
-            raise LinkLost(f"GET {path}: {error}") from error
+    async def _dump(self, path: str) -> tuple[int, bytes]:
+        return await self._get(path, kind="query", total_s=self._link.timeouts.dump_s, largest=DUMP_BYTES)
 
 
 def _unusable(order_id: str, venue_order_id: str) -> NotSent | None:
@@ -279,14 +255,6 @@ def _parsed(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -
     except WireError as error:
         # A book that cannot be read whole is no book: less than all of it would look like a flat account.
         raise LinkLost(f"GET {path}: {error}") from error
-
-
-def _search(dump: str, wanted: AbstractSet[str]) -> tuple[list[Instrument], dict[str, str]]:
-    rows = parse_instruments(dump, wanted=wanted)
-    unknown = wanted - {row.symbol for row in rows}
-    listed = [row.symbol for row in parse_instruments(dump)] if unknown else []
-    similar = {name: get_close_matches(name, listed, n=1) for name in sorted(unknown)}
-    return rows, {name: f" (did you mean {near[0]}?)" if near else "" for name, near in similar.items()}
 
 
 def _candles(path: str, got: tuple[int, bytes], instrument: Instrument, interval: int, start: int, end: int) -> Series:

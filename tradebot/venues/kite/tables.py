@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 
 import numpy as np
@@ -42,22 +42,36 @@ def parse_instruments(text: str, *, wanted: Collection[str] | None = None) -> li
     segment,exchange` then
     `3813889,14898,CENTRALBK-BE,CENTRAL BANK OF INDIA,0.0,,0.0,0.05,1,EQ,NSE,NSE`
     """
+    return [
+        _instrument(*fields, line=line)
+        for line, fields in _lines(text, CSV_FIELDS)
+        if wanted is None or fields[1] in wanted
+    ]
+
+
+def parse_underlyings(text: str) -> frozenset[str]:
+    """Return the names of what has futures, from a CSV dump of contracts. Raises WireError.
+
+    `13238786,51714,RELIANCE26DECFUT,"RELIANCE",0,2026-12-29,0,0.1,500,FUT,NFO-FUT,NFO`
+    """
+    return frozenset(name for _, (name, segment) in _lines(text, ("name", "segment")) if segment.endswith("-FUT"))
+
+
+def _lines(text: str, wanted: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    # Each line's number and its fields of the names wanted.
     lines = csv.reader(text.splitlines(), strict=True)
-    found = []
     try:
         header = next(lines, [])
-        missing = [name for name in CSV_FIELDS if name not in header]
+        missing = [name for name in wanted if name not in header]
         if missing:
             raise WireError(f"instruments: the header has no {', '.join(missing)}")
-        at = [header.index(name) for name in CSV_FIELDS]
+        at = [header.index(name) for name in wanted]
         for row in lines:
             if len(row) != len(header):
                 raise WireError(f"instruments line {lines.line_num}: {len(row)} fields, the header has {len(header)}")
-            if wanted is None or row[at[1]] in wanted:
-                found.append(_instrument(*(row[i] for i in at), line=lines.line_num))
+            yield lines.line_num, [row[i] for i in at]
     except csv.Error as error:
         raise WireError(f"instruments line {lines.line_num}: {error}") from error
-    return found
 
 
 def _instrument(

@@ -37,13 +37,14 @@ from tradebot.venues.kite.fields import (
     time_of,
 )
 from tradebot.venues.kite.packets import FrameCounts, TokenTable, parse_frame
-from tradebot.venues.kite.tables import parse_candles, parse_instruments, parse_quotes, quote_key
+from tradebot.venues.kite.tables import parse_candles, parse_instruments, parse_quotes, parse_underlyings, quote_key
 
 # Everything that crosses the wire can be had from here.
 __all__ = [
     "FrameCounts", "Notice", "TokenTable", "WireError", "decode", "parse_candles", "parse_frame", "parse_instruments",
     "parse_margins", "parse_order", "parse_orders", "parse_positions", "parse_profile", "parse_quotes", "parse_text",
-    "parse_trade", "parse_trades", "quote_key", "render_change", "render_mode", "render_order", "render_subscribe",
+    "parse_trade", "parse_trades", "parse_underlyings", "quote_key", "render_change", "render_mode", "render_order",
+    "render_subscribe",
 ]  # fmt: skip
 TAG = re.compile(r"[0-9A-Za-z]{1,20}")
 # The list is open: a status that is not here is taken as live and named in `VenueOrder.reason`.
