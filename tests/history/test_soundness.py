@@ -15,6 +15,7 @@ from tradebot.domain.market import Series
 from tradebot.errors import DataError
 from tradebot.history.chunk import COLUMNS
 from tradebot.history.soundness import examine, require_sound
+from tradebot.markets.calendar import Line
 
 DAY = 86_400 * SECOND
 RELIANCE = Instrument(symbol="RELIANCE")
@@ -155,3 +156,16 @@ def test_one_bar_and_none_are_sound() -> None:
 
     assert examine(kept(bars, np.r_[0:1]), "NSE") == []
     assert examine(kept(bars, np.r_[0:0]), "NSE") == []
+
+
+def test_a_share_with_derivatives_misses_nothing_after_its_own_close_and_another_one_does() -> None:
+    bars = walk(days=4, begins=date(2026, 7, 31))
+    minutes = np.arange(len(bars)) % 375
+    day = np.arange(len(bars)) // 375
+    early = kept(bars, (day == 0) | (minutes < 360))  # from the second day on the auction begins at 15:15
+
+    assert examine(early, "NSE", Line.UNDERLYING) == []
+    assert [f.kind for f in examine(early, "NSE", Line.SHARE)] == ["holes"]
+    require_sound({"RELIANCE": early}, [msgspec.structs.replace(RELIANCE, has_derivatives=True)])
+    with pytest.raises(DataError, match="2 holes inside sessions, 30 bars"):
+        require_sound({"RELIANCE": early}, [msgspec.structs.replace(RELIANCE, has_derivatives=False)])

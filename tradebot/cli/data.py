@@ -18,6 +18,7 @@ from tradebot.history.importing import Report, Terms, import_files, read_files
 from tradebot.history.interval import name_of, parse
 from tradebot.history.parsing import Wanted
 from tradebot.history.soundness import Finding, examine
+from tradebot.markets.hours import line_of
 
 
 @click.group()
@@ -146,7 +147,8 @@ def _check_history(settings: Config, chosen: set[str], interval: int) -> list[tu
         findings: list[tuple[str, Finding]] = []
         for number, line in enumerate(lines, 1):
             series = history.load([line.symbol], line.interval)[line.symbol]
-            findings += [(name_of(line.interval), finding) for finding in examine(series, line.exchange)]
+            hours = line_of(history.instrument(line.symbol, line.interval))
+            findings += [(name_of(line.interval), finding) for finding in examine(series, line.exchange, hours)]
             tell("checking", number, len(lines))
     return findings
 
@@ -162,10 +164,13 @@ def _check_files(path: Path, wanted: Wanted, terms: Terms) -> list[tuple[str, Fi
     if read.duplicates:
         text = f"rows that say the same as one before: {read.duplicates}"
         findings.append(("", Finding(path.name, "duplicates", read.duplicates, 0, text)))
+    hours_of = {instrument.symbol: line_of(instrument) for instrument in read.instruments}
     for symbol, series in read.series.items():
         if late := read.unsorted[symbol]:
             findings.append(("", Finding(symbol, "unsorted", late, 0, f"rows that come after later ones: {late}")))
-        findings += [(name_of(series.interval), finding) for finding in examine(series, terms.exchange)]
+        findings += [
+            (name_of(series.interval), finding) for finding in examine(series, terms.exchange, hours_of[symbol])
+        ]
     return findings
 
 

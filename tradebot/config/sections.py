@@ -192,7 +192,8 @@ class RiskSection(Section):
     )
     entries_until: ClockTime = Field(default="15:00", description="no new position after this market time, IST")
     square_off_at: ClockTime = Field(
-        default="15:10", description="intraday positions are closed at this market time, IST"
+        default="15:10",
+        description="positions are closed at this market time, IST, or 10 minutes before the symbol's own close",
     )
 
 

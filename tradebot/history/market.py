@@ -14,7 +14,7 @@ import pandas as pd
 from tradebot.clock import SECOND
 from tradebot.domain.market import Ints
 from tradebot.errors import DataError
-from tradebot.markets.calendar import TradingCalendar
+from tradebot.markets.calendar import Line, TradingCalendar
 
 DAY = 86_400 * SECOND
 INDIA, NEW_YORK, UTC_ZONE = "Asia/Kolkata", "America/New_York", "UTC"
@@ -67,17 +67,18 @@ class Calendar:
     def __init__(self, exchange: str) -> None:
         self.exchange, self.zone = exchange, zone_of(exchange)
         self._indian = TradingCalendar() if self.zone == INDIA else None
-        self._known: dict[int, Hours | None] = {}  # day -> its session; a backtest asks for the same of every symbol
+        # (day, line) -> its session; a backtest asks for the same of every symbol
+        self._known: dict[tuple[int, Line], Hours | None] = {}
 
-    def hours(self, day: int) -> Hours | None:
-        """Return the session of a day, None where the exchange is closed."""
-        if day not in self._known:
-            self._known[day] = self._hours(day)
-        return self._known[day]
+    def hours(self, day: int, line: Line = Line.SHARE) -> Hours | None:
+        """Return the session of a day, None where the exchange is closed; in India by what is traded."""
+        if (day, line) not in self._known:
+            self._known[day, line] = self._hours(day, line)
+        return self._known[day, line]
 
-    def _hours(self, day: int) -> Hours | None:
+    def _hours(self, day: int, line: Line) -> Hours | None:
         if self._indian is not None:
-            session = self._indian.session(as_date(day))
+            session = self._indian.session(as_date(day), line)
             return None if session is None else Hours(session.opens_at, session.closes_at)
         if self.zone == NEW_YORK:
             return _american(as_date(day).year).get(day)

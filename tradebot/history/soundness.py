@@ -14,6 +14,8 @@ from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.interval import name_of
 from tradebot.history.market import INDIA, Calendar, as_date, calendar_of, days_of
+from tradebot.markets.calendar import Line
+from tradebot.markets.hours import line_of
 
 DAY = 86_400 * SECOND
 HOLE_BARS = 5  # missing in a row; fewer are minutes without a trade
@@ -38,13 +40,13 @@ class Finding(NamedTuple):
         return self.kind not in DOUBTS
 
 
-def examine(series: Series, exchange: str) -> list[Finding]:
-    """Return everything that is wrong with a series, the worst kinds first; exchange tells its calendar."""
+def examine(series: Series, exchange: str, line: Line = Line.SHARE) -> list[Finding]:
+    """Return everything that is wrong with a series, the worst kinds first; exchange and line tell its hours."""
     findings = list(_order(series))
     if not findings:
         findings += _prices(series)
         findings += _splits(series, exchange)
-        findings += _gaps(series, exchange)
+        findings += _gaps(series, exchange, line)
     return findings
 
 
@@ -52,11 +54,11 @@ def require_sound(
     series: Mapping[str, Series], instruments: Iterable[Instrument], *, accept_gaps: bool = False
 ) -> None:  # fmt: skip
     """Raise DataError when a series is not fit to be tested on; `accept_gaps` lets gaps and jumps pass, no other."""
-    exchanges = {instrument.symbol: instrument.exchange for instrument in instruments}
+    traded = {instrument.symbol: (instrument.exchange, line_of(instrument)) for instrument in instruments}
     rotten = [
         finding
         for symbol, bars in series.items()
-        for finding in examine(bars, exchanges.get(symbol, "NSE"))
+        for finding in examine(bars, *traded.get(symbol, ("NSE", Line.SHARE)))
         if finding.is_rotten and not (accept_gaps and finding.kind in BEARABLE)
     ]
     if rotten:
@@ -106,7 +108,7 @@ def _splits(series: Series, exchange: str) -> Iterator[Finding]:
         yield Finding(series.symbol, "split", 1, int(series.starts[firsts[i]]), text)
 
 
-def _gaps(series: Series, exchange: str) -> Iterator[Finding]:
+def _gaps(series: Series, exchange: str, line: Line) -> Iterator[Finding]:
     if not len(series) or series.interval > DAY:
         return
     calendar, days = calendar_of(exchange), days_of(series.starts, exchange)
@@ -120,15 +122,15 @@ def _gaps(series: Series, exchange: str) -> Iterator[Finding]:
         yield Finding(series.symbol, "missing_days", len(missing), calendar.midnight(missing[0]), text)
     if series.interval == DAY:
         return
-    yield from _holes(series, calendar, days, traded)
+    yield from _holes(series, calendar, line, days, traded)
 
 
-def _holes(series: Series, calendar: Calendar, days: Ints, traded: Ints) -> Iterator[Finding]:
+def _holes(series: Series, calendar: Calendar, line: Line, days: Ints, traded: Ints) -> Iterator[Finding]:
     holes: list[tuple[int, int]] = []  # (start of the first missing bar, how many)
     outside, edges = 0, np.searchsorted(days, traded, side="left").tolist()
     first_outside = 0
     for day, begin, end in zip(traded.tolist(), edges, [*edges[1:], len(days)], strict=True):
-        hours = calendar.hours(day)
+        hours = calendar.hours(day, line)
         starts = series.starts[begin:end]
         inside = starts if hours is None else starts[(starts >= hours.opens_at) & (starts < hours.closes_at)]
         if hours is None or len(inside) < len(starts):
