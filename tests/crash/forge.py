@@ -63,7 +63,15 @@ from tradebot.venues.venue import Reply
 
 OPEN = 1_795_405_500 * SECOND
 PAISE = Decimal("0.01")
-ORDER_PATH = ("engine.py", "stages/", "journal/writer.py", "domain/order", "domain/portfolio.py", "gate/")
+ORDER_PATH = (
+    "engine.py",
+    "stages/",
+    "journal/writer.py",
+    "journal/scribe.py",
+    "domain/order",
+    "domain/portfolio.py",
+    "gate/",
+)
 LOG, TRACE, PASSED = "exchange.jsonl", "trace.jsonl", "passed"
 # After the last kill: trade on, look until nothing is in doubt, then stop.
 AFTERWARDS = (
@@ -190,7 +198,8 @@ class Life:
 
     def _open(self) -> Journal:
         journal = Journal(self.folder, run=self.run_id, clock=self.clock, on_durable=self._on_durable)
-        commit = journal._commit
+        scribe = journal._scribe
+        commit = scribe._commit
 
         def guarded(connection: Any, group: Any) -> int:
             self._passes("commit begins")
@@ -198,7 +207,7 @@ class Life:
             self._passes("commit done")
             return pages
 
-        journal._commit = guarded  # type: ignore[method-assign]
+        scribe._commit = guarded  # type: ignore[method-assign]
         return journal
 
     def _on_durable(self, rows: list[tuple[int, str, Message]]) -> None:

@@ -29,10 +29,10 @@ import asyncio, os, sys
 from pathlib import Path
 from tradebot.clock import WallClock
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Side
-from tradebot.journal import schema, writer
+from tradebot.journal import schema, scribe, writer
 from tradebot.journal.rows import Run
 
-writer.CHECKPOINT_PAGES = 8
+scribe.CHECKPOINT_PAGES = 8
 schema.LOG_BYTES = 1 << 16
 if sys.argv[2] == "NORMAL":
     durable = schema._set_durable

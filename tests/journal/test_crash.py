@@ -22,9 +22,9 @@ import asyncio, sys
 from pathlib import Path
 from tradebot.clock import WallClock
 from tradebot.domain.order import OrderEvent, OrderFact
-from tradebot.journal import writer
+from tradebot.journal import scribe, writer
 
-writer.CHECKPOINT_PAGES = 30
+scribe.CHECKPOINT_PAGES = 30
 
 async def main():
     async with writer.Journal(Path(sys.argv[1]), run="killed", clock=WallClock()) as journal:

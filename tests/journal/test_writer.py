@@ -24,9 +24,10 @@ from tradebot.clock import ManualClock
 from tradebot.domain.message import Message
 from tradebot.domain.order import OrderEvent
 from tradebot.errors import InvariantBroken, StateError
-from tradebot.journal import writer
+from tradebot.journal.hand import Queued
 from tradebot.journal.reader import rows, verify
 from tradebot.journal.schema import FILE_NAME
+from tradebot.journal.scribe import Scribe
 from tradebot.journal.writer import Journal
 
 
@@ -37,13 +38,13 @@ def opened(state_dir: Path, **more: object) -> Journal:
 @contextmanager
 def a_slow_disk() -> Iterator[threading.Event]:
     """Hold back every commit until the event is set."""
-    free, commit = threading.Event(), Journal._commit
+    free, commit = threading.Event(), Scribe._commit
 
-    def wait(self: Journal, connection: sqlite3.Connection, group: list[writer.Queued]) -> int:
+    def wait(self: Scribe, connection: sqlite3.Connection, group: list[Queued]) -> int:
         assert free.wait(10)
         return commit(self, connection, group)
 
-    with patch.object(Journal, "_commit", wait):
+    with patch.object(Scribe, "_commit", wait):
         yield free
         free.set()
 
@@ -73,22 +74,6 @@ async def test_a_row_is_visible_to_other_processes_once_it_is_durable(tmp_path: 
         seen = await asyncio.to_thread(subprocess.check_output, call, text=True)
 
     assert seen.strip() == "[('order',)]"
-
-
-async def test_each_commit_is_synced(tmp_path: Path) -> None:
-    settings: list[tuple[str, int, int]] = []
-    serve = Journal._serve
-
-    def look(self: Journal, connection: sqlite3.Connection, checkpoints: writer.Checkpoints) -> writer.Work:
-        ask = lambda name: connection.execute(f"PRAGMA {name}").fetchone()[0]  # noqa: E731
-        settings.append((ask("journal_mode"), ask("synchronous"), ask("wal_autocheckpoint")))
-        return serve(self, connection, checkpoints)
-
-    with patch.object(Journal, "_serve", look):
-        async with opened(tmp_path):
-            pass
-
-    assert settings == [("wal", 2, 0)]
 
 
 async def test_rows_that_wait_together_are_committed_together(tmp_path: Path) -> None:
@@ -271,7 +256,7 @@ async def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> Non
 async def test_a_write_error_releases_every_waiter_and_is_never_tried_again(tmp_path: Path) -> None:
     tries = 0
 
-    def fail(self: Journal, connection: sqlite3.Connection, group: list[writer.Queued]) -> int:
+    def fail(self: Scribe, connection: sqlite3.Connection, group: list[Queued]) -> int:
         nonlocal tries
         tries += 1
         raise sqlite3.OperationalError("disk I/O error")
@@ -284,7 +269,7 @@ async def test_a_write_error_releases_every_waiter_and_is_never_tried_again(tmp_
         except StateError as error:
             raised.append(str(error))
 
-    with patch.object(Journal, "_commit", fail), pytest.raises(StateError, match="disk I/O error"):
+    with patch.object(Scribe, "_commit", fail), pytest.raises(StateError, match="disk I/O error"):
         async with opened(tmp_path) as journal:
             async with asyncio.TaskGroup() as tasks:
                 for i in range(3):
@@ -302,10 +287,10 @@ async def test_a_write_error_releases_every_waiter_and_is_never_tried_again(tmp_
 
 
 async def test_the_directory_stays_locked_until_a_failed_journal_is_left(tmp_path: Path) -> None:
-    def fail(self: Journal, connection: sqlite3.Connection, group: list[writer.Queued]) -> int:
+    def fail(self: Scribe, connection: sqlite3.Connection, group: list[Queued]) -> int:
         raise sqlite3.OperationalError("disk I/O error")
 
-    with patch.object(Journal, "_commit", fail), pytest.raises(StateError, match="disk I/O error"):
+    with patch.object(Scribe, "_commit", fail), pytest.raises(StateError, match="disk I/O error"):
         async with opened(tmp_path) as journal:
             journal.append("order", intent("TB1"), at=START)
             await journal.failed.wait()
@@ -377,10 +362,9 @@ async def main():
 
 asyncio.run(main())
 """
-    with patch.object(writer, "CHECKPOINT_PAGES", 10):
-        answer = await asyncio.to_thread(
-            subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, timeout=30
-        )
+    answer = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, timeout=30
+    )
     assert answer.returncode == 0, answer.stderr
 
     acknowledged, told = json.loads(answer.stdout)
@@ -389,73 +373,3 @@ asyncio.run(main())
     verdict = verify(tmp_path / FILE_NAME)
     assert verdict.is_intact
     assert verdict.rows >= acknowledged
-
-
-# ---- checkpoints
-
-
-async def test_the_log_does_not_grow_with_the_journal(tmp_path: Path) -> None:
-    log = tmp_path / f"{FILE_NAME}-wal"
-    with patch.object(writer, "CHECKPOINT_PAGES", 50):
-        async with opened(tmp_path) as journal:
-            begun = log.stat().st_size
-            for i in range(60):
-                journal.append("order", fact("TB1", OrderEvent.SENDING, reason="x" * 200_000), at=START + i)
-                await journal.durable()
-            assert (tmp_path / FILE_NAME).stat().st_size > begun
-            assert log.stat().st_size == begun
-
-    assert verify(tmp_path / FILE_NAME).rows == 60
-
-
-async def test_a_checkpoint_begins_only_after_a_commit_that_began_after_the_one_before_had_ended(
-    tmp_path: Path,
-) -> None:
-    commit, asked_at = Journal._commit, list[int]()
-
-    class EndsDuringTheNextCommit:
-        is_idle, error, commits = True, None, 0
-
-        def __init__(self, path: Path) -> None:
-            checkpoints.append(self)
-
-        def ask(self) -> None:
-            self.is_idle = False
-            asked_at.append(self.commits)
-
-        def close(self) -> None:
-            pass
-
-    checkpoints: list[EndsDuringTheNextCommit] = []
-
-    def end_meanwhile(self: Journal, connection: sqlite3.Connection, group: list[writer.Queued]) -> int:
-        checkpoints[0].is_idle = True
-        checkpoints[0].commits += 1
-        return commit(self, connection, group)
-
-    with (
-        patch.object(writer, "Checkpoints", EndsDuringTheNextCommit),
-        patch.object(writer, "CHECKPOINT_PAGES", 0),
-        patch.object(Journal, "_commit", end_meanwhile),
-    ):
-        async with opened(tmp_path) as journal:
-            for i in range(8):
-                await journal.durable(journal.append("order", intent(f"TB{i}"), at=START))
-
-    # After each comes a commit that overlapped, then one after which the writer copies the rest itself.
-    assert asked_at == [1, 4, 7]
-
-
-async def test_a_checkpoint_that_fails_fails_the_journal(tmp_path: Path) -> None:
-    def fail(connection: sqlite3.Connection) -> int:
-        raise sqlite3.OperationalError("disk I/O error")
-
-    with pytest.raises(StateError, match="disk I/O error"):
-        async with opened(tmp_path) as journal:
-            with (
-                patch("tradebot.journal.checkpoints.checkpoint", fail),
-                patch.object(writer, "CHECKPOINT_PAGES", 0),
-            ):
-                while True:
-                    journal.append("order", intent("TB1"), at=START)
-                    await journal.durable()

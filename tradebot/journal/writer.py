@@ -1,4 +1,4 @@
-"""The journal's writer: rows are queued in the loop, hashed, written and synced in one thread, group by group.
+"""The journal's writer: rows are queued here, in the loop; a thread has the scribe write and sync them in groups.
 
 `append` never waits, `durable` waits until a row is on disk. Rows are handed to the thread when somebody waits for them
 or some milliseconds later: what belongs together is one commit, and a thread that works is not in the loop's way.
@@ -10,32 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import os
-import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
 from tradebot.clock import Clock
 from tradebot.domain.message import Message
-from tradebot.errors import InvariantBroken, StateError, TradebotError
-from tradebot.journal.chain import GENESIS, link
-from tradebot.journal.checkpoints import Checkpoints, checkpoint
-from tradebot.journal.hand import Hand, Queued, Work, WriterThread
+from tradebot.errors import StateError, TradebotError
+from tradebot.journal.hand import Hand, Queued, WriterThread
 from tradebot.journal.lock import StateLock
-from tradebot.journal.rows import Row, check_kind, encode
-from tradebot.journal.schema import FILE_NAME, connect_writer, grow_log
+from tradebot.journal.rows import check_kind
+from tradebot.journal.schema import FILE_NAME
+from tradebot.journal.scribe import Listener, Scribe
 
 QUEUE_ROWS = 100_000  # a disk that is this far behind is broken
 LINGER_S = 0.002  # what nobody waits for, answers and fills mostly, goes with the next order's row or this much later
-STATEMENT_ROWS = 64  # rows of one INSERT; a group this small is one statement and one implicit transaction
-PAGE_BYTES = 4_096
-CHECKPOINT_PAGES = 1_000  # 4 MB of log between two checkpoints
-
-INSERT = "INSERT INTO rows (seq, run, at, wall, kind, prev, hash, body) VALUES "
-PLACES = "(?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Journal:
@@ -53,13 +45,19 @@ class Journal:
         hand: Hand | None = None,
     ) -> None:  # fmt: skip
         self.state_dir, self.path = Path(state_dir), Path(state_dir) / FILE_NAME
-        self.run, self.on_durable = run, on_durable
+        self.on_durable = on_durable
         self.failed = asyncio.Event()  # set once, with `error`
         self.error: TradebotError | None = None
         self.commits = 0
-        self._clock, self._queue_rows, self._min_free_mb = clock, queue_rows, min_free_mb
+        self._clock, self._queue_rows = clock, queue_rows
         self._durable_within_s, self._close_within_s = durable_within_s, close_within_s
         self._lock = StateLock(self.state_dir)
+        listener = Listener(
+            begun=partial(self._post, self._begin), refused=partial(self._post, self._refuse),
+            committed=partial(self._post, self._committed), failed=partial(self._post, self._fail),
+            ended=partial(self._post, self._end),
+        )  # fmt: skip
+        self._scribe = Scribe(self.path, run=run, lock=self._lock, min_free_mb=min_free_mb, listener=listener)
         self._hand = hand or WriterThread()
         self._held: list[Queued] = []  # rows not handed over yet
         self._lingering: asyncio.TimerHandle | None = None  # while there are some
@@ -67,14 +65,13 @@ class Journal:
         self._asked = 0
         self._is_entered = self._is_open = False
         self._appended = self._synced = 0  # seq of the last row queued, and of the last on disk
-        self._prev = GENESIS  # the hand's alone
         self._loop: asyncio.AbstractEventLoop
 
     async def __aenter__(self) -> Journal:
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        self._hand.start(self._work())
+        self._hand.start(self._scribe.work())
         try:
             await self._opened
         except StateError:
@@ -161,8 +158,6 @@ class Journal:
         await self.failed.wait()
         raise self._again()
 
-    # ---- in the loop
-
     def _hand_over(self) -> None:
         if self._lingering is not None:
             self._lingering.cancel()
@@ -171,17 +166,6 @@ class Journal:
         held, self._held = self._held, []
         for row in held:
             self._hand.put(row)
-
-    def _committed(self, group: list[Queued]) -> None:
-        self._synced = group[-1].seq
-        self.commits += 1
-        while self._waiters and self._waiters[0][0] <= self._synced:
-            waiter = heapq.heappop(self._waiters)[2]
-            if not waiter.done():
-                waiter.set_result(None)
-        # The waiters wake in a later turn of the loop, so this comes first for them as well.
-        if self.on_durable is not None:
-            self.on_durable([(row.seq, row.kind, row.message) for row in group])
 
     def _fail(self, error: TradebotError) -> None:
         if self.error is not None:
@@ -197,6 +181,8 @@ class Journal:
         assert self.error is not None
         return type(self.error)(str(self.error))
 
+    # ---- what the scribe tells, in the loop
+
     def _begin(self, seq: int) -> None:
         self._appended = self._synced = seq
         if not self._opened.done():
@@ -206,6 +192,17 @@ class Journal:
         if not self._opened.done():
             self._opened.set_exception(error)
 
+    def _committed(self, group: list[Queued]) -> None:
+        self._synced = group[-1].seq
+        self.commits += 1
+        while self._waiters and self._waiters[0][0] <= self._synced:
+            waiter = heapq.heappop(self._waiters)[2]
+            if not waiter.done():
+                waiter.set_result(None)
+        # The waiters wake in a later turn of the loop, so this comes first for them as well.
+        if self.on_durable is not None:
+            self.on_durable([(row.seq, row.kind, row.message) for row in group])
+
     def _end(self) -> None:
         if self._synced < self._appended:
             self._fail(StateError(f"{self.path}: the writer ended before every row was on disk"))
@@ -213,100 +210,6 @@ class Journal:
             self._lock.release()
         if not self._ended.done():
             self._ended.set_result(None)
-
-    # ---- driven by the hand
-
-    def _work(self) -> Work:
-        try:
-            with ExitStack() as stack:
-                yield from self._open_and_serve(stack)
-        finally:
-            self._post(self._end)
-
-    def _open_and_serve(self, stack: ExitStack) -> Work:
-        try:
-            connection, checkpoints = self._open(stack)
-        except StateError as error:
-            self._post(self._refuse, error)
-            return
-        except (sqlite3.Error, OSError) as error:
-            self._post(self._refuse, StateError(f"{self.path}: the journal cannot be opened: {error}"))
-            return
-        try:
-            yield from self._serve(connection, checkpoints)
-        except (sqlite3.Error, OSError) as error:
-            self._post(self._fail, StateError(f"{self.path}: a row could not be written: {error}"))
-        except (TypeError, ValueError) as error:
-            self._post(self._fail, InvariantBroken(f"{self.path}: a row could not be encoded: {error}"))
-
-    def _open(self, stack: ExitStack) -> tuple[sqlite3.Connection, Checkpoints]:
-        if not self.state_dir.is_dir():
-            self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock.acquire()
-        room = os.statvfs(self.state_dir)
-        if (free := room.f_bavail * room.f_frsize // 1_000_000) < self._min_free_mb:
-            raise StateError(f"{self.state_dir}: {free} MB are free, min_free_mb is {self._min_free_mb}")
-        connection = connect_writer(self.path)
-        stack.callback(connection.close)
-        seq = 0
-        found = connection.execute(
-            "SELECT seq, run, at, wall, kind, prev, hash, body FROM rows ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
-        if found is not None:
-            last = Row._make(found)
-            if not last.is_sound:
-                raise StateError(f"{self.path}: its last row ({last.seq}) was changed; `tradebot verify` tells more")
-            seq, self._prev = last.seq, last.hash
-        checkpoint(connection)
-        grow_log(self.path)
-        checkpoints = Checkpoints(self.path)
-        stack.callback(checkpoints.close)
-        self._post(self._begin, seq)
-        return connection, checkpoints
-
-    def _serve(self, connection: sqlite3.Connection, checkpoints: Checkpoints) -> Work:
-        pages = 0  # written since the last checkpoint, about
-        overlapped = False  # did rows come while the log was copied
-        while (group := (yield)) is not None:
-            was_idle = checkpoints.is_idle
-            if group:
-                pages += self._commit(connection, group)
-                self._post(self._committed, group)
-            if checkpoints.error is not None:
-                raise checkpoints.error
-            if not was_idle:
-                overlapped = True
-            elif overlapped:
-                # The few rows that came in between are copied here, where no further ones can come; or else, under a
-                # steady load, the log would never be copied whole and never start anew.
-                checkpoint(connection)
-                pages, overlapped = 0, False
-            elif pages > CHECKPOINT_PAGES:
-                pages = 0
-                checkpoints.ask()
-
-    def _commit(self, connection: sqlite3.Connection, group: list[Queued]) -> int:
-        values: list[Any] = []
-        size = 0
-        for row in group:
-            body = encode(row.kind, row.message)
-            own = link(
-                prev=self._prev, seq=row.seq, run=self.run, at=row.at, wall=row.wall, kind=row.kind, body=body
-            )  # fmt: skip
-            values += (row.seq, self.run, row.at, row.wall, row.kind, self._prev, own, body)
-            self._prev = own
-            size += len(body)
-        width = len(values) // len(group)
-        statements = [
-            values[i * width : (i + STATEMENT_ROWS) * width] for i in range(0, len(group), STATEMENT_ROWS)
-        ]  # fmt: skip
-        if len(statements) > 1:
-            connection.execute("BEGIN IMMEDIATE")
-        for some in statements:
-            connection.execute(INSERT + ", ".join([PLACES] * (len(some) // width)), some)
-        if len(statements) > 1:
-            connection.execute("COMMIT")
-        return size // PAGE_BYTES + 2
 
     def _post(self, callback: Callable[..., None], *args: Any) -> None:
         # The loop may be gone when the daemon is torn down without leaving the context.

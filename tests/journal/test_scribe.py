@@ -1,0 +1,110 @@
+"""What is done at the disk, away from the loop: each commit is synced, and the log is copied before it grows."""
+
+# ruff: noqa: PT012 -- a failed journal raises where it is left, so the whole context stands under `raises`
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from ledger_by_hand import START, fact, intent
+
+from tradebot.clock import ManualClock
+from tradebot.domain.order import OrderEvent
+from tradebot.errors import StateError
+from tradebot.journal import scribe
+from tradebot.journal.checkpoints import Checkpoints
+from tradebot.journal.hand import Queued, Work
+from tradebot.journal.reader import verify
+from tradebot.journal.schema import FILE_NAME
+from tradebot.journal.scribe import Scribe
+from tradebot.journal.writer import Journal
+
+
+def opened(state_dir: Path) -> Journal:
+    return Journal(state_dir, run="r1", clock=ManualClock(START))
+
+
+async def test_each_commit_is_synced(tmp_path: Path) -> None:
+    settings: list[tuple[str, int, int]] = []
+    serve = Scribe._serve
+
+    def look(self: Scribe, connection: sqlite3.Connection, checkpoints: Checkpoints) -> Work:
+        ask = lambda name: connection.execute(f"PRAGMA {name}").fetchone()[0]  # noqa: E731
+        settings.append((ask("journal_mode"), ask("synchronous"), ask("wal_autocheckpoint")))
+        return serve(self, connection, checkpoints)
+
+    with patch.object(Scribe, "_serve", look):
+        async with opened(tmp_path):
+            pass
+
+    assert settings == [("wal", 2, 0)]
+
+
+async def test_the_log_does_not_grow_with_the_journal(tmp_path: Path) -> None:
+    log = tmp_path / f"{FILE_NAME}-wal"
+    with patch.object(scribe, "CHECKPOINT_PAGES", 50):
+        async with opened(tmp_path) as journal:
+            begun = log.stat().st_size
+            for i in range(60):
+                journal.append("order", fact("TB1", OrderEvent.SENDING, reason="x" * 200_000), at=START + i)
+                await journal.durable()
+            assert (tmp_path / FILE_NAME).stat().st_size > begun
+            assert log.stat().st_size == begun
+
+    assert verify(tmp_path / FILE_NAME).rows == 60
+
+
+async def test_a_checkpoint_begins_only_after_a_commit_that_began_after_the_one_before_had_ended(
+    tmp_path: Path,
+) -> None:
+    commit, asked_at = Scribe._commit, list[int]()
+
+    class EndsDuringTheNextCommit:
+        is_idle, error, commits = True, None, 0
+
+        def __init__(self, path: Path) -> None:
+            checkpoints.append(self)
+
+        def ask(self) -> None:
+            self.is_idle = False
+            asked_at.append(self.commits)
+
+        def close(self) -> None:
+            pass
+
+    checkpoints: list[EndsDuringTheNextCommit] = []
+
+    def end_meanwhile(self: Scribe, connection: sqlite3.Connection, group: list[Queued]) -> int:
+        checkpoints[0].is_idle = True
+        checkpoints[0].commits += 1
+        return commit(self, connection, group)
+
+    with (
+        patch.object(scribe, "Checkpoints", EndsDuringTheNextCommit),
+        patch.object(scribe, "CHECKPOINT_PAGES", 0),
+        patch.object(Scribe, "_commit", end_meanwhile),
+    ):
+        async with opened(tmp_path) as journal:
+            for i in range(8):
+                await journal.durable(journal.append("order", intent(f"TB{i}"), at=START))
+
+    # After each comes a commit that overlapped, then one after which the writer copies the rest itself.
+    assert asked_at == [1, 4, 7]
+
+
+async def test_a_checkpoint_that_fails_fails_the_journal(tmp_path: Path) -> None:
+    def fail(connection: sqlite3.Connection) -> int:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(StateError, match="disk I/O error"):
+        async with opened(tmp_path) as journal:
+            with (
+                patch("tradebot.journal.checkpoints.checkpoint", fail),
+                patch.object(scribe, "CHECKPOINT_PAGES", 0),
+            ):
+                while True:
+                    journal.append("order", intent("TB1"), at=START)
+                    await journal.durable()
