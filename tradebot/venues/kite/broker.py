@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
@@ -15,11 +15,12 @@ from tradebot.clock import IST, SECOND, Clock, iso
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import QUOTE_COLUMNS, Quotes, Series
 from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
-from tradebot.errors import DataError, LinkLost, OutcomeUnknown
-from tradebot.venues.kite.answers import VENUE_ORDER_ID, Verdict, classify, failure_of, reply_of
+from tradebot.errors import DataError
+from tradebot.venues.kite.answers import VENUE_ORDER_ID
 from tradebot.venues.kite.dumps import Dumps
 from tradebot.venues.kite.profile import CANDLES, DAY, KITE, LIMITS, QUOTES_PER_REQUEST
-from tradebot.venues.kite.rest import NeverSent, RestLink, Timeouts
+from tradebot.venues.kite.rest import RestLink, Timeouts
+from tradebot.venues.kite.session import RestSession, parsed
 from tradebot.venues.kite.wire import (
     WireError,
     parse_candles,
@@ -36,17 +37,9 @@ from tradebot.venues.kite.wire import (
 from tradebot.venues.limiter import Limiter
 from tradebot.venues.venue import NotSent, Profile, Reply
 
-Parsed = TypeVar("Parsed")
-
 LONGEST_QUERY = 7000  # bytes of a request line; many servers stop at 8,190
-WRITE_BYTES = 1 << 20
-STALL_BYTES = 64 << 10  # a list above this, some 150 trades, takes longer to read than the loop may stand still
-BOOK_BYTES = 16 << 20  # 5,000 orders of the day are about 5 MB
-DUMP_BYTES = 64 << 20  # all exchanges are about 10 MB
 REST_SOURCE = "kite-rest"
 NO_TIMES = np.empty(0, dtype=np.int64)
-WRITE_WAIT_S = 1.0  # an order that waits longer for its place in the rate limit is stale
-READ_WAIT_S = 10.0
 
 
 class KiteBroker:
@@ -71,15 +64,13 @@ class KiteBroker:
         timeouts: Timeouts | None = None,
         bind_address: str | None = None,
     ) -> None:
-        self.limiter = limiter or Limiter(LIMITS, clock)
-        self._clock, self._prefix = clock, prefix
-        self._link = RestLink(
-            rest, api_key=api_key, access_token=access_token, timeouts=timeouts, bind_address=bind_address
-        )
+        self._clock = clock
+        link = RestLink(rest, api_key=api_key, access_token=access_token, timeouts=timeouts, bind_address=bind_address)
+        self._session = RestSession(link, limiter=limiter or Limiter(LIMITS, clock), prefix=prefix)
 
     async def login(self) -> str:
         """Check the session and return the account id."""
-        return await self._read("/user/profile", parse_profile)
+        return await self._session.read("/user/profile", parse_profile)
 
     async def instruments(self, symbols: Sequence[str]) -> list[Instrument]:
         """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol.
@@ -87,7 +78,7 @@ class KiteBroker:
         A symbol is Kite's `tradingsymbol`, on NSE unless its exchange stands before it: `BSE:INFY`. Which of them have
         derivatives the list of contracts says.
         """
-        return await Dumps(self._dump).instruments(symbols)
+        return await Dumps(self._session.dump).instruments(symbols)
 
     async def submit(self, request: OrderRequest) -> Reply:
         """Send a new order, once. Raises OutcomeUnknown."""
@@ -95,7 +86,8 @@ class KiteBroker:
             form = render_order(request)
         except WireError as error:
             return NotSent(reason=str(error))
-        return await self._write("POST", "/orders/regular", kind="order", is_exit=request.purpose.is_exit, form=form)
+        is_exit = request.purpose.is_exit
+        return await self._session.write("POST", "/orders/regular", kind="order", is_exit=is_exit, form=form)
 
     async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
         """Ask to change a working order to the kind, price and total quantity of `request`, once.
@@ -109,7 +101,7 @@ class KiteBroker:
             form = render_change(request)
         except WireError as error:
             return NotSent(reason=str(error))
-        return await self._write(
+        return await self._session.write(
             "PUT",
             f"/orders/regular/{venue_order_id}",
             kind="change",
@@ -122,25 +114,25 @@ class KiteBroker:
         """Ask to cancel a working order, once. Raises OutcomeUnknown."""
         if unusable := _unusable(order_id, venue_order_id):
             return unusable
-        return await self._write(
+        return await self._session.write(
             "DELETE", f"/orders/regular/{venue_order_id}", kind="change", is_exit=True, venue_order_id=venue_order_id
         )
 
     async def orders(self) -> list[VenueOrder]:
         """Return every order of the day, from any channel."""
-        return await self._read("/orders", parse_orders)
+        return await self._session.read("/orders", parse_orders)
 
     async def executions(self) -> list[Execution]:
         """Return every fill of the day, oldest first."""
-        return await self._read("/trades", parse_trades)
+        return await self._session.read("/trades", parse_trades)
 
     async def positions(self) -> list[VenuePosition]:
         """Return the net positions, flat ones included."""
-        return await self._read("/portfolio/positions", parse_positions)
+        return await self._session.read("/portfolio/positions", parse_positions)
 
     async def cash(self) -> Decimal:
         """Return the funds available for new orders: `net` of the equity segment."""
-        return await self._read("/user/margins", parse_margins)
+        return await self._session.read("/user/margins", parse_margins)
 
     async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
         """Return complete past bars that start in [start, end) (market ns); `interval` in ns.
@@ -157,7 +149,7 @@ class KiteBroker:
             until = min(begin + days * DAY, end)
             params = [("from", _ist(begin)), ("to", _ist(until - 1)), ("continuous", "0"), ("oi", "0")]
             path = f"/instruments/historical/{instrument.token}/{name}"
-            body = await self._get(path, kind="history", params=params)
+            body = await self._session.get(path, kind="history", params=params)
             # A request may bring 22,000 candles: 0.1 s of exact arithmetic.
             parts.append(await asyncio.to_thread(_candles, path, body, instrument, interval, begin, until))
         complete = np.concatenate([NO_TIMES, *(part.starts for part in parts)]) + interval <= self._clock.market()
@@ -176,9 +168,9 @@ class KiteBroker:
         parts = []
         for some in _batches(universe):
             names = [("i", quote_key(instrument)) for instrument in some]
-            body = await self._get("/quote", kind="quote", params=names)
+            body = await self._session.get("/quote", kind="quote", params=names)
             seen_at = self._clock.monotonic()
-            parts.append(_parsed("/quote", body, partial(parse_quotes, universe=universe, seen_at=seen_at)))
+            parts.append(parsed("/quote", body, partial(parse_quotes, universe=universe, seen_at=seen_at)))
         if not parts:
             return parse_quotes({}, universe, seen_at=self._clock.monotonic(), source=REST_SOURCE)
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in QUOTE_COLUMNS}
@@ -187,57 +179,7 @@ class KiteBroker:
 
     async def close(self) -> None:
         """Close connections; waits at most two seconds."""
-        await self._link.close()
-
-    async def _write(
-        self,
-        method: str,
-        path: str,
-        *,
-        kind: str,
-        is_exit: bool,
-        form: Mapping[str, str] | None = None,
-        venue_order_id: str = "",
-    ) -> Reply:
-        if not await self.limiter.acquire(kind, is_exit=is_exit, within_s=WRITE_WAIT_S):
-            return NotSent(reason="our own rate limit leaves no room for it")
-        try:
-            status, body = await self._link.request(
-                method,
-                self._prefix + path,
-                form=form,
-                total_s=self._link.timeouts.write_s if kind == "order" else self._link.timeouts.change_s,
-                largest=WRITE_BYTES,
-            )
-        except NeverSent as error:
-            return NotSent(reason=str(error))
-        except LinkLost as error:
-            raise OutcomeUnknown(str(error)) from error
-        return reply_of(classify(status, body), venue_order_id)
-
-    async def _read(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
-        got = await self._get(path, kind="query")
-        if len(got[1]) > STALL_BYTES:
-            return await asyncio.to_thread(_parsed, path, got, parse)
-        return _parsed(path, got, parse)
-
-    async def _get(
-        self,
-        path: str,
-        *,
-        kind: str,
-        params: Sequence[tuple[str, str]] = (),
-        total_s: float | None = None,
-        largest: int = BOOK_BYTES,
-    ) -> tuple[int, bytes]:
-        if not await self.limiter.acquire(kind, within_s=READ_WAIT_S):
-            raise LinkLost(f"GET {path}: our own rate limit left no room for it in {READ_WAIT_S:g} s")
-        prefix = "" if path.startswith("/instruments") else self._prefix
-        total_s = total_s or self._link.timeouts.query_s
-        return await self._link.request("GET", prefix + path, params=params, total_s=total_s, largest=largest)
-
-    async def _dump(self, path: str) -> tuple[int, bytes]:
-        return await self._get(path, kind="query", total_s=self._link.timeouts.dump_s, largest=DUMP_BYTES)
+        await self._session.close()
 
 
 def _unusable(order_id: str, venue_order_id: str) -> NotSent | None:
@@ -246,22 +188,11 @@ def _unusable(order_id: str, venue_order_id: str) -> NotSent | None:
     return NotSent(reason=f"order {order_id} has no usable Kite order id ({venue_order_id!r:.80})")
 
 
-def _parsed(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:
-    answer = classify(*got)
-    if answer.verdict is not Verdict.DONE:
-        raise failure_of(path, answer)
-    try:
-        return parse(answer.data)
-    except WireError as error:
-        # A book that cannot be read whole is no book: less than all of it would look like a flat account.
-        raise LinkLost(f"GET {path}: {error}") from error
-
-
 def _candles(path: str, got: tuple[int, bytes], instrument: Instrument, interval: int, start: int, end: int) -> Series:
     def parse(data: Any) -> Series:
         return parse_candles(data, instrument, interval=interval, start=start, end=end)
 
-    return _parsed(path, got, parse)
+    return parsed(path, got, parse)
 
 
 def _batches(universe: Universe) -> Iterator[list[Instrument]]:

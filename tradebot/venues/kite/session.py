@@ -1,0 +1,107 @@
+"""Kite's REST session, below the broker: a request waits for its place in our rate limits and is sent once, no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from tradebot.errors import LinkLost, OutcomeUnknown
+from tradebot.venues.kite.answers import Verdict, classify, failure_of, reply_of
+from tradebot.venues.kite.rest import NeverSent, RestLink
+from tradebot.venues.kite.wire import WireError
+from tradebot.venues.limiter import Limiter
+from tradebot.venues.venue import NotSent, Reply
+
+Parsed = TypeVar("Parsed")
+
+WRITE_BYTES = 1 << 20
+STALL_BYTES = 64 << 10  # a list above this, some 150 trades, takes longer to read than the loop may stand still
+BOOK_BYTES = 16 << 20  # 5,000 orders of the day are about 5 MB
+DUMP_BYTES = 64 << 20  # all exchanges are about 10 MB
+WRITE_WAIT_S = 1.0  # an order that waits longer for its place in the rate limit is stale
+READ_WAIT_S = 10.0
+
+
+class RestSession:
+    """Asks and writes over `link` within the limits of `limiter`, and judges the answers.
+
+    `prefix` stands before every route but the instruments (the sandbox wants `/oms`).
+    """
+
+    def __init__(self, link: RestLink, *, limiter: Limiter, prefix: str = "") -> None:
+        self._link, self._limiter, self._prefix = link, limiter, prefix
+
+    async def write(
+        self,
+        method: str,
+        path: str,
+        *,
+        kind: str,
+        is_exit: bool,
+        form: Mapping[str, str] | None = None,
+        venue_order_id: str = "",
+    ) -> Reply:
+        """Send a write, once, and return what Kite's answer says of it. Raises OutcomeUnknown.
+
+        `kind` names the rate limits; an exit may take the places that they keep for exits. `venue_order_id` is of the
+        order to be changed: an answer for another one tells nothing.
+        """
+        if not await self._limiter.acquire(kind, is_exit=is_exit, within_s=WRITE_WAIT_S):
+            return NotSent(reason="our own rate limit leaves no room for it")
+        try:
+            status, body = await self._link.request(
+                method,
+                self._prefix + path,
+                form=form,
+                total_s=self._link.timeouts.write_s if kind == "order" else self._link.timeouts.change_s,
+                largest=WRITE_BYTES,
+            )
+        except NeverSent as error:
+            return NotSent(reason=str(error))
+        except LinkLost as error:
+            raise OutcomeUnknown(str(error)) from error
+        return reply_of(classify(status, body), venue_order_id)
+
+    async def read(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
+        """Return a book, by `parse` of the answer's data. Raises LinkLost or AccessDenied."""
+        got = await self.get(path, kind="query")
+        if len(got[1]) > STALL_BYTES:
+            return await asyncio.to_thread(parsed, path, got, parse)
+        return parsed(path, got, parse)
+
+    async def get(
+        self,
+        path: str,
+        *,
+        kind: str,
+        params: Sequence[tuple[str, str]] = (),
+        total_s: float | None = None,
+        largest: int = BOOK_BYTES,
+    ) -> tuple[int, bytes]:
+        """Ask once and return HTTP status and body. Raises LinkLost, also where our rate limit leaves no room."""
+        if not await self._limiter.acquire(kind, within_s=READ_WAIT_S):
+            raise LinkLost(f"GET {path}: our own rate limit left no room for it in {READ_WAIT_S:g} s")
+        prefix = "" if path.startswith("/instruments") else self._prefix
+        total_s = total_s or self._link.timeouts.query_s
+        return await self._link.request("GET", prefix + path, params=params, total_s=total_s, largest=largest)
+
+    async def dump(self, path: str) -> tuple[int, bytes]:
+        """Ask for an instrument list, which is long, and return HTTP status and body. Raises LinkLost."""
+        return await self.get(path, kind="query", total_s=self._link.timeouts.dump_s, largest=DUMP_BYTES)
+
+    async def close(self) -> None:
+        """Close connections; waits at most two seconds."""
+        await self._link.close()
+
+
+def parsed(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:
+    """Return what `parse` makes of the data of an answer (HTTP status, body). Raises LinkLost or AccessDenied."""
+    answer = classify(*got)
+    if answer.verdict is not Verdict.DONE:
+        raise failure_of(path, answer)
+    try:
+        return parse(answer.data)
+    except WireError as error:
+        # A book that cannot be read whole is no book: less than all of it would look like a flat account.
+        raise LinkLost(f"GET {path}: {error}") from error
