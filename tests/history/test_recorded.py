@@ -15,7 +15,7 @@ from tradebot.errors import DataError, StateError
 from tradebot.history import recorded
 from tradebot.history.history import open_history
 from tradebot.history.recorded import import_journal
-from tradebot.journal.rows import Listing, Run
+from tradebot.journal.rows import Listing, Run, Warmup
 from tradebot.journal.writer import Journal
 
 INSTRUMENTS = tuple(Instrument(symbol=name) for name in ("RELIANCE", "TCS"))
@@ -67,6 +67,23 @@ async def test_the_later_record_of_a_bar_counts_and_a_run_may_be_chosen(tmp_path
 
     np.testing.assert_array_equal(both.close, np.r_[SERIES[0].close[:90], again[0].close[90:120]])
     np.testing.assert_array_equal(first.close, SERIES[0].close[:100])
+
+
+async def test_the_bars_of_the_warm_up_come_along_and_give_way_to_recorded_ones(tmp_path: Path) -> None:
+    other = walk("RELIANCE", days=1, seed=7)
+    columns = {name: getattr(other, name)[:50] for name in ("starts", "open", "high", "low", "close", "volume")}
+    async with Journal(tmp_path, run="T1", clock=ManualClock()) as journal:
+        journal.append("run", Run(run_id="T1", mode="paper", account="A1"), at=1)
+        journal.append("universe", Listing(instruments=INSTRUMENTS[:1]), at=1)
+        journal.append("warmup", Warmup(series=(Series(symbol="RELIANCE", interval=MINUTE, **columns),)), at=1)
+        for row in range(40, 60):
+            journal.append("close", close(row, SERIES[:1]), at=1)
+
+    with open_history(tmp_path, writes=True) as history:
+        import_journal(journal.path, history)
+        found = history.load(["RELIANCE"], MINUTE)["RELIANCE"]
+
+    np.testing.assert_array_equal(found.close, np.r_[other.close[:40], SERIES[0].close[40:60]])
 
 
 async def test_a_long_journal_is_written_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

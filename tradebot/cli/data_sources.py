@@ -89,7 +89,8 @@ def import_journal(
 ) -> None:  # fmt: skip
     """Take the bars that a daemon recorded in JOURNAL (a file or a state directory; default: its own) into the history.
 
-    A running daemon is not disturbed. Bars already there are replaced.
+    A running daemon is not disturbed. Bars already there are replaced. The bars its strategies were warmed up with come
+    along: `tradebot backtest --from` the day of the run gives the signals of the run.
     """
     from tradebot.history.recorded import import_journal as take
     from tradebot.journal.schema import FILE_NAME

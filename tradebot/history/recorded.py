@@ -14,7 +14,7 @@ from tradebot.errors import DataError
 from tradebot.history.history import History
 from tradebot.history.merging import Put
 from tradebot.journal.reader import rows
-from tradebot.journal.rows import Listing
+from tradebot.journal.rows import Listing, Warmup
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 HELD_BARS = 500_000  # written before more are read: some 50 MB
@@ -34,23 +34,35 @@ def import_journal(
 ) -> list[Recorded]:  # fmt: skip
     """Write every recorded bar of a journal, or of one run, into the history; all or none.
 
-    Of a bar that two runs recorded the later record counts. Raises StateError for a journal that cannot be read,
-    DataError when it holds no bars.
+    The bars that strategies were warmed up with come along, so that a backtest from the first recorded bar on decides
+    as the run did. Of a bar that two runs recorded the later record counts, before one of a warm-up. Raises StateError
+    for a journal that cannot be read, DataError when it holds no bars.
     """
     done: dict[tuple[str, int], Put] = {}
+
+    def put(instrument: Instrument, series: Series) -> None:
+        key = series.symbol, series.interval
+        done[key] = done.get(key, Put(0, 0, 0)) + history.put(instrument, series, source=f"journal {path.parent.name}")
+
     with history.transaction():
+        for instrument, past in _warmups(path, run):
+            put(instrument, past)
         for instruments, interval, gathered in _batches(path, run, progress):
             for symbol, bars in gathered.items():
-                key, put = (
-                    (symbol, interval),
-                    history.put(
-                        instruments[symbol], _series(symbol, interval, bars), source=f"journal {path.parent.name}"
-                    ),
-                )
-                done[key] = done.get(key, Put(0, 0, 0)) + put
+                put(instruments[symbol], _series(symbol, interval, bars))
         if not done:
             raise DataError(f"{path}: the journal{f' of run {run}' if run else ''} holds no bars")
     return [Recorded(symbol, interval, put) for (symbol, interval), put in sorted(done.items())]
+
+
+def _warmups(path: Path, run: str | None) -> Iterator[tuple[Instrument, Series]]:
+    instruments: dict[str, Instrument] = {}
+    for row in rows(path, kinds=("universe", "warmup"), run=run):
+        match row.message:
+            case Listing():
+                instruments = {i.symbol: i for i in row.message.instruments}
+            case Warmup():
+                yield from ((instruments[past.symbol], past) for past in row.message.series if len(past))
 
 
 def _batches(
