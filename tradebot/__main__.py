@@ -98,6 +98,7 @@ def run(args: list[str]) -> int:
     """Run the command line and return the exit code; every error a user can act on is one sentence on stderr."""
     # No verb has work for threads of linear algebra; they would burn the cores that processes and loop need.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    out = sys.stdout
     debug = "--debug" in args[:1] or os.environ.get("TRADEBOT_DEBUG", "0") not in ("", "0")
     try:
         result: Any = tradebot.main(args, prog_name="tradebot", standalone_mode=False)
@@ -120,6 +121,11 @@ def run(args: list[str]) -> int:
     except BrokenPipeError:
         # The reader left (`| head`); what remains in the buffer would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ExitCode.OK
+    except SystemExit as end:
+        # The same, met by a table, or by click, which then puts another stream in the place of stdout.
+        if not isinstance(end.__context__, BrokenPipeError) and sys.stdout is out:
+            raise
         return ExitCode.OK
     return result if isinstance(result, int) and not isinstance(result, bool) else ExitCode.OK
 

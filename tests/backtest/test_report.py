@@ -213,3 +213,7 @@ def test_a_report_that_cannot_be_written_leaves_nothing(tested: Any, tmp_path: P
     with pytest.raises(DataError, match=r"must end in \.html"):
         report.write(tmp_path / "out.json", told(tested), {})
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "out.html").mkdir()
+    with pytest.raises(DataError, match=r"out\.html cannot be written: Is a directory"):
+        report.write(tmp_path / "out.html", told(tested), {})
+    assert [path.name for path in tmp_path.iterdir()] == ["out.html"]

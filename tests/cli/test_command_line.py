@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import subprocess
 import sys
@@ -113,6 +115,21 @@ def test_a_reader_that_leaves_early_sees_no_traceback() -> None:
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], cwd=ROOT, capture_output=True, check=False)
 
     assert done.stderr == b""
+
+
+def test_a_reader_that_leaves_is_no_failure_whoever_meets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = SystemExit(1)  # what the library of the tables raises then
+    end.__context__ = BrokenPipeError()
+    failing(monkeypatch, end)
+    assert tradebot("run") == 0
+
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "stdout", Gone())
+    assert tradebot("config", "path") == 0
 
 
 def test_config_check_reports_every_mistake_and_ends_with_78(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tradebot.__main__ import run
+from tradebot.history.history import History
 
 ROWS = "timestamp,open,high,low,close,volume\n" + "".join(
     f"2025-06-02 09:{15 + k}:00,100,101,99,100.5,{k}\n" for k in range(10)
@@ -58,6 +59,23 @@ def test_a_bad_file_is_exit_65_and_a_sentence(capsys, tmp_path: Path, source: Pa
     assert (code, out) == (65, "")
     assert err.startswith(f"tradebot: {source}: line 12: a price that is no number")
     assert err.count("\n") == 1
+
+
+def test_an_import_that_is_stopped_says_that_nothing_was_taken(
+    capsys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: Path
+) -> None:
+    where = ("--tz", "Asia/Kolkata", "--state-dir", tmp_path / "state")
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(History, "put", stop)
+    code, out, err = data(capsys, "import", source, *where)
+    monkeypatch.undo()
+
+    assert (code, out) == (130, "")
+    assert err == f"tradebot: interrupted; nothing of {source} was taken, the same command begins anew\n"
+    assert json.loads(data(capsys, "list", "--state-dir", tmp_path / "state", "--json")[1]) == []
 
 
 def test_check_names_what_is_wrong_with_a_file(capsys, tmp_path: Path, source: Path) -> None:

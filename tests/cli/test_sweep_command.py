@@ -81,6 +81,9 @@ def test_a_stopped_sweep_keeps_what_is_done_and_goes_on(
     assert tradebot(*BASE, "--no-checks", "--resume") == 0
     assert Path("sweep.csv").read_text() == Path("whole.csv").read_text()
     assert not Path("sweep.csv.ledger").exists()
+    # and once that is done it has nothing to go on from
+    assert tradebot(*BASE, "--no-checks", "--resume") == 0
+    assert "sweep.csv.ledger is not there, so there is nothing to go on from" in capsys.readouterr().err
 
 
 def test_a_walk_forward_tells_each_span(capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,6 +175,8 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("tradebot.sweep.crew.CONNECT_S", 0.2)
     assert tradebot(*BASE, "--cluster", "tcp://127.0.0.1:1") == 69
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
+    assert tradebot(*BASE, "--cluster", "foo") == 78
+    assert "--cluster foo is no address: missing port number" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -67,3 +67,9 @@ def test_a_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is no ledger of a sweep"):
         Ledger(tmp_path / "ledger", HEAD, resume=True)
     assert (tmp_path / "ledger").read_text() == "a,b\n1,2\n"
+
+
+def test_a_folder_where_the_ledger_should_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ledger").mkdir()
+    with pytest.raises(DataError, match="ledger cannot be read, or not begun anew: Is a directory"):
+        Ledger(tmp_path / "ledger", HEAD, resume=True)

@@ -72,6 +72,17 @@ def test_parquet_is_written_where_duckdb_is_there(tmp_path: Path) -> None:
     assert duckdb.read_parquet(str(tmp_path / "out.parquet")).shape[0] == 12
 
 
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_rows_that_cannot_be_written_leave_nothing_behind(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("duckdb", reason="DuckDB is not installed: pip install 'tradebot[data]'")
+    (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match=rf"{name} cannot be written: Is a directory"):
+        outcome.write(outcome.frame(grid({}), PLAN.space), tmp_path / name)
+    with pytest.raises(DataError, match=rf"{name} cannot be written: "):
+        outcome.write(outcome.frame(grid({}), PLAN.space), tmp_path / "absent" / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_a_name_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"must end in \.csv or \.parquet"):
         outcome.check_out(tmp_path / "out.txt")

@@ -71,13 +71,17 @@ def check_place(path: Path) -> None:
 
 
 def whole_file(path: Path, body: bytes) -> None:
-    """Write a file that is either there whole or as it was before. Raises DataError."""
+    """Write a file that is either there whole or as it was before, and nothing beside it. Raises DataError."""
+    unfinished = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            unfinished = Path(file.name)
             file.write(body)
-        Path(file.name).chmod(0o644)
-        os.replace(file.name, path)
+        unfinished.chmod(0o644)
+        os.replace(unfinished, path)
     except OSError as fault:
+        if unfinished is not None:
+            unfinished.unlink(missing_ok=True)
         raise DataError(f"{path} cannot be written: {fault.strerror or fault}") from fault
 
 

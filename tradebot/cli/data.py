@@ -41,20 +41,26 @@ for command in (data_sources.download, data_sources.import_journal):
 def import_(
     path: Path, symbol: str, interval: str, zone: str, time_format: str, exchange: str, decimals: int | None,
     table: str, skip_bad: bool, config: str | None, state_dir: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Take the bars of PATH into the history: CSV, CSV.gz, Parquet, DuckDB, or a folder of such files.
 
     Columns are found by name: time (timestamp, datetime, date, ts), open, high, low, close, and if there are any
-    volume and symbol. Everything is taken or nothing; bars already there are replaced. Memory stays below 400 MB
-    whatever the size of the file; the scratch file beside the history takes 48 bytes a bar.
+    volume and symbol. Everything is taken or nothing, also when it is stopped or killed on the way: say it again then.
+    Bars already there are replaced. Memory stays below 400 MB whatever the size of the file; the scratch file beside
+    the history takes 48 bytes a bar.
     """
     settings = load(config, {"app.state_dir": state_dir})
     wanted = Wanted(zone=zone, time_format=time_format, symbol=symbol.upper(), skips_bad=skip_bad)
     terms = Terms(exchange=exchange, interval=parse(interval) if interval else 0, decimals=decimals, table=table)
-    with opened(settings, writes=True) as history, progress() as tell:
-        settings.app.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        report = import_files(path, history, settings.app.state_dir, wanted=wanted, terms=terms, progress=tell)
+    try:
+        with opened(settings, writes=True) as history, progress() as tell:
+            settings.app.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            report = import_files(path, history, settings.app.state_dir, wanted=wanted, terms=terms, progress=tell)
+    except KeyboardInterrupt:
+        click.echo(f"tradebot: interrupted; nothing of {path} was taken, the same command begins anew", err=True)
+        return ExitCode.INTERRUPTED
     _tell_import(report, as_json=as_json)
+    return ExitCode.OK
 
 
 def _tell_import(report: Report, *, as_json: bool) -> None:

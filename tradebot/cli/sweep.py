@@ -73,6 +73,8 @@ def sweep(**given: Any) -> int:
     plan = _plan(given, job, ground.series, spec)
     clock, place = WallClock(), out.with_name(f"{out.name}.ledger")
     begin = clock.monotonic()
+    if given["resume"] and not place.exists():
+        click.echo(f"tradebot: {place} is not there, so there is nothing to go on from; beginning anew", err=True)
     ledger = Ledger(place, head(plan, ground), resume=given["resume"])
     try:
         with _stoppable(), closing(_crew(given, ground, plan.size)) as crew, ledger, _progress(plan.size) as tell:

@@ -185,7 +185,7 @@ def _quoted(name: str) -> str:
 
 
 def parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as Parquet. Raises DataError without duckdb."""
+    """Write a frame as Parquet. Raises DataError without duckdb, OSError where it cannot be written."""
     if find_spec("duckdb") is None:
         raise DataError(f"{path}: Parquet is written with duckdb; install it: pip install 'tradebot[data]'")
     import duckdb
@@ -193,4 +193,7 @@ def parquet(frame: pd.DataFrame, path: Path) -> None:
     with duckdb.connect() as connection:
         connection.register("bars", frame)
         target = str(path).replace("'", "''")
-        connection.execute(f"COPY bars TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        try:
+            connection.execute(f"COPY bars TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        except duckdb.IOException as fault:
+            raise OSError(" ".join(str(fault).split())) from fault

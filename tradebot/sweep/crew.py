@@ -106,6 +106,11 @@ class Cluster:
             distributed: Any = importlib.import_module("distributed")
         except ImportError:
             raise ConfigError("--cluster needs Dask: pip install 'tradebot[cluster]'") from None
+        try:
+            # Before there is a client: one without an address takes twenty seconds to go, and says so in a traceback.
+            importlib.import_module("distributed.comm.addressing").get_address_host_port(address)
+        except ValueError as fault:
+            raise ConfigError(f"--cluster {address} is no address: {fault}; expected one as tcp://host:8786") from None
         self.broken = (distributed.scheduler.KilledWorker, distributed.client.FutureCancelledError, BrokenExecutor)
         try:
             self._client: Any = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)

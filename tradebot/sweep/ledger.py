@@ -39,7 +39,10 @@ class Ledger:
         self._head = head
         self.rows: dict[int, Row] = {}
         if path.exists():
-            self._read(resume=resume)
+            try:
+                self._read(resume=resume)
+            except OSError as fault:
+                raise DataError(f"{path} cannot be read, or not begun anew: {fault.strerror or fault}") from fault
 
     def __enter__(self) -> Self:
         is_new = not self.path.exists()

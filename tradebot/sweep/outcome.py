@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import math
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from tradebot.backtest.check import Check, Verdict
 from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.report import whole_file
 from tradebot.errors import ConfigError, DataError
+from tradebot.history.tabular import parquet
 from tradebot.sweep.space import Space
 from tradebot.sweep.sweep import Plan, best, pooled
 from tradebot.sweep.trial import DONE, TEST, TRAIN, Row
@@ -59,12 +59,13 @@ def write(made: pd.DataFrame, path: Path) -> None:
     if path.suffix == ".csv":
         whole_file(path, made.to_csv(index=False).encode())
         return
-    duckdb: Any = importlib.import_module("duckdb")
-    part = path.with_name(f".{path.name}.part")
-    with duckdb.connect() as connection:
-        connection.register("made", made)
-        connection.table("made").write_parquet(str(part))
-    part.replace(path)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        parquet(made, unfinished)
+        unfinished.replace(path)
+    except OSError as fault:
+        unfinished.unlink(missing_ok=True)
+        raise DataError(f"{path} cannot be written: {fault.strerror or fault}") from fault
 
 
 def cliff(rows: Sequence[Row], plan: Plan) -> Check:
