@@ -75,6 +75,16 @@ def btcusdt(folder: Path) -> Rows:
     return rows
 
 
+def btc_month(folder: Path) -> Rows:
+    rows: Rows = []
+    with gzip.open(folder / "nautilus-binance/btc-perp-20211231-20220201_1m.csv.gz", "rt") as file:
+        for line in file.read().splitlines()[1:]:
+            at, *prices = line.split(",")
+            start = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()) * SECOND
+            rows.append((start, *map(float, prices[:4])))
+    return rows
+
+
 def orcl(folder: Path) -> Rows:
     lines = (folder / "basana/orcl-2000-yahoo-sorted.csv").read_text().splitlines()[1:]
     return [(midnight(line[:10].replace("-", "")), *map(float, line.split(",")[1:5])) for line in lines]
@@ -129,6 +139,7 @@ CASES: dict[str, tuple[Callable[[Path], Rows], int, tuple[int, int]]] = {
     "AAPL minutes": (aapl, MINUTE, (12, 26)),
     "YESBANK minutes": (yesbank, MINUTE, (12, 26)),
     "BTCUSDT hours": (btcusdt, HOUR, (3, 7)),  # five days of them
+    "BTCUSDT minutes": (btc_month, MINUTE, (12, 26)),  # a month of them
     "ORCL days": (orcl, DAY, (12, 26)),
     "NSE ticks as minutes": (nse_ticks, MINUTE, (12, 26)),
 }
