@@ -18,9 +18,10 @@ import tradebot
 from tradebot.backtest.intake import take
 from tradebot.backtest.sample import sample
 from tradebot.domain.market import Bar
+from tradebot.domain.messages import Action
 from tradebot.errors import ConfigError, DataError
 from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, ta
-from tradebot.strategies.strategy import Holding, Param, Rules, Strategy
+from tradebot.strategies.strategy import Holding, Intent, Param, Rules, Strategy
 
 
 class Mine(Strategy):
@@ -54,6 +55,50 @@ def test_a_class_and_a_frame_give_frames_figures_and_a_page(tmp_path: Path) -> N
     assert str(tested.equity.index.tz) == "Asia/Kolkata"
     assert tested.report(tmp_path / "out.html").stat().st_size < 400_000
     assert {check.name for check in tested.checks} >= {"look_ahead", "costs", "slippage"}
+
+
+def test_bars_of_the_exchange_are_traded_in_its_sessions_and_billed_as_intraday() -> None:
+    minutes = frame()
+    days = minutes.resample("1D").agg({"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"})
+
+    tested, around = tradebot.backtest(Mine, minutes), tradebot.backtest(Mine, minutes, market="always")
+    by_day = tradebot.backtest(Mine, days.dropna(), window=2)
+
+    # flat before the day is over, or delivered and taxed for it
+    assert (tested.trades["entered_at"].dt.date == tested.trades["exited_at"].dt.date).all()
+    assert (around.trades["entered_at"].dt.date < around.trades["exited_at"].dt.date).any()
+    assert (tested.result.job.hours.market, tested.result.job.desk.product) == ("nse", "MIS")
+    assert (by_day.result.job.hours.market, by_day.result.job.desk.product) == ("always", "CNC")
+    assert around.result.job.desk.product == "CNC"
+    assert any("for delivery (CNC)" in truth for truth in around.result.truths)
+    assert tradebot.backtest(Mine, minutes, market="always", allow_short=True).result.job.desk.product == "MIS"
+    outside = minutes.set_axis(minutes.index + pd.Timedelta("8h"))
+    assert tradebot.backtest(Mine, outside).result.job.hours.market == "always"
+
+
+def test_a_delivery_is_billed_as_the_broker_does_it() -> None:
+    bought, sold = 100 * 1_000.0, 100 * 1_100.0
+    index = pd.date_range("2025-06-02", periods=6, freq="D", tz="Asia/Kolkata")
+    prices = [1_000.0, 1_000.0, 1_000.0, 1_000.0, 1_100.0, 1_100.0]
+
+    class Held(Strategy):
+        seen = 0
+
+        def decide(self, bar: Bar, now: int, position: Holding) -> Intent | None:
+            self.seen += 1
+            wishes = {1: Intent(Action.ENTER_LONG, quantity=100), 4: Intent(Action.EXIT_LONG)}
+            return wishes.get(self.seen)
+
+    days = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), prices) | {"volume": 10**6}, index=index)
+    tested = tradebot.backtest(Held, days, cash=10**6, order_notional=10**6)
+
+    def bill(turnover: float, *, stamp_pct: float) -> float:
+        fee, sebi = round(turnover * 0.0000297, 2), round(turnover * 0.000001, 2)
+        tax, stamp = round(turnover * 0.001, 2), round(turnover * stamp_pct / 100, 2)
+        return tax + stamp + fee + sebi + round((fee + sebi) * 0.18, 2)
+
+    expected = [bill(bought, stamp_pct=0.015), bill(sold, stamp_pct=0)]
+    assert tested.fills["charges"].tolist() == pytest.approx(expected)
 
 
 def test_a_loop_that_runs_already_is_no_hindrance() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,25 @@ def test_symbols_with_accounts_of_their_own_trade_as_alone(folder: Path, capsys:
 
     assert both["symbols"] == 2
     assert both["counts"]["fills"] > one["counts"]["fills"] > 0
+
+
+def test_bars_of_days_are_billed_as_delivery(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["date,open,high,low,close,volume"]
+    bars = random_bars(3, 120)
+    days = [day for day in (date(2024, 1, 1) + timedelta(n) for n in range(170)) if day.weekday() < 5][:120]
+    for n, day in enumerate(days):
+        prices = (bars.open[n], bars.high[n], bars.low[n], bars.close[n])
+        lines.append(f"{day},{','.join(f'{p / 100:.2f}' for p in prices)},{bars.volume[n]}")
+    file = folder / "ACME.csv"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    assert backtest(file, "--param", "trend=0", "--accept-gaps", "--no-checks", "--json") == 0
+    found = told(capsys)
+
+    assert found["settings"]["desk"]["product"] == "CNC"
+    assert found["counts"]["fills"] > 0
+    assert "brokerage" not in found["costs"]
+    assert any("for delivery (CNC)" in truth for truth in found["truths"])
 
 
 def test_a_report_is_written_beside_its_figures(folder: Path, tmp_path: Path) -> None:

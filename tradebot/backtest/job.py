@@ -9,7 +9,9 @@ from datetime import time
 from decimal import Decimal
 from enum import StrEnum
 
-from tradebot.domain.instrument import Instrument
+import msgspec
+
+from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.message import Message
 from tradebot.exchange.bar_matching import Matching
 from tradebot.exchange.slippage import Slippage, SlippageKind
@@ -72,3 +74,20 @@ class Job(Message, frozen=True):
     every_bar: bool = False
     shared: bool = True
     time_limit_s: float = 10.0
+
+
+def delivered(job: Job) -> Job:
+    """Return the job with shares bought for delivery (CNC) where nothing sells them before the day is over.
+
+    An intraday product (MIS) is not held overnight and is taxed less: its bill would be too small. The product stays
+    with short sales, which delivery does not know, and where the bill is not India's.
+    """
+    is_kept = job.hours.market == "always" and job.costs.bill is Bill.INDIA and job.desk.product == "MIS"
+    if not is_kept or job.limits.allow_short or any(i.kind is not InstrumentKind.EQUITY for i in job.instruments):
+        return job
+    permitted = tuple(dict.fromkeys((*job.limits.permitted_products, "CNC")))
+    return msgspec.structs.replace(
+        job,
+        desk=msgspec.structs.replace(job.desk, product="CNC"),
+        limits=msgspec.structs.replace(job.limits, permitted_products=permitted),
+    )

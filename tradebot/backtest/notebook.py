@@ -18,7 +18,7 @@ import pandas as pd
 from tradebot.backtest import honesty, metrics, report, story
 from tradebot.backtest.check import Check
 from tradebot.backtest.intake import Bars, take
-from tradebot.backtest.job import Bill, Costs, Hours, Job
+from tradebot.backtest.job import Bill, Costs, Hours, Job, delivered
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run
 from tradebot.domain.market import Series
@@ -26,6 +26,7 @@ from tradebot.domain.order import OrderKind
 from tradebot.errors import ConfigError
 from tradebot.exchange.bar_matching import Matching
 from tradebot.exchange.slippage import Slippage, SlippageKind
+from tradebot.history.market import DAY, in_session
 from tradebot.stages.gate.limits import Limits
 from tradebot.stages.ordering import DeskSettings
 from tradebot.strategies.loading import given, load_strategy
@@ -137,7 +138,7 @@ def backtest(
     allow_short: bool = False,
     slippage_ticks: int = 0,
     commission_pct: float | Decimal | None = None,
-    market: str = "always",
+    market: str | None = None,
     zone: str = "Asia/Kolkata",
     currency: str = "INR",
     symbol: str = "",
@@ -149,12 +150,14 @@ def backtest(
     `bars` is a frame (open, high, low, close, volume by time), one with a column `symbol`, or symbol -> frame. Every
     entry buys for `order_notional`, by default a tenth of `cash`. `commission_pct` of the value is charged; without it
     India's brokerage and taxes are for INR, and nothing for other currencies. `market` is "nse" for its sessions, with
-    entries until 15:00 and square-off at 15:10, or "always". The limits of the account stand out of the way, but for
-    the cash. Raises DataError for bars or a strategy that are none, ConfigError for parameters and settings.
+    entries until 15:00 and square-off at 15:10, or "always"; by default the former for INR where all bars lie in those
+    sessions and are shorter than a day. Shares that nothing sells before the day is over are billed as delivery. The
+    limits of the account stand out of the way, but for the cash. Raises DataError for bars or a strategy that are none,
+    ConfigError for parameters and settings.
     """
     money = _money("cash", cash)
     size = money / 10 if order_notional is None else _money("order_notional", order_notional)
-    if market not in ("nse", "always"):
+    if market not in ("nse", "always", None):
         raise ConfigError(f'market must be "nse" or "always", was {market!r}')
     if slippage_ticks < 0:
         raise ConfigError(f"slippage_ticks must be 0 or more, was {slippage_ticks}")
@@ -169,11 +172,17 @@ def backtest(
         desk=DeskSettings(order_notional=size, order_kind=OrderKind.MARKET, max_daily_loss=NO_LIMIT),
         matching=Matching(slippage=Slippage(kind=SlippageKind.TICKS, amount=Decimal(slippage_ticks))),
         costs=_costs(commission_pct, currency),
-        hours=Hours(market=market),
+        hours=Hours(market=market or _market(currency, series)),
         zone=zone,
         currency=currency,
     )
-    return Tested(run(job, series), series)
+    return Tested(run(delivered(job), series), series)
+
+
+def _market(currency: str, series: Mapping[str, Series]) -> str:
+    if currency != "INR" or next(iter(series.values())).interval >= DAY:
+        return "always"
+    return "nse" if all(in_session(one.starts, "NSE").all() for one in series.values()) else "always"
 
 
 def _no_limits(*, allow_short: bool, cash: Decimal) -> Limits:

@@ -25,7 +25,7 @@ def truths(job: Job) -> tuple[str, ...]:
         found.append(f"orders take at most {matching.participation * 100:f}% of a bar's volume")
     match job.costs.bill:
         case Bill.INDIA:
-            found.append("charges: brokerage, taxes and fees of the day, as billed in India")
+            found.append(f"charges: brokerage, taxes and fees of the day, as billed in India for {_product(job)}")
         case Bill.PERCENT:
             found.append(f"charges: {job.costs.commission_pct}% of the value of each fill")
         case Bill.NONE:
@@ -35,3 +35,15 @@ def truths(job: Job) -> tuple[str, ...]:
     if not job.shared:
         found.append("every symbol has an account of its own: no limit holds across symbols")
     return tuple(found)
+
+
+def _product(job: Job) -> str:
+    match job.desk.product:
+        case "MIS" if job.hours.market == "always":
+            return "intraday trades (MIS), which no broker lets be held overnight as here"
+        case "MIS":
+            return "intraday trades (MIS)"
+        case "CNC":
+            return "delivery (CNC), but for the depository's fee of a sale"
+        case product:
+            return f"positions that are carried ({product})"

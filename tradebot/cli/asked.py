@@ -105,7 +105,7 @@ def bars_asked(config: Any, given: Mapping[str, Any], tell: Tell) -> Given:
 
 def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Sequence[Any]) -> Any:
     """Return the job that `bar_options` mean for these bars and strategies. Raises DataError and UsageError."""
-    from tradebot.backtest.job import Hours, Job, Matching, Slippage
+    from tradebot.backtest.job import Hours, Job, Matching, Slippage, delivered
     from tradebot.controls import desk_settings, limits
     from tradebot.errors import DataError
     from tradebot.history.frames import moment
@@ -152,7 +152,7 @@ def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Se
         time_limit_s=given["time_limit"],
     )
     _check_span(job, bars.series)
-    return job
+    return delivered(job)
 
 
 def _sample(symbols: Sequence[str]) -> Given:

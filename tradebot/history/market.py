@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tradebot.clock import SECOND
@@ -107,6 +108,19 @@ class Calendar:
 def calendar_of(exchange: str) -> Calendar:
     """Return the calendar of an exchange, one for all who ask."""
     return Calendar(exchange)
+
+
+def in_session(starts: Ints, exchange: str) -> npt.NDArray[np.bool_]:
+    """Return for each time (ns UTC, ascending) whether it lies in a session of the exchange."""
+    calendar, days = calendar_of(exchange), days_of(starts, exchange)
+    found = np.zeros(len(starts), dtype=bool)
+    traded = np.unique(days)
+    edges = np.searchsorted(days, traded).tolist()
+    for day, begin, end in zip(traded.tolist(), edges, [*edges[1:], len(days)], strict=True):
+        if (hours := calendar.hours(day)) is not None:
+            part = starts[begin:end]
+            found[begin:end] = (part >= hours.opens_at) & (part < hours.closes_at)
+    return found
 
 
 @lru_cache(maxsize=64)
