@@ -1,4 +1,4 @@
-"""One run of the daemon: the stages over one ground, what is done before the first order, what is said around it."""
+"""One run of the daemon: its stages over one ground, its start up to the first order, its words to whoever watches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import time
-from hashlib import blake2b
 from typing import Any
 
 import tradebot
@@ -16,12 +15,10 @@ from tradebot.config import Config
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.panel import Panel
 from tradebot.control.picture import picture
-from tradebot.domain.market import Close, Series
+from tradebot.domain.halts import lasting
 from tradebot.domain.messages import Books
 from tradebot.engine import Engine
-from tradebot.errors import LinkLost
 from tradebot.ground import Ground, told
-from tradebot.journal.closes import closes
 from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.recovery import Recovery
 from tradebot.journal.rows import FORMAT, Listing, Run
@@ -30,11 +27,13 @@ from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.ops.interpreter import settled
 from tradebot.ops.latency import Latencies
 from tradebot.ops.narrator import Tell
-from tradebot.ops.pulse import Part, Pulse
+from tradebot.ops.pulse import Part
 from tradebot.ops.systemd import Notifier
+from tradebot.ops.watchdog import Watchdog
 from tradebot.stages.analysis import Analysis
 from tradebot.stages.bars import Bars
 from tradebot.stages.crew import crew
+from tradebot.stages.past import past_bars, past_closes
 from tradebot.stages.sessions import CalendarSessions
 from tradebot.stages.watch import FeedWatch
 from tradebot.store.outbox import Outbox
@@ -47,7 +46,6 @@ AHEAD_S = 5.0  # wall seconds a quote may be stamped after our own clock; a cloc
 STATUS_EVERY_S = 5.0
 # What a part may need for one piece of work under its own time limits, until the watchdog is told nothing any more.
 WRITER_S, REQUEST_S, BOOKS_S = 10.0, 60.0, 90.0
-WARMUP_WITHIN_S = 60.0  # a venue that allows three history requests a second warms up 180 symbols in this time
 
 
 class Daemon:
@@ -66,7 +64,6 @@ class Daemon:
         self._is_trading = False
         self._latencies = Latencies()
         self._began_at = clock.market()
-        self._beat_at = 0
         interval = config.bars.interval_ns
         self._specs = tuple(specs)
         self._recording = Recording(
@@ -90,9 +87,10 @@ class Daemon:
             workers=self._crew(config.analysis.workers, specs),
             deadline_s=config.analysis.deadline_s,
             clock=clock,
-            recall=self._recall,
+            recall=lambda: past_closes(journal, run=run_id, interval=interval),
             on_fault=lambda event, fields: tell(event, level="error", **fields),
         )
+        self._watchdog = Watchdog(notifier, clock=clock, tell=tell, has_failed=lambda: journal.error is not None)
         self.engine = Engine(
             feed=ground.venue.feed(universe),
             broker=ground.venue.broker,
@@ -104,7 +102,7 @@ class Daemon:
             watch=FeedWatch(stale_after_s=config.feed.stale_after_s, speed=clock.speed),
             measure=self._latencies.record,
             tell=tell,
-            beat=self._beat,
+            beat=self._watchdog.beat,
             universe=universe,
             poll_every_s=config.feed.poll_every_s,
             reconcile_live_s=config.reconcile.live_every_s,
@@ -113,7 +111,7 @@ class Daemon:
             durable_within_s=config.journal.durable_within_s,
             killed=self._halt_file.look,
         )
-        self._pulse = Pulse(self._parts())
+        self._watchdog.guard(self._parts())
 
     async def start(self) -> None:
         """Recover from the journal, warm the workers up, compare with the venue: everything before the first order."""
@@ -125,14 +123,17 @@ class Daemon:
             account=ground.account,
             symbols=ground.universe.symbols,
             venue=ground.venue_name,
-            config_hash=config_hash(config),
+            config_hash=config.digest,
             versions={"tradebot": tradebot.__version__, "rows": FORMAT},
             pid=os.getpid(),
         )
         self._journal.append("run", run_row, at=clock.market())
         self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market())
         self._recover(books)
-        past = await self._warmup()
+        past = await past_bars(
+            ground.venue.broker, ground.universe, count=config.analysis.warmup_bars, interval=config.bars.interval_ns,
+            clock=clock, tell=self._tell,
+        )  # fmt: skip
         self._notifier.extend()
         self._recording.warmup(past)
         await self.analysis.start(past)
@@ -187,10 +188,9 @@ class Daemon:
         return self._panel
 
     def _recover(self, books: Recovered) -> None:
-        halt_day = day_of(self._recovery.last_at) if self._recovery.last_at else None
-        # A halt for the day's loss ends with the day; the desk starts the next one afresh.
-        is_same_day = halt_day == day_of(self._began_at)
-        halts = [c for c in self._recovery.halts if is_same_day or "max_daily_loss" not in c.reason]
+        last_at = self._recovery.last_at
+        is_same_day = bool(last_at) and day_of(last_at) == day_of(self._began_at)
+        halts = self._recovery.halts if is_same_day else lasting(self._recovery.halts)
         self.desk.recover(
             (*books.facts, *books.undone),
             adopted=books.adopted,
@@ -217,29 +217,6 @@ class Daemon:
         chosen, reason = crew(specs, len(self._ground.universe), os.cpu_count() or 1)
         self._tell("workers_chosen", workers=chosen, reason=reason)
         return chosen
-
-    async def _warmup(self) -> list[Series]:
-        bars, interval = self._config.analysis.warmup_bars, self._config.bars.interval_ns
-        if not bars:
-            return []
-        now = self._ground.clock.market()
-        sessions = bars * interval // (300 * 60 * SECOND) + 1
-        start = now - (2 * sessions + 6) * 86_400 * SECOND  # weekends and holidays lie between
-        found: list[Series] = []
-        self._tell("warming_up", symbols=len(self._ground.universe), bars=bars, at_most_s=WARMUP_WITHIN_S)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(WARMUP_WITHIN_S):
-                for instrument in self._ground.universe:
-                    try:
-                        series = await self._ground.venue.broker.history(
-                            instrument, interval=interval, start=start, end=now
-                        )
-                    except LinkLost as error:
-                        self._tell("warmup_missing", level="warning", symbol=instrument.symbol, reason=str(error))
-                        continue
-                    found.append(_newest(series, bars))
-        self._tell("warmed_up", symbols=len(found), of=len(self._ground.universe), bars=sum(map(len, found)))
-        return found
 
     async def trade(self, stop: asyncio.Event, reasons: list[str]) -> dict[str, Any]:
         """Run the engine until `stop`, saying READY after the first sound quote; returns the summary."""
@@ -314,19 +291,6 @@ class Daemon:
             f"day PnL {self.desk.worth.day_profit():+.2f}, {len(self.desk.holdings())} positions{halted}"
         )
 
-    def _beat(self) -> None:
-        # Called for each clock tick that came through bars and desk: the loop and the queues move. What does not pass
-        # there is asked: a disk that hangs, an order that never returns, a reconciler that sleeps.
-        every = self._notifier.watchdog_every_s
-        now = self._ground.clock.monotonic()
-        if every is None or self._journal.error is not None or now - self._beat_at < every * SECOND:
-            return
-        self._beat_at = now
-        if stuck := self._pulse.stuck(now):
-            self._tell("watchdog_withheld", level="error", stuck=stuck, action="the supervisor will start it again")
-        else:
-            self._notifier.watchdog()
-
     def _parts(self) -> dict[str, Part]:
         journal, execution, reconciliation = self._journal, self.engine.execution, self.engine.reconciliation
         return {
@@ -334,21 +298,3 @@ class Daemon:
             "execution": Part(lambda: execution.ended if execution.pending else None, REQUEST_S),
             "reconciliation": Part(lambda: reconciliation.turns, self._config.reconcile.idle_every_s + BOOKS_S),
         }
-
-    async def _recall(self) -> list[Close]:
-        await self._journal.durable()
-        return await asyncio.to_thread(self._read_closes)
-
-    def _read_closes(self) -> list[Close]:
-        path, interval = self._journal.path, self._config.bars.interval_ns
-        return [close for _, close in closes(path, interval, run=self._run_id)]
-
-
-def _newest(series: Series, n: int) -> Series:
-    columns = {name: getattr(series, name)[-n:] for name in ("starts", "open", "high", "low", "close", "volume")}
-    return Series(symbol=series.symbol, interval=series.interval, **columns)
-
-
-def config_hash(config: Config) -> str:
-    """Return a short hash of every setting that is not secret."""
-    return blake2b(config.model_dump_json().encode(), digest_size=8).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tradebot.domain.halts import Halts
+from tradebot.domain.halts import Halts, lasting
 from tradebot.domain.messages import Command
 
 
@@ -39,3 +39,9 @@ def test_a_weaker_command_does_not_soften_a_stronger_one() -> None:
     assert halts("flatten", "halt", "reduce").flattening
     assert not halts("reduce", "halt").flattening
     assert halts("halt@symbol:AAA", "reduce@symbol:AAA").of("AAA") == "halt symbol:AAA"
+
+
+def test_a_halt_for_the_loss_of_a_day_does_not_last_into_the_next() -> None:
+    loss = Command(verb="halt", reason="the day is at -1200.00, max_daily_loss is 1000")
+    others = Command(verb="halt", reason="by hand"), Command(verb="reduce", reason="", scope="symbol:AAA")
+    assert lasting([others[0], loss, others[1]]) == others

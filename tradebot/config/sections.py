@@ -6,6 +6,7 @@ Bounds are compiled in: a limit above its hard cap is refused, whatever the file
 from __future__ import annotations
 
 from decimal import Decimal
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -251,6 +252,11 @@ class Config(BaseSettings):
     store: StoreSection = StoreSection()
     history: HistorySection = HistorySection()
     log: LogSection = LogSection()
+
+    @property
+    def digest(self) -> str:
+        """A short hash of every setting that is not secret."""
+        return blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
 
     @classmethod
     def settings_customise_sources(

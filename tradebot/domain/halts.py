@@ -17,6 +17,7 @@ from tradebot.domain.order import OrderRequest
 EVERYTHING = "all"
 NARROW = ("symbol:", "strategy:")
 STRENGTH = {"reduce": 1, "halt": 2, "flatten": 3}
+OF_ONE_DAY = "max_daily_loss"  # in the reason of a halt: the loss of a day counts on no other
 
 
 class Halts:
@@ -73,6 +74,11 @@ class Halts:
 
     def has(self, scope: str) -> bool:
         return scope in self._standing
+
+
+def lasting(commands: Iterable[Command]) -> tuple[Command, ...]:
+    """Return those commands in force that hold on the days after theirs, too."""
+    return tuple(command for command in commands if OF_ONE_DAY not in command.reason)
 
 
 def is_wide(scope: str) -> bool:

@@ -1,0 +1,35 @@
+"""The watchdog: the supervisor hears that the daemon lives at each beat of its stages, unless a part of it is stuck."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tradebot.clock import SECOND, Clock
+from tradebot.ops.narrator import Tell
+from tradebot.ops.pulse import Part, Pulse
+from tradebot.ops.systemd import Notifier
+
+
+class Watchdog:
+    """Feeds the supervisor's watchdog; `has_failed` tells whether the daemon is to end, and is fed no more."""
+
+    def __init__(self, notifier: Notifier, *, clock: Clock, tell: Tell, has_failed: Callable[[], bool]) -> None:
+        self._notifier, self._clock, self._tell, self._has_failed = notifier, clock, tell, has_failed
+        self._pulse = Pulse({})
+        self._fed_at = 0
+
+    def guard(self, parts: Mapping[str, Part]) -> None:
+        """Ask these parts from now on: what beats does not pass through them."""
+        self._pulse = Pulse(parts)
+
+    def beat(self) -> None:
+        """Take a sign that the loop and its queues move; feed the watchdog if it is time and no part is stuck."""
+        every = self._notifier.watchdog_every_s
+        now = self._clock.monotonic()
+        if every is None or now - self._fed_at < every * SECOND or self._has_failed():
+            return
+        self._fed_at = now
+        if stuck := self._pulse.stuck(now):
+            self._tell("watchdog_withheld", level="error", stuck=stuck, action="the supervisor will start it again")
+        else:
+            self._notifier.watchdog()

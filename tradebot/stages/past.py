@@ -1,0 +1,53 @@
+"""The past that the analysis is fed: bars from the venue before the first close, closes from the journal afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Close, Series
+from tradebot.errors import LinkLost
+from tradebot.journal.closes import closes
+from tradebot.journal.writer import Journal
+from tradebot.ops.narrator import Tell
+from tradebot.venues.venue import Broker
+
+WITHIN_S = 60.0  # a venue that allows three history requests a second warms up 180 symbols in this time
+SESSION_S = 300 * 60  # of bars, at the least: the shortest session counted on
+
+
+async def past_bars(
+    broker: Broker, universe: Universe, *, count: int, interval: int, clock: Clock, tell: Tell
+) -> list[Series]:
+    """Return the venue's newest `count` complete bars of each instrument, of as many as can be had in `WITHIN_S`."""
+    if not count:
+        return []
+    now = clock.market()
+    sessions = count * interval // (SESSION_S * SECOND) + 1
+    start = now - (2 * sessions + 6) * 86_400 * SECOND  # weekends and holidays lie between
+    found: list[Series] = []
+    tell("warming_up", symbols=len(universe), bars=count, at_most_s=WITHIN_S)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(WITHIN_S):
+            for instrument in universe:
+                try:
+                    series = await broker.history(instrument, interval=interval, start=start, end=now)
+                except LinkLost as error:
+                    tell("warmup_missing", level="warning", symbol=instrument.symbol, reason=str(error))
+                    continue
+                found.append(_newest(series, count))
+    tell("warmed_up", symbols=len(found), of=len(universe), bars=sum(map(len, found)))
+    return found
+
+
+async def past_closes(journal: Journal, *, run: str, interval: int) -> list[Close]:
+    """Return every close of `run` so far, oldest first, from its journal."""
+    await journal.durable()
+    return await asyncio.to_thread(lambda: [close for _, close in closes(journal.path, interval, run=run)])
+
+
+def _newest(series: Series, n: int) -> Series:
+    columns = {name: getattr(series, name)[-n:] for name in ("starts", "open", "high", "low", "close", "volume")}
+    return Series(symbol=series.symbol, interval=series.interval, **columns)
