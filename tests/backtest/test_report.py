@@ -18,13 +18,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.backtest.bars_by_hand import job, random_bars
 from tests.backtest.result_by_hand import bars, result
 from tradebot.backtest import candles, report, story
 from tradebot.backtest.check import Check, Verdict
 from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.result import Result
+from tradebot.backtest.run import run
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
+from tradebot.strategies.loading import StrategySpec
 from tradebot.sweep import heat
 from tradebot.sweep.space import Axis, Space
 from tradebot.sweep.sweep import Plan
@@ -104,6 +107,27 @@ def test_a_browser_draws_the_page_with_the_network_off(tested: Any, tmp_path: Pa
     stops = [trade for trade in told(tested)["trades"]["rows"] if trade[0] == "TCS" and trade[-1] == "stop"]
     assert rows[1].count("<tr") == min(len(stops), 50) > 0
     assert "RELIANCE" not in rows[1]
+
+
+def test_a_page_without_trades_says_so_and_names_who_was_switched_off(tmp_path: Path) -> None:
+    # given a strategy that fails at its first bar: an account that does not move
+    code = (
+        "from tradebot.strategies.strategy import Strategy\n\n\nclass Odd(Strategy):\n"
+        "    def decide(self, bar, now, position):\n        raise ValueError('<i>not</i> today')\n"
+    )
+    series = {"ACME": random_bars(1, 400)}
+    still = run(job(StrategySpec(name="odd", reference="odd.py:Odd", code=code)), series)
+    path = tmp_path / "out.html"
+    report.write(path, story.tell(still, series), story.summary(still))
+
+    # when
+    dump = drawn(path.as_uri(), tmp_path)
+
+    # then the head of the page says it
+    head = dump[: dump.index("<main>")]
+    assert "odd was switched off for ACME: ValueError: &lt;i&gt;not&lt;/i&gt; today (line 6) at bar 1" in head
+    assert re.search(r'<table id="trades">.*No trade was closed\.', dump, re.S)
+    assert "no checks were made" in head
 
 
 def test_a_browser_draws_the_heat_map_with_the_network_off(tmp_path: Path) -> None:

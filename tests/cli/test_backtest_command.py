@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -65,6 +66,7 @@ def test_people_are_told_what_the_figures_rest_on(folder: Path, capsys: pytest.C
     assert "assumed: slippage: 1ticks" in shown
     assert "orders_hash " in shown
     assert "closed trades" in shown
+    assert re.search(r"Longest drawdown +[\d.]+ days", shown)
 
 
 def test_symbols_with_accounts_of_their_own_trade_as_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -209,7 +209,15 @@ def _money(name: str, value: float | Decimal, *, least: Decimal = Decimal("0.01"
 def _read(value: float | None, kind: str) -> str:
     if value is None:
         return "-"
-    return f"{value:.2%}" if kind == "percent" else f"{value:,.0f}" if kind == "count" else f"{value:,.2f}"
+    match kind:
+        case "percent":
+            return f"{value:.2%}"
+        case "count":
+            return f"{value:,.0f}"
+        case "days":
+            return f"{value:,.1f} days"
+        case _:
+            return f"{value:,.2f}"
 
 
 def _curve(equity: pd.Series[float]) -> str:

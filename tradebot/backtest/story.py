@@ -90,6 +90,7 @@ def tell(
             for name, label in metrics.LABELS.items()
         ],
         "checks": whole["checks"],
+        "faults": list(result.faults),
         "equity": _curve(equity, cash=float(job.cash)),
         "months": months(equity, cash=float(job.cash)),
         "symbols": candles(result, series),

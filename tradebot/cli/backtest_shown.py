@@ -78,5 +78,7 @@ def _read(value: float | None, kind: str, currency: str) -> str:
             return f"{value:,.2f} {currency}"
         case "count":
             return f"{value:,.0f}"
+        case "days":
+            return f"{value:,.1f} days"
         case _:
             return f"{value:,.2f}"

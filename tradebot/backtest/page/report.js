@@ -1,5 +1,6 @@
 // Draws the story of a backtest, after page.js.
 const PAGE = 50; // trades shown at first; a click shows five times as many more
+const FAULTS = 8; // strategies switched off that are named at the head
 const LATEST = 250; // bars shown at first: candles that can be told apart
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 let chart, candles, stopLines = [], plots = [], shown = PAGE, order = { column: 3, down: false };
@@ -39,6 +40,9 @@ function header() {
     pass: `all ${story.checks.length} checks passed` };
   $("verdict").textContent = worst ? words[worst] : "no checks were made";
   $("verdict").className = worst || "none";
+  $("faults").hidden = !story.faults.length;
+  for (const fault of story.faults.slice(0, FAULTS)) $("faults").append(make("li", `${fault}.`));
+  if (story.faults.length > FAULTS) $("faults").append(make("li", `And ${number(story.faults.length - FAULTS, 0)} more: see the configuration.`));
   for (const name of story.tiles) {
     const figure = story.figures.find((one) => one.name === name);
     const tile = make("div");
@@ -103,8 +107,12 @@ function curves() {
   plots.forEach((plot) => plot.destroy());
   const width = $("equity").clientWidth, grid = { stroke: colour("line"), width: 1 }, stroke = colour("dim");
   const day = (plot, seconds) => seconds === null ? "–" : when(seconds);
+  // A line without movement gets a scale that is about it: by itself it would be one from nothing to twice as much.
+  const around = (_, low, high) => low === high ? [low * .99 - 1, high * 1.01 + 1] : uPlot.rangeNum(low, high, .1, true);
+  const below = (_, low) => [Math.min(low * 1.1, -.01), 0];
   const plot = (id, label, values, height, line, fill, kind) => new uPlot({
     width, height, tzDate: (second) => uPlot.tzDate(new Date(second * 1000), "Etc/UTC"), cursor: { sync: { key: "equity" } },
+    scales: { y: { range: kind === "percent" ? below : around } },
     series: [{ label: "Time", value: day },
       { label, stroke: line, fill, width: 1.5, points: { show: false }, value: (_, v) => say(v, kind) }],
     axes: [{ stroke, grid, ticks: grid, values: marks }, { stroke, grid, ticks: grid, size: 84, values: (_, marks) => marks.map((v) => kind === "percent" ?
@@ -165,7 +173,7 @@ function underCursor(event) {
   const of = story.symbols[$("symbol").value];
   const here = event.time === undefined ? [] : of.fills.filter((fill) => fill.bar === event.time);
   $("under-cursor").textContent = here.slice(0, 3).map((fill) =>
-    `${fill.side.toLowerCase()} ${number(fill.qty, 0)} at ${number(fill.price, of.digits)} (${fill.purpose})`).join(", ");
+    `${fill.side.toLowerCase()} ${say(fill.qty, "quantity")} at ${number(fill.price, of.digits)} (${fill.purpose})`).join(", ");
 }
 
 const column = (name) => story.trades.columns.findIndex((one) => one.name === name);
@@ -213,6 +221,12 @@ function list() {
     row.onkeydown = (event) => { if (event.key === "Enter") show(trade); };
     return row;
   }));
+  if (!chosen.length) {
+    const row = make("tr"), cell = make("td", story.trades.rows.length ? "No trade is like that." : "No trade was closed.", "none");
+    cell.colSpan = story.trades.columns.length;
+    row.append(cell);
+    $("trades").tBodies[0].append(row);
+  }
 }
 
 function show(trade) {

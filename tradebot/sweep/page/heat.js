@@ -67,6 +67,7 @@ async function main() {
   await read();
   $("period").textContent = story.period;
   $("made").textContent = story.made_by;
+  if (!story.checks.length) $("checks").append(make("li", "The honesty checks were switched off for this sweep."));
   for (const check of story.checks) {
     const line = make("li"), mark = { pass: "✓ pass", warn: "! warn", fail: "✗ fail" }[check.verdict];
     line.append(make("b", mark || "– none", check.verdict), make("span", check.title), make("span", check.text));
