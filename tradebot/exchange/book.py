@@ -1,6 +1,6 @@
 """The broker's book: what clients are told of their orders, version by version, and the numbers everything gets.
 
-The exchange's own truth lives in `exchange.py`; versions and trades arrive here as late as the answer takes.
+The exchange's own truth lives in `floor.py`; versions and trades arrive here as late as the answer takes.
 """
 
 from __future__ import annotations

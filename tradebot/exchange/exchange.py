@@ -1,7 +1,7 @@
 """The exchange as one object: prices come in, tickets come in, matching runs, and versions of orders go out.
 
-Two states of knowledge: what is true at the exchange (`Floor`) and what the client was told (`OrderBook`, `Account`).
-Between the two is the `Post`: requests and answers take their latency.
+Two states of knowledge: what is true at the exchange (`Floor`) and what the client was told (`BackOffice`, with the
+`OrderBook` and the `Account`). Between the two is the `Post`: requests and answers take their latency.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import msgspec
 import numpy as np
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.order import ZERO, OrderKind, Validity
+from tradebot.domain.order import OrderKind, Validity
 from tradebot.exchange.account import Account, Holding, Mark
 from tradebot.exchange.admission import Counter, check_changeable, check_modification, check_session
+from tradebot.exchange.back_office import BackOffice
 from tradebot.exchange.board import Board
 from tradebot.exchange.book import OrderBook
 from tradebot.exchange.event_log import EventLog
-from tradebot.exchange.floor import LAPSED, Floor, changed
+from tradebot.exchange.floor import Floor, changed
 from tradebot.exchange.latency import Latency
 from tradebot.exchange.margin import reserve_price
 from tradebot.exchange.post import Post
@@ -60,7 +61,6 @@ class Exchange:
         self._board = Board(self.universe)
         self.state = self._board.state
         self.on_snapshots: list[Callable[[Snapshots], None]] = []
-        self.on_order: list[Callable[[BookOrder], None]] = []
         # Where somebody may reach in: `refuse` and `reject` give reasons, at the counter and at the exchange's door,
         # `takes_cancel` True swallows a cancel that arrived, `on_minute` hears each minute of the session.
         self.refuse: Callable[[Ticket], str] = lambda _: ""
@@ -85,12 +85,14 @@ class Exchange:
             self.account.roll(day)
             self._book.restore(past.versions, past.trades)
         self._counter = Counter(source, self.state, self._book, self.account)
+        self._office = BackOffice(self._book, self.account, self._log, mark=self._mark)
+        self.on_order = self._office.on_order
         self._log.write(
             "session", account=self.account_id, seed=seed, cash=self.account.cash, holdings=stock,
             prices=type(source).__name__, instruments=len(self.universe), opens_at=source.opens_at,
             closes_at=source.closes_at, latency=latency, resumed=past is not None,
         )  # fmt: skip
-        self._lapse_restored()
+        self._office.lapse(at=source.opens_at)
 
     def place(self, ticket: Ticket) -> BookOrder:
         """Take an order in and return its first version; it is live only after the latency, at a `step`.
@@ -104,7 +106,7 @@ class Exchange:
             raise Refusal("order", reason)
         self._counter.check(ticket)
         order = received(self._book.next_order_id(), ticket, now)
-        self._publish(order)
+        self._office.publish(order)
         self._post.send(now, partial(self._floor.enter, order))
         return order
 
@@ -136,8 +138,8 @@ class Exchange:
         check_modification(seen, ticket)
         self._counter.check(ticket, replaces=seen)
         counted = msgspec.structs.replace(seen, modifications=seen.modifications + 1, reason="")
-        self._ask(counted, BookStatus.MODIFY_VALIDATING, now)
-        asked = self._ask(counted, BookStatus.MODIFYING, now)
+        self._office.ask(counted, BookStatus.MODIFY_VALIDATING, now)
+        asked = self._office.ask(counted, BookStatus.MODIFYING, now)
         self._post.send(now, partial(self._arrived, order_id, BookStatus.MODIFYING, changes))
         return asked
 
@@ -145,7 +147,7 @@ class Exchange:
         """Ask to cancel a working order and return it as CANCEL PENDING; it may fill meanwhile. Raises Refusal."""
         now, seen = self._now(), self._book.get(order_id)
         check_changeable(seen, verb="cancelled", request=self._book.request_of(order_id))
-        asked = self._ask(seen, BookStatus.CANCELLING, now)
+        asked = self._office.ask(seen, BookStatus.CANCELLING, now)
         self._post.send(now, partial(self._arrived, order_id, BookStatus.CANCELLING, {}))
         return asked
 
@@ -175,8 +177,8 @@ class Exchange:
         assert seen.is_ended, f"{order_id} is {seen.status}"
         price = seen.ticket.price or self._mark(seen.ticket.symbol).last
         trade, told = self._book.late_fill(seen, quantity, price, now)
-        self._post.answer(now, lambda _: self._book_trade(trade))
-        self._post.answer(now, lambda _: self._publish_late(told))
+        self._post.answer(now, lambda _: self._office.book(trade))
+        self._post.answer(now, lambda _: self._office.publish_late(told))
 
     def step(self, until: int) -> None:
         """Do everything due until market time `until`, in order: arriving requests, prices, matching, answers."""
@@ -259,45 +261,13 @@ class Exchange:
             self._floor.change(order_id, changes, at)
 
     def _answer(self, news: BookOrder | TradeRow) -> None:
-        at = news.changed_at if isinstance(news, BookOrder) else news.traded_at
-        self._post.answer(at, lambda _: self._publish(news) if isinstance(news, BookOrder) else self._book_trade(news))
-
-    def _publish(self, version: BookOrder) -> None:
-        self._tell(self._book.add(version))
-
-    def _publish_late(self, version: BookOrder) -> None:
-        self._book.replace(version)
-        self._tell(version)
-
-    def _ask(self, seen: BookOrder, status: BookStatus, now: int) -> BookOrder:
-        asked = msgspec.structs.replace(seen, status=status, changed_at=now)
-        self._book.replace(asked)
-        if status is not BookStatus.MODIFY_VALIDATING:
-            self._book.begin_request(seen.order_id, status)
-        self._tell(asked)
-        return asked
-
-    def _tell(self, version: BookOrder) -> None:
-        if version.is_ended or self.account.is_reserved(version):
-            self.account.reserve(version, reserve_price(version, self._mark(version.ticket.symbol).last))
-        self._log.write("order", **msgspec.structs.asdict(version))
-        for listener in self.on_order:
-            listener(version)
-
-    def _book_trade(self, trade: TradeRow) -> None:
-        self._book.add_trade(trade)
-        bill = self.account.apply(trade)
-        self._log.write("fill", **msgspec.structs.asdict(trade), charges=bill.total)
+        if isinstance(news, BookOrder):
+            self._post.answer(news.changed_at, lambda _: self._office.publish(news))
+        else:
+            self._post.answer(news.traded_at, lambda _: self._office.book(news))
 
     def _end_sessions(self, at: int) -> None:
         while self._ends and self._ends[0] <= at:
             end = self._ends.pop(0)
             self._post.run(end)
             self._floor.close(end, self.source.closes <= end)
-
-    def _lapse_restored(self) -> None:
-        for order in self._book.orders():
-            if not order.is_ended:
-                at = max(order.changed_at, self.source.opens_at)
-                ended = {"status": BookStatus.CANCELLED, "reason": LAPSED, "cancelled": order.pending, "pending": ZERO}
-                self._publish(msgspec.structs.replace(order, changed_at=at, **ended))
