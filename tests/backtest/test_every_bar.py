@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.backtest.bars_by_hand import DESK, WIDE, job, random_bars
+from tests.backtest.bars_by_hand import DESK, WIDE, bars, job, random_bars
 from tradebot.backtest.job import Bill, Costs, Hours
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run
@@ -150,6 +150,40 @@ def test_several_symbols_of_one_account_give_the_same_with_every_bar(data: st.Da
     sparse, dense = both(asked, series)
 
     assert told(sparse) == told(dense)
+
+
+AT_101 = """
+from tradebot.strategies.strategy import Rules, Strategy
+
+
+class At101(Strategy):
+    def rules(self, bars):
+        return Rules(enter_long=(bars.close > 100.5) & (bars.close < 101.5), exit_long=bars.close > 110)
+"""
+
+
+@pytest.mark.parametrize("others", [(), ("BOLT",)])
+def test_a_loss_behind_a_close_that_came_within_a_paisa_of_the_limit_is_seen(others: tuple[str, ...]) -> None:
+    closes = [99, 101, 100, 99.5, 90, 99, 111, 99, 101, 100, 100]
+    limit = Decimal("49.51")  # 99 shares of 100 rupees lose 49.50 at the fourth close
+    asked = job(
+        StrategySpec(name="at", reference="at.py:At101", code=AT_101),
+        desk=msgspec.structs.replace(DESK, max_daily_loss=limit),
+        limits=msgspec.structs.replace(WIDE, max_daily_loss=limit),
+        symbols=("ACME", *others),
+    )
+    series = bars(
+        *((before, max(before, c), min(before, c), c) for before, c in zip([99, *closes], closes, strict=False))
+    )
+    series.open[2] = 10_000
+
+    still = {symbol: bars(*[(50, 50, 50, 50)] * len(closes), symbol=symbol) for symbol in others}
+
+    sparse, dense = both(asked, {"ACME": series, **still})
+
+    assert told(sparse) == told(dense)
+    assert dense.counts["fills"] == 2
+    assert dense.orders["state"].tolist()[-1] == "DENIED"
 
 
 @pytest.mark.parametrize("seed", range(3))

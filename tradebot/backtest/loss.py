@@ -40,9 +40,8 @@ class LossWatch:
         return int((self._desk.worth.base - self._limit).scaleb(self._decimals)) + 2
 
     def saw(self, k: int) -> None:
-        """Note that the clock ticked at `k`."""
-        if k >= self.seen:
-            self.seen = k + 1
+        """Note that the clock ticked at `k`: what comes after it is looked at next."""
+        self.seen = k + 1
 
     def before(self, k: int) -> int:
         """Return the first position before `k` at which the day's loss may reach its limit; `k` for none."""
