@@ -33,13 +33,11 @@ LIMIT, FILLED = OrderKind.LIMIT, STATES[OrderState.FILLED]
 
 class _Placed(Resting):
     # An order of instrument `id` in row `row` of the ledger, known at the exchange by our id.
-    __slots__ = ("fills", "id", "is_acked", "request", "row")
-
     request: OrderRequest
     id: int
     row: int
-    fills: int
     is_acked: bool
+    fills: int = 0
 
 
 class Counter:
@@ -103,13 +101,14 @@ class Counter:
         request = fact.request
         assert request is not None, "a denial without what was denied"
         id_ = self._ids[request.symbol]
-        quantity = _units(request.quantity, self._quantity_decimals[id_])
+        quantity = int(request.quantity.scaleb(self._quantity_decimals[id_]))
         self._ledger.order(request, id_, quantity, fact.at, denied=fact.reason)
         self.moved.add(id_)
 
     def _submit(self, request: OrderRequest) -> None:
         order_id, id_, c = request.order_id, self._ids[request.symbol], self._desk.conditions
-        quantity = _units(request.quantity, self._quantity_decimals[id_])
+        decimals = self._quantity_decimals[id_]
+        quantity = int(request.quantity.scaleb(decimals) if decimals else request.quantity)
         if self._is_late:
             self._desk.apply(Outcome(fact=OrderFact(order_id=order_id, event=SENDING, at=c.now, mono=c.mono)))
         if self._is_late or not self._panel.is_whole:
@@ -117,10 +116,11 @@ class Counter:
         else:
             from_row = self.k if self.in_bar else self.k + 1
         limit = self._instruments[id_].units(request.price) if request.kind is LIMIT and request.price else None
-        order = _Placed(order_id, request.side.sign, quantity, limit, request.protection_pct, from_row)
-        order.request, order.id, order.fills, order.is_acked = request, id_, 0, not self._is_late
-        order.row = self._ledger.order(request, id_, quantity, c.now)
-        self.placed[order_id] = order
+        row = self._ledger.order(request, id_, quantity, c.now)
+        order = self.placed[order_id] = _Placed(
+            order_id, request.side.sign, quantity, limit, request.protection_pct, from_row, request, id_, row,
+            not self._is_late,
+        )  # fmt: skip
         self.moved.add(id_)
         self.books[id_].enter(order)
 
@@ -204,7 +204,3 @@ class Counter:
         self._ledger.ended(placed.row, OrderState.CANCELED)
         del self.placed[cancel.order_id]
         self.take(self._desk.apply(OrderSeen(order=shown, mono=c.mono)))
-
-
-def _units(value: Decimal, decimals: int) -> int:
-    return int(value.scaleb(decimals)) if decimals else int(value)

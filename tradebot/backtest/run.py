@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from tradebot.backtest import ledger as books
+from tradebot.backtest.alone import Alone
 from tradebot.backtest.deciders import Deciders
 from tradebot.backtest.hours import days
 from tradebot.backtest.job import Bill, Job
@@ -49,7 +50,8 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
         deciders.warm(id_, row)
     desk = _desk(job, decimals)
     record = Ledger(job.instruments, [spec.name for spec in specs], decimals)
-    walk = Walk(
+    kind = Alone if len(job.instruments) == 1 and not job.every_bar else Walk
+    walk = kind(
         job, desk=desk, panel=panel, wishes=found.wishes, deciders=deciders, ledger=record,
         days=days(job.hours, job.instruments, panel.starts, job.interval), first=first,
         say=lambda k: say(k - first, len(panel) - first),

@@ -21,13 +21,11 @@ from tradebot.backtest.ledger import Ledger
 from tradebot.backtest.loss import LossWatch
 from tradebot.backtest.panel import Panel
 from tradebot.backtest.touch import Guard, first_touch
-from tradebot.backtest.wishes import Wishes
+from tradebot.backtest.wishes import NEVER, Wishes
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Command, Signal
 from tradebot.stages.desk import Desk
 
-NEVER = 1 << 62
-ALONE, NOBODY = [0], list[int]()  # who is due where there is one instrument
 SAID_EVERY = 4_096  # positions walked between two words on how far it is
 
 
@@ -66,55 +64,9 @@ class Walk:
         if self._job.every_bar:
             for k in range(self._first, self._end):
                 self._visit(k, [id_ for id_ in range(self._size) if self._panel.row(id_, k) is not None], ticks=True)
-        elif self._size == 1 and self._panel.is_whole:
-            self._run_alone()
         else:
             self._run_sparse()
         self._counter.states()
-
-    def _run_alone(self) -> None:
-        """Walk one instrument as `_visit` does: nobody is beside it, there is what it waits for and the clock."""
-        counter, loss, orders, mask, end = self._counter, self._loss, self._books[0].orders, self._mask, self._end
-        clock = [*sorted(k for k in self._clock_ks if k >= self._first), NEVER]
-        place, due = 0, self._due_at(0, self._first)
-        while True:
-            tick = clock[place]
-            k = due if due < tick else tick
-            if k > end:
-                k = end
-            is_due, ticks = due == k, tick == k
-            if loss.seen < k and (lost := loss.before(k)) < k:
-                k, is_due, ticks = lost, False, True
-            elif k >= end:
-                return
-            elif ticks:
-                place += 1
-            self.visited += 1
-            if self.visited % SAID_EVERY == 0:
-                self._say(k)
-            counter.k = k
-            counter.moved.clear()
-            if ticks and k in self._days:
-                self._begin_day(k)
-            if is_due and (orders or mask[0]):
-                self._trade_alone(k)
-                if not (ticks or self._working or self._wanted):
-                    due = self._due_at(0, k)
-                    if due != k:
-                        continue
-            self._close(k, ALONE if is_due else NOBODY)
-            loss.saw(k)
-            if is_due or counter.moved:  # a clock alone leaves it waiting, for what its guard sees on the way there
-                due = self._due_at(0, k + 1)
-
-    def _trade_alone(self, k: int) -> None:
-        start = self._panel.begins[k]
-        self._move_to(start)
-        self._panel.mark_opens(k, self._desk.marks, start)
-        self._inside.open(0, k)
-        if self._books[0].orders or self._mask[0]:
-            self._move_to(start + self._stamp)
-            self._inside.walk(0, k)
 
     def _run_sparse(self) -> None:
         slots, agenda, following = self._slots, self._agenda, self._next
@@ -157,9 +109,9 @@ class Walk:
         held = self._held[id_]
         wish = self._wishes[id_].next(row, sign=(held > 0) - (held < 0))
         if held and self._mask[id_]:
-            touched = self._touch(id_, row, panel.sizes[id_] if wish is None else wish + 1)
+            touched = self._touch(id_, row, min(wish + 1, panel.sizes[id_]))
             wish = wish if touched is None else touched
-        return NEVER if wish is None else wish if panel.is_whole else panel.k(id_, wish)
+        return wish if panel.is_whole or wish == NEVER else panel.k(id_, wish)
 
     def _touch(self, id_: int, row: int, end: int) -> int | None:
         levels = self._desk.protection.levels(id_)

@@ -24,6 +24,7 @@ from tradebot.strategies.strategy import Rules
 from tradebot.strategies.time_limit import time_limit
 
 LEVELS = ("quantity", "stop_loss", "trail_by", "target")  # of a signal, in the order of its fields
+NEVER = 1 << 62  # the row after every row
 NO_LEVELS: list[float | None] = [None] * len(LEVELS)
 
 
@@ -61,20 +62,26 @@ class Wishes:
         self._begins, self._closes = series.starts.data, series.close.data
         self._watched = [(wish, wish.at, bool(wish.levels)) for wish in self._wishes]
         self.total = sum(len(wish.rows) for wish in wishes)
-        self._entries = _merged(wish.rows for wish in wishes if wish.action.is_entry)
-        self._exits = {
+        self._heeded = {  # sign of the position -> the rows in which something is wanted that it can heed
+            0: _merged(wish.rows for wish in wishes if wish.action.is_entry),
             1: _merged(wish.rows for wish in wishes if wish.action is Action.EXIT_LONG),
             -1: _merged(wish.rows for wish in wishes if wish.action is Action.EXIT_SHORT),
         }
+        self._places = dict.fromkeys(self._heeded, 0)  # before which all rows have been asked past
 
-    def next(self, row: int, *, sign: int) -> int | None:
+    def next(self, row: int, *, sign: int) -> int:
         """Return the first row from `row` on in which something is wanted that a position of `sign` can heed.
 
-        Flat (0) that is an entry, else the exit of that side: the desk ignores everything else.
+        Flat (0) that is an entry, else the exit of that side: the desk ignores everything else. NEVER when there is
+        none. `row` never goes back.
         """
-        rows = self._exits[sign] if sign else self._entries
-        place = bisect_left(rows, row)
-        return rows[place] if place < len(rows) else None
+        rows, place = self._heeded[sign], self._places[sign]
+        if rows[place] < row:
+            place += 1  # hardly ever further: what is wanted is heeded, or the next asked for
+            if rows[place] < row:
+                place = bisect_left(rows, row, place)
+            self._places[sign] = place
+        return rows[place]
 
     def signals(self, row: int, scale: float) -> list[Signal]:
         """Return what is wanted at the close of a row: by strategy, exits first; `scale` turns units into prices."""
@@ -173,6 +180,5 @@ def floats(instrument: Instrument, series: Series) -> Floats:
 
 def _merged(lists: Iterable[list[int]]) -> list[int]:
     found = [rows for rows in lists if rows]
-    if len(found) < 2:
-        return found[0] if found else []
-    return sorted(set().union(*found))
+    rows = found[0] if len(found) == 1 else sorted(set().union(*found))
+    return [*rows, NEVER]

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Generic, TypeVar
 
+import msgspec
+
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.message import Message
@@ -48,20 +50,18 @@ class Matching(Message, frozen=True):
         return not (self.latency_bars or self.latency_ns)
 
 
-class Resting:
+class Resting(msgspec.Struct, gc=False):
     """One of our orders at work, `remaining` units of it; one without `limit` takes what the market offers.
 
     It may trade from bar `from_row` on. The book alone changes it.
     """
 
-    __slots__ = ("from_row", "limit", "order_id", "protection_pct", "remaining", "sign")
-
-    def __init__(
-        self, order_id: str, sign: int, quantity: int, limit: int | None, protection_pct: Decimal | None,
-        from_row: int,
-    ) -> None:  # fmt: skip
-        self.order_id, self.sign, self.remaining = order_id, sign, quantity
-        self.limit, self.protection_pct, self.from_row = limit, protection_pct, from_row
+    order_id: str
+    sign: int
+    remaining: int
+    limit: int | None
+    protection_pct: Decimal | None
+    from_row: int
 
 
 R = TypeVar("R", bound=Resting)

@@ -12,7 +12,7 @@ from tradebot.markets.charges import PAISA, UNITS_A_PAISA, Tariff, UnitTariff, s
 from tradebot.stages.blotter import ChargesOf
 
 DAY, IST_NS = 86_400 * SECOND, 19_800 * SECOND
-UNITS = Decimal(100 * UNITS_A_PAISA)  # of a rupee
+UNITS = 100 * UNITS_A_PAISA  # of a rupee
 
 
 def india(universe: Universe) -> ChargesOf:
@@ -21,7 +21,7 @@ def india(universe: Universe) -> ChargesOf:
     # Of one day, for bills come in the order of time.
     # (symbol, exchange, product, side) -> the tariff, None for a symbol that is not ours
     tariffs: dict[tuple[str, str, str, Side], tuple[Tariff, UnitTariff] | None] = {}
-    today = 0
+    begins = ends = 0  # market ns of that day
 
     def tariff(execution: Execution) -> tuple[Tariff, UnitTariff] | None:
         if execution.symbol not in universe:
@@ -31,9 +31,10 @@ def india(universe: Universe) -> ChargesOf:
         return found, found.in_units()
 
     def bill(order: Order, execution: Execution) -> Decimal:
-        nonlocal today
-        if (day := (execution.traded_at + IST_NS) // DAY) != today:
-            today = day
+        nonlocal begins, ends
+        if not begins <= execution.traded_at < ends:
+            begins = execution.traded_at - (execution.traded_at + IST_NS) % DAY
+            ends = begins + DAY
             tariffs.clear()
         key = (execution.symbol, execution.exchange, execution.product, execution.side)
         if key not in tariffs:
@@ -44,17 +45,22 @@ def india(universe: Universe) -> ChargesOf:
         # Parts are rounded on the order's whole turnover: a fill is charged what it adds.
         before, (exact, of) = order.value, both
         after = before + execution.quantity * execution.price
-        scaled = after * UNITS
-        units = int(scaled)
-        if units == scaled and after > 0:
+        units, rest = _units(after)
+        if not rest and after > 0:
             if not before:
                 return Decimal(of.total(units)) * PAISA
-            scaled_before = before * UNITS
-            if (units_before := int(scaled_before)) == scaled_before and before > 0:
+            units_before, rest = _units(before)
+            if not rest and before > 0:
                 return Decimal(of.total(units) - of.total(units_before)) * PAISA
         return exact.total(after) - exact.total(before) if before else exact.total(after)
 
     return bill
+
+
+def _units(turnover: Decimal) -> tuple[int, int]:
+    # Whole units, and something else than zero where it is no whole number of them.
+    above, below = turnover.as_integer_ratio()
+    return divmod(above * UNITS, below)
 
 
 def percent(rate: Decimal, *, decimals: int) -> ChargesOf:

@@ -151,8 +151,9 @@ class Blotter:
 
     def adopt(self, symbol: str, quantity: Decimal, average_price: Decimal) -> None:
         """Take over a position that has no fills here: the venue's quantity is the truth."""
-        before = self.positions.get(symbol, Position(symbol=symbol))
-        self._hold(
+        before = self.position(symbol)
+        self._move(
+            before,
             Position(
                 symbol=symbol,
                 quantity=quantity,
@@ -161,7 +162,7 @@ class Blotter:
                 charges=before.charges,
                 bought=before.bought,
                 sold=before.sold,
-            )
+            ),
         )
 
     def live(self, symbol: str | None = None) -> Iterator[Order]:
@@ -298,18 +299,6 @@ class Blotter:
             del live[order_id]
         self.working -= 1
 
-    def _hold(self, position: Position) -> None:
-        if self.in_excess and position.symbol in self.in_excess:
-            self.in_excess[position.symbol] = self._mono, None
-        symbol = position.symbol
-        self.positions[symbol] = position
-        self.touched.add(symbol)
-        self.moved.add(symbol)
-        if position.quantity:
-            self.open[symbol] = position
-        else:
-            self.open.pop(symbol, None)
-
     def _book(self, before: Order, fact: OrderFact, execution: Execution) -> None:
         key = (execution.exchange, execution.execution_id)
         old = self.positions.get(execution.symbol) or Position(symbol=execution.symbol)
@@ -329,10 +318,19 @@ class Blotter:
         self._move(old, new)
 
     def _move(self, old: Position, new: Position) -> None:
+        symbol = new.symbol
         if new.realized is not old.realized:
             self.realized += new.realized - old.realized
         self.charges += new.charges - old.charges
-        self._hold(new)
+        if self.in_excess and symbol in self.in_excess:
+            self.in_excess[symbol] = self._mono, None
+        self.positions[symbol] = new
+        self.touched.add(symbol)
+        self.moved.add(symbol)
+        if new.quantity:
+            self.open[symbol] = new
+        else:
+            self.open.pop(symbol, None)
 
     def _forget(self) -> None:
         # The one that ended first goes, except that what is reserved still waits behind the others.

@@ -52,7 +52,7 @@ from tradebot.stages.worth import Worth
 
 DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Modify | Cancel
 INTENT, SENDING, EXECUTED = OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.EXECUTED
-REJECTED = OrderState.REJECTED
+REJECTED, EXIT, EXIT_LONG = OrderState.REJECTED, Purpose.EXIT, Action.EXIT_LONG
 
 
 class Desk:
@@ -100,7 +100,7 @@ class Desk:
         # One look-up a message: the desk takes a handful for every order.
         self._takes: dict[type, Callable[[Any], None]] = {
             Quotes: self._on_quotes, Tick: lambda tick: self._clock(tick.at, tick.mono),
-            Signals: lambda told: self._heed(told.signals), Outcome: self._on_outcome, OrderSeen: self._on_seen,
+            Signals: self._on_signals, Outcome: self._on_outcome, OrderSeen: self._on_seen,
             Executed: lambda told: self._executed(told.execution, told.mono), Books: self._on_books,
             LinkDown: self._audit.link_down, LinkUp: self._audit.link_up, SessionBegins: self._on_session,
             Command: self._commands.take,
@@ -128,7 +128,8 @@ class Desk:
     def decide(self, signals: Iterable[Signal]) -> list[DeskOutput]:
         """Take Signals."""
         self._out = []
-        self._heed(signals)
+        for signal in signals:
+            self._on_signal(signal)
         return self._out
 
     def book(self, execution: Execution, mono: int) -> list[DeskOutput]:
@@ -250,8 +251,8 @@ class Desk:
 
     # ---- signals and exits
 
-    def _heed(self, signals: Iterable[Signal]) -> None:
-        for signal in signals:
+    def _on_signals(self, told: Signals) -> None:
+        for signal in told.signals:
             self._on_signal(signal)
 
     def _on_signal(self, signal: Signal) -> None:
@@ -263,12 +264,12 @@ class Desk:
         position = self.blotter.open.get(symbol)
         quantity = ZERO if position is None else position.quantity
         if not signal.action.is_entry:
-            wrong_way = quantity <= 0 if signal.action is Action.EXIT_LONG else quantity >= 0
+            wrong_way = quantity <= 0 if signal.action is EXIT_LONG else quantity >= 0
             if wrong_way or symbol in self.exits.wanted:
                 self._counts["ignored"] += 1
             else:
                 reason = f"{signal.strategy}: {signal.action}"
-                self.exits.want(symbol, Purpose.EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
+                self.exits.want(symbol, EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
         elif quantity or symbol in self.exits.wanted or self.blotter.has_live(symbol):
             self._counts["ignored"] += 1
         elif signal.made_at - signal.quoted_at > self._signal_max_age:
@@ -292,11 +293,11 @@ class Desk:
             order_id, venue_order_id = order.request.order_id, execution.venue_order_id
             self._out.append(OrderFact(order_id, EXECUTED, now, mono, "", venue_order_id, None, execution))
         self.blotter.fill(order, execution, key, at=now, mono=mono)
-        if self.exits.wanted:
-            self.exits.heard(order.request.symbol)
         if self._shortfalls.short:
             self._shortfalls.filled(order.request.order_id)
         self.exits.filled(order.request)
+        if self.exits.wanted:
+            self.exits.heard(order.request.symbol)
         self._rejects = 0
         if order.request.purpose.is_exit:
             self.exits.ended(order)

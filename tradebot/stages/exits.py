@@ -123,6 +123,6 @@ class Exits:
         if self._refused and self._conditions.mono < self._refused.get(symbol, (0, 0))[1]:
             return
         purpose, reason = self.wanted[symbol]
-        self._ordering.exit(symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal)
-        if self._blotter.is_closing_alone(symbol):
+        is_alone = self._ordering.exit(symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal)
+        if is_alone or self._blotter.is_closing_alone(symbol):
             self._open.pop(symbol, None)

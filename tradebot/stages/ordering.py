@@ -102,23 +102,26 @@ class Ordering:
         )  # fmt: skip
         self._submit(id_, request, reference, inputs=signal.inputs)
 
-    def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> None:
-        """Send an exit of the whole position, unless one may still fill; entries that work are taken back."""
-        if self._blotter.has_orders(symbol):
+    def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> bool:
+        """Send an exit of the whole position, unless one may still fill; entries that work are taken back.
+
+        Returns True when it left and nothing else of the symbol is at work.
+        """
+        if is_busy := self._blotter.has_orders(symbol):
             for order in self._blotter.live(symbol):
                 if not order.request.purpose.is_exit:
                     self.cancel(order, "the position is being closed")
             if self._blotter.closing(symbol):
-                return
+                return False
         quantity, id_ = self._blotter.quantity(symbol), self._universe.id(symbol)
         if self._blotter.in_excess and not (quantity := self._blotter.closable(symbol)):
-            return  # of what may have been told twice no more is sold than the venue shows
+            return False  # of what may have been told twice no more is sold than the venue shows
         reference = self._marks.reference_of(id_)
         request = self._request(
             self._universe.instruments[id_], SELL if quantity > 0 else BUY, abs(quantity), purpose, reason, reference,
             signal, quoted_at,
         )  # fmt: skip
-        self._submit(id_, request, reference, inputs=signal.inputs if signal else {})
+        return self._submit(id_, request, reference, inputs=signal.inputs if signal else {}) and not is_busy
 
     def chase(self, mono: int) -> None:
         """Take back what was not filled in time, or move the price of an exit where the settings say so.
@@ -237,7 +240,7 @@ class Ordering:
 
     def _submit(
         self, id_: int, request: OrderRequest, reference: Decimal | None, *, inputs: dict[str, float]
-    ) -> None:  # fmt: skip
+    ) -> bool:  # fmt: skip
         c, is_exit = self._conditions, request.purpose.is_exit
         if self._clears(id_, request, reference):
             reason, checks = self._gate.passed
@@ -248,17 +251,18 @@ class Ordering:
             self.denied += 1
             if is_exit and self._held.get(request.symbol) == control:
                 self._counter -= 1  # an exit that the gate holds back is tried on every tick and written down once
-                return
+                return False
         if is_exit:
             self._held[request.symbol] = control
         if not reason:
             self._intend(request, checks, inputs, reference)
-            return
+            return True
         fact = OrderFact(
             request.order_id, DENIED, c.now, c.mono, reason, "", request, None, None, checks, inputs,
             reference=reference,
         )  # fmt: skip
         self._emit(fact)
+        return False
 
     def _clears(self, id_: int, request: OrderRequest, reference: Decimal | None) -> bool:
         # True only where the controls would all pass; what makes their answers rare is looked at here.

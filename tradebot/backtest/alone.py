@@ -1,0 +1,94 @@
+"""The walk of one instrument: nobody is beside it, so it needs no agenda; what it does at a position is the walk's.
+
+An account of its own for each of many symbols, and every trial of a sweep over one, goes this way.
+"""
+
+from __future__ import annotations
+
+from tradebot.backtest.walk import SAID_EVERY, Walk
+from tradebot.backtest.wishes import NEVER
+
+
+class Alone(Walk):
+    """Walks from what the instrument waits for to the next; the clock's own positions come in between."""
+
+    def run(self) -> None:
+        """Walk to the end of the timeline."""
+        counter, loss, orders, mask, end = self._counter, self._loss, self._books[0].orders, self._mask, self._end
+        clock = [*sorted(k for k in self._clock_ks if k >= self._first), NEVER]
+        place, due = 0, self._due_at(0, self._first)
+        while True:
+            tick = clock[place]
+            k = due if due < tick else tick
+            if k > end:
+                k = end
+            is_due, ticks = due == k, tick == k
+            trades = is_due and (orders or mask[0])
+            # Where nothing trades before it the loss at this close is known already.
+            to = k if trades or k == end else k + 1
+            lost = loss.before(to) if loss.seen < to else to
+            if lost < k:
+                k, is_due, ticks, trades = lost, False, True, False
+            elif k == end:
+                break
+            else:
+                place += ticks
+                ticks |= lost < to
+            self.visited += 1
+            if self.visited % SAID_EVERY == 0:
+                self._say(k)
+            counter.k = k
+            counter.moved.clear()
+            if ticks and k in self._days:
+                self._begin_day(k)
+            if trades:
+                self._trade(k)
+                if not (ticks or self._working or self._wanted):
+                    due = self._due_at(0, k)
+                    if due != k:
+                        continue
+                    ticks = loss.before(k + 1) == k
+            self._end_bar(k, is_due=is_due, ticks=ticks or bool(self._working or self._wanted))
+            loss.saw(k)
+            if is_due or counter.moved:  # a clock alone leaves it waiting, for what its guard sees on the way there
+                due = self._due_at(0, k + 1)
+        counter.states()
+
+    def _trade(self, k: int) -> None:
+        panel, desk = self._panel, self._desk
+        start = panel.begins[k]
+        self._move_to(start)
+        desk.marks.set(0, panel.opens[0][k], start)
+        self._inside.open(0, k)
+        if self._books[0].orders or self._mask[0]:
+            self._move_to(start + self._stamp)
+            self._inside.walk(0, k)
+
+    def _end_bar(self, k: int, *, is_due: bool, ticks: bool) -> None:
+        desk, counter, panel = self._desk, self._counter, self._panel
+        end = panel.begins[k] + self._interval
+        desk.marks.set(0, panel.closed[0][k], end)
+        if not ticks:
+            self._move_to(end)
+        elif outputs := desk.tick(end, end):
+            counter.take(outputs)
+        if not is_due:
+            return
+        signals = self._wishes[0].signals(k, self._scales[0])
+        self.fed += len(signals)
+        if self._has_deciders:
+            signals = self._deciders.decide(0, k, signals, desk.blotter.position)
+        if signals:
+            counter.take(desk.decide(signals))
+
+    def _due_at(self, id_: int, k: int) -> int:
+        if k >= self._end:
+            return NEVER
+        if self._has_deciders or self._books[0].orders or self._wanted:
+            return k
+        held = self._held[0]
+        wish = self._wishes[0].next(k, sign=(held > 0) - (held < 0))
+        if held and self._mask[0]:
+            touched = self._touch(0, k, min(wish + 1, self._end))
+            return wish if touched is None else touched
+        return wish
