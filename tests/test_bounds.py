@@ -79,7 +79,7 @@ BOUNDS: dict[str, Bound] = {
     "stages.worth.Worth._costs": Bound(SYMBOLS, "goes when it is flat"),
     "stages.worth.Worth._apart": Bound(SYMBOLS, "goes when it is flat"),
     "stages.blotter.Blotter._live": Bound(LIVE, GONE),
-    "stages.blotter.Blotter._held": Bound("one per order that ended in the last ten minutes", "released by the clock"),
+    "stages.blotter.Blotter.held": Bound("one per order that ended in the last ten minutes", "released by the clock"),
     "stages.shortfalls.Shortfalls.short": Bound(LIVE, GONE),
     "stages.shortfalls.Shortfalls._disputed": Bound("one per disputed fill", GONE),
     "stages.shortfalls.Shortfalls.inferred": Bound("one per fill that never came", GONE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest
 from tradebot.stages import desk as desk_file
 from tradebot.stages.billing import india
 from tradebot.stages.desk import Desk
+from tradebot.stages.direct_desk import DirectDesk
 from tradebot.stages.gate.limits import Limits, gate_of
 from tradebot.stages.ordering import DeskSettings
 
@@ -51,11 +53,11 @@ class _Pair:
     def __init__(self, day: Twice) -> None:
         self.day = day
         self.short, self.long = (
-            Desk(
+            kind(
                 universe=day.universe, settings=day.rules, charges_of=india(day.universe),
                 gate=gate_of(day.limits, killed=lambda: day.reason), id_prefix="T1", **VENUE,
             )
-            for _ in range(2)
+            for kind in (partial(DirectDesk, at_once=False), Desk)
         )  # fmt: skip
         clearance = self.short._ordering._gate.clearance
         for name in ("entry", "exit"):
@@ -90,7 +92,7 @@ class _Pair:
         return list(said)
 
 
-def _direct(message: DeskMessage, desk: Desk) -> list[Any]:
+def _direct(message: DeskMessage, desk: DirectDesk) -> Sequence[Any]:
     match message:
         case Tick(at=at, mono=mono):
             return desk.tick(at, mono)
@@ -105,7 +107,7 @@ def known(desk: Desk) -> dict[str, Any]:
     """What a desk knows that decides what it does next."""
     blotter = desk.blotter
     names = (
-        "orders", "by_venue", "positions", "open", "working", "_live", "_held", "booked", "busted", "realized",
+        "orders", "by_venue", "positions", "open", "working", "_live", "held", "booked", "busted", "realized",
         "charges", "fills", "_ended",
     )  # fmt: skip
     found = {name: getattr(blotter, name) for name in names}
@@ -244,11 +246,11 @@ class Prompt(Day):
     @desk.setter
     def desk(self, _: Any) -> None:
         self.once, self.told = (
-            Desk(
-                universe=self.universe, settings=self.rules, charges_of=india(self.universe), at_once=at_once,
+            kind(
+                universe=self.universe, settings=self.rules, charges_of=india(self.universe),
                 gate=gate_of(self.limits, killed=lambda: self.reason), id_prefix="T1", **VENUE,
             )
-            for at_once in (True, False)
+            for kind in (partial(DirectDesk, at_once=True), Desk)
         )  # fmt: skip
 
     def recover(self, facts: Any, **rest: Any) -> None:

@@ -5,6 +5,9 @@ An account of its own for each of many symbols, and every trial of a sweep over 
 
 from __future__ import annotations
 
+from typing import Any
+
+from tradebot.backtest.job import Job
 from tradebot.backtest.walk import SAID_EVERY, Walk
 from tradebot.backtest.wishes import NEVER
 
@@ -12,9 +15,16 @@ from tradebot.backtest.wishes import NEVER
 class Alone(Walk):
     """Walks from what the instrument waits for to the next; the clock's own positions come in between."""
 
+    def __init__(self, job: Job, **parts: Any) -> None:
+        super().__init__(job, **parts)
+        panel = self._panel
+        self._begins, self._opens, self._closes = panel.begins, panel.opens[0], panel.closed[0]
+        self._orders = self._books[0].orders
+
     def run(self) -> None:
         """Walk to the end of the timeline."""
-        counter, loss, orders, mask, end = self._counter, self._loss, self._books[0].orders, self._mask, self._end
+        counter, loss, orders, mask, end = self._counter, self._loss, self._orders, self._mask, self._end
+        working, wanted, moved = self._working, self._wanted, counter.moved
         clock = [*sorted(k for k in self._clock_ks if k >= self._first), NEVER]
         place, due = 0, self._due_at(0, self._first)
         while True:
@@ -38,53 +48,52 @@ class Alone(Walk):
             if self.visited % SAID_EVERY == 0:
                 self._say(k)
             counter.k = k
-            counter.moved.clear()
+            moved.clear()
             if ticks and k in self._days:
                 self._begin_day(k)
             if trades:
                 self._trade(k)
-                if not (ticks or self._working or self._wanted):
+                if not (ticks or working or wanted):
                     due = self._due_at(0, k)
                     if due != k:
                         continue
                     ticks = loss.before(k + 1) == k
-            self._end_bar(k, is_due=is_due, ticks=ticks or bool(self._working or self._wanted))
+            self._end_bar(k, is_due, ticks or bool(working or wanted))
             loss.saw(k)
-            if is_due or counter.moved:  # a clock alone leaves it waiting, for what its guard sees on the way there
+            if is_due or moved:  # a clock alone leaves it waiting, for what its guard sees on the way there
                 due = self._due_at(0, k + 1)
         counter.states()
 
     def _trade(self, k: int) -> None:
-        panel, desk = self._panel, self._desk
-        start = panel.begins[k]
-        self._move_to(start)
-        desk.marks.set(0, panel.opens[0][k], start)
-        self._inside.open(0, k)
-        if self._books[0].orders or self._mask[0]:
-            self._move_to(start + self._stamp)
+        start, opened = self._begins[k], self._opens[k]
+        self._desk.move_to(start)
+        self._desk.marks.set(0, opened, start)
+        self._inside.meet(0, k, opened)
+        if self._orders or self._mask[0]:
+            self._desk.move_to(start + self._stamp)
             self._inside.walk(0, k)
 
-    def _end_bar(self, k: int, *, is_due: bool, ticks: bool) -> None:
-        desk, counter, panel = self._desk, self._counter, self._panel
-        end = panel.begins[k] + self._interval
-        desk.marks.set(0, panel.closed[0][k], end)
+    def _end_bar(self, k: int, is_due: bool, ticks: bool) -> None:
+        desk = self._desk
+        end, close = self._begins[k] + self._interval, self._closes[k]
+        desk.marks.set(0, close, end)
         if not ticks:
-            self._move_to(end)
+            desk.move_to(end)
         elif outputs := desk.tick(end, end):
-            counter.take(outputs)
+            self._counter.take(outputs)
         if not is_due:
             return
-        signals = self._wishes[0].signals(k, self._scales[0])
+        signals = self._wishes[0].signals(k, end, close / self._scales[0])
         self.fed += len(signals)
-        if self._has_deciders:
+        if self._has_deciders and self._deciders.has(0):
             signals = self._deciders.decide(0, k, signals, desk.blotter.position)
         if signals:
-            counter.take(desk.decide(signals))
+            self._counter.take(desk.decide(signals))
 
     def _due_at(self, id_: int, k: int) -> int:
         if k >= self._end:
             return NEVER
-        if self._has_deciders or self._books[0].orders or self._wanted:
+        if self._orders or self._wanted or (self._has_deciders and self._deciders.has(0)):
             return k
         held = self._held[0]
         wish = self._wishes[0].next(k, sign=(held > 0) - (held < 0))

@@ -25,7 +25,8 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.exchange.bar_matching import BarBook, Resting
-from tradebot.stages.desk import Desk, DeskOutput
+from tradebot.stages.desk import DeskOutput
+from tradebot.stages.direct_desk import DirectDesk
 
 DENIED, SENDING, ACCEPTED = OrderEvent.DENIED, OrderEvent.SENDING, OrderEvent.ACCEPTED
 LIMIT, FILLED = OrderKind.LIMIT, STATES[OrderState.FILLED]
@@ -46,8 +47,9 @@ class Counter:
     `k` and `in_bar` say where on the timeline it is, set by the walk; times come from the desk's conditions.
     """
 
-    def __init__(self, job: Job, desk: Desk, panel: Panel, ledger: Ledger) -> None:
+    def __init__(self, job: Job, desk: DirectDesk, panel: Panel, ledger: Ledger) -> None:
         self._desk, self._panel, self._ledger = desk, panel, ledger
+        self._conditions, self._blotter = desk.conditions, desk.blotter
         self._instruments: Sequence[Instrument] = job.instruments
         self._ids = {instrument.symbol: id_ for id_, instrument in enumerate(job.instruments)}
         self._latency_bars = job.matching.latency_bars
@@ -63,7 +65,7 @@ class Counter:
         self.moved: set[int] = set()
         self.k, self.in_bar = 0, False
 
-    def take(self, outputs: list[DeskOutput]) -> None:
+    def take(self, outputs: Sequence[DeskOutput]) -> None:
         """Carry out what the desk decided, in order."""
         for output in outputs:
             if type(output) is Submit:
@@ -95,7 +97,7 @@ class Counter:
     def states(self) -> None:
         """Write the states of the orders that still work into the ledger."""
         for order_id, placed in self.placed.items():
-            self._ledger.ended(placed.row, self._desk.blotter.orders[order_id].state)
+            self._ledger.ended(placed.row, self._blotter.orders[order_id].state)
 
     def _denied(self, fact: OrderFact) -> None:
         request = fact.request
@@ -106,7 +108,7 @@ class Counter:
         self.moved.add(id_)
 
     def _submit(self, request: OrderRequest) -> None:
-        order_id, id_, c = request.order_id, self._ids[request.symbol], self._desk.conditions
+        order_id, id_, c = request.order_id, self._ids[request.symbol], self._conditions
         decimals = self._quantity_decimals[id_]
         quantity = int(request.quantity.scaleb(decimals) if decimals else request.quantity)
         if self._is_late:
@@ -130,7 +132,7 @@ class Counter:
             return after - 1 if self.in_bar else after
         row = after + self._latency_bars - (1 if self.in_bar and self._latency_bars else 0)
         if self._latency_ns:
-            reach = self._desk.conditions.now + self._latency_ns
+            reach = self._conditions.now + self._latency_ns
             row = max(row, self._panel.row_after(id_, reach) + self._latency_bars)
         return row
 
@@ -142,15 +144,14 @@ class Counter:
 
     def _accept(self, placed: _Placed) -> None:
         placed.is_acked = True
-        c, order_id = self._desk.conditions, placed.order_id
+        c, order_id = self._conditions, placed.order_id
         fact = OrderFact(order_id=order_id, event=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=order_id)
         outputs = self._desk.apply(Outcome(fact=fact))
         if len(outputs) > 1:  # more than the fact itself: a cancel that waited for the id
             self.take(outputs)
 
     def _fill(self, order: _Placed, quantity: int, price: int) -> None:
-        order_id, request, id_, desk = order.order_id, order.request, order.id, self._desk
-        now, mono = desk.conditions.now, desk.conditions.mono
+        order_id, request, id_, now = order.order_id, order.request, order.id, self._conditions.now
         order.fills += 1
         is_one = order.fills == 1 and not order.remaining
         execution = Execution(
@@ -158,8 +159,8 @@ class Counter:
             request.quantity if is_one else self._instruments[id_].quantity(quantity),
             Decimal(price) * self._points[id_], now, request.product,
         )  # fmt: skip
-        outputs = desk.book(execution, mono)
-        charges, self._charges = desk.blotter.charges - self._charges, desk.blotter.charges
+        outputs = self._desk.book(execution, self._conditions.mono)
+        charges, self._charges = self._blotter.charges - self._charges, self._blotter.charges
         self._ledger.fill(order.row, id_, self.k, now, order.sign * quantity, price, int(charges * self._money))
         if not order.remaining:
             self._ledger.states[order.row] = FILLED
@@ -168,7 +169,7 @@ class Counter:
             self.take(outputs)
 
     def _modify(self, modify: Modify) -> None:
-        order_id, c = modify.request.order_id, self._desk.conditions
+        order_id, c = modify.request.order_id, self._conditions
         placed = self.placed.get(order_id)
         if placed is None or modify.request.price is None:
             return
@@ -186,7 +187,7 @@ class Counter:
         placed = self.placed.get(cancel.order_id)
         if placed is None or not cancel.venue_order_id or not self.books[placed.id].cancel(cancel.order_id):
             return  # filled already, or the cancel goes out again with the id that the exchange gives
-        request, c = placed.request, self._desk.conditions
+        request, c = placed.request, self._conditions
         shown = VenueOrder(
             venue_order_id=cancel.venue_order_id,
             tag=cancel.order_id,

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from tradebot.backtest.counter import Counter
 from tradebot.backtest.panel import Panel
 from tradebot.domain.instrument import Instrument
-from tradebot.stages.desk import Desk
+from tradebot.stages.direct_desk import DirectDesk
 
 
 class Inside:
     """Moves prices through bars; what they touch goes to the desk, and its exits meet the price that touched."""
 
     def __init__(
-        self, instruments: Sequence[Instrument], desk: Desk, panel: Panel, counter: Counter, held: list[int]
+        self, instruments: Sequence[Instrument], desk: DirectDesk, panel: Panel, counter: Counter, held: list[int]
     ) -> None:
         self._instruments, self._desk, self._panel, self._counter, self._held = (
             instruments, desk, panel, counter, held
@@ -24,14 +24,17 @@ class Inside:
 
     def open(self, id_: int, k: int) -> None:
         """Let orders and guard of an instrument meet the open of its bar at `k`."""
-        row = k if self._panel.is_whole else self._row(id_, k)
-        price = self._panel.opens[id_][row]
-        counter, desk = self._counter, self._desk
+        row = self._row(id_, k)
+        self.meet(id_, row, self._panel.opens[id_][row])
+
+    def meet(self, id_: int, row: int, price: int) -> None:
+        """Let orders and guard of an instrument meet the open of bar `row`, which is `price`."""
+        counter = self._counter
         counter.in_bar = True
         counter.trade(id_, row, price)
         if self._mask[id_]:
             self._catch_up(id_, row)
-            counter.take(desk.touch(id_, price))
+            counter.take(self._desk.touch(id_, price))
             counter.trade(id_, row, price)
         counter.in_bar = False
 

@@ -21,7 +21,8 @@ class LossWatch:
     """
 
     def __init__(self, job: Job, desk: Desk, panel: Panel, ledger: Ledger, days: list[Day], first: int) -> None:
-        self._desk, self._panel, self._ledger, self._held, self.seen = desk, panel, ledger, ledger.held, first
+        self._worth, self._conditions = desk.worth, desk.conditions
+        self._panel, self._ledger, self._held, self.seen = panel, ledger, ledger.held, first
         self._limit, self._decimals = job.desk.max_daily_loss, ledger.money_decimals
         self._factors = factors_of(job.instruments, ledger.money_decimals)
         self._factor = int(self._factors[0])
@@ -37,7 +38,7 @@ class LossWatch:
 
     def _units_of_the_limit(self) -> int:
         # The profit, as money, at which the day has lost its limit; a part of a unit more than that is near enough.
-        return int((self._desk.worth.base - self._limit).scaleb(self._decimals)) + 2
+        return int((self._worth.base - self._limit).scaleb(self._decimals)) + 2
 
     def saw(self, k: int) -> None:
         """Note that the clock ticked at `k`: what comes after it is looked at next."""
@@ -45,11 +46,11 @@ class LossWatch:
 
     def before(self, k: int) -> int:
         """Return the first position before `k` at which the day's loss may reach its limit; `k` for none."""
-        desk, begin = self._desk, self.seen
+        begin, conditions = self.seen, self._conditions
         if begin >= k:
             return k
         self.seen = k
-        if not desk.conditions.halts.are_none and desk.conditions.halted:
+        if not conditions.halts.are_none and conditions.halted:
             return k
         floor, held = self._lost - self._ledger.flow, self._held  # what is held must be worth more
         if len(held) == 1:

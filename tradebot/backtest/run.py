@@ -21,7 +21,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
 from tradebot.stages import billing
 from tradebot.stages.blotter import ChargesOf
-from tradebot.stages.desk import Desk
+from tradebot.stages.direct_desk import DirectDesk
 from tradebot.stages.gate.limits import gate_of
 
 NEVER = 1 << 62
@@ -128,14 +128,14 @@ def _until(bars: Series, end: int | None) -> Series:
     return Series(symbol=bars.symbol, interval=bars.interval, **columns)
 
 
-def _desk(job: Job, decimals: int) -> Desk:
+def _desk(job: Job, decimals: int) -> DirectDesk:
     universe = Universe(job.instruments)
     bills: dict[Bill, Callable[[], ChargesOf]] = {
         Bill.INDIA: lambda: billing.india(universe),
         Bill.PERCENT: lambda: billing.percent(job.costs.commission_pct, decimals=decimals),
         Bill.NONE: lambda: billing.nothing,
     }
-    return Desk(
+    return DirectDesk(
         universe=universe,
         gate=gate_of(job.limits, killed=lambda: ""),
         settings=job.desk,

@@ -24,7 +24,7 @@ from tradebot.backtest.touch import Guard, first_touch
 from tradebot.backtest.wishes import NEVER, Wishes
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Command, Signal
-from tradebot.stages.desk import Desk
+from tradebot.stages.direct_desk import DirectDesk
 
 SAID_EVERY = 4_096  # positions walked between two words on how far it is
 
@@ -33,7 +33,7 @@ class Walk:
     """One account's walk. `first` is the first `k` that is traded, `say` is told how far it is now and then."""
 
     def __init__(
-        self, job: Job, *, desk: Desk, panel: Panel, wishes: list[Wishes], deciders: Deciders, ledger: Ledger,
+        self, job: Job, *, desk: DirectDesk, panel: Panel, wishes: list[Wishes], deciders: Deciders, ledger: Ledger,
         days: list[Day], first: int, say: Callable[[int], None],
     ) -> None:  # fmt: skip
         self._job, self._desk, self._panel, self._wishes, self._deciders = job, desk, panel, wishes, deciders
@@ -131,13 +131,13 @@ class Walk:
         active = [id_ for id_ in due if books[id_].orders or mask[id_]]
         if active:
             start = self._panel.start(k)
-            self._move_to(start)
+            self._desk.move_to(start)
             self._panel.mark_opens(k, self._desk.marks, start)
             for id_ in active:
                 self._inside.open(id_, k)
             busy = [id_ for id_ in active if books[id_].orders or mask[id_]]
             if busy:
-                self._move_to(start + self._stamp)
+                self._desk.move_to(start + self._stamp)
                 for id_ in busy:
                     self._inside.walk(id_, k)
         if self._job.every_bar:
@@ -165,16 +165,11 @@ class Walk:
         desk = self._desk
         if k:
             self._panel.mark_closes(k - 1, desk.marks)
-        self._move_to(self._panel.start(k))
+        self._desk.move_to(self._panel.start(k))
         self._counter.take(desk.apply(self._days[k]))
         if self._job.resumes_daily and desk.conditions.halts.standing:
             self._counter.take(desk.apply(Command(verb="resume", reason="another session", id=f"resume-{k}")))
         self._loss.begin_day()
-
-    def _move_to(self, at: int) -> None:
-        c = self._desk.conditions
-        c.now = c.mono = at
-        self._desk.blotter.release(at)
 
     def _close(self, k: int, due: list[int]) -> None:
         desk, counter, panel = self._desk, self._counter, self._panel
@@ -187,7 +182,7 @@ class Walk:
             row = k if panel.is_whole else panel.row(id_, k)
             if row is None:
                 continue
-            wanted = self._wishes[id_].signals(row, self._scales[id_])
+            wanted = self._wishes[id_].signals(row, end, panel.closed[id_][row] / self._scales[id_])
             self.fed += len(wanted)
             if has_deciders and self._deciders.has(id_):
                 wanted = self._deciders.decide(id_, row, wanted, desk.blotter.position)

@@ -56,11 +56,9 @@ class Found(NamedTuple):
 class Wishes:
     """The wishes of one instrument. `total` is how many signals they are from the first row traded on."""
 
-    def __init__(self, symbol: str, series: Series, wishes: Sequence[Wish]) -> None:
-        self._symbol, self._interval, self._series = symbol, series.interval, series
-        self._wishes = tuple(wishes)
-        self._begins, self._closes = series.starts.data, series.close.data
-        self._watched = [(wish, wish.at, bool(wish.levels)) for wish in self._wishes]
+    def __init__(self, symbol: str, wishes: Sequence[Wish]) -> None:
+        self._symbol = symbol
+        self._watched = [(wish, wish.at, bool(wish.levels)) for wish in wishes]
         self.total = sum(len(wish.rows) for wish in wishes)
         self._heeded = {  # sign of the position -> the rows in which something is wanted that it can heed
             0: _merged(wish.rows for wish in wishes if wish.action.is_entry),
@@ -83,14 +81,12 @@ class Wishes:
             self._places[sign] = place
         return rows[place]
 
-    def signals(self, row: int, scale: float) -> list[Signal]:
-        """Return what is wanted at the close of a row: by strategy, exits first; `scale` turns units into prices."""
+    def signals(self, row: int, end: int, close: float) -> list[Signal]:
+        """Return what is wanted at the close of a row, which ends at `end` with `close`: by strategy, exits first."""
         found: list[Signal] = []
         for wish, at, has_levels in self._watched:
             if row not in at:
                 continue
-            end = self._begins[row] + self._interval
-            close = self._closes[row] / scale
             quantity, stop, trail, target = NO_LEVELS
             if has_levels:
                 place, columns = at[row], wish.levels
@@ -133,8 +129,8 @@ def find(
                 else:
                     faults.append(Fault(spec.name, instruments[id_].symbol, reason))
     wishes = [
-        Wishes(i.symbol, series, [w for name, one in pairs for w in _wishes(name, one, first)])
-        for i, series, pairs, first in zip(instruments, panel.series, said, firsts, strict=True)
+        Wishes(i.symbol, [w for name, one in pairs for w in _wishes(name, one, first)])
+        for i, pairs, first in zip(instruments, said, firsts, strict=True)
     ]
     return Found(wishes, faults)
 

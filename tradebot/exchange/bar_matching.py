@@ -111,7 +111,9 @@ class BarBook(Generic[R]):
                     limit = protected_limit(self._instrument, side=side, reference=price, pct=order.protection_pct)
                 if limit is not None and (paid - limit) * order.sign > 0:
                     paid = limit
-            self._take(order, quantity)
+            order.remaining -= quantity
+            if not order.remaining:
+                del self.orders[order.order_id]
             fills.append((order, quantity, paid))
         return fills
 
@@ -138,14 +140,11 @@ class BarBook(Generic[R]):
             if order.limit == first:
                 quantity = order.remaining if self._share is None else self._offered(order.remaining, row)
                 if quantity:
-                    self._take(order, quantity)
+                    order.remaining -= quantity
+                    if not order.remaining:
+                        del self.orders[order.order_id]
                     fills.append((order, quantity, first))
         return fills
-
-    def _take(self, order: R, quantity: int) -> None:
-        order.remaining -= quantity
-        if not order.remaining:
-            del self.orders[order.order_id]
 
     def _offered(self, wanted: int, row: int) -> int:
         assert self._share is not None

@@ -44,23 +44,22 @@ def india(universe: Universe) -> ChargesOf:
             return ZERO
         # Parts are rounded on the order's whole turnover: a fill is charged what it adds.
         before, (exact, of) = order.value, both
-        after = before + execution.quantity * execution.price
-        units, rest = _units(after)
-        if not rest and after > 0:
-            if not before:
-                return Decimal(of.total(units)) * PAISA
-            units_before, rest = _units(before)
-            if not rest and before > 0:
-                return Decimal(of.total(units) - of.total(units_before)) * PAISA
-        return exact.total(after) - exact.total(before) if before else exact.total(after)
+        after = execution.quantity * execution.price
+        if before:
+            after += before
+        above, below = after.as_integer_ratio()
+        units, rest = divmod(above * UNITS, below)
+        if rest or units <= 0:
+            return exact.total(after) - exact.total(before)
+        if not before:
+            return Decimal(of.total(units)) * PAISA
+        above, below = before.as_integer_ratio()
+        units_before, rest = divmod(above * UNITS, below)
+        if rest or units_before <= 0:
+            return exact.total(after) - exact.total(before)
+        return Decimal(of.total(units) - of.total(units_before)) * PAISA
 
     return bill
-
-
-def _units(turnover: Decimal) -> tuple[int, int]:
-    # Whole units, and something else than zero where it is no whole number of them.
-    above, below = turnover.as_integer_ratio()
-    return divmod(above * UNITS, below)
 
 
 def percent(rate: Decimal, *, decimals: int) -> ChargesOf:

@@ -45,7 +45,7 @@ class Blotter:
         self.open: dict[str, Position] = {}  # symbol -> Position, those that are not flat
         self.working = 0  # orders that may still trade
         self._live: dict[str, dict[str, None]] = {}  # symbol -> order_ids that may still trade, none empty
-        self._held: dict[str, dict[str, None]] = {}  # symbol -> order_ids that ended and are reserved a while more
+        self.held: dict[str, dict[str, None]] = {}  # symbol -> order_ids that ended and are reserved a while more
         self._mono = 0
         # Symbols where more was filled than ordered -> (mono of the last fill, what the venue's list has held since).
         self.in_excess: dict[str, tuple[int, Decimal | None]] = {}
@@ -80,20 +80,20 @@ class Blotter:
 
         `key` is the fill's, which was never told before.
         """
-        order_id, symbol = order.request.order_id, order.request.symbol
-        charges = self._charges_of(order, execution)
-        old = self.positions.get(execution.symbol) or Position(execution.symbol)
-        self._move(old, old.apply(execution, charges))
-        self.fills += 1
-        self._over(symbol, order_id)
-        if not self._kept:
-            self._erase(order)
-            return
+        order_id = order.request.order_id
+        charges = self._trade(order, execution)
+        self._over(order.request.symbol, order_id)
         self._ended.append(order_id)
         self.booked[key] = Booked(order_id, execution, charges)
         self.orders[order_id] = filled(order, execution, at=at, mono=mono)
         if len(self.orders) > self._kept:
             self._forget()
+
+    def close(self, order: Order, execution: Execution) -> None:
+        """Book a fill that `fills_whole` a live order and forget both, for who asks for neither again."""
+        self._trade(order, execution)
+        self._over(order.request.symbol, order.request.order_id)
+        self._erase(order)
 
     def record(self, fact: OrderFact) -> Order:
         """Apply one fact; returns the order after it. A fill is booked into its position as well."""
@@ -116,15 +116,15 @@ class Blotter:
         if order.state.is_live:
             if not was_live:
                 self._lives(order_id, symbol)
-                if self._held:
-                    _drop(self._held, symbol, order_id)
+                if self.held:
+                    _drop(self.held, symbol, order_id)
         else:
             if was_live:
                 self._over(symbol, order_id)
             if was_live or before is None:
                 self._ended.append(order_id)
             if (order.claimed or order.state in HOLDS) and order.reserved(max(self._mono, fact.mono)):
-                self._held.setdefault(symbol, {})[order_id] = None
+                self.held.setdefault(symbol, {})[order_id] = None
             if len(self.orders) > self._kept:
                 self._forget()
         return order
@@ -142,12 +142,12 @@ class Blotter:
                     self.orders[order_id] = msgspec.structs.replace(order, **late)
         if mono > self._mono:
             self._mono = mono
-        if not self._held:
+        if not self.held:
             return
-        self.touched.update(self._held)
-        for symbol, held in list(self._held.items()):
+        self.touched.update(self.held)
+        for symbol, held in list(self.held.items()):
             for order_id in [i for i in held if not self.orders[i].reserved(self._mono)]:
-                _drop(self._held, symbol, order_id)
+                _drop(self.held, symbol, order_id)
 
     def adopt(self, symbol: str, quantity: Decimal, average_price: Decimal) -> None:
         """Take over a position that has no fills here: the venue's quantity is the truth."""
@@ -176,7 +176,7 @@ class Blotter:
 
     def has_orders(self, symbol: str) -> bool:
         """Return whether an order of `symbol` counts as exposure, as `exposed` yields them."""
-        return symbol in self._live or symbol in self._held
+        return symbol in self._live or symbol in self.held
 
     def has_live(self, symbol: str) -> bool:
         """Return whether an order of `symbol` may still trade."""
@@ -184,23 +184,23 @@ class Blotter:
 
     def exposed_at_most(self) -> int:
         """Return a bound on how many symbols `exposures` names, without putting thousands of them together."""
-        return len(self.open) + len(self._live) + len(self._held)
+        return len(self.open) + len(self._live) + len(self.held)
 
     def exposures(self) -> Set[str]:
         """Return the symbols with a position or with an order that counts as exposure, as `exposed` yields them."""
-        if not self._live and not self._held:
+        if not self._live and not self.held:
             return self.open.keys()
-        return self.open.keys() | self._live.keys() | self._held.keys()
+        return self.open.keys() | self._live.keys() | self.held.keys()
 
     @property
     def is_exposed(self) -> bool:
         """True while `exposures` names a symbol."""
-        return bool(self.open or self._live or self._held)
+        return bool(self.open or self._live or self.held)
 
     def exposed(self, symbol: str) -> Iterator[Order]:
         """Yield the orders that count as exposure: the live ones and those reserved a while after their end."""
         yield from self.live(symbol)
-        for order_id in list(self._held.get(symbol, ())):
+        for order_id in list(self.held.get(symbol, ())):
             yield self.orders[order_id]
 
     def owner(self, key: Key) -> str | None:
@@ -220,7 +220,7 @@ class Blotter:
         """Return (longest, shortest): the position if every buy, or every sell, that may still fill did."""
         position = self.open.get(symbol)
         quantity = ZERO if position is None else position.quantity
-        if symbol not in self._live and symbol not in self._held:
+        if symbol not in self._live and symbol not in self.held:
             return quantity, quantity
         longest = shortest = quantity
         for order in self.exposed(symbol):
@@ -236,7 +236,7 @@ class Blotter:
         An exit whose absence is presumed does not count: ten minutes without protection are worse than the exit that
         appears late, which is cancelled at once.
         """
-        if symbol not in self._live and symbol not in self._held:
+        if symbol not in self._live and symbol not in self.held:
             return ZERO
         return sum(
             (
@@ -301,21 +301,26 @@ class Blotter:
 
     def _book(self, before: Order, fact: OrderFact, execution: Execution) -> None:
         key = (execution.exchange, execution.execution_id)
-        old = self.positions.get(execution.symbol) or Position(symbol=execution.symbol)
         if fact.event is REVERSED:
             booked = self.booked.pop(key)
-            new = old.reverse(booked.execution, booked.charges)
+            old = self.positions.get(execution.symbol) or Position(symbol=execution.symbol)
+            self._move(old, old.reverse(booked.execution, booked.charges))
             if not booked.execution.is_inferred:
                 self.busted[key] = booked
             self.fills -= 1
         else:
-            charges = self._charges_of(before, execution)
-            new = old.apply(execution, charges)
-            self.booked[key] = Booked(fact.order_id, execution, charges)
+            self.booked[key] = Booked(fact.order_id, execution, self._trade(before, execution))
             if self.busted:
                 self.busted.pop(key, None)
-            self.fills += 1
-        self._move(old, new)
+
+    def _trade(self, order: Order, execution: Execution) -> Decimal:
+        # Move the position by a fill of an order; returns its charges.
+        symbol = execution.symbol
+        charges = self._charges_of(order, execution)
+        old = self.positions.get(symbol) or Position(symbol)
+        self._move(old, old.apply(execution, charges))
+        self.fills += 1
+        return charges
 
     def _move(self, old: Position, new: Position) -> None:
         symbol = new.symbol
@@ -339,7 +344,7 @@ class Blotter:
             order = self.orders.get(order_id)
             if order is None or order.state.is_live:
                 continue
-            if self._held and order_id in self._held.get(order.request.symbol, ()):
+            if self.held and order_id in self.held.get(order.request.symbol, ()):
                 self._ended.append(order_id)
                 continue
             self._erase(order)

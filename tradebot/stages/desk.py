@@ -34,7 +34,7 @@ from tradebot.domain.messages import (
     Tick,
 )
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderRequest, OrderState, Purpose
-from tradebot.domain.order_course import fills_whole, placed
+from tradebot.domain.order_course import fills_whole
 from tradebot.domain.order_states import GONE
 from tradebot.stages.audit import Audit
 from tradebot.stages.blotter import Blotter, ChargesOf
@@ -56,18 +56,14 @@ REJECTED, EXIT, EXIT_LONG = OrderState.REJECTED, Purpose.EXIT, Action.EXIT_LONG
 
 
 class Desk:
-    """Turns signals and quotes into orders that passed the gate, and what the venue says into positions.
-
-    `at_once` is for a backtest without latency: an order is accepted, under our id, in the moment it is decided, and
-    of its common course nothing is told but the order itself.
-    """
+    """Turns signals and quotes into orders that passed the gate, and what the venue says into positions."""
 
     def __init__(
         self, *, universe: Universe, gate: Gate, settings: DeskSettings, charges_of: ChargesOf, id_prefix: str,
-        absent_after_s: float, absence_is_proof: bool = False, at_once: bool = False,
+        absent_after_s: float, absence_is_proof: bool = False, keeps_ended: bool = True,
     ) -> None:  # fmt: skip
-        self._universe, self._settings, self._at_once = universe, settings, at_once
-        self.blotter = Blotter(charges_of, keeps_ended=not at_once)
+        self._universe, self._settings = universe, settings
+        self.blotter = Blotter(charges_of, keeps_ended=keeps_ended)
         self.marks = Marks(universe)
         self.worth = Worth(universe, self.blotter, self.marks)
         self.conditions = Conditions()
@@ -115,33 +111,6 @@ class Desk:
         take = self._takes.get(type(message))
         assert take is not None, f"the desk does not know {type(message).__name__}"
         take(message)
-        return self._out
-
-    # The next three are `apply` of the messages they name, for who knows that nothing else waits and keeps no tape.
-
-    def tick(self, at: int, mono: int) -> list[DeskOutput]:
-        """Take a Tick."""
-        self._out = []
-        self._clock(at, mono)
-        return self._out
-
-    def decide(self, signals: Iterable[Signal]) -> list[DeskOutput]:
-        """Take Signals."""
-        self._out = []
-        for signal in signals:
-            self._on_signal(signal)
-        return self._out
-
-    def book(self, execution: Execution, mono: int) -> list[DeskOutput]:
-        """Take Executed."""
-        self._out = []
-        self._executed(execution, mono)
-        return self._out
-
-    def touch(self, id_: int, units: int) -> list[DeskOutput]:
-        """Hold one last price against the guard of its instrument; for who knows prices and has no quotes."""
-        self._out = []
-        self.exits.judge(id_, units, quoted_at=self.conditions.mono)
         return self._out
 
     def recover(
@@ -289,17 +258,21 @@ class Desk:
             self._emit_all(self.sightings.executed(execution, at=now, mono=mono))
             return
         # The common course: what `_emit` would find out of this fact is known already.
-        if not self._at_once:
-            order_id, venue_order_id = order.request.order_id, execution.venue_order_id
-            self._out.append(OrderFact(order_id, EXECUTED, now, mono, "", venue_order_id, None, execution))
+        order_id, venue_order_id = order.request.order_id, execution.venue_order_id
+        self._out.append(OrderFact(order_id, EXECUTED, now, mono, "", venue_order_id, None, execution))
         self.blotter.fill(order, execution, key, at=now, mono=mono)
         if self._shortfalls.short:
-            self._shortfalls.filled(order.request.order_id)
-        self.exits.filled(order.request)
+            self._shortfalls.filled(order_id)
+        self._filled(order)
+
+    def _filled(self, order: Order) -> None:
+        # What the fill that made an order whole means for the exits.
+        request = order.request
+        self.exits.filled(request)
         if self.exits.wanted:
-            self.exits.heard(order.request.symbol)
+            self.exits.heard(request.symbol)
         self._rejects = 0
-        if order.request.purpose.is_exit:
+        if request.purpose.is_exit and request.symbol in self.blotter.open:
             self.exits.ended(order)
 
     def _on_books(self, books: Books) -> None:
@@ -339,16 +312,11 @@ class Desk:
     ) -> None:  # fmt: skip
         # The INTENT of an order of ours and the order itself: of a beginning there is nothing else to find out.
         c = self.conditions
-        if self._at_once:
-            self.blotter.place(placed(request, at=c.now, mono=c.mono))
-        else:
-            fact = OrderFact(
-                request.order_id, INTENT, c.now, c.mono, "", "", request, None, None, checks, inputs,
-                reference=reference,
-            )  # fmt: skip
-            self.blotter.begin(fact)
-            self._out.append(fact)
-        self._out.append(Submit(request=request))
+        fact = OrderFact(
+            request.order_id, INTENT, c.now, c.mono, "", "", request, None, None, checks, inputs, reference=reference
+        )  # fmt: skip
+        self.blotter.begin(fact)
+        self._out += (fact, Submit(request=request))
         if self.exits.wanted:
             self.exits.heard(request.symbol)
 

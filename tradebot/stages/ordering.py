@@ -82,13 +82,13 @@ class Ordering:
         self._emit, self._intend = emit, intend
         self._gross = Gross(universe, blotter, marks)
         self._id_prefix, self._counter = id_prefix, 0
-        self._held: dict[str, str] = {}  # symbol -> control that denied its last exit, "" if none
+        self._held: dict[str, str] = {}  # symbol -> control that denied its last exit
         self.denied = 0
         self._chase_from = 0  # mono before which no order hangs
 
     def enter(self, signal: Signal) -> None:
         """Send an entry as the signal asks, if the gate lets it pass."""
-        id_ = self._universe.id(signal.symbol)
+        id_ = self._universe.ids[signal.symbol]
         instrument, reference = self._universe.instruments[id_], self._marks.reference_of(id_)
         levels = NO_LEVELS
         if signal.stop_loss is not None or signal.trail_by is not None or signal.target is not None:
@@ -113,7 +113,7 @@ class Ordering:
                     self.cancel(order, "the position is being closed")
             if self._blotter.closing(symbol):
                 return False
-        quantity, id_ = self._blotter.quantity(symbol), self._universe.id(symbol)
+        quantity, id_ = self._blotter.quantity(symbol), self._universe.ids[symbol]
         if self._blotter.in_excess and not (quantity := self._blotter.closable(symbol)):
             return False  # of what may have been told twice no more is sold than the venue shows
         reference = self._marks.reference_of(id_)
@@ -225,11 +225,11 @@ class Ordering:
         strategy, signal_id, signaled_at = "", "", quoted_at
         if signal is not None:
             strategy, signal_id, signaled_at = signal.strategy, signal.signal_id, signal.made_at
-        order_id = f"{self._id_prefix}{self._counter:05d}"
+        stop_loss, trail_by, target = levels
         return OrderRequest(
-            order_id, instrument.symbol, instrument.exchange, side, kind, quantity, price, None, DAY,
-            settings.product, protection, purpose, strategy, signal_id, reason, *levels, self._conditions.mono,
-            signaled_at, quoted_at,
+            f"{self._id_prefix}{self._counter:05d}", instrument.symbol, instrument.exchange, side, kind, quantity,
+            price, None, DAY, settings.product, protection, purpose, strategy, signal_id, reason, stop_loss, trail_by,
+            target, self._conditions.mono, signaled_at, quoted_at,
         )  # fmt: skip
 
     def _protected_price(self, instrument: Instrument, side: Side, reference: Decimal | None) -> Decimal | None:
@@ -246,17 +246,18 @@ class Ordering:
             reason, checks = self._gate.passed
         else:
             reason, checks = self._gate.check(request, self._view(request.symbol, request.strategy, reference))
-        control = reason.partition(":")[0] if reason else ""
-        if reason:
-            self.denied += 1
-            if is_exit and self._held.get(request.symbol) == control:
-                self._counter -= 1  # an exit that the gate holds back is tried on every tick and written down once
-                return False
-        if is_exit:
-            self._held[request.symbol] = control
         if not reason:
+            if is_exit and self._held:
+                self._held.pop(request.symbol, None)
             self._intend(request, checks, inputs, reference)
             return True
+        self.denied += 1
+        if is_exit:
+            control = reason.partition(":")[0]
+            if self._held.get(request.symbol) == control:
+                self._counter -= 1  # an exit that the gate holds back is tried on every tick and written down once
+                return False
+            self._held[request.symbol] = control
         fact = OrderFact(
             request.order_id, DENIED, c.now, c.mono, reason, "", request, None, None, checks, inputs,
             reference=reference,

@@ -66,7 +66,8 @@ class Protection:
     def set(self, id_: int, request: OrderRequest) -> None:
         """Guard the position that `request` opens with its stop, trail and target; replaces one of another order."""
         if request.stop_loss is None and request.trail_by is None and request.target is None:
-            self.clear(id_)
+            if self._guards:
+                self.clear(id_)
             return
         if id_ not in self._guards or self._guards[id_].order_id != request.order_id:
             self._guards[id_] = _Guard(request)  # a further fill of one order keeps the best price seen
