@@ -109,6 +109,17 @@ def test_an_answer_that_is_none_is_explained(answer, says):
         answered(Wrong(), frame("A", *bars(5)))
 
 
+@pytest.mark.parametrize("level", ["stop_loss", "target", "trail_by"])
+def test_a_level_that_needs_later_bars_is_refused(level):
+    class Peeking(Cross):
+        def signals(self, df):
+            later = df["low"].shift(-3).fillna(df["low"]) / 2
+            return super().signals(df).assign(**{level: later})
+
+    with pytest.raises(ValueError, match=rf"Peeking: {level} of enter_long of A at .* before later bars are known"):
+        history(Peeking(), "A", *bars())
+
+
 def test_a_history_is_asked_once_and_says_what_each_bar_would_have_said():
     values, starts = bars()
     whole = history(Cross(), "A", values, starts)

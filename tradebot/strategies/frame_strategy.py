@@ -19,6 +19,8 @@ LEVELS = ("stop_loss", "trail_by", "target")
 SIDES = {Action.ENTER_LONG: "_long", Action.ENTER_SHORT: "_short"}
 KNOWN = {*map(str, Action), *LEVELS, *(level + side for level in LEVELS for side in SIDES.values())}
 SAMPLES = 24  # bars at which a look into the future is looked for
+ENTRIES = 4  # of each side whose levels are looked at in the same way; each asks for all that went before
+SAME = 1e-9  # as a share of a level: what sums taken in another order may differ by
 
 
 class FrameStrategy(Strategy):
@@ -78,8 +80,9 @@ def answered(strategy: FrameStrategy, df: pd.DataFrame) -> tuple[Fired, dict[str
 def history(strategy: FrameStrategy, symbol: str, bars: Floats, starts: Ints) -> Fired:
     """Return what the strategy says of every bar of a history, asked once over all of it.
 
-    Up to `SAMPLES` bars, the last among them, are asked again with only the `window` bars a worker would have then.
-    Raises ValueError where the answers differ: the strategy looks into the future, or further back than its window.
+    Up to `SAMPLES` bars, the last among them, are asked again with only the `window` bars a worker would have then, and
+    a few entries with all bars until theirs. Raises ValueError where the answers differ, or the levels of an entry: the
+    strategy looks into the future, or further back than its window.
     """
     whole, _ = answered(strategy, frame(symbol, bars, starts))
     count = len(starts)
@@ -94,7 +97,28 @@ def history(strategy: FrameStrategy, symbol: str, bars: Floats, starts: Ints) ->
                     f"{type(strategy).__name__}: {action} of {symbol} at {at} is another one when later bars or those "
                     f"more than {strategy.window} back are known; signals() may use neither"
                 )
+    for action, levels in whole.levels.items():
+        entries = np.flatnonzero(whole.when[action]) if levels else []
+        for place in (
+            sorted(set(np.linspace(0, len(entries) - 1, ENTRIES).astype(int).tolist())) if len(entries) else ()
+        ):
+            until = int(entries[place]) + 1
+            _same_levels(strategy, symbol, action, bars[:, :until], starts[:until], levels)
     return whole
+
+
+def _same_levels(
+    strategy: FrameStrategy, symbol: str, action: Action, bars: Floats, starts: Ints, levels: dict[str, Floats]
+) -> None:  # fmt: skip
+    past, _ = answered(strategy, df := frame(symbol, bars, starts))
+    row = len(starts) - 1
+    for name, column in levels.items():
+        then = past.levels.get(action, {}).get(name, np.full(row + 1, np.nan))[row]
+        if not abs(then - column[row]) <= SAME * abs(column[row]):
+            raise ValueError(
+                f"{type(strategy).__name__}: {name} of {action} of {symbol} at {df.index[-1]} is {column[row]:g}, and "
+                f"{then:g} before later bars are known; signals() may not use them"
+            )
 
 
 def _truth(column: pd.Series) -> Mask:
