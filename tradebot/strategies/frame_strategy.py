@@ -98,13 +98,14 @@ def history(strategy: FrameStrategy, symbol: str, bars: Floats, starts: Ints) ->
                     f"more than {strategy.window} back are known; signals() may use neither"
                 )
     for action, levels in whole.levels.items():
-        entries = np.flatnonzero(whole.when[action]) if levels else []
-        for place in (
-            sorted(set(np.linspace(0, len(entries) - 1, ENTRIES).astype(int).tolist())) if len(entries) else ()
-        ):
-            until = int(entries[place]) + 1
-            _same_levels(strategy, symbol, action, bars[:, :until], starts[:until], levels)
+        for row in _some(np.flatnonzero(whole.when[action])) if levels else ():
+            _same_levels(strategy, symbol, action, bars[:, : row + 1], starts[: row + 1], levels)
     return whole
+
+
+def _some(rows: Ints) -> list[int]:
+    places = set(np.linspace(0, len(rows) - 1, ENTRIES).astype(int).tolist()) if len(rows) else set()
+    return [int(rows[place]) for place in sorted(places)]
 
 
 def _same_levels(
