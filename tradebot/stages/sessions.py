@@ -24,10 +24,11 @@ class CalendarSessions:
         self, *, calendar: TradingCalendar, universe: Universe, entries_until: time, square_off_at: time
     ) -> None:
         self._calendar = calendar
-        self._lines = [line_of(instrument) for instrument in universe]
+        lines = [line_of(instrument) for instrument in universe]
+        present = list(dict.fromkeys(lines)) or [Line.SHARE]
+        self._place = np.array([present.index(line) for line in lines], dtype=np.int64)  # id -> its line of `_symbols`
         self._symbols = {  # line -> its symbols
-            line: tuple(i.symbol for i, own in zip(universe, self._lines, strict=True) if own is line)
-            for line in dict.fromkeys(self._lines or [Line.SHARE])
+            line: tuple(i.symbol for i, own in zip(universe, lines, strict=True) if own is line) for line in present
         }
         self._entries_until, self._square_off_at = entries_until, square_off_at
 
@@ -41,8 +42,8 @@ class CalendarSessions:
         last = max(ends.values(), key=lambda end: (end.closes_at, end.square_off_at))
         opens_at = min(session.opens_at for session in sessions.values())
         return SessionTimes(
-            opens=np.full(len(self._lines), opens_at, dtype=np.int64),
-            closes=np.array([sessions[line].closes_at for line in self._lines], dtype=np.int64),
+            opens=np.full(len(self._place), opens_at, dtype=np.int64),
+            closes=np.array([session.closes_at for session in sessions.values()], dtype=np.int64)[self._place],
             entries_until=last.entries_until,
             square_off_at=last.square_off_at,
             valid_until=moment(day + timedelta(days=1), time(0)),
