@@ -83,7 +83,7 @@ BANNED_IN_TESTS = {"asyncio.wait_for", "asyncio.gather", "time.sleep", "uuid.uui
 # (file, rule) -> why the rule does not hold there.
 EXCEPTIONS = {
     ("tradebot/simulation/loop.py", "except Exception"): "what work in a thread raises is for whoever awaits it",
-    ("tradebot/stages/worker.py", "except Exception"): "strategies are other people's code; what they raise is data",
+    ("tradebot/stages/analysis/worker.py", "except Exception"): "strategies are others' code; what they raise is data",
 }
 TEXT_RULES = (
     (r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b", "an open end", "finish it or leave it out"),

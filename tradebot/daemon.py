@@ -30,10 +30,10 @@ from tradebot.ops.narrator import Tell
 from tradebot.ops.pulse import Part
 from tradebot.ops.systemd import Notifier
 from tradebot.ops.watchdog import Watchdog
-from tradebot.stages.analysis import Analysis
+from tradebot.stages.analysis.analysis import Analysis
+from tradebot.stages.analysis.crew import crew
+from tradebot.stages.analysis.past import past_bars, past_closes
 from tradebot.stages.bars import Bars
-from tradebot.stages.crew import crew
-from tradebot.stages.past import past_bars, past_closes
 from tradebot.stages.sessions import CalendarSessions
 from tradebot.stages.watch import FeedWatch
 from tradebot.store.outbox import Outbox

@@ -34,7 +34,7 @@ from tradebot.domain.messages import (
 )
 from tradebot.domain.order import OrderFact, VenueOrder
 from tradebot.errors import AccessDenied, LinkLost
-from tradebot.stages.analysis import Analysis
+from tradebot.stages.analysis.analysis import Analysis
 from tradebot.stages.bars import Bars
 from tradebot.stages.desk import Desk, DeskOutput
 from tradebot.stages.execution import Execution, Ledger

@@ -9,8 +9,8 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Action, Signal
-from tradebot.stages.share import Setup, Share, Slice
-from tradebot.stages.volley import Volley
+from tradebot.stages.analysis.share import Setup, Share, Slice
+from tradebot.stages.analysis.volley import Volley
 from tradebot.strategies.loading import SHIPPED, load_strategy
 
 MINUTE = 60 * SECOND

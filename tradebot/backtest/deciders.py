@@ -14,8 +14,8 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Action, Signal
 from tradebot.domain.portfolio import Position
 from tradebot.history.market import zone, zone_of
-from tradebot.stages.share import Setup, Share, Slice
-from tradebot.stages.volley import LEVELS, ORDER, Answer, Fires, signal_id
+from tradebot.stages.analysis.share import Setup, Share, Slice
+from tradebot.stages.analysis.volley import LEVELS, ORDER, Answer, Fires, signal_id
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 from tradebot.strategies.time_limit import time_limit

@@ -16,7 +16,7 @@ from tradebot.indicators.expressions import Bars
 from tradebot.indicators.panel import Past
 from tradebot.indicators.panel import panel as across
 from tradebot.indicators.plan import Plan, batch
-from tradebot.stages.volley import ORDER, signal_id
+from tradebot.stages.analysis.volley import ORDER, signal_id
 from tradebot.strategies.fence import Fence
 from tradebot.strategies.firing import Fired, fired
 from tradebot.strategies.loading import StrategySpec

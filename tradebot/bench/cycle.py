@@ -24,7 +24,7 @@ from tradebot.clock import SECOND, Clock, WallClock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Floats, Series
 from tradebot.markets.listing import synthetic_universe
-from tradebot.stages.analysis import Analysis
+from tradebot.stages.analysis.analysis import Analysis
 from tradebot.strategies.loading import load_strategy
 
 SEQUENTIAL_UP_TO = 50

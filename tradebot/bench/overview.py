@@ -8,7 +8,7 @@ from typing import Any
 from tradebot.bench import fetch, indicators, pool
 from tradebot.bench.rivals import described
 from tradebot.clock import Clock
-from tradebot.stages.crew import crew
+from tradebot.stages.analysis.crew import crew
 from tradebot.strategies.loading import load_strategy
 
 WINDOW = 500

@@ -27,8 +27,8 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.message import Message
 from tradebot.errors import TradebotError
-from tradebot.stages.analysis import Analysis
-from tradebot.stages.crew import crew
+from tradebot.stages.analysis.analysis import Analysis
+from tradebot.stages.analysis.crew import crew
 from tradebot.strategies.loading import load_strategy
 
 DISTINCT = 50

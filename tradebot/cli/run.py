@@ -48,7 +48,7 @@ def run(
 ) -> None:  # fmt: skip
     """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
     from tradebot.config import load
-    from tradebot.stages import fork_server
+    from tradebot.stages.analysis import fork_server
 
     if faults == "list":
         from tradebot.cli.faults import render_catalogue

@@ -21,7 +21,7 @@ from tradebot.errors import DataError
 from tradebot.journal.rows import Row
 from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Signaled, Stepped, Tape
 from tradebot.replay.recorded import Line, Recorded
-from tradebot.stages.analysis import Analysis
+from tradebot.stages.analysis.analysis import Analysis
 from tradebot.stages.desk import Desk
 from tradebot.stages.gate.limits import Limits, gate_of
 from tradebot.stages.ordering import DeskSettings

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.messages import Tick
-from tradebot.stages.analysis import Analysis
+from tradebot.stages.analysis.analysis import Analysis
 from tradebot.stages.bars import Bars
 from tradebot.stages.lanes import Lane
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Floats, Ints
-from tradebot.stages.volley import LEVELS, Answer, Fires
+from tradebot.stages.analysis.volley import LEVELS, Answer, Fires
 from tradebot.strategies.fence import Fence
 from tradebot.strategies.loading import StrategySpec
 

@@ -12,7 +12,7 @@ from tradebot.clock import SECOND, WallClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.messages import Signals
-from tradebot.stages.analysis import Analysis
+from tradebot.stages.analysis.analysis import Analysis
 from tradebot.strategies.loading import StrategySpec, load_strategy
 
 MINUTE = 60 * SECOND

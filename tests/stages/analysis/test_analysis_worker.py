@@ -10,9 +10,9 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Action, Signal
 from tradebot.indicators.expressions import Bars, lag
-from tradebot.stages import worker
-from tradebot.stages.share import Setup, Share, Slice
-from tradebot.stages.volley import Answer, Volley
+from tradebot.stages.analysis import worker
+from tradebot.stages.analysis.share import Setup, Share, Slice
+from tradebot.stages.analysis.volley import Answer, Volley
 from tradebot.strategies import loading
 from tradebot.strategies.strategy import Holding, Intent, Rules, Strategy
 

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
-from tradebot.stages import fork_server, worker
-from tradebot.stages.channel import Channel
+from tradebot.stages.analysis import fork_server, worker
+from tradebot.stages.analysis.channel import Channel
 
 START_S = 30.0  # a cold machine imports numpy and TA-Lib from disk in a few seconds
 POLITE_S = 1.0  # of the two seconds a stop may take

@@ -16,11 +16,11 @@ import numpy as np
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.market import Close, Ints
 from tradebot.errors import DataError
-from tradebot.stages import worker
-from tradebot.stages.briefing import Briefing
-from tradebot.stages.parts import Part
-from tradebot.stages.volley import Answer, Fires, Volley
-from tradebot.stages.worker_process import START_S, Lost, WorkerProcess, outcome
+from tradebot.stages.analysis import worker
+from tradebot.stages.analysis.briefing import Briefing
+from tradebot.stages.analysis.parts import Part
+from tradebot.stages.analysis.volley import Answer, Fires, Volley
+from tradebot.stages.analysis.worker_process import START_S, Lost, WorkerProcess, outcome
 
 REPLACEMENTS = 3  # a crash that comes back this often is not bad luck
 WINDOW_NS = 600 * SECOND

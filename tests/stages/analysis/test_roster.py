@@ -244,7 +244,7 @@ def hung(marks: Path) -> None:
 
 CHILD = """
 import asyncio, sys
-sys.path.insert(0, "tests/stages")
+sys.path.insert(0, "tests/stages/analysis")
 from analysis_by_hand import Bench, load_strategy
 
 async def main():
@@ -263,7 +263,7 @@ if __name__ == "__main__":
 def test_workers_die_when_the_daemon_is_killed(tmp_path):
     script = tmp_path / "child.py"
     script.write_text(CHILD)
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     env = os.environ | {"PYTHONPATH": str(root)}
     child = subprocess.Popen([sys.executable, script], cwd=root, stdout=subprocess.PIPE, env=env)
     assert child.stdout is not None

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from typing import Any
 
-from tradebot.stages import worker
+from tradebot.stages.analysis import worker
 
 AT_ONCE = 1 << 18  # bytes read or written in one turn of the loop
 

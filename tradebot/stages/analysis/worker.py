@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.stages.share import Past, Setup, Share, Slice
-from tradebot.stages.volley import Answer
+from tradebot.stages.analysis.share import Past, Setup, Share, Slice
+from tradebot.stages.analysis.volley import Answer
 
 LENGTH = struct.Struct("!Q")  # goes before each message of the channel
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Ints, Series
-from tradebot.stages.parts import Part
-from tradebot.stages.share import Past, Setup, Slice
+from tradebot.stages.analysis.parts import Part
+from tradebot.stages.analysis.share import Past, Setup, Slice
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 

@@ -13,7 +13,7 @@ from tradebot.domain.market import Close, Series
 from tradebot.errors import LinkLost
 from tradebot.journal.rows import Listing
 from tradebot.journal.writer import Journal
-from tradebot.stages.past import past_bars, past_closes
+from tradebot.stages.analysis.past import past_bars, past_closes
 
 MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
 NOW = 20_000 * DAY

@@ -16,11 +16,11 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.messages import Signals
 from tradebot.errors import ConfigError
-from tradebot.stages.briefing import Briefing, Holdings
-from tradebot.stages.parts import parts
-from tradebot.stages.roster import Roster
-from tradebot.stages.share import Share
-from tradebot.stages.volley import Fires, Volley
+from tradebot.stages.analysis.briefing import Briefing, Holdings
+from tradebot.stages.analysis.parts import parts
+from tradebot.stages.analysis.roster import Roster
+from tradebot.stages.analysis.share import Share
+from tradebot.stages.analysis.volley import Fires, Volley
 from tradebot.strategies.loading import StrategySpec
 
 

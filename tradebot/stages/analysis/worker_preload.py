@@ -10,4 +10,5 @@ import os
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
-importlib.import_module("tradebot.stages.worker")  # after the environment, which numpy reads when it is imported
+# Only now: numpy reads the environment when it is imported.
+importlib.import_module("tradebot.stages.analysis.worker")

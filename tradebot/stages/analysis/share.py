@@ -17,8 +17,8 @@ from tradebot.indicators.expressions import Bars
 from tradebot.indicators.live import Live
 from tradebot.indicators.node import Node, label, named
 from tradebot.indicators.plan import Plan, Values
-from tradebot.stages.frames import Frames
-from tradebot.stages.volley import LEVELS, Answer, Fires
+from tradebot.stages.analysis.frames import Frames
+from tradebot.stages.analysis.volley import LEVELS, Answer, Fires
 from tradebot.strategies.fence import Fence
 from tradebot.strategies.firing import fired
 from tradebot.strategies.loading import StrategySpec

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tradebot.stages.crew import crew
+from tradebot.stages.analysis.crew import crew
 from tradebot.strategies import loading
 from tradebot.strategies.strategy import Strategy
 

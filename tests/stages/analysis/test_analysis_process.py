@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tradebot.stages.worker_process import Lost, WorkerProcess, outcome
+from tradebot.stages.analysis.worker_process import Lost, WorkerProcess, outcome
 
 
 @pytest.fixture

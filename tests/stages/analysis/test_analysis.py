@@ -203,7 +203,8 @@ async def test_a_strategy_in_pandas_runs_in_a_worker_always(tmp_path, workers):
 
 
 def test_a_worker_imports_no_more_than_it_needs():
-    code = "import sys, tradebot.stages.worker_preload as p; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
+    code = "import sys, tradebot.stages.analysis.worker_preload\n"
+    code += "print(*sorted({m.partition('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"numpy", "talib"} <= set(loaded)
     assert {"aiohttp", "pandas", "pydantic", "polars", "structlog", "click"} & set(loaded) == set()

@@ -6,7 +6,7 @@ import multiprocessing
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 
-PRELOAD = "tradebot.stages.worker_preload"
+PRELOAD = "tradebot.stages.analysis.worker_preload"
 
 
 def context() -> BaseContext:
