@@ -213,4 +213,7 @@ def test_a_bad_row_is_named_with_what_leaves_it_out(folder: Path, capsys: pytest
     file.write_text(file.read_text(encoding="utf-8") + "2024-01-04 09:15:00,nan,1,1,1,1\n", encoding="utf-8")
 
     assert backtest(file) == 65  # `backtest` itself has no --skip-bad
-    assert "`tradebot data import --skip-bad` leaves such rows out" in capsys.readouterr().err
+    assert "`tradebot data import` leaves such rows out with --skip-bad\n" in capsys.readouterr().err
+    file.write_text("ts,open,high,low,close,volume\n01/02/2024 09:15,1,1,1,1,1\n", encoding="utf-8")
+    assert backtest(file) == 65
+    assert "--skip-bad, or reads unusual times with --time-format '%d/%m/%Y %H:%M'" in capsys.readouterr().err

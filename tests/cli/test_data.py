@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,6 +115,37 @@ def test_a_download_from_the_embedded_exchange_fills_gaps_alone(capsys, tmp_path
     assert [(row["requests"], row["added"]) for row in rows] == [(1, 375), (1, 375)]
     assert [row["requests"] for row in json.loads(data(capsys, *ask, "--to", "2026-01-23")[1])] == [0, 0]
     assert data(capsys, "check", "--state-dir", tmp_path) == (0, "nothing wrong was found\n", "")
+
+
+def test_a_download_that_is_stopped_keeps_what_came_and_says_so(
+    capsys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ask = (
+        "download",
+        "--symbols",
+        "RELIANCE,TCS",
+        "--from",
+        "2026-01-20",
+        "--to",
+        "2026-01-22",
+        "--state-dir",
+        tmp_path,
+    )
+    put = History.put
+
+    def stop(history: History, instrument: Any, *args: Any, **more: Any) -> Any:
+        if instrument.symbol == "TCS":
+            raise KeyboardInterrupt
+        return put(history, instrument, *args, **more)
+
+    monkeypatch.setattr(History, "put", stop)
+    code, out, err = data(capsys, *ask)
+    monkeypatch.undo()
+
+    assert (code, out) == (130, "")
+    assert err == "tradebot: interrupted; what came is kept, the same command goes on from there\n"
+    rows = json.loads(data(capsys, *ask, "--json")[1])
+    assert [(row["symbol"], row["requests"], row["added"]) for row in rows] == [("RELIANCE", 0, 0), ("TCS", 1, 1125)]
 
 
 def test_a_download_of_what_the_venue_has_not_is_refused(capsys, tmp_path: Path) -> None:

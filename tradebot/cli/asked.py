@@ -65,7 +65,7 @@ OPTIONS = (
                  help="One account for all symbols as the daemon trades, or one for each."),
     click.option("--every-bar", is_flag=True, help="Walk every bar; gives the same, slower."),
     click.option("--time-limit", type=click.FloatRange(0.01, 3600), default=10.0, show_default=True,
-                 help="Seconds a strategy may take for one bar."),
+                 help="Seconds a strategy may take for a bar; ten times that for a symbol in a frame."),
     click.option("-c", "--config", "config_path", metavar="FILE", help="Configuration: risk and execution hold here."),
     click.option("--state-dir", type=click.Path(path_type=Path), help="Where the history is.  [default: as set]"),
 )  # fmt: skip

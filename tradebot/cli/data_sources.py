@@ -13,7 +13,7 @@ import click
 from tradebot.cli.data_options import Progress, opened, progress, where
 from tradebot.cli.tables import show
 from tradebot.config import Config, load
-from tradebot.errors import DataError
+from tradebot.errors import DataError, ExitCode
 from tradebot.history.history import History
 from tradebot.history.interval import name_of, parse
 
@@ -30,7 +30,7 @@ from tradebot.history.interval import name_of, parse
 def download(
     symbols: str | None, interval: str, start: str, end: str | None, exchange_file: Path | None, config: str | None,
     state_dir: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Fetch past bars from the configured venue: only what it has not been asked for, at the pace it allows.
 
     Each piece is kept before the next is asked for: after an interruption the same command goes on. The embedded
@@ -42,9 +42,14 @@ def download(
         from tradebot.cli.run import addresses
 
         exchange = addresses(exchange_file)
-    with opened(settings, writes=True) as history, progress() as tell:
-        rows = asyncio.run(_download(settings, exchange, history, parse(interval), start, end, tell))
+    try:
+        with opened(settings, writes=True) as history, progress() as tell:
+            rows = asyncio.run(_download(settings, exchange, history, parse(interval), start, end, tell))
+    except KeyboardInterrupt:
+        click.echo("tradebot: interrupted; what came is kept, the same command goes on from there", err=True)
+        return ExitCode.INTERRUPTED
     show(rows, as_json=as_json)
+    return ExitCode.OK
 
 
 async def _download(

@@ -20,6 +20,7 @@ ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
 # Whole numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, by their size.
 EPOCHS = ((1e11, SECOND), (1e14, SECOND // 1_000), (1e17, SECOND // 1_000_000), (np.inf, 1))
 NO_TIME, NO_NUMBER, NOT_POSITIVE = "a time that cannot be read", "a price that is no number", "a price of 0 or less"
+UNUSUAL = ", or reads unusual times with --time-format '%d/%m/%Y %H:%M'"
 LOW_ABOVE_HIGH, OUTSIDE, BAD_VOLUME = "a high below the low", "open or close outside low to high", "a bad volume"
 
 
@@ -68,9 +69,10 @@ class Parser:
             if not self._wanted.skips_bad:
                 i = int(np.flatnonzero(is_bad)[0])
                 shown = ", ".join(f"{name} {frame[name].iloc[i]}" for name in frame)
+                unusual = UNUSUAL if reasons[i] == NO_TIME and not self._wanted.time_format else ""
                 raise DataError(
-                    f"{self._path}: {batch.unit} {places[i]}: {reasons[i]} ({shown}); `tradebot data import --skip-bad`"
-                    " leaves such rows out"
+                    f"{self._path}: {batch.unit} {places[i]}: {reasons[i]} ({shown}); `tradebot data import` leaves"
+                    f" such rows out with --skip-bad{unusual}"
                 )
             for reason, count in zip(*np.unique(reasons[is_bad], return_counts=True), strict=True):
                 self.skipped[str(reason)] = self.skipped.get(str(reason), 0) + int(count)

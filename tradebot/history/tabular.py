@@ -176,7 +176,9 @@ def _table(connection: Any, path: Path, wanted: str) -> str:
     if wanted and wanted not in names:
         raise DataError(f"{path}: there is no table {wanted!r}; it has {', '.join(names) or 'none'}")
     if not wanted and len(names) != 1:
-        raise DataError(f"{path}: name one of its tables with --table: {', '.join(names) or 'it has none'}")
+        raise DataError(
+            f"{path}: name one of its tables with `tradebot data import --table`: {', '.join(names) or 'it has none'}"
+        )
     return _quoted(wanted or names[0])
 
 
