@@ -69,6 +69,19 @@ def test_people_are_told_what_the_figures_rest_on(folder: Path, capsys: pytest.C
     assert re.search(r"Longest drawdown +[\d.]+ days", shown)
 
 
+def test_people_are_told_why_orders_were_denied(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "small.toml").write_text("[risk]\norder_notional = 1\n", encoding="utf-8")
+
+    assert backtest(folder, "--param", "trend=0", "--no-checks", "-c", str(tmp_path / "small.toml")) == 0
+
+    shown = capsys.readouterr().out
+    assert re.search(
+        r"denied, \d+ times: sanity: the size is 0: risk.order_notional does not pay one lot of 1\n", shown
+    )
+
+
 def test_symbols_with_accounts_of_their_own_trade_as_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert backtest(folder, "--account", "each", "--workers", "2", "--json") == 0
     both = told(capsys)

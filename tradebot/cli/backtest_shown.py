@@ -11,6 +11,9 @@ from typing import Any
 import click
 
 from tradebot.cli.tables import WIDE, say
+from tradebot.domain.order_states import OrderState
+
+MOST_REASONS = 3  # for which orders were denied, each with one of its sentences
 
 
 def show(
@@ -44,8 +47,18 @@ def _head(result: Any) -> None:
         f"{counts['signals']:,} signals, {counts['orders']:,} orders, {counts['denied']:,} of them denied, "
         f"{counts['fills']:,} fills"
     )
+    if counts["denied"]:
+        _denied(result)
     if result.faults:
         say(f"strategies switched off on the way: {len(result.faults)}, named at the end")
+
+
+def _denied(result: Any) -> None:
+    orders = result.orders
+    reasons = orders.loc[orders["state"] == OrderState.DENIED, "reason"].astype(str)
+    controls = reasons.str.partition(":")[0]
+    for control, count in controls.value_counts().head(MOST_REASONS).items():
+        say(f"denied, {count:,} times: {reasons[controls == control].iloc[0]}")
 
 
 def _figures(result: Any, figures: Mapping[str, float | None], checks: Sequence[Any]) -> None:
