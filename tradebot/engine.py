@@ -49,9 +49,11 @@ DRAIN_S = 2.5  # wall seconds a stop waits for resting orders to end
 
 
 class Engine:
-    """Runs the stages. `measure(name, ns)` takes latencies, `tell(event, fields)` what the operator should read.
+    """Runs the stages between one feed and one broker; what ends in `_s` are wall seconds of the config.
 
-    `beat` is called on every tick while all stages make progress: what the watchdog may rely on.
+    `measure(name, ns)` takes latencies, `tell(event, **fields)` what the operator should read. `beat` is called with
+    each tick that came through bars and desk: what the watchdog may rely on. `killed` says why no order may be sent,
+    "" while orders may.
     """
 
     def __init__(
@@ -65,14 +67,15 @@ class Engine:
         self.streaming = asyncio.Event()  # set with the first quote of the stream
         self._feed, self._clock, self._bars, self._analysis, self._desk = feed, clock, bars, analysis, desk
         self._journal, self._watch, self._measure, self._tell, self._beat = journal, watch, measure, tell, beat
-        # Quotes merge to the newest per symbol, closes and signals make the sender wait, updates full is a bug.
+        # When one is full: quotes merge to the newest per symbol, closes and signals make the sender wait, updates may
+        # not be lost, so the process ends.
         self.market = Lane("market", 2_000)
         self.closes = Lane("closes", 64)
         self.updates = Lane("updates", 10_000)
         self.signals = Lane("signals", 512)  # pieces of a close
         self.quotes = Lane("quotes", 2_000)
         self._bars_inbox = Inbox((self.market,), clock)
-        self._inbox = Inbox((self.updates, self.signals, self.quotes), clock)
+        self._inbox = Inbox((self.updates, self.signals, self.quotes), clock)  # the desk's
         self._metronome = Metronome(self.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
         self.reconciliation = Reconciliation(
             broker=broker, clock=clock, post=self.updates.post, has_live=self._has_live,

@@ -31,7 +31,7 @@ from tradebot.exchange.prices.folding import (
     midnight,
     series,
 )
-from tradebot.exchange.prices.steps import Block, before_trading, nothing
+from tradebot.exchange.prices.steps import NEVER, Block, Reel, before_trading
 from tradebot.exchange.prices.tickfile import TickFile
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
 from tradebot.markets.calendar import TradingCalendar, day_of
@@ -93,13 +93,12 @@ class RecordedTicks:
         self.previous_close: Ints = first  # not in the file; the first price is the nearest
         self.lower_circuit, self.upper_circuit = circuits(self.universe, first, share=CIRCUIT)
         self._keys = noise.keys("recorded", day, names=self.universe.symbols)
-        self._block = nothing()
-        self._made = 0
-        self._seen = self.opens_at - 1
+        self._made = 0  # steps made so far
+        self._reel = Reel(self._make, first_at=int(self._ats[0]), opens_at=self.opens_at)
 
     @property
     def is_finished(self) -> bool:
-        return self._made == len(self._ats) and self._block.is_spent
+        return self._reel.is_finished
 
     def opening(self) -> Snapshots:
         """Return the first sound prices with empty books, stamped one second before the open."""
@@ -107,18 +106,7 @@ class RecordedTicks:
 
     def advance(self, until: int) -> Iterator[Snapshots]:
         """Yield every step up to `until` not yielded before: the rows of one second of all symbols."""
-        while not self.is_finished:
-            if self._block.is_spent:
-                if self._ats[self._made] > until:
-                    break
-                self._block = self._make()
-            if self._block.at > until:
-                break
-            self._seen = max(self._seen, self._block.at)
-            snapshot = self._block.take()
-            if snapshot is not None:
-                yield snapshot
-        self._seen = max(self._seen, until)
+        return self._reel.advance(until)
 
     def series(self, id_: int, *, interval: int, start: int, end: int) -> Series:
         """Return complete bars of the sound rows of this day; earlier days are not in the files.
@@ -127,13 +115,13 @@ class RecordedTicks:
         """
         check_interval(interval)
         bars = fold(self._minutes(id_), opens_at=self.opens_at, interval=interval)
-        bars = complete(bars, interval=interval, seen=self._seen, closes_at=int(self.closes[id_]))
+        bars = complete(bars, interval=interval, seen=self._reel.seen, closes_at=int(self.closes[id_]))
         return series(self.universe[id_].symbol, interval, [bars], start=start, end=end)
 
     def _minutes(self, id_: int) -> Columns:
         rows = slice(self._bounds[id_], self._bounds[id_ + 1])
         at, sound, last, volume = (column[rows] for column in self._own_order)
-        keep = (last == sound) & (at >= self.opens_at) & (at < self.closes[id_]) & (at <= self._seen)
+        keep = (last == sound) & (at >= self.opens_at) & (at < self.closes[id_]) & (at <= self._reel.seen)
         at, last, volume = at[keep], last[keep], volume[keep]
         if len(at) == 0:
             return NO_BARS, NO_BARS, NO_BARS, NO_BARS, NO_BARS, NO_BARS
@@ -189,7 +177,7 @@ class RecordedTicks:
         times: Ints = np.maximum.accumulate(at)
         return times // SECOND * SECOND
 
-    def _make(self) -> Block:
+    def _make(self) -> tuple[Block, int]:
         begin = self._made
         wanted = int(self._begins[begin]) + BLOCK_ROWS
         end = max(begin + 1, int(np.searchsorted(self._begins, wanted, side="right")) - 1)
@@ -212,7 +200,8 @@ class RecordedTicks:
             ask_bits=noise.draw(self._keys[ids], counter, CHANNEL_ASKS),
         )
         self._made = end
-        return Block(self._ats[begin:end].tolist(), self._begins[begin : end + 1] - rows.start, columns)
+        next_at = int(self._ats[end]) if end < len(self._ats) else NEVER
+        return Block(self._ats[begin:end].tolist(), self._begins[begin : end + 1] - rows.start, columns), next_at
 
 
 def _choose(files: list[Path], symbols: Iterable[str] | None) -> list[Path]:

@@ -27,7 +27,7 @@ from tradebot.exchange.prices.folding import (
     midnight,
     series,
 )
-from tradebot.exchange.prices.steps import Block, before_trading
+from tradebot.exchange.prices.steps import NEVER, Block, Reel, before_trading
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.hours import closes_of
@@ -88,12 +88,12 @@ class RecordedBars:
             dtype=np.int64,
         )
         self.lower_circuit, self.upper_circuit = circuits(self.universe, self.previous_close, share=CIRCUIT)
-        self._block = self._make(day, first)
-        self._seen = self.opens_at - 1
+        whole_day = self._make(day, first)
+        self._reel = Reel(lambda: (whole_day, NEVER), first_at=whole_day.at, opens_at=self.opens_at)
 
     @property
     def is_finished(self) -> bool:
-        return self._block.is_spent
+        return self._reel.is_finished
 
     def opening(self) -> Snapshots:
         """Return the closes before the session with empty books, stamped one second before the open."""
@@ -101,12 +101,7 @@ class RecordedBars:
 
     def advance(self, until: int) -> Iterator[Snapshots]:
         """Yield every step up to `until` not yielded before."""
-        while not self._block.is_spent and self._block.at <= until:
-            self._seen = max(self._seen, self._block.at)
-            snapshot = self._block.take()
-            if snapshot is not None:
-                yield snapshot
-        self._seen = max(self._seen, until)
+        return self._reel.advance(until)
 
     def series(self, id_: int, *, interval: int, start: int, end: int) -> Series:
         """Return complete bars of the file; `interval` is that of the file or a multiple of it within a day.
@@ -129,7 +124,7 @@ class RecordedBars:
             folded = fold(columns, opens_at=opens_at, interval=interval) if interval != self.interval else columns
             is_today = begin >= span.start
             parts.append(
-                complete(folded, interval=interval, seen=self._seen, closes_at=closes_at) if is_today else folded
+                complete(folded, interval=interval, seen=self._reel.seen, closes_at=closes_at) if is_today else folded
             )
         return series(f.symbol, interval, parts or [(NO_BARS,) * 6], start=start, end=end)
 

@@ -1,14 +1,16 @@
-"""A run of consecutive steps made at once and handed out one by one, which keeps the cost of a step low."""
+"""Steps of a price source, made a block at a time and handed out one by one, which keeps the cost of a step low."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, latest
+
+NEVER = 1 << 62  # market ns
 
 
 class Block:
@@ -46,6 +48,37 @@ class Block:
         return Snapshots(
             at=self.ats[k], **dict(zip(SNAPSHOT_COLUMNS, [column[rows] for column in self._columns], strict=True))
         )
+
+
+class Reel:
+    """The steps of a session in order of time, block after block; the first is at `first_at`.
+
+    `make` returns the next block and the time of the first step after it, NEVER after the last. `seen` is the market
+    time up to which every step was handed out.
+    """
+
+    def __init__(self, make: Callable[[], tuple[Block, int]], *, first_at: int, opens_at: int) -> None:
+        self._make = make
+        self._block = nothing()
+        self._at = self._next_at = first_at  # of the next step, and of the first one after this block
+        self.seen = opens_at - 1
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether no step is left."""
+        return self._at == NEVER
+
+    def advance(self, until: int) -> Iterator[Snapshots]:
+        """Yield every step up to `until` not yielded before in which something happened."""
+        while self._at <= until:
+            if self._block.is_spent:
+                self._block, self._next_at = self._make()
+            self.seen = max(self.seen, self._at)
+            snapshot = self._block.take()
+            self._at = self._next_at if self._block.is_spent else self._block.at
+            if snapshot is not None:
+                yield snapshot
+        self.seen = max(self.seen, until)
 
 
 def before_trading(universe: Universe, previous_close: Ints, *, at: int) -> Snapshots:

@@ -20,7 +20,7 @@ from tradebot.exchange.prices.depth import book, circuits
 from tradebot.exchange.prices.folding import MINUTE, check_interval, midnight, series
 from tradebot.exchange.prices.past import Past
 from tradebot.exchange.prices.regimes import Regimes
-from tradebot.exchange.prices.steps import Block, before_trading, nothing
+from tradebot.exchange.prices.steps import NEVER, Block, Reel, before_trading
 from tradebot.exchange.prices.today import Today
 from tradebot.exchange.prices.traits import FULL_DAY_MINUTES, MARKET_DAILY, Traits, swing_shape, volume_shape
 from tradebot.exchange.snapshot import Snapshots
@@ -92,14 +92,13 @@ class SyntheticPrices:
             (6, n), dtype=np.int64
         )
         self._halts = self._draw_halts()
-        self._made = 0  # steps made so far; those up to `_block.position` of the last block are handed out
-        self._block = nothing()
-        self._seen = opens_at - 1
+        self._made = 0  # steps made so far
+        self._reel = Reel(self._make, first_at=opens_at, opens_at=opens_at)
 
     @property
     def is_finished(self) -> bool:
         # The last step comes before the close, and orders are taken until then.
-        return self._made == self._steps and self._block.is_spent and self._seen >= self.closes_at
+        return self._reel.seen >= self.closes_at and self._reel.is_finished
 
     def opening(self) -> Snapshots:
         """Return yesterday's closes with empty books, stamped one second before the open."""
@@ -107,18 +106,7 @@ class SyntheticPrices:
 
     def advance(self, until: int) -> Iterator[Snapshots]:
         """Yield every step up to `until` not yielded before; a step in which nothing changed is left out."""
-        while True:
-            if self._block.is_spent:
-                if self._made == self._steps or self.opens_at + self._made * self._step > until:
-                    break
-                self._block = self._make()
-            if self._block.at > until:
-                break
-            self._seen = max(self._seen, self._block.at)
-            snapshot = self._block.take()
-            if snapshot is not None:
-                yield snapshot
-        self._seen = max(self._seen, until)
+        return self._reel.advance(until)
 
     def series(self, id_: int, *, interval: int, start: int, end: int) -> Series:
         """Return complete bars that start in [start, end), at most 1,500 days back; `interval` whole minutes or a day.
@@ -129,10 +117,10 @@ class SyntheticPrices:
         parts = []
         if start < midnight(self.opens_at):
             parts = self._past.bars(id_, interval=interval, first=day_of(start), before=self._day)
-        parts.append(self._today.bars(id_, interval=interval, seen=self._seen, closes_at=int(self.closes[id_])))
+        parts.append(self._today.bars(id_, interval=interval, seen=self._reel.seen, closes_at=int(self.closes[id_])))
         return series(self.universe[id_].symbol, interval, parts, start=start, end=end)
 
-    def _make(self) -> Block:
+    def _make(self) -> tuple[Block, int]:
         n, t = len(self.universe), self._traits
         minute, offset = divmod(self._made, self._per_minute)
         if offset == 0:
@@ -170,12 +158,10 @@ class SyntheticPrices:
             ask_bits=noise.draw(self._keys[ids], counter, CHANNEL_ASKS),
         )
         begin = self.opens_at + self._made * self._step
+        end = begin + count * self._step
         self._made += count
-        return Block(
-            range(begin, begin + count * self._step, self._step),
-            np.searchsorted(flat, np.arange(count + 1) * n),
-            columns,
-        )
+        block = Block(range(begin, end, self._step), np.searchsorted(flat, np.arange(count + 1) * n), columns)
+        return block, end if self._made < self._steps else NEVER
 
     def _turn(self, minute: int) -> None:
         t = self._traits
