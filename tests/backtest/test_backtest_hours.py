@@ -10,13 +10,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.backtest.bars_by_hand import MINUTE, job, random_bars
-from tests.backtest.test_every_bar import both, specs, told
+from tests.backtest.bars_by_hand import DESK, MINUTE, job, random_bars
+from tests.backtest.test_every_bar import both, matchings, specs, told
 from tradebot.backtest.hours import days
 from tradebot.backtest.job import Hours
 from tradebot.clock import IST, iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
+from tradebot.domain.order import OrderKind
+from tradebot.exchange.bar_matching import Matching
 from tradebot.markets.calendar import moment
 
 BIG, SMALL = (Instrument(symbol=symbol, has_derivatives=symbol == "BIG") for symbol in ("BIG", "SMALL"))
@@ -48,13 +50,14 @@ def test_the_clock_ticks_at_each_time_of_square_off_of_a_day() -> None:
     assert ends == [["15:18"], ["15:18", "15:05"], ["15:18", "15:05"]]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_every_position_is_flat_by_its_own_close_and_every_bar_gives_the_same(data: st.DataObject) -> None:
     draw = data.draw
     keeps = draw(st.sampled_from([1.0, 0.9]))
+    traded = draw(st.sampled_from([(BIG, SMALL), (SMALL, BIG), (BIG,), (SMALL,)]))
     series = {}
-    for symbol in ("BIG", "SMALL"):
+    for symbol in (instrument.symbol for instrument in traded):
         seed = draw(st.integers(0, 10**6))
         closes = [time(15, 15) if symbol == "BIG" and day >= DAYS[1] else time(15, 30) for day in DAYS]
         series[symbol] = joined(
@@ -63,12 +66,15 @@ def test_every_position_is_flat_by_its_own_close_and_every_bar_gives_the_same(da
                 for n, (day, until) in enumerate(zip(DAYS, closes, strict=True))
             ]
         )
+    matching = draw(st.one_of(st.just(Matching()), matchings()))
+    desk = msgspec.structs.replace(DESK, order_kind=draw(st.sampled_from([OrderKind.MARKET, OrderKind.LIMIT])))
     asked = job(
         draw(specs()),
-        symbols=("BIG", "SMALL"),
+        matching=matching,
+        desk=desk,
         hours=Hours(market="nse", entries_until=time(15, 16), square_off_at=time(15, 18)),
     )
-    asked = msgspec.structs.replace(asked, instruments=(BIG, SMALL))
+    asked = msgspec.structs.replace(asked, instruments=traded)
 
     sparse, dense = both(asked, series)
 
@@ -81,5 +87,5 @@ def test_every_position_is_flat_by_its_own_close_and_every_bar_gives_the_same(da
         held[symbol, at.date()] = held.get((symbol, at.date()), Decimal(0)) + sign * Decimal(str(quantity))
         limit = time(15, 15) if symbol == "BIG" and at.date() >= DAYS[1] else time(15, 30)
         assert at.tz_convert("Asia/Kolkata").time() < limit
-    if keeps == 1.0:
+    if keeps == 1.0 and matching == Matching():
         assert set(held.values()) <= {Decimal(0)}, "a position was carried over the night"

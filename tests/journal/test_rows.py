@@ -18,6 +18,7 @@ from tradebot.domain.messages import (
     Action,
     Books,
     Command,
+    Ending,
     Incident,
     LinkDown,
     LinkUp,
@@ -145,6 +146,13 @@ VENUE_ORDER = VenueOrder(
             ),
         ),
         ("session", SessionBegins(opens_at=1, closes_at=4, entries_until=2, square_off_at=3)),
+        (
+            "session",
+            SessionBegins(
+                opens_at=1, closes_at=9, entries_until=7, square_off_at=8,
+                endings=(Ending(closes_at=4, entries_until=2, square_off_at=3, symbols=("TCS", "INFY")),),
+            ),
+        ),
         ("order", fact("TB1", OrderEvent.SEEN_OPEN, venue=VENUE_ORDER)),
         ("link", LinkUp(source="kite", mono=3)),
         ("link", LinkDown(source="kite", mono=3, reason="")),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tradebot.domain.market import Quotes
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Books, Command, LinkDown, OrderSeen, Outcome, SessionBegins, Signals, Tick
+from tradebot.domain.messages import Books, Command, Ending, LinkDown, OrderSeen, Outcome, SessionBegins, Signals, Tick
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, Side, VenueOrder, VenueStatus
 from tradebot.errors import StateError
 from tradebot.journal.rows import decode, encode
@@ -34,6 +34,13 @@ OTHERS = (
     OrderSeen(order=ORDER, mono=8),
     Outcome(fact=OrderFact(order_id="T1", event=OrderEvent.ACCEPTED, at=4, mono=5, venue_order_id="1")),
     SessionBegins(opens_at=1, closes_at=4, entries_until=2, square_off_at=3),
+    SessionBegins(
+        opens_at=1,
+        closes_at=9,
+        entries_until=7,
+        square_off_at=8,
+        endings=(Ending(closes_at=4, entries_until=2, square_off_at=3, symbols=("TCS", "INFY")),),
+    ),
     Signaled(at=60, interval=60),
     Stepped(ends_at=60, held={"TCS": (Decimal(-3), Decimal("3500.05"))}),
 )

@@ -53,6 +53,7 @@ class Alone(Walk):
                 self._begin_day(k)
             if trades:
                 self._trade(k)
+                ticks = ticks or k >= self._off_k
                 if not (ticks or working or wanted):
                     due = self._due_at(0, k)
                     if due != k:

@@ -54,6 +54,8 @@ class Walk:
         begun, to_come = [d for d in days if d.k <= first], [d for d in days if d.k > first]
         self._days = {max(day.k, first): day.session for day in (*begun[-1:], *to_come)}
         self._clock_ks = {k for day in days for k in day.squares_off_ks} | set(self._days)
+        self._offs = {max(day.k, first): min(day.squares_off_ks, default=NEVER) for day in (*begun[-1:], *to_come)}
+        self._off_k = NEVER  # of this day: from its close on the clock closes what an order opened late
         self._slots = self._size + 1  # of one k on the agenda: the instruments, then the clock
         self._agenda: list[int] = []  # heap of k * slots + slot
         self._next = [NEVER] * self._size  # id -> the k it is due at; what the agenda says beside it is out of date
@@ -144,7 +146,7 @@ class Walk:
             self._close(k, due)
         else:
             # Who is due without an order or a guard is so for a wish at this close.
-            closes = ticks or len(active) < len(due) or self._working or self._wanted
+            closes = ticks or len(active) < len(due) or self._working or self._wanted or k >= self._off_k
             following = [] if closes else [self._due_at(id_, k) for id_ in due]
             if closes or k in following:
                 self._close(k, due)
@@ -167,6 +169,7 @@ class Walk:
             self._panel.mark_closes(k - 1, desk.marks)
         self._desk.move_to(self._panel.start(k))
         self._counter.take(desk.apply(self._days[k]))
+        self._off_k = self._offs[k]
         if self._job.resumes_daily and desk.conditions.halts.standing:
             self._counter.take(desk.apply(Command(verb="resume", reason="another session", id=f"resume-{k}")))
         self._loss.begin_day()
