@@ -77,9 +77,7 @@ def test_people_are_told_why_orders_were_denied(
     assert backtest(folder, "--param", "trend=0", "--no-checks", "-c", str(tmp_path / "small.toml")) == 0
 
     shown = capsys.readouterr().out
-    assert re.search(
-        r"denied, \d+ times: sanity: the size is 0: risk.order_notional does not pay one lot of 1\n", shown
-    )
+    assert re.search(r"\n\d+ denied by sanity: the size is 0: risk.order_notional does not pay one lot of 1\n", shown)
 
 
 def test_symbols_with_accounts_of_their_own_trade_as_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

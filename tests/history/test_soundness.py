@@ -143,6 +143,18 @@ def test_bars_outside_the_session_are_told_and_pass() -> None:
     require_sound({"RELIANCE": early}, [RELIANCE])
 
 
+def test_a_finding_names_its_first_bar_in_the_time_of_the_exchange() -> None:
+    bars = walk(days=1)
+    late = series("RELIANCE", np.append(bars.starts, bars.starts[-1] + 8 * MINUTE))
+    opens_at = int(bars.starts[0]) + (13 * 60 + 30 - 3 * 60 - 45) * MINUTE  # 09:30 in New York, in summer
+    early = series("AAPL", np.array([opens_at - MINUTE, opens_at], dtype=np.int64))
+
+    (told,), (american,) = examine(late, "NSE"), examine(early, "NASDAQ")
+
+    assert told.text == "1 bars start outside the session, the first at 2025-06-02T15:37:00+05:30"
+    assert american.text == "1 bars start outside the session, the first at 2025-06-02T09:29:00-04:00"
+
+
 def test_gaps_are_refused_until_they_are_accepted() -> None:
     bars = kept(walk(days=3), np.r_[0:375, 750:1125])
 

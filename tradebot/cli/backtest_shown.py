@@ -58,7 +58,7 @@ def _denied(result: Any) -> None:
     reasons = orders.loc[orders["state"] == OrderState.DENIED, "reason"].astype(str)
     controls = reasons.str.partition(":")[0]
     for control, count in controls.value_counts().head(MOST_REASONS).items():
-        say(f"denied, {count:,} times: {reasons[controls == control].iloc[0]}")
+        say(f"{count:,} denied by {reasons[controls == control].iloc[0]}")
 
 
 def _figures(result: Any, figures: Mapping[str, float | None], checks: Sequence[Any]) -> None:

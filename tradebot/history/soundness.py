@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, timezone
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.clock import IST, SECOND, iso
+from tradebot.clock import SECOND, iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.interval import name_of
-from tradebot.history.market import INDIA, Calendar, as_date, calendar_of, days_of
+from tradebot.history.market import Calendar, as_date, calendar_of, days_of, zone, zone_of
 from tradebot.markets.calendar import Line
 from tradebot.markets.hours import line_of
 
@@ -42,9 +42,9 @@ class Finding(NamedTuple):
 
 def examine(series: Series, exchange: str, line: Line = Line.SHARE) -> list[Finding]:
     """Return everything that is wrong with a series, the worst kinds first; exchange and line tell its hours."""
-    findings = list(_order(series))
+    findings = list(_order(series, exchange))
     if not findings:
-        findings += _prices(series)
+        findings += _prices(series, exchange)
         findings += _splits(series, exchange)
         findings += _gaps(series, exchange, line)
     return findings
@@ -68,7 +68,7 @@ def require_sound(
         raise DataError(f"{first.symbol}: {first.text}{others}; see `tradebot data check`, mend the data{hint}")
 
 
-def _order(series: Series) -> Iterator[Finding]:
+def _order(series: Series, exchange: str) -> Iterator[Finding]:
     steps = np.diff(series.starts)
     for kind, is_bad, words in (
         ("unsorted", steps < 0, "bars are out of order"),
@@ -76,10 +76,10 @@ def _order(series: Series) -> Iterator[Finding]:
     ):
         if is_bad.any():
             at = int(series.starts[np.flatnonzero(is_bad)[0] + 1])
-            yield _finding(series, kind, int(is_bad.sum()), at, words)
+            yield _finding(series, exchange, kind, int(is_bad.sum()), at, words)
 
 
-def _prices(series: Series) -> Iterator[Finding]:
+def _prices(series: Series, exchange: str) -> Iterator[Finding]:
     prices = np.stack([series.open, series.high, series.low, series.close])
     _, high, low, _ = prices
     for kind, is_bad, words in (
@@ -89,7 +89,8 @@ def _prices(series: Series) -> Iterator[Finding]:
         ("negative_volume", series.volume < 0, "bars have a negative volume"),
     ):
         if is_bad.any():
-            yield _finding(series, kind, int(is_bad.sum()), int(series.starts[np.flatnonzero(is_bad)[0]]), words)
+            at = int(series.starts[np.flatnonzero(is_bad)[0]])
+            yield _finding(series, exchange, kind, int(is_bad.sum()), at, words)
 
 
 def _splits(series: Series, exchange: str) -> Iterator[Finding]:
@@ -135,7 +136,7 @@ def _holes(series: Series, calendar: Calendar, line: Line, days: Ints, traded: I
         inside = starts if hours is None else starts[(starts >= hours.opens_at) & (starts < hours.closes_at)]
         if hours is None or len(inside) < len(starts):
             outside += len(starts) if hours is None else len(starts) - len(inside)
-            first_outside = first_outside or int(starts[0])
+            first_outside = first_outside or int(np.setdiff1d(starts, inside)[0] if hours is not None else starts[0])
         if hours is None or not len(inside):
             continue
         count = -(-(hours.closes_at - hours.opens_at) // series.interval)
@@ -147,7 +148,7 @@ def _holes(series: Series, calendar: Calendar, line: Line, days: Ints, traded: I
             at = hours.opens_at + (int(places[i]) + 1) * series.interval
             holes.append((at, int(places[i + 1] - places[i]) - 1))
     if holes:
-        longest, first = max(count for _, count in holes), iso(holes[0][0], _shown_in(calendar))
+        longest, first = max(count for _, count in holes), _shown(holes[0][0], calendar.exchange)
         words, bars = "hole" if len(holes) == 1 else "holes", sum(count for _, count in holes)
         text = (
             f"{len(holes)} {words} inside sessions, {bars} bars of {name_of(series.interval)} in all,"
@@ -155,15 +156,16 @@ def _holes(series: Series, calendar: Calendar, line: Line, days: Ints, traded: I
         )
         yield Finding(series.symbol, "holes", len(holes), holes[0][0], text)
     if outside:
-        yield _finding(series, "outside_session", outside, first_outside, "bars start outside the session")
+        words = "bars start outside the session"
+        yield _finding(series, calendar.exchange, "outside_session", outside, first_outside, words)
 
 
-def _shown_in(calendar: Calendar) -> timezone:
-    return IST if calendar.zone == INDIA else UTC
+def _shown(at: int, exchange: str) -> str:
+    return iso(at, zone(zone_of(exchange))).replace(".000000", "")
 
 
-def _finding(series: Series, kind: str, count: int, at: int, words: str) -> Finding:
-    return Finding(series.symbol, kind, count, at, f"{count} {words}, the first at {iso(at, IST)}")
+def _finding(series: Series, exchange: str, kind: str, count: int, at: int, words: str) -> Finding:
+    return Finding(series.symbol, kind, count, at, f"{count} {words}, the first at {_shown(at, exchange)}")
 
 
 def span_of(series: Series, exchange: str) -> tuple[date, date]:
