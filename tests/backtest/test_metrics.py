@@ -134,3 +134,18 @@ def test_what_is_not_defined_is_none_and_never_infinite() -> None:
     assert empty["sharpe"] is None
     assert empty["max_drawdown"] == 0
     assert flat["sharpe"] is flat["calmar"] is flat["profit_factor"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("total_return", 0.1234, "12.34%"), ("net", -1234.5, "-1,234.50"), ("trades", 1234.0, "1,234"),
+        ("sharpe", 1.234, "1.23"), ("sharpe", None, "-"),
+    ],
+)  # fmt: skip
+def test_a_figure_is_read_by_its_kind(name: str, value: float | None, read: str) -> None:
+    assert metrics.LABELS[name].read(value) == read
+
+
+def test_money_bears_its_currency_where_it_is_told() -> None:
+    assert metrics.LABELS["net"].read(5.0, currency="INR") == "5.00 INR"

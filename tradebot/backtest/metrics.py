@@ -27,6 +27,22 @@ class Label(NamedTuple):
     text: str
     kind: str
 
+    def read(self, value: float | None, *, currency: str = "") -> str:
+        """Return a figure as people read it, `-` without one; money bears its currency if that is given."""
+        if value is None:
+            return "-"
+        match self.kind:
+            case "percent":
+                return f"{value:.2%}"
+            case "money":
+                return f"{value:,.2f} {currency}".rstrip()
+            case "count":
+                return f"{value:,.0f}"
+            case "days":
+                return f"{value:,.1f} days"
+            case _:
+                return f"{value:,.2f}"
+
 
 LABELS = {
     "total_return": Label("Total return", "percent"),

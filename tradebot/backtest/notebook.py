@@ -94,7 +94,7 @@ class Tested:
 
     def __repr__(self) -> str:
         names = ", ".join(spec.name for spec in self.result.job.strategies)
-        values = [f"{label.text} {_read(self._figures[name], label.kind)}" for name, label in _TOLD.items()]
+        values = [f"{label.text} {label.read(self._figures[name])}" for name, label in _TOLD.items()]
         told = f"{names} on {', '.join(self.result.symbols)}: {', '.join(values)}"
         return "\n".join((told, *self.result.faults))
 
@@ -102,7 +102,7 @@ class Tested:
         names = html.escape(", ".join(spec.name for spec in self.result.job.strategies))
         symbols = html.escape(", ".join(self.result.symbols[:8]))
         rows = "".join(
-            f"<tr><td>{label.text}</td><td style='{CELL}'>{_read(self._figures[name], label.kind)}</td></tr>"
+            f"<tr><td>{label.text}</td><td style='{CELL}'>{label.read(self._figures[name])}</td></tr>"
             for name, label in metrics.LABELS.items()
         )
         faults = "".join(f"<p><b>{html.escape(fault)}</b></p>" for fault in self.result.faults)
@@ -204,20 +204,6 @@ def _money(name: str, value: float | Decimal, *, least: Decimal = Decimal("0.01"
     if not found.is_finite() or found < least:
         raise ConfigError(f"{name} must be a number of {least} or more, was {value!r}")
     return found
-
-
-def _read(value: float | None, kind: str) -> str:
-    if value is None:
-        return "-"
-    match kind:
-        case "percent":
-            return f"{value:.2%}"
-        case "count":
-            return f"{value:,.0f}"
-        case "days":
-            return f"{value:,.1f} days"
-        case _:
-            return f"{value:,.2f}"
 
 
 def _curve(equity: pd.Series[float]) -> str:

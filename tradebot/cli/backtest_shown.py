@@ -71,7 +71,7 @@ def _figures(result: Any, figures: Mapping[str, float | None], checks: Sequence[
     table.add_column()
     table.add_column(justify="right")
     for name, label in LABELS.items():
-        table.add_row(label.text, _read(figures[name], label.kind, result.job.currency))
+        table.add_row(label.text, label.read(figures[name], currency=result.job.currency))
     Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
     for check in checks:
         say(f"{check.verdict.value:<7} {check.text}")
@@ -79,19 +79,3 @@ def _figures(result: Any, figures: Mapping[str, float | None], checks: Sequence[
     for truth in result.truths:
         say(f"assumed: {truth}")
     say(f"orders_hash {result.orders_hash}")
-
-
-def _read(value: float | None, kind: str, currency: str) -> str:
-    if value is None:
-        return "-"
-    match kind:
-        case "percent":
-            return f"{value:.2%}"
-        case "money":
-            return f"{value:,.2f} {currency}"
-        case "count":
-            return f"{value:,.0f}"
-        case "days":
-            return f"{value:,.1f} days"
-        case _:
-            return f"{value:,.2f}"
