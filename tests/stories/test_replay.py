@@ -173,7 +173,9 @@ def test_a_backtest_of_the_recorded_bars_gives_the_signals_of_the_day(journal: P
         signal
         for n, (instrument, bars) in enumerate(zip(job.instruments, panel.series, strict=True))
         for row in range(rows[n], len(bars))
-        for signal in wishes[n].signals(row, 10.0**instrument.price_decimals)
+        for signal in wishes[n].signals(
+            row, int(bars.starts[row]) + interval, bars.close.item(row) / 10.0**instrument.price_decimals
+        )
     ]
 
     of_the_day = [s for line in recorded.signals if isinstance(line.message, Signals) for s in line.message.signals]
