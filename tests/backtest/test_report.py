@@ -20,7 +20,7 @@ import pytest
 
 from tests.backtest.bars_by_hand import job, random_bars
 from tests.backtest.result_by_hand import bars, result
-from tradebot.backtest import candles, report, story
+from tradebot.backtest import candles, notebook, report, story
 from tradebot.backtest.check import Check, Verdict
 from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.result import Result
@@ -153,13 +153,42 @@ def test_a_browser_draws_the_heat_map_with_the_network_off(tmp_path: Path) -> No
     assert re.findall(r"<td[^>]*best[^>]*>([^<]*)<", table[0]) == ["100.00"]
 
 
-def drawn(address: str, folder: Path) -> str:
-    """Return the page as the browser has it when its script is done."""
-    dump = subprocess.run(
+def test_the_filters_filter_in_the_cell_of_a_notebook(tested: Any, tmp_path: Path) -> None:
+    # given the page in a frame without an address, and someone who chooses there and tells the cell what he sees
+    someone = """<script>
+      const look = setInterval(() => {
+        if (!root.dataset.drawn) return;
+        clearInterval(look);
+        $("by-exit").value = "stop";
+        try { $("by-exit").onchange(); } finally { parent.postMessage($("count").textContent, "*"); }
+      }, 50);
+    </script></body>"""
+    cell = notebook.Shown(report.page(told(tested)).replace("</body>", someone), title="page")._repr_html_()
+    path = tmp_path / "cell.html"
+    listener = "addEventListener('message', (event) => { document.getElementById('seen').textContent = event.data; });"
+    path.write_text(f"<pre id='seen'></pre><script>{listener}</script>{cell}", encoding="utf-8")
+
+    # when
+    dump = dumped(path.as_uri(), tmp_path)
+
+    # then
+    stops = [trade for trade in told(tested)["trades"]["rows"] if trade[-1] == "stop"]
+    assert f'<pre id="seen">{len(stops)} trades, ' in dump
+
+
+def dumped(address: str, folder: Path) -> str:
+    """Return the page as the browser has it after some seconds of virtual time; frames share that time."""
+    return subprocess.run(
         [chromium(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}",
-         "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=5000", "--dump-dom", address],
+         "--disable-features=IsolateSandboxedIframes", "--host-resolver-rules=MAP * ~NOTFOUND",
+         "--virtual-time-budget=5000", "--dump-dom", address],
         capture_output=True, text=True, timeout=50, check=True,
     ).stdout  # fmt: skip
+
+
+def drawn(address: str, folder: Path) -> str:
+    """Return the page as the browser has it when its script is done."""
+    dump = dumped(address, folder)
     assert re.search(r"<html[^>]*data-drawn=\"yes\"", dump), dump[:2000]
     assert "data-fault" not in dump
     return dump

@@ -241,6 +241,7 @@ function show(trade) {
 }
 
 function keep(name, value) { // what is chosen stands in the address, so that a view can be mailed
+  if (location.protocol === "about:") return; // in the cell of a notebook, which has no address
   const state = new URLSearchParams(location.hash.slice(1));
   if (value === "all") state.delete(name); else state.set(name, value);
   history.replaceState(null, "", `#${state}`);
