@@ -100,6 +100,8 @@ BOUNDS: dict[str, Bound] = {
     "stages.conditions.Conditions.halted_symbols": Bound(SYMBOLS, "made anew with each list"),
     "stages.conditions.Conditions._endings": Bound(SYMBOLS, "made anew with each session"),
     "stages.gate.flow_controls.MessageRate._sent": Bound("the orders of a day", "the oldest goes"),
+    "stages.gate.flow_controls.NoDuplicate._newcomers": Bound("64", "they are sorted in",
+                                                              "tradebot.stages.gate.flow_controls:NEWCOMERS"),
     "stages.gate.flow_controls.NoDuplicate._orders": Bound("10,000 of the window's orders", "the oldest goes",
                                                            "tradebot.stages.gate.flow_controls:NoDuplicate.REMEMBERED"),
     "stages.gate.flow_controls.NoDuplicate._older": Bound("10,000", "the ids before the newest 10,000 go at once",

@@ -9,11 +9,12 @@ from typing import Any
 
 from tradebot.backtest.job import Job
 from tradebot.backtest.walk import SAID_EVERY, Walk
-from tradebot.backtest.wishes import NEVER
 
 
 class Alone(Walk):
     """Walks from what the instrument waits for to the next; the clock's own positions come in between."""
+
+    __slots__ = ("_begins", "_closes", "_opens", "_orders")
 
     def __init__(self, job: Job, **parts: Any) -> None:
         super().__init__(job, **parts)
@@ -25,13 +26,11 @@ class Alone(Walk):
         """Walk to the end of the timeline."""
         counter, loss, orders, mask, end = self._counter, self._loss, self._orders, self._mask, self._end
         working, wanted, moved = self._working, self._wanted, counter.moved
-        clock = [*sorted(k for k in self._clock_ks if k >= self._first), NEVER]
-        place, due = 0, self._due_at(0, self._first)
+        clock = [*sorted(k for k in self._clock_ks if self._first <= k < end), end]
+        place, due, visited = 0, self._due_at(0, self._first), 0
         while True:
             tick = clock[place]
             k = due if due < tick else tick
-            if k > end:
-                k = end
             is_due, ticks = due == k, tick == k
             trades = is_due and (orders or mask[0])
             # Where nothing trades before it the loss at this close is known already.
@@ -44,8 +43,8 @@ class Alone(Walk):
             else:
                 place += ticks
                 ticks |= lost < to
-            self.visited += 1
-            if self.visited % SAID_EVERY == 0:
+            visited += 1
+            if not visited % SAID_EVERY:
                 self._say(k)
             counter.k = k
             moved.clear()
@@ -60,15 +59,15 @@ class Alone(Walk):
                         continue
                     ticks = loss.before(k + 1) == k
             self._end_bar(k, is_due, ticks or bool(working or wanted))
-            loss.saw(k)
+            loss.seen = k + 1
             if is_due or moved:  # a clock alone leaves it waiting, for what its guard sees on the way there
                 due = self._due_at(0, k + 1)
         counter.states()
+        self.visited = visited
 
     def _trade(self, k: int) -> None:
         start, opened = self._begins[k], self._opens[k]
-        self._desk.move_to(start)
-        self._desk.marks.set(0, opened, start)
+        self._desk.see(0, opened, start)
         self._inside.meet(0, k, opened)
         if self._orders or self._mask[0]:
             self._desk.move_to(start + self._stamp)
@@ -77,10 +76,8 @@ class Alone(Walk):
     def _end_bar(self, k: int, is_due: bool, ticks: bool) -> None:
         desk = self._desk
         end, close = self._begins[k] + self._interval, self._closes[k]
-        desk.marks.set(0, close, end)
-        if not ticks:
-            desk.move_to(end)
-        elif outputs := desk.tick(end, end):
+        desk.see(0, close, end)
+        if ticks and (outputs := desk.tick(end, end)):
             self._counter.take(outputs)
         if not is_due:
             return
@@ -93,12 +90,12 @@ class Alone(Walk):
 
     def _due_at(self, id_: int, k: int) -> int:
         if k >= self._end:
-            return NEVER
+            return self._end
         if self._orders or self._wanted or (self._has_deciders and self._deciders.has(0)):
             return k
         held = self._held[0]
         wish = self._wishes[0].next(k, sign=(held > 0) - (held < 0))
         if held and self._mask[0]:
             touched = self._touch(0, k, min(wish + 1, self._end))
-            return wish if touched is None else touched
-        return wish
+            wish = wish if touched is None else touched
+        return wish if wish < self._end else self._end

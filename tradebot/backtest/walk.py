@@ -44,8 +44,7 @@ class Walk:
         self._mask = desk.protection.mask.data
         self._inside = Inside(job.instruments, desk, panel, self._counter, ledger.held)
         self._loss = LossWatch(job, desk, panel, ledger, days, first)
-        self._symbols = [instrument.symbol for instrument in job.instruments]
-        self._units = [instrument.units for instrument in job.instruments]
+        self._instruments = job.instruments
         self._scales = [10.0**i.price_decimals for i in job.instruments]
         self._size, self._interval = len(job.instruments), job.interval
         self._has_deciders = any(deciders.has(id_) for id_ in range(self._size))  # of any instrument, at the start
@@ -106,7 +105,7 @@ class Walk:
         if row >= panel.sizes[id_]:
             return NEVER
         decides = self._has_deciders and self._deciders.has(id_)
-        if decides or self._books[id_].orders or self._symbols[id_] in self._wanted:
+        if decides or self._books[id_].orders or self._instruments[id_].symbol in self._wanted:
             return row if panel.is_whole else panel.k(id_, row)
         held = self._held[id_]
         wish = self._wishes[id_].next(row, sign=(held > 0) - (held < 0))
@@ -117,8 +116,8 @@ class Walk:
 
     def _touch(self, id_: int, row: int, end: int) -> int | None:
         levels = self._desk.protection.levels(id_)
-        assert levels is not None, f"{self._symbols[id_]} has a guard without levels"
-        units = self._units[id_]
+        assert levels is not None, f"{self._instruments[id_].symbol} has a guard without levels"
+        units = self._instruments[id_].units
         guard = Guard(levels.is_long, *(None if level is None else units(level) for level in levels[1:]))
         return first_touch(self._panel.series[id_], guard, row, end)
 

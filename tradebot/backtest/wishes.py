@@ -37,12 +37,11 @@ class Fault(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """One action of one strategy wherever it fires: `rows` ascending, `at` row -> place, `levels` name -> column."""
+    """One action of one strategy wherever it fires: `rows` ascending, `levels` name -> column."""
 
     strategy: str
     action: Action
     rows: list[int]
-    at: dict[int, int]
     levels: dict[str, Floats]
 
 
@@ -53,47 +52,56 @@ class Found(NamedTuple):
     faults: list[Fault]
 
 
+class _Rows:
+    # Rows in which something is wanted, gone through forwards: `place` is that of the first one not behind.
+    __slots__ = ("place", "rows")
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self.rows, self.place = [*rows, NEVER], 0
+
+    def go(self, row: int) -> int:
+        # Hardly ever further than one: what is wanted is heeded, or the next asked for.
+        place = self.place + 1
+        self.place = place = place if self.rows[place] >= row else bisect_left(self.rows, row, place)
+        return self.rows[place]
+
+
 class Wishes:
-    """The wishes of one instrument. `total` is how many signals they are from the first row traded on."""
+    """The wishes of one instrument, asked forwards. `total` is how many signals they are from the first row traded."""
 
     def __init__(self, symbol: str, wishes: Sequence[Wish]) -> None:
         self._symbol = symbol
-        self._watched = [(wish, wish.at, bool(wish.levels)) for wish in wishes]
+        self._watched = [(wish, _Rows(wish.rows)) for wish in wishes]
         self.total = sum(len(wish.rows) for wish in wishes)
         self._heeded = {  # sign of the position -> the rows in which something is wanted that it can heed
-            0: _merged(wish.rows for wish in wishes if wish.action.is_entry),
-            1: _merged(wish.rows for wish in wishes if wish.action is Action.EXIT_LONG),
-            -1: _merged(wish.rows for wish in wishes if wish.action is Action.EXIT_SHORT),
+            0: _Rows(_merged(wish.rows for wish in wishes if wish.action.is_entry)),
+            1: _Rows(_merged(wish.rows for wish in wishes if wish.action is Action.EXIT_LONG)),
+            -1: _Rows(_merged(wish.rows for wish in wishes if wish.action is Action.EXIT_SHORT)),
         }
-        self._places = dict.fromkeys(self._heeded, 0)  # before which all rows have been asked past
 
     def next(self, row: int, *, sign: int) -> int:
         """Return the first row from `row` on in which something is wanted that a position of `sign` can heed.
 
         Flat (0) that is an entry, else the exit of that side: the desk ignores everything else. NEVER when there is
-        none. `row` never goes back.
+        none.
         """
-        rows, place = self._heeded[sign], self._places[sign]
-        if rows[place] < row:
-            place += 1  # hardly ever further: what is wanted is heeded, or the next asked for
-            if rows[place] < row:
-                place = bisect_left(rows, row, place)
-            self._places[sign] = place
-        return rows[place]
+        heeded = self._heeded[sign]
+        first = heeded.rows[heeded.place]
+        return first if first >= row else heeded.go(row)
 
     def signals(self, row: int, end: int, close: float) -> list[Signal]:
         """Return what is wanted at the close of a row, which ends at `end` with `close`: by strategy, exits first."""
         found: list[Signal] = []
-        for wish, at, has_levels in self._watched:
-            if row not in at:
+        for wish, fires in self._watched:
+            first = fires.rows[fires.place]
+            if first > row or (first < row and fires.go(row) != row):
                 continue
             quantity, stop, trail, target = NO_LEVELS
-            if has_levels:
-                place, columns = at[row], wish.levels
+            if wish.levels:
                 quantity, stop, trail, target = (
-                    float(columns[name][place]) if name in columns else None for name in LEVELS
+                    float(wish.levels[name][fires.place]) if name in wish.levels else None for name in LEVELS
                 )
-            id_ = signal_id(wish.strategy, self._symbol, end, wish.action)
+            id_ = signal_id(wish.strategy, self._symbol, end, wish.action.text)
             found.append(
                 Signal(
                     id_, wish.strategy, self._symbol, wish.action, end, end, end, close, quantity, stop, trail, target
@@ -161,7 +169,7 @@ def _wishes(strategy: str, found: Fired, first: int) -> Iterator[Wish]:
         rows = places.tolist()
         if rows:
             levels = {what: column[places] for what, column in found.levels.get(action, {}).items()}
-            yield Wish(strategy, action, rows, dict(zip(rows, range(len(rows)), strict=True)), levels)
+            yield Wish(strategy, action, rows, levels)
 
 
 def floats(instrument: Instrument, series: Series) -> Floats:
@@ -176,5 +184,4 @@ def floats(instrument: Instrument, series: Series) -> Floats:
 
 def _merged(lists: Iterable[list[int]]) -> list[int]:
     found = [rows for rows in lists if rows]
-    rows = found[0] if len(found) == 1 else sorted(set().union(*found))
-    return [*rows, NEVER]
+    return found[0] if len(found) == 1 else sorted(set().union(*found))

@@ -240,6 +240,13 @@ def fill_charges(
     return after - before
 
 
+def in_force(on: date) -> tuple[date, date]:
+    """Return the days from which, and before which, the rates of a day hold."""
+    since = [table["since"] for table in _tables()]
+    row = max(bisect_right(since, on) - 1, 0)
+    return (since[row] if row else date.min), (since[row + 1] if row + 1 < len(since) else date.max)
+
+
 @cache
 def rates(segment: Segment, on: date) -> Rates:
     """Return the rates in force on a day; days before the first table use the first, which errs on its date."""

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import time
 from decimal import Decimal
 
-from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.order import ZERO, Execution, Order, Side
-from tradebot.markets.calendar import day_of
-from tradebot.markets.charges import PAISA, UNITS_A_PAISA, Tariff, UnitTariff, segment_of, tariff_of
+from tradebot.markets.calendar import day_of, moment
+from tradebot.markets.charges import PAISA, UNITS_A_PAISA, Tariff, UnitTariff, in_force, segment_of, tariff_of
 from tradebot.stages.blotter import ChargesOf
 
-DAY, IST_NS = 86_400 * SECOND, 19_800 * SECOND
 UNITS = 100 * UNITS_A_PAISA  # of a rupee
 
 
 def india(universe: Universe) -> ChargesOf:
     """Return the function that bills a fill by the market's table of the fill's day."""
 
-    # Of one day, for bills come in the order of time.
+    # Of one table of rates, for bills come in the order of time.
     # (symbol, exchange, product, side) -> the tariff, None for a symbol that is not ours
     tariffs: dict[tuple[str, str, str, Side], tuple[Tariff, UnitTariff] | None] = {}
-    begins = ends = 0  # market ns of that day
+    begins = ends = 0  # market ns between which that table holds
 
     def tariff(execution: Execution) -> tuple[Tariff, UnitTariff] | None:
         if execution.symbol not in universe:
@@ -33,8 +32,7 @@ def india(universe: Universe) -> ChargesOf:
     def bill(order: Order, execution: Execution) -> Decimal:
         nonlocal begins, ends
         if not begins <= execution.traded_at < ends:
-            begins = execution.traded_at - (execution.traded_at + IST_NS) % DAY
-            ends = begins + DAY
+            begins, ends = (moment(day, time.min) for day in in_force(day_of(execution.traded_at)))
             tariffs.clear()
         key = (execution.symbol, execution.exchange, execution.product, execution.side)
         if key not in tariffs:

@@ -90,10 +90,11 @@ class Blotter:
             self._forget()
 
     def close(self, order: Order, execution: Execution) -> None:
-        """Book a fill that `fills_whole` a live order and forget both, for who asks for neither again."""
+        """Book a fill that `fills_whole` a live order with one id at the venue, and forget both."""
+        order_id, symbol = order.request.order_id, order.request.symbol
         self._trade(order, execution)
-        self._over(order.request.symbol, order.request.order_id)
-        self._erase(order)
+        self._over(symbol, order_id)
+        del self.orders[order_id], self.by_venue[order.venue_order_id]
 
     def record(self, fact: OrderFact) -> Order:
         """Apply one fact; returns the order after it. A fill is booked into its position as well."""
@@ -304,7 +305,7 @@ class Blotter:
         if fact.event is REVERSED:
             booked = self.booked.pop(key)
             old = self.positions.get(execution.symbol) or Position(symbol=execution.symbol)
-            self._move(old, old.reverse(booked.execution, booked.charges))
+            self._move(old, old.reverse(booked.execution, booked.charges), -booked.charges)
             if not booked.execution.is_inferred:
                 self.busted[key] = booked
             self.fills -= 1
@@ -318,15 +319,15 @@ class Blotter:
         symbol = execution.symbol
         charges = self._charges_of(order, execution)
         old = self.positions.get(symbol) or Position(symbol)
-        self._move(old, old.apply(execution, charges))
+        self._move(old, old.apply(execution, charges), charges)
         self.fills += 1
         return charges
 
-    def _move(self, old: Position, new: Position) -> None:
+    def _move(self, old: Position, new: Position, charges: Decimal = ZERO) -> None:
         symbol = new.symbol
         if new.realized is not old.realized:
             self.realized += new.realized - old.realized
-        self.charges += new.charges - old.charges
+        self.charges += charges
         if self.in_excess and symbol in self.in_excess:
             self.in_excess[symbol] = self._mono, None
         self.positions[symbol] = new
@@ -347,20 +348,15 @@ class Blotter:
             if self.held and order_id in self.held.get(order.request.symbol, ()):
                 self._ended.append(order_id)
                 continue
-            self._erase(order)
+            del self.orders[order_id]
+            for venue_order_id in (order.venue_order_id, *order.other_ids):
+                self.by_venue.pop(venue_order_id, None)
             for execution in order.booked:
                 self.booked.pop(execution.key, None)
             for execution in order.busted:
                 self.busted.pop(execution.key, None)
             self.on_forget(order)
             return
-
-    def _erase(self, order: Order) -> None:
-        del self.orders[order.request.order_id]
-        self.by_venue.pop(order.venue_order_id, None)
-        if order.other_ids:
-            for venue_order_id in order.other_ids:
-                self.by_venue.pop(venue_order_id, None)
 
 
 def _drop(by_symbol: dict[str, dict[str, None]], symbol: str, order_id: str) -> None:

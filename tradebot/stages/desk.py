@@ -237,9 +237,9 @@ class Desk:
             if wrong_way or symbol in self.exits.wanted:
                 self._counts["ignored"] += 1
             else:
-                reason = f"{signal.strategy}: {signal.action}"
+                reason = f"{signal.strategy}: {signal.action.text}"
                 self.exits.want(symbol, EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
-        elif quantity or symbol in self.exits.wanted or self.blotter.has_live(symbol):
+        elif quantity or symbol in self.exits.wanted or (self.blotter.working and self.blotter.has_live(symbol)):
             self._counts["ignored"] += 1
         elif signal.made_at - signal.quoted_at > self._signal_max_age:
             self._counts["late_signals"] += 1

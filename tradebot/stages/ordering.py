@@ -98,7 +98,7 @@ class Ordering:
             )  # fmt: skip
         request = self._request(
             instrument, signal.action.side, self._size(signal, instrument, reference), ENTRY,
-            f"{signal.strategy}: {signal.action}", reference, signal, signal.quoted_at, levels,
+            f"{signal.strategy}: {signal.action.text}", reference, signal, signal.quoted_at, levels,
         )  # fmt: skip
         self._submit(id_, request, reference, inputs=signal.inputs)
 
@@ -107,14 +107,15 @@ class Ordering:
 
         Returns True when it left and nothing else of the symbol is at work.
         """
-        if is_busy := self._blotter.has_orders(symbol):
-            for order in self._blotter.live(symbol):
+        blotter = self._blotter
+        if is_busy := bool((blotter.working or blotter.held) and blotter.has_orders(symbol)):
+            for order in blotter.live(symbol):
                 if not order.request.purpose.is_exit:
                     self.cancel(order, "the position is being closed")
-            if self._blotter.closing(symbol):
+            if blotter.closing(symbol):
                 return False
-        quantity, id_ = self._blotter.quantity(symbol), self._universe.ids[symbol]
-        if self._blotter.in_excess and not (quantity := self._blotter.closable(symbol)):
+        quantity, id_ = blotter.quantity(symbol), self._universe.ids[symbol]
+        if blotter.in_excess and not (quantity := blotter.closable(symbol)):
             return False  # of what may have been told twice no more is sold than the venue shows
         reference = self._marks.reference_of(id_)
         request = self._request(
@@ -269,7 +270,9 @@ class Ordering:
         # True only where the controls would all pass; what makes their answers rare is looked at here.
         clearance, blotter, c, symbol = self._gate.clearance, self._blotter, self._conditions, request.symbol
         seen = self._marks.times[id_]
-        if clearance is None or reference is None or not seen or blotter.has_orders(symbol):
+        if clearance is None or reference is None or not seen:
+            return False
+        if (blotter.working or blotter.held) and blotter.has_orders(symbol):
             return False
         position, instrument = blotter.open.get(symbol), self._universe.instruments[id_]
         held = ZERO if position is None else position.quantity

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from decimal import Decimal
 
 from tradebot.clock import SECOND
 from tradebot.domain.order import OrderRequest
@@ -12,6 +11,7 @@ from tradebot.stages.gate.gate import Rule, View
 
 MINUTE = 60 * SECOND
 DAY = 86_400 * SECOND
+NEWCOMERS = 64  # orders not sorted in yet: most days ask for none of them
 
 
 class NotHalted(Rule):
@@ -113,9 +113,10 @@ class NoDuplicate(Rule):
 
     def __init__(self, *, window_s: float) -> None:
         self._window = int(window_s * SECOND)
-        # What passed within the window: strategy, symbol, side and kind -> (quantity, price, mono). Decimals are
-        # compared and not hashed, which is dear.
-        self._orders: dict[tuple[str, ...], list[tuple[Decimal, Decimal | None, int]]] = {}
+        # What passed within the window: the newest as they came, (mono, order), and those before them by strategy,
+        # symbol, side and kind. Decimals are compared and not hashed, which is dear.
+        self._newcomers: list[tuple[int, OrderRequest]] = []
+        self._orders: dict[tuple[str, ...], list[tuple[int, OrderRequest]]] = {}
         self._signals: set[str] = set()  # signal ids, and those before them
         self._older: set[str] = set()
         self._newest = -self._window  # mono of the last order that passed
@@ -131,22 +132,27 @@ class NoDuplicate(Rule):
 
     def remember(self, request: OrderRequest, mono: int) -> None:
         """Keep an order that passed at `mono`."""
-        orders, signal_id = self._orders, request.signal_id
-        if mono - self._newest >= self._window:
-            orders.clear()  # what passed before the window keeps nothing out
+        newcomers, signal_id = self._newcomers, request.signal_id
+        if mono - self._newest >= self._window:  # what passed before the window keeps nothing out
+            newcomers.clear()
+            if self._orders:
+                self._orders.clear()
         self._newest = mono
-        key = (request.strategy, request.symbol, request.side, request.kind)
-        passed = (request.quantity, request.price, mono)
-        if key in orders:
-            orders[key].append(passed)
-        else:
-            orders[key] = [passed]
-        if len(orders) > self.REMEMBERED:
-            del orders[next(iter(orders))]
+        newcomers.append((mono, request))
+        if len(newcomers) >= NEWCOMERS:
+            self._settle()
         if signal_id:
             self._signals.add(signal_id)
             if len(self._signals) >= self.REMEMBERED:
                 self._older, self._signals = self._signals, set()
+
+    def _settle(self) -> None:
+        orders = self._orders
+        for passed in self._newcomers:
+            orders.setdefault(_kind(passed[1]), []).append(passed)
+            if len(orders) > self.REMEMBERED:
+                del orders[next(iter(orders))]
+        self._newcomers.clear()
 
     def repeats(self, request: OrderRequest, mono: int, is_exit: bool) -> str | None:
         """Return why an order at `mono` is one that passed already, None where it is new."""
@@ -162,9 +168,12 @@ class NoDuplicate(Rule):
 
     def _before(self, request: OrderRequest) -> int | None:
         # The mono at which the same order passed last.
-        quantity, price = request.quantity, request.price
-        key = (request.strategy, request.symbol, request.side, request.kind)
-        for other, at, mono in reversed(self._orders.get(key, ())):
-            if other == quantity and at == price:
+        self._settle()
+        for mono, other in reversed(self._orders.get(_kind(request), ())):
+            if other.quantity == request.quantity and other.price == request.price:
                 return mono
         return None
+
+
+def _kind(request: OrderRequest) -> tuple[str, ...]:
+    return request.strategy, request.symbol, request.side, request.kind
