@@ -135,6 +135,11 @@ def test_a_strategy_that_raises_in_every_trial_is_named_and_exit_65(
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [
+        (
+            ["-p", "fast=5", "--sample", "-o", "a.csv", "--report", "./a.html"],
+            2,
+            "where the heat map of --out a.csv goes",
+        ),
         (["-p", "fats=5", "--sample"], 78, "has no parameter fats"),
         (["-p", "fast=5"], 65, "there is no history yet"),
         (["-p", "fast=5", "--sample", "--data", "x"], 2, "--sample makes its own bars; leave out --data"),

@@ -49,7 +49,6 @@ def sweep(**given: Any) -> int:
     The rows are the same whatever the number of workers. Ctrl-C keeps what is done; --resume goes on. The exit code is
     65 when the strategy raised or took too long in every trial.
     """
-    from tradebot.backtest.report import check_place
     from tradebot.cli.data_options import progress
     from tradebot.clock import WallClock
     from tradebot.config import load
@@ -60,10 +59,7 @@ def sweep(**given: Any) -> int:
     from tradebot.sweep.sweep import sweep as make
     from tradebot.sweep.trial import FAILED, Ground
 
-    out: Path = given["out"]
-    outcome.check_out(out)
-    if given["report"] is not None:
-        check_place(given["report"])
+    out, heat_map = _places(given)
     spec = load_strategy(given["strategy"])
     config = load(given["config_path"], {"app.state_dir": given["state_dir"]})
     with progress() as tell_reading:
@@ -92,7 +88,6 @@ def sweep(**given: Any) -> int:
     rows = pooled(rows) if plan.symbols else rows
     best = _Best(plan, rows, ground)
     checks = [] if given["no_checks"] else [*alone, *best.checks()]
-    heat_map = out.with_suffix(".html")
     _draw(heat_map, plan, rows, checks, ground)
     if given["report"] is not None:
         best.report(given["report"], checks)
@@ -100,6 +95,20 @@ def sweep(**given: Any) -> int:
     places = {"out": str(out), "heat_map": str(heat_map), "report": best.written, "seconds": round(seconds, 3)}
     _tell(plan, rows, checks, places, as_json=given["as_json"])
     return ExitCode.DATA if all(row.state == FAILED for row in rows) else ExitCode.OK
+
+
+def _places(given: dict[str, Any]) -> tuple[Path, Path]:
+    from tradebot.backtest.report import check_place
+    from tradebot.sweep import outcome
+
+    out: Path = given["out"]
+    outcome.check_out(out)
+    heat_map = out.with_suffix(".html")
+    if given["report"] is not None:
+        check_place(given["report"])
+        if given["report"].resolve() == heat_map.resolve():
+            raise click.UsageError(f"--report {given['report']} is where the heat map of --out {out} goes")
+    return out, heat_map
 
 
 class _Best:
