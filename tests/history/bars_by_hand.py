@@ -7,8 +7,7 @@ from datetime import date
 import numpy as np
 
 from tradebot.clock import SECOND
-from tradebot.domain.market import Series
-from tradebot.history.chunk import COLUMNS
+from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.markets.calendar import TradingCalendar
 
 MINUTE = 60 * SECOND
@@ -46,6 +45,6 @@ def series(symbol: str, starts: np.ndarray, *, interval: int = MINUTE, seed: int
 
 def assert_same(found: Series, wanted: Series) -> None:
     assert (found.symbol, found.interval) == (wanted.symbol, wanted.interval)
-    for name in COLUMNS:
+    for name in SERIES_COLUMNS:
         np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), err_msg=name)
         assert getattr(found, name).dtype == np.int64

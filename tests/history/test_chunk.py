@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from tests.history.bars_by_hand import MINUTE, assert_same, series, walk
 from tradebot.clock import SECOND
-from tradebot.domain.market import Series
+from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.errors import StateError
-from tradebot.history.chunk import COLUMNS, Decimals, bars_in, decode, encode, periods, split
+from tradebot.history.chunk import Decimals, bars_in, decode, encode, periods, split
 
 PAISE = Decimals(2, 0)
 any_integer = st.integers(-(2**62), 2**62 - 1)
 
 
 def back(bodies: list[bytes], like: Series, decimals: Decimals = PAISE) -> Series:
-    columns = dict(zip(COLUMNS, decode(bodies, decimals), strict=True))
+    columns = dict(zip(SERIES_COLUMNS, decode(bodies, decimals), strict=True))
     return Series(symbol=like.symbol, interval=like.interval, **columns)
 
 
@@ -30,7 +30,7 @@ def back(bodies: list[bytes], like: Series, decimals: Decimals = PAISE) -> Serie
 def test_every_integer_comes_back_as_it_was(rows: list[tuple[int, ...]], step: int, first: int) -> None:
     columns = np.array(rows, dtype=np.int64).T
     starts = first + step * np.arange(len(rows), dtype=np.int64)
-    bars = Series(symbol="X", interval=MINUTE, starts=starts, **dict(zip(COLUMNS[1:], columns, strict=True)))
+    bars = Series(symbol="X", interval=MINUTE, starts=starts, **dict(zip(SERIES_COLUMNS[1:], columns, strict=True)))
 
     body = encode(bars, PAISE)
 

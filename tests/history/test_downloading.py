@@ -13,7 +13,6 @@ from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import LinkLost, VenueUnavailable
-from tradebot.history.chunk import part
 from tradebot.history.downloading import Downloaded, download, missing
 from tradebot.history.history import History, open_history
 from tradebot.history.market import day_number
@@ -37,7 +36,7 @@ class Venue:
             raise LinkLost("the line broke")
         self.asked.append((start, end))
         first, last = np.searchsorted(PAST.starts, (start, end)).tolist()
-        return part(PAST, first, last)
+        return PAST.cut(slice(first, last))
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from tradebot.__main__ import run
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError, LinkLost, StateError
-from tradebot.history.chunk import part
 from tradebot.history.database import FILE_NAME
 from tradebot.history.history import History, joined, open_history
 from tradebot.history.merging import Put
@@ -54,15 +53,15 @@ def test_a_span_is_half_open_and_crosses_chunks(history: History) -> None:
 
     found = history.load(["RELIANCE"], MINUTE, int(bars.starts[first]), int(bars.starts[last]))
 
-    assert_same(found["RELIANCE"], part(bars, first, last))
+    assert_same(found["RELIANCE"], bars.cut(slice(first, last)))
 
 
 def test_a_bar_takes_the_place_of_one_with_its_start(history: History) -> None:
     bars = walk(days=2)
-    put(history, part(bars, 0, 500))
+    put(history, bars.cut(slice(0, 500)))
     other = walk(days=2, seed=9)
 
-    done = put(history, part(other, 490, 750))
+    done = put(history, other.cut(slice(490, 750)))
 
     found = history.load(["RELIANCE"], MINUTE)["RELIANCE"]
     assert done == Put(added=250, replaced=10, equal=0)
@@ -79,16 +78,16 @@ def test_writing_the_same_again_changes_nothing(history: History) -> None:
 
 def test_bars_before_those_there_go_before_them(history: History) -> None:
     bars = walk(days=2)
-    put(history, part(bars, 375, 750))
-    put(history, part(bars, 0, 375))
+    put(history, bars.cut(slice(375, 750)))
+    put(history, bars.cut(slice(0, 375)))
 
     assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], bars)
 
 
 def test_finer_prices_make_all_bars_of_the_series_finer(history: History) -> None:
     bars = walk(days=2)
-    put(history, part(bars, 0, 375))
-    put(history, part(bars, 375, 750), Instrument(symbol="RELIANCE", price_decimals=4))
+    put(history, bars.cut(slice(0, 375)))
+    put(history, bars.cut(slice(375, 750)), Instrument(symbol="RELIANCE", price_decimals=4))
 
     found = history.load(["RELIANCE"], MINUTE)["RELIANCE"]
 

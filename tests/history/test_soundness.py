@@ -13,16 +13,11 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
-from tradebot.history.chunk import COLUMNS
 from tradebot.history.soundness import examine, require_sound
 from tradebot.markets.calendar import Line
 
 DAY = 86_400 * SECOND
 RELIANCE = Instrument(symbol="RELIANCE")
-
-
-def kept(bars: Series, keep: np.ndarray) -> Series:
-    return Series(symbol=bars.symbol, interval=bars.interval, **{name: getattr(bars, name)[keep] for name in COLUMNS})
 
 
 def kinds(bars: Series, exchange: str = "NSE") -> dict[str, int]:
@@ -46,7 +41,7 @@ def test_a_missing_day_is_a_gap_and_a_holiday_is_none() -> None:
     keep = np.ones(len(bars), dtype=bool)
     keep[375:750] = False
 
-    (finding,) = examine(kept(bars, keep), "NSE")
+    (finding,) = examine(bars.cut(keep), "NSE")
 
     assert (finding.kind, finding.times, finding.is_rotten) == ("missing_days", 1, True)
     assert "1 of 5 trading days have no bars: 2025-06-03" in finding.text
@@ -56,10 +51,10 @@ def test_a_hole_inside_a_session_is_a_gap_and_a_quiet_minute_is_none() -> None:
     bars = walk(days=3)
     keep = np.ones(len(bars), dtype=bool)
     keep[[400, 402, 500]] = False
-    assert examine(kept(bars, keep), "NSE") == []
+    assert examine(bars.cut(keep), "NSE") == []
     keep[440:452] = False
 
-    (finding,) = examine(kept(bars, keep), "NSE")
+    (finding,) = examine(bars.cut(keep), "NSE")
 
     assert (finding.kind, finding.times) == ("holes", 1)
     assert "12 bars of 1m in all, the longest 12, the first from 2025-06-03T10:20:00" in finding.text
@@ -68,8 +63,8 @@ def test_a_hole_inside_a_session_is_a_gap_and_a_quiet_minute_is_none() -> None:
 def test_a_session_that_ends_early_has_a_hole_unless_the_series_ends_there() -> None:
     bars = walk(days=2)
 
-    assert kinds(kept(bars, np.r_[0:300, 375:750])) == {"holes": 1}
-    assert kinds(kept(bars, np.r_[20:700])) == {}
+    assert kinds(bars.cut(np.r_[0:300, 375:750])) == {"holes": 1}
+    assert kinds(bars.cut(np.r_[20:700])) == {}
 
 
 def test_a_market_that_never_closes_has_gaps_at_night_too() -> None:
@@ -108,8 +103,8 @@ def test_impossible_bars_are_found_and_never_accepted(kind: str, values: dict[st
 def test_order_comes_before_everything_else() -> None:
     bars = walk(days=1)
 
-    assert kinds(kept(bars, np.r_[0:5, 3:9])) == {"unsorted": 1}
-    assert kinds(kept(bars, np.r_[0:5, 4:9])) == {"duplicates": 1}
+    assert kinds(bars.cut(np.r_[0:5, 3:9])) == {"unsorted": 1}
+    assert kinds(bars.cut(np.r_[0:5, 4:9])) == {"duplicates": 1}
 
 
 @pytest.mark.parametrize(("factor", "words"), [(5, "1 share became 5"), (2, "became 2"), (1.5, "became 1.5")])
@@ -156,7 +151,7 @@ def test_a_finding_names_its_first_bar_in_the_time_of_the_exchange() -> None:
 
 
 def test_gaps_are_refused_until_they_are_accepted() -> None:
-    bars = kept(walk(days=3), np.r_[0:375, 750:1125])
+    bars = walk(days=3).cut(np.r_[0:375, 750:1125])
 
     with pytest.raises(DataError, match=r"RELIANCE: 1 of 3 trading days .* or say --accept-gaps"):
         require_sound({"RELIANCE": bars}, [RELIANCE])
@@ -166,15 +161,15 @@ def test_gaps_are_refused_until_they_are_accepted() -> None:
 def test_one_bar_and_none_are_sound() -> None:
     bars = walk(days=1)
 
-    assert examine(kept(bars, np.r_[0:1]), "NSE") == []
-    assert examine(kept(bars, np.r_[0:0]), "NSE") == []
+    assert examine(bars.cut(np.r_[0:1]), "NSE") == []
+    assert examine(bars.cut(np.r_[0:0]), "NSE") == []
 
 
 def test_a_share_with_derivatives_misses_nothing_after_its_own_close_and_another_one_does() -> None:
     bars = walk(days=4, begins=date(2026, 7, 31))
     minutes = np.arange(len(bars)) % 375
     day = np.arange(len(bars)) // 375
-    early = kept(bars, (day == 0) | (minutes < 360))  # from the second day on the auction begins at 15:15
+    early = bars.cut((day == 0) | (minutes < 360))  # from the second day on the auction begins at 15:15
 
     assert examine(early, "NSE", Line.UNDERLYING) == []
     assert [f.kind for f in examine(early, "NSE", Line.SHARE)] == ["holes"]

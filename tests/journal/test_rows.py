@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_by_hand import UNIVERSE, close, fact, run
 
-from tradebot.domain.market import BAR_COLUMNS, Close, Series
+from tradebot.domain.market import BAR_COLUMNS, SERIES_COLUMNS, Close, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
     Action,
@@ -38,7 +38,7 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.errors import StateError
-from tradebot.journal.rows import KINDS, SERIES_COLUMNS, End, Terms, Warmup, check_kind, decode, encode
+from tradebot.journal.rows import KINDS, End, Terms, Warmup, check_kind, decode, encode
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)

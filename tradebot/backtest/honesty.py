@@ -216,8 +216,7 @@ def _cuts(decisions: set[Decision]) -> list[int]:
 
 def _until(series: Series, end: int) -> Series:
     rows = int(np.searchsorted(series.starts + series.interval, end, side="right"))
-    columns = {name: getattr(series, name)[:rows] for name in ("starts", "open", "high", "low", "close", "volume")}
-    return msgspec.structs.replace(series, **columns)
+    return series.cut(slice(rows))
 
 
 def _iso(at: int, result: Result) -> str:

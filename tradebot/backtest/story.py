@@ -23,7 +23,7 @@ from tradebot.backtest.check import Check
 from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.result import Result
 from tradebot.clock import SECOND
-from tradebot.domain.market import Series
+from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.domain.order import Side
 from tradebot.markets.charges import NOTHING, PARTS, charges, segment_of
 
@@ -107,7 +107,7 @@ def bars_hash(series: Mapping[str, Series]) -> str:
     digest = hashlib.sha256()
     for symbol, one in series.items():
         digest.update(f"{symbol} {one.interval} {len(one)}".encode())
-        for name in ("starts", "open", "high", "low", "close", "volume"):
+        for name in SERIES_COLUMNS:
             digest.update(np.ascontiguousarray(getattr(one, name), "<i8").data)
     return digest.hexdigest()
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-import msgspec
 import numpy as np
 
 import tradebot
@@ -108,8 +107,7 @@ def walk(symbol: str, count: int, *, seed: int) -> Series:
 
 def part(series: Series, count: int) -> Series:
     """Return the first bars of a series."""
-    columns = {name: getattr(series, name)[:count] for name in ("starts", "open", "high", "low", "close", "volume")}
-    return msgspec.structs.replace(series, **columns)
+    return series.cut(slice(count))
 
 
 def job(symbols: Sequence[str], *, times: int = 1, shared: bool = True) -> Job:

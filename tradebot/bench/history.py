@@ -16,8 +16,7 @@ import numpy as np
 from tradebot.bench.rivals import Cost, described
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Ints, Series
-from tradebot.history.chunk import COLUMNS
+from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
 from tradebot.history.database import PostgresDatabase
 from tradebot.history.history import open_history
 
@@ -71,7 +70,7 @@ class _Bench:
         opening = open_history(folder, dsn=dsn, writes=True, clock=self.clock)
         with self._timing() as wrote, opening as history, history.transaction():
             for n, name in enumerate(names):
-                columns = dict(zip(COLUMNS, self.tables[n % len(self.tables)], strict=True))
+                columns = dict(zip(SERIES_COLUMNS, self.tables[n % len(self.tables)], strict=True))
                 series = Series(symbol=name, interval=MINUTE, **columns)
                 history.put(Instrument(symbol=name), series, source="bench")
         with self._timing() as read, open_history(folder, dsn=dsn) as history:
@@ -153,7 +152,8 @@ class _Bench:
 
         symbols, path = self._few(MOST_RIVAL_BARS), self.folder / "bars.duckdb"
         with duckdb.connect(str(path)) as connection:
-            connection.execute(f"CREATE TABLE bars (symbol INTEGER, {', '.join(f'{c} BIGINT' for c in COLUMNS)})")
+            columns = ", ".join(f"{name} BIGINT" for name in SERIES_COLUMNS)
+            connection.execute(f"CREATE TABLE bars (symbol INTEGER, {columns})")
 
             def write(n: int) -> None:
                 connection.register("part", self._columns(n))
@@ -170,7 +170,7 @@ class _Bench:
     def postgres_rows(self, dsn: str) -> dict[str, Any]:
         symbols, database = self._few(MOST_ROW_BARS), PostgresDatabase(dsn)
         try:
-            columns = ", ".join(f"{name} bigint" for name in COLUMNS)
+            columns = ", ".join(f"{name} bigint" for name in SERIES_COLUMNS)
             database.ask(f"CREATE TEMPORARY TABLE bench_rows (symbol int, {columns}, PRIMARY KEY (symbol, starts))")
             insert = "INSERT INTO bench_rows VALUES (?, ?, ?, ?, ?, ?, ?)"
 
@@ -178,7 +178,7 @@ class _Bench:
                 database.repeat(insert, [(n, *bar) for bar in self.tables[n % len(self.tables)].T.tolist()])
 
             wrote = self._timed(write, symbols)
-            select = f"SELECT {', '.join(COLUMNS)} FROM bench_rows WHERE symbol = ? ORDER BY starts"  # noqa: S608
+            select = f"SELECT {', '.join(SERIES_COLUMNS)} FROM bench_rows WHERE symbol = ? ORDER BY starts"  # noqa: S608
             held: list[Ints] = []
             read = self._timed(lambda n: held.append(np.array(database.ask(select, n)).T), symbols)
         finally:
@@ -192,7 +192,7 @@ class _Bench:
     def _columns(self, n: int) -> Any:
         import pandas as pd
 
-        return pd.DataFrame(dict(zip(COLUMNS, self.tables[n % len(self.tables)], strict=True)))
+        return pd.DataFrame(dict(zip(SERIES_COLUMNS, self.tables[n % len(self.tables)], strict=True)))
 
     def _timed(self, work: Callable[[int], Any], symbols: int) -> Cost:
         with self._timing() as spent:

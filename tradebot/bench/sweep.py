@@ -16,9 +16,9 @@ from tradebot.backtest.sample import sample
 from tradebot.bench.cpu import cpu_seconds
 from tradebot.bench.report import machine, versions
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.market import Series
+from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.strategies.loading import load_strategy
-from tradebot.sweep.crew import COLUMNS, Crew, Inline, Processes
+from tradebot.sweep.crew import Crew, Inline, Processes
 from tradebot.sweep.ledger import Ledger
 from tradebot.sweep.space import Axis, Space
 from tradebot.sweep.sweep import Plan, head, sweep
@@ -82,7 +82,7 @@ def _bars(count: int) -> Series:
     _, series = sample(("RELIANCE",), days=days.days)
     found = series["RELIANCE"]
     assert len(found) >= count, f"the sample has {len(found)} bars"
-    columns = {name: np.ascontiguousarray(getattr(found, name)[-count:]) for name in COLUMNS}
+    columns = {name: np.ascontiguousarray(getattr(found, name)[-count:]) for name in SERIES_COLUMNS}
     return Series(symbol="RELIANCE", interval=found.interval, **columns)
 
 

@@ -139,5 +139,11 @@ class Series(Message, frozen=True, eq=False):
     def __len__(self) -> int:
         return len(self.starts)
 
+    def cut(self, rows: slice | npt.NDArray[np.bool_] | Ints) -> Series:
+        """Return the bars at `rows`: a slice, which copies nothing, a mask or indices."""
+        columns = {name: getattr(self, name)[rows] for name in SERIES_COLUMNS}
+        return Series(symbol=self.symbol, interval=self.interval, **columns)
 
+
+SERIES_COLUMNS = ("starts", "open", "high", "low", "close", "volume")
 BAR_COLUMNS = ("ids", "open", "high", "low", "close", "volume", "ticks")

@@ -17,10 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot.clock import SECOND
-from tradebot.domain.market import Ints, Series
+from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
 from tradebot.errors import StateError
 
-COLUMNS = ("starts", "open", "high", "low", "close", "volume")
 PRICES = ("open", "high", "low", "close")
 MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
 FORMAT = 1
@@ -57,13 +56,7 @@ def split(series: Series) -> Iterator[tuple[int, Series]]:
     edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(series)]
     for first, last in pairwise(edges):
         if first < last:
-            yield int(numbers[first]), part(series, first, last)
-
-
-def part(series: Series, first: int, last: int) -> Series:
-    """Return rows first to last, the last one not included; no copy."""
-    columns = {name: getattr(series, name)[first:last] for name in COLUMNS}
-    return Series(symbol=series.symbol, interval=series.interval, **columns)
+            yield int(numbers[first]), series.cut(slice(first, last))
 
 
 def encode(series: Series, decimals: Decimals) -> bytes:
@@ -72,7 +65,7 @@ def encode(series: Series, decimals: Decimals) -> bytes:
     assert len(starts), "a chunk without bars has no first start"
     first = int(starts[0])
     unit = int(np.gcd.reduce(np.diff(starts))) or 1 if len(starts) > 1 else 1
-    columns = [(starts - first) // unit, *(getattr(series, name) for name in COLUMNS[1:])]
+    columns = [(starts - first) // unit, *(getattr(series, name) for name in SERIES_COLUMNS[1:])]
     codes = [_narrowest(column) for column in columns]
     head = _HEADER.pack(FORMAT, *decimals, bytes(codes), len(starts), first, unit)
     bodies = (_padded(c.astype(_WIDTHS[code]).tobytes()) for c, code in zip(columns, codes, strict=True))
@@ -113,13 +106,13 @@ class Times:
 
 
 def decode(bodies: Sequence[bytes], decimals: Decimals, times: Times | None = None) -> tuple[Ints, ...]:
-    """Return the bars of chunks in their order, a column each of COLUMNS, in units of `decimals`.
+    """Return the bars of chunks in their order, a column each of SERIES_COLUMNS, in units of `decimals`.
 
     Raises StateError for bytes that are no chunk, or one that is finer than `decimals`.
     """
     heads = [_head(body) for body in bodies]
     starts = (times or Times()).of(bodies)
-    table = _room(len(COLUMNS) - 1, len(starts))
+    table = _room(len(SERIES_COLUMNS) - 1, len(starts))
     at = 0
     for body, (_, price, quantity, codes, bars, _, _) in zip(bodies, heads, strict=True):
         end, offset = at + bars, _HEADER.size + _room_of(bars, codes[0])

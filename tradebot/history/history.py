@@ -18,9 +18,9 @@ import numpy as np
 
 from tradebot.clock import Clock, WallClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Ints, Series
+from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.chunk import COLUMNS, Decimals, Times, decode, encode, part, periods, split
+from tradebot.history.chunk import Decimals, Times, decode, encode, periods, split
 from tradebot.history.database import FILE_NAME, Database, PostgresDatabase, SqliteDatabase
 from tradebot.history.interval import name_of
 from tradebot.history.merging import Put, merged
@@ -209,10 +209,10 @@ class History:
         query = "SELECT body FROM history_chunks WHERE slot BETWEEN ? AND ? ORDER BY slot"
         bodies = [body for (body,) in self._database.ask(query, first, last)]
         finest = Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
-        columns = dict(zip(COLUMNS, decode(bodies, finest, self._times), strict=True))
+        columns = dict(zip(SERIES_COLUMNS, decode(bodies, finest, self._times), strict=True))
         series = Series(symbol=symbol, interval=interval, **columns)
         begin, end = np.searchsorted(series.starts, (since, until)).tolist()
-        return series if (begin, end) == (0, len(series)) else part(series, begin, end)
+        return series if (begin, end) == (0, len(series)) else series.cut(slice(begin, end))
 
     def _refuse_missing(self, symbols: Sequence[str], interval: int) -> None:
         if not symbols:

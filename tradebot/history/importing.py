@@ -14,9 +14,8 @@ import msgspec
 import numpy as np
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.errors import DataError
-from tradebot.history.chunk import COLUMNS
 from tradebot.history.history import History
 from tradebot.history.market import INDIA, zone_of
 from tradebot.history.merging import Put
@@ -109,7 +108,7 @@ def read_files(
 
 def joined_series(parts: Sequence[Series]) -> Series:
     """Return at least one series of one symbol, which follow each other, as one."""
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in SERIES_COLUMNS}
     return Series(symbol=parts[0].symbol, interval=parts[0].interval, **columns)
 
 

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.domain.market import Ints, Series
-from tradebot.history.chunk import COLUMNS
+from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
 
 
 class Put(NamedTuple):
@@ -30,6 +29,6 @@ def merged(old: Ints, new: Ints, bars: Series) -> tuple[Series, Put]:
     again = np.flatnonzero(~is_last)
     equal = int((both[:, again] == both[:, again + 1]).all(axis=0).sum())
     kept = both[:, is_last]
-    columns = dict(zip(COLUMNS, kept, strict=True))
+    columns = dict(zip(SERIES_COLUMNS, kept, strict=True))
     series = Series(symbol=bars.symbol, interval=bars.interval, **columns)
     return series, Put(added=new.shape[1] - len(again), replaced=len(again) - equal, equal=equal)

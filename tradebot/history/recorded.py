@@ -9,14 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Close, Ints, Series
+from tradebot.domain.market import SERIES_COLUMNS, Close, Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.history import History
 from tradebot.history.merging import Put
 from tradebot.journal.reader import rows
 from tradebot.journal.rows import Listing, Warmup
 
-COLUMNS = ("open", "high", "low", "close", "volume")
 HELD_BARS = 500_000  # written before more are read: some 50 MB
 Gathered = dict[str, list[tuple[int, ...]]]  # symbol -> rows of (start, open, high, low, close, volume)
 
@@ -93,11 +92,11 @@ def _batches(
 
 
 def _bars(close: Close) -> list[tuple[int, ...]]:
-    table: Ints = np.stack([close.ids, *(getattr(close, name) for name in COLUMNS)])
+    table: Ints = np.stack([close.ids, *(getattr(close, name) for name in SERIES_COLUMNS[1:])])
     return [tuple(bar) for bar in table.T.tolist()]
 
 
 def _series(symbol: str, interval: int, bars: list[tuple[int, ...]]) -> Series:
     latest = {bar[0]: bar for bar in bars}
     table = np.array([latest[start] for start in sorted(latest)], dtype=np.int64).T
-    return Series(symbol=symbol, interval=interval, **dict(zip(("starts", *COLUMNS), table, strict=True)))
+    return Series(symbol=symbol, interval=interval, **dict(zip(SERIES_COLUMNS, table, strict=True)))

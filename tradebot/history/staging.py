@@ -17,7 +17,7 @@ import numpy as np
 
 from tradebot.clock import IST, SECOND, iso
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Floats, Ints, Series
+from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError, StateError
 from tradebot.history.chunk import periods
 from tradebot.history.interval import name_of
@@ -196,7 +196,7 @@ class Staging:
                 )
             self.duplicates += len(again)
             table = table[:, ~is_again]
-        columns = dict(zip(("starts", "open", "high", "low", "close", "volume"), table, strict=True))
+        columns = dict(zip(SERIES_COLUMNS, table, strict=True))
         return Series(symbol=instrument.symbol, interval=self.interval, **columns), parts[0][1]
 
 

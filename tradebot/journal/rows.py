@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import BAR_COLUMNS, Close, Ints, Series
+from tradebot.domain.market import BAR_COLUMNS, SERIES_COLUMNS, Close, Ints, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Books, Command, Incident, LinkDown, LinkUp, Reconciled, SessionBegins, Signals
 from tradebot.domain.order import OrderFact
@@ -123,7 +123,6 @@ KINDS: dict[str, tuple[type[Message], ...]] = {
 CELLS = (int, str, int, int, str, bytes, bytes, bytes)
 _encoder = msgspec.json.Encoder(decimal_format="string")
 PACKED = ("close", "warmup", "tape", "link")  # their bodies are read in their own ways
-SERIES_COLUMNS = ("starts", "open", "high", "low", "close", "volume")
 _decoders = {kind: msgspec.json.Decoder(types[0]) for kind, types in KINDS.items() if kind not in PACKED}
 _lax_decoders = {
     kind: msgspec.json.Decoder(types[0], strict=False) for kind, types in KINDS.items() if kind not in PACKED

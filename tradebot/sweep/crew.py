@@ -20,11 +20,10 @@ import numpy as np
 
 from tradebot.backtest.job import Job
 from tradebot.backtest.pool import begin, end, may_fork
-from tradebot.domain.market import Series
+from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.errors import ClusterAway, ConfigError
 from tradebot.sweep.trial import Batch, Ground, Trial, carry_out_all
 
-COLUMNS = ("starts", "open", "high", "low", "close", "volume")
 CONNECT_S = 10  # to a scheduler on the local network
 _ground: Ground | None = None  # what a worker process keeps
 
@@ -146,9 +145,9 @@ def lay_down(ground: Ground, folder: Path) -> None:
     index = [(one.symbol, one.interval, len(one)) for one in ground.series.values()]
     (folder / "index").write_bytes(msgspec.msgpack.encode(index))
     whole = np.lib.format.open_memmap(
-        folder / "bars.npy", mode="w+", dtype=np.int64, shape=(len(COLUMNS), sum(rows for _, _, rows in index))
+        folder / "bars.npy", mode="w+", dtype=np.int64, shape=(len(SERIES_COLUMNS), sum(rows for _, _, rows in index))
     )
-    for row, name in enumerate(COLUMNS):
+    for row, name in enumerate(SERIES_COLUMNS):
         np.concatenate([getattr(one, name) for one in ground.series.values()], out=whole[row])
     whole.flush()
 
@@ -159,7 +158,7 @@ def take_up(folder: Path) -> Ground:
     whole = np.load(folder / "bars.npy", mmap_mode="r")
     series, at = {}, 0
     for symbol, interval, rows in msgspec.msgpack.decode((folder / "index").read_bytes()):
-        columns = {name: np.asarray(whole[row, at : at + rows]) for row, name in enumerate(COLUMNS)}
+        columns = {name: np.asarray(whole[row, at : at + rows]) for row, name in enumerate(SERIES_COLUMNS)}
         series[symbol] = Series(symbol=symbol, interval=interval, **columns)
         at += rows
     return Ground(job=job, series=series)

@@ -14,8 +14,9 @@ import msgspec
 
 from tradebot import __version__
 from tradebot.clock import Clock
+from tradebot.domain.market import SERIES_COLUMNS
 from tradebot.domain.message import Message
-from tradebot.sweep.crew import COLUMNS, Crew
+from tradebot.sweep.crew import Crew
 from tradebot.sweep.dispatch import Dispatch
 from tradebot.sweep.ledger import Head, Ledger
 from tradebot.sweep.search import Kind, Search, search
@@ -60,7 +61,7 @@ def head(plan: Plan, ground: Ground) -> Head:
         digest.update(msgspec.json.encode(part))
     for one in ground.series.values():
         digest.update(f"{one.symbol} {one.interval} {len(one)}".encode())
-        for name in COLUMNS:
+        for name in SERIES_COLUMNS:
             digest.update(getattr(one, name).data)
     return Head(sweep=digest.hexdigest(), trials=plan.size)
 

@@ -37,7 +37,7 @@ async def past_bars(
                 except LinkLost as error:
                     tell("warmup_missing", level="warning", symbol=instrument.symbol, reason=str(error))
                     continue
-                found.append(_newest(series, count))
+                found.append(series.cut(slice(-count, None)))
     tell("warmed_up", symbols=len(found), of=len(universe), bars=sum(map(len, found)))
     return found
 
@@ -46,8 +46,3 @@ async def past_closes(journal: Journal, *, run: str, interval: int) -> list[Clos
     """Return every close of `run` so far, oldest first, from its journal."""
     await journal.durable()
     return await asyncio.to_thread(lambda: [close for _, close in closes(journal.path, interval, run=run)])
-
-
-def _newest(series: Series, n: int) -> Series:
-    columns = {name: getattr(series, name)[-n:] for name in ("starts", "open", "high", "low", "close", "volume")}
-    return Series(symbol=series.symbol, interval=series.interval, **columns)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tradebot.clock import IST, SECOND, Clock, iso
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import QUOTE_COLUMNS, Quotes, Series
+from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, Quotes, Series
 from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
 from tradebot.errors import DataError
 from tradebot.venues.kite.answers import VENUE_ORDER_ID
@@ -152,12 +152,11 @@ class KiteBroker:
             body = await self._session.get(path, kind="history", params=params)
             # A request may bring 22,000 candles: 0.1 s of exact arithmetic.
             parts.append(await asyncio.to_thread(_candles, path, body, instrument, interval, begin, until))
-        complete = np.concatenate([NO_TIMES, *(part.starts for part in parts)]) + interval <= self._clock.market()
         columns = {
-            column: np.concatenate([NO_TIMES, *(getattr(part, column) for part in parts)])[complete]
-            for column in ("starts", "open", "high", "low", "close", "volume")
+            column: np.concatenate([NO_TIMES, *(getattr(part, column) for part in parts)]) for column in SERIES_COLUMNS
         }
-        return Series(symbol=instrument.symbol, interval=interval, **columns)
+        series = Series(symbol=instrument.symbol, interval=interval, **columns)
+        return series.cut(series.starts + interval <= self._clock.market())
 
     async def quotes(self, universe: Universe) -> Quotes:
         """Return the newest quotes over REST, in the order of the universe; the way out when the stream is down.
