@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +15,8 @@ import pytest
 
 from tests.backtest.bars_by_hand import random_bars
 from tradebot.__main__ import run
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def write_days(folder: Path, symbol: str, seed: int, days: int = 3) -> None:
@@ -146,6 +151,29 @@ def test_a_strategy_that_raises_is_named_and_the_exit_code_says_so(
     assert "strategies switched off on the way: 1, named at the end" in shown
     assert "no order was made before that, so there are no figures to show" in shown
     assert "Sharpe" not in shown
+
+
+def test_what_a_strategy_prints_is_kept_out_of_the_json(folder: Path, tmp_path: Path) -> None:
+    loud = tmp_path / "loud.py"
+    loud.write_text(
+        "from tradebot.strategies.strategy import Param, Strategy\n\nprint('loaded')\n\n\n"
+        "class Loud(Strategy):\n    size = Param(1)\n\n"
+        "    def decide(self, bar, now, position):\n        print('decided')\n",
+        encoding="utf-8",
+    )
+    common = ("--data", str(folder), "--tz", "Asia/Kolkata", "--no-checks", "--json")
+    for verb in (
+        ("backtest", "-s", f"{loud}:Loud", "--account", "each", "--workers", "2"),
+        ("sweep", "-s", f"{loud}:Loud", "-p", "size=1,2", "--workers", "2"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "tradebot", *verb, *common],
+            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        json.loads(done.stdout)
+        assert "loaded\n" in done.stderr
+        assert "decided\n" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,11 @@ def may_fork() -> bool:
 
 
 def begin() -> None:
-    """Prepare a new worker process: leave Ctrl-C to whoever started the work, end with the parent however it ends."""
+    """Prepare a new worker process: leave Ctrl-C to whoever started the work, end with the parent however it ends.
+
+    What a strategy prints there goes to standard error: standard output is the parent's.
+    """
+    sys.stdout = sys.stderr
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked one has the parent's way of stopping

@@ -10,6 +10,7 @@ import click
 
 from tradebot.cli.asked import CORES, bar_options, bars_asked, job_asked
 from tradebot.cli.backtest_shown import show
+from tradebot.cli.tables import others_aside
 from tradebot.errors import ExitCode
 
 MOST_WORKERS = 64
@@ -33,12 +34,22 @@ def backtest(as_json: bool, **given: Any) -> int:
     strategy raised or took too long: it is switched off for that symbol, and the figures are those without it.
     """
     from tradebot.backtest.report import check_place
+
+    if given["report"] is not None:
+        check_place(given["report"])
+    with others_aside(as_json=as_json):
+        result, bars, checks = _tested(given)
+    show(result, bars.series, checks, report=given["report"], as_json=as_json)
+    for fault in result.faults:
+        click.echo(f"tradebot: {fault}", err=True)
+    return ExitCode.DATA if result.faults else ExitCode.OK
+
+
+def _tested(given: Mapping[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
     from tradebot.backtest.spread import run_spread
     from tradebot.cli.data_options import progress
     from tradebot.config import load
 
-    if given["report"] is not None:
-        check_place(given["report"])
     config = load(given["config_path"], {"app.state_dir": given["state_dir"]})
     specs = _specs(config, given)
     with progress() as tell:
@@ -53,10 +64,7 @@ def backtest(as_json: bool, **given: Any) -> int:
             tell("checking", 0, 1)
             checks = honest(result, bars.series, run_spread)
             tell("checking", 1, 1)
-    show(result, bars.series, checks, report=given["report"], as_json=as_json)
-    for fault in result.faults:
-        click.echo(f"tradebot: {fault}", err=True)
-    return ExitCode.DATA if result.faults else ExitCode.OK
+    return result, bars, checks
 
 
 def _specs(config: Any, given: Mapping[str, Any]) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from tradebot.cli.asked import CORES, bar_options, bars_asked, job_asked
+from tradebot.cli.tables import others_aside
 from tradebot.errors import ExitCode
 
 CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit_factor", "win_rate", "expectancy")
@@ -49,6 +50,18 @@ def sweep(**given: Any) -> int:
     The rows are the same whatever the number of workers. Ctrl-C keeps what is done; --resume goes on. The exit code is
     65 when the strategy raised or took too long in every trial.
     """
+    from tradebot.sweep.trial import FAILED
+
+    with others_aside(as_json=given["as_json"]):
+        made = _made(given)
+    if made is None:
+        return ExitCode.INTERRUPTED
+    plan, rows, checks, places = made
+    _tell(plan, rows, checks, places, as_json=given["as_json"])
+    return ExitCode.DATA if all(row.state == FAILED for row in rows) else ExitCode.OK
+
+
+def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] | None:
     from tradebot.cli.data_options import progress
     from tradebot.clock import WallClock
     from tradebot.config import load
@@ -57,7 +70,7 @@ def sweep(**given: Any) -> int:
     from tradebot.sweep.ledger import Ledger
     from tradebot.sweep.sweep import head, pooled
     from tradebot.sweep.sweep import sweep as make
-    from tradebot.sweep.trial import FAILED, Ground
+    from tradebot.sweep.trial import Ground
 
     out, heat_map = _places(given)
     spec = load_strategy(given["strategy"])
@@ -81,7 +94,7 @@ def sweep(**given: Any) -> int:
             "the same command with --resume goes on",
             err=True,
         )
-        return ExitCode.INTERRUPTED
+        return None
     seconds = (clock.monotonic() - begin) / 1e9
     outcome.write(outcome.frame(rows, plan.space), out)
     alone = [outcome.across(rows, plan)] if plan.symbols else []
@@ -93,8 +106,7 @@ def sweep(**given: Any) -> int:
         best.report(given["report"], checks)
     ledger.remove()
     places = {"out": str(out), "heat_map": str(heat_map), "report": best.written, "seconds": round(seconds, 3)}
-    _tell(plan, rows, checks, places, as_json=given["as_json"])
-    return ExitCode.DATA if all(row.state == FAILED for row in rows) else ExitCode.OK
+    return plan, rows, checks, places
 
 
 def _places(given: dict[str, Any]) -> tuple[Path, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,11 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
 def say(line: str) -> None:
     """Print one line."""
     click.echo(printable(line))
+
+
+def others_aside(*, as_json: bool) -> contextlib.AbstractContextManager[object]:
+    """Return a context in which what strategies print goes to standard error, where the output is to be JSON alone."""
+    return contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
 
 
 def printable(value: Any) -> str:
