@@ -15,7 +15,7 @@ from tradebot.ops.narrator import Tell
 from tradebot.venues.venue import Broker
 
 WITHIN_S = 60.0  # a venue that allows three history requests a second warms up 180 symbols in this time
-SESSION_S = 300 * 60  # of bars, at the least: the shortest session counted on
+SESSION_S = 300 * 60  # the shortest session that is counted on
 
 
 async def past_bars(
