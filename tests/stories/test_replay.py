@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -102,6 +103,9 @@ def test_a_changed_order_is_found_with_both_sides(journal: Path, tmp_path: Path)
     assert found["what"].startswith("order ")
     assert found["recorded"] != found["replayed"]
     assert "quantity" in found["recorded"]
+    # and for people the field stands alone, where an order differs in that and nothing else
+    _, out, _ = replay(tmp_path / "changed" / "journal.sqlite3", "--run", run_ids(journal)[0])
+    assert re.search(r"\n  it is quantity=Decimal\('\d+'\), and was quantity=Decimal\('\d+'\)\n$", out)
 
 
 def test_a_changed_signal_is_found(journal: Path, tmp_path: Path) -> None:

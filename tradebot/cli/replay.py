@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tradebot.replay import recorded as recordings
 from tradebot.replay import rerun
 from tradebot.replay.recorded import Recorded
 from tradebot.replay.rerun import Replayed
+
+MOST_PARTS = 5  # of a difference, shown apart
 
 
 @click.command()
@@ -73,3 +76,13 @@ def _tell(recorded: Recorded, found: Replayed) -> None:
     say(f"run {found.run_id} differs at row {row}, {iso(at, IST)}: {what}{other}")
     say(f"  recorded: {left}")
     say(f"  replayed: {right}")
+    for here, there in _parts(left, right)[:MOST_PARTS]:
+        say(f"  it is {there}, and was {here}")
+
+
+def _parts(left: str, right: str) -> list[tuple[str, str]]:
+    # Two facts of one form differ in some of their fields, and a person looks for these in a line of thirty.
+    ours, theirs = (re.split(r", | (?=\w+=)", side) for side in (left, right))
+    if len(ours) != len(theirs) or len(ours) < 2:
+        return []
+    return [(one, other) for one, other in zip(ours, theirs, strict=True) if one != other]
