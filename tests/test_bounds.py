@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # The packages whose objects live as long as the daemon does.
 LASTING = (
-    "engine.py", "daemon.py", "taping.py", "stages", "journal/writer.py", "journal/scribe.py", "journal/hand.py",
+    "engine.py", "daemon", "stages", "journal/writer.py", "journal/scribe.py", "journal/hand.py",
     "store/outbox.py", "store/projection.py", "store/postgres.py", "ops", "venues", "control/server.py",
     "control/panel.py",
 )  # fmt: skip

@@ -20,10 +20,10 @@ from tradebot.clock import MILLISECOND, Clock, WallClock
 from tradebot.config import Config, StrategySection
 from tradebot.control.server import serve
 from tradebot.controls import charges_of
-from tradebot.daemon import Daemon
+from tradebot.daemon.daemon import Daemon
+from tradebot.daemon.ground import open_ground
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.plan import FaultPlan
-from tradebot.ground import open_ground
 from tradebot.journal.hand import Hand
 from tradebot.journal.recovery import recover
 from tradebot.journal.rows import End

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
-from tradebot import taping
 from tradebot.cli.simulate import simulate
+from tradebot.daemon import taping
 from tradebot.domain.order import OrderEvent
 from tradebot.errors import OutcomeUnknown
 from tradebot.journal.writer import Journal

@@ -23,13 +23,13 @@ from tradebot.bench.order_venue import TOKEN
 from tradebot.clock import SECOND, MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.config.sections import AnalysisSection
-from tradebot.daemon import Daemon
+from tradebot.daemon.daemon import Daemon
+from tradebot.daemon.ground import Ground
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Quotes, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
-from tradebot.ground import Ground
 from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal

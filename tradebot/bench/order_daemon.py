@@ -22,12 +22,12 @@ from tradebot.clock import MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.config.keeping import JournalSection
 from tradebot.config.sections import AnalysisSection, AppSection, RiskSection
-from tradebot.daemon import Daemon
+from tradebot.daemon.daemon import Daemon
+from tradebot.daemon.ground import Ground
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Action, Executed, Signal, Signals
 from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
 from tradebot.errors import LinkLost
-from tradebot.ground import Ground
 from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal

@@ -56,7 +56,7 @@ async def _download(
     settings: Config, exchange: dict[str, Any] | None, history: History, interval: int, start: str, end: str | None,
     tell: Progress,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    from tradebot.ground import open_ground
+    from tradebot.daemon.ground import open_ground
     from tradebot.history.downloading import download as fill
     from tradebot.history.frames import moment
     from tradebot.history.market import zone_of

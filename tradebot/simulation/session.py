@@ -19,7 +19,7 @@ import aiohttp
 
 from tradebot.app import Options, run, run_id
 from tradebot.clock import LoopClock
-from tradebot.embedded import embedded
+from tradebot.daemon.embedded import embedded
 from tradebot.errors import TradebotError
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.plan import FaultPlan

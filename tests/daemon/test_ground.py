@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tradebot.config.sources import load
+from tradebot.daemon.ground import TRIES, open_ground
 from tradebot.errors import VenueUnavailable
 from tradebot.exchange.faults.plan import FaultPlan
-from tradebot.ground import TRIES, open_ground
 
 SYMBOLS = ("RELIANCE", "TCS")
 
@@ -46,7 +46,7 @@ async def test_a_start_right_after_a_kill_outlasts_the_venues_rate_limit(
 async def test_a_venue_that_never_lists_its_instruments_ends_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tradebot.ground.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("tradebot.daemon.ground.FIRST_PAUSE_S", 0.001)
     quick = Quick("429:instruments", tmp_path)
     with pytest.RaisesGroup(pytest.RaisesExc(VenueUnavailable, match=f"did not answer in {TRIES} tries")):
         async with quick.opening:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tradebot.clock import SECOND, ManualClock
-from tradebot.daemon import Daemon
+from tradebot.daemon.daemon import Daemon
+from tradebot.daemon.ground import TRIES
 from tradebot.domain.messages import Books
 from tradebot.errors import LinkLost, VenueUnavailable
-from tradebot.ground import TRIES
 
 BOOKS = Books(asked_at=0, orders=(), executions=(), positions=(), cash=Decimal(0))
 

@@ -9,9 +9,9 @@ import msgspec
 
 from tradebot.config import Config
 from tradebot.controls import charges_of, desk_settings, limits
+from tradebot.daemon.ground import Ground
 from tradebot.domain.market import Series
 from tradebot.domain.messages import Command
-from tradebot.ground import Ground
 from tradebot.journal.rows import Terms, Warmup
 from tradebot.journal.writer import Journal
 from tradebot.stages.desk import Desk

@@ -15,10 +15,12 @@ from tradebot.config import Config
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.panel import Panel
 from tradebot.control.picture import picture
+from tradebot.daemon.ground import Ground, told
+from tradebot.daemon.summary import summarize
+from tradebot.daemon.taping import Recording
 from tradebot.domain.halts import lasting
 from tradebot.domain.messages import Books
 from tradebot.engine import Engine
-from tradebot.ground import Ground, told
 from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.recovery import Recovery
 from tradebot.journal.rows import FORMAT, Listing, Run
@@ -38,8 +40,6 @@ from tradebot.stages.sessions import CalendarSessions
 from tradebot.stages.watch import FeedWatch
 from tradebot.store.outbox import Outbox
 from tradebot.strategies.loading import StrategySpec
-from tradebot.summary import summarize
-from tradebot.taping import Recording
 
 FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
 AHEAD_S = 5.0  # wall seconds a quote may be stamped after our own clock; a clock that is further off is no clock

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from tradebot.clock import Clock, MarketClock, WallClock
 from tradebot.config import Config
+from tradebot.daemon.embedded import embedded
 from tradebot.domain.instrument import Universe
-from tradebot.embedded import embedded
 from tradebot.errors import ConfigError, LinkLost, VenueUnavailable
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.ops.narrator import Tell
