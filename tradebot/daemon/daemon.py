@@ -1,11 +1,10 @@
-"""One run of the daemon: its stages over one ground, its start up to the first order, its words to whoever watches."""
+"""One run of the daemon: its stages put together over one ground, its start up to the first order, its end."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import time
 from typing import Any
 
@@ -15,6 +14,7 @@ from tradebot.config import Config
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.panel import Panel
 from tradebot.control.picture import picture
+from tradebot.daemon.bulletins import Bulletins
 from tradebot.daemon.ground import Ground, told
 from tradebot.daemon.summary import summarize
 from tradebot.daemon.taping import Recording
@@ -41,9 +41,7 @@ from tradebot.stages.watch import FeedWatch
 from tradebot.store.outbox import Outbox
 from tradebot.strategies.loading import StrategySpec
 
-FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
 AHEAD_S = 5.0  # wall seconds a quote may be stamped after our own clock; a clock that is further off is no clock
-STATUS_EVERY_S = 5.0
 # What a part may need for one piece of work under its own time limits, until the watchdog is told nothing any more.
 WRITER_S, REQUEST_S, BOOKS_S = 10.0, 60.0, 90.0
 
@@ -112,6 +110,9 @@ class Daemon:
             killed=self._halt_file.look,
         )
         self._watchdog.guard(self._parts())
+        self._bulletins = Bulletins(
+            config, ground, engine=self.engine, desk=self.desk, tell=tell, notifier=notifier
+        )  # fmt: skip
 
     async def start(self) -> None:
         """Recover from the journal, warm the workers up, compare with the venue: everything before the first order."""
@@ -232,12 +233,12 @@ class Daemon:
         async with asyncio.TaskGroup() as tasks:
             around = [
                 tasks.create_task(self._announce(), name="announce"),
-                tasks.create_task(self._report(), name="status"),
+                tasks.create_task(self._bulletins.report(), name="status"),
                 tasks.create_task(self._journal.watch(), name="journal-watch"),
             ]
             if (after := self._config.app.stop_after_s) is not None:
                 around.append(tasks.create_task(self._stop_after(after, stop, reasons), name="stop-after"))
-            around.append(tasks.create_task(self._say_stopping(stop, reasons), name="say-stopping"))
+            around.append(tasks.create_task(self._bulletins.stopping(stop, reasons), name="say-stopping"))
             if self._outbox is not None:
                 around.append(tasks.create_task(self._outbox.run(), name="outbox"))
             if self._panel is not None:
@@ -254,42 +255,12 @@ class Daemon:
         if isinstance(clock, MarketClock):
             await self.engine.streaming.wait()
             clock.release()  # the embedded exchange opens when somebody listens
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_QUOTE_S):
-                await self.engine.ready.wait()
-        config = self._config
-        self._tell(
-            "ready",
-            symbols=len(self._ground.universe),
-            strategies=[s.name for s in config.strategy],
-            interval=config.bars.interval,
-            venue=self._ground.venue_name,
-            account=self._ground.account,
-            quotes="flowing" if self.engine.ready.is_set() else "none yet",
-        )
-        self._notifier.ready(self._status())
-
-    async def _report(self) -> None:
-        while True:
-            await self._ground.clock.sleep(STATUS_EVERY_S)
-            self._notifier.status(self._status())
+        await self._bulletins.ready()
 
     async def _stop_after(self, seconds: float, stop: asyncio.Event, reasons: list[str]) -> None:
         await self._ground.clock.sleep(seconds)
         reasons.append(f"app.stop_after is {self._config.app.stop_after}")
         stop.set()
-
-    async def _say_stopping(self, stop: asyncio.Event, reasons: list[str]) -> None:
-        await stop.wait()
-        self._tell("daemon_stopping", reason=reasons[0], resting_orders=self._config.execution.on_stop)
-        self._notifier.stopping()
-
-    def _status(self) -> str:
-        halted = f", HALTED: {self.desk.conditions.halted}" if self.desk.conditions.halted else ""
-        return (
-            f"{self._config.app.mode.upper()} {len(self._ground.universe)} symbols, "
-            f"day PnL {self.desk.worth.day_profit():+.2f}, {len(self.desk.holdings())} positions{halted}"
-        )
 
     def _parts(self) -> dict[str, Part]:
         journal, execution, reconciliation = self._journal, self.engine.execution, self.engine.reconciliation

@@ -1,0 +1,84 @@
+"""What a run says of itself, to the log and to its supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tradebot.clock import ManualClock
+from tradebot.config import Config
+from tradebot.daemon import bulletins
+from tradebot.daemon.bulletins import Bulletins
+
+
+class Heard:
+    """The bulletins of a run of three symbols, and what log and supervisor heard of them."""
+
+    def __init__(self, *, halted: str = "") -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.supervisor: list[str] = []
+        self.ready, self.was_shown = asyncio.Event(), asyncio.Event()
+        self.clock = ManualClock()
+        notifier = SimpleNamespace(
+            ready=lambda text: self.supervisor.append(f"READY {text}"),
+            status=self._show,
+            stopping=lambda: self.supervisor.append("STOPPING"),
+        )
+        desk = SimpleNamespace(
+            conditions=SimpleNamespace(halted=halted), worth=SimpleNamespace(day_profit=lambda: Decimal("-12.5")),
+            holdings=lambda: {"AAA": 1},
+        )  # fmt: skip
+        ground: Any = SimpleNamespace(clock=self.clock, universe=range(3), venue_name="exchange", account="SIM001")
+        engine: Any = SimpleNamespace(ready=self.ready)
+        self.bulletins = Bulletins(
+            Config(), ground, engine=engine, desk=desk,  # type: ignore[arg-type]
+            notifier=notifier,  # type: ignore[arg-type]
+            tell=lambda event, **fields: self.events.append((event, fields)),
+        )  # fmt: skip
+
+    def _show(self, text: str) -> None:
+        self.supervisor.append(text)
+        self.was_shown.set()
+
+
+@pytest.mark.parametrize(("came", "quotes"), [(True, "flowing"), (False, "none yet")])
+async def test_ready_is_said_once_a_quote_came_or_its_time_is_over(
+    monkeypatch: pytest.MonkeyPatch, came: bool, quotes: str
+) -> None:
+    monkeypatch.setattr(bulletins, "FIRST_QUOTE_S", 30.0 if came else 0.0)
+    heard = Heard()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        saying = tasks.create_task(heard.bulletins.ready())
+        await asyncio.sleep(0)
+        if came:
+            assert heard.events == []
+            heard.ready.set()
+        await saying
+    ((event, fields),) = heard.events
+    assert (event, fields["symbols"], fields["venue"], fields["quotes"]) == ("ready", 3, "exchange", quotes)
+    assert heard.supervisor == ["READY PAPER 3 symbols, day PnL -12.50, 1 positions"]
+
+
+async def test_the_supervisor_sees_every_few_seconds_how_the_run_stands_and_why_it_is_halted() -> None:
+    heard = Heard(halted="by hand")
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        reporting = tasks.create_task(heard.bulletins.report())
+        await heard.was_shown.wait()
+        reporting.cancel()
+    assert heard.supervisor[0] == "PAPER 3 symbols, day PnL -12.50, 1 positions, HALTED: by hand"
+
+
+async def test_the_end_is_said_with_its_first_reason() -> None:
+    heard, stop, reasons = Heard(), asyncio.Event(), list[str]()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        tasks.create_task(heard.bulletins.stopping(stop, reasons))
+        await asyncio.sleep(0)
+        assert heard.events == []
+        reasons += ["SIGTERM", "SIGINT"]
+        stop.set()
+    assert [(event, fields["reason"]) for event, fields in heard.events] == [("daemon_stopping", "SIGTERM")]
+    assert heard.supervisor == ["STOPPING"]

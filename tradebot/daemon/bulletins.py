@@ -1,0 +1,62 @@
+"""The bulletins of a run, for operator and supervisor: that it is ready, how it stands, that it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from tradebot.config import Config
+from tradebot.daemon.ground import Ground
+from tradebot.engine import Engine
+from tradebot.ops.narrator import Tell
+from tradebot.ops.systemd import Notifier
+from tradebot.stages.desk import Desk
+
+FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
+STATUS_EVERY_S = 5.0
+
+
+class Bulletins:
+    """What one run says of itself: as events to `tell`, which logs them, and as lines to the supervisor's notifier."""
+
+    def __init__(
+        self, config: Config, ground: Ground, *, engine: Engine, desk: Desk, tell: Tell, notifier: Notifier
+    ) -> None:
+        self._config, self._ground, self._engine, self._desk = config, ground, engine, desk
+        self._tell, self._notifier = tell, notifier
+
+    async def ready(self) -> None:
+        """Say that the daemon is ready once a sound quote came, or that none came in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_QUOTE_S):
+                await self._engine.ready.wait()
+        self._tell(
+            "ready",
+            symbols=len(self._ground.universe),
+            strategies=[s.name for s in self._config.strategy],
+            interval=self._config.bars.interval,
+            venue=self._ground.venue_name,
+            account=self._ground.account,
+            quotes="flowing" if self._engine.ready.is_set() else "none yet",
+        )
+        self._notifier.ready(self._status())
+
+    async def report(self) -> None:
+        """Show the supervisor how the run stands, every few seconds until cancelled."""
+        while True:
+            await self._ground.clock.sleep(STATUS_EVERY_S)
+            self._notifier.status(self._status())
+
+    async def stopping(self, stop: asyncio.Event, reasons: Sequence[str]) -> None:
+        """Wait for `stop`, then say that the daemon ends on purpose and the first of `reasons`."""
+        await stop.wait()
+        self._tell("daemon_stopping", reason=reasons[0], resting_orders=self._config.execution.on_stop)
+        self._notifier.stopping()
+
+    def _status(self) -> str:
+        halted = f", HALTED: {self._desk.conditions.halted}" if self._desk.conditions.halted else ""
+        return (
+            f"{self._config.app.mode.upper()} {len(self._ground.universe)} symbols, "
+            f"day PnL {self._desk.worth.day_profit():+.2f}, {len(self._desk.holdings())} positions{halted}"
+        )
