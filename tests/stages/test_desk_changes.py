@@ -168,7 +168,7 @@ def test_half_filled_during_a_change_only_the_rest_is_exposed() -> None:
     room.tick(3.5)
     room.fill(exit_, 4, "979", "V2")
     assert order_of(room, exit_).state is OrderState.PARTIAL
-    assert room.desk.blotter.worst_case("AAA") == (6, 0)
+    assert room.desk.blotter.exposure.worst_case("AAA") == (6, 0)
 
 
 def test_a_price_that_would_be_no_better_is_not_sent() -> None:

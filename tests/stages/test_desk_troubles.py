@@ -286,9 +286,9 @@ def test_a_presumed_absence_stays_exposed_for_ten_minutes() -> None:
         books(room)
         room.tick(61)
     assert state(room, request) is OrderState.ABSENT
-    assert room.desk.blotter.worst_case("AAA") == (10, 0)
+    assert room.desk.blotter.exposure.worst_case("AAA") == (10, 0)
     room.tick(600)
-    assert room.desk.blotter.worst_case("AAA") == (0, 0)
+    assert room.desk.blotter.exposure.worst_case("AAA") == (0, 0)
 
 
 def test_an_order_of_a_day_that_is_over_is_in_doubt_until_the_venue_ends_it() -> None:
@@ -322,7 +322,7 @@ def test_terms_that_somebody_changed_are_the_truth_and_stop_the_symbol() -> None
     outputs = room.desk.apply(OrderSeen(order=shown, mono=room.mono))
     assert events(outputs)[0] is E.CHANGED
     assert "symbol:AAA" in scopes(outputs)
-    assert room.desk.blotter.worst_case("AAA") == (7, 0)
+    assert room.desk.blotter.exposure.worst_case("AAA") == (7, 0)
 
 
 def test_halts_and_open_exits_survive_a_restart() -> None:
@@ -418,12 +418,12 @@ def test_a_boot_of_the_machine_keeps_no_reservation_and_no_patience_for_ever() -
     canceled = before.venue_order(request, VenueStatus.CANCELED)
     facts += [o for o in before.desk.apply(OrderSeen(order=canceled, mono=before.mono)) if isinstance(o, OrderFact)]
     after = Room()
-    after.desk.blotter._mono = 0  # as a new process, whose first tick comes after the recovery
+    after.desk.blotter.exposure.mono = 0  # as a new process, whose first tick comes after the recovery
     after.desk.recover([intent, *sent, *facts], adopted=(), halted="", opens_at=OPEN)
     after.tick()
-    assert after.desk.blotter.worst_case("AAA")[0] == request.quantity, "a late fill may still come"
+    assert after.desk.blotter.exposure.worst_case("AAA")[0] == request.quantity, "a late fill may still come"
     after.tick(2.1)
-    assert after.desk.blotter.worst_case("AAA") == (0, 0)
+    assert after.desk.blotter.exposure.worst_case("AAA") == (0, 0)
 
 
 def test_the_days_loss_is_known_after_a_restart_and_yesterdays_is_not() -> None:
@@ -450,4 +450,4 @@ def test_an_order_is_exposed_in_the_step_that_checked_it() -> None:
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     assert state(room, request) is OrderState.INTENT
-    assert room.desk.blotter.worst_case("AAA") == (request.quantity, 0)
+    assert room.desk.blotter.exposure.worst_case("AAA") == (request.quantity, 0)

@@ -22,7 +22,7 @@ def added_up(blotter: Blotter, marks: Marks, without: str) -> Decimal:
     total = Decimal(0)
     for symbol in SYMBOLS:
         if symbol != without and (price := marks.price(symbol)) is not None:
-            total += max(abs(q) for q in blotter.worst_case(symbol)) * price
+            total += max(abs(q) for q in blotter.exposure.worst_case(symbol)) * price
     return total
 
 

@@ -233,7 +233,7 @@ class Day(RuleBasedStateMachine):
             reach = max([theirs.quantity, *held]) if theirs.is_live else theirs.filled
             total += reach
             assert order.filled + order.reserved(self.mono) >= reach, f"{order_id} may reach {reach}: {order}"
-        assert self.blotter.worst_case("AAA")[0] >= total
+        assert self.blotter.exposure.worst_case("AAA")[0] >= total
 
     def teardown(self) -> None:
         while self.replies:

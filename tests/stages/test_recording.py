@@ -266,11 +266,11 @@ def test_the_state_with_more_live_orders_than_the_loop_has_time_for_is_hashed_wh
     day.step(2, 0)
     day.step(4, 0)
     day.desk.flush()
-    assert day.desk.blotter.working == 1
+    assert day.desk.blotter.exposure.working == 1
     assert day.tapes[-1].state == ""
 
     day.step(6, 0)
     day.step(7, 0)
     day.desk.flush()
-    assert day.desk.blotter.working == 0
+    assert day.desk.blotter.exposure.working == 0
     assert day.tapes[-1].state == state_of(day.desk)

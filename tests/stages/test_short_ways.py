@@ -105,12 +105,11 @@ def _direct(message: DeskMessage, desk: DirectDesk) -> Sequence[Any]:
 
 def known(desk: Desk) -> dict[str, Any]:
     """What a desk knows that decides what it does next."""
-    blotter = desk.blotter
     names = (
-        "orders", "by_venue", "positions", "open", "working", "_live", "held", "booked", "busted", "realized",
-        "charges", "fills", "_ended",
+        "orders", "by_venue", "positions", "open", "booked", "busted", "realized", "charges", "fills", "_ended",
     )  # fmt: skip
-    found = {name: getattr(blotter, name) for name in names}
+    found = {name: getattr(desk.blotter, name) for name in names}
+    found |= {name: getattr(desk.blotter.exposure, name) for name in ("working", "_live", "held")}
     shortfalls, memory = desk._shortfalls, desk._ordering._gate._controls
     found |= {"short": shortfalls.short, "inferred": shortfalls.inferred}
     found |= {c.name: {k: v for k, v in vars(c).items() if k.startswith("_") and "kill" not in k} for c in memory}
@@ -322,5 +321,5 @@ def test_a_desk_whose_orders_are_accepted_at_once_keeps_none_that_was_filled() -
             day.step(op, n * 4 if op == 7 else n)
 
     assert day.once.blotter.fills == day.told.blotter.fills > 10
-    assert len(day.once.blotter.orders) == len(day.once.blotter.by_venue) == day.once.blotter.working < 6
+    assert len(day.once.blotter.orders) == len(day.once.blotter.by_venue) == day.once.blotter.exposure.working < 6
     assert not day.once.blotter.booked

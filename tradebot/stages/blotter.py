@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import msgspec
 
 from tradebot.domain.message import Message
-from tradebot.domain.order import HOLDS, ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Side
+from tradebot.domain.order import HOLDS, ZERO, Execution, Order, OrderEvent, OrderFact
 from tradebot.domain.order_course import filled
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
+from tradebot.stages.exposure import Exposure
 
 ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
 Key = tuple[str, str]  # (exchange, execution_id)
 INTENT, DENIED, REVERSED = OrderEvent.INTENT, OrderEvent.DENIED, OrderEvent.REVERSED
-IN_DOUBT = frozenset((OrderState.INTENT, OrderState.SENDING, OrderState.UNKNOWN))
 TIMES = ("cancel_mono", "replace_mono", "ended_mono", "sent_mono", "acked_mono")  # monotonic, of an order
 ENDED_KEPT = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
 
@@ -31,7 +31,7 @@ class Booked(Message, frozen=True, kw_only=False):
 
 
 class Blotter:
-    """Orders by id, live ones by symbol, positions by symbol; totals are kept as fills come.
+    """Orders by id, positions by symbol, and in `exposure` what orders may still do; totals are kept as fills come.
 
     Orders that ended are kept for fills that come late, unless told that none do.
     """
@@ -43,10 +43,7 @@ class Blotter:
         self.by_venue: dict[str, str] = {}  # venue_order_id -> order_id
         self.positions: dict[str, Position] = {}  # symbol -> Position
         self.open: dict[str, Position] = {}  # symbol -> Position, those that are not flat
-        self.working = 0  # orders that may still trade
-        self._live: dict[str, dict[str, None]] = {}  # symbol -> order_ids that may still trade, none empty
-        self.held: dict[str, dict[str, None]] = {}  # symbol -> order_ids that ended and are reserved a while more
-        self._mono = 0
+        self.exposure = Exposure(self.orders, self.open)
         # Symbols where more was filled than ordered -> (mono of the last fill, what the venue's list has held since).
         self.in_excess: dict[str, tuple[int, Decimal | None]] = {}
         self.moved: set[str] = set()  # symbols whose position is another one since somebody emptied this
@@ -64,7 +61,7 @@ class Blotter:
         self.orders[order_id] = order
         symbol = order.request.symbol
         self.touched.add(symbol)
-        self._lives(order_id, symbol)
+        self.exposure.begin(order_id, symbol)
         return order
 
     def place(self, order: Order) -> None:
@@ -73,7 +70,7 @@ class Blotter:
         self.orders[order_id] = order
         self.by_venue[order.venue_order_id] = order_id
         self.touched.add(symbol)
-        self._lives(order_id, symbol)
+        self.exposure.begin(order_id, symbol)
 
     def fill(self, order: Order, execution: Execution, key: Key, *, at: int, mono: int) -> None:
         """Book a fill that `fills_whole` a live order, as `record` would of its fact of market time `at`.
@@ -82,7 +79,7 @@ class Blotter:
         """
         order_id = order.request.order_id
         charges = self._trade(order, execution)
-        self._over(order.request.symbol, order_id)
+        self.exposure.end(order_id, order.request.symbol)
         self._ended.append(order_id)
         self.booked[key] = Booked(order_id, execution, charges)
         self.orders[order_id] = filled(order, execution, at=at, mono=mono)
@@ -93,7 +90,7 @@ class Blotter:
         """Book a fill that `fills_whole` a live order with one id at the venue, and forget both."""
         order_id, symbol = order.request.order_id, order.request.symbol
         self._trade(order, execution)
-        self._over(symbol, order_id)
+        self.exposure.end(order_id, symbol)
         del self.orders[order_id], self.by_venue[order.venue_order_id]
 
     def record(self, fact: OrderFact) -> Order:
@@ -116,16 +113,14 @@ class Blotter:
         was_live = before is not None and before.state.is_live
         if order.state.is_live:
             if not was_live:
-                self._lives(order_id, symbol)
-                if self.held:
-                    _drop(self.held, symbol, order_id)
+                self.exposure.begin(order_id, symbol)
         else:
             if was_live:
-                self._over(symbol, order_id)
+                self.exposure.end(order_id, symbol)
             if was_live or before is None:
                 self._ended.append(order_id)
-            if (order.claimed or order.state in HOLDS) and order.reserved(max(self._mono, fact.mono)):
-                self.held.setdefault(symbol, {})[order_id] = None
+            if (order.claimed or order.state in HOLDS) and order.reserved(max(self.exposure.mono, fact.mono)):
+                self.exposure.hold(order_id, symbol)
             if len(self.orders) > self._kept:
                 self._forget()
         return order
@@ -136,19 +131,12 @@ class Blotter:
         The first call sets it: after a boot of the machine the journal's facts tell later times than now, which would
         keep reservations and patience for as long as the machine ran before.
         """
-        if not self._mono:
+        if not self.exposure.mono:
             for order_id, order in self.orders.items():
                 late = {name: mono for name in TIMES if getattr(order, name) > mono}
                 if late:
                     self.orders[order_id] = msgspec.structs.replace(order, **late)
-        if mono > self._mono:
-            self._mono = mono
-        if not self.held:
-            return
-        self.touched.update(self.held)
-        for symbol, held in list(self.held.items()):
-            for order_id in [i for i in held if not self.orders[i].reserved(self._mono)]:
-                _drop(self.held, symbol, order_id)
+        self.touched.update(self.exposure.release(mono))
 
     def adopt(self, symbol: str, quantity: Decimal, average_price: Decimal) -> None:
         """Take over a position that has no fills here: the venue's quantity is the truth."""
@@ -168,41 +156,7 @@ class Blotter:
 
     def live(self, symbol: str | None = None) -> Iterator[Order]:
         """Yield the orders that may still trade, UNKNOWN included."""
-        if not self._live:
-            return
-        symbols = [symbol] if symbol is not None else list(self._live)
-        for name in symbols:
-            for order_id in list(self._live.get(name, ())):
-                yield self.orders[order_id]
-
-    def has_orders(self, symbol: str) -> bool:
-        """Return whether an order of `symbol` counts as exposure, as `exposed` yields them."""
-        return symbol in self._live or symbol in self.held
-
-    def has_live(self, symbol: str) -> bool:
-        """Return whether an order of `symbol` may still trade."""
-        return symbol in self._live
-
-    def exposed_at_most(self) -> int:
-        """Return a bound on how many symbols `exposures` names, without putting thousands of them together."""
-        return len(self.open) + len(self._live) + len(self.held)
-
-    def exposures(self) -> Set[str]:
-        """Return the symbols with a position or with an order that counts as exposure, as `exposed` yields them."""
-        if not self._live and not self.held:
-            return self.open.keys()
-        return self.open.keys() | self._live.keys() | self.held.keys()
-
-    @property
-    def is_exposed(self) -> bool:
-        """True while `exposures` names a symbol."""
-        return bool(self.open or self._live or self.held)
-
-    def exposed(self, symbol: str) -> Iterator[Order]:
-        """Yield the orders that count as exposure: the live ones and those reserved a while after their end."""
-        yield from self.live(symbol)
-        for order_id in list(self.held.get(symbol, ())):
-            yield self.orders[order_id]
+        return self.exposure.live(symbol)
 
     def owner(self, key: Key) -> str | None:
         """Return the order that a fill of this key, booked or taken back, belongs to."""
@@ -217,51 +171,9 @@ class Blotter:
         position = self.open.get(symbol)
         return ZERO if position is None else position.quantity
 
-    def worst_case(self, symbol: str) -> tuple[Decimal, Decimal]:
-        """Return (longest, shortest): the position if every buy, or every sell, that may still fill did."""
-        position = self.open.get(symbol)
-        quantity = ZERO if position is None else position.quantity
-        if symbol not in self._live and symbol not in self.held:
-            return quantity, quantity
-        longest = shortest = quantity
-        for order in self.exposed(symbol):
-            if order.request.side is Side.BUY:
-                longest += order.reserved(self._mono)
-            else:
-                shortest -= order.reserved(self._mono)
-        return longest, shortest
-
-    def closing(self, symbol: str) -> Decimal:
-        """Return what the exits of `symbol` may still close.
-
-        An exit whose absence is presumed does not count: ten minutes without protection are worse than the exit that
-        appears late, which is cancelled at once.
-        """
-        if symbol not in self._live and symbol not in self.held:
-            return ZERO
-        return sum(
-            (
-                o.reserved(self._mono)
-                for o in self.exposed(symbol)
-                if o.request.purpose.is_exit and o.state is not OrderState.ABSENT
-            ),
-            ZERO,
-        )
-
-    def is_closing_alone(self, symbol: str) -> bool:
-        """Return whether `symbol` has one live order, and it is an exit with a rest that closes."""
-        live = self._live.get(symbol)
-        if live is None or len(live) != 1:
-            return False
-        order = self.orders[next(iter(live))]
-        return order.request.purpose.is_exit and order.remaining > 0
-
-    def in_doubt(self, symbol: str) -> bool:
-        return symbol in self._live and any(o.state in IN_DOUBT for o in self.live(symbol))
-
     def suspect(self, symbol: str) -> None:
         """Note that an order of `symbol` was filled beyond its quantity: what is held may be less than was told."""
-        self.in_excess.setdefault(symbol, (self._mono, None))
+        self.in_excess.setdefault(symbol, (self.exposure.mono, None))
 
     def closable(self, symbol: str) -> Decimal:
         """Return the signed quantity that an exit may close: ours, and in excess no more than the venue's list holds.
@@ -283,22 +195,6 @@ class Blotter:
             if (price := mark(position.symbol)) is not None:
                 total += position.unrealized(price)
         return total
-
-    def _lives(self, order_id: str, symbol: str) -> None:
-        live = self._live.get(symbol)
-        if live is None:
-            self._live[symbol] = {order_id: None}
-        else:
-            live[order_id] = None
-        self.working += 1
-
-    def _over(self, symbol: str, order_id: str) -> None:
-        live = self._live[symbol]
-        if len(live) == 1:
-            del self._live[symbol]
-        else:
-            del live[order_id]
-        self.working -= 1
 
     def _book(self, before: Order, fact: OrderFact, execution: Execution) -> None:
         key = (execution.exchange, execution.execution_id)
@@ -329,7 +225,7 @@ class Blotter:
             self.realized += new.realized - old.realized
         self.charges += charges
         if self.in_excess and symbol in self.in_excess:
-            self.in_excess[symbol] = self._mono, None
+            self.in_excess[symbol] = self.exposure.mono, None
         self.positions[symbol] = new
         self.touched.add(symbol)
         self.moved.add(symbol)
@@ -345,7 +241,7 @@ class Blotter:
             order = self.orders.get(order_id)
             if order is None or order.state.is_live:
                 continue
-            if self.held and order_id in self.held.get(order.request.symbol, ()):
+            if self.exposure.is_held(order):
                 self._ended.append(order_id)
                 continue
             del self.orders[order_id]
@@ -357,12 +253,3 @@ class Blotter:
                 self.busted.pop(execution.key, None)
             self.on_forget(order)
             return
-
-
-def _drop(by_symbol: dict[str, dict[str, None]], symbol: str, order_id: str) -> None:
-    # A symbol without orders has no entry, so that what is asked on every tick costs nothing for thousands of symbols.
-    orders = by_symbol.get(symbol)
-    if orders is not None:
-        orders.pop(order_id, None)
-        if not orders:
-            del by_symbol[symbol]

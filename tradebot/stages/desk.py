@@ -64,6 +64,7 @@ class Desk:
     ) -> None:  # fmt: skip
         self._universe, self._settings = universe, settings
         self.blotter = Blotter(charges_of, keeps_ended=keeps_ended)
+        self._exposure = self.blotter.exposure
         self.marks = Marks(universe)
         self.worth = Worth(universe, self.blotter, self.marks)
         self.conditions = Conditions()
@@ -208,7 +209,7 @@ class Desk:
                 self.exits.close_all(closing)
             if self.exits.wanted:
                 self.exits.step(mono)
-        if self.blotter.working:
+        if self._exposure.working:
             self._ordering.chase(mono)
 
     def _on_session(self, session: SessionBegins) -> None:
@@ -239,7 +240,7 @@ class Desk:
             else:
                 reason = f"{signal.strategy}: {signal.action.text}"
                 self.exits.want(symbol, EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
-        elif quantity or symbol in self.exits.wanted or (self.blotter.working and self.blotter.has_live(symbol)):
+        elif quantity or symbol in self.exits.wanted or (self._exposure.working and self._exposure.has_live(symbol)):
             self._counts["ignored"] += 1
         elif signal.made_at - signal.quoted_at > self._signal_max_age:
             self._counts["late_signals"] += 1

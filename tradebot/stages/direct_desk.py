@@ -34,7 +34,7 @@ class DirectDesk(Desk):
         """Let it be market and monotonic time `at`, without a tick."""
         c = self.conditions
         c.now = c.mono = at
-        if self.blotter.held:
+        if self._exposure.held:
             self.blotter.release(at)
 
     def tick(self, at: int, mono: int) -> Sequence[DeskOutput]:

@@ -124,5 +124,5 @@ class Exits:
             return
         purpose, reason = self.wanted[symbol]
         is_alone = self._ordering.exit(symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal)
-        if is_alone or self._blotter.is_closing_alone(symbol):
+        if is_alone or self._blotter.exposure.is_closing_alone(symbol):
             self._open.pop(symbol, None)

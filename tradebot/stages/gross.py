@@ -31,8 +31,8 @@ class Gross:
 
     def without(self, symbol: str) -> Decimal:
         """Return the sum over all other symbols; one without a price counts as zero. Exact."""
-        if self._blotter.exposed_at_most() <= FEW:
-            exposed = self._blotter.exposures()
+        if self._blotter.exposure.symbols_at_most() <= FEW:
+            exposed = self._blotter.exposure.symbols()
             return sum((self._value(s, self._quantity(s)) for s in exposed if s != symbol), ZERO)
         self._refresh()
         prices, own, total = self._marks.last, self._universe.id(symbol), ZERO
@@ -53,7 +53,7 @@ class Gross:
             id_ = self._universe.id(symbol)
             if finer:
                 finer.pop(symbol, None)
-            if symbol not in blotter.open and not blotter.has_orders(symbol):
+            if symbol not in blotter.open and not blotter.exposure.has_orders(symbol):
                 self._worst[id_] = 0
                 continue
             quantity = self._quantity(symbol)
@@ -66,7 +66,7 @@ class Gross:
         touched.clear()
 
     def _quantity(self, symbol: str) -> Decimal:
-        return max(map(abs, self._blotter.worst_case(symbol)))
+        return max(map(abs, self._blotter.exposure.worst_case(symbol)))
 
     def _value(self, symbol: str, quantity: Decimal) -> Decimal:
         price = self._marks.price(symbol)

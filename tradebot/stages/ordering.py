@@ -78,6 +78,7 @@ class Ordering:
         emit: Callable[[OrderFact | Submit | Modify | Cancel], None], intend: Intend,
     ) -> None:  # fmt: skip
         self._universe, self._blotter, self._marks, self._conditions = universe, blotter, marks, conditions
+        self._exposure = blotter.exposure
         self._gate, self._settings, self._day_profit = gate, settings, day_profit
         self._emit, self._intend = emit, intend
         self._gross = Gross(universe, blotter, marks)
@@ -107,12 +108,12 @@ class Ordering:
 
         Returns True when it left and nothing else of the symbol is at work.
         """
-        blotter = self._blotter
-        if is_busy := bool((blotter.working or blotter.held) and blotter.has_orders(symbol)):
+        blotter, exposure = self._blotter, self._exposure
+        if is_busy := bool((exposure.working or exposure.held) and exposure.has_orders(symbol)):
             for order in blotter.live(symbol):
                 if not order.request.purpose.is_exit:
                     self.cancel(order, "the position is being closed")
-            if blotter.closing(symbol):
+            if exposure.closing(symbol):
                 return False
         quantity, id_ = blotter.quantity(symbol), self._universe.ids[symbol]
         if blotter.in_excess and not (quantity := blotter.closable(symbol)):
@@ -130,7 +131,7 @@ class Ordering:
         A protected market order leaves its rest in the book as a limit. An exit that is taken back is sent again with a
         fresh protection price, because its symbol is still wanted flat.
         """
-        if not self._blotter.working or mono < self._chase_from:
+        if not self._exposure.working or mono < self._chase_from:
             return
         limit = int(self._settings.chase_after_s * SECOND)
         # Nobody hangs before one of these has its time, nor one that is acknowledged meanwhile: a fact comes late by
@@ -268,33 +269,33 @@ class Ordering:
 
     def _clears(self, id_: int, request: OrderRequest, reference: Decimal | None) -> bool:
         # True only where the controls would all pass; what makes their answers rare is looked at here.
-        clearance, blotter, c, symbol = self._gate.clearance, self._blotter, self._conditions, request.symbol
+        clearance, exposure, c, symbol = self._gate.clearance, self._exposure, self._conditions, request.symbol
         seen = self._marks.times[id_]
         if clearance is None or reference is None or not seen:
             return False
-        if (blotter.working or blotter.held) and blotter.has_orders(symbol):
+        if (exposure.working or exposure.held) and exposure.has_orders(symbol):
             return False
-        position, instrument = blotter.open.get(symbol), self._universe.instruments[id_]
+        position, instrument = self._blotter.open.get(symbol), self._universe.instruments[id_]
         held = ZERO if position is None else position.quantity
         if request.purpose.is_exit:
             return clearance.exit(request, instrument, held, reference, c.mono - seen, c.mono)
         if c.down or c.halted_symbols or not c.halts.are_none or c.entries_closed(symbol):
             return False
-        others = self._gross.without if blotter.is_exposed else None
+        others = self._gross.without if exposure else None
         return clearance.entry(
-            request, instrument, held, reference, c.mono - seen, c.mono, blotter.working, others, self._day_profit
+            request, instrument, held, reference, c.mono - seen, c.mono, exposure.working, others, self._day_profit
         )
 
     def _view(
         self, symbol: str, strategy: str, reference: Decimal | None, without: Order | None = None
     ) -> View:  # fmt: skip
-        blotter, c, id_ = self._blotter, self._conditions, self._universe.id(symbol)
-        position = blotter.open.get(symbol)
+        exposure, c, id_ = self._exposure, self._conditions, self._universe.id(symbol)
+        position = self._blotter.open.get(symbol)
         longest = shortest = quantity = ZERO if position is None else position.quantity
         closing, in_doubt = ZERO, False
-        if blotter.has_orders(symbol):
-            longest, shortest = blotter.worst_case(symbol)
-            closing, in_doubt = blotter.closing(symbol), blotter.in_doubt(symbol)
+        if exposure.has_orders(symbol):
+            longest, shortest = exposure.worst_case(symbol)
+            closing, in_doubt = exposure.closing(symbol), exposure.in_doubt(symbol)
         if without is not None:
             reserved = without.reserved(c.mono)
             longest -= reserved if without.request.side is Side.BUY else ZERO
@@ -306,7 +307,7 @@ class Ordering:
             longest=longest,
             shortest=shortest,
             closing=closing,
-            open_orders=blotter.working - (without is not None),
+            open_orders=exposure.working - (without is not None),
             in_doubt=in_doubt,
             reference=reference,
             quote_age_s=self._marks.age_s(id_, c.mono),

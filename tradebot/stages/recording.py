@@ -99,7 +99,7 @@ class TapedDesk(Desk):
         self._flushed_at = max(self._flushed_at, self.conditions.mono)
         if not self._entries:
             return
-        if self._has_changed and self.blotter.working <= MOST_LIVE:
+        if self._has_changed and self._exposure.working <= MOST_LIVE:
             self._has_changed = False
             self._hand_on(self._states.of(self))
         else:
@@ -156,7 +156,7 @@ class TapedDesk(Desk):
             symbol = self._universe[id_].symbol
             self._is_noted[id_] = (
                 not self.blotter.position(symbol).is_flat
-                or next(self.blotter.exposed(symbol), None) is not None
+                or next(self._exposure.all(symbol), None) is not None
                 or symbol in self.exits
             )
 
