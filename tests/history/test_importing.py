@@ -236,6 +236,20 @@ def test_rows_that_say_the_same_twice_count_once(tmp_path: Path) -> None:
     assert len(held(tmp_path / "state", "X")) == 2
 
 
+def test_bars_of_two_lengths_in_one_folder_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    minutes, sparse = walk("RELIANCE", days=1), walk("TCS", days=1, seed=2)
+    csv_of(minutes, folder / "A.csv")
+    csv_of(sparse.cut(np.flatnonzero(np.arange(len(sparse)) % 7 < 2)), folder / "B.csv")  # minutes without trades
+
+    assert [one.interval for one in take(folder, tmp_path / "state", INDIA).series] == [MINUTE, MINUTE]
+    csv_of(minutes.cut(slice(0, None, 5)), folder / "C.csv")
+
+    with pytest.raises(DataError, match="the bars of C are 5m apart, those of others 1m"):
+        take(folder, tmp_path / "other", INDIA)
+
+
 def test_a_torn_archive_and_what_is_no_text_are_refused(tmp_path: Path) -> None:
     torn = tmp_path / "x.csv.gz"
     torn.write_bytes(gzip.compress((HEAD + GOOD * 5_000).encode())[:-40])

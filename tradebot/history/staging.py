@@ -5,6 +5,7 @@ Rows may come in any order and of many symbols mixed; they come out as whole, so
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from tradebot.history.interval import name_of
 from tradebot.history.parsing import Rows
 
 MOST_DECIMALS = 8
+SURE_BARS = 20  # that all lie on a longer step are of that length; fewer may do so by chance
 EXACT = 2.0**53  # floats hold every integer below
 
 
@@ -44,6 +46,7 @@ class Staging:
 
     def __init__(self, folder: Path, *, interval: int, decimals: int | None = None, lone: int = 0) -> None:
         self.interval, self._lone = interval, lone
+        self._is_found_out = not interval
         self.duplicates = 0  # rows that said the same as one before
         self._decimals = decimals
         self._folder = folder
@@ -56,6 +59,7 @@ class Staging:
             )
         self._staged: dict[str, Staged] = {}
         self._last: dict[str, int] = {}  # symbol -> its newest start so far
+        self._steps: dict[str, int] = {}  # symbol -> what all its steps are multiples of, while more than a bar
         self._waiting: list[tuple[Rows, str]] = []  # while the interval is not known
 
     def __enter__(self) -> Staging:
@@ -80,7 +84,10 @@ class Staging:
         self._keep(rows, place)
 
     def symbols(self) -> dict[str, Staged]:
-        """Return what each symbol brought. Raises DataError when nothing came, or one bar whose length nothing says."""
+        """Return what each symbol brought.
+
+        Raises DataError when nothing came, one bar whose length nothing says, or bars that are longer than the others.
+        """
         if self._waiting and self._lone:
             self.interval = self._lone
             self._keep_waiting()
@@ -89,6 +96,12 @@ class Staging:
             raise DataError(f"{place}: one bar of a symbol does not tell how long a bar is; say it with --interval")
         if not self._staged:
             raise DataError("no bars were found")
+        for symbol, step in self._steps.items():
+            if self._is_found_out and step > self.interval and self._staged[symbol].bars >= SURE_BARS:
+                raise DataError(
+                    f"the bars of {symbol} are {name_of(step)} apart, those of others {name_of(self.interval)};"
+                    " take bars of one length at a time"
+                )
         with self._named():
             self._connection.execute("CREATE INDEX by_symbol ON parts (symbol, period)")
         return dict(sorted(self._staged.items()))
@@ -148,6 +161,9 @@ class Staging:
         before = self._staged.get(symbol, Staged(0, 0, 0, 0))
         edges = np.concatenate([[self._last.get(symbol, starts[0])], starts])
         self._last[symbol] = int(edges.max())
+        step = self._steps.get(symbol, 0)
+        if step == 0 or step > self.interval:
+            self._steps[symbol] = math.gcd(step, int(np.gcd.reduce(np.diff(edges))))
         self._staged[symbol] = Staged(
             before.bars + len(starts),
             max(before.price_decimals, self._price_decimals(symbol, values[:4])),
