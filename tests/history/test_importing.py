@@ -248,6 +248,8 @@ def test_bars_of_two_lengths_in_one_folder_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="the bars of C are 5m apart, those of others 1m"):
         take(folder, tmp_path / "other", INDIA)
+    with pytest.raises(DataError, match="the bars of A are 1m apart, and --interval says 30s"):
+        take(folder / "A.csv", tmp_path / "other", INDIA, Terms(interval=MINUTE // 2))
 
 
 def test_a_torn_archive_and_what_is_no_text_are_refused(tmp_path: Path) -> None:

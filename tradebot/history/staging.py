@@ -46,7 +46,7 @@ class Staging:
 
     def __init__(self, folder: Path, *, interval: int, decimals: int | None = None, lone: int = 0) -> None:
         self.interval, self._lone = interval, lone
-        self._is_found_out = not interval
+        self._is_asked = bool(interval)
         self.duplicates = 0  # rows that said the same as one before
         self._decimals = decimals
         self._folder = folder
@@ -97,9 +97,10 @@ class Staging:
         if not self._staged:
             raise DataError("no bars were found")
         for symbol, step in self._steps.items():
-            if self._is_found_out and step > self.interval and self._staged[symbol].bars >= SURE_BARS:
+            if step > self.interval and self._staged[symbol].bars >= SURE_BARS:
+                other = "and --interval says" if self._is_asked else "those of others"
                 raise DataError(
-                    f"the bars of {symbol} are {name_of(step)} apart, those of others {name_of(self.interval)};"
+                    f"the bars of {symbol} are {name_of(step)} apart, {other} {name_of(self.interval)};"
                     " take bars of one length at a time"
                 )
         with self._named():
