@@ -112,6 +112,7 @@ def test_a_walk_forward_is_judged_by_what_its_tests_earned(tested: tuple[float, 
     found = outcome.forward([*trained, *tests], FORWARD)
     assert found.verdict == verdict, found.text
     assert found.values["spans"] == 2
+    assert found.text.endswith(f"went from 100.00 in training to {sum(tested) / 2:.2f}.")
 
 
 def test_symbols_tried_alone_are_judged_together() -> None:

@@ -118,6 +118,8 @@ def _places(given: dict[str, Any]) -> tuple[Path, Path]:
     heat_map = out.with_suffix(".html")
     if given["report"] is not None:
         check_place(given["report"])
+        if given["forward"] is not None:
+            raise click.UsageError("--report is about the one best trial, and a walk-forward has none; leave it out")
         if given["report"].resolve() == heat_map.resolve():
             raise click.UsageError(f"--report {given['report']} is where the heat map of --out {out} goes")
     return out, heat_map

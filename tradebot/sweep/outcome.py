@@ -106,11 +106,12 @@ def forward(rows: Sequence[Row], plan: Plan) -> Check:
     won = sum(float(row.figures.get("net") or 0) > 0 for row in tests)
     kept = float(np.mean(tested) / np.mean(trained)) if trained and np.mean(trained) > 0 else None
     text = f"Out of sample {won} of {len(tests)} spans won, {net:,.0f} in all"
-    text += f"; {_name(plan)} kept {kept:.0%} of what the training promised." if kept is not None else "."
+    if trained:
+        text += f"; {_name(plan)} went from {np.mean(trained):,.2f} in training to {np.mean(tested):,.2f}"
     is_good = net > 0 and kept is not None and kept >= 0.5
     verdict = Verdict.FAIL if net <= 0 else Verdict.PASS if is_good else Verdict.WARN
     return Check(
-        name="walk_forward", title="Walk-forward", verdict=verdict if tests else Verdict.NONE, text=text,
+        name="walk_forward", title="Walk-forward", verdict=verdict if tests else Verdict.NONE, text=f"{text}.",
         values={"net": net, "won": won, "spans": len(tests), "kept": kept},
     )  # fmt: skip
 
