@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,24 @@ def test_a_file_goes_in_is_listed_comes_out_and_goes(capsys, tmp_path: Path, sou
     code, out, _ = data(capsys, "remove", "tcs", "--interval", "1m", "--yes", *where)
     assert (code, out) == (0, "removed 10 bars of TCS\n")
     assert json.loads(data(capsys, "list", *where, "--json")[1]) == []
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_a_place_that_takes_no_file_is_named(
+    capsys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: Path, name: str
+) -> None:
+    where = ("--state-dir", tmp_path / "state")
+    assert data(capsys, "import", source, "--tz", "Asia/Kolkata", *where)[0] == 0
+
+    def refuse(*_: object, **__: object) -> None:  # as a file system that is read only does, whether there is a file
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    code, out, err = data(capsys, "export", "TCS", "-o", tmp_path / "absent" / name, *where)
+
+    assert (code, out) == (65, "")
+    assert f"{name}: cannot be written: " in err
+    assert err.count("\n") == 1
 
 
 def test_a_bad_file_is_exit_65_and_a_sentence(capsys, tmp_path: Path, source: Path) -> None:

@@ -7,6 +7,7 @@ and its own policy forbids it to load anything.
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import html
 import os
@@ -81,7 +82,8 @@ def whole_file(path: Path, body: bytes) -> None:
         os.replace(unfinished, path)
     except OSError as fault:
         if unfinished is not None:
-            unfinished.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
         raise DataError(f"{path} cannot be written: {fault.strerror or fault}") from fault
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import date, datetime
 from pathlib import Path
@@ -116,4 +117,5 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a place that takes no file gives none back
+            unfinished.unlink(missing_ok=True)

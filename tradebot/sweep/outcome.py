@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import math
 from collections.abc import Sequence
@@ -64,7 +65,8 @@ def write(made: pd.DataFrame, path: Path) -> None:
         parquet(made, unfinished)
         unfinished.replace(path)
     except OSError as fault:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
         raise DataError(f"{path} cannot be written: {fault.strerror or fault}") from fault
 
 
