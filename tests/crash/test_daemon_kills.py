@@ -35,6 +35,7 @@ CONFIG = """
 warmup_bars = 0
 [risk]
 duplicate_window_s = 0.1
+max_crashes = 0
 [execution]
 chase = "modify"
 """

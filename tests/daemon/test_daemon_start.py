@@ -11,8 +11,10 @@ import pytest
 from tradebot.clock import SECOND, ManualClock
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import TRIES
-from tradebot.domain.messages import Books
+from tradebot.domain.messages import Books, Command
 from tradebot.errors import LinkLost, VenueUnavailable
+from tradebot.journal.crashes import CutOff
+from tradebot.journal.recovery import Recovery
 
 BOOKS = Books(asked_at=0, orders=(), executions=(), positions=(), cash=Decimal(0))
 
@@ -46,3 +48,19 @@ async def test_a_venue_that_never_shows_its_books_ends_the_start() -> None:
     with pytest.raises(VenueUnavailable, match="could not be read at start: too many requests"):
         await bare._compare()
     assert len(bare.asked) == TRIES
+
+
+@pytest.mark.parametrize(("crashes", "most", "is_halted"), [(3, 3, True), (2, 3, False), (3, 0, False)])
+async def test_a_start_after_too_many_crashes_gives_the_desk_a_halt_of_everything(
+    crashes: int, most: int, is_halted: bool
+) -> None:
+    bare, given = daemon(failures=0), list[Command]()
+
+    async def command(command: Command) -> None:
+        given.append(command)
+
+    bare.engine.command = command
+    bare._config = SimpleNamespace(risk=SimpleNamespace(max_crashes=most))
+    bare._recovery = Recovery(cut_off=tuple(CutOff(f"T{i}", 0) for i in range(crashes)))
+    await bare._halt_after_crashes()
+    assert [(c.verb, c.scope) for c in given] == ([("halt", "all")] if is_halted else [])

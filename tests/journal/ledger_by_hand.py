@@ -100,8 +100,10 @@ def close(*, ends_at: int = START + MINUTE, ids: Iterable[int] = (0, 1), price: 
     )
 
 
-async def write(state_dir: Path, *written: tuple[str, Message], run_id: str = "r1", at: int = START) -> Path:
-    async with Journal(state_dir, run=run_id, clock=ManualClock(START)) as journal:
+async def write(
+    state_dir: Path, *written: tuple[str, Message], run_id: str = "r1", at: int = START, wall: int = START
+) -> Path:
+    async with Journal(state_dir, run=run_id, clock=ManualClock(wall)) as journal:
         for kind, message in written:
             journal.append(kind, message, at=getattr(message, "ends_at", getattr(message, "at", at)))
     return state_dir / FILE_NAME

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ledger_by_hand import (
@@ -27,9 +28,11 @@ from tradebot.domain.order import OrderEvent, OrderState, Side
 from tradebot.domain.order_fold import apply
 from tradebot.domain.portfolio import Position
 from tradebot.errors import StateError
+from tradebot.journal.chain import link
 from tradebot.journal.closes import bars, closes
+from tradebot.journal.reader import rows, verify
 from tradebot.journal.recovery import Books, Recovery, fold_orders, positions, recover
-from tradebot.journal.rows import End, Listing
+from tradebot.journal.rows import End, Listing, encode
 from tradebot.journal.schema import FILE_NAME
 
 E = OrderEvent
@@ -224,6 +227,38 @@ async def test_a_fact_of_an_order_that_never_began_is_refused_with_its_row(tmp_p
 
     with pytest.raises(StateError, match="row 2 speaks of the order TB1"):
         recover(path)
+
+
+def put_poison(path: Path, body: bytes) -> None:
+    """Append an `order` row as a writer would that is wrong about what it writes: sound, chained, and without sense."""
+    *_, last = rows(path)
+    row: dict[str, Any] = {"seq": last.seq + 1, "run": "r1", "at": START, "wall": START, "kind": "order"}
+    hash_ = link(prev=last.hash, body=body, **row)
+    tamper(path, "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *row.values(), last.hash, hash_, body)
+
+
+@pytest.mark.parametrize(
+    ("poison", "why"),
+    [
+        (b'{"order_id":"TB1","event":"no event that we know","at":1}', "cannot be read"),
+        (encode("order", fact("TB9", E.INTENT)), "carries no request"),
+        (encode("order", fact("TB1", E.EXECUTED)), "carries no execution"),
+        (b"", "cannot be read"),
+    ],
+)
+async def test_a_row_whose_hash_is_right_and_whose_sense_is_not_is_refused_and_kept(
+    tmp_path: Path, poison: bytes, why: str
+) -> None:
+    path = await write(tmp_path, ("run", run()), *orders(*filled_order("TB1", quantity=10, price="2500")))
+    put_poison(path, poison)
+    before = list(rows(path))
+
+    with pytest.raises(StateError, match=rf"row 6 .*{why}|row 6: .*{why}") as refused:
+        recover(path)
+
+    assert "keep the file in another place" in str(refused.value)
+    assert verify(path).is_intact
+    assert list(rows(path)) == before
 
 
 # ---- closes

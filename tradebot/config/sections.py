@@ -191,6 +191,10 @@ class RiskSection(Section):
     max_rejects_in_a_row: Annotated[Whole, Field(ge=1, le=100)] = Field(
         default=3, description="then entries are halted"
     )
+    max_crashes: Annotated[Whole, Field(ge=0, le=20)] = Field(
+        default=3,
+        description="runs cut off in 10 minutes, then entries are halted from the start on; 0 never",
+    )
     entries_until: ClockTime = Field(default="15:00", description="no new position after this market time, IST")
     square_off_at: ClockTime = Field(
         default="15:10",

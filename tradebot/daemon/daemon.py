@@ -19,8 +19,9 @@ from tradebot.daemon.ground import Ground, told
 from tradebot.daemon.summary import summarize
 from tradebot.daemon.taping import Recording
 from tradebot.domain.halts import lasting
-from tradebot.domain.messages import Books
+from tradebot.domain.messages import Books, Command
 from tradebot.engine import Engine
+from tradebot.journal.crashes import crash_loop
 from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.recovery import Recovery
 from tradebot.journal.rows import FORMAT, Listing, Run
@@ -140,6 +141,7 @@ class Daemon:
         await self.analysis.start(past)
         self._notifier.extend()
         compared = await self._compare()
+        await self._halt_after_crashes()
         self._notifier.extend()
         blotter = self.desk.blotter
         self._tell(
@@ -205,6 +207,12 @@ class Daemon:
         )  # fmt: skip
         for fact in books.undone:
             self._journal.append("order", fact, at=fact.at)
+
+    async def _halt_after_crashes(self) -> None:
+        # Behind the look at the venue, so that entries it still works are taken back as by every halt.
+        most, now = self._config.risk.max_crashes, self._ground.clock.wall()
+        if why := crash_loop(self._recovery.cut_off, now=now, most=most):
+            await self.engine.command(Command(verb="halt", reason=why))
 
     async def _compare(self) -> Books:
         gave_up = "the venue's books could not be read at start"

@@ -15,6 +15,7 @@ from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact,
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
 from tradebot.errors import StateError
+from tradebot.journal.crashes import CutOff, Lives
 from tradebot.journal.reader import rows
 from tradebot.journal.rows import Row, Run
 from tradebot.journal.schema import connect_reader
@@ -22,6 +23,10 @@ from tradebot.journal.schema import connect_reader
 ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
 _ENDLESS = 1 << 62
 FOLDED = ("run", "order", "reconciled", "halt", "reduce", "flatten", "resume", "end")
+NOT_SKIPPED = (
+    "it may be a fill, so no run starts over it: keep the file in another place, and a new journal begins with the"
+    " positions that the venue shows"
+)
 
 
 def _free(order: Order, execution: Execution) -> Decimal:
@@ -104,6 +109,7 @@ class Recovery(NamedTuple):
     `halted` is the reason of one that stands for everything, `halts` are all of them, as the commands that made them.
     `flattened` are the ids of every flatten so far.
     `is_clean` is False when the last run was cut off; `last_at` is the market ns of the last row, 0 in a new journal.
+    `cut_off` are the runs that did not end as they should, oldest first, since a person last resumed everything.
     """
 
     runs: tuple[Run, ...] = ()
@@ -114,6 +120,7 @@ class Recovery(NamedTuple):
     rows: int = 0
     halts: tuple[Command, ...] = ()
     flattened: frozenset[str] = frozenset()
+    cut_off: tuple[CutOff, ...] = ()
 
     def of(self, account: str) -> Books:
         """Return the books of an account, empty ones when it is new."""
@@ -125,7 +132,8 @@ def recover(path: Path, *, at: int | None = None, until: int | None = None) -> R
 
     `until` leaves out the row of that number and all after it: what a run found that begins there. The facts in
     `undone` are stamped `at`, by default the market time of the last row. Every row that is folded is checked against
-    its hash, and all rows for gaps and breaks of the chain: raises StateError naming the first bad row.
+    its hash, and all rows for gaps and breaks of the chain: raises StateError naming the first bad row. A row that
+    cannot be read or folded is refused as well, never skipped: it may be a fill or an order that was sent.
     """
     path = Path(path)
     if not path.exists() or not path.stat().st_size:
@@ -133,20 +141,24 @@ def recover(path: Path, *, at: int | None = None, until: int | None = None) -> R
     last, last_at, last_kind = _check_links(path, until)
     runs: list[Run] = []
     folds: dict[str, Fold] = {}
-    halts = Halts()
+    halts, lives = Halts(), Lives()
     for row in rows(path, kinds=FOLDED):
         if until is not None and row.seq >= until:
             break
         if not row.is_sound:
             raise StateError(f"{path}: row {row.seq} was changed; `tradebot verify` tells more")
-        match message := row.message:
-            case Run():
-                runs.append(message)
-            case Command():
-                halts.apply(message)
-            case OrderFact() | Reconciled():
-                account = runs[-1].account if runs else ""
-                _fold(folds.setdefault(account, Fold()), row, message)
+        try:
+            lives.apply(row, message := row.message)
+            match message:
+                case Run():
+                    runs.append(message)
+                case Command():
+                    halts.apply(message)
+                case OrderFact() | Reconciled():
+                    account = runs[-1].account if runs else ""
+                    _fold(folds.setdefault(account, Fold()), row, message)
+        except StateError as error:
+            raise StateError(f"{path}: {error}; {NOT_SKIPPED}") from error
     when = last_at if at is None else at
     return Recovery(
         runs=tuple(runs),
@@ -157,6 +169,7 @@ def recover(path: Path, *, at: int | None = None, until: int | None = None) -> R
         is_clean=last_kind in ("end", ""),
         last_at=last_at,
         rows=last,
+        cut_off=lives.cut_off(path, last=last),
     )
 
 
@@ -186,8 +199,12 @@ def positions(path: Path, *, account: str | None = None, charges_of: ChargesOf =
 def _fold(fold_: Fold, row: Row, message: Message) -> None:
     try:
         fold_.apply(message)
-    except KeyError as error:
-        raise StateError(f"row {row.seq} speaks of the order {error.args[0]}, which no row before it begins") from error
+    except (ArithmeticError, AssertionError, LookupError, StopIteration, TypeError, ValueError) as error:
+        if isinstance(message, OrderFact) and error.args == (message.order_id,):
+            why = f"speaks of the order {message.order_id}, which no row before it begins"
+        else:
+            why = f"does not follow from the rows before it: {error!r}"
+        raise StateError(f"row {row.seq} {why}") from error
 
 
 def _books(fold_: Fold, at: int) -> Books:

@@ -17,6 +17,7 @@ TEMPLATE = """\
 Description=tradebot algorithmic trading daemon
 Wants=network-online.target
 After=network-online.target time-sync.target
+# After three crashes in this time the daemon starts halted (risk.max_crashes); what goes on crashing is given up.
 StartLimitIntervalSec=600
 StartLimitBurst=5
 

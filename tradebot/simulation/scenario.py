@@ -94,6 +94,7 @@ class Scenario(NamedTuple):
                 max_gross_notional=self.notional * Decimal("1.6") if self.is_tight else Decimal(10_000_000),
                 max_daily_loss=Decimal(2_000_000), max_open_orders=100,
                 orders_per_minute=390, duplicate_window_s=0, max_rejects_in_a_row=50,
+                max_crashes=0,  # it is killed on purpose, and no person looks why
             ),
             store=StoreSection(enabled=False),
         )  # fmt: skip

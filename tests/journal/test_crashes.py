@@ -1,0 +1,93 @@
+"""Crashes counted out of a journal: which runs were cut off, when, and how many of them bar a start from trading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ledger_by_hand import MINUTE, START, close, run, write
+
+from tradebot.clock import SECOND
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Command, Reconciled
+from tradebot.journal.crashes import CutOff, crash_loop
+from tradebot.journal.recovery import recover
+from tradebot.journal.rows import End
+from tradebot.journal.schema import FILE_NAME
+
+LOOKED = ("reconciled", Reconciled(at=START, differences=(), adopted=()))
+ENDED = ("end", End(reason="SIGTERM"))
+
+
+async def life(folder: Path, run_id: str, *written: tuple[str, Message], wall: int = START) -> None:
+    await write(folder, ("run", run(run_id)), *written, run_id=run_id, wall=wall)
+
+
+def found(folder: Path) -> list[str]:
+    return [cut.run_id for cut in recover(folder / FILE_NAME).cut_off]
+
+
+async def test_a_run_that_looked_at_the_venue_and_has_no_end_was_cut_off(tmp_path: Path) -> None:
+    await life(tmp_path, "r1", LOOKED)
+    await life(tmp_path, "r2", LOOKED, ENDED)
+    await life(tmp_path, "r3", LOOKED)
+    assert found(tmp_path) == ["r1", "r3"]
+
+
+async def test_a_start_that_gave_up_before_it_could_send_is_no_crash(tmp_path: Path) -> None:
+    await life(tmp_path, "r1")
+    await life(tmp_path, "r2", LOOKED)
+    assert found(tmp_path) == ["r2"]
+
+
+async def test_the_time_of_a_crash_is_that_of_the_last_row_of_any_kind(tmp_path: Path) -> None:
+    await life(tmp_path, "r1", LOOKED)
+    await write(tmp_path, ("close", close()), run_id="r1", wall=START + 90 * MINUTE)
+    await life(tmp_path, "r2", LOOKED, wall=START + 91 * MINUTE)
+    assert recover(tmp_path / FILE_NAME).cut_off == (
+        CutOff("r1", START + 90 * MINUTE), CutOff("r2", START + 91 * MINUTE)
+    )  # fmt: skip
+
+
+async def test_a_resume_of_everything_forgets_the_runs_before_and_not_its_own(tmp_path: Path) -> None:
+    await life(tmp_path, "r1", LOOKED)
+    await life(tmp_path, "r2", LOOKED, ("resume", Command(verb="resume", scope="symbol:TCS")))
+    assert found(tmp_path) == ["r1", "r2"]
+    await life(tmp_path, "r3", LOOKED, ("resume", Command(verb="resume")))
+    assert found(tmp_path) == ["r3"]
+
+
+async def test_a_run_is_told_of_the_crashes_before_it_alone(tmp_path: Path) -> None:
+    await life(tmp_path, "r1", LOOKED)
+    await life(tmp_path, "r2", LOOKED)
+    assert [cut.run_id for cut in recover(tmp_path / FILE_NAME, until=3).cut_off] == ["r1"]
+
+
+def ages(*seconds: float) -> list[CutOff]:
+    return [CutOff(f"T{i}", START - int(age * SECOND)) for i, age in enumerate(seconds)]
+
+
+@pytest.mark.parametrize(
+    ("cut_off", "most", "runs"),
+    [
+        ([], 3, 0),
+        (ages(20, 10), 3, 0),
+        (ages(30, 20, 10), 3, 3),
+        (ages(601, 20, 10), 3, 0),
+        (ages(600, 20, 10), 3, 3),
+        (ages(900, 40, 30, 20, 10), 3, 4),
+        (ages(30, 20, 10), 4, 0),
+        (ages(10), 1, 1),
+        (ages(30, 20, 10), 0, 0),
+        ([], 0, 0),
+        (ages(-3600, -3590, -3580), 3, 3),  # the clock was set back by an hour: nobody knows how long ago they were
+        (ages(3630, 20, 10), 3, 0),  # and forward after the first: one crash more is let pass
+    ],
+)
+def test_so_many_crashes_in_ten_minutes_bar_a_start(cut_off: list[CutOff], most: int, runs: int) -> None:
+    why = crash_loop(cut_off, now=START, most=most)
+    assert bool(why) == bool(runs)
+    if runs:
+        assert why.startswith("1 run was cut off" if runs == 1 else f"{runs} runs were cut off")
+        assert cut_off[-1].run_id in why
+        assert "`tradebot resume`" in why

@@ -1,0 +1,84 @@
+"""A daemon that crashes again and again: after the third kill in ten minutes it opens nothing until it is resumed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger import assert_agree
+
+from tradebot.__main__ import run
+from tradebot.checker.promises import judge
+from tradebot.checker.verdict import Ruling
+from tradebot.replay.recorded import read
+from tradebot.replay.rerun import replay
+
+pytestmark = pytest.mark.timeout(120)
+SYMBOLS = "RELIANCE,TCS,INFY"
+EAGER = """
+from tradebot.domain.messages import Action
+from tradebot.strategies.strategy import Intent, Strategy
+
+
+class Eager(Strategy):
+    def decide(self, bar, now, position):
+        if not position.is_flat:
+            return Intent(action=Action.EXIT_LONG)
+        return Intent(action=Action.ENTER_LONG, quantity=1 + now // 60_000_000_000 % 6)  # equal ones are held back
+"""
+
+
+def is_sent(line: dict[str, Any], purpose: str) -> bool:
+    return bool(line["event"] == "order_submitted" and line["purpose"] == purpose)
+
+
+def test_after_three_kills_in_ten_minutes_only_exits_leave_until_a_person_resumes(
+    start: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, ready, state = tmp_path / "exchange.jsonl", tmp_path / "ready.json", tmp_path / "state"
+    exchange = start(
+        "--symbols", SYMBOLS, "--seed", "7", "--log", str(log), "--at", "2026-11-23T09:15", "--speed", "240",
+        verb="exchange",
+    )  # fmt: skip
+    ready.write_text(exchange.process.stdout.readline())
+    (tmp_path / "eager.py").write_text(EAGER)
+    arguments = (
+        "--symbols", SYMBOLS, "--exchange", str(ready), "--workers", "0", "--strategy", f"{tmp_path}/eager.py:Eager"
+    )  # fmt: skip
+    # Given three runs that were killed, the last one while it held something,
+    for _ in range(3):
+        daemon = start(*arguments)
+        daemon.until(lambda line: line["event"] == "order_filled" and line["side"] == "BUY")
+        assert not any(line["event"] == "halted" for line in daemon.lines)
+        daemon.kill()
+    # when it starts a fourth time, then it says that it is halted, and why,
+    daemon = start(*arguments)
+    halted = daemon.event("recovered")["halted"]
+    last = daemon.lines[-1]["run_id"]
+    assert halted.startswith("3 runs were cut off within 10 minutes, the last one T")
+    daemon.until(lambda line: line["event"] == "halted" and line["reason"] == halted and line["scope"] == "all")
+    # what it holds is sold, and nothing is bought.
+    daemon.until(lambda line: is_sent(line, "exit"))
+    daemon.until(lambda line: line["event"] == "risk_blocked" and line["purpose"] == "entry")
+    assert run(["status", "--state-dir", str(state)]) == 0
+    assert f"HALTED (halt all): {halted}" in capsys.readouterr().out
+    assert not any(is_sent(line, "entry") for line in daemon.stop().lines)
+    # It outlasts a clean stop and a start, and a resume ends it and its count:
+    daemon = start(*arguments)
+    assert daemon.event("recovered")["halted"].startswith("3 runs were cut off")
+    daemon.until(lambda line: line["event"] == "risk_blocked" and line["purpose"] == "entry")
+    assert run(["resume", "--state-dir", str(state)]) == 0
+    daemon.until(lambda line: is_sent(line, "entry"))
+    daemon.kill()
+    daemon = start(*arguments)
+    assert daemon.event("recovered")["halted"] is None
+    daemon.until(lambda line: is_sent(line, "entry"))
+    assert daemon.stop().code == 0
+
+    assert_agree(state / "journal.sqlite3", log)
+    verdicts = judge(state / "journal.sqlite3", against=log)
+    assert [v for v in verdicts if v.ruling is Ruling.BROKEN] == []
+    assert "I7" in {v.promise for v in verdicts if v.ruling is Ruling.OK}
+    assert asyncio.run(replay(read(state / "journal.sqlite3", last))).difference is None

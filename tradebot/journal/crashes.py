@@ -1,0 +1,84 @@
+"""Runs that were cut off, counted out of the journal at a start: after the third in ten minutes nothing is opened.
+
+A run counts once it had compared its books with the venue's, for from then on it may send, and when no `end` row closes
+it: SIGKILL, a power cut, an exit 70 or 73. A start that gives up before sends nothing and is left to the supervisor's
+own limit. Its time is the wall time of its last row, the last that is known of it. A resume of everything forgets the
+runs before: a person has looked at them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tradebot.clock import SECOND
+from tradebot.domain.halts import is_wide
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Command, Reconciled
+from tradebot.errors import StateError
+from tradebot.journal.rows import Row, Run
+from tradebot.journal.schema import connect_reader
+
+WITHIN = 600 * SECOND
+MOST_RUNS = 100  # the last ones, which are looked at; ten minutes hold no more
+
+
+class CutOff(NamedTuple):
+    """A run that may have sent and did not end; `wall` is when our wall clock (ns) last saw it alive."""
+
+    run_id: str
+    wall: int
+
+
+class Lives:
+    """The runs of a journal in the order of their rows; `cut_off` says which did not end as they should."""
+
+    def __init__(self) -> None:
+        self._begun: list[tuple[int, str]] = []  # (seq of its first row, run id) since everything was last resumed
+        self._may_send: set[int] = set()  # those of the first rows, of runs that compared their books
+
+    def apply(self, row: Row, message: Message) -> None:
+        """Take the next row of the journal; those that say nothing of a run's life change nothing."""
+        match message:
+            case Run():
+                self._begun.append((row.seq, message.run_id))
+            case Reconciled() if self._begun:
+                self._may_send.add(self._begun[-1][0])
+            case Command(verb="resume") if is_wide(message.scope):
+                del self._begun[:-1]
+
+    def cut_off(self, path: Path, *, last: int) -> tuple[CutOff, ...]:
+        """Return the cut off ones among the last hundred runs, oldest first; `last` is the seq of the last row that
+        counts. Raises StateError."""
+        begun = self._begun[-MOST_RUNS:]
+        ends = [seq - 1 for seq, _ in begun[1:]] + [last]
+        found = []
+        connection = connect_reader(path)
+        try:
+            for (seq, run_id), end in zip(begun, ends, strict=False):  # no runs, but an end
+                kind, wall = connection.execute("SELECT kind, wall FROM rows WHERE seq = ?", (end,)).fetchone()
+                if kind != "end" and seq in self._may_send:
+                    found.append(CutOff(run_id, wall))
+        except sqlite3.Error as error:
+            raise StateError(f"{path}: the journal cannot be read: {error}") from error
+        finally:
+            connection.close()
+        return tuple(found)
+
+
+def crash_loop(cut_off: Sequence[CutOff], *, now: int, most: int) -> str:
+    """Return why a start at `now` (wall ns) must open nothing: `most` runs were cut off in the last ten minutes.
+
+    Empty when it may trade, and always with `most` 0. A run that lived later than `now` counts, as a clock that was set
+    back hides how long ago that was; one set forward hides the crashes before it, and none after.
+    """
+    recent = [run for run in cut_off if now - run.wall <= WITHIN]
+    if not most or len(recent) < most:
+        return ""
+    runs = "1 run was" if len(recent) == 1 else f"{len(recent)} runs were"
+    return (
+        f"{runs} cut off within {WITHIN // (60 * SECOND)} minutes, the last one {recent[-1].run_id}:"
+        " find the cause at the end of its log, then `tradebot resume`"
+    )
