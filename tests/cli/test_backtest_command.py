@@ -180,6 +180,12 @@ def test_what_a_strategy_prints_is_kept_out_of_the_json(folder: Path, tmp_path: 
     ("more", "code", "words"),
     [
         (("--cash", "much"), 2, "Invalid value for '--cash': 'much' is no number"),
+        (("--cash", "0.001"), 2, "should be 0.01 or more"),
+        (("--costs", "nan%"), 2, "should be india, none or a percentage"),
+        (("--latency", "nan"), 2, "Invalid value for '--latency': 'nan' is no number"),
+        (("--participation", "nan"), 2, "Invalid value for '--participation': 'nan' is no number"),
+        (("--from", "9999-12-31"), 65, "'9999-12-31' is no time"),
+        (("--to", "9999-12-31"), 65, "'9999-12-31' is no time"),
         (("--tz", "Mars/Olympus"), 65, "there is no time zone 'Mars/Olympus'"),
         (("--slippage", "much"), 2, "should be none, 2ticks, 5bps"),
         (("--costs", "x%"), 2, "should be india, none or a percentage"),

@@ -141,6 +141,7 @@ def test_a_strategy_that_raises_in_every_trial_is_named_and_exit_65(
             "where the heat map of --out a.csv goes",
         ),
         (["-p", "fast=5", "--sample", "--walk-forward", "rolling", "--report", "a.html"], 2, "a walk-forward has none"),
+        (["-p", "fast=5", "--sample", "--seed", "4294967296"], 2, "is not in the range 0<=x<=4294967295"),
         (["-p", "fats=5", "--sample"], 78, "has no parameter fats"),
         (["-p", "fast=5"], 65, "there is no history yet"),
         (["-p", "fast=5", "--sample", "--data", "x"], 2, "--sample makes its own bars; leave out --data"),

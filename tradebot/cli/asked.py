@@ -5,6 +5,7 @@ Limits, sizes, product and times of the day come from the configuration: what is
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -27,9 +28,22 @@ class _Exact(click.ParamType[Decimal]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
         try:
-            return Decimal(value)
+            found = Decimal(value)
         except InvalidOperation:
+            found = Decimal("NaN")
+        if not found.is_finite():
             self.fail(f"{value!r} is no number", param, ctx)
+        return found
+
+
+class _Span(click.FloatRange):
+    """A range of floats that NaN is not in: it is below and above nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found: float = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return found
 
 
 EXACT = _Exact()
@@ -55,8 +69,8 @@ OPTIONS = (
     click.option("--cash", type=EXACT, default=Decimal(100_000), show_default=True, help="What the account has."),
     click.option("--slippage", default="none", show_default=True, help="2ticks, 5bps, spread:0.05 or volume:10."),
     click.option("--latency-bars", type=click.IntRange(0, 1000), default=0, help="Bars an order is under way."),
-    click.option("--latency", type=click.FloatRange(0, 3600), default=0.0, help="Seconds an order is under way."),
-    click.option("--participation", type=click.FloatRange(0, 100, min_open=True),
+    click.option("--latency", type=_Span(0, 3600), default=0.0, help="Seconds an order is under way."),
+    click.option("--participation", type=_Span(0, 100, min_open=True),
                  help="Percent of a bar's volume that orders may take.  [default: all]"),
     click.option("--costs", default="", help="india, none, or a percentage as 0.1%.  [default: india for rupees]"),
     click.option("--hours", type=click.Choice(["nse", "always"]),
@@ -64,7 +78,7 @@ OPTIONS = (
     click.option("--account", type=click.Choice(["shared", "each"]), default="shared", show_default=True,
                  help="One account for all symbols as the daemon trades, or one for each."),
     click.option("--every-bar", is_flag=True, help="Walk every bar; gives the same, slower."),
-    click.option("--time-limit", type=click.FloatRange(0.01, 3600), default=10.0, show_default=True,
+    click.option("--time-limit", type=_Span(0.01, 3600), default=10.0, show_default=True,
                  help="Seconds a strategy may take for a bar; ten times that for a symbol in a frame."),
     click.option("-c", "--config", "config_path", metavar="FILE", help="Configuration: risk and execution hold here."),
     click.option("--state-dir", type=click.Path(path_type=Path), help="Where the history is.  [default: as set]"),
@@ -121,8 +135,9 @@ def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Se
         slippage = Slippage.parse(given["slippage"])
     except ValueError as fault:
         raise click.BadParameter(str(fault), param_hint="--slippage") from None
-    if not given["cash"].is_finite() or given["cash"] <= 0:
-        raise click.BadParameter(f"should be more than 0, not {given['cash']}", param_hint="--cash")
+    if given["cash"] < Decimal("0.01"):
+        least = "more than 0" if given["cash"] <= 0 else "0.01 or more"
+        raise click.BadParameter(f"should be {least}, not {given['cash']}", param_hint="--cash")
     share = given["participation"]
     job = Job(
         strategies=tuple(strategies),
@@ -227,7 +242,7 @@ def _costs(text: str, *, is_indian: bool) -> Any:
         percent = Decimal(words.removesuffix("%"))
     except InvalidOperation:
         percent = Decimal(-1)
-    if not 0 <= percent <= 100:
+    if not (percent.is_finite() and 0 <= percent <= 100):
         raise click.BadParameter(f"should be india, none or a percentage such as 0.1%, not {text!r}",
                                  param_hint="--costs")  # fmt: skip
     return Costs(bill=Bill.PERCENT, commission_pct=percent)

@@ -26,7 +26,7 @@ CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit
 @click.option("--search", "kind", type=click.Choice(["grid", "random", "optuna"]), default="grid", show_default=True,
               help="Every combination, some drawn, or optuna's suggestions.")  # fmt: skip
 @click.option("--trials", type=click.IntRange(1, 1_000_000), help="How many, for random and optuna.  [default: 100]")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of random and optuna.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of random and optuna.")
 @click.option("--objective", type=click.Choice(CHOICES), default="sharpe", show_default=True, help="To make large.")
 @click.option("--each-symbol", is_flag=True, help="Try every symbol alone; the best is best over all of them.")
 @click.option("--walk-forward", "forward", type=click.Choice(["anchored", "rolling"]),

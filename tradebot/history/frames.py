@@ -86,16 +86,16 @@ def moment(value: Moment, zone: str, *, is_end: bool) -> int | None:
     """
     if value is None:
         return None
-    try:
-        stamp = pd.Timestamp(value)
-    except ValueError as error:
-        raise DataError(f"{value!r} is no time; expected one such as 2025-06-02 or 2025-06-02 09:15") from error
     is_day = isinstance(value, date) and not isinstance(value, datetime)
     is_day = is_day or (isinstance(value, str) and len(value.strip()) <= 10)
-    if is_end and is_day:
-        stamp += pd.Timedelta(days=1)
-    stamp = stamp.tz_localize(zone) if stamp.tzinfo is None else stamp
-    return int(stamp.as_unit("ns").value)
+    try:
+        stamp = pd.Timestamp(value)
+        if is_end and is_day:
+            stamp += pd.Timedelta(days=1)
+        stamp = stamp.tz_localize(zone) if stamp.tzinfo is None else stamp
+        return int(stamp.as_unit("ns").value)
+    except (ValueError, OverflowError, NotImplementedError) as error:  # the last two for years far away
+        raise DataError(f"{value!r} is no time; expected one such as 2025-06-02 or 2025-06-02 09:15") from error
 
 
 def stamp(at: int, exchange: str) -> str:
