@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from tradebot import __version__
-from tradebot.errors import ExitCode, TradebotError
+from tradebot.errors import ConfigError, ExitCode, TradebotError
 
 # One thread for linear algebra, before numpy is imported: a dot product of some ten thousand bars on two threads costs
 # twice the time of one, and what can use other cores here are processes.
@@ -145,7 +145,8 @@ def _say(error: TradebotError, code: int, *, debug: bool) -> int:
         raise error
     # Several lines point into a file; each place starts its line, so that editors can follow it.
     text = str(error)
-    click.echo(f"tradebot: the configuration is refused\n{text}" if "\n" in text else f"tradebot: {text}", err=True)
+    is_list = "\n" in text and isinstance(error, ConfigError)
+    click.echo(f"tradebot: the configuration is refused\n{text}" if is_list else f"tradebot: {text}", err=True)
     return code
 
 

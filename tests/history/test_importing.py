@@ -236,6 +236,37 @@ def test_rows_that_say_the_same_twice_count_once(tmp_path: Path) -> None:
     assert len(held(tmp_path / "state", "X")) == 2
 
 
+def test_a_number_of_hundreds_of_digits_is_none(tmp_path: Path) -> None:
+    source = write(tmp_path / "x.csv", f"{HEAD}{NINE},{'9' * 400},1,1,1,1\n{NINE[:-4]}6:00,1,1,1,1,1\n")
+
+    with pytest.raises(DataError, match=r"x\.csv: line 2: a price that is no number"):
+        take(source, tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("A,3025-06-02 09:16:00,1,1,1,1,1", "line 3: a time that cannot be read"),  # nanoseconds end in 2262
+        (",2025-06-02 09:16:00,1,1,1,1,1", "line 3: no symbol"),
+        (f'A,2025-06-02 09:16:00,"1\n{"x" * 99}",1,1,1,1', r"no number .*, open 1 x{38}\.\.\., high"),
+    ],
+)  # fmt: skip
+def test_a_row_that_is_no_bar_is_refused_in_one_line(tmp_path: Path, row: str, says: str) -> None:
+    source = write(tmp_path / "x.csv", f"symbol,{HEAD}A,{NINE},1,1,1,1,1\n{row}\n")
+
+    with pytest.raises(DataError, match=says) as caught:
+        take(source, tmp_path / "state")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("far", ["99999999999", "9999999999999999999", "8999999999999999999999"])
+def test_whole_numbers_that_are_no_time_are_refused(tmp_path: Path, far: str) -> None:
+    source = write(tmp_path / "x.csv", f"{HEAD}{far},1,1,1,1,1\n{far[:-1]}8,1,1,1,1,1\n")
+
+    with pytest.raises(DataError, match="line 2: a time that cannot be read"):
+        take(source, tmp_path / "state")
+
+
 def test_bars_of_two_lengths_in_one_folder_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "bars"
     folder.mkdir()

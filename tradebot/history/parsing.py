@@ -19,7 +19,10 @@ LARGEST = 1e12  # of a price or a volume; beyond it their integers are no longer
 ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
 # Whole numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, by their size.
 EPOCHS = ((1e11, SECOND), (1e14, SECOND // 1_000), (1e17, SECOND // 1_000_000), (np.inf, 1))
+FIRST, LAST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
 NO_TIME, NO_NUMBER, NOT_POSITIVE = "a time that cannot be read", "a price that is no number", "a price of 0 or less"
+NO_SYMBOL = "no symbol"
+MOST_SHOWN = 40  # of a value, in the sentence about its row
 UNUSUAL = ", or reads unusual times with --time-format '%d/%m/%Y %H:%M'"
 LOW_ABOVE_HIGH, OUTSIDE, BAD_VOLUME = "a high below the low", "open or close outside low to high", "a bad volume"
 
@@ -63,12 +66,13 @@ class Parser:
         starts, is_timeless = self._starts(frame, places, batch.unit)
         values = np.vstack([self._numbers(frame, name) for name in PRICES])
         volume = self._numbers(frame, "volume") if "volume" in frame else np.zeros(len(frame))
-        reasons = _reasons(values, volume, is_timeless)
+        symbols = self._symbols(frame)
+        reasons = _reasons(values, volume, is_timeless, symbols == "")
         is_bad = reasons != ""
         if is_bad.any():
             if not self._wanted.skips_bad:
                 i = int(np.flatnonzero(is_bad)[0])
-                shown = ", ".join(f"{name} {frame[name].iloc[i]}" for name in frame)
+                shown = ", ".join(f"{name} {_short(frame[name].iloc[i])}" for name in frame)
                 unusual = UNUSUAL if reasons[i] == NO_TIME and not self._wanted.time_format else ""
                 raise DataError(
                     f"{self._path}: {batch.unit} {places[i]}: {reasons[i]} ({shown}); `tradebot data import` leaves"
@@ -76,17 +80,21 @@ class Parser:
                 )
             for reason, count in zip(*np.unique(reasons[is_bad], return_counts=True), strict=True):
                 self.skipped[str(reason)] = self.skipped.get(str(reason), 0) + int(count)
-        symbols = self._symbols(frame)
         good = ~is_bad
         return Rows(symbols[good], starts[good], np.vstack([values, volume])[:, good])
 
     def _symbols(self, frame: pd.DataFrame) -> npt.NDArray[Any]:
         if "symbol" in frame and not self._wanted.symbol:
-            return frame["symbol"].astype(str).str.strip().str.upper().to_numpy(dtype=object)
+            return frame["symbol"].astype(str).str.strip().str.upper().fillna("").to_numpy(dtype=object)
         return np.full(len(frame), self._symbol, dtype=object)
 
     def _numbers(self, frame: pd.DataFrame, name: str) -> Floats:
-        numbers: Floats = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        column = frame[name]
+        try:
+            found = pd.to_numeric(column, errors="coerce")
+        except OverflowError:  # a whole number of more than three hundred digits
+            found = pd.to_numeric(column.astype(str).where(column.astype(str).str.len() < 300), errors="coerce")
+        numbers: Floats = found.to_numpy(dtype=np.float64, na_value=np.nan)
         return numbers
 
     # ---- times
@@ -102,7 +110,7 @@ class Parser:
         if pd.api.types.is_numeric_dtype(column.dtype):
             return _since_1970(column.to_numpy(dtype=np.float64))
         text = column.astype("str").str.strip()
-        if len(text) and text.str.fullmatch(r"\d{9,19}", na=False).all():
+        if len(text) and text.str.fullmatch(r"\d{9,18}|[1-8]\d{18}", na=False).all():
             return _since_1970(text.to_numpy().astype(np.int64))
         if self._wanted.time_format:
             return self._formatted(text)
@@ -152,7 +160,14 @@ class Parser:
             )
 
 
-def _reasons(prices: Floats, volume: Floats, is_timeless: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
+def _reasons(
+    prices: Floats, volume: Floats, is_timeless: npt.NDArray[np.bool_], is_nameless: npt.NDArray[np.bool_]
+) -> npt.NDArray[Any]:
     open_, high, low, close = prices
     reasons = np.full(len(open_), "", dtype=object)
     with np.errstate(invalid="ignore"):
@@ -162,6 +177,7 @@ def _reasons(prices: Floats, volume: Floats, is_timeless: npt.NDArray[np.bool_])
             (LOW_ABOVE_HIGH, high < low),
             (NOT_POSITIVE, (prices <= 0).any(axis=0)),
             (NO_NUMBER, ~(np.isfinite(prices) & (prices < LARGEST)).all(axis=0)),
+            (NO_SYMBOL, is_nameless),
             (NO_TIME, is_timeless),
         )
     for reason, is_bad in checks:  # the later ones are the more telling
@@ -170,8 +186,10 @@ def _reasons(prices: Floats, volume: Floats, is_timeless: npt.NDArray[np.bool_])
 
 
 def _nanoseconds(stamps: pd.Series[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    is_missing = stamps.isna().to_numpy()
     plain = stamps.dt.tz_localize(None) if stamps.dt.tz is not None else stamps
+    # What nanoseconds cannot hold would come round to another century in silence.
+    is_missing = ~((plain > FIRST) & (plain < LAST)).to_numpy(dtype=bool)
+    plain = plain.mask(is_missing)
     # pandas 3 keeps microseconds unless it is told otherwise.
     values: Ints = plain.to_numpy(dtype="datetime64[ns]").astype(np.int64)
     return np.where(is_missing, 0, values), is_missing
@@ -182,6 +200,8 @@ def _since_1970(numbers: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]
     sound = np.where(is_missing, 0, numbers)
     largest = float(np.abs(sound).max(initial=0))
     factor = next(factor for limit, factor in EPOCHS if largest < limit)
+    is_missing |= np.abs(sound * float(factor)) > LAST.value  # as far as nanoseconds reach
+    sound = np.where(is_missing, 0, sound)
     if (sound == np.rint(sound)).all():
         return sound.astype(np.int64) * factor, is_missing
     return np.rint(sound * min(factor, 1_000)).astype(np.int64) * max(factor // 1_000, 1), is_missing
