@@ -188,6 +188,14 @@ def test_columns_and_times_are_taken_as_people_have_them() -> None:
         )
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    plain = tradebot.backtest(Mine, frame(days=2), cash=50_000, window=10, slippage_ticks=1)
+    other = tradebot.backtest(
+        Mine, frame(days=2), cash=np.int64(50_000), window=np.int64(10), slippage_ticks=np.int8(1)
+    )
+    assert plain.orders_hash == other.orders_hash
+
+
 def test_prices_keep_their_decimals_and_quantities_theirs() -> None:
     index = pd.date_range("2026-01-01", periods=3, freq="h", tz="UTC")
     coins = pd.DataFrame(
@@ -224,6 +232,14 @@ def broken(change: str) -> Any:
         return [1, 2, 3]
     elif change == "none":
         return {}
+    elif change == "nothing":
+        return {"TCS": None}
+    elif change == "levels":  # as some downloads come
+        bars.columns = pd.MultiIndex.from_product([bars.columns, ["TCS"]])
+    elif change == "again":
+        bars = pd.concat([bars, bars[["close"]]], axis=1)
+    elif change == "far":
+        bars.index = pd.date_range("3025-06-02", periods=len(bars), freq="min", unit="us")
     return bars
 
 
@@ -241,6 +257,10 @@ def broken(change: str) -> Any:
         ("text", "the column open holds no numbers"),
         ("list", "must be a DataFrame or a dict of symbol to DataFrame, not list"),
         ("none", "there are no bars"),
+        ("nothing", "TCS: its bars must be a DataFrame, not NoneType"),
+        ("levels", "BARS: its columns have 2 levels"),
+        ("again", "BARS: the column close is there more than once"),
+        ("far", "beyond what nanoseconds reach"),
     ],
 )
 def test_bars_that_are_none_are_named_in_one_sentence(change: str, says: str) -> None:
@@ -259,6 +279,8 @@ def test_bars_that_are_none_are_named_in_one_sentence(change: str, says: str) ->
         ({"windw": 5}, "Mine has no parameter windw; did you mean window"),
         ({"window": 500}, "window must be from 2 to 100, was 500"),
         ({"slippage_ticks": -1}, "slippage_ticks must be 0 or more"),
+        ({"slippage_ticks": "a"}, "slippage_ticks must be 0 or more, and whole, was 'a'"),
+        ({"cash": True}, "cash must be a number"),
     ],
 )
 def test_settings_that_are_none_are_named_in_one_sentence(options: dict[str, Any], says: str) -> None:

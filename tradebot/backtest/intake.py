@@ -22,6 +22,7 @@ PRICES = ("open", "high", "low", "close")
 TIMES = ("ts", "datetime", "timestamp", "date", "time")
 FINEST = 8  # decimals of the finest price or quantity that is kept
 LARGEST = 1 << 62
+FIRST, LAST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")  # the years of nanoseconds
 
 Bars = pd.DataFrame | Mapping[str, pd.DataFrame]
 
@@ -34,7 +35,7 @@ def take(bars: Bars, *, zone: str, currency: str, symbol: str = "") -> tuple[tup
     """
     try:
         ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, TypeError):
         raise DataError(f"{zone!r} is no time zone; expected one such as Asia/Kolkata or UTC") from None
     frames = _by_symbol(bars, symbol)
     if not frames:
@@ -48,6 +49,9 @@ def take(bars: Bars, *, zone: str, currency: str, symbol: str = "") -> tuple[tup
 
 def _by_symbol(bars: Bars, symbol: str) -> dict[str, pd.DataFrame]:
     if isinstance(bars, Mapping):
+        for name, frame in bars.items():
+            if not isinstance(frame, pd.DataFrame):
+                raise DataError(f"{name}: its bars must be a DataFrame, not {type(frame).__name__}")
         return {str(name): frame for name, frame in bars.items()}
     if not isinstance(bars, pd.DataFrame):
         raise DataError(f"bars must be a DataFrame or a dict of symbol to DataFrame, not {type(bars).__name__}")
@@ -58,7 +62,12 @@ def _by_symbol(bars: Bars, symbol: str) -> dict[str, pd.DataFrame]:
 
 
 def _series(symbol: str, frame: pd.DataFrame, zone: str, currency: str) -> tuple[Instrument, Series]:
+    if frame.columns.nlevels > 1:
+        raise DataError(f"{symbol}: its columns have {frame.columns.nlevels} levels; give each symbol a frame of one")
     frame = frame.rename(columns=lambda name: str(name).lower())
+    twice = [name for name in (*PRICES, "volume") if (frame.columns == name).sum() > 1]
+    if twice:
+        raise DataError(f"{symbol}: the column {twice[0]} is there more than once")
     missing = [name for name in PRICES if name not in frame.columns]
     if missing:
         raise DataError(f"{symbol}: no column {', '.join(missing)}; there are {', '.join(map(str, frame.columns))}")
@@ -94,6 +103,8 @@ def _starts(symbol: str, frame: pd.DataFrame, zone: str) -> Ints:
             raise DataError(f"{symbol}: the column {column} holds no times of one zone: {_short(fault)}") from None
     if given.hasnans:
         raise DataError(f"{symbol}: row {int(given.isna().argmax()) + 1} has no time")
+    if not given.empty and not FIRST < given.min().tz_localize(None) <= given.max().tz_localize(None) < LAST:
+        raise DataError(f"{symbol}: its times go from {given.min()} to {given.max()}, beyond what nanoseconds reach")
     if given.tz is None:
         try:
             given = given.tz_localize(zone)

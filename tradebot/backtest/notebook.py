@@ -9,6 +9,7 @@ import html
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +160,9 @@ def backtest(
     size = money / 10 if order_notional is None else _money("order_notional", order_notional)
     if market not in ("nse", "always", None):
         raise ConfigError(f'market must be "nse" or "always", was {market!r}')
-    if slippage_ticks < 0:
-        raise ConfigError(f"slippage_ticks must be 0 or more, was {slippage_ticks}")
+    ticks: Any = slippage_ticks
+    if not isinstance(ticks, Integral) or ticks < 0:
+        raise ConfigError(f"slippage_ticks must be 0 or more, and whole, was {ticks!r}")
     spec = given(strategy, params) if isinstance(strategy, type) else load_strategy(strategy, params)
     instruments, series = take(bars, zone=zone, currency=currency, symbol=symbol)
     job = Job(
@@ -170,7 +172,7 @@ def backtest(
         cash=money,
         limits=_no_limits(allow_short=allow_short, cash=money),
         desk=DeskSettings(order_notional=size, order_kind=OrderKind.MARKET, max_daily_loss=NO_LIMIT),
-        matching=Matching(slippage=Slippage(kind=SlippageKind.TICKS, amount=Decimal(slippage_ticks))),
+        matching=Matching(slippage=Slippage(kind=SlippageKind.TICKS, amount=Decimal(int(ticks)))),
         costs=_costs(commission_pct, currency),
         hours=Hours(market=market or _market(currency, series)),
         zone=zone,
@@ -199,8 +201,9 @@ def _costs(commission_pct: float | Decimal | None, currency: str) -> Costs:
     return Costs(bill=Bill.INDIA if currency == "INR" else Bill.NONE)
 
 
-def _money(name: str, value: float | Decimal, *, least: Decimal = Decimal("0.01")) -> Decimal:
-    found = Decimal(str(value)) if isinstance(value, int | float | Decimal) else Decimal("NaN")
+def _money(name: str, value: Any, *, least: Decimal = Decimal("0.01")) -> Decimal:
+    is_number = type(value) is not bool and isinstance(value, Real | Decimal)
+    found = Decimal(str(value)) if is_number else Decimal("NaN")
     if not found.is_finite() or found < least:
         raise ConfigError(f"{name} must be a number of {least} or more, was {value!r}")
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from numbers import Integral, Real
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, overload
 
 from tradebot.domain.market import Bar
@@ -42,9 +43,9 @@ class Param(Generic[T]):
     def check(self, value: object) -> T:
         """Return `value` as the type of the default. Raises ValueError with what is allowed."""
         kind = type(self.default)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if kind is float and is_number:
-            value = float(value)  # type: ignore[arg-type]
+        number: Any = value  # one of numpy is one as well
+        if isinstance(number, Real) and type(value) is not bool:
+            value = float(number) if kind is float else int(number) if isinstance(number, Integral) else value
         if type(value) is not kind:
             raise ValueError(f"must be a {kind.__name__}, was {value!r}")
         checked: Any = value
