@@ -91,6 +91,8 @@ BOUNDS: dict[str, Bound] = {
     "stages.audit.Audit._given_up": Bound("one per order that outlived its cancels", "forgotten with its order"),
     "stages.desk.Desk._out": Bound("the outputs of one message", "made anew with each message"),
     "stages.desk.Desk._counts": Bound("three", "fixed names"),
+    "stages.breaker.Breaker.rows": Bound("one per strategy, one per symbol that exits", "goes with a fill or a halt"),
+    "stages.breaker.Breaker._times": Bound("one per strategy, symbol that exits, account", "goes with the day"),
     "stages.exits.Exits.wanted": Bound(SYMBOLS, "goes when it is flat"),
     "stages.exits.Exits._open": Bound(SYMBOLS, "goes when it is flat or its exit works"),
     "stages.exits.Exits._refused": Bound(SYMBOLS, "goes with the next fill"),

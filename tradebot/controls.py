@@ -36,8 +36,12 @@ def limits(config: Config, *, speed: float = 1.0) -> Limits:
     )
 
 
-def desk_settings(config: Config, *, most_changes: int) -> DeskSettings:
-    """Return the desk's own rules; `most_changes` is what the venue allows of one order."""
+def desk_settings(config: Config, *, most_changes: int, checks_fills: bool = False) -> DeskSettings:
+    """Return the desk's own rules; `most_changes` is what the venue allows of one order.
+
+    `checks_fills` holds the price of each fill against the reference of its order, as it is right where orders fill
+    when they are sent, and not at a bar after that.
+    """
     return DeskSettings(
         order_notional=config.risk.order_notional,
         product=config.execution.product,
@@ -45,10 +49,13 @@ def desk_settings(config: Config, *, most_changes: int) -> DeskSettings:
         protection_pct=config.execution.protection_pct,
         max_daily_loss=config.risk.max_daily_loss,
         max_rejects_in_a_row=config.risk.max_rejects_in_a_row,
+        max_rejects_per_minute=config.risk.max_rejects_per_minute,
+        max_account_rejects_per_minute=config.risk.max_account_rejects_per_minute,
         signal_max_age_s=config.risk.max_signal_age_s,
         chase=config.execution.chase,
         most_changes=most_changes,
         on_stop=config.execution.on_stop,
+        fill_collar_pct=config.risk.price_collar_pct if checks_fills else None,
     )
 
 

@@ -114,7 +114,11 @@ def known(desk: Desk) -> dict[str, Any]:
     found |= {"short": shortfalls.short, "inferred": shortfalls.inferred}
     found |= {c.name: {k: v for k, v in vars(c).items() if k.startswith("_") and "kill" not in k} for c in memory}
     found |= {f"exits{name}": getattr(desk.exits, name) for name in ("_open", "_refused")}
-    return found | {"wanted": desk.exits.wanted, "counts": desk.counts, "rejects": desk._rejects}
+    return found | {
+        "wanted": desk.exits.wanted,
+        "counts": desk.counts,
+        "rejects": (desk._breaker.rows, desk._breaker._times),
+    }
 
 
 limits = st.builds(
@@ -137,6 +141,7 @@ rules = st.builds(
     protection_pct=st.sampled_from([D("0.5"), D(1), D(2)]),
     on_stop=st.sampled_from(["cancel", "flatten", "leave"]),
     chase=st.sampled_from(["cancel", "modify"]),
+    fill_collar_pct=st.sampled_from([None, D("0.02"), D(1)]),
 )
 
 
@@ -235,7 +240,7 @@ class Prompt(Day):
     STEPS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12)  # no other outcomes, no orders placed elsewhere, no end
 
     def __init__(self, limits: Limits, rules: DeskSettings) -> None:
-        self.limits, self.rules = limits, rules
+        self.limits, self.rules = limits, msgspec.structs.replace(rules, fill_collar_pct=None)
         super().__init__()
 
     @property
@@ -276,11 +281,13 @@ class Prompt(Day):
         return [what for what in said if not isinstance(what, OrderFact) or what.event not in self.UNTOLD]
 
     def _known(self, desk: Desk) -> dict[str, Any]:
-        # But for what has ended, and for the looks that a tick takes at exits which work.
+        # But for what has ended, for the looks that a tick takes at exits which work, and for prices that fills
+        # are not held against.
         found = known(desk)
         for name in ("by_venue", "booked", "busted", "_ended", "exits_open"):
             del found[name]
-        found["orders"] = {order_id: order for order_id, order in found["orders"].items() if order.is_live}
+        live = {order_id: order for order_id, order in found["orders"].items() if order.is_live}
+        found["orders"] = {i: msgspec.structs.replace(order, reference=None) for i, order in live.items()}
         return found
 
     def follow(self, output: list[Any]) -> None:

@@ -46,6 +46,8 @@ orders_per_second = 6
 orders_per_minute = 390
 orders_per_day = 4900
 max_rejects_in_a_row = 100
+max_rejects_per_minute = 400
+max_account_rejects_per_minute = 400
 
 [journal]
 min_free_mb = 16

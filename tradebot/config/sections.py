@@ -189,7 +189,14 @@ class RiskSection(Section):
         default=2.0, description="a signal older than this is not traded any more"
     )
     max_rejects_in_a_row: Annotated[Whole, Field(ge=1, le=100)] = Field(
-        default=3, description="then entries are halted"
+        default=3,
+        description="refused without a fill between: entries halt their strategy, exits their symbol",
+    )
+    max_rejects_per_minute: Annotated[Whole, Field(ge=1, le=400)] = Field(
+        default=5, description="the same within 60 s, with fills between or not"
+    )
+    max_account_rejects_per_minute: Annotated[Whole, Field(ge=1, le=400)] = Field(
+        default=10, description="orders of all kinds refused within 60 s: then all entries are halted"
     )
     max_crashes: Annotated[Whole, Field(ge=0, le=20)] = Field(
         default=3,

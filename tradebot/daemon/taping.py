@@ -31,7 +31,7 @@ class Recording:
     ) -> None:  # fmt: skip
         self._config, self._ground, self._journal, self._halt_reason = config, ground, journal, killed
         profile = ground.venue.profile
-        self._settings = desk_settings(config, most_changes=profile.modifications_per_order)
+        self._settings = desk_settings(config, most_changes=profile.modifications_per_order, checks_fills=True)
         self._limits = limits(config, speed=ground.clock.speed)
         self._venue = {"absent_after_s": profile.absent_after_s, "absence_is_proof": profile.absence_is_proof}
         parts: dict[str, Any] = {

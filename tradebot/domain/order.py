@@ -188,7 +188,7 @@ class OrderFact(Message, frozen=True, kw_only=False):
     `at` is market ns, `mono` monotonic ns. `request` comes with INTENT and DENIED, `execution` with EXECUTED, REVERSED
     and QUARANTINED, `venue` with the SEEN_* events and CHANGED, `terms` and `checks` with REPLACE_SENT. `is_proof` says
     of NOT_FOUND that the venue states a bound after which it accepts nothing. `reference` is the price that the gate
-    valued an order without a price of its own at; rows of before it was written down have none.
+    judged an order at, of INTENT, DENIED and REPLACE_SENT; rows of before it was written down have none.
     """
 
     order_id: str
@@ -213,7 +213,8 @@ class Order(Message, frozen=True, kw_only=False):
     `quantity` and `price` are the terms in force at the venue; `pending` those of a replace that is not settled.
     `other_ids` are further ids of it at the venue, as before a replace. `claimed` is the largest cumulative quantity
     the venue has named, at `claimed_price` on average. `seen_at` and `rank` date the last status that counted.
-    `booked` are its executions in order, `busted` those that were taken back for good.
+    `booked` are its executions in order, `busted` those that were taken back for good. `reference` is the price that
+    it was decided at, or its last change; None where nobody wrote that down.
     """
 
     request: OrderRequest
@@ -250,6 +251,7 @@ class Order(Message, frozen=True, kw_only=False):
     ended_mono: int = 0
     sent_mono: int = 0
     acked_mono: int = 0
+    reference: Decimal | None = None
 
     @property
     def order_id(self) -> str:

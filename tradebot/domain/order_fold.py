@@ -49,6 +49,7 @@ def begin(fact: OrderFact) -> Order:
         reason=fact.reason,
         begun_at=fact.at,
         changed_at=fact.at,
+        reference=fact.reference,
     )
 
 
@@ -131,6 +132,7 @@ def _flags(order: Order, fact: OrderFact) -> dict[str, Any]:
         changes = {"replace": REPLACES[event]}
         if event is E.REPLACE_SENT:
             changes |= {"pending": fact.terms, "replace_tries": order.replace_tries + 1, "replace_mono": fact.mono}
+            changes["reference"] = fact.reference or order.reference
         return changes
     match event:
         case E.REPLACED:

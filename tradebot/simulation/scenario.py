@@ -74,6 +74,11 @@ class Scenario(NamedTuple):
     step: int = 0  # ns by which the wall clock is set, in the middle of the faults
     is_tight: bool = False
 
+    @property
+    def halts_soon(self) -> bool:
+        """True on every fourth day: fewer rejections halt than do by default, on the others hardly any do."""
+        return self.seed % 4 == 3
+
     def config(self, state_dir: Path) -> Config:
         """Return the daemon's config; the exchange's part of it goes to the exchange."""
         params: dict[str, int | Decimal | bool | str] = {
@@ -93,7 +98,9 @@ class Scenario(NamedTuple):
                 max_position_notional=self.notional * Decimal("1.1") if self.is_tight else Decimal(1_200_000),
                 max_gross_notional=self.notional * Decimal("1.6") if self.is_tight else Decimal(10_000_000),
                 max_daily_loss=Decimal(2_000_000), max_open_orders=100,
-                orders_per_minute=390, duplicate_window_s=0, max_rejects_in_a_row=50,
+                orders_per_minute=390, duplicate_window_s=0,
+                max_rejects_in_a_row=2 if self.halts_soon else 50, max_rejects_per_minute=3 if self.halts_soon else 50,
+                max_account_rejects_per_minute=4 if self.halts_soon else 50,
                 max_crashes=0,  # it is killed on purpose, and no person looks why
             ),
             store=StoreSection(enabled=False),

@@ -44,6 +44,11 @@ class Commands:
         """Let nothing of `scope` be opened until a person resumes; entries that work there are taken back."""
         self._stand(Command(verb="halt", reason=reason, scope=scope))
 
+    def halt_once(self, reason: str, scope: str) -> None:
+        """Halt by a rule of the desk what is not halted by itself; a halt of everything may end before this one."""
+        if not self._conditions.halts.has(scope):
+            self.halt(reason, scope)
+
     def _stop(self) -> None:
         self._conditions.stopping = True
         for order in self._blotter.live():

@@ -33,17 +33,19 @@ from tradebot.domain.messages import (
     Submit,
     Tick,
 )
-from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderRequest, OrderState, Purpose
+from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderRequest, Purpose
 from tradebot.domain.order_course import fills_whole
 from tradebot.domain.order_states import GONE
 from tradebot.stages.audit import Audit
 from tradebot.stages.blotter import Blotter, ChargesOf
+from tradebot.stages.breaker import Breaker
 from tradebot.stages.commands import Commands
 from tradebot.stages.conditions import Conditions
 from tradebot.stages.exits import Exits
 from tradebot.stages.gate.gate import Gate
 from tradebot.stages.marks import Marks
 from tradebot.stages.ordering import DeskSettings, Ordering
+from tradebot.stages.post_trade import misfits
 from tradebot.stages.protection import Protection
 from tradebot.stages.shortfalls import Shortfalls
 from tradebot.stages.sightings import Sightings
@@ -52,7 +54,7 @@ from tradebot.stages.worth import Worth
 
 DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Modify | Cancel
 INTENT, SENDING, EXECUTED = OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.EXECUTED
-REJECTED, EXIT, EXIT_LONG = OrderState.REJECTED, Purpose.EXIT, Action.EXIT_LONG
+EXIT, EXIT_LONG = Purpose.EXIT, Action.EXIT_LONG
 
 
 class Desk:
@@ -92,7 +94,7 @@ class Desk:
             blotter=self.blotter, conditions=self.conditions, ordering=self._ordering, exits=self.exits,
             on_stop=settings.on_stop, note=self._commanded,
         )  # fmt: skip
-        self._rejects = 0  # in a row
+        self._breaker = Breaker(settings)
         self._out: list[DeskOutput] = []
         # One look-up a message: the desk takes a handful for every order.
         self._takes: dict[type, Callable[[Any], None]] = {
@@ -130,6 +132,8 @@ class Desk:
             order = self.blotter.record(fact)
             if fact.at < opens_at:
                 self.worth.begin_day(is_marked=False)
+            else:
+                self._breaker.heard(before, fact, order)  # what it trips was halted then
             self._shortfalls.note(order, fact, self.conditions.mono)
             if fact.event is OrderEvent.EXECUTED:
                 self.exits.filled(order.request)
@@ -218,6 +222,7 @@ class Desk:
         if session.opens_at != self._opens_at:
             self._opens_at = session.opens_at
             self.worth.begin_day()
+            self._breaker.begin_day()
 
     # ---- signals and exits
 
@@ -264,6 +269,8 @@ class Desk:
         self.blotter.fill(order, execution, key, at=now, mono=mono)
         if self._shortfalls.short:
             self._shortfalls.filled(order_id)
+        if self._settings.fill_collar_pct is not None:
+            self._appraise(order, execution, self._settings.fill_collar_pct)
         self._filled(order)
 
     def _filled(self, order: Order) -> None:
@@ -272,7 +279,8 @@ class Desk:
         self.exits.filled(request)
         if self.exits.wanted:
             self.exits.heard(request.symbol)
-        self._rejects = 0
+        if self._breaker.rows:
+            self._breaker.filled(request)
         if request.purpose.is_exit and request.symbol in self.blotter.open:
             self.exits.ended(order)
 
@@ -337,22 +345,25 @@ class Desk:
             for finding in findings(before, output, order):
                 self._incident(finding.text, order, finding.scope)
         if output.event is EXECUTED:
+            if output.execution is not None and self._settings.fill_collar_pct is not None:
+                self._appraise(order, output.execution, self._settings.fill_collar_pct)
             self.exits.filled(order.request)
-            self._rejects = 0
-        elif state is REJECTED and was is not REJECTED:
-            self._rejects += 1
-            if self._rejects >= self._settings.max_rejects_in_a_row and not self.conditions.halted:
-                self._commands.halt(f"{self._rejects} orders in a row were rejected, the last because: {order.reason}")
+        for reason, scope in self._breaker.heard(before, output, order):
+            self._commands.halt_once(reason, scope)
         if was.is_live and not state.is_live and order.request.purpose.is_exit:
             self.exits.ended(order)
         order = blotter.orders.get(output.order_id, order)  # a halt just now may have cancelled it
         if was in GONE or order.cancel is WAITS:
             waiting_cancel(order, revived=was in GONE and order.may_trade, cancel=self._ordering.send_cancel)
 
+    def _appraise(self, order: Order, execution: Execution, collar_pct: Decimal) -> None:
+        for finding in misfits(order, execution, collar_pct):
+            self._incident(finding.text, order, finding.scope)
+
     def _commanded(self, command: Command) -> None:
         self._out.append(command)
 
     def _incident(self, text: str, order: Order, scope: str) -> None:
         self._out.append(Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol))
-        if scope and not self.conditions.halts.has(scope):
-            self._commands.halt(text, scope)
+        if scope:
+            self._commands.halt_once(text, scope)

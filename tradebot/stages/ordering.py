@@ -58,12 +58,15 @@ class DeskSettings(Message, frozen=True):
     order_kind: OrderKind = OrderKind.MARKET  # or LIMIT, priced at the protection
     protection_pct: Decimal = Decimal(1)
     max_daily_loss: Decimal = Decimal(1000)
-    max_rejects_in_a_row: int = 3
+    max_rejects_in_a_row: int = 3  # of a strategy's entries, or of the exits of a symbol
+    max_rejects_per_minute: int = 5  # of the same
+    max_account_rejects_per_minute: int = 10
     signal_max_age_s: float = 2.0
     chase_after_s: float = 3.0
     chase: str = "cancel"  # what becomes of an exit that hangs: cancel it and send another, or modify its price
     most_changes: int = 25  # of one order; the venue's limit
     on_stop: str = "cancel"  # cancel, flatten, leave
+    fill_collar_pct: Decimal | None = None  # fills are held against it, see `post_trade.py`; None: they are not
 
 
 class Ordering:
@@ -173,7 +176,7 @@ class Ordering:
             return True
         terms = Terms(quantity=request.quantity, price=price)
         fact = self._fact(order, OrderEvent.REPLACE_SENT, "not filled in time")
-        self._emit(msgspec.structs.replace(fact, terms=terms, checks=verdict.checks))
+        self._emit(msgspec.structs.replace(fact, terms=terms, checks=verdict.checks, reference=reference))
         self._emit(Modify(request=request, venue_order_id=order.venue_order_id))
         return True
 
