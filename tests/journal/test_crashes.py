@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ledger_by_hand import MINUTE, START, close, run, write
+from ledger_by_hand import MINUTE, START, close, run, tamper, write
 
 from tradebot.clock import SECOND
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Reconciled
+from tradebot.errors import StateError
 from tradebot.journal.crashes import CutOff, crash_loop
 from tradebot.journal.recovery import recover
 from tradebot.journal.rows import End
@@ -61,6 +62,14 @@ async def test_a_run_is_told_of_the_crashes_before_it_alone(tmp_path: Path) -> N
     await life(tmp_path, "r1", LOOKED)
     await life(tmp_path, "r2", LOOKED)
     assert [cut.run_id for cut in recover(tmp_path / FILE_NAME, until=3).cut_off] == ["r1"]
+
+
+@pytest.mark.parametrize("wall", ["wall - 1", "'noon'"])
+async def test_a_crash_whose_time_was_changed_is_not_believed(tmp_path: Path, wall: str) -> None:
+    await life(tmp_path, "r1", LOOKED, ("close", close()))
+    tamper(tmp_path / FILE_NAME, f"UPDATE rows SET wall = {wall} WHERE seq = 3")  # noqa: S608
+    with pytest.raises(StateError, match="row 3 was changed"):
+        recover(tmp_path / FILE_NAME)
 
 
 def ages(*seconds: float) -> list[CutOff]:

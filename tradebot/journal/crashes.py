@@ -22,6 +22,7 @@ from tradebot.journal.rows import Row, Run
 from tradebot.journal.schema import connect_reader
 
 WITHIN = 600 * SECOND
+ROW = "SELECT seq, run, at, wall, kind, prev, hash, body FROM rows WHERE seq = ?"
 MOST_RUNS = 100  # the last ones, which are looked at; ten minutes hold no more
 
 
@@ -51,16 +52,19 @@ class Lives:
 
     def cut_off(self, path: Path, *, last: int) -> tuple[CutOff, ...]:
         """Return the cut off ones among the last hundred runs, oldest first; `last` is the seq of the last row that
-        counts. Raises StateError."""
+        counts. Raises StateError, also for a row whose time was changed."""
         begun = self._begun[-MOST_RUNS:]
         ends = [seq - 1 for seq, _ in begun[1:]] + [last]
         found = []
         connection = connect_reader(path)
         try:
             for (seq, run_id), end in zip(begun, ends, strict=False):  # no runs, but an end
-                kind, wall = connection.execute("SELECT kind, wall FROM rows WHERE seq = ?", (end,)).fetchone()
-                if kind != "end" and seq in self._may_send:
-                    found.append(CutOff(run_id, wall))
+                row = Row._make(connection.execute(ROW, (end,)).fetchone())
+                if row.kind == "end" or seq not in self._may_send:
+                    continue
+                if not row.is_sound:
+                    raise StateError(f"{path}: row {end} was changed; `tradebot verify` tells more")
+                found.append(CutOff(run_id, row.wall))
         except sqlite3.Error as error:
             raise StateError(f"{path}: the journal cannot be read: {error}") from error
         finally:
