@@ -119,6 +119,8 @@ class Narrator:
         fields: dict[str, Any] = {"order_id": fact.order_id}
         if request is not None:
             fields |= {"symbol": request.symbol, "side": request.side, "strategy": request.strategy or None}
+        elif fact.execution is not None:  # of an order that an earlier run began
+            fields |= {"symbol": fact.execution.symbol, "side": fact.execution.side}
         if fact.event in (OrderEvent.SENDING, OrderEvent.DENIED) and request is not None:
             fields |= _request_fields(request)
         if fact.execution is not None:

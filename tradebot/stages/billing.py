@@ -35,9 +35,10 @@ def india(universe: Universe) -> ChargesOf:
             begins, ends = (moment(day, time.min) for day in in_force(day_of(execution.traded_at)))
             tariffs.clear()
         key = (execution.symbol, execution.exchange, execution.product, execution.side)
-        if key not in tariffs:
-            tariffs[key] = tariff(execution)
-        both = tariffs[key]
+        try:
+            both = tariffs[key]
+        except KeyError:
+            both = tariffs[key] = tariff(execution)
         if both is None:
             return ZERO
         # Parts are rounded on the order's whole turnover: a fill is charged what it adds.
