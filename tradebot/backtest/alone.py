@@ -24,10 +24,12 @@ class Alone(Walk):
 
     def run(self) -> None:
         """Walk to the end of the timeline."""
-        counter, loss, orders, mask, end = self._counter, self._loss, self._orders, self._mask, self._end
-        working, wanted, moved = self._working, self._wanted, counter.moved
+        counter, desk, loss, inside, wishes = self._counter, self._desk, self._loss, self._inside, self._wishes[0]
+        orders, working, wanted, mask, moved = self._orders, self._working, self._wanted, self._mask, counter.moved
+        begins, opens, closes, interval, end = self._begins, self._opens, self._closes, self._interval, self._end
+        scale, decides = self._scales[0], self._has_deciders
         clock = [*sorted(k for k in self._clock_ks if self._first <= k < end), end]
-        place, due, visited = 0, self._due_at(0, self._first), 0
+        place, due, visited, fed = 0, self._due_at(0, self._first), 0, 0
         while True:
             tick = clock[place]
             k = due if due < tick else tick
@@ -50,43 +52,36 @@ class Alone(Walk):
             moved.clear()
             if ticks and k in self._days:
                 self._begin_day(k)
+            begun = begins[k]
             if trades:
-                self._trade(k)
+                opened = opens[k]
+                desk.see(0, opened, begun)
+                inside.meet(0, k, opened)
+                if orders or mask[0]:
+                    desk.move_to(begun + self._stamp)
+                    inside.walk(0, k)
                 ticks = ticks or k >= self._off_k
                 if not (ticks or working or wanted):
                     due = self._due_at(0, k)
                     if due != k:
                         continue
                     ticks = loss.before(k + 1) == k
-            self._end_bar(k, is_due, ticks or bool(working or wanted))
+            at, close = begun + interval, closes[k]
+            desk.see(0, close, at)
+            if (ticks or working or wanted) and (outputs := desk.tick(at, at)):
+                counter.take(outputs)
+            if is_due:
+                signals = wishes.signals(k, at, close / scale)
+                fed += len(signals)
+                if decides and self._deciders.has(0):
+                    signals = self._deciders.decide(0, k, signals, desk.blotter.position)
+                if signals:
+                    counter.take(desk.decide(signals))
             loss.seen = k + 1
             if is_due or moved:  # a clock alone leaves it waiting, for what its guard sees on the way there
                 due = self._due_at(0, k + 1)
         counter.states()
-        self.visited = visited
-
-    def _trade(self, k: int) -> None:
-        start, opened = self._begins[k], self._opens[k]
-        self._desk.see(0, opened, start)
-        self._inside.meet(0, k, opened)
-        if self._orders or self._mask[0]:
-            self._desk.move_to(start + self._stamp)
-            self._inside.walk(0, k)
-
-    def _end_bar(self, k: int, is_due: bool, ticks: bool) -> None:
-        desk = self._desk
-        end, close = self._begins[k] + self._interval, self._closes[k]
-        desk.see(0, close, end)
-        if ticks and (outputs := desk.tick(end, end)):
-            self._counter.take(outputs)
-        if not is_due:
-            return
-        signals = self._wishes[0].signals(k, end, close / self._scales[0])
-        self.fed += len(signals)
-        if self._has_deciders and self._deciders.has(0):
-            signals = self._deciders.decide(0, k, signals, desk.blotter.position)
-        if signals:
-            self._counter.take(desk.decide(signals))
+        self.visited, self.fed = visited, fed
 
     def _due_at(self, id_: int, k: int) -> int:
         if k >= self._end:
