@@ -167,6 +167,18 @@ def test_what_passes_on_a_plain_day_is_cleared_by_the_short_way() -> None:
     assert day.cleared == len(desk.blotter.orders) - desk.counts["denied"] > 3
 
 
+def test_a_whole_fill_far_from_its_reference_is_told_by_the_short_way_too() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        day = Twice(LIMITS, msgspec.structs.replace(SETTINGS, fill_collar_pct=D("0.1")), patch)
+        day.step(4, 1)
+        entry = accepted(day)
+        day.quote([1], [15])  # 0.6% away
+
+        day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
+
+    assert [line.message.scope for line in day.said if isinstance(line.message, Command)] == [f"symbol:{entry.symbol}"]
+
+
 def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick() -> None:
     with pytest.MonkeyPatch.context() as patch:
         day = Twice(LIMITS, SETTINGS, patch)

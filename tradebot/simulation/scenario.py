@@ -76,8 +76,8 @@ class Scenario(NamedTuple):
 
     @property
     def halts_soon(self) -> bool:
-        """True on every fourth day: fewer rejections halt than do by default, on the others hardly any do."""
-        return self.seed % 4 == 3
+        """True on every eighth day: fewer rejections halt than do by default, on the others hardly any do."""
+        return self.seed % 8 == 7
 
     def config(self, state_dir: Path) -> Config:
         """Return the daemon's config; the exchange's part of it goes to the exchange."""
