@@ -6,12 +6,13 @@ from collections import defaultdict
 from decimal import Decimal
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.stages.test_desk import OPEN, Room, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Action, Command, Signal, Signals
+from tradebot.domain.messages import Action, Command, SessionBegins, Signal, Signals
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderKind, OrderRequest, OrderState, Purpose, Side
 from tradebot.stages.breaker import WINDOW, Breaker, scope_of
 from tradebot.stages.desk import DeskOutput
@@ -84,8 +85,13 @@ def test_exits_count_for_their_symbol_whoever_wanted_them() -> None:
 
 
 def test_what_was_placed_elsewhere_does_not_count() -> None:
-    b = breaker(in_a_row=1, in_a_minute=1, of_account=1)
-    assert b.rejected(refused("", "AAA", Purpose.EXTERNAL), 0) == []
+    b = breaker(in_a_row=2)
+    b.rejected(refused("", "AAA", Purpose.STOP), 0)
+    outside, fact = refused("", "AAA", Purpose.EXTERNAL), OrderFact(order_id="T1", event=E.SEEN_REJECTED, at=0)
+    for event in (E.SEEN_REJECTED, E.EXECUTED, E.SEEN_REJECTED):
+        works = msgspec.structs.replace(outside, state=OrderState.OPEN)
+        assert b.heard(works, msgspec.structs.replace(fact, event=event), outside) == ()
+    assert scopes(b.rejected(refused("", "AAA", Purpose.STOP), 0)) == ["symbol:AAA"]
 
 
 def test_what_tripped_begins_anew() -> None:
@@ -181,6 +187,33 @@ def test_after_a_resume_a_strategy_has_all_its_tries_again() -> None:
     room.desk.apply(Command(verb="resume", scope="strategy:a"))
     assert halts(refuse(room, signal(room, "AAA", "a"))) == []
     assert halts(refuse(room, signal(room, "AAA", "a"))) == ["strategy:a"]
+
+
+@pytest.mark.parametrize("scope", ["strategy:a", "all"])
+def test_what_was_on_its_way_when_its_strategy_was_halted_does_not_count_after_the_resume(scope: str) -> None:
+    room = Room(max_rejects_in_a_row=2)
+    for symbol in ("AAA", "BBB"):
+        room.quote(symbol, "1000")
+    under_way = [submitted(signal(room, symbol, "a"))[0] for symbol in ("AAA", "BBB")]
+    room.desk.apply(Command(verb="halt", scope="strategy:a"))
+    for request in under_way[:1]:
+        room.outcome(request, E.SENDING)
+        room.outcome(request, E.REFUSED)
+    room.desk.apply(Command(verb="resume", scope=scope))
+    room.tick(6)
+    assert halts(refuse(room, signal(room, "AAA", "a"))) == []
+
+
+def test_on_another_day_everybody_has_all_tries_again() -> None:
+    room = Room(max_rejects_in_a_row=2)
+    refuse(room, signal(room, "AAA", "a"))
+    opens_at = OPEN + 86_400 * SECOND
+    room.tick(86_400)
+    closes_at = opens_at + 22_500 * SECOND
+    room.desk.apply(
+        SessionBegins(opens_at=opens_at, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at)
+    )
+    assert halts(refuse(room, signal(room, "AAA", "a"))) == []
 
 
 def test_an_exit_that_is_refused_for_minutes_halts_its_symbol_alone_and_is_tried_on() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tradebot.clock import SECOND
-from tradebot.domain.halts import EVERYTHING
+from tradebot.domain.halts import EVERYTHING, is_wide
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Purpose
 from tradebot.stages.ordering import DeskSettings
 
@@ -30,8 +30,8 @@ class Trip(NamedTuple):
 class Breaker:
     """Rejections in a row, and within a minute, of each scope; within a minute of the account. Limits are from 1 up.
 
-    A fill ends the row of its scope. A scope that trips begins anew, so that after a person's resume it has all its
-    tries again. Orders placed elsewhere do not count.
+    A fill ends the row of its scope. A scope that trips begins anew, and so does one that a person resumes: what was on
+    its way when it was halted may have been refused after that. Orders placed elsewhere do not count.
     """
 
     def __init__(self, limits: DeskSettings) -> None:
@@ -42,6 +42,8 @@ class Breaker:
 
     def heard(self, before: Order | None, fact: OrderFact, after: Order) -> Sequence[Trip]:
         """Take a fact and what it made of its order; returns what it trips."""
+        if after.request.purpose is EXTERNAL:
+            return ()
         if fact.event is EXECUTED:
             self.filled(after.request)
         elif after.state is REJECTED and before is not None and before.state is not REJECTED:
@@ -49,10 +51,8 @@ class Breaker:
         return ()
 
     def rejected(self, order: Order, mono: int) -> list[Trip]:
-        """Count a rejection at monotonic `mono`; returns what it trips, the widest scope first."""
+        """Count a rejection of ours at monotonic `mono`; returns what it trips, the widest scope first."""
         request, trips = order.request, []
-        if request.purpose is EXTERNAL:
-            return []
         scope = scope_of(request)
         row = self.rows[scope] = self.rows.get(scope, 0) + 1
         because = f"the last because: {order.reason}"
@@ -72,6 +72,12 @@ class Breaker:
     def filled(self, request: OrderRequest) -> None:
         """End the row that an order belongs to: it was filled, in part or whole."""
         self.rows.pop(scope_of(request), None)
+
+    def resumed(self, scope: str) -> None:
+        """Forget what was refused in a scope that a person lets trade again."""
+        if is_wide(scope):
+            self.begin_day()
+        self._begin_anew(scope)
 
     def begin_day(self) -> None:
         """Forget what was refused on another day."""

@@ -362,6 +362,8 @@ class Desk:
 
     def _commanded(self, command: Command) -> None:
         self._out.append(command)
+        if command.verb == "resume":
+            self._breaker.resumed(command.scope)
 
     def _incident(self, text: str, order: Order, scope: str) -> None:
         self._out.append(Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol))
