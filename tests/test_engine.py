@@ -11,7 +11,7 @@ from tradebot.clock import ManualClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import LinkDown, LinkUp
 from tradebot.engine import Engine
-from tradebot.stages.blotter import Blotter
+from tradebot.stages.desk.blotter import Blotter
 
 
 class Books:

@@ -7,10 +7,10 @@ from decimal import Decimal
 from tradebot.config import Config
 from tradebot.domain.instrument import Universe
 from tradebot.domain.order import OrderKind
-from tradebot.stages.billing import india
-from tradebot.stages.blotter import ChargesOf
-from tradebot.stages.gate.limits import Limits
-from tradebot.stages.ordering import DeskSettings
+from tradebot.stages.desk.billing import india
+from tradebot.stages.desk.blotter import ChargesOf
+from tradebot.stages.desk.gate.limits import Limits
+from tradebot.stages.desk.ordering import DeskSettings
 
 FASTEST_STALE_S = 1.0  # wall seconds; on a market clock that runs fast a shorter age is the scheduler's
 

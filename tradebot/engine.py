@@ -36,7 +36,7 @@ from tradebot.domain.order import OrderFact, VenueOrder
 from tradebot.errors import AccessDenied, LinkLost
 from tradebot.stages.analysis.analysis import Analysis
 from tradebot.stages.bars import Bars
-from tradebot.stages.desk import Desk, DeskOutput
+from tradebot.stages.desk.desk import Desk, DeskOutput
 from tradebot.stages.execution import Execution, Ledger
 from tradebot.stages.lanes import BREATH, Inbox, Lane
 from tradebot.stages.looks import Looks

@@ -12,8 +12,8 @@ from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
-from tradebot.stages.gate.limits import Limits
-from tradebot.stages.ordering import DeskSettings
+from tradebot.stages.desk.gate.limits import Limits
+from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.strategies.loading import StrategySpec, load_strategy
 
 MINUTE = 60 * SECOND

@@ -16,8 +16,8 @@ from tradebot.control.panel import Panel, Wrong
 from tradebot.domain.halts import Halts
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Command
-from tradebot.stages.blotter import Blotter
-from tradebot.stages.marks import Marks
+from tradebot.stages.desk.blotter import Blotter
+from tradebot.stages.desk.marks import Marks
 
 
 class Room:

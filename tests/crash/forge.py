@@ -53,12 +53,12 @@ from tradebot.journal import recovery, schema
 from tradebot.journal.recovery import recover
 from tradebot.journal.rows import End, Listing, Run
 from tradebot.journal.writer import Journal
-from tradebot.stages.desk import Desk
-from tradebot.stages.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
-from tradebot.stages.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
-from tradebot.stages.gate.gate import Gate
-from tradebot.stages.gate.order_controls import Collar, Permitted, Sanity, Size
-from tradebot.stages.ordering import DeskSettings
+from tradebot.stages.desk.desk import Desk
+from tradebot.stages.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
+from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
+from tradebot.stages.desk.gate.gate import Gate
+from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.venues.venue import Reply
 
 OPEN = 1_795_405_500 * SECOND

@@ -25,8 +25,8 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.exchange.bar_matching import BarBook, Resting
-from tradebot.stages.desk import DeskOutput
-from tradebot.stages.direct_desk import DirectDesk
+from tradebot.stages.desk.desk import DeskOutput
+from tradebot.stages.desk.direct_desk import DirectDesk
 
 DENIED, SENDING, ACCEPTED = OrderEvent.DENIED, OrderEvent.SENDING, OrderEvent.ACCEPTED
 LIMIT, FILLED = OrderKind.LIMIT, STATES[OrderState.FILLED]

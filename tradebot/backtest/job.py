@@ -15,8 +15,8 @@ from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.message import Message
 from tradebot.exchange.bar_matching import Matching
 from tradebot.exchange.slippage import Slippage, SlippageKind
-from tradebot.stages.gate.limits import Limits
-from tradebot.stages.ordering import DeskSettings
+from tradebot.stages.desk.gate.limits import Limits
+from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.strategies.loading import StrategySpec
 
 __all__ = ("Bill", "Costs", "Hours", "Job", "Matching", "Slippage", "SlippageKind")

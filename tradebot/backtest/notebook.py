@@ -28,8 +28,8 @@ from tradebot.errors import ConfigError
 from tradebot.exchange.bar_matching import Matching
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.history.market import DAY, in_session
-from tradebot.stages.gate.limits import Limits
-from tradebot.stages.ordering import DeskSettings
+from tradebot.stages.desk.gate.limits import Limits
+from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.strategies.loading import given, load_strategy
 from tradebot.strategies.strategy import Strategy
 

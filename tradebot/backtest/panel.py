@@ -14,7 +14,7 @@ import numpy as np
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Ints, Series
 from tradebot.errors import DataError
-from tradebot.stages.marks import Marks
+from tradebot.stages.desk.marks import Marks
 
 BLOCK = 8_192  # positions of the timeline whose marks of all instruments are laid out at once
 COLUMNS = ("starts", "open", "high", "low", "close", "volume")

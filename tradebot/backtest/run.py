@@ -19,10 +19,10 @@ from tradebot.backtest.walk import Walk
 from tradebot.backtest.wishes import find
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
-from tradebot.stages import billing
-from tradebot.stages.blotter import ChargesOf
-from tradebot.stages.direct_desk import DirectDesk
-from tradebot.stages.gate.limits import gate_of
+from tradebot.stages.desk import billing
+from tradebot.stages.desk.blotter import ChargesOf
+from tradebot.stages.desk.direct_desk import DirectDesk
+from tradebot.stages.desk.gate.limits import gate_of
 
 NEVER = 1 << 62
 

@@ -24,7 +24,7 @@ from tradebot.backtest.touch import Guard, first_touch
 from tradebot.backtest.wishes import NEVER, Wishes
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Command, Signal
-from tradebot.stages.direct_desk import DirectDesk
+from tradebot.stages.desk.direct_desk import DirectDesk
 
 SAID_EVERY = 4_096  # positions walked between two words on how far it is
 

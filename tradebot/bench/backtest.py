@@ -29,8 +29,8 @@ from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
-from tradebot.stages.gate.limits import Limits
-from tradebot.stages.ordering import DeskSettings
+from tradebot.stages.desk.gate.limits import Limits
+from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.strategies.loading import StrategySpec
 
 MINUTE = 60 * SECOND

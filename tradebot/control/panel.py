@@ -13,7 +13,7 @@ from tradebot.control.halt_file import HaltFile
 from tradebot.control.picture import holdings_of, orders_of
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Command
-from tradebot.stages.desk import Desk
+from tradebot.stages.desk.desk import Desk
 
 LONGEST_REASON = 300
 COMMAND_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.order import ZERO, Purpose
-from tradebot.stages.desk import Desk
+from tradebot.stages.desk.desk import Desk
 from tradebot.stages.lanes import Lane
 
 

@@ -11,7 +11,7 @@ from tradebot.daemon.ground import Ground
 from tradebot.engine import Engine
 from tradebot.ops.narrator import Tell
 from tradebot.ops.systemd import Notifier
-from tradebot.stages.desk import Desk
+from tradebot.stages.desk.desk import Desk
 
 FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
 STATUS_EVERY_S = 5.0

@@ -10,7 +10,7 @@ from tradebot.domain.order import OrderState, Purpose
 from tradebot.engine import Engine
 from tradebot.ops.latency import Latencies
 from tradebot.stages.bars import Bars
-from tradebot.stages.desk import Desk
+from tradebot.stages.desk.desk import Desk
 
 PAISE = Decimal("0.01")
 LATENCIES = (

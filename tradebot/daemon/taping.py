@@ -14,9 +14,9 @@ from tradebot.domain.market import Series
 from tradebot.domain.messages import Command
 from tradebot.journal.rows import Terms, Warmup
 from tradebot.journal.writer import Journal
-from tradebot.stages.desk import Desk
-from tradebot.stages.gate.limits import gate_of
-from tradebot.stages.recording import TapedDesk
+from tradebot.stages.desk.desk import Desk
+from tradebot.stages.desk.gate.limits import gate_of
+from tradebot.stages.desk.recording import TapedDesk
 from tradebot.strategies.loading import StrategySpec
 
 WARMUP_SYMBOLS = 50  # whose past bars go into one row: some hundred kB

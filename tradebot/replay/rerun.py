@@ -22,10 +22,10 @@ from tradebot.journal.rows import Row
 from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Signaled, Stepped, Tape
 from tradebot.replay.recorded import Line, Recorded
 from tradebot.stages.analysis.analysis import Analysis
-from tradebot.stages.desk import Desk
-from tradebot.stages.gate.limits import Limits, gate_of
-from tradebot.stages.ordering import DeskSettings
-from tradebot.stages.recording import state_of
+from tradebot.stages.desk.desk import Desk
+from tradebot.stages.desk.gate.limits import Limits, gate_of
+from tradebot.stages.desk.ordering import DeskSettings
+from tradebot.stages.desk.recording import state_of
 from tradebot.strategies.loading import StrategySpec
 
 NOTHING = "nothing"

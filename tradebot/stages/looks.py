@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tradebot.domain.messages import Reconciled
 from tradebot.domain.order import OrderState
-from tradebot.stages.blotter import Blotter
+from tradebot.stages.desk.blotter import Blotter
 
 
 class Looks:

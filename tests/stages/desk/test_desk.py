@@ -1,0 +1,473 @@
+"""The desk: signals and quotes become orders that passed the gate, what the venue says becomes positions."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import (
+    Action,
+    Books,
+    Cancel,
+    Command,
+    Executed,
+    LinkDown,
+    LinkUp,
+    OrderSeen,
+    Outcome,
+    Reconciled,
+    SessionBegins,
+    Signal,
+    Signals,
+    Submit,
+    Tick,
+)
+from tradebot.domain.order import (
+    Execution,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    Purpose,
+    Side,
+    VenueOrder,
+    VenuePosition,
+    VenueStatus,
+)
+from tradebot.stages.desk.desk import Desk, DeskOutput
+from tradebot.stages.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
+from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
+from tradebot.stages.desk.gate.gate import Control, Gate
+from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.stages.desk.ordering import DeskSettings
+
+OPEN = 1_700_000_100 * SECOND
+D = Decimal
+
+
+def gate() -> Gate:
+    controls: list[Control] = [
+        NotHalted(),
+        InSession(),
+        Permitted(products=("MIS",), allow_short=False),
+        Sanity(),
+        Size(max_quantity=D(500), max_notional=D(20000)),
+        FreshData(max_age_s=15.0),
+        Collar(collar_pct=D(1)),
+        NoDuplicate(window_s=5.0),
+        OpenOrders(max_open=5),
+        MaxPosition(per_symbol=D(25000), gross=D(40000)),
+        ReduceOnly(),
+        DailyLoss(max_loss=D(1000)),
+        MessageRate(per_second=8, per_minute=200, per_day=2000),
+    ]
+    return Gate(controls)
+
+
+class Room:
+    """A desk with a clock that the test moves, and the venue's answers at hand."""
+
+    def __init__(self, **settings: object) -> None:
+        self.universe = Universe(
+            [
+                Instrument(symbol="AAA", token=256),
+                Instrument(symbol="BBB", token=512),
+                Instrument(symbol="IDX", token=777, kind=InstrumentKind.INDEX),
+            ]
+        )
+        chosen = {"order_notional": D(10000), "protection_pct": D("0.5")} | settings
+        self.desk = Desk(
+            universe=self.universe,
+            gate=gate(),
+            settings=DeskSettings(**chosen),  # type: ignore[arg-type]
+            charges_of=lambda order, fact: D(1),
+            id_prefix="T",
+            absent_after_s=60.0,
+        )
+        self.mono = 1000 * SECOND
+        self.at = OPEN
+        self.trades = 0
+        self.desk.apply(
+            SessionBegins(
+                opens_at=OPEN,
+                closes_at=OPEN + 22500 * SECOND,
+                entries_until=OPEN + 20000 * SECOND,
+                square_off_at=OPEN + 21000 * SECOND,
+            )
+        )
+        self.tick(0)
+
+    def tick(self, seconds: float = 0.05) -> list[DeskOutput]:
+        self.mono += int(seconds * SECOND)
+        self.at += int(seconds * SECOND)
+        return self.desk.apply(Tick(at=self.at, mono=self.mono))
+
+    def quote(self, symbol: str, price: str, *, spread: str = "0.10") -> list[DeskOutput]:
+        i = self.universe.get(symbol)
+        units = i.units(D(price))
+        half = i.units(D(spread)) // 2
+
+        def column(value: int) -> np.ndarray:
+            return np.array([value], dtype=np.int64)
+
+        return self.desk.apply(
+            Quotes(
+                source="t",
+                seen_at=self.mono,
+                ids=column(self.universe.id(symbol)),
+                sent_at=column(self.at),
+                last=column(units),
+                volume=column(1),
+                bid=column(units - half),
+                ask=column(units + half),
+                bid_size=column(100),
+                ask_size=column(100),
+            )
+        )
+
+    def signal(self, symbol: str, action: Action, n: int = 1, **fields: object) -> list[DeskOutput]:
+        signal = Signal(
+            signal_id=f"{symbol}-{action}-{n}",
+            strategy="s",
+            symbol=symbol,
+            action=action,
+            bar_at=self.at,
+            quoted_at=self.mono,
+            made_at=self.mono,
+            **fields,  # type: ignore[arg-type]
+        )
+        return self.desk.apply(Signals(at=self.at, interval=60 * SECOND, signals=(signal,)))
+
+    def outcome(self, request: OrderRequest, event: OrderEvent, venue_order_id: str = "") -> list[DeskOutput]:
+        fact = OrderFact(
+            order_id=request.order_id, event=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id
+        )
+        return self.desk.apply(Outcome(fact=fact))
+
+    def execution(self, request: OrderRequest, quantity: int, price: str, venue_id: str = "V1") -> Execution:
+        self.trades += 1
+        return Execution(
+            execution_id=str(self.trades),
+            venue_order_id=venue_id,
+            symbol=request.symbol,
+            exchange="NSE",
+            side=request.side,
+            quantity=D(quantity),
+            price=D(price),
+            traded_at=self.at,
+        )
+
+    def fill(self, request: OrderRequest, quantity: int, price: str, venue_id: str = "V1") -> list[DeskOutput]:
+        return self.desk.apply(Executed(execution=self.execution(request, quantity, price, venue_id), mono=self.mono))
+
+    def venue_order(self, request: OrderRequest, status: VenueStatus, *, filled: int = 0) -> VenueOrder:
+        return VenueOrder(
+            venue_order_id="V1",
+            tag=request.order_id,
+            symbol=request.symbol,
+            exchange="NSE",
+            side=request.side,
+            kind=request.kind,
+            status=status,
+            quantity=request.quantity,
+            filled=D(filled),
+        )
+
+    def bought(self, price: str = "1000", **fields: object) -> OrderRequest:
+        """Enter AAA and fill it whole."""
+        self.quote("AAA", price)
+        (request,) = submitted(self.signal("AAA", Action.ENTER_LONG, **fields))
+        self.outcome(request, OrderEvent.SENDING)
+        self.outcome(request, OrderEvent.ACCEPTED, "V1")
+        self.fill(request, int(request.quantity), price)
+        return request
+
+
+def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
+    return [o.request for o in outputs if isinstance(o, Submit)]
+
+
+def events(outputs: list[DeskOutput]) -> list[OrderEvent]:
+    return [o.event for o in outputs if isinstance(o, OrderFact)]
+
+
+def test_an_entry_is_sized_by_notional_and_journaled_before_it_is_sent() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    fact, order = room.signal("AAA", Action.ENTER_LONG)
+    assert isinstance(fact, OrderFact)
+    assert fact.event is OrderEvent.INTENT
+    assert isinstance(order, Submit)
+    assert order.request.quantity == 10
+    assert all(line.endswith(": ok") for line in fact.checks)
+
+
+def test_a_second_entry_is_ignored_while_one_works_or_a_position_is_open() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    assert submitted(room.signal("AAA", Action.ENTER_LONG))
+    assert room.signal("AAA", Action.ENTER_LONG, n=2) == []
+    room = Room()
+    room.bought()
+    assert room.signal("AAA", Action.ENTER_LONG, n=3) == []
+
+
+def test_a_stop_is_judged_on_every_quote_without_waiting_for_a_bar() -> None:
+    room = Room()
+    room.bought(stop_loss=990.0)
+    assert submitted(room.quote("AAA", "990.05")) == []
+    (exit_,) = submitted(room.quote("AAA", "990.00"))
+    assert (exit_.side, exit_.quantity, exit_.purpose) == (Side.SELL, D(10), Purpose.STOP)
+
+
+def test_a_trailing_stop_follows_the_best_price() -> None:
+    room = Room()
+    room.bought(trail_by=5.0)
+    for price in ("1004", "1010", "1005.05"):
+        assert submitted(room.quote("AAA", price)) == []
+    (exit_,) = submitted(room.quote("AAA", "1005"))
+    assert exit_.purpose is Purpose.TRAIL
+
+
+def test_a_target_takes_the_profit() -> None:
+    room = Room()
+    room.bought(target=1020.0)
+    (exit_,) = submitted(room.quote("AAA", "1020"))
+    assert exit_.purpose is Purpose.TARGET
+
+
+def test_an_exit_that_hangs_is_taken_back_and_sent_again() -> None:
+    room = Room()
+    room.bought(stop_loss=990.0)
+    (exit_,) = submitted(room.quote("AAA", "989"))
+    room.outcome(exit_, OrderEvent.SENDING)
+    room.outcome(exit_, OrderEvent.ACCEPTED, "V2")
+    (cancel,) = [o for o in room.tick(3.5) if isinstance(o, Cancel)]
+    assert cancel.order_id == exit_.order_id
+    room.quote("AAA", "980")
+    seen = room.venue_order(exit_, VenueStatus.CANCELED)
+    room.desk.apply(OrderSeen(order=seen, mono=room.mono))
+    assert submitted(room.tick()) == []  # a late fill may still be on its way
+    (again,) = submitted(room.tick(2))
+    assert (again.order_id != exit_.order_id, again.quantity) == (True, D(10))
+
+
+def test_a_fill_is_booked_once_however_often_it_is_told() -> None:
+    room = Room()
+    request = room.bought()
+    execution = room.execution(request, 10, "1000")
+    room.trades -= 1
+    again = Executed(execution=execution.__class__(**{**_fields(execution), "execution_id": "1"}), mono=room.mono)
+    assert room.desk.apply(again) == []
+    assert room.desk.blotter.position("AAA").quantity == 10
+    assert room.desk.blotter.fills == 1
+
+
+def _fields(execution: Execution) -> dict[str, object]:
+    return {name: getattr(execution, name) for name in execution.__struct_fields__}
+
+
+def test_a_fill_before_the_acknowledgement_waits_for_its_order() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(request, OrderEvent.SENDING)
+    assert room.fill(request, 10, "1000", "V9") == []
+    outputs = room.outcome(request, OrderEvent.ACCEPTED, "V9")
+    assert events(outputs) == [OrderEvent.ACCEPTED, OrderEvent.EXECUTED]
+    assert room.desk.blotter.orders[request.order_id].state is OrderState.FILLED
+
+
+def test_an_ambiguous_order_is_found_by_its_tag_and_never_sent_again() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(request, OrderEvent.SENDING)
+    room.outcome(request, OrderEvent.AMBIGUOUS)
+    assert room.signal("AAA", Action.ENTER_LONG, n=2) == []
+    books = Books(
+        asked_at=room.mono,
+        orders=(room.venue_order(request, VenueStatus.FILLED, filled=10),),
+        executions=(room.execution(request, 10, "1000.5"),),
+        positions=(
+            VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D("1000.5")),
+        ),
+        cash=D(0),
+    )
+    outputs = room.desk.apply(books)
+    assert submitted(outputs) == []
+    assert room.desk.blotter.orders[request.order_id].state is OrderState.FILLED
+    assert room.desk.blotter.position("AAA").average_price == D("1000.5")
+
+
+def empty_books(room: Room) -> Books:
+    return Books(asked_at=room.mono, orders=(), executions=(), positions=(), cash=D(0))
+
+
+def test_an_order_in_doubt_is_absent_only_after_two_late_complete_lists() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(request, OrderEvent.SENDING)
+    room.outcome(request, OrderEvent.AMBIGUOUS)
+    state = lambda: room.desk.blotter.orders[request.order_id].state  # noqa: E731
+    for _ in range(5):
+        room.desk.apply(empty_books(room))
+        room.tick(5)
+    assert state() is OrderState.UNKNOWN
+    room.tick(60)
+    room.desk.apply(empty_books(room))
+    assert state() is OrderState.UNKNOWN
+    room.tick(5)
+    room.desk.apply(empty_books(room))
+    assert state() is OrderState.ABSENT
+
+
+def test_an_empty_position_list_does_not_make_us_flat_but_halts_the_symbol() -> None:
+    room = Room()
+    room.bought()
+    room.desk.apply(empty_books(room))
+    room.tick(5)
+    (report,) = [o for o in room.desk.apply(empty_books(room)) if isinstance(o, Reconciled)]
+    assert report.differences == ("AAA: the venue holds 0, the journal 10",)
+    assert room.desk.blotter.position("AAA").quantity == 10
+
+
+def test_an_order_placed_elsewhere_is_adopted_with_its_fills() -> None:
+    room = Room()
+    other = VenueOrder(
+        venue_order_id="X7",
+        tag="",
+        symbol="BBB",
+        exchange="NSE",
+        side=Side.BUY,
+        kind=OrderKind.LIMIT,
+        status=VenueStatus.FILLED,
+        quantity=D(3),
+        filled=D(3),
+        price=D(50),
+    )
+    execution = Execution(
+        execution_id="e9", venue_order_id="X7", symbol="BBB", exchange="NSE", side=Side.BUY, quantity=D(3),
+        price=D(50), traded_at=OPEN,
+    )  # fmt: skip
+    position = VenuePosition(symbol="BBB", exchange="NSE", product="MIS", quantity=D(3), average_price=D(50))
+    room.desk.apply(
+        Books(asked_at=room.mono, orders=(other,), executions=(execution,), positions=(position,), cash=D(0))
+    )
+    assert room.desk.blotter.position("BBB").quantity == 3
+    order = room.desk.blotter.orders["EXT-X7"]
+    assert (order.state, order.request.purpose) == (OrderState.FILLED, Purpose.EXTERNAL)
+
+
+@pytest.mark.parametrize(
+    ("arrange", "control"),
+    [
+        (lambda room: room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent")), "fresh_data"),
+        (lambda room: room.tick(20), "fresh_data"),
+        (lambda room: room.desk.apply(Command(verb="halt", reason="by hand")), "halt"),
+    ],
+)
+def test_an_entry_is_denied_with_the_control_that_denies_it(arrange: object, control: str) -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    arrange(room)  # type: ignore[operator]
+    (fact,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderFact)]
+    assert fact.event is OrderEvent.DENIED
+    assert fact.reason.startswith(f"{control}:")
+
+
+def test_an_exit_passes_while_the_feed_is_stale_and_entries_are_halted() -> None:
+    room = Room()
+    room.bought()
+    room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent"))
+    room.desk.apply(Command(verb="halt", reason="by hand"))
+    assert submitted(room.signal("AAA", Action.EXIT_LONG))
+    room.desk.apply(LinkUp(source="kite", mono=room.mono))
+
+
+def test_the_daily_loss_latches_a_halt() -> None:
+    room = Room()
+    room.bought()
+    room.quote("AAA", "899")
+    (halt,) = [o for o in room.tick() if isinstance(o, Command)]
+    assert halt.verb == "halt"
+    assert "max_daily_loss" in halt.reason
+    assert [o for o in room.tick() if isinstance(o, Command)] == []
+
+
+def test_positions_are_closed_before_the_session_ends() -> None:
+    room = Room()
+    room.bought()
+    room.at = OPEN + 21000 * SECOND
+    (exit_,) = submitted(room.tick())
+    assert exit_.purpose is Purpose.FLATTEN
+
+
+def test_stopping_cancels_what_rests_and_lets_no_entry_pass() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    room.quote("BBB", "500")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(request, OrderEvent.SENDING)
+    room.outcome(request, OrderEvent.ACCEPTED, "V1")
+    outputs = room.desk.apply(Command(verb="stop"))
+    assert [o.order_id for o in outputs if isinstance(o, Cancel)] == [request.order_id]
+    assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEvent.DENIED]
+
+
+def test_stopping_with_flatten_closes_what_is_open() -> None:
+    room = Room(on_stop="flatten")
+    room.bought()
+    (exit_,) = submitted(room.desk.apply(Command(verb="stop")))
+    assert (exit_.purpose, exit_.quantity) == (Purpose.FLATTEN, D(10))
+
+
+def test_rejects_in_a_row_halt_entries() -> None:
+    room = Room(max_rejects_in_a_row=2)
+    for n, symbol in enumerate(("AAA", "BBB"), 1):
+        room.quote(symbol, "1000")
+        (request,) = submitted(room.signal(symbol, Action.ENTER_LONG))
+        room.outcome(request, OrderEvent.SENDING)
+        outputs = room.outcome(request, OrderEvent.REFUSED)
+        assert any(isinstance(o, Command) for o in outputs) is (n == 2)
+
+
+def test_a_signal_on_an_index_is_denied_and_not_sent() -> None:
+    room = Room()
+    room.quote("IDX", "15000", spread="0")
+    outputs = room.signal("IDX", Action.ENTER_LONG, quantity=1.0)
+    assert submitted(outputs) == []
+    assert events(outputs) == [OrderEvent.DENIED]
+
+
+def test_recovery_rebuilds_positions_orders_and_the_day() -> None:
+    room = Room()
+    room.bought(stop_loss=990.0)
+    facts = []
+    other = Room()
+    other.quote("AAA", "1000")
+    for outputs in (
+        other.signal("AAA", Action.ENTER_LONG, stop_loss=990.0),
+        [OrderFact(order_id="T00001", event=OrderEvent.SENDING, at=OPEN)],
+        other.outcome(submitted_id(other), OrderEvent.SENDING) or [],
+        other.outcome(submitted_id(other), OrderEvent.ACCEPTED, "V1"),
+        other.fill(submitted_id(other), 10, "1000"),
+    ):
+        facts += [o for o in outputs if isinstance(o, OrderFact)]
+    fresh = Room()
+    fresh.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    assert fresh.desk.blotter.position("AAA") == other.desk.blotter.position("AAA")
+    assert fresh.desk.blotter.charges == 1
+    (exit_,) = submitted(fresh.quote("AAA", "989"))
+    assert exit_.purpose is Purpose.STOP
+
+
+def submitted_id(room: Room) -> OrderRequest:
+    return next(iter(room.desk.blotter.orders.values())).request

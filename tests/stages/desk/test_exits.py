@@ -1,0 +1,131 @@
+"""Exits of many positions: a message sends some, the ticks after it the others, and what works is not asked again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from unittest.mock import patch
+
+import numpy as np
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import Books, Cancel, Command, Outcome, SessionBegins, Submit, Tick
+from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, VenuePosition
+from tradebot.stages.desk.desk import Desk, DeskOutput
+from tradebot.stages.desk.exits import AT_ONCE
+from tradebot.stages.desk.gate.gate import Gate
+from tradebot.stages.desk.ordering import DeskSettings, Ordering
+
+D = Decimal
+MANY = 3 * AT_ONCE + 5
+OPEN = 1_770_090_300 * SECOND
+
+
+class Crowd:
+    """A desk that holds a share of each of many symbols, with a gate without controls."""
+
+    def __init__(self, count: int) -> None:
+        names = [f"S{i:03d}" for i in range(count)]
+        self.universe = Universe([Instrument(symbol=name, token=256 * i) for i, name in enumerate(names, 1)])
+        self.desk = Desk(
+            universe=self.universe, gate=Gate([]), settings=DeskSettings(order_notional=D(1), max_daily_loss=D(10**9)),
+            charges_of=lambda order, fact: D(0), id_prefix="T", absent_after_s=60.0,
+        )  # fmt: skip
+        self.mono, self.at = 1000 * SECOND, OPEN
+        ends = OPEN + 22_500 * SECOND
+        self.desk.apply(SessionBegins(opens_at=OPEN, closes_at=ends, entries_until=ends, square_off_at=ends))
+        held = tuple(
+            VenuePosition(symbol=name, exchange="NSE", product="MIS", quantity=D(1), average_price=D(100))
+            for name in names
+        )
+        self.desk.adopt(Books(asked_at=self.mono, orders=(), executions=(), positions=held, cash=D(0)))
+        last = np.full(count, 10_000)
+        self.desk.apply(
+            Quotes(
+                source="t", seen_at=self.mono, ids=np.arange(count), sent_at=np.full(count, OPEN), last=last,
+                volume=last, bid=last - 5, ask=last + 5, bid_size=last, ask_size=last,
+            )
+        )  # fmt: skip
+
+    def tick(self) -> list[OrderRequest]:
+        self.mono, self.at = self.mono + SECOND // 20, self.at + SECOND // 20
+        return submitted(self.desk.apply(Tick(at=self.at, mono=self.mono)))
+
+    def cancels(self) -> list[Cancel]:
+        self.mono, self.at = self.mono + SECOND // 20, self.at + SECOND // 20
+        return [o for o in self.desk.apply(Tick(at=self.at, mono=self.mono)) if isinstance(o, Cancel)]
+
+    def accept(self, request: OrderRequest) -> None:
+        fact = OrderFact(
+            order_id=request.order_id, event=OrderEvent.ACCEPTED, at=self.at, mono=self.mono,
+            venue_order_id=f"V{request.order_id}",
+        )  # fmt: skip
+        self.desk.apply(Outcome(fact=fact))
+
+    def tell(self, request: OrderRequest, event: OrderEvent) -> list[OrderRequest]:
+        fact = OrderFact(order_id=request.order_id, event=event, at=self.at, mono=self.mono, reason="test")
+        return submitted(self.desk.apply(Outcome(fact=fact)))
+
+
+def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
+    return [o.request for o in outputs if isinstance(o, Submit)]
+
+
+def test_a_flatten_of_many_positions_is_spread_over_ticks_and_every_position_is_closed_once() -> None:
+    crowd = Crowd(MANY)
+    first = submitted(crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1")))
+    later = [crowd.tick() for _ in range(6)]
+
+    assert len(first) == AT_ONCE
+    assert all(len(sent) <= 2 * AT_ONCE for sent in later)
+    everything = [request.symbol for sent in (first, *later) for request in sent]
+    assert sorted(everything) == sorted(crowd.universe.symbols)
+
+
+def test_an_exit_that_ended_short_is_sent_again_though_thousands_of_others_work() -> None:
+    crowd = Crowd(MANY)
+    sent = submitted(crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1")))
+    for _ in range(6):
+        sent += crowd.tick()
+    crowd.tell(sent[7], OrderEvent.SENDING)
+    crowd.tell(sent[7], OrderEvent.NOT_SENT)
+
+    again = [request for _ in range(40) for request in crowd.tick()]  # after a pause of a second
+
+    assert [request.symbol for request in again] == [sent[7].symbol]
+
+
+def test_an_exit_that_works_is_not_looked_at_on_each_tick() -> None:
+    crowd = Crowd(5)
+    crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1"))
+    with patch.object(Ordering, "exit", side_effect=AssertionError("nothing to do")):
+        assert crowd.tick() == []
+
+
+def test_each_order_that_hangs_is_taken_back_at_the_first_tick_after_its_time_whenever_it_was_acknowledged() -> None:
+    crowd = Crowd(6)
+    sent = submitted(crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1")))
+    assert crowd.cancels() == []  # a look at orders that nobody acknowledged yet
+    acked, taken = dict[str, int](), dict[str, int]()
+    for tick in range(200):
+        if tick % 7 == 0 and sent:
+            request = sent.pop()
+            crowd.tell(request, OrderEvent.SENDING)
+            crowd.accept(request)
+            acked[request.order_id] = crowd.mono
+        for cancel in crowd.cancels():
+            taken[cancel.order_id] = crowd.mono
+    late = {order_id: taken[order_id] - acked[order_id] for order_id in acked}
+    assert len(late) == 6
+    assert set(late.values()) == {3 * SECOND + SECOND // 20}
+
+
+def test_exits_that_the_gate_holds_back_do_not_stand_before_the_others() -> None:
+    crowd = Crowd(MANY)
+    tried: list[str] = []
+    with patch.object(Ordering, "exit", lambda self, symbol, **rest: tried.append(symbol)):
+        crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1"))
+        for _ in range(3):
+            crowd.tick()
+    assert set(tried) == set(crowd.universe.symbols)

@@ -1,0 +1,344 @@
+"""The short ways of the desk and its gate say what the long ones say, over random days with limits and faults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.stages.desk.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
+from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Signals, Submit, Tick
+from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, VenueStatus
+from tradebot.stages.desk import desk as desk_file
+from tradebot.stages.desk.billing import india
+from tradebot.stages.desk.desk import Desk
+from tradebot.stages.desk.direct_desk import DirectDesk
+from tradebot.stages.desk.gate.limits import Limits, gate_of
+from tradebot.stages.desk.ordering import DeskSettings
+
+D = Decimal
+
+
+class Twice(Day):
+    """A day that two desks live through: one may take short ways, the other knows none."""
+
+    def __init__(self, limits: Limits, rules: DeskSettings, no_short_way: pytest.MonkeyPatch) -> None:
+        self.limits, self.rules, self.no_short_way = limits, rules, no_short_way
+        self.cleared = 0
+        super().__init__()
+
+    def step(self, op: int, n: int) -> None:
+        if op in (4, 5) and n % 4:  # most signals come with fresh quotes
+            self.quote(range(len(NAMES)), [0] * len(NAMES))
+        super().step(op, n)
+
+    @property
+    def desk(self) -> Any:
+        return self._desk
+
+    @desk.setter
+    def desk(self, _: Any) -> None:
+        self._desk = _Pair(self)
+
+
+class _Pair:
+    """Stands where the day's desk is: whatever it is given both desks are given, and what they say is compared."""
+
+    def __init__(self, day: Twice) -> None:
+        self.day = day
+        self.short, self.long = (
+            kind(
+                universe=day.universe, settings=day.rules, charges_of=india(day.universe),
+                gate=gate_of(day.limits, killed=lambda: day.reason), id_prefix="T1", **VENUE,
+            )
+            for kind in (partial(DirectDesk, at_once=False), Desk)
+        )  # fmt: skip
+        clearance = self.short._ordering._gate.clearance
+        for name in ("entry", "exit"):
+            setattr(clearance, name, self._counted(getattr(clearance, name)))
+        self.long._ordering._gate.clearance = None
+
+    def _counted(self, way: Any) -> Any:
+        def ask(*args: Any) -> bool:
+            answer: bool = way(*args)
+            self.day.cleared += answer
+            return answer
+
+        return ask
+
+    def apply(self, message: DeskMessage) -> list[Any]:
+        return self._compared(partial(_direct, message), lambda desk: desk.apply(message))
+
+    def adopt(self, books: Any) -> list[Any]:
+        return self._compared(lambda desk: desk.adopt(books))
+
+    def recover(self, facts: Any, **rest: Any) -> None:
+        for desk in (self.short, self.long):
+            desk.recover(facts, **rest)
+
+    def _compared(self, way: Any, long_way: Any = None) -> list[Any]:
+        said = way(self.short)
+        with self.day.no_short_way.context() as patch:
+            patch.setattr(desk_file, "fills_whole", lambda *_: False)
+            other = (long_way or way)(self.long)
+        assert said == other
+        assert known(self.short) == known(self.long)
+        return list(said)
+
+
+def _direct(message: DeskMessage, desk: DirectDesk) -> Sequence[Any]:
+    match message:
+        case Tick(at=at, mono=mono):
+            return desk.tick(at, mono)
+        case Signals(signals=signals):
+            return desk.decide(signals)
+        case Executed(execution=execution, mono=mono):
+            return desk.book(execution, mono)
+    return desk.apply(message)
+
+
+def known(desk: Desk) -> dict[str, Any]:
+    """What a desk knows that decides what it does next."""
+    names = (
+        "orders", "by_venue", "positions", "open", "booked", "busted", "realized", "charges", "fills", "_ended",
+    )  # fmt: skip
+    found = {name: getattr(desk.blotter, name) for name in names}
+    found |= {name: getattr(desk.blotter.exposure, name) for name in ("working", "_live", "held")}
+    shortfalls, memory = desk._shortfalls, desk._ordering._gate._controls
+    found |= {"short": shortfalls.short, "inferred": shortfalls.inferred}
+    found |= {c.name: {k: v for k, v in vars(c).items() if k.startswith("_") and "kill" not in k} for c in memory}
+    found |= {f"exits{name}": getattr(desk.exits, name) for name in ("_open", "_refused")}
+    return found | {
+        "wanted": desk.exits.wanted,
+        "counts": desk.counts,
+        "rejects": (desk._breaker.rows, desk._breaker._times),
+    }
+
+
+limits = st.builds(
+    Limits,
+    allow_short=st.booleans(),
+    permitted_products=st.just(("MIS",)),
+    max_order_notional=st.just(D(20_000)),
+    max_position_notional=st.just(D(25_000)),
+    max_gross_notional=st.sampled_from([D(25_000), D(10**9)]),
+    max_daily_loss=st.sampled_from([D(20), D(10**9)]),
+    max_open_orders=st.sampled_from([2, 20]),
+    price_collar_pct=st.just(D(2)),
+    orders_per_minute=st.sampled_from([3, 200]),
+    stale_after_s=st.sampled_from([5.0, 100.0]),
+)
+rules = st.builds(
+    msgspec.structs.replace,
+    st.just(SETTINGS),
+    order_kind=st.sampled_from([OrderKind.MARKET, OrderKind.LIMIT]),
+    protection_pct=st.sampled_from([D("0.5"), D(1), D(2)]),
+    on_stop=st.sampled_from(["cancel", "flatten", "leave"]),
+    chase=st.sampled_from(["cancel", "modify"]),
+    fill_collar_pct=st.sampled_from([None, D("0.02"), D(1)]),
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(limits, rules, st.lists(st.tuples(st.integers(0, 15), st.integers(0, 999)), min_size=20, max_size=100))
+def test_a_desk_with_short_ways_says_what_one_without_says(
+    limits: Limits, rules: DeskSettings, ops: list[tuple[int, int]]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        day = Twice(limits, rules, patch)
+        for op, n in ops:
+            day.step(op, n)
+
+
+def test_what_passes_on_a_plain_day_is_cleared_by_the_short_way() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        day = Twice(LIMITS, SETTINGS, patch)
+        for n in range(60):
+            for op in (1, 2, 5, 6, 7):
+                day.step(op, n * 4 if op in (6, 7) else n)
+
+    desk = day.desk.short
+    assert day.cleared == len(desk.blotter.orders) - desk.counts["denied"] > 3
+
+
+def test_a_whole_fill_far_from_its_reference_is_told_by_the_short_way_too() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        day = Twice(LIMITS, msgspec.structs.replace(SETTINGS, fill_collar_pct=D("0.1")), patch)
+        day.step(4, 1)
+        entry = accepted(day)
+        day.quote([1], [15])  # 0.6% away
+
+        day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
+
+    assert [line.message.scope for line in day.said if isinstance(line.message, Command)] == [f"symbol:{entry.symbol}"]
+
+
+def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        day = Twice(LIMITS, SETTINGS, patch)
+        day.step(4, 1)
+        entry = accepted(day)
+        half = entry.quantity // 2
+        day.give(Executed(execution=day.execution(entry, half), mono=day.mono))
+        day.give(Command(verb="flatten", id="f", scope=f"symbol:{entry.symbol}"))
+        first = accepted(day)
+        day.give(Executed(execution=day.execution(entry, entry.quantity - half), mono=day.mono))
+        day.give(Executed(execution=day.execution(first, first.quantity), mono=day.mono))
+
+        day.step(0, 0)
+
+    assert (first.quantity, day.waiting[-1].quantity) == (half, entry.quantity - half)
+
+
+def test_what_was_cancelled_a_moment_ago_keeps_an_entry_from_the_short_way() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        limits = msgspec.structs.replace(LIMITS, max_position_notional=D(15_000), duplicate_window_s=0.0)
+        day = Twice(limits, SETTINGS, patch)
+        day.step(4, 1)
+        first = accepted(day)
+        day.give(OrderSeen(order=day.shown(first, VenueStatus.CANCELED), mono=day.mono))
+
+        day.step(4, 1)  # both together are 20,000 while the first is reserved
+
+        assert day.desk.short.counts["denied"] == 1
+
+
+def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        before = Twice(LIMITS, SETTINGS, patch)
+        before.step(4, 1)
+        entry = accepted(before)
+        before.give(Executed(execution=before.execution(entry, entry.quantity), mono=before.mono))
+        before.give(Command(verb="flatten", id="f", scope=f"symbol:{entry.symbol}"))
+        exit_ = accepted(before)
+        facts = [line.message for line in before.said if isinstance(line.message, OrderFact)]
+        day = Twice(LIMITS, SETTINGS, patch)
+        day.desk.recover(
+            [told for fact in facts for told in sent_first(fact)], adopted=[(entry.symbol, D(3), D(1000))], halted="",
+            opens_at=day.at,
+        )  # fmt: skip
+
+        day.give(Executed(execution=before.execution(exit_, exit_.quantity), mono=day.mono))
+
+        assert day.desk.short.blotter.quantity(entry.symbol) == 3
+        assert entry.symbol in day.desk.short.exits.wanted
+
+
+def sent_first(fact: OrderFact) -> list[OrderFact]:
+    """Return what the journal holds where the desk says `fact`: execution wrote the SENDING row before."""
+    if fact.event is not OrderEvent.ACCEPTED:
+        return [fact]
+    return [OrderFact(order_id=fact.order_id, event=OrderEvent.SENDING, at=fact.at, mono=fact.mono), fact]
+
+
+def accepted(day: Twice) -> OrderRequest:
+    """Send the order that waits and have it accepted."""
+    request = day.waiting.pop(0)
+    day.tell(request, OrderEvent.SENDING)
+    day.tell(request, OrderEvent.ACCEPTED, f"V{request.order_id}")
+    return request
+
+
+class Prompt(Day):
+    """A day at a venue that answers in the moment, lived through by a desk that knows it and by one that is told."""
+
+    UNTOLD = (OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED)
+    STEPS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12)  # no other outcomes, no orders placed elsewhere, no end
+
+    def __init__(self, limits: Limits, rules: DeskSettings) -> None:
+        self.limits, self.rules = limits, msgspec.structs.replace(rules, fill_collar_pct=None)
+        super().__init__()
+
+    @property
+    def desk(self) -> Any:
+        return self
+
+    @desk.setter
+    def desk(self, _: Any) -> None:
+        self.once, self.told = (
+            kind(
+                universe=self.universe, settings=self.rules, charges_of=india(self.universe),
+                gate=gate_of(self.limits, killed=lambda: self.reason), id_prefix="T1", **VENUE,
+            )
+            for kind in (partial(DirectDesk, at_once=True), Desk)
+        )  # fmt: skip
+
+    def recover(self, facts: Any, **rest: Any) -> None:
+        for desk in (self.once, self.told):
+            desk.recover(facts, **rest)
+
+    def adopt(self, books: Any) -> list[Any]:
+        self.once.adopt(books)
+        return self.told.adopt(books)
+
+    def apply(self, message: DeskMessage) -> list[Any]:
+        said, full = _direct(message, self.once), self.told.apply(message)
+        for submit in [what for what in full if isinstance(what, Submit)]:
+            c, order_id = self.told.conditions, submit.request.order_id
+            for event, venue_order_id in ((OrderEvent.SENDING, ""), (OrderEvent.ACCEPTED, order_id)):
+                fact = OrderFact(order_id=order_id, event=event, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
+                full += self.told.apply(Outcome(fact=fact))
+            self.accepted.append(submit.request)
+        assert self._told(said) == self._told(full)
+        assert self._known(self.once) == self._known(self.told)
+        return said
+
+    def _told(self, said: list[Any]) -> list[Any]:
+        return [what for what in said if not isinstance(what, OrderFact) or what.event not in self.UNTOLD]
+
+    def _known(self, desk: Desk) -> dict[str, Any]:
+        # But for what has ended, for the looks that a tick takes at exits which work, and for prices that fills
+        # are not held against.
+        found = known(desk)
+        for name in ("by_venue", "booked", "busted", "_ended", "exits_open"):
+            del found[name]
+        live = {order_id: order for order_id, order in found["orders"].items() if order.is_live}
+        found["orders"] = {i: msgspec.structs.replace(order, reference=None) for i, order in live.items()}
+        return found
+
+    def follow(self, output: list[Any]) -> None:
+        pass
+
+    def step(self, op: int, n: int) -> None:
+        if op in (4, 5) and n % 4:
+            self.quote(range(len(NAMES)), [0] * len(NAMES))
+        if op != 9:
+            super().step(op, n)
+        elif self.accepted:  # what was cancelled fills no more
+            request = self.accepted.pop(0)
+            self.give(OrderSeen(order=self.shown(request, VenueStatus.CANCELED), mono=self.mono))
+
+    def execution(self, request: OrderRequest, quantity: Decimal) -> Any:
+        return msgspec.structs.replace(super().execution(request, quantity), venue_order_id=request.order_id)
+
+    def shown(self, request: OrderRequest, status: VenueStatus) -> Any:
+        return msgspec.structs.replace(super().shown(request, status), venue_order_id=request.order_id)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    limits, rules, st.lists(st.tuples(st.sampled_from(Prompt.STEPS), st.integers(0, 999)), min_size=20, max_size=100)
+)
+def test_a_desk_whose_orders_are_accepted_at_once_decides_as_one_that_is_told_so(
+    limits: Limits, rules: DeskSettings, ops: list[tuple[int, int]]
+) -> None:
+    day = Prompt(limits, rules)
+    for op, n in ops:
+        day.step(op, n)
+
+
+def test_a_desk_whose_orders_are_accepted_at_once_keeps_none_that_was_filled() -> None:
+    day = Prompt(LIMITS, SETTINGS)
+    for n in range(60):
+        for op in (1, 2, 5, 7):
+            day.step(op, n * 4 if op == 7 else n)
+
+    assert day.once.blotter.fills == day.told.blotter.fills > 10
+    assert len(day.once.blotter.orders) == len(day.once.blotter.by_venue) == day.once.blotter.exposure.working < 6
+    assert not day.once.blotter.booked

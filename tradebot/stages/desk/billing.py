@@ -1,0 +1,76 @@
+"""What a fill costs, as the blotter asks it: the market's bill, a percentage, or nothing."""
+
+from __future__ import annotations
+
+from datetime import time
+from decimal import Decimal
+
+from tradebot.domain.instrument import Universe
+from tradebot.domain.order import ZERO, Execution, Order, Side
+from tradebot.markets.calendar import day_of, moment
+from tradebot.markets.charges import PAISA, UNITS_A_PAISA, Tariff, UnitTariff, in_force, segment_of, tariff_of
+from tradebot.stages.desk.blotter import ChargesOf
+
+UNITS = 100 * UNITS_A_PAISA  # of a rupee
+
+
+def india(universe: Universe) -> ChargesOf:
+    """Return the function that bills a fill by the market's table of the fill's day."""
+
+    # Of one table of rates, for bills come in the order of time.
+    # (symbol, exchange, product, side) -> the tariff, None for a symbol that is not ours
+    tariffs: dict[tuple[str, str, str, Side], tuple[Tariff, UnitTariff] | None] = {}
+    begins = ends = 0  # market ns between which that table holds
+
+    def tariff(execution: Execution) -> tuple[Tariff, UnitTariff] | None:
+        if execution.symbol not in universe:
+            return None
+        segment = segment_of(universe.get(execution.symbol).kind, execution.product)
+        found = tariff_of(segment, execution.side, day_of(execution.traded_at), execution.exchange)
+        return found, found.in_units()
+
+    def bill(order: Order, execution: Execution) -> Decimal:
+        nonlocal begins, ends
+        if not begins <= execution.traded_at < ends:
+            begins, ends = (moment(day, time.min) for day in in_force(day_of(execution.traded_at)))
+            tariffs.clear()
+        key = (execution.symbol, execution.exchange, execution.product, execution.side)
+        try:
+            both = tariffs[key]
+        except KeyError:
+            both = tariffs[key] = tariff(execution)
+        if both is None:
+            return ZERO
+        # Parts are rounded on the order's whole turnover: a fill is charged what it adds.
+        before, (exact, of) = order.value, both
+        after = execution.quantity * execution.price
+        if before:
+            after += before
+        above, below = after.as_integer_ratio()
+        units, rest = divmod(above * UNITS, below)
+        if rest or units <= 0:
+            return exact.total(after) - exact.total(before)
+        if not before:
+            return Decimal(of.total(units)) * PAISA
+        above, below = before.as_integer_ratio()
+        units_before, rest = divmod(above * UNITS, below)
+        if rest or units_before <= 0:
+            return exact.total(after) - exact.total(before)
+        return Decimal(of.total(units) - of.total(units_before)) * PAISA
+
+    return bill
+
+
+def percent(rate: Decimal, *, decimals: int) -> ChargesOf:
+    """Return the function that bills `rate` percent of a fill's value, rounded to `decimals`, half to even."""
+    share, step = rate / 100, Decimal(1).scaleb(-decimals)
+
+    def bill(order: Order, execution: Execution) -> Decimal:
+        return (execution.quantity * execution.price * share).quantize(step)
+
+    return bill
+
+
+def nothing(order: Order, execution: Execution) -> Decimal:
+    """Bill nothing."""
+    return ZERO

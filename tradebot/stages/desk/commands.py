@@ -1,0 +1,65 @@
+"""Commands: halts and their end, flatten, stop; from a person or from the desk's own rules, carried out at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tradebot.domain.halts import covers
+from tradebot.domain.messages import Command
+from tradebot.stages.desk.blotter import Blotter
+from tradebot.stages.desk.conditions import Conditions
+from tradebot.stages.desk.exits import Exits
+from tradebot.stages.desk.ordering import Ordering
+
+
+class Commands:
+    """Carries commands out. `note` takes each one that changes what stands, to be journaled before what follows it."""
+
+    def __init__(
+        self, *, blotter: Blotter, conditions: Conditions, ordering: Ordering, exits: Exits, on_stop: str,
+        note: Callable[[Command], None],
+    ) -> None:  # fmt: skip
+        self._blotter, self._conditions, self._ordering, self._exits = blotter, conditions, ordering, exits
+        self._on_stop, self._note = on_stop, note
+
+    def take(self, command: Command) -> None:
+        """Carry out a command of an operator."""
+        match command.verb:
+            case "stop":
+                self._stop()
+            case "halt":
+                self.halt(command.reason, command.scope)
+            case "flatten" if command.id in self._conditions.halts.flattened:
+                pass  # the same command again
+            case "flatten":
+                self._stand(command)
+                self._exits.close_all(command.reason)
+            case "reduce" | "resume":
+                self._conditions.halts.apply(command)
+                self._note(command)
+            case _:
+                raise AssertionError(f"the desk does not know the command {command.verb}")
+
+    def halt(self, reason: str, scope: str = "all") -> None:
+        """Let nothing of `scope` be opened until a person resumes; entries that work there are taken back."""
+        self._stand(Command(verb="halt", reason=reason, scope=scope))
+
+    def halt_once(self, reason: str, scope: str) -> None:
+        """Halt by a rule of the desk what is not halted by itself; a halt of everything may end before this one."""
+        if not self._conditions.halts.has(scope):
+            self.halt(reason, scope)
+
+    def _stop(self) -> None:
+        self._conditions.stopping = True
+        for order in self._blotter.live():
+            if self._on_stop == "cancel" or (self._on_stop == "flatten" and not order.request.purpose.is_exit):
+                self._ordering.cancel(order, "the daemon is stopping")
+        if self._on_stop == "flatten":
+            self._exits.close_all("the daemon is stopping")
+
+    def _stand(self, command: Command) -> None:
+        self._conditions.halts.apply(command)
+        self._note(command)
+        for order in self._blotter.live():
+            if not order.request.purpose.is_exit and covers(command.scope, order.request):
+                self._ordering.cancel(order, "halted")

@@ -1,0 +1,371 @@
+"""The desk: the one writer of orders, positions and limits. Messages in; facts, orders and cancels out, in that order.
+
+Synchronous and pure: between the gate's check and the reservation (the INTENT fact in the blotter) nothing can happen.
+The engine journals the facts it returns and hands the orders to execution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Close, Quotes
+from tradebot.domain.messages import (
+    Action,
+    Books,
+    Cancel,
+    Command,
+    DeskMessage,
+    Executed,
+    Incident,
+    LinkDown,
+    LinkUp,
+    Modify,
+    OrderSeen,
+    Outcome,
+    Reconciled,
+    SessionBegins,
+    Signal,
+    Signals,
+    Submit,
+    Tick,
+)
+from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderRequest, Purpose
+from tradebot.domain.order_course import fills_whole
+from tradebot.domain.order_states import GONE
+from tradebot.stages.desk.audit import Audit
+from tradebot.stages.desk.blotter import Blotter, ChargesOf
+from tradebot.stages.desk.breaker import Breaker
+from tradebot.stages.desk.commands import Commands
+from tradebot.stages.desk.conditions import Conditions
+from tradebot.stages.desk.exits import Exits
+from tradebot.stages.desk.gate.gate import Gate
+from tradebot.stages.desk.marks import Marks
+from tradebot.stages.desk.ordering import DeskSettings, Ordering
+from tradebot.stages.desk.post_trade import misfits
+from tradebot.stages.desk.protection import Protection
+from tradebot.stages.desk.shortfalls import Shortfalls
+from tradebot.stages.desk.sightings import Sightings
+from tradebot.stages.desk.vigil import UNREMARKABLE, WAITS, findings, waiting_cancel
+from tradebot.stages.desk.worth import Worth
+
+DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Modify | Cancel
+INTENT, SENDING, EXECUTED = OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.EXECUTED
+EXIT, EXIT_LONG = Purpose.EXIT, Action.EXIT_LONG
+
+
+class Desk:
+    """Turns signals and quotes into orders that passed the gate, and what the venue says into positions."""
+
+    def __init__(
+        self, *, universe: Universe, gate: Gate, settings: DeskSettings, charges_of: ChargesOf, id_prefix: str,
+        absent_after_s: float, absence_is_proof: bool = False, keeps_ended: bool = True,
+    ) -> None:  # fmt: skip
+        self._universe, self._settings = universe, settings
+        self.blotter = Blotter(charges_of, keeps_ended=keeps_ended)
+        self._exposure = self.blotter.exposure
+        self.marks = Marks(universe)
+        self.worth = Worth(universe, self.blotter, self.marks)
+        self.conditions = Conditions()
+        self.protection = Protection(len(universe))
+        self._shortfalls = Shortfalls(self.blotter, universe, self.marks.reference)
+        self.sightings = Sightings(
+            self.blotter, universe, self._shortfalls, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
+        )
+        self._ordering = Ordering(
+            universe=universe, blotter=self.blotter, marks=self.marks, conditions=self.conditions, gate=gate,
+            settings=settings, id_prefix=id_prefix, day_profit=self.worth.day_profit, emit=self._emit,
+            intend=self._intend,
+        )  # fmt: skip
+        self.exits = Exits(
+            universe=universe, blotter=self.blotter, conditions=self.conditions, ordering=self._ordering,
+            protection=self.protection,
+        )  # fmt: skip
+        self._signal_max_age = settings.signal_max_age_s * SECOND
+        self._opens_at = 0
+        self._audit = Audit(
+            blotter=self.blotter, conditions=self.conditions, sightings=self.sightings, ordering=self._ordering,
+            emit_all=self._emit_all, tell=self._tell, incident=self._incident,
+        )  # fmt: skip
+        self._commands = Commands(
+            blotter=self.blotter, conditions=self.conditions, ordering=self._ordering, exits=self.exits,
+            on_stop=settings.on_stop, note=self._commanded,
+        )  # fmt: skip
+        self._breaker = Breaker(settings)
+        self._out: list[DeskOutput] = []
+        # One look-up a message: the desk takes a handful for every order.
+        self._takes: dict[type, Callable[[Any], None]] = {
+            Quotes: self._on_quotes, Tick: lambda tick: self._clock(tick.at, tick.mono),
+            Signals: self._on_signals, Outcome: self._on_outcome, OrderSeen: self._on_seen,
+            Executed: lambda told: self._executed(told.execution, told.mono), Books: self._on_books,
+            LinkDown: self._audit.link_down, LinkUp: self._audit.link_up, SessionBegins: self._on_session,
+            Command: self._commands.take,
+        }  # fmt: skip
+        self._counts = {"signals": 0, "ignored": 0, "late_signals": 0}
+
+    # ---- in
+
+    def apply(self, message: DeskMessage) -> list[DeskOutput]:
+        """Take one message; returns what follows from it, facts before the orders they allow."""
+        self._out = []
+        take = self._takes.get(type(message))
+        assert take is not None, f"the desk does not know {type(message).__name__}"
+        take(message)
+        return self._out
+
+    def recover(
+        self, facts: Sequence[OrderFact], *, adopted: Sequence[tuple[str, Decimal, Decimal]], halted: str,
+        opens_at: int, halts: Sequence[Command] = (), flattened: Iterable[str] = (),
+    ) -> None:  # fmt: skip
+        """Rebuild from the journal's facts before the first message; nothing is returned and nothing is sent.
+
+        The day's profit counts from `opens_at` (market ns). `halts` still stand; `halted` is the reason of one that
+        holds for everything, "" for none. `flattened` are ids of flatten commands that have been carried out.
+        """
+        for symbol, quantity, price in adopted:
+            self.blotter.adopt(symbol, quantity, price)
+        for fact in facts:
+            before = self.blotter.orders.get(fact.order_id)
+            order = self.blotter.record(fact)
+            if fact.at < opens_at:
+                self.worth.begin_day(is_marked=False)
+            else:
+                self._breaker.heard(before, fact, order)  # what it trips was halted then
+            self._shortfalls.note(order, fact, self.conditions.mono)
+            if fact.event is OrderEvent.EXECUTED:
+                self.exits.filled(order.request)
+            elif before is not None and before.is_live and not order.is_live and order.request.purpose.is_exit:
+                self.exits.ended(order)  # what it was for is still wanted, unless a later fill made it flat
+        if halted:
+            self.conditions.halts.apply(Command(verb="halt", reason=halted))
+        for command in halts:
+            self.conditions.halts.apply(command)
+        self.conditions.halts.flattened.update(flattened)
+        self._opens_at = opens_at
+
+    def adopt(self, books: Books) -> list[DeskOutput]:
+        """Compare with the venue at start: fills missed are booked, what has no explanation is taken over or halted.
+
+        With an empty blotter the venue's positions are adopted; otherwise an unexplained difference halts its symbol.
+        """
+        self._out = []
+        if not self.blotter.orders and not self.blotter.positions:
+            adopted = self._audit.adopt(books, self._universe)
+            if adopted.adopted:
+                self._out.append(adopted)
+        for order in self.blotter.live():
+            self._tell(order, OrderEvent.LINK_LOST, "a new process knows it from the journal only")
+        self._audit.take(books, is_start=True)
+        self.sightings.differences(books)  # the first of the two looks that a difference must last
+        self._out.append(self._audit.compare(books))
+        return self._out
+
+    # ---- what others may read
+
+    def holdings(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return symbol -> (signed quantity, average price) of every open position."""
+        return {p.symbol: (p.quantity, p.average_price) for p in self.blotter.positions.values() if not p.is_flat}
+
+    def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return the holdings that the strategies are told with `close`."""
+        return self.holdings()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many signals came, were ignored, came too late, and how often the gate denied."""
+        return self._counts | {"denied": self._ordering.denied}
+
+    @property
+    def _is_leaving(self) -> bool:
+        # No new order leaves a daemon that stops, unless it was told to close what is open.
+        return self.conditions.stopping and self._settings.on_stop != "flatten"
+
+    # ---- quotes and time
+
+    def _on_quotes(self, quotes: Quotes) -> None:
+        self.marks.apply(quotes)
+        self.conditions.mono = max(self.conditions.mono, quotes.seen_at)
+        guarded = self.protection.mask[quotes.ids]
+        if not guarded.any() or self._is_leaving:
+            return
+        for row in guarded.nonzero()[0]:
+            self.exits.judge(int(quotes.ids[row]), int(quotes.last[row]), quoted_at=quotes.seen_at)
+
+    def _clock(self, at: int, mono: int) -> None:
+        c = self.conditions
+        c.now = at
+        if mono > c.mono:
+            c.mono = mono
+        self.blotter.release(c.mono)
+        if self._shortfalls.short:
+            self._emit_all(self._shortfalls.infer(at=c.now, mono=c.mono))
+        limit = self._settings.max_daily_loss
+        if (c.halts.are_none or not c.halted) and (profit := self.worth.day_profit()) <= -limit:
+            self._commands.halt(f"the day is at {profit:.2f}, max_daily_loss is {limit}")
+        if not self._is_leaving:
+            session = c.session
+            if session is not None and c.square_off_at <= at < session.closes_at:
+                self.exits.close_all("square-off before the close", c.squares_off)
+            if not c.halts.are_none and (closing := c.halts.flattening):
+                self.exits.close_all(closing)
+            if self.exits.wanted:
+                self.exits.step(mono)
+        if self._exposure.working:
+            self._ordering.chase(mono)
+
+    def _on_session(self, session: SessionBegins) -> None:
+        self._audit.session_over(self.conditions.session, self.conditions.now)
+        self.conditions.begin(session)
+        if session.opens_at != self._opens_at:
+            self._opens_at = session.opens_at
+            self.worth.begin_day()
+            self._breaker.begin_day()
+
+    # ---- signals and exits
+
+    def _on_signals(self, told: Signals) -> None:
+        for signal in told.signals:
+            self._on_signal(signal)
+
+    def _on_signal(self, signal: Signal) -> None:
+        self._counts["signals"] += 1
+        symbol = signal.symbol
+        if symbol not in self._universe.ids:
+            self._counts["ignored"] += 1
+            return
+        position = self.blotter.open.get(symbol)
+        quantity = ZERO if position is None else position.quantity
+        if not signal.action.is_entry:
+            wrong_way = quantity <= 0 if signal.action is EXIT_LONG else quantity >= 0
+            if wrong_way or symbol in self.exits.wanted:
+                self._counts["ignored"] += 1
+            else:
+                reason = f"{signal.strategy}: {signal.action.text}"
+                self.exits.want(symbol, EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
+        elif quantity or symbol in self.exits.wanted or (self._exposure.working and self._exposure.has_live(symbol)):
+            self._counts["ignored"] += 1
+        elif signal.made_at - signal.quoted_at > self._signal_max_age:
+            self._counts["late_signals"] += 1
+        else:
+            self._ordering.enter(signal)
+
+    # ---- what the venue says
+
+    def _on_seen(self, seen: OrderSeen) -> None:
+        self._emit_all(self.sightings.seen(seen.order, at=self.conditions.now, mono=seen.mono))
+
+    def _executed(self, execution: Execution, mono: int) -> None:
+        now, key = self.conditions.now, (execution.exchange, execution.execution_id)
+        order = self.sightings.unheard(execution, key)
+        if order is None or not fills_whole(order, execution):
+            self._emit_all(self.sightings.executed(execution, at=now, mono=mono))
+            return
+        # The common course: what `_emit` would find out of this fact is known already.
+        order_id, venue_order_id = order.request.order_id, execution.venue_order_id
+        self._out.append(OrderFact(order_id, EXECUTED, now, mono, "", venue_order_id, None, execution))
+        self.blotter.fill(order, execution, key, at=now, mono=mono)
+        if self._shortfalls.short:
+            self._shortfalls.filled(order_id)
+        if self._settings.fill_collar_pct is not None:
+            self._appraise(order, execution, self._settings.fill_collar_pct)
+        self._filled(order)
+
+    def _filled(self, order: Order) -> None:
+        # What the fill that made an order whole means for the exits.
+        request = order.request
+        self.exits.filled(request)
+        if self.exits.wanted:
+            self.exits.heard(request.symbol)
+        if self._breaker.rows:
+            self._breaker.filled(request)
+        if request.purpose.is_exit and request.symbol in self.blotter.open:
+            self.exits.ended(order)
+
+    def _on_books(self, books: Books) -> None:
+        self._audit.take(books)
+        self._out.append(self._audit.compare(books))
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        fact = outcome.fact
+        # SENDING is in the journal already: its row had to be on disk before the first byte left.
+        if fact.event is SENDING:
+            self.blotter.record(fact)
+            return
+        self._emit(fact)
+        if fact.event is OrderEvent.REPLACE_REFUSED:
+            self._ordering.cancel(self.blotter.orders[fact.order_id], "its price could not be moved")
+        if fact.venue_order_id:
+            self._emit_all(self.sightings.linked(fact.venue_order_id, at=self.conditions.now, mono=fact.mono))
+            if self.conditions.stopping and self._settings.on_stop == "cancel":
+                self._ordering.cancel(self.blotter.orders[fact.order_id], "the daemon is stopping")
+
+    def _tell(self, order: Order, event: OrderEvent, reason: str) -> None:
+        c = self.conditions
+        self._emit(OrderFact(order_id=order.order_id, event=event, at=c.now, mono=c.mono, reason=reason))
+
+    def _emit_all(self, facts: Sequence[OrderFact], is_start: bool = False) -> None:
+        for fact in facts:
+            self._emit(fact)
+        for fact in facts:
+            if fact.event is OrderEvent.INTENT:  # an order that began outside: history at the start, news later
+                order = self.blotter.orders[fact.order_id]
+                if order.is_live or not is_start:
+                    text = f"an order was placed elsewhere: {order.request.side} {order.quantity:f} {order.symbol}"
+                    self._incident(text, order, f"symbol:{order.symbol}")
+
+    def _intend(
+        self, request: OrderRequest, checks: tuple[str, ...], inputs: dict[str, float], reference: Decimal | None
+    ) -> None:  # fmt: skip
+        # The INTENT of an order of ours and the order itself: of a beginning there is nothing else to find out.
+        c = self.conditions
+        fact = OrderFact(
+            request.order_id, INTENT, c.now, c.mono, "", "", request, None, None, checks, inputs, reference=reference
+        )  # fmt: skip
+        self.blotter.begin(fact)
+        self._out += (fact, Submit(request=request))
+        if self.exits.wanted:
+            self.exits.heard(request.symbol)
+
+    def _emit(self, output: OrderFact | Submit | Modify | Cancel) -> None:
+        self._out.append(output)
+        if not isinstance(output, OrderFact):
+            return
+        blotter, before = self.blotter, self.blotter.orders.get(output.order_id)
+        order = blotter.record(output)
+        self.exits.heard(order.request.symbol)
+        if output.execution is not None or order.claimed:
+            self._shortfalls.note(order, output, self.conditions.mono)
+        if before is None:
+            return
+        was, state = before.state, order.state
+        if not (output.event in UNREMARKABLE and was.is_live and not order.quarantined):
+            for finding in findings(before, output, order):
+                self._incident(finding.text, order, finding.scope)
+        if output.event is EXECUTED:
+            if output.execution is not None and self._settings.fill_collar_pct is not None:
+                self._appraise(order, output.execution, self._settings.fill_collar_pct)
+            self.exits.filled(order.request)
+        for reason, scope in self._breaker.heard(before, output, order):
+            self._commands.halt_once(reason, scope)
+        if was.is_live and not state.is_live and order.request.purpose.is_exit:
+            self.exits.ended(order)
+        order = blotter.orders.get(output.order_id, order)  # a halt just now may have cancelled it
+        if was in GONE or order.cancel is WAITS:
+            waiting_cancel(order, revived=was in GONE and order.may_trade, cancel=self._ordering.send_cancel)
+
+    def _appraise(self, order: Order, execution: Execution, collar_pct: Decimal) -> None:
+        for finding in misfits(order, execution, collar_pct):
+            self._incident(finding.text, order, finding.scope)
+
+    def _commanded(self, command: Command) -> None:
+        self._out.append(command)
+        if command.verb == "resume":
+            self._breaker.resumed(command.scope)
+
+    def _incident(self, text: str, order: Order, scope: str) -> None:
+        self._out.append(Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol))
+        if scope:
+            self._commands.halt_once(text, scope)

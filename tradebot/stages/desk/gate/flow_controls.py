@@ -1,0 +1,179 @@
+"""Controls over the moment: halt, session, stale data, message rate, duplicates."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from tradebot.clock import SECOND
+from tradebot.domain.order import OrderRequest
+from tradebot.stages.desk.gate.gate import Rule, View
+
+MINUTE = 60 * SECOND
+DAY = 86_400 * SECOND
+NEWCOMERS = 64  # orders not sorted in yet: most days ask for none of them
+
+
+class NotHalted(Rule):
+    """A halt lets exits pass and nothing else."""
+
+    name = "halt"
+    of_exits = False
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return f"halted: {view.halted}" if view.halted and not request.purpose.is_exit else None
+
+
+class NotKilled(Rule):
+    """While the HALT file is there nothing leaves, not even an exit; `killed` tells its reason, empty without it."""
+
+    name = "kill"
+
+    def __init__(self, killed: Callable[[], str]) -> None:
+        self._killed = killed
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return self._killed() or None
+
+
+class InSession(Rule):
+    """No entry outside the session or after the time from which positions are squared off."""
+
+    name = "session"
+    of_exits = False
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return view.entries_closed if view.entries_closed and not request.purpose.is_exit else None
+
+
+class FreshData(Rule):
+    """An entry needs a fresh quote and a live feed; an exit may use a reference up to 60 s old."""
+
+    name = "fresh_data"
+    EXIT_AGE_S = 60.0
+
+    def __init__(self, *, max_age_s: float) -> None:
+        self._max_age_s = max_age_s
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if view.quote_age_s is None:
+            return "no quote has come yet"
+        if request.purpose.is_exit:
+            limit = max(self.EXIT_AGE_S, self._max_age_s)
+        elif view.feed_is_stale:
+            return "the feed is stale"
+        else:
+            limit = self._max_age_s
+        return None if view.quote_age_s <= limit else f"the quote is {view.quote_age_s:.1f} s old, above {limit:.1f} s"
+
+
+class MessageRate(Rule):
+    """Orders per second, minute and day; a quarter of each is kept for exits.
+
+    So the gate lets through no more entries than the venue's own limiter, where they would wait in front of exits.
+    """
+
+    name = "message_rate"
+
+    def __init__(self, *, per_second: int, per_minute: int, per_day: int) -> None:
+        self._limits = ((SECOND, per_second), (MINUTE, per_minute), (DAY, per_day))
+        self._sent: deque[int] = deque(maxlen=per_day)
+        self._entries = tuple((window, limit - limit // 4) for window, limit in self._limits)
+        self._fewest = min(allowed for _, allowed in self._entries)  # below which nothing can be too much
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        reached = self._reached(view.mono, request.purpose.is_exit)
+        return None if reached is None else f"{reached[1]} orders within {reached[0] // SECOND} s is the limit"
+
+    def passed(self, request: OrderRequest, view: View) -> None:
+        self._sent.append(view.mono)
+
+    def counts_in(self, mono: int, is_exit: bool) -> bool:
+        """Return whether `check` of an order at `mono` would pass, and count it then."""
+        if len(self._sent) >= self._fewest and self._reached(mono, is_exit) is not None:
+            return False
+        self._sent.append(mono)
+        return True
+
+    def _reached(self, mono: int, is_exit: bool) -> tuple[int, int] | None:
+        # The window, and what is allowed in it, that another order would be too much for.
+        sent, count = self._sent, len(self._sent)
+        for window, allowed in self._limits if is_exit else self._entries:
+            # Times never go back: as many were sent in the window as make the limit if the one that far back was.
+            if count >= allowed and (not allowed or sent[-allowed] > mono - window):
+                return window, allowed
+        return None
+
+
+class NoDuplicate(Rule):
+    """The same order twice within the window, a signal acted on before, or an order in doubt for the symbol."""
+
+    name = "duplicate"
+    REMEMBERED = 10_000  # signal ids; a day of 3,000 symbols trades far fewer
+
+    def __init__(self, *, window_s: float) -> None:
+        self._window = int(window_s * SECOND)
+        # What passed within the window: the newest as they came, (mono, order), and those before them by strategy,
+        # symbol, side and kind. Decimals are compared and not hashed, which is dear.
+        self._newcomers: list[tuple[int, OrderRequest]] = []
+        self._orders: dict[tuple[str, ...], list[tuple[int, OrderRequest]]] = {}
+        self._signals: set[str] = set()  # signal ids, and those before them
+        self._older: set[str] = set()
+        self._newest = -self._window  # mono of the last order that passed
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        is_exit = request.purpose.is_exit
+        if view.in_doubt and not is_exit:
+            return f"an order for {request.symbol} is being sent or in doubt"
+        return self.repeats(request, view.mono, is_exit)
+
+    def passed(self, request: OrderRequest, view: View) -> None:
+        self.remember(request, view.mono)
+
+    def remember(self, request: OrderRequest, mono: int) -> None:
+        """Keep an order that passed at `mono`."""
+        newcomers, signal_id = self._newcomers, request.signal_id
+        if mono - self._newest >= self._window:  # what passed before the window keeps nothing out
+            newcomers.clear()
+            if self._orders:
+                self._orders.clear()
+        self._newest = mono
+        newcomers.append((mono, request))
+        if len(newcomers) >= NEWCOMERS:
+            self._settle()
+        if signal_id:
+            self._signals.add(signal_id)
+            if len(self._signals) >= self.REMEMBERED:
+                self._older, self._signals = self._signals, set()
+
+    def _settle(self) -> None:
+        orders = self._orders
+        for passed in self._newcomers:
+            orders.setdefault(_kind(passed[1]), []).append(passed)
+            if len(orders) > self.REMEMBERED:
+                del orders[next(iter(orders))]
+        self._newcomers.clear()
+
+    def repeats(self, request: OrderRequest, mono: int, is_exit: bool) -> str | None:
+        """Return why an order at `mono` is one that passed already, None where it is new."""
+        signal_id = request.signal_id
+        if signal_id and (signal_id in self._signals or signal_id in self._older):
+            return f"signal {signal_id} was acted on already"
+        if is_exit or mono - self._newest >= self._window:
+            return None
+        before = self._before(request)
+        if before is not None and mono - before < self._window:
+            return f"the same order passed {(mono - before) / SECOND:.1f} s ago"
+        return None
+
+    def _before(self, request: OrderRequest) -> int | None:
+        # The mono at which the same order passed last.
+        self._settle()
+        for mono, other in reversed(self._orders.get(_kind(request), ())):
+            if other.quantity == request.quantity and other.price == request.price:
+                return mono
+        return None
+
+
+def _kind(request: OrderRequest) -> tuple[str, ...]:
+    return request.strategy, request.symbol, request.side, request.kind
