@@ -317,6 +317,20 @@ def test_a_trace_wants_a_row_for_each_change(tmp_path: Path) -> None:
         assert verdict.ruling is ruling, verdict.evidence
 
 
+@pytest.mark.parametrize("asked", [1, 2])
+def test_a_change_by_an_id_that_the_venue_gave_two_orders_may_be_of_either(tmp_path: Path, asked: int) -> None:
+    records = day()
+    terms = {"quantity": "2", "price": "3850"}
+    fact = {"at": records.now, "_run": RUN, "order_id": EXIT, "event": "replace_sent", "terms": terms, "checks": []}
+    records.rows.insert(records.place("executed", EXIT), ("order", fact | {"venue_order_id": "V1"}))
+    for _ in range(asked):
+        changed_without_a_row(records)
+
+    verdict = judged(records, tmp_path)["I1"]
+
+    assert verdict.ruling is (Ruling.OK if asked == 1 else Ruling.BROKEN), verdict.evidence
+
+
 def test_a_halt_with_exits_only_and_a_resume_keeps_the_promise(tmp_path: Path) -> None:
     records = day()
     halt = ("halt", {"at": records.now, "_run": RUN, "verb": "halt", "reason": "x"})

@@ -52,13 +52,25 @@ class Case:
         return found
 
     @cached_property
-    def modifies(self) -> dict[str, list[Line]]:
-        """Our order id -> requests to change it that reached the exchange's socket."""
-        found: dict[str, list[Line]] = defaultdict(list)
+    def modifies(self) -> list[tuple[list[OrderStory], list[Line]]]:
+        """Orders with the requests to change them that reached the exchange's socket.
+
+        Each stands alone, but for those that a venue named the same id of: which of them was meant is not known.
+        """
+        asked: dict[str, list[Line]] = defaultdict(list)
         for number, line in self.log.of("request") if self.log else ():
-            order = self.by_venue.get(str(line["path"]).rpartition("/")[2])
-            if line["method"] == "PUT" and order is not None:
-                found[order.order_id].append((number, line))
+            if line["method"] == "PUT":
+                asked[str(line["path"]).rpartition("/")[2]].append((number, line))
+        groups: dict[str, list[OrderStory]] = {}  # an id at the venue -> the orders that it may mean
+        for order in self.orders.values():
+            group = [order]
+            for other in {id(known): known for v in order.venue_ids if (known := groups.get(v))}.values():
+                group += other
+            groups |= {v: group for member in group for v in member.venue_ids}
+        found: list[tuple[list[OrderStory], list[Line]]] = []
+        for group in {id(group): group for v, group in groups.items() if v in asked}.values():
+            ids = {v for order in group for v in order.venue_ids}
+            found.append((group, sorted((line for v in ids for line in asked[v]), key=lambda line: line[0])))
         return found
 
     @cached_property

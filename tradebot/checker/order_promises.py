@@ -31,12 +31,12 @@ def at_most_once(case: Case) -> Verdict:
     for tag, lines in case.booked.items():
         if len(lines) > 1:
             faults.append(f"the exchange booked {len(lines)} orders for {tag} (lines {_lines(lines)})")
-    for order_id, lines in case.modifies.items():
-        asked = [row for row in case.orders[order_id].facts if row.body["event"] == "replace_sent"]
+    for orders, lines in case.modifies:
+        asked = [row for order in orders for row in order.facts if row.body["event"] == "replace_sent"]
         if len(lines) > len(asked):
             faults.append(
-                f"the exchange was asked {len(lines)} times to change {order_id} (lines {_lines(lines)}), "
-                f"{len(asked)} rows ask for it"
+                f"the exchange was asked {len(lines)} times to change {' or '.join(o.order_id for o in orders)} "
+                f"(lines {_lines(lines)}), {len(asked)} rows ask for it"
             )
     if faults:
         return broken("I1", listed(faults))
