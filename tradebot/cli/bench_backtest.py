@@ -21,7 +21,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 @click.option("--symbols", type=click.IntRange(2, 5_000), default=500, show_default=True, help="How many together.")
 @click.option("--bars-each", type=click.IntRange(100, 1_000_000), default=5_000, show_default=True, help="Of each.")
 @click.option("--workers", type=click.IntRange(1, 256), default=CORES, show_default="one a core", help="Processes.")
-@click.option("--repeats", type=click.IntRange(1, 100), default=3, show_default=True, help="The best of so many.")
+@click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, help="The best of so many.")
 @click.option("--rivals", type=click.Path(path_type=Path), help="Their Python.  [default: of `make rivals-env`]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def backtest(
