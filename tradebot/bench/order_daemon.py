@@ -58,6 +58,7 @@ class MadeUpBroker(KiteBroker):
 
     def _fill(self, request: OrderRequest, venue_order_id: str) -> None:
         engine, clock = self.daemon.engine, self._clock
+        decided_at = self.daemon.desk.blotter.orders[request.order_id].reference  # a fill far from it halts its symbol
         execution = Execution(
             execution_id=venue_order_id,
             venue_order_id=venue_order_id,
@@ -65,7 +66,7 @@ class MadeUpBroker(KiteBroker):
             exchange=request.exchange,
             side=request.side,
             quantity=request.quantity,
-            price=Decimal(100),
+            price=decided_at or Decimal(100),
             traded_at=clock.market(),
         )
         engine.updates.post(Executed(execution=execution, mono=clock.monotonic()))
