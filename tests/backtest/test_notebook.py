@@ -71,6 +71,8 @@ def test_bars_of_the_exchange_are_traded_in_its_sessions_and_billed_as_intraday(
     assert (by_day.result.job.hours.market, by_day.result.job.desk.product) == ("always", "CNC")
     assert around.result.job.desk.product == "CNC"
     assert any("for delivery (CNC)" in truth for truth in around.result.truths)
+    assert any("around the clock" in truth for truth in around.result.truths)
+    assert any("entries until 15:00" in truth for truth in tested.result.truths)
     assert tradebot.backtest(Mine, minutes, market="always", allow_short=True).result.job.desk.product == "MIS"
     outside = minutes.set_axis(minutes.index + pd.Timedelta("8h"))
     assert tradebot.backtest(Mine, outside).result.job.hours.market == "always"

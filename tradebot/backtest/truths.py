@@ -15,7 +15,7 @@ ALWAYS = (
 
 def truths(job: Job) -> tuple[str, ...]:
     """Return the assumptions of a job, one sentence each."""
-    matching, found = job.matching, list(ALWAYS)
+    matching, found = job.matching, [*ALWAYS, _hours(job)]
     found.append(f"slippage: {matching.slippage}")
     if matching.latency_bars or matching.latency_s:
         found.append(f"latency: {matching.latency_bars} bars and {matching.latency_s:g} s")
@@ -35,6 +35,16 @@ def truths(job: Job) -> tuple[str, ...]:
     if not job.shared:
         found.append("every symbol has an account of its own: no limit holds across symbols")
     return tuple(found)
+
+
+def _hours(job: Job) -> str:
+    if job.hours.market == "always":
+        return "hours: around the clock; a day begins at midnight UTC, and no position is closed for its end"
+    hours = job.hours
+    return (
+        f"hours: the sessions of India's exchanges; entries until {hours.entries_until:%H:%M}, positions closed from"
+        f" {hours.square_off_at:%H:%M} on, or ahead of a symbol's own earlier close"
+    )
 
 
 def _product(job: Job) -> str:
