@@ -5,28 +5,18 @@ An account of its own for each of many symbols, and every trial of a sweep over 
 
 from __future__ import annotations
 
-from typing import Any
-
-from tradebot.backtest.job import Job
 from tradebot.backtest.walk import SAID_EVERY, Walk
 
 
 class Alone(Walk):
     """Walks from what the instrument waits for to the next; the clock's own positions come in between."""
 
-    __slots__ = ("_begins", "_closes", "_opens", "_orders")
-
-    def __init__(self, job: Job, **parts: Any) -> None:
-        super().__init__(job, **parts)
-        panel = self._panel
-        self._begins, self._opens, self._closes = panel.begins, panel.opens[0], panel.closed[0]
-        self._orders = self._books[0].orders
-
     def run(self) -> None:
         """Walk to the end of the timeline."""
         counter, desk, loss, inside, wishes = self._counter, self._desk, self._loss, self._inside, self._wishes[0]
-        orders, working, wanted, mask, moved = self._orders, self._working, self._wanted, self._mask, counter.moved
-        begins, opens, closes, interval, end = self._begins, self._opens, self._closes, self._interval, self._end
+        orders, working, wanted, moved = self._books[0].orders, self._working, self._wanted, counter.moved
+        panel, marks, mask, interval, end = self._panel, desk.marks, self._mask, self._interval, self._end
+        begins, opens, closes = panel.begins, panel.opens[0], panel.closed[0]
         scale, decides = self._scales[0], self._has_deciders
         clock = [*sorted(k for k in self._clock_ks if self._first <= k < end), end]
         place, due, visited, fed = 0, self._due_at(0, self._first), 0, 0
@@ -55,7 +45,8 @@ class Alone(Walk):
             begun = begins[k]
             if trades:
                 opened = opens[k]
-                desk.see(0, opened, begun)
+                marks.set(0, opened, begun)
+                desk.move_to(begun)
                 inside.meet(0, k, opened)
                 if orders or mask[0]:
                     desk.move_to(begun + self._stamp)
@@ -67,7 +58,8 @@ class Alone(Walk):
                         continue
                     ticks = loss.before(k + 1) == k
             at, close = begun + interval, closes[k]
-            desk.see(0, close, at)
+            marks.set(0, close, at)
+            desk.move_to(at)
             if (ticks or working or wanted) and (outputs := desk.tick(at, at)):
                 counter.take(outputs)
             if is_due:
@@ -77,7 +69,7 @@ class Alone(Walk):
                     signals = self._deciders.decide(0, k, signals, desk.blotter.position)
                 if signals:
                     counter.take(desk.decide(signals))
-            loss.seen = k + 1
+            loss.saw(k)
             if is_due or moved:  # a clock alone leaves it waiting, for what its guard sees on the way there
                 due = self._due_at(0, k + 1)
         counter.states()
@@ -86,7 +78,7 @@ class Alone(Walk):
     def _due_at(self, id_: int, k: int) -> int:
         if k >= self._end:
             return self._end
-        if self._orders or self._wanted or (self._has_deciders and self._deciders.has(0)):
+        if self._books[0].orders or self._wanted or (self._has_deciders and self._deciders.has(0)):
             return k
         held = self._held[0]
         wish = self._wishes[0].next(k, sign=(held > 0) - (held < 0))

@@ -71,7 +71,7 @@ class Walk:
 
     def _run_sparse(self) -> None:
         slots, agenda, following = self._slots, self._agenda, self._next
-        agenda += [k * slots + self._size for k in self._clock_ks if k is not None and k >= self._first]
+        agenda += [k * slots + self._size for k in self._clock_ks if k >= self._first]
         heapify(agenda)
         for id_ in range(self._size):
             self._schedule(id_, self._due_at(id_, self._first))
@@ -150,9 +150,9 @@ class Walk:
             if closes or k in following:
                 self._close(k, due)
                 self._loss.saw(k)
-                for id_ in due if due and self._size == 1 else counter.moved.union(due):
+                for id_ in counter.moved.union(due):
                     self._schedule(id_, self._due_at(id_, k + 1))
-                if self._size > 1 and (self._working or self._wanted) and k + 1 < self._end:
+                if (self._working or self._wanted) and k + 1 < self._end:
                     # Who waits may have no bar at the next position, and the clock matters to it all the same.
                     heappush(self._agenda, (k + 1) * self._slots + self._size)
             else:

@@ -25,11 +25,6 @@ class DirectDesk(Desk):
         super().__init__(keeps_ended=not at_once, **parts)
         self._at_once = at_once
 
-    def see(self, id_: int, units: int, at: int) -> None:
-        """Let it be market and monotonic time `at`, with one last price, in units, and without a tick."""
-        self.marks.units[id_], self.marks.times[id_] = units, at
-        self.move_to(at)
-
     def move_to(self, at: int) -> None:
         """Let it be market and monotonic time `at`, without a tick."""
         c = self.conditions

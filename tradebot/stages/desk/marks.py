@@ -23,7 +23,7 @@ class Marks:
         self.seen_at: Ints = np.zeros(n, dtype=np.int64)
         self.newest = 0
         # The same memory, read one by one: a view gives an int where an array gives an object of its own.
-        self.units = self.last.data
+        self._last = self.last.data
         self._bid = self.bid.data
         self._ask = self.ask.data
         self.times = self.seen_at.data
@@ -37,13 +37,13 @@ class Marks:
 
     def set(self, id_: int, units: int, mono: int) -> None:
         """Take one last price of one instrument, seen at monotonic `mono`."""
-        self.units[id_] = units
+        self._last[id_] = units
         self.times[id_] = mono
 
     def price(self, symbol: str) -> Decimal | None:
         """Return the last price, None before the first quote."""
         id_ = self._universe.id(symbol)
-        units = self.units[id_]
+        units = self._last[id_]
         return Decimal(units) * self._points[id_] if units else None
 
     def reference(self, symbol: str) -> Decimal | None:
@@ -57,7 +57,7 @@ class Marks:
             ask = self._ask[id_]
             if bid <= ask and (ask - bid) * 100 <= bid:
                 return Decimal(bid + ask) * self._points[id_] / 2
-        units = self.units[id_]
+        units = self._last[id_]
         return Decimal(units) * self._points[id_] if units else None
 
     def age_s(self, id_: int, mono: int) -> float | None:
