@@ -11,7 +11,7 @@ from tradebot.backtest.job import Hours
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Ints
-from tradebot.domain.messages import Ending, SessionBegins
+from tradebot.domain.messages import SessionBegins
 from tradebot.markets.calendar import TradingCalendar
 from tradebot.stages.sessions import CalendarSessions
 
@@ -48,13 +48,9 @@ def days(hours: Hours, instruments: Sequence[Instrument], starts: Ints, interval
     found: list[Day] = []
     for k, until in zip(firsts.tolist(), [*firsts[1:].tolist(), len(starts)], strict=True):
         session = calendar.at(int(starts[k])).begins
-        offs = ((end.closes_at, k + int(np.searchsorted(ends[k:until], end.square_off_at))) for end in _ends(session))
+        offs = ((end.closes_at, k + int(np.searchsorted(ends[k:until], end.square_off_at))) for end in session.ends)
         found.append(Day(k, session, tuple(off for closes_at, off in offs if off < until and ends[off] < closes_at)))
     return found
-
-
-def _ends(session: SessionBegins) -> tuple[SessionBegins | Ending, ...]:
-    return session, *session.endings
 
 
 def _always(opens_at: int) -> SessionBegins:

@@ -12,12 +12,11 @@ import msgspec
 import numpy as np
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Floats, Ints, Series
+from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError
 from tradebot.stages.desk.marks import Marks
 
 BLOCK = 8_192  # positions of the timeline whose marks of all instruments are laid out at once
-COLUMNS = ("starts", "open", "high", "low", "close", "volume")
 
 
 class Panel:
@@ -153,7 +152,9 @@ def _checked(series: Mapping[str, Series], symbol: str, interval: int) -> Series
     if found is None:
         raise DataError(f"there are no bars of {symbol}")
     # What a network brought may lie at an odd address, where arrays work and views of them do not.
-    found = msgspec.structs.replace(found, **{n: np.require(getattr(found, n), np.int64, ["A", "C"]) for n in COLUMNS})
+    found = msgspec.structs.replace(
+        found, **{n: np.require(getattr(found, n), np.int64, ["A", "C"]) for n in SERIES_COLUMNS}
+    )
     if found.interval != interval:
         raise DataError(
             f"the bars of {symbol} are {found.interval / 1e9:g} s long, the backtest's {interval / 1e9:g} s"

@@ -123,9 +123,7 @@ def _no_collector() -> Iterator[None]:
 def _until(bars: Series, end: int | None) -> Series:
     if end is None or not len(bars) or bars.starts[-1] < end:
         return bars
-    size = int(bars.starts.searchsorted(end))
-    columns = {name: getattr(bars, name)[:size] for name in ("starts", "open", "high", "low", "close", "volume")}
-    return Series(symbol=bars.symbol, interval=bars.interval, **columns)
+    return bars.cut(slice(int(bars.starts.searchsorted(end))))
 
 
 def _desk(job: Job, decimals: int) -> DirectDesk:

@@ -72,7 +72,7 @@ def measure(
         found[name] = rows[-1]
     often, seldom = found["often"], found["seldom"]
     orders = [_order_cost(often, seldom)]
-    short = {"S0": part(one["S0"], bars // 5)}
+    short = {"S0": one["S0"].cut(slice(bars // 5))}
     progress("the same on a fifth of the bars")
     fifth = [_alone(job(("S0",), times=times), short, name, repeats) for name, times in (("o", 1), ("s", SELDOM))]
     orders.append(_order_cost(*fifth))
@@ -103,11 +103,6 @@ def walk(symbol: str, count: int, *, seed: int) -> Series:
         symbol=symbol, interval=MINUTE, starts=starts, open=open_, high=high, low=low, close=close,
         volume=np.full(count, 1_000, dtype=np.int64),
     )  # fmt: skip
-
-
-def part(series: Series, count: int) -> Series:
-    """Return the first bars of a series."""
-    return series.cut(slice(count))
 
 
 def job(symbols: Sequence[str], *, times: int = 1, shared: bool = True) -> Job:

@@ -39,6 +39,11 @@ class SessionBegins(Message, frozen=True):
     square_off_at: int
     endings: tuple[Ending, ...] = ()
 
+    @property
+    def ends(self) -> tuple[SessionBegins | Ending, ...]:
+        """The day's end and the earlier ones."""
+        return self, *self.endings
+
 
 class LinkUp(Message, frozen=True):
     """A connection of `source` works (again)."""

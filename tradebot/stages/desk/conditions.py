@@ -39,9 +39,8 @@ class Conditions:
         """Take the times of another session."""
         self.session = session
         self._endings = {symbol: ending for ending in session.endings for symbol in ending.symbols}
-        ends: tuple[SessionBegins | Ending, ...] = (session, *session.endings)
-        self.square_off_at = min(end.square_off_at for end in ends)
-        self._entries_until = min(end.entries_until for end in ends)
+        self.square_off_at = min(end.square_off_at for end in session.ends)
+        self._entries_until = min(end.entries_until for end in session.ends)
 
     def squares_off(self, symbol: str) -> bool:
         """True between the square-off and the close of a symbol."""

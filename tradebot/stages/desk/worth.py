@@ -38,10 +38,7 @@ class Worth:
         won = blotter.realized - blotter.charges
         if len(blotter.open) > FEW:
             return won + self._unrealized()
-        for position in blotter.open.values():
-            if (price := self._marks.price(position.symbol)) is not None:
-                won += position.quantity * price - position.cost
-        return won
+        return won + blotter.unrealized(self._marks.price)
 
     def day_profit(self) -> Decimal:
         """Return the profit after charges since the session's start."""
