@@ -46,19 +46,19 @@ def india(universe: Universe) -> ChargesOf:
         after = execution.quantity * execution.price
         if before:
             after += before
-        above, below = after.as_integer_ratio()
-        units, rest = divmod(above * UNITS, below)
-        if rest or units <= 0:
-            return exact.total(after) - exact.total(before)
-        if not before:
-            return Decimal(of.total(units)) * PAISA
-        above, below = before.as_integer_ratio()
-        units_before, rest = divmod(above * UNITS, below)
-        if rest or units_before <= 0:
+        units, units_before = _units(after), _units(before) if before else 0
+        if units is None or units_before is None:
             return exact.total(after) - exact.total(before)
         return Decimal(of.total(units) - of.total(units_before)) * PAISA
 
     return bill
+
+
+def _units(value: Decimal) -> int | None:
+    # None for what has no whole number of them, or is not above nothing.
+    above, below = value.as_integer_ratio()
+    units, rest = divmod(above * UNITS, below)
+    return None if rest or units <= 0 else units
 
 
 def percent(rate: Decimal, *, decimals: int) -> ChargesOf:

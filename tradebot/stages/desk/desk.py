@@ -269,8 +269,7 @@ class Desk:
         self.blotter.fill(order, execution, key, at=now, mono=mono)
         if self._shortfalls.short:
             self._shortfalls.filled(order_id)
-        if self._settings.fill_collar_pct is not None:
-            self._appraise(order, execution, self._settings.fill_collar_pct)
+        self._appraise(order, execution)
         self._filled(order)
 
     def _filled(self, order: Order) -> None:
@@ -345,8 +344,8 @@ class Desk:
             for finding in findings(before, output, order):
                 self._incident(finding.text, order, finding.scope)
         if output.event is EXECUTED:
-            if output.execution is not None and self._settings.fill_collar_pct is not None:
-                self._appraise(order, output.execution, self._settings.fill_collar_pct)
+            if output.execution is not None:
+                self._appraise(order, output.execution)
             self.exits.filled(order.request)
         for reason, scope in self._breaker.heard(before, output, order):
             self._commands.halt_once(reason, scope)
@@ -356,7 +355,10 @@ class Desk:
         if was in GONE or order.cancel is WAITS:
             waiting_cancel(order, revived=was in GONE and order.may_trade, cancel=self._ordering.send_cancel)
 
-    def _appraise(self, order: Order, execution: Execution, collar_pct: Decimal) -> None:
+    def _appraise(self, order: Order, execution: Execution) -> None:
+        collar_pct = self._settings.fill_collar_pct
+        if collar_pct is None:
+            return
         for finding in misfits(order, execution, collar_pct):
             self._incident(finding.text, order, finding.scope)
 
