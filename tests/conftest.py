@@ -21,6 +21,7 @@ import pytest
 import uvloop
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+OUTSIDE_DATA = ("TRADEBOT_CONFORMANCE", "TRADEBOT_CASES")
 LOOPBACK = (None, "localhost", "127.0.0.1", "::1")
 
 hypothesis.settings.register_profile("dev", deadline=None)
@@ -89,17 +90,28 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture(scope="session")
 def conformance() -> Path:
-    """Return the folder of official venue fixtures; skips where it is not on this machine."""
-    folder = Path(os.environ.get("TRADEBOT_CONFORMANCE", REPOSITORY / "../shared/conformance")).resolve()
+    """Return the folder of official venue fixtures; without it a test skips, in CI it fails."""
+    return _outside_data("TRADEBOT_CONFORMANCE", "../shared/conformance", "official fixtures")
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Return the folder of inputs tried by hand, `bars/` among them; without it a test skips, in CI it fails."""
+    return _outside_data("TRADEBOT_CASES", "../shared/cases", "cases tried by hand")
+
+
+def _outside_data(variable: str, default: str, what: str) -> Path:
+    folder = Path(os.environ.get(variable, REPOSITORY / default)).resolve()
     if not folder.is_dir():
-        pytest.skip(f"official fixtures are not at {folder}; set TRADEBOT_CONFORMANCE")
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing(f"{what} are not at {folder}; set {variable}")
     return folder
 
 
 @pytest.fixture(autouse=True)
 def _no_configuration_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if (name.startswith("TRADEBOT_") and name != "TRADEBOT_CONFORMANCE") or name in (
+        if (name.startswith("TRADEBOT_") and name not in OUTSIDE_DATA) or name in (
             "CREDENTIALS_DIRECTORY",
             "NOTIFY_SOCKET",
             "WATCHDOG_USEC",
