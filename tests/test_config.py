@@ -229,7 +229,7 @@ def test_settings_that_contradict_each_other_are_refused(folder: Path, text: str
     assert sentence in refusal(folder, text)
 
 
-def test_live_mode_wants_a_pinned_account_and_encryption(folder: Path) -> None:
+def test_live_mode_wants_a_pinned_account_and_the_real_venue_encryption(folder: Path) -> None:
     text = refusal(
         folder,
         "[app]\nmode = 'live'\n[venue]\nname = 'kite'\n"

@@ -283,6 +283,22 @@ def text_findings(name: str, text: str) -> Iterator[Finding]:
                 yield Finding(f"{name}:{number}", rule, remedy)
 
 
+# What can send an order, and the only files that may name it: the ground of a run, the kill switch, the benchmarks.
+ORDER_ROUTES = {"KiteVenue", "KiteBroker", "OrderSession"}
+ROUTE_BUILDERS = ("tradebot/venues/kite/", "tradebot/bench/", "tradebot/daemon/ground.py", "tradebot/cli/control.py")
+
+
+def route_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
+    if name.startswith(ROUTE_BUILDERS):
+        return
+    for node in ast.walk(tree):
+        named = {node.id} if isinstance(node, ast.Name) else {node.attr} if isinstance(node, ast.Attribute) else set()
+        if isinstance(node, ast.ImportFrom):
+            named = {alias.name for alias in node.names}
+        for found in sorted(named & ORDER_ROUTES):
+            yield Finding(f"{name}:{node.lineno}", f"{found} can send orders", "read with KiteData or KiteReader")
+
+
 def agree(findings: Iterator[Finding]) -> None:
     found = sorted(set(map(str, findings)))
     assert not found, "\n" + "\n".join(found)
@@ -310,6 +326,15 @@ def test_names_say_what_things_are() -> None:
 
 def test_no_banned_call_is_made() -> None:
     agree(f for name, tree in both().items() for f in call_findings(name, tree))
+
+
+def test_order_routes_are_built_in_one_place() -> None:
+    agree(f for name, tree in sources("tradebot").items() for f in route_findings(name, tree))
+    ground = ast.walk(sources("tradebot")["tradebot/daemon/ground.py"])
+    calls = [
+        n for n in ground if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in ORDER_ROUTES
+    ]
+    assert len(calls) == 1
 
 
 def test_functions_and_files_stay_small() -> None:
@@ -397,6 +422,8 @@ def test_the_other_rules_see_what_breaks_them() -> None:
     assert list(name_findings("tradebot/utils.py", ast.parse("")))
     assert list(name_findings("tradebot/a.py", ast.parse("class OrderManager: ...")))
     assert list(size_findings("tradebot/a.py", long_one, 82, file_limit=400, function_limit=80))
+    assert list(route_findings("tradebot/app.py", ast.parse("from tradebot.venues.kite.venue import KiteVenue")))
+    assert list(route_findings("tradebot/app.py", ast.parse("kite.KiteBroker()")))
     assert list(text_findings("a", "# TO" + "DO later"))
 
 

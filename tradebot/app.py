@@ -22,6 +22,7 @@ from tradebot.control.server import serve
 from tradebot.controls import charges_of
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import open_ground
+from tradebot.daemon.refusals import refuse
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.journal.hand import Hand
@@ -61,6 +62,7 @@ async def run(
     Raises a TradebotError, with one sentence, for whatever keeps it from starting or going on; what a task raised
     comes in its ExceptionGroup.
     """
+    refuse(config, has_exchange=options.exchange is not None)
     stop, reasons, wall = asyncio.Event(), list[str](), wall or WallClock()
     ask_to_stop = _on_signals(stop, reasons)
     specs = strategies(config.strategy)

@@ -42,8 +42,11 @@ def show(path: str | None, origin: bool, defaults: bool, as_json: bool) -> None:
 @config.command()
 @CONFIG_OPTION
 def check(path: str | None) -> None:
-    """Read the configuration as `run` would; exit 78 with every problem and its place."""
+    """Read the configuration as `run` would and refuse what it refuses; exit 78 with every problem and its place."""
+    from tradebot.daemon.refusals import refusals
+
     loaded = load_explained(path)
+    loaded.refuse(refusals(loaded.config))
     click.echo(f"{loaded.path or 'no file, the defaults'}: good; mode {loaded.config.app.mode}")
 
 

@@ -173,6 +173,7 @@ def _bar(folder: Path, reason: str) -> bool:
 
 
 def _access(path: str | None, exchange_file: Path | None) -> _Access | None:
+    from tradebot.daemon.order_route import is_loopback
     from tradebot.venues.kite.profile import REST
 
     if exchange_file is not None:
@@ -183,6 +184,10 @@ def _access(path: str | None, exchange_file: Path | None) -> _Access | None:
     own: Callable[[str], str] = lambda name: os.environ.get(f"TRADEBOT_KILL__{name}", "").strip()  # noqa: E731
     if own("API_KEY") and own("ACCESS_TOKEN"):
         rest = own("REST") or os.environ.get("TRADEBOT_KITE__REST", "").strip() or REST
+        if not rest.startswith("https://") and not is_loopback(rest):
+            raise ConfigError(
+                f"TRADEBOT_KILL__REST is {rest[:200]!r}: it must be https, the keys leave with each request"
+            )
         return _Access(rest, own("API_KEY"), own("ACCESS_TOKEN"))
     from tradebot.config import load
 

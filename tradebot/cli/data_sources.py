@@ -56,26 +56,24 @@ async def _download(
     settings: Config, exchange: dict[str, Any] | None, history: History, interval: int, start: str, end: str | None,
     tell: Progress,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    from tradebot.daemon.ground import open_ground
+    from tradebot.daemon.ground import open_source
     from tradebot.history.downloading import download as fill
     from tradebot.history.frames import moment
     from tradebot.history.market import zone_of
 
     with tempfile.TemporaryDirectory() as scratch:
-        opening = open_ground(
-            settings, exchange=exchange, exchange_log=Path(scratch) / "exchange.jsonl", seen_until=0,
-            on_end=lambda reason: None, tell=lambda *_, **__: None,
-        )  # fmt: skip
-        async with opening as ground:
-            zone = zone_of(ground.universe[0].exchange)
+        log = Path(scratch) / "exchange.jsonl"
+        opening = open_source(settings, exchange=exchange, exchange_log=log, tell=lambda *_, **__: None)
+        async with opening as source:
+            zone = zone_of(source.universe[0].exchange)
             since, until = moment(start, zone, is_end=False), moment(end, zone, is_end=True)
             assert since is not None, "--from is required"
-            now = ground.clock.market()
+            now = source.clock.market()
             if since >= min(until or now, now):
                 raise DataError(f"--from {start} is not before --to {end or 'now'}, or not before the venue's time")
             found = await fill(
-                history, ground.universe.instruments, interval, since, until or now,
-                fetch=ground.venue.broker.history, clock=ground.clock, source=f"venue {ground.venue_name}",
+                history, source.universe.instruments, interval, since, until or now,
+                fetch=source.reader.history, clock=source.clock, source=f"venue {source.venue_name}",
                 progress=tell,
             )  # fmt: skip
     return [

@@ -47,7 +47,7 @@ def run(
     rehearse: int | None, faults: str | None, faults_until: str | None, **given: Any,
 ) -> None:  # fmt: skip
     """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
-    from tradebot.config import load
+    from tradebot.config import load_explained
     from tradebot.stages.analysis import fork_server
 
     if faults == "list":
@@ -56,14 +56,18 @@ def run(
         click.echo(render_catalogue(as_json=False))
         return
     overrides = dict(_overrides(given))
-    config = load(config_path, overrides)
+    exchange = None if exchange_file is None else addresses(exchange_file)
+    loaded = load_explained(config_path, overrides)
     if rehearse is not None:
-        config = load(config_path, overrides | _rehearsed(config, rehearse, given))
+        loaded = load_explained(config_path, overrides | _rehearsed(loaded.config, rehearse, given))
+    config = loaded.config
     if config.analysis.workers != 0:
         fork_server.begin()  # it imports what the workers need while this process imports what the daemon needs
+    from tradebot.daemon.refusals import refusals
+
+    loaded.refuse(refusals(config, has_exchange=exchange is not None))
     if config.app.mode == "live" and not yes:
         click.confirm(f"Trade REAL money on account {config.kite.account_id}?", abort=True, err=True)
-    exchange = None if exchange_file is None else addresses(exchange_file)
     plan = _plan(config, rehearse, faults, faults_until)
     if plan is not None and (exchange is not None or config.venue.name != "embedded"):
         raise click.UsageError("faults belong to the exchange: only the embedded one takes them from this command")
@@ -124,7 +128,11 @@ def _overrides(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def addresses(path: Path) -> dict[str, Any]:
-    """Return what `tradebot exchange` printed into the file. Raises DataError."""
+    """Return what `tradebot exchange` printed into the file; all its addresses are loopback.
+
+    Raises DataError for another file, ConfigError for another machine.
+    """
+    from tradebot.daemon.order_route import Simulated
     from tradebot.errors import DataError
 
     try:
@@ -138,6 +146,7 @@ def addresses(path: Path) -> dict[str, Any]:
         raise DataError(
             f"{path} lacks {', '.join(sorted(missing))}; it should be the line that `tradebot exchange` prints"
         )
+    Simulated.of(found)
     return found
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import re
 from urllib.parse import parse_qs, urlsplit
 
 from tradebot.config.sections import Config
 
+Complaint = tuple[tuple[str | int, ...], str]  # (key path, what is wrong with it)
+ON_THIS_MACHINE = "an exchange on this machine is named with --exchange"
 
-def contradictions(config: Config) -> list[tuple[tuple[str, str], str]]:
-    """Return what no single key is to blame for, as ((section, key), sentence)."""
+
+def contradictions(config: Config) -> list[Complaint]:
+    """Return what no single key is to blame for."""
     risk, app, kite = config.risk, config.app, config.kite
-    found: list[tuple[tuple[str, str], str]] = []
+    found: list[Complaint] = []
     ladder = ("order_notional", "max_order_notional", "max_position_notional", "max_gross_notional")
     rates = ("orders_per_second", "orders_per_minute", "orders_per_day")
     for names in (ladder, rates):
@@ -33,16 +35,15 @@ def contradictions(config: Config) -> list[tuple[tuple[str, str], str]]:
             for key in ("api_key", "access_token")
             if not getattr(kite, key).get_secret_value()
         ]
+        found += [
+            (("kite", key), f"must be encrypted ({scheme}): the keys leave with every request; {ON_THIS_MACHINE}")
+            for key, scheme in (("rest", "https"), ("ticker", "wss"))
+            if not getattr(kite, key).startswith(f"{scheme}://")
+        ]
     if app.mode == "live" and config.venue.name == "embedded":
         found.append((("app", "mode"), "is live, but venue.name is the embedded exchange; name a real venue"))
-    if app.mode == "live" and config.venue.name == "kite":
-        if not kite.account_id:
-            found.append((("kite", "account_id"), "must name the account that live mode may trade"))
-        found += [
-            (("kite", key), "must be encrypted (https, wss) in live mode")
-            for key in ("rest", "ticker")
-            if not re.match("https|wss", getattr(kite, key))
-        ]
+    if app.mode == "live" and config.venue.name == "kite" and not kite.account_id:
+        found.append((("kite", "account_id"), "must name the account that live mode may trade"))
     if config.history.in_store and not config.store.dsn.get_secret_value():
         found.append((("history", "in_store"), "is true, but store.dsn names no database"))
     if app.mode == "live" and not _is_private(config.store.dsn.get_secret_value()):

@@ -56,7 +56,8 @@ class VenueSection(Section):
     """Where quotes come from and orders go."""
 
     name: Literal["embedded", "kite"] = Field(
-        default="embedded", description="embedded: the simulated exchange inside the daemon; kite: Zerodha Kite Connect"
+        default="embedded",
+        description="embedded: the simulated exchange inside the daemon; kite: Zerodha Kite Connect, live only",
     )
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource, SettingsError
 
 from tradebot.config import problems
-from tradebot.config.contradictions import contradictions
+from tradebot.config.contradictions import Complaint, contradictions
 from tradebot.config.problems import Excerpt, dotted
 from tradebot.config.sections import Config
 from tradebot.errors import ConfigError
@@ -36,6 +36,12 @@ class Loaded:
     config: Config
     path: Path | None
     origins: Mapping[KeyPath, str]
+    locate: Callable[[Sequence[Complaint]], list[str]] = lambda complaints: [f"{dotted(k)}: {s}" for k, s in complaints]
+
+    def refuse(self, complaints: Sequence[Complaint]) -> None:
+        """Raise ConfigError that lists every complaint with its place; return when there is none."""
+        if complaints:
+            raise ConfigError("\n".join(self.locate(complaints)))
 
 
 @dataclass
@@ -81,7 +87,7 @@ def load_explained(path: str | os.PathLike[str] | None = None, overrides: Mappin
     """Return the same with the origin of each value."""
     gathered, found = _Gathered(), find(path)
     excerpt = None
-    complaints: list[tuple[KeyPath, str]] = []
+    complaints: list[Complaint] = []
     if found is not None:
         excerpt, values = _read(found)
         lines = excerpt
@@ -96,13 +102,13 @@ def load_explained(path: str | os.PathLike[str] | None = None, overrides: Mappin
         complaints += contradictions(config)
     except ValidationError as error:
         complaints += problems.of_validation(error)
-    if complaints:
-        raise ConfigError("\n".join(_located(gathered, excerpt, complaints)))
+    loaded = Loaded(config or Config(), found, gathered.origins, lambda some: _located(gathered, excerpt, some))
+    loaded.refuse(complaints)
     assert config is not None, "a refused configuration has at least one complaint"
-    return Loaded(config, found, gathered.origins)
+    return loaded
 
 
-def _located(gathered: _Gathered, excerpt: Excerpt | None, complaints: Sequence[tuple[KeyPath, str]]) -> list[str]:
+def _located(gathered: _Gathered, excerpt: Excerpt | None, complaints: Sequence[Complaint]) -> list[str]:
     blocks: list[tuple[int, str]] = []
     for path, sentence in complaints:
         origin, message = gathered.origin(path), f"{dotted(path)}: {sentence}"

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple, TypeVar
 from tradebot.clock import Clock, MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.daemon.embedded import embedded
+from tradebot.daemon.order_route import Access, OrderRoute, RealMoney, Simulated, kite_access
 from tradebot.domain.instrument import Universe
 from tradebot.errors import ConfigError, LinkLost, VenueUnavailable
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.ops.narrator import Tell
-from tradebot.venues.kite.venue import KiteVenue
-from tradebot.venues.venue import Venue
+from tradebot.venues.kite.venue import KiteData, KiteVenue
+from tradebot.venues.venue import Reader, Venue
 
 Told = TypeVar("Told")
 TRIES = 5
@@ -34,6 +35,15 @@ class Ground(NamedTuple):
     universe: Universe
 
 
+class Source(NamedTuple):
+    """Where past bars come from, read only."""
+
+    reader: Reader
+    venue_name: str
+    clock: Clock
+    universe: Universe
+
+
 @asynccontextmanager
 async def open_ground(
     config: Config, *, exchange: dict[str, Any] | None, exchange_log: Path | None, seen_until: int,
@@ -44,61 +54,108 @@ async def open_ground(
 
     `seen_until`, `exchange_log`, `on_end` and `faults` concern the embedded exchange, see `embedded`. `wall` is this
     machine's time; `on_step` is called after each step that may take long. Raises VenueUnavailable, AccessDenied,
-    DataError or ConfigError.
+    DataError or ConfigError, the last for a run that may not trade where the config says.
     """
-    symbols, wall = config.app.symbols, wall or WallClock()
+    wall = wall or WallClock()
     async with AsyncExitStack() as stack:
         clock: Clock
+        route: OrderRoute
         if exchange is not None:
-            name, address = "exchange", exchange["kite"]
-            time_ = exchange["clock"]
-            clock = MarketClock(origin=time_["market"], anchor=time_["monotonic"], speed=time_["speed"], wall=wall)
+            name, route, clock = "exchange", Simulated.of(exchange), _clock_of(exchange, wall)
         elif config.venue.name == "embedded":
-            name, log = "embedded", exchange_log or config.app.state_dir / EXCHANGE_LOG
-            addresses, clock = await stack.enter_async_context(
-                embedded(
-                    config,
-                    symbols=symbols,
-                    seen_until=seen_until,
-                    log=log,
-                    on_end=on_end,
-                    faults=faults,
-                    tell=tell,
-                    wall=wall,
-                )
+            opening = _embedded(
+                config, seen_until=seen_until, log=exchange_log, on_end=on_end, faults=faults, tell=tell, wall=wall
             )
-            address = addresses.render()["kite"]
-            tell("exchange_opened", rest=addresses.rest, ticker=addresses.ticker, speed=clock.speed, log=str(log))
+            name, (route, clock) = "embedded", await stack.enter_async_context(opening)
         else:
-            name, clock, kite = "kite", wall, config.kite
-            address = {
-                "rest": kite.rest,
-                "ticker": kite.ticker,
-                "api_key": kite.api_key.get_secret_value(),
-                "access_token": kite.access_token.get_secret_value(),
-            }
-        venue = await stack.enter_async_context(
-            KiteVenue(
-                rest=address["rest"],
-                ticker=address["ticker"],
-                api_key=address["api_key"],
-                access_token=address["access_token"],
-                clock=clock,
-                mode=config.kite.mode,
-                silent_after_s=config.feed.silent_after_s,
-            )
-        )
+            name, route, clock = "kite", RealMoney.of(config), wall
+        venue = await stack.enter_async_context(venue_of(route, clock, config))
         broker = venue.broker
         account = await told(broker.login, failed="login_failed", gave_up=SILENT, clock=clock, tell=tell)
         on_step()
         if config.app.mode == "live" and account != config.kite.account_id:
             raise ConfigError(f"kite.account_id is {config.kite.account_id}, but the keys are of account {account}")
-        listed = await told(
-            lambda: broker.instruments(symbols), failed="instruments_not_read", gave_up=SILENT, clock=clock, tell=tell
-        )
-        universe = Universe(listed)
+        universe = await _universe(broker, config, clock, tell)
         on_step()
         yield Ground(venue=venue, venue_name=name, clock=clock, account=account, universe=universe)
+
+
+@asynccontextmanager
+async def open_source(
+    config: Config, *, exchange: dict[str, Any] | None, exchange_log: Path, tell: Tell
+) -> AsyncIterator[Source]:
+    """Open the venue to read from, in either mode; nothing that is built for it can send an order. Raises as above."""
+    wall = WallClock()
+    async with AsyncExitStack() as stack:
+        clock: Clock
+        access: Access
+        if exchange is not None:
+            name, access, clock = "exchange", Simulated.of(exchange), _clock_of(exchange, wall)
+        elif config.venue.name == "embedded":
+            opening = _embedded(
+                config, seen_until=0, log=exchange_log, on_end=lambda _: None, faults=None, tell=tell, wall=wall
+            )
+            name, (access, clock) = "embedded", await stack.enter_async_context(opening)
+        else:
+            name, access, clock = "kite", kite_access(config), wall
+        source = await stack.enter_async_context(data_of(access, clock))
+        reader = source.broker
+        await told(reader.login, failed="login_failed", gave_up=SILENT, clock=clock, tell=tell)
+        universe = await _universe(reader, config, clock, tell)
+        yield Source(reader=reader, venue_name=name, clock=clock, universe=universe)
+
+
+@asynccontextmanager
+async def _embedded(
+    config: Config, *, seen_until: int, log: Path | None, on_end: Callable[[str], None], faults: FaultPlan | None,
+    tell: Tell, wall: Clock,
+) -> AsyncIterator[tuple[Simulated, MarketClock]]:  # fmt: skip
+    log = log or config.app.state_dir / EXCHANGE_LOG
+    opening = embedded(
+        config, symbols=config.app.symbols, seen_until=seen_until, log=log, on_end=on_end, faults=faults, tell=tell,
+        wall=wall,
+    )  # fmt: skip
+    async with opening as (addresses, clock):
+        tell("exchange_opened", rest=addresses.rest, ticker=addresses.ticker, speed=clock.speed, log=str(log))
+        yield Simulated.of(addresses.render()), clock
+
+
+def venue_of(route: OrderRoute, clock: Clock, config: Config) -> KiteVenue:
+    """Return the venue that orders go to: the one place where a venue with order routes is built."""
+    assert isinstance(route, OrderRoute), f"{type(route).__name__} is no order route"
+    return KiteVenue(
+        rest=route.rest,
+        ticker=route.ticker,
+        api_key=route.api_key,
+        access_token=route.access_token,
+        clock=clock,
+        mode=config.kite.mode,
+        silent_after_s=config.feed.silent_after_s,
+    )
+
+
+def data_of(access: Access, clock: Clock) -> KiteData:
+    """Return a venue that can be read and cannot trade."""
+    return KiteData(
+        rest=access.rest,
+        ticker=access.ticker,
+        api_key=access.api_key,
+        access_token=access.access_token,
+        clock=clock,
+    )
+
+
+def _clock_of(exchange: dict[str, Any], wall: Clock) -> MarketClock:
+    said = exchange["clock"]
+    return MarketClock(origin=said["market"], anchor=said["monotonic"], speed=said["speed"], wall=wall)
+
+
+async def _universe(reader: Reader, config: Config, clock: Clock, tell: Tell) -> Universe:
+    symbols = config.app.symbols
+    listed = await told(
+        lambda: reader.instruments(symbols), failed="instruments_not_read", gave_up=SILENT, clock=clock, tell=tell
+    )
+    return Universe(listed)
 
 
 async def told(ask: Callable[[], Awaitable[Told]], *, failed: str, gave_up: str, clock: Clock, tell: Tell) -> Told:

@@ -67,9 +67,9 @@ class Feed(Protocol):
         ...
 
 
-class Broker(Protocol):
-    """Sends orders and reads books. Reads raise LinkLost when the venue cannot be asked, AccessDenied when it refuses
-    us; writes answer with a `Reply` or raise OutcomeUnknown, and never send twice."""
+class Reader(Protocol):
+    """Reads books, quotes and history, and has no order route. Raises LinkLost when the venue cannot be asked,
+    AccessDenied when it refuses us."""
 
     profile: Profile
 
@@ -79,18 +79,6 @@ class Broker(Protocol):
 
     async def instruments(self, symbols: Sequence[str]) -> list[Instrument]:
         """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol."""
-        ...
-
-    async def submit(self, request: OrderRequest) -> Reply:
-        """Send a new order, once."""
-        ...
-
-    async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
-        """Ask to change a working order to the kind, price and total quantity of `request`, once."""
-        ...
-
-    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
-        """Ask to cancel a working order, once."""
         ...
 
     async def orders(self) -> list[VenueOrder]:
@@ -122,8 +110,24 @@ class Broker(Protocol):
         ...
 
 
+class Broker(Reader, Protocol):
+    """Sends orders as well: writes answer with a `Reply` or raise OutcomeUnknown, and never send twice."""
+
+    async def submit(self, request: OrderRequest) -> Reply:
+        """Send a new order, once."""
+        ...
+
+    async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
+        """Ask to change a working order to the kind, price and total quantity of `request`, once."""
+        ...
+
+    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
+        """Ask to cancel a working order, once."""
+        ...
+
+
 class Venue(Protocol):
-    """A feed and a broker that belong together; opened and closed by `app.py`."""
+    """A feed and a broker that belong together: it has order routes, see `daemon/order_route.py`."""
 
     profile: Profile
 

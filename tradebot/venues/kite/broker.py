@@ -20,7 +20,7 @@ from tradebot.venues.kite.answers import VENUE_ORDER_ID
 from tradebot.venues.kite.dumps import Dumps
 from tradebot.venues.kite.profile import CANDLES, DAY, KITE, LIMITS, QUOTES_PER_REQUEST
 from tradebot.venues.kite.rest import RestLink, Timeouts
-from tradebot.venues.kite.session import RestSession, parsed
+from tradebot.venues.kite.session import OrderSession, RestSession, parsed
 from tradebot.venues.kite.wire import (
     WireError,
     parse_candles,
@@ -42,12 +42,11 @@ REST_SOURCE = "kite-rest"
 NO_TIMES = np.empty(0, dtype=np.int64)
 
 
-class KiteBroker:
-    """Speaks Kite Connect v3. A write leaves at most once; a read is tried once and raises LinkLost or AccessDenied.
+class KiteReader:
+    """Reads over Kite Connect v3 and has no order route; a read is tried once and raises LinkLost or AccessDenied.
 
-    `submit`, `modify` and `cancel` answer with a `Refused` of code `AccessDenied` where the session, the address
-    (static IP) or a permission is the reason. `prefix` stands before every route but the instruments (the sandbox wants
-    `/oms`); `bind_address` is the local address to connect from. The session opens on first use; `close` it.
+    `prefix` stands before every route but the instruments (the sandbox wants `/oms`); `bind_address` is the local
+    address to connect from. The session opens on first use; `close` it.
     """
 
     profile: Profile = KITE
@@ -66,7 +65,10 @@ class KiteBroker:
     ) -> None:
         self._clock = clock
         link = RestLink(rest, api_key=api_key, access_token=access_token, timeouts=timeouts, bind_address=bind_address)
-        self._session = RestSession(link, limiter=limiter or Limiter(LIMITS, clock), prefix=prefix)
+        self._session = self._open(link, limiter or Limiter(LIMITS, clock), prefix)
+
+    def _open(self, link: RestLink, limiter: Limiter, prefix: str) -> RestSession:
+        return RestSession(link, limiter=limiter, prefix=prefix)
 
     async def login(self) -> str:
         """Check the session and return the account id."""
@@ -79,44 +81,6 @@ class KiteBroker:
         derivatives the list of contracts says.
         """
         return await Dumps(self._session.dump).instruments(symbols)
-
-    async def submit(self, request: OrderRequest) -> Reply:
-        """Send a new order, once. Raises OutcomeUnknown."""
-        try:
-            form = render_order(request)
-        except WireError as error:
-            return NotSent(reason=str(error))
-        is_exit = request.purpose.is_exit
-        return await self._session.write("POST", "/orders/regular", kind="order", is_exit=is_exit, form=form)
-
-    async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
-        """Ask to change a working order to the kind, price and total quantity of `request`, once.
-
-        `Accepted` says that Kite took the request; what it made of it the order's next status tells. Raises
-        OutcomeUnknown.
-        """
-        if unusable := _unusable(request.order_id, venue_order_id):
-            return unusable
-        try:
-            form = render_change(request)
-        except WireError as error:
-            return NotSent(reason=str(error))
-        return await self._session.write(
-            "PUT",
-            f"/orders/regular/{venue_order_id}",
-            kind="change",
-            is_exit=request.purpose.is_exit,
-            form=form,
-            venue_order_id=venue_order_id,
-        )
-
-    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
-        """Ask to cancel a working order, once. Raises OutcomeUnknown."""
-        if unusable := _unusable(order_id, venue_order_id):
-            return unusable
-        return await self._session.write(
-            "DELETE", f"/orders/regular/{venue_order_id}", kind="change", is_exit=True, venue_order_id=venue_order_id
-        )
 
     async def orders(self) -> list[VenueOrder]:
         """Return every order of the day, from any channel."""
@@ -179,6 +143,58 @@ class KiteBroker:
     async def close(self) -> None:
         """Close connections; waits at most two seconds."""
         await self._session.close()
+
+
+class KiteBroker(KiteReader):
+    """Sends orders as well. A write leaves at most once.
+
+    `submit`, `modify` and `cancel` answer with a `Refused` of code `AccessDenied` where the session, the address
+    (static IP) or a permission is the reason.
+    """
+
+    _orders: OrderSession
+
+    def _open(self, link: RestLink, limiter: Limiter, prefix: str) -> RestSession:
+        self._orders = OrderSession(link, limiter=limiter, prefix=prefix)
+        return self._orders
+
+    async def submit(self, request: OrderRequest) -> Reply:
+        """Send a new order, once. Raises OutcomeUnknown."""
+        try:
+            form = render_order(request)
+        except WireError as error:
+            return NotSent(reason=str(error))
+        is_exit = request.purpose.is_exit
+        return await self._orders.write("POST", "/orders/regular", kind="order", is_exit=is_exit, form=form)
+
+    async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
+        """Ask to change a working order to the kind, price and total quantity of `request`, once.
+
+        `Accepted` says that Kite took the request; what it made of it the order's next status tells. Raises
+        OutcomeUnknown.
+        """
+        if unusable := _unusable(request.order_id, venue_order_id):
+            return unusable
+        try:
+            form = render_change(request)
+        except WireError as error:
+            return NotSent(reason=str(error))
+        return await self._orders.write(
+            "PUT",
+            f"/orders/regular/{venue_order_id}",
+            kind="change",
+            is_exit=request.purpose.is_exit,
+            form=form,
+            venue_order_id=venue_order_id,
+        )
+
+    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
+        """Ask to cancel a working order, once. Raises OutcomeUnknown."""
+        if unusable := _unusable(order_id, venue_order_id):
+            return unusable
+        return await self._orders.write(
+            "DELETE", f"/orders/regular/{venue_order_id}", kind="change", is_exit=True, venue_order_id=venue_order_id
+        )
 
 
 def _unusable(order_id: str, venue_order_id: str) -> NotSent | None:

@@ -24,44 +24,13 @@ READ_WAIT_S = 10.0
 
 
 class RestSession:
-    """Asks and writes over `link` within the limits of `limiter`, and judges the answers.
+    """Asks over `link` within the limits of `limiter`, and judges the answers; it cannot write.
 
     `prefix` stands before every route but the instruments (the sandbox wants `/oms`).
     """
 
     def __init__(self, link: RestLink, *, limiter: Limiter, prefix: str = "") -> None:
         self._link, self._limiter, self._prefix = link, limiter, prefix
-
-    async def write(
-        self,
-        method: str,
-        path: str,
-        *,
-        kind: str,
-        is_exit: bool,
-        form: Mapping[str, str] | None = None,
-        venue_order_id: str = "",
-    ) -> Reply:
-        """Send a write, once, and return what Kite's answer says of it. Raises OutcomeUnknown.
-
-        `kind` names the rate limits; an exit may take the places that they keep for exits. `venue_order_id` is of the
-        order to be changed: an answer for another one tells nothing.
-        """
-        if not await self._limiter.acquire(kind, is_exit=is_exit, within_s=WRITE_WAIT_S):
-            return NotSent(reason="our own rate limit leaves no room for it")
-        try:
-            status, body = await self._link.request(
-                method,
-                self._prefix + path,
-                form=form,
-                total_s=self._link.timeouts.write_s if kind == "order" else self._link.timeouts.change_s,
-                largest=WRITE_BYTES,
-            )
-        except NeverSent as error:
-            return NotSent(reason=str(error))
-        except LinkLost as error:
-            raise OutcomeUnknown(str(error)) from error
-        return reply_of(classify(status, body), venue_order_id)
 
     async def read(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
         """Return a book, by `parse` of the answer's data. Raises LinkLost or AccessDenied."""
@@ -93,6 +62,41 @@ class RestSession:
     async def close(self) -> None:
         """Close connections; waits at most two seconds."""
         await self._link.close()
+
+
+class OrderSession(RestSession):
+    """Writes as well: the one way by which an order, a change or a cancel leaves."""
+
+    async def write(
+        self,
+        method: str,
+        path: str,
+        *,
+        kind: str,
+        is_exit: bool,
+        form: Mapping[str, str] | None = None,
+        venue_order_id: str = "",
+    ) -> Reply:
+        """Send a write, once, and return what Kite's answer says of it. Raises OutcomeUnknown.
+
+        `kind` names the rate limits; an exit may take the places that they keep for exits. `venue_order_id` is of the
+        order to be changed: an answer for another one tells nothing.
+        """
+        if not await self._limiter.acquire(kind, is_exit=is_exit, within_s=WRITE_WAIT_S):
+            return NotSent(reason="our own rate limit leaves no room for it")
+        try:
+            status, body = await self._link.request(
+                method,
+                self._prefix + path,
+                form=form,
+                total_s=self._link.timeouts.write_s if kind == "order" else self._link.timeouts.change_s,
+                largest=WRITE_BYTES,
+            )
+        except NeverSent as error:
+            return NotSent(reason=str(error))
+        except LinkLost as error:
+            raise OutcomeUnknown(str(error)) from error
+        return reply_of(classify(status, body), venue_order_id)
 
 
 def parsed(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:

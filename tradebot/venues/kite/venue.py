@@ -1,23 +1,25 @@
-"""Kite as one venue: a broker and its feeds behind one set of credentials; opened by `app.py`."""
+"""Kite as one venue: a broker, or a reader without an order route, and the feeds behind one set of credentials."""
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
-from tradebot.venues.kite.broker import KiteBroker
+from tradebot.venues.kite.broker import KiteBroker, KiteReader
 from tradebot.venues.kite.feed import KiteFeed
 from tradebot.venues.kite.profile import KITE, REST, TICKER
 from tradebot.venues.kite.rest import Timeouts
 from tradebot.venues.link import Backoff
 from tradebot.venues.venue import Profile
 
+Reading = TypeVar("Reading", bound=KiteReader)
 
-class KiteVenue:
+
+class _Kite(Generic[Reading]):
     """Kite Connect v3, real, sandbox or simulated, according to the addresses; an async context manager.
 
     `seed` fixes the jitter of reconnects. `silent_after_s` and the timeouts are wall seconds. The sandbox wants
@@ -25,6 +27,7 @@ class KiteVenue:
     """
 
     profile: Profile = KITE
+    opens: type[Reading]
 
     def __init__(
         self,
@@ -42,7 +45,7 @@ class KiteVenue:
         bind_address: str | None = None,
         seed: int = 0,
     ) -> None:
-        self.broker = KiteBroker(
+        self.broker: Reading = self.opens(
             rest=rest,
             api_key=api_key,
             access_token=access_token,
@@ -76,3 +79,15 @@ class KiteVenue:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.broker.close()
+
+
+class KiteData(_Kite[KiteReader]):
+    """Quotes, history and books of Kite: there is no order route in it."""
+
+    opens = KiteReader
+
+
+class KiteVenue(_Kite[KiteBroker]):
+    """Kite with its order routes."""
+
+    opens = KiteBroker

@@ -1,0 +1,92 @@
+"""Order routes: what a paper run can build, whatever the settings, and which addresses are of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from tradebot.config import Config
+from tradebot.config.sections import AppSection, KiteSection, VenueSection
+from tradebot.daemon import ground
+from tradebot.daemon.order_route import Access, Simulated, is_loopback, kite_access
+from tradebot.errors import ConfigError
+from tradebot.venues.kite.broker import KiteBroker
+from tradebot.venues.kite.session import OrderSession
+
+ORDER_ROUTES = ("submit", "modify", "cancel", "write")
+
+
+def at_kite(mode: str, rest: str = "https://127.0.0.1:1", ticker: str = "wss://127.0.0.1:1") -> Config:
+    """Return settings that no check has seen."""
+    kite = KiteSection(rest=rest, ticker=ticker, api_key=SecretStr("a"), access_token=SecretStr("b"))
+    return Config(app=AppSection(mode=mode), venue=VenueSection(name="kite"), kite=kite)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note every order route that is built."""
+    made: list[str] = []
+    for kind in (KiteBroker, OrderSession):
+        begin = kind.__init__
+
+        def note(self: Any, *args: Any, kind: type = kind, begin: Any = begin, **kw: Any) -> None:
+            made.append(kind.__name__)
+            begin(self, *args, **kw)
+
+        monkeypatch.setattr(kind, "__init__", note)
+    return made
+
+
+@pytest.mark.parametrize("rest", ["https://api.kite.trade", "https://127.0.0.1:1", "http://127.0.0.1:1"])
+async def test_a_paper_run_at_kite_builds_no_order_route(rest: str, built: list[str], tmp_path: Path) -> None:
+    opening = ground.open_ground(
+        at_kite("paper", rest), exchange=None, exchange_log=tmp_path / "log", seen_until=0, on_end=lambda _: None,
+        tell=lambda *_, **__: None,
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="paper trading on live quotes does not exist yet"):
+        async with opening:
+            pass
+    assert built == []
+
+
+async def test_what_only_reads_is_built_without_an_order_route(built: list[str]) -> None:
+    config = at_kite("paper")
+    source = ground.data_of(kite_access(config), ground.WallClock())
+    assert built == []
+    for held in (source, source.broker, *vars(source.broker).values()):
+        assert not [name for name in ORDER_ROUTES if hasattr(held, name)]
+    await source.broker.close()
+
+
+def test_no_bare_access_is_an_order_route() -> None:
+    access: Any = Access(rest="https://127.0.0.1:1", ticker="wss://127.0.0.1:1", api_key="a", access_token="b")
+    with pytest.raises(AssertionError):
+        ground.venue_of(access, ground.WallClock(), Config())
+
+
+@pytest.mark.parametrize(("rest", "ticker"), [("http://api.kite.trade", "wss://x"), ("https://x", "ws://127.0.0.1:1")])
+def test_real_keys_never_leave_in_the_clear(rest: str, ticker: str) -> None:
+    with pytest.raises(ConfigError, match="must be encrypted"):
+        kite_access(at_kite("live", rest, ticker))
+
+
+def test_a_simulated_access_is_of_this_machine_however_it_is_made() -> None:
+    with pytest.raises(ConfigError, match="is not of this machine"):
+        Simulated(rest="http://127.0.0.1:1", ticker="ws://10.0.0.1:1", api_key="a", access_token="b")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_ours"),
+    [
+        ("http://127.0.0.1:8080", True), ("ws://[::1]:80", True), ("http://localhost:1/x", True),
+        ("http://127.9.9.9", True), ("https://api.kite.trade", False), ("http://localhost.example.com", False),
+        ("http://127.0.0.1@example.com", False), ("http://127.0.0.1\\@example.com", False), ("http://127.1", False),
+        ("http://2130706433", False), ("127.0.0.1:80", False), ("", False), ("http://", False), ("http://[::1", False),
+        ("http://0.0.0.0:1", False), ("http://127.0.0.1 .example.com", False),
+    ],
+)  # fmt: skip
+def test_only_loopback_is_of_this_machine(address: str, is_ours: bool) -> None:
+    assert is_loopback(address) is is_ours
