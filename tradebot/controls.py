@@ -32,6 +32,7 @@ def limits(config: Config, *, speed: float = 1.0) -> Limits:
         orders_per_minute=risk.orders_per_minute,
         orders_per_day=risk.orders_per_day,
         duplicate_window_s=risk.duplicate_window_s,
+        max_stop_pct=risk.max_stop_pct,
         stale_after_s=max(config.feed.stale_after_s / speed, FASTEST_STALE_S),
     )
 

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from tests.backtest.bars_by_hand import DESK, bars, job
+from tradebot.backtest import honesty
+from tradebot.backtest.check import Verdict
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run
 from tradebot.domain.order import OrderKind
@@ -186,3 +188,33 @@ def test_a_stop_is_touched_on_the_way_on_from_a_limit_that_filled_inside_the_bar
 
     assert purposes(result) == ["entry", "stop"]
     assert prices(result) == [101, 99]
+
+
+@pytest.mark.parametrize("every_bar", [True, False])
+@pytest.mark.parametrize(
+    ("levels", "reason"),
+    [
+        ({"stop": 101.0}, "the stop 101.0 of a BUY is not below the reference 100.00"),
+        ({"stop": 99.0, "short": True}, "the stop 99.0 of a SELL is not above the reference 100.00"),
+        ({"stop": 0.01}, "the stop rounds to 0.00, which is no price; the reference is 100.00"),
+        ({"stop": 49.0}, "the stop 49.0 is 51.00% from the reference 100.00, above max_stop_pct 50"),
+        ({"target": 98.0}, "the target 98.0 of a BUY is not above the reference 100.00"),
+        ({"trail": 0.01}, "the distance of the trailing stop rounds to 0.00: it would fire at once"),
+    ],
+)  # fmt: skip
+def test_an_entry_whose_guard_cannot_guard_is_refused_and_the_checks_name_the_strategy(
+    levels: dict[str, float], reason: str, *, every_bar: bool
+) -> None:
+    spec = StrategySpec(name="once", reference="once.py:Once", params=levels, code=CODE)
+    series = {"ACME": bars(FLAT, FLAT, (100, 103, 97, 102), FLAT)}
+
+    result = run(job(spec, every_bar=every_bar), series)
+
+    assert len(result.fill_rows) == 0
+    assert result.orders["reason"].tolist() == [f"protection: {reason}"]
+    assert [(d.control, d.strategy, d.count) for d in result.denials] == [("protection", "once", 1)]
+    check = honesty.protection(result)
+    assert check.verdict is Verdict.FAIL
+    assert "once" in check.text
+    assert reason in check.text
+    assert honesty.protection(once(FLAT, stop=98.0)).verdict is Verdict.PASS

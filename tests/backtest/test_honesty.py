@@ -215,7 +215,7 @@ def test_a_result_without_a_bar_has_nothing_to_judge() -> None:
 def test_all_checks_speak_in_one_sentence_each() -> None:
     found = honesty.checks(result(SERIES), SERIES, lambda job, series: result(series))
     assert [check.name for check in found] == [
-        "look_ahead", "trades", "costs", "slippage", "delay", "bootstrap", "deflated_sharpe",
+        "look_ahead", "protection", "trades", "costs", "slippage", "delay", "bootstrap", "deflated_sharpe",
     ]  # fmt: skip
     assert all(check.text[0].isupper() or check.text[0].isdigit() for check in found)
     assert all(check.text.endswith(".") and "\n" not in check.text for check in found)

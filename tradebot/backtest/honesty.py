@@ -21,6 +21,7 @@ from tradebot.clock import iso
 from tradebot.domain.market import Series
 from tradebot.domain.order import Purpose
 from tradebot.exchange.slippage import Slippage, SlippageKind
+from tradebot.stages.desk.gate.level_controls import Protected
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 
@@ -47,6 +48,7 @@ def checks(
     """
     return [
         look_ahead(result, series, run),
+        protection(result),
         enough_trades(result),
         cost_share(result),
         another_tick(result, series, run),
@@ -84,6 +86,18 @@ def look_ahead(result: Result, series: Mapping[str, Series], run: Run) -> Check:
             return said(Verdict.FAIL, text, cut=cut)
     ends = f"{len(cuts)} shorter histor{'y' if len(cuts) == 1 else 'ies'}"
     return said(Verdict.PASS, f"{ends} ending at its own decisions gave the same orders up to there.", cuts=len(cuts))
+
+
+def protection(result: Result) -> Check:
+    """Name the strategies whose stops or targets stand where they cannot guard a position: its entries were denied."""
+    said = _saying("protection", "Stops and targets")
+    wrong = [denial for denial in result.denials if denial.control == Protected.name]
+    if not wrong:
+        return said(Verdict.PASS, "Every stop and target that an entry came with could guard its position.")
+    count = sum(denial.count for denial in wrong)
+    told = "; ".join(f"{d.strategy} {d.count:,} times, first because {d.reason.partition(': ')[2]}" for d in wrong)
+    text = f"Entries were refused for a stop or target that cannot guard them: {told}."
+    return said(Verdict.FAIL, text, denied=count)
 
 
 def enough_trades(result: Result) -> Check:

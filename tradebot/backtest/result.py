@@ -18,6 +18,7 @@ from tradebot.backtest import frames
 from tradebot.backtest.job import Job
 from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
+from tradebot.stages.desk.denials import Denial
 
 Codes = npt.NDArray[np.int32]  # positions in a tuple of names
 UNHASHED = ("reason", "stop")  # what is told of a trade and is none
@@ -88,8 +89,8 @@ class Result(Message, frozen=True, eq=False):
 
     `equity_at` (n,) are the ends of the bars traded, `equity_units` (n,) what the account was worth then, as money.
     `counts`: signals, ignored, late_signals, denied, orders, fills, bars, visited (bars that were walked). `faults` say
-    which strategy was switched off for which symbol and why. `truths` are the assumptions, in words, that the figures
-    rest on.
+    which strategy was switched off for which symbol and why. `denials` count
+    what the gate denied, by control and strategy. `truths` are the assumptions, in words, that the figures rest on.
     """
 
     job: Job
@@ -105,6 +106,7 @@ class Result(Message, frozen=True, eq=False):
     equity_units: Ints
     counts: dict[str, int]
     faults: tuple[str, ...] = ()
+    denials: tuple[Denial, ...] = ()
     truths: tuple[str, ...] = ()
 
     @property

@@ -21,6 +21,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
 from tradebot.stages.desk import billing
 from tradebot.stages.desk.blotter import ChargesOf
+from tradebot.stages.desk.denials import Denial
 from tradebot.stages.desk.direct_desk import DirectDesk
 from tradebot.stages.desk.gate.limits import gate_of
 
@@ -69,7 +70,7 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
         f"{fault.strategy} was switched off for {fault.symbol}: {fault.reason}"
         for fault in (*found.faults, *deciders.faults)
     )
-    return _result(job, panel, record, first, cash, counts, faults)
+    return _result(job, panel, record, first, cash, counts, faults, tuple(desk.denials))
 
 
 def by_symbol(series: Bars) -> Mapping[str, Series]:
@@ -78,8 +79,9 @@ def by_symbol(series: Bars) -> Mapping[str, Series]:
 
 
 def _result(
-    job: Job, panel: Panel, record: Ledger, first: int, cash: int, counts: dict[str, int], faults: tuple[str, ...]
-) -> Result:
+    job: Job, panel: Panel, record: Ledger, first: int, cash: int, counts: dict[str, int], faults: tuple[str, ...],
+    denials: tuple[Denial, ...],
+) -> Result:  # fmt: skip
     orders, (fills, ks) = record.orders(), record.fills()
     factors = books.factors_of(job.instruments, record.money_decimals)
     if len(fills):  # sums may wrap around and their differences are right all the same; one value may not
@@ -101,6 +103,7 @@ def _result(
         equity_units=books.equity(panel, first, cash, orders, fills, ks, factors),
         counts=counts | {"orders": len(orders), "fills": len(fills)},
         faults=faults,
+        denials=denials,
         truths=truths(job),
     )
 

@@ -20,6 +20,7 @@ from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
 from tradebot.indicators.expressions import Bars as Columns
 from tradebot.indicators.plan import Plan
+from tradebot.stages.desk.denials import Denials
 
 PAYS_FROM = 200_000  # bars; below it a second process costs more than it brings
 CHUNKS = 8  # a worker, so that the last one does not keep the others waiting
@@ -143,7 +144,8 @@ def merge(job: Job, parts: Sequence[Result], ids: Sequence[Sequence[int]]) -> Re
         job=job, orders_hash=hash_of(all_orders, all_fills, names=(*symbols, *strategies)), symbols=symbols,
         strategies=strategies, texts=tuple(texts), money_decimals=decimals, order_rows=all_orders,
         fill_rows=all_fills, trade_rows=all_trades, equity_at=at, equity_units=worth, counts=counts,
-        faults=tuple(fault for part in parts for fault in part.faults), truths=parts[0].truths,
+        faults=tuple(fault for part in parts for fault in part.faults),
+        denials=tuple(Denials(one for part in parts for one in part.denials)), truths=parts[0].truths,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -59,6 +60,7 @@ def summary(result: Result, checks: Sequence[Check] = ()) -> dict[str, Any]:
         "costs": cost_parts(result),
         "truths": list(result.truths),
         "faults": list(result.faults),
+        "denials": [msgspec.to_builtins(denial) for denial in result.denials],
         "settings": result.settings(),
     }
 

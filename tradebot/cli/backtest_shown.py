@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from tradebot.cli.tables import WIDE, say
-from tradebot.domain.order_states import OrderState
 
 MOST_REASONS = 3  # for which orders were denied, each with one of its sentences
 
@@ -54,11 +53,13 @@ def _head(result: Any) -> None:
 
 
 def _denied(result: Any) -> None:
-    orders = result.orders
-    reasons = orders.loc[orders["state"] == OrderState.DENIED, "reason"].astype(str)
-    controls = reasons.str.partition(":")[0]
-    for control, count in controls.value_counts().head(MOST_REASONS).items():
-        say(f"{count:,} denied by {reasons[controls == control].iloc[0]}")
+    counts: dict[str, int] = {}
+    reasons: dict[str, str] = {}  # control -> its first sentence
+    for denial in result.denials:
+        counts[denial.control] = counts.get(denial.control, 0) + denial.count
+        reasons.setdefault(denial.control, denial.reason)
+    for control in sorted(counts, key=lambda name: -counts[name])[:MOST_REASONS]:
+        say(f"{counts[control]:,} denied by {reasons[control]}")
 
 
 def _figures(result: Any, figures: Mapping[str, float | None], checks: Sequence[Any]) -> None:

@@ -178,6 +178,9 @@ class RiskSection(Section):
     price_collar_pct: Annotated[Percent, Field(le=20)] = Field(
         default=Decimal(1), description="how far a price may lie from the last quote"
     )
+    max_stop_pct: Annotated[Percent, Field(le=100)] = Field(
+        default=Decimal(50), description="an entry whose stop lies further from the last quote is a mistake"
+    )
     orders_per_second: Annotated[Whole, Field(ge=1, le=9)] = Field(
         default=8, description="in any one second; the law wants fewer than 10"
     )

@@ -34,6 +34,7 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, s
         "cancelled": states[OrderState.CANCELED],
         "unknown": states[OrderState.UNKNOWN],
         "denied": states[OrderState.DENIED],
+        "denied_by": desk.denials.by_control,
         "fills": sum(len(o.executions) for o in orders),
         "charges": desk.blotter.charges.quantize(PAISE),
         "realized": desk.blotter.realized.quantize(PAISE),

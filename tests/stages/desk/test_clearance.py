@@ -62,6 +62,7 @@ class Drawn:
             orders_per_minute=often(1000, 2, 5),
             orders_per_day=often(1000, 3, 6),
             duplicate_window_s=often(5.0, 0.0, 60.0),
+            max_stop_pct=often(D(50), D(5), D("4.9"), None),
             stale_after_s=often(5.0, 0.5, 100.0, float("nan")),
         )
 
@@ -70,9 +71,10 @@ class Drawn:
         kind = self.any(*[OrderKind.MARKET, OrderKind.LIMIT] * 4, OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
         is_priced = often(kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT), True, False)
         is_triggered = often(kind in (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET), True, False)
+        side = self.any(*Side)
         price = often(D(100), D(101), D("101.05"), D(99), D("98.95"), D("100.02"), D(0), D(-1), NAN, D(102))
         request = OrderRequest(
-            order_id=f"T{number}", symbol="AAA", exchange="NSE", side=self.any(*Side), kind=kind,
+            order_id=f"T{number}", symbol="AAA", exchange="NSE", side=side, kind=kind,
             quantity=often(D(10), D(0), D(9), D(11), D("10.5"), D(-10), NAN, D("Infinity")),
             price=price if is_priced else None,
             trigger_price=D(100) if is_triggered else None,
@@ -80,6 +82,9 @@ class Drawn:
             purpose=self.any(Purpose.EXIT, Purpose.STOP) if is_exit else Purpose.ENTRY,
             strategy="s",
             signal_id=often(f"s{number}", "", "s0", "s1"),
+            stop_loss=self.any(None, often(D(100) - 5 * side.sign, D(100), D(105), D(95), D(0), NAN, D(49))),
+            trail_by=self.any(None, often(D(2), D(0), D(5), D("5.05"), D(-1), NAN)),
+            target=self.any(None, often(D(100) + 5 * side.sign, D(100), D(105), D(95), D(0), NAN)),
         )  # fmt: skip
         instrument = Instrument(
             symbol="AAA", token=256, lot_size=often(D(1), D(10), D(5), D(3)),

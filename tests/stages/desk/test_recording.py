@@ -124,11 +124,13 @@ class Day:
                 self.quote(some, [(n * 7 + k * 13) % 31 - 15 for k in some])
             case 4 | 5:
                 action = list(Action)[n % 4] if op == 5 else Action.ENTER_LONG
+                sign = action.side.sign * (-1 if n % 11 == 7 else 1)  # some have it the wrong way
                 price = self.prices[id_] / 100
                 signal = Signal(
                     signal_id=f"s{self.number()}", strategy="s", symbol=symbol, action=action, bar_at=self.at,
-                    quoted_at=self.mono, made_at=self.mono, stop_loss=price * 0.99,
-                    trail_by=price / 100 if n % 2 else None, target=price * 1.01 if n % 3 else None,
+                    quoted_at=self.mono, made_at=self.mono, stop_loss=price * (1 - sign * 0.002),
+                    trail_by=price / 100 if n % 2 else None,
+                    target=price * (1 + sign * 0.002) if n % 3 else None,
                     inputs={"x": float("nan")},
                 )  # fmt: skip
                 message = Signals(at=self.at, interval=MINUTE, signals=(signal,))

@@ -41,6 +41,7 @@ from tradebot.stages.desk.blotter import Blotter, ChargesOf
 from tradebot.stages.desk.breaker import Breaker
 from tradebot.stages.desk.commands import Commands
 from tradebot.stages.desk.conditions import Conditions
+from tradebot.stages.desk.denials import Denials
 from tradebot.stages.desk.exits import Exits
 from tradebot.stages.desk.gate.gate import Gate
 from tradebot.stages.desk.marks import Marks
@@ -176,7 +177,12 @@ class Desk:
     @property
     def counts(self) -> dict[str, int]:
         """Return how many signals came, were ignored, came too late, and how often the gate denied."""
-        return self._counts | {"denied": self._ordering.denied}
+        return self._counts | {"denied": self.denials.total}
+
+    @property
+    def denials(self) -> Denials:
+        """Return what the gate denied, by control and strategy."""
+        return self._ordering.denials
 
     @property
     def _is_leaving(self) -> bool:

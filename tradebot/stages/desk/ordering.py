@@ -30,6 +30,7 @@ from tradebot.domain.order import (
 )
 from tradebot.stages.desk.blotter import Blotter
 from tradebot.stages.desk.conditions import Conditions
+from tradebot.stages.desk.denials import Denials
 from tradebot.stages.desk.gate.gate import Gate, View
 from tradebot.stages.desk.gross import Gross
 from tradebot.stages.desk.marks import Marks
@@ -87,7 +88,7 @@ class Ordering:
         self._gross = Gross(universe, blotter, marks)
         self._id_prefix, self._counter = id_prefix, 0
         self._held: dict[str, str] = {}  # symbol -> control that denied its last exit
-        self.denied = 0
+        self.denials = Denials()
         self._chase_from = 0  # mono before which no order hangs
 
     def enter(self, signal: Signal) -> None:
@@ -248,17 +249,16 @@ class Ordering:
     ) -> bool:  # fmt: skip
         c, is_exit = self._conditions, request.purpose.is_exit
         if self._clears(id_, request, reference):
-            reason, checks = self._gate.passed
+            reason, checks, control = self._gate.passed
         else:
-            reason, checks = self._gate.check(request, self._view(request.symbol, request.strategy, reference))
+            reason, checks, control = self._gate.check(request, self._view(request.symbol, request.strategy, reference))
         if not reason:
             if is_exit and self._held:
                 self._held.pop(request.symbol, None)
             self._intend(request, checks, inputs, reference)
             return True
-        self.denied += 1
+        self.denials.add(control, request.strategy, reason)
         if is_exit:
-            control = reason.partition(":")[0]
             if self._held.get(request.symbol) == control:
                 self._counter -= 1  # an exit that the gate holds back is tried on every tick and written down once
                 return False
@@ -325,6 +325,7 @@ class Ordering:
 
 def _level(instrument: Instrument, value: float | None) -> Decimal | None:
     # The one way back from floats: a level from the indicators becomes a price of the instrument.
-    if value is None or not 0 < value < math.inf:
+    # What is no number is no price, and the gate says so: an entry is not sent without the stop it was meant to have.
+    if value is None:
         return None
-    return instrument.nearest_price(Decimal(str(float(value))))
+    return instrument.nearest_price(Decimal(str(float(value)))) if math.isfinite(value) else ZERO

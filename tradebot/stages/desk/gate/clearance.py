@@ -14,6 +14,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import INDEX, Instrument
 from tradebot.domain.order import ZERO, OrderKind, OrderRequest, Side
 from tradebot.stages.desk.gate.flow_controls import FreshData, MessageRate, NoDuplicate
+from tradebot.stages.desk.gate.level_controls import misplaced
 
 BUY, MARKET, LIMIT = Side.BUY, OrderKind.MARKET, OrderKind.LIMIT
 PERCENT = Decimal(100)
@@ -28,14 +29,14 @@ class Clearance:
     def __init__(
         self, *, killed: Callable[[], str], products: tuple[str, ...], allow_short: bool, max_quantity: Decimal,
         max_notional: Decimal, per_symbol: Decimal, gross: Decimal, max_loss: Decimal, max_open: int,
-        collar_pct: Decimal, max_age_s: float, rate: MessageRate, duplicates: NoDuplicate,
+        collar_pct: Decimal, max_age_s: float, max_stop_pct: Decimal | None, rate: MessageRate, duplicates: NoDuplicate,
     ) -> None:  # fmt: skip
         self._killed, self._products, self._allow_short = killed, frozenset(products), allow_short
         self._max_quantity, self._max_notional, self._per_symbol = max_quantity, max_notional, per_symbol
         self._gross, self._max_loss, self._max_open = gross, max_loss, max_open
         self._collar, self._exit_collar = collar_pct, collar_pct * 2
         self._max_age_s, self._exit_age_s = max_age_s, max(FreshData.EXIT_AGE_S, max_age_s)
-        self._rate, self._duplicates = rate, duplicates
+        self._max_stop_pct, self._rate, self._duplicates = max_stop_pct, rate, duplicates
 
     def entry(
         self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int,
@@ -51,6 +52,9 @@ class Clearance:
         if not self._is_sound(request, instrument, reference, self._collar):
             return False
         if not age_ns / SECOND <= self._max_age_s or open_orders >= self._max_open:
+            return False
+        most = self._max_stop_pct
+        if most is not None and misplaced(request, reference, most) is not None:
             return False
         price = request.price or reference
         reach = held + quantity if is_buy else held - quantity

@@ -65,10 +65,14 @@ class ShortWay(Protocol):
 
 
 class Verdict(NamedTuple):
-    """What the gate says: `reason` is empty when the order may go; `checks` has one line per control."""
+    """What the gate says: `reason` is empty when the order may go, else `control` names who denied it first.
+
+    `checks` has one line per control.
+    """
 
     reason: str
     checks: tuple[str, ...]
+    control: str = ""
 
     @property
     def is_passed(self) -> bool:
@@ -103,7 +107,8 @@ class Gate:
     def _denied(self, request: OrderRequest, view: View) -> Verdict:
         answers = [(control.name, control.check(request, view)) for control in self._controls]
         lines = tuple(f"{name}: {'ok' if answer is None else answer}" for name, answer in answers)
-        return Verdict(next(f"{name}: {answer}" for name, answer in answers if answer is not None), lines)
+        control, answer = next((name, answer) for name, answer in answers if answer is not None)
+        return Verdict(f"{control}: {answer}", lines, control)
 
 
 class Rule:

@@ -10,11 +10,15 @@ from tradebot.stages.desk.gate.clearance import Clearance
 from tradebot.stages.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
 from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted, NotKilled
 from tradebot.stages.desk.gate.gate import Control, Gate
+from tradebot.stages.desk.gate.level_controls import Protected
 from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
 
 
 class Limits(Message, frozen=True):
-    """What the gate lets pass; money in the account's currency, times in wall seconds, see `[risk]` of the config."""
+    """What the gate lets pass; money in the account's currency, times in wall seconds, see `[risk]` of the config.
+
+    Without `max_stop_pct` nobody looks at stops and targets, as before there was one.
+    """
 
     permitted_products: tuple[str, ...] = ("MIS",)
     allow_short: bool = False
@@ -30,6 +34,7 @@ class Limits(Message, frozen=True):
     orders_per_day: int = 2_000
     duplicate_window_s: float = 5.0
     stale_after_s: float = 5.0
+    max_stop_pct: Decimal | None = Decimal(50)
 
 
 def gate_of(limits: Limits, *, killed: Callable[[], str]) -> Gate:
@@ -45,7 +50,7 @@ def gate_of(limits: Limits, *, killed: Callable[[], str]) -> Gate:
         max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional,
         per_symbol=limits.max_position_notional, gross=limits.max_gross_notional, max_loss=limits.max_daily_loss,
         max_open=limits.max_open_orders, collar_pct=limits.price_collar_pct, max_age_s=limits.stale_after_s,
-        rate=rate, duplicates=duplicates,
+        max_stop_pct=limits.max_stop_pct, rate=rate, duplicates=duplicates,
     )  # fmt: skip
     controls: list[Control] = [
         NotKilled(killed),
@@ -56,6 +61,7 @@ def gate_of(limits: Limits, *, killed: Callable[[], str]) -> Gate:
         Size(max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional),
         FreshData(max_age_s=limits.stale_after_s),
         Collar(collar_pct=limits.price_collar_pct),
+        *([] if limits.max_stop_pct is None else [Protected(max_stop_pct=limits.max_stop_pct)]),
         duplicates,
         OpenOrders(max_open=limits.max_open_orders),
         MaxPosition(per_symbol=limits.max_position_notional, gross=limits.max_gross_notional),
