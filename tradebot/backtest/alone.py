@@ -17,7 +17,7 @@ class Alone(Walk):
         orders, working, wanted, moved = self._books[0].orders, self._working, self._wanted, counter.moved
         panel, marks, mask, interval, end = self._panel, desk.marks, self._mask, self._interval, self._end
         begins, opens, closes = panel.begins, panel.opens[0], panel.closed[0]
-        scale, decides = self._scales[0], self._has_deciders
+        scale, decides, reversals = self._scales[0], self._has_deciders, self._reversals
         clock = [*sorted(k for k in self._clock_ks if self._first <= k < end), end]
         place, due, visited, fed = 0, self._due_at(0, self._first), 0, 0
         while True:
@@ -45,6 +45,8 @@ class Alone(Walk):
             begun = begins[k]
             if trades:
                 opened = opens[k]
+                if reversals.waiting:
+                    reversals.skip_to(begun)
                 marks.set(0, opened, begun)
                 desk.move_to(begun)
                 inside.meet(0, k, opened)

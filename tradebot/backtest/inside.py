@@ -20,6 +20,7 @@ class Inside:
             instruments, desk, panel, counter, held
         )  # fmt: skip
         self._mask = desk.protection.mask.data  # read one by one, see `Panel`
+        self._orders = [book.orders for book in counter.books]
         self._seen = [0] * len(instruments)  # id -> the first row that a guard of it has not seen
 
     def open(self, id_: int, k: int) -> None:
@@ -32,6 +33,8 @@ class Inside:
         counter = self._counter
         counter.in_bar = True
         counter.trade(id_, row, price)
+        if self._orders[id_]:  # what follows an exit meets the same price
+            counter.trade(id_, row, price)
         if self._mask[id_]:
             self._catch_up(id_, row)
             counter.take(self._desk.touch(id_, price))

@@ -6,6 +6,8 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+import msgspec
+
 from tradebot.backtest import ledger as books
 from tradebot.backtest.alone import Alone
 from tradebot.backtest.deciders import Deciders
@@ -17,6 +19,7 @@ from tradebot.backtest.result import Result, hash_of
 from tradebot.backtest.truths import truths
 from tradebot.backtest.walk import Walk
 from tradebot.backtest.wishes import find
+from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
 from tradebot.stages.desk import billing
@@ -130,7 +133,11 @@ def _until(bars: Series, end: int | None) -> Series:
 
 
 def _desk(job: Job, decimals: int) -> DirectDesk:
-    universe = Universe(job.instruments)
+    universe, matching = Universe(job.instruments), job.matching
+    # The wire that is modelled is no fault of a signal: it does not age by it. What comes late waits for another open.
+    waits = matching.latency_bars + bool(matching.latency_ns)
+    under_way_s = (waits * job.interval + matching.latency_ns) / SECOND
+    settings = msgspec.structs.replace(job.desk, signal_max_age_s=job.desk.signal_max_age_s + under_way_s)
     bills: dict[Bill, Callable[[], ChargesOf]] = {
         Bill.INDIA: lambda: billing.india(universe),
         Bill.PERCENT: lambda: billing.percent(job.costs.commission_pct, decimals=decimals),
@@ -139,7 +146,7 @@ def _desk(job: Job, decimals: int) -> DirectDesk:
     return DirectDesk(
         universe=universe,
         gate=gate_of(job.limits, killed=lambda: ""),
-        settings=job.desk,
+        settings=settings,
         charges_of=bills[job.costs.bill](),
         id_prefix="B",
         absent_after_s=NEVER / 1e9,

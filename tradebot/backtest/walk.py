@@ -43,6 +43,7 @@ class Walk:
         self._working, self._wanted = self._counter.placed, desk.exits.wanted  # what keeps the clock going
         self._mask = desk.protection.mask.data
         self._inside = Inside(job.instruments, desk, panel, self._counter, ledger.held)
+        self._reversals = desk.reversals
         self._loss = LossWatch(job, desk, panel, ledger, days, first)
         self._instruments = job.instruments
         self._scales = [10.0**i.price_decimals for i in job.instruments]
@@ -132,6 +133,8 @@ class Walk:
         active = [id_ for id_ in due if books[id_].orders or mask[id_]]
         if active:
             start = self._panel.start(k)
+            if self._reversals.waiting:
+                self._reversals.skip_to(start)
             self._desk.move_to(start)
             self._panel.mark_opens(k, self._desk.marks, start)
             for id_ in active:
@@ -166,7 +169,10 @@ class Walk:
         desk = self._desk
         if k:
             self._panel.mark_closes(k - 1, desk.marks)
-        self._desk.move_to(self._panel.start(k))
+        start = self._panel.start(k)
+        if self._reversals.waiting:
+            self._reversals.skip_to(start)
+        desk.move_to(start)
         self._counter.take(desk.apply(self._days[k]))
         self._off_k = self._offs[k]
         if self._job.resumes_daily and desk.conditions.halts.standing:

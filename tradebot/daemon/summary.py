@@ -44,6 +44,7 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, s
         "signals": desk.counts["signals"],
         "signals_ignored": desk.counts["ignored"],
         "signals_late": desk.counts["late_signals"],
+        "reversals_late": desk.counts["late_reversals"],
         "bars": bars.closed,
         "quotes_received": bars.sieve.accepted + sum(bars.sieve.dropped.values()) + engine.market.merged,
         "quotes": bars.sieve.accepted,

@@ -29,7 +29,8 @@ from tradebot.stages.desk.recording import state_of
 from tradebot.strategies.loading import StrategySpec
 
 NOTHING = "nothing"
-BEFORE = {"max_stop_pct": None}  # limits that runs knew nothing of, whose terms do not name them
+# What runs knew nothing of, whose terms do not name it.
+LIMITS, RULES = {"max_stop_pct": None}, {"reverses": False}
 SUBJECTS = ("order_id", "event", "signal_id", "verb")
 
 
@@ -112,8 +113,8 @@ class _Rerun:
         recorded, terms = self._recorded, self._recorded.terms
         return Desk(
             universe=recorded.universe,
-            gate=gate_of(msgspec.convert(BEFORE | terms.limits, Limits, strict=False), killed=lambda: self._reason),
-            settings=msgspec.convert(terms.desk, DeskSettings, strict=False),
+            gate=gate_of(msgspec.convert(LIMITS | terms.limits, Limits, strict=False), killed=lambda: self._reason),
+            settings=msgspec.convert(RULES | terms.desk, DeskSettings, strict=False),
             charges_of=charges_of(recorded.universe),
             id_prefix=recorded.run.run_id,
             **terms.venue,

@@ -113,6 +113,7 @@ def known(desk: Desk) -> dict[str, Any]:
     shortfalls, memory = desk._shortfalls, desk._ordering._gate._controls
     found |= {"short": shortfalls.short, "inferred": shortfalls.inferred}
     found |= {c.name: {k: v for k, v in vars(c).items() if k.startswith("_") and "kill" not in k} for c in memory}
+    found["reversals"] = desk.reversals.waiting
     found |= {f"exits{name}": getattr(desk.exits, name) for name in ("_open", "_refused")}
     return found | {
         "wanted": desk.exits.wanted,

@@ -48,6 +48,7 @@ from tradebot.stages.desk.marks import Marks
 from tradebot.stages.desk.ordering import DeskSettings, Ordering
 from tradebot.stages.desk.post_trade import misfits
 from tradebot.stages.desk.protection import Protection
+from tradebot.stages.desk.reversals import Reversals
 from tradebot.stages.desk.shortfalls import Shortfalls
 from tradebot.stages.desk.sightings import Sightings
 from tradebot.stages.desk.vigil import UNREMARKABLE, WAITS, findings, waiting_cancel
@@ -86,6 +87,10 @@ class Desk:
             protection=self.protection,
         )  # fmt: skip
         self._signal_max_age = settings.signal_max_age_s * SECOND
+        self.reversals = Reversals(
+            blotter=self.blotter, conditions=self.conditions, exits=self.exits, ordering=self._ordering,
+            max_age=int(settings.signal_max_age_s * SECOND),
+        )  # fmt: skip
         self._opens_at = 0
         self._audit = Audit(
             blotter=self.blotter, conditions=self.conditions, sightings=self.sightings, ordering=self._ordering,
@@ -115,6 +120,8 @@ class Desk:
         take = self._takes.get(type(message))
         assert take is not None, f"the desk does not know {type(message).__name__}"
         take(message)
+        if self.reversals.waiting:
+            self.reversals.follow()
         return self._out
 
     def recover(
@@ -176,8 +183,11 @@ class Desk:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return how many signals came, were ignored, came too late, and how often the gate denied."""
-        return self._counts | {"denied": self.denials.total}
+        """Return how many signals came, were ignored, came too late, and how often the gate denied.
+
+        `late_reversals` are entries that were dropped because the exit before them took too long.
+        """
+        return self._counts | {"late_reversals": self.reversals.late, "denied": self.denials.total}
 
     @property
     def denials(self) -> Denials:
@@ -252,7 +262,9 @@ class Desk:
                 reason = f"{signal.strategy}: {signal.action.text}"
                 self.exits.want(symbol, EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
         elif quantity or symbol in self.exits.wanted or (self._exposure.working and self._exposure.has_live(symbol)):
-            self._counts["ignored"] += 1
+            is_late = signal.made_at - signal.quoted_at > self._signal_max_age
+            if is_late or not self._settings.reverses or not self.reversals.wait(signal):
+                self._counts["ignored"] += 1
         elif signal.made_at - signal.quoted_at > self._signal_max_age:
             self._counts["late_signals"] += 1
         else:

@@ -36,6 +36,8 @@ class DirectDesk(Desk):
         """Take a Tick."""
         self._out = []
         self._clock(at, mono)
+        if self.reversals.waiting:
+            self.reversals.follow()
         return self._out
 
     def decide(self, signals: Iterable[Signal]) -> Sequence[DeskOutput]:
@@ -57,10 +59,17 @@ class DirectDesk(Desk):
             order = self.blotter.orders.get(execution.venue_order_id)
             if order is not None and fills_whole(order, execution):
                 self.blotter.close(order, execution)
+                if not self.reversals.waiting:
+                    self._filled(order)
+                    return NOTHING
+                self._out = []
                 self._filled(order)
-                return NOTHING
+                self.reversals.follow()
+                return self._out
         self._out = []
         self._executed(execution, mono)
+        if self.reversals.waiting:
+            self.reversals.follow()
         return self._out
 
     def _intend(

@@ -63,6 +63,7 @@ class DeskSettings(Message, frozen=True):
     max_rejects_per_minute: int = 5  # of the same
     max_account_rejects_per_minute: int = 10
     signal_max_age_s: float = 2.0
+    reverses: bool = True  # an entry against what is being closed follows its exit; else it is ignored, as it was once
     chase_after_s: float = 3.0
     chase: str = "cancel"  # what becomes of an exit that hangs: cancel it and send another, or modify its price
     most_changes: int = 25  # of one order; the venue's limit

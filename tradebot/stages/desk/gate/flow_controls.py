@@ -114,9 +114,9 @@ class NoDuplicate(Rule):
     def __init__(self, *, window_s: float) -> None:
         self._window = int(window_s * SECOND)
         # What passed within the window: the newest as they came, (mono, order), and those before them by strategy,
-        # symbol, side and kind. Decimals are compared and not hashed, which is dear.
+        # symbol, side, kind and whether it is an exit. Decimals are compared and not hashed, which is dear.
         self._newcomers: list[tuple[int, OrderRequest]] = []
-        self._orders: dict[tuple[str, ...], list[tuple[int, OrderRequest]]] = {}
+        self._orders: dict[tuple[str | bool, ...], list[tuple[int, OrderRequest]]] = {}
         self._signals: set[str] = set()  # signal ids, and those before them
         self._older: set[str] = set()
         self._newest = -self._window  # mono of the last order that passed
@@ -175,5 +175,6 @@ class NoDuplicate(Rule):
         return None
 
 
-def _kind(request: OrderRequest) -> tuple[str, ...]:
-    return request.strategy, request.symbol, request.side, request.kind
+def _kind(request: OrderRequest) -> tuple[str | bool, ...]:
+    # What opens the other side of what was just closed is another order.
+    return request.strategy, request.symbol, request.side, request.kind, request.purpose.is_exit
