@@ -91,8 +91,54 @@ def test_a_drawdown_that_never_ends_lasts_to_the_end() -> None:
 
 
 def test_a_year_of_a_market_without_weekends_has_365_days() -> None:
-    assert metrics.days_a_year(curve([0.0] * 14, freq="D")) == 365
-    assert metrics.days_a_year(curve([0.0] * 14)) == 252
+    assert metrics.points_a_year(curve([0.0] * 14, freq="D")) == 365
+    assert metrics.points_a_year(curve([0.0] * 14)) == 252
+
+
+@pytest.mark.parametrize(("freq", "points"), [("W-MON", 52.18), ("MS", 12.0), ("BMS", 12.0)])
+def test_a_year_of_longer_bars_has_as_many_as_the_calendar(freq: str, points: float) -> None:
+    assert metrics.points_a_year(curve([0.0] * 261, freq=freq)) == pytest.approx(points, abs=0.02)
+
+
+def test_a_year_has_the_days_that_were_traded_and_not_those_of_a_textbook() -> None:
+    year = curve([0.0] * 261)
+    assert metrics.points_a_year(year.iloc[::2]) == pytest.approx(130.5, abs=0.5)
+
+
+def test_weekly_returns_that_double_in_five_years_are_fifteen_percent_a_year() -> None:
+    # given 260 weeks, up 1% and down by what leaves twice as much in the end
+    equity = curve([0.01, 2 ** (1 / 130) / 1.01 - 1] * 130, freq="W-MON")
+    weekly = pd.Series(metrics.daily_returns(equity, cash=CASH), index=equity.index)
+
+    # when
+    found = metrics.figures(equity, NO_TRADES, NO_FILLS, cash=CASH)
+
+    # then
+    assert found["total_return"] == pytest.approx(1.0)
+    assert found["cagr"] == pytest.approx(0.14925, abs=1e-5)
+    assert found["volatility"] == pytest.approx(0.0529, abs=5e-5)
+    assert found["sharpe"] == pytest.approx(2.66, abs=5e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        points = 365.25 / 7
+        assert found["cagr"] == pytest.approx(empyrical.cagr(weekly, annualization=points), rel=1e-9)
+        assert found["volatility"] == pytest.approx(empyrical.annual_volatility(weekly, annualization=points), rel=1e-9)
+        assert found["sharpe"] == pytest.approx(empyrical.sharpe_ratio(weekly, annualization=points), rel=1e-9)
+        assert found["sortino"] == pytest.approx(empyrical.sortino_ratio(weekly, annualization=points), rel=1e-9)
+
+
+def test_a_fifth_more_over_twenty_five_years_of_weeks_is_less_than_a_percent_a_year() -> None:
+    weeks = 25 * 52 + 4  # a share's close, 2000 to 2025
+    equity = curve([1.1891 ** (1 / weeks) - 1] * weeks, freq="W-MON")
+    assert metrics.figures(equity, NO_TRADES, NO_FILLS, cash=CASH)["cagr"] == pytest.approx(0.0069, abs=1e-4)
+
+
+def test_returns_of_an_account_in_debt_are_none() -> None:
+    equity = curve([0.1, -1.5, 0.5, 0.5])
+    found = metrics.figures(equity, NO_TRADES, NO_FILLS, cash=CASH)
+    assert [found[name] for name in ("cagr", "volatility", "sharpe", "sortino", "value_at_risk")] == [None] * 5
+    assert found["net"] is not None
+    assert found["net"] < 0
 
 
 def test_trades_are_counted_before_and_after_costs() -> None:

@@ -15,12 +15,14 @@ import pandas as pd
 import pytest
 
 import tradebot
+from tradebot.backtest import metrics, story
 from tradebot.backtest.intake import take
 from tradebot.backtest.sample import sample
 from tradebot.domain.market import Bar
 from tradebot.domain.messages import Action
 from tradebot.errors import ConfigError, DataError
-from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, ta
+from tradebot.history.interval import name_of
+from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, lag, resample, ta
 from tradebot.strategies.strategy import Holding, Intent, Param, Rules, Strategy
 
 
@@ -182,9 +184,9 @@ def test_columns_and_times_are_taken_as_people_have_them() -> None:
     capital = tidy.rename(columns=str.capitalize)
     broker = tidy.tz_localize(None).rename_axis("Date").reset_index()
     texts = broker.assign(Date=broker["Date"].astype(str))
-    _, wanted = take(tidy, zone="Asia/Kolkata", currency="INR")
+    _, wanted, _ = take(tidy, zone="Asia/Kolkata", currency="INR")
     for other in (capital, broker, texts):
-        _, found = take(other, zone="Asia/Kolkata", currency="INR")
+        _, found, _ = take(other, zone="Asia/Kolkata", currency="INR")
         assert all(
             (getattr(found["BARS"], n) == getattr(wanted["BARS"], n)).all() for n in ("starts", "open", "volume")
         )
@@ -203,7 +205,7 @@ def test_prices_keep_their_decimals_and_quantities_theirs() -> None:
     coins = pd.DataFrame(
         {"open": [0.00012345, 0.000124, 0.000125], "volume": [1.5, 2.25, 3]}, index=index
     ).assign(high=lambda f: f["open"], low=lambda f: f["open"], close=lambda f: f["open"])  # fmt: skip
-    (instrument,), series = take(coins, zone="UTC", currency="USDT")
+    (instrument,), series, _ = take(coins, zone="UTC", currency="USDT")
     assert (instrument.price_decimals, instrument.quantity_decimals) == (8, 2)
     assert series["BARS"].open.tolist() == [12345, 12400, 12500]
     assert series["BARS"].volume.tolist() == [150, 225, 300]
@@ -305,3 +307,81 @@ def test_what_type_checkers_are_told_is_what_python_finds() -> None:
         function = getattr(importlib.import_module(str(module)), attribute)
         assert callable(function)
         assert name == "backtest" or getattr(tradebot, name) is function
+
+
+class FiveMinutes(Strategy):
+    """Long while the close of five minutes is above that of the five before."""
+
+    def rules(self, bars: Bars) -> Rules:
+        five = resample(bars, "5m")
+        return Rules(enter_long=five.close > lag(five.close), exit_long=five.close < lag(five.close))
+
+
+def test_a_last_row_that_was_still_running_is_left_out_and_said() -> None:
+    # given 300 minutes, and 30 s after the last a row that a download stamped with its own time
+    whole = frame().iloc[:300]
+    last = whole.iloc[-1:].set_axis(whole.index[-1:] + pd.Timedelta("30s"))
+    wanted = tradebot.backtest(FiveMinutes, whole)
+    assert len(wanted.fills) > 10
+
+    # when
+    with pytest.warns(UserWarning, match=r"the last row, 2026-06-25T14:14:30\+05:30, is left out"):
+        found = tradebot.backtest(FiveMinutes, pd.concat([whole, last]))
+
+    # then
+    assert found.orders_hash == wanted.orders_hash
+    assert found.result.job.interval == wanted.result.job.interval
+    assert "was still running" in repr(found)
+    assert any("was still running" in truth for truth in found.result.truths)
+
+
+def test_a_row_between_others_is_no_bar_of_their_length() -> None:
+    minutes = frame().iloc[:300]
+    shifted = minutes.set_axis(minutes.index.where(np.arange(300) != 200, minutes.index + pd.Timedelta("30s")))
+    with pytest.raises(DataError, match="begins before the 1m of the bar before are over; 1 such rows"):
+        tradebot.backtest(FiveMinutes, shifted)
+
+
+def test_the_length_of_a_bar_can_be_said() -> None:
+    thin = frame().iloc[:300:2]
+    found = tradebot.backtest(Mine, thin, interval="1m")
+    assert found.result.job.interval == 60_000_000_000
+    assert tradebot.backtest(Mine, thin).result.job.interval == 120_000_000_000
+
+
+class Up(Strategy):
+    """Always long."""
+
+    def rules(self, bars: Bars) -> Rules:
+        return Rules(enter_long=bars.close > 0, exit_long=bars.close < 0)
+
+
+def closes_of(index: pd.DatetimeIndex, **more: float) -> pd.DataFrame:
+    close = pd.Series(100.0 + np.arange(len(index)) % 7, index=index)
+    return pd.DataFrame({"open": close, "high": close, "low": close, "close": close, "volume": 1_000, **more})
+
+
+@pytest.mark.parametrize(
+    ("stamps", "name", "points"),
+    [
+        (pd.date_range("2020-01-06", periods=209, freq="W-MON"), "1w", 52.18),
+        (pd.date_range("2020-01-06", periods=209, freq="W-FRI"), "1w", 52.18),
+        (pd.date_range("2020-01-01", periods=49, freq="MS"), "1mo", 12.0),
+        (pd.date_range("2020-01-31", periods=49, freq="ME"), "1mo", 12.0),
+        (pd.date_range("2020-01-01", periods=49, freq="BMS"), "1mo", 12.0),
+    ],
+)
+def test_weeks_and_months_are_traded_as_such(stamps: pd.DatetimeIndex, name: str, points: float) -> None:
+    found = tradebot.backtest(Up, closes_of(stamps))
+    assert name_of(found.result.job.interval) == name
+    assert metrics.points_a_year(found.equity) == pytest.approx(points, abs=0.03)
+    assert len(found.fills) == 1
+    assert found.equity.index.is_monotonic_increasing
+    assert f"bars of {name}" in story.tell(found.result, found.series)["period"]
+
+
+def test_days_of_new_york_are_days_where_clocks_go_forward() -> None:
+    stamps = pd.date_range("2024-03-04", "2024-03-29", freq="B", tz="America/New_York")
+    found = tradebot.backtest(Up, closes_of(stamps), currency="USD", zone="America/New_York")
+    assert name_of(found.result.job.interval) == "1d"
+    assert {check.name: check.verdict for check in found.checks}["look_ahead"] == "pass"

@@ -11,10 +11,13 @@ import pytest
 
 import tradebot
 from tests.history.bars_by_hand import MINUTE, series, walk
+from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.errors import DataError
 from tradebot.history.frames import write
 from tradebot.history.history import open_history
+from tradebot.history.interval import DAY, MONTH, WEEK
+from tradebot.history.resample import calendar_starts, resampled
 
 BARS = walk(days=5)
 
@@ -131,3 +134,29 @@ def test_a_frame_is_written_whole(folder: Path, name: str) -> None:
 
 def test_a_minute_is_what_its_name_says() -> None:
     assert MINUTE == 60_000_000_000
+
+
+def test_weeks_begin_on_their_monday_and_months_on_their_first() -> None:
+    days = walk(days=60, interval=2_700 * SECOND)  # 2 June to 26 August
+    weeks, months = resampled(days, WEEK, "NSE"), resampled(days, MONTH, "NSE")
+
+    at = pd.DatetimeIndex(days.starts, tz="UTC").tz_convert("Asia/Kolkata").tz_localize(None)
+    for made, rule in ((weeks, at.to_period("W-SUN")), (months, at.to_period("M"))):
+        groups = pd.Series(days.volume).groupby(rule).sum()
+        assert (made.starts == groups.index.start_time.tz_localize("Asia/Kolkata").as_unit("ns").asi8).all()
+        assert made.volume.tolist() == groups.tolist()
+    assert resampled(resampled(days, DAY, "NSE"), MONTH, "NSE").close.tolist() == months.close.tolist()
+    with pytest.raises(DataError, match="bars of 1mo cannot be made of bars of 1w"):
+        resampled(weeks, MONTH, "NSE")
+
+
+def test_weeks_are_made_of_the_minutes_that_there_are(folder: Path) -> None:
+    frame = tradebot.load_bars("RELIANCE", "1w", source=folder)
+    assert (len(frame), frame.attrs["interval"], frame.attrs["made_of"]) == (1, "1w", "1m")
+
+
+def test_a_week_is_known_by_any_stamp_of_it() -> None:
+    stamps = pd.DatetimeIndex(["2024-01-07", "2024-01-08", "2024-01-16", "2024-01-26"], tz="Asia/Kolkata")
+    found = calendar_starts(stamps.as_unit("ns").asi8, WEEK, "NSE")
+    days = pd.DatetimeIndex(found, tz="UTC").tz_convert("Asia/Kolkata").strftime("%m-%d").tolist()
+    assert days == ["01-08", "01-08", "01-15", "01-22"]  # the Sunday before stands for the week to come

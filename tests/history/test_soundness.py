@@ -13,6 +13,8 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
+from tradebot.history.interval import MONTH, WEEK
+from tradebot.history.resample import resampled
 from tradebot.history.soundness import examine, require_sound
 from tradebot.markets.calendar import Line
 
@@ -176,3 +178,14 @@ def test_a_share_with_derivatives_misses_nothing_after_its_own_close_and_another
     require_sound({"RELIANCE": early}, [msgspec.structs.replace(RELIANCE, has_derivatives=True)])
     with pytest.raises(DataError, match="2 holes inside sessions, 30 bars"):
         require_sound({"RELIANCE": early}, [msgspec.structs.replace(RELIANCE, has_derivatives=False)])
+
+
+@pytest.mark.parametrize(("interval", "what"), [(WEEK, "1 of 12 weeks"), (MONTH, "1 of 3 months")])
+def test_a_missing_week_or_month_is_a_gap(interval: int, what: str) -> None:
+    bars = resampled(walk(days=58, interval=2_700 * SECOND), interval, "NSE")
+    assert examine(bars, "NSE") == []
+
+    (finding,) = examine(bars.cut(np.arange(len(bars)) != 1), "NSE")
+
+    assert finding.kind == "missing_days"
+    assert finding.text.startswith(what)

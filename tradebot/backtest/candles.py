@@ -12,6 +12,7 @@ from tradebot.backtest.result import Result
 from tradebot.clock import SECOND
 from tradebot.domain.market import Ints, Series
 from tradebot.domain.order import Purpose
+from tradebot.history.interval import name_of
 
 CANDLES, CANDLES_OF_ALL, MOST_SYMBOLS = 2_000, 24_000, 60
 MOST_FILLS = 3_000
@@ -107,11 +108,8 @@ def _thinned(starts: Ints, interval_s: int, most: int) -> tuple[int, Ints]:
 
 
 def length(seconds: int) -> str:
-    """Return the length of a bar in words: 1m, 4h, 1d."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds % size == 0 and seconds >= size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
+    """Return the length of a bar in words: 1m, 4h, 1d, 1w, 1mo."""
+    return name_of(seconds * SECOND)
 
 
 def local_s(index: pd.DatetimeIndex) -> Ints:

@@ -21,6 +21,7 @@ from tradebot.clock import iso
 from tradebot.domain.market import Series
 from tradebot.domain.order import Purpose
 from tradebot.exchange.slippage import Slippage, SlippageKind
+from tradebot.history.interval import least_step
 from tradebot.stages.desk.gate.level_controls import Protected
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
@@ -164,7 +165,9 @@ def luck(result: Result, *, trials: int, deviation: float | None) -> Check:
         return said(Verdict.NONE, "Too few days, or no movement: the Sharpe ratio cannot be judged.")
     verdict = Verdict.PASS if chance >= SURE else Verdict.WARN if chance >= LIKELY else Verdict.FAIL
     against = "of one trial" if trials == 1 else f"of the best of {trials:,} trials"
-    text = f"The Sharpe ratio is above the luck {against} with a probability of {chance:.0%} over {len(daily):,} days."
+    text = (
+        f"The Sharpe ratio is above the luck {against} with a probability of {chance:.0%} over {len(daily):,} returns."
+    )
     return said(verdict, text, probability=chance, trials=trials, days=len(daily))
 
 
@@ -229,7 +232,7 @@ def _cuts(decisions: set[Decision]) -> list[int]:
 
 
 def _until(series: Series, end: int) -> Series:
-    rows = int(np.searchsorted(series.starts + series.interval, end, side="right"))
+    rows = int(np.searchsorted(series.starts + least_step(series.interval), end, side="right"))
     return series.cut(slice(rows))
 
 

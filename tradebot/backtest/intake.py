@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -16,6 +16,8 @@ import pandas as pd
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Ints, Series
 from tradebot.errors import DataError
+from tradebot.history.interval import common_step, is_running, least_step, name_of
+from tradebot.history.resample import calendar_starts
 from tradebot.markets.indices import has_derivatives
 
 PRICES = ("open", "high", "low", "close")
@@ -27,11 +29,21 @@ FIRST, LAST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")  # the year
 Bars = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
-def take(bars: Bars, *, zone: str, currency: str, symbol: str = "") -> tuple[tuple[Instrument, ...], dict[str, Series]]:
-    """Return the instruments and series of `bars`: one frame, one with a column `symbol`, or symbol -> frame.
+class Taken(NamedTuple):
+    """Bars that were taken: their instruments, the series by symbol, and a sentence about each row left out."""
 
-    Stamps are the starts of bars; without a zone they are taken in `zone`. Prices keep the decimals they have, up to 8,
-    and a tick is the finest step of them. Raises DataError for what is no bar: one sentence with symbol and row.
+    instruments: tuple[Instrument, ...]
+    series: dict[str, Series]
+    notes: tuple[str, ...]
+
+
+def take(bars: Bars, *, zone: str, currency: str, symbol: str = "", interval: int = 0) -> Taken:
+    """Return what `bars` hold: one frame, one with a column `symbol`, or symbol -> frame.
+
+    Stamps are the starts of bars; without a zone they are taken in `zone`. `interval` is the length of a bar in ns, 0
+    to find it out: the commonest step. A last bar that was still running is left out and noted. Prices keep the
+    decimals they have, up to 8, and a tick is the finest step of them. Raises DataError for what is no bar: one
+    sentence with symbol and row.
     """
     try:
         ZoneInfo(zone)
@@ -40,11 +52,13 @@ def take(bars: Bars, *, zone: str, currency: str, symbol: str = "") -> tuple[tup
     frames = _by_symbol(bars, symbol)
     if not frames:
         raise DataError("there are no bars: give a frame, or a dict of symbol to frame")
-    made = {name: _series(name, frame, zone, currency) for name, frame in frames.items()}
+    notes: list[str] = []
+    made = {name: _series(name, frame, zone, currency, interval, notes) for name, frame in frames.items()}
     intervals = {series.interval for _, series in made.values()}
     if len(intervals) > 1:
-        raise DataError(f"the symbols have bars of different lengths, {_seconds(intervals)}; give them one at a time")
-    return tuple(instrument for instrument, _ in made.values()), {name: series for name, (_, series) in made.items()}
+        raise DataError(f"the symbols have bars of different lengths, {_named(intervals)}; give them one at a time")
+    series = {name: one for name, (_, one) in made.items()}
+    return Taken(tuple(instrument for instrument, _ in made.values()), series, tuple(notes))
 
 
 def _by_symbol(bars: Bars, symbol: str) -> dict[str, pd.DataFrame]:
@@ -61,7 +75,9 @@ def _by_symbol(bars: Bars, symbol: str) -> dict[str, pd.DataFrame]:
     return {symbol or str(bars.attrs.get("symbol") or "BARS"): bars}
 
 
-def _series(symbol: str, frame: pd.DataFrame, zone: str, currency: str) -> tuple[Instrument, Series]:
+def _series(
+    symbol: str, frame: pd.DataFrame, zone: str, currency: str, interval: int, notes: list[str]
+) -> tuple[Instrument, Series]:
     if frame.columns.nlevels > 1:
         raise DataError(f"{symbol}: its columns have {frame.columns.nlevels} levels; give each symbol a frame of one")
     frame = frame.rename(columns=lambda name: str(name).lower())
@@ -74,9 +90,18 @@ def _series(symbol: str, frame: pd.DataFrame, zone: str, currency: str) -> tuple
     if len(frame) < 2:
         raise DataError(f"{symbol}: {len(frame)} bars; at least two are needed to tell how long a bar is")
     starts = _starts(symbol, frame, zone)
+    interval = interval or common_step(np.diff(starts))
+    if is_running(starts, interval):
+        notes.append(
+            f"{symbol}: the last row, {_at(starts[-1], zone)}, is left out: it begins before the {name_of(interval)} of"
+            f" the bar before are over, so it was still running"
+        )
+        frame, starts = frame.iloc[:-1], starts[:-1]
     prices = np.column_stack([_numbers(symbol, frame, name) for name in PRICES])
     volume = _numbers(symbol, frame, "volume") if "volume" in frame.columns else np.zeros(len(frame))
     _check(symbol, starts, prices, volume)
+    starts = calendar_starts(starts, interval, "NSE")
+    _check_lengths(symbol, starts, interval, zone)
     decimals, fine = _decimals(prices), _decimals(volume[:, None])
     units = np.rint(prices * 10.0**decimals).astype(np.int64)
     instrument = Instrument(
@@ -86,7 +111,7 @@ def _series(symbol: str, frame: pd.DataFrame, zone: str, currency: str) -> tuple
     )  # fmt: skip
     columns = dict(zip(PRICES, units.T.copy(), strict=True))
     return instrument, Series(
-        symbol=symbol, interval=int(np.diff(starts).min()), starts=starts, **columns,
+        symbol=symbol, interval=interval, starts=starts, **columns,
         volume=np.rint(volume * 10.0**fine).astype(np.int64),
     )  # fmt: skip
 
@@ -138,6 +163,20 @@ def _check(symbol: str, starts: Ints, prices: Floats, volume: Floats) -> None:
     at((prices * 10.0**FINEST > LARGEST).any(1), "has a price too large to be kept exactly")
 
 
+def _check_lengths(symbol: str, starts: Ints, interval: int, zone: str) -> None:
+    is_close = np.diff(starts) < least_step(interval)
+    if is_close.any():
+        row = int(is_close.argmax()) + 1
+        raise DataError(
+            f"{symbol}: row {row + 1} ({_at(starts[row], zone)}) begins before the {name_of(interval)} of the bar"
+            f" before are over; {int(is_close.sum()):,} such rows; give bars of one length, or say it: interval='1m'"
+        )
+
+
+def _at(stamp: int, zone: str) -> str:
+    return str(pd.Timestamp(int(stamp), tz="UTC").tz_convert(zone).isoformat())
+
+
 def _decimals(values: Floats) -> int:
     for decimals in range(FINEST):
         scaled = values * 10.0**decimals
@@ -146,8 +185,8 @@ def _decimals(values: Floats) -> int:
     return FINEST
 
 
-def _seconds(intervals: set[int]) -> str:
-    return " and ".join(f"{interval / 1e9:g} s" for interval in sorted(intervals))
+def _named(intervals: set[int]) -> str:
+    return " and ".join(map(name_of, sorted(intervals)))
 
 
 def _short(fault: Exception) -> str:

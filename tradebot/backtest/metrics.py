@@ -2,7 +2,8 @@
 
 All are statistics, so they are floats here; the money in the books stays exact. A figure that is not defined, such as
 the Sharpe ratio of one day, is None and never 0 or infinity. Returns are those of calendar days in the zone of the
-curve's index: bars of any length give the same figures, and a year has as many days as the market trades.
+curve's index, or of longer bars: bars of any length below a day give the same figures. How many of them a year has is
+counted on the calendar that the curve spans: 52 weeks, 12 months, or the days that its market traded.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ LABELS = {
     "calmar": Label("Calmar", "ratio"),
     "max_drawdown": Label("Deepest drawdown", "percent"),
     "drawdown_days": Label("Longest drawdown", "days"),
-    "value_at_risk": Label("Worst day in twenty", "percent"),
+    "value_at_risk": Label("Worst day (or longer bar) in twenty", "percent"),
     "trades": Label("Trades", "count"),
     "win_rate": Label("Winners", "percent"),
     "profit_factor": Label("Profit factor", "ratio"),
@@ -77,7 +78,7 @@ def figures(equity: pd.Series, trades: pd.DataFrame, fills: pd.DataFrame, *, cas
     `net` and `bars`; `fills` has `qty`, `price` and `charges`.
     """
     daily = daily_returns(equity, cash=cash)
-    days = days_a_year(equity)
+    days = points_a_year(equity)
     values = np.concatenate([[cash], equity.to_numpy(np.float64)])
     deepest = max_drawdown(values)
     grown = cagr(daily, days)
@@ -102,12 +103,16 @@ def figures(equity: pd.Series, trades: pd.DataFrame, fills: pd.DataFrame, *, cas
 
 
 def daily_returns(equity: pd.Series, *, cash: float) -> Floats:
-    """Return the returns of the days that have a point, each from the last point of the day before; shape (days,)."""
+    """Return the returns of the days that have a point, each from the last point of the day before; shape (days,).
+
+    There are none where one would be a share of nothing or of a debt.
+    """
     if equity.empty:
         return np.empty(0)
     assert isinstance(equity.index, pd.DatetimeIndex), f"equity is indexed by time, not by {equity.index.dtype}"
     last = equity.astype(np.float64).groupby(days_of(equity.index).normalize()).last().to_numpy()
-    return np.asarray(last / np.concatenate([[cash], last[:-1]]) - 1)
+    before = np.concatenate([[cash], last[:-1]])
+    return np.asarray(last / before - 1) if (before > 0).all() else np.empty(0)
 
 
 def days_of(ends: pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -115,13 +120,18 @@ def days_of(ends: pd.DatetimeIndex) -> pd.DatetimeIndex:
     return ends - pd.Timedelta(1, "ns")
 
 
-def days_a_year(equity: pd.Series) -> int:
-    """Return how many days of a year the market trades: 365 where the curve has weekends, 252 where it has none."""
-    stamps = days_of(pd.DatetimeIndex(equity.index))
-    return EVERY_DAY if len(stamps) and bool((stamps.day_of_week >= 5).mean() > 0.1) else WEEKDAYS
+def points_a_year(equity: pd.Series) -> float:
+    """Return how many `daily_returns` a year has, by the calendar from the first day of the curve to its last.
+
+    At most 365, and 252 where the curve has no weekends: a week of five days says nothing of holidays.
+    """
+    days = days_of(pd.DatetimeIndex(equity.index)).tz_localize(None).normalize().unique()
+    most = EVERY_DAY if len(days) and bool((days.day_of_week >= 5).mean() > 0.1) else WEEKDAYS
+    years = (days[-1] - days[0]).total_seconds() / YEAR_S if len(days) > 1 else 0.0
+    return min((len(days) - 1) / years, most) if years else most
 
 
-def cagr(daily: Floats, days: int = WEEKDAYS) -> float | None:
+def cagr(daily: Floats, days: float = WEEKDAYS) -> float | None:
     """Return the growth a year: product of (1 + r) to the power of `days`/n, less 1. None without a day or money."""
     if not len(daily):
         return None
@@ -129,18 +139,18 @@ def cagr(daily: Floats, days: int = WEEKDAYS) -> float | None:
     return _finite(end ** (days / len(daily)) - 1) if end > 0 else None
 
 
-def volatility(daily: Floats, days: int = WEEKDAYS) -> float | None:
+def volatility(daily: Floats, days: float = WEEKDAYS) -> float | None:
     """Return the deviation of daily returns (n - 1) times the root of `days`."""
     return float(np.std(daily, ddof=1) * math.sqrt(days)) if len(daily) > 1 else None
 
 
-def sharpe(daily: Floats, days: int = WEEKDAYS) -> float | None:
+def sharpe(daily: Floats, days: float = WEEKDAYS) -> float | None:
     """Return mean over deviation (n - 1) of daily returns times the root of `days`; a free rate of 0 (Sharpe 1994)."""
     spread = float(np.std(daily, ddof=1)) if len(daily) > 1 else 0.0
     return float(np.mean(daily)) / spread * math.sqrt(days) if spread > 0 else None
 
 
-def sortino(daily: Floats, days: int = WEEKDAYS) -> float | None:
+def sortino(daily: Floats, days: float = WEEKDAYS) -> float | None:
     """Return mean over downside deviation of daily returns times the root of `days`.
 
     The downside deviation is the root of the mean over all days of min(r, 0) squared (Sortino and Price 1994).

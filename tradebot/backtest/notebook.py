@@ -6,13 +6,15 @@ Everything runs in the call, without an event loop, so it works whether or not o
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -27,7 +29,8 @@ from tradebot.domain.order import OrderKind
 from tradebot.errors import ConfigError
 from tradebot.exchange.bar_matching import Matching
 from tradebot.exchange.slippage import Slippage, SlippageKind
-from tradebot.history.market import DAY, in_session
+from tradebot.history.interval import DAY, parse
+from tradebot.history.market import in_session
 from tradebot.stages.desk.gate.limits import Limits
 from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.strategies.loading import given, load_strategy
@@ -41,8 +44,8 @@ CELL = "font-variant-numeric:tabular-nums;text-align:right;padding:.1rem .6rem"
 class Tested:
     """A finished backtest: `orders`, `fills`, `trades` (frames), `equity` and `stats` (series), `checks`, a report."""
 
-    def __init__(self, result: Result, series: Mapping[str, Series]) -> None:
-        self.result, self.series = result, series
+    def __init__(self, result: Result, series: Mapping[str, Series], notes: Sequence[str] = ()) -> None:
+        self.result, self.series, self.notes = result, series, tuple(notes)
 
     @cached_property
     def orders(self) -> pd.DataFrame:
@@ -97,7 +100,7 @@ class Tested:
         names = ", ".join(spec.name for spec in self.result.job.strategies)
         values = [f"{label.text} {label.read(self._figures[name])}" for name, label in _TOLD.items()]
         told = f"{names} on {', '.join(self.result.symbols)}: {', '.join(values)}"
-        return "\n".join((told, *self.result.faults))
+        return "\n".join((told, *self.notes, *self.result.faults))
 
     def _repr_html_(self) -> str:
         names = html.escape(", ".join(spec.name for spec in self.result.job.strategies))
@@ -106,7 +109,7 @@ class Tested:
             f"<tr><td>{label.text}</td><td style='{CELL}'>{label.read(self._figures[name])}</td></tr>"
             for name, label in metrics.LABELS.items()
         )
-        faults = "".join(f"<p><b>{html.escape(fault)}</b></p>" for fault in self.result.faults)
+        faults = "".join(f"<p><b>{html.escape(fault)}</b></p>" for fault in (*self.notes, *self.result.faults))
         more = ".trades .orders .fills .equity .stats .checks .plot() .report('out.html')"
         return (
             f"<div><p><b>{names}</b> on {symbols}, orders {self.orders_hash[:12]}</p>{faults}{_curve(self.equity)}"
@@ -143,6 +146,7 @@ def backtest(
     zone: str = "Asia/Kolkata",
     currency: str = "INR",
     symbol: str = "",
+    interval: str = "",
     **params: Any,
 ) -> Tested:
     """Run `strategy` over `bars` through the desk, gate and order machine that trade live.
@@ -152,9 +156,10 @@ def backtest(
     entry buys for `order_notional`, by default a tenth of `cash`. `commission_pct` of the value is charged; without it
     India's brokerage and taxes are for INR, and nothing for other currencies. `market` is "nse" for its sessions, with
     entries until 15:00 and square-off at 15:10, or "always"; by default the former for INR where all bars lie in those
-    sessions and are shorter than a day. Shares that nothing sells before the day is over are billed as delivery. The
-    limits of the account stand out of the way, but for the cash. Raises DataError for bars or a strategy that are none,
-    ConfigError for parameters and settings.
+    sessions and are shorter than a day. `interval`, such as "5m", is the length of a bar; by default it is the
+    commonest step. Shares that nothing sells before the day is over are billed as delivery. The limits of the account
+    stand out of the way, but for the cash. Raises DataError for bars or a strategy that are none, ConfigError for
+    parameters and settings.
     """
     money = _money("cash", cash)
     size = money / 10 if order_notional is None else _money("order_notional", order_notional)
@@ -164,7 +169,10 @@ def backtest(
     if not isinstance(ticks, Integral) or ticks < 0:
         raise ConfigError(f"slippage_ticks must be 0 or more, and whole, was {ticks!r}")
     spec = given(strategy, params) if isinstance(strategy, type) else load_strategy(strategy, params)
-    instruments, series = take(bars, zone=zone, currency=currency, symbol=symbol)
+    length = parse(interval) if interval else 0
+    instruments, series, notes = take(bars, zone=zone, currency=currency, symbol=symbol, interval=length)
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
     job = Job(
         strategies=(spec,),
         instruments=instruments,
@@ -178,7 +186,8 @@ def backtest(
         zone=zone,
         currency=currency,
     )
-    return Tested(run(delivered(job), series), series)
+    result = run(delivered(job), series)
+    return Tested(msgspec.structs.replace(result, truths=(*result.truths, *notes)), series, notes)
 
 
 def _market(currency: str, series: Mapping[str, Series]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError
+from tradebot.history.interval import DAY, least_step, name_of
 from tradebot.stages.desk.marks import Marks
 
 BLOCK = 8_192  # positions of the timeline whose marks of all instruments are laid out at once
@@ -23,9 +24,11 @@ class Panel:
     """The series of the instruments, in their order. Raises DataError for bars that no backtest can walk."""
 
     def __init__(self, instruments: Sequence[Instrument], series: Mapping[str, Series], interval: int) -> None:
-        self.interval = interval
         self.series = [_checked(series, instrument.symbol, interval) for instrument in instruments]
         starts = [s.starts for s in self.series]
+        # A day may lack an hour: all bars end as early as the shortest, so that none ends after the next has begun.
+        short = [int(np.diff(s).min()) for s in starts if interval >= DAY and len(s) > 1]
+        self.interval = min([interval, *short])
         same = all(len(s) == len(starts[0]) and bool((s == starts[0]).all()) for s in starts[1:])
         self.starts: Ints = starts[0] if same else np.unique(np.concatenate(starts))
         # id -> position of each row on the timeline, None where they are the same
@@ -156,11 +159,9 @@ def _checked(series: Mapping[str, Series], symbol: str, interval: int) -> Series
         found, **{n: np.require(getattr(found, n), np.int64, ["A", "C"]) for n in SERIES_COLUMNS}
     )
     if found.interval != interval:
-        raise DataError(
-            f"the bars of {symbol} are {found.interval / 1e9:g} s long, the backtest's {interval / 1e9:g} s"
-        )
+        raise DataError(f"the bars of {symbol} are {name_of(found.interval)} long, the backtest's {name_of(interval)}")
     steps = np.diff(found.starts)
-    if len(steps) and steps.min() < interval:
+    if len(steps) and steps.min() < least_step(interval):
         worst = int(steps.argmin())
         what = "stand twice" if steps[worst] == 0 else "are not in order" if steps[worst] < 0 else "overlap"
         raise DataError(f"bars {worst} and {worst + 1} of {symbol} {what}; run `tradebot data check`")

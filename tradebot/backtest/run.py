@@ -102,7 +102,7 @@ def _result(
         order_rows=orders,
         fill_rows=fills,
         trade_rows=books.round_trips(orders, fills, ks, factors),
-        equity_at=panel.starts[first:] + job.interval,
+        equity_at=panel.starts[first:] + panel.interval,
         equity_units=books.equity(panel, first, cash, orders, fills, ks, factors),
         counts=counts | {"orders": len(orders), "fills": len(fills)},
         faults=faults,

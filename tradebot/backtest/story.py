@@ -160,7 +160,9 @@ def months(equity: pd.Series[float], *, cash: float) -> list[dict[str, Any]]:
     index = metrics.days_of(pd.DatetimeIndex(equity.index))
     last = equity.groupby([index.year, index.month]).last()
     before = np.concatenate([[cash], last.to_numpy()[:-1]])
-    by_month = dict(zip(last.index.tolist(), (last.to_numpy() / before - 1).tolist(), strict=True))
+    pairs = zip(last.tolist(), before.tolist(), strict=True)
+    grown = [worth / base - 1 if base > 0 else None for worth, base in pairs]  # of a debt there is no return
+    by_month = dict(zip(last.index.tolist(), grown, strict=True))
     rows = []
     for year in sorted({year for year, _ in by_month}):
         returns = [by_month.get((year, month)) for month in range(1, 13)]

@@ -47,9 +47,9 @@ class Walk:
         self._loss = LossWatch(job, desk, panel, ledger, days, first)
         self._instruments = job.instruments
         self._scales = [10.0**i.price_decimals for i in job.instruments]
-        self._size, self._interval = len(job.instruments), job.interval
+        self._size, self._interval = len(job.instruments), panel.interval
         self._has_deciders = any(deciders.has(id_) for id_ in range(self._size))  # of any instrument, at the start
-        self._stamp = job.interval - SECOND if job.interval >= 2 * SECOND else 0  # of what happens inside a bar
+        self._stamp = self._interval - SECOND if self._interval >= 2 * SECOND else 0  # of what happens inside a bar
         # A walk that begins in the middle of a day begins that day's session too.
         begun, to_come = [d for d in days if d.k <= first], [d for d in days if d.k > first]
         self._days = {max(day.k, first): day.session for day in (*begun[-1:], *to_come)}

@@ -146,7 +146,7 @@ class _Best:
 
     def checks(self) -> list[Any]:
         from tradebot.backtest import honesty
-        from tradebot.backtest.metrics import days_a_year
+        from tradebot.backtest.metrics import points_a_year
         from tradebot.backtest.spread import run_spread
         from tradebot.sweep import outcome
 
@@ -154,7 +154,7 @@ class _Best:
             return [outcome.forward(self.rows, self.plan)]
         found = [outcome.cliff(self.rows, self.plan)]
         if self.result is not None:
-            deviation = outcome.sharpe_deviation(self.rows, days=days_a_year(self.result.equity))
+            deviation = outcome.sharpe_deviation(self.rows, days=points_a_year(self.result.equity))
             found += honesty.checks(
                 self.result,
                 self.ground.series,
@@ -178,7 +178,6 @@ class _Best:
 
 def _plan(given: dict[str, Any], job: Any, series: dict[str, Any], spec: Any) -> Any:
     from tradebot.errors import ConfigError
-    from tradebot.history.interval import parse as length
     from tradebot.sweep.search import Kind
     from tradebot.sweep.space import parse
     from tradebot.sweep.sweep import Plan
@@ -192,12 +191,23 @@ def _plan(given: dict[str, Any], job: Any, series: dict[str, Any], spec: Any) ->
     space = parse(given["params"], spec.load().params, strategy=spec.name)
     begin, end = span(job, series)
     steps = [] if given["forward"] is None else folds(
-        begin, end, kind=WalkForward(given["forward"]), train=length(given["train"]), test=length(given["test"])
+        begin, end, kind=WalkForward(given["forward"]),
+        train=_window("--train", given["train"]), test=_window("--test", given["test"]),
     )  # fmt: skip
     return Plan(
         space=space, kind=kind, trials=given["trials"], seed=given["seed"], objective=given["objective"],
         folds=tuple(steps), symbols=tuple(series) if given["each_symbol"] else (),
     )  # fmt: skip
+
+
+def _window(option: str, text: str) -> int:
+    from tradebot.errors import ConfigError
+    from tradebot.history.interval import MONTH, parse
+
+    found = parse(text)
+    if found == MONTH and "d" not in text.lower():
+        raise ConfigError(f"{option} {text}: months are not of one length; say days, such as 30d")
+    return found
 
 
 def span(job: Any, series: dict[str, Any]) -> tuple[int, int]:

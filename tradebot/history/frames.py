@@ -15,8 +15,8 @@ from tradebot.domain.market import Series
 from tradebot.errors import DataError
 from tradebot.history.history import History, open_history
 from tradebot.history.interval import name_of, parse
-from tradebot.history.market import DAY, zone_of
-from tradebot.history.resample import resampled
+from tradebot.history.market import zone_of
+from tradebot.history.resample import can_make, resampled
 from tradebot.history.tabular import parquet
 
 Moment = str | date | datetime | pd.Timestamp | None
@@ -59,7 +59,7 @@ def bars_from(
 def stored_interval(history: History, symbol: str, interval: int) -> int:
     """Return the interval of the stored bars that bars of `interval` are best made of. Raises DataError."""
     has = [line.interval for line in history.lines() if line.symbol == symbol]
-    fitting = [one for one in has if interval % one == 0 and (one == interval or interval <= DAY)]
+    fitting = [one for one in has if can_make(interval, one)]
     if not fitting:
         there = f"it has {', '.join(map(name_of, sorted(has)))}" if has else "it has none of this symbol"
         raise DataError(f"{history.place}: no bars that make {name_of(interval)} of {symbol}; {there}")

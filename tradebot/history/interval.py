@@ -1,33 +1,94 @@
-"""The length of a bar in words and in nanoseconds: 1s, 1m, 5m, 1h, 1d, and the names pandas and brokers use. Pure."""
+"""The length of a bar in words and in nanoseconds: 1s, 1m, 5m, 1h, 1d, 1w, 1mo, and the names brokers use. Pure.
+
+A day, a week and a month are steps of the calendar: a bar of a day may be 23 hours long where clocks change, and one of
+a month stands for 28 to 31 days. Their nanoseconds are names. A month's are those of the shortest month, so that no bar
+ends after the next one begins.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from tradebot.clock import SECOND
+from tradebot.domain.market import Ints
 from tradebot.errors import DataError
 
-UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": 86_400 * SECOND}
+DAY = 86_400 * SECOND
+WEEK, MONTH = 7 * DAY, 28 * DAY
+UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": DAY}
+CALENDAR = {"1w": WEEK, "1mo": MONTH}  # only one of each: two weeks begin nowhere in particular
+CLOCKS_CHANGE = 3_600 * SECOND  # what a day lacks when clocks go forward
 _WORDS = {
     "s": "s", "sec": "s", "second": "s", "m": "m", "t": "m", "min": "m", "minute": "m", "h": "h", "hour": "h",
-    "d": "d", "day": "d",
+    "d": "d", "day": "d", "w": "w", "wk": "w", "week": "w", "mo": "mo", "mon": "mo", "month": "mo",
 }  # fmt: skip
 _FORM = re.compile(r"(\d{0,5})\s*([a-z]+)")
+_STEPS = ((DAY, 0, 5), (WEEK, 5, 10), (MONTH, 26, 36))  # a calendar step, and the days it may take (from, to before)
 
 
 def parse(text: str) -> int:
-    """Return an interval such as `5m`, `5min`, `1h`, `day` in ns. Raises DataError."""
+    """Return an interval such as `5m`, `5min`, `1h`, `day`, `1w`, `1mo` in ns. Raises DataError."""
     found = _FORM.fullmatch(text.strip().lower())
     word = found[2] if found else ""
     unit = _WORDS.get(word.removesuffix("s") if len(word) > 2 else word)
+    if text.strip().endswith("M"):
+        raise DataError(f"the interval {text!r} may be minutes or months: 1m is a minute, 1mo a month")
     if found is None or unit is None or found[1] == "0":
-        raise DataError(f"the interval {text!r} is none; expected a number and s, m, h or d, such as 1m or 1d")
-    return int(found[1] or 1) * UNITS[unit]
+        raise DataError(
+            f"the interval {text!r} is none; expected a number and s, m, h or d, such as 1m or 1d, or 1w or 1mo"
+        )
+    count = int(found[1] or 1)
+    if unit in UNITS:
+        return count * UNITS[unit]
+    if count > 1:
+        raise DataError(f"the interval {text!r} is none; of weeks and months there are 1w and 1mo alone")
+    return CALENDAR[f"1{unit}"]
 
 
 def name_of(interval: int) -> str:
-    """Return an interval in ns in its shortest words: `1m`, `1h`, `1d`."""
+    """Return an interval in ns in its shortest words: `1m`, `1h`, `1d`, `1w`, `1mo`."""
+    for name, length in CALENDAR.items():
+        if interval == length:
+            return name
     for word, length in reversed(UNITS.items()):
         if interval % length == 0:
             return f"{interval // length}{word}"
     return f"{interval / SECOND:g}s"
+
+
+def least_step(interval: int) -> int:
+    """Return how far apart in ns two bars of an interval begin at least: a day may lack the hour of the clocks."""
+    return interval - CLOCKS_CHANGE if interval >= DAY else interval
+
+
+def is_running(starts: Ints, interval: int) -> bool:
+    """Return whether the last bar begins before the one before it is over: a bar that was running when it was read.
+
+    Programs that are asked in the middle of a bar stamp it with the time of its newest trade.
+    """
+    return len(starts) > 1 and 0 < int(starts[-1] - starts[-2]) < least_step(interval)
+
+
+def common_step(steps: npt.NDArray[Any]) -> int:
+    """Return the interval that bars with these steps have (ns from each start to the next), 0 without a step.
+
+    Below a day that is the commonest step, in whole seconds. From a day on it is the commonest step of the calendar:
+    days apart are `1d` whether a weekend, a holiday or a missing row lies between, seven or so `1w`, a month or so
+    `1mo`; other lengths stay what they are. Steps may be those of several symbols together.
+    """
+    steps = steps[steps > 0]
+    if not len(steps):
+        return 0
+    lengths, counts = np.unique(steps, return_counts=True)
+    common = int(lengths[counts.argmax()])
+    if common < DAY - CLOCKS_CHANGE:
+        return max(common // SECOND * SECOND, SECOND)
+    days = np.rint(steps / DAY)
+    taken = [int(((days >= least) & (days < most)).sum()) for _, least, most in _STEPS]
+    if max(taken) * 2 < len(steps):
+        return common // SECOND * SECOND
+    return _STEPS[int(np.argmax(taken))][0]

@@ -1,4 +1,4 @@
-"""Bars to longer bars, counted from the session's open as brokers count them. Pure."""
+"""Bars to longer bars, counted from the session's open as brokers count them, or by day, week and month. Pure."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import numpy as np
 
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.interval import name_of
-from tradebot.history.market import DAY, calendar_of, days_of
+from tradebot.history.interval import DAY, MONTH, WEEK, name_of
+from tradebot.history.market import UTC_ZONE, calendar_of, days_of, zone_of
+
+MONDAY, SUNDAY = 3, 6  # 1970-01-01 was a Thursday, three days after a Monday; a Sunday is six after one
 
 
 def resampled(series: Series, interval: int, exchange: str) -> Series:
     """Return a series in bars of `interval` ns: first open, highest high, lowest low, last close, volume in all.
 
-    A bar of a day or less begins with the session's open or a whole number of bars after it; one of a day starts at
-    the day's midnight in the exchange's zone. A longer bar stands where any shorter one does. Raises DataError.
+    A bar below a day begins with the session's open or a whole number of bars after it; one of a day starts at the
+    day's midnight in the exchange's zone, one of a week on its Monday, one of a month on its first. A longer bar stands
+    where any shorter one does. Raises DataError.
     """
     if interval == series.interval:
         return series
-    if interval % series.interval or interval > DAY:
+    if not can_make(interval, series.interval):
         raise DataError(
             f"bars of {name_of(interval)} cannot be made of bars of {name_of(series.interval)}: the longer must be a"
-            " multiple of the shorter, and a day at most"
+            " multiple of the shorter and a day at most, or 1w or 1mo made of days or less"
         )
     if not len(series):
         return Series(
@@ -43,11 +46,47 @@ def resampled(series: Series, interval: int, exchange: str) -> Series:
     )
 
 
+def can_make(interval: int, shorter: int) -> bool:
+    """Return whether bars of `interval` can be made of bars of `shorter`."""
+    if interval == shorter:
+        return True
+    return shorter <= DAY if interval in (WEEK, MONTH) else interval % shorter == 0 and interval <= DAY
+
+
+def calendar_days(days: Ints, interval: int) -> Ints:
+    """Return for each day (counted from 1970-01-01) the first of its week or month, itself for another interval."""
+    if interval == WEEK:
+        return days - (days + MONDAY) % 7
+    if interval == MONTH:
+        months: Ints = days.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+        return months
+    return days
+
+
+def calendar_starts(stamps: Ints, interval: int, exchange: str) -> Ints:
+    """Return where the bars of a week or a month begin that are stamped anywhere in it: midnight of its first day.
+
+    Programs stamp a week with its Monday, its first day of trading, its Friday, or the Sunday before; only where an
+    exchange trades on Sundays does that one end a week. Bars of other intervals begin where they are stamped.
+    """
+    if interval not in (WEEK, MONTH):
+        return stamps
+    days = days_of(stamps, exchange)
+    if interval == WEEK and zone_of(exchange) != UTC_ZONE:
+        days = days + ((days + MONDAY) % 7 == SUNDAY)
+    return _midnights(calendar_days(days, interval), exchange)
+
+
 def _begins(starts: Ints, interval: int, exchange: str) -> Ints:
-    calendar, days = calendar_of(exchange), days_of(starts, exchange)
-    if interval == DAY:
-        midnights = {day: calendar.midnight(day) for day in np.unique(days).tolist()}
-        return np.array([midnights[day] for day in days.tolist()], dtype=np.int64)
-    opens = calendar.opens(days)
+    days = days_of(starts, exchange)
+    if interval >= DAY:
+        return _midnights(calendar_days(days, interval), exchange)
+    opens = calendar_of(exchange).opens(days)
     begins: Ints = opens + (starts - opens) // interval * interval
     return begins
+
+
+def _midnights(days: Ints, exchange: str) -> Ints:
+    calendar = calendar_of(exchange)
+    found = {day: calendar.midnight(day) for day in np.unique(days).tolist()}
+    return np.array([found[day] for day in days.tolist()], dtype=np.int64)

@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.clock import SECOND, iso
+from tradebot.clock import iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.interval import name_of
+from tradebot.history.interval import DAY, MONTH, WEEK, name_of
 from tradebot.history.market import Calendar, as_date, calendar_of, days_of, zone, zone_of
+from tradebot.history.resample import calendar_days, calendar_starts
 from tradebot.markets.calendar import Line
 from tradebot.markets.hours import line_of
 
-DAY = 86_400 * SECOND
 HOLE_BARS = 5  # missing in a row; fewer are minutes without a trade
 BEARABLE = frozenset({"missing_days", "holes", "split"})  # what may be so; the others are impossible
 DOUBTS = frozenset({"outside_session"})  # told, and no reason to refuse
@@ -110,7 +110,10 @@ def _splits(series: Series, exchange: str) -> Iterator[Finding]:
 
 
 def _gaps(series: Series, exchange: str, line: Line) -> Iterator[Finding]:
-    if not len(series) or series.interval > DAY:
+    if not len(series):
+        return
+    if series.interval > DAY:
+        yield from _missing_periods(series, exchange)
         return
     calendar, days = calendar_of(exchange), days_of(series.starts, exchange)
     traded = np.unique(days)
@@ -124,6 +127,20 @@ def _gaps(series: Series, exchange: str, line: Line) -> Iterator[Finding]:
     if series.interval == DAY:
         return
     yield from _holes(series, calendar, line, days, traded)
+
+
+def _missing_periods(series: Series, exchange: str) -> Iterator[Finding]:
+    if series.interval not in (WEEK, MONTH):
+        return
+    calendar, days = calendar_of(exchange), days_of(calendar_starts(series.starts, series.interval, exchange), exchange)
+    traded = np.array(calendar.expected(int(days[0]), int(days[-1])), dtype=np.int64)
+    expected = np.unique(calendar_days(traded, series.interval))
+    missing = np.setdiff1d(expected, days).tolist()
+    if missing:
+        shown = ", ".join(str(as_date(day)) for day in missing[:SHOWN]) + (" ..." if len(missing) > SHOWN else "")
+        what = "weeks" if series.interval == WEEK else "months"
+        text = f"{len(missing)} of {len(expected)} {what} have no bar, those that begin on {shown}"
+        yield Finding(series.symbol, "missing_days", len(missing), calendar.midnight(missing[0]), text)
 
 
 def _holes(series: Series, calendar: Calendar, line: Line, days: Ints, traded: Ints) -> Iterator[Finding]:

@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.clock import IST, SECOND, iso
+from tradebot.clock import IST, iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError, StateError
 from tradebot.history.chunk import periods
-from tradebot.history.interval import name_of
+from tradebot.history.interval import common_step, least_step, name_of
 from tradebot.history.parsing import Rows
 
 MOST_DECIMALS = 8
@@ -119,7 +119,7 @@ class Staging:
         for (period,) in found:
             series, place = self._whole(instrument, period)
             edges = series.starts if before is None else np.concatenate([[before], series.starts])
-            if (close := np.flatnonzero(np.diff(edges) < self.interval)).size:
+            if (close := np.flatnonzero(np.diff(edges) < least_step(self.interval))).size:
                 at = iso(int(edges[close[0] + 1]), IST)
                 raise DataError(
                     f"{place}: the bar of {instrument.symbol} at {at} starts before the {name_of(self.interval)} of the"
@@ -237,9 +237,4 @@ def _spacing(rows: Rows) -> int:
     steps = [
         np.diff(np.unique(rows.starts[rows.symbols == symbol])) for symbol in list(dict.fromkeys(rows.symbols))[:20]
     ]
-    every = np.concatenate(steps) if steps else np.empty(0, dtype=np.int64)
-    if not len(every):
-        return 0
-    lengths, counts = np.unique(every, return_counts=True)
-    common = int(lengths[np.argmax(counts)])
-    return max(common // SECOND * SECOND, SECOND)
+    return common_step(np.concatenate(steps)) if steps else 0

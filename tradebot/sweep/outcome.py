@@ -132,7 +132,7 @@ def across(rows: Sequence[Row], plan: Plan) -> Check:
     )  # fmt: skip
 
 
-def sharpe_deviation(rows: Sequence[Row], *, days: int) -> float | None:
+def sharpe_deviation(rows: Sequence[Row], *, days: float) -> float | None:
     """Return the deviation of the trials' Sharpe ratios a day, where `days` make the year of the figures."""
     found = [float(row.figures["sharpe"] or 0) for row in rows if row.figures.get("sharpe") is not None]
     return float(np.std(found, ddof=1)) / math.sqrt(days) if len(found) > 1 else None
