@@ -8,6 +8,8 @@ SYMBOLS ?= RELIANCE,TCS,INFY
 FOR     ?=
 ARGS    ?=
 BUGS    ?=
+FILES   ?=
+COUNT   ?= 100
 SCALE   ?= 1
 PARTS   ?=
 TESTS   ?=
@@ -21,7 +23,7 @@ export PIP_NO_INPUT := 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bugs proof-long bench schema vendor-js sdk-env rivals-env compile clean
+.PHONY: help run test prove check format bugs mutants proof-long bench schema vendor-js sdk-env rivals-env compile clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -31,9 +33,13 @@ help:  ## Show this list
 run: compile  ## Trade on the simulated exchange: SYMBOLS=A,B FOR=60s ARGS="..."
 	@exec $(BIN)/tradebot run --symbols '$(SYMBOLS)' $(if $(FOR),--for '$(FOR)') $(ARGS)
 
-# Two processes: one for the stories, which wait for real time most of theirs, one for what computes.
+# Two processes: one for the stories, which wait for real time most of theirs, one for what computes. What is named
+# runs whole; without names the long ones are left to `make prove`.
 test: $(VENV)/.dev compile  ## Run the tests: TESTS=tests/stages ARGS="-k bars"
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=20 $(TESTS) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=20 $(if $(TESTS),$(TESTS),-m 'not prove') $(ARGS)
+
+prove: $(VENV)/.dev compile  ## Run the long tests: more seeds, stories over real sockets, kills, loads
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=20 -m prove $(TESTS) $(ARGS)
 
 check: $(VENV)/.dev  ## Lint, format check and types
 	$(BIN)/ruff check .
@@ -54,6 +60,9 @@ simulate-long: $(VENV)/.dev compile  ## Many days: SEEDS=40000, or FOR=4h; a see
 
 bugs: $(VENV)/.dev compile  ## Seed the known bugs one at a time and see each caught: BUGS="disk-syncs-less ..."
 	@exec $(BIN)/python tests/bugs/hunt.py $(BUGS)
+
+mutants: $(VENV)/.dev compile  ## Random single changes, and which of them nothing notices: COUNT=100 SEED=7 FILES="gate exits"
+	@exec $(BIN)/python tests/mutants/mutant_hunt.py --count $(COUNT) --seed $(SEED) $(FILES)
 
 proof-long: $(VENV)/.dev compile  ## The heavier figures of the test programme, as a table: SCALE=10 PARTS="sweeps fuzz"
 	@exec $(BIN)/python tests/proof.py --scale $(SCALE) $(PARTS)

@@ -39,18 +39,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_loops: run this async test on asyncio's loop and on uvloop")
     config.addinivalue_line("markers", "real_time: a test that mostly waits for real time to pass")
+    config.addinivalue_line("markers", "prove: a long test, which `make prove` runs and `make test` leaves out")
 
 
 # Folders whose tests mostly wait for real time. They share one process, so that no two of them compete for a core.
 REAL_TIME = ("stories", "conformance")
+# What takes long for a reason: stories over real sockets, kills of real processes, loads. `make prove` runs it.
+PROVED = (
+    "stories", "bench", "crash/test_daemon_kills.py", "crash/test_power_cuts.py", "stages/desk/test_leaks.py",
+    "simulation/test_each_fault.py", "bugs/test_drawn_bugs.py", "conformance/test_backtest_against_others.py",
+)  # fmt: skip
+QUICK = ("stories/test_first_run.py", "stories/test_bad_input.py")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file in one process, those of real time all in one, which begins first because it takes longest."""
+    """Keep each file in one process, those of real time all in one, which begins first because it takes longest.
+
+    The long ones are marked `prove` before pytest selects by marker.
+    """
     for item in items:
         place = item.path.relative_to(REPOSITORY / "tests")
         is_real_time = place.parts[0] in REAL_TIME or item.get_closest_marker("real_time") is not None
         item.add_marker(pytest.mark.xdist_group("real time" if is_real_time else place.as_posix()))
+        if place.as_posix() not in QUICK and any(place.is_relative_to(long) for long in PROVED):
+            item.add_marker(pytest.mark.prove)
     items.sort(key=lambda item: next(item.iter_markers("xdist_group")).args[0] != "real time")
 
 
