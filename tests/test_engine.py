@@ -9,6 +9,7 @@ from typing import Any
 
 from tradebot.clock import ManualClock
 from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.listed import Listed
 from tradebot.domain.messages import LinkDown, LinkUp
 from tradebot.engine import Engine
 from tradebot.stages.desk.blotter import Blotter
@@ -21,13 +22,13 @@ class Books:
         self.reads = 0
         self.was_read = asyncio.Event()
 
-    async def orders(self) -> list[Any]:
+    async def orders(self) -> Listed[Any]:
         self.reads += 1
         self.was_read.set()
-        return []
+        return Listed()
 
-    async def executions(self) -> list[Any]:
-        return []
+    async def executions(self) -> Listed[Any]:
+        return Listed()
 
     positions = executions
 

@@ -79,9 +79,8 @@ class Engine:
         self._metronome = Metronome(self.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
         self.reconciliation = Reconciliation(
             broker=broker, clock=clock, post=self.updates.post, has_live=self._has_live,
-            wanted_at=desk.sightings.look_wanted_at,
-            on_failure=lambda reason: tell("reconcile_failed", level="warning", reason=reason),
-            live_every_s=reconcile_live_s, idle_every_s=reconcile_idle_s,
+            wanted_at=desk.sightings.look_wanted_at, tell=tell, live_every_s=reconcile_live_s,
+            idle_every_s=reconcile_idle_s,
         )  # fmt: skip
         self.execution = Execution(
             broker=broker, journal=journal, clock=clock, post=self.updates.post, doubt=self.reconciliation.doubt,

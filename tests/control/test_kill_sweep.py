@@ -9,6 +9,7 @@ import pytest
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.control.kill import Outcome, Sweep
+from tradebot.domain.listed import Listed
 from tradebot.domain.order import OrderKind, Side, VenueOrder, VenuePosition, VenueStatus
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.venue import Accepted, Refused, Reply
@@ -38,12 +39,12 @@ class Venue:
         self.book[id_] = order(id_, status)
         return Accepted(venue_order_id=id_)
 
-    async def orders(self) -> list[VenueOrder]:
+    async def orders(self) -> Listed[VenueOrder]:
         self.looks += 1
         self.on_look(self.looks)
-        return list(self.book.values())
+        return Listed(self.book.values())
 
-    async def positions(self) -> list[VenuePosition]:
+    async def positions(self) -> Listed[VenuePosition]:
         raise LinkLost("gone")
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:

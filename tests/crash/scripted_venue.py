@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tradebot.clock import SECOND, Clock
+from tradebot.domain.listed import Listed
 from tradebot.domain.order import Execution, OrderKind, OrderRequest, Side, VenueOrder, VenuePosition, VenueStatus
 from tradebot.errors import OutcomeUnknown
 from tradebot.venues.venue import Accepted, NotSent, Profile, Refused, Reply
@@ -142,24 +143,24 @@ class ScriptedVenue:
             self._fill(self._orders[venue_order_id], Decimal(order["ticket"]["quantity"]), status="CANCELLED")
         return Accepted(venue_order_id=venue_order_id)
 
-    async def orders(self) -> list[VenueOrder]:
+    async def orders(self) -> Listed[VenueOrder]:
         self._passes("orders read")
-        return [self._shown(order) for order in self._orders.values()]
+        return Listed(self._shown(order) for order in self._orders.values())
 
-    async def executions(self) -> list[Execution]:
+    async def executions(self) -> Listed[Execution]:
         self._passes("executions read")
-        return [self._execution(fill) for fill in self._fills]
+        return Listed(self._execution(fill) for fill in self._fills)
 
-    async def positions(self) -> list[VenuePosition]:
+    async def positions(self) -> Listed[VenuePosition]:
         self._passes("positions read")
         totals: dict[str, Decimal] = {}
         for fill in self._fills:
             sign = Side(fill["side"]).sign
             totals[fill["symbol"]] = totals.get(fill["symbol"], Decimal(0)) + sign * Decimal(fill["quantity"])
-        return [
+        return Listed(
             VenuePosition(symbol=s, exchange="NSE", product="MIS", quantity=q, average_price=PRICE)
             for s, q in totals.items()
-        ]
+        )
 
     async def cash(self) -> Decimal:
         self._passes("cash read")

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tradebot.clock import SECOND, ManualClock
+from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.order import Execution, OrderKind, Side, VenueOrder, VenueStatus
 from tradebot.errors import LinkLost
 from tradebot.stages.reconciliation import Reconciliation
@@ -29,27 +30,40 @@ class Books:
     def __init__(self, n: int) -> None:
         self.lists, self._from = 0, n
 
-    async def orders(self) -> list[VenueOrder]:
+    async def orders(self) -> Listed[VenueOrder]:
         self.lists += 1
-        return [SHOWN] if self.lists >= self._from else []
+        return Listed([SHOWN] if self.lists >= self._from else [])
 
-    async def executions(self) -> list[Execution]:
-        return [FILL]
+    async def executions(self) -> Listed[Execution]:
+        return Listed([FILL])
 
-    async def positions(self) -> list[object]:
-        return []
+    async def positions(self) -> Listed[object]:
+        return Listed()
 
     async def cash(self) -> Decimal:
         return Decimal(0)
 
 
-def reading(broker: Books) -> Reconciliation:
+class Told:
+    """What the operator was told: (event, fields)."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, dict[str, object]]] = []
+
+    def __call__(self, event: str, **fields: object) -> None:
+        self.all.append((event, fields))
+
+    def of(self, event: str) -> list[dict[str, object]]:
+        return [fields for name, fields in self.all if name == event]
+
+
+def reading(broker: Books, *, clock: ManualClock | None = None, told: Told | None = None) -> Reconciliation:
     return Reconciliation(
         broker=broker,  # type: ignore[arg-type]
-        clock=ManualClock(),
+        clock=clock or ManualClock(),
         post=lambda _: None,
         has_live=lambda: False,
-        on_failure=lambda _: None,
+        tell=told or Told(),
     )
 
 
@@ -60,7 +74,7 @@ def trading(clock: ManualClock, wanted_at: Callable[[], int | None] = lambda: No
         clock=clock,
         post=lambda _: None,
         has_live=lambda: True,
-        on_failure=lambda _: None,
+        tell=lambda *_, **__: None,
         live_every_s=5.0,
         wanted_at=wanted_at,
     )
@@ -75,8 +89,8 @@ async def test_a_list_of_orders_that_lacks_the_order_of_a_fill_is_read_again() -
 
 async def test_a_fill_that_the_venue_tells_of_and_does_not_list_is_asked_for_again_and_believed_in_the_end() -> None:
     class Late(Books):
-        async def executions(self) -> list[Execution]:
-            return []
+        async def executions(self) -> Listed[Execution]:
+            return Listed()
 
     broker = Late(1)
     assert (await reading(broker).read_whole()).executions == ()
@@ -119,3 +133,89 @@ async def test_looks_that_end_no_doubt_or_are_not_answered_come_no_more_often_th
     assert doubtful._pause_s() == 0.5
     doubtful._fail("down")
     assert doubtful._pause_s() == 5.0
+
+
+ODD_ORDER = Unread(book="orders", reason="order_type: null is none of MARKET", venue_order_id="V9", symbol="NIFTY")
+
+
+class Odd(Books):
+    """A broker one of whose lists has a row that cannot be read; everything else fits."""
+
+    def __init__(self, *unread: Unread) -> None:
+        super().__init__(1)
+        self.unread = unread
+
+    def _odd(self, book: str) -> list[Unread]:
+        return [row for row in self.unread if row.book == book]
+
+    async def orders(self) -> Listed[VenueOrder]:
+        return Listed([SHOWN], self._odd("orders"))
+
+    async def executions(self) -> Listed[Execution]:
+        return Listed([FILL], self._odd("trades"))
+
+    async def positions(self) -> Listed[object]:
+        return Listed([], self._odd("positions"))
+
+
+async def test_a_row_that_cannot_be_read_leaves_a_look_whole_is_counted_once_and_told_now_and_then() -> None:
+    clock, told = ManualClock(), Told()
+    looking = reading(Odd(ODD_ORDER), clock=clock, told=told)
+    for _ in range(200):
+        books = await looking.read()
+        clock.now += 5 * SECOND
+    assert (books.orders, books.unread) == ((SHOWN,), (ODD_ORDER,))
+    assert looking.unread == 1
+    lines = told.of("rows_not_read")
+    assert 4 <= len(lines) <= 6, "at once, then after one, two, four and eight minutes"
+    assert sum(int(str(line["times"])) for line in lines) > 100
+    assert "V9" in str(lines[0]["some"])
+    assert "order_type: null" in str(lines[0]["some"])
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        Unread(book="orders", reason="odd", venue_order_id="V1"),
+        Unread(book="orders", reason="odd"),
+        Unread(book="trades", reason="odd", venue_order_id="V1"),
+    ],
+)
+async def test_a_start_is_not_kept_waiting_for_rows_that_cannot_be_read_to_fit_each_other(unread: Unread) -> None:
+    class Torn(Odd):
+        async def orders(self) -> Listed[VenueOrder]:
+            return Listed([] if unread.book == "orders" else [SHOWN], self._odd("orders"))
+
+        async def executions(self) -> Listed[Execution]:
+            return Listed([] if unread.book == "trades" else [FILL], self._odd("trades"))
+
+    clock = ManualClock()
+    books = await reading(Torn(unread), clock=clock).read_whole()
+    assert books.unread == (unread,)
+    assert clock.now == 0
+
+
+async def test_cash_that_cannot_be_read_fails_no_look() -> None:
+    class Poor(Books):
+        async def cash(self) -> Decimal:
+            raise LinkLost("net: null is not a number")
+
+    told = Told()
+    assert (await reading(Poor(1), told=told).read()).cash is None
+    assert len(told.of("cash_not_read")) == 1
+
+
+async def test_books_that_stay_away_are_told_again_and_again_with_the_time_and_their_return_once() -> None:
+    clock, told = ManualClock(), Told()
+    looking = reading(Books(1), clock=clock, told=told)
+    for _ in range(240):
+        looking._fail("order_type: null")
+        clock.now += 5 * SECOND
+    lines = told.of("reconcile_failed")
+    assert [line["for_s"] for line in lines] == [0.0, 60.0, 180.0, 420.0, 900.0]
+    assert [line["times"] for line in lines] == [1, 12, 24, 48, 96]
+    looking._succeeded()
+    looking._succeeded()
+    assert [line["for_s"] for line in told.of("reconcile_works")] == [1200.0]
+    looking._fail("again")
+    assert told.of("reconcile_failed")[-1]["times"] == 1, "another spell is said at once"

@@ -25,6 +25,7 @@ from tradebot.config.sections import AnalysisSection, AppSection, RiskSection
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import Ground
 from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.listed import Listed
 from tradebot.domain.messages import Action, Executed, Signal, Signals
 from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
 from tradebot.errors import LinkLost
@@ -92,19 +93,19 @@ class MadeUpBroker(KiteBroker):
         ]
         self.daemon.engine.signals.post(Signals(at=self._clock.market(), interval=0, signals=tuple(signals)))
 
-    async def orders(self) -> list[VenueOrder]:
+    async def orders(self) -> Listed[VenueOrder]:
         """Return the empty book of the start; later the venue keeps none, and no comparison comes between."""
         if hasattr(self, "daemon") and self.daemon.engine.ready.is_set():
             raise LinkLost("this venue keeps no books")
-        return []
+        return Listed()
 
-    async def executions(self) -> list[Execution]:
+    async def executions(self) -> Listed[Execution]:
         """Return nothing: fills are told as they happen."""
-        return []
+        return Listed()
 
-    async def positions(self) -> list[VenuePosition]:
+    async def positions(self) -> Listed[VenuePosition]:
         """Return nothing."""
-        return []
+        return Listed()
 
     async def cash(self) -> Decimal:
         """Return plenty."""

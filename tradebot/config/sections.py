@@ -237,7 +237,9 @@ class ReconcileSection(Section):
     """How often the books are compared with the venue's."""
 
     live_every_s: Annotated[Number, Field(ge=1, le=60)] = Field(default=5.0, description="while an order is working")
-    idle_every_s: Annotated[Number, Field(ge=5, le=120)] = Field(default=30.0, description="otherwise")
+    idle_every_s: Annotated[Number, Field(ge=5, le=45)] = Field(
+        default=30.0, description="otherwise; nothing is opened while the newest books are older than 60 s"
+    )
 
 
 class Config(BaseSettings):

@@ -10,6 +10,7 @@ import asyncio
 from typing import NamedTuple, Protocol
 
 from tradebot.clock import SECOND, Clock
+from tradebot.domain.listed import Listed
 from tradebot.domain.order import VenueOrder, VenuePosition, VenueStatus
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.limiter import Limiter, Window, limits
@@ -31,9 +32,9 @@ CLEAN_APART_S = 1.0
 class Book(Protocol):
     """What is needed of a broker."""
 
-    async def orders(self) -> list[VenueOrder]: ...
+    async def orders(self) -> Listed[VenueOrder]: ...
 
-    async def positions(self) -> list[VenuePosition]: ...
+    async def positions(self) -> Listed[VenuePosition]: ...
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply: ...
 
@@ -83,7 +84,8 @@ class Sweep:
         clean, failure = 0, "the book was not read"
         while clean < CLEAN_LOOKS:
             try:
-                working, failure = self._note(await self._broker.orders()), ""
+                listed = await self._broker.orders()
+                working, failure = self._note(listed), _unread(listed)
             except LinkLost as error:
                 working, failure, clean = [], str(error), -1
             clean = 0 if working else clean + 1
@@ -138,3 +140,11 @@ class Sweep:
             return tuple(position for position in await self._broker.positions() if position.quantity)
         except (LinkLost, AccessDenied):
             return None
+
+
+def _unread(listed: Listed[VenueOrder]) -> str:
+    # What cannot be read may work: all that could be read is cancelled, and the book is not called clean.
+    if not listed.unread:
+        return ""
+    names = ", ".join(row.venue_order_id or row.symbol or "one without an id" for row in listed.unread[:5])
+    return f"{len(listed.unread)} orders of it cannot be read ({names}): look at them in the broker's app"

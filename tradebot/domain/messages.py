@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
+from tradebot.domain.listed import Unread
 from tradebot.domain.market import Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, Execution, OrderFact, OrderRequest, Side, VenueOrder, VenuePosition
@@ -161,14 +162,17 @@ class Outcome(Message, frozen=True):
 class Books(Message, frozen=True):
     """The venue's books, read in one go: orders first, then executions, positions and cash.
 
-    `asked_at` is our monotonic time before the first query: what we sent later need not be in them.
+    `asked_at` is our monotonic time before the first query: what we sent later need not be in them. `unread` are rows
+    that are there and could not be read; what they may stand for is unknown, never absent. `cash` is None where the
+    venue did not tell it.
     """
 
     asked_at: int
     orders: tuple[VenueOrder, ...]
     executions: tuple[Execution, ...]
     positions: tuple[VenuePosition, ...]
-    cash: Decimal
+    cash: Decimal | None
+    unread: tuple[Unread, ...] = ()
 
     def held(self) -> dict[str, Decimal]:
         """Return symbol -> signed quantity over all products of the listed positions."""
@@ -176,6 +180,13 @@ class Books(Message, frozen=True):
         for position in self.positions:
             held[position.symbol] = held.get(position.symbol, ZERO) + position.quantity
         return held
+
+    def hides(self, symbol: str) -> str:
+        """Return why the position in a symbol is not known, "" where it is: a row that may be of it cannot be read."""
+        for row in self.unread:
+            if row.book == "positions" and row.symbol in ("", symbol):
+                return row.reason
+        return ""
 
 
 class Reconciled(Message, frozen=True):

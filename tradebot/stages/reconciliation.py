@@ -2,49 +2,56 @@
 
 Streams are hints, the books are the audit: every 5 s while orders live, every 30 s otherwise, at once after an
 ambiguous answer (then at 0.5, 1, 2, 4, 8, 15, 30 s) and after each reconnect, and at the very moment from which a look
-may end a doubt. Fills are fetched as soon as the stream hints at one. A query that fails is no evidence of anything
-and is tried again.
+may end a doubt. Fills are fetched as soon as the stream hints at one. A query that fails is no evidence of anything, is
+tried again, and is said again while it lasts. A row that cannot be read spoils no other.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from tradebot.clock import MILLISECOND, SECOND, Clock
+from tradebot.domain.listed import Unread
 from tradebot.domain.messages import Books, Command, Executed
 from tradebot.domain.order import ZERO, Execution
 from tradebot.errors import AccessDenied, LinkLost
+from tradebot.ops.narrator import Tell
+from tradebot.ops.reminder import Reminder
 from tradebot.venues.venue import Broker
 
 WHOLE_TRIES, WHOLE_WAIT_S = 4, 0.5
 TOLD = 50_000  # fills remembered; a venue's day allows 5,000 orders
 AGAIN_S, AGAIN_TIMES = 0.5, 6  # between two looks that are to end a doubt, and how many of them
+ROWS_NAMED = 3  # of those that cannot be read, in one line
+ROWS_KEPT = 10_000  # of those that could not be read, to count each once
 DOUBT_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
 class Reconciliation:
     """Reads the venue's books. `post` takes what was read, `has_live` tells whether orders may still trade, `wanted_at`
-    from which monotonic time on a look may end a doubt.
-
-    `on_failure(reason)` is called when a query fails, once per row of failures.
+    from which monotonic time on a look may end a doubt. `tell` takes what the operator should read.
     """
 
     def __init__(
         self, *, broker: Broker, clock: Clock, post: Callable[[Books | Executed | Command], None],
-        has_live: Callable[[], bool], on_failure: Callable[[str], None], live_every_s: float = 5.0,
-        idle_every_s: float = 30.0, wanted_at: Callable[[], int | None] = lambda: None,
+        has_live: Callable[[], bool], tell: Tell, live_every_s: float = 5.0, idle_every_s: float = 30.0,
+        wanted_at: Callable[[], int | None] = lambda: None,
     ) -> None:  # fmt: skip
         self._broker, self._clock, self._post, self._has_live = broker, clock, post, has_live
-        self._on_failure, self._wanted_at = on_failure, wanted_at
+        self._tell, self._wanted_at = tell, wanted_at
         self._live_every, self._idle_every = live_every_s, idle_every_s
         self._doubts = len(DOUBT_S)  # position in DOUBT_S; at its end there is no doubt
         self._due = asyncio.Event()
         self._fills = asyncio.Event()
         self._told: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> fill as it was posted
-        self._is_failing = False
+        self._failing_since: int | None = None  # monotonic time of the first look that failed, None while they do not
+        self._reminder = Reminder()
+        self._unread: dict[Unread, None] = {}  # rows that could not be read, each once
         self._wanted, self._in_vain = 0, 0  # what a look was wanted for last, and how many that brought no end to it
         self.rounds = self.turns = 0  # looks that were whole, and all of them
+        self.unread = 0  # rows that could not be read, the same one once
 
     def doubt(self) -> None:
         """Look soon, and again at growing intervals."""
@@ -61,13 +68,16 @@ class Reconciliation:
         orders = await self._broker.orders()
         executions = await self._broker.executions()
         positions = await self._broker.positions()
-        cash = await self._broker.cash()
+        unread = (*orders.unread, *executions.unread, *positions.unread)
+        if unread:
+            self._say_unread(unread)
         return Books(
             asked_at=asked_at,
             orders=tuple(orders),
             executions=tuple(executions),
             positions=tuple(positions),
-            cash=cash,
+            cash=await self._cash(),
+            unread=unread,
         )
 
     async def read_whole(self) -> Books:
@@ -75,18 +85,20 @@ class Reconciliation:
 
         For the start, where nothing of ours is under way: a list without the order of a fill is older than the fills or
         cut short, is asked for again and never believed. Fills that are told of and not listed are asked for again as
-        well; in the end they are believed, because venues list them late.
+        well; in the end they are believed, because venues list them late. What a row stands for that cannot be read is
+        listed, and fits nothing.
         """
         for attempt in range(WHOLE_TRIES):
             if attempt:
                 await self._clock.sleep(WHOLE_WAIT_S)
             books = await self.read()
+            odd = {row.venue_order_id for row in books.unread if row.book != "positions"}
             left = {order.venue_order_id: order.filled for order in books.orders}
             for e in books.executions:
                 left[e.venue_order_id] = left.get(e.venue_order_id, ZERO) - e.quantity
-            if not any(left.values()):
+            if "" in odd or not any(rest for id_, rest in left.items() if id_ not in odd):
                 return books
-        listed = {order.venue_order_id for order in books.orders}
+        listed = {order.venue_order_id for order in books.orders} | odd
         if orphan := next((e for e in books.executions if e.venue_order_id not in listed), None):
             raise LinkLost(f"the venue tells of fill {orphan.execution_id} and does not list its order")
         return books
@@ -104,8 +116,7 @@ class Reconciliation:
             except AccessDenied as error:
                 self._post(Command(verb="halt", reason=f"the venue refuses us: {error}"))
                 continue
-            self._is_failing = False
-            self.rounds += 1
+            self._succeeded()
             self._post(books)
 
     async def run_fills(self) -> None:
@@ -146,9 +157,11 @@ class Reconciliation:
     def _pause_s(self) -> float:
         # A doubt never makes the looks rarer than they are without one, and one that no look ends, or a venue that does
         # not answer, not more frequent for long.
+        if self._failing_since is not None:
+            return self._live_every  # without books nothing is opened: they are looked for as often as ever
         usual = self._live_every if self._has_live() else self._idle_every
         wanted = self._wanted_at()
-        if wanted is None or self._is_failing:
+        if wanted is None:
             return usual
         if wanted != self._wanted:
             self._wanted, self._in_vain = wanted, 0
@@ -157,7 +170,43 @@ class Reconciliation:
             self._in_vain += 1
         return usual if self._in_vain > AGAIN_TIMES else min(usual, max(left, AGAIN_S))
 
+    async def _cash(self) -> Decimal | None:
+        # Shown to people and evidence of nothing: a look is whole without it.
+        try:
+            return await self._broker.cash()
+        except LinkLost as error:
+            self._remind("cash", "cash_not_read", reason=str(error))
+            return None
+
+    def _succeeded(self) -> None:
+        self.rounds += 1
+        if self._failing_since is not None:
+            for_s = round((self._clock.monotonic() - self._failing_since) / SECOND, 1)
+            self._tell("reconcile_works", for_s=for_s, reason="the venue's books are read again")
+            self._failing_since = None
+            self._reminder.over("books")
+
     def _fail(self, reason: str) -> None:
-        if not self._is_failing:
-            self._on_failure(reason)
-        self._is_failing = True
+        now = self._clock.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+        for_s = round((now - self._failing_since) / SECOND, 1)
+        self._remind("books", "reconcile_failed", reason=reason, for_s=for_s)
+
+    def _say_unread(self, unread: Sequence[Unread]) -> None:
+        fresh = [row for row in unread if row not in self._unread]
+        self._unread |= dict.fromkeys(fresh)
+        while len(self._unread) > ROWS_KEPT:
+            del self._unread[next(iter(self._unread))]
+        self.unread += len(fresh)
+        names = [_named(row) for row in unread[:ROWS_NAMED]]
+        self._remind(f"{len(unread)} rows, {names}", "rows_not_read", rows=len(unread), some=names)
+
+    def _remind(self, thing: str, event: str, **fields: object) -> None:
+        if times := self._reminder.times(thing, self._clock.monotonic()):
+            self._tell(event, level="warning", **fields, times=times)
+
+
+def _named(row: Unread) -> str:
+    names = (row.venue_order_id, row.tag, row.exchange, row.symbol, row.product)
+    return f"{row.book}: {' '.join(name for name in names if name) or 'a row without a name'}: {row.reason}"

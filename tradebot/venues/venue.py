@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.listed import Listed
 from tradebot.domain.market import Quotes, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
@@ -69,7 +70,7 @@ class Feed(Protocol):
 
 class Reader(Protocol):
     """Reads books, quotes and history, and has no order route. Raises LinkLost when the venue cannot be asked,
-    AccessDenied when it refuses us."""
+    AccessDenied when it refuses us; rows of a book that could not be read are told in `unread`."""
 
     profile: Profile
 
@@ -81,15 +82,15 @@ class Reader(Protocol):
         """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol."""
         ...
 
-    async def orders(self) -> list[VenueOrder]:
+    async def orders(self) -> Listed[VenueOrder]:
         """Return every order of the day, from any channel."""
         ...
 
-    async def executions(self) -> list[Execution]:
+    async def executions(self) -> Listed[Execution]:
         """Return every fill of the day, oldest first."""
         ...
 
-    async def positions(self) -> list[VenuePosition]:
+    async def positions(self) -> Listed[VenuePosition]:
         """Return the net positions, flat ones included."""
         ...
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradebot.clock import WallClock
+from tradebot.domain.listed import Listed
 from tradebot.domain.messages import Executed
 from tradebot.domain.order import Execution, Side
 from tradebot.errors import LinkLost
@@ -36,11 +37,11 @@ class Day:
         self.asked = asyncio.Queue[int]()
         self.is_down = False
 
-    async def executions(self) -> list[Execution]:
+    async def executions(self) -> Listed[Execution]:
         self.asked.put_nowait(len(self.fills))
         if self.is_down:
             raise LinkLost("down")
-        return list(self.fills)
+        return Listed(self.fills)
 
 
 @asynccontextmanager
@@ -50,7 +51,7 @@ async def following(day: Day, posted: list[Any]) -> AsyncIterator[Reconciliation
         clock=WallClock(),
         post=posted.append,
         has_live=lambda: False,
-        on_failure=lambda reason: None,
+        tell=lambda *_, **__: None,
     )
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         task = tasks.create_task(reconciliation.run_fills())

@@ -82,7 +82,7 @@ class Day:
         self.accepted: list[OrderRequest] = []
         self.desk.recover((), adopted=(), halted="", opens_at=OPEN, halts=(), flattened=())
         self.give(Tick(at=self.at, mono=self.mono))
-        self.follow(self.desk.adopt(Books(asked_at=0, orders=(), executions=(), positions=(), cash=D(50_000))))
+        self.follow(self.desk.adopt(Books(asked_at=self.mono, orders=(), executions=(), positions=(), cash=D(50_000))))
         closes_at = OPEN + 22_500 * SECOND
         self.give(SessionBegins(opens_at=OPEN, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at))
         self.quote(range(len(NAMES)), [0] * len(NAMES))

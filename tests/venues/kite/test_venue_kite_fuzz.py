@@ -1,7 +1,8 @@
 """Two hundred thousand spoiled answers of the venue: whatever the bytes, a value that is sound or a WireError.
 
-Sound texts and frames are cut, spliced, flipped and salted with what JSON allows and money does not. TRADEBOT_FUZZ=n:
-n inputs. The seed is fixed; a failure names the input.
+Sound texts and frames are cut, spliced, flipped and salted with what JSON allows and money does not. In a book one row
+is spoiled as well: whatever becomes of it, the others are read. TRADEBOT_FUZZ=n: n inputs. The seed is fixed; a failure
+names the input.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pytest
 
 from tradebot.clock import SECOND, from_iso
 from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.listed import Listed
 from tradebot.domain.market import QUOTE_COLUMNS, Quotes, Series
 from tradebot.errors import OutcomeUnknown
 from tradebot.venues.kite.answers import classify, reply_of
@@ -232,3 +234,30 @@ def test_spoiled_input_gives_a_sound_value_or_a_wire_error(name: str) -> None:
     except BaseException as error:
         raise AssertionError(f"{name} did not take {data!r}: {error!r}") from error
     assert refused or name in ("ltp frame", "full frame", "reply", "bytes")
+
+
+BOOKS: dict[str, tuple[dict[str, Any], Callable[[Any], Listed[Any]], Callable[[list[Any]], Any]]] = {
+    "orders": (ORDER, parse_orders, lambda rows: rows),
+    "trades": (TRADE, parse_trades, lambda rows: rows),
+    "positions": (POSITION, parse_positions, lambda rows: {"net": rows, "day": []}),
+}
+FOREIGN = {"tradingsymbol": "NIFTY26DECFUT", "exchange": "NFO", "product": "NRML", "tag": None}
+
+
+@pytest.mark.parametrize("name", BOOKS)
+def test_one_spoiled_row_of_a_book_hides_no_other(name: str) -> None:
+    sound, parse, book = BOOKS[name]
+    chance = Chance(11, list(BOOKS).index(name))
+    ours = [sound | {key: f"{sound[key]}{n}" for key in ("order_id", "trade_id") if key in sound} for n in range(2)]
+    expected = parse(classify(200, envelope(book(ours))).data)
+    assert len(expected) == 2
+    unread, foreign = 0, json.dumps(sound | FOREIGN).encode()
+    for _ in range(INPUTS // 40):
+        odd = msgspec.Raw(rewritten(foreign, chance))
+        rows = [ours[0], odd, ours[1]]
+        body = msgspec.json.encode({"status": "success", "data": book(rows)})
+        listed = parse(classify(200, body).data)
+        assert [row for row in listed if row in expected] == expected, f"{name} lost a row beside {bytes(odd)!r}"
+        assert len(listed) + len(listed.unread) == 3, f"{name} says nothing of {bytes(odd)!r}"
+        unread += len(listed.unread)
+    assert unread

@@ -209,7 +209,7 @@ READS = ("login", "orders", "executions", "positions", "cash")
         (200, {"status": "success", "data": None}, LinkLost),
         (200, {"status": "success"}, LinkLost),
         (200, {"status": "error", "message": "no session"}, LinkLost),
-        (200, {"status": "success", "data": [{}]}, LinkLost),
+        (200, {"status": "success", "data": 7}, LinkLost),
         (200, {"status": "success", "data": {"net": None}}, LinkLost),
     ],
 )

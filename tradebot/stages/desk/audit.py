@@ -64,7 +64,7 @@ class Audit:
 
     def adopt(self, books: Books, universe: Universe) -> Reconciled:
         """Take the venue's positions over into a blotter that knows none; the trades of the books tell the others."""
-        traded = {e.symbol for e in books.executions}
+        traded = {e.symbol for e in books.executions} | {row.symbol for row in books.unread if row.book == "trades"}
         adopted = tuple(
             (p.symbol, p.quantity, p.average_price)
             for p in books.positions
@@ -77,6 +77,7 @@ class Audit:
     def take(self, books: Books, *, is_start: bool = False) -> None:
         """Book what the venue's books tell, and see to the orders that are not as they should be."""
         c, blotter = self._conditions, self._blotter
+        c.looked(books.asked_at)
         self._emit_all(self._sightings.trades(books, at=c.now, mono=c.mono), is_start)
         self._emit_all(self._sightings.orders(books, at=c.now, mono=c.mono), is_start)
         for order in self._sightings.behind(books):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from tradebot.clock import SECOND
 from tradebot.domain.halts import Halts
 from tradebot.domain.messages import Ending, SessionBegins
+
+BLIND_AFTER = 60 * SECOND  # of our time without the venue's books: some ten looks that failed
+NEVER = 1 << 62
 
 
 class Conditions:
@@ -19,7 +23,19 @@ class Conditions:
         self.down: dict[str, str] = {}  # source -> why its data is stale
         self.halts = Halts()  # until a person resumes
         self.halted_symbols: dict[str, str] = {}  # symbol -> why no entry, while the venue's position differs
+        self.blind_from = NEVER  # mono from which the venue's books are too old to open anything; never where none come
         self.stopping = False
+
+    def looked(self, asked_at: int) -> None:
+        """Note that the venue's books of `asked_at` are known."""
+        self.blind_from = asked_at + BLIND_AFTER
+
+    @property
+    def blind(self) -> str:
+        """Why too little is known of the venue's books to open anything, empty when enough is."""
+        if self.mono <= self.blind_from:
+            return ""
+        return f"the venue's books were not read for {(self.mono - self.blind_from + BLIND_AFTER) // SECOND} s"
 
     @property
     def halted(self) -> str:

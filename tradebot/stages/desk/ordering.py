@@ -283,7 +283,7 @@ class Ordering:
         held = ZERO if position is None else position.quantity
         if request.purpose.is_exit:
             return clearance.exit(request, instrument, held, reference, c.mono - seen, c.mono)
-        if c.down or c.halted_symbols or not c.halts.are_none or c.entries_closed(symbol):
+        if c.down or c.halted_symbols or not c.halts.are_none or c.mono > c.blind_from or c.entries_closed(symbol):
             return False
         others = self._gross.without if exposure else None
         return clearance.entry(
@@ -321,6 +321,7 @@ class Ordering:
             gross=partial(self._gross.without, symbol),
             day_pnl=self._day_profit,
             mono=c.mono,
+            blind=c.blind,
         )
 
 

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -229,9 +230,4 @@ def _told(
 
 
 def _is_same(old: Books, new: Books) -> bool:
-    return (old.orders, old.executions, old.positions, old.cash) == (
-        new.orders,
-        new.executions,
-        new.positions,
-        new.cash,
-    )
+    return msgspec.structs.replace(old, asked_at=new.asked_at) == new

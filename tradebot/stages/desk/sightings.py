@@ -32,6 +32,7 @@ from tradebot.domain.order_states import AT_VENUE, ROWS, TRANSITIONS
 from tradebot.stages.desk.blotter import Blotter
 from tradebot.stages.desk.shortfalls import Shortfalls
 from tradebot.stages.desk.twins import Twins
+from tradebot.stages.desk.unread import UnreadOrders
 
 EVENTS = {
     VenueStatus.ACKED: OrderEvent.SEEN_ACKED,
@@ -166,6 +167,7 @@ class Sightings:
         """Return the fills of the books that we have not; to be applied before `orders` is asked."""
         facts: list[OrderFact] = []
         tags = {o.venue_order_id: o.tag for o in books.orders if o.tag in self._blotter.orders}
+        tags |= {row.venue_order_id: row.tag for row in books.unread if row.tag in self._blotter.orders}
         done: set[tuple[str, str]] = set()
         for execution in books.executions:
             if execution.key in done:
@@ -188,15 +190,16 @@ class Sightings:
         for order in books.orders:
             facts += self.seen(order, at=at, mono=mono, asked_at=books.asked_at)
         shown = ({o.tag for o in books.orders} | {o.venue_order_id for o in books.orders}) - {""}
-        facts += self._absent(books, shown, at=at, mono=mono)
-        return facts if self._is_paused else facts + self._twins.taken_back(books, at=at, mono=mono)
+        unread = UnreadOrders(books, self._blotter)
+        facts += self._absent(books, shown, unread, at=at, mono=mono)
+        return facts if self._is_paused else facts + self._twins.taken_back(books, unread, at=at, mono=mono)
 
     def _hold_against(self, books: Books) -> None:
         # What the venue's list holds of symbols in excess, once it was asked for after their last fill.
         theirs = books.held()
         for symbol, (since, _) in list(self._blotter.in_excess.items()):
             held = theirs.get(symbol, ZERO)
-            if books.asked_at <= since + JUST_FILLED:
+            if books.asked_at <= since + JUST_FILLED or books.hides(symbol):
                 continue
             if held == self._blotter.quantity(symbol):
                 del self._blotter.in_excess[symbol]
@@ -214,7 +217,9 @@ class Sightings:
         self._below = below
         return [self._blotter.orders[i] for i, since in below.items() if books.asked_at - since >= BELOW_FOR]
 
-    def _absent(self, books: Books, shown: set[str], *, at: int, mono: int) -> list[OrderFact]:
+    def _absent(
+        self, books: Books, shown: set[str], unread: UnreadOrders, *, at: int, mono: int
+    ) -> list[OrderFact]:  # fmt: skip
         facts: list[OrderFact] = []
         live = list(self._blotter.live())
         self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
@@ -222,22 +227,22 @@ class Sightings:
             ids = (order.order_id, order.venue_order_id, *order.other_ids)
             if order.state in UNSENT or self._is_paused or any(i in shown for i in ids):
                 continue
+            if (row := unread.ours.get(order.order_id)) is not None:
+                self._misses.pop(order.order_id, None)
+                if order.state in AT_VENUE:
+                    why = f"its row in the venue's list cannot be read: {row.reason}"
+                    facts.append(_not_found(order, why, at=at, mono=mono))
+                continue
+            if order.state is OrderState.UNKNOWN and unread.may_be(order):
+                continue  # a list that may show it does not end it
             since, misses = self._misses.setdefault(order.order_id, (books.asked_at, 0))
             if (due := self._due(order)) is not None and books.asked_at > due:
                 misses += 1
             self._misses[order.order_id] = since, misses
             if misses >= CONFIRMATIONS:
                 del self._misses[order.order_id]
-                facts.append(
-                    OrderFact(
-                        order_id=order.order_id,
-                        event=OrderEvent.NOT_FOUND,
-                        at=at,
-                        mono=mono,
-                        reason=f"not in {misses} complete order lists",
-                        is_proof=self._absence_is_proof,
-                    )
-                )
+                why = f"not in {misses} complete order lists"
+                facts.append(_not_found(order, why, at=at, mono=mono, is_proof=self._absence_is_proof))
         return facts
 
     def _due(self, order: Order) -> int | None:
@@ -257,16 +262,24 @@ class Sightings:
         theirs = {symbol: held for symbol, held in books.held().items() if symbol in self._universe}
         ours = {p.symbol: p.quantity for p in self._blotter.positions.values()}
         odd: dict[str, tuple[Decimal, Decimal, int]] = {}
-        for symbol in theirs.keys() | ours.keys():
+        unread = self._unread_positions(books)
+        for symbol in (theirs.keys() | ours.keys()) - unread.keys():
             pair = theirs.get(symbol, ZERO), ours.get(symbol, ZERO)
             if pair[0] != pair[1]:
                 before = self._odd.get(symbol)
                 odd[symbol] = (*pair, before[2] + 1 if before and before[:2] == pair else 1)
         self._odd = odd
-        return {
+        return unread | {
             symbol: f"{symbol}: the venue holds {venue}, the journal {journal}"
             for symbol, (venue, journal, lasted) in sorted(odd.items())
             if lasted >= CONFIRMATIONS
+        }
+
+    def _unread_positions(self, books: Books) -> dict[str, str]:
+        return {
+            row.symbol: f"{row.symbol}: the venue's position cannot be read: {row.reason}"
+            for row in books.unread
+            if row.book == "positions" and row.symbol in self._universe
         }
 
     def _external(self, order: VenueOrder, at: int, mono: int) -> OrderFact:
@@ -292,6 +305,12 @@ class Sightings:
             request=request,
             venue_order_id=order.venue_order_id,
         )
+
+
+def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = False) -> OrderFact:
+    return OrderFact(
+        order_id=order.order_id, event=OrderEvent.NOT_FOUND, at=at, mono=mono, reason=why, is_proof=is_proof
+    )  # fmt: skip
 
 
 def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEvent]:

@@ -15,6 +15,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.messages import Books
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact
 from tradebot.stages.desk.blotter import Blotter
+from tradebot.stages.desk.unread import UnreadOrders
 
 MATCHED_FOR = 5 * SECOND  # that the books must say the same before a fill is taken back
 
@@ -30,10 +31,12 @@ class Twins:
         """Return the monotonic time from which a look may settle an excess, None without one."""
         return min(self._since.values()) + MATCHED_FOR if self._since else None
 
-    def taken_back(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
-        """Return the reversals of what the books have not known for long enough."""
+    def taken_back(self, books: Books, unread: UnreadOrders, *, at: int, mono: int) -> list[OrderFact]:
+        """Return the reversals of what the books have not known for long enough; what may be unread is not unknown."""
         found: dict[str, list[tuple[Order, Execution]]] = defaultdict(list)
         for order, execution in self._unlisted(books):
+            if books.hides(order.symbol) or unread.may_fill(order):
+                continue
             found[order.symbol].append((order, execution))
         if not found and not self._since:
             return []

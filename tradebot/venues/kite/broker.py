@@ -13,6 +13,7 @@ import numpy as np
 
 from tradebot.clock import IST, SECOND, Clock, iso
 from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.listed import Listed
 from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, Quotes, Series
 from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
 from tradebot.errors import DataError
@@ -82,15 +83,15 @@ class KiteReader:
         """
         return await Dumps(self._session.dump).instruments(symbols)
 
-    async def orders(self) -> list[VenueOrder]:
+    async def orders(self) -> Listed[VenueOrder]:
         """Return every order of the day, from any channel."""
         return await self._session.read("/orders", parse_orders)
 
-    async def executions(self) -> list[Execution]:
+    async def executions(self) -> Listed[Execution]:
         """Return every fill of the day, oldest first."""
         return await self._session.read("/trades", parse_trades)
 
-    async def positions(self) -> list[VenuePosition]:
+    async def positions(self) -> Listed[VenuePosition]:
         """Return the net positions, flat ones included."""
         return await self._session.read("/portfolio/positions", parse_positions)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -11,11 +11,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from tradebot.clock import IST, from_iso
+from tradebot.domain.listed import Listed, Unread
 
 Choice = TypeVar("Choice", bound=StrEnum)
+Row = TypeVar("Row")
 
 ZERO = Decimal(0)
 LARGEST = Decimal(10) ** 15  # above any price, quantity or sum of a retail account; keeps integers inside 64 bits
+LONGEST_NAME = 64  # of an id or a symbol that is kept of a row that cannot be read
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -56,6 +59,44 @@ def rows_of(value: object, what: str) -> list[Any]:
     if not isinstance(value, list):
         raise WireError(f"{what}: {shown(value)} is not a list")
     return value
+
+
+def read_rows(value: object, book: str, parse: Callable[[object], Row]) -> Listed[Row]:
+    """Return the rows of a JSON list, each by `parse`; one that is odd is kept as `Unread` and spoils no other."""
+    read: list[Row] = []
+    unread: list[Unread] = []
+    for row in rows_of(value, book):
+        try:
+            read.append(parse(row))
+        except WireError as error:
+            unread.append(_unread(row, book, str(error)))
+    return Listed(read, unread)
+
+
+def _unread(row: object, book: str, reason: str) -> Unread:
+    fields: Mapping[str, Any] = row if isinstance(row, dict) else {}
+
+    def name(key: str) -> str:
+        value = fields.get(key)
+        is_name = isinstance(value, str | int) and not isinstance(value, bool)
+        return clean(value)[:LONGEST_NAME] if is_name else ""
+
+    return Unread(
+        book=book,
+        reason=clean(reason),
+        venue_order_id=name("order_id"),
+        tag=tag_of(fields)[:LONGEST_NAME],
+        exchange=name("exchange"),
+        symbol=name("tradingsymbol"),
+        product=name("product"),
+    )
+
+
+def tag_of(row: Mapping[str, Any]) -> str:
+    """Return the first tag of an order's row, "" without one."""
+    tags = row.get("tags")
+    tag = row.get("tag") or (tags[0] if isinstance(tags, list) and tags else "")
+    return tag if isinstance(tag, str) else ""
 
 
 def field_of(row: Mapping[str, Any], key: str) -> Any:

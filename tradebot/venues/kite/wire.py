@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
+from tradebot.domain.listed import Listed
 from tradebot.domain.message import Message
 from tradebot.domain.order import (
     Execution,
@@ -30,9 +31,10 @@ from tradebot.venues.kite.fields import (
     decode,
     field_of,
     number_of,
+    read_rows,
     record_of,
-    rows_of,
     shown,
+    tag_of,
     text_of,
     time_of,
 )
@@ -100,12 +102,10 @@ def parse_order(value: object) -> VenueOrder:
     name = text_of(row, "status")
     status = STATUSES.get(name)
     filled = number_of(row, "filled_quantity")
-    tags = row.get("tags")
-    tag = row.get("tag") or (tags[0] if isinstance(tags, list) and tags else "")
     times = (time_of(row, key) for key in ("exchange_update_timestamp", "exchange_timestamp", "order_timestamp"))
     return VenueOrder(
         venue_order_id=text_of(row, "order_id"),
-        tag=tag if isinstance(tag, str) else "",
+        tag=tag_of(row),
         symbol=text_of(row, "tradingsymbol"),
         exchange=text_of(row, "exchange"),
         side=choice_of(row, "transaction_type", Side),
@@ -122,9 +122,9 @@ def parse_order(value: object) -> VenueOrder:
     )
 
 
-def parse_orders(data: object) -> list[VenueOrder]:
-    """Return the orders of GET /orders. Raises WireError unless `data` is a list of whole records."""
-    return [parse_order(row) for row in rows_of(data, "orders")]
+def parse_orders(data: object) -> Listed[VenueOrder]:
+    """Return the orders of GET /orders. Raises WireError unless `data` is a list; an odd row is `unread`."""
+    return read_rows(data, "orders", parse_order)
 
 
 def parse_trade(value: object) -> Execution:
@@ -151,28 +151,32 @@ def parse_trade(value: object) -> Execution:
     )
 
 
-def parse_trades(data: object) -> list[Execution]:
-    """Return the fills of GET /trades, oldest first. Raises WireError."""
-    trades = [parse_trade(row) for row in rows_of(data, "trades")]
-    return sorted(trades, key=lambda trade: (trade.traded_at, trade.exchange, trade.execution_id))
+def parse_trades(data: object) -> Listed[Execution]:
+    """Return the fills of GET /trades, oldest first; an odd row is `unread`. Raises WireError unless it is a list."""
+    trades = read_rows(data, "trades", parse_trade)
+    trades.sort(key=lambda trade: (trade.traded_at, trade.exchange, trade.execution_id))
+    return trades
 
 
-def parse_positions(data: object) -> list[VenuePosition]:
-    """Return the `net` positions of GET /portfolio/positions, flat ones included. Raises WireError.
+def parse_positions(data: object) -> Listed[VenuePosition]:
+    """Return the `net` positions of GET /portfolio/positions, flat ones included; an odd row is `unread`.
 
-    `{"net":[{"tradingsymbol":"LEADMINI17DECFUT","exchange":"MCX","product":"NRML","quantity":1,
-    "average_price":161.05, ...}],"day":[...]}`
+    Raises WireError unless `net` is a list. `{"net":[{"tradingsymbol":"LEADMINI17DECFUT","exchange":"MCX",
+    "product":"NRML","quantity":1,"average_price":161.05, ...}],"day":[...]}`
     """
-    return [
-        VenuePosition(
-            symbol=text_of(row, "tradingsymbol"),
-            exchange=text_of(row, "exchange"),
-            product=text_of(row, "product"),
-            quantity=number_of(row, "quantity"),
-            average_price=number_of(row, "average_price"),
-        )
-        for row in (record_of(r, "position") for r in rows_of(field_of(record_of(data, "positions"), "net"), "net"))
-    ]
+    return read_rows(field_of(record_of(data, "positions"), "net"), "positions", _position)
+
+
+def _position(value: object) -> VenuePosition:
+    row = record_of(value, "position")
+    quantity = number_of(row, "quantity")
+    return VenuePosition(
+        symbol=text_of(row, "tradingsymbol"),
+        exchange=text_of(row, "exchange"),
+        product=text_of(row, "product"),
+        quantity=quantity,
+        average_price=number_of(row, "average_price", optional=not quantity),  # what is flat has none
+    )
 
 
 def parse_margins(data: object, segment: str = "equity") -> Decimal:

@@ -21,7 +21,8 @@ class View(Message, frozen=True):
 
     `longest` and `shortest` are the position if every live buy, or every live sell, filled. `gross` is the notional of
     the account at that worst case, without this symbol; like `day_pnl` a sum over all positions, worked out when a
-    control asks, which none does for an exit. `quote_age_s` is wall time, None before the first quote.
+    control asks, which none does for an exit. `quote_age_s` is wall time, None before the first quote. `blind` says why
+    too little is known of the venue's books.
     """
 
     instrument: Instrument
@@ -39,6 +40,7 @@ class View(Message, frozen=True):
     gross: Callable[[], Decimal]
     day_pnl: Callable[[], Decimal]
     mono: int
+    blind: str = ""
 
 
 class Control(Protocol):

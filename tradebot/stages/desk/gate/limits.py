@@ -12,6 +12,7 @@ from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, Messag
 from tradebot.stages.desk.gate.gate import Control, Gate
 from tradebot.stages.desk.gate.level_controls import Protected
 from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.stages.desk.gate.venue_controls import BooksKnown
 
 
 class Limits(Message, frozen=True):
@@ -59,6 +60,7 @@ def gate_of(limits: Limits, *, killed: Callable[[], str]) -> Gate:
         Permitted(products=limits.permitted_products, allow_short=limits.allow_short),
         Sanity(),
         Size(max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional),
+        BooksKnown(),
         FreshData(max_age_s=limits.stale_after_s),
         Collar(collar_pct=limits.price_collar_pct),
         *([] if limits.max_stop_pct is None else [Protected(max_stop_pct=limits.max_stop_pct)]),
