@@ -275,8 +275,7 @@ class Prompt(Day):
             desk.recover(facts, **rest)
 
     def adopt(self, books: Any) -> list[Any]:
-        self.once.adopt(books)
-        return self.told.adopt(books)
+        return []  # such a venue keeps no books that could be missed
 
     def apply(self, message: DeskMessage) -> list[Any]:
         said, full = _direct(message, self.once), self.told.apply(message)
