@@ -42,6 +42,7 @@ class Alone(Walk):
             moved.clear()
             if ticks and k in self._days:
                 self._begin_day(k)
+                trades = trades or len(counter.resends)
             begun = begins[k]
             if trades:
                 opened = opens[k]

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from tradebot.backtest.hours import NEVER
 from tradebot.backtest.job import Job
 from tradebot.backtest.ledger import STATES, Ledger
 from tradebot.backtest.panel import Panel
+from tradebot.backtest.validity import Validities
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Cancel, Modify, OrderSeen, Outcome, Submit
 from tradebot.domain.order import (
@@ -38,17 +40,21 @@ class _Placed(Resting):
     id: int
     row: int
     is_acked: bool
+    lapses_k: int  # the first position at which it is no more
     fills: int = 0
 
 
 class Counter:
     """Takes what the desk says. `moved` collects the ids of instruments with new orders, until cleared.
 
-    `k` and `in_bar` say where on the timeline it is, set by the walk; times come from the desk's conditions.
+    `k` and `in_bar` say where on the timeline it is, set by the walk; times come from the desk's conditions. `lapsed`
+    counts the orders that their session ended over, `resends` are the ids whose exit was among them.
     """
 
-    def __init__(self, job: Job, desk: DirectDesk, panel: Panel, ledger: Ledger) -> None:
-        self._desk, self._panel, self._ledger = desk, panel, ledger
+    def __init__(
+        self, job: Job, desk: DirectDesk, panel: Panel, ledger: Ledger, validities: Validities
+    ) -> None:  # fmt: skip
+        self._desk, self._panel, self._ledger, self._validities = desk, panel, ledger, validities
         self._conditions, self._blotter = desk.conditions, desk.blotter
         self._instruments: Sequence[Instrument] = job.instruments
         self._ids = {instrument.symbol: id_ for id_, instrument in enumerate(job.instruments)}
@@ -63,7 +69,11 @@ class Counter:
         self._charges, self._money = Decimal(0), Decimal(10**ledger.money_decimals)
         self._points = [instrument.price(1) for instrument in job.instruments]  # one unit of each one's prices
         self.moved: set[int] = set()
+        self.resends: set[int] = set()
+        self.lapsed = 0
         self.k, self.in_bar = 0, False
+        self._validity = validities.of(0)  # of the day
+        self._interval = job.interval
 
     def take(self, outputs: Sequence[DeskOutput]) -> None:
         """Carry out what the desk decided, in order."""
@@ -94,6 +104,24 @@ class Counter:
             self._fill(order, quantity, paid)
         return fills[0][2] if fills else None
 
+    def begin_day(self, k: int) -> None:
+        """End the orders that do not live to see the bar `k`; an exit among them is due again at its next open."""
+        self._validity = self._validities.of(k)
+        if not self.placed:
+            return
+        for placed in [placed for placed in self.placed.values() if placed.lapses_k <= k]:
+            self.books[placed.id].cancel(placed.order_id)
+            self.lapsed += 1
+            if placed.request.purpose.is_exit:
+                self.resends.add(placed.id)
+                self._desk.reversals.drop(placed.request.symbol)
+            self._ended(placed, VenueStatus.EXPIRED, OrderState.EXPIRED)
+
+    def resend(self, id_: int) -> None:
+        """Send the exit of an instrument again whose order lapsed, at the open of its bar."""
+        self.resends.discard(id_)
+        self.take(self._desk.exit_again(self._instruments[id_].symbol))
+
     def states(self) -> None:
         """Write the states of the orders that still work into the ledger."""
         for order_id, placed in self.placed.items():
@@ -121,10 +149,22 @@ class Counter:
         row = self._ledger.order(request, id_, quantity, c.now)
         order = self.placed[order_id] = _Placed(
             order_id, request.side.sign, quantity, limit, request.protection_pct, from_row, request, id_, row,
-            not self._is_late,
+            not self._is_late, self._lapses_k(id_, from_row),
         )  # fmt: skip
         self.moved.add(id_)
         self.books[id_].enter(order)
+
+    def _lapses_k(self, id_: int, from_row: int) -> int:
+        # An order that is late counts as decided at the close before the first bar that it may meet.
+        k, in_bar, validity = self.k, self.in_bar, self._validity
+        if self._is_late and from_row < self._panel.sizes[id_]:
+            k, in_bar = self._panel.k(id_, from_row) - 1, False
+            validity = self._validities.of(k)
+        if in_bar or k + 1 < validity.inside:
+            return validity.inside
+        closes_at = self._conditions.closes_at(self._instruments[id_].symbol)
+        is_last = closes_at == NEVER or self._panel.begins[k] + self._interval >= closes_at
+        return validity.last_close if is_last else validity.inside
 
     def _from_row(self, id_: int) -> int:
         after = self.k + 1 if self._panel.is_whole else self._panel.first_row(id_, self.k + 1)
@@ -187,21 +227,25 @@ class Counter:
         placed = self.placed.get(cancel.order_id)
         if placed is None or not cancel.venue_order_id or not self.books[placed.id].cancel(cancel.order_id):
             return  # filled already, or the cancel goes out again with the id that the exchange gives
-        request, c = placed.request, self._conditions
+        self._ended(placed, VenueStatus.CANCELED, OrderState.CANCELED)
+
+    def _ended(self, placed: _Placed, status: VenueStatus, state: OrderState) -> None:
+        request, c, order_id = placed.request, self._conditions, placed.order_id
         shown = VenueOrder(
-            venue_order_id=cancel.venue_order_id,
-            tag=cancel.order_id,
+            venue_order_id=order_id,
+            tag=order_id,
             symbol=request.symbol,
             exchange=request.exchange,
             side=request.side,
             kind=request.kind,
-            status=VenueStatus.CANCELED,
+            status=status,
             quantity=request.quantity,
             filled=request.quantity - self._instruments[placed.id].quantity(placed.remaining),
             price=request.price,
             product=request.product,
             changed_at=c.now,
         )
-        self._ledger.ended(placed.row, OrderState.CANCELED)
-        del self.placed[cancel.order_id]
+        self._ledger.ended(placed.row, state)
+        del self.placed[order_id]
+        self.moved.add(placed.id)
         self.take(self._desk.apply(OrderSeen(order=shown, mono=c.mono)))

@@ -32,6 +32,8 @@ class Inside:
         """Let orders and guard of an instrument meet the open of bar `row`, which is `price`."""
         counter = self._counter
         counter.in_bar = True
+        if counter.resends and id_ in counter.resends:
+            counter.resend(id_)
         counter.trade(id_, row, price)
         if self._orders[id_]:  # what follows an exit meets the same price
             counter.trade(id_, row, price)

@@ -88,9 +88,10 @@ class Result(Message, frozen=True, eq=False):
     """A finished backtest.
 
     `equity_at` (n,) are the ends of the bars traded, `equity_units` (n,) what the account was worth then, as money.
-    `counts`: signals, ignored, late_signals, late_reversals, denied, orders, fills, bars, visited (bars that were
-    walked). `faults` say which strategy was switched off for which symbol and why. `denials` count what the gate
-    denied, by control and strategy. `truths` are the assumptions, in words, that the figures rest on.
+    `counts`: signals, ignored, late_signals, late_reversals, denied, orders, lapsed (orders that their session ended
+    over), fills, bars, visited (bars that were walked). `faults` say which strategy was switched off for which symbol
+    and why. `denials` count what the gate denied, by control and strategy. `truths` are the assumptions, in words, that
+    the figures rest on.
     """
 
     job: Job

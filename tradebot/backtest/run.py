@@ -68,7 +68,8 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
     counts = desk.counts
     counts["signals"] += skipped
     counts["ignored"] += skipped
-    counts |= {"bars": sum(len(s) - row for s, row in zip(panel.series, firsts, strict=True)), "visited": walk.visited}
+    bars = sum(len(s) - row for s, row in zip(panel.series, firsts, strict=True))
+    counts |= {"lapsed": walk.lapsed, "bars": bars, "visited": walk.visited}
     faults = tuple(
         f"{fault.strategy} was switched off for {fault.symbol}: {fault.reason}"
         for fault in (*found.faults, *deciders.faults)

@@ -6,6 +6,7 @@ from tradebot.backtest.job import Bill, Job
 
 ALWAYS = (
     "orders decided at a bar's close meet the market at the next bar's open",
+    "an order ends with its session; one decided at the session's last close, with the next session",
     "a reversal leaves and enters the other side at the same open",
     "inside a bar the extreme that hurts the position comes first: a stop counts before a target of the same bar",
     "a bar that opens beyond a stop fills it at the open",

@@ -21,6 +21,7 @@ from tradebot.backtest.ledger import Ledger
 from tradebot.backtest.loss import LossWatch
 from tradebot.backtest.panel import Panel
 from tradebot.backtest.touch import Guard, first_touch
+from tradebot.backtest.validity import Validities
 from tradebot.backtest.wishes import NEVER, Wishes
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Command, Signal
@@ -38,7 +39,7 @@ class Walk:
     ) -> None:  # fmt: skip
         self._job, self._desk, self._panel, self._wishes, self._deciders = job, desk, panel, wishes, deciders
         self._held, self._say, self._first, self._end = ledger.held, say, first, len(panel)
-        self._counter = Counter(job, desk, panel, ledger)
+        self._counter = Counter(job, desk, panel, ledger, Validities(job, panel.starts, days))
         self._books = self._counter.books
         self._working, self._wanted = self._counter.placed, desk.exits.wanted  # what keeps the clock going
         self._mask = desk.protection.mask.data
@@ -60,6 +61,11 @@ class Walk:
         self._agenda: list[int] = []  # heap of k * slots + slot
         self._next = [NEVER] * self._size  # id -> the k it is due at; what the agenda says beside it is out of date
         self.visited = self.fed = 0
+
+    @property
+    def lapsed(self) -> int:
+        """Return how many orders their session ended over."""
+        return self._counter.lapsed
 
     def run(self) -> None:
         """Walk to the end of the timeline."""
@@ -126,11 +132,11 @@ class Walk:
 
     def _visit(self, k: int, due: list[int], *, ticks: bool) -> None:
         self.visited += 1
-        counter, books, mask = self._counter, self._books, self._mask
+        counter, books, mask, resends = self._counter, self._books, self._mask, self._counter.resends
         counter.k = k
         if k in self._days:
             self._begin_day(k)
-        active = [id_ for id_ in due if books[id_].orders or mask[id_]]
+        active = [id_ for id_ in due if books[id_].orders or mask[id_] or id_ in resends]
         if active:
             start = self._panel.start(k)
             if self._reversals.waiting:
@@ -166,7 +172,8 @@ class Walk:
             self._say(k)
 
     def _begin_day(self, k: int) -> None:
-        desk = self._desk
+        desk, counter = self._desk, self._counter
+        counter.begin_day(k)
         if k:
             self._panel.mark_closes(k - 1, desk.marks)
         start = self._panel.start(k)

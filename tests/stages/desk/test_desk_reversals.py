@@ -106,6 +106,19 @@ def test_an_entry_of_the_same_side_as_what_is_being_closed_is_ignored() -> None:
     assert (day.waiting, day.desk.counts["ignored"]) == ([], 1)
 
 
+def test_what_an_operator_closes_is_followed_by_nothing() -> None:
+    day = Day()
+    reversing(day, Action.ENTER_LONG)
+    fill(day, entry := accepted(day), entry.quantity)
+    day.give(Command(verb="flatten", id="f", scope=f"symbol:{NAMES[0]}"))
+    exit_ = accepted(day)
+
+    reversing(day, Action.EXIT_LONG, Action.ENTER_SHORT)
+    fill(day, exit_, exit_.quantity)
+
+    assert (day.waiting, day.desk.counts["ignored"]) == ([], 2)
+
+
 def test_a_process_that_starts_again_has_forgotten_the_entry() -> None:
     day, exit_ = exiting()
     facts = [line.message for line in day.said if isinstance(line.message, OrderFact)]

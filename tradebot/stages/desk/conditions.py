@@ -58,6 +58,11 @@ class Conditions:
         self.square_off_at = min(end.square_off_at for end in session.ends)
         self._entries_until = min(end.entries_until for end in session.ends)
 
+    def closes_at(self, symbol: str) -> int:
+        """Return when the session of a symbol ends, market ns; 0 before the first session."""
+        end = self._endings.get(symbol, self.session)
+        return 0 if end is None else end.closes_at
+
     def squares_off(self, symbol: str) -> bool:
         """True between the square-off and the close of a symbol."""
         end = self._endings.get(symbol, self.session)

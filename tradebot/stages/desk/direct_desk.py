@@ -53,6 +53,12 @@ class DirectDesk(Desk):
         self.exits.judge(id_, units, quoted_at=self.conditions.mono)
         return self._out
 
+    def exit_again(self, symbol: str) -> Sequence[DeskOutput]:
+        """Send the exit of a symbol at its open, as the first tick would that sees it."""
+        self._out = []
+        self.exits.again(symbol)
+        return self._out
+
     def book(self, execution: Execution, mono: int) -> Sequence[DeskOutput]:
         """Take Executed."""
         if self._at_once:

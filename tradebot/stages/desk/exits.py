@@ -67,6 +67,11 @@ class Exits:
         for symbol in self._turn(self.wanted):
             self._send(symbol, mono, None)
 
+    def again(self, symbol: str) -> None:
+        """Send the exit of a symbol, if one is wanted and none works."""
+        if symbol in self.wanted:
+            self._send(symbol, self._conditions.mono, None)
+
     def heard(self, symbol: str) -> None:
         """Look at a symbol again at the next tick: a fact of one of its orders came."""
         if symbol in self.wanted:

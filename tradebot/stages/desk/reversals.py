@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tradebot.domain.messages import Signal
+from tradebot.domain.order import Purpose
 from tradebot.stages.desk.blotter import Blotter
 from tradebot.stages.desk.conditions import Conditions
 from tradebot.stages.desk.exits import Exits
@@ -25,9 +26,12 @@ class Reversals:
         self.late = 0  # entries dropped because their exit took too long
 
     def wait(self, signal: Signal) -> bool:
-        """Keep an entry against a position that is being closed; False for any other, which is not kept."""
-        position = self._blotter.open.get(signal.symbol)
-        if position is None or signal.symbol not in self._exits.wanted:
+        """Keep an entry against a position that is being closed; False for any other, which is not kept.
+
+        What the clock or an operator closes is not to be followed by anything.
+        """
+        position, wanted = self._blotter.open.get(signal.symbol), self._exits.wanted.get(signal.symbol)
+        if position is None or wanted is None or wanted[0] is Purpose.FLATTEN:
             return False
         if position.quantity * signal.action.side.sign > 0:
             return False
@@ -39,13 +43,17 @@ class Reversals:
         ns = mono - self._conditions.mono
         self.waiting = {symbol: (signal, since + ns) for symbol, (signal, since) in self.waiting.items()}
 
+    def drop(self, symbol: str) -> None:
+        """Drop the entry of a symbol whose exit was not filled in time."""
+        if self.waiting.pop(symbol, None) is not None:
+            self.late += 1
+
     def follow(self) -> None:
         """Drop the entries that are too old, and send those whose symbols are flat now."""
         blotter, wanted, mono = self._blotter, self._exits.wanted, self._conditions.mono
         for symbol, (signal, since) in list(self.waiting.items()):
             if mono - since > self._max_age:
-                del self.waiting[symbol]
-                self.late += 1
+                self.drop(symbol)
             elif symbol not in blotter.open and symbol not in wanted and not blotter.exposure.has_live(symbol):
                 del self.waiting[symbol]
                 self._ordering.enter(signal)

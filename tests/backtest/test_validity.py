@@ -1,0 +1,125 @@
+"""An order of a backtest ends with its session; one of the session's last close lives until the next session ends."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.backtest.bars_by_hand import MINUTE, START, bars, job, random_bars
+from tests.backtest.test_every_bar import both, matchings, specs, told
+from tests.backtest.test_fills_inside_bars import CODE, prices, purposes
+from tradebot.backtest.hours import DAY, NEVER, days
+from tradebot.backtest.job import Hours
+from tradebot.backtest.result import Result
+from tradebot.backtest.run import run
+from tradebot.backtest.validity import Validities
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.order import OrderKind
+from tradebot.exchange.bar_matching import Matching
+from tradebot.markets.calendar import moment
+from tradebot.strategies.loading import StrategySpec
+
+
+def at(*starts: int, interval: int, market: str = "always", every_bar: bool = False, leaves: int = 99,
+       closes: tuple[float, ...] = (), **changes: Any) -> Result:  # fmt: skip
+    """Enter long at the first close, and leave at the one numbered `leaves`; bars begin at `starts`, 100, 101, ..."""
+    found = closes or tuple(100.0 + n for n in range(len(starts)))
+    series = bars(*((p, p, p, p) for p in found))
+    series = msgspec.structs.replace(series, starts=np.array(starts, dtype=np.int64), interval=interval)
+    spec = StrategySpec(name="once", reference="once.py:Once", params={"leaves": leaves}, code=CODE)
+    asked = job(spec, interval=interval, hours=Hours(market=market), every_bar=every_bar, **changes)
+    return run(asked, {"ACME": series})
+
+
+def midnights(*days: date) -> tuple[int, ...]:
+    return tuple(moment(day, time(0)) for day in days)
+
+
+@pytest.mark.parametrize("every_bar", [False, True])
+def test_an_order_of_january_does_not_meet_a_price_of_june(every_bar: bool) -> None:
+    starts = midnights(date(2024, 1, 2), date(2024, 6, 3), date(2024, 6, 4))
+
+    result = at(*starts, interval=DAY, every_bar=every_bar)
+
+    assert (result.counts["fills"], result.counts["lapsed"]) == (0, 1)
+    assert result.orders["state"].tolist() == ["EXPIRED"]
+
+
+def test_a_weekend_and_a_holiday_between_two_days_end_nothing() -> None:
+    thursday, monday = date(2024, 1, 25), date(2024, 1, 29)
+
+    result = at(*midnights(thursday, monday), interval=DAY)
+
+    assert (prices(result), result.counts["lapsed"]) == ([101.0], 0)
+
+
+def test_a_day_that_the_bars_miss_ends_the_order_where_the_calendar_is_known() -> None:
+    days = midnights(date(2024, 1, 2), date(2024, 1, 4))  # the 3rd was a session
+
+    assert at(*days, interval=DAY).counts["lapsed"] == 1
+    coin = Instrument(symbol="ACME", exchange="BINANCE", currency="USDT")
+    assert at(*days, interval=DAY, instruments=(coin,), currency="USDT").counts["lapsed"] == 0
+
+
+@pytest.mark.parametrize("every_bar", [False, True])
+def test_an_intraday_order_ends_with_its_day(every_bar: bool) -> None:
+    tuesday, wednesday = (moment(day, time(9, 30)) for day in (date(2024, 1, 2), date(2024, 1, 3)))
+
+    result = at(tuesday, wednesday, wednesday + MINUTE, interval=MINUTE, market="nse", every_bar=every_bar)
+
+    assert (result.counts["fills"], result.counts["lapsed"]) == (0, 1)
+
+
+@pytest.mark.parametrize("every_bar", [False, True])
+def test_an_exit_that_lapsed_is_sent_again_and_takes_the_first_price_there_is(every_bar: bool) -> None:
+    starts = midnights(date(2024, 1, 1), date(2024, 1, 2), date(2024, 6, 3), date(2024, 6, 4))
+
+    result = at(*starts, interval=DAY, leaves=2, every_bar=every_bar, closes=(100, 110, 70, 80))
+
+    assert result.counts["lapsed"] == 1
+    assert (prices(result), purposes(result)) == ([110.0, 70.0], ["entry", "exit"])
+    assert result.orders["state"].tolist() == ["FILLED", "EXPIRED", "FILLED"]
+
+
+def test_an_order_of_the_last_close_lives_until_the_next_session_of_the_calendar_ends() -> None:
+    days_ = (date(2024, 1, 4), date(2024, 1, 5), date(2024, 1, 8), date(2024, 1, 10))
+    starts = np.array([moment(day, at) for day in days_ for at in (time(9, 15), time(15, 29))], dtype=np.int64)
+    asked = job(hours=Hours(market="nse"))
+
+    validities = Validities(asked, starts, days(asked.hours, asked.instruments, starts, MINUTE))
+
+    assert [validities.of(k) for k in (0, 2, 3, 4, 6)] == [(2, 4), (4, 6), (4, 6), (6, 6), (NEVER, NEVER)]
+
+
+@pytest.mark.parametrize("latency", [0, 1])
+def test_weekly_bars_and_a_bar_of_latency_end_nothing_too_early(latency: int) -> None:
+    weeks = [moment(date(2024, 1, 1), time(0)) + 7 * DAY * n for n in range(4)]
+
+    result = at(*weeks, interval=7 * DAY, matching=Matching(latency_bars=latency))
+
+    assert (prices(result), result.counts["lapsed"]) == ([101.0 + latency], 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_orders_lapse_at_the_same_bars_when_every_bar_is_walked(data: st.DataObject) -> None:
+    draw = data.draw
+    names = draw(st.sampled_from([("ACME",), ("ACME", "BETA")]))
+    holes = st.sampled_from([0, 0, 0, 0, 1, 3, 900, 12 * 1440, 20 * 1440])  # minutes without bars
+    series = {}
+    for name in names:
+        whole = random_bars(draw(st.integers(0, 10**6)), draw(st.integers(2, 120)), symbol=name)
+        minutes = np.cumsum([0, *(1 + draw(holes) for _ in range(len(whole) - 1))])
+        series[name] = msgspec.structs.replace(whole, starts=START + MINUTE * minutes)
+    desk = msgspec.structs.replace(job().desk, order_kind=draw(st.sampled_from(list(OrderKind)[:2])))
+    asked = job(draw(specs()), symbols=names, matching=draw(matchings()), desk=desk)
+
+    sparse, dense = both(asked, series)
+
+    assert told(sparse) == told(dense)
