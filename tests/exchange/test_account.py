@@ -1,6 +1,6 @@
 """The account as a fold of fills: positions, holdings, funds, charges, and the next morning."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +11,8 @@ from market_by_hand import OPENS_AT, Market, row
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import Side
 from tradebot.exchange.account import Account, Holding, Mark
-from tradebot.exchange.ticket import Refusal, TradeRow
+from tradebot.exchange.event_log import EventLog
+from tradebot.exchange.ticket import Conversion, Refusal, TradeRow
 
 D = Decimal
 DAY, NEXT_DAY = date(2026, 9, 1), date(2026, 9, 2)
@@ -107,11 +108,76 @@ def test_overnight_deliveries_become_holdings_and_the_rest_is_carried():
     books.roll(NEXT_DAY)
     (holding,) = books.holdings()
     (carried,) = books.positions()
-    assert (holding.symbol, holding.quantity, holding.average_price) == ("RELIANCE", 10, 90)
+    assert (holding.symbol, holding.owned, holding.average_price) == ("RELIANCE", 10, 90)
+    assert (holding.quantity, holding.t1_quantity) == (0, 10), "bought yesterday, delivered tonight"
+    books.roll(NEXT_DAY + timedelta(1))
+    assert [(h.quantity, h.t1_quantity) for h in books.holdings()] == [(10, 0)]
     assert (carried.symbol, carried.quantity, carried.overnight_quantity) == ("TCS", -5, -5)
     assert (books.charges, books.cash, books.day_positions()) == (0, cash, [])
     # Carried from 110, marked at 99 yesterday and 100 now: profit 50 in all, a loss of 5 today.
     assert (carried.pnl, carried.m2m) == (50, -5)
+
+
+def conversion(quantity, *, side="BUY", was="MIS", becomes="CNC", is_carried=False):
+    return Conversion(
+        exchange="NSE", symbol="RELIANCE", side=Side(side), quantity=D(quantity), was=was, becomes=becomes,
+        is_carried=is_carried,
+    )  # fmt: skip
+
+
+def test_a_converted_position_shows_under_its_new_product_at_its_cost():
+    books = account()
+    books.apply(trade("BUY", 10, 90))
+    books.apply(trade("SELL", 4, 100, order="2"))
+    asked = conversion(5)
+    assert books.cost_of(asked) == 450 - 90, "delivery is paid in full, intraday for a fifth"
+    books.convert(asked)
+    rows = {p.product: p for p in books.positions()}
+    assert [(p, r.quantity, r.average_price, r.realised) for p, r in rows.items()] == [
+        ("MIS", 1, 90, 40),
+        ("CNC", 5, 90, 0),
+    ]
+    assert (books.sellable("NSE", "RELIANCE"), books.used) == (5, 450 + 18)
+    books.roll(NEXT_DAY)
+    assert [(h.t1_quantity, h.average_price) for h in books.holdings()] == [(5, 90)]
+
+
+FILLS = st.lists(st.tuples(st.sampled_from(["BUY", "SELL"]), st.integers(1, 20), st.integers(90, 110)), max_size=12)
+
+
+@given(FILLS, FILLS, st.floats(0, 1, exclude_max=True), st.booleans())
+def test_no_conversion_makes_or_loses_money(yesterday, fills, part, is_carried):
+    books = account()
+    for number, fill in enumerate(yesterday):
+        books.apply(trade(*fill, order=f"y{number}", product="NRML"))
+    books.roll(NEXT_DAY)
+    for number, fill in enumerate(fills):
+        books.apply(trade(*fill, order=str(number), product="NRML"))
+    side = next((Side.BUY if p.quantity > 0 else Side.SELL for p in books.positions()), Side.BUY)
+    most = books.convertible(conversion(1, side=side, was="NRML", becomes="MIS", is_carried=is_carried))
+    if not most:
+        return
+    quantity = 1 + int(part * int(most))
+    before, pnl = books.cash + books._cost, sum(position.pnl for position in books.positions())
+    books.convert(conversion(quantity, side=side, was="NRML", becomes="MIS", is_carried=is_carried))
+    assert books.cash + books._cost == before
+    assert sum(position.pnl for position in books.positions()) == pnl
+    for position in books.positions():
+        assert position.pnl == position.value + position.quantity * position.last_price
+        assert position.quantity == position.buy_quantity - position.sell_quantity
+
+
+def test_a_resumed_account_holds_what_was_converted(tmp_path):
+    path = tmp_path / "exchange.jsonl"
+    with EventLog(path) as log:
+        market = Market(log=log)
+        market.place("BUY", 10, price=100.05)
+        market.exchange.convert(conversion(4))
+        market.exchange.end("stopped")
+        left = [(r.product, r.quantity) for r in market.exchange.account.positions()]
+    with EventLog(path) as log:
+        again = Market(log=log, resume=path)
+    assert [(r.product, r.quantity) for r in again.exchange.account.positions()] == left == [("MIS", 6), ("CNC", 4)]
 
 
 def test_holdings_that_were_sold_leave_overnight():

@@ -367,3 +367,57 @@ async def test_the_clock_is_readable_without_a_session() -> None:
     async with rig() as r, r.client.get(f"{r.at.rest}/clock") as response:
         assert await response.json() == {"market_ns": r.clock.now, "monotonic_ns": r.clock.now, "speed": 1.0}
         assert r.at.render()["clock"]["iso"] == "2026-11-23T09:15:00.000000+05:30"
+
+
+CONVERT = {
+    "exchange": "NSE",
+    "tradingsymbol": "TCS",
+    "transaction_type": "BUY",
+    "position_type": "day",
+    "quantity": "1",
+    "old_product": "MIS",
+    "new_product": "CNC",
+}
+
+
+async def test_the_owner_converts_a_position_and_only_what_is_there(conformance: Path) -> None:
+    async with rig() as r:
+        await r.place(quantity="3")
+        r.step(5)
+        official = json.loads((conformance / "kiteconnect-mocks/convert_position.json").read_text())
+        assert await r.data("PUT", "/portfolio/positions", data=CONVERT) is official["data"] is True
+        net = (await r.data("GET", "/portfolio/positions"))["net"]
+        assert [(row["product"], row["quantity"]) for row in net] == [("MIS", 2), ("CNC", 1)]
+        for wrong in (
+            {"quantity": "3"},
+            {"quantity": "0"},
+            {"position_type": "overnight"},
+            {"transaction_type": "SELL"},
+            {"new_product": "NRML"},
+            {"new_product": "MIS"},
+            {"tradingsymbol": "NOPE"},
+            {"exchange": "MOON"},
+        ):
+            refusal = await r.refusal("PUT", "/portfolio/positions", data=CONVERT | wrong)
+            assert refusal[:2] == (400, "InputException"), wrong
+        after = (await r.data("GET", "/portfolio/positions"))["net"]
+        assert [(row["product"], row["quantity"]) for row in after] == [("MIS", 2), ("CNC", 1)]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "what"),
+    [
+        ("GET", "/gtt/triggers", "GTT orders"),
+        ("POST", "/gtt/triggers", "GTT orders"),
+        ("DELETE", "/gtt/triggers/7", "GTT orders"),
+        ("GET", "/instruments/trigger_range/BUY?i=NSE:TCS", "Trigger ranges"),
+        ("POST", "/margins/basket?consider_positions=true", "Margins of a basket"),
+        ("POST", "/portfolio/holdings/authorise", "Authorisations of holdings"),
+        ("GET", "/alerts", "Alerts"),
+    ],
+)
+async def test_routes_that_an_official_client_knows_are_refused_by_name(method: str, path: str, what: str) -> None:
+    async with rig() as r:
+        status, kind, message = await r.refusal(method, path, json=[])
+        assert (status, kind) == (400, "InputException")
+        assert message.startswith(what)

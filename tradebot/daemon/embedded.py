@@ -12,6 +12,7 @@ from tradebot.clock import SECOND, Clock, MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.domain.instrument import Universe
 from tradebot.errors import DataError
+from tradebot.exchange.account import Holding
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import POLL_S, Exchange
 from tradebot.exchange.faults.plan import FaultPlan
@@ -47,6 +48,7 @@ async def embedded(
     wall: Clock | None = None,
     poll_s: float = POLL_S,
     on_open: Callable[[Exchange], None] = lambda _: None,
+    holdings: Sequence[Holding] = (),
 ) -> AsyncIterator[tuple[Addresses, MarketClock]]:
     """Open the exchange of `config.exchange` for `symbols`; its time stands until the clock is released.
 
@@ -54,6 +56,7 @@ async def embedded(
     else the next trading day begins. The account lives in `log` and survives a restart. `on_end` is told when the
     prices are over. `faults` are committed, and `tell` says each as it strikes. `wall` is this machine's time; the
     exchange looks at it every `poll_s`. `on_open` is given the exchange before anybody trades on it.
+    `holdings` are what the account owns before its first day.
     """
     settings, wall = config.exchange, wall or WallClock()
     calendar = TradingCalendar()
@@ -80,6 +83,7 @@ async def embedded(
             cash=settings.cash,
             latency=Latency(to_exchange_s=delay, back_s=delay, jitter_s=delay / 2),
             log=events,
+            holdings=holdings,
             resume=log,
         )
         on_open(exchange)

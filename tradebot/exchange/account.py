@@ -1,14 +1,15 @@
 """The trader's account at the exchange: positions, holdings, cash and margin as a fold of its fills.
 
-The fold has two inputs, fills (`apply`) and the start of a new day (`roll`), so an account can be rebuilt from the
-exchange's log. Simplifications: the margin of an intraday position is a fixed share of its cost; unrealised losses
-block no funds (for the trader); shares bought for delivery settle overnight instead of in one working day; what was
-not squared off is carried, where a broker would have closed it for a fee (for the trader).
+The fold has three inputs, fills (`apply`), conversions (`convert`) and the start of a new day (`roll`), so an account
+can be rebuilt from the exchange's log. Simplifications: the margin of an intraday position is a fixed share of its
+cost; unrealised losses block no funds (for the trader); what was not squared off is carried, where a broker would have
+closed it for a fee (for the trader); a converted position keeps the charges of the product it was traded in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -19,7 +20,7 @@ from tradebot.domain.order import ZERO, Side
 from tradebot.exchange.margin import DELIVERY, FREE, Blocked, Reservation, blocked_by
 from tradebot.exchange.margin import LEVERAGED as LEVERAGED
 from tradebot.exchange.position import Lots, PositionRow, average
-from tradebot.exchange.ticket import BookOrder, TradeRow
+from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow
 from tradebot.markets.charges import NOTHING, Charges, fill_charges, segment_of
 
 Key = tuple[str, str, str]  # exchange, symbol, product
@@ -34,7 +35,10 @@ class Mark(Message, frozen=True):
 
 
 class Holding(Message, frozen=True):
-    """Shares in the demat account; `used_quantity` was sold today and is not delivered yet."""
+    """Shares in the demat account; `used_quantity` was sold today and is not delivered yet.
+
+    `t1_quantity` was bought on the last trading day and is not delivered yet: owned, sellable, not in `quantity`.
+    """
 
     symbol: str
     exchange: str
@@ -43,10 +47,15 @@ class Holding(Message, frozen=True):
     used_quantity: Decimal = ZERO
     last_price: Decimal = ZERO
     close_price: Decimal = ZERO
+    t1_quantity: Decimal = ZERO
+
+    @property
+    def owned(self) -> Decimal:
+        return self.quantity + self.t1_quantity
 
     @property
     def pnl(self) -> Decimal:
-        return self.quantity * (self.last_price - self.average_price)
+        return self.owned * (self.last_price - self.average_price)
 
 
 class Margins(Message, frozen=True):
@@ -80,7 +89,7 @@ class Account:
         cash: Decimal,
         mark: Callable[[str], Mark],
         on: date,
-        holdings: Iterable[Holding] = (),
+        holdings: Sequence[Holding] = (),
     ) -> None:
         self.account_id = account_id
         self.opening = self.cash = cash
@@ -89,8 +98,9 @@ class Account:
         self._mark = mark
         self._lots: dict[Key, Lots] = {}
         self._holdings: dict[tuple[str, str], Lots] = {
-            (h.exchange, h.symbol): Lots(h.quantity, h.quantity * h.average_price) for h in holdings
+            (h.exchange, h.symbol): Lots(h.owned, h.owned * h.average_price) for h in holdings
         }
+        self._arriving = {(h.exchange, h.symbol): h.t1_quantity for h in holdings}  # of those, not delivered yet
         self._turnover: dict[str, Decimal] = {}  # order id -> rupees filled, for charges per order
         self._sold: set[tuple[str, str]] = set()  # shares whose depository fee is paid today
         self._working: dict[Key, dict[str, Reservation]] = {}  # position -> order id -> what it reserves
@@ -145,10 +155,42 @@ class Account:
         self._block(key)
         return bill
 
+    def convert(self, asked: Conversion) -> None:
+        """Move a part of a position to another product at its cost."""
+        line = (asked.exchange, asked.symbol)
+        given = self._lots[*line, asked.was].give(asked.quantity, is_carried=asked.is_carried)
+        taking = self._lots.setdefault((*line, asked.becomes), Lots())
+        taking.take(asked.side.sign * asked.quantity, given, is_carried=asked.is_carried)
+        for product in (asked.was, asked.becomes):
+            self._block((*line, product))
+
+    def convertible(self, asked: Conversion) -> Decimal:
+        """Return how much of the position may be converted as asked."""
+        lots = self._lots.get((asked.exchange, asked.symbol, asked.was), Lots())
+        into = self._lots.get((asked.exchange, asked.symbol, asked.becomes), Lots())
+        sign = asked.side.sign
+        if into.quantity * sign < 0:
+            return ZERO
+        of_kind = lots.overnight_quantity if asked.is_carried else lots.quantity - lots.overnight_quantity
+        return max(min(lots.quantity * sign, of_kind * sign), ZERO)
+
+    def cost_of(self, asked: Conversion) -> Decimal:
+        """Return the funds that a conversion would block beyond those it sets free."""
+        line = (asked.exchange, asked.symbol)
+        was, into = copy(self._lots[*line, asked.was]), copy(self._lots.get((*line, asked.becomes), Lots()))
+        into.take(asked.side.sign * asked.quantity, was.give(asked.quantity, is_carried=False), is_carried=False)
+        cost = ZERO
+        for product, lots in ((asked.was, was), (asked.becomes, into)):
+            key = (*line, product)
+            after = self._blocked_by(key, self._working.get(key, {}).values(), lots)
+            cost += after.used - self._blocked.get(key, FREE).used
+        return cost
+
     def roll(self, on: date) -> None:
-        """Begin the day `on`: delivered shares become holdings, the rest is carried, today's sums start at zero."""
+        """Begin the day `on`: yesterday's deliveries arrive, the rest is carried, today's sums start at zero."""
         if on <= self.on:
             return
+        self._arriving = {k[:2]: x.quantity for k, x in self._lots.items() if k[2] == DELIVERY and x.quantity > 0}
         for (exchange, symbol, product), lots in list(self._lots.items()):
             if product == DELIVERY:
                 held = self._holdings.setdefault((exchange, symbol), Lots())
@@ -220,7 +262,8 @@ class Account:
                 Holding(
                     symbol=symbol,
                     exchange=exchange,
-                    quantity=held.quantity,
+                    quantity=held.quantity - self._arriving.get((exchange, symbol), ZERO),
+                    t1_quantity=self._arriving.get((exchange, symbol), ZERO),
                     average_price=average(held.cost, held.quantity),
                     used_quantity=max(-today.quantity, ZERO) if today else ZERO,
                     last_price=mark.last,
@@ -253,8 +296,8 @@ class Account:
             *(total - old + new for total, old, new in zip(self._all_blocked, before, after, strict=True))
         )
 
-    def _blocked_by(self, key: Key, working: Iterable[Reservation]) -> Blocked:
-        lots = self._lots.get(key) or Lots()
+    def _blocked_by(self, key: Key, working: Iterable[Reservation], lots: Lots | None = None) -> Blocked:
+        lots = lots or self._lots.get(key) or Lots()
         return blocked_by(lots, list(working), product=key[2], kind=self._mark(key[1]).kind)
 
     def _row(self, key: Key, lots: Lots) -> PositionRow:

@@ -17,6 +17,7 @@ from tradebot.exchange.snapshot import PriceSource
 from tradebot.exchange.ticket import (
     BookOrder,
     BookStatus,
+    Conversion,
     Refusal,
     Ticket,
     kind_has_price,
@@ -71,6 +72,26 @@ class Counter:
         if ticket.side is Side.SELL and ticket.product == DELIVERY:
             self._check_held(ticket, replaces)
 
+    def check_conversion(self, asked: Conversion) -> None:
+        """Raise Refusal for a conversion that the products, the position or the funds do not allow."""
+        is_listed = asked.symbol in self._universe
+        kind = self._universe.get(asked.symbol).kind if is_listed else InstrumentKind.EQUITY
+        allowed = products_of(kind)
+        for product in (asked.was, asked.becomes):
+            if product not in allowed:
+                raise Refusal("input", f"Invalid product {product!r}: use {' or '.join(sorted(allowed))}.")
+        if asked.was == asked.becomes:
+            raise Refusal("input", "The new product is the old one.")
+        if not asked.quantity.is_finite() or asked.quantity <= 0:
+            raise Refusal("input", "Invalid `quantity`: it should be above zero.")
+        if asked.becomes == DELIVERY and asked.side is Side.SELL:
+            raise Refusal("input", "A short position cannot be converted to CNC.")
+        if asked.quantity > (most := self._account.convertible(asked)):
+            raise Refusal("input", f"{asked.quantity} exceeds the {most} of the position that can be converted.")
+        if (required := self._account.cost_of(asked)) > self._account.net:
+            has = f"available margin is {self._account.net:.2f}"
+            raise Refusal("margin", f"Insufficient funds. Required margin is {required:.2f} but {has}.")
+
     def _check_held(self, ticket: Ticket, replaces: BookOrder | None) -> None:
         sellable = self._account.sellable(ticket.exchange, ticket.symbol) + (replaces.filled if replaces else ZERO)
         line = (ticket.exchange, ticket.symbol, ticket.product, ticket.side)
@@ -83,6 +104,11 @@ class Counter:
             raise Refusal(
                 "holding", f"Insufficient stock holding. {ticket.quantity} quantity exceeds {max(sellable, ZERO)}."
             )
+
+
+def products_of(kind: InstrumentKind) -> frozenset[str]:
+    """Return the products in which an instrument of a kind is traded."""
+    return EQUITY_PRODUCTS if kind in (InstrumentKind.EQUITY, InstrumentKind.SPOT) else DERIVATIVE_PRODUCTS
 
 
 def check_session(now: int, *, opens_at: int, closes_at: int) -> None:
@@ -110,8 +136,7 @@ def check_modification(order: BookOrder, ticket: Ticket) -> None:
 def _check_form(ticket: Ticket, instrument: Instrument) -> None:
     if ticket.variety != "regular":
         raise Refusal("input", "Invalid `variety`: this exchange takes regular orders.")
-    is_equity = instrument.kind in (InstrumentKind.EQUITY, InstrumentKind.SPOT)
-    allowed = EQUITY_PRODUCTS if is_equity else DERIVATIVE_PRODUCTS
+    allowed = products_of(instrument.kind)
     if ticket.product not in allowed:
         raise Refusal("input", f"Invalid `product` for {ticket.symbol}: use {' or '.join(sorted(allowed))}.")
     if not ticket.quantity.is_finite() or ticket.quantity <= 0:

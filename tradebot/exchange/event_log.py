@@ -11,17 +11,17 @@ import msgspec
 
 from tradebot.errors import DataError, StateError
 
-FLUSHED = frozenset({"session", "request", "order", "fill", "fault", "ticker", "end"})
+FLUSHED = frozenset({"session", "request", "order", "fill", "conversion", "fault", "ticker", "end"})
 BUFFER_BYTES = 1 << 16
 
 
 class EventLog:
     """Appends lines `{"kind": ..., ...}` to `path`; with None it only counts them.
 
-    Kinds: session, request, order, fill, fault (one was committed on purpose), ticker (a client of the stream left),
-    end; each of them is flushed to the operating system as it is written. Decimals are strings, messages are objects.
-    A torn last line left by a crash is cut off before the first append. Raises StateError when the file cannot be
-    opened.
+    Kinds: session, request, order, fill, conversion (of a position to another product), fault (one was committed on
+    purpose), ticker (a client of the stream left), end; each of them is flushed to the operating system as it is
+    written. Decimals are strings, messages are objects. A torn last line left by a crash is cut off before the first
+    append. Raises StateError when the file cannot be opened.
     """
 
     def __init__(self, path: Path | str | None) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.order import OrderKind, Validity
+from tradebot.domain.order import ZERO, OrderKind, Validity
 from tradebot.exchange.account import Account, Holding, Mark
 from tradebot.exchange.admission import Counter, check_changeable, check_modification, check_session
 from tradebot.exchange.back_office import BackOffice
@@ -29,7 +29,15 @@ from tradebot.exchange.margin import reserve_price
 from tradebot.exchange.post import Post
 from tradebot.exchange.resumption import day_of, read_past
 from tradebot.exchange.snapshot import PriceSource, Snapshots
-from tradebot.exchange.ticket import BookOrder, BookStatus, Refusal, Ticket, TradeRow, received
+from tradebot.exchange.ticket import (
+    BookOrder,
+    BookStatus,
+    Conversion,
+    Refusal,
+    Ticket,
+    TradeRow,
+    received,
+)
 
 MINUTE = 60 * SECOND
 POLL_S = 0.005  # how often `run` looks at the clock: what an order waits for it at most, beside its latency
@@ -67,6 +75,7 @@ class Exchange:
         self.reject: Callable[[BookOrder], str] = lambda _: ""
         self.takes_cancel: Callable[[str], bool] = lambda _: False
         self.on_minute: list[Callable[[int], None]] = []
+        self.on_second: list[Callable[[int], None]] = []  # wall seconds, however fast market time runs
         self.account_id = account_id
         self._clock, self._log = clock, log or EventLog(None)
         self._post = Post(latency, clock, seed=seed)
@@ -151,6 +160,21 @@ class Exchange:
         self._post.send(now, partial(self._arrived, order_id, BookStatus.CANCELLING, {}))
         return asked
 
+    def convert(self, asked: Conversion) -> None:
+        """Move a part of a position to another product, at once and at its cost. Raises Refusal."""
+        self._counter.check_conversion(asked)
+        self.account.convert(asked)
+        self._log.write("conversion", at=self._now(), **msgspec.structs.asdict(asked))
+
+    def deal(self, ticket: Ticket, price: Decimal) -> BookOrder:
+        """Book an order of the account that another exchange filled whole, at once, and return its first version."""
+        order = received(self._book.next_order_id(), ticket, self._now())
+        self._office.publish(order)
+        trade, told = self._book.late_fill(order, ticket.quantity, price, self._now())
+        self._answer(trade)
+        self._answer(msgspec.structs.replace(told, pending=ZERO))
+        return order
+
     def orders(self) -> list[BookOrder]:
         """Return the newest version of every order, in the order they were placed."""
         return self._book.orders()
@@ -182,7 +206,7 @@ class Exchange:
 
     def step(self, until: int) -> None:
         """Do everything due until market time `until`, in order: arriving requests, prices, matching, answers."""
-        closes_at, minute = self.source.closes_at, self._at // MINUTE
+        closes_at, minute, before = self.source.closes_at, self._at // MINUTE, self._at
         for snapshots in self.source.advance(until):
             self._end_sessions(snapshots.at - 1)  # a row stamped with the very close still matches
             self._post.run(snapshots.at)
@@ -196,6 +220,10 @@ class Exchange:
         self._at = max(self._at, until)
         if self._at // MINUTE > minute and self.source.opens_at <= until < closes_at:
             for told in self.on_minute:
+                told(until)
+        second = max(int(self._clock.speed * SECOND), 1)
+        if self.on_second and self._at // second > before // second and self.source.opens_at <= until < closes_at:
+            for told in self.on_second:
                 told(until)
 
     async def run(self, *, poll_s: float = POLL_S) -> None:

@@ -49,7 +49,7 @@ class PositionRow(Message, frozen=True):
 class Lots:
     """A signed quantity at average cost; `cost` carries the sign of the quantity.
 
-    After any fills: cost == buys - sells + realised, exactly.
+    After any fills and conversions: cost == carried cost + buys - sells + realised, exactly.
     """
 
     __slots__ = (
@@ -81,6 +81,32 @@ class Lots:
         share = self.cost if closed == held else (self.cost * closed / held).quantize(GRAIN, ROUND_HALF_EVEN)
         self.realised += closed * price - share
         self.cost += (signed + closed) * price - share
+
+    def give(self, quantity: Decimal, *, is_carried: bool) -> Decimal:
+        """Take `quantity`, above zero, out at average cost and return its cost with the sign of the position."""
+        held = self.quantity
+        assert 0 < quantity <= abs(held), f"{quantity} of {held}"
+        cost = self.cost if quantity == abs(held) else (self.cost * quantity / abs(held)).quantize(GRAIN)
+        self._move(-quantity if held > 0 else quantity, -cost, is_long=held > 0, is_carried=is_carried)
+        return cost
+
+    def take(self, signed: Decimal, cost: Decimal, *, is_carried: bool) -> None:
+        """Take over what another position gave; it may not close anything, which only a trade does."""
+        assert self.quantity * signed >= 0, f"{signed} to {self.quantity}"
+        self._move(signed, cost, is_long=signed > 0, is_carried=is_carried)
+
+    def _move(self, signed: Decimal, cost: Decimal, *, is_long: bool, is_carried: bool) -> None:
+        self.quantity += signed
+        self.cost += cost
+        if is_carried:
+            self.overnight_quantity += signed
+            self.overnight_cost += cost
+        elif is_long:
+            self.buy_quantity += signed
+            self.buy_value += cost
+        else:
+            self.sell_quantity -= signed
+            self.sell_value -= cost
 
     def net(self, key: tuple[str, str, str], *, last: Decimal, close: Decimal) -> PositionRow:
         """Return the position, carried quantity included, marked at `last`; `close` is yesterday's price."""

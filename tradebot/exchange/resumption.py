@@ -14,7 +14,7 @@ from tradebot.clock import IST, SECOND
 from tradebot.errors import DataError
 from tradebot.exchange.account import Account, Holding, Mark
 from tradebot.exchange.event_log import read_log
-from tradebot.exchange.ticket import BookOrder, TradeRow
+from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow
 
 
 class Past:
@@ -50,7 +50,9 @@ def read_past(path: Path | str, *, mark: Callable[[str], Mark]) -> Past | None:
                 trade = msgspec.convert(line, TradeRow)
                 past.trades.append(trade)
                 past.account.apply(trade)
-            elif kind in ("order", "fill"):
+            elif kind == "conversion" and past is not None:
+                past.account.convert(msgspec.convert(line, Conversion))
+            elif kind in ("order", "fill", "conversion"):
                 raise DataError("an order before any session")
         except (msgspec.ValidationError, KeyError, DataError) as error:
             raise DataError(f"{path}:{number}: the exchange log cannot be resumed: {error}") from error

@@ -19,6 +19,7 @@ from tradebot.exchange.faces.kite_rest import KiteRest
 from tradebot.exchange.faces.kite_session import Sessions
 from tradebot.exchange.faces.kite_ticker import KiteTicker
 from tradebot.exchange.faults.account import AccountFaults
+from tradebot.exchange.faults.people import People
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.exchange.faults.rest import RestFaults
 from tradebot.exchange.faults.stream import TickerFaults
@@ -134,6 +135,7 @@ def _faulty(
     if log is not None:
         faults.on_strike.append(lambda line: log.write("fault", **line))
     AccountFaults(faults, exchange, clock)
+    People(faults, exchange)
     return RestFaults(faults, exchange, sessions, clock), TickerFaults(faults, clock)
 
 

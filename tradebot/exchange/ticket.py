@@ -36,6 +36,14 @@ class BookStatus(StrEnum):
 ENDED = frozenset({BookStatus.COMPLETE, BookStatus.REJECTED, BookStatus.CANCELLED})
 
 
+class Hand(StrEnum):
+    """Who placed an order of the account: its API, its owner in the broker's app, or the broker itself."""
+
+    API = "api"
+    OWNER = "owner"
+    BROKER = "broker"
+
+
 class Ticket(Message, frozen=True):
     """What a client asks for.
 
@@ -56,6 +64,7 @@ class Ticket(Message, frozen=True):
     protection_pct: Decimal | None = None
     variety: str = "regular"
     disclosed_quantity: Decimal = ZERO
+    hand: Hand = Hand.API
 
 
 class BookOrder(Message, frozen=True):
@@ -108,6 +117,21 @@ class TradeRow(Message, frozen=True):
     quantity: Decimal
     price: Decimal
     traded_at: int
+
+
+class Conversion(Message, frozen=True):
+    """What the owner asks for of a position: another product for `quantity` of it, at its cost; nothing is traded.
+
+    `side` is BUY for a long position. `is_carried` takes it from what was held overnight, else it is today's.
+    """
+
+    exchange: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    was: str
+    becomes: str
+    is_carried: bool = False
 
 
 class Refusal(Exception):

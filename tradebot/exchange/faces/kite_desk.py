@@ -24,6 +24,7 @@ from tradebot.exchange.faces.kite_wire import (
     input_error,
     number,
     parse_changes,
+    parse_conversion,
     parse_price,
     parse_ticket,
     parse_variety,
@@ -93,6 +94,11 @@ class KiteDesk:
             name: [position_record(row, token=self._token(row.symbol)) for row in rows] for name, rows in books.items()
         }
 
+    def convert(self, params: Params) -> bool:
+        """Move a part of a position to another product."""
+        self._exchange.convert(parse_conversion(params))
+        return True
+
     def holdings(self) -> list[dict[str, Any]]:
         """Return the shares in the demat account."""
         return [holding_record(row, token=self._token(row.symbol)) for row in self._exchange.account.holdings()]
@@ -109,6 +115,11 @@ class KiteDesk:
     def order_margins(self, body: Any) -> list[dict[str, Any]]:
         """Return margin and charges that each order of `body` would need alone, without regard to positions."""
         return [self._order_margin(params) for params in _rows_of(body)]
+
+    def basket_margins(self, body: Any) -> Any:
+        """Refuse: what a basket needs beside the open positions is not worked out here."""
+        _rows_of(body)
+        raise input_error("Margins of a basket are not offered here; ask for each order with /margins/orders.")
 
     def order_charges(self, body: Any) -> list[dict[str, Any]]:
         """Return the charges of each executed (or imagined) order of `body`."""

@@ -9,10 +9,11 @@ from tradebot.domain.order import ZERO
 from tradebot.exchange.account import Holding, Margins
 from tradebot.exchange.faces.kite_wire import number, stamp
 from tradebot.exchange.position import PositionRow
-from tradebot.exchange.ticket import BookOrder, TradeRow
+from tradebot.exchange.ticket import BookOrder, Hand, TradeRow
 from tradebot.markets.charges import Charges
 
 Json = dict[str, Any]
+SYSTEM = "SYSTEM"  # who the orders of the broker itself say placed them
 
 
 def order_record(order: BookOrder, *, account_id: str, token: int) -> Json:
@@ -21,7 +22,7 @@ def order_record(order: BookOrder, *, account_id: str, token: int) -> Json:
     changed = stamp(order.changed_at) if order.exchange_order_id else None
     record: Json = {
         "account_id": account_id,
-        "placed_by": account_id,
+        "placed_by": SYSTEM if ticket.hand is Hand.BROKER else account_id,
         "order_id": order.order_id,
         "exchange_order_id": order.exchange_order_id or None,
         "parent_order_id": None,
@@ -122,9 +123,8 @@ def position_record(row: PositionRow, *, token: int) -> Json:
 
 
 def holding_record(row: Holding, *, token: int) -> Json:
-    """Return a holding as /portfolio/holdings lists it; everything is delivered and nothing pledged."""
+    """Return a holding as /portfolio/holdings lists it; nothing is pledged."""
     change = row.last_price - row.close_price
-    quantity = int(row.quantity)
     return {
         "tradingsymbol": row.symbol,
         "exchange": row.exchange,
@@ -132,13 +132,13 @@ def holding_record(row: Holding, *, token: int) -> Json:
         "isin": "",
         "product": "CNC",
         "price": 0,
-        "quantity": quantity,
+        "quantity": int(row.quantity),
         "used_quantity": int(row.used_quantity),
-        "t1_quantity": 0,
-        "realised_quantity": quantity,
+        "t1_quantity": int(row.t1_quantity),
+        "realised_quantity": int(row.quantity),
         "authorised_quantity": 0,
         "authorised_date": None,
-        "opening_quantity": quantity,
+        "opening_quantity": int(row.owned),
         "short_quantity": 0,
         "collateral_quantity": 0,
         "collateral_type": "",

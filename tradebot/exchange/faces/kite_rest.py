@@ -37,6 +37,17 @@ ORDER_TYPES = ("MARKET", "LIMIT", "SL", "SL-M")
 PLACE = ("orders", "place")  # a new order counts by the second with other writes, by minute and day alone
 
 
+# Known to the official clients and refused by name: GTT orders would wait at a broker that this exchange has not got.
+NOT_OFFERED = {
+    "GTT orders": ("GET /gtt/triggers", "POST /gtt/triggers", "GET /gtt/triggers/{trigger_id}",
+                   "PUT /gtt/triggers/{trigger_id}", "DELETE /gtt/triggers/{trigger_id}"),
+    "Trigger ranges": ("GET /instruments/trigger_range/{transaction_type}",),
+    "Alerts": ("GET /alerts", "POST /alerts", "DELETE /alerts", "GET /alerts/{uuid}", "PUT /alerts/{uuid}"),
+    "Auctions": ("GET /portfolio/holdings/auctions",),
+    "Authorisations of holdings": ("POST /portfolio/holdings/authorise", "GET /portfolio/holdings/authorise"),
+}  # fmt: skip
+
+
 class Call(Message, frozen=True):
     """One request: parts of the path, parameters of query and form (first of a name wins), all of `i`, JSON body."""
 
@@ -125,8 +136,10 @@ class KiteRest:
             _route("GET /orders/{order_id}/trades", lambda call: desk.trades(call.path["order_id"])),
             _route("GET /trades", lambda _: desk.trades()),
             _route("GET /portfolio/positions", lambda _: desk.positions()),
+            _route("PUT /portfolio/positions", lambda call: desk.convert(call.params)),
             _route("GET /portfolio/holdings", lambda _: desk.holdings()),
             _route("POST /margins/orders", lambda call: desk.order_margins(call.body)),
+            _route("POST /margins/basket", lambda call: desk.basket_margins(call.body)),
             _route("POST /charges/orders", lambda call: desk.order_charges(call.body)),
             _route(
                 "GET /instruments/historical/{token}/{interval}",
@@ -138,6 +151,7 @@ class KiteRest:
             _route("GET /quote", lambda call: market.quotes(call.keys, kind="quote"), "quote"),
             _route("GET /quote/ohlc", lambda call: market.quotes(call.keys, kind="ohlc"), "quote"),
             _route("GET /quote/ltp", lambda call: market.quotes(call.keys, kind="ltp"), "quote"),
+            *(_route(line, _not_offered(what)) for what, lines in NOT_OFFERED.items() for line in lines),
         ]
 
     def _handler(self, route: Route) -> Callable[[web.Request], Any]:
@@ -263,6 +277,13 @@ class KiteRest:
 def _route(line: str, answer: Callable[[Call], Any], *groups: str, is_open: bool = False) -> Route:
     method, path = line.split()
     return Route(method=method, path=path, answer=answer, groups=groups or ("other",), is_open=is_open)
+
+
+def _not_offered(what: str) -> Callable[[Call], Any]:
+    def refuse(_: Call) -> Any:
+        raise KiteError(400, "InputException", f"{what} are not offered by this exchange.")
+
+    return refuse
 
 
 async def _read(request: web.Request) -> Call:

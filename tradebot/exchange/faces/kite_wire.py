@@ -18,7 +18,7 @@ import orjson
 from tradebot.clock import IST, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, Side, Validity
-from tradebot.exchange.ticket import Refusal, Ticket
+from tradebot.exchange.ticket import Conversion, Refusal, Ticket
 
 EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
 PRODUCTS = ("CNC", "NRML", "MIS")
@@ -140,6 +140,23 @@ def parse_ticket(params: Params, *, variety: str, instrument: Instrument, last: 
         protection_pct=None if has_price else parse_protection(params, instrument, last),
         variety=variety,
         disclosed_quantity=parse_quantity(params, "disclosed_quantity", default=Decimal(0)),
+    )
+
+
+def parse_conversion(params: Params) -> Conversion:
+    """Return the conversion of a position that the client asks for. Raises KiteError."""
+    if required(params, "exchange") not in EXCHANGES:
+        raise input_error("Invalid `exchange`.")
+    if (position_type := required(params, "position_type")) not in ("day", "overnight"):
+        raise input_error("Invalid `position_type`.")
+    return Conversion(
+        exchange=params["exchange"],
+        symbol=required(params, "tradingsymbol"),
+        side=parse_choice(Side, params, "transaction_type"),
+        quantity=parse_quantity(params, "quantity", default=None),
+        was=required(params, "old_product"),
+        becomes=required(params, "new_product"),
+        is_carried=position_type == "overnight",
     )
 
 

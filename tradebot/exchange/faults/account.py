@@ -11,17 +11,17 @@ from functools import partial
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import InstrumentKind
-from tradebot.domain.order import OrderKind, Side
+from tradebot.domain.order import Side
 from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.faults.people import INTRADAY, market_ticket
 from tradebot.exchange.faults.plan import Fault, FaultPlan
-from tradebot.exchange.ticket import BookOrder, BookStatus, Refusal, Ticket
+from tradebot.exchange.ticket import BookOrder, BookStatus, Hand, Refusal, Ticket
 
 REJECTED = "RMS: the order was rejected by the exchange: price outside the execution range"
 SHORTENED = "the rest was cancelled by the exchange"
 BY_BROKER = "cancelled by the broker"
 HALTED = "Trading is halted by the exchange."
 ONE = Decimal(1)
-PROTECTION = Decimal(1)  # percent that an order from outside may pay above the market
 
 
 class AccountFaults:
@@ -86,14 +86,14 @@ class AccountFaults:
 
     def _square_off(self) -> None:
         for row in self._exchange.account.positions():
-            if row.quantity:
+            if row.quantity and row.product == INTRADAY:
                 side = Side.SELL if row.quantity > 0 else Side.BUY
-                self._place(row.symbol, side, abs(row.quantity), row.product)
+                self._place(row.symbol, side, abs(row.quantity), row.product, Hand.BROKER)
 
     def _buy_one(self, fault: Fault) -> None:
         shares = [i.symbol for i in self._exchange.universe if i.kind is InstrumentKind.EQUITY]
         if shares:
-            self._place(shares[int(fault.draw * len(shares))], Side.BUY, ONE, "MIS")
+            self._place(shares[int(fault.draw * len(shares))], Side.BUY, ONE, INTRADAY, Hand.OWNER)
 
     def _cancel_one(self, fault: Fault) -> None:
         if working := self._working():
@@ -105,16 +105,7 @@ class AccountFaults:
         if done:
             self._exchange.fill_ended(done[-1].order_id, ONE)
 
-    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str) -> None:
-        instrument = self._exchange.universe.get(symbol)
-        ticket = Ticket(
-            exchange=instrument.exchange,
-            symbol=symbol,
-            side=side,
-            kind=OrderKind.MARKET,
-            quantity=quantity,
-            product=product,
-            protection_pct=PROTECTION,
-        )
+    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, hand: Hand) -> None:
+        exchange = self._exchange.universe.get(symbol).exchange
         with suppress(Refusal):  # the exchange may refuse it as it may refuse any order
-            self._exchange.place(ticket)
+            self._exchange.place(market_ticket(exchange, symbol, side, quantity, product, hand))

@@ -17,10 +17,11 @@ READS = (*BOOKS, "orders.history", "margins", "holdings", "profile", "quotes", "
 REST = (*WRITES, *READS, "session")
 STREAM = ("ticker.connect", "ticker.frame", "ticker.order")
 ACCOUNT = ("exchange.enter", "exchange.cancel", "exchange.minute")
-POINTS = (*REST, *STREAM, *ACCOUNT)
+PEOPLE = ("owner", "broker")  # once a second of the session
+POINTS = (*REST, *STREAM, *ACCOUNT, *PEOPLE)
 GROUPS = {  # names that stand for several points
     "rest": REST, "orders": tuple(p for p in REST if p.startswith("orders.")), "writes": WRITES, "reads": READS,
-    "books": BOOKS, "ticker": STREAM, "exchange": ACCOUNT,
+    "books": BOOKS, "ticker": STREAM, "exchange": ACCOUNT, "people": PEOPLE,
 }  # fmt: skip
 
 
@@ -34,6 +35,7 @@ class Stage(StrEnum):
     FRAME = "frame"
     ORDER_FRAME = "order frame"
     ACCOUNT = "account"
+    PERSON = "person"  # acts in the account as anybody may; nothing is broken
 
 
 class Kind(Message, frozen=True):
@@ -203,6 +205,20 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ("manual-cancel", "F34", "Somebody cancels a working order in the broker's app."),
         ("trading-halt", "F48", "The exchange refuses every new order for a while.", 5.0),
         ("overfill", "F29", "The newest ended order fills one more share than it asked for.", NAMED),
+    )),
+    (Stage.PERSON, "owner", (
+        ("owner-buys", "F34", "The owner buys a few shares by phone, in the product we trade.", NAMED),
+        ("owner-buys-delivery", "F34", "The owner buys a few shares by phone for delivery.", NAMED),
+        ("owner-buys-elsewhere", "F34", "The owner buys shares of ours by phone at another exchange.", NAMED),
+        ("owner-sells", "F34", "The owner sells a few shares by phone in the product we trade, held or not.", NAMED),
+        ("owner-sells-holdings", "F34", "The owner sells shares of the demat account by phone.", NAMED),
+        ("owner-exits", "F34 F36", "The owner presses exit on an open position.", NAMED),
+        ("owner-converts", "F34 F38", "The owner converts an open position, or half of it, to delivery.", NAMED),
+        ("owner-cancels", "F34", "The owner cancels a working order by phone.", NAMED),
+    )),
+    (Stage.PERSON, "broker", (
+        ("risk-reduces", "F36", "The broker's risk desk closes half of an open position by itself.", NAMED),
+        ("risk-squares-off", "F36 F71", "The risk desk cancels all orders and closes every intraday position.", NAMED),
     )),
 )  # fmt: skip
 

@@ -1,0 +1,125 @@
+"""People who act in the same account beside the daemon: its owner with a phone, and the broker's risk desk.
+
+What they do is no fault of anything: orders, trades, conversions and cancels that no request of ours asked for. They
+act once a second at most, on what the account shows at that moment; where there is nothing to act on they do nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from decimal import Decimal
+from typing import TypeVar
+
+from tradebot.domain.instrument import InstrumentKind
+from tradebot.domain.order import OrderKind, Side
+from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.faults.plan import Fault, FaultPlan
+from tradebot.exchange.margin import DELIVERY
+from tradebot.exchange.position import PositionRow
+from tradebot.exchange.ticket import BookOrder, Conversion, Hand, Refusal, Ticket
+
+INTRADAY = "MIS"
+ELSEWHERE = "BSE"  # an exchange that has our shares too and that this one does not match for
+MOST_SHARES = 10
+PROTECTION = Decimal(1)  # percent that their market orders may pay above the market
+RISK_DESK = "squareoff"  # the tag of the broker's own orders
+
+Thing = TypeVar("Thing")
+
+
+class People:
+    """Lets owner and risk desk act in one account, as a plan draws them."""
+
+    def __init__(self, plan: FaultPlan, exchange: Exchange) -> None:
+        self._plan, self._exchange = plan, exchange
+        exchange.on_second.append(self._second)
+
+    def _second(self, _: int) -> None:
+        for point in ("owner", "broker"):
+            if (fault := self._plan.strike(point)) is not None:
+                with suppress(Refusal):  # the broker may refuse them as it may refuse anybody
+                    self.act(fault)
+
+    def act(self, fault: Fault) -> None:
+        """Do what the fault says. Raises Refusal."""
+        match fault.name:
+            case "owner-buys" | "owner-buys-delivery" | "owner-sells":
+                product = DELIVERY if fault.name == "owner-buys-delivery" else INTRADAY
+                side = Side.SELL if fault.name == "owner-sells" else Side.BUY
+                if symbol := _one(self._shares(), fault.draw):
+                    self._place(symbol, side, _few(fault.draw), product)
+            case "owner-buys-elsewhere":
+                if symbol := _one(self._shares(), fault.draw):
+                    self._buy_elsewhere(symbol, _few(fault.draw))
+            case "owner-sells-holdings":
+                held = [row for row in self._exchange.account.holdings() if row.owned > row.used_quantity]
+                if row := _one(held, fault.draw):
+                    self._place(row.symbol, Side.SELL, min(_few(fault.draw), row.owned - row.used_quantity), DELIVERY)
+            case "owner-exits":
+                if position := _one(self._open(), fault.draw):
+                    self._close(position, abs(position.quantity))
+            case "owner-converts":
+                if position := _one([row for row in self._open() if row.quantity > 0], fault.draw):
+                    self._convert(position, fault.draw)
+            case "owner-cancels":
+                if order := _one(self._working(), fault.draw):
+                    self._exchange.cancel(order.order_id)
+            case "risk-reduces":
+                if position := _one(self._open(), fault.draw):
+                    self._close(position, abs(position.quantity) // 2 or Decimal(1), Hand.BROKER)
+            case "risk-squares-off":
+                for order in self._working():
+                    self._exchange.withdraw(order.order_id, "cancelled by the broker")
+                for position in self._open():
+                    self._close(position, abs(position.quantity), Hand.BROKER)
+            case name:
+                raise AssertionError(f"nobody does {name}")
+
+    def _shares(self) -> list[str]:
+        return [i.symbol for i in self._exchange.universe if i.kind is InstrumentKind.EQUITY]
+
+    def _open(self) -> list[PositionRow]:
+        rows = self._exchange.account.positions()
+        return [r for r in rows if r.quantity and r.product == INTRADAY and r.symbol in self._exchange.universe]
+
+    def _working(self) -> list[BookOrder]:
+        return [order for order in self._exchange.orders() if not order.is_ended]
+
+    def _close(self, row: PositionRow, quantity: Decimal, hand: Hand = Hand.OWNER) -> None:
+        self._place(row.symbol, Side.SELL if row.quantity > 0 else Side.BUY, quantity, row.product, hand)
+
+    def _convert(self, row: PositionRow, draw: float) -> None:
+        part = row.quantity if draw < 0.5 else row.quantity // 2 or row.quantity
+        asked = Conversion(
+            exchange=row.exchange, symbol=row.symbol, side=Side.BUY, quantity=part, was=row.product, becomes=DELIVERY
+        )
+        self._exchange.convert(asked)
+
+    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, hand: Hand = Hand.OWNER) -> None:
+        exchange = self._exchange.universe.get(symbol).exchange
+        self._exchange.place(market_ticket(exchange, symbol, side, quantity, product, hand))
+
+    def _buy_elsewhere(self, symbol: str, quantity: Decimal) -> None:
+        universe = self._exchange.universe
+        price = universe.get(symbol).price(int(self._exchange.state["last"][universe.id(symbol)]))
+        if price:
+            self._exchange.deal(market_ticket(ELSEWHERE, symbol, Side.BUY, quantity, DELIVERY, Hand.OWNER), price)
+
+
+def market_ticket(
+    exchange: str, symbol: str, side: Side, quantity: Decimal, product: str, hand: Hand
+) -> Ticket:  # fmt: skip
+    """Return a market order as a person gives it."""
+    return Ticket(
+        exchange=exchange, symbol=symbol, side=side, kind=OrderKind.MARKET, quantity=quantity, product=product,
+        protection_pct=PROTECTION, tag=RISK_DESK if hand is Hand.BROKER else "", hand=hand,
+    )  # fmt: skip
+
+
+def _one(things: Sequence[Thing], draw: float) -> Thing | None:
+    return things[int(draw * len(things))] if things else None
+
+
+def _few(draw: float) -> Decimal:
+    return Decimal(1 + int(draw * 997) % MOST_SHARES)  # another part of the same chance than the one that picks
