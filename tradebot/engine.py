@@ -46,6 +46,7 @@ from tradebot.stages.watch import FeedWatch
 from tradebot.venues.venue import Broker, Feed
 
 DRAIN_S = 2.5  # wall seconds a stop waits for resting orders to end
+LAST_LOOKS, LAST_LOOKS_PAUSE_S = 3, 0.25  # at the venue's books before a run ends, and between two of them
 
 
 class Engine:
@@ -147,10 +148,19 @@ class Engine:
             if not self._has_live() and self._inbox.is_empty and not self.execution.pending:
                 break
         feed.cancel()
+        # A look may lead to requests, such as a cancel that has its turn again: the last is the one that led to none.
+        for _ in range(LAST_LOOKS):
+            before = self.execution.ended
+            await self._last_look()
+            if self.execution.ended == before and not self.execution.pending:
+                return
+            await self._clock.sleep(LAST_LOOKS_PAUSE_S)
+
+    async def _last_look(self) -> None:
         try:
             async with asyncio.timeout(1.0):
                 self.updates.post(await self.reconciliation.read())
-                while not self._inbox.is_empty:
+                while not self._inbox.is_empty or self.execution.pending:
                     await self._clock.sleep(0.005)
                 await self._journal.durable()
         except (TimeoutError, LinkLost, AccessDenied) as error:

@@ -154,7 +154,11 @@ def errors(kite: KiteConnect) -> dict:
             **(sane | {"product": "CNC", "transaction_type": "SELL"}),
         ),
         "bad token": error_of(stranger.profile),
-        "unknown route": error_of(kite.get_gtts),
+        "unknown route": error_of(kite.mf_orders),
+        "no trigger orders": error_of(kite.get_gtts),
+        "nothing to convert": error_of(
+            kite.convert_position, "NSE", "TCS", "BUY", "day", 1_000, old_product="MIS", new_product="CNC"
+        ),
     }
 
 

@@ -212,6 +212,8 @@ def test_errors_become_the_exceptions_of_the_client(seen: Any) -> None:
         "nothing to sell": ("GeneralException", 400),  # the client has no class for HoldingException
         "bad token": ("TokenException", 403),
         "unknown route": ("GeneralException", 404),
+        "no trigger orders": ("InputException", 400),
+        "nothing to convert": ("InputException", 400),
         "after logout": ("TokenException", 403),
     }
     assert "without market protection are not allowed via API" in said["errors"]["no protection"][2]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tradebot.simulation.many import HALTED_AT_MOST, Tally, play_all, read_corpus
+from tradebot.simulation.many import HALTED_AT_MOST, Day, Tally, play_all, read_corpus
 
 CORPUS = Path(__file__).with_name("corpus.txt")
 SEEDS = int(os.environ.get("SIMULATED_SEEDS", "200"))
@@ -20,21 +20,21 @@ AGREE_WITHIN_S = 60.0
 def test_every_promise_is_kept_on_hundreds_of_bad_days() -> None:
     corpus = read_corpus(CORPUS)
     assert corpus, "the seeds that once broke are played first"
-    tally = judged([*corpus, *range(1, SEEDS + 1)])
+    tally = judged([*corpus, *map(Day, range(1, SEEDS + 1))])
     assert tally.seeds == SEEDS + len(corpus)
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(900)
 def test_every_promise_is_kept_on_hundreds_more() -> None:
-    tally = judged(range(SEEDS + 1, SEEDS + MORE_SEEDS + 1))
+    tally = judged(map(Day, range(SEEDS + 1, SEEDS + MORE_SEEDS + 1)))
     assert tally.seeds == MORE_SEEDS
 
 
-def judged(seeds: Iterable[int]) -> Tally:
-    """Play the seeds; none may break, few may end halted, and what is not exercised is not shown."""
+def judged(days: Iterable[Day]) -> Tally:
+    """Play the days; none may break, few may end halted, and what is not exercised is not shown."""
     tally = Tally()
-    for outcome in play_all(seeds, workers=2):
+    for outcome in play_all(days, workers=2):
         tally.add(outcome)
     told = "\n".join(f"tradebot simulate {o.seed}: {'; '.join(o.why)}" for o in tally.broken)
     assert not tally.broken, f"{len(tally.broken)} seeds broke\n{told}"

@@ -18,7 +18,7 @@ from tradebot.domain.order import OrderEvent
 from tradebot.errors import OutcomeUnknown
 from tradebot.journal.writer import Journal
 from tradebot.simulation import many
-from tradebot.simulation.many import Tally, add_to_corpus, raised, read_corpus
+from tradebot.simulation.many import Day, Tally, add_to_corpus, raised, read_corpus
 from tradebot.simulation.play import Outcome, play
 from tradebot.simulation.scenario import draw
 from tradebot.simulation.shrink import shrink
@@ -105,9 +105,12 @@ def test_a_broken_seed_is_cut_down_to_the_fault_that_breaks_it(monkeypatch: pyte
     assert line["verdict"] == "broken"
     assert line["script"].count(",") == 0
     assert line["script"].startswith("accept-then-reset:orders.create@")
-    assert read_corpus(corpus) == [2]
-    add_to_corpus(corpus, play(2, faults=line["script"]))
-    assert read_corpus(corpus) == [2], "a seed stands there once"
+    assert read_corpus(corpus) == [Day(2, faults)]
+    broken = play(2, faults=line["script"])
+    for _ in range(2):
+        add_to_corpus(corpus, broken)
+        add_to_corpus(corpus, broken, faults)
+    assert read_corpus(corpus) == [Day(2, faults), Day(2)], "a day stands there once"
 
 
 def test_a_long_run_that_is_cut_short_tells_what_it_played(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def simulate(
         if corpus is not None and outcome.verdict == "broken":
             from tradebot.simulation.many import add_to_corpus
 
-            add_to_corpus(corpus, outcome)
+            add_to_corpus(corpus, outcome, faults)
     else:
         outcome = None
         _many(seeds, for_, first, workers or os.cpu_count() or 1, corpus, quiet)
@@ -99,7 +99,7 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
     from tradebot.cli.tables import show
     from tradebot.clock import SECOND, WallClock
     from tradebot.config.values import seconds
-    from tradebot.simulation.many import Tally, add_to_corpus, play_all, read_corpus
+    from tradebot.simulation.many import Day, Tally, add_to_corpus, play_all, read_corpus
 
     clock, tally = WallClock(), Tally()
     began = clock.monotonic()
@@ -109,7 +109,8 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
         raise click.UsageError(f"--for {error}") from error
     known = read_corpus(corpus) if corpus is not None else []
     numbers = itertools.count(first) if seeds is None else range(first, first + seeds)
-    wanted = itertools.chain(known, (n for n in numbers if n not in set(known)))
+    is_known = {day.seed for day in known if day.faults is None}
+    wanted = itertools.chain(known, (Day(n) for n in numbers if n not in is_known))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     cut_short: KeyboardInterrupt | None = None
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:

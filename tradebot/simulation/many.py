@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tradebot.simulation.play import Outcome, play
 
@@ -18,21 +18,32 @@ HALTED_AT_MOST = 0.05  # share of the seeds: a daemon that halts on every bad da
 ENOUGH = 100  # seeds of which a share says something
 
 
-def play_all(seeds: Iterable[int], *, workers: int, is_enough: Callable[[], bool] = lambda: False) -> Iterator[Outcome]:
-    """Yield the outcome of each seed as it is known, until `is_enough`; a seed whose session raised is broken."""
+class Day(NamedTuple):
+    """What is played: a seed, and the faults that take the place of its own."""
+
+    seed: int
+    faults: str | None = None
+
+    def render(self) -> str:
+        """Return the arguments of `tradebot simulate` that play it again."""
+        return f"{self.seed}" if self.faults is None else f"{self.seed} --faults '{self.faults}'"
+
+
+def play_all(days: Iterable[Day], *, workers: int, is_enough: Callable[[], bool] = lambda: False) -> Iterator[Outcome]:
+    """Yield the outcome of each day as it is known, until `is_enough`; one whose session raised is broken."""
     context = multiprocessing.get_context("spawn")
-    left = iter(seeds)
-    running: dict[Future[Outcome], int] = {}
+    left = iter(days)
+    running: dict[Future[Outcome], Day] = {}
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, max_tasks_per_child=LIVES) as pool:
         while True:
-            while len(running) < workers * AHEAD and not is_enough() and (seed := next(left, None)) is not None:
-                running[pool.submit(_play, seed)] = seed
+            while len(running) < workers * AHEAD and not is_enough() and (day := next(left, None)) is not None:
+                running[pool.submit(_play, day)] = day
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in sorted(done, key=running.__getitem__):
-                seed = running.pop(future)
-                yield future.result() if (error := future.exception()) is None else raised(seed, error)
+                day = running.pop(future)
+                yield future.result() if (error := future.exception()) is None else raised(day.seed, error)
 
 
 def raised(seed: int, error: BaseException) -> Outcome:
@@ -47,9 +58,9 @@ def _begin() -> None:
     gc.freeze()  # what is loaded need not be looked through after each seed
 
 
-def _play(seed: int) -> Outcome:
+def _play(day: Day) -> Outcome:
     try:
-        return play(seed)
+        return play(day.seed, faults=day.faults)
     finally:
         gc.freeze()  # what killed daemons left behind for good is not looked through again after each later seed
 
@@ -107,16 +118,16 @@ class Tally:
         return [{"what": name, "count": str(count)} for name, count in counts.items()]
 
 
-def read_corpus(path: Path) -> list[int]:
-    """Return the seeds of a corpus: one a line, what follows it says why it is there."""
+def read_corpus(path: Path) -> list[Day]:
+    """Return the days of a corpus: one a line, a seed and perhaps its faults; what follows says why it is there."""
     if not path.is_file():
         return []
-    lines = (line.partition("#")[0].split() for line in path.read_text(encoding="utf-8").splitlines())
-    return [int(words[0]) for words in lines if words]
+    lines = (line.partition("#")[0].split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
+    return [Day(int(words[0]), words[1].strip() if len(words) > 1 else None) for words in lines if words]
 
 
-def add_to_corpus(path: Path, outcome: Outcome) -> None:
-    """Append a broken seed, once."""
-    if outcome.seed not in read_corpus(path):
+def add_to_corpus(path: Path, outcome: Outcome, faults: str | None = None) -> None:
+    """Append a broken day, once."""
+    if (day := Day(outcome.seed, faults)) not in read_corpus(path):
         with path.open("a", encoding="utf-8") as file:
-            file.write(f"{outcome.seed}  # {' '.join(outcome.why[:1])[:160]}\n")
+            file.write(f"{day.seed}{f' {faults}' if faults else ''}  # {' '.join(outcome.why[:1])[:160]}\n")

@@ -37,7 +37,7 @@ POLL_S = 0.04  # how often the exchange looks at its clock
 # How often the books are compared once the faults are over, and while in doubt; not in step with the bars, at whose
 # closes orders are on their way.
 LOOK_S, LONG_LOOK_S = 0.47, 1.43
-AGREE_S = 60.0  # after the last fault the books agree
+AGREE_S = 60.0  # after the last fault, a kill among them, the books agree
 STOP_S = 35.0
 RESTART_S = (0.2, 3.0)
 OPERATOR_S, OPERATOR_TRIES = 40.0, 30
@@ -71,6 +71,7 @@ class Session:
         self._daemon: Process | None = None
         self._hand: SimulatedHand | None = None
         self._is_trading = True
+        self._troubled_at = 0.0  # when the last fault was over, or a kill fell after it
 
     def _tell(self, event: str, level: str = "info", **fields: Any) -> None:
         self._heard(event, level, simulated_s=self._loop.time(), **fields)
@@ -101,9 +102,10 @@ class Session:
         healed_at = self._loop.time()
         if self._hand is not None:
             self._hand.heal()
+        self._troubled_at = max(self._troubled_at, healed_at)
         self._tell("faults_over", struck=dict(self.plan.strikes))
         await asyncio.wait((operating,), timeout=OPERATOR_S)
-        await self._agree(supervising, healed_at)
+        await self._agree(supervising)
         await self._stop(supervising)
         over.set()
         await asyncio.wait((trading,), timeout=STOP_S)
@@ -141,6 +143,7 @@ class Session:
             await asyncio.wait((main, died), return_when=asyncio.FIRST_COMPLETED)
             if not process.is_alive:
                 self.kills += 1
+                self._troubled_at = self._loop.time()
                 self._tell("daemon_killed", level="warning", events=self._loop.turns)
                 self._leave_crashed()
             elif (error := main.exception()) is not None:
@@ -196,11 +199,11 @@ class Session:
 
     # ---- the end
 
-    async def _agree(self, supervising: asyncio.Task[Any], healed_at: float) -> None:
-        agreed, passed = 0, self._loop.time() - healed_at
+    async def _agree(self, supervising: asyncio.Task[Any]) -> None:
+        agreed, passed = 0, self._loop.time() - self._troubled_at
         while not supervising.done() and not self.failure:
             await self.clock.sleep(LONG_LOOK_S if self.agreement.in_doubt and passed > 5 else LOOK_S)
-            passed = self._loop.time() - healed_at
+            passed = self._loop.time() - self._troubled_at
             if passed > AGREE_S:
                 break
             picture = await self._ask("status")
