@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import pytest
 import tradebot
 from tradebot.backtest import metrics, story
 from tradebot.backtest.intake import take
+from tradebot.backtest.place import place_of
 from tradebot.backtest.sample import sample
 from tradebot.domain.market import Bar
 from tradebot.domain.messages import Action
 from tradebot.errors import ConfigError, DataError
-from tradebot.history.interval import name_of
+from tradebot.history.interval import DAY, name_of
 from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, lag, resample, ta
 from tradebot.strategies.strategy import Holding, Intent, Param, Rules, Strategy
 
@@ -184,9 +186,9 @@ def test_columns_and_times_are_taken_as_people_have_them() -> None:
     capital = tidy.rename(columns=str.capitalize)
     broker = tidy.tz_localize(None).rename_axis("Date").reset_index()
     texts = broker.assign(Date=broker["Date"].astype(str))
-    _, wanted, _ = take(tidy, zone="Asia/Kolkata", currency="INR")
+    _, wanted, _ = take(tidy, place=place_of())
     for other in (capital, broker, texts):
-        _, found, _ = take(other, zone="Asia/Kolkata", currency="INR")
+        _, found, _ = take(other, place=place_of())
         assert all(
             (getattr(found["BARS"], n) == getattr(wanted["BARS"], n)).all() for n in ("starts", "open", "volume")
         )
@@ -205,7 +207,7 @@ def test_prices_keep_their_decimals_and_quantities_theirs() -> None:
     coins = pd.DataFrame(
         {"open": [0.00012345, 0.000124, 0.000125], "volume": [1.5, 2.25, 3]}, index=index
     ).assign(high=lambda f: f["open"], low=lambda f: f["open"], close=lambda f: f["open"])  # fmt: skip
-    (instrument,), series, _ = take(coins, zone="UTC", currency="USDT")
+    (instrument,), series, _ = take(coins, place=place_of(currency="USDT"))
     assert (instrument.price_decimals, instrument.quantity_decimals) == (8, 2)
     assert series["BARS"].open.tolist() == [12345, 12400, 12500]
     assert series["BARS"].volume.tolist() == [150, 225, 300]
@@ -385,3 +387,105 @@ def test_days_of_new_york_are_days_where_clocks_go_forward() -> None:
     found = tradebot.backtest(Up, closes_of(stamps), currency="USD", zone="America/New_York")
     assert name_of(found.result.job.interval) == "1d"
     assert {check.name: check.verdict for check in found.checks}["look_ahead"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("stamps", "says"),
+    [
+        (["02-01-2024 09:15", "03-01-2024 09:15"], "format='%d-%m-%Y %H:%M' or '%m-%d-%Y %H:%M'"),
+        (["02-01-2024", "03-01-2024"], "row 1 of the column date, '02-01-2024', does not say one time alone"),
+        (["13/01/2024", "14/01/2024"], "format='%d/%m/%Y'"),
+        (["2024-01-02", "soon"], "row 2 of the column date, 'soon'"),
+        (["2024-01-02 09:15+05:30", "2024-01-03 09:15"], "no times of one zone"),
+        ([20240132, 20240201], "row 1 of the column date, '20240132'"),
+        ([202401021530, 202401031530], "format='%Y%m%d%H%M'"),
+        ([20240102153000, 20240103153000], "format='%Y%m%d%H%M%S'"),
+        ([2401021530, 2401031530], "format='%y%m%d%H%M'"),
+        ([1, 2], "row 1 of the column date, '1'"),
+        (pd.DatetimeIndex([20240102, 20240103]), "numbers that were no counts since 1970"),
+        ([True, False], "does not say one time alone"),
+    ],
+)
+def test_times_that_may_be_others_are_refused_with_their_format(stamps: Any, says: str) -> None:
+    bars = closes_of(pd.RangeIndex(2)).assign(date=stamps)
+    with pytest.raises(DataError) as refused:
+        tradebot.backtest(Up, bars)
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        [20240102, 20240103, 20240104],
+        ["20240102", "20240103", "20240104"],
+        [20240102.0, 20240103.0, 20240104.0],
+        [1704133800, 1704220200, 1704306600],
+        [1704133800000.0, 1704220200000.0, 1704306600000.0],
+        ["2024-01-02", "2024-01-03", "2024-01-04"],
+        ["2024-01-01T18:30:00Z", "2024-01-02T18:30:00Z", "2024-01-03T18:30:00Z"],
+        pd.period_range("2024-01-02", periods=3, freq="D"),
+        [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4)],
+    ],
+)
+@pytest.mark.parametrize("is_index", [True, False])
+def test_days_are_read_however_they_are_written(stamps: Any, is_index: bool) -> None:
+    bars = closes_of(pd.RangeIndex(3))
+    bars = bars.set_axis(pd.Index(stamps)) if is_index else bars.assign(Date=stamps)
+    _, series, notes = take(bars, place=place_of())
+    assert series["BARS"].starts.tolist() == [1704133800_000_000_000 + day * DAY for day in range(3)]
+    assert (series["BARS"].interval, notes) == (DAY, ())
+
+
+def test_bars_older_than_1980_are_taken_and_said() -> None:
+    _, _, notes = take(closes_of(pd.date_range("1979-12-03", periods=60, freq="B")), place=place_of())
+    assert notes == ("BARS: its bars begin on 1979-12-03, before 1980",)
+
+
+def test_frames_are_as_sound_as_the_data_of_the_command() -> None:
+    days = pd.date_range("2025-06-02", "2025-06-13", freq="B")
+    whole = closes_of(days)
+    split = whole.copy()
+    split.loc[days[5] :, ["open", "high", "low", "close"]] /= 5
+    minutes = frame().iloc[:700]
+    holed = minutes[(np.arange(700) < 100) | (np.arange(700) >= 130)]
+
+    assert len(tradebot.backtest(Up, whole).fills) == 1
+    for bars, says in (
+        (split, "looks like a split that was not adjusted on 2025-06-09: 1 share became 5"),
+        (whole.drop(index=days[3]), "1 of 10 trading days have no bars: 2025-06-05"),
+        (holed, "1 hole inside sessions, 30 bars of 1m"),
+    ):
+        with pytest.raises(DataError) as refused:
+            tradebot.backtest(Up, bars)
+        assert says in str(refused.value)
+        assert str(refused.value).endswith("mend the data or say accept_gaps=True")
+        assert len(tradebot.backtest(Up, bars, accept_gaps=True).fills) >= 1
+
+
+def test_a_row_without_a_symbol_is_refused() -> None:
+    stacked = frame(days=1).assign(symbol=["TCS"] * 374 + [None])
+    with pytest.raises(DataError, match="row 375 has no symbol; 1 such rows"):
+        tradebot.backtest(Mine, stacked)
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        ({}, ("NSE", "Asia/Kolkata", "INR")),
+        ({"exchange": "bse"}, ("BSE", "Asia/Kolkata", "INR")),
+        ({"exchange": "NASDAQ"}, ("NASDAQ", "America/New_York", "USD")),
+        ({"currency": "USD", "zone": "America/New_York"}, ("NASDAQ", "America/New_York", "USD")),
+        ({"currency": "USDT"}, ("CRYPTO", "UTC", "USDT")),
+        ({"exchange": "BINANCE"}, ("BINANCE", "UTC", "USD")),
+    ],
+)
+def test_a_market_is_known_by_what_is_said_of_it(place: dict[str, str], wanted: tuple[str, str, str]) -> None:
+    assert tuple(place_of(**place)) == wanted
+
+
+def test_money_that_an_exchange_does_not_trade_in_is_refused() -> None:
+    with pytest.raises(ConfigError, match="NASDAQ trades in USD, not in INR"):
+        tradebot.backtest(Mine, frame(days=2), exchange="NASDAQ", currency="INR")
+    with pytest.raises(ConfigError, match="is for exchanges of India, not for NASDAQ"):
+        tradebot.backtest(Mine, frame(days=2), exchange="NASDAQ", market="nse")

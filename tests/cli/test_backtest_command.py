@@ -11,8 +11,10 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import tradebot
 from tests.backtest.bars_by_hand import random_bars
 from tradebot.__main__ import run
 
@@ -262,3 +264,37 @@ def test_a_bad_row_is_named_with_what_leaves_it_out(folder: Path, capsys: pytest
     file.write_text("ts,open,high,low,close,volume\n01/02/2024 09:15,1,1,1,1,1\n", encoding="utf-8")
     assert backtest(file) == 65
     assert "--skip-bad, or reads unusual times with --time-format '%d/%m/%Y %H:%M'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("exchange", "zone", "first", "freq", "hours", "currency"),
+    [
+        ("NSE", "Asia/Kolkata", "2024-01-02 09:15", "1min", "nse", "INR"),
+        ("NSE", "Asia/Kolkata", "2024-01-02", "B", "always", "INR"),
+        ("NASDAQ", "America/New_York", "2024-01-02 09:30", "1min", "always", "USD"),
+        ("BINANCE", "UTC", "2024-01-02 00:00", "1min", "always", "USD"),
+    ],
+)
+def test_the_command_and_python_trade_the_same_market(
+    exchange: str, zone: str, first: str, freq: str, hours: str, currency: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    # given bars with volumes in fractions, and prices of three decimals
+    bars, index = random_bars(3, 18), pd.date_range(first, periods=18, freq=freq, tz=zone, name="ts")
+    columns = {name: getattr(bars, name) / 1000 for name in ("open", "high", "low", "close")}
+    frame = pd.DataFrame(columns | {"volume": bars.volume / 4}, index=index)
+    frame.to_csv(tmp_path / "ACME.csv")
+
+    # when
+    asked = ["backtest", "-s", "ema_cross", "--data", str(tmp_path), "--exchange", exchange, "--accept-gaps"]
+    assert run([*asked, "--no-checks", "--json"]) == 0
+    command = told(capsys)["settings"]
+    python = tradebot.backtest("ema_cross", {"ACME": frame}, exchange=exchange, accept_gaps=True)
+
+    # then
+    ours = json.loads(json.dumps(python.result.settings(), default=str))
+    assert [command[name] for name in ("hours", "currency", "zone", "costs", "interval", "instruments")] == [
+        ours[name] for name in ("hours", "currency", "zone", "costs", "interval", "instruments")
+    ]
+    assert command["desk"]["product"] == ours["desk"]["product"]
+    assert (command["hours"]["market"], command["currency"], command["zone"]) == (hours, currency, zone)

@@ -6,25 +6,27 @@ index (or a column ts, date, datetime, time, timestamp) | open high low close [v
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 import numpy as np
 import pandas as pd
 
+from tradebot.backtest.place import Place
+from tradebot.backtest.times import short, starts_of
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Ints, Series
 from tradebot.errors import DataError
+from tradebot.history.importing import instrument_for
 from tradebot.history.interval import common_step, is_running, least_step, name_of
 from tradebot.history.resample import calendar_starts
-from tradebot.markets.indices import has_derivatives
+from tradebot.history.staging import Staged
 
 PRICES = ("open", "high", "low", "close")
-TIMES = ("ts", "datetime", "timestamp", "date", "time")
 FINEST = 8  # decimals of the finest price or quantity that is kept
 LARGEST = 1 << 62
-FIRST, LAST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")  # the years of nanoseconds
+EXACT = 2.0**53  # floats hold every integer below
 
 Bars = pd.DataFrame | Mapping[str, pd.DataFrame]
 
@@ -37,14 +39,15 @@ class Taken(NamedTuple):
     notes: tuple[str, ...]
 
 
-def take(bars: Bars, *, zone: str, currency: str, symbol: str = "", interval: int = 0) -> Taken:
+def take(bars: Bars, *, place: Place, zone: str = "", symbol: str = "", interval: int = 0) -> Taken:
     """Return what `bars` hold: one frame, one with a column `symbol`, or symbol -> frame.
 
-    Stamps are the starts of bars; without a zone they are taken in `zone`. `interval` is the length of a bar in ns, 0
-    to find it out: the commonest step. A last bar that was still running is left out and noted. Prices keep the
-    decimals they have, up to 8, and a tick is the finest step of them. Raises DataError for what is no bar: one
-    sentence with symbol and row.
+    Stamps are the starts of bars; without a zone they are taken in `zone`, else in the exchange's. `interval` is the
+    length of a bar in ns, 0 to find it out: the commonest step. A last bar that was still running is left out and
+    noted. Instruments are those that an import makes of the same bars: prices keep the decimals they have, up to 8.
+    Raises DataError for what is no bar: one sentence with symbol and row.
     """
+    zone = zone or place.zone
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, TypeError):
@@ -53,7 +56,7 @@ def take(bars: Bars, *, zone: str, currency: str, symbol: str = "", interval: in
     if not frames:
         raise DataError("there are no bars: give a frame, or a dict of symbol to frame")
     notes: list[str] = []
-    made = {name: _series(name, frame, zone, currency, interval, notes) for name, frame in frames.items()}
+    made = {name: _series(name, frame, place, zone, interval, notes) for name, frame in frames.items()}
     intervals = {series.interval for _, series in made.values()}
     if len(intervals) > 1:
         raise DataError(f"the symbols have bars of different lengths, {_named(intervals)}; give them one at a time")
@@ -71,12 +74,14 @@ def _by_symbol(bars: Bars, symbol: str) -> dict[str, pd.DataFrame]:
         raise DataError(f"bars must be a DataFrame or a dict of symbol to DataFrame, not {type(bars).__name__}")
     column = next((name for name in bars.columns if str(name).lower() == "symbol"), None)
     if column is not None and not symbol:
+        if (is_nameless := bars[column].isna().to_numpy()).any():
+            raise DataError(f"row {int(is_nameless.argmax()) + 1} has no symbol; {int(is_nameless.sum()):,} such rows")
         return {str(name): part.drop(columns=column) for name, part in bars.groupby(column, sort=False)}
     return {symbol or str(bars.attrs.get("symbol") or "BARS"): bars}
 
 
 def _series(
-    symbol: str, frame: pd.DataFrame, zone: str, currency: str, interval: int, notes: list[str]
+    symbol: str, frame: pd.DataFrame, place: Place, zone: str, interval: int, notes: list[str]
 ) -> tuple[Instrument, Series]:
     if frame.columns.nlevels > 1:
         raise DataError(f"{symbol}: its columns have {frame.columns.nlevels} levels; give each symbol a frame of one")
@@ -89,7 +94,8 @@ def _series(
         raise DataError(f"{symbol}: no column {', '.join(missing)}; there are {', '.join(map(str, frame.columns))}")
     if len(frame) < 2:
         raise DataError(f"{symbol}: {len(frame)} bars; at least two are needed to tell how long a bar is")
-    starts = _starts(symbol, frame, zone)
+    starts, old = starts_of(symbol, frame, zone)
+    notes.extend(filter(None, [old]))
     interval = interval or common_step(np.diff(starts))
     if is_running(starts, interval):
         notes.append(
@@ -100,49 +106,23 @@ def _series(
     prices = np.column_stack([_numbers(symbol, frame, name) for name in PRICES])
     volume = _numbers(symbol, frame, "volume") if "volume" in frame.columns else np.zeros(len(frame))
     _check(symbol, starts, prices, volume)
-    starts = calendar_starts(starts, interval, "NSE")
+    starts = calendar_starts(starts, interval, place.exchange)
     _check_lengths(symbol, starts, interval, zone)
-    decimals, fine = _decimals(prices), _decimals(volume[:, None])
-    units = np.rint(prices * 10.0**decimals).astype(np.int64)
-    instrument = Instrument(
-        symbol=symbol, exchange="NSE", currency=currency, price_decimals=decimals, quantity_decimals=fine,
-        tick_size=Decimal(int(np.gcd.reduce(units, axis=None))).scaleb(-decimals) if decimals > 2 else Decimal("0.01"),
-        lot_size=Decimal(1).scaleb(-fine), has_derivatives=has_derivatives(symbol),
-    )  # fmt: skip
+    staged = Staged(len(frame), _decimals(prices), _volume_decimals(volume), 0)
+    instrument = instrument_for(symbol, place.exchange, staged)
+    if instrument.currency != place.currency:
+        instrument = msgspec.structs.replace(instrument, currency=place.currency)
+    units = np.rint(prices * 10.0**instrument.price_decimals).astype(np.int64)
     columns = dict(zip(PRICES, units.T.copy(), strict=True))
-    return instrument, Series(
-        symbol=symbol, interval=interval, starts=starts, **columns,
-        volume=np.rint(volume * 10.0**fine).astype(np.int64),
-    )  # fmt: skip
-
-
-def _starts(symbol: str, frame: pd.DataFrame, zone: str) -> Ints:
-    given = frame.index
-    if not isinstance(given, pd.DatetimeIndex):
-        column = next((name for name in TIMES if name in frame.columns), None)
-        if column is None:
-            raise DataError(f"{symbol}: no times: the index must hold them, or a column {', '.join(TIMES)}")
-        try:
-            given = pd.DatetimeIndex(pd.to_datetime(frame[column]))
-        except (ValueError, TypeError) as fault:
-            raise DataError(f"{symbol}: the column {column} holds no times of one zone: {_short(fault)}") from None
-    if given.hasnans:
-        raise DataError(f"{symbol}: row {int(given.isna().argmax()) + 1} has no time")
-    if not given.empty and not FIRST < given.min().tz_localize(None) <= given.max().tz_localize(None) < LAST:
-        raise DataError(f"{symbol}: its times go from {given.min()} to {given.max()}, beyond what nanoseconds reach")
-    if given.tz is None:
-        try:
-            given = given.tz_localize(zone)
-        except ValueError as fault:
-            raise DataError(f"{symbol}: a time does not exist, or exists twice, in {zone}: {_short(fault)}") from None
-    return np.asarray(given.as_unit("ns").asi8)
+    quantities = np.rint(volume * 10.0**instrument.quantity_decimals).astype(np.int64)
+    return instrument, Series(symbol=symbol, interval=interval, starts=starts, **columns, volume=quantities)
 
 
 def _numbers(symbol: str, frame: pd.DataFrame, name: str) -> Floats:
     try:
         return np.asarray(frame[name].to_numpy(np.float64))
     except (ValueError, TypeError) as fault:
-        raise DataError(f"{symbol}: the column {name} holds no numbers: {_short(fault)}") from None
+        raise DataError(f"{symbol}: the column {name} holds no numbers: {short(fault)}") from None
 
 
 def _check(symbol: str, starts: Ints, prices: Floats, volume: Floats) -> None:
@@ -157,7 +137,7 @@ def _check(symbol: str, starts: Ints, prices: Floats, volume: Floats) -> None:
     at(step < 0, "is older than the row before it: sort the bars by time")
     at(~np.isfinite(prices).all(1), "has a price that is no number")
     at((prices <= 0).any(1), "has a price of 0 or less")
-    at(~np.isfinite(volume) | (volume < 0), "has a volume that is none")
+    at(~((volume >= 0) & (volume < EXACT)), "has a volume that is none")
     top, bottom = prices[:, [0, 2, 3]].max(1), prices[:, [0, 1, 3]].min(1)
     at((prices[:, 1] < top) | (prices[:, 2] > bottom), "has a high below, or a low above, its other prices")
     at((prices * 10.0**FINEST > LARGEST).any(1), "has a price too large to be kept exactly")
@@ -177,6 +157,12 @@ def _at(stamp: int, zone: str) -> str:
     return str(pd.Timestamp(int(stamp), tz="UTC").tz_convert(zone).isoformat())
 
 
+def _volume_decimals(volume: Floats) -> int:
+    # A volume is no money: finer than its size allows it is rounded.
+    found, largest = _decimals(volume[:, None]), float(volume.max(initial=1.0))
+    return next(d for d in range(found, -1, -1) if d == 0 or largest * 10.0**d < EXACT)
+
+
 def _decimals(values: Floats) -> int:
     for decimals in range(FINEST):
         scaled = values * 10.0**decimals
@@ -187,7 +173,3 @@ def _decimals(values: Floats) -> int:
 
 def _named(intervals: set[int]) -> str:
     return " and ".join(map(name_of, sorted(intervals)))
-
-
-def _short(fault: Exception) -> str:
-    return " ".join(str(fault).split())[:120]

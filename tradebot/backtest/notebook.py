@@ -22,6 +22,7 @@ from tradebot.backtest import honesty, metrics, report, story
 from tradebot.backtest.check import Check
 from tradebot.backtest.intake import Bars, take
 from tradebot.backtest.job import Bill, Costs, Hours, Job, delivered
+from tradebot.backtest.place import bill_of, hours_of, place_of
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run
 from tradebot.domain.market import Series
@@ -29,8 +30,9 @@ from tradebot.domain.order import OrderKind
 from tradebot.errors import ConfigError
 from tradebot.exchange.bar_matching import Matching
 from tradebot.exchange.slippage import Slippage, SlippageKind
-from tradebot.history.interval import DAY, parse
-from tradebot.history.market import in_session
+from tradebot.history.interval import parse
+from tradebot.history.market import INDIA, zone_of
+from tradebot.history.soundness import require_sound
 from tradebot.stages.desk.gate.limits import Limits
 from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.strategies.loading import given, load_strategy
@@ -143,23 +145,31 @@ def backtest(
     slippage_ticks: int = 0,
     commission_pct: float | Decimal | None = None,
     market: str | None = None,
-    zone: str = "Asia/Kolkata",
-    currency: str = "INR",
+    exchange: str = "",
+    zone: str = "",
+    currency: str = "",
     symbol: str = "",
     interval: str = "",
+    accept_gaps: bool = False,
     **params: Any,
 ) -> Tested:
     """Run `strategy` over `bars` through the desk, gate and order machine that trade live.
 
     `strategy` is a class, a shipped name or "file.py:Class"; what is left over of the keywords are its parameters.
     `bars` is a frame (open, high, low, close, volume by time), one with a column `symbol`, or symbol -> frame. Every
-    entry buys for `order_notional`, by default a tenth of `cash`. `commission_pct` of the value is charged; without it
-    India's brokerage and taxes are for INR, and nothing for other currencies. `market` is "nse" for its sessions, with
-    entries until 15:00 and square-off at 15:10, or "always"; by default the former for INR where all bars lie in those
-    sessions and are shorter than a day. `interval`, such as "5m", is the length of a bar; by default it is the
-    commonest step. Shares that nothing sells before the day is over are billed as delivery. The limits of the account
-    stand out of the way, but for the cash. Raises DataError for bars or a strategy that are none, ConfigError for
-    parameters and settings.
+    entry buys for `order_notional`, by default a tenth of `cash`.
+
+    `exchange` says whose hours, zone, currency and instruments these are: that of `load_bars`, else NSE for rupees,
+    NASDAQ for another currency in New York's zone, or CRYPTO, which is around the clock in UTC. Times without a zone
+    are in `zone`, by default the exchange's. `commission_pct` of the value is charged; without it India's brokerage and
+    taxes are for its exchanges, and nothing elsewhere. `market` is "nse" for its sessions, with entries until 15:00 and
+    square-off at 15:10, or "always"; by default the former for an exchange of India where most bars lie in sessions and
+    are shorter than a day. Shares that nothing sells before the day is over are billed as delivery.
+
+    `interval`, such as "5m", is the length of a bar; by default it is the commonest step. Bars must be as sound as
+    `tradebot data check` wants them; `accept_gaps` lets missing days, holes and unadjusted splits pass. The limits of
+    the account stand out of the way, but for the cash. Raises DataError for bars or a strategy that are none,
+    ConfigError for parameters and settings.
     """
     money = _money("cash", cash)
     size = money / 10 if order_notional is None else _money("order_notional", order_notional)
@@ -170,30 +180,37 @@ def backtest(
         raise ConfigError(f"slippage_ticks must be 0 or more, and whole, was {ticks!r}")
     spec = given(strategy, params) if isinstance(strategy, type) else load_strategy(strategy, params)
     length = parse(interval) if interval else 0
-    instruments, series, notes = take(bars, zone=zone, currency=currency, symbol=symbol, interval=length)
+    place = place_of(exchange or _exchange(bars), zone=zone, currency=currency)
+    if market == "nse" and zone_of(place.exchange) != INDIA:
+        raise ConfigError(f'market="nse" is for exchanges of India, not for {place.exchange}')
+    instruments, series, notes = take(bars, place=place, zone=zone, symbol=symbol, interval=length)
+    require_sound(series, instruments, accept_gaps=accept_gaps, hint="accept_gaps=True")
     for note in notes:
         warnings.warn(note, stacklevel=2)
+    interval_ = next(iter(series.values())).interval
     job = Job(
         strategies=(spec,),
         instruments=instruments,
-        interval=next(iter(series.values())).interval,
+        interval=interval_,
         cash=money,
         limits=_no_limits(allow_short=allow_short, cash=money),
         desk=DeskSettings(order_notional=size, order_kind=OrderKind.MARKET, max_daily_loss=NO_LIMIT),
         matching=Matching(slippage=Slippage(kind=SlippageKind.TICKS, amount=Decimal(int(ticks)))),
-        costs=_costs(commission_pct, currency),
-        hours=Hours(market=market or _market(currency, series)),
-        zone=zone,
-        currency=currency,
+        costs=_costs(commission_pct, place.exchange),
+        hours=Hours(market=market or hours_of(place.exchange, interval_, series)),
+        zone=place.zone,
+        currency=place.currency,
     )
     result = run(delivered(job), series)
     return Tested(msgspec.structs.replace(result, truths=(*result.truths, *notes)), series, notes)
 
 
-def _market(currency: str, series: Mapping[str, Series]) -> str:
-    if currency != "INR" or next(iter(series.values())).interval >= DAY:
-        return "always"
-    return "nse" if all(in_session(one.starts, "NSE").all() for one in series.values()) else "always"
+def _exchange(bars: Bars) -> str:
+    frames = bars.values() if isinstance(bars, Mapping) else [bars]
+    found = {str(frame.attrs.get("exchange", "")) for frame in frames if isinstance(frame, pd.DataFrame)}
+    if len(found) > 1:
+        raise ConfigError(f"the frames are of several exchanges, {', '.join(sorted(found))}; say which with exchange=")
+    return found.pop() if found else ""
 
 
 def _no_limits(*, allow_short: bool, cash: Decimal) -> Limits:
@@ -204,10 +221,10 @@ def _no_limits(*, allow_short: bool, cash: Decimal) -> Limits:
     )  # fmt: skip
 
 
-def _costs(commission_pct: float | Decimal | None, currency: str) -> Costs:
+def _costs(commission_pct: float | Decimal | None, exchange: str) -> Costs:
     if commission_pct is not None:
         return Costs(bill=Bill.PERCENT, commission_pct=_money("commission_pct", commission_pct, least=Decimal(0)))
-    return Costs(bill=Bill.INDIA if currency == "INR" else Bill.NONE)
+    return Costs(bill=bill_of(exchange))
 
 
 def _money(name: str, value: Any, *, least: Decimal = Decimal("0.01")) -> Decimal:

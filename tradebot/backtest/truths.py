@@ -17,7 +17,7 @@ ALWAYS = (
 
 def truths(job: Job) -> tuple[str, ...]:
     """Return the assumptions of a job, one sentence each."""
-    matching, found = job.matching, [*ALWAYS, _hours(job)]
+    matching, found = job.matching, [*ALWAYS, _place(job), _hours(job)]
     found.append(f"slippage: {matching.slippage}")
     if matching.latency_bars or matching.latency_s:
         found.append(f"latency: {matching.latency_bars} bars and {matching.latency_s:g} s")
@@ -37,6 +37,11 @@ def truths(job: Job) -> tuple[str, ...]:
     if not job.shared:
         found.append("every symbol has an account of its own: no limit holds across symbols")
     return tuple(found)
+
+
+def _place(job: Job) -> str:
+    exchanges = ", ".join(sorted({instrument.exchange for instrument in job.instruments}))
+    return f"market: {exchanges}, prices and cash in {job.currency}, times of {job.zone}"
 
 
 def _hours(job: Job) -> str:

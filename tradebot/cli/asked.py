@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import click
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-DAY_NS = 86_400_000_000_000
 MOST_CHANGES = 25  # of one order, as Kite allows
 SAMPLE_DAYS = 120
 Tell = Callable[[str, int, int], None]  # what, done, of how many
@@ -74,7 +73,7 @@ OPTIONS = (
                  help="Percent of a bar's volume that orders may take.  [default: all]"),
     click.option("--costs", default="", help="india, none, or a percentage as 0.1%.  [default: india for rupees]"),
     click.option("--hours", type=click.Choice(["nse", "always"]),
-                 help="Sessions.  [default: by exchange and interval]"),
+                 help="Sessions.  [default: by exchange, interval and bars]"),
     click.option("--account", type=click.Choice(["shared", "each"]), default="shared", show_default=True,
                  help="One account for all symbols as the daemon trades, or one for each."),
     click.option("--every-bar", is_flag=True, help="Walk every bar; gives the same, slower."),
@@ -120,6 +119,7 @@ def bars_asked(config: Any, given: Mapping[str, Any], tell: Tell) -> Given:
 def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Sequence[Any]) -> Any:
     """Return the job that `bar_options` mean for these bars and strategies. Raises DataError and UsageError."""
     from tradebot.backtest.job import Hours, Job, Matching, Slippage, delivered
+    from tradebot.backtest.place import bill_of, hours_of
     from tradebot.controls import desk_settings, limits
     from tradebot.errors import DataError
     from tradebot.history.frames import moment
@@ -128,9 +128,11 @@ def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Se
     lengths = {one.interval for one in bars.series.values()}
     if len(lengths) != 1:
         raise DataError("the bars have several lengths; say one with --interval")
+    if len({(zone_of(i.exchange), i.currency) for i in bars.instruments}) > 1:
+        places = ", ".join(sorted({f"{i.exchange} in {i.currency}" for i in bars.instruments}))
+        raise DataError(f"the symbols trade on exchanges of several hours or currencies ({places}); take one at a time")
     interval, first = lengths.pop(), bars.instruments[0]
     zone = zone_of(first.exchange)
-    is_indian = first.currency == "INR"
     try:
         slippage = Slippage.parse(given["slippage"])
     except ValueError as fault:
@@ -152,9 +154,9 @@ def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Se
             latency_s=given["latency"],
             participation=None if share is None else Decimal(str(share)) / 100,
         ),
-        costs=_costs(given["costs"], is_indian=is_indian),
+        costs=_costs(given["costs"], bill_of(first.exchange)),
         hours=Hours(
-            market=given["hours"] or ("nse" if is_indian and interval < DAY_NS else "always"),
+            market=given["hours"] or hours_of(first.exchange, interval, bars.series),
             entries_until=time.fromisoformat(config.risk.entries_until),
             square_off_at=time.fromisoformat(config.risk.square_off_at),
         ),
@@ -232,10 +234,10 @@ def _check_span(job: Any, series: Mapping[str, Any]) -> None:
         raise DataError(f"there are no bars from --from to --to: they go from {span}")
 
 
-def _costs(text: str, *, is_indian: bool) -> Any:
+def _costs(text: str, default: Any) -> Any:
     from tradebot.backtest.job import Bill, Costs
 
-    words = text.strip().lower() or ("india" if is_indian else "none")
+    words = text.strip().lower() or default
     if words in (Bill.INDIA, Bill.NONE):
         return Costs(bill=Bill(words))
     try:

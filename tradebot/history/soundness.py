@@ -51,9 +51,13 @@ def examine(series: Series, exchange: str, line: Line = Line.SHARE) -> list[Find
 
 
 def require_sound(
-    series: Mapping[str, Series], instruments: Iterable[Instrument], *, accept_gaps: bool = False
+    series: Mapping[str, Series], instruments: Iterable[Instrument], *, accept_gaps: bool = False,
+    hint: str = "--accept-gaps",
 ) -> None:  # fmt: skip
-    """Raise DataError when a series is not fit to be tested on; `accept_gaps` lets gaps and jumps pass, no other."""
+    """Raise DataError when a series is not fit to be tested on; `accept_gaps` lets gaps and jumps pass, no other.
+
+    `hint` is how the caller says so.
+    """
     traded = {instrument.symbol: (instrument.exchange, line_of(instrument)) for instrument in instruments}
     rotten = [
         finding
@@ -63,9 +67,9 @@ def require_sound(
     ]
     if rotten:
         first, more = rotten[0], len(rotten) - 1
-        hint = " or say --accept-gaps" if all(f.kind in BEARABLE for f in rotten) else ""
+        way_out = f" or say {hint}" if all(f.kind in BEARABLE for f in rotten) else ""
         others = f" (and {more} findings more)" if more else ""
-        raise DataError(f"{first.symbol}: {first.text}{others}; see `tradebot data check`, mend the data{hint}")
+        raise DataError(f"{first.symbol}: {first.text}{others}; see `tradebot data check`, mend the data{way_out}")
 
 
 def _order(series: Series, exchange: str) -> Iterator[Finding]:

@@ -1,0 +1,55 @@
+"""Where a backtest trades: exchange, zone, money, hours and bill; the command line and Python both ask here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tradebot.backtest.job import Bill
+from tradebot.domain.market import Series
+from tradebot.errors import ConfigError
+from tradebot.history.interval import DAY
+from tradebot.history.market import INDIA, NEW_YORK, in_session, zone_of
+
+RUPEE, DOLLAR = "INR", "USD"
+OF_ZONE = {NEW_YORK: "NASDAQ"}  # the exchange that a zone means where none is said
+ELSEWHERE = "CRYPTO"  # around the clock, in UTC
+MOSTLY = 0.5  # of the bars, that lie in sessions of the exchange: some have auctions, or trades after hours, beside
+
+
+class Place(NamedTuple):
+    """An exchange, the zone it lives by, and the currency of its prices."""
+
+    exchange: str
+    zone: str
+    currency: str
+
+
+def place_of(exchange: str = "", *, zone: str = "", currency: str = "") -> Place:
+    """Return where is traded, by what is said of it; without a word that is NSE.
+
+    A currency other than rupees is of New York's exchanges where that is the zone, else of a market around the clock.
+    Raises ConfigError for money that an exchange does not trade in.
+    """
+    name = exchange.strip().upper()
+    if not name:
+        name = "NSE" if currency in ("", RUPEE) else OF_ZONE.get(zone, ELSEWHERE)
+    lives_by = zone_of(name)
+    own = {INDIA: RUPEE, NEW_YORK: DOLLAR}.get(lives_by, "")
+    if own and currency not in ("", own):
+        raise ConfigError(f"{name} trades in {own}, not in {currency}; say exchange= for another market")
+    return Place(name, lives_by, currency or own or DOLLAR)
+
+
+def hours_of(exchange: str, interval: int, series: Mapping[str, Series]) -> str:
+    """Return the market of `job.Hours`: India's sessions for bars below a day that mostly lie in them, else always."""
+    if zone_of(exchange) != INDIA or interval >= DAY:
+        return "always"
+    inside = [in_session(one.starts, exchange) for one in series.values()]
+    bars, there = sum(map(len, inside)), sum(int(part.sum()) for part in inside)
+    return "nse" if there >= bars * MOSTLY else "always"
+
+
+def bill_of(exchange: str) -> Bill:
+    """Return whose bill fills get where nothing else is said: India's on its exchanges, none elsewhere."""
+    return Bill.INDIA if zone_of(exchange) == INDIA else Bill.NONE
