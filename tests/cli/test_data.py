@@ -94,7 +94,7 @@ def test_an_import_that_is_stopped_says_that_nothing_was_taken(
     monkeypatch.undo()
 
     assert (code, out) == (130, "")
-    assert err == f"tradebot: interrupted; nothing of {source} was taken, the same command begins anew\n"
+    assert err == f"tradebot: interrupted; nothing of {source} was taken, the same command begins again\n"
     assert json.loads(data(capsys, "list", "--state-dir", tmp_path / "state", "--json")[1]) == []
 
 

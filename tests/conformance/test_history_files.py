@@ -14,8 +14,8 @@ from tests.history.bars_by_hand import MINUTE, assert_same
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
+from tradebot.history.files.rows import Wanted
 from tradebot.history.importing import Read, Terms, read_files
-from tradebot.history.parsing import Wanted
 from tradebot.history.soundness import examine, require_sound
 
 NEW_YORK = Wanted(zone="America/New_York", symbol="ORCL")

@@ -16,12 +16,12 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError, StateError
-from tradebot.history import tabular
+from tradebot.history.files import tables
+from tradebot.history.files.rows import Rows, Wanted
 from tradebot.history.frames import frame
 from tradebot.history.history import open_history
 from tradebot.history.importing import Report, Terms, import_files, read_files
 from tradebot.history.merging import Put
-from tradebot.history.parsing import Rows, Wanted
 from tradebot.history.staging import Staging
 
 INDIA = Wanted(zone="Asia/Kolkata")
@@ -148,6 +148,7 @@ def test_finer_prices_and_broken_volumes_are_kept_exactly(tmp_path: Path) -> Non
 
 GOOD = f"{NINE},100,101,99,100.5,10\n"
 THIRD_ROW = "2025-06-02 09:17:00,100,101,99,100.5,10\n"
+FIFTH_ROW = "2025-06-02 09:18:00,100,101,99,100.5,10\n"
 TOO_LONG = "2025-06-02 09:17:00,1,2,1,1,1,9\n"
 SECOND_ROW = "2025-06-02 09:16:00,100,101,99,100.5,10\n"
 BAD = {
@@ -173,7 +174,8 @@ BAD = {
         r"mixed zones: line 3 has \+0000, the first row has \+0530",
     ),
     "closer than the interval": (
-        HEAD + GOOD + SECOND_ROW + THIRD_ROW + "2025-06-02 09:17:30,100,101,99,100,1\n", "is the interval right"
+        HEAD + GOOD + SECOND_ROW + THIRD_ROW + f"2025-06-02 09:17:20,100,101,99,100,1\n{FIFTH_ROW}",
+        "is the interval right",
     ),
     "more columns than named": (HEAD + GOOD + SECOND_ROW + TOO_LONG, "line 4: more values than the 6 columns"),
     "much more columns": (HEAD + GOOD + SECOND_ROW[:-1] + ",1,2,3,4\n", "cannot be read as CSV"),
@@ -309,7 +311,7 @@ def test_bars_can_be_read_without_a_history(tmp_path: Path) -> None:
 
 
 def test_a_file_longer_than_a_batch_is_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tabular, "BATCH_ROWS", 100)
+    monkeypatch.setattr(tables, "BATCH_ROWS", 100)
     bars = walk(days=3)
 
     take(csv_of(bars, tmp_path / "RELIANCE.csv"), tmp_path / "state")
@@ -321,11 +323,11 @@ PEAK_MB = 400
 IMPORT = """
 import sys
 from pathlib import Path
-from tradebot.history import tabular
+from tradebot.history.files import tables
 from tradebot.history.history import open_history
 from tradebot.history.importing import Terms, import_files
-from tradebot.history.parsing import Wanted
-tabular.BATCH_ROWS = int(sys.argv[3])
+from tradebot.history.files.rows import Wanted
+tables.BATCH_ROWS = int(sys.argv[3])
 folder = Path(sys.argv[2])
 with open_history(folder, writes=True) as history:
     import_files(Path(sys.argv[1]), history, folder, wanted=Wanted(), terms=Terms())
@@ -345,7 +347,7 @@ def large(path: Path, rows: int) -> Path:
     return path
 
 
-def peak_of_import(source: Path, folder: Path, batch_rows: int = tabular.BATCH_ROWS) -> int:
+def peak_of_import(source: Path, folder: Path, batch_rows: int = tables.BATCH_ROWS) -> int:
     command = [sys.executable, "-c", IMPORT, str(source), str(folder), str(batch_rows)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -63,6 +63,9 @@ OPTIONS = (
     click.option("--from", "start", help="First day or time that is traded; bars before it warm up."),
     click.option("--to", "end", help="Last day, or the time to stop before."),
     click.option("--tz", "zone", default="", help="Zone of times in files that name none."),
+    click.option("--time-format", default="", help="Of unusual times in files, as in strftime: '%d/%m/%Y %H:%M'."),
+    click.option("--stamps", type=click.Choice(["start", "end"]), default="start", show_default=True,
+                 help="What of a bar its time in a file is."),
     click.option("--exchange", default="NSE", show_default=True, help="Where the symbols of files trade."),
     click.option("--accept-gaps", is_flag=True, help="Test on data with gaps, or with rows twice or out of order."),
     click.option("--cash", type=EXACT, default=Decimal(100_000), show_default=True, help="What the account has."),
@@ -200,15 +203,18 @@ def _from_history(config: Any, symbols: Sequence[str], interval: int) -> Given:
 
 def _from_files(path: Path, symbols: Sequence[str], lone: int, given: Mapping[str, Any], tell: Tell) -> Given:
     from tradebot.errors import DataError
+    from tradebot.history.files.rows import Wanted
     from tradebot.history.importing import Terms, read_files
     from tradebot.history.market import zone
-    from tradebot.history.parsing import Wanted
 
     if given["zone"]:
         zone(given["zone"])  # a wrong one is refused whether or not the files need it
-    wanted, terms = Wanted(zone=given["zone"]), Terms(exchange=given["exchange"], lone=lone)
+    wanted = Wanted(zone=given["zone"], time_format=given["time_format"])
+    terms = Terms(exchange=given["exchange"], lone=lone, are_ends=given["stamps"] == "end")
     with tempfile.TemporaryDirectory() as scratch:
         read = read_files(path, Path(scratch), wanted=wanted, terms=terms, symbols=symbols, progress=tell)
+    for note in read.notes:
+        click.echo(note, err=True)
     late = sum(read.unsorted.values())
     for count, words in ((read.duplicates, "that say the same as one before"), (late, "that come after later ones")):
         if count and not given["accept_gaps"]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from tradebot.cli import data_sources
-from tradebot.cli.data_options import opened, progress, reading, where
+from tradebot.cli.data_options import opened, progress, reading, terms_of, wanted_of, where
 from tradebot.cli.tables import say, show
 from tradebot.clock import iso
 from tradebot.config import Config, load
 from tradebot.errors import DataError, ExitCode
+from tradebot.history.files.rows import Wanted
 from tradebot.history.importing import Report, Terms, import_files, read_files
 from tradebot.history.interval import name_of, parse
-from tradebot.history.parsing import Wanted
 from tradebot.history.soundness import Finding, examine
 from tradebot.markets.hours import line_of
 
@@ -39,25 +40,23 @@ for command in (data_sources.download, data_sources.import_journal):
 @where
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def import_(
-    path: Path, symbol: str, interval: str, zone: str, time_format: str, exchange: str, decimals: int | None,
-    table: str, skip_bad: bool, config: str | None, state_dir: Path | None, as_json: bool,
+    path: Path, config: str | None, state_dir: Path | None, as_json: bool, skip_bad: bool, **given: Any
 ) -> int:  # fmt: skip
-    """Take the bars of PATH into the history: CSV, CSV.gz, Parquet, DuckDB, or a folder of such files.
+    """Take the bars of PATH into the history: CSV or text, plain, in gzip or zip, Parquet, DuckDB, or a folder of such.
 
-    Columns are found by name: time (timestamp, datetime, date, ts), open, high, low, close, and if there are any
-    volume and symbol. Everything is taken or nothing, also when it is stopped or killed on the way: say it again then.
+    Columns are found by the names that brokers and data vendors give them. What is left out, taken as 0 or not read is
+    told. Everything is taken or nothing, also when it is stopped or killed on the way: say it again then.
     Bars already there are replaced. Memory stays below 400 MB whatever the size of the file; the scratch file beside
     the history takes 48 bytes a bar.
     """
     settings = load(config, {"app.state_dir": state_dir})
-    wanted = Wanted(zone=zone, time_format=time_format, symbol=symbol.upper(), skips_bad=skip_bad)
-    terms = Terms(exchange=exchange, interval=parse(interval) if interval else 0, decimals=decimals, table=table)
+    wanted, terms = wanted_of(given, skips_bad=skip_bad), terms_of(given)
     try:
         with opened(settings, writes=True) as history, progress() as tell:
             settings.app.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             report = import_files(path, history, settings.app.state_dir, wanted=wanted, terms=terms, progress=tell)
     except KeyboardInterrupt:
-        click.echo(f"tradebot: interrupted; nothing of {path} was taken, the same command begins anew", err=True)
+        click.echo(f"tradebot: interrupted; nothing of {path} was taken, the same command begins again", err=True)
         return ExitCode.INTERRUPTED
     _tell_import(report, as_json=as_json)
     return ExitCode.OK
@@ -69,11 +68,14 @@ def _tell_import(report: Report, *, as_json: bool) -> None:
         for one in report.series
     ]
     if as_json:
-        click.echo(json.dumps({"series": rows, "skipped": report.skipped, "duplicates": report.duplicates}))
+        told = {"series": rows, "skipped": report.skipped, "duplicates": report.duplicates, "notes": report.notes}
+        click.echo(json.dumps(told))
         return
     show(rows, as_json=False)
     for reason, count in report.skipped.items():
         click.echo(f"rows left out for {reason}: {count}", err=True)
+    for note in report.notes:
+        click.echo(note, err=True)
     if report.duplicates:
         click.echo(f"rows that say the same as one before: {report.duplicates}", err=True)
 
@@ -113,8 +115,7 @@ def list_(config: str | None, state_dir: Path | None, as_json: bool) -> None:
 @where
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(
-    path: Path | None, symbols: str, symbol: str, interval: str, zone: str, time_format: str, exchange: str,
-    decimals: int | None, table: str, skip_bad: bool, config: str | None, state_dir: Path | None, as_json: bool,
+    path: Path | None, symbols: str, config: str | None, state_dir: Path | None, as_json: bool, **given: Any
 ) -> int:  # fmt: skip
     """Look for gaps, impossible prices, and splits that were not adjusted, in the history or in the files of PATH.
 
@@ -124,11 +125,9 @@ def check(
     settings = load(config, {"app.state_dir": state_dir})
     chosen = {name.strip().upper() for name in symbols.split(",") if name.strip()}
     if path is None:
-        findings = _check_history(settings, chosen, parse(interval) if interval else 0)
+        findings = _check_history(settings, chosen, terms_of(given).interval)
     else:
-        wanted = Wanted(zone=zone, time_format=time_format, symbol=symbol.upper(), skips_bad=True)
-        terms = Terms(exchange=exchange, interval=parse(interval) if interval else 0, decimals=decimals, table=table)
-        findings = _check_files(path, wanted, terms)
+        findings = _check_files(path, wanted_of(given, skips_bad=True), terms_of(given))
     rows = [
         {"symbol": f.symbol, "interval": length, "kind": f.kind, "times": f.times,
          "first": iso(f.first_at) if f.first_at else "", "refused": f.is_rotten, "finding": f.text}
@@ -165,6 +164,8 @@ def _check_files(path: Path, wanted: Wanted, terms: Terms) -> list[tuple[str, Fi
     findings: list[tuple[str, Finding]] = []
     with tempfile.TemporaryDirectory() as scratch, progress() as tell:
         read = read_files(path, Path(scratch), wanted=wanted, terms=terms, progress=tell)
+    for note in read.notes:
+        click.echo(note, err=True)
     for reason, count in read.skipped.items():
         findings.append(("", Finding(path.name, "bad_rows", count, 0, f"rows with {reason}: {count}")))
     if read.duplicates:

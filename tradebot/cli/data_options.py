@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,10 @@ from typing import Any
 import click
 
 from tradebot.config import Config
+from tradebot.history.files.rows import SERIES, Wanted
 from tradebot.history.history import History, open_history
+from tradebot.history.importing import Terms
+from tradebot.history.interval import parse
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
@@ -39,17 +42,49 @@ def opened(config: Config, *, writes: bool = False) -> Iterator[History]:
 def reading(command: click.decorators.FC) -> click.decorators.FC:
     """Add the options that say what a file of bars does not."""
     for option in (
+        click.option("--mend", is_flag=True, help="Move highs and lows out to an open or close beyond them."),
+        click.option("--keep", type=click.Choice(["first", "last"]), help="Which of two bars that start together."),
+        click.option(
+            "--stamps",
+            type=click.Choice(["start", "end"]),
+            default="start",
+            show_default=True,
+            help="What of a bar its time is.",
+        ),
+        click.option("--series", default=",".join(SERIES), show_default=True, help="Of NSE's lists: which are taken."),
+        click.option("--columns", default="", help="Names, in order, where a file has no head: date,time,open,...,-"),
         click.option("--skip-bad", is_flag=True, help="Leave rows out that cannot be bars, and count them."),
         click.option("--table", default="", help="The table of a DuckDB file."),
         click.option("--decimals", type=click.IntRange(0, 8), help="Round prices to so many.  [default: as they come]"),
         click.option("--exchange", default="NSE", show_default=True, help="Where they trade: its zone and calendar."),
-        click.option("--time-format", default="", help="Of unusual times, as in strftime: '%d/%m/%Y %H:%M'."),
+        click.option("--time-format", default="", help="As in strftime: '%d/%m/%Y %H:%M'; epoch, excel."),
         click.option("--tz", "zone", default="", help="Zone of times that name none: Asia/Kolkata, America/New_York."),
         click.option("--interval", default="", help="Length of a bar.  [default: as the rows show]"),
-        click.option("--symbol", default="", help="Whose bars they are.  [default: the symbol column, or the file]"),
+        click.option("--symbol", default="", help="Whose bars they are, or which.  [default: all, or the file]"),
     ):
         command = option(command)
     return command
+
+
+def wanted_of(given: Mapping[str, Any], *, skips_bad: bool) -> Wanted:
+    """Return how `reading`'s options want a file's rows."""
+    return Wanted(
+        zone=given["zone"], time_format=given["time_format"], symbol=given["symbol"].upper(), skips_bad=skips_bad,
+        mends=given["mend"], columns=_words(given["columns"]),
+        series=tuple(word.upper() for word in _words(given["series"])),
+    )  # fmt: skip
+
+
+def terms_of(given: Mapping[str, Any]) -> Terms:
+    """Return what `reading`'s options say of a file that it does not. Raises DataError."""
+    return Terms(
+        exchange=given["exchange"], interval=parse(given["interval"]) if given["interval"] else 0,
+        decimals=given["decimals"], table=given["table"], are_ends=given["stamps"] == "end", keep=given["keep"] or "",
+    )  # fmt: skip
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",")) if text else ()
 
 
 @contextmanager

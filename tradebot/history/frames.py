@@ -13,11 +13,11 @@ import pandas as pd
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
+from tradebot.history.files.duck import parquet
 from tradebot.history.history import History, open_history
 from tradebot.history.interval import name_of, parse
 from tradebot.history.market import zone_of
 from tradebot.history.resample import can_make, resampled
-from tradebot.history.tabular import parquet
 
 Moment = str | date | datetime | pd.Timestamp | None
 

@@ -1,6 +1,6 @@
 """Imports: files of bars into the history, all of them or none; memory is bounded whatever their size.
 
-file ──batches──▶ parsing ──rows──▶ staging (scratch file) ──chunks──▶ history, in one transaction
+file ──tables──▶ rows ──▶ staging (scratch file) ──chunks──▶ history, in one transaction
 """
 
 from __future__ import annotations
@@ -13,29 +13,38 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from tradebot.clock import Clock, WallClock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.errors import DataError
+from tradebot.history.files.opening import files_at, symbol_of
+from tradebot.history.files.rows import Parser, Wanted
+from tradebot.history.files.tables import table_at
 from tradebot.history.history import History
-from tradebot.history.market import INDIA, zone_of
+from tradebot.history.lengths import look_like_ends
+from tradebot.history.market import DAY, INDIA, require_exchange, zone_of
 from tradebot.history.merging import Put
-from tradebot.history.parsing import Parser, Wanted
-from tradebot.history.staging import Staged, Staging
-from tradebot.history.tabular import batches, files_at, symbol_of
+from tradebot.history.staging import Reading, Staged, Staging
 from tradebot.markets.listing import universe_for
+
+ENDS = "times look like the ends of their bars, and are taken for their starts; say --stamps end if so"
+OF_YAHOO = {"NS": "NSE", "BO": "BSE"}  # what stands behind a ticker -> its exchange
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 
 class Terms(NamedTuple):
     """What files do not say: where the symbols trade, how long a bar is (ns, 0 to find out), decimals of prices to
-    round to (None: as many as there are), the table of a database, how long a bar is if a lone one does not tell."""
+    round to (None: as many as there are), the table of a database, how long a bar is if a lone one does not tell,
+    whether times are those of the ends of bars, which of two bars that differ is kept (first, last, "": none)."""
 
     exchange: str = "NSE"
     interval: int = 0
     decimals: int | None = None
     table: str = ""
     lone: int = 0
+    are_ends: bool = False
+    keep: str = ""
 
 
 class Imported(NamedTuple):
@@ -48,11 +57,13 @@ class Imported(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What an import did: the series, the rows left out by reason, and rows that were there twice, word for word."""
+    """What an import did: the series, the rows left out by reason, rows that were there twice, word for word, and what
+    else is to be told, a sentence each."""
 
     series: list[Imported]
     skipped: dict[str, int]
     duplicates: int
+    notes: list[str]
 
 
 class Read(NamedTuple):
@@ -63,47 +74,52 @@ class Read(NamedTuple):
     skipped: dict[str, int]
     duplicates: int
     unsorted: dict[str, int]
+    notes: list[str]
 
 
 def import_files(
-    path: Path, history: History, scratch: Path, *, wanted: Wanted, terms: Terms,
+    path: Path, history: History, scratch: Path, *, wanted: Wanted, terms: Terms, clock: Clock | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Report:  # fmt: skip
     """Write the bars of a file or folder into the history. Raises DataError; then nothing was written."""
-    with Staging(scratch, interval=terms.interval, decimals=terms.decimals) as staging:
-        skipped = _stage(path, staging, wanted, terms, progress)
+    with _staging(scratch, terms, clock) as staging:
+        skipped, notes = _stage(path, staging, wanted, terms, progress, clock)
         staged = staging.symbols()
         done: list[Imported] = []
         with history.transaction():
             for number, (symbol, found) in enumerate(staged.items(), 1):
                 instrument = instrument_for(symbol, terms.exchange, found)
-                put = Put(0, 0, 0)
+                put, are_ends = Put(0, 0, 0), True
                 for series in staging.chunks(instrument):
                     put += history.put(instrument, series, source=f"file {path.name}")
+                    are_ends = are_ends and look_like_ends(series.starts, series.interval, terms.exchange)
                 done.append(Imported(symbol, staging.interval, put, found.unsorted))
+                notes += [f"{symbol}: {ENDS}"] if are_ends else []
                 progress("writing", number, len(staged))
-        return Report(done, skipped, staging.duplicates)
+        return Report(done, skipped, staging.duplicates, notes + staging.told())
 
 
 def read_files(
     path: Path, scratch: Path, *, wanted: Wanted, terms: Terms, symbols: Sequence[str] = (),
-    progress: Progress = lambda what, done, total: None,
+    clock: Clock | None = None, progress: Progress = lambda what, done, total: None,
 ) -> Read:  # fmt: skip
     """Return the bars of a file or folder without a history.
 
     `symbols` chooses among them and gives the order. Raises DataError, naming symbols that are not there.
     """
-    with Staging(scratch, interval=terms.interval, decimals=terms.decimals, lone=terms.lone) as staging:
-        skipped = _stage(path, staging, wanted, terms, progress)
+    with _staging(scratch, terms, clock) as staging:
+        skipped, notes = _stage(path, staging, wanted, terms, progress, clock)
         staged = staging.symbols()
         if missing := [symbol for symbol in symbols if symbol not in staged]:
             raise DataError(f"{path}: there are no bars of {', '.join(missing)}; it has {', '.join(list(staged)[:10])}")
         chosen = list(symbols) or list(staged)
         instruments = [instrument_for(symbol, terms.exchange, staged[symbol]) for symbol in chosen]
         series = {i.symbol: joined_series(list(staging.chunks(i))) for i in instruments}
-        return Read(
-            instruments, series, skipped, staging.duplicates, {symbol: staged[symbol].unsorted for symbol in chosen}
-        )
+        notes += [
+            f"{s.symbol}: {ENDS}" for s in series.values() if look_like_ends(s.starts, s.interval, terms.exchange)
+        ]
+        unsorted = {symbol: staged[symbol].unsorted for symbol in chosen}
+        return Read(instruments, series, skipped, staging.duplicates, unsorted, notes + staging.told())
 
 
 def joined_series(parts: Sequence[Series]) -> Series:
@@ -132,20 +148,47 @@ def instrument_for(symbol: str, exchange: str, staged: Staged) -> Instrument:
     )
 
 
-def _stage(path: Path, staging: Staging, wanted: Wanted, terms: Terms, progress: Progress) -> dict[str, int]:
+def _staging(scratch: Path, terms: Terms, clock: Clock | None) -> Staging:
+    require_exchange(terms.exchange)
+    reading = Reading(terms.exchange.upper(), terms.are_ends, terms.keep, (clock or WallClock()).wall())
+    return Staging(scratch, interval=terms.interval, decimals=terms.decimals, lone=terms.lone, reading=reading)
+
+
+def _stage(
+    path: Path, staging: Staging, wanted: Wanted, terms: Terms, progress: Progress, clock: Clock | None
+) -> tuple[dict[str, int], list[str]]:
     skipped: dict[str, int] = {}
+    notes: dict[str, None] = {}
+    # A day more: a zone may be ahead, and a clock behind.
+    wanted = wanted._replace(latest=min(wanted.latest, (clock or WallClock()).wall() + DAY))
     for file in files_at(path):
-        parser, found = Parser(file, wanted, symbol_of(file)), 0
+        found = 0
 
         def tell(done: int, total: int, name: str = file.name) -> None:
             progress(f"reading {name}", done, total)
 
-        for batch in batches(file, table=terms.table, progress=tell):
-            rows = parser.parse(batch)
-            found += len(rows.starts)
-            staging.add(rows, str(file))
+        opening = table_at(file, columns=wanted.columns, symbol=wanted.symbol, table=terms.table, progress=tell)
+        with opening as table:
+            symbol = _symbol(file, table.symbol, wanted.symbol, terms.exchange) or symbol_of(table.name)
+            parser = Parser(file, wanted, table, symbol)
+            for batch in table.batches:
+                rows = parser.parse(batch)
+                found += len(rows.starts)
+                staging.add(rows, str(file))
+            notes |= dict.fromkeys(parser.end())
         if not found:
-            raise DataError(f"{file}: there are no bars in it")
+            left = "".join(f"; rows left out for {reason}: {count}" for reason, count in parser.skipped.items())
+            raise DataError(f"{file}: there are no bars in it{left}")
         for reason, count in parser.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + count
-    return skipped
+    return skipped, list(notes)
+
+
+def _symbol(file: Path, ticker: str, wanted: str, exchange: str) -> str:
+    # A ticker of Yahoo's names its exchange: TCS.NS trades on NSE.
+    name, dot, suffix = ticker.rpartition(".")
+    if dot and suffix in OF_YAHOO:
+        if OF_YAHOO[suffix] != exchange.upper():
+            raise DataError(f"{file}: {ticker} trades on {OF_YAHOO[suffix]}: say --exchange {OF_YAHOO[suffix]}")
+        return wanted or name
+    return wanted or ticker

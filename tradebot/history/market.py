@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from datetime import date, datetime, tzinfo
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,7 +23,14 @@ INDIA, NEW_YORK, UTC_ZONE = "Asia/Kolkata", "America/New_York", "UTC"
 ZONES = {
     **dict.fromkeys(("NSE", "BSE", "NFO", "BFO"), INDIA),
     **dict.fromkeys(("NYSE", "NASDAQ", "ARCA", "AMEX", "BATS"), NEW_YORK),
-}  # other exchanges trade around the clock, in UTC
+}
+# These trade around the clock, in UTC. One that is not known is asked about: its hours would be a guess.
+AROUND_THE_CLOCK = (
+    "BINANCE", "BITFINEX", "BITGET", "BITMEX", "BITSTAMP", "BYBIT", "COINBASE", "COINDCX", "CRYPTO", "DELTA", "DERIBIT",
+    "DYDX", "FOREX", "FTX", "GATEIO", "GEMINI", "HTX", "HUOBI", "HYPERLIQUID", "KRAKEN", "KUCOIN", "MEXC", "OANDA",
+    "OKX", "POLONIEX", "UPBIT", "WAZIRX",
+)  # fmt: skip
+UNSUPPORTED = ("CDS", "BCD", "MCX", "NCDEX", "NCO", "NSEIX")  # Indian, with hours and contracts of their own
 
 
 class Hours(NamedTuple):
@@ -35,6 +43,21 @@ class Hours(NamedTuple):
 def zone_of(exchange: str) -> str:
     """Return the name of an exchange's zone."""
     return ZONES.get(exchange.upper(), UTC_ZONE)
+
+
+def require_exchange(exchange: str) -> None:
+    """Raise DataError for an exchange whose hours and money are not known."""
+    name = exchange.strip().upper()
+    if name in ZONES or name in AROUND_THE_CLOCK:
+        return
+    if name in UNSUPPORTED:
+        raise DataError(f"--exchange {name}: its hours and contracts are not known here; it cannot be tested on yet")
+    near = get_close_matches(name, [*ZONES, *AROUND_THE_CLOCK], n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise DataError(
+        f"--exchange {exchange}: there is no such exchange; {hint}known are {', '.join(ZONES)}, and around the clock"
+        f" {', '.join(AROUND_THE_CLOCK)}"
+    )
 
 
 def zone(name: str) -> tzinfo:

@@ -13,6 +13,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.interval import DAY, MONTH, WEEK, name_of
+from tradebot.history.lengths import look_like_ends
 from tradebot.history.market import Calendar, as_date, calendar_of, days_of, zone, zone_of
 from tradebot.history.resample import calendar_days, calendar_starts
 from tradebot.markets.calendar import Line
@@ -20,7 +21,7 @@ from tradebot.markets.hours import line_of
 
 HOLE_BARS = 5  # missing in a row; fewer are minutes without a trade
 BEARABLE = frozenset({"missing_days", "holes", "split"})  # what may be so; the others are impossible
-DOUBTS = frozenset({"outside_session"})  # told, and no reason to refuse
+DOUBTS = frozenset({"outside_session", "end_stamps"})  # told, and no reason to refuse
 SPLITS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 20.0, 8.0, 7.0, 6.0)  # new shares for an old one, usual ones first
 NEAR = 0.04  # how far from such a ratio an open may be from the close before
 SHOWN = 3
@@ -119,6 +120,9 @@ def _gaps(series: Series, exchange: str, line: Line) -> Iterator[Finding]:
     if series.interval > DAY:
         yield from _missing_periods(series, exchange)
         return
+    if look_like_ends(series.starts, series.interval, exchange):
+        text = "times look like the ends of their bars; `tradebot data import --stamps end` takes them so"
+        yield Finding(series.symbol, "end_stamps", len(series), int(series.starts[0]), text)
     calendar, days = calendar_of(exchange), days_of(series.starts, exchange)
     traded = np.unique(days)
     expected = calendar.expected(int(traded[0]), int(traded[-1]))

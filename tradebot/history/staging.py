@@ -16,17 +16,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.clock import IST, iso
+from tradebot.clock import iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError, StateError
 from tradebot.history.chunk import periods
+from tradebot.history.decimals import EXACT, MOST_DECIMALS, decimals_of, noisy_decimals_of
+from tradebot.history.files.rows import FOREVER, Rows
 from tradebot.history.interval import common_step, least_step, name_of
-from tradebot.history.parsing import Rows
+from tradebot.history.lengths import begun, first_of_other_length, is_over
+from tradebot.history.market import DAY, UTC_ZONE, calendar_of, days_of, zone, zone_of
 
-MOST_DECIMALS = 8
 SURE_BARS = 20  # that all lie on a longer step are of that length; fewer may do so by chance
-EXACT = 2.0**53  # floats hold every integer below
 
 
 class Staged(NamedTuple):
@@ -38,16 +39,29 @@ class Staged(NamedTuple):
     unsorted: int
 
 
+class Reading(NamedTuple):
+    """How rows are to be taken: at which exchange, whether they are stamped at the end of their bar, which of two that
+    differ is kept ("" refuses them), and what time it is (ns UTC): a bar that is not over then is left out."""
+
+    exchange: str = "NSE"
+    are_ends: bool = False
+    keep: str = ""
+    now: int = FOREVER
+
+
 class Staging:
     """The scratch file of one import; a context manager.
 
     `interval` is ns, 0 to find it out from the first rows; `lone` is taken where these are single bars, 0 refuses them.
     """
 
-    def __init__(self, folder: Path, *, interval: int, decimals: int | None = None, lone: int = 0) -> None:
-        self.interval, self._lone = interval, lone
+    def __init__(
+        self, folder: Path, *, interval: int, decimals: int | None = None, lone: int = 0, reading: Reading = Reading()
+    ) -> None:  # fmt: skip
+        self.interval, self._lone, self._reading = interval, lone, reading
         self._is_asked = bool(interval)
         self.duplicates = 0  # rows that said the same as one before
+        self.notes: dict[str, int] = {}  # what was done to rows -> how many
         self._decimals = decimals
         self._folder = folder
         with self._named(), tempfile.TemporaryDirectory(prefix="import-", dir=folder) as place:
@@ -83,13 +97,18 @@ class Staging:
         self._keep_waiting()
         self._keep(rows, place)
 
+    def told(self) -> list[str]:
+        """Return what was done to rows, a sentence each."""
+        return [f"{what}: {count}" for what, count in self.notes.items()]
+
     def symbols(self) -> dict[str, Staged]:
         """Return what each symbol brought.
 
         Raises DataError when nothing came, one bar whose length nothing says, or bars that are longer than the others.
         """
-        if self._waiting and self._lone:
-            self.interval = self._lone
+        if self._waiting:
+            self.interval = self._lone or (DAY if all(self._are_days(rows) for rows, _ in self._waiting) else 0)
+        if self._waiting and self.interval:
             self._keep_waiting()
         if self._waiting:
             place = self._waiting[0][1]
@@ -116,17 +135,57 @@ class Staging:
             "SELECT DISTINCT period FROM parts WHERE symbol = ? ORDER BY period", (instrument.symbol,)
         ).fetchall()
         before = None
-        for (period,) in found:
+        for number, (period,) in enumerate(found, 1):
             series, place = self._whole(instrument, period)
-            edges = series.starts if before is None else np.concatenate([[before], series.starts])
-            if (close := np.flatnonzero(np.diff(edges) < least_step(self.interval))).size:
-                at = iso(int(edges[close[0] + 1]), IST)
-                raise DataError(
-                    f"{place}: the bar of {instrument.symbol} at {at} starts before the {name_of(self.interval)} of the"
-                    " bar before are over; is the interval right (--interval)?"
-                )
-            before = int(series.starts[-1])
+            if number == len(found):
+                series = self._without_running(series, before)
+            self._refuse_other_lengths(series, before, place)
+            before = int(series.starts[-1]) if len(series) else before
             yield series
+
+    def _refuse_other_lengths(self, series: Series, before: int | None, place: str) -> None:
+        edges = series.starts if before is None else np.concatenate([[before], series.starts])
+        if (close := np.flatnonzero(np.diff(edges) < least_step(self.interval))).size:
+            raise DataError(
+                f"{place}: the bar of {series.symbol} at {self._shown(int(edges[close[0] + 1]))} starts before the"
+                f" {name_of(self.interval)} of the bar before are over; is the interval right (--interval)?"
+            )
+        other = first_of_other_length(series.starts, self.interval, self._reading.exchange)
+        if other is not None:
+            at, length = other
+            raise DataError(
+                f"{place}: the bars of {series.symbol} from {self._shown(at)} on are {name_of(length)} apart, others"
+                f" {name_of(self.interval)}; take bars of one length at a time"
+            )
+
+    def _without_running(self, series: Series, before: int | None) -> Series:
+        # What is asked for in the middle of a bar comes with it, as far as it went; often stamped with that moment.
+        edges = series.starts[-2:] if before is None else np.concatenate([[before], series.starts])[-2:]
+        is_cut = len(edges) == 2 and int(edges[1] - edges[0]) < least_step(self.interval) and not (
+            len(series) > 2 and (np.diff(series.starts[:-1]) < least_step(self.interval)).any()
+        )  # fmt: skip
+        reading = self._reading
+        if len(series) and (
+            is_cut or not is_over(int(series.starts[-1]), self.interval, reading.exchange, reading.now)
+        ):
+            words = f"last bars that were still running, left out (the first at {self._shown(int(series.starts[-1]))})"
+            self._count(words, 1)
+            return series.cut(slice(0, len(series) - 1))
+        return series
+
+    def _shown(self, at: int) -> str:
+        return iso(at, zone(zone_of(self._reading.exchange))).replace(".000000", "")
+
+    def _count(self, what: str, times: int) -> None:
+        self.notes[what] = self.notes.get(what, 0) + times
+
+    def _are_days(self, rows: Rows) -> bool:
+        # Single bars that begin at midnight, where no session does: a list of all shares on one day is made of them.
+        exchange = self._reading.exchange
+        if zone_of(exchange) == UTC_ZONE:
+            return False
+        calendar, days = calendar_of(exchange), days_of(rows.starts, exchange).tolist()
+        return all(calendar.midnight(day) == start for day, start in zip(days, rows.starts.tolist(), strict=True))
 
     def _keep_waiting(self) -> None:
         for rows, place in self._waiting:
@@ -134,6 +193,8 @@ class Staging:
         self._waiting.clear()
 
     def _keep(self, rows: Rows, place: str) -> None:
+        if self._reading.are_ends:
+            rows = rows._replace(starts=begun(rows.starts, self.interval, self._reading.exchange))
         names, inverse = np.unique(rows.symbols.astype(str), return_inverse=True)
         order = np.argsort(inverse, kind="stable")
         for number, group in enumerate(np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)):
@@ -184,6 +245,10 @@ class Staging:
         if self._decimals is not None:
             return self._decimals
         found = decimals_of(prices)
+        if found is None and (found := noisy_decimals_of(prices)) is not None:
+            self._count(
+                f"prices of {symbol} that are off by the noise of floats, rounded to {found} decimals", prices.size
+            )
         if found is None:
             raise DataError(
                 f"prices of {symbol} have more than {MOST_DECIMALS} decimals, such as {float(prices.flat[0])!r};"
@@ -204,32 +269,23 @@ class Staging:
         table = np.vstack([starts, prices, volume])[:, order]
         is_again = np.append(False, np.diff(table[0]) == 0)
         if is_again.any():
-            again = np.flatnonzero(is_again)
-            differing = again[(table[:, again] != table[:, again - 1]).any(axis=0)]
-            if differing.size:
-                at = iso(int(table[0, differing[0]]), IST)
-                raise DataError(
-                    f"{parts[0][1]}: two bars of {instrument.symbol} start at {at} and differ; keep one of them"
-                )
-            self.duplicates += len(again)
-            table = table[:, ~is_again]
+            table = self._once(table, np.flatnonzero(is_again), instrument.symbol, parts[0][1])
         columns = dict(zip(SERIES_COLUMNS, table, strict=True))
         return Series(symbol=instrument.symbol, interval=self.interval, **columns), parts[0][1]
 
-
-def decimals_of(values: Floats) -> int | None:
-    """Return how many decimals floats that were written in decimal have at most, None for more than can be kept.
-
-    That is eight, or fewer for numbers so large that their integers would not be exact.
-    """
-    for decimals in range(MOST_DECIMALS + 1):
-        scaled = values * 10.0**decimals
-        if np.abs(scaled).max(initial=0.0) >= EXACT:
-            return None
-        # A float is off by 2**-53 of its size; what is no further from a whole number was one.
-        if (np.abs(scaled - np.rint(scaled)) <= np.maximum(np.abs(scaled) * 4e-16, 1e-9)).all():
-            return decimals
-    return None
+    def _once(self, table: Ints, again: Ints, symbol: str, place: str) -> Ints:
+        differing = again[(table[:, again] != table[:, again - 1]).any(axis=0)]
+        if differing.size and not self._reading.keep:
+            at = self._shown(int(table[0, differing[0]]))
+            raise DataError(
+                f"{place}: two bars of {symbol} start at {at} and differ; choose one with --keep last or --keep first"
+            )
+        if differing.size:
+            self._count(f"bars that differ from one of the same start, the {self._reading.keep} kept", len(differing))
+        self.duplicates += len(again) - len(differing)
+        is_kept = np.ones(table.shape[1], dtype=bool)
+        is_kept[again - 1 if self._reading.keep == "last" else again] = False
+        return table[:, is_kept]
 
 
 def _spacing(rows: Rows) -> int:

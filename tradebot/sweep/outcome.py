@@ -16,7 +16,7 @@ from tradebot.backtest.check import Check, Verdict
 from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.report import whole_file
 from tradebot.errors import ConfigError, DataError
-from tradebot.history.tabular import parquet
+from tradebot.history.files.duck import parquet
 from tradebot.sweep.space import Space
 from tradebot.sweep.sweep import Plan, best, pooled
 from tradebot.sweep.trial import DONE, TEST, TRAIN, Row

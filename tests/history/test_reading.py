@@ -1,0 +1,208 @@
+"""What an import does to a file that is not quite a table of bars: it mends, chooses, drops or refuses, and says so."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.history.bars_by_hand import MINUTE
+from tradebot.clock import SECOND, ManualClock
+from tradebot.errors import DataError
+from tradebot.history.files.opening import symbol_of
+from tradebot.history.files.rows import Wanted
+from tradebot.history.importing import Read, Terms, read_files
+
+INDIA = Wanted(zone="Asia/Kolkata")
+HEAD = "ts,open,high,low,close,volume\n"
+
+
+def read(tmp_path: Path, text: str, wanted: Wanted = INDIA, terms: Terms = Terms(), name: str = "X.csv") -> Read:
+    source = tmp_path / name
+    source.write_text(text, encoding="utf-8")
+    return read_files(source, tmp_path, wanted=wanted, terms=terms)
+
+
+def rows(*times: str, values: str = "10,11,9,10.5,5") -> str:
+    return "".join(f"2025-06-02 {time},{values}\n" for time in times)
+
+
+def test_a_close_beyond_the_high_is_refused_with_the_two_ways_out_and_mended_when_asked(tmp_path: Path) -> None:
+    text = HEAD + rows("09:15", "09:16") + rows("09:17", values="10,11,9,12,5")
+
+    with pytest.raises(DataError, match=r"line 4: open or close outside low to high .* --skip-bad, or moves .* --mend"):
+        read(tmp_path, text)
+    found = read(tmp_path, text, INDIA._replace(mends=True))
+
+    assert found.series["X"].high.tolist() == [1100, 1100, 1200]
+    assert "bars whose high or low was moved to their open or close: 1" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        ("time,price,qty\n2025-06-02 09:15:01,10,5\n", "a file of ticks or of single prices"),
+        ("date,close\n2025-06-02,10\n", "a file of closes alone"),
+    ],
+)
+def test_a_file_without_bars_is_named_for_what_it_is(tmp_path: Path, head: str, why: str) -> None:
+    with pytest.raises(DataError, match=f"holds no bars: it is {why}"):
+        read(tmp_path, head)
+
+
+@pytest.mark.parametrize(("members", "why"), [
+    ({"readme.md": "x"}, "there is no file of bars .* in it; it has readme.md"),
+    ({"a.csv": HEAD, "b.csv": HEAD}, "holds 2 files; unpack it"),
+    ({"xl/workbook.xml": "x", "a.xml": "y"}, "is a workbook of Excel; save its sheet as CSV"),
+])  # fmt: skip
+def test_an_archive_that_holds_not_one_table_is_refused(tmp_path: Path, members: dict[str, str], why: str) -> None:
+    with zipfile.ZipFile(tmp_path / "bars.zip", "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+
+    with pytest.raises(DataError, match=why):
+        read_files(tmp_path / "bars.zip", tmp_path, wanted=INDIA, terms=Terms())
+
+
+@pytest.mark.parametrize(("exchange", "why"), [
+    ("NES", "there is no such exchange; did you mean NSE"), ("MCX", "its hours and contracts are not known here"),
+    ("CDS", "its hours and contracts are not known here"),
+])  # fmt: skip
+def test_an_exchange_that_is_not_known_is_no_market_around_the_clock(tmp_path: Path, exchange: str, why: str) -> None:
+    with pytest.raises(DataError, match=why):
+        read(tmp_path, HEAD + rows("09:15", "09:16"), terms=Terms(exchange=exchange))
+
+
+def test_columns_without_a_head_can_be_named(tmp_path: Path) -> None:
+    text = "7,20250602,0915,10,9,11,10.5\n7,20250602,0916,10,9,11,10.5\n"
+
+    with pytest.raises(DataError, match=r"it has no head \(7,20250602.*--columns date,time,open,high"):
+        read(tmp_path, text)
+    found = read(tmp_path, text, INDIA._replace(columns=("-", "date", "time", "open", "low", "high", "close")))
+
+    assert found.series["X"].high.tolist() == [1100, 1100]
+
+
+def test_a_bar_that_is_not_over_yet_is_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "X.csv"
+    source.write_text(HEAD + rows("09:15", "09:16", "09:17"), encoding="utf-8")
+    now = pd.Timestamp("2025-06-02 09:17:30", tz="Asia/Kolkata").value
+
+    found = read_files(source, tmp_path, wanted=INDIA, terms=Terms(), clock=ManualClock(now))
+
+    assert len(found.series["X"]) == 2
+    assert any("last bars that were still running" in note for note in found.notes)
+
+
+def test_today_counts_as_a_day_once_its_session_is_over(tmp_path: Path) -> None:
+    source = tmp_path / "X.csv"
+    source.write_text("date,open,high,low,close\n2025-05-30,1,2,1,2\n2025-06-02,1,2,1,2\n", encoding="utf-8")
+
+    def bars_at(time: str) -> int:
+        now = pd.Timestamp(f"2025-06-02 {time}", tz="Asia/Kolkata").value
+        clock = ManualClock(now)
+        return len(read_files(source, tmp_path, wanted=INDIA, terms=Terms(), clock=clock).series["X"])
+
+    assert (bars_at("12:00"), bars_at("15:31")) == (1, 2)
+
+
+def test_a_time_still_to_come_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "X.csv"
+    source.write_text(HEAD + rows("09:15") + "2052-06-02 09:15,1,2,1,2,5\n", encoding="utf-8")
+    now = pd.Timestamp("2025-06-02 16:00", tz="Asia/Kolkata").value
+
+    with pytest.raises(DataError, match="line 3: a time that is still to come"):
+        read_files(source, tmp_path, wanted=INDIA, terms=Terms(interval=MINUTE), clock=ManualClock(now))
+
+
+def test_tickers_side_by_side_are_chosen_from(tmp_path: Path) -> None:
+    text = (
+        "Price,Close,Close,High,High,Low,Low,Open,Open,Volume,Volume\n"
+        "Ticker,INFY.NS,TCS.NS,INFY.NS,TCS.NS,INFY.NS,TCS.NS,INFY.NS,TCS.NS,INFY.NS,TCS.NS\n"
+        "Date,,,,,,,,,,\n2025-06-02,10,20,11,21,9,19,10,20,5,6\n2025-06-03,10,20,11,21,9,19,10,20,5,6\n"
+    )
+
+    with pytest.raises(DataError, match=r"holds INFY\.NS, TCS\.NS side by side; choose one with --symbol"):
+        read(tmp_path, text)
+    with pytest.raises(DataError, match=r"INFY\.NS trades on NSE: say --exchange NSE"):
+        read(tmp_path, text, INDIA._replace(symbol="INFY"), Terms(exchange="BSE"))
+    found = read(tmp_path, text, INDIA._replace(symbol="TCS"))
+
+    assert found.series["TCS"].close.tolist() == [2000, 2000]
+    assert found.series["TCS"].volume.tolist() == [6, 6]
+
+
+def test_real_volumes_count_before_ticks(tmp_path: Path) -> None:
+    text = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\n" + "".join(
+        f"2025.06.02\t09:1{n}:00\t1\t2\t1\t2\t7\t{n}00\n" for n in (5, 6)
+    )
+
+    assert read(tmp_path, text).series["X"].volume.tolist() == [500, 600]
+
+
+def test_hours_stamped_at_their_end_begin_with_the_session(tmp_path: Path) -> None:
+    ends = ("10:15", "11:15", "12:15", "13:15", "14:15", "15:15", "15:30")
+
+    found = read(tmp_path, HEAD + rows(*ends), terms=Terms(are_ends=True))
+
+    local = pd.DatetimeIndex(found.series["X"].starts, tz="UTC").tz_convert("Asia/Kolkata")
+    assert local.strftime("%H:%M").tolist() == ["09:15", "10:15", "11:15", "12:15", "13:15", "14:15", "15:15"]
+
+
+def test_days_stamped_at_their_close_begin_at_midnight(tmp_path: Path) -> None:
+    text = HEAD + "2025-06-02 15:30,1,2,1,2,5\n2025-06-03 15:30,1,2,1,2,5\n"
+
+    found = read(tmp_path, text, terms=Terms(are_ends=True))
+
+    local = pd.DatetimeIndex(found.series["X"].starts, tz="UTC").tz_convert("Asia/Kolkata")
+    assert local.strftime("%d %H:%M").tolist() == ["02 00:00", "03 00:00"]
+    assert found.series["X"].interval == 86_400 * SECOND
+
+
+def test_a_thin_share_is_no_mixture_of_lengths(tmp_path: Path) -> None:
+    times = ("09:15", "09:16", "09:17", "09:18", "09:19", "09:24", "09:29", "09:34", "09:35", "09:40", "09:43", "09:50")
+
+    assert len(read(tmp_path, HEAD + rows(*times)).series["X"]) == len(times)
+
+
+@pytest.mark.parametrize(("first", "then"), [(1, 5), (5, 1), (1, 15)])
+def test_days_of_another_length_are_refused_with_the_first(tmp_path: Path, first: int, then: int) -> None:
+    def day(number: int, step: int, count: int) -> str:
+        return "".join(
+            f"2025-06-0{number} {9 + m // 60:02}:{m % 60:02},1,2,1,2,5\n" for m in range(15, 15 + count * step, step)
+        )
+
+    text = HEAD + day(2, first, 30 if first == 1 else 8) + day(3, then, 30 if then == 1 else 8)
+
+    day_of_other = 2 if first > then else 3
+    with pytest.raises(
+        DataError, match=rf"from 2025-06-0{day_of_other}T09:15:00\+05:30 on are {max(first, then)}m apart"
+    ):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize(("name", "symbol"), [
+    ("TCS.csv", "TCS"), ("tcs.csv.gz", "TCS"), ("BTCUSDT-1m-2025-01.zip", "BTCUSDT"), ("BTCUSDT-1d.csv", "BTCUSDT"),
+    ("BTCUSDT-1mo-2025-01-31.csv", "BTCUSDT"), ("BAJAJ-AUTO.csv", "BAJAJ-AUTO"), ("TCS_1m.csv", "TCS_1M"),
+])  # fmt: skip
+def test_a_file_is_named_for_its_symbol(name: str, symbol: str) -> None:
+    assert symbol_of(name) == symbol
+
+
+def test_a_line_without_an_end_is_no_file_of_bars(tmp_path: Path) -> None:
+    for text in ("9" * (1 << 21), HEAD + rows("09:15") + "9" * (1 << 21)):
+        with pytest.raises(DataError, match="a line has more than 65536 characters: this is no file of bars"):
+            read(tmp_path, text)
+
+
+def test_european_and_indian_numbers_are_told_apart(tmp_path: Path) -> None:
+    indian = 'date,open,high,low,close,volume\n2025-06-02,"1,10,000.50","1,10,001","1,09,999",1e5,"12,34,567"\n'
+    comma = "date;open;high;low;close;volume\n2025-06-02;1,104;1,105;1,103;1,104;7\n"
+
+    with pytest.raises(DataError, match="open or close outside"):
+        read(tmp_path, indian)
+    (bar,) = read(tmp_path, indian.replace("1e5", '"1,10,000"')).series["X"].close.tolist()
+    assert bar == 11_000_000
+    assert read(tmp_path, comma).series["X"].open.tolist() == [1104]

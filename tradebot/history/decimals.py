@@ -1,0 +1,43 @@
+"""How many decimals numbers were written with, from the floats they became; noise of floats is known as such. Pure."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tradebot.domain.market import Floats
+
+MOST_DECIMALS = 8
+EXACT = 2.0**53  # floats hold every integer below
+NOISE = 1e-12  # of a number: what sums and products of floats are off by
+
+
+def decimals_of(values: Floats) -> int | None:
+    """Return how many decimals floats that were written in decimal have at most, None for more than can be kept.
+
+    That is eight, or fewer for numbers so large that their integers would not be exact.
+    """
+    for decimals in range(MOST_DECIMALS + 1):
+        scaled = values * 10.0**decimals
+        if np.abs(scaled).max(initial=0.0) >= EXACT:
+            return None
+        # A float is off by 2**-53 of its size; what is no further from a whole number was one.
+        if (np.abs(scaled - np.rint(scaled)) <= np.maximum(np.abs(scaled) * 4e-16, 1e-9)).all():
+            return decimals
+    return None
+
+
+def noisy_decimals_of(values: Floats) -> int | None:
+    """Return how many decimals floats have apart from noise, None where there is more in them than noise.
+
+    Noise is what sums of floats are off by (101.30000000000001), and what is left of a number that was a float of 32
+    bits on its way (1368.824951171875 for 1368.825).
+    """
+    for decimals in range(MOST_DECIMALS + 1):
+        if np.abs(values).max(initial=0.0) * 10.0**decimals >= EXACT:
+            return None
+        near = np.rint(values * 10.0**decimals) / 10.0**decimals
+        is_sum = np.abs(values - near) <= np.abs(values) * NOISE
+        is_single = np.abs(values - near.astype(np.float32).astype(np.float64)) <= np.abs(values) * 4e-16
+        if (is_sum | is_single).all():
+            return decimals
+    return None

@@ -1,0 +1,97 @@
+"""Which column of a file is which, by the names that other programs give them; what is not read is named. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+PRICES = ("open", "high", "low", "close")
+TIMES = ("stamp", "date", "time")
+SYNONYMS = {
+    "symbol": ("symbol", "ticker", "tradingsymbol", "trading_symbol", "tckrsymb", "instrument", "scrip", "name"),
+    "series": ("series", "sctysrs"),
+    # What counts from 1970 names an instant; a date beside it is in a zone that nothing says.
+    "stamp": (
+        "unix", "epoch", "epoch_time", "unix_timestamp", "unix_time", "timestamp", "datetime", "date_time", "ts",
+        "starts", "start", "start_time", "open_time", "opentime", "bar_time", "time_key", "gmt_time", "local_time",
+    ),
+    "date": ("date", "day", "trade_date", "date1", "traddt", "dtyyyymmdd", "tradedate"),
+    "time": ("time", "time_of_day"),
+    "open": ("open", "o", "open_price", "opnpric"),
+    "high": ("high", "h", "high_price", "hghpric"),
+    "low": ("low", "l", "low_price", "lwpric"),
+    "close": ("close", "c", "close_price", "clspric"),
+    "volume": (
+        "volume", "v", "vol", "qty", "quantity", "traded_volume", "total_traded_quantity", "tottrdqty", "ttl_trd_qnty",
+        "ttltradgvol", "shares_traded", "traded_quantity", "no_of_shares", "volume_traded", "base_volume",
+    ),
+    "ticks": ("tickvol", "tick_volume", "tickvolume"),
+}  # fmt: skip
+NAMELESS = ("", "index", "index_level_0", "unnamed:_0", "t")  # times of a table that has no other
+COIN_VOLUME = re.compile(r"volume_(?!ma|sma|ema|avg|pct|chg|usd)[a-z]{2,5}")
+UNIT = re.compile(r"[(\[].*[)\]]")
+
+
+class Columns(NamedTuple):
+    """The columns of a table: position -> our name for those that are read, and the names of the others."""
+
+    read: dict[int, str]
+    unread: list[str]
+
+    def place(self, ours: str) -> int | None:
+        """Return where a column of ours stands, None where there is none."""
+        return next((place for place, name in self.read.items() if name == ours), None)
+
+
+def folded(name: str) -> str:
+    """Return a column's name without case, unit and dress: `<OPEN>`, `Open (INR)` and ` open ` are one."""
+    plain = UNIT.sub("", name.encode("ascii", "ignore").decode().strip().lower().strip("<>"))
+    return re.sub(r"[\s\-./_]+", "_", plain.strip()).strip("_")
+
+
+def columns_of(names: Sequence[str]) -> Columns | None:
+    """Return the columns of a head, None when it names not all that a bar needs; of two with one name the first."""
+    found = _matched(names)
+    return found if not missing(found) else None
+
+
+def missing(found: Columns) -> list[str]:
+    """Return what of a bar has no column."""
+    has = set(found.read.values())
+    lacks = [name for name in PRICES if name not in has]
+    return lacks if has & {"stamp", "date", "time"} else ["time (timestamp, datetime, date, ts)", *lacks]
+
+
+def lacking(names: Sequence[str]) -> str:
+    """Return in words why a head is none of bars."""
+    found = _matched(names)
+    lacks, has = missing(found), set(found.read.values())
+    shown = ", ".join(names)[:120] or "none"
+    single = {folded(name) for name in names} & {"price", "ltp", "last", "bid", "ask", "last_price", "close"}
+    if single and not has & {"open", "high", "low"}:
+        kind = "closes alone" if "close" in has else "ticks or of single prices"
+        return f"holds no bars: it is a file of {kind}, without {', '.join(PRICES[:3])}; its columns are {shown}"
+    return f"no column for {', '.join(lacks)}; its columns are {shown}"
+
+
+def _matched(names: Sequence[str]) -> Columns:
+    places: dict[str, int] = {}
+    for place, name in enumerate(names):
+        places.setdefault(folded(name), place)
+    found: dict[int, str] = {}
+    for ours, synonyms in SYNONYMS.items():
+        theirs = next((places[s] for s in synonyms if s in places), None)
+        if theirs is not None:
+            found.setdefault(theirs, ours)
+    has = set(found.values())
+    if {"open", "high", "low"} <= has and "close" not in has and "price" in places:
+        found[places["price"]] = "close"
+    if "volume" not in has and (coin := next((n for n in places if COIN_VOLUME.fullmatch(n)), "")):
+        found[places[coin]] = "volume"
+    if "stamp" in has:
+        found = {place: ours for place, ours in found.items() if ours not in ("date", "time")}
+    elif not has & {"date", "time"} and (nameless := next((n for n in NAMELESS if n in places), None)) is not None:
+        found[places[nameless]] = "stamp"
+    unread = [name.strip() for place, name in enumerate(names) if place not in found and name.strip()]
+    return Columns(dict(sorted(found.items())), unread)

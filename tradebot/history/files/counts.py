@@ -1,0 +1,102 @@
+"""Times written as one number: since 1970 in s, ms, us or ns by their size, YYYYMMDD, Excel's days. Pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tradebot.clock import SECOND
+from tradebot.domain.market import Ints
+
+COUNT = r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
+DIGITS = r"\d{9,18}|[1-8]\d{18}"
+# Each number by its own size: since 2025 Binance's files hold microseconds, those before milliseconds.
+EPOCHS = ((10**11, SECOND), (10**14, SECOND // 1_000), (10**17, SECOND // 1_000_000), (1 << 62, 1))
+FARTHEST = (1 << 63) - 1
+EXCEL_ZERO = pd.Timestamp("1899-12-30")
+EXCEL_FIRST, EXCEL_LAST = 20_000, 80_000  # the days from 1954 to 2119; counts since 1970 are far larger
+DAY_S = 86_400
+
+
+class Found(NamedTuple):
+    """Times read, NaT where there is none; local ones name no zone. `words` say what they are."""
+
+    stamps: pd.Series[Any]
+    is_local: bool = False
+    words: str = ""
+
+
+def read(text: pd.Series[Any], *, latest: int, is_epoch: bool, is_excel: bool) -> Found:
+    """Return the times that numbers mean. Those later than `latest` (ns UTC) are none, nor are digits that read as a
+    date, unless `is_epoch` says that they count."""
+    numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
+    found = numbers[np.isfinite(numbers)]
+    if is_excel or (not is_epoch and len(found) and ((found >= EXCEL_FIRST) & (found < EXCEL_LAST)).all()):
+        return Found(_excel(numbers, text.index), is_local=True, words="days as Excel counts them")
+    if not is_epoch and text.str.fullmatch(r"\d{8}", na=False).mean() > 0.5:
+        return Found(pd.to_datetime(text, format="%Y%m%d", errors="coerce").mask(text.str[:2] < "17"), is_local=True)
+    is_whole = text.str.fullmatch(DIGITS, na=False)
+    if is_whole.all():
+        counted = text.to_numpy(dtype=object).astype(np.int64)
+        if not is_epoch and _read_as_dates(counted, int(text.str.len().max())):
+            return Found(pd.Series(pd.NaT, index=text.index, dtype="datetime64[ns]"))
+        starts, is_none = _since_1970(counted)
+    else:
+        starts, is_none = _exact(text)
+    is_none |= starts > latest
+    stamps = pd.Series(starts.astype("datetime64[ns]"), index=text.index)
+    return Found(stamps.mask(is_none))
+
+
+def _since_1970(numbers: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    factors = np.select([numbers < limit for limit, _ in EPOCHS], [factor for _, factor in EPOCHS], default=1)
+    is_none = np.abs(numbers.astype(np.float64) * factors) > FARTHEST
+    return np.where(is_none, 0, numbers) * factors, is_none
+
+
+def _exact(text: pd.Series[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    # 1704167100.250 and 1.7041671e+12: decimals keep what a float of that size would round
+    starts, is_none = np.zeros(len(text), dtype=np.int64), np.ones(len(text), dtype=bool)
+    for place, cell in enumerate(text):
+        try:
+            number = Decimal(cell)
+        except InvalidOperation:
+            continue
+        if not (10**8 <= number < 9 * 10**18):
+            continue
+        factor = next(factor for limit, factor in EPOCHS if number < limit)
+        starts[place] = min(int(number * factor), FARTHEST)
+        is_none[place] = number * factor > FARTHEST
+    return starts, is_none
+
+
+def _excel(numbers: npt.NDArray[np.float64], index: pd.Index[Any]) -> pd.Series[Any]:
+    # To the second: what a day's fraction says beyond is its rounding.
+    is_none = ~((numbers >= EXCEL_FIRST) & (numbers < EXCEL_LAST))
+    seconds = np.rint(np.where(is_none, 0, numbers) * DAY_S).astype(np.int64)
+    return pd.Series(EXCEL_ZERO + pd.to_timedelta(seconds, unit="s"), index=index).mask(is_none)
+
+
+def _read_as_dates(numbers: Ints, digits: int) -> bool:
+    # YYMMDDHHMM, YYYYMMDDHHMM or YYMMDDHHMMSS, YYYYMMDDHHMMSS: counts that read so in every row are no counts
+    seconds = {10: False, 12: False, 14: True}.get(digits)
+    if seconds is None or not len(numbers):
+        return False
+    if digits == 12 and _is_clock(numbers, has_seconds=True):
+        return True
+    return _is_clock(numbers, has_seconds=seconds)
+
+
+def _is_clock(numbers: Ints, *, has_seconds: bool) -> bool:
+    rest = numbers
+    if has_seconds:
+        if (rest % 100 >= 60).any():
+            return False
+        rest = rest // 100
+    minute, hour, day, month = rest % 100, rest // 100 % 100, rest // 10**4 % 100, rest // 10**6 % 100
+    sound = (minute < 60) & (hour < 24) & (day >= 1) & (day <= 31) & (month >= 1) & (month <= 12)
+    return bool(sound.all())

@@ -1,0 +1,131 @@
+"""Bytes of a file to text, the first step of reading it: gzip and zip are unpacked, UTF-16 and old code pages known."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple, cast
+
+from tradebot.errors import DataError
+
+TEXTS = (".csv", ".txt", ".tsv")
+SUFFIXES = (*TEXTS, ".csv.gz", ".txt.gz", ".zip", ".parquet", ".pq", ".duckdb", ".db")
+SAMPLE_BYTES = 1 << 16
+SPAN = re.compile(r"-(?:\d+(?:mo|[smhdw]))(?:-\d{4}(?:-\d\d){0,2})?$", re.IGNORECASE)  # BTCUSDT-1m-2025-01
+LONGEST_LINE = 1 << 16  # characters; a row of bars has some hundreds
+BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, UnicodeError)
+
+
+class Text(NamedTuple):
+    """A text being read: `name` is that of what holds the table, `raw` tells how far its `total` bytes are read."""
+
+    stream: IO[str]
+    raw: IO[bytes]
+    total: int
+    name: str
+    notes: tuple[str, ...]
+
+
+def files_at(path: Path) -> list[Path]:
+    """Return the files that a path means: itself, or those of a folder, by name. Raises DataError."""
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES))
+        if not found:
+            raise DataError(f"{path}: no file in this folder ends in {', '.join(SUFFIXES)}")
+        return found
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    return [path]
+
+
+def symbol_of(name: str) -> str:
+    """Return the symbol that a file's name means where nothing else says one; no length or month is part of it."""
+    suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(s)), Path(name).suffix)
+    return SPAN.sub("", name[: len(name) - len(suffix)]).upper()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Text]:
+    """Open a file of text, packed or not. Raises DataError for what holds none, BROKEN for what is torn."""
+    with path.open("rb") as raw:
+        start = raw.read(4)
+        raw.seek(0)
+        if start[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=raw) as content:
+                yield _text(cast(IO[bytes], content), raw, path, path.name)
+        elif start == b"PK\x03\x04":
+            with zipfile.ZipFile(raw) as archive, archive.open(_member(path, archive)) as content:
+                yield _text(content, raw, path, Path(content.name or path.name).name)
+        else:
+            yield _text(raw, raw, path, path.name)
+
+
+def encoding_of(sample: bytes) -> str:
+    """Return how the first bytes of a text are encoded; what is no UTF is taken for Windows-1252."""
+    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    half = max(len(sample) // 2, 1)
+    if sample[1::2].count(0) > half * 0.9:
+        return "utf-16-le"
+    if sample[0::2].count(0) > half * 0.9:
+        return "utf-16-be"
+    try:
+        sample.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(sample) - 4:  # the sample may end inside a letter
+            return "cp1252"
+    return "utf-8"
+
+
+def _text(content: IO[bytes], raw: IO[bytes], path: Path, name: str) -> Text:
+    encoding = encoding_of(content.read(SAMPLE_BYTES))
+    content.seek(0)
+    notes = (f"{name} is no UTF-8: read as Windows-1252",) if encoding == "cp1252" else ()
+    # A byte in a column that is not read is no reason to refuse the others: in one that is, it is no number.
+    stream = io.TextIOWrapper(content, encoding=encoding, errors="replace", newline=None)
+    return Text(stream, raw, path.stat().st_size, name, notes)
+
+
+def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    members = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX")]
+    if any(info.filename == "xl/workbook.xml" for info in members):
+        raise DataError(f"{path}: is a workbook of Excel; save its sheet as CSV and import that")
+    texts = [info for info in members if info.filename.lower().endswith(TEXTS)]
+    if not texts:
+        shown = ", ".join(info.filename for info in members[:5])
+        raise DataError(f"{path}: there is no file of bars (.csv or .txt) in it; it has {shown or 'nothing'}")
+    if len(texts) > 1:
+        raise DataError(f"{path}: holds {len(texts)} files; unpack it and import the folder")
+    if texts[0].flag_bits & 1:
+        raise DataError(f"{path}: is encrypted; unpack it with its password and import what is in it")
+    return texts[0]
+
+
+class Rest(io.TextIOBase):
+    """What is left of a text behind lines that were read ahead and are given again. Raises DataError for a line that
+    does not end."""
+
+    def __init__(self, path: Path, ahead: str, stream: IO[str]) -> None:
+        self._path, self._ahead, self._stream = path, ahead, stream
+        self._open = 0  # characters since the last end of a line
+
+    def read(self, size: int | None = -1, /) -> str:
+        if self._ahead:
+            found = self._ahead if size is None or size < 0 else self._ahead[:size]
+            self._ahead = self._ahead[len(found) :]
+            return found
+        found = self._stream.read(size or -1)
+        end = found.rfind("\n")
+        self._open = self._open + len(found) if end < 0 else len(found) - end
+        if self._open > LONGEST_LINE:
+            raise DataError(f"{self._path}: a line has more than {LONGEST_LINE} characters: this is no file of bars")
+        return found
+
+    def readable(self) -> bool:
+        return True

@@ -1,0 +1,217 @@
+"""Rows of a file to bars: whose they are, when, prices that can be prices; what is wrong is named by line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tradebot.domain.market import Floats, Ints
+from tradebot.errors import DataError
+from tradebot.history.files.columns import PRICES, TIMES
+from tradebot.history.files.numbers import floats_of
+from tradebot.history.files.stamps import Stamps
+from tradebot.history.files.tables import Batch, Table
+
+LARGEST = 1e12  # of a price or a volume; beyond it their integers are no longer exact
+NO_TIME, NO_NUMBER, NOT_POSITIVE = "a time that cannot be read", "a price that is no number", "a price of 0 or less"
+NO_SYMBOL, TO_COME = "no symbol", "a time that is still to come"
+MOST_SHOWN = 40  # of a value, in the sentence about its row
+LOW_ABOVE_HIGH, OUTSIDE, BAD_VOLUME = "a high below the low", "open or close outside low to high", "a bad volume"
+SERIES = ("EQ", "BE", "BZ", "SM", "ST")  # in which NSE trades shares one by one; BL and others are blocks and bonds
+FOREVER = (1 << 63) - 1
+
+
+class Wanted(NamedTuple):
+    """How a file is to be read: the zone of times that name none, strftime's format of unusual ones, whose bars they
+    are where no column says so and else which are taken, whether bad rows are left out instead of refused, whether a
+    high or low is moved out to an open or close beyond it, the columns where no head names them, which series of a
+    share are taken, and after which time (ns UTC) nothing was traded yet."""
+
+    zone: str = ""
+    time_format: str = ""
+    symbol: str = ""
+    skips_bad: bool = False
+    mends: bool = False
+    columns: tuple[str, ...] = ()
+    series: tuple[str, ...] = SERIES
+    latest: int = FOREVER
+
+
+class Rows(NamedTuple):
+    """Bars as they stood in a file: `symbols` and `starts` (ns UTC) of shape (n,), `values` open to volume (5, n)."""
+
+    symbols: npt.NDArray[Any]
+    starts: Ints
+    values: Floats
+
+
+class Parser:
+    """Reads the batches of one file in order. `skipped` counts the rows left out, by reason; `end` tells the rest."""
+
+    def __init__(self, path: Path, wanted: Wanted, table: Table, symbol: str) -> None:
+        self._path, self._wanted, self._table = path, wanted, table
+        self._symbol = symbol  # of rows that name none
+        self._stamps = Stamps(path, zone=wanted.zone, time_format=wanted.time_format, latest=wanted.latest)
+        self._volume = ""  # the column that volumes come from, once a row has shown it
+        self._prose: tuple[str, int] | None = None  # a row without a bar and how many: the end of the file, or bad
+        self._others: dict[str, None] = {}  # symbols that are not the one asked for
+        self.skipped: dict[str, int] = {}
+        self._counted: dict[str, int] = {}  # what was done to rows -> how many
+
+    def parse(self, batch: Batch) -> Rows:
+        """Return the bars of a batch. Raises DataError naming file, line and reason."""
+        frame = batch.frame
+        places = np.arange(batch.first, batch.first + len(frame))
+        is_kept = ~frame.isna().all(axis=1).to_numpy()
+        frame, places = frame[is_kept], places[is_kept]
+        symbols = self._symbols(frame)
+        is_kept = self._are_wanted(frame, symbols)
+        frame, places, symbols = frame[is_kept], places[is_kept], symbols[is_kept]
+        values, is_blank = self._prices(frame)
+        frame, places, symbols, values = self._without_end(frame, places, symbols, values, is_blank)
+        if not len(frame):  # a head and nothing below it: no time that could lack a zone
+            return Rows(np.empty(0, dtype=object), np.empty(0, dtype=np.int64), np.empty((len(PRICES) + 1, 0)))
+        starts, is_timeless = self._stamps.read(frame, places, batch.unit, symbols)
+        volume = self._volumes(frame)
+        if self._wanted.mends:
+            self._mend(values)
+        reasons = _reasons(values, volume, is_timeless, symbols == "")
+        reasons[(reasons == "") & (starts > self._wanted.latest)] = TO_COME
+        good = reasons == ""
+        if not good.all():
+            self._refuse(frame, places, batch.unit, reasons)
+        return Rows(symbols[good], starts[good], np.vstack([values, volume])[:, good])
+
+    def end(self) -> list[str]:
+        """Return what is to be told when all batches are parsed. Raises DataError when none of the rows was wanted."""
+        columns, told = self._table.columns, [*self._table.notes, *self._stamps.notes]
+        if self._others and self._symbol not in self._others and not self._counted.get("taken"):
+            raise DataError(
+                f"{self._path}: there are no bars of {self._wanted.symbol}; it has {', '.join(list(self._others)[:10])}"
+            )
+        unread = f"columns not read: {', '.join(columns.unread)}" if columns.unread else ""
+        if columns.place("volume") is None and self._volume != "ticks":
+            told.append(f"no volume column{f'; {unread}' if unread else ''}: volumes are 0")
+        elif unread:
+            told.append(unread)
+        if self._volume == "ticks":
+            told.append("volume is the number of ticks: there is no other, or it is 0")
+        if self._prose is not None:
+            told.append(f"rows below the table that are no bars: {self._prose[1]}")
+        return told + [f"{what}: {count}" for what, count in self._counted.items() if what != "taken"]
+
+    # ---- whose
+
+    def _symbols(self, frame: pd.DataFrame) -> npt.NDArray[Any]:
+        if "symbol" not in frame:
+            return np.full(len(frame), self._symbol, dtype=object)
+        return frame["symbol"].astype("str").str.strip().str.upper().fillna("").to_numpy(dtype=object)
+
+    def _are_wanted(self, frame: pd.DataFrame, symbols: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        wanted = np.ones(len(frame), dtype=bool)
+        if "series" in frame:
+            series = frame["series"].astype("str").str.strip().str.upper().fillna("").to_numpy(dtype=object)
+            wanted = np.isin(series, self._wanted.series) | (series == "")
+            for name, count in zip(*np.unique(series[~wanted].astype(str), return_counts=True), strict=True):
+                self._count(f"rows of series {name} left out", int(count))
+        if "symbol" in frame and self._wanted.symbol:
+            is_other = (symbols != self._wanted.symbol) & wanted
+            self._others |= dict.fromkeys(symbols[is_other & (symbols != "")].tolist())
+            self._count("rows of other symbols left out", int(is_other.sum()))
+            wanted &= ~is_other
+            self._count("taken", int(wanted.sum()))
+        return wanted
+
+    def _count(self, what: str, times: int) -> None:
+        if times:
+            self._counted[what] = self._counted.get(what, 0) + times
+
+    # ---- numbers
+
+    def _prices(self, frame: pd.DataFrame) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        read = [floats_of(frame[name], self._table.notation) for name in PRICES]
+        return np.vstack([numbers for numbers, _ in read]), np.logical_and.reduce([blank for _, blank in read])
+
+    def _volumes(self, frame: pd.DataFrame) -> Floats:
+        read = {name: floats_of(frame[name], self._table.notation) for name in ("volume", "ticks") if name in frame}
+        if not self._volume and read:
+            # MetaTrader writes real volumes, and 0 where a market has none; then the ticks are all there is.
+            is_traded = "volume" in read and ("ticks" not in read or bool((read["volume"][0] > 0).any()))
+            self._volume = "volume" if is_traded else "ticks"
+        if not self._volume:
+            return np.zeros(len(frame))
+        volume, is_blank = read[self._volume]
+        self._count("rows without a volume, taken as 0", int(is_blank.sum()))
+        return np.where(is_blank, 0.0, volume)
+
+    def _mend(self, values: Floats) -> None:
+        open_, high, low, close = values
+        top, bottom = np.fmax(np.fmax(open_, close), high), np.fmin(np.fmin(open_, close), low)
+        is_outside = (high >= low) & ((top > high) | (bottom < low))
+        self._count("bars whose high or low was moved to their open or close", int(is_outside.sum()))
+        values[1], values[2] = np.where(is_outside, top, high), np.where(is_outside, bottom, low)
+
+    # ---- what is no bar
+
+    def _without_end(
+        self, frame: pd.DataFrame, places: Ints, symbols: npt.NDArray[Any], values: Floats, is_blank: npt.NDArray[Any]
+    ) -> tuple[pd.DataFrame, Ints, npt.NDArray[Any], Floats]:  # fmt: skip
+        # Words below the last bar are a footer. Words between bars are bad rows, known as such by the bar behind them.
+        time = next(name for name in TIMES if name in frame)
+        is_prose = is_blank & ~frame[time].astype("str").str.strip().str.match(r"\d", na=False).to_numpy()
+        filled = np.flatnonzero(~is_prose)
+        last = int(filled[-1]) + 1 if len(filled) else 0
+        if last and self._prose is not None:
+            raise DataError(f"{self._path}: {self._prose[0]}")
+        if last < len(frame):
+            told = self._prose or (f"line {places[last]}: {NO_TIME} ({_shown(frame, last)})", 0)
+            self._prose = told[0], told[1] + len(frame) - last
+        return frame.iloc[:last], places[:last], symbols[:last], values[:, :last]
+
+    def _refuse(self, frame: pd.DataFrame, places: Ints, unit: str, reasons: npt.NDArray[Any]) -> None:
+        bad = np.flatnonzero(reasons != "")
+        if not self._wanted.skips_bad:
+            i, hint = int(bad[0]), ""
+            if reasons[i] in (NO_TIME, TO_COME):
+                hint = self._stamps.hint(frame[reasons == reasons[i]])
+            elif reasons[i] == OUTSIDE:
+                hint = ", or moves high and low out to them with --mend"
+            raise DataError(
+                f"{self._path}: {unit} {places[i]}: {reasons[i]} ({_shown(frame, i)}); `tradebot data import` leaves"
+                f" such rows out with --skip-bad{hint}"
+            )
+        for reason, count in zip(*np.unique(reasons[bad], return_counts=True), strict=True):
+            self.skipped[str(reason)] = self.skipped.get(str(reason), 0) + int(count)
+
+
+def _shown(frame: pd.DataFrame, row: int) -> str:
+    return ", ".join(f"{name} {_short(frame[name].iloc[row])}" for name in frame)
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
+def _reasons(
+    prices: Floats, volume: Floats, is_timeless: npt.NDArray[np.bool_], is_nameless: npt.NDArray[np.bool_]
+) -> npt.NDArray[Any]:
+    open_, high, low, close = prices
+    reasons = np.full(len(open_), "", dtype=object)
+    with np.errstate(invalid="ignore"):
+        checks = (
+            (BAD_VOLUME, ~((volume >= 0) & (volume < LARGEST))),
+            (OUTSIDE, (open_ > high) | (open_ < low) | (close > high) | (close < low)),
+            (LOW_ABOVE_HIGH, high < low),
+            (NOT_POSITIVE, (prices <= 0).any(axis=0)),
+            (NO_NUMBER, ~(np.isfinite(prices) & (prices < LARGEST)).all(axis=0)),
+            (NO_SYMBOL, is_nameless),
+            (NO_TIME, is_timeless),
+        )
+    for reason, is_bad in checks:  # the later ones are the more telling
+        reasons[is_bad] = reason
+    return reasons

@@ -1,0 +1,229 @@
+"""Times of a file to ns UTC: a format that is given, texts, counts since 1970, Excel's days; else none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tradebot.domain.market import Ints
+from tradebot.errors import DataError
+from tradebot.history import market
+from tradebot.history.files import counts
+from tradebot.history.files.counts import Found
+
+ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
+WORDED = r"\d\s*([A-Za-z_]{2,}(?:/[A-Za-z_]+)*)$"  # a zone by its name behind a time
+MONTH = r"[A-Za-z]{3}"  # a year behind it is no zone
+FIRST, LAST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
+EPOCH, EXCEL = "epoch", "excel"  # words that --time-format takes beside strftime's
+ABBREVIATED = {
+    "UTC": "UTC", "GMT": "UTC", "IST": market.INDIA, "EST": "Etc/GMT+5", "EDT": "Etc/GMT+4", "CST": "Etc/GMT+6",
+    "CDT": "Etc/GMT+5", "PST": "Etc/GMT+8", "PDT": "Etc/GMT+7", "CET": "Etc/GMT-1", "CEST": "Etc/GMT-2",
+}  # fmt: skip
+# What stands for one time alone, however it is read: the year first, or the month by its name.
+SURE = (
+    "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M", "%Y%m%d %H%M", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%b %d, %Y",
+    "%d-%b-%Y %H:%M:%S", "%d-%b-%Y %H:%M", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %H%M",
+    "%Y-%m-%d %H%M%S", "%Y.%m.%d %H%M", "%Y.%m.%d %H%M%S", "%Y/%m/%d %H%M", "%Y/%m/%d %H%M%S",
+)  # fmt: skip
+FULL = pd.Timestamp("2024-12-31 23:59:59")  # its day, month and hour have two digits
+OFFERED = (
+    *(f"{day}{time}" for mark in "/-." for day in (f"%d{mark}%m{mark}%Y", f"%m{mark}%d{mark}%Y", f"%d{mark}%m{mark}%y")
+      for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")),
+    "%d%m%Y", "%m%d%Y", "%y%m%d", "%d%m%y", "%Y%m", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%y%m%d%H%M", "%y%m%d%H%M%S",
+)  # fmt: skip
+
+
+class Stamps:
+    """Reads the times of one file, batch by batch; what the first batch shows holds for the others."""
+
+    def __init__(self, path: Path, *, zone: str, time_format: str, latest: int) -> None:
+        self._path, self._zone, self._format = path, zone, time_format
+        self._latest = latest  # ns UTC: nothing was traded later
+        self._zoned: bool | None = None  # do the times name their zone
+        self._offset: str | None = None  # the one they name
+        self._digits = 0  # of a time of day written as a number, 4 or 6
+        self._is_epoch = False
+        self.notes: dict[str, None] = {}
+
+    def read(
+        self, frame: pd.DataFrame, places: Ints, unit: str, symbols: npt.NDArray[Any]
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:  # fmt: skip
+        """Return the times of a batch and for each whether there was none to read. Raises DataError."""
+        column = self._column(frame)
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            return nanoseconds(column.dt.tz_convert("UTC"))
+        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+            return self._in_zone(column, places, unit, symbols)
+        text = _text(column)
+        if self._format not in ("", EPOCH, EXCEL):
+            return self._formatted(text, places, unit, symbols)
+        is_count = text.str.fullmatch(counts.COUNT, na=False)
+        if self._format or is_count.mean() > 0.5:
+            return self._counted(text, is_count, places, unit, symbols)
+        words = text.str.extract(WORDED, expand=False).where(~text.str.endswith(("AM", "PM", "am", "pm"), na=False))
+        if words.notna().mean() > 0.5:
+            return self._named(text, words, places, unit, symbols)
+        is_zoned = text.str.contains(ZONED, regex=True, na=False) & (text.str.len() > 10)
+        is_zoned &= ~text.str.contains(MONTH, regex=True, na=False)
+        self._agree(text, is_zoned, places, unit)
+        if is_zoned.any():
+            return nanoseconds(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True))
+        return self._in_zone(_naive(text), places, unit, symbols)
+
+    def hint(self, frame: pd.DataFrame) -> str:
+        """Return which formats read the times of some rows, as a piece of a sentence; "" where a format was given."""
+        if self._format:
+            return ""
+        text = _text(self._column(frame).iloc[:1_000])
+        found = [one for one in OFFERED if pd.to_datetime(text, format=one, errors="coerce").notna().all()]
+        if text.str.fullmatch(r"\d+", na=False).all():
+            found = [one for one in found if len(FULL.strftime(one)) == text.str.len().max()]
+        if text.str.fullmatch(r"\d{10}", na=False).all() and found:
+            found.append(EPOCH)
+        shown = " or ".join(repr(one) for one in found[:3]) or "'%d/%m/%Y %H:%M'"
+        return f", or reads unusual times with --time-format {shown}"
+
+    # ---- within
+
+    def _column(self, frame: pd.DataFrame) -> pd.Series[Any]:
+        if "stamp" in frame:
+            return frame["stamp"]
+        if "date" not in frame or "time" not in frame:
+            return frame["date" if "date" in frame else "time"]
+        time = _text(frame["time"])
+        if time.str.fullmatch(r"\d{1,6}", na=False).all() and len(time):
+            self._digits = self._digits or (4 if int(time.str.len().max()) <= 4 else 6)
+            time = time.str.zfill(self._digits)
+        return _text(frame["date"]) + " " + time
+
+    def _formatted(
+        self, text: pd.Series[Any], places: Ints, unit: str, symbols: npt.NDArray[Any]
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:  # fmt: skip
+        try:
+            read = pd.to_datetime(text, format=self._format, errors="coerce", utc="%z" in self._format)
+        except ValueError as error:
+            raise DataError(f"{self._path}: --time-format {self._format!r}: {error}") from error
+        if read.dt.tz is not None:
+            return nanoseconds(read.dt.tz_convert("UTC"))
+        return self._in_zone(read, places, unit, symbols)
+
+    def _counted(
+        self, text: pd.Series[Any], is_count: pd.Series[bool], places: Ints, unit: str, symbols: npt.NDArray[Any]
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:  # fmt: skip
+        found: Found = counts.read(
+            text.where(is_count, ""), latest=self._latest, is_epoch=self._is_epoch or self._format == EPOCH,
+            is_excel=self._format == EXCEL,
+        )  # fmt: skip
+        if found.words:
+            self.notes[f"times are {found.words}"] = None
+        if found.is_local:
+            return self._in_zone(found.stamps, places, unit, symbols)
+        self._is_epoch = self._is_epoch or bool(found.stamps.notna().any())
+        return nanoseconds(found.stamps)
+
+    def _named(
+        self, text: pd.Series[Any], words: pd.Series[Any], places: Ints, unit: str, symbols: npt.NDArray[Any]
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:  # fmt: skip
+        starts, is_missing = np.zeros(len(text), dtype=np.int64), np.ones(len(text), dtype=bool)
+        bare = text.str.replace(r"\s*[A-Za-z_]{2,}(?:/[A-Za-z_]+)*$", "", regex=True)
+        for word in words.dropna().unique():
+            name = ABBREVIATED.get(word.upper(), word if "/" in word else "")
+            if not name:
+                continue
+            chosen = (words == word).to_numpy()
+            part = Stamps(self._path, zone=name, time_format="", latest=self._latest)
+            read = part._in_zone(_naive(bare[chosen]), places[chosen], unit, symbols[chosen])
+            starts[chosen], is_missing[chosen] = read
+            self.notes[f"the zone {word} of its times is {name}"] = None
+        return starts, is_missing
+
+    def _in_zone(
+        self, naive: pd.Series[Any], places: Ints, unit: str, symbols: npt.NDArray[Any]
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:  # fmt: skip
+        if not self._zone:
+            raise DataError(f"{self._path}: its times name no zone; say which it is, such as --tz Asia/Kolkata")
+        zone = market.zone(self._zone)
+        try:
+            local = naive.dt.tz_localize(zone, ambiguous="NaT", nonexistent="raise")
+        except ValueError as error:
+            raise DataError(
+                f"{self._path}: a time does not exist in {self._zone}, where clocks go forward: {error}"
+            ) from error
+        is_twice = (local.isna() & naive.notna()).to_numpy()
+        if is_twice.any():
+            is_summer = _first_of_two(naive, is_twice, symbols)
+            if (single := np.flatnonzero(is_twice & (is_summer < 0))).size:
+                raise DataError(
+                    f"{self._path}: the time of {unit} {places[single[0]]} ({naive.iloc[single[0]]}) does not exist"
+                    f" once in {self._zone}, where clocks go back, and stands in the file as if it did"
+                )
+            local = naive.dt.tz_localize(zone, ambiguous=is_summer > 0, nonexistent="raise")
+        return nanoseconds(local.dt.tz_convert("UTC"))
+
+    def _agree(self, text: pd.Series[Any], is_zoned: pd.Series[bool], places: Ints, unit: str) -> None:
+        if not len(text):
+            return
+        zoned, is_time = is_zoned.to_numpy(), text.str.match(r"\d{4}", na=False).to_numpy()
+        if self._zoned is None and is_time.any():
+            self._zoned = bool(zoned[is_time][0])
+        if (others := np.flatnonzero((zoned != self._zoned) & is_time)).size:
+            says = "names no zone and others do" if self._zoned else "names a zone and others do not"
+            raise DataError(
+                f"{self._path}: mixed zones: the time of {unit} {places[others[0]]} ({text.iloc[others[0]]}) {says}"
+            )
+        if not self._zoned:
+            return
+        offsets = text.str.extract(f"({ZONED[:-1]})$", expand=False).str.replace(":", "").replace({"z": "Z"})
+        self._offset = self._offset or str(offsets[zoned].iloc[0])
+        other = np.flatnonzero((offsets != self._offset).to_numpy() & zoned)
+        if other.size and not self._zone:
+            raise DataError(
+                f"{self._path}: mixed zones: {unit} {places[other[0]]} has {offsets.iloc[other[0]]}, the first row has"
+                f" {self._offset}; if one zone has both, as where clocks change, name it with --tz"
+            )
+
+
+def nanoseconds(stamps: pd.Series[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Return times as ns UTC, and for each whether there is none, or one that ns cannot hold."""
+    plain = stamps.dt.tz_localize(None) if stamps.dt.tz is not None else stamps
+    # What nanoseconds cannot hold would come round to another century in silence.
+    is_missing = ~((plain > FIRST) & (plain < LAST)).to_numpy(dtype=bool)
+    plain = plain.mask(is_missing)
+    # pandas 3 keeps microseconds unless it is told otherwise.
+    values: Ints = plain.to_numpy(dtype="datetime64[ns]").astype(np.int64)
+    return np.where(is_missing, 0, values), is_missing
+
+
+def _naive(text: pd.Series[Any]) -> pd.Series[Any]:
+    read = pd.to_datetime(text, format="ISO8601", errors="coerce")
+    for form in SURE:
+        missing = read.isna()
+        if not missing.any():
+            break
+        sample = text[missing].iloc[:1]
+        if pd.to_datetime(sample, format=form, errors="coerce").notna().all():
+            found = pd.to_datetime(text[missing], format=form, errors="coerce")
+            read = read.astype("datetime64[us]").where(~missing, found.reindex(text.index).astype("datetime64[us]"))
+    return read
+
+
+def _text(column: pd.Series[Any]) -> pd.Series[Any]:
+    if pd.api.types.is_float_dtype(column.dtype):
+        return column.map(repr)
+    return column.astype("str").str.strip().str.replace(r"\s+", " ", regex=True)
+
+
+def _first_of_two(naive: pd.Series[Any], is_twice: npt.NDArray[np.bool_], symbols: npt.NDArray[Any]) -> Ints:
+    # 1 for the first of two rows with one time, 0 for the second, -1 for one that stands alone; by the order of time.
+    rows = pd.DataFrame({"time": naive.to_numpy(), "symbol": symbols, "is_twice": is_twice})[is_twice]
+    groups = rows.groupby(["symbol", "time"], sort=False)["is_twice"]
+    number, size = groups.cumcount(), groups.transform("size")
+    is_falling = naive.iloc[0] > naive.iloc[-1]
+    found = np.full(len(naive), -1, dtype=np.int64)
+    found[np.flatnonzero(is_twice)] = np.where(size == 2, (number == (1 if is_falling else 0)).astype(int), -1)
+    return found

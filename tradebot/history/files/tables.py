@@ -1,0 +1,102 @@
+"""Files of bars in batches of bounded size, their columns under our names."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from tradebot.errors import DataError
+from tradebot.history.files import duck
+from tradebot.history.files.columns import Columns
+from tradebot.history.files.head import Head, head_of
+from tradebot.history.files.numbers import Notation
+from tradebot.history.files.opening import BROKEN, LONGEST_LINE, Rest, Text, opened
+
+BATCH_ROWS = 200_000  # some 50 MB while a batch is taken apart
+SAMPLE_LINES = 60
+TOLD = ("stamp", "date", "time", "symbol", "series")  # columns that are texts, whatever they look like
+
+Progress = Callable[[int, int], None]  # (done, total), in bytes or rows
+
+
+class Batch(NamedTuple):
+    """Some rows: `frame` has our own column names, `first` is the number of its first row, a line or a row."""
+
+    frame: pd.DataFrame
+    first: int
+    unit: str  # "line" or "row"
+
+
+class Table(NamedTuple):
+    """A file being read: whose bars it says they are ("" for nothing), the name of what holds it, how it
+    writes numbers, its columns, and what else is to be told."""
+
+    symbol: str
+    name: str
+    notation: Notation
+    columns: Columns
+    notes: tuple[str, ...]
+    batches: Iterator[Batch]
+
+
+@contextmanager
+def table_at(
+    path: Path, *, columns: Sequence[str] = (), symbol: str = "", table: str = "",
+    progress: Progress = lambda done, total: None,
+) -> Iterator[Table]:  # fmt: skip
+    """Open a file of bars; its batches come in its order, `BATCH_ROWS` rows each. Raises DataError, the batches too.
+
+    `columns` names those of a file without a head, `symbol` chooses among tickers side by side, `table` is DuckDB's.
+    """
+    if path.suffix.lower() in duck.SUFFIXES:
+        with duck.opened(path, table) as (found, reader):
+            batches: Iterator[Batch] = (
+                Batch(frame, first, "row") for frame, first in duck.frames(reader, BATCH_ROWS, progress)
+            )
+            yield Table("", path.name, Notation(is_plain=False), found, (), batches)
+        return
+    try:
+        with opened(path) as text:
+            # The lines of a sample end: a file without one single line's end must not be read whole.
+            lines = list(islice(iter(lambda: text.stream.readline(LONGEST_LINE), ""), SAMPLE_LINES))
+            if any(len(line) >= LONGEST_LINE for line in lines):
+                raise DataError(f"{path}: a line has more than {LONGEST_LINE} characters: this is no file of bars")
+            head = head_of(path, lines, columns, symbol)
+            rest = Rest(path, "".join(lines[head.skipped :]), text.stream)
+            batches = _rows(path, head, rest, text, progress)
+            yield Table(head.symbol, text.name, head.notation, head.columns, (*text.notes, *head.notes), batches)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        words = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise DataError(f"{path}: cannot be read as CSV: {words}") from error
+    except BROKEN as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+
+
+def _rows(path: Path, head: Head, rest: Rest, text: Text, progress: Progress) -> Iterator[Batch]:
+    count, first, read = len(head.names), head.skipped + 1, head.columns.read
+    texts = {place: str for place, ours in read.items() if ours in TOLD or not head.notation.is_plain}
+    try:
+        reader = pd.read_csv(
+            rest, sep=head.separator, header=None, names=range(count + 1),  index_col=False,
+            chunksize=BATCH_ROWS, skip_blank_lines=False, dtype=texts, on_bad_lines="error", low_memory=False,
+            skipinitialspace=True, quoting=csv.QUOTE_MINIMAL,
+        )  # fmt: skip
+    except pd.errors.EmptyDataError:
+        return  # a head and nothing below it
+    for frame in reader:
+        progress(text.raw.tell(), text.total)
+        extra = frame[count].notna().to_numpy()
+        if extra.any():
+            line = first + int(extra.argmax())
+            raise DataError(
+                f"{path}: line {line}: more values than the {count} columns of the header; numbers with separators of"
+                " thousands must stand in quotes"
+            )
+        yield Batch(frame[list(read)].rename(columns=read), first, "line")
+        first += len(frame)

@@ -1,0 +1,103 @@
+"""How long bars are, by when they start: stamps at their ends, bars of another length among them, running ones."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from tradebot.clock import SECOND
+from tradebot.domain.market import Ints
+from tradebot.errors import DataError
+from tradebot.history.interval import name_of
+from tradebot.history.market import DAY, UTC_ZONE, calendar_of, days_of, zone_of
+
+MINUTE = 60 * SECOND
+FEW_STEPS, MANY_STEPS = 3, 5  # in a row of a longer bar: behind shorter ones, and as a whole day
+
+
+def begun(stamps: Ints, interval: int, exchange: str) -> Ints:
+    """Return when bars start that are stamped at their end, or with their last second. Raises DataError.
+
+    A bar of a day starts at the midnight before. A shorter one starts a whole number of bars after the session's open
+    where most of them end so, as the last of a session that is cut short does, else after midnight.
+    """
+    if interval > DAY:
+        raise DataError(f"bars of {name_of(interval)} are taken by the time they start at, not by --stamps end")
+    last = stamps - 1
+    days = days_of(last, exchange)
+    calendar = calendar_of(exchange)
+    found = {day: calendar.midnight(day) for day in np.unique(days).tolist()}
+    midnights = np.array([found[day] for day in days.tolist()], dtype=np.int64)
+    if interval == DAY:
+        return midnights
+    ends = -(-stamps // MINUTE) * MINUTE if interval % MINUTE == 0 and _are_last_seconds(stamps) else stamps
+    opens = calendar.opens(days)
+    by_open = int(((ends - opens) % interval == 0).sum())
+    by_midnight = int(((ends - midnights) % interval == 0).sum())
+    zero = opens if by_open >= by_midnight else midnights
+    begins: Ints = zero + (ends - 1 - zero) // interval * interval
+    return begins
+
+
+def look_like_ends(starts: Ints, interval: int, exchange: str) -> bool:
+    """Return whether bars seem to be stamped at their ends: with their last second, or one bar after every open."""
+    if interval >= DAY or not len(starts):
+        return False
+    if interval % MINUTE == 0 and _are_last_seconds(starts):
+        return True
+    if zone_of(exchange) == UTC_ZONE:
+        return False  # it never opens
+    days = days_of(starts, exchange)
+    firsts = np.flatnonzero(np.append(True, np.diff(days) > 0))
+    return bool((starts[firsts] - calendar_of(exchange).opens(days[firsts]) == interval).all())
+
+
+def first_of_other_length(starts: Ints, interval: int, exchange: str) -> tuple[int, int] | None:
+    """Return where bars of another length begin among those of `interval`, and their length; None where none do.
+
+    They are a day of steps that are all the same and longer, or such a day's second or first part beside bars of
+    `interval`. Minutes without a trade leave steps of many lengths.
+    """
+    if interval >= DAY or len(starts) <= FEW_STEPS:
+        return None
+    days = days_of(starts, exchange)
+    edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(starts)]
+    steps = np.diff(starts)
+    if not ((steps > interval) & (np.diff(days) == 0)).any():
+        return None
+    for begin, end in pairwise(edges):
+        found = _other(steps[begin : end - 1], interval)
+        if found is not None:
+            return int(starts[begin + found]), int(steps[begin + found - (found > 0)])
+    return None
+
+
+def is_over(start: int, interval: int, exchange: str, now: int) -> bool:
+    """Return whether a bar is complete at `now`; one of a day is with its session."""
+    if start + interval <= now:
+        return True
+    if interval < DAY:
+        return False
+    (day,) = days_of(np.array([start], dtype=np.int64), exchange).tolist()
+    hours = calendar_of(exchange).hours(day)
+    return interval == DAY and hours is not None and hours.closes_at <= now
+
+
+def _other(steps: Ints, interval: int) -> int | None:
+    # The place of the first bar of a part whose steps are all longer; the steps of the other part are the interval.
+    if len(steps) < FEW_STEPS:
+        return None
+    edges = np.flatnonzero(np.diff(steps)) + 1
+    if not len(edges):
+        return 0 if steps[0] > interval and len(steps) >= MANY_STEPS else None
+    if len(edges) > 1:
+        return None
+    edge, (first, last) = int(edges[0]), (int(steps[0]), int(steps[-1]))
+    if first == interval and last > interval and min(edge, len(steps) - edge) >= FEW_STEPS:
+        return edge + 1
+    return 0 if last == interval and first > interval and min(edge, len(steps) - edge) >= FEW_STEPS else None
+
+
+def _are_last_seconds(stamps: Ints) -> bool:
+    return bool((stamps // SECOND % 60 == 59).all())
