@@ -118,15 +118,22 @@ async def run(
 
 
 def _on_signals(stop: asyncio.Event, reasons: list[str]) -> Callable[[str], None]:
+    interrupts = 0
+
     def ask_to_stop(reason: str) -> None:
-        if reason == "SIGINT" and "SIGINT" in reasons:
-            os._exit(130)  # the second Ctrl-C: every acknowledged row is on disk, the next start recovers the rest
         reasons.append(reason)
         stop.set()
 
+    def interrupt() -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1:
+            os._exit(130)  # the second Ctrl-C: every acknowledged row is on disk, the next start recovers the rest
+        ask_to_stop("SIGINT")
+
     loop = asyncio.get_running_loop()
-    for name in ("SIGTERM", "SIGINT"):
-        loop.add_signal_handler(getattr(signal, name), ask_to_stop, name)
+    loop.add_signal_handler(signal.SIGTERM, ask_to_stop, "SIGTERM")
+    loop.add_signal_handler(signal.SIGINT, interrupt)
     return ask_to_stop
 
 

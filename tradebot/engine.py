@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tradebot.clock import SECOND, Clock, Turn
+from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Quotes
 from tradebot.domain.messages import (
@@ -141,7 +142,7 @@ class Engine:
 
     async def _drain(self, feed: asyncio.Task[None]) -> None:
         self._is_stopping = True
-        self.updates.post(Command(verb="stop"))
+        self.updates.post(Command(verb=Verb.STOP))
         deadline = self._clock.monotonic() + int(DRAIN_S * SECOND)
         while self._clock.monotonic() < deadline:
             await self._clock.sleep(0.02)
@@ -277,7 +278,7 @@ class Engine:
                 if self._looks.is_evidence(output, is_stopping=self._is_stopping):
                     self._journal.append("reconciled", output, at=output.at)
             case Command():
-                self._journal.append(output.verb, output, at=self._clock.market())
+                self._journal.append(output.verb.value, output, at=self._clock.market())
             case Incident():
                 self._journal.append("incident", output, at=output.at)
             case _:

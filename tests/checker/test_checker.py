@@ -339,6 +339,24 @@ def test_a_halt_with_exits_only_and_a_resume_keeps_the_promise(tmp_path: Path) -
     assert judged(records, tmp_path)["I7"].ruling is Ruling.OK
 
 
+@pytest.mark.parametrize(
+    ("halt", "kept"),
+    [
+        ({"verb": "halt", "reason": "the day is at -1200.00, max_daily_loss is 1000"}, True),  # before the field
+        ({"verb": "halt", "reason": "the day's loss", "until": "session"}, True),
+        ({"verb": "halt", "reason": "max_daily_loss looks wrong, do not trade"}, False),
+        ({"verb": "halt", "reason": "the day is at -1200.00, max_daily_loss is 1000", "until": "resume"}, False),
+        ({"verb": "flatten", "reason": "x"}, False),
+    ],
+)
+def test_a_halt_of_the_day_before_ends_with_its_day_only_where_a_rule_called_it_for_the_day(
+    halt: dict[str, str], kept: bool, tmp_path: Path
+) -> None:
+    records = day()
+    records.rows.insert(0, (halt["verb"], halt | {"at": records.rows[0][1]["at"] - 86_400_000_000_000, "_run": RUN}))
+    assert (judged(records, tmp_path)["I7"].ruling is Ruling.OK) is kept
+
+
 def test_what_a_halt_explains_is_not_held_against_the_end(tmp_path: Path) -> None:
     records = day()
     open_order_missed(records)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tradebot.domain.control import Scope, Verb
 from tradebot.domain.halts import Halts
 from tradebot.domain.messages import Command
 
 
 def of(*verbs: str) -> Halts:
-    return Halts(Command(verb=verb, reason=verb, id=f"{verb}-{n}") for n, verb in enumerate(verbs))
+    return Halts(Command(verb=Verb(verb), reason=verb, id=f"{verb}-{n}") for n, verb in enumerate(verbs))
 
 
 @pytest.mark.parametrize(
@@ -18,9 +19,6 @@ def of(*verbs: str) -> Halts:
         (("flatten",), "flatten", "flatten"),
         (("halt", "flatten"), "flatten", "flatten"),
         (("flatten", "halt"), "flatten", "flatten"),
-        (("flatten", "reduce"), "flatten", "flatten"),
-        (("halt", "reduce"), "", "halt"),
-        (("reduce", "halt"), "", "halt"),
         (("flatten", "resume"), "", ""),
         (("flatten", "resume", "halt"), "", "halt"),
     ],
@@ -36,5 +34,5 @@ def test_the_ids_of_flattens_are_remembered_past_a_resume() -> None:
 
 def test_a_resume_of_one_symbol_leaves_a_flatten_standing() -> None:
     halts = of("flatten")
-    halts.apply(Command(verb="resume", scope="symbol:TCS"))
+    halts.apply(Command(verb=Verb.RESUME, scope=Scope.parse("symbol:TCS")))
     assert halts.flattening == "flatten"

@@ -13,6 +13,7 @@ import pytest
 from tradebot.clock import ManualClock
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.panel import Panel, Wrong
+from tradebot.domain.control import Scope, Verb
 from tradebot.domain.halts import Halts
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Command
@@ -52,7 +53,7 @@ def room(tmp_path: Path) -> Room:
 @pytest.mark.parametrize("scope", ["all", "account", "symbol:TCS", "strategy:ema_cross"])
 async def test_a_halt_of_a_scope_that_exists_reaches_the_desk(room: Room, scope: str) -> None:
     await room.panel.halt({"reason": "why", "scope": scope})
-    assert room.commands == [Command(verb="halt", reason="why", scope=scope)]
+    assert room.commands == [Command(verb=Verb.HALT, reason="why", scope=Scope.parse(scope))]
 
 
 @pytest.mark.parametrize(
@@ -137,4 +138,4 @@ async def test_a_halt_file_that_appears_halts_the_desk_once_and_again_when_it_co
     room.clock.on_sleep = each_look
     with pytest.raises(asyncio.CancelledError):
         await room.panel.watch()
-    assert room.commands == [Command(verb="halt", reason="first")] * 2
+    assert room.commands == [Command(verb=Verb.HALT, reason="first", control="kill")] * 2

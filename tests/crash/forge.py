@@ -31,6 +31,7 @@ from tradebot.checker.promises import judge
 from tradebot.checker.verdict import Ruling
 from tradebot.clock import SECOND, ManualClock
 from tradebot.controls import charges_of
+from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import QUOTE_COLUMNS, Quotes
 from tradebot.domain.message import Message
@@ -239,14 +240,14 @@ class Life:
                 self.clock.now += args[0] * SECOND
                 await engine.quotes.put(Tick(at=self.clock.now, mono=self.clock.now))
             case "halt" | "resume" | "flatten":
-                engine.updates.post(Command(verb=verb, reason="by hand"))
+                engine.updates.post(Command(verb=Verb(verb), reason="by hand"))
             case "down":
                 await engine.quotes.put(LinkDown(source="script", mono=now, reason="cut"))
             case "up":
                 await engine.quotes.put(LinkUp(source="script", mono=now))
             case "stop":
                 engine._is_stopping = True
-                engine.updates.post(Command(verb="stop"))
+                engine.updates.post(Command(verb=Verb.STOP))
             case _:
                 raise AssertionError(verb)
 

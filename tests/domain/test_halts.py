@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
+from tradebot.domain.control import Scope, Until, Verb, lasted_until
 from tradebot.domain.halts import Halts, lasting
 from tradebot.domain.messages import Command
 
@@ -11,7 +14,10 @@ from tradebot.domain.messages import Command
 def halts(*words: str) -> Halts:
     """Halts after commands written as `verb` or `verb@scope`."""
     commands = (word.partition("@") for word in words)
-    return Halts(Command(verb=verb, scope=scope or "all", reason=f"{verb} {scope}") for verb, _, scope in commands)
+    return Halts(
+        Command(verb=Verb(verb), scope=Scope.parse(scope or "all"), reason=f"{verb} {scope}")
+        for verb, _, scope in commands
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,12 +42,58 @@ def test_a_halt_holds_in_its_scope_until_that_or_everything_is_resumed(
 
 
 def test_a_weaker_command_does_not_soften_a_stronger_one() -> None:
-    assert halts("flatten", "halt", "reduce").flattening
-    assert not halts("reduce", "halt").flattening
-    assert halts("halt@symbol:AAA", "reduce@symbol:AAA").of("AAA") == "halt symbol:AAA"
+    assert halts("flatten", "halt").flattening
+    assert not halts("halt").flattening
+    assert halts("flatten@symbol:AAA", "halt@symbol:AAA").of("AAA") == "flatten symbol:AAA"
 
 
-def test_a_halt_for_the_loss_of_a_day_does_not_last_into_the_next() -> None:
-    loss = Command(verb="halt", reason="the day is at -1200.00, max_daily_loss is 1000")
-    others = Command(verb="halt", reason="by hand"), Command(verb="reduce", reason="", scope="symbol:AAA")
-    assert lasting([others[0], loss, others[1]]) == others
+def test_the_end_of_a_session_lifts_what_a_rule_called_for_it_and_nothing_that_a_person_called() -> None:
+    standing = Halts([ruled("the day's loss"), ruled("closing all", Verb.FLATTEN), ruled("mine", until=Until.RESUME)])
+    assert standing.flattening == "closing all"
+    assert [command.reason for command in standing.end_session()] == ["closing all"]
+    assert (standing.of_all, standing.flattening, standing.end_session()) == ("mine", "", ())
+
+
+def test_a_rule_does_not_shorten_the_halt_of_a_person_in_the_same_scope() -> None:
+    by_hand, by_rule = Command(verb=Verb.HALT, reason="by hand"), ruled("the day's loss")
+    for order in ([by_hand, by_rule], [by_rule, by_hand]):
+        standing = Halts(order)
+        assert lasting(standing.standing) == (by_hand,)
+        standing.end_session()
+        assert standing.of_all == "by hand"
+    standing.apply(by_rule)
+    standing.apply(Command(verb=Verb.RESUME, scope=Scope.parse("all")))
+    assert not standing
+
+
+def ruled(reason: str, verb: Verb = Verb.HALT, *, until: Until = Until.SESSION) -> Command:
+    return Command(verb=verb, reason=reason, until=until, control="a rule")
+
+
+@pytest.mark.parametrize(
+    ("verb", "scope", "reason", "until"),
+    [
+        ("halt", "all", "the day is at -1200.00, max_daily_loss is 1000", Until.SESSION),
+        ("halt", "all", "the day is at -2500.10, max_daily_loss is 2500.0000", Until.SESSION),
+        ("halt", "all", "max_daily_loss looks wrong, do not trade until I am back", Until.RESUME),
+        ("halt", "all", "the day is at -1200.00, max_daily_loss is 1000, and that is too much", Until.RESUME),
+        ("halt", "symbol:AAA", "the day is at -1200.00, max_daily_loss is 1000", Until.RESUME),
+        ("flatten", "all", "the day is at -1200.00, max_daily_loss is 1000", Until.RESUME),
+    ],
+)
+def test_of_an_old_journal_the_very_words_of_the_old_rule_say_how_long_its_halt_lasted(
+    verb: str, scope: str, reason: str, until: Until
+) -> None:
+    assert lasted_until(verb, scope, reason) is until
+
+
+@pytest.mark.parametrize("text", ["all", "account", "symbol:AAA", "strategy:path/to/file.py:Class", "symbol:", "so"])
+def test_a_scope_is_written_as_it_was_read(text: str) -> None:
+    scope = Scope.parse(text)
+    assert (str(scope), Scope.parse(str(scope)), pickle.loads(pickle.dumps(scope))) == (text, scope, scope)
+    assert scope.is_wide is (not text.startswith(("symbol:A", "strategy:")))
+
+
+def test_a_scope_is_no_mutable_thing() -> None:
+    with pytest.raises(AttributeError):
+        Scope.symbol("AAA").name = "BBB"

@@ -8,6 +8,7 @@ import pytest
 from ledger_by_hand import MINUTE, START, close, run, tamper, write
 
 from tradebot.clock import SECOND
+from tradebot.domain.control import Scope, Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Reconciled
 from tradebot.errors import StateError
@@ -52,9 +53,9 @@ async def test_the_time_of_a_crash_is_that_of_the_last_row_of_any_kind(tmp_path:
 
 async def test_a_resume_of_everything_forgets_the_runs_before_and_not_its_own(tmp_path: Path) -> None:
     await life(tmp_path, "r1", LOOKED)
-    await life(tmp_path, "r2", LOOKED, ("resume", Command(verb="resume", scope="symbol:TCS")))
+    await life(tmp_path, "r2", LOOKED, ("resume", Command(verb=Verb.RESUME, scope=Scope.parse("symbol:TCS"))))
     assert found(tmp_path) == ["r1", "r2"]
-    await life(tmp_path, "r3", LOOKED, ("resume", Command(verb="resume")))
+    await life(tmp_path, "r3", LOOKED, ("resume", Command(verb=Verb.RESUME)))
     assert found(tmp_path) == ["r3"]
 
 

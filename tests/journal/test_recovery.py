@@ -22,6 +22,7 @@ from ledger_by_hand import (
     write,
 )
 
+from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Reconciled
 from tradebot.domain.order import OrderEvent, OrderState, Side
@@ -36,6 +37,7 @@ from tradebot.journal.rows import End, Listing, encode
 from tradebot.journal.schema import FILE_NAME
 
 E = OrderEvent
+DAY = 1440 * MINUTE
 
 
 def test_a_journal_that_is_not_there_recovers_to_nothing(tmp_path: Path) -> None:
@@ -160,7 +162,7 @@ async def test_an_adopted_position_counts_from_there(tmp_path: Path) -> None:
 async def test_a_halt_survives_until_it_is_resumed(
     tmp_path: Path, commands: list[tuple[str, str]], halted: str
 ) -> None:
-    written: list[tuple[str, Message]] = [(verb, Command(verb=verb, reason=reason)) for verb, reason in commands]
+    written: list[tuple[str, Message]] = [(verb, Command(verb=Verb(verb), reason=reason)) for verb, reason in commands]
     await write(tmp_path, ("run", run("r1")), *written, ("end", End()))
     path = await write(tmp_path, ("run", run("r2")), run_id="r2")
 
@@ -169,18 +171,40 @@ async def test_a_halt_survives_until_it_is_resumed(
 
 async def test_halts_of_a_scope_survive_beside_each_other_and_are_lifted_alone(tmp_path: Path) -> None:
     commands = [
-        Command(verb="halt", reason="an order was placed elsewhere", scope="symbol:TCS"),
-        Command(verb="reduce", reason="by hand", scope="strategy:ema"),
-        Command(verb="halt", reason="it came back", scope="strategy:rsi"),
-        Command(verb="resume", scope="strategy:rsi"),
+        Command(verb=Verb.HALT, reason="an order was placed elsewhere", scope=Scope.parse("symbol:TCS")),
+        Command(verb=Verb.FLATTEN, reason="by hand", scope=Scope.parse("strategy:ema")),
+        Command(verb=Verb.HALT, reason="it came back", scope=Scope.parse("strategy:rsi")),
+        Command(verb=Verb.RESUME, scope=Scope.parse("strategy:rsi")),
     ]
-    path = await write(tmp_path, ("run", run("r1")), *((c.verb, c) for c in commands))
+    path = await write(tmp_path, ("run", run("r1")), *((c.verb.value, c) for c in commands))
 
     assert recover(path).halts == tuple(commands[:2])
     assert recover(path).halted == ""
 
-    await write(tmp_path, ("resume", Command(verb="resume")), run_id="r2")
+    await write(tmp_path, ("resume", Command(verb=Verb.RESUME)), run_id="r2")
     assert recover(path).halts == ()
+
+
+LOSS = Command(verb=Verb.HALT, reason="the day is at -1200.00", until=Until.SESSION, control="daily_loss")
+WORDS = "max_daily_loss looks wrong, do not trade until I am back"
+BY_HAND = Command(verb=Verb.HALT, reason=WORDS)
+
+
+async def test_a_halt_of_a_session_ends_with_it_and_that_of_a_person_with_a_resume(tmp_path: Path) -> None:
+    path = await write(tmp_path, ("run", run("r1")), ("halt", LOSS), ("halt", BY_HAND))
+    today, tomorrow = START, START + DAY
+
+    assert recover(path).halts_in(today) == (LOSS, BY_HAND)
+    assert recover(path).halts_in(tomorrow) == (BY_HAND,)
+
+    # A second start on the next day must not find the halt of the first again.
+    await write(tmp_path, ("run", run("r2")), run_id="r2", at=tomorrow + MINUTE)
+    assert recover(path).halts_in(tomorrow) == (BY_HAND,)
+
+
+async def test_a_start_behind_the_close_looks_at_the_next_session(tmp_path: Path) -> None:
+    path = await write(tmp_path, ("run", run("r1")), ("halt", LOSS), at=START + 400 * MINUTE)
+    assert recover(path).halts_in(START + DAY) == ()
 
 
 async def test_a_fill_taken_back_leaves_no_trace_in_the_position(tmp_path: Path) -> None:

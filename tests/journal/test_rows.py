@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_by_hand import UNIVERSE, close, fact, run
 
+from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.market import BAR_COLUMNS, SERIES_COLUMNS, Close, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
@@ -142,7 +143,7 @@ VENUE_ORDER = VenueOrder(
             "terms",
             Terms(
                 interval=60, strategies=({"name": "ema_cross"},), limits={"max_open_orders": 5}, desk={}, venue={},
-                opens_at=1, halts=(Command(verb="halt", reason="by hand"),), flattened=("F1",),
+                opens_at=1, halts=(Command(verb=Verb.HALT, scope=Scope.strategy("s")),), flattened=("F1",),
             ),
         ),
         ("session", SessionBegins(opens_at=1, closes_at=4, entries_until=2, square_off_at=3)),
@@ -156,14 +157,12 @@ VENUE_ORDER = VenueOrder(
         ("order", fact("TB1", OrderEvent.SEEN_OPEN, venue=VENUE_ORDER)),
         ("link", LinkUp(source="kite", mono=3)),
         ("link", LinkDown(source="kite", mono=3, reason="")),
-        ("books", Books(asked_at=1, orders=(VENUE_ORDER,), executions=(), positions=(), cash=Decimal("50000.00"))),
         ("reconciled", Reconciled(at=3, differences=("TCS: off",), adopted=(("TCS", Decimal(-3), Decimal("1.50")),))),
-        ("halt", Command(verb="halt", reason="the day is at -1000")),
-        ("reduce", Command(verb="reduce", reason="by hand", scope="symbol:TCS")),
+        ("halt", Command(verb=Verb.HALT, reason="the day is at -1000", until=Until.SESSION, control="daily_loss")),
+        ("halt", Command(verb=Verb.HALT, reason="by hand", scope=Scope.symbol("TCS"))),
         ("incident", Incident(text="an order was placed elsewhere", at=5, order_id="EXT-1", symbol="TCS")),
-        ("resume", Command(verb="resume")),
-        ("flatten", Command(verb="flatten")),
-        ("stop", Command(verb="stop")),
+        ("resume", Command(verb=Verb.RESUME)),
+        ("flatten", Command(verb=Verb.FLATTEN, id="f")),
         ("end", End(reason="SIGTERM", summary={"orders": 3, "p50_us": 1.5})),
     ],
 )  # fmt: skip
@@ -215,9 +214,42 @@ def test_a_body_that_is_not_of_its_kind_is_refused(kind: str, body: bytes) -> No
 
 def test_a_message_of_another_kind_is_refused_before_it_is_queued() -> None:
     with pytest.raises(AssertionError, match="cannot hold a Command"):
-        check_kind("order", Command(verb="halt"))
+        check_kind("order", Command(verb=Verb.HALT))
     with pytest.raises(AssertionError, match="no kind 'gossip'"):
-        check_kind("gossip", Command(verb="halt"))
+        check_kind("gossip", Command(verb=Verb.HALT))
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "command"),
+    [
+        ("halt", '{"verb":"halt","reason":"the day is at -1200.00, max_daily_loss is 1000","scope":"all","id":""}',
+         Command(verb=Verb.HALT, reason="the day is at -1200.00, max_daily_loss is 1000", until=Until.SESSION)),
+        ("halt", '{"verb":"halt","reason":"max_daily_loss looks wrong, do not trade until I am back"}',
+         Command(verb=Verb.HALT, reason="max_daily_loss looks wrong, do not trade until I am back")),
+        ("halt", '{"verb":"halt","reason":"the day is at -1200.00, max_daily_loss is 1000","until":"resume"}',
+         Command(verb=Verb.HALT, reason="the day is at -1200.00, max_daily_loss is 1000")),
+        ("reduce", '{"verb":"reduce","reason":"by hand","scope":"symbol:TCS"}',
+         Command(verb=Verb.HALT, reason="by hand", scope=Scope.symbol("TCS"))),
+        ("stop", '{"verb":"stop","reason":"","scope":"all","id":""}', Command(verb=Verb.STOP)),
+    ],
+)  # fmt: skip
+def test_a_command_of_an_older_journal_is_read_in_todays_words(kind: str, body: str, command: Command) -> None:
+    assert decode(kind, body.encode()) == command
+
+
+def test_the_halts_that_an_older_run_took_over_are_read_in_todays_words() -> None:
+    body = encode("terms", Terms(interval=60, strategies=(), limits={}, desk={}, venue={}, opens_at=1))
+    old = b'[{"verb":"reduce","reason":"by hand","scope":"all","id":""}]'
+    read = decode("terms", body.replace(b'"halts":[]', b'"halts":' + old))
+    assert isinstance(read, Terms)
+    assert read.halts == (Command(verb=Verb.HALT, reason="by hand"),)
+
+
+def test_books_of_an_older_journal_are_read_and_no_longer_written() -> None:
+    books = Books(asked_at=1, orders=(VENUE_ORDER,), executions=(), positions=(), cash=Decimal("50000.00"))
+    assert decode("books", encode("books", books)) == books
+    with pytest.raises(AssertionError, match="no kind 'books'"):
+        check_kind("books", books)
 
 
 def test_the_past_of_a_warm_up_comes_back() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tradebot.domain.control import Verb
 from tradebot.domain.market import Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Books, Command, Ending, LinkDown, OrderSeen, Outcome, SessionBegins, Signals, Tick
@@ -28,7 +29,7 @@ OTHERS = (
     Adopt(books=BOOKS),
     BOOKS,
     SameBooks(asked_at=9),
-    Command(verb="halt", reason="by hand"),
+    Command(verb=Verb.HALT, reason="by hand"),
     Killed(reason="the file"),
     LinkDown(source="kite", mono=3, reason="silent"),
     OrderSeen(order=ORDER, mono=8),

@@ -9,15 +9,16 @@ import msgspec
 import pytest
 
 from tradebot.clock import ManualClock
+from tradebot.domain.control import Until, Verb
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Incident, Outcome
 from tradebot.domain.order import OrderEvent, OrderFact
 from tradebot.errors import DataError
-from tradebot.journal.rows import End, Listing, Run, Terms
+from tradebot.journal.rows import End, Listing, Run, Terms, encode
 from tradebot.journal.tape import Entry, Killed, Tape
 from tradebot.journal.writer import Journal
-from tradebot.replay.recorded import read
+from tradebot.replay.recorded import Line, read
 from tradebot.replay.rerun import replay
 
 TERMS = Terms(interval=60, strategies=(), limits={}, desk={}, venue={}, opens_at=0)
@@ -44,7 +45,7 @@ async def test_sending_counts_only_for_orders_that_were_placed_elsewhere(tmp_pat
     sending, outside = fact("T1001", OrderEvent.SENDING), fact("EXT-1", OrderEvent.SENDING)
     path = await record(
         tmp_path, ("terms", TERMS), ("order", sending), ("order", outside), ("tape", tape(Outcome(fact=sending))),
-        ("incident", Incident(text="placed elsewhere")), ("halt", Command(verb="halt")), ("end", End()),
+        ("incident", Incident(text="placed elsewhere")), ("halt", Command(verb=Verb.HALT)), ("end", End()),
     )  # fmt: skip
 
     recorded = read(path)
@@ -52,7 +53,7 @@ async def test_sending_counts_only_for_orders_that_were_placed_elsewhere(tmp_pat
     assert [line.message for line in recorded.outputs] == [
         outside,
         Incident(text="placed elsewhere"),
-        Command(verb="halt"),
+        Command(verb=Verb.HALT),
     ]
     assert recorded.has_ended
 
@@ -84,3 +85,14 @@ async def test_terms_of_another_version_are_refused_in_a_sentence(tmp_path: Path
 
     with pytest.raises(DataError, match=r"run T1 was recorded by tradebot 9\.9, whose terms this version cannot"):
         await replay(read(path))
+
+
+def test_what_an_older_row_does_not_say_is_not_compared_and_what_it_says_is() -> None:
+    now = Command(verb=Verb.HALT, reason="the day's loss", until=Until.SESSION, control="daily_loss")
+    body = b'{"verb":"halt","reason":"the day\'s loss","scope":"all","id":""}'
+    older = Line(1, Command(verb=Verb.HALT, reason="the day's loss"), "halt", body)
+    assert older.says_as_much(now)
+    assert not older.says_as_much(msgspec.structs.replace(now, reason="another"))
+    today = Line(1, now, "halt", encode("halt", now))
+    assert today.says_as_much(now)
+    assert not today.says_as_much(msgspec.structs.replace(now, control=""))

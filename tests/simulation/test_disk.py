@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tradebot.clock import LoopClock
+from tradebot.domain.control import Verb
 from tradebot.domain.messages import Command
 from tradebot.errors import StateError
 from tradebot.journal.reader import rows
@@ -22,7 +23,7 @@ from tradebot.simulation.loop import VirtualLoop
 from tradebot.simulation.play import swept
 from tradebot.simulation.process import Process
 
-HALT = Command(verb="halt", reason="a row")
+HALT = Command(verb=Verb.HALT, reason="a row")
 
 
 def run(work: Callable[[VirtualLoop, Callable[..., Journal]], Coroutine[Any, Any, Any]], folder: Path) -> list[int]:

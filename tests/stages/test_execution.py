@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tradebot.clock import SECOND, Clock, ManualClock, WallClock
+from tradebot.domain.control import Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Cancel, Command, Modify, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderKind, OrderRequest, Purpose, Side
@@ -200,7 +201,7 @@ async def test_nothing_but_cancels_leaves_while_killed_and_trading_halts() -> No
         await tape.until(lambda: "cancel V0" in tape.events and bool(tape.facts()))
     assert not [e for e in tape.events if e.startswith(("send", "append"))]
     assert tape.facts() == [OrderEvent.LAPSED]
-    assert Command(verb="halt", reason="fat finger") in tape.posted
+    assert Command(verb=Verb.HALT, reason="fat finger", control="kill") in tape.posted
 
 
 async def test_a_kill_that_comes_while_the_row_is_written_still_stops_the_request() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tradebot.clock import ManualClock
 from tradebot.controls import charges_of
+from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Close
 from tradebot.domain.message import Message
@@ -121,7 +122,7 @@ def afternoon() -> list[Written]:
         ("reconciled", Reconciled(at=START, cash=Decimal("32500.45"))),
         fill("r1-1", 2, "2501", number=3),
         fill("r1-3", 1, "3800.10", number=4, symbol="TCS"),  # after its end
-        ("halt", Command(verb="halt", reason="operator")),
+        ("halt", Command(verb=Verb.HALT, reason="operator")),
         close(2, ids=(0,), price=251_500),  # recorded a second time
         close(3, price=252_000),
         intent("r2-1", 6, side=Side.SELL),

@@ -52,7 +52,7 @@ class Job(Message, frozen=True):
     """One backtest. `interval` is the length of a bar in ns; `zone` is the exchange's, for people who read the result.
 
     Bars that start in [`begin`, `end`) are traded (market ns, None: all), earlier ones warm the indicators up. A halt
-    that the desk or its rules called is lifted when the next session begins if `resumes_daily`, as an operator would.
+    that waits for a person is lifted when the next session begins if `resumes_daily`; that of a day's loss ends anyway.
     `every_bar` walks all bars and gives the same. `time_limit_s` bounds what a strategy may take for one bar.
     `shared` is one account for all symbols, as the daemon trades; without it every symbol has an account of its own.
     """

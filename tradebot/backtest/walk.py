@@ -24,6 +24,7 @@ from tradebot.backtest.touch import Guard, first_touch
 from tradebot.backtest.validity import Validities
 from tradebot.backtest.wishes import NEVER, Wishes
 from tradebot.clock import SECOND
+from tradebot.domain.control import Verb
 from tradebot.domain.messages import Command, Signal
 from tradebot.stages.desk.direct_desk import DirectDesk
 
@@ -183,7 +184,7 @@ class Walk:
         self._counter.take(desk.apply(self._days[k]))
         self._off_k = self._offs[k]
         if self._job.resumes_daily and desk.conditions.halts.standing:
-            self._counter.take(desk.apply(Command(verb="resume", reason="another session", id=f"resume-{k}")))
+            self._counter.take(desk.apply(Command(verb=Verb.RESUME, reason="another session", id=f"resume-{k}")))
         self._loss.begin_day()
 
     def _close(self, k: int, due: list[int]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tradebot.checker import arithmetic
 from tradebot.checker.case import EXCHANGE_ENDED, SETTLE, Case
-from tradebot.checker.evidence import Row
+from tradebot.checker.evidence import HALTS, Row
 from tradebot.checker.story import number
 from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
 
@@ -77,7 +77,7 @@ def _order_faults(case: Case) -> list[str]:
 
 
 def _explained(case: Case) -> str:
-    halts = list(case.journal.of("halt", "reduce", "resume"))
+    halts = list(case.journal.of(*HALTS, "resume"))
     if halts and halts[-1].kind != "resume":
         return f"row {halts[-1].seq} says {halts[-1].body.get('reason')!r}"
     looks = list(case.journal.of("reconciled"))

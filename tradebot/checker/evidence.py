@@ -16,6 +16,8 @@ from tradebot.errors import DataError, StateError
 
 ROWS = "SELECT seq, run, at, wall, kind, prev, hash, body FROM rows ORDER BY seq"
 
+HALTS = ("halt", "flatten", "reduce")  # the kinds that bar entries; the last one is of older journals
+
 
 class Row(NamedTuple):
     """One journal row; `body` is its JSON as an object, empty where it is none."""

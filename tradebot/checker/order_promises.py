@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tradebot.checker.case import Case
-from tradebot.checker.evidence import Row
+from tradebot.checker.evidence import HALTS, Row
 from tradebot.checker.story import OrderStory
 from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+from tradebot.domain.control import Scope, Until, lasted_until
 
 LOOKS = 2  # complete lists an order must be missing from
 ENDINGS = ("refused", "not_sent", "lapsed")  # what only the answer to the request itself can say
 ROW_OF = {"create": "sending", "modify": "replace_sent", "cancel": "cancel_sent"}  # what stands on disk before each
-SAME_DAY_HALT = "max_daily_loss"  # this halt ends with its day, every other one with a resume
 DAY = 86_400_000_000_000
 INDIA = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
 
@@ -194,36 +194,35 @@ def gate_is_total(case: Case) -> Verdict:
 
 def halt_is_final(case: Case) -> Verdict:
     """I7: after a halt is on disk nothing but exits leaves in its scope until somebody resumes."""
-    standing: dict[str, Row] = {}  # scope -> the row that halted it
+    standing: dict[tuple[str, str], Row] = {}  # (scope, until) -> the row that halted it
     halts, faults = 0, []
     for row in case.journal.rows:
         scope = str(row.body.get("scope", "all"))
-        if row.kind in ("halt", "reduce"):
-            standing[scope], halts = row, halts + 1
+        if row.kind in HALTS:
+            standing[scope, _until(row)], halts = row, halts + 1
         elif row.kind == "resume":
-            standing = {} if _is_wide(scope) else {s: halt for s, halt in standing.items() if s != scope}
-        elif row.kind == "run":
-            standing = {s: halt for s, halt in standing.items() if not _ends_with_its_day(halt, row)}
+            is_wide = Scope.parse(scope).is_wide
+            standing = {} if is_wide else {key: halt for key, halt in standing.items() if key[0] != scope}
         elif row.kind == "order" and row.body.get("event") == "sending":
             order = case.orders.get(str(row.body["order_id"]))
             if order is None or order.purpose not in ("entry", "") or _never_left(order):
                 continue
             faults += [
                 f"{order.order_id} was sent (row {row.seq}) after the {halt.kind} of row {halt.seq}"
-                for scope, halt in standing.items()
-                if _is_wide(scope) or scope in (f"symbol:{order.symbol}", f"strategy:{order.request.get('strategy')}")
+                for (scope, until), halt in standing.items()
+                if Scope.parse(scope).covers(order.symbol, str(order.request.get("strategy", "")))
+                if until != Until.SESSION or _day(halt) == _day(row)
             ]
     if faults:
         return broken("I7", listed(faults))
     return ok("I7", f"nothing but exits left after {halts} halts") if halts else not_shown("I7", "nobody halted")
 
 
-def _is_wide(scope: str) -> bool:
-    return not scope.startswith(("symbol:", "strategy:"))
-
-
-def _ends_with_its_day(halt: Row, run: Row) -> bool:
-    return SAME_DAY_HALT in str(halt.body.get("reason", "")) and _day(run) != _day(halt)
+def _until(halt: Row) -> str:
+    # A journal of before the field was written down is read as a start reads it.
+    body = halt.body
+    said = body.get("until")
+    return str(said or lasted_until(halt.kind, str(body.get("scope", "all")), str(body.get("reason", ""))))
 
 
 def _never_left(order: OrderStory) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from tradebot.clock import Clock
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.picture import holdings_of, orders_of
+from tradebot.domain.control import EVERYTHING, Scope, ScopeKind, Verb
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Command
 from tradebot.stages.desk.desk import Desk
@@ -51,19 +52,19 @@ class Panel:
         """Stop new positions in a scope; exits and cancels still leave. Raises Wrong."""
         _only(body, "reason", "scope")
         reason, scope = _text(body, "reason", "halted by the operator"), self._scope(body)
-        await self._command(Command(verb="halt", reason=reason, scope=scope))
-        return {"halted": reason, "scope": scope}
+        await self._command(Command(verb=Verb.HALT, reason=reason, scope=scope))
+        return {"halted": reason, "scope": str(scope)}
 
     async def resume(self, body: dict[str, Any]) -> dict[str, Any]:
         """End a halt of a scope; with scope `all` every halt, and the HALT file goes. Raises Wrong."""
         _only(body, "reason", "scope")
         reason, scope = _text(body, "reason", "resumed by the operator"), self._scope(body)
-        killed = self._halt_file.look() if scope == "all" else ""
+        killed = self._halt_file.look() if scope == EVERYTHING else ""
         if killed:
             # First the file, then the row: a crash between the two leaves the halt of the journal standing.
             await self._lift()
-        await self._command(Command(verb="resume", reason=reason, scope=scope))
-        return {"resumed": scope, "lifted": killed}
+        await self._command(Command(verb=Verb.RESUME, reason=reason, scope=scope))
+        return {"resumed": str(scope), "lifted": killed}
 
     async def flatten(self, body: dict[str, Any]) -> dict[str, Any]:
         """Halt, take back what works, close every position; once for each `id`. Stands until resumed. Raises Wrong."""
@@ -83,7 +84,7 @@ class Panel:
             )
         known = id_ in self._desk.conditions.halts.flattened
         holdings, orders = holdings_of(self._desk), orders_of(self._desk)
-        await self._command(Command(verb="flatten", reason=reason, id=id_))
+        await self._command(Command(verb=Verb.FLATTEN, reason=reason, id=id_))
         if killed:
             await self._lift()  # the halt is in the journal now, so entries stay out
         return {"id": id_, "known": known, "closing": holdings, "orders": orders}
@@ -100,7 +101,7 @@ class Panel:
         while True:
             found = self._halt_file.look()
             if found and found != told:
-                await self._command(Command(verb="halt", reason=found))
+                await self._command(Command(verb=Verb.HALT, reason=found, control="kill"))
             told = found
             await self._clock.sleep(WATCH_S)
 
@@ -110,18 +111,19 @@ class Panel:
         except OSError as error:
             raise Wrong(f"{self._halt_file.path} cannot be removed: {error.strerror}", status=500) from error
 
-    def _scope(self, body: dict[str, Any]) -> str:
-        scope = body.get("scope", "all")
-        if scope in ("all", "account"):
-            return str(scope)
-        kind, _, name = scope.partition(":") if isinstance(scope, str) else ("", "", "")
-        known = {"symbol": self._universe.symbols, "strategy": tuple(sorted(self._strategies))}.get(kind)
-        if known is None or not name:
+    def _scope(self, body: dict[str, Any]) -> Scope:
+        text = body.get("scope", EVERYTHING.text)
+        scope = Scope.parse(text) if isinstance(text, str) else None
+        if scope is None or (scope.is_wide and text != scope.kind):
             raise Wrong("scope must be all, account, symbol:NAME or strategy:NAME")
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            raise Wrong(f"this run has no {kind} {name[:80]!r}" + (f"; did you mean {near[0]}?" if near else ""))
-        return str(scope)
+        if scope.is_wide:
+            return scope
+        known = self._universe.symbols if scope.kind is ScopeKind.SYMBOL else tuple(sorted(self._strategies))
+        if scope.name not in known:
+            near = get_close_matches(scope.name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise Wrong(f"this run has no {scope.kind} {scope.name[:80]!r}{hint}")
+        return scope
 
 
 def _only(body: dict[str, Any], *names: str) -> None:

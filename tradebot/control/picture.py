@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.order import ZERO, Purpose
+from tradebot.domain.order import ZERO
 from tradebot.stages.desk.desk import Desk
 from tradebot.stages.lanes import Lane
 
@@ -57,7 +57,7 @@ def halts_of(desk: Desk, *, killed: str) -> list[dict[str, str]]:
     """Return every halt that stands: the kill, those that wait for a `resume`, and differences with the venue."""
     conditions = desk.conditions
     found = [{"verb": "kill", "scope": "every order", "reason": killed}] if killed else []
-    found += [{"verb": c.verb, "scope": c.scope, "reason": c.reason} for c in conditions.halts.standing]
+    found += [{"verb": c.verb, "scope": str(c.scope), "reason": c.reason} for c in conditions.halts.standing]
     for symbol, why in sorted(conditions.halted_symbols.items()):
         found.append({"verb": "difference", "scope": f"symbol:{symbol}", "reason": why})
     return found
@@ -72,7 +72,7 @@ def picture(
     `paid` is what was paid for everything bought less what came in for everything sold, before charges.
     """
     newest = desk.marks.newest
-    orders = [o for o in desk.blotter.orders.values() if o.request.purpose is not Purpose.EXTERNAL]
+    orders = [o for o in desk.blotter.orders.values() if not o.is_external]
     halts = halts_of(desk, killed=killed)
     return run | {
         "state": "stopping" if desk.conditions.stopping else "trading" if is_trading else "starting",

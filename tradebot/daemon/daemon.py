@@ -18,7 +18,7 @@ from tradebot.daemon.bulletins import Bulletins
 from tradebot.daemon.ground import Ground, told
 from tradebot.daemon.summary import summarize
 from tradebot.daemon.taping import Recording
-from tradebot.domain.halts import lasting
+from tradebot.domain.control import Verb
 from tradebot.domain.messages import Books, Command
 from tradebot.engine import Engine
 from tradebot.journal.crashes import crash_loop
@@ -26,7 +26,7 @@ from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.recovery import Recovery
 from tradebot.journal.rows import FORMAT, Listing, Run
 from tradebot.journal.writer import Journal
-from tradebot.markets.calendar import TradingCalendar, day_of
+from tradebot.markets.calendar import TradingCalendar
 from tradebot.ops.interpreter import settled
 from tradebot.ops.latency import Latencies
 from tradebot.ops.narrator import Tell
@@ -191,9 +191,7 @@ class Daemon:
         return self._panel
 
     def _recover(self, books: Recovered) -> None:
-        last_at = self._recovery.last_at
-        is_same_day = bool(last_at) and day_of(last_at) == day_of(self._began_at)
-        halts = self._recovery.halts if is_same_day else lasting(self._recovery.halts)
+        halts = self._recovery.halts_in(self._opens_at)
         self.desk.recover(
             (*books.facts, *books.undone),
             adopted=books.adopted,
@@ -212,7 +210,7 @@ class Daemon:
         # Behind the look at the venue, so that entries it still works are taken back as by every halt.
         most, now = self._config.risk.max_crashes, self._ground.clock.wall()
         if why := crash_loop(self._recovery.cut_off, now=now, most=most):
-            await self.engine.command(Command(verb="halt", reason=why))
+            await self.engine.command(Command(verb=Verb.HALT, reason=why, control="crash_loop"))
 
     async def _compare(self) -> Books:
         gave_up = "the venue's books could not be read at start"

@@ -6,7 +6,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
-from tradebot.domain.order import OrderState, Purpose
+from tradebot.domain.order import OrderState
 from tradebot.engine import Engine
 from tradebot.ops.latency import Latencies
 from tradebot.stages.bars import Bars
@@ -25,7 +25,7 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, s
     """
     orders = [o for o in desk.blotter.orders.values() if o.changed_at >= since]
     states = Counter(o.state for o in orders)
-    sent = [o for o in orders if o.state is not OrderState.DENIED and o.request.purpose is not Purpose.EXTERNAL]
+    sent = [o for o in orders if o.state is not OrderState.DENIED and not o.is_external]
     unrealized = desk.blotter.unrealized(desk.marks.price)
     fields: dict[str, Any] = {
         "orders": len(sent),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
+from tradebot.domain.control import EVERYTHING, Scope, Until, Verb
 from tradebot.domain.listed import Unread
 from tradebot.domain.market import Quotes
 from tradebot.domain.message import Message
@@ -211,15 +212,18 @@ class Incident(Message, frozen=True):
 
 
 class Command(Message, frozen=True):
-    """An operator's wish: halt, reduce, resume, flatten, stop.
+    """A wish of the operator, or of a rule, which names itself in `control`.
 
-    `scope` is `all`, `account`, `symbol:X` or `strategy:Y`. A command whose `id` was seen before changes nothing.
+    `until` says how long a halt lasts: a person's until `resume`, whatever its reason says. A flatten whose `id` was
+    seen before changes nothing.
     """
 
-    verb: str
+    verb: Verb
     reason: str = ""
-    scope: str = "all"
+    scope: Scope = EVERYTHING
     id: str = ""
+    until: Until = Until.RESUME
+    control: str = ""
 
 
 MarketMessage = Quotes | Tick | LinkUp | LinkDown

@@ -98,6 +98,11 @@ class OrderRequest(Message, frozen=True, kw_only=False):
     signaled_at: int = 0
     quoted_at: int = 0
 
+    @property
+    def is_external(self) -> bool:
+        """True for an order that was placed elsewhere: not ours to change, to cancel or to answer for."""
+        return self.purpose is Purpose.EXTERNAL
+
 
 class VenueStatus(StrEnum):
     """What a venue says of an order, in one vocabulary for all venues."""
@@ -188,7 +193,8 @@ class OrderFact(Message, frozen=True, kw_only=False):
     `at` is market ns, `mono` monotonic ns. `request` comes with INTENT and DENIED, `execution` with EXECUTED, REVERSED
     and QUARANTINED, `venue` with the SEEN_* events and CHANGED, `terms` and `checks` with REPLACE_SENT. `is_proof` says
     of NOT_FOUND that the venue states a bound after which it accepts nothing. `reference` is the price that the gate
-    judged an order at, of INTENT, DENIED and REPLACE_SENT; rows of before it was written down have none.
+    judged an order at, of INTENT, DENIED and REPLACE_SENT; `control` names what denied it. Rows of before these were
+    written down have none.
     """
 
     order_id: str
@@ -205,6 +211,7 @@ class OrderFact(Message, frozen=True, kw_only=False):
     terms: Terms | None = None
     is_proof: bool = False
     reference: Decimal | None = None
+    control: str = ""
 
 
 class Order(Message, frozen=True, kw_only=False):
@@ -260,6 +267,11 @@ class Order(Message, frozen=True, kw_only=False):
     @property
     def symbol(self) -> str:
         return self.request.symbol
+
+    @property
+    def is_external(self) -> bool:
+        """True for an order that was placed elsewhere."""
+        return self.request.purpose is Purpose.EXTERNAL
 
     @property
     def is_live(self) -> bool:

@@ -45,7 +45,7 @@ def begin(fact: OrderFact) -> Order:
         request.quantity,
         request.price,
         fact.venue_order_id,
-        origin=Origin.EXTERNAL if request.purpose is EXTERNAL else OWN,
+        origin=Origin.EXTERNAL if request.is_external else OWN,
         reason=fact.reason,
         begun_at=fact.at,
         changed_at=fact.at,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tradebot.clock import SECOND
-from tradebot.domain.halts import is_wide
+from tradebot.domain.control import Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Reconciled
 from tradebot.errors import StateError
@@ -47,7 +47,7 @@ class Lives:
                 self._begun.append((row.seq, message.run_id))
             case Reconciled() if self._begun:
                 self._may_send.add(self._begun[-1][0])
-            case Command(verb="resume") if is_wide(message.scope):
+            case Command(verb=Verb.RESUME) if message.scope.is_wide:
                 del self._begun[:-1]
 
     def cut_off(self, path: Path, *, last: int) -> tuple[CutOff, ...]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from tradebot.domain.halts import Halts
+from tradebot.domain.halts import Halts, lasting
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Reconciled
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Wish
@@ -19,6 +19,7 @@ from tradebot.journal.crashes import CutOff, Lives
 from tradebot.journal.reader import rows
 from tradebot.journal.rows import Row, Run
 from tradebot.journal.schema import connect_reader
+from tradebot.markets.calendar import day_number
 
 ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
 _ENDLESS = 1 << 62
@@ -122,6 +123,10 @@ class Recovery(NamedTuple):
     flattened: frozenset[str] = frozenset()
     cut_off: tuple[CutOff, ...] = ()
 
+    def halts_in(self, opens_at: int) -> tuple[Command, ...]:
+        """Return the halts that still hold in the session that opens at `opens_at` (market ns)."""
+        return self.halts if self.last_at >= opens_at else lasting(self.halts)
+
     def of(self, account: str) -> Books:
         """Return the books of an account, empty ones when it is new."""
         return self.books.get(account, Books())
@@ -141,13 +146,16 @@ def recover(path: Path, *, at: int | None = None, until: int | None = None) -> R
     last, last_at, last_kind = _check_links(path, until)
     runs: list[Run] = []
     folds: dict[str, Fold] = {}
-    halts, lives = Halts(), Lives()
+    halts, lives, day = Halts(), Lives(), 0
     for row in rows(path, kinds=FOLDED):
         if until is not None and row.seq >= until:
             break
         if not row.is_sound:
             raise StateError(f"{path}: row {row.seq} was changed; `tradebot verify` tells more")
         try:
+            if (today := day_number(row.at)) != day:
+                halts.end_session()  # of the day before
+                day = today
             lives.apply(row, message := row.message)
             match message:
                 case Run():

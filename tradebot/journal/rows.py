@@ -15,9 +15,10 @@ import msgspec
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import BAR_COLUMNS, SERIES_COLUMNS, Close, Ints, Series
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Books, Command, Incident, LinkDown, LinkUp, Reconciled, SessionBegins, Signals
+from tradebot.domain.messages import Command, Incident, LinkDown, LinkUp, Reconciled, SessionBegins, Signals
 from tradebot.domain.order import OrderFact
 from tradebot.errors import StateError
+from tradebot.journal import older
 from tradebot.journal.chain import link
 from tradebot.journal.columns import Column, narrow, widen
 from tradebot.journal.tape import Tape, pack, unpack
@@ -109,23 +110,22 @@ KINDS: dict[str, tuple[type[Message], ...]] = {
     "signals": (Signals,),
     "order": (OrderFact,),
     "link": (LinkUp, LinkDown),
-    "books": (Books,),
     "reconciled": (Reconciled,),
     "halt": (Command,),
-    "reduce": (Command,),
     "resume": (Command,),
     "flatten": (Command,),
-    "stop": (Command,),
     "incident": (Incident,),
     "end": (End,),
 }
 
 CELLS = (int, str, int, int, str, bytes, bytes, bytes)
-_encoder = msgspec.json.Encoder(decimal_format="string")
-PACKED = ("close", "warmup", "tape", "link")  # their bodies are read in their own ways
-_decoders = {kind: msgspec.json.Decoder(types[0]) for kind, types in KINDS.items() if kind not in PACKED}
+COMMANDS = frozenset({"halt", "reduce", "resume", "flatten", "stop"})  # of any age
+_encoder = msgspec.json.Encoder(decimal_format="string", enc_hook=older.to_words)
+PACKED = {"close", "warmup", "tape", "link", "terms", *COMMANDS}  # their bodies are read in their own ways
+_types = {kind: types[0] for kind, types in KINDS.items()} | older.KINDS
+_decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in _types.items() if kind not in PACKED}
 _lax_decoders = {
-    kind: msgspec.json.Decoder(types[0], strict=False) for kind, types in KINDS.items() if kind not in PACKED
+    kind: msgspec.json.Decoder(type_, strict=False) for kind, type_ in _types.items() if kind not in PACKED
 }
 _link_decoder = msgspec.json.Decoder(_Link)
 _close_decoder = msgspec.json.Decoder(_Close)
@@ -189,6 +189,10 @@ def decode(kind: str, body: bytes) -> Message:
     try:
         if kind == "close":
             return _unpacked(_close_decoder.decode(body))
+        if kind in COMMANDS:
+            return older.command(body)
+        if kind == "terms":
+            return _terms(body)
         if kind == "tape":
             return unpack(body)
         if kind == "warmup":
@@ -200,10 +204,12 @@ def decode(kind: str, body: bytes) -> Message:
             return LinkDown(source=link.source, mono=link.mono, reason=link.reason)
         if kind not in _decoders:
             raise StateError(f"the journal holds a row of the unknown kind {kind!r}")
+        read: Message
         try:
-            return _decoders[kind].decode(body)
+            read = _decoders[kind].decode(body)
         except msgspec.ValidationError:
-            return _lax_decoders[kind].decode(body)
+            read = _lax_decoders[kind].decode(body)
+        return read
     except (msgspec.DecodeError, ValueError, KeyError, StopIteration) as error:
         raise StateError(f"the journal holds a {kind!r} row that cannot be read: {error}") from error
 
@@ -227,6 +233,13 @@ def _unpacked(packed: _Close) -> Close:
         quoted_at=packed.quoted_at,
         **columns,
     )
+
+
+def _terms(body: bytes) -> Terms:
+    raw = msgspec.json.decode(body)
+    if isinstance(raw, dict):
+        raw["halts"] = older.commands(raw.get("halts", []))
+    return msgspec.convert(raw, Terms, dec_hook=older.from_words)
 
 
 def _past(series: Series) -> _Past:

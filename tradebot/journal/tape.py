@@ -29,6 +29,7 @@ from tradebot.domain.messages import (
     Tick,
 )
 from tradebot.domain.order import OrderEvent
+from tradebot.journal import older
 from tradebot.journal.columns import Column, narrow, steps, sums, widen
 
 
@@ -110,9 +111,9 @@ class _Packed(Message, frozen=True):
     state: str = ""
 
 
-_encoder = msgspec.json.Encoder(decimal_format="string")
+_encoder = msgspec.json.Encoder(decimal_format="string", enc_hook=older.to_words)
 _decoder = msgspec.json.Decoder(_Packed)
-_decoders = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGES.items()}
+_decoders = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGES.items() if kind is not Command}
 
 
 def pack(tape: Tape) -> bytes:
@@ -195,6 +196,8 @@ def _raw(message: Message) -> tuple[str, msgspec.Raw]:
 
 
 def _message(name: str, raw: msgspec.Raw) -> Message:
+    if name == Command.__name__:
+        return older.command(bytes(raw))
     if name not in _decoders:
         raise ValueError(f"a tape holds a message of the unknown kind {name!r}")
     return _decoders[name].decode(raw)

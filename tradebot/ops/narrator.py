@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from tradebot.clock import IST, iso
+from tradebot.domain.control import Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Ending, Incident, Reconciled, SessionBegins, Signals
-from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Side
+from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Side
 
 Tell = Callable[..., None]  # tell(event, level="info", **fields)
 AT_ONCE = 16  # rows told in one turn of the loop: a millisecond or two of lines
@@ -72,17 +73,15 @@ class Narrator:
                     self._signals(message)
                 case Reconciled():
                     self._reconciled(message)
-                case Command(verb="halt"):
-                    self._tell("halted", level="error", reason=message.reason, scope=message.scope)
-                case Command(verb="reduce"):
-                    self._tell("reducing", level="warning", reason=message.reason, scope=message.scope)
+                case Command(verb=Verb.HALT):
+                    self._tell("halted", level="error", reason=message.reason, scope=str(message.scope))
                 case SessionBegins():
                     self._tell("session_begins", **_hours(message))
                 case Incident():
                     self._tell("incident", level="error", reason=message.text, order_id=message.order_id or None)
-                case Command(verb="resume"):
-                    self._tell("resumed", reason=message.reason, scope=message.scope)
-                case Command(verb="flatten"):
+                case Command(verb=Verb.RESUME):
+                    self._tell("resumed", reason=message.reason, scope=str(message.scope))
+                case Command(verb=Verb.FLATTEN):
                     self._tell("flattening", level="warning", reason=message.reason, id=message.id)
                 case _:
                     pass  # bars and the run's own rows are told by the stages that make them
@@ -110,10 +109,10 @@ class Narrator:
                 del self._requests[next(iter(self._requests))]
         request = self._requests.get(fact.order_id)
         if fact.event is OrderEvent.INTENT:
-            if request is not None and request.purpose is Purpose.EXTERNAL:
+            if request is not None and request.is_external:
                 self._tell("order_external", level="warning", **_request_fields(request))
             return
-        if fact.reason == "placed elsewhere":
+        if fact.event is OrderEvent.SENDING and request is not None and request.is_external:
             return
         event, level = LINES[fact.event]
         fields: dict[str, Any] = {"order_id": fact.order_id}

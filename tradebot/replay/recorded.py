@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,7 +17,7 @@ from tradebot.domain.order import OrderEvent, OrderFact
 from tradebot.errors import DataError, StateError
 from tradebot.journal.reader import rows
 from tradebot.journal.recovery import Books, recover
-from tradebot.journal.rows import End, Listing, Row, Run, Terms, Warmup
+from tradebot.journal.rows import End, Listing, Row, Run, Terms, Warmup, encode
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.tape import sent_orders
 
@@ -25,10 +26,17 @@ OUTPUTS = ("order", "incident", *COMMANDS)
 
 
 class Line(NamedTuple):
-    """A message with the number of its row."""
+    """A message with the number, the kind and the body of its row."""
 
     seq: int
     message: Message
+    kind: str = ""
+    body: bytes = b""
+
+    def says_as_much(self, message: Message) -> bool:
+        """True when `message` equals the recorded one in all that its row says: the row of an older version has not
+        all of today's fields."""
+        return bool(self.body) and _covers(json.loads(encode(self.kind, message)), json.loads(self.body))
 
 
 class Recorded(NamedTuple):
@@ -102,7 +110,7 @@ def _gathered(path: Path, run: Run, before: Books) -> Recorded:
             case End():
                 has_ended = True
             case _ if _is_output(row, message):
-                outputs.append(Line(row.seq, message))
+                outputs.append(Line(row.seq, message, row.kind, row.body))
     if terms is None or not tapes:
         version = run.versions.get("tradebot", "")
         raise DataError(
@@ -111,6 +119,15 @@ def _gathered(path: Path, run: Run, before: Books) -> Recorded:
         )
     said = _said_by_the_desk(outputs, tapes)
     return Recorded(run, universe, terms, before, tuple(warmup), closes, tuple(signals), said, tuple(tapes), has_ended)
+
+
+def _covers(new: Any, old: Any) -> bool:
+    match new, old:
+        case dict(), dict():
+            return all(key in new and _covers(new[key], value) for key, value in old.items())
+        case list(), list():
+            return len(new) == len(old) and all(map(_covers, new, old))
+    return bool(new == old)
 
 
 def _is_output(row: Row, message: Message) -> bool:

@@ -11,11 +11,15 @@ from typing import Protocol
 from zlib import crc32
 
 from tradebot.clock import SECOND, Clock
+from tradebot.domain.control import Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Cancel, Command, Modify, OrderMessage, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.venue import ACCESS_DENIED, Accepted, Broker, NotSent, Refused, Reply
+
+# What halts here, as a halt names it.
+KILL, DISK, ACCESS = "kill", "disk", "access"
 
 
 class Ledger(Protocol):
@@ -103,7 +107,7 @@ class Execution:
             return
         if reason := self._killed():
             self._tell(request.order_id, OrderEvent.LAPSED, reason=reason)
-            self._post(Command(verb="halt", reason=reason))
+            self._halt(KILL, reason)
             return
         sending = OrderFact(order_id=request.order_id, event=OrderEvent.SENDING, at=self._clock.market(), mono=now)
         ticket = self._journal.append("order", sending, at=sending.at)
@@ -114,11 +118,11 @@ class Execution:
         except TimeoutError:
             reason = f"the disk took longer than {self._durable_within_s:g} s"
             self._tell(request.order_id, OrderEvent.NOT_SENT, reason=reason)
-            self._post(Command(verb="halt", reason=reason))
+            self._halt(DISK, reason)
             return
         if reason := self._killed():  # again: the disk may have taken long
             self._tell(request.order_id, OrderEvent.NOT_SENT, reason=reason)
-            self._post(Command(verb="halt", reason=reason))
+            self._halt(KILL, reason)
             return
         if late := self._late(request):
             self._tell(request.order_id, OrderEvent.NOT_SENT, reason=f"its row was on disk {late}")
@@ -134,7 +138,7 @@ class Execution:
             return
         except AccessDenied as error:
             self._tell(request.order_id, OrderEvent.REFUSED, reason=str(error))
-            self._post(Command(verb="halt", reason=f"the venue refuses us: {error}"))
+            self._halt(ACCESS, f"the venue refuses us: {error}")
             return
         self._measure("order_to_ack", self._clock.monotonic() - sent)
         self._answered(request.order_id, reply)
@@ -165,11 +169,11 @@ class Execution:
         except TimeoutError:
             reason = f"the disk took longer than {self._durable_within_s:g} s"
             self._tell(order_id, OrderEvent.REPLACE_REFUSED, reason=reason)
-            self._post(Command(verb="halt", reason=reason))
+            self._halt(DISK, reason)
             return
         if reason := self._killed():
             self._tell(order_id, OrderEvent.REPLACE_REFUSED, reason=reason)
-            self._post(Command(verb="halt", reason=reason))
+            self._halt(KILL, reason)
             return
         try:
             reply = await self._broker.modify(modify.request, venue_order_id=modify.venue_order_id)
@@ -177,7 +181,7 @@ class Execution:
             self._tell(order_id, OrderEvent.REPLACE_UNKNOWN, reason=str(error))
         except AccessDenied as error:
             self._tell(order_id, OrderEvent.REPLACE_REFUSED, reason=str(error))
-            self._post(Command(verb="halt", reason=f"the venue refuses us: {error}"))
+            self._halt(ACCESS, f"the venue refuses us: {error}")
         else:
             if isinstance(reply, Refused | NotSent):
                 self._halt_if_denied(reply)
@@ -191,7 +195,7 @@ class Execution:
         except TimeoutError:
             reason = f"the disk took longer than {self._durable_within_s:g} s"
             self._tell(cancel.order_id, OrderEvent.CANCEL_UNKNOWN, reason=reason)  # and is asked for again
-            self._post(Command(verb="halt", reason=reason))
+            self._halt(DISK, reason)
             return
         try:
             reply = await self._broker.cancel(order_id=cancel.order_id, venue_order_id=cancel.venue_order_id)
@@ -200,7 +204,7 @@ class Execution:
             self._doubt()
             return
         except AccessDenied as error:
-            self._post(Command(verb="halt", reason=f"the venue refuses us: {error}"))
+            self._halt(ACCESS, f"the venue refuses us: {error}")
             return
         if isinstance(reply, Refused | NotSent):
             self._halt_if_denied(reply)
@@ -209,7 +213,10 @@ class Execution:
 
     def _halt_if_denied(self, reply: Reply) -> None:
         if isinstance(reply, Refused) and reply.code == ACCESS_DENIED:
-            self._post(Command(verb="halt", reason=f"the venue refuses us: {reply.reason}"))
+            self._halt(ACCESS, f"the venue refuses us: {reply.reason}")
+
+    def _halt(self, control: str, reason: str) -> None:
+        self._post(Command(verb=Verb.HALT, reason=reason, control=control))
 
     def _tell(self, order_id: str, event: OrderEvent, *, reason: str = "", venue_order_id: str = "") -> None:
         fact = OrderFact(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from tradebot.clock import MILLISECOND, SECOND, Clock
+from tradebot.domain.control import Verb
 from tradebot.domain.listed import Unread
 from tradebot.domain.messages import Books, Command, Executed
 from tradebot.domain.order import ZERO, Execution
@@ -114,7 +115,7 @@ class Reconciliation:
                 self._fail(str(error))
                 continue
             except AccessDenied as error:
-                self._post(Command(verb="halt", reason=f"the venue refuses us: {error}"))
+                self._post(Command(verb=Verb.HALT, reason=f"the venue refuses us: {error}", control="access"))
                 continue
             self._succeeded()
             self._post(books)

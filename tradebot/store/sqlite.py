@@ -157,7 +157,7 @@ class SqliteStore:
         return connection
 
     def _wrapped(self, what: str, error: Exception) -> LinkLost | StateError:
-        if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+        if isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
             return StateError(f"{self.place}: this file is not a store: {error}; the next run makes it anew without it")
         return LinkLost(f"{self.place}: {what} failed: {error}")
 

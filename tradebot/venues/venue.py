@@ -35,7 +35,7 @@ class Profile(Message, frozen=True):
     subscriptions: int = 3000
 
 
-ACCESS_DENIED = "AccessDenied"  # `Refused.code` where the venue refuses us and not the order
+ACCESS_DENIED = "AccessDenied"  # `Refused.code` where the venue refuses us, not the order: only a person can mend it
 
 
 class Accepted(Message, frozen=True):

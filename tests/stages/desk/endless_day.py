@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from test_desk import OPEN, Room, submitted
 
 from tradebot.clock import SECOND, ManualClock, WallClock
+from tradebot.domain.control import Verb
 from tradebot.domain.messages import Action, Books, Command, OrderSeen, SessionBegins
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, VenueStatus
 from tradebot.journal import schema
@@ -105,7 +106,7 @@ class Day:
         match self.n % 8:
             case 0:
                 self.outcome(entry, E.REFUSED)
-                room.desk.apply(Command(verb="resume"))
+                room.desk.apply(Command(verb=Verb.RESUME))
                 return
             case 1:  # in doubt, and found filled in the books
                 self.outcome(entry, E.AMBIGUOUS)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.stages.desk.test_desk import OPEN, Room, submitted
 from tradebot.clock import SECOND
+from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Action, Command, SessionBegins, Signal, Signals
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderKind, OrderRequest, OrderState, Purpose, Side
 from tradebot.stages.desk.breaker import WINDOW, Breaker, scope_of
@@ -40,14 +41,14 @@ def refused(strategy: str = "s", symbol: str = "AAA", purpose: Purpose = Purpose
 
 
 def scopes(tripped: list) -> list[str]:
-    return [trip.scope for trip in tripped]
+    return [str(trip.scope) for trip in tripped]
 
 
 def test_each_strategy_has_a_row_of_its_own() -> None:
     b = breaker(in_a_row=2)
     assert [scopes(b.rejected(refused(name), 0)) for name in "abc"] == [[], [], []]
     (trip,) = b.rejected(refused("b"), 0)
-    assert trip == ("2 entries of strategy:b in a row were rejected, the last because: no margin", "strategy:b")
+    assert trip == ("2 entries of strategy:b in a row were rejected, the last because: no margin", Scope.strategy("b"))
 
 
 def test_a_fill_ends_the_row_of_its_strategy_and_of_no_other() -> None:
@@ -127,7 +128,7 @@ def test_it_trips_exactly_where_the_whole_history_says_so(
     for op, strategy, purpose, later in history:
         mono += later
         order = refused(strategy, "AAA", purpose)
-        scope = scope_of(order.request)
+        scope = str(scope_of(order.request))
         if op == "fill":
             b.filled(order.request)
             rows[scope] = 0
@@ -169,7 +170,7 @@ def refuse(room: Room, outputs: list[DeskOutput]) -> list[DeskOutput]:
 
 
 def halts(outputs: list[DeskOutput]) -> list[str]:
-    return [o.scope for o in outputs if isinstance(o, Command)]
+    return [str(o.scope) for o in outputs if isinstance(o, Command)]
 
 
 def test_the_entries_of_a_strategy_that_is_refused_again_and_again_stop_and_those_of_others_go_on() -> None:
@@ -184,7 +185,7 @@ def test_after_a_resume_a_strategy_has_all_its_tries_again() -> None:
     room = Room(max_rejects_in_a_row=2)
     for _ in range(2):
         refuse(room, signal(room, "AAA", "a"))
-    room.desk.apply(Command(verb="resume", scope="strategy:a"))
+    room.desk.apply(Command(verb=Verb.RESUME, scope=Scope.parse("strategy:a")))
     assert halts(refuse(room, signal(room, "AAA", "a"))) == []
     assert halts(refuse(room, signal(room, "AAA", "a"))) == ["strategy:a"]
 
@@ -195,11 +196,11 @@ def test_what_was_on_its_way_when_its_strategy_was_halted_does_not_count_after_t
     for symbol in ("AAA", "BBB"):
         room.quote(symbol, "1000")
     under_way = [submitted(signal(room, symbol, "a"))[0] for symbol in ("AAA", "BBB")]
-    room.desk.apply(Command(verb="halt", scope="strategy:a"))
+    room.desk.apply(Command(verb=Verb.HALT, scope=Scope.parse("strategy:a")))
     for request in under_way[:1]:
         room.outcome(request, E.SENDING)
         room.outcome(request, E.REFUSED)
-    room.desk.apply(Command(verb="resume", scope=scope))
+    room.desk.apply(Command(verb=Verb.RESUME, scope=Scope.parse(scope)))
     room.tick(6)
     assert halts(refuse(room, signal(room, "AAA", "a"))) == []
 

@@ -7,6 +7,7 @@ import pytest
 from tests.stages.desk.test_desk import Room
 from tests.stages.desk.test_exits import Crowd
 from tradebot.clock import SECOND
+from tradebot.domain.control import Verb
 from tradebot.domain.messages import Action, Command, Ending, SessionBegins, Submit
 from tradebot.domain.order import OrderEvent, OrderFact
 from tradebot.stages.desk.conditions import Conditions
@@ -102,7 +103,7 @@ def test_an_entry_that_fills_after_a_flatten_is_closed_also_between_two_square_o
     (entry,) = [o.request for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, Submit)]
     room.outcome(entry, OrderEvent.SENDING)
     room.outcome(entry, OrderEvent.ACCEPTED, "V1")
-    room.desk.apply(Command(verb="flatten", reason="by hand", id="c1"))
+    room.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
     room.tick(120)
     room.quote("BBB", "100")
     room.fill(entry, int(entry.quantity), "100")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tradebot.clock import SECOND
+from tradebot.domain.control import Until, Verb
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import (
@@ -48,6 +49,7 @@ from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, 
 from tradebot.stages.desk.ordering import DeskSettings
 
 OPEN = 1_700_000_100 * SECOND
+DAY = 86_400 * SECOND
 D = Decimal
 
 
@@ -371,7 +373,7 @@ def test_an_order_placed_elsewhere_is_adopted_with_its_fills() -> None:
     [
         (lambda room: room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent")), "fresh_data"),
         (lambda room: room.tick(20), "fresh_data"),
-        (lambda room: room.desk.apply(Command(verb="halt", reason="by hand")), "halt"),
+        (lambda room: room.desk.apply(Command(verb=Verb.HALT, reason="by hand")), "halt"),
     ],
 )
 def test_an_entry_is_denied_with_the_control_that_denies_it(arrange: object, control: str) -> None:
@@ -387,7 +389,7 @@ def test_an_exit_passes_while_the_feed_is_stale_and_entries_are_halted() -> None
     room = Room()
     room.bought()
     room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent"))
-    room.desk.apply(Command(verb="halt", reason="by hand"))
+    room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))
     assert submitted(room.signal("AAA", Action.EXIT_LONG))
     room.desk.apply(LinkUp(source="kite", mono=room.mono))
 
@@ -400,6 +402,49 @@ def test_the_daily_loss_latches_a_halt() -> None:
     assert halt.verb == "halt"
     assert "max_daily_loss" in halt.reason
     assert [o for o in room.tick() if isinstance(o, Command)] == []
+
+
+def next_session(room: Room) -> list[DeskOutput]:
+    room.at += DAY
+    opens_at = OPEN + DAY
+    session = SessionBegins(
+        opens_at=opens_at, closes_at=opens_at + 22500 * SECOND, entries_until=opens_at + 20000 * SECOND,
+        square_off_at=opens_at + 21000 * SECOND,
+    )  # fmt: skip
+    return [*room.desk.apply(session), *room.tick()]
+
+
+def test_the_halt_of_the_days_loss_names_its_rule_and_ends_with_the_session() -> None:
+    room = Room()
+    room.bought()
+    room.quote("AAA", "899")
+    (halt,) = [o for o in room.tick() if isinstance(o, Command)]
+    assert (halt.until, halt.control, str(halt.scope)) == (Until.SESSION, "daily_loss", "all")
+    assert [o for o in next_session(room) if isinstance(o, Command)] == []
+    assert room.desk.conditions.halted == ""
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["max_daily_loss looks wrong, do not trade until I am back", "the day is at -1200.00, max_daily_loss is 1000", ""],
+)
+def test_the_halt_of_a_person_stands_until_resume_whatever_it_says(reason: str) -> None:
+    room = Room()
+    room.desk.apply(Command(verb=Verb.HALT, reason=reason))
+    next_session(room)
+    room.quote("BBB", "500")
+    assert room.desk.conditions.halted == (reason or "halted")
+    assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEvent.DENIED]
+    room.desk.apply(Command(verb=Verb.RESUME))
+    assert events(room.signal("BBB", Action.ENTER_LONG, n=2)) == [OrderEvent.INTENT]
+
+
+def test_a_denial_names_the_control_that_denied() -> None:
+    room = Room()
+    room.desk.apply(Command(verb=Verb.HALT, reason="collar: by hand"))
+    room.quote("AAA", "1000")
+    (denied,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderFact)]
+    assert (denied.control, denied.reason) == ("halt", "halt: halted: collar: by hand")
 
 
 def test_positions_are_closed_before_the_session_ends() -> None:
@@ -417,7 +462,7 @@ def test_stopping_cancels_what_rests_and_lets_no_entry_pass() -> None:
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     room.outcome(request, OrderEvent.SENDING)
     room.outcome(request, OrderEvent.ACCEPTED, "V1")
-    outputs = room.desk.apply(Command(verb="stop"))
+    outputs = room.desk.apply(Command(verb=Verb.STOP))
     assert [o.order_id for o in outputs if isinstance(o, Cancel)] == [request.order_id]
     assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEvent.DENIED]
 
@@ -425,7 +470,7 @@ def test_stopping_cancels_what_rests_and_lets_no_entry_pass() -> None:
 def test_stopping_with_flatten_closes_what_is_open() -> None:
     room = Room(on_stop="flatten")
     room.bought()
-    (exit_,) = submitted(room.desk.apply(Command(verb="stop")))
+    (exit_,) = submitted(room.desk.apply(Command(verb=Verb.STOP)))
     assert (exit_.purpose, exit_.quantity) == (Purpose.FLATTEN, D(10))
 
 

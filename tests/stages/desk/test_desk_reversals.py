@@ -11,6 +11,7 @@ import pytest
 from tests.stages.desk.test_recording import NAMES, SETTINGS, Day
 from tests.stages.desk.test_short_ways import accepted
 from tradebot.clock import SECOND
+from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Action, Command, Executed, Signal, Signals, Tick
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Side
 from tradebot.replay.recorded import Line
@@ -87,7 +88,7 @@ def test_an_exit_that_takes_longer_than_a_signal_may_age_drops_the_entry_and_cou
 def test_the_gate_is_asked_when_the_exit_has_filled_and_its_denial_is_written_down() -> None:
     day, exit_ = exiting()
 
-    day.give(Command(verb="halt", reason="by hand", id="h"))
+    day.give(Command(verb=Verb.HALT, reason="by hand", id="h"))
     fill(day, exit_, exit_.quantity)
 
     assert day.waiting == []
@@ -110,7 +111,7 @@ def test_what_an_operator_closes_is_followed_by_nothing() -> None:
     day = Day()
     reversing(day, Action.ENTER_LONG)
     fill(day, entry := accepted(day), entry.quantity)
-    day.give(Command(verb="flatten", id="f", scope=f"symbol:{NAMES[0]}"))
+    day.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.symbol(NAMES[0])))
     exit_ = accepted(day)
 
     reversing(day, Action.EXIT_LONG, Action.ENTER_SHORT)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from test_desk import OPEN, Room, events, submitted
 
 from tradebot.clock import SECOND
+from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import (
     Action,
     Books,
@@ -46,7 +47,7 @@ def cancels(outputs: list[DeskOutput]) -> list[Cancel]:
 
 
 def scopes(outputs: list[DeskOutput]) -> list[str]:
-    return [o.scope for o in outputs if isinstance(o, Command)]
+    return [str(o.scope) for o in outputs if isinstance(o, Command)]
 
 
 def state(room: Room, request: OrderRequest) -> OrderState:
@@ -56,7 +57,7 @@ def state(room: Room, request: OrderRequest) -> OrderState:
 def test_a_cancel_of_an_order_that_is_being_sent_waits_and_goes_out_with_the_answer() -> None:
     room = Room()
     request = entered(room, answered=False)
-    waiting = room.desk.apply(Command(verb="halt", reason="by hand"))
+    waiting = room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))
     assert (events(waiting), cancels(waiting)) == ([E.CANCEL_ASKED], [])
     answered = room.outcome(request, E.ACCEPTED, "V1")
     assert events(answered) == [E.ACCEPTED, E.CANCEL_SENT]
@@ -67,14 +68,14 @@ def test_an_order_whose_turn_has_not_come_is_withdrawn() -> None:
     room = Room()
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    (cancel,) = cancels(room.desk.apply(Command(verb="halt", reason="by hand")))
+    (cancel,) = cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand")))
     assert (cancel.order_id, cancel.venue_order_id) == (request.order_id, "")
 
 
 def test_a_cancel_without_an_answer_is_sent_three_times_more_and_only_while_the_order_works() -> None:
     room = Room()
     request = entered(room)
-    assert len(cancels(room.desk.apply(Command(verb="halt", reason="by hand")))) == 1
+    assert len(cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand")))) == 1
     sent = 0
     for _ in range(6):
         room.outcome(request, E.CANCEL_UNKNOWN)
@@ -167,8 +168,8 @@ def test_an_order_placed_elsewhere_stops_its_symbol_and_is_never_cancelled_by_us
     other = VenueOrder(**_fields(room.venue_order(entered(Room()), VenueStatus.OPEN)) | {"tag": "", "symbol": "BBB"})  # type: ignore[arg-type]
     outputs = room.desk.apply(OrderSeen(order=other, mono=room.mono))
     assert (scopes(outputs), cancels(outputs)) == (["symbol:BBB"], [])
-    assert cancels(room.desk.apply(Command(verb="halt", reason="by hand"))) == []
-    assert cancels(room.desk.apply(Command(verb="stop"))) == []
+    assert cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))) == []
+    assert cancels(room.desk.apply(Command(verb=Verb.STOP))) == []
 
 
 def _fields(message: object) -> dict[str, object]:
@@ -179,10 +180,10 @@ def test_a_halt_of_one_symbol_leaves_the_others_alone_and_a_resume_lifts_it() ->
     room = Room()
     room.quote("AAA", "1000")
     room.quote("BBB", "500")
-    room.desk.apply(Command(verb="reduce", reason="by hand", scope="symbol:AAA"))
+    room.desk.apply(Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse("symbol:AAA")))
     assert events(room.signal("AAA", Action.ENTER_LONG)) == [E.DENIED]
     assert events(room.signal("BBB", Action.ENTER_LONG)) == [E.INTENT]
-    room.desk.apply(Command(verb="resume", scope="symbol:AAA"))
+    room.desk.apply(Command(verb=Verb.RESUME, scope=Scope.parse("symbol:AAA")))
     assert events(room.signal("AAA", Action.ENTER_LONG, n=2)) == [E.INTENT]
 
 
@@ -347,7 +348,7 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
     facts.append(OrderFact(order_id=exit_.order_id, event=E.SENDING, at=OPEN, mono=1))
     facts.append(OrderFact(order_id=exit_.order_id, event=E.AMBIGUOUS, at=OPEN, mono=1))
     fresh = Room()
-    halts = (Command(verb="halt", reason="by hand", scope="strategy:s"),)
+    halts = (Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse("strategy:s")),)
     fresh.desk.recover(facts, adopted=(), halted="", opens_at=OPEN, halts=halts)
     assert fresh.desk.conditions.halt_of("BBB", "s") == "by hand"
     assert fresh.desk.conditions.halt_of("BBB", "other") == ""
@@ -361,7 +362,7 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
 def test_no_exit_leaves_a_daemon_that_stops_unless_it_closes_what_is_open() -> None:
     room = Room()
     room.bought(stop_loss=990.0)
-    room.desk.apply(Command(verb="stop"))
+    room.desk.apply(Command(verb=Verb.STOP))
     assert submitted(room.quote("AAA", "980")) == []
     assert submitted(room.tick()) == []
 
@@ -376,7 +377,7 @@ def test_a_halt_leaves_a_protective_exit_that_works_alone() -> None:
     (exit_,) = submitted(room.quote("AAA", "989"))
     room.outcome(exit_, E.SENDING)
     room.outcome(exit_, E.ACCEPTED, "V2")
-    outputs = room.desk.apply(Command(verb="halt", reason="by hand"))
+    outputs = room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))
     assert cancels(outputs) == []
     assert scopes(outputs) == ["all"]
 
@@ -384,12 +385,12 @@ def test_a_halt_leaves_a_protective_exit_that_works_alone() -> None:
 def test_the_same_flatten_closes_once_also_after_a_resume() -> None:
     room = Room()
     room.bought()
-    (exit_,) = submitted(room.desk.apply(Command(verb="flatten", reason="enough", id="f1")))
+    (exit_,) = submitted(room.desk.apply(Command(verb=Verb.FLATTEN, reason="enough", id="f1")))
     room.fill(exit_, 10, "1000", "V2")
-    room.desk.apply(Command(verb="resume", reason="go on"))
-    assert room.desk.apply(Command(verb="flatten", reason="enough", id="f1")) == []
+    room.desk.apply(Command(verb=Verb.RESUME, reason="go on"))
+    assert room.desk.apply(Command(verb=Verb.FLATTEN, reason="enough", id="f1")) == []
     assert not room.desk.conditions.halted
-    assert scopes(room.desk.apply(Command(verb="flatten", reason="enough", id="f2"))) == ["all"]
+    assert scopes(room.desk.apply(Command(verb=Verb.FLATTEN, reason="enough", id="f2"))) == ["all"]
 
 
 def test_no_two_orders_of_a_run_share_an_id() -> None:
@@ -403,7 +404,7 @@ def test_no_two_orders_of_a_run_share_an_id() -> None:
         ids.append(request.order_id)
         room.outcome(request, E.SENDING)
         room.outcome(request, E.REFUSED)
-        room.desk.apply(Command(verb="resume"))
+        room.desk.apply(Command(verb=Verb.RESUME))
     assert len(set(ids)) == 12
 
 
@@ -411,7 +412,7 @@ def test_a_boot_of_the_machine_keeps_no_reservation_and_no_patience_for_ever() -
     before = Room()
     before.mono = 10**9 * SECOND  # it ran for years
     request = entered(before)
-    facts = [o for o in before.desk.apply(Command(verb="halt", reason="by hand")) if isinstance(o, OrderFact)]
+    facts = [o for o in before.desk.apply(Command(verb=Verb.HALT, reason="by hand")) if isinstance(o, OrderFact)]
     intent = OrderFact(order_id=request.order_id, event=E.INTENT, at=OPEN, mono=before.mono, request=request)
     sent = [OrderFact(order_id=request.order_id, event=E.SENDING, at=OPEN, mono=before.mono)]
     sent += [OrderFact(order_id=request.order_id, event=E.ACCEPTED, at=OPEN, mono=before.mono, venue_order_id="V1")]

@@ -8,6 +8,7 @@ from unittest.mock import patch
 import numpy as np
 
 from tradebot.clock import SECOND
+from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Books, Cancel, Command, Outcome, SessionBegins, Submit, Tick
@@ -74,7 +75,7 @@ def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
 
 def test_a_flatten_of_many_positions_is_spread_over_ticks_and_every_position_is_closed_once() -> None:
     crowd = Crowd(MANY)
-    first = submitted(crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1")))
+    first = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
     later = [crowd.tick() for _ in range(6)]
 
     assert len(first) == AT_ONCE
@@ -85,7 +86,7 @@ def test_a_flatten_of_many_positions_is_spread_over_ticks_and_every_position_is_
 
 def test_an_exit_that_ended_short_is_sent_again_though_thousands_of_others_work() -> None:
     crowd = Crowd(MANY)
-    sent = submitted(crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1")))
+    sent = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
     for _ in range(6):
         sent += crowd.tick()
     crowd.tell(sent[7], OrderEvent.SENDING)
@@ -98,14 +99,14 @@ def test_an_exit_that_ended_short_is_sent_again_though_thousands_of_others_work(
 
 def test_an_exit_that_works_is_not_looked_at_on_each_tick() -> None:
     crowd = Crowd(5)
-    crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1"))
+    crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
     with patch.object(Ordering, "exit", side_effect=AssertionError("nothing to do")):
         assert crowd.tick() == []
 
 
 def test_each_order_that_hangs_is_taken_back_at_the_first_tick_after_its_time_whenever_it_was_acknowledged() -> None:
     crowd = Crowd(6)
-    sent = submitted(crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1")))
+    sent = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
     assert crowd.cancels() == []  # a look at orders that nobody acknowledged yet
     acked, taken = dict[str, int](), dict[str, int]()
     for tick in range(200):
@@ -125,7 +126,7 @@ def test_exits_that_the_gate_holds_back_do_not_stand_before_the_others() -> None
     crowd = Crowd(MANY)
     tried: list[str] = []
     with patch.object(Ordering, "exit", lambda self, symbol, **rest: tried.append(symbol)):
-        crowd.desk.apply(Command(verb="flatten", reason="by hand", id="c1"))
+        crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
         for _ in range(3):
             crowd.tick()
     assert set(tried) == set(crowd.universe.symbols)

@@ -54,7 +54,9 @@ def entered(room: Room) -> OrderRequest:
 
 def told(outputs: list[DeskOutput]) -> tuple[list[str], list[str]]:
     """The texts of the incidents and the scopes of the halts."""
-    return [o.text for o in outputs if isinstance(o, Incident)], [o.scope for o in outputs if isinstance(o, Command)]
+    return [o.text for o in outputs if isinstance(o, Incident)], [
+        str(o.scope) for o in outputs if isinstance(o, Command)
+    ]
 
 
 @pytest.mark.parametrize("purpose", [Purpose.ENTRY, Purpose.STOP])
@@ -65,7 +67,7 @@ def test_the_distance_counts_on_both_sides_and_twice_the_collar_is_allowed(purpo
         assert misfits(order(purpose, side), fill(str(1000 + away), side), D(1)) == []
         beyond = D(1000 + away) + (D("0.05") if away > 0 else D("-0.05"))
         (finding,) = misfits(order(purpose, side), fill(str(beyond), side), D(1))
-        assert finding.scope == "symbol:AAA"
+        assert str(finding.scope) == "symbol:AAA"
 
 
 @given(st.decimals(1, 10**6, places=2), st.decimals(1, 10**6, places=2), st.sampled_from([D("0.1"), D(1), D("2.5")]))

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradebot.clock import SECOND
+from tradebot.domain.control import Scope, Verb
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import (
@@ -151,8 +152,9 @@ class Day:
                 status = (VenueStatus.OPEN, VenueStatus.REJECTED, VenueStatus.CANCELED, VenueStatus.FILLED)[n % 4]
                 self.give(OrderSeen(order=self.shown(self.accepted[0], status), mono=self.mono))
             case 10:
-                verb = ("halt", "resume", "flatten", "reduce")[n % 4]
-                self.give(Command(verb=verb, reason="by hand", scope=("all", f"symbol:{symbol}")[n % 2], id=f"c{n}"))
+                verb = (Verb.HALT, Verb.RESUME, Verb.FLATTEN)[n % 3]
+                scope = Scope.parse(("all", f"symbol:{symbol}")[n % 2])
+                self.give(Command(verb=verb, reason="by hand", scope=scope, id=f"c{n}"))
             case 11:
                 down = LinkDown(source="kite", mono=self.mono, reason="silent")
                 self.give(down if n % 2 else LinkUp(source="kite", mono=self.mono))
@@ -172,7 +174,7 @@ class Day:
                 seen = self.shown(outside, VenueStatus.OPEN)
                 self.give(OrderSeen(order=msgspec.structs.replace(seen, venue_order_id=f"X{n}"), mono=self.mono))
             case 15 if n % 5 == 0:
-                self.give(Command(verb="stop"))
+                self.give(Command(verb=Verb.STOP))
 
     def tell(self, request: OrderRequest, event: OrderEvent, venue_order_id: str = "") -> None:
         fact = OrderFact(

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.stages.desk.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
+from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Signals, Submit, Tick
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, VenueStatus
 from tradebot.stages.desk import desk as desk_file
@@ -177,7 +178,8 @@ def test_a_whole_fill_far_from_its_reference_is_told_by_the_short_way_too() -> N
 
         day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
 
-    assert [line.message.scope for line in day.said if isinstance(line.message, Command)] == [f"symbol:{entry.symbol}"]
+    halts = [str(line.message.scope) for line in day.said if isinstance(line.message, Command)]
+    assert halts == [f"symbol:{entry.symbol}"]
 
 
 def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick() -> None:
@@ -187,7 +189,7 @@ def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick()
         entry = accepted(day)
         half = entry.quantity // 2
         day.give(Executed(execution=day.execution(entry, half), mono=day.mono))
-        day.give(Command(verb="flatten", id="f", scope=f"symbol:{entry.symbol}"))
+        day.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
         first = accepted(day)
         day.give(Executed(execution=day.execution(entry, entry.quantity - half), mono=day.mono))
         day.give(Executed(execution=day.execution(first, first.quantity), mono=day.mono))
@@ -216,7 +218,7 @@ def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
         before.step(4, 1)
         entry = accepted(before)
         before.give(Executed(execution=before.execution(entry, entry.quantity), mono=before.mono))
-        before.give(Command(verb="flatten", id="f", scope=f"symbol:{entry.symbol}"))
+        before.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
         exit_ = accepted(before)
         facts = [line.message for line in before.said if isinstance(line.message, OrderFact)]
         day = Twice(LIMITS, SETTINGS, patch)

@@ -49,7 +49,7 @@ def test_both_are_booked_and_the_symbol_is_halted() -> None:
     day = Doubled()
     assert E.EXECUTED in events(day.told)
     assert day.quantity == 20
-    assert [o.scope for o in day.told if isinstance(o, Command)] == ["symbol:AAA"]
+    assert [str(o.scope) for o in day.told if isinstance(o, Command)] == ["symbol:AAA"]
 
 
 def test_the_one_that_the_books_know_nothing_of_for_five_seconds_is_taken_back_and_stays_so() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tradebot.clock import SECOND
+from tradebot.domain.control import Scope
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Books, LinkDown, LinkUp, Reconciled, SessionBegins
 from tradebot.domain.order import Order, OrderEvent, OrderFact
@@ -31,7 +32,7 @@ class Audit:
     def __init__(
         self, *, blotter: Blotter, conditions: Conditions, sightings: Sightings, ordering: Ordering,
         emit_all: Callable[[Sequence[OrderFact], bool], None], tell: Callable[[Order, OrderEvent, str], None],
-        incident: Callable[[str, Order, str], None],
+        incident: Callable[[str, Order, Scope | None], None],
     ) -> None:  # fmt: skip
         self._blotter, self._conditions, self._sightings, self._ordering = blotter, conditions, sightings, ordering
         self._emit_all, self._tell, self._incident = emit_all, tell, incident
@@ -81,9 +82,9 @@ class Audit:
         self._emit_all(self._sightings.trades(books, at=c.now, mono=c.mono), is_start)
         self._emit_all(self._sightings.orders(books, at=c.now, mono=c.mono), is_start)
         for order in self._sightings.behind(books):
-            if not c.halts.has(f"symbol:{order.symbol}"):
+            if not c.halts.has(scope := Scope.symbol(order.symbol)):
                 text = f"{order.order_id}: the venue has for a minute known fewer fills than it told us"
-                self._incident(text, order, f"symbol:{order.symbol}")
+                self._incident(text, order, scope)
         self._cancel_again(books)
         self.session_over(c.session, c.now)
         if self._closed_at and c.now >= self._closed_at + DAY_GRACE:
@@ -110,4 +111,4 @@ class Audit:
             tried_enough = not self._ordering.cancel_again(found, asked_at=books.asked_at)
             if tried_enough and found.order_id not in self._given_up:
                 self._given_up = {i for i in self._given_up if i in orders} | {found.order_id}
-                self._incident(f"{found.order_id} outlived {found.cancel_tries} cancels", found, "")
+                self._incident(f"{found.order_id} outlived {found.cancel_tries} cancels", found, None)

@@ -12,19 +12,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tradebot.clock import SECOND
-from tradebot.domain.halts import EVERYTHING, is_wide
-from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Purpose
+from tradebot.domain.control import EVERYTHING, Scope
+from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState
 from tradebot.stages.desk.ordering import DeskSettings
 
 WINDOW = 60 * SECOND  # of our monotonic time
-EXECUTED, REJECTED, EXTERNAL = OrderEvent.EXECUTED, OrderState.REJECTED, Purpose.EXTERNAL
+EXECUTED, REJECTED = OrderEvent.EXECUTED, OrderState.REJECTED
 
 
 class Trip(NamedTuple):
     """Too much was refused: why, and the scope of the halt."""
 
     reason: str
-    scope: str
+    scope: Scope
 
 
 class Breaker:
@@ -34,15 +34,17 @@ class Breaker:
     its way when it was halted may have been refused after that. Orders placed elsewhere do not count.
     """
 
+    name = "rejections"
+
     def __init__(self, limits: DeskSettings) -> None:
         self._in_a_row, self._in_a_minute = limits.max_rejects_in_a_row, limits.max_rejects_per_minute
         self._of_account = limits.max_account_rejects_per_minute
-        self.rows: dict[str, int] = {}  # scope -> rejections since its last fill, none zero
-        self._times: dict[str, deque[int]] = {}  # scope -> when the last ones were, as many as trip
+        self.rows: dict[Scope, int] = {}  # scope -> rejections since its last fill, none zero
+        self._times: dict[Scope, deque[int]] = {}  # scope -> when the last ones were, as many as trip
 
     def heard(self, before: Order | None, fact: OrderFact, after: Order) -> Sequence[Trip]:
         """Take a fact and what it made of its order; returns what it trips."""
-        if after.request.purpose is EXTERNAL:
+        if after.is_external:
             return ()
         if fact.event is EXECUTED:
             self.filled(after.request)
@@ -73,9 +75,9 @@ class Breaker:
         """End the row that an order belongs to: it was filled, in part or whole."""
         self.rows.pop(scope_of(request), None)
 
-    def resumed(self, scope: str) -> None:
+    def resumed(self, scope: Scope) -> None:
         """Forget what was refused in a scope that a person lets trade again."""
-        if is_wide(scope):
+        if scope.is_wide:
             self.begin_day()
         self._begin_anew(scope)
 
@@ -84,7 +86,7 @@ class Breaker:
         self.rows.clear()
         self._times.clear()
 
-    def _crowds(self, scope: str, most: int, mono: int) -> bool:
+    def _crowds(self, scope: Scope, most: int, mono: int) -> bool:
         # After a boot of the machine the times of earlier runs may be later than now, and are none of this minute.
         times = self._times.get(scope)
         if times is None:
@@ -92,13 +94,13 @@ class Breaker:
         times.append(mono)
         return len(times) == most and abs(mono - times[0]) < WINDOW
 
-    def _begin_anew(self, scope: str) -> None:
+    def _begin_anew(self, scope: Scope) -> None:
         self.rows.pop(scope, None)
         self._times.pop(scope, None)
 
 
-def scope_of(request: OrderRequest) -> str:
+def scope_of(request: OrderRequest) -> Scope:
     """Return what an order's rejection counts for, as the scope of a halt."""
     if request.purpose.is_exit or not request.strategy:
-        return f"symbol:{request.symbol}"
-    return f"strategy:{request.strategy}"
+        return Scope.symbol(request.symbol)
+    return Scope.strategy(request.strategy)

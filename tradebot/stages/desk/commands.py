@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tradebot.domain.halts import covers
+from tradebot.domain.control import EVERYTHING, Scope, Until, Verb
 from tradebot.domain.messages import Command
 from tradebot.stages.desk.blotter import Blotter
 from tradebot.stages.desk.conditions import Conditions
@@ -25,29 +25,31 @@ class Commands:
     def take(self, command: Command) -> None:
         """Carry out a command of an operator."""
         match command.verb:
-            case "stop":
+            case Verb.STOP:
                 self._stop()
-            case "halt":
-                self.halt(command.reason, command.scope)
-            case "flatten" if command.id in self._conditions.halts.flattened:
+            case Verb.HALT:
+                self._stand(command)
+            case Verb.FLATTEN if command.id in self._conditions.halts.flattened:
                 pass  # the same command again
-            case "flatten":
+            case Verb.FLATTEN:
                 self._stand(command)
                 self._exits.close_all(command.reason)
-            case "reduce" | "resume":
+            case Verb.RESUME:
                 self._conditions.halts.apply(command)
                 self._note(command)
             case _:
                 raise AssertionError(f"the desk does not know the command {command.verb}")
 
-    def halt(self, reason: str, scope: str = "all") -> None:
-        """Let nothing of `scope` be opened until a person resumes; entries that work there are taken back."""
-        self._stand(Command(verb="halt", reason=reason, scope=scope))
+    def halt(
+        self, reason: str, scope: Scope = EVERYTHING, *, control: str, until: Until = Until.RESUME
+    ) -> None:  # fmt: skip
+        """Let nothing of `scope` be opened by the rule `control`; entries that work there are taken back."""
+        self._stand(Command(verb=Verb.HALT, reason=reason, scope=scope, control=control, until=until))
 
-    def halt_once(self, reason: str, scope: str) -> None:
+    def halt_once(self, reason: str, scope: Scope, *, control: str) -> None:
         """Halt by a rule of the desk what is not halted by itself; a halt of everything may end before this one."""
         if not self._conditions.halts.has(scope):
-            self.halt(reason, scope)
+            self.halt(reason, scope, control=control)
 
     def _stop(self) -> None:
         self._conditions.stopping = True
@@ -61,5 +63,5 @@ class Commands:
         self._conditions.halts.apply(command)
         self._note(command)
         for order in self._blotter.live():
-            if not order.request.purpose.is_exit and covers(command.scope, order.request):
+            if not order.request.purpose.is_exit and command.scope.covers(order.symbol, order.request.strategy):
                 self._ordering.cancel(order, "halted")

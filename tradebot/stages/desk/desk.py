@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradebot.clock import SECOND
+from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Quotes
 from tradebot.domain.messages import (
@@ -43,6 +44,7 @@ from tradebot.stages.desk.commands import Commands
 from tradebot.stages.desk.conditions import Conditions
 from tradebot.stages.desk.denials import Denials
 from tradebot.stages.desk.exits import Exits
+from tradebot.stages.desk.gate.exposure_controls import DailyLoss
 from tradebot.stages.desk.gate.gate import Gate
 from tradebot.stages.desk.marks import Marks
 from tradebot.stages.desk.ordering import DeskSettings, Ordering
@@ -56,6 +58,7 @@ from tradebot.stages.desk.worth import Worth
 
 DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Modify | Cancel
 INTENT, SENDING, EXECUTED = OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.EXECUTED
+INCIDENT = "incident"  # the rule that halts over what must not happen and did
 EXIT, EXIT_LONG = Purpose.EXIT, Action.EXIT_LONG
 
 
@@ -148,7 +151,7 @@ class Desk:
             elif before is not None and before.is_live and not order.is_live and order.request.purpose.is_exit:
                 self.exits.ended(order)  # what it was for is still wanted, unless a later fill made it flat
         if halted:
-            self.conditions.halts.apply(Command(verb="halt", reason=halted))
+            self.conditions.halts.apply(Command(verb=Verb.HALT, reason=halted))
         for command in halts:
             self.conditions.halts.apply(command)
         self.conditions.halts.flattened.update(flattened)
@@ -220,7 +223,8 @@ class Desk:
             self._emit_all(self._shortfalls.infer(at=c.now, mono=c.mono))
         limit = self._settings.max_daily_loss
         if (c.halts.are_none or not c.halted) and (profit := self.worth.day_profit()) <= -limit:
-            self._commands.halt(f"the day is at {profit:.2f}, max_daily_loss is {limit}")
+            reason = f"the day is at {profit:.2f}, max_daily_loss is {limit}"
+            self._commands.halt(reason, control=DailyLoss.name, until=Until.SESSION)
         if not self._is_leaving:
             session = c.session
             if session is not None and c.square_off_at <= at < session.closes_at:
@@ -237,6 +241,7 @@ class Desk:
         self.conditions.begin(session)
         if session.opens_at != self._opens_at:
             self._opens_at = session.opens_at
+            self.conditions.halts.end_session()
             self.worth.begin_day()
             self._breaker.begin_day()
 
@@ -331,7 +336,7 @@ class Desk:
                 order = self.blotter.orders[fact.order_id]
                 if order.is_live or not is_start:
                     text = f"an order was placed elsewhere: {order.request.side} {order.quantity:f} {order.symbol}"
-                    self._incident(text, order, f"symbol:{order.symbol}")
+                    self._incident(text, order, Scope.symbol(order.symbol))
 
     def _intend(
         self, request: OrderRequest, checks: tuple[str, ...], inputs: dict[str, float], reference: Decimal | None
@@ -366,7 +371,7 @@ class Desk:
                 self._appraise(order, output.execution)
             self.exits.filled(order.request)
         for reason, scope in self._breaker.heard(before, output, order):
-            self._commands.halt_once(reason, scope)
+            self._commands.halt_once(reason, scope, control=Breaker.name)
         if was.is_live and not state.is_live and order.request.purpose.is_exit:
             self.exits.ended(order)
         order = blotter.orders.get(output.order_id, order)  # a halt just now may have cancelled it
@@ -382,10 +387,10 @@ class Desk:
 
     def _commanded(self, command: Command) -> None:
         self._out.append(command)
-        if command.verb == "resume":
+        if command.verb == Verb.RESUME:
             self._breaker.resumed(command.scope)
 
-    def _incident(self, text: str, order: Order, scope: str) -> None:
+    def _incident(self, text: str, order: Order, scope: Scope | None) -> None:
         self._out.append(Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol))
-        if scope:
-            self._commands.halt_once(text, scope)
+        if scope is not None:
+            self._commands.halt_once(text, scope, control=INCIDENT)

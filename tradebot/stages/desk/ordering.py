@@ -21,7 +21,6 @@ from tradebot.domain.order import (
     OrderKind,
     OrderRequest,
     OrderState,
-    Origin,
     Purpose,
     Side,
     Terms,
@@ -187,7 +186,7 @@ class Ordering:
 
         An order placed elsewhere is not ours to cancel.
         """
-        if order.cancel is not Wish.NONE or not order.is_live or not order.may_trade or order.origin is Origin.EXTERNAL:
+        if order.cancel is not Wish.NONE or not order.is_live or not order.may_trade or order.is_external:
             return
         if order.venue_order_id and order.state not in UNSENT:
             self.send_cancel(order, reason)
@@ -266,7 +265,7 @@ class Ordering:
             self._held[request.symbol] = control
         fact = OrderFact(
             request.order_id, DENIED, c.now, c.mono, reason, "", request, None, None, checks, inputs,
-            reference=reference,
+            reference=reference, control=control,
         )  # fmt: skip
         self._emit(fact)
         return False

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tradebot.domain.order import Execution, Order, Purpose
+from tradebot.domain.control import Scope
+from tradebot.domain.order import Execution, Order
 from tradebot.stages.desk.vigil import Finding
 
 PERCENT = Decimal(100)
-EXTERNAL = Purpose.EXTERNAL
 
 
 def misfits(order: Order, fill: Execution, collar_pct: Decimal) -> list[Finding]:
@@ -31,17 +31,17 @@ def misfits(order: Order, fill: Execution, collar_pct: Decimal) -> list[Finding]
 
 def _misfits(order: Order, fill: Execution, collar_pct: Decimal) -> list[Finding]:
     request, price, reference = order.request, fill.price, order.reference
-    if request.purpose is EXTERNAL:
+    if request.is_external:
         return []
     if fill.symbol != request.symbol:
         told = f"fill {fill.execution_id} of it is of {fill.symbol}"
         return [
-            Finding(f"{request.order_id} is an order of {request.symbol}, {told}", f"symbol:{request.symbol}"),
-            Finding(f"{fill.symbol} was traded by {request.order_id}, of {request.symbol}", f"symbol:{fill.symbol}"),
+            Finding(f"{request.order_id} is an order of {request.symbol}, {told}", Scope.symbol(request.symbol)),
+            Finding(f"{fill.symbol} was traded by {request.order_id}, of {request.symbol}", Scope.symbol(fill.symbol)),
         ]
     if fill.side is not request.side:
         text = f"{request.order_id} is a {request.side}, fill {fill.execution_id} of it is a {fill.side}"
-        return [Finding(text, f"symbol:{request.symbol}")]
+        return [Finding(text, Scope.symbol(request.symbol))]
     if reference is None or reference <= 0 or fill.is_inferred:
         return []
     limit = collar_pct * (4 if request.purpose.is_exit else 2)
@@ -52,4 +52,4 @@ def _misfits(order: Order, fill: Execution, collar_pct: Decimal) -> list[Finding
         f"{request.order_id}: a {fill.side} of {fill.quantity:f} was filled at {price:f}, {away:.2f}% from the"
         f" {reference:f} that it was decided at; within {limit.normalize():f}% was expected"
     )
-    return [Finding(text, f"symbol:{request.symbol}")]
+    return [Finding(text, Scope.symbol(request.symbol))]

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tradebot.clock import SECOND
-from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderState, Origin, Wish
+from tradebot.domain.control import Scope
+from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderState, Wish
 from tradebot.domain.order_states import AT_VENUE, GONE
 
 LATE = 5 * SECOND  # a fill this long after the end of its order is no longer the wire's delay
@@ -17,27 +18,27 @@ SEEN = (OrderEvent.SEEN_ACKED, OrderEvent.SEEN_OPEN, OrderEvent.SEEN_FILLED, Ord
         OrderEvent.SEEN_EXPIRED)  # fmt: skip
 NEVER_SENT = (OrderState.DENIED, OrderState.INTENT)
 CANCELLABLE = frozenset((*AT_VENUE, OrderState.UNKNOWN))
-EXECUTED, EXTERNAL, WAITS, NO_WISH = OrderEvent.EXECUTED, Origin.EXTERNAL, Wish.SENDING, Wish.NONE
+EXECUTED, WAITS, NO_WISH = OrderEvent.EXECUTED, Wish.SENDING, Wish.NONE
 # What happens to every order, and says nothing more while the order has not ended.
 UNREMARKABLE = frozenset((OrderEvent.SENDING, OrderEvent.ACCEPTED))
 ROUTINE = frozenset((OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED))
 
 
 class Finding(NamedTuple):
-    """Something that must not happen did; `scope` is what may open nothing until a person resumes, "" for none."""
+    """Something that must not happen did; `scope` is what may open nothing until a person resumes, if any."""
 
     text: str
-    scope: str = ""
+    scope: Scope | None = None
 
 
 def findings(before: Order | None, fact: OrderFact, after: Order) -> list[Finding]:
     """Return what a person must know of one fact."""
-    if before is None or after.origin is EXTERNAL:
+    if before is None or after.is_external:
         return []
     if fact.event in ROUTINE and not before.state.is_terminal and not after.quarantined:
         return _overfilled(before, after) if fact.event is EXECUTED else []
-    name, symbol = after.order_id, f"symbol:{after.symbol}"
-    strategy = f"strategy:{after.request.strategy}" if after.request.strategy else symbol
+    name, symbol = after.order_id, Scope.symbol(after.symbol)
+    strategy = Scope.strategy(after.request.strategy) if after.request.strategy else symbol
     found: list[Finding] = []
     if before.state in GONE and after.is_live:
         found.append(Finding(f"{name} was {before.state} and lives at the venue", strategy))
@@ -71,7 +72,7 @@ def _overfilled(before: Order, after: Order) -> list[Finding]:
     if after.filled <= after.quantity or after.overfill <= before.overfill:
         return []
     text = f"{after.order_id} was filled {after.overfill:f} beyond its quantity {after.quantity:f}"
-    return [Finding(text, f"symbol:{after.symbol}")]
+    return [Finding(text, Scope.symbol(after.symbol))]
 
 
 def waiting_cancel(after: Order, *, revived: bool, cancel: Callable[[Order, str], None]) -> None:
@@ -80,5 +81,5 @@ def waiting_cancel(after: Order, *, revived: bool, cancel: Callable[[Order, str]
         return
     if after.cancel is WAITS:
         cancel(after, "asked before it had an outcome")
-    elif after.cancel is NO_WISH and after.origin is not EXTERNAL:
+    elif after.cancel is NO_WISH and not after.is_external:
         cancel(after, "it was taken for gone")

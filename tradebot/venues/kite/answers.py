@@ -14,7 +14,7 @@ from tradebot.domain.message import Message
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.kite.fields import WireError, clean, decode
 from tradebot.venues.link import Throttled
-from tradebot.venues.venue import Accepted, Refused, Reply
+from tradebot.venues.venue import ACCESS_DENIED, Accepted, Refused, Reply
 
 
 class Verdict(StrEnum):
@@ -36,7 +36,6 @@ class Answer(Message, frozen=True):
 
 
 VENUE_ORDER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-ACCESS_DENIED = "AccessDenied"  # the code of a Refused that only a person can mend: session, address, permission
 DENIALS = frozenset({"TokenException", "PermissionException", "PermissionError", "TwoFAException"})
 REFUSALS = frozenset({"OrderException", "InputException", "MarginException", "HoldingException", "UserException"})
 NO_SUCH_ROUTE = (404, 405, 410)

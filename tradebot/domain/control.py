@@ -1,0 +1,122 @@
+"""The words of the control plane: what a command does, what it holds for, how long a halt lasts. Fields, never text."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Self
+
+
+class Verb(StrEnum):
+    """What a command asks for.
+
+    All halts let only orders pass that close a position; `halt` also takes working entries back, `flatten` closes every
+    position as well, those of late fills too. `resume` ends them, `stop` ends the run.
+    """
+
+    HALT = "halt"
+    FLATTEN = "flatten"
+    RESUME = "resume"
+    STOP = "stop"
+
+
+class Until(StrEnum):
+    """When a halt is over: a person resumes it, or the session ends in which a rule called it."""
+
+    RESUME = "resume"
+    SESSION = "session"
+
+
+class ScopeKind(StrEnum):
+    """What kind of thing a scope names; the first two hold for everything."""
+
+    ALL = "all"
+    ACCOUNT = "account"
+    SYMBOL = "symbol"
+    STRATEGY = "strategy"
+
+
+WIDE = (ScopeKind.ALL, ScopeKind.ACCOUNT)
+
+
+class Scope:
+    """What a command holds for: everything, the account, one symbol or one strategy. Immutable, compared by value.
+
+    `text` is how it is written down: `all`, `account`, `symbol:X`, `strategy:Y`.
+    """
+
+    __slots__ = ("kind", "name", "text")
+
+    kind: ScopeKind
+    name: str
+    text: str
+
+    def __init__(self, kind: ScopeKind = ScopeKind.ALL, name: str = "", *, text: str = "") -> None:
+        for field, value in (
+            ("kind", kind),
+            ("name", name),
+            ("text", text or (kind.value if kind in WIDE else f"{kind}:{name}")),
+        ):
+            object.__setattr__(self, field, value)
+
+    @classmethod
+    def symbol(cls, name: str) -> Self:
+        """Return the scope of one symbol."""
+        return cls(ScopeKind.SYMBOL, name)
+
+    @classmethod
+    def strategy(cls, name: str) -> Self:
+        """Return the scope of one strategy."""
+        return cls(ScopeKind.STRATEGY, name)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the scope of a text; one that cannot be read holds for everything: no halt may be missed over it."""
+        kind, _, name = text.partition(":")
+        if kind in (ScopeKind.SYMBOL, ScopeKind.STRATEGY) and name:
+            return cls(ScopeKind(kind), name)
+        return cls(ScopeKind.ACCOUNT) if text == ScopeKind.ACCOUNT else cls(text=text)
+
+    @property
+    def is_wide(self) -> bool:
+        """True for a scope that holds for everything."""
+        return self.kind in WIDE
+
+    def covers(self, symbol: str, strategy: str = "") -> bool:
+        """True when an order of `strategy` in `symbol` lies in it."""
+        match self.kind:
+            case ScopeKind.SYMBOL:
+                return self.name == symbol
+            case ScopeKind.STRATEGY:
+                return bool(strategy) and self.name == strategy
+        return True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a scope is immutable: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scope) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Scope({self.text!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Scope.parse, (self.text,)
+
+
+EVERYTHING = Scope()
+
+# How the rule of the day's loss wrote its halt before a field said how long it lasts. Nothing else wrote these words.
+_LOSS_OF_A_DAY = re.compile(r"the day is at -\d+\.\d\d, max_daily_loss is \d+(\.\d+)?(E\+\d+)?")
+
+
+def lasted_until(verb: str, scope: str, reason: str) -> Until:
+    """Return how long a halt lasts that was written down without the field: the one border where words decide."""
+    is_loss = verb == Verb.HALT and scope == EVERYTHING.text and _LOSS_OF_A_DAY.fullmatch(reason) is not None
+    return Until.SESSION if is_loss else Until.RESUME
