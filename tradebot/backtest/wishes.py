@@ -10,7 +10,7 @@ import numpy as np
 
 from tradebot.backtest.panel import Panel
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Floats, Series
+from tradebot.domain.market import Floats, Series, floats
 from tradebot.domain.messages import Action, Signal
 from tradebot.indicators.expressions import Bars
 from tradebot.indicators.panel import Past
@@ -119,7 +119,7 @@ def find(
     `specs` are sorted by name. A frame strategy that raises, or takes longer than `limit_s` for one history, is out for
     that symbol.
     """
-    pasts = [(floats(i, s), s.starts) for i, s in zip(instruments, panel.series, strict=True)]
+    pasts = [(_floats(i, s), s.starts) for i, s in zip(instruments, panel.series, strict=True)]
     said: list[list[tuple[str, Fired]]] = [[] for _ in instruments]  # id -> (strategy, what fired)
     faults: list[Fault] = []
     for spec in specs:
@@ -172,14 +172,9 @@ def _wishes(strategy: str, found: Fired, first: int) -> Iterator[Wish]:
             yield Wish(strategy, action, rows, levels)
 
 
-def floats(instrument: Instrument, series: Series) -> Floats:
-    """Return the bars as float64 of shape (5, n), by the same division as `Close.floats` makes live."""
-    columns = np.empty((5, len(series)))
-    scale = 10.0**instrument.price_decimals
-    for row, column in enumerate((series.open, series.high, series.low, series.close)):
-        np.divide(column, scale, out=columns[row])
-    columns[4] = series.volume
-    return columns
+def _floats(instrument: Instrument, series: Series) -> Floats:
+    columns = (series.open, series.high, series.low, series.close, series.volume)
+    return floats(columns, 10.0**instrument.price_decimals, 10.0**instrument.quantity_decimals)
 
 
 def _merged(lists: Iterable[list[int]]) -> list[int]:

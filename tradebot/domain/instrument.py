@@ -94,6 +94,7 @@ class Universe:
         if len(self.ids) != len(self.instruments):
             raise ValueError("a symbol appears twice in the universe")
         self.scales: npt.NDArray[np.float64] = np.array([10.0**i.price_decimals for i in self.instruments])
+        self.quantity_scales: npt.NDArray[np.float64] = np.array([10.0**i.quantity_decimals for i in self.instruments])
 
     def __len__(self) -> int:
         return len(self.instruments)

@@ -6,6 +6,7 @@ crossing into the floating-point world of indicators.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -103,12 +104,6 @@ class Close(Message, frozen=True, eq=False):
     def starts_at(self) -> int:
         return self.ends_at - self.interval
 
-    def floats(self, universe: Universe) -> Floats:
-        """Return open, high, low, close, volume as float64 of shape (5, n): the crossing from exact to floating."""
-        scale = universe.scales[self.ids]
-        prices = np.stack([self.open, self.high, self.low, self.close]) / scale
-        return np.vstack([prices, self.volume.astype(np.float64)[None, :]])
-
     def bar(self, row: int, universe: Universe) -> Bar:
         """Return one row as an exact `Bar`."""
         i = universe[int(self.ids[row])]
@@ -122,6 +117,18 @@ class Close(Message, frozen=True, eq=False):
             close=i.price(self.close[row]),
             volume=i.quantity(self.volume[row]),
         )
+
+
+def floats(columns: Sequence[Ints] | Ints, price_scale: Any, quantity_scale: Any) -> Floats:
+    """Return open, high, low, close, volume (5, n) in units as true numbers: the crossing from exact to floating.
+
+    The one division of history, closes and frames: a strategy sees the same numbers of all of them, live and past.
+    """
+    found = np.empty((5, len(columns[0])))
+    for row in range(4):
+        np.divide(columns[row], price_scale, out=found[row])
+    np.divide(columns[4], quantity_scale, out=found[4])
+    return found
 
 
 class Series(Message, frozen=True, eq=False):

@@ -11,7 +11,7 @@ import numpy as np
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Close, Floats, Ints
+from tradebot.domain.market import Close, Floats, Ints, floats
 from tradebot.domain.messages import Action
 from tradebot.indicators.expressions import Bars
 from tradebot.indicators.live import Live
@@ -160,11 +160,7 @@ class Share:
         return piece._replace(ids=piece.ids[is_ours], columns=piece.columns[:, is_ours]), rows[is_ours]
 
     def _floats(self, rows: Ints, columns: Ints) -> Floats:
-        # The same division as Close.floats, so that history and closes give the same numbers.
-        bars = np.empty(columns.shape)
-        np.divide(columns[:4], self.universe.scales[rows], out=bars[:4])
-        bars[4] = columns[4]
-        return bars
+        return floats(columns, self.universe.scales[rows], self.universe.quantity_scales[rows])
 
     def _fire(
         self, name: str, rules: Rules, values: Values, piece: Slice, bars: Floats, traded: Any, answer: Answer
