@@ -7,10 +7,11 @@ import asyncio
 import importlib
 import subprocess
 import sys
-from datetime import date
+from datetime import date, time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,7 +25,9 @@ from tradebot.domain.market import Bar
 from tradebot.domain.messages import Action
 from tradebot.errors import ConfigError, DataError
 from tradebot.history.interval import DAY, name_of
-from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, lag, resample, ta
+from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, lag, opening_range, resample, ta
+from tradebot.stages.analysis.opens import opens_of
+from tradebot.strategies.frame_strategy import FrameStrategy
 from tradebot.strategies.strategy import Holding, Intent, Param, Rules, Strategy
 
 
@@ -487,5 +490,50 @@ def test_a_market_is_known_by_what_is_said_of_it(place: dict[str, str], wanted: 
 def test_money_that_an_exchange_does_not_trade_in_is_refused() -> None:
     with pytest.raises(ConfigError, match="NASDAQ trades in USD, not in INR"):
         tradebot.backtest(Mine, frame(days=2), exchange="NASDAQ", currency="INR")
+    with pytest.raises(DataError, match="NES: there is no such exchange; did you mean NSE"):
+        tradebot.backtest(Mine, frame(days=2), exchange="NES")
     with pytest.raises(ConfigError, match="is for exchanges of India, not for NASDAQ"):
         tradebot.backtest(Mine, frame(days=2), exchange="NASDAQ", market="nse")
+
+
+class Zoned(FrameStrategy):
+    """Trade by the clock on the wall, and keep the zones of the frames."""
+
+    seen: ClassVar[set[str]] = set()
+
+    def signals(self, df: pd.DataFrame) -> pd.DataFrame:
+        Zoned.seen.add(str(df.index.tz))
+        return df.assign(enter_long=df.index.time == time(10, 30), exit_long=df.index.time == time(15, 0))
+
+
+class Opening(Strategy):
+    """Buy above the first half hour."""
+
+    def rules(self, bars: Bars) -> Rules:
+        return Rules(enter_long=crossed_above(bars.close, opening_range(bars, 30).high), exit_long=bars.close < 0)
+
+
+def test_strategies_of_new_york_count_from_its_open_in_its_zone() -> None:
+    # given four sessions around the change of clocks, each with a new high in its 200th minute
+    days = ["2024-03-07", "2024-03-08", "2024-03-11", "2024-03-12"]
+    index = pd.DatetimeIndex(
+        [at for day in days for at in pd.date_range(f"{day} 09:30", periods=390, freq="min")], tz="America/New_York"
+    )
+    close = np.tile(np.where(np.arange(390) >= 200, 101.0, 100.0), 4)
+    bars = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), close) | {"volume": 1_000}, index=index)
+
+    # when
+    framed = tradebot.backtest(Zoned, bars, exchange="NASDAQ")
+    opening = tradebot.backtest(Opening, bars, exchange="NASDAQ")
+
+    # then
+    assert Zoned.seen == {"America/New_York"}
+    assert framed.fills["ts"].dt.strftime("%H:%M").tolist() == ["10:31", "15:01"] * 4
+    assert opening.orders["decided_at"].dt.strftime("%m-%d %H:%M").tolist()[:1] == ["03-07 12:51"]
+
+
+def test_exchanges_that_open_apart_are_not_traded_together() -> None:
+    job = tradebot.backtest(Mine, frame(days=2)).result.job
+    other = msgspec.structs.replace(job.instruments[0], symbol="AAPL", exchange="NASDAQ")
+    with pytest.raises(DataError, match="exchanges of different hours cannot be traded together: NASDAQ, NSE"):
+        opens_of([*job.instruments, other])

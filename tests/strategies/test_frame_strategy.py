@@ -53,6 +53,13 @@ def test_the_frame_has_the_bars_by_their_starts_in_indian_time():
     assert values[3].all(), "a strategy may change its frame and nothing else"
 
 
+def test_the_frame_of_another_exchange_has_the_times_of_its_zone():
+    values, starts = bars(3)
+    made = frame("AAPL", values, starts, "America/New_York")
+    assert made.index[0] == pd.Timestamp("2025-12-28 22:45", tz="America/New_York")
+    assert str(made.index.tz) == "America/New_York"
+
+
 def test_an_entry_needs_its_levels_and_no_exit():
     found, others = answered(Cross(), frame("A", *bars()))
     entries = found.when[Action.ENTER_LONG]

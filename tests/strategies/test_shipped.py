@@ -59,7 +59,7 @@ def run(name: str, **params: object) -> list[tuple[int, Signal]]:
     ("name", "golden"),
     [
         ("ema_cross", "86b66913c4ca5257"),
-        ("opening_range_breakout", "c78021b06cff8213"),
+        ("opening_range_breakout", "6ccd05e5c4fc6aa3"),
         ("rsi_reversion", "94857a0fbf134276"),
     ],
 )

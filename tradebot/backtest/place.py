@@ -9,7 +9,7 @@ from tradebot.backtest.job import Bill
 from tradebot.domain.market import Series
 from tradebot.errors import ConfigError
 from tradebot.history.interval import DAY
-from tradebot.history.market import INDIA, NEW_YORK, in_session, zone_of
+from tradebot.history.market import INDIA, NEW_YORK, in_session, require_exchange, zone_of
 
 RUPEE, DOLLAR = "INR", "USD"
 OF_ZONE = {NEW_YORK: "NASDAQ"}  # the exchange that a zone means where none is said
@@ -29,11 +29,12 @@ def place_of(exchange: str = "", *, zone: str = "", currency: str = "") -> Place
     """Return where is traded, by what is said of it; without a word that is NSE.
 
     A currency other than rupees is of New York's exchanges where that is the zone, else of a market around the clock.
-    Raises ConfigError for money that an exchange does not trade in.
+    Raises DataError for an exchange that is not known, ConfigError for money that one does not trade in.
     """
     name = exchange.strip().upper()
     if not name:
         name = "NSE" if currency in ("", RUPEE) else OF_ZONE.get(zone, ELSEWHERE)
+    require_exchange(name)
     lives_by = zone_of(name)
     own = {INDIA: RUPEE, NEW_YORK: DOLLAR}.get(lives_by, "")
     if own and currency not in ("", own):

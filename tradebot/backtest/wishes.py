@@ -13,9 +13,12 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Series, floats
 from tradebot.domain.messages import Action, Signal
 from tradebot.indicators.expressions import Bars
+from tradebot.indicators.opens import Opens
 from tradebot.indicators.panel import Past
 from tradebot.indicators.panel import panel as across
 from tradebot.indicators.plan import Plan, batch
+from tradebot.markets.exchanges import zone_of
+from tradebot.stages.analysis.opens import opens_of
 from tradebot.stages.analysis.volley import ORDER, signal_id
 from tradebot.strategies.fence import Fence
 from tradebot.strategies.firing import Fired, fired
@@ -120,6 +123,7 @@ def find(
     that symbol.
     """
     pasts = [(_floats(i, s), s.starts) for i, s in zip(instruments, panel.series, strict=True)]
+    opens = opens_of(instruments)
     said: list[list[tuple[str, Fired]]] = [[] for _ in instruments]  # id -> (strategy, what fired)
     faults: list[Fault] = []
     for spec in specs:
@@ -127,11 +131,12 @@ def find(
         strategy = spec.create()
         rules = strategy.rules(Bars())
         if rules is not None:
-            for id_, fired_ in zip(traded, _ruled(rules, [pasts[n] for n in traded], panel.interval), strict=True):
+            ruled = _ruled(rules, [pasts[n] for n in traded], panel.interval, opens)
+            for id_, fired_ in zip(traded, ruled, strict=True):
                 said[id_].append((spec.name, fired_))
         if spec.load().takes_frames:
             for id_ in traded:
-                framed, reason = _framed(spec, instruments[id_].symbol, pasts[id_], limit_s)
+                framed, reason = _framed(spec, instruments[id_], pasts[id_], limit_s)
                 if framed is not None:
                     said[id_].append((spec.name, framed))
                 else:
@@ -143,22 +148,22 @@ def find(
     return Found(wishes, faults)
 
 
-def _ruled(rules: Rules, pasts: Sequence[Past], interval: int) -> Iterator[Fired]:
-    plan = Plan(rules.roots, interval=interval)
+def _ruled(rules: Rules, pasts: Sequence[Past], interval: int, opens: Opens) -> Iterator[Fired]:
+    plan = Plan(rules.roots, interval=interval, opens=opens)
     if plan.is_cross_sectional:
         yield from (fired(rules, values) for values in across(plan, pasts))
     else:
         yield from (fired(rules, batch(plan, bars, starts)) for bars, starts in pasts)
 
 
-def _framed(spec: StrategySpec, symbol: str, past: Past, limit_s: float) -> tuple[Fired | None, str]:
+def _framed(spec: StrategySpec, instrument: Instrument, past: Past, limit_s: float) -> tuple[Fired | None, str]:
     from tradebot.strategies import frame_strategy  # pandas is imported where a strategy needs it
 
     strategy = spec.create()
     assert isinstance(strategy, frame_strategy.FrameStrategy), f"{spec.name} takes frames and is no FrameStrategy"
     found = None
     with Fence() as fence, time_limit(limit_s):
-        found = frame_strategy.history(strategy, symbol, *past)
+        found = frame_strategy.history(strategy, instrument.symbol, *past, zone_of(instrument.exchange))
     return found, fence.reason
 
 

@@ -16,14 +16,12 @@ import pandas as pd
 from tradebot.clock import SECOND
 from tradebot.domain.market import Ints
 from tradebot.errors import DataError
+from tradebot.markets import exchanges
 from tradebot.markets.calendar import Line, TradingCalendar
 
 DAY = 86_400 * SECOND
-INDIA, NEW_YORK, UTC_ZONE = "Asia/Kolkata", "America/New_York", "UTC"
-ZONES = {
-    **dict.fromkeys(("NSE", "BSE", "NFO", "BFO"), INDIA),
-    **dict.fromkeys(("NYSE", "NASDAQ", "ARCA", "AMEX", "BATS"), NEW_YORK),
-}
+INDIA, NEW_YORK, UTC_ZONE, ZONES = exchanges.INDIA, exchanges.NEW_YORK, exchanges.UTC_ZONE, exchanges.ZONES
+zone_of = exchanges.zone_of
 # These trade around the clock, in UTC. One that is not known is asked about: its hours would be a guess.
 AROUND_THE_CLOCK = (
     "BINANCE", "BITFINEX", "BITGET", "BITMEX", "BITSTAMP", "BYBIT", "COINBASE", "COINDCX", "CRYPTO", "DELTA", "DERIBIT",
@@ -38,11 +36,6 @@ class Hours(NamedTuple):
 
     opens_at: int
     closes_at: int
-
-
-def zone_of(exchange: str) -> str:
-    """Return the name of an exchange's zone."""
-    return ZONES.get(exchange.upper(), UTC_ZONE)
 
 
 def require_exchange(exchange: str) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import time, timedelta, timezone
 from typing import Any
 
-from tradebot.clock import IST, SECOND
+from tradebot.clock import SECOND
 from tradebot.indicators import talib_bridge
 from tradebot.indicators.node import OF_NO_BARS, OF_THE_BARS, Node, Op, Operand, as_node, beat, hold, is_longer, node
-
-NSE_OPENS = time(9, 15)
+from tradebot.indicators.opens import Anchor
 
 
 class Bars:
@@ -186,8 +185,10 @@ def zscore(x: Operand) -> Node:
     return node(Op.ZSCORE, (hold(x),))
 
 
-def resample(bars: Bars, length: str, *, opens_at: time = NSE_OPENS, zone: timezone = IST) -> Bars:
-    """Return longer bars, such as `15m`, `1h` or `1d`, counted from `opens_at` of each day (`zone` is a fixed offset).
+def resample(bars: Bars, length: str, *, opens_at: time | None = None, zone: timezone | None = None) -> Bars:
+    """Return longer bars, such as `15m`, `1h` or `1d`, counted from when each session of the exchange opens.
+
+    `opens_at` is another time to count from, in the exchange's zone, or in `zone`, which is a fixed offset.
 
     An expression over them has a value at the bar that closes the longer one, the first moment it can be known: its
     last bar, or, if that had no trade or the session ended before, the next bar there is. Rules fire at that bar alone;
@@ -196,7 +197,7 @@ def resample(bars: Bars, length: str, *, opens_at: time = NSE_OPENS, zone: timez
     if bars.close.timeframe != OF_THE_BARS:
         raise ValueError(f"resample({length!r}) needs the bars themselves, not longer ones made from them")
     columns = tuple(bars.column(name) for name in talib_bridge.COLUMNS)
-    made = node(Op.RESAMPLE, columns, (_nanoseconds(length), _opening_offset(opens_at, zone)))
+    made = node(Op.RESAMPLE, columns, (_nanoseconds(length), _anchor(opens_at, zone)))
     return Bars(node(Op.PICK, (made,), (i, name)) for i, name in enumerate(talib_bridge.COLUMNS))
 
 
@@ -219,7 +220,11 @@ def maximum(a: Operand, b: Operand) -> Node:
     return node(Op.MAX, (as_node(a), as_node(b)))
 
 
-def _opening_offset(opens_at: time, zone: timezone) -> int:
+def _anchor(opens_at: time | None, zone: timezone | None) -> Anchor:
+    if zone is None:
+        return opens_at
+    if opens_at is None:
+        raise ValueError("a zone goes with the time at which sessions open there: opens_at")
     local = timedelta(hours=opens_at.hour, minutes=opens_at.minute, seconds=opens_at.second)
     seconds = (local - zone.utcoffset(None)).total_seconds()
     return int(seconds) % 86_400 * SECOND
@@ -230,28 +235,30 @@ class OpeningRange:
 
     __slots__ = ("high", "low")
 
-    def __init__(self, bars: Bars, minutes: int, offset: int) -> None:
-        self.high = node(Op.OPENING_HIGH, (bars.high,), (minutes, offset))
-        self.low = node(Op.OPENING_LOW, (bars.low,), (minutes, offset))
+    def __init__(self, bars: Bars, minutes: int, anchor: Anchor) -> None:
+        self.high = node(Op.OPENING_HIGH, (bars.high,), (minutes, anchor))
+        self.low = node(Op.OPENING_LOW, (bars.low,), (minutes, anchor))
 
 
-def opening_range(bars: Bars, minutes: int, *, opens_at: time = NSE_OPENS, zone: timezone = IST) -> OpeningRange:
-    """Return the range of the bars that start in the first `minutes` after `opens_at`.
+def opening_range(
+    bars: Bars, minutes: int, *, opens_at: time | None = None, zone: timezone | None = None
+) -> OpeningRange:
+    """Return the range of the bars that start in the first `minutes` of a session; see `resample` for when it opens.
 
     Known from the first bar that starts after them until the session ends; NaN within them, and all day when no bar of
-    them was seen (a start in the middle of the day trades no half range). `zone` is a fixed offset.
+    them was seen (a start in the middle of the day trades no half range).
     """
     if isinstance(minutes, bool) or not isinstance(minutes, int) or not 1 <= minutes < 1440:
         raise ValueError(f"opening_range needs whole minutes from 1 to 1439, was {minutes!r}")
     _need_the_bars("opening_range", bars)
-    return OpeningRange(bars, minutes, _opening_offset(opens_at, zone))
+    return OpeningRange(bars, minutes, _anchor(opens_at, zone))
 
 
-def session_vwap(bars: Bars, *, opens_at: time = NSE_OPENS, zone: timezone = IST) -> Node:
+def session_vwap(bars: Bars, *, opens_at: time | None = None, zone: timezone | None = None) -> Node:
     """Return the average of (high + low + close) / 3 weighted by volume since the session opened; NaN before any."""
     _need_the_bars("session_vwap", bars)
-    offset = _opening_offset(opens_at, zone)
-    return node(Op.SESSION_VWAP, (bars.high, bars.low, bars.close, bars.volume), (offset,))
+    anchor = _anchor(opens_at, zone)
+    return node(Op.SESSION_VWAP, (bars.high, bars.low, bars.close, bars.volume), (anchor,))
 
 
 def _need_the_bars(name: str, bars: Bars) -> None:

@@ -57,7 +57,7 @@ class Live:
         ranges = TrueRanges()
         for place, (node, args) in enumerate(zip(plan.nodes, plan.args, strict=True)):
             is_bars = all(arg.op is Op.BAR for arg in node.args)
-            state = _state(node, size, plan.interval, can_vector=size >= vector_from, is_bars=is_bars)
+            state = _state(node, size, plan, can_vector=size >= vector_from, is_bars=is_bars)
             self._states.append(state)
             if isinstance(state, VectorAtr | VectorAdx):
                 state.ranges = ranges
@@ -233,7 +233,7 @@ class _Opening:
         return value
 
 
-def _state(node: Node, size: int, interval: int | None, *, can_vector: bool, is_bars: bool) -> NodeState | None:
+def _state(node: Node, size: int, plan: Plan, *, can_vector: bool, is_bars: bool) -> NodeState | None:
     match node.op:
         case Op.TA:
             name, params = node.params
@@ -246,11 +246,11 @@ def _state(node: Node, size: int, interval: int | None, *, can_vector: bool, is_
         case Op.HOLD:
             return HoldState(size)
         case Op.RESAMPLE:
-            assert interval is not None, "a plan with longer bars knows its interval"
-            return ResampleState(node.params, interval, size)
+            assert plan.interval is not None, "a plan with longer bars knows its interval"
+            return ResampleState(node.params, plan.interval, size, plan.opens)
         case Op.OPENING_HIGH | Op.OPENING_LOW:
-            return OpeningState(node.params, size, is_high=node.op is Op.OPENING_HIGH)
+            return OpeningState(node.params, size, plan.opens, is_high=node.op is Op.OPENING_HIGH)
         case Op.SESSION_VWAP:
-            return VwapState(node.params, size)
+            return VwapState(node.params, size, plan.opens)
         case _:
             return None

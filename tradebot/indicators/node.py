@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 from weakref import WeakValueDictionary
 
+from tradebot.indicators.opens import Anchor
+
 
 class Op(StrEnum):
     """What a node computes from its arguments.
@@ -47,7 +49,7 @@ class Op(StrEnum):
 CROSS_SECTION = frozenset({Op.RANK, Op.ZSCORE})  # of these a symbol's value depends on the other symbols of the close
 NAMED = frozenset({Op.PICK, Op.SESSION_VWAP, Op.OPENING_HIGH, Op.OPENING_LOW}) | CROSS_SECTION  # shown to people
 
-Timeframe = tuple[int, int]  # length of the longer bars and where a session begins: ns, and ns after midnight UTC
+Timeframe = tuple[int, Anchor]  # length of the longer bars in ns, and where their session begins
 OF_THE_BARS: Timeframe = (0, 0)  # the timeframe of the bars as they come
 OF_NO_BARS: Timeframe = (-1, 0)  # of numbers, which go with any
 
@@ -153,8 +155,8 @@ def node(op: Op, args: tuple[Node, ...] = (), params: tuple[Any, ...] = ()) -> N
 def _timeframe(op: Op, args: tuple[Node, ...], params: tuple[Any, ...]) -> Timeframe:
     match op:
         case Op.RESAMPLE:
-            length, offset = params
-            return length, offset
+            length, anchor = params
+            return length, anchor
         case Op.BAR | Op.HOLD:
             return OF_THE_BARS
         case _:
@@ -228,7 +230,8 @@ def label(expression: Node) -> str:
         ):
             shown = [] if op in (Op.OPENING_HIGH, Op.OPENING_LOW, Op.SESSION_VWAP) else [label(a) for a in args]
             shown = shown[:1] if op is Op.LAG else shown
-            return f"{op.value}({', '.join(shown + [str(p) for p in params[:1]])})"
+            told = [] if op is Op.SESSION_VWAP else [str(p) for p in params[:1]]
+            return f"{op.value}({', '.join(shown + told)})" if shown or told else op.value
         case Op.NEG | Op.NOT:
             return f"{'-' if op is Op.NEG else '~'}{label(args[0])}"
         case _:

@@ -12,6 +12,7 @@ from tradebot.errors import ConfigError
 from tradebot.indicators import talib_bridge
 from tradebot.indicators.arithmetic import ELEMENTWISE
 from tradebot.indicators.node import CROSS_SECTION, Node, Op, label, order
+from tradebot.indicators.opens import NSE, Opens
 from tradebot.indicators.sessions import OpeningState, VwapState
 from tradebot.indicators.timeframes import HoldState, LongerLagState, ResampleState
 
@@ -22,12 +23,13 @@ class Plan:
     """The nodes of `roots` in evaluation order; a node that several roots need stands once.
 
     `args[i]` are the positions of the arguments of `nodes[i]`. `interval` is the length of the bars in ns; only plans
-    with longer bars need it. Raises ConfigError where those are not made of whole bars.
+    with longer bars need it. `opens` is when the sessions of the bars' exchange open. Raises ConfigError where longer
+    bars are not made of whole bars.
     """
 
-    def __init__(self, roots: Iterable[Node], *, interval: int | None = None) -> None:
+    def __init__(self, roots: Iterable[Node], *, interval: int | None = None, opens: Opens = NSE) -> None:
         self.roots = tuple(roots)
-        self.interval = interval
+        self.interval, self.opens = interval, opens
         self.nodes = order(self.roots)
         self.position = {n: i for i, n in enumerate(self.nodes)}
         self.args = [tuple(self.position[a] for a in n.args) for n in self.nodes]
@@ -95,11 +97,12 @@ def batch_node(
             return HoldState(1).fill(0, starts, columns(values, args))
         case Op.RESAMPLE:
             assert plan.interval is not None, "a plan with longer bars knows its interval"
-            return ResampleState(params, plan.interval, 1).fill(0, starts, columns(values, args))
+            return ResampleState(params, plan.interval, 1, plan.opens).fill(0, starts, columns(values, args))
         case Op.OPENING_HIGH | Op.OPENING_LOW:
-            return OpeningState(params, 1, is_high=op is Op.OPENING_HIGH).fill(0, starts, columns(values, args))
+            state = OpeningState(params, 1, plan.opens, is_high=op is Op.OPENING_HIGH)
+            return state.fill(0, starts, columns(values, args))
         case Op.SESSION_VWAP:
-            return VwapState(params, 1).fill(0, starts, columns(values, args))
+            return VwapState(params, 1, plan.opens).fill(0, starts, columns(values, args))
         case _:
             return stateless(expression, args, values, bars)
 

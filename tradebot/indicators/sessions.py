@@ -1,6 +1,6 @@
 """The nodes that know the session: opening range and session VWAP, row by row over symbols and over whole arrays.
 
-A session is the 24 hours from `opens` (ns after midnight UTC), so it needs no calendar: NSE, 09:15 IST, is 03:45 UTC.
+A session is the day from its opening to the next one's, so it needs no calendar but the clocks of its exchange.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from tradebot.clock import SECOND
 from tradebot.domain.market import Floats, Ints
+from tradebot.indicators.opens import Opens
 from tradebot.indicators.vector import Step
 
 DAY = 86_400 * SECOND
@@ -19,18 +20,18 @@ MINUTE = 60 * SECOND
 NO_SESSION = np.iinfo(np.int64).min
 
 
-def _sessions(starts: Ints, opens: int) -> Iterator[slice]:
-    days = (starts - opens) // DAY
+def _sessions(days: Ints) -> Iterator[slice]:
     edges = np.flatnonzero(np.diff(days)) + 1
-    for first, last in zip([0, *edges.tolist()], [*edges.tolist(), len(starts)], strict=True):
+    for first, last in zip([0, *edges.tolist()], [*edges.tolist(), len(days)], strict=True):
         yield slice(first, last)
 
 
 class OpeningState:
     """The running extreme of the opening minutes, per symbol."""
 
-    def __init__(self, params: tuple[Any, ...], size: int, *, is_high: bool) -> None:
-        minutes, self.opens = params
+    def __init__(self, params: tuple[Any, ...], size: int, opens: Opens, *, is_high: bool) -> None:
+        minutes, anchor = params
+        self.opens = opens.anchored(anchor)
         self.length = minutes * MINUTE
         self.is_high = is_high
         self.day = np.full(size, NO_SESSION)
@@ -38,7 +39,7 @@ class OpeningState:
 
     def step(self, step: Step, inputs: list[Floats], *, is_finite: bool) -> Floats:
         rows, (x,) = step.rows, inputs
-        day, elapsed = divmod(step.starts_at - self.opens, DAY)
+        day, elapsed = divmod(self.opens.since(step.starts_at), DAY)
         extreme = np.where(self.day[rows] == day, self.extreme[rows], np.nan)
         self.day[rows] = day
         if elapsed >= self.length:
@@ -50,27 +51,29 @@ class OpeningState:
     def fill(self, row: int, starts: Ints, inputs: list[Floats]) -> Floats:
         (x,) = inputs
         result = np.full(len(starts), np.nan)
-        for session in _sessions(starts, self.opens) if len(starts) else ():
-            first, elapsed = starts[session], (starts[session] - self.opens) % DAY
+        days, into = np.divmod(self.opens.since(starts), DAY)
+        for session in _sessions(days) if len(starts) else ():
+            elapsed = into[session]
             opening = x[session][elapsed < self.length]
             extreme = np.nan if not len(opening) else (opening.max() if self.is_high else opening.min())
             result[session][elapsed >= self.length] = extreme
-            self.day[row], self.extreme[row] = (first[-1] - self.opens) // DAY, extreme
+            self.day[row], self.extreme[row] = days[session][-1], extreme
         return result
 
 
 class VwapState:
     """Traded value and volume since the session opened, per symbol."""
 
-    def __init__(self, params: tuple[Any, ...], size: int) -> None:
-        (self.opens,) = params
+    def __init__(self, params: tuple[Any, ...], size: int, opens: Opens) -> None:
+        (anchor,) = params
+        self.opens = opens.anchored(anchor)
         self.day = np.full(size, NO_SESSION)
         self.value = np.zeros(size)
         self.volume = np.zeros(size)
         self.today: int | None = None  # the session of every symbol, once one has begun
 
     def step(self, step: Step, inputs: list[Floats], *, is_finite: bool) -> Floats:
-        day = (step.starts_at - self.opens) // DAY
+        day = self.opens.since(step.starts_at) // DAY
         if day != self.today:
             self._begin(day, step.rows)
         high, low, close, volume = inputs
@@ -98,10 +101,11 @@ class VwapState:
         high, low, close, volume = inputs
         result = np.full(len(starts), np.nan)
         traded = (high + low + close) / 3.0 * volume
-        for session in _sessions(starts, self.opens) if len(starts) else ():
+        days = self.opens.since(starts) // DAY
+        for session in _sessions(days) if len(starts) else ():
             value, total = np.cumsum(traded[session]), np.cumsum(volume[session])
             result[session] = _ratio(value, total)
-            self.day[row] = (starts[session][-1] - self.opens) // DAY
+            self.day[row] = days[session][-1]
             self.value[row], self.volume[row] = value[-1], total[-1]
         self.today = None
         return result

@@ -11,6 +11,7 @@ import numpy as np
 
 from tradebot.domain.market import Floats, Ints
 from tradebot.indicators.node import Timeframe
+from tradebot.indicators.opens import Opens
 from tradebot.indicators.vector import Ring, Step
 
 NONE = np.iinfo(np.int64).min
@@ -20,8 +21,9 @@ HIGH, LOW, CLOSE, VOLUME = 1, 2, 3, 4
 class ResampleState:
     """The forming longer bar of every symbol, and one that waits for a row of its own."""
 
-    def __init__(self, timeframe: Timeframe, interval: int, size: int) -> None:
-        self.length, self.offset = timeframe
+    def __init__(self, timeframe: Timeframe, interval: int, size: int, opens: Opens) -> None:
+        self.length, anchor = timeframe
+        self.opens = opens.anchored(anchor)
         self.interval = interval
         self.number = np.full(size, NONE)  # of the forming bar
         self.forming = np.full((5, size), np.nan)
@@ -29,8 +31,9 @@ class ResampleState:
 
     def step(self, step: Step, inputs: list[Floats], *, is_finite: bool) -> tuple[Floats, ...]:
         rows, bars = step.rows, np.array(inputs)
-        number = (step.starts_at - self.offset) // self.length
-        is_last = (step.starts_at + self.interval - self.offset) % self.length == 0
+        since = self.opens.since(step.starts_at)
+        number = since // self.length
+        is_last = (since + self.interval) % self.length == 0
         known = self.waiting[:, rows]
         self.waiting[:, rows] = np.nan
         forming, before = self.forming[:, rows], self.number[rows]
@@ -54,8 +57,9 @@ class ResampleState:
         result = np.full((5, count), np.nan)
         if not count:
             return tuple(result)
-        numbers = (starts - self.offset) // self.length
-        is_last = (starts + self.interval - self.offset) % self.length == 0
+        since = self.opens.since(starts)
+        numbers = since // self.length
+        is_last = (since + self.interval) % self.length == 0
         first = np.flatnonzero(np.append(True, (np.diff(numbers) != 0) | is_last[:-1]))
         last = np.append(first[1:], count) - 1
         longer = np.array([

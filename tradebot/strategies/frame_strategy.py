@@ -8,13 +8,13 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from tradebot.clock import IST
 from tradebot.domain.market import Floats, Ints
 from tradebot.domain.messages import Action
 from tradebot.indicators.talib_bridge import COLUMNS
 from tradebot.strategies.firing import Fired, Mask, protected
 from tradebot.strategies.strategy import Strategy
 
+INDIA = "Asia/Kolkata"
 LEVELS = ("stop_loss", "trail_by", "target")
 SIDES = {Action.ENTER_LONG: "_long", Action.ENTER_SHORT: "_short"}
 KNOWN = {*map(str, Action), *LEVELS, *(level + side for level in LEVELS for side in SIDES.values())}
@@ -36,18 +36,18 @@ class FrameStrategy(Strategy):
     def signals(self, df: pd.DataFrame) -> pd.DataFrame:
         """Return a frame of the same rows with columns of truth values and of levels.
 
-        `df` has the columns open, high, low, close, volume as floats, the bars' starts (IST) as its index, and the
-        symbol in `df.attrs["symbol"]`; columns may be added to it and it may be returned. An action fires where its
-        column `enter_long`, `exit_long`, `enter_short` or `exit_short` is true. `stop_loss`, `trail_by` and `target`
-        protect an entry, with `_long` or `_short` behind the name for one side; as in `Rules`, an entry fires only
-        where all that are given are finite and its exit does not hold.
+        `df` has the columns open, high, low, close, volume as floats, the bars' starts in the exchange's zone as its
+        index, and the symbol in `df.attrs["symbol"]`; columns may be added to it and it may be returned. An action
+        fires where its column `enter_long`, `exit_long`, `enter_short` or `exit_short` is true. `stop_loss`, `trail_by`
+        and `target` protect an entry, with `_long` or `_short` behind the name for one side; as in `Rules`, an entry
+        fires only where all that are given are finite and its exit does not hold.
         """
         raise NotImplementedError(f"{type(self).__name__} has no signals(df)")
 
 
-def frame(symbol: str, bars: Floats, starts: Ints) -> pd.DataFrame:
-    """Return bars (5, n) that start at `starts` (market ns) as the frame `signals` is given."""
-    index = pd.DatetimeIndex(starts.astype("datetime64[ns]"), tz="UTC", name="start").tz_convert(IST)
+def frame(symbol: str, bars: Floats, starts: Ints, zone: str = INDIA) -> pd.DataFrame:
+    """Return bars (5, n) that start at `starts` (market ns) as the frame `signals` is given, in the exchange's zone."""
+    index = pd.DatetimeIndex(starts.astype("datetime64[ns]"), tz="UTC", name="start").tz_convert(zone)
     made = pd.DataFrame(dict(zip(COLUMNS, bars.copy(), strict=True)), index=index)
     made.attrs["symbol"] = symbol
     return made
@@ -77,29 +77,30 @@ def answered(strategy: FrameStrategy, df: pd.DataFrame) -> tuple[Fired, dict[str
     return protected(when, levels), _others(found)
 
 
-def history(strategy: FrameStrategy, symbol: str, bars: Floats, starts: Ints) -> Fired:
+def history(strategy: FrameStrategy, symbol: str, bars: Floats, starts: Ints, zone: str = INDIA) -> Fired:
     """Return what the strategy says of every bar of a history, asked once over all of it.
 
     Up to `SAMPLES` bars, the last among them, are asked again with only the `window` bars a worker would have then, and
     a few entries with all bars until theirs. Raises ValueError where the answers differ, or the levels of an entry: the
     strategy looks into the future, or further back than its window.
     """
-    whole, _ = answered(strategy, frame(symbol, bars, starts))
+    whole, _ = answered(strategy, frame(symbol, bars, starts, zone))
     count = len(starts)
     first = min(count, strategy.window) // 4
     for last in sorted(set(np.linspace(first, count - 1, SAMPLES).astype(int).tolist())) if count else ():
         part = slice(max(0, last + 1 - strategy.window), last + 1)
-        live, _ = answered(strategy, frame(symbol, bars[:, part], starts[part]))
+        live, _ = answered(strategy, frame(symbol, bars[:, part], starts[part], zone))
         for action, hits in whole.when.items():
             if action not in live.when or live.when[action][-1] != hits[last]:
-                at = frame(symbol, bars[:, part], starts[part]).index[-1]
+                at = frame(symbol, bars[:, part], starts[part], zone).index[-1]
                 raise ValueError(
                     f"{type(strategy).__name__}: {action} of {symbol} at {at} is another one when later bars or those "
                     f"more than {strategy.window} back are known; signals() may use neither"
                 )
     for action, levels in whole.levels.items():
         for row in _some(np.flatnonzero(whole.when[action])) if levels else ():
-            _same_levels(strategy, symbol, action, bars[:, : row + 1], starts[: row + 1], levels)
+            df = frame(symbol, bars[:, : row + 1], starts[: row + 1], zone)
+            _same_levels(strategy, action, df, levels)
     return whole
 
 
@@ -108,16 +109,14 @@ def _some(rows: Ints) -> list[int]:
     return [int(rows[place]) for place in sorted(places)]
 
 
-def _same_levels(
-    strategy: FrameStrategy, symbol: str, action: Action, bars: Floats, starts: Ints, levels: dict[str, Floats]
-) -> None:  # fmt: skip
-    past, _ = answered(strategy, df := frame(symbol, bars, starts))
-    row = len(starts) - 1
+def _same_levels(strategy: FrameStrategy, action: Action, df: pd.DataFrame, levels: dict[str, Floats]) -> None:
+    symbol, at, row = df.attrs["symbol"], df.index[-1], len(df) - 1
+    past, _ = answered(strategy, df)
     for name, column in levels.items():
         then = past.levels.get(action, {}).get(name, np.full(row + 1, np.nan))[row]
         if not abs(then - column[row]) <= SAME * abs(column[row]):
             raise ValueError(
-                f"{type(strategy).__name__}: {name} of {action} of {symbol} at {df.index[-1]} is {column[row]:g}, and "
+                f"{type(strategy).__name__}: {name} of {action} of {symbol} at {at} is {column[row]:g}, and "
                 f"{then:g} before later bars are known; signals() may not use them"
             )
 

@@ -13,17 +13,18 @@ class OpeningRangeBreakout(Strategy):
 
     The break needs more volume than `volume_ratio` times its 20-bar average. The stop stands at the other end of the
     range, the target `reward` ranges beyond the entry; a close back through the VWAP leaves earlier. `opens_hour` and
-    `opens_minute` are the session's opening in Indian time. The desk squares off at the end of the day.
+    `opens_minute` are another opening than the exchange's, in its zone; -1 is its own. The desk squares off at the end
+    of the day.
     """
 
     minutes = Param(15, low=1, high=180)
     reward = Param(1.5, low=0.2, high=10.0)
     volume_ratio = Param(1.0, low=0.0, high=10.0)
-    opens_hour = Param(9, low=0, high=23)
+    opens_hour = Param(-1, low=-1, high=23)
     opens_minute = Param(15, low=0, high=59)
 
     def rules(self, bars: Bars) -> Rules:
-        opens_at = time(self.opens_hour, self.opens_minute)
+        opens_at = time(self.opens_hour, self.opens_minute) if self.opens_hour >= 0 else None
         first = opening_range(bars, self.minutes, opens_at=opens_at)
         vwap = session_vwap(bars, opens_at=opens_at)
         busy = bars.volume > self.volume_ratio * ta.SMA(bars.volume, 20)

@@ -12,6 +12,7 @@ import numpy as np
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Floats, Ints
+from tradebot.markets.exchanges import zone_of
 from tradebot.stages.analysis.volley import LEVELS, Answer, Fires
 from tradebot.strategies.fence import Fence
 from tradebot.strategies.loading import StrategySpec
@@ -35,6 +36,7 @@ class Frames:
             (spec.name, {id_: spec.create() for id_ in ids if (spec.name, id_) not in off}) for spec, ids in specs
         ]
         self.window = max(spec.load().window for spec, _ in specs)  # type: ignore[attr-defined]
+        self.zones = [zone_of(instrument.exchange) for instrument in universe]
         size = len(universe)
         self.bars = np.empty((size, 5, 2 * self.window))
         self.starts = np.empty((size, 2 * self.window), dtype=np.int64)
@@ -69,7 +71,7 @@ class Frames:
     def _ask(self, name: str, strategy: Any, row: int, id_: int, answer: Answer) -> None:
         last = int(self.count[row])
         some = slice(max(0, last - strategy.window), last)
-        df = self._frame(self.universe[row].symbol, self.bars[row, :, some], self.starts[row, some])
+        df = self._frame(self.universe[row].symbol, self.bars[row, :, some], self.starts[row, some], self.zones[row])
         close = float(df["close"].iloc[-1])
         found, others = self._answered(strategy, df)
         shown = dict(list(others.items())[:INPUTS])

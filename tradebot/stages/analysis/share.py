@@ -18,6 +18,7 @@ from tradebot.indicators.live import Live
 from tradebot.indicators.node import Node, label, named
 from tradebot.indicators.plan import Plan, Values
 from tradebot.stages.analysis.frames import Frames
+from tradebot.stages.analysis.opens import opens_of
 from tradebot.stages.analysis.volley import LEVELS, Answer, Fires
 from tradebot.strategies.fence import Fence
 from tradebot.strategies.firing import fired
@@ -78,7 +79,7 @@ class Share:
         self.traded = {spec.name: np.isin(self.ids, self._traded(spec)) for spec in specs}  # strategy -> mask of rows
         self.shown = {name: _shown(rules) for name, rules in self.rules}  # strategy -> action -> (label, node)
         roots = [node for _, rules in self.rules for node in rules.roots + _named(rules)]
-        self.live = Live(Plan(roots, interval=self.interval), len(self.ids))
+        self.live = Live(Plan(roots, interval=self.interval, opens=opens_of(setup.instruments)), len(self.ids))
         framing = [(spec, self._traded(spec)) for spec in specs if spec.load().takes_frames]
         self.frames = Frames(framing, self.universe, self.row_of, setup.off) if framing else None
         self._spare: _Spare | None = None

@@ -1,0 +1,22 @@
+"""Where each exchange lives and when it opens: its zone and the time of its opening there."""
+
+from __future__ import annotations
+
+from datetime import time
+
+INDIA, NEW_YORK, UTC_ZONE = "Asia/Kolkata", "America/New_York", "UTC"
+ZONES = {
+    **dict.fromkeys(("NSE", "BSE", "NFO", "BFO"), INDIA),
+    **dict.fromkeys(("NYSE", "NASDAQ", "ARCA", "AMEX", "BATS"), NEW_YORK),
+}  # other exchanges trade around the clock, in UTC
+OPENINGS = {INDIA: time(9, 15), NEW_YORK: time(9, 30), UTC_ZONE: time(0, 0)}
+
+
+def zone_of(exchange: str) -> str:
+    """Return the name of an exchange's zone."""
+    return ZONES.get(exchange.upper(), UTC_ZONE)
+
+
+def opening_of(exchange: str) -> time:
+    """Return when an exchange opens, in its zone; midnight where it never closes."""
+    return OPENINGS[zone_of(exchange)]
