@@ -133,7 +133,10 @@ def test_a_download_from_the_embedded_exchange_fills_gaps_alone(capsys, tmp_path
     rows = json.loads(data(capsys, *ask, "--to", "2026-01-23")[1])
     assert [(row["requests"], row["added"]) for row in rows] == [(1, 375), (1, 375)]
     assert [row["requests"] for row in json.loads(data(capsys, *ask, "--to", "2026-01-23")[1])] == [0, 0]
-    assert data(capsys, "check", "--state-dir", tmp_path) == (0, "nothing wrong was found\n", "")
+    code, out, _ = data(capsys, "check", "--state-dir", tmp_path, "--json")
+    assert (code, [(row["kind"], row["refused"]) for row in json.loads(out)]) == (0, [("invented", False)] * 2)
+    lines = json.loads(data(capsys, "list", "--state-dir", tmp_path, "--json")[1])
+    assert {line["prices"] for line in lines} == {"invented by embedded"}
 
 
 def test_a_download_that_is_stopped_keeps_what_came_and_says_so(

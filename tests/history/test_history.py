@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 import tradebot
-from tests.history.bars_by_hand import MINUTE, assert_same, walk
+from tests.history.bars_by_hand import MINUTE, assert_same, series, walk
 from tests.store.conftest import dsn, server, server_dsn  # noqa: F401 - fixtures
 from tradebot.__main__ import run
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError, LinkLost, StateError
-from tradebot.history.database import FILE_NAME
+from tradebot.history.chunk import Decimals, encode, split
+from tradebot.history.database import FILE_NAME, SqliteDatabase
 from tradebot.history.history import History, joined, open_history
 from tradebot.history.merging import Put
+from tradebot.store import migration
 
 RELIANCE = Instrument(symbol="RELIANCE")
 
@@ -118,7 +121,7 @@ def test_the_list_says_what_is_there(history: History) -> None:
 
     (line,) = history.lines()
 
-    assert line == ("RELIANCE", MINUTE, len(bars), bars.starts[0], bars.starts[-1], "NSE", "by hand")
+    assert line == ("RELIANCE", MINUTE, len(bars), bars.starts[0], bars.starts[-1], "NSE", "by hand", "")
 
 
 def test_what_is_missing_is_named_with_what_there_is(history: History) -> None:
@@ -146,8 +149,8 @@ def test_spans_asked_for_grow_together(history: History) -> None:
         for since, until in ((10, 20), (40, 50), (20, 30)):
             history.note_asked(RELIANCE, MINUTE, since, until, source="by hand")
 
-    assert history.asked("RELIANCE", MINUTE) == [(10, 30), (40, 50)]
-    assert history.asked("TCS", MINUTE) == []
+    assert history.asked(RELIANCE, MINUTE) == [(10, 30), (40, 50)]
+    assert history.asked(Instrument(symbol="TCS"), MINUTE) == []
 
 
 def test_a_second_opening_finds_what_the_first_wrote(history: History, tmp_path: Path, request) -> None:
@@ -218,3 +221,106 @@ def test_symbols_with_the_same_times_share_them(history: History) -> None:
     assert_same(found["TCS"], other)
     with pytest.raises(ValueError, match="read-only"):
         found["INFY"].starts[0] = 0
+
+
+OLD = """
+CREATE TABLE history_migrations (version bigint NOT NULL PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+    applied_at bigint NOT NULL);
+"""
+
+
+def old_layout(folder: Path, bars: Series) -> None:
+    # As versions wrote it that kept bars by symbol and interval alone.
+    first, second, _ = migration.shipped("tradebot.history")
+    database = SqliteDatabase(folder / FILE_NAME, writes=True)
+    with database.transaction():
+        database.run(OLD)
+        for one in (first, second):
+            database.run(one.up)
+            database.ask("INSERT INTO history_migrations VALUES (?, ?, ?, ?)", *one[:2], one.checksum, 1)
+        for number, (symbol, source) in enumerate((("RELIANCE", "file a.csv"), ("TCS", "venue embedded")), 1):
+            body = msgspec.json.encode(Instrument(symbol=symbol, exchange="BSE")).decode()
+            database.ask("INSERT INTO history_series VALUES (?, ?, ?, ?, ?)", number, symbol, MINUTE, body, source)
+            database.ask("INSERT INTO history_asked VALUES (?, ?, ?)", number, 1, 2)
+            ((period, part),) = split(bars)
+            slot = (number << 24) + period + (1 << 23)
+            values = (slot, len(part), int(part.starts[0]), int(part.starts[-1]), encode(part, Decimals(2, 0)))
+            database.ask("INSERT INTO history_chunks VALUES (?, ?, ?, ?, ?)", *values)
+    database.close()
+
+
+def test_a_history_of_an_older_version_is_read_as_what_it_was(tmp_path: Path) -> None:
+    bars = walk(days=2)
+    old_layout(tmp_path, bars)
+
+    with open_history(tmp_path) as history:
+        lines = history.lines()
+        assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], bars)
+        assert history.asked(Instrument(symbol="TCS", exchange="BSE"), MINUTE, venue="embedded") == [(1, 2)]
+
+    assert [(line.symbol, line.exchange, line.venue) for line in lines] == [
+        ("RELIANCE", "BSE", ""), ("TCS", "BSE", "embedded"),
+    ]  # fmt: skip
+
+
+def test_a_history_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    with open_history(tmp_path, writes=True) as history:
+        history._database.ask("INSERT INTO history_migrations VALUES (99, 'later', '', 1)")
+
+    with pytest.raises(StateError, match="its tables were made by a newer version"):
+        open_history(tmp_path)
+
+
+def test_invented_bars_and_those_of_other_exchanges_never_mix(history: History) -> None:
+    traded, invented, other = (walk(days=1, seed=n) for n in (1, 2, 3))
+    with history.transaction():
+        history.put(RELIANCE, invented, source="venue embedded", venue="embedded")
+        history.note_asked(RELIANCE, MINUTE, 10, 20, source="venue embedded", venue="embedded")
+
+    assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], invented)
+    assert history.inventor("RELIANCE", MINUTE) == "embedded"
+    put(history, traded)
+    put(history, other, Instrument(symbol="RELIANCE", exchange="BSE"))
+
+    assert_same(history.load(["NSE:RELIANCE"], MINUTE)["NSE:RELIANCE"], traded)
+    assert_same(history.load(["BSE:RELIANCE"], MINUTE)["BSE:RELIANCE"], other)
+    assert_same(history.load(["embedded:RELIANCE"], MINUTE)["embedded:RELIANCE"], invented)
+    assert (history.asked(RELIANCE, MINUTE), history.asked(RELIANCE, MINUTE, venue="kite")) == ([], [])
+    with pytest.raises(DataError, match="RELIANCE trades at BSE and NSE; say BSE:RELIANCE or NSE:RELIANCE"):
+        history.load(["RELIANCE"], MINUTE)
+
+
+def test_traded_prices_come_before_invented_ones(history: History) -> None:
+    with history.transaction():
+        history.put(RELIANCE, walk(days=1, seed=2), source="venue embedded", venue="embedded")
+    put(history, walk(days=1))
+
+    assert history.inventor("RELIANCE", MINUTE) == ""
+    assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], walk(days=1))
+    assert [line.name for line in history.lines()] == ["NSE:RELIANCE", "embedded:RELIANCE"]
+
+
+@pytest.mark.parametrize("shift", [-1, 1, -59, 59])
+def test_a_bar_takes_the_place_of_another_form_of_itself(history: History, shift: int) -> None:
+    # given bars that a first import stamped some seconds off; a month ends among them
+    first = np.datetime64("2025-06-30T23:58", "ns").astype(np.int64)
+    starts = first + np.arange(5) * MINUTE
+    put(history, series("RELIANCE", starts + shift * MINUTE // 60, seed=2))
+
+    # when
+    done = put(history, series("RELIANCE", starts))
+
+    # then
+    assert history.starts("RELIANCE", MINUTE).tolist() == starts.tolist()
+    assert done.added + done.replaced == 5
+    assert sum(line.bars for line in history.lines()) == 5
+
+
+def test_days_stamped_in_two_zones_are_one_form(history: History) -> None:
+    days = np.arange(20_240, 20_245) * 86_400 * 10**9
+    put(history, series("RELIANCE", days, interval=86_400 * 10**9))
+
+    done = put(history, series("RELIANCE", days - 330 * MINUTE, interval=86_400 * 10**9))
+
+    assert history.starts("RELIANCE", 86_400 * 10**9).tolist() == (days - 330 * MINUTE).tolist()
+    assert done == Put(added=0, replaced=5, equal=0)

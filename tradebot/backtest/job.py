@@ -55,6 +55,7 @@ class Job(Message, frozen=True):
     that waits for a person is lifted when the next session begins if `resumes_daily`; that of a day's loss ends anyway.
     `every_bar` walks all bars and gives the same. `time_limit_s` bounds what a strategy may take for one bar.
     `shared` is one account for all symbols, as the daemon trades; without it every symbol has an account of its own.
+    `invented` are the symbols whose prices no market had.
     """
 
     strategies: tuple[StrategySpec, ...]
@@ -74,6 +75,7 @@ class Job(Message, frozen=True):
     every_bar: bool = False
     shared: bool = True
     time_limit_s: float = 10.0
+    invented: tuple[str, ...] = ()
 
 
 def delivered(job: Job) -> Job:

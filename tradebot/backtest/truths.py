@@ -32,6 +32,9 @@ def truths(job: Job) -> tuple[str, ...]:
             found.append(f"charges: {job.costs.commission_pct}% of the value of each fill")
         case Bill.NONE:
             found.append("charges: none")
+    if job.invented:
+        shown = ", ".join(job.invented[:5]) + (f" and {len(job.invented) - 5} more" if len(job.invented) > 5 else "")
+        found.append(f"the prices of {shown} were invented by a simulated exchange: no market had them")
     if job.resumes_daily:
         found.append("a halt is lifted when the next session begins")
     if not job.shared:

@@ -53,6 +53,7 @@ class Given(NamedTuple):
 
     instruments: tuple[Any, ...]
     series: Mapping[str, Any]
+    invented: tuple[str, ...] = ()  # symbols whose prices no market had
 
 
 OPTIONS = (
@@ -170,6 +171,7 @@ def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Se
         every_bar=given["every_bar"],
         shared=given["account"] == "shared",
         time_limit_s=given["time_limit"],
+        invented=bars.invented,
     )
     _check_span(job, bars.series)
     return delivered(job)
@@ -179,7 +181,7 @@ def _sample(symbols: Sequence[str]) -> Given:
     from tradebot.backtest.sample import SYMBOLS, sample
 
     universe, series = sample(symbols or SYMBOLS, days=SAMPLE_DAYS)
-    return Given(universe.instruments, series)
+    return Given(universe.instruments, series, universe.symbols)
 
 
 def _from_history(config: Any, symbols: Sequence[str], interval: int) -> Given:
@@ -195,10 +197,16 @@ def _from_history(config: Any, symbols: Sequence[str], interval: int) -> Given:
             by_length.setdefault(stored_interval(history, symbol, interval), []).append(symbol)
         series: dict[str, Any] = {}
         instruments: dict[str, Any] = {}
+        invented: list[str] = []
         for stored, names in by_length.items():
             series |= history.load(names, stored)
             instruments |= {name: history.instrument(name, stored) for name in names}
-    return Given(tuple(instruments[name] for name in symbols), {name: series[name] for name in symbols})
+            invented += [instruments[name].symbol for name in names if history.inventor(name, stored)]
+    return Given(
+        tuple(instruments[name] for name in symbols),
+        {instruments[name].symbol: series[name] for name in symbols},
+        tuple(invented),
+    )
 
 
 def _from_files(path: Path, symbols: Sequence[str], lone: int, given: Mapping[str, Any], tell: Tell) -> Given:

@@ -101,6 +101,7 @@ def list_(config: str | None, state_dir: Path | None, as_json: bool) -> None:
                 "first": when(line.first_at, line.exchange),
                 "last": when(line.last_at, line.exchange),
                 "exchange": line.exchange,
+                "prices": f"invented by {line.venue}" if line.venue else "traded",
                 "source": line.source,
             }
             for line in history.lines()
@@ -145,14 +146,18 @@ def _check_history(settings: Config, chosen: set[str], interval: int) -> list[tu
         lines = [
             line
             for line in history.lines()
-            if (not chosen or line.symbol in chosen) and (not interval or line.interval == interval)
+            if (not chosen or line.symbol in chosen or line.name.upper() in chosen)
+            and (not interval or line.interval == interval)
         ]
-        if missing := chosen - {line.symbol for line in lines}:
+        if missing := chosen - {name for line in lines for name in (line.symbol, line.name.upper())}:
             raise DataError(f"{history.place}: there are no such bars of {', '.join(sorted(missing))}")
         findings: list[tuple[str, Finding]] = []
         for number, line in enumerate(lines, 1):
-            series = history.load([line.symbol], line.interval)[line.symbol]
-            hours = line_of(history.instrument(line.symbol, line.interval))
+            series = history.load([line.name], line.interval)[line.name]
+            hours = line_of(history.instrument(line.name, line.interval))
+            if line.venue:
+                text = f"the prices were invented by {line.venue}; no market had them"
+                findings.append((name_of(line.interval), Finding(line.symbol, "invented", line.bars, 0, text)))
             findings += [(name_of(line.interval), finding) for finding in examine(series, line.exchange, hours)]
             tell("checking", number, len(lines))
     return findings
@@ -213,7 +218,7 @@ def remove(symbol: str, interval: str, config: str | None, state_dir: Path | Non
     """Remove one series from the history."""
     length, name = parse(interval), symbol.upper()
     with opened(load(config, {"app.state_dir": state_dir}), writes=True) as history:
-        bars = next((line.bars for line in history.lines() if (line.symbol, line.interval) == (name, length)), 0)
+        bars = len(history.starts(name, length))
         if not bars:
             raise DataError(f"{history.place}: there are no {name_of(length)} bars of {name}")
         if not yes:

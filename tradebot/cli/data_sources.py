@@ -74,7 +74,7 @@ async def _download(
             found = await fill(
                 history, source.universe.instruments, interval, since, until or now,
                 fetch=source.reader.history, clock=source.clock, source=f"venue {source.venue_name}",
-                progress=tell,
+                venue=source.venue_name, progress=tell,
             )  # fmt: skip
     return [
         {"symbol": one.symbol, "interval": name_of(interval), "requests": one.requests, **one.put._asdict()}

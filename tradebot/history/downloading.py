@@ -42,13 +42,15 @@ class Downloaded(NamedTuple):
     put: Put
 
 
-def missing(history: History, instrument: Instrument, interval: int, start: int, end: int) -> list[Piece]:
+def missing(
+    history: History, instrument: Instrument, interval: int, start: int, end: int, *, venue: str = ""
+) -> list[Piece]:  # fmt: skip
     """Return the pieces of [start, end) that a venue has not been asked for and that hold trading time."""
     calendar = calendar_of(instrument.exchange)
     length = (PIECE_DAYS if interval < DAY else LONG_PIECE_DAYS) * DAY
     pieces: list[Piece] = []
     at = start
-    for since, until in [*history.asked(instrument.symbol, interval), (end, end)]:
+    for since, until in [*history.asked(instrument, interval, venue=venue), (end, end)]:
         while at < min(since, end):
             stop = min(at + length, since, end)
             if _has_session(calendar, at, stop, interval):
@@ -60,15 +62,17 @@ def missing(history: History, instrument: Instrument, interval: int, start: int,
 
 async def download(
     history: History, instruments: Sequence[Instrument], interval: int, start: int, end: int, *, fetch: Fetch,
-    clock: Clock, source: str, progress: Progress = lambda what, done, total: None,
+    clock: Clock, source: str, venue: str = "", progress: Progress = lambda what, done, total: None,
 ) -> list[Downloaded]:  # fmt: skip
     """Fill [start, end) of each series from a venue; the venue's own limits set the pace.
+
+    What another venue was asked for counts only where both pass on the prices of one exchange.
 
     Raises VenueUnavailable when it cannot be asked, after what was fetched is on disk; AccessDenied, DataError.
     """
     # A bar that starts later is not complete yet; venues are asked in whole seconds.
     end = min(end, clock.market() - interval) // SECOND * SECOND
-    wanted = {i.symbol: missing(history, i, interval, start, end) for i in instruments}
+    wanted = {i.symbol: missing(history, i, interval, start, end, venue=venue) for i in instruments}
     total, done = sum(map(len, wanted.values())), 0
     found: list[Downloaded] = []
     for instrument in instruments:
@@ -77,8 +81,8 @@ async def download(
             progress(instrument.symbol, done, total)
             series = await _fetch(fetch, piece, interval, clock, done, total)
             with history.transaction():
-                put += history.put(instrument, series, source=source)
-                history.note_asked(instrument, interval, piece.since, piece.until, source=source)
+                put += history.put(instrument, series, source=source, venue=venue)
+                history.note_asked(instrument, interval, piece.since, piece.until, source=source, venue=venue)
             done += 1
         progress(instrument.symbol, done, total)
         found.append(Downloaded(instrument.symbol, len(wanted[instrument.symbol]), put))

@@ -32,7 +32,8 @@ def load_bars(
     `start` is included, `end` is not, except that a date without a time means all of that day; without a zone both are
     in the exchange's. Where the history has no bars of `interval` they are made of shorter ones, counted from the
     session's open. `source` is a state directory (default: $TRADEBOT_APP__STATE_DIR, else `state`) or a DSN of
-    PostgreSQL. `attrs` say symbol, exchange, interval, the interval they were made of, and source.
+    PostgreSQL. `attrs` say symbol, exchange, interval, the interval they were made of, source, and who
+    invented the prices if they were not traded.
 
     >>> tradebot.load_bars("RELIANCE", "5min", start="2025-06-02", end="2025-06-06")  # doctest: +SKIP
     """
@@ -52,13 +53,17 @@ def bars_from(
     since, until = moment(start, zone, is_end=False), moment(end, zone, is_end=True)
     series = resampled(history.load([symbol], stored, since, until)[symbol], interval, instrument.exchange)
     found = frame(series, instrument)
-    found.attrs |= {"made_of": name_of(stored), "source": history.place}
+    found.attrs |= {
+        "made_of": name_of(stored),
+        "source": history.place,
+        "invented_by": history.inventor(symbol, stored),
+    }
     return found
 
 
 def stored_interval(history: History, symbol: str, interval: int) -> int:
     """Return the interval of the stored bars that bars of `interval` are best made of. Raises DataError."""
-    has = [line.interval for line in history.lines() if line.symbol == symbol]
+    has = history.intervals(symbol)
     fitting = [one for one in has if can_make(interval, one)]
     if not fitting:
         there = f"it has {', '.join(map(name_of, sorted(has)))}" if has else "it has none of this symbol"

@@ -23,8 +23,8 @@ from tradebot.errors import DataError
 from tradebot.history.chunk import Decimals, Times, decode, encode, periods, split
 from tradebot.history.database import FILE_NAME, Database, PostgresDatabase, SqliteDatabase
 from tradebot.history.interval import name_of
-from tradebot.history.merging import Put, merged
-from tradebot.history.register import Register
+from tradebot.history.merging import Put, merged, shares_time
+from tradebot.history.register import Register, inventor
 from tradebot.store import migration
 from tradebot.store.store import Applied
 
@@ -44,6 +44,12 @@ class Line(NamedTuple):
     last_at: int
     exchange: str
     source: str
+    venue: str = ""  # who invented the prices, "" where they were traded
+
+    @property
+    def name(self) -> str:
+        """What means this series and no other of its interval."""
+        return f"{self.venue or self.exchange}:{self.symbol}"
 
 
 class History:
@@ -98,24 +104,30 @@ class History:
     def lines(self) -> list[Line]:
         """Return what there is, by symbol and interval."""
         found = self._database.ask(
-            "SELECT symbol, bar_ns, n, first_at, last_at, instrument, source FROM history_series JOIN"
+            "SELECT symbol, bar_ns, n, first_at, last_at, exchange, source, venue FROM history_series JOIN"
             " (SELECT slot / 16777216 AS of, CAST(sum(bars) AS bigint) AS n, min(first_at) AS first_at,"
             "  max(last_at) AS last_at FROM history_chunks GROUP BY slot / 16777216) AS held ON series = held.of"
-            " ORDER BY symbol, bar_ns"
+            " ORDER BY symbol, bar_ns, exchange, venue"
         )
-        return [
-            Line(symbol, ns, bars, first, last, msgspec.json.decode(body)["exchange"], source)
-            for symbol, ns, bars, first, last, body, source in found
-        ]
+        return [Line(*row) for row in found]
+
+    def intervals(self, symbol: str) -> list[int]:
+        """Return of which lengths there are bars that a name means, ascending. Raises DataError where it means two."""
+        return sorted(self._register.of(symbol))
+
+    def inventor(self, symbol: str, interval: int) -> str:
+        """Return who invented the prices of a series, "" where they were traded. Raises DataError."""
+        self.instrument(symbol, interval)
+        return self._register.of(symbol)[interval].venue
 
     def starts(self, symbol: str, interval: int) -> Ints:
         """Return the start of every bar of a series, ascending; empty when there is none."""
         series = self._read(symbol, interval, EARLIEST, LATEST)
         return np.empty(0, dtype=np.int64) if series is None else series.starts
 
-    def asked(self, symbol: str, interval: int) -> list[tuple[int, int]]:
+    def asked(self, instrument: Instrument, interval: int, *, venue: str = "") -> list[tuple[int, int]]:
         """Return the spans [since, until) a venue has been asked for, ascending and apart from each other."""
-        kept = self._register.find(symbol, interval)
+        kept = self._register.at(instrument, interval, inventor(venue))
         if kept is None:
             return []
         query = "SELECT since, until FROM history_asked WHERE series = ? ORDER BY since"
@@ -130,22 +142,25 @@ class History:
             self._database.lock()
             yield
 
-    def put(self, instrument: Instrument, series: Series, *, source: str) -> Put:
+    def put(self, instrument: Instrument, series: Series, *, source: str, venue: str = "") -> Put:
         """Write bars, sorted by start and of distinct starts, in `instrument`'s units; call it inside `transaction`.
 
-        A bar takes the place of one with its start. Bars already there stay as fine as they are.
+        A bar takes the place of those it shares time with. Bars already there stay as fine as they are. Prices of a
+        `venue` that invents them are kept apart from those that were traded.
         """
         assert len(series) == 0 or (np.diff(series.starts) > 0).all(), f"{series.symbol}: starts are not ascending"
-        kept = self._register.keep(instrument, series.interval, source)
+        kept = self._register.keep(instrument, series.interval, source, inventor(venue))
         done, rows = Put(0, 0, 0), []
         slots = {(kept.number << PERIOD_BITS) + period + PERIOD_ZERO: bars for period, bars in split(series)}
         query = "SELECT slot, body FROM history_chunks WHERE slot BETWEEN ? AND ?"
-        there = dict(self._database.ask(query, min(slots), max(slots))) if slots else {}
+        there = dict(self._database.ask(query, min(slots) - 1, max(slots) + 1)) if slots else {}
+        finest = Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
+        for slot in there.keys() - slots.keys():  # a period beside those written to may end or begin with such a bar
+            rows += self._without_shared(slot, there[slot], series, finest)
         for slot, bars in slots.items():
             given = Decimals(instrument.price_decimals, instrument.quantity_decimals)
             whole, put = bars, Put(len(bars), 0, 0)
             if slot in there:
-                finest = Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
                 whole, put = merged(
                     np.stack(decode([there[slot]], finest)), np.stack(decode([encode(bars, given)], finest)), bars
                 )
@@ -161,10 +176,12 @@ class History:
         )
         return done
 
-    def note_asked(self, instrument: Instrument, interval: int, since: int, until: int, *, source: str) -> None:
+    def note_asked(
+        self, instrument: Instrument, interval: int, since: int, until: int, *, source: str, venue: str = ""
+    ) -> None:  # fmt: skip
         """Remember that a venue has been asked for [since, until); call it inside `transaction`."""
-        kept = self._register.keep(instrument, interval, source)
-        spans = joined([*self.asked(instrument.symbol, interval), (since, until)])
+        kept = self._register.keep(instrument, interval, source, inventor(venue))
+        spans = joined([*self.asked(instrument, interval, venue=venue), (since, until)])
         self._database.ask("DELETE FROM history_asked WHERE series = ?", kept.number)
         self._database.repeat(
             "INSERT INTO history_asked VALUES (?, ?, ?)", [(kept.number, first, last) for first, last in spans]
@@ -177,7 +194,7 @@ class History:
             return False
         self._database.ask("DELETE FROM history_chunks WHERE slot BETWEEN ? AND ?", *_slots(kept.number))
         self._database.ask("DELETE FROM history_asked WHERE series = ?", kept.number)
-        self._register.remove(symbol, interval)
+        self._register.remove(kept)
         return True
 
     def migrate(self, clock: Clock) -> None:
@@ -190,8 +207,25 @@ class History:
                 self._database.run(one.up)
                 values = (one.version, one.name, one.checksum, clock.wall())
                 self._database.ask("INSERT INTO history_migrations VALUES (?, ?, ?, ?)", *values)
+            for number, body in self._database.ask("SELECT series, instrument FROM history_series WHERE exchange = ''"):
+                exchange = msgspec.json.decode(body, type=Instrument).exchange
+                self._database.ask("UPDATE history_series SET exchange = ? WHERE series = ?", exchange, number)
+
+    def is_old(self) -> bool:
+        """True when an older version made the tables. Raises StateError when a newer one did."""
+        return self._database.has("history_migrations") and bool(self._missing())
 
     # ---- within
+
+    def _without_shared(
+        self, slot: int, body: bytes, series: Series, decimals: Decimals
+    ) -> list[tuple[int, int, int, int, bytes]]:  # fmt: skip
+        old = np.stack(decode([body], decimals))
+        kept = old[:, ~shares_time(old[0], series.starts, series.interval)]
+        if kept.shape == old.shape or not kept.shape[1]:
+            return []
+        whole = Series(symbol=series.symbol, interval=series.interval, **dict(zip(SERIES_COLUMNS, kept, strict=True)))
+        return [(slot, len(whole), int(kept[0, 0]), int(kept[0, -1]), encode(whole, decimals))]
 
     def _missing(self) -> list[migration.Migration]:
         found = self._database.ask("SELECT version, name, checksum, applied_at FROM history_migrations")
@@ -210,14 +244,14 @@ class History:
         bodies = [body for (body,) in self._database.ask(query, first, last)]
         finest = Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
         columns = dict(zip(SERIES_COLUMNS, decode(bodies, finest, self._times), strict=True))
-        series = Series(symbol=symbol, interval=interval, **columns)
+        series = Series(symbol=kept.instrument.symbol, interval=interval, **columns)
         begin, end = np.searchsorted(series.starts, (since, until)).tolist()
         return series if (begin, end) == (0, len(series)) else series.cut(slice(begin, end))
 
     def _refuse_missing(self, symbols: Sequence[str], interval: int) -> None:
         if not symbols:
             return
-        has = sorted({line.interval for line in self.lines() if line.symbol in symbols})
+        has = sorted({interval for symbol in symbols for interval in self._register.of(symbol)})
         there = f"; it has {', '.join(map(name_of, has))}" if has else ""
         names = ", ".join(symbols[:5]) + (f" and {len(symbols) - 5} more" if len(symbols) > 5 else "")
         raise DataError(f"{self.place}: no {name_of(interval)} bars of {names} in the asked span{there}")
@@ -230,15 +264,22 @@ def open_history(
 
     Raises DataError when there is nothing to read, StateError when it cannot be used, LinkLost when no server answers.
     """
-    database: Database = PostgresDatabase(dsn) if dsn else SqliteDatabase(Path(state_dir) / FILE_NAME, writes=writes)
-    history = History(database)
+    history = _opened(Path(state_dir), dsn, writes=writes)
     try:
         if writes or dsn:
+            history.migrate(clock or WallClock())
+        elif history.is_old():  # the tables of a file are brought up to date by the first who opens it
+            history.close()
+            history = _opened(Path(state_dir), dsn, writes=True)
             history.migrate(clock or WallClock())
     except BaseException:
         history.close()
         raise
     return history
+
+
+def _opened(state_dir: Path, dsn: str, *, writes: bool) -> History:
+    return History(PostgresDatabase(dsn) if dsn else SqliteDatabase(state_dir / FILE_NAME, writes=writes))
 
 
 def joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

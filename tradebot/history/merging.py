@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
+from tradebot.history.interval import least_step
 
 
 class Put(NamedTuple):
@@ -20,8 +22,29 @@ class Put(NamedTuple):
         return Put(self.added + other.added, self.replaced + other.replaced, self.equal + other.equal)
 
 
+def shares_time(old: Ints, new: Ints, interval: int) -> npt.NDArray[np.bool_]:
+    """Return for each start of old bars whether a newer bar with another start covers a part of its time.
+
+    Two such are forms of one bar: stamped in another zone, or at its end.
+    """
+    least = least_step(interval)
+    after = np.searchsorted(new, old, side="left")
+    before = np.maximum(after - 1, 0)
+    behind = new[np.minimum(after, len(new) - 1)] - old
+    ahead = old - new[before]
+    is_near = ((behind > 0) & (behind < least)) | ((ahead > 0) & (ahead < least))
+    found: npt.NDArray[np.bool_] = is_near & (behind != 0)
+    return found
+
+
 def merged(old: Ints, new: Ints, bars: Series) -> tuple[Series, Put]:
-    """Return bars of shape (6, n) with newer ones laid over them, under the name of `bars`, and what that did."""
+    """Return bars of shape (6, n) with newer ones laid over them, under the name of `bars`, and what that did.
+
+    Of two bars that share time the newer one stays.
+    """
+    is_other = shares_time(old[0], new[0], bars.interval)
+    other = int(is_other.sum())
+    old = old[:, ~is_other]
     both = np.concatenate([old, new], axis=1)
     order = np.argsort(both[0], kind="stable")  # of two with one start the newer stands second
     both = both[:, order]
@@ -31,4 +54,5 @@ def merged(old: Ints, new: Ints, bars: Series) -> tuple[Series, Put]:
     kept = both[:, is_last]
     columns = dict(zip(SERIES_COLUMNS, kept, strict=True))
     series = Series(symbol=bars.symbol, interval=bars.interval, **columns)
-    return series, Put(added=new.shape[1] - len(again), replaced=len(again) - equal, equal=equal)
+    fresh = new.shape[1] - len(again)
+    return series, Put(added=max(fresh - other, 0), replaced=len(again) - equal + min(other, fresh), equal=equal)

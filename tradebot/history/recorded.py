@@ -14,10 +14,17 @@ from tradebot.errors import DataError
 from tradebot.history.history import History
 from tradebot.history.merging import Put
 from tradebot.journal.reader import rows
-from tradebot.journal.rows import Listing, Warmup
+from tradebot.journal.rows import Listing, Run, Warmup
 
 HELD_BARS = 500_000  # written before more are read: some 50 MB
 Gathered = dict[str, list[tuple[int, ...]]]  # symbol -> rows of (start, open, high, low, close, volume)
+
+
+class Listed(NamedTuple):
+    """What a run traded: symbol -> instrument, numbered in their order, and the venue it was connected to."""
+
+    instruments: dict[str, Instrument]
+    venue: str
 
 
 class Recorded(NamedTuple):
@@ -39,56 +46,63 @@ def import_journal(
     """
     done: dict[tuple[str, int], Put] = {}
 
-    def put(instrument: Instrument, series: Series) -> None:
-        key = series.symbol, series.interval
-        done[key] = done.get(key, Put(0, 0, 0)) + history.put(instrument, series, source=f"journal {path.parent.name}")
+    def put(instrument: Instrument, series: Series, venue: str) -> None:
+        key, source = (series.symbol, series.interval), f"journal {path.parent.name}"
+        done[key] = done.get(key, Put(0, 0, 0)) + history.put(instrument, series, source=source, venue=venue)
 
     with history.transaction():
-        for instrument, past in _warmups(path, run):
-            put(instrument, past)
-        for instruments, interval, gathered in _batches(path, run, progress):
+        for instrument, past, venue in _warmups(path, run):
+            put(instrument, past, venue)
+        for listing, interval, gathered in _batches(path, run, progress):
             for symbol, bars in gathered.items():
-                put(instruments[symbol], _series(symbol, interval, bars))
+                put(listing.instruments[symbol], _series(symbol, interval, bars), listing.venue)
         if not done:
             raise DataError(f"{path}: the journal{f' of run {run}' if run else ''} holds no bars")
     return [Recorded(symbol, interval, put) for (symbol, interval), put in sorted(done.items())]
 
 
-def _warmups(path: Path, run: str | None) -> Iterator[tuple[Instrument, Series]]:
+def _warmups(path: Path, run: str | None) -> Iterator[tuple[Instrument, Series, str]]:
     instruments: dict[str, Instrument] = {}
-    for row in rows(path, kinds=("universe", "warmup"), run=run):
+    venue = ""
+    for row in rows(path, kinds=("run", "universe", "warmup"), run=run):
         match row.message:
+            case Run():
+                venue = row.message.venue
             case Listing():
                 instruments = {i.symbol: i for i in row.message.instruments}
             case Warmup():
-                yield from ((instruments[past.symbol], past) for past in row.message.series if len(past))
+                yield from ((instruments[past.symbol], past, venue) for past in row.message.series if len(past))
 
 
 def _batches(
     path: Path, run: str | None, progress: Callable[[int], None]
-) -> Iterator[tuple[dict[str, Instrument], int, Gathered]]:
-    instruments: tuple[Instrument, ...] = ()
+) -> Iterator[tuple[Listed, int, Gathered]]:  # fmt: skip
+    venue, listed = "", Listed({}, "")
+    symbols: tuple[str, ...] = ()
     interval, count, gathered = 0, 0, Gathered()
-    for row in rows(path, kinds=("universe", "close"), run=run):
+    for row in rows(path, kinds=("run", "universe", "close"), run=run):
         message = row.message
         if isinstance(message, Listing) or (isinstance(message, Close) and message.interval != interval):
             if gathered:
-                yield {i.symbol: i for i in instruments}, interval, gathered
+                yield listed, interval, gathered
             gathered, count = {}, 0
         match message:
+            case Run():
+                venue = message.venue
             case Listing():
-                instruments = message.instruments
+                listed = Listed({i.symbol: i for i in message.instruments}, venue)
+                symbols = tuple(listed.instruments)
             case Close():
                 interval = message.interval
                 for bar in _bars(message):
-                    gathered.setdefault(instruments[bar[0]].symbol, []).append((message.starts_at, *bar[1:]))
+                    gathered.setdefault(symbols[bar[0]], []).append((message.starts_at, *bar[1:]))
                 count += len(message)
         progress(row.seq)
         if count >= HELD_BARS:
-            yield {i.symbol: i for i in instruments}, interval, gathered
+            yield listed, interval, gathered
             gathered, count = {}, 0
     if gathered:
-        yield {i.symbol: i for i in instruments}, interval, gathered
+        yield listed, interval, gathered
 
 
 def _bars(close: Close) -> list[tuple[int, ...]]:

@@ -1,4 +1,7 @@
-"""The register of the history: which series there are, by symbol and interval, with the instrument of each."""
+"""The register of the history: which series there are, by venue, exchange, symbol and interval, with their instruments.
+
+A name is a symbol, or one behind its exchange or its venue: INFY, BSE:INFY, embedded:INFY.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,24 @@ from typing import NamedTuple
 import msgspec
 
 from tradebot.domain.instrument import Instrument
+from tradebot.errors import DataError
 from tradebot.history.database import Database
+
+INVENTORS = ("embedded", "exchange")  # venues whose prices are their own invention
 
 
 class Kept(NamedTuple):
-    """A series: its number, under which its chunks stand, and the instrument in whose units they are."""
+    """A series: its number, under which its chunks stand, the instrument in whose units they are, and who invented its
+    prices ("" where they were traded)."""
 
     number: int
     instrument: Instrument
+    venue: str = ""
+
+
+def inventor(venue: str) -> str:
+    """Return the venue that keys a series: itself where it invents its prices, "" where it passes an exchange's on."""
+    return venue if venue in INVENTORS else ""
 
 
 class Register:
@@ -24,32 +37,53 @@ class Register:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[tuple[str, int], Kept] = {}  # (symbol, interval) -> series
+        self._named: dict[str, dict[int, Kept]] = {}  # name -> interval -> series
+        self._keyed: dict[tuple[str, str, str, int], Kept] = {}  # (venue, exchange, symbol, interval) -> series
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Forget what was learnt inside when it fails: the database does too."""
-        known = dict(self._known)
         try:
             yield
         except BaseException:
-            self._known = known
+            self._named, self._keyed = {}, {}
             raise
 
-    def find(self, symbol: str, interval: int) -> Kept | None:
-        """Return a series, None when there is none."""
-        if (symbol, interval) not in self._known:
-            query = "SELECT series, instrument FROM history_series WHERE symbol = ? AND bar_ns = ?"
-            found = self._database.ask(query, symbol, interval)
+    def of(self, name: str) -> dict[int, Kept]:
+        """Return interval -> the series that a name means, all of one venue and exchange; empty when there is none.
+
+        A plain symbol means traded prices where there are any, and invented ones else. Raises DataError where it trades
+        at several exchanges.
+        """
+        if name not in self._named:
+            found = self._chosen(name)
+            if not found:
+                return {}
+            self._named[name] = found
+        return self._named[name]
+
+    def find(self, name: str, interval: int) -> Kept | None:
+        """Return the series that a name means, None when there is none. Raises DataError as `of` does."""
+        return self.of(name).get(interval)
+
+    def at(self, instrument: Instrument, interval: int, venue: str) -> Kept | None:
+        """Return the series of an instrument at its exchange, None when there is none."""
+        key = venue, instrument.exchange, instrument.symbol, interval
+        if key not in self._keyed:
+            query = (
+                "SELECT series, instrument FROM history_series WHERE venue = ? AND exchange = ? AND symbol = ?"
+                " AND bar_ns = ?"
+            )
+            found = self._database.ask(query, *key)
             if not found:
                 return None
             number, body = found[0]
-            self._known[symbol, interval] = Kept(number, msgspec.json.decode(body, type=Instrument))
-        return self._known[symbol, interval]
+            self._keyed[key] = Kept(number, msgspec.json.decode(body, type=Instrument), venue)
+        return self._keyed[key]
 
-    def keep(self, instrument: Instrument, interval: int, source: str) -> Kept:
+    def keep(self, instrument: Instrument, interval: int, source: str, venue: str) -> Kept:
         """Return the series of an instrument, made now if need be; it gets finer decimals and never coarser ones."""
-        kept = self.find(instrument.symbol, interval)
+        kept = self.at(instrument, interval, venue)
         if kept is not None:
             finest = {
                 name: max(getattr(instrument, name), getattr(kept.instrument, name))
@@ -65,16 +99,37 @@ class Register:
         )
         body = msgspec.json.encode(instrument).decode()
         self._database.ask(
-            "INSERT INTO history_series VALUES (?, ?, ?, ?, ?) ON CONFLICT (series) DO UPDATE"
+            "INSERT INTO history_series VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (series) DO UPDATE"
             " SET instrument = excluded.instrument, source = excluded.source",
-            number, instrument.symbol, interval, body, source,
+            number, venue, instrument.exchange, instrument.symbol, interval, body, source,
         )  # fmt: skip
-        kept = self._known[instrument.symbol, interval] = Kept(number, instrument)
+        self._named.clear()
+        kept = self._keyed[venue, instrument.exchange, instrument.symbol, interval] = Kept(number, instrument, venue)
         return kept
 
-    def remove(self, symbol: str, interval: int) -> None:
+    def remove(self, kept: Kept) -> None:
         """Remove a series that is there."""
-        kept = self.find(symbol, interval)
-        assert kept is not None, f"there is no series of {symbol}"
         self._database.ask("DELETE FROM history_series WHERE series = ?", kept.number)
-        del self._known[symbol, interval]
+        self._named, self._keyed = {}, {}
+
+    def _chosen(self, name: str) -> dict[int, Kept]:
+        place, _, symbol = name.rpartition(":")
+        rows = self._rows(name)
+        if not rows and place:
+            rows = [row for row in self._rows(symbol) if place.lower() in (row[1].lower(), row[2].lower())]
+        venues = {venue for _, venue, _, _, _ in rows}
+        venue = "" if "" in venues else min(venues, default="")
+        rows = [row for row in rows if row[1] == venue]
+        exchanges = sorted({exchange for _, _, exchange, _, _ in rows})
+        if len(exchanges) > 1:
+            names = " or ".join(f"{exchange}:{symbol}" for exchange in exchanges)
+            raise DataError(f"{self._database.place}: {symbol} trades at {' and '.join(exchanges)}; say {names}")
+        return {
+            interval: Kept(number, msgspec.json.decode(body, type=Instrument), venue)
+            for number, _, _, interval, body in rows
+        }
+
+    def _rows(self, symbol: str) -> list[tuple[int, str, str, int, str]]:
+        query = "SELECT series, venue, exchange, bar_ns, instrument FROM history_series WHERE symbol = ?"
+        return [(number, venue, exchange, ns, body) for number, venue, exchange, ns, body
+                in self._database.ask(query, symbol)]  # fmt: skip

@@ -21,7 +21,7 @@ from tradebot.markets.hours import line_of
 
 HOLE_BARS = 5  # missing in a row; fewer are minutes without a trade
 BEARABLE = frozenset({"missing_days", "holes", "split"})  # what may be so; the others are impossible
-DOUBTS = frozenset({"outside_session", "end_stamps"})  # told, and no reason to refuse
+DOUBTS = frozenset({"outside_session", "end_stamps", "invented"})  # told, and no reason to refuse
 SPLITS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 20.0, 8.0, 7.0, 6.0)  # new shares for an old one, usual ones first
 NEAR = 0.04  # how far from such a ratio an open may be from the close before
 SHOWN = 3
