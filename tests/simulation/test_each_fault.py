@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+from zlib import crc32
+
 import pytest
 
 from tradebot.exchange.faults.catalogue import CATALOGUE, WRITES, Kind, Stage
@@ -9,6 +13,7 @@ from tradebot.simulation.play import play
 from tradebot.simulation.scenario import USUAL, draw
 
 RARE = {"cancel-unknown", "ignored-cancel", "fill-after-cancel"}  # not every seed cancels an order that still works
+TRIES = 3  # seeds on which a kind may find nothing to strike at
 STREAM_DOWN = "connect-503:ticker.connect@1-4"
 
 
@@ -23,11 +28,11 @@ def script(kind: Kind) -> str:
     return f"{kind.name}@t+15s-90s"
 
 
-def seed_of(kind: Kind) -> int:
-    """Return a seed for a kind, with a past to ask for where it strikes at that."""
-    first = 7_000 + 100 * CATALOGUE.index(kind)
+def seeds_of(kind: Kind) -> Iterator[int]:
+    """Yield seeds for a kind, with a past to ask for where it strikes at that; they are its own whatever the others."""
+    first = 100 * (crc32(kind.name.encode()) % 10_000)
     wants_past = kind.points == ("history",)
-    return next(s for s in range(first, first + 100) if not wants_past or draw(s).interval == USUAL[1])
+    return (s for s in range(first, first + 100) if not wants_past or draw(s).interval == USUAL[1])
 
 
 @pytest.mark.timeout(300)
@@ -37,9 +42,12 @@ def test_each_fault_alone_breaks_nothing(stage: Stage) -> None:
     assert kinds
     silent = []
     for kind in kinds:
-        outcome = play(seed_of(kind), faults=script(kind))
-        again = f"tradebot simulate {outcome.seed} --faults '{script(kind)}'"
-        assert outcome.verdict != "broken", f"{again}: {'; '.join(outcome.why)}"
-        if kind.name not in outcome.faults and kind.name not in RARE:
+        for seed in islice(seeds_of(kind), TRIES):
+            outcome = play(seed, faults=script(kind))
+            again = f"tradebot simulate {outcome.seed} --faults '{script(kind)}'"
+            assert outcome.verdict != "broken", f"{again}: {'; '.join(outcome.why)}"
+            if kind.name in outcome.faults or kind.name in RARE:
+                break
+        else:
             silent.append(again)
     assert not silent, "a fault that never strikes shows nothing"

@@ -10,6 +10,7 @@ from tradebot.checker import (
     books_promises,
     fill_promises,
     limit_promise,
+    look_promises,
     money_promises,
     order_promises,
     record_promises,
@@ -33,6 +34,7 @@ PROMISES: dict[str, tuple[str, Callable[[Case], Verdict]]] = {
     "I12": ("truth after restart", books_promises.truth_after_restart),
     "I13": ("exact arithmetic", money_promises.exact_arithmetic),
     "I14": ("function of fills", money_promises.pure_function_of_fills),
+    "I30": ("no row blinds", look_promises.no_row_blinds),
     "I25": ("chain is whole", record_promises.chain_is_whole),
     "I26": ("determinism", record_promises.deterministic),
 }

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 
 import click
 
 from tradebot.config.values import seconds
-from tradebot.exchange.faults.catalogue import CATALOGUE, POINTS, REST
-from tradebot.exchange.faults.grammar import GRAMMAR
+from tradebot.errors import ConfigError
+from tradebot.exchange.faults.catalogue import BY_NAME, CATALOGUE, GROUPS, POINTS, REST, Kind, Stage
+from tradebot.exchange.faults.grammar import GRAMMAR, parse_rules
 from tradebot.exchange.faults.plan import FaultPlan
 
 LIST = "list"
+NAME = re.compile(r"[:@~]")  # ends the name of a fault
 
 
 def render_catalogue(*, as_json: bool) -> str:
@@ -28,7 +31,7 @@ def render_catalogue(*, as_json: bool) -> str:
             *lines,
             "",
             f"{len(CATALOGUE)} faults. Write --faults swarm, or {GRAMMAR}, comma separated; without @ or ~ every time.",
-            f"WHERE is one of {', '.join(POINTS)}, or rest, reads, writes, books, orders, ticker.",
+            f"WHERE is one of {', '.join(POINTS)}, or {', '.join(GROUPS)}.",
         ]
     )
 
@@ -43,7 +46,17 @@ def plan_of(text: str | None, *, seed: int, until: str | None) -> FaultPlan | No
         until_s = seconds(until) if until is not None else None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--faults-until") from None
-    return FaultPlan.parse(text, seed, until_s=until_s)
+    rules = parse_rules(text, seed=seed)
+    if named := [word for word in text.split(",") if (kind := BY_NAME.get(NAME.split(word.strip())[0])) and acts(kind)]:
+        raise ConfigError(
+            f"--faults: {named[0].strip()} acts on the daemon's process or host; only `tradebot simulate` can do that"
+        )
+    return FaultPlan([rule for rule in rules if not acts(rule.kind)], seed=seed, until_s=until_s)
+
+
+def acts(kind: Kind) -> bool:
+    """Return whether a fault acts on the daemon's own process or its host."""
+    return kind.stage is Stage.MACHINE
 
 
 def _where(points: tuple[str, ...]) -> str:

@@ -25,6 +25,10 @@ class SimulatedHand:
         self, loop: asyncio.AbstractEventLoop, dice: Dice, on_synced: Callable[[int], None], *, commits: int = 0
     ) -> None:
         self._loop, self._dice, self._on_synced, self._left = loop, dice, on_synced, commits
+        self._reason, self._slow_until = (
+            "disk I/O error",
+            0.0,
+        )  # of a failing commit; loop time until which all are slow
         self._rows: list[Queued] = []
         self._has_end = self._is_due = False
         self._work: Work
@@ -43,7 +47,15 @@ class SimulatedHand:
 
     def heal(self) -> None:
         """Let the disk fail no more."""
-        self._left = 0
+        self._left, self._slow_until = 0, 0.0
+
+    def fail(self, reason: str) -> None:
+        """Let the next commit fail for `reason`, as SQLite words it."""
+        self._left, self._reason = 1, reason
+
+    def slow_down(self, seconds: float) -> None:
+        """Let each commit of the next seconds take long."""
+        self._slow_until = self._loop.time() + seconds
 
     def join(self) -> None:
         pass
@@ -51,13 +63,15 @@ class SimulatedHand:
     def _come(self) -> None:
         if not self._is_due and (self._rows or self._has_end):
             self._is_due = True
-            seconds = SLOW_S if self._dice.happens(SLOW) else COMMIT_S
+            is_slow = self._dice.happens(SLOW) or self._loop.time() < self._slow_until
+            seconds = SLOW_S if is_slow else COMMIT_S
             self._loop.call_later(self._dice.between(*seconds), self._write)
 
     def _open(self) -> None:
         self._is_due = False
-        next(self._work)
-        self._come()
+        with suppress(StopIteration):  # it could not begin, and the loop has been told
+            next(self._work)
+            self._come()
 
     def _write(self) -> None:
         self._is_due = False
@@ -65,7 +79,7 @@ class SimulatedHand:
         if group and self._left == 1:
             self._left = 0  # the work ends with it; what was put meanwhile finds nobody
             with suppress(StopIteration):
-                self._work.throw(sqlite3.OperationalError("disk I/O error"))
+                self._work.throw(sqlite3.OperationalError(self._reason))
         elif group:
             self._left -= self._left > 1
             with suppress(StopIteration):  # it failed, and the loop has been told

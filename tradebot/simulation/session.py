@@ -19,15 +19,18 @@ import aiohttp
 
 from tradebot.app import Options, run, run_id
 from tradebot.clock import LoopClock
+from tradebot.control.halt_file import HaltFile
 from tradebot.daemon.embedded import embedded
 from tradebot.errors import TradebotError
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.journal.lock import StateLock
 from tradebot.journal.schema import FILE_NAME
 from tradebot.ops.systemd import Notifier
 from tradebot.simulation.agreement import Agreement, compare
 from tradebot.simulation.dice import Dice
 from tradebot.simulation.disk import SimulatedHand
+from tradebot.simulation.hands import Hands
 from tradebot.simulation.loop import VirtualLoop
 from tradebot.simulation.process import Process
 from tradebot.simulation.scenario import BEGINS, Scenario
@@ -71,6 +74,7 @@ class Session:
         self._daemon: Process | None = None
         self._hand: SimulatedHand | None = None
         self._is_trading = True
+        self._locked_s = 0.0  # that the lock of the next life is held by another process
         self._troubled_at = 0.0  # when the last fault was over, or a kill fell after it
 
     def _tell(self, event: str, level: str = "info", **fields: Any) -> None:
@@ -93,8 +97,10 @@ class Session:
         self._addresses: dict[str, Any] = await opened
         supervising = loop.spawn(Process("supervisor"), self._supervise)
         operating = loop.spawn(Process("operator"), self._operate)
+        hands = Hands(self.plan, self, self._dice, self._tell)
+        handling = loop.spawn(Process("hands"), lambda: hands.work(lambda: self.plan.is_over))
         for kill in self.scenario.kills:
-            loop.call_later(kill.at_s, self._light, kill.events)
+            loop.call_later(kill.at_s, self.end_daemon, kill.events)
         loop.call_later(self.scenario.faulty_s / 2, self._step_clock)
         await self.clock.sleep(self.scenario.faulty_s)
         while not self.plan.is_over:
@@ -104,7 +110,10 @@ class Session:
             self._hand.heal()
         self._troubled_at = max(self._troubled_at, healed_at)
         self._tell("faults_over", struck=dict(self.plan.strikes))
-        await asyncio.wait((operating,), timeout=OPERATOR_S)
+        await asyncio.wait((operating, handling), timeout=OPERATOR_S)
+        for working in (operating, handling):
+            if working.done():
+                working.result()
         await self._agree(supervising)
         await self._stop(supervising)
         over.set()
@@ -161,7 +170,10 @@ class Session:
             self._config, options, tell=self._tell, notifier=Notifier({}), wall=self.clock, hand=hand
         )  # fmt: skip
 
-    def _light(self, events: int) -> None:
+    # ---- what hands can reach
+
+    def end_daemon(self, events: int) -> None:
+        """Kill the daemon `events` of it from now; with 0 ask it to stop."""
         daemon = self._daemon
         if daemon is None or not daemon.is_alive or not self._is_trading:
             return
@@ -170,6 +182,21 @@ class Session:
         elif signal.SIGTERM in daemon.signals:
             daemon.signal(signal.SIGTERM)
 
+    def break_disk(self, reason: str, *, slow_s: float = 0.0) -> None:
+        """Let the next commit fail for `reason`, or all of some seconds take long."""
+        if self._hand is not None and slow_s:
+            self._hand.slow_down(slow_s)
+        elif self._hand is not None:
+            self._hand.fail(reason)
+
+    def hold_lock(self, seconds: float) -> None:
+        """Let another process hold the lock of the next life for a while."""
+        self._locked_s = seconds
+
+    def halt_file(self) -> HaltFile:
+        """Return the HALT file of the life that is."""
+        return HaltFile(self._config.app.state_dir)
+
     def _step_clock(self) -> None:
         self.clock.origin += self.scenario.step
 
@@ -177,7 +204,7 @@ class Session:
         for act in self.scenario.acts:
             await self.clock.sleep(max(act.at_s - self._loop.time(), 0))
             for _ in range(OPERATOR_TRIES):
-                if await self._ask(act.verb, act.body) is not None:
+                if await self.ask(act.verb, act.body) is not None:
                     self._tell("operator", level="warning", verb=act.verb, **act.body)
                     break
                 await self.clock.sleep(1.0)
@@ -189,6 +216,11 @@ class Session:
         if before.exists():
             shutil.copytree(before, after, ignore=shutil.ignore_patterns("*-shm", "lock", "*.sock"))
         self._config = self.scenario.config(after)
+        if self._locked_s and after.exists():
+            lock = StateLock(after)
+            lock.acquire()
+            self._loop.call_later(self._locked_s, lock.release)
+        self._locked_s = 0.0
 
     def _on_error(self, error: BaseException) -> None:
         causes = list(_leaves(error))
@@ -206,7 +238,7 @@ class Session:
             passed = self._loop.time() - self._troubled_at
             if passed > AGREE_S:
                 break
-            picture = await self._ask("status")
+            picture = await self.ask("status")
             self.agreement = compare(picture, self.exchange)
             agreed = agreed + 1 if self.agreement.is_whole else 0
             if agreed == 2:
@@ -215,7 +247,7 @@ class Session:
                 return
         self._tell("books_differ", level="error", **self.agreement._asdict())
 
-    async def _ask(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
+    async def ask(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
         """Return what the daemon answers on its control socket, None when nobody does or it refuses."""
         path = str(self._config.app.state_dir / "control.sock")
         with suppress(aiohttp.ClientError, OSError):

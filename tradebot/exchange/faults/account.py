@@ -15,11 +15,12 @@ from tradebot.domain.order import Side
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.people import INTRADAY, market_ticket
 from tradebot.exchange.faults.plan import Fault, FaultPlan
-from tradebot.exchange.ticket import BookOrder, BookStatus, Hand, Refusal, Ticket
+from tradebot.exchange.ticket import BookOrder, BookStatus, Hand, Refusal, Ticket, kind_has_trigger
 
 REJECTED = "RMS: the order was rejected by the exchange: price outside the execution range"
 SHORTENED = "the rest was cancelled by the exchange"
 BY_BROKER = "cancelled by the broker"
+STOPPED = "cancelled by the exchange: the trigger lies outside the execution range"
 HALTED = "Trading is halted by the exchange."
 ONE = Decimal(1)
 
@@ -70,6 +71,10 @@ class AccountFaults:
             case "mass-cancel":
                 for order in self._working():
                     self._exchange.withdraw(order.order_id, BY_BROKER)
+            case "stop-cancelled":
+                for order in self._working():
+                    if kind_has_trigger(order.ticket.kind) and not order.triggered:
+                        self._exchange.withdraw(order.order_id, STOPPED)
             case "square-off":
                 self._square_off()
             case "manual-order" if fault is not None:

@@ -18,10 +18,11 @@ REST = (*WRITES, *READS, "session")
 STREAM = ("ticker.connect", "ticker.frame", "ticker.order")
 ACCOUNT = ("exchange.enter", "exchange.cancel", "exchange.minute")
 PEOPLE = ("owner", "broker")  # once a second of the session
-POINTS = (*REST, *STREAM, *ACCOUNT, *PEOPLE)
+MACHINE = ("operator", "host")  # once a second, in a simulation alone
+POINTS = (*REST, *STREAM, *ACCOUNT, *PEOPLE, *MACHINE)
 GROUPS = {  # names that stand for several points
     "rest": REST, "orders": tuple(p for p in REST if p.startswith("orders.")), "writes": WRITES, "reads": READS,
-    "books": BOOKS, "ticker": STREAM, "exchange": ACCOUNT, "people": PEOPLE,
+    "books": BOOKS, "ticker": STREAM, "exchange": ACCOUNT, "people": PEOPLE, "machine": MACHINE,
 }  # fmt: skip
 
 
@@ -36,6 +37,7 @@ class Stage(StrEnum):
     ORDER_FRAME = "order frame"
     ACCOUNT = "account"
     PERSON = "person"  # acts in the account as anybody may; nothing is broken
+    MACHINE = "machine"  # acts on the daemon's process or its host, which only a simulation can do
 
 
 class Kind(Message, frozen=True):
@@ -95,6 +97,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ("html", "F05 F47", "Carried out; 200 with a page of HTML."),
         ("empty-body", "F05", "Carried out; 200 without a body."),
         ("wrong-type", "F05", "Carried out; 200 with an envelope whose data is a number."),
+        ("null-data", "F05 F39", "Carried out; 200 with an envelope whose data is null, as after a night.", NAMED),
         ("wrong-charset", "F05", "Carried out; 200 with the JSON in UTF-16."),
         ("deep-json", "F05 F104", "Carried out; 200 with a hundred thousand nested arrays."),
         ("reset-at-byte", "F62", "Carried out; the connection is reset after the first bytes of the answer."),
@@ -112,7 +115,17 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ("fill-before-reply", "F11", "The answer is held back until the order has ended.", 3.0),
         ("refuse-then-fill", "F28", "Accepted and live, while the answer refuses it for good.", NAMED),
     )),
+    (Stage.LIE, BOOKS, (
+        ("foreign-rows", "F33 F34", "The book holds one odd row of somebody else's.", NAMED),
+        ("huge-row", "F33 F104", "The book holds a row with a name of a megabyte and control characters.", NAMED),
+        ("repeated-rows", "F20 F40", "Every row of the book comes twice.", NAMED),
+        ("reordered-rows", "F40", "The rows of the book come in reverse order.", NAMED),
+        ("odd-fields", "F33", "Fields that nobody needs are null or missing, and new ones are there.", NAMED),
+    )),
     (Stage.LIE, "orders.list", (
+        ("other-words", "F33", "Statuses are written in other letters or with spaces.", NAMED),
+        ("rounded-price", "F33", "Prices of orders are rounded.", NAMED),
+        ("broken-row", "F33", "The newest order is listed without one of its fields.", NAMED),
         ("empty-orders", "F39 F44", "The list of orders is empty."),
         ("stale-orders", "F40", "The list of orders of the query before."),
         ("truncated-list", "F40", "The newest half of the orders is missing."),
@@ -146,6 +159,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
     )),
     (Stage.CONNECT, "ticker.connect", (
         ("connect-503", "F67", "The stream is refused with 503."),
+        ("connect-403", "F45 F67", "The stream is refused with 403 and the page of a firewall.", NAMED),
         ("connect-429", "F45 F60", "The stream is refused with 429."),
         ("accept-then-drop", "F67", "The stream is accepted and closed at once."),
         ("connect-hang", "F63", "The handshake of the stream is never answered.", 15.0),
@@ -201,6 +215,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
     (Stage.ACCOUNT, "exchange.minute", (
         ("mass-cancel", "F35 F71", "The broker cancels every working order."),
         ("square-off", "F36", "The broker closes every position."),
+        ("stop-cancelled", "F35", "The exchange cancels every stop that waits for its trigger.", NAMED),
         ("manual-order", "F34", "Somebody buys one share in the broker's app."),
         ("manual-cancel", "F34", "Somebody cancels a working order in the broker's app."),
         ("trading-halt", "F48", "The exchange refuses every new order for a while.", 5.0),
@@ -219,6 +234,22 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
     (Stage.PERSON, "broker", (
         ("risk-reduces", "F36", "The broker's risk desk closes half of an open position by itself.", NAMED),
         ("risk-squares-off", "F36 F71", "The risk desk cancels all orders and closes every intraday position.", NAMED),
+    )),
+    (Stage.MACHINE, "operator", (
+        ("operator-halts", "F77", "The operator halts everything and resumes some seconds later.", 5.0, NAMED),
+        ("operator-halts-symbol", "F77", "The operator halts a symbol and resumes it some seconds later.", 5.0, NAMED),
+        ("operator-flattens", "F77", "The operator has everything closed and resumes some seconds later.", 6.0, NAMED),
+        ("operator-kills", "F77", "The operator kills from elsewhere and resumes some seconds later.", 5.0, NAMED),
+        ("operator-restarts", "F74", "The operator stops the daemon and starts it again.", NAMED),
+        ("operator-kill-9", "F75", "The operator kills the daemon's process and starts it again.", NAMED),
+    )),
+    (Stage.MACHINE, "host", (
+        ("host-clock-forward", "F97", "The wall clock steps an hour forward.", NAMED),
+        ("host-clock-back", "F97", "The wall clock steps an hour back.", NAMED),
+        ("host-disk-full", "F87", "The disk of the journal is full.", NAMED),
+        ("host-disk-fails", "F87", "The disk of the journal fails.", NAMED),
+        ("host-disk-slow", "F88", "The disk of the journal is slow for a while.", 3.0, NAMED),
+        ("host-lock-held", "F84", "The daemon is killed, and its lock is held by another for a while.", 3.0, NAMED),
     )),
 )  # fmt: skip
 

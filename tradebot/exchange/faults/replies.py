@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tradebot.exchange.faults import odd_rows
 from tradebot.exchange.faults.plan import Fault
 
 PRICES = ("price", "trigger_price", "average_price")
+ROWS = ("foreign-rows", "huge-row", "repeated-rows", "reordered-rows", "odd-fields", "other-words", "rounded-price",
+        "broken-row")  # fmt: skip
 QUANTITIES = ("quantity", "filled_quantity", "pending_quantity", "cancelled_quantity")
 
 
@@ -20,11 +23,13 @@ class Replies:
         """Return what the client is told instead of `data`."""
         before = self._last.get(point, [] if point == "orders.list" else data)
         self._last[point] = data
-        return data if fault is None else _told(fault, data, before)
+        return data if fault is None else _told(fault, point, data, before)
 
 
-def _told(fault: Fault, data: Any, before: Any) -> Any:
+def _told(fault: Fault, point: str, data: Any, before: Any) -> Any:
     match fault.name:
+        case name if name in ROWS:
+            return _rows(fault, point, data)
         case "empty-orders" | "empty-trades":
             return []
         case "empty-positions":
@@ -55,6 +60,12 @@ def _told(fault: Fault, data: Any, before: Any) -> Any:
             return {key: data[key] for key in list(data)[::2]}
         case _:
             return _candles(fault.name, data)
+
+
+def _rows(fault: Fault, point: str, data: Any) -> Any:
+    if point != "positions":
+        return odd_rows.told(fault.name, point, data, fault.draw)
+    return {book: odd_rows.told(fault.name, point, rows, fault.draw) for book, rows in data.items()}
 
 
 def _rewritten(row: dict[str, Any]) -> dict[str, Any]:

@@ -109,6 +109,8 @@ class RestFaults:
                 return _json(b"")
             case "wrong-type":
                 return _json(b'{"status":"success","data":7}')
+            case "null-data":
+                return _json(b'{"status":"success","data":null}')
             case "wrong-charset":
                 return _json(body.decode().encode("utf-16"))
             case "deep-json":

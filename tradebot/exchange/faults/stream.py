@@ -218,6 +218,8 @@ class TickerFaults:
         match fault.name if fault else "":
             case "connect-503":
                 return web.Response(status=503)
+            case "connect-403":
+                return web.Response(status=403, text="<html><h1>Forbidden</h1></html>", content_type="text/html")
             case "connect-429":
                 return web.Response(status=429, headers={"Retry-After": "1"})
             case "connect-hang" if fault is not None:

@@ -1,0 +1,114 @@
+"""Hands on the machine that the daemon runs on: its operator, and the host itself. They act as the fault plan draws.
+
+An operator who halts, flattens or kills resumes some seconds later: what stays halted in the end is the daemon's doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from tradebot.clock import SECOND, Clock
+from tradebot.control.halt_file import HaltFile
+from tradebot.exchange.faults.plan import Fault, FaultPlan
+from tradebot.exchange.ticket import Refusal
+from tradebot.simulation.dice import Dice
+
+EVERY_S = 1.0
+EVENTS = (1, 1500)  # of the daemon, from a kill -9 until it falls
+TRIES = 40
+STEP = 3_600 * SECOND
+
+
+class Machine(Protocol):
+    """What the hands can reach."""
+
+    clock: Any
+    exchange: Any
+
+    def end_daemon(self, events: int) -> None:
+        """Kill the daemon `events` of it from now; with 0 ask it to stop."""
+        ...
+
+    async def ask(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None: ...
+
+    def break_disk(self, reason: str, *, slow_s: float = 0.0) -> None:
+        """Let the next commit fail for `reason`, or all of some seconds take long."""
+        ...
+
+    def hold_lock(self, seconds: float) -> None:
+        """Let another process hold the lock of the next life for a while."""
+        ...
+
+    def halt_file(self) -> HaltFile: ...
+
+
+class Hands:
+    """Operator and host of one session."""
+
+    def __init__(self, plan: FaultPlan, machine: Machine, dice: Dice, tell: Callable[..., None]) -> None:
+        self._plan, self._machine, self._dice, self._tell = plan, machine, dice, tell
+        self._waiting: list[tuple[float, str]] = []  # (when, scope) of the resumes to come
+
+    async def work(self, is_over: Callable[[], bool]) -> None:
+        """Act once a second until the plan is over, then resume what is still halted."""
+        clock: Clock = self._machine.clock
+        while not is_over():
+            await clock.sleep(EVERY_S)
+            for point in ("operator", "host"):
+                if (fault := self._plan.strike(point)) is not None:
+                    await self._act(fault)
+            await self._resume(clock.monotonic() / SECOND)
+        await self._resume(float("inf"))
+
+    async def _act(self, fault: Fault) -> None:
+        machine, name = self._machine, fault.name
+        resumes_at = machine.clock.monotonic() / SECOND + max(fault.lasts_s * fault.draw, 1.0)
+        match name:
+            case "operator-halts" | "operator-halts-symbol" | "operator-flattens":
+                scope = "all"
+                if name == "operator-halts-symbol":
+                    names = machine.exchange.universe.symbols
+                    scope = f"symbol:{names[int(fault.draw * len(names))]}"
+                verb = "flatten" if name == "operator-flattens" else "halt"
+                body = {"id": f"flatten-{fault.n}"} if verb == "flatten" else {"scope": scope}
+                if await machine.ask(verb, body | {"reason": "the operator wants to look"}) is not None:
+                    self._waiting.append((resumes_at, scope))
+            case "operator-kills":
+                with suppress(OSError):  # there may be no state directory yet
+                    machine.halt_file().write("the operator kills from elsewhere")
+                for order in machine.exchange.orders():
+                    with suppress(Refusal):
+                        machine.exchange.cancel(order.order_id)
+                self._waiting.append((resumes_at, "all"))
+            case "operator-restarts":
+                machine.end_daemon(0)
+            case "operator-kill-9":
+                machine.end_daemon(self._dice.whole(*EVENTS))
+            case "host-clock-forward" | "host-clock-back":
+                machine.clock.origin += STEP if name == "host-clock-forward" else -STEP
+            case "host-disk-full":
+                machine.break_disk("database or disk is full")
+            case "host-disk-fails":
+                machine.break_disk("disk I/O error")
+            case "host-disk-slow":
+                machine.break_disk("", slow_s=fault.lasts_s)
+            case "host-lock-held":
+                machine.hold_lock(fault.lasts_s)
+                machine.end_daemon(1)
+            case _:
+                raise AssertionError(f"nobody does {name}")
+
+    async def _resume(self, now_s: float) -> None:
+        due = [scope for at, scope in self._waiting if at <= now_s]
+        self._waiting = [(at, scope) for at, scope in self._waiting if at > now_s]
+        for scope in due:
+            self._tell("operator", level="warning", verb="resume", scope=scope)
+            await self._ask_until_done("resume", scope)
+
+    async def _ask_until_done(self, verb: str, scope: str) -> None:
+        for _ in range(TRIES):
+            if await self._machine.ask(verb, {"scope": scope}) is not None:
+                return
+            await self._machine.clock.sleep(EVERY_S)
