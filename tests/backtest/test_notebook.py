@@ -537,3 +537,25 @@ def test_exchanges_that_open_apart_are_not_traded_together() -> None:
     other = msgspec.structs.replace(job.instruments[0], symbol="AAPL", exchange="NASDAQ")
     with pytest.raises(DataError, match="exchanges of different hours cannot be traded together: NASDAQ, NSE"):
         opens_of([*job.instruments, other])
+
+
+def test_who_gets_the_cash_first_does_not_hang_on_the_order_of_a_dict() -> None:
+    # given two shares that are wanted at the same closes, one that gains and one that loses, and cash for one
+    days = pd.date_range("2025-06-02", periods=8, freq="B")
+    up, down = (closes_of(days) for _ in range(2))
+    for bars, step in ((up, 1.0), (down, -1.0)):
+        for name in ("open", "high", "low", "close"):
+            bars[name] = 100 + step * np.arange(8)
+    terms: dict[str, Any] = {"cash": 10_000, "order_notional": 9_900, "market": "always"}
+
+    # when
+    one = tradebot.backtest(Up, {"A": up, "B": down}, **terms)
+    other = tradebot.backtest(Up, {"B": down, "A": up}, **terms)
+    stacked = pd.concat([down.assign(symbol="B"), up.assign(symbol="A")])
+    column = tradebot.backtest(Up, stacked, **terms)
+
+    # then the first by name has it
+    assert one.fills["symbol"].astype(str).tolist() == ["A"]
+    assert one.orders_hash == other.orders_hash == column.orders_hash
+    assert one.equity.iloc[-1] == other.equity.iloc[-1] > 10_000
+    assert "cash for entries of one close goes by the order of the symbols: A, B" in one.result.truths

@@ -44,8 +44,8 @@ def take(bars: Bars, *, place: Place, zone: str = "", symbol: str = "", interval
 
     Stamps are the starts of bars; without a zone they are taken in `zone`, else in the exchange's. `interval` is the
     length of a bar in ns, 0 to find it out: the commonest step. A last bar that was still running is left out and
-    noted. Instruments are those that an import makes of the same bars: prices keep the decimals they have, up to 8.
-    Raises DataError for what is no bar: one sentence with symbol and row.
+    noted. Symbols come in the order of their names. Instruments are those that an import makes of the same bars: prices
+    keep the decimals they have, up to 8. Raises DataError for what is no bar: one sentence with symbol and row.
     """
     zone = zone or place.zone
     try:
@@ -56,7 +56,8 @@ def take(bars: Bars, *, place: Place, zone: str = "", symbol: str = "", interval
     if not frames:
         raise DataError("there are no bars: give a frame, or a dict of symbol to frame")
     notes: list[str] = []
-    made = {name: _series(name, frame, place, zone, interval, notes) for name, frame in frames.items()}
+    # By name, however they were given: their order says who gets the cash first.
+    made = {name: _series(name, frames[name], place, zone, interval, notes) for name in sorted(frames)}
     intervals = {series.interval for _, series in made.values()}
     if len(intervals) > 1:
         raise DataError(f"the symbols have bars of different lengths, {_named(intervals)}; give them one at a time")

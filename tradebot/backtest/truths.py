@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tradebot.backtest.job import Bill, Job
 
+SHOWN = 6  # symbols of an order
 ALWAYS = (
     "orders decided at a bar's close meet the market at the next bar's open",
     "an order ends with its session; one decided at the session's last close, with the next session",
@@ -37,9 +38,16 @@ def truths(job: Job) -> tuple[str, ...]:
         found.append(f"the prices of {shown} were invented by a simulated exchange: no market had them")
     if job.resumes_daily:
         found.append("a halt is lifted when the next session begins")
+    if job.shared and len(job.instruments) > 1:
+        found.append(f"cash for entries of one close goes by the order of the symbols: {_order(job)}")
     if not job.shared:
         found.append("every symbol has an account of its own: no limit holds across symbols")
     return tuple(found)
+
+
+def _order(job: Job) -> str:
+    symbols = [instrument.symbol for instrument in job.instruments]
+    return ", ".join(symbols[:SHOWN]) + (f" and so on, {len(symbols)} in all" if len(symbols) > SHOWN else "")
 
 
 def _place(job: Job) -> str:
