@@ -102,6 +102,10 @@ def test_a_market_around_the_clock_is_in_utc(folder: Path) -> None:
         ("RELIANCE", "soon", None, "the interval 'soon' is none"),
         ("RELIANCE", "1m", "2031-01-01", "no 1m bars of RELIANCE in the asked span"),
         ("RELIANCE", "1m", "yesterday-ish", "is no time"),
+        ("RELIANCE", "1m", "02-06-2025", "'02-06-2025' is no time; expected one such as 2025-06-02"),
+        ("RELIANCE", "1m", "02/06/2025 10:00", "is no time; expected one such as 2025-06-02"),
+        ("RELIANCE", "1m", "2025-06", "is no time; expected one such as 2025-06-02"),
+        ("RELIANCE", "1m", "2025", "is no time; expected one such as 2025-06-02"),
     ],
 )
 def test_what_cannot_be_loaded_is_said(folder: Path, symbol: str, interval: str, start: str, sentence: str) -> None:

@@ -54,7 +54,7 @@ LABELS = {
     "calmar": Label("Calmar", "ratio"),
     "max_drawdown": Label("Deepest drawdown", "percent"),
     "drawdown_days": Label("Longest drawdown", "days"),
-    "value_at_risk": Label("Worst day (or longer bar) in twenty", "percent"),
+    "value_at_risk": Label("Worst return in twenty", "percent"),
     "trades": Label("Trades", "count"),
     "win_rate": Label("Winners", "percent"),
     "profit_factor": Label("Profit factor", "ratio"),

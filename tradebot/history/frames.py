@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from tradebot.history.interval import name_of, parse
 from tradebot.history.market import zone_of
 from tradebot.history.resample import can_make, resampled
 
+ISO = re.compile(r"\d{4}([-/])\d{1,2}\1\d{1,2}(?!\d)|\d{8}(?!\d)")
+EXPECTED = "expected one such as 2025-06-02 or 2025-06-02 09:15"
 Moment = str | date | datetime | pd.Timestamp | None
 
 
@@ -87,12 +90,14 @@ def frame(series: Series, instrument: Instrument) -> pd.DataFrame:
 def moment(value: Moment, zone: str, *, is_end: bool) -> int | None:
     """Return a time in ns UTC; without a zone it is in `zone`, and a date as an end means the end of that day.
 
-    Raises DataError.
+    A text says the year first, then month and day. Raises DataError for others: 02-01 is another day to other people.
     """
     if value is None:
         return None
     is_day = isinstance(value, date) and not isinstance(value, datetime)
     is_day = is_day or (isinstance(value, str) and len(value.strip()) <= 10)
+    if isinstance(value, str) and not ISO.match(value.strip()):
+        raise DataError(f"{value!r} is no time; {EXPECTED}")
     try:
         stamp = pd.Timestamp(value)
         if is_end and is_day:
@@ -100,7 +105,7 @@ def moment(value: Moment, zone: str, *, is_end: bool) -> int | None:
         stamp = stamp.tz_localize(zone) if stamp.tzinfo is None else stamp
         return int(stamp.as_unit("ns").value)
     except (ValueError, OverflowError, NotImplementedError) as error:  # the last two for years far away
-        raise DataError(f"{value!r} is no time; expected one such as 2025-06-02 or 2025-06-02 09:15") from error
+        raise DataError(f"{value!r} is no time; {EXPECTED}") from error
 
 
 def stamp(at: int, exchange: str) -> str:
