@@ -10,32 +10,31 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tradebot
 from tradebot.clock import MILLISECOND, Clock, WallClock
-from tradebot.config import Config, StrategySection
+from tradebot.config import Config
 from tradebot.control.server import serve
 from tradebot.controls import charges_of
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import open_ground
-from tradebot.daemon.refusals import refuse
-from tradebot.errors import ConfigError
+from tradebot.daemon.refusals import cautions, check_day, refuse, strategies
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.journal.hand import Hand
 from tradebot.journal.recovery import recover
 from tradebot.journal.rows import End
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
+from tradebot.markets.calendar import day_of
 from tradebot.ops.narrator import Narrator, Tell
 from tradebot.ops.systemd import Notifier
 from tradebot.store.opening import store_at
 from tradebot.store.outbox import Outbox
 from tradebot.store.store import Deadlines
-from tradebot.strategies.loading import StrategySpec, load_strategy
 
 
 class Options(NamedTuple):
@@ -62,10 +61,10 @@ async def run(
     Raises a TradebotError, with one sentence, for whatever keeps it from starting or going on; what a task raised
     comes in its ExceptionGroup.
     """
-    refuse(config, has_exchange=options.exchange is not None)
     stop, reasons, wall = asyncio.Event(), list[str](), wall or WallClock()
+    refuse(config, now=wall.wall(), has_exchange=options.exchange is not None)
     ask_to_stop = _on_signals(stop, reasons)
-    specs = strategies(config.strategy)
+    specs = strategies(config)
     state_dir = config.app.state_dir
     notifier.extend()  # a long journal is read to its end before anything else
     recovery = await asyncio.to_thread(recover, state_dir / FILE_NAME)
@@ -77,6 +76,8 @@ async def run(
         state_dir=str(state_dir),
         runs=len(recovery.runs),
     )
+    for caution in cautions(config, now=wall.wall()):
+        tell("caution", level="warning", reason=caution)
     async with AsyncExitStack() as stack:
         if (outbox := outbox_of(config, tell, wall)) is not None:
             stack.push_async_callback(outbox.finish)  # after the journal is closed, so that its last row is fed too
@@ -104,6 +105,7 @@ async def run(
             on_step=notifier.extend,
         )
         ground = await stack.enter_async_context(opening)
+        check_day(day_of(ground.clock.market()))
         daemon = Daemon(
             config, options.run_id, ground, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
         )
@@ -163,14 +165,6 @@ def outbox_of(config: Config, tell: Tell, clock: Clock) -> Outbox | None:
         batch_rows=section.batch_rows,
         migrates=section.migrate,
     )
-
-
-def strategies(sections: Sequence[StrategySection]) -> list[StrategySpec]:
-    """Return the strategies of the config. Raises DataError or ConfigError."""
-    names = [s.name for s in sections]
-    if len(set(names)) != len(names):
-        raise ConfigError(f"[[strategy]] names {', '.join(sorted({n for n in names if names.count(n) > 1}))} twice")
-    return [load_strategy(s.name, s.params, symbols=s.symbols) for s in sections]
 
 
 def run_id(clock: Clock) -> str:

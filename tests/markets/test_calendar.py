@@ -127,3 +127,8 @@ def test_a_day_within_the_data_costs_no_import_of_pandas() -> None:
 def test_a_moment_and_its_day_belong_together() -> None:
     assert day_of(moment(date(2026, 7, 1), time(0, 0))) == date(2026, 7, 1)
     assert day_of(moment(date(2026, 7, 1), time(0, 0)) - 1) == date(2026, 6, 30)
+
+
+def test_a_fixed_holiday_past_the_data_is_no_trading_day() -> None:
+    assert not CALENDAR.is_trading_day(date(2027, 1, 26))
+    assert CALENDAR.next_trading_day(date(2027, 1, 25)) == date(2027, 1, 27)

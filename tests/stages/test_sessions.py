@@ -42,6 +42,12 @@ def test_a_share_with_derivatives_is_squared_off_before_its_own_close_and_others
     assert clocks(ending.closes_at, ending.entries_until, ending.square_off_at) == ["15:15", "15:00", "15:05"]
 
 
+def test_nothing_is_opened_on_a_day_past_the_calendars_data_and_what_is_open_is_closed() -> None:
+    found = times(SMALL, day=date(2027, 3, 2))
+
+    assert clocks(found.entries_until, found.square_off_at, *found.closes) == ["09:15", "15:10", "15:30"]
+
+
 def test_contracts_trade_on_after_the_shares_and_the_operator_may_use_that() -> None:
     found = times(BIG, SMALL, FUTURE, entries_until=time(15, 20), square_off_at=time(15, 28))
 

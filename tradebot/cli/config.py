@@ -43,10 +43,13 @@ def show(path: str | None, origin: bool, defaults: bool, as_json: bool) -> None:
 @CONFIG_OPTION
 def check(path: str | None) -> None:
     """Read the configuration as `run` would and refuse what it refuses; exit 78 with every problem and its place."""
-    from tradebot.daemon.refusals import refusals
+    from tradebot.clock import WallClock
+    from tradebot.daemon.refusals import cautions, refusals
 
-    loaded = load_explained(path)
-    loaded.refuse(refusals(loaded.config))
+    loaded, now = load_explained(path), WallClock().wall()
+    loaded.refuse(refusals(loaded.config, now=now))
+    for caution in cautions(loaded.config, now=now):
+        click.echo(f"caution: {caution}", err=True)
     click.echo(f"{loaded.path or 'no file, the defaults'}: good; mode {loaded.config.app.mode}")
 
 

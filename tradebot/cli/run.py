@@ -63,9 +63,10 @@ def run(
     config = loaded.config
     if config.analysis.workers != 0:
         fork_server.begin()  # it imports what the workers need while this process imports what the daemon needs
+    from tradebot.clock import WallClock
     from tradebot.daemon.refusals import refusals
 
-    loaded.refuse(refusals(config, has_exchange=exchange is not None))
+    loaded.refuse(refusals(config, now=WallClock().wall(), has_exchange=exchange is not None))
     if config.app.mode == "live" and not yes:
         click.confirm(f"Trade REAL money on account {config.kite.account_id}?", abort=True, err=True)
     plan = _plan(config, rehearse, faults, faults_until)

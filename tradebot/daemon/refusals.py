@@ -2,24 +2,175 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date, time, timedelta
+from itertools import combinations
+from pathlib import Path
+
+from tradebot.clock import SECOND
 from tradebot.config import Config
 from tradebot.config.contradictions import Complaint
 from tradebot.daemon.order_route import NO_PAPER_AT_VENUE
 from tradebot.errors import ConfigError
+from tradebot.exchange.prices.recordings import chosen
+from tradebot.indicators.expressions import Bars
+from tradebot.indicators.plan import Plan
+from tradebot.markets.calendar import TradingCalendar, day_of, moment
+from tradebot.strategies.loading import StrategySpec, load_strategy
+from tradebot.venues.kite.profile import CANDLES
+
+WARN_DAYS = 30  # before the calendar's data ends: the exchange publishes the next year's closures in December
+INTRADAY = "MIS"
 
 
-def refusals(config: Config, *, has_exchange: bool = False) -> list[Complaint]:
-    """Return what keeps a run of these settings from starting; `has_exchange` where it trades on `--exchange`.
+def refusals(config: Config, *, now: int, has_exchange: bool = False) -> list[Complaint]:
+    """Return what keeps a run of these settings from starting at `now` (wall ns).
 
-    Raises DataError or ConfigError for a strategy that cannot be loaded.
+    `has_exchange` where it trades on `--exchange`. Raises DataError or ConfigError for a strategy that cannot be
+    loaded, DataError for recorded prices that are not there.
     """
     found: list[Complaint] = []
-    if config.venue.name == "kite" and config.app.mode == "paper" and not has_exchange:
+    is_kite, is_embedded = (config.venue.name == name and not has_exchange for name in ("kite", "embedded"))
+    if is_kite and config.app.mode == "paper":
         found.append((("venue", "name"), NO_PAPER_AT_VENUE))
+    if is_kite:
+        found += _uncovered(day_of(now), ("venue", "name"), "today")
+        found += _without_history(config)
+    if is_embedded:
+        found += _embedded_day(config, day_of(now))
+    found += _untradable(config)
+    found += _shared_symbols(config)
+    if found:
+        return found
+    if is_embedded and config.exchange.prices == "recorded":
+        chosen(Path(config.exchange.path), symbols=config.app.symbols)
+    strategies(config)
     return found
 
 
-def refuse(config: Config, *, has_exchange: bool) -> None:
+def refuse(config: Config, *, now: int, has_exchange: bool) -> None:
     """Raise ConfigError with all that `refusals` finds; returns when it finds nothing."""
-    if found := refusals(config, has_exchange=has_exchange):
+    if found := refusals(config, now=now, has_exchange=has_exchange):
         raise ConfigError("\n".join(f"{'.'.join(map(str, key))}: {sentence}" for key, sentence in found))
+
+
+def cautions(config: Config, *, now: int) -> list[str]:
+    """Return what an operator should know of these settings at `now` (wall ns) though a run starts with them."""
+    found = []
+    calendar, today = TradingCalendar(), day_of(now)
+    left = (calendar.covered_through - today).days
+    if 0 <= left <= WARN_DAYS:
+        found.append(
+            f"the trading calendar ends on {calendar.covered_through}, in {left} days: no real money is traded on days"
+            " past it; update tradebot, or add the closures to markets/data/nse_sessions.toml"
+        )
+    for section in config.strategy:
+        if unknown := [symbol for symbol in section.symbols if symbol not in config.app.symbols]:
+            found.append(f"{section.name} names {', '.join(unknown)}, which app.symbols does not: it is not traded")
+    return found
+
+
+def strategies(config: Config) -> list[StrategySpec]:
+    """Return the strategies of the config. Raises DataError or ConfigError for one that cannot run on its bars."""
+    names = [section.name for section in config.strategy]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"[[strategy]] names {', '.join(twice)} twice")
+    specs = [load_strategy(s.name, s.params, symbols=s.symbols) for s in config.strategy]
+    called = [spec.name for spec in specs]
+    if twice := sorted({name for name in called if called.count(name) > 1}):
+        raise ConfigError(f"two strategies have the same name: {', '.join(twice)}")
+    for spec in specs:
+        if (rules := spec.create().rules(Bars())) is not None:
+            Plan(rules.roots, interval=config.bars.interval_ns)
+    return specs
+
+
+def check_day(day: date) -> None:
+    """Raise ConfigError where `day`, which is about to be traded, lies past the data of the calendar."""
+    for _, sentence in _uncovered(day, ("venue", "name"), "the market's day"):
+        raise ConfigError(sentence)
+
+
+def _uncovered(day: date, key: tuple[str, str], what: str) -> list[Complaint]:
+    calendar = TradingCalendar()
+    if calendar.is_covered(day):
+        return []
+    return [
+        (
+            key,
+            f"cannot be traded on {day}, {what}: the trading calendar ends on {calendar.covered_through}, and whether"
+            " the exchange is open is not known; update tradebot, or its markets/data/nse_sessions.toml",
+        )
+    ]
+
+
+def _embedded_day(config: Config, today: date) -> list[Complaint]:
+    key, said = ("exchange", "day"), config.exchange.day
+    if config.exchange.prices != "synthetic" or not said:
+        return []
+    if said == "today":
+        return _uncovered(today, key, "today")
+    try:
+        day = date.fromisoformat(said)
+    except ValueError:
+        return [(key, f"is {said}, which is no date")]
+    calendar = TradingCalendar()
+    if calendar.is_covered(day) and not calendar.is_trading_day(day):
+        return [(key, f"is {day}, not a trading day; the next one is {calendar.next_trading_day(day)}")]
+    return _uncovered(day, key, "the day of the exchange")
+
+
+def _without_history(config: Config) -> list[Complaint]:
+    if not config.analysis.warmup_bars or config.bars.interval_ns in CANDLES:
+        return []
+    has = ", ".join(name for name, _ in CANDLES.values())
+    sentence = f"is {config.bars.interval}, and Kite has no candles of it to warm up with ({has})"
+    return [(("bars", "interval"), f"{sentence}; choose one, or set analysis.warmup_bars = 0")]
+
+
+def _untradable(config: Config) -> list[Complaint]:
+    product = config.execution.product
+    if product != INTRADAY:
+        return [
+            (
+                ("execution", "product"),
+                f"is {product}, which stays overnight: what is held over days is not supported yet, neither live nor in"
+                f" paper; only {INTRADAY} is traded (a backtest takes {product})",
+            )
+        ]
+    # An ordinary day of a share; bars are counted from the open, and the last one ends with the session.
+    session = TradingCalendar().session(TradingCalendar().previous_trading_day(date(2026, 1, 1)))
+    assert session is not None, "a trading day has a session"
+    until = moment(day_of(session.opens_at), time.fromisoformat(config.risk.entries_until))
+    first = min(session.opens_at + config.bars.interval_ns, session.closes_at)
+    if first < min(until, session.closes_at):
+        return []
+    closes = (timedelta(hours=5, minutes=30, seconds=first // SECOND % 86_400)).seconds
+    at = f"{closes // 3600:02}:{closes // 60 % 60:02}"
+    return [
+        (
+            ("bars", "interval"),
+            f"is {config.bars.interval}: the first bar of a day closes at {at}, and {product} opens nothing after"
+            f" {config.risk.entries_until} (risk.entries_until); shorter bars can be traded, these only backtested",
+        )
+    ]
+
+
+def _shared_symbols(config: Config) -> list[Complaint]:
+    found: list[Complaint] = []
+    traded = [tuple(s for s in config.app.symbols if not one.symbols or s in one.symbols) for one in config.strategy]
+    for (i, one), (j, other) in combinations(enumerate(config.strategy), 2):
+        if one.name != other.name and (both := [symbol for symbol in traded[i] if symbol in traded[j]]):
+            found.append(
+                (
+                    ("strategy", j, "symbols"),
+                    f"{other.name} and {one.name} both trade {_some(both)}: positions are not kept by strategy yet, and"
+                    " each would close what the other holds; give each its own symbols",
+                )
+            )
+    return found
+
+
+def _some(symbols: Sequence[str]) -> str:
+    more = f" and {len(symbols) - 3} more" if len(symbols) > 3 else ""
+    return ", ".join(symbols[:3]) + more

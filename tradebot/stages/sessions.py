@@ -17,7 +17,8 @@ class CalendarSessions:
     """Answers `Sessions.at` from a trading calendar.
 
     Instruments may close at different times, by what they are. The operator's times hold where they lie inside an
-    instrument's session; its positions are never left open past its exit time in the calendar.
+    instrument's session; its positions are never left open past its exit time in the calendar. On a day past the
+    calendar's data, which a run may reach over midnight, nothing is opened.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class CalendarSessions:
             return min(wanted, session.exit_by) if wanted > session.opens_at else session.exit_by
 
         square_off_at = inside(self._square_off_at)
+        entries_until = min(inside(self._entries_until), square_off_at)
         return Ending(
             closes_at=session.closes_at,
-            entries_until=min(inside(self._entries_until), square_off_at),
+            entries_until=entries_until if self._calendar.is_covered(day) else session.opens_at,
             square_off_at=square_off_at,
             symbols=self._symbols[line],
         )

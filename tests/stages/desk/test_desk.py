@@ -133,10 +133,12 @@ class Room:
             )
         )
 
-    def signal(self, symbol: str, action: Action, n: int = 1, **fields: object) -> list[DeskOutput]:
+    def signal(
+        self, symbol: str, action: Action, n: int = 1, strategy: str = "s", **fields: object
+    ) -> list[DeskOutput]:
         signal = Signal(
             signal_id=f"{symbol}-{action}-{n}",
-            strategy="s",
+            strategy=strategy,
             symbol=symbol,
             action=action,
             bar_at=self.at,
@@ -445,6 +447,39 @@ def test_a_denial_names_the_control_that_denied() -> None:
     room.quote("AAA", "1000")
     (denied,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderFact)]
     assert (denied.control, denied.reason) == ("halt", "halt: halted: collar: by hand")
+
+
+def said_by(strategy: str, room: Room, action: Action) -> list[DeskOutput]:
+    return room.signal("AAA", action, n=len(strategy), strategy=strategy)  # another signal id for each of them
+
+
+def test_a_signal_closes_only_what_its_own_strategy_opened() -> None:
+    room = Room()
+    entry = room.bought()
+    assert submitted(said_by("leaver", room, Action.EXIT_LONG)) == []
+    assert room.desk.counts["ignored"] == 1
+    assert len(submitted(said_by(entry.strategy, room, Action.EXIT_LONG))) == 1
+
+
+def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> None:
+    room = Room()
+    entry = room.bought()
+    facts = [
+        OrderFact(order_id=entry.order_id, event=OrderEvent.INTENT, at=OPEN, request=entry),
+        OrderFact(order_id=entry.order_id, event=OrderEvent.SENDING, at=OPEN),
+        OrderFact(order_id=entry.order_id, event=OrderEvent.ACCEPTED, at=OPEN, venue_order_id="V1"),
+        OrderFact(order_id=entry.order_id, event=OrderEvent.EXECUTED, at=OPEN,
+                  execution=room.execution(entry, 10, "1000")),
+    ]  # fmt: skip
+    fresh = Room()
+    fresh.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    fresh.quote("AAA", "1000")
+    assert submitted(said_by("leaver", fresh, Action.EXIT_LONG)) == []
+    (exit_,) = submitted(said_by(entry.strategy, fresh, Action.EXIT_LONG))
+    for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED):
+        fresh.outcome(exit_, event, "V9" if event is OrderEvent.ACCEPTED else "")
+    fresh.fill(exit_, 10, "1000", "V9")
+    assert fresh.desk.exits.holders == {}
 
 
 def test_positions_are_closed_before_the_session_ends() -> None:

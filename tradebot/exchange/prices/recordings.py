@@ -22,19 +22,24 @@ def recording(path: Path, *, symbols: Sequence[str] | None = None, day: date | N
     `symbols` None takes all that are there; `day` None the day of the ticks, or the last day of the bars. Raises
     DataError for a missing symbol, a bad file, or a folder that mixes both.
     """
+    files = chosen(path, symbols=symbols)
+    kinds = {symbol: _holds_bars(file) for symbol, file in files.items()}
+    if len(set(kinds.values())) > 1:
+        bars = next(symbol for symbol, is_bars in kinds.items() if is_bars)
+        ticks = next(symbol for symbol, is_bars in kinds.items() if not is_bars)
+        raise DataError(f"{path}: {files[bars].name} holds bars and {files[ticks].name} ticks; play them apart")
+    if any(kinds.values()):
+        return RecordedBars(files, date=day)
+    return RecordedTicks(path, symbols=tuple(files), date=day)
+
+
+def chosen(path: Path, *, symbols: Sequence[str] | None = None) -> dict[str, Path]:
+    """Return symbol -> its file of recorded prices, unread. Raises DataError for a symbol without one."""
     files = {tickfile.symbol_of(file): file for file in tickfile.find(path)}
     wanted = list(files) if symbols is None else list(symbols)
     if missing := [symbol for symbol in wanted if symbol not in files]:
         raise DataError(f"{path}: no prices of {', '.join(missing)}; there are {', '.join(sorted(files))}")
-    chosen = {symbol: files[symbol] for symbol in wanted}
-    kinds = {symbol: _holds_bars(file) for symbol, file in chosen.items()}
-    if len(set(kinds.values())) > 1:
-        bars = next(symbol for symbol, is_bars in kinds.items() if is_bars)
-        ticks = next(symbol for symbol, is_bars in kinds.items() if not is_bars)
-        raise DataError(f"{path}: {chosen[bars].name} holds bars and {chosen[ticks].name} ticks; play them apart")
-    if any(kinds.values()):
-        return RecordedBars(chosen, date=day)
-    return RecordedTicks(path, symbols=tuple(wanted), date=day)
+    return {symbol: files[symbol] for symbol in wanted}
 
 
 def _holds_bars(path: Path) -> bool:

@@ -261,7 +261,9 @@ class Desk:
         quantity = ZERO if position is None else position.quantity
         if not signal.action.is_entry:
             wrong_way = quantity <= 0 if signal.action is EXIT_LONG else quantity >= 0
-            if wrong_way or symbol in self.exits.wanted:
+            # What another strategy opened is not this one's to close; a position of unknown origin is anybody's.
+            is_anothers = self.exits.holders.get(symbol, signal.strategy) != signal.strategy
+            if wrong_way or is_anothers or symbol in self.exits.wanted:
                 self._counts["ignored"] += 1
             else:
                 reason = f"{signal.strategy}: {signal.action.text}"

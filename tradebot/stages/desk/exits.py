@@ -31,6 +31,7 @@ class Exits:
         # Wanted symbols but for those whose one live order is an exit, about which nothing was said since: a tick then
         # has nothing to do for them. In the order of the last try.
         self._open: dict[str, None] = {}
+        self.holders: dict[str, str] = {}  # symbol -> the strategy whose entry opened what is held
         self._refused: dict[str, tuple[int, int]] = {}  # symbol -> (refusals in a row, mono before which none is sent)
 
     def __contains__(self, symbol: str) -> bool:
@@ -98,8 +99,11 @@ class Exits:
             return
         if symbol not in self._blotter.open:
             self._protection.clear(id_)
+            self.holders.pop(symbol, None)
             self._forget(symbol)
         elif not request.purpose.is_exit:
+            if request.strategy:
+                self.holders.setdefault(symbol, request.strategy)
             self._protection.set(id_, request)
 
     def _wish(self, symbol: str, purpose: Purpose, reason: str) -> None:
