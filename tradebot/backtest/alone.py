@@ -17,7 +17,7 @@ class Alone(Walk):
         orders, working, wanted, moved = self._books[0].orders, self._working, self._wanted, counter.moved
         panel, marks, mask, interval, end = self._panel, desk.marks, self._mask, self._interval, self._end
         begins, opens, closes = panel.begins, panel.opens[0], panel.closed[0]
-        scale, decides, reversals = self._scales[0], self._has_deciders, self._reversals
+        scale, decides, reversals, funds = self._scales[0], self._has_deciders, self._reversals, self._funds
         clock = [*sorted(k for k in self._clock_ks if self._first <= k < end), end]
         place, due, visited, fed = 0, self._due_at(0, self._first), 0, 0
         while True:
@@ -43,6 +43,8 @@ class Alone(Walk):
             if ticks and k in self._days:
                 self._begin_day(k)
                 trades = trades or len(counter.resends)
+            if funds.lent:
+                self._judge_open(k)
             begun = begins[k]
             if trades:
                 opened = opens[k]
@@ -65,7 +67,9 @@ class Alone(Walk):
             desk.move_to(at)
             if (ticks or working or wanted) and (outputs := desk.tick(at, at)):
                 counter.take(outputs)
-            if is_due:
+            if funds.lent and funds.is_ruined(marks):
+                self._ruin(at)
+            if is_due and not self.ruined_at:
                 signals = wishes.signals(k, at, close / scale)
                 fed += len(signals)
                 if decides and self._deciders.has(0):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from tradebot.backtest.funds import Funds
 from tradebot.backtest.hours import NEVER
 from tradebot.backtest.job import Job
 from tradebot.backtest.ledger import STATES, Ledger
@@ -23,6 +24,7 @@ from tradebot.domain.order import (
     OrderKind,
     OrderRequest,
     OrderState,
+    Purpose,
     VenueOrder,
     VenueStatus,
 )
@@ -31,7 +33,7 @@ from tradebot.stages.desk.desk import DeskOutput
 from tradebot.stages.desk.direct_desk import DirectDesk
 
 DENIED, SENDING, ACCEPTED = OrderEvent.DENIED, OrderEvent.SENDING, OrderEvent.ACCEPTED
-LIMIT, FILLED = OrderKind.LIMIT, STATES[OrderState.FILLED]
+ENTRY, LIMIT, FILLED = Purpose.ENTRY, OrderKind.LIMIT, STATES[OrderState.FILLED]
 
 
 class _Placed(Resting):
@@ -48,13 +50,15 @@ class Counter:
     """Takes what the desk says. `moved` collects the ids of instruments with new orders, until cleared.
 
     `k` and `in_bar` say where on the timeline it is, set by the walk; times come from the desk's conditions. `lapsed`
-    counts the orders that their session ended over, `resends` are the ids whose exit was among them.
+    counts the orders that their session ended over, `resends` are the ids whose exit was among them; `cut` counts the
+    entries that the cash did not pay whole.
     """
 
     def __init__(
-        self, job: Job, desk: DirectDesk, panel: Panel, ledger: Ledger, validities: Validities
+        self, job: Job, desk: DirectDesk, panel: Panel, ledger: Ledger, funds: Funds, validities: Validities
     ) -> None:  # fmt: skip
         self._desk, self._panel, self._ledger, self._validities = desk, panel, ledger, validities
+        self._funds, self._held = funds, ledger.held
         self._conditions, self._blotter = desk.conditions, desk.blotter
         self._instruments: Sequence[Instrument] = job.instruments
         self._ids = {instrument.symbol: id_ for id_, instrument in enumerate(job.instruments)}
@@ -70,7 +74,7 @@ class Counter:
         self._points = [instrument.price(1) for instrument in job.instruments]  # one unit of each one's prices
         self.moved: set[int] = set()
         self.resends: set[int] = set()
-        self.lapsed = 0
+        self.lapsed = self.cut = 0
         self.k, self.in_bar = 0, False
         self._validity = validities.of(0)  # of the day
         self._interval = job.interval
@@ -192,6 +196,13 @@ class Counter:
 
     def _fill(self, order: _Placed, quantity: int, price: int) -> None:
         order_id, request, id_, now = order.order_id, order.request, order.id, self._conditions.now
+        funds = self._funds
+        if (
+            request.purpose is ENTRY
+            and (paid := funds.affordable(id_, quantity, price, self._desk, request)) < quantity
+        ):
+            self._cut(order, quantity, paid, price)
+            return
         order.fills += 1
         is_one = order.fills == 1 and not order.remaining
         execution = Execution(
@@ -202,11 +213,23 @@ class Counter:
         outputs = self._desk.book(execution, self._conditions.mono)
         charges, self._charges = self._blotter.charges - self._charges, self._blotter.charges
         self._ledger.fill(order.row, id_, self.k, now, order.sign * quantity, price, int(charges * self._money))
+        if funds.is_margined or funds.lent or self._held[id_] < 0:
+            funds.moved(id_, self._desk)
         if not order.remaining:
             self._ledger.states[order.row] = FILLED
             del self.placed[order_id]
         if outputs:
             self.take(outputs)
+
+    def _cut(self, order: _Placed, quantity: int, paid: int, price: int) -> None:
+        # The exchange takes what the account pays, and the rest ends there.
+        order.remaining += quantity - paid
+        self.books[order.id].cancel(order.order_id)
+        self.cut += 1
+        if paid:
+            self._fill(order, paid, price)
+        if order.order_id in self.placed:
+            self._ended(order, VenueStatus.CANCELED, OrderState.CANCELED)
 
     def _modify(self, modify: Modify) -> None:
         order_id, c = modify.request.order_id, self._conditions

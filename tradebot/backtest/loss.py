@@ -1,9 +1,10 @@
-"""The watch over the day's loss where no bar is walked: the first close at which it may reach its limit."""
+"""The watch over losses where no bar is walked: the first close at which the day's may reach its limit, and ruin."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from tradebot.backtest.funds import Funds
 from tradebot.backtest.hours import Day
 from tradebot.backtest.job import Job
 from tradebot.backtest.ledger import Ledger, factors_of
@@ -20,7 +21,10 @@ class LossWatch:
     clock tick there, and the desk works it out exactly; sums over instruments are floats with their doubt added.
     """
 
-    def __init__(self, job: Job, desk: Desk, panel: Panel, ledger: Ledger, days: list[Day], first: int) -> None:
+    def __init__(
+        self, job: Job, desk: Desk, panel: Panel, ledger: Ledger, funds: Funds, days: list[Day], first: int
+    ) -> None:  # fmt: skip
+        self._funds = funds
         self._worth, self._conditions = desk.worth, desk.conditions
         self._panel, self._ledger, self._held, self.seen = panel, ledger, ledger.held, first
         self._limit, self._decimals = job.desk.max_daily_loss, ledger.money_decimals
@@ -45,11 +49,14 @@ class LossWatch:
         self.seen = k + 1
 
     def before(self, k: int) -> int:
-        """Return the first position before `k` at which the day's loss may reach its limit; `k` for none."""
+        """Return the first position before `k` at which the day's loss may reach its limit, or the account may be worth
+        nothing at open or close; `k` for none."""
         begin, conditions = self.seen, self._conditions
         if begin >= k:
             return k
         self.seen = k
+        if self._funds.lent:
+            return self._lent(begin, k)
         if not conditions.halts.are_none and conditions.halted:
             return k
         floor, held = self._lost - self._ledger.flow, self._held  # what is held must be worth more
@@ -66,6 +73,20 @@ class LossWatch:
         near = floor + DOUBT * (abs(floor) + 1.0)
         while begin < k:
             is_low = self._panel.closes(begin, k) @ quantities <= near
+            place = int(is_low.argmax())
+            if is_low[place]:
+                return begin + place
+            begin += len(is_low)
+        return k
+
+    def _lent(self, begin: int, k: int) -> int:
+        quantities = (np.array(self._held) * self._factors).astype(np.float64)
+        owed = self._funds.owed
+        floor = owed if self._conditions.halted else max(owed, self._lost - self._ledger.flow)
+        nothing, near = (level + DOUBT * (abs(level) + 1.0) for level in (owed, floor))
+        while begin < k:
+            closes, opens = self._panel.closes(begin, k), self._panel.opened(begin, k)
+            is_low = (closes @ quantities <= near) | (opens @ quantities <= nothing)
             place = int(is_low.argmax())
             if is_low[place]:
                 return begin + place

@@ -157,7 +157,7 @@ def backtest(
 
     `strategy` is a class, a shipped name or "file.py:Class"; what is left over of the keywords are its parameters.
     `bars` is a frame (open, high, low, close, volume by time), one with a column `symbol`, or symbol -> frame. Every
-    entry buys for `order_notional`, by default a tenth of `cash`.
+    entry buys for `order_notional`, by default a tenth of `cash`, and no more than the cash pays.
 
     `exchange` says whose hours, zone, currency and instruments these are: that of `load_bars`, else NSE for rupees,
     NASDAQ for another currency in New York's zone, or CRYPTO, which is around the clock in UTC. Times without a zone
@@ -193,7 +193,7 @@ def backtest(
         instruments=instruments,
         interval=interval_,
         cash=money,
-        limits=_no_limits(allow_short=allow_short, cash=money),
+        limits=_no_limits(allow_short=allow_short),
         desk=DeskSettings(order_notional=size, order_kind=OrderKind.MARKET, max_daily_loss=NO_LIMIT),
         matching=Matching(slippage=Slippage(kind=SlippageKind.TICKS, amount=Decimal(int(ticks)))),
         costs=_costs(commission_pct, place.exchange),
@@ -213,10 +213,10 @@ def _exchange(bars: Bars) -> str:
     return found.pop() if found else ""
 
 
-def _no_limits(*, allow_short: bool, cash: Decimal) -> Limits:
+def _no_limits(*, allow_short: bool) -> Limits:
     return Limits(
         allow_short=allow_short, max_order_quantity=NO_LIMIT, max_order_notional=NO_LIMIT,
-        max_position_notional=NO_LIMIT, max_gross_notional=cash, max_daily_loss=NO_LIMIT, max_open_orders=10_000,
+        max_position_notional=NO_LIMIT, max_gross_notional=NO_LIMIT, max_daily_loss=NO_LIMIT, max_open_orders=10_000,
         price_collar_pct=Decimal(100), orders_per_second=10_000, orders_per_minute=100_000, orders_per_day=1_000_000,
     )  # fmt: skip
 

@@ -98,6 +98,14 @@ class Panel:
         first = block * BLOCK
         return self._marks[1, begin - first : end - first].astype(np.float64)
 
+    def opened(self, begin: int, end: int) -> Floats:
+        """Return the opens of every instrument as `closes` does; the last close of one that has no bar."""
+        if len(self.series) == 1:
+            return self.series[0].open[begin:end, None].astype(np.float64)
+        self.closes(begin, end)
+        first = begin // BLOCK * BLOCK
+        return self._marks[0, begin - first : end - first].astype(np.float64)
+
     def mark_opens(self, k: int, marks: Marks, mono: int) -> None:
         """Mark every instrument with the open of its bar at `k`, or its last close, as seen at `mono`."""
         if len(self.series) == 1:

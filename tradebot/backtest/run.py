@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from tradebot.backtest import ledger as books
 from tradebot.backtest.alone import Alone
 from tradebot.backtest.deciders import Deciders
+from tradebot.backtest.funds import Funds
 from tradebot.backtest.hours import days
 from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.ledger import Ledger
@@ -19,7 +21,7 @@ from tradebot.backtest.result import Result, hash_of
 from tradebot.backtest.truths import truths
 from tradebot.backtest.walk import Walk
 from tradebot.backtest.wishes import find
-from tradebot.clock import SECOND
+from tradebot.clock import SECOND, iso
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
 from tradebot.stages.desk import billing
@@ -52,11 +54,12 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
     deciders = Deciders(specs, job.instruments, panel, job.time_limit_s)
     for id_, row in enumerate(firsts):
         deciders.warm(id_, row)
-    desk = _desk(job, decimals)
     record = Ledger(job.instruments, [spec.name for spec in specs], decimals)
+    funds = Funds(job, record, panel)
+    desk = _desk(job, funds, decimals)
     kind = Alone if len(job.instruments) == 1 and not job.every_bar else Walk
     walk = kind(
-        job, desk=desk, panel=panel, wishes=found.wishes, deciders=deciders, ledger=record,
+        job, desk=desk, panel=panel, wishes=found.wishes, deciders=deciders, ledger=record, funds=funds,
         days=days(job.hours, job.instruments, panel.starts, job.interval), first=first,
         say=lambda k: say(k - first, len(panel) - first),
     )  # fmt: skip
@@ -69,11 +72,14 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
     counts["signals"] += skipped
     counts["ignored"] += skipped
     bars = sum(len(s) - row for s, row in zip(panel.series, firsts, strict=True))
-    counts |= {"lapsed": walk.lapsed, "bars": bars, "visited": walk.visited}
+    counts |= {"bars": bars} | walk.counts
     faults = tuple(
         f"{fault.strategy} was switched off for {fault.symbol}: {fault.reason}"
         for fault in (*found.faults, *deciders.faults)
     )
+    if walk.ruined_at:
+        when = iso(walk.ruined_at, ZoneInfo(job.zone))[:19]
+        faults += (f"the account was worth nothing at {when}: everything was closed, and trading ended there",)
     return _result(job, panel, record, first, cash, counts, faults, tuple(desk.denials))
 
 
@@ -89,7 +95,7 @@ def _result(
     orders, (fills, ks) = record.orders(), record.fills()
     factors = books.factors_of(job.instruments, record.money_decimals)
     if len(fills):  # sums may wrap around and their differences are right all the same; one value may not
-        largest = int(fills.quantity.max()) * int(fills.price.max()) * int(factors.max())
+        largest = int(orders.quantity[fills.order].max()) * int(fills.price.max()) * int(factors.max())
         books.check_size({"the value of a fill": largest})
     symbols = tuple(instrument.symbol for instrument in job.instruments)
     strategies = tuple(sorted(spec.name for spec in job.strategies))
@@ -133,7 +139,7 @@ def _until(bars: Series, end: int | None) -> Series:
     return bars.cut(slice(int(bars.starts.searchsorted(end))))
 
 
-def _desk(job: Job, decimals: int) -> DirectDesk:
+def _desk(job: Job, funds: Funds, decimals: int) -> DirectDesk:
     universe, matching = Universe(job.instruments), job.matching
     # The wire that is modelled is no fault of a signal: it does not age by it. What comes late waits for another open.
     waits = matching.latency_bars + bool(matching.latency_ns)
@@ -146,7 +152,7 @@ def _desk(job: Job, decimals: int) -> DirectDesk:
     }
     return DirectDesk(
         universe=universe,
-        gate=gate_of(job.limits, killed=lambda: ""),
+        gate=gate_of(job.limits, killed=lambda: "", lacking=funds.lacking),
         settings=settings,
         charges_of=bills[job.costs.bill](),
         id_prefix="B",

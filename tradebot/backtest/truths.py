@@ -12,7 +12,7 @@ ALWAYS = (
     "inside a bar the extreme that hurts the position comes first: a stop counts before a target of the same bar",
     "a bar that opens beyond a stop fills it at the open",
     "a resting limit fills only where the price went through it",
-    "the account is taken to have the margin for all that its limits allow",
+    "an entry takes no more than the cash pays, by its product's margin; at one open the symbol given first pays first",
 )
 
 

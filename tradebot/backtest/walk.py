@@ -14,6 +14,7 @@ from heapq import heapify, heappop, heappush
 
 from tradebot.backtest.counter import Counter
 from tradebot.backtest.deciders import Deciders
+from tradebot.backtest.funds import Funds
 from tradebot.backtest.hours import Day
 from tradebot.backtest.inside import Inside
 from tradebot.backtest.job import Job
@@ -36,17 +37,17 @@ class Walk:
 
     def __init__(
         self, job: Job, *, desk: DirectDesk, panel: Panel, wishes: list[Wishes], deciders: Deciders, ledger: Ledger,
-        days: list[Day], first: int, say: Callable[[int], None],
+        funds: Funds, days: list[Day], first: int, say: Callable[[int], None],
     ) -> None:  # fmt: skip
         self._job, self._desk, self._panel, self._wishes, self._deciders = job, desk, panel, wishes, deciders
         self._held, self._say, self._first, self._end = ledger.held, say, first, len(panel)
-        self._counter = Counter(job, desk, panel, ledger, Validities(job, panel.starts, days))
+        self._counter = Counter(job, desk, panel, ledger, funds, Validities(job, panel.starts, days))
         self._books = self._counter.books
         self._working, self._wanted = self._counter.placed, desk.exits.wanted  # what keeps the clock going
         self._mask = desk.protection.mask.data
         self._inside = Inside(job.instruments, desk, panel, self._counter, ledger.held)
         self._reversals = desk.reversals
-        self._loss = LossWatch(job, desk, panel, ledger, days, first)
+        self._loss = LossWatch(job, desk, panel, ledger, funds, days, first)
         self._instruments = job.instruments
         self._scales = [10.0**i.price_decimals for i in job.instruments]
         self._size, self._interval = len(job.instruments), panel.interval
@@ -61,12 +62,14 @@ class Walk:
         self._slots = self._size + 1  # of one k on the agenda: the instruments, then the clock
         self._agenda: list[int] = []  # heap of k * slots + slot
         self._next = [NEVER] * self._size  # id -> the k it is due at; what the agenda says beside it is out of date
+        self._funds = funds
+        self.ruined_at = 0  # market ns at which the account was worth nothing
         self.visited = self.fed = 0
 
     @property
-    def lapsed(self) -> int:
-        """Return how many orders their session ended over."""
-        return self._counter.lapsed
+    def counts(self) -> dict[str, int]:
+        """Return how many orders their session ended over, how many entries were cut, and the positions visited."""
+        return {"lapsed": self._counter.lapsed, "cut": self._counter.cut, "visited": self.visited}
 
     def run(self) -> None:
         """Walk to the end of the timeline."""
@@ -137,6 +140,8 @@ class Walk:
         counter.k = k
         if k in self._days:
             self._begin_day(k)
+        if self._funds.lent:
+            self._judge_open(k)
         active = [id_ for id_ in due if books[id_].orders or mask[id_] or id_ in resends]
         if active:
             start = self._panel.start(k)
@@ -183,9 +188,32 @@ class Walk:
         desk.move_to(start)
         self._counter.take(desk.apply(self._days[k]))
         self._off_k = self._offs[k]
-        if self._job.resumes_daily and desk.conditions.halts.standing:
+        if self._job.resumes_daily and not self.ruined_at and desk.conditions.halts.standing:
             self._counter.take(desk.apply(Command(verb=Verb.RESUME, reason="another session", id=f"resume-{k}")))
         self._loss.begin_day()
+
+    def _judge_open(self, k: int) -> None:
+        desk, panel, counter, start = self._desk, self._panel, self._counter, self._panel.start(k)
+        panel.mark_opens(k, desk.marks, start)
+        if self.ruined_at or not self._funds.is_ruined(desk.marks):
+            return
+        if self._reversals.waiting:
+            self._reversals.skip_to(start)
+        desk.move_to(start)
+        counter.in_bar = True
+        self._ruin(start)
+        for id_ in range(self._size):
+            if self._books[id_].orders and (row := panel.row(id_, k)) is not None:
+                counter.trade(id_, row, panel.opens[id_][row])
+        counter.in_bar = False
+
+    def _ruin(self, at: int) -> None:
+        # The broker closes what there is at the first price it gets, and nothing is opened any more.
+        if not self.ruined_at:
+            self.ruined_at = at
+            self._counter.take(
+                self._desk.apply(Command(verb=Verb.FLATTEN, reason="the account is worth nothing", id="ruin"))
+            )
 
     def _close(self, k: int, due: list[int]) -> None:
         desk, counter, panel = self._desk, self._counter, self._panel
@@ -193,6 +221,10 @@ class Walk:
         panel.mark_closes(k, desk.marks)
         if outputs := desk.tick(end, end):
             counter.take(outputs)
+        if self._funds.lent and self._funds.is_ruined(desk.marks):
+            self._ruin(end)
+        if self.ruined_at:
+            return
         signals: list[Signal] = []
         for id_ in due:
             row = k if panel.is_whole else panel.row(id_, k)

@@ -119,6 +119,7 @@ def job(symbols: Sequence[str], *, times: int = 1, shared: bool = True) -> Job:
         strategies=(spec,),
         instruments=tuple(Instrument(symbol=symbol) for symbol in symbols),
         interval=MINUTE,
+        cash=ENOUGH,
         limits=limits,
         desk=DeskSettings(order_notional=Decimal(100_000), max_daily_loss=ENOUGH),
         costs=Costs(bill=Bill.INDIA),

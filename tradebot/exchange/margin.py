@@ -42,13 +42,20 @@ class Blocked(NamedTuple):
 FREE = Blocked(ZERO, ZERO, ZERO, ZERO)
 
 
+def rate_of(product: str, kind: InstrumentKind) -> Decimal:
+    """Return the share of its cost that a position blocks.
+
+    A bought option is paid in full; its writer and futures are blocked as intraday equity, which errs for them.
+    """
+    return Decimal(1) if product == DELIVERY or kind is InstrumentKind.OPTION else LEVERAGED
+
+
 def blocked_by(lots: Lots, working: list[Reservation], *, product: str, kind: InstrumentKind) -> Blocked:
     """Return what a position and its working orders block in rupees; delivery is paid in full."""
     if product == DELIVERY:
         buying = sum((r.quantity * r.price for r in working if r.side is Side.BUY), ZERO)
         return Blocked(ZERO, buying, max(lots.cost, ZERO), max(-lots.cost, ZERO))
-    # A bought option is paid in full; its writer and futures are blocked as intraday equity, which errs for them.
-    rate = Decimal(1) if kind is InstrumentKind.OPTION else LEVERAGED
+    rate = rate_of(product, kind)
     return Blocked(abs(lots.cost) * rate, _added_by(working, lots) * rate, ZERO, ZERO)
 
 

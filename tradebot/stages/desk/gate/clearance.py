@@ -13,6 +13,7 @@ from decimal import Decimal
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import INDEX, Instrument
 from tradebot.domain.order import ZERO, OrderKind, OrderRequest, Side
+from tradebot.stages.desk.gate.exposure_controls import Lacking
 from tradebot.stages.desk.gate.flow_controls import FreshData, MessageRate, NoDuplicate
 from tradebot.stages.desk.gate.level_controls import misplaced
 
@@ -30,6 +31,7 @@ class Clearance:
         self, *, killed: Callable[[], str], products: tuple[str, ...], allow_short: bool, max_quantity: Decimal,
         max_notional: Decimal, per_symbol: Decimal, gross: Decimal, max_loss: Decimal, max_open: int,
         collar_pct: Decimal, max_age_s: float, max_stop_pct: Decimal | None, rate: MessageRate, duplicates: NoDuplicate,
+        lacking: Lacking | None = None,
     ) -> None:  # fmt: skip
         self._killed, self._products, self._allow_short = killed, frozenset(products), allow_short
         self._max_quantity, self._max_notional, self._per_symbol = max_quantity, max_notional, per_symbol
@@ -37,6 +39,7 @@ class Clearance:
         self._collar, self._exit_collar = collar_pct, collar_pct * 2
         self._max_age_s, self._exit_age_s = max_age_s, max(FreshData.EXIT_AGE_S, max_age_s)
         self._max_stop_pct, self._rate, self._duplicates = max_stop_pct, rate, duplicates
+        self._lacking = lacking
 
     def entry(
         self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int,
@@ -63,6 +66,8 @@ class Clearance:
             return False
         gross = worst if others is None else others(request.symbol) + worst
         if worst > self._per_symbol or not gross.is_finite() or gross > self._gross:
+            return False
+        if self._lacking is not None and self._lacking(request, reference):
             return False
         profit = day_profit()
         if not profit.is_finite() or -profit > self._max_loss:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from tradebot.domain.order import OrderRequest, Side
 from tradebot.stages.desk.gate.gate import Rule, View, within
 
 BUY = Side.BUY
+Lacking = Callable[[OrderRequest, Decimal], str]  # (an entry, its reference price) -> what lacks
 
 
 class MaxPosition(Rule):
@@ -78,3 +80,21 @@ class DailyLoss(Rule):
         if request.purpose.is_exit or within(-(day_pnl := view.day_pnl()), self._max_loss):
             return None
         return f"the day is at {day_pnl:.2f}, beyond max_daily_loss {self._max_loss}"
+
+
+class Affordable(Rule):
+    """An entry needs the money for one lot; `lacking` says what an account lacks for that, empty when nothing.
+
+    More than one lot is cut to the money where it is filled.
+    """
+
+    name = "funds"
+    of_exits = False
+
+    def __init__(self, lacking: Lacking) -> None:
+        self._lacking = lacking
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if request.purpose.is_exit or view.reference is None:
+            return None  # without a price others deny
+        return self._lacking(request, view.reference) or None

@@ -7,7 +7,14 @@ from decimal import Decimal
 
 from tradebot.domain.message import Message
 from tradebot.stages.desk.gate.clearance import Clearance
-from tradebot.stages.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
+from tradebot.stages.desk.gate.exposure_controls import (
+    Affordable,
+    DailyLoss,
+    Lacking,
+    MaxPosition,
+    OpenOrders,
+    ReduceOnly,
+)
 from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted, NotKilled
 from tradebot.stages.desk.gate.gate import Control, Gate
 from tradebot.stages.desk.gate.level_controls import Protected
@@ -38,8 +45,11 @@ class Limits(Message, frozen=True):
     max_stop_pct: Decimal | None = Decimal(50)
 
 
-def gate_of(limits: Limits, *, killed: Callable[[], str]) -> Gate:
-    """Return the gate with all its controls; `killed` tells why no order may leave, see `NotKilled`."""
+def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | None = None) -> Gate:
+    """Return the gate with all its controls; `killed` tells why no order may leave, see `NotKilled`.
+
+    `lacking` tells what money an account lacks, see `Affordable`; without it the venue sees to that.
+    """
     duplicates = NoDuplicate(window_s=limits.duplicate_window_s)
     rate = MessageRate(
         per_second=limits.orders_per_second,
@@ -51,7 +61,7 @@ def gate_of(limits: Limits, *, killed: Callable[[], str]) -> Gate:
         max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional,
         per_symbol=limits.max_position_notional, gross=limits.max_gross_notional, max_loss=limits.max_daily_loss,
         max_open=limits.max_open_orders, collar_pct=limits.price_collar_pct, max_age_s=limits.stale_after_s,
-        max_stop_pct=limits.max_stop_pct, rate=rate, duplicates=duplicates,
+        max_stop_pct=limits.max_stop_pct, rate=rate, duplicates=duplicates, lacking=lacking,
     )  # fmt: skip
     controls: list[Control] = [
         NotKilled(killed),
@@ -67,6 +77,7 @@ def gate_of(limits: Limits, *, killed: Callable[[], str]) -> Gate:
         duplicates,
         OpenOrders(max_open=limits.max_open_orders),
         MaxPosition(per_symbol=limits.max_position_notional, gross=limits.max_gross_notional),
+        *([] if lacking is None else [Affordable(lacking)]),
         ReduceOnly(),
         DailyLoss(max_loss=limits.max_daily_loss),
         rate,
