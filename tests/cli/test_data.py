@@ -177,3 +177,46 @@ def test_a_download_of_what_the_venue_has_not_is_refused(capsys, tmp_path: Path)
     assert (code, err.count("\n")) == (65, 1)
     assert "Kite has no candles of 420 s" in err
     assert "is not before --to" in data(capsys, "download", "--from", "2099-01-01", *where)[2]
+
+
+JUMP = "date,open,high,low,close,volume\n" + "".join(
+    f"2025-06-0{day},{price},{price},{price},{price},1\n" for day, price in ((2, 200), (3, 200), (4, 100), (5, 100))
+)
+
+
+def test_a_jump_is_accepted_for_its_symbol_and_day(capsys, tmp_path: Path) -> None:
+    # given a split that a backtest refuses, whatever is said of gaps
+    source, where = tmp_path / "TCS.csv", ("--state-dir", tmp_path / "state")
+    source.write_text(JUMP, encoding="utf-8")
+    assert data(capsys, "import", source, "--tz", "Asia/Kolkata", *where)[0] == 0
+    asked = ["backtest", "-s", "ema_cross", "--symbols", "TCS", "--interval", "1d", "--accept-gaps", "--no-checks"]
+    for more in ([], ["--data", str(source), "--tz", "Asia/Kolkata"]):
+        assert run([*asked, "--state-dir", str(tmp_path / "state"), *more]) == 65
+        assert "`tradebot data accept TCS 2025-06-04`" in capsys.readouterr().err
+
+    # when
+    code, _, err = data(capsys, "accept", "TCS", "2025-06-03", *where)
+    assert (code, err.split(": ", 2)[2]) == (65, "TCS has no jump on 2025-06-03; it has: 2025-06-04\n")
+    assert data(capsys, "accept", "tcs", "2025-06-04", *where)[:2] == (
+        0, "accepted: the jump of NSE:TCS on 2025-06-04\n",
+    )  # fmt: skip
+
+    # then
+    assert data(capsys, "check", *where)[:2] == (0, "nothing wrong was found\n")
+    assert data(capsys, "check", source, "--tz", "Asia/Kolkata", *where)[:2] == (0, "nothing wrong was found\n")
+    for more in ([], ["--data", str(source), "--tz", "Asia/Kolkata"]):
+        assert run([*asked, "--state-dir", str(tmp_path / "state"), *more]) == 0
+
+
+def test_what_an_import_does_not_read_or_zeroes_it_says(capsys, tmp_path: Path) -> None:
+    source = tmp_path / "TCS.csv"
+    source.write_text(
+        "time,open,high,low,close,money\n0915,1,2,1,2,9\n0916,1,2,1,2,9\n".replace("0915", "2025-06-02 09:15").replace(
+            "0916", "2025-06-02 09:16"
+        ),
+        encoding="utf-8",
+    )
+
+    code, _, err = data(capsys, "import", source, "--tz", "Asia/Kolkata", "--state-dir", tmp_path / "state")
+
+    assert (code, err) == (0, "no volume column; columns not read: money: volumes are 0\n")

@@ -189,3 +189,77 @@ def test_a_missing_week_or_month_is_a_gap(interval: int, what: str) -> None:
 
     assert finding.kind == "missing_days"
     assert finding.text.startswith(what)
+
+
+def daily(closes: list[float], days: list[str]) -> Series:
+    starts = np.array([np.datetime64(day, "ns") for day in days]).astype(np.int64) - 330 * MINUTE
+    columns = {name: (np.array(closes) * 100).astype(np.int64) for name in ("open", "high", "low", "close")}
+    return Series(
+        symbol="RELIANCE", interval=DAY, starts=starts, volume=np.ones(len(starts), dtype=np.int64), **columns
+    )
+
+
+WEEK = ["2025-06-02", "2025-06-03", "2025-06-04", "2025-06-05"]
+
+
+def test_a_demerger_is_told_as_a_doubt_with_its_date_until_it_is_accepted() -> None:
+    bars = daily([201.0, 203.55, 89.85, 90.0], WEEK)
+
+    (finding,) = examine(bars, "NSE")
+
+    assert (finding.kind, finding.is_rotten) == ("jump", False)
+    assert "opens on 2025-06-04 55.9% below the close before: a demerger" in finding.text
+    assert "`tradebot data accept RELIANCE 2025-06-04`" in finding.text
+    day = (date(2025, 6, 4) - date(1970, 1, 1)).days
+    assert examine(bars, "NSE", accepted={("NSE", "RELIANCE", day)}) == []
+    assert examine(bars, "NSE", accepted={("BSE", "RELIANCE", day), ("NSE", "RELIANCE", day + 1)}) == [finding]
+
+
+def test_a_fall_within_a_day_is_no_jump_between_days() -> None:
+    bars = daily([201.0, 203.55, 89.85, 90.0], WEEK)
+    opens = bars.open.copy()
+    opens[2], highs = 20_300, np.maximum(bars.high, 20_300 * (np.arange(4) == 2))
+
+    assert examine(msgspec.structs.replace(bars, open=opens, high=highs), "NSE") == []
+
+
+def test_a_split_is_accepted_by_itself_and_not_with_the_gaps() -> None:
+    bars = daily([200.0, 200.0, 100.0, 100.0], WEEK)
+    day = (date(2025, 6, 4) - date(1970, 1, 1)).days
+
+    with pytest.raises(DataError, match=r"1 share became 2; if it is true, `tradebot data accept .* mend the data$"):
+        require_sound({"RELIANCE": bars}, [RELIANCE], accept_gaps=True)
+    require_sound({"RELIANCE": bars}, [RELIANCE], accepted={("NSE", "RELIANCE", day)})
+
+
+def test_many_jumps_are_told_in_few_lines() -> None:
+    days = [str(np.datetime64("2025-06-02") + week + day) for week in (0, 7, 14) for day in range(5)]
+    bars = daily([100.0, 140.0] * 6 + [100.0] * 3, days)
+
+    found = examine(bars, "NSE")
+
+    assert [finding.kind for finding in found] == ["jump"] * 11
+    assert found[-1].times == 2
+    assert found[-1].text.startswith("2 more, the next: opens on 2025-06-17")
+
+
+def test_days_on_which_the_exchange_was_closed_are_told() -> None:
+    bars = daily([100.0] * 4, ["2025-06-05", "2025-06-06", "2025-06-07", "2025-06-08"])
+
+    (finding,) = examine(bars, "NSE")
+
+    assert (finding.kind, finding.times, finding.is_rotten) == ("closed_days", 2, False)
+    assert "closed: 2025-06-07 (Saturday), 2025-06-08 (Sunday); a wrong zone shifts days" in finding.text
+
+
+def test_a_saturday_with_a_session_is_no_closed_day() -> None:
+    assert examine(daily([100.0] * 2, ["2024-01-19", "2024-01-20"]), "NSE") == []  # a special session
+
+
+def test_stamps_at_the_end_are_told() -> None:
+    bars = walk(days=2)
+    late = msgspec.structs.replace(bars, starts=bars.starts + MINUTE)
+
+    assert "end_stamps" in kinds(late)
+    assert "end_stamps" in kinds(msgspec.structs.replace(bars, starts=bars.starts + 59 * SECOND))
+    require_sound({"RELIANCE": late}, [RELIANCE])

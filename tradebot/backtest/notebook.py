@@ -184,7 +184,7 @@ def backtest(
     if market == "nse" and zone_of(place.exchange) != INDIA:
         raise ConfigError(f'market="nse" is for exchanges of India, not for {place.exchange}')
     instruments, series, notes = take(bars, place=place, zone=zone, symbol=symbol, interval=length)
-    require_sound(series, instruments, accept_gaps=accept_gaps, hint="accept_gaps=True")
+    require_sound(series, instruments, accept_gaps=accept_gaps, hint="accept_gaps=True", with_splits=True)
     for note in notes:
         warnings.warn(note, stacklevel=2)
     interval_ = next(iter(series.values())).interval

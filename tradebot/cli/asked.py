@@ -97,6 +97,7 @@ def bar_options(command: click.decorators.FC) -> click.decorators.FC:
 
 def bars_asked(config: Any, given: Mapping[str, Any], tell: Tell) -> Given:
     """Return the bars that `bar_options` mean, fit to be tested on. Raises DataError and UsageError."""
+    from tradebot.cli.data_options import accepted_in
     from tradebot.history.interval import parse
     from tradebot.history.resample import resampled
     from tradebot.history.soundness import require_sound
@@ -116,7 +117,8 @@ def bars_asked(config: Any, given: Mapping[str, Any], tell: Tell) -> Given:
         exchanges = {i.symbol: i.exchange for i in found.instruments}
         series = {name: resampled(one, interval, exchanges[name]) for name, one in found.series.items()}
         found = found._replace(series=series)
-    require_sound(found.series, found.instruments, accept_gaps=given["accept_gaps"])
+    gaps, accepted = given["accept_gaps"], () if given["sample"] else accepted_in(config)
+    require_sound(found.series, found.instruments, accept_gaps=gaps, accepted=accepted)
     return found
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from tradebot.cli import data_sources
-from tradebot.cli.data_options import opened, progress, reading, terms_of, wanted_of, where
+from tradebot.cli.data_accept import accept
+from tradebot.cli.data_options import accepted_in, opened, progress, reading, terms_of, wanted_of, where
 from tradebot.cli.tables import say, show
 from tradebot.clock import iso
 from tradebot.config import Config, load
@@ -30,7 +31,7 @@ def data() -> None:
     """
 
 
-for command in (data_sources.download, data_sources.import_journal):
+for command in (data_sources.download, data_sources.import_journal, accept):
     data.add_command(command)
 
 
@@ -128,7 +129,7 @@ def check(
     if path is None:
         findings = _check_history(settings, chosen, terms_of(given).interval)
     else:
-        findings = _check_files(path, wanted_of(given, skips_bad=True), terms_of(given))
+        findings = _check_files(settings, path, wanted_of(given, skips_bad=True), terms_of(given))
     rows = [
         {"symbol": f.symbol, "interval": length, "kind": f.kind, "times": f.times,
          "first": iso(f.first_at) if f.first_at else "", "refused": f.is_rotten, "finding": f.text}
@@ -152,18 +153,21 @@ def _check_history(settings: Config, chosen: set[str], interval: int) -> list[tu
         if missing := chosen - {name for line in lines for name in (line.symbol, line.name.upper())}:
             raise DataError(f"{history.place}: there are no such bars of {', '.join(sorted(missing))}")
         findings: list[tuple[str, Finding]] = []
+        accepted = history.accepted()
         for number, line in enumerate(lines, 1):
             series = history.load([line.name], line.interval)[line.name]
             hours = line_of(history.instrument(line.name, line.interval))
             if line.venue:
                 text = f"the prices were invented by {line.venue}; no market had them"
                 findings.append((name_of(line.interval), Finding(line.symbol, "invented", line.bars, 0, text)))
-            findings += [(name_of(line.interval), finding) for finding in examine(series, line.exchange, hours)]
+            findings += [
+                (name_of(line.interval), finding) for finding in examine(series, line.exchange, hours, accepted)
+            ]
             tell("checking", number, len(lines))
     return findings
 
 
-def _check_files(path: Path, wanted: Wanted, terms: Terms) -> list[tuple[str, Finding]]:
+def _check_files(settings: Config, path: Path, wanted: Wanted, terms: Terms) -> list[tuple[str, Finding]]:
     import tempfile
 
     findings: list[tuple[str, Finding]] = []
@@ -176,12 +180,14 @@ def _check_files(path: Path, wanted: Wanted, terms: Terms) -> list[tuple[str, Fi
     if read.duplicates:
         text = f"rows that say the same as one before: {read.duplicates}"
         findings.append(("", Finding(path.name, "duplicates", read.duplicates, 0, text)))
+    accepted = accepted_in(settings)
     hours_of = {instrument.symbol: line_of(instrument) for instrument in read.instruments}
     for symbol, series in read.series.items():
         if late := read.unsorted[symbol]:
             findings.append(("", Finding(symbol, "unsorted", late, 0, f"rows that come after later ones: {late}")))
         findings += [
-            (name_of(series.interval), finding) for finding in examine(series, terms.exchange, hours_of[symbol])
+            (name_of(series.interval), finding)
+            for finding in examine(series, terms.exchange.upper(), hours_of[symbol], accepted)
         ]
     return findings
 

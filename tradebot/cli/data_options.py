@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from tradebot.config import Config
+from tradebot.history.database import FILE_NAME
 from tradebot.history.files.rows import SERIES, Wanted
 from tradebot.history.history import History, open_history
 from tradebot.history.importing import Terms
@@ -37,6 +38,14 @@ def opened(config: Config, *, writes: bool = False) -> Iterator[History]:
     dsn = config.store.dsn.get_secret_value() if config.history.in_store else ""
     with open_history(config.app.state_dir, dsn=dsn, writes=writes) as history:
         yield history
+
+
+def accepted_in(config: Config) -> set[tuple[str, str, int]]:
+    """Return the jumps that were accepted in the history, none where there is no history."""
+    if not config.history.in_store and not (config.app.state_dir / FILE_NAME).exists():
+        return set()
+    with opened(config) as history:
+        return history.accepted()
 
 
 def reading(command: click.decorators.FC) -> click.decorators.FC:

@@ -187,6 +187,17 @@ class History:
             "INSERT INTO history_asked VALUES (?, ?, ?)", [(kept.number, first, last) for first, last in spans]
         )
 
+    def accept(self, exchange: str, symbol: str, day: int) -> None:
+        """Remember that a jump on a day (counted from 1970-01-01) is none of a split; call it inside `transaction`."""
+        self._database.ask(
+            "INSERT INTO history_accepted VALUES (?, ?, ?) ON CONFLICT DO NOTHING", exchange, symbol, day
+        )
+
+    def accepted(self) -> set[tuple[str, str, int]]:
+        """Return the jumps that were accepted, as (exchange, symbol, day)."""
+        found = self._database.ask("SELECT exchange, symbol, day FROM history_accepted")
+        return {(exchange, symbol, day) for exchange, symbol, day in found}
+
     def remove(self, symbol: str, interval: int) -> bool:
         """Remove a series; False when there is none. Call it inside `transaction`."""
         kept = self._register.find(symbol, interval)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.interval import DAY, MONTH, WEEK, name_of
+from tradebot.history.jumps import jumps
 from tradebot.history.lengths import look_like_ends
 from tradebot.history.market import Calendar, as_date, calendar_of, days_of, zone, zone_of
 from tradebot.history.resample import calendar_days, calendar_starts
@@ -20,10 +21,11 @@ from tradebot.markets.calendar import Line
 from tradebot.markets.hours import line_of
 
 HOLE_BARS = 5  # missing in a row; fewer are minutes without a trade
-BEARABLE = frozenset({"missing_days", "holes", "split"})  # what may be so; the others are impossible
-DOUBTS = frozenset({"outside_session", "end_stamps", "invented"})  # told, and no reason to refuse
-SPLITS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 20.0, 8.0, 7.0, 6.0)  # new shares for an old one, usual ones first
-NEAR = 0.04  # how far from such a ratio an open may be from the close before
+BEARABLE = frozenset({"missing_days", "holes"})  # what may be so; the others are impossible
+DOUBTS = frozenset(
+    {"outside_session", "end_stamps", "invented", "jump", "closed_days"}
+)  # told, and no reason to refuse
+MOST_JUMPS = 10  # told one by one
 SHOWN = 3
 
 
@@ -41,34 +43,45 @@ class Finding(NamedTuple):
         return self.kind not in DOUBTS
 
 
-def examine(series: Series, exchange: str, line: Line = Line.SHARE) -> list[Finding]:
-    """Return everything that is wrong with a series, the worst kinds first; exchange and line tell its hours."""
+Accepted = Collection[tuple[str, str, int]]  # (exchange, symbol, day counted from 1970-01-01)
+
+
+def examine(
+    series: Series, exchange: str, line: Line = Line.SHARE, accepted: Accepted = ()
+) -> list[Finding]:  # fmt: skip
+    """Return everything that is wrong with a series, the worst kinds first; exchange and line tell its hours.
+
+    A jump on a day that was accepted for its symbol is no finding.
+    """
     findings = list(_order(series, exchange))
     if not findings:
         findings += _prices(series, exchange)
-        findings += _splits(series, exchange)
+        known = {day for place, symbol, day in accepted if (place, symbol) == (exchange, series.symbol)}
+        findings += _jumps(series, exchange, known)
         findings += _gaps(series, exchange, line)
     return findings
 
 
 def require_sound(
     series: Mapping[str, Series], instruments: Iterable[Instrument], *, accept_gaps: bool = False,
-    hint: str = "--accept-gaps",
+    hint: str = "--accept-gaps", with_splits: bool = False, accepted: Accepted = (),
 ) -> None:  # fmt: skip
-    """Raise DataError when a series is not fit to be tested on; `accept_gaps` lets gaps and jumps pass, no other.
+    """Raise DataError when a series is not fit to be tested on; `accept_gaps` lets gaps pass, no other.
 
-    `hint` is how the caller says so.
+    `hint` is how the caller says so. What looks like a split passes on days that were accepted for its symbol, or with
+    the gaps if it is `with_splits`.
     """
+    bearable = BEARABLE | {"split"} if with_splits else BEARABLE
     traded = {instrument.symbol: (instrument.exchange, line_of(instrument)) for instrument in instruments}
     rotten = [
         finding
         for symbol, bars in series.items()
-        for finding in examine(bars, *traded.get(symbol, ("NSE", Line.SHARE)))
-        if finding.is_rotten and not (accept_gaps and finding.kind in BEARABLE)
+        for finding in examine(bars, *traded.get(symbol, ("NSE", Line.SHARE)), accepted)
+        if finding.is_rotten and not (accept_gaps and finding.kind in bearable)
     ]
     if rotten:
         first, more = rotten[0], len(rotten) - 1
-        way_out = f" or say {hint}" if all(f.kind in BEARABLE for f in rotten) else ""
+        way_out = f" or say {hint}" if all(f.kind in bearable for f in rotten) else ""
         others = f" (and {more} findings more)" if more else ""
         raise DataError(f"{first.symbol}: {first.text}{others}; see `tradebot data check`, mend the data{way_out}")
 
@@ -98,20 +111,15 @@ def _prices(series: Series, exchange: str) -> Iterator[Finding]:
             yield _finding(series, exchange, kind, int(is_bad.sum()), at, words)
 
 
-def _splits(series: Series, exchange: str) -> Iterator[Finding]:
-    days = days_of(series.starts, exchange)
-    firsts = np.flatnonzero(np.diff(days)) + 1
-    before, after = series.close[firsts - 1].astype(np.float64), series.open[firsts].astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = before / after
-    for i in np.flatnonzero((ratio > 1.4) | (ratio < 1 / 1.4)).tolist():
-        value = float(ratio[i])
-        share = next((s for s in SPLITS if abs(value / s - 1) < NEAR or abs(value * s - 1) < NEAR), None)
-        if share is None:
-            continue
-        words = f"1 share became {share:g}" if value > 1 else f"{share:g} shares became 1"
-        text = f"looks like a split that was not adjusted on {as_date(int(days[firsts[i]]))}: {words}"
-        yield Finding(series.symbol, "split", 1, int(series.starts[firsts[i]]), text)
+def _jumps(series: Series, exchange: str, accepted: Collection[int]) -> Iterator[Finding]:
+    found = jumps(series, exchange, accepted)
+    for is_split, kind in ((True, "split"), (False, "jump")):
+        ours = [jump for jump in found if jump.is_split == is_split]
+        for jump in ours[:MOST_JUMPS]:
+            yield Finding(series.symbol, kind, 1, jump.at, jump.text)
+        if len(ours) > MOST_JUMPS:
+            more = ours[MOST_JUMPS:]
+            yield Finding(series.symbol, kind, len(more), more[0].at, f"{len(more)} more, the next: {more[0].text}")
 
 
 def _gaps(series: Series, exchange: str, line: Line) -> Iterator[Finding]:
@@ -133,6 +141,7 @@ def _gaps(series: Series, exchange: str, line: Line) -> Iterator[Finding]:
         text = f"{len(missing)} of {len(expected)} trading days have no bars: {shown}"
         yield Finding(series.symbol, "missing_days", len(missing), calendar.midnight(missing[0]), text)
     if series.interval == DAY:
+        yield from _closed_days(series, calendar, traded, expected)
         return
     yield from _holes(series, calendar, line, days, traded)
 
@@ -149,6 +158,17 @@ def _missing_periods(series: Series, exchange: str) -> Iterator[Finding]:
         what = "weeks" if series.interval == WEEK else "months"
         text = f"{len(missing)} of {len(expected)} {what} have no bar, those that begin on {shown}"
         yield Finding(series.symbol, "missing_days", len(missing), calendar.midnight(missing[0]), text)
+
+
+def _closed_days(series: Series, calendar: Calendar, traded: Ints, expected: list[int]) -> Iterator[Finding]:
+    closed = np.setdiff1d(traded, np.array(expected, dtype=np.int64)).tolist()
+    if closed:
+        shown = ", ".join(f"{as_date(day):%Y-%m-%d (%A)}" for day in closed[:SHOWN])
+        text = (
+            f"{len(closed)} of {len(traded)} bars are dated on days on which {calendar.exchange} was closed: {shown}"
+            f"{' ...' if len(closed) > SHOWN else ''}; a wrong zone shifts days"
+        )
+        yield Finding(series.symbol, "closed_days", len(closed), calendar.midnight(closed[0]), text)
 
 
 def _holes(series: Series, calendar: Calendar, line: Line, days: Ints, traded: Ints) -> Iterator[Finding]:
