@@ -43,6 +43,7 @@ class Bound(NamedTuple):
     where: str = ""
 
 
+LINES = "the rows of the venue's positions and holdings"
 UNIVERSE, SYMBOLS, LIVE = (
     "one per instrument",
     "one per symbol of the run or of the account",
@@ -69,7 +70,9 @@ BOUNDS: dict[str, Bound] = {
     "stages.desk.blotter.Blotter.by_venue": Bound("as the orders", "forgotten with its order"),
     "stages.desk.blotter.Blotter.booked": Bound("as the orders", "forgotten with its order"),
     "stages.desk.blotter.Blotter.busted": Bound("as the orders", "forgotten with its order"),
-    "stages.desk.blotter.Blotter.positions": Bound(SYMBOLS, "none goes"),
+    "stages.desk.blotter.Blotter.positions": Bound("the products that we traded of each symbol", "none goes"),
+    "stages.desk.blotter.Blotter._keys": Bound(SYMBOLS, "none goes"),
+    "stages.desk.blotter.Blotter._crowded": Bound(SYMBOLS, "none goes"),
     "stages.desk.blotter.Blotter.open": Bound(SYMBOLS, "goes when it is flat"),
     "stages.desk.blotter.Blotter.in_excess": Bound(SYMBOLS, "goes when the venue's list agrees"),
     "stages.desk.blotter.Blotter.touched": Bound(SYMBOLS, "emptied by its reader"),
@@ -90,7 +93,11 @@ BOUNDS: dict[str, Bound] = {
         "10,000", "the oldest goes", "tradebot.stages.desk.sightings:ORPHANS_KEPT"),
     "stages.desk.sightings.Sightings._misses": Bound(LIVE, "made anew with each list"),
     "stages.desk.sightings.Sightings._below": Bound(LIVE, "made anew with each list"),
-    "stages.desk.sightings.Sightings._odd": Bound(SYMBOLS, "made anew with each list"),
+    "stages.desk.external.External.beyond": Bound(LINES, "goes when the venue holds ours alone"),
+    "stages.desk.external.External._accounted": Bound(LINES, "follows the venue's net"),
+    "stages.desk.external.External._prices": Bound(LINES, "made anew with each list"),
+    "stages.desk.external.External._odd": Bound(LINES, "made anew with each list"),
+    "stages.desk.external.External._touched": Bound(LINES, "goes with books that account for it"),
     "stages.desk.audit.Audit._given_up": Bound("one per order that outlived its cancels", "forgotten with its order"),
     "stages.desk.desk.Desk._out": Bound("the outputs of one message", "made anew with each message"),
     "stages.desk.desk.Desk._counts": Bound("three", "fixed names"),
@@ -103,7 +110,7 @@ BOUNDS: dict[str, Bound] = {
     "stages.desk.ordering.Ordering._held": Bound(SYMBOLS, "none goes"),
     "stages.desk.protection.Protection._guards": Bound(UNIVERSE, "goes when it is flat"),
     "stages.desk.conditions.Conditions.down": Bound("one per connection", "goes when it is up"),
-    "stages.desk.conditions.Conditions.halted_symbols": Bound(SYMBOLS, "made anew with each list"),
+    "stages.desk.conditions.Conditions.unaccounted": Bound(SYMBOLS, "made anew with each list"),
     "stages.desk.conditions.Conditions._endings": Bound(SYMBOLS, "made anew with each session"),
     "stages.desk.gate.flow_controls.MessageRate._sent": Bound("the orders of a day", "the oldest goes"),
     "stages.desk.gate.flow_controls.NoDuplicate._newcomers": Bound("64", "they are sorted in",

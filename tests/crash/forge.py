@@ -59,6 +59,7 @@ from tradebot.stages.desk.gate.exposure_controls import DailyLoss, MaxPosition, 
 from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
 from tradebot.stages.desk.gate.gate import Gate
 from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.stages.desk.gate.venue_controls import Accounted
 from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.venues.venue import Reply
 
@@ -279,7 +280,7 @@ def gate() -> Gate:
             NotHalted(), InSession(), Permitted(products=("MIS",), allow_short=False), Sanity(),
             Size(max_quantity=Decimal(500), max_notional=Decimal(20000)), FreshData(max_age_s=60.0),
             Collar(collar_pct=Decimal(1)), NoDuplicate(window_s=0.5), OpenOrders(max_open=50),
-            MaxPosition(per_symbol=Decimal(25000), gross=Decimal(90000)), ReduceOnly(),
+            MaxPosition(per_symbol=Decimal(25000), gross=Decimal(90000)), ReduceOnly(), Accounted(),
             DailyLoss(max_loss=Decimal(9000)), MessageRate(per_second=100, per_minute=900, per_day=9000),
         ]
     )  # fmt: skip

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tradebot.domain.order import Execution, Side
 from tradebot.domain.portfolio import Position
+from tradebot.domain.position_key import PositionKey
 
 D = Decimal
 
@@ -24,7 +25,7 @@ def fill(quantity: int, price: int) -> Execution:
 
 
 def after(*fills: tuple[int, int]) -> Position:
-    position = Position(symbol="AAA")
+    position = Position(PositionKey("", "NSE", "AAA", "MIS"))
     for quantity, price in fills:
         position = position.apply(fill(quantity, price), D(1))
     return position

@@ -206,8 +206,8 @@ async def test_positions_add_up(tmp_path: Path) -> None:
 
     assert listed == [
         {
-            "symbol": "RELIANCE", "quantity": "7", "average_price": "2500.8", "realized": "27.6",
-            "bought": "25008", "sold": "7530",
+            "exchange": "NSE", "symbol": "RELIANCE", "product": "MIS", "owner": "ours", "quantity": "7",
+            "average_price": "2500.8", "realized": "27.6", "bought": "25008", "sold": "7530",
         }
     ]  # fmt: skip
 

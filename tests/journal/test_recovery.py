@@ -28,6 +28,7 @@ from tradebot.domain.messages import Command, Reconciled
 from tradebot.domain.order import OrderEvent, OrderState, Side
 from tradebot.domain.order_fold import apply
 from tradebot.domain.portfolio import Position
+from tradebot.domain.position_key import PositionKey
 from tradebot.errors import StateError
 from tradebot.journal.chain import link
 from tradebot.journal.closes import bars, closes
@@ -38,6 +39,7 @@ from tradebot.journal.schema import FILE_NAME
 
 E = OrderEvent
 DAY = 1440 * MINUTE
+RELIANCE = PositionKey("", "NSE", "RELIANCE", "MIS")
 
 
 def test_a_journal_that_is_not_there_recovers_to_nothing(tmp_path: Path) -> None:
@@ -70,13 +72,13 @@ async def test_positions_are_the_fold_of_the_fills(tmp_path: Path) -> None:
     )
 
     assert positions(path) == {
-        "RELIANCE": Position(
-            symbol="RELIANCE", quantity=Decimal(6), cost=Decimal(600), realized=Decimal("42.00"),
+        RELIANCE: Position(
+            RELIANCE, quantity=Decimal(6), cost=Decimal(600), realized=Decimal("42.00"),
             bought=Decimal(1000), sold=Decimal("442.00"),
         )
     }  # fmt: skip
     charged = positions(path, charges_of=lambda order, fact: Decimal("1.25"))
-    assert charged["RELIANCE"].charges == Decimal("2.50")
+    assert charged[RELIANCE].charges == Decimal("2.50")
 
 
 async def test_accounts_are_kept_apart(tmp_path: Path) -> None:
@@ -92,8 +94,8 @@ async def test_accounts_are_kept_apart(tmp_path: Path) -> None:
     found = recover(path)
 
     assert [r.account for r in found.runs] == ["SIM001", "AB1234"]
-    assert found.of("SIM001").positions["RELIANCE"].quantity == 7
-    assert found.of("AB1234").positions["RELIANCE"].quantity == 10
+    assert found.of("SIM001").positions[RELIANCE].quantity == 7
+    assert found.of("AB1234").positions[RELIANCE].quantity == 10
     assert found.of("ZZ9999") == Books()
     assert list(fold_orders(path)) == ["TB1"]
     assert list(fold_orders(path, account="SIM001")) == ["P1"]
@@ -145,8 +147,8 @@ async def test_an_adopted_position_counts_from_there(tmp_path: Path) -> None:
     books = recover(path).of("AB1234")
 
     assert books.adopted == adopted
-    assert books.positions["RELIANCE"].is_flat
-    assert books.positions["RELIANCE"].realized == Decimal("50.00")
+    assert books.positions[RELIANCE].is_flat
+    assert books.positions[RELIANCE].realized == Decimal("50.00")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +217,7 @@ async def test_a_fill_taken_back_leaves_no_trace_in_the_position(tmp_path: Path)
 
     (position,) = positions(path, charges_of=lambda order, f: Decimal(7)).values()
 
-    assert position == Position(symbol="RELIANCE")
+    assert position == Position(RELIANCE)
 
 
 async def test_only_a_run_that_ended_as_it_should_is_clean(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tradebot.domain.messages import Reconciled
+from tradebot.domain.messages import ExternalPosition, Reconciled, Released
 from tradebot.domain.order import OrderState
+from tradebot.domain.position_key import EXTERNAL, PositionKey
 from tradebot.stages.looks import Looks
 
 
@@ -19,7 +20,7 @@ class Orders:
     def __init__(self) -> None:
         self.state = OrderState.OPEN
 
-    def live(self) -> list[Any]:
+    def live_anywhere(self) -> list[Any]:
         return [SimpleNamespace(state=self.state)]
 
 
@@ -58,6 +59,11 @@ def test_every_look_while_an_order_is_in_doubt_is_evidence_and_so_is_the_one_tha
     assert [looks.is_evidence(look(), is_stopping=False) for _ in range(2)] == [True, False]
 
 
-def test_a_position_taken_over_from_the_venue_is_evidence(looks: Looks) -> None:
-    taken = look(adopted=(("AAA", Decimal(5), Decimal(100)),))
+def test_what_is_held_beyond_ours_and_what_is_ours_no_more_is_evidence(looks: Looks) -> None:
+    key = PositionKey("kite", "NSE", "AAA", "CNC", EXTERNAL)
+    seen = look(external=(ExternalPosition(key, Decimal(5)),))
+    assert [looks.is_evidence(one, is_stopping=False) for one in (seen, seen, look(), look())] == [
+        True, False, True, False,
+    ]  # fmt: skip
+    taken = look(released=(Released(PositionKey("kite", "NSE", "AAA", "MIS"), Decimal(5), Decimal(100), 1),))
     assert looks.is_evidence(taken, is_stopping=False)

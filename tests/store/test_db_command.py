@@ -42,10 +42,10 @@ def test_status_migrate_and_sync_speak_of_the_file_where_no_dsn_is_configured(tr
     assert "nothing to do" in tradebot("db", "migrate", *where)[1]
     assert "behind the journal: 33 rows" in tradebot("db", "status", *where)[1]
     assert "fed 33 rows" in tradebot("db", "sync", *where)[1]
-    (line,) = json.loads(tradebot("db", "status", "--json", *where)[1])
-    assert (line["migration"], line["behind"]) == ("0001 tables", "0 rows (fed 33)")
+    *_, line = json.loads(tradebot("db", "status", "--json", *where)[1])
+    assert (line["migration"], line["behind"]) == ("0002 position_keys", "0 rows (fed 33)")
     assert line["place"] == str(tmp_path / "store.sqlite3")
-    assert "undone 0001 tables" in tradebot("db", "migrate", "--down-to", "0", "--yes", *where)[1]
+    assert "undone 0002 position_keys, 0001 tables" in tradebot("db", "migrate", "--down-to", "0", "--yes", *where)[1]
 
 
 def test_the_verbs_use_the_dsn_of_the_environment_and_never_show_its_password(

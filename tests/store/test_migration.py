@@ -19,16 +19,18 @@ from tradebot.store.outbox import Outbox
 from tradebot.store.store import Store
 from tradebot.store.tables import TABLES
 
+NAMES = ["0001 tables", "0002 position_keys"]
 Make = Callable[[], Store]
 SECOND = "-- migrate:up\nCREATE TABLE notes (id bigint PRIMARY KEY, text text);\n-- migrate:down\nDROP TABLE notes;\n"
 
 
 async def test_they_are_applied_once_and_noted(store: Store) -> None:
     assert await store.applied() == []
-    assert await store.migrate() == ["0001 tables"]
+    assert await store.migrate() == NAMES
     assert await store.migrate() == []
 
-    (one,) = await store.applied()
+    one, *others = await store.applied()
+    assert len(others) == len(NAMES) - 1
     assert (one.version, one.name, one.checksum) == (1, "tables", shipped()[0].checksum)
     assert one.applied_at > day.START
 
@@ -41,9 +43,9 @@ async def test_the_tables_have_the_columns_the_program_knows(store: Store) -> No
 
 async def test_undone_and_done_again(store: Store) -> None:
     await store.migrate()
-    assert await store.migrate(down_to=0) == ["0001 tables"]
+    assert await store.migrate(down_to=0) == NAMES[::-1]
     assert await store.applied() == []
-    assert await store.migrate() == ["0001 tables"]
+    assert await store.migrate() == NAMES
 
 
 async def test_two_migrators_at_once_share_the_work(make_store: Make) -> None:
@@ -56,14 +58,14 @@ async def test_two_migrators_at_once_share_the_work(make_store: Make) -> None:
         for store in (a, b, c):
             tasks.create_task(migrate(store))
         await until(lambda: all(task.done() for task in tasks._tasks))
-    assert done == ["0001 tables"]
+    assert done == NAMES
 
 
 async def test_a_migration_that_changed_is_refused(store: Store, monkeypatch: Any) -> None:
     await store.migrate()
-    (one,) = shipped()
+    one, *others = shipped()
     changed = one._replace(up=one.up + "\n", checksum="0" * 64)
-    monkeypatch.setattr(migration, "shipped", lambda: [changed])
+    monkeypatch.setattr(migration, "shipped", lambda: [changed, *others])
 
     with pytest.raises(StateError, match="0001 tables is not the one that was applied"):
         await store.migrate()
@@ -71,12 +73,12 @@ async def test_a_migration_that_changed_is_refused(store: Store, monkeypatch: An
 
 async def test_tables_of_a_newer_version_are_refused(make_store: Make, tmp_path: Path, said: Said, monkeypatch: Any) -> None:  # fmt: skip  # noqa: E501
     with monkeypatch.context() as newer:
-        newer.setattr(migration, "shipped", lambda: [*_ours, parse("0002_notes.sql", SECOND)])
+        newer.setattr(migration, "shipped", lambda: [*_ours, parse("0009_notes.sql", SECOND)])
         async with make_store() as store:
-            assert await store.migrate() == ["0001 tables", "0002 notes"]
+            assert await store.migrate() == [*NAMES, "0009 notes"]
 
     async with make_store() as store:
-        with pytest.raises(StateError, match=r"newer version \(migration 0002 notes, this one knows up to 0001\)"):
+        with pytest.raises(StateError, match=r"newer version \(migration 0009 notes, this one knows up to 0002\)"):
             await store.migrate()
     path = await day.whole_day(tmp_path)
     for migrates in (True, False):
@@ -92,12 +94,12 @@ _ours = shipped()
 async def test_a_migration_that_fails_leaves_nothing_behind(store: Store, monkeypatch: Any) -> None:
     broken = "-- migrate:up\nCREATE TABLE notes (id bigint);\nCREATE TABLE notes (id bigint);\n-- migrate:down\n"
     with monkeypatch.context() as patched:
-        patched.setattr(migration, "shipped", lambda: [*_ours, parse("0002_notes.sql", broken)])
+        patched.setattr(migration, "shipped", lambda: [*_ours, parse("0009_notes.sql", broken)])
         with pytest.raises(Exception, match="notes"):
             await store.migrate()
     await store.open()
     assert await store.applied() == []
-    assert await store.migrate() == ["0001 tables"]
+    assert await store.migrate() == NAMES
 
 
 async def test_an_outbox_that_must_not_migrate_waits_for_somebody_who_may(

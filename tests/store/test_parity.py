@@ -53,12 +53,13 @@ async def test_orders_fills_and_positions_are_those_of_the_journal(store: Store,
     ]  # fmt: skip
 
     bill = charges_of(Universe([Instrument(symbol=symbol) for symbol in day.SYMBOLS]))
-    held = {line["symbol"]: line for line in await queries.positions(store)}
-    for symbol, position in recovery.positions(path, charges_of=bill).items():
+    lines = {(line["exchange"], line["symbol"], line["product"]): line for line in await queries.positions(store)}
+    for key, position in recovery.positions(path, charges_of=bill).items():
         for name in ("quantity", "cost", "realized", "charges", "bought", "sold"):
-            assert held[symbol][name] == getattr(position, name), (symbol, name)
-    assert held["RELIANCE"]["mark"] == Decimal("2490.50")
-    assert held["RELIANCE"]["charges"] > 0
+            assert lines[key.line][name] == getattr(position, name), (key, name)
+    held = lines["NSE", "RELIANCE", "MIS"]
+    assert (held["mark"], held["owner"]) == (Decimal("2490.50"), "ours")
+    assert held["charges"] > 0
 
 
 async def test_bars_are_those_of_the_journal_to_the_last_digit(store: Store, tmp_path: Path, said: Any) -> None:

@@ -13,6 +13,7 @@ from tradebot.clock import iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Action, Signal
 from tradebot.domain.portfolio import Position
+from tradebot.domain.position_key import PositionKey
 from tradebot.history.market import zone, zone_of
 from tradebot.stages.analysis.share import Setup, Share, Slice
 from tradebot.stages.analysis.volley import LEVELS, ORDER, Answer, Fires, signal_id
@@ -21,7 +22,7 @@ from tradebot.strategies.strategy import Strategy
 from tradebot.strategies.time_limit import time_limit
 
 RANK = {action: place for place, action in enumerate(ORDER)}
-NOBODY = Position(symbol="")
+NOBODY = Position(PositionKey("", "", "", ""))
 
 
 class Deciders:

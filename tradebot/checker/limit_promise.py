@@ -47,6 +47,8 @@ class Exposure:
         elif row.kind == "reconciled":
             for symbol, quantity, price in row.body.get("adopted") or ():
                 self._positions[symbol], self._prices[symbol] = number(quantity), number(price)
+            for part in row.body.get("released") or ():
+                self._positions[part["key"]["symbol"]] -= number(part["quantity"])
         elif row.kind == "universe":
             listed = enumerate(row.body.get("instruments") or ())
             self._listed = {id_: (str(i["symbol"]), int(i.get("price_decimals", 2))) for id_, i in listed}
@@ -65,6 +67,8 @@ class Exposure:
         if order is None:
             if event in ("intent", "denied"):
                 order = self.orders[order_id] = OrderStory(row)
+                if order.is_external:  # what other hands trade is in no limit of ours
+                    return
                 if order.is_live:
                     self._open[order.symbol].add(order_id)
                 if price := price_of(row):
@@ -72,6 +76,8 @@ class Exposure:
             return
         before, was_live = order.filled, order.is_live
         order.add(row)
+        if order.is_external:
+            return
         if order.filled != before:
             sign = 1 if order.request.get("side") == "BUY" else -1
             self._positions[order.symbol] += sign * (order.filled - before)

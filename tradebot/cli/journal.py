@@ -16,6 +16,8 @@ from tradebot.checker.verdict import Ruling
 from tradebot.cli.order_story import order_fields, plain, story_fields, tell, zone_of
 from tradebot.cli.tables import show
 from tradebot.clock import IST, SECOND, from_iso, iso
+from tradebot.domain.messages import Released
+from tradebot.domain.portfolio import Position
 from tradebot.errors import DataError, InvariantBroken, StateError
 from tradebot.journal import closes, reader, recovery
 from tradebot.journal.schema import FILE_NAME
@@ -70,7 +72,9 @@ def trades(state_dir: Path | None, config: str | None, as_json: bool, account: s
     seen: set[tuple[str, str, str]] = set()
     listed: list[dict[str, Any]] = []
     for fact in fold.facts:
-        if (done := fact.execution) is None or (key := (fact.order_id, done.exchange, done.execution_id)) in seen:
+        if isinstance(fact, Released) or (done := fact.execution) is None:
+            continue
+        if (key := (fact.order_id, done.exchange, done.execution_id)) in seen:
             continue
         seen.add(key)
         listed.append(
@@ -94,19 +98,27 @@ def trades(state_dir: Path | None, config: str | None, as_json: bool, account: s
 @click.option("--account", help="Of this account.  [default: the last run's]")
 @click.option("--all", "with_flat", is_flag=True, help="Flat ones too.")
 def positions(state_dir: Path | None, config: str | None, as_json: bool, account: str | None, with_flat: bool) -> None:
-    """List the positions the journal adds up to; `realized` is before charges."""
-    found = recovery.positions(_journal(state_dir, config), account=account)
+    """List our positions as the journal adds them up, and what the venue's books showed beyond them last.
+
+    `realized` is before charges.
+    """
+    fold = recovery.fold(_journal(state_dir, config), account=account)
+    ours = sorted(fold.positions.values(), key=lambda p: (p.symbol, *p.key.line))
+    found = [*ours, *(Position(p.key).hold(p.quantity, p.average_price) for p in fold.external)]
     show(
         [
             {
+                "exchange": p.key.exchange,
                 "symbol": p.symbol,
+                "product": p.key.product,
+                "owner": p.key.owner,
                 "quantity": f"{p.quantity:f}",
                 "average_price": plain(p.average_price),
                 "realized": plain(p.realized),
                 "bought": plain(p.bought),
                 "sold": plain(p.sold),
             }
-            for p in sorted(found.values(), key=lambda p: p.symbol)
+            for p in found
             if with_flat or not p.is_flat
         ],
         as_json=as_json,

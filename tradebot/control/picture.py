@@ -7,35 +7,39 @@ from typing import Any
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.order import ZERO
+from tradebot.domain.position_key import EXTERNAL
 from tradebot.stages.desk.desk import Desk
 from tradebot.stages.lanes import Lane
 
 
 def holdings_of(desk: Desk) -> list[dict[str, Any]]:
-    """Return the open positions with their last price and profit before charges, None before the first quote."""
-    found = []
-    for position in desk.blotter.positions.values():
-        if position.is_flat:
-            continue
-        symbol = position.symbol
-        try:
-            last = desk.marks.price(symbol)
-        except KeyError:  # adopted from the venue, but not traded here
-            last = None
+    """Return what is open, ours and then what is not, with last price and profit before charges.
+
+    Both are None before the first quote, and what is not ours has no profit: it is not the run's to count.
+    """
+    blotter = desk.blotter
+    ours = [(p.key, p.quantity, p.average_price, p) for p in blotter.positions.values() if not p.is_flat]
+    others = [(p.key, p.quantity, p.average_price, None) for p in blotter.external.positions(blotter.venue)]
+    found: list[dict[str, Any]] = []
+    for key, quantity, average_price, position in (*ours, *others):
+        last = desk.marks.price_at(key)
         found.append(
             {
-                "symbol": symbol,
-                "quantity": position.quantity,
-                "average_price": round(position.average_price, 2),
+                "exchange": key.exchange,
+                "symbol": key.symbol,
+                "product": key.product,
+                "owner": key.owner,
+                "quantity": quantity,
+                "average_price": round(average_price, 2),
                 "last": last,
-                "profit": None if last is None else round(position.unrealized(last), 2),
+                "profit": None if last is None or position is None else round(position.unrealized(last), 2),
             }
         )
-    return sorted(found, key=lambda row: str(row["symbol"]))
+    return sorted(found, key=lambda row: (row["owner"] == EXTERNAL, row["symbol"], row["exchange"], row["product"]))
 
 
 def orders_of(desk: Desk) -> list[dict[str, Any]]:
-    """Return the orders that may still trade, UNKNOWN ones included, in the order they were made."""
+    """Return the orders that may still trade, UNKNOWN ones and those placed elsewhere included, by their id."""
     return [
         {
             "order_id": order.order_id,
@@ -49,16 +53,16 @@ def orders_of(desk: Desk) -> list[dict[str, Any]]:
             "purpose": order.request.purpose,
             "venue_order_id": order.venue_order_id,
         }
-        for order in sorted(desk.blotter.live(), key=lambda order: order.order_id)
+        for order in sorted(desk.blotter.live_anywhere(), key=lambda order: order.order_id)
     ]
 
 
 def halts_of(desk: Desk, *, killed: str) -> list[dict[str, str]]:
-    """Return every halt that stands: the kill, those that wait for a `resume`, and differences with the venue."""
+    """Return all that stands: the kill, halts that wait for a `resume`, and what the books do not account for."""
     conditions = desk.conditions
     found = [{"verb": "kill", "scope": "every order", "reason": killed}] if killed else []
     found += [{"verb": c.verb, "scope": str(c.scope), "reason": c.reason} for c in conditions.halts.standing]
-    for symbol, why in sorted(conditions.halted_symbols.items()):
+    for symbol, why in sorted(conditions.unaccounted.items()):
         found.append({"verb": "difference", "scope": f"symbol:{symbol}", "reason": why})
     return found
 
@@ -69,7 +73,7 @@ def picture(
 ) -> dict[str, Any]:  # fmt: skip
     """Return the whole picture; `run` is what never changes in a run, `head` the journal's rows (queued, on disk).
 
-    `paid` is what was paid for everything bought less what came in for everything sold, before charges.
+    `paid` is what was paid for everything we bought less what came in for everything we sold, before charges.
     """
     newest = desk.marks.newest
     orders = [o for o in desk.blotter.orders.values() if not o.is_external]
@@ -86,7 +90,7 @@ def picture(
         },
         "positions": holdings_of(desk),
         "orders": orders_of(desk),
-        "paid": sum((p.cost - p.realized for p in desk.blotter.positions.values()), ZERO),
+        "paid": sum((p.bought - p.sold for p in desk.blotter.positions.values()), ZERO),
         "day_profit": round(desk.worth.day_profit(), 2),
         "counts": desk.counts | {"orders": len(orders), "fills": desk.blotter.fills},
         "queues": {lane.name: {"now": lane.qsize(), "deepest": lane.deepest, "size": lane.maxsize} for lane in lanes}

@@ -23,9 +23,9 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, s
 
     Orders are counted by state for this run; money is rounded to paise for reading, the journal keeps it exact.
     """
-    orders = [o for o in desk.blotter.orders.values() if o.changed_at >= since]
+    orders = [o for o in desk.blotter.orders.values() if o.changed_at >= since and not o.is_external]
     states = Counter(o.state for o in orders)
-    sent = [o for o in orders if o.state is not OrderState.DENIED and not o.is_external]
+    sent = [o for o in orders if o.state is not OrderState.DENIED]
     unrealized = desk.blotter.unrealized(desk.marks.price)
     fields: dict[str, Any] = {
         "orders": len(sent),

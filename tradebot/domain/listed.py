@@ -16,7 +16,7 @@ class Unread(Message, frozen=True):
     The row is there. Whoever reads the list must not take what it may stand for as absent.
     """
 
-    book: str  # orders, trades or positions
+    book: str  # orders, trades, positions or holdings
     reason: str
     venue_order_id: str = ""
     tag: str = ""

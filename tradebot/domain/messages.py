@@ -9,7 +9,17 @@ from tradebot.domain.control import EVERYTHING, Scope, Until, Verb
 from tradebot.domain.listed import Unread
 from tradebot.domain.market import Quotes
 from tradebot.domain.message import Message
-from tradebot.domain.order import ZERO, Execution, OrderFact, OrderRequest, Side, VenueOrder, VenuePosition
+from tradebot.domain.order import (
+    ZERO,
+    Execution,
+    OrderFact,
+    OrderRequest,
+    Side,
+    VenueHolding,
+    VenueOrder,
+    VenuePosition,
+)
+from tradebot.domain.position_key import Line, PositionKey
 
 
 class Tick(Message, frozen=True):
@@ -161,11 +171,11 @@ class Outcome(Message, frozen=True):
 
 
 class Books(Message, frozen=True):
-    """The venue's books, read in one go: orders first, then executions, positions and cash.
+    """The venue's books, read in one go: orders first, then executions, positions, holdings and cash.
 
     `asked_at` is our monotonic time before the first query: what we sent later need not be in them. `unread` are rows
     that are there and could not be read; what they may stand for is unknown, never absent. `cash` is None where the
-    venue did not tell it.
+    venue did not tell it. Books of before holdings were read have none.
     """
 
     asked_at: int
@@ -174,32 +184,63 @@ class Books(Message, frozen=True):
     positions: tuple[VenuePosition, ...]
     cash: Decimal | None
     unread: tuple[Unread, ...] = ()
+    holdings: tuple[VenueHolding, ...] = ()
 
-    def held(self) -> dict[str, Decimal]:
-        """Return symbol -> signed quantity over all products of the listed positions."""
-        held: dict[str, Decimal] = {}
-        for position in self.positions:
-            held[position.symbol] = held.get(position.symbol, ZERO) + position.quantity
-        return held
+    def net(self) -> dict[Line, Decimal]:
+        """Return line -> signed quantity of every row of positions and holdings, flat ones included.
+
+        A sale of shares held shows as a negative position of the day beside an unchanged holding: the sum is right.
+        """
+        net: dict[Line, Decimal] = {}
+        for exchange, symbol, product, quantity in (
+            *((p.exchange, p.symbol, p.product, p.quantity) for p in self.positions),
+            *((h.exchange, h.symbol, h.product, h.quantity) for h in self.holdings),
+        ):
+            line = exchange, symbol, product
+            net[line] = net.get(line, ZERO) + quantity
+        return net
 
     def hides(self, symbol: str) -> str:
         """Return why the position in a symbol is not known, "" where it is: a row that may be of it cannot be read."""
         for row in self.unread:
-            if row.book == "positions" and row.symbol in ("", symbol):
+            if row.book in ("positions", "holdings") and row.symbol in ("", symbol):
                 return row.reason
         return ""
+
+
+class ExternalPosition(Message, frozen=True):
+    """What the venue holds of a key beyond ours; `quantity` is signed, `average_price` the venue's, 0 if not given."""
+
+    key: PositionKey
+    quantity: Decimal
+    average_price: Decimal = ZERO
+
+
+class Released(Message, frozen=True):
+    """A signed `quantity` of a position that is no longer ours: closed or converted by another hand.
+
+    `price` is what it is valued at; from then on its profit is not ours either. `at` is market ns.
+    """
+
+    key: PositionKey
+    quantity: Decimal
+    price: Decimal
+    at: int
 
 
 class Reconciled(Message, frozen=True):
     """A full comparison with the venue ended; `differences` explain in words, empty when all agreed.
 
-    `adopted` are positions taken over from the venue (symbol, signed quantity, average price).
+    `external` is what the venue holds beyond ours, and `released` what is no longer ours since this look. `adopted` are
+    positions taken over from the venue (symbol, signed quantity, average price), as runs of before did at their start.
     """
 
     at: int
     differences: tuple[str, ...] = ()
     cash: Decimal | None = None
     adopted: tuple[tuple[str, Decimal, Decimal], ...] = ()
+    external: tuple[ExternalPosition, ...] = ()
+    released: tuple[Released, ...] = ()
 
 
 class Incident(Message, frozen=True):

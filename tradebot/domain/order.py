@@ -15,8 +15,8 @@ from tradebot.domain.order_states import TRANSITIONS, OrderEvent, OrderState, Or
 
 __all__ = (
     "HOLDS", "TRANSITIONS", "ZERO", "Execution", "Order", "OrderEvent", "OrderFact", "OrderKind", "OrderRequest",
-    "OrderState", "Origin", "Purpose", "Side", "Terms", "Validity", "VenueOrder", "VenuePosition", "VenueStatus",
-    "Wish",
+    "OrderState", "Origin", "Purpose", "Side", "Terms", "Validity", "VenueHolding", "VenueOrder", "VenuePosition",
+    "VenueStatus", "Wish",
 )  # fmt: skip
 
 ZERO = Decimal(0)
@@ -177,6 +177,16 @@ class VenuePosition(Message, frozen=True):
     product: str
     quantity: Decimal
     average_price: Decimal
+
+
+class VenueHolding(Message, frozen=True):
+    """Shares held beyond the day as the venue reports them, those bought and not yet delivered included."""
+
+    symbol: str
+    exchange: str
+    quantity: Decimal
+    average_price: Decimal
+    product: str = "CNC"
 
 
 class Terms(Message, frozen=True):

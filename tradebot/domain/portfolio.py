@@ -8,24 +8,29 @@ import msgspec
 
 from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, Execution, Side
+from tradebot.domain.position_key import PositionKey
 
 BUY = Side.BUY
 
 
 class Position(Message, frozen=True, kw_only=False):
-    """A signed holding of one symbol at average cost.
+    """A signed holding of one key at average cost.
 
     `cost` is what the open quantity cost (signed as the quantity), `realized` the profit of closed quantity before
     charges, `charges` every fee and tax of its fills. The open part of a fill that crosses zero starts at its price.
     """
 
-    symbol: str
+    key: PositionKey
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     realized: Decimal = ZERO
     charges: Decimal = ZERO
     bought: Decimal = ZERO
     sold: Decimal = ZERO
+
+    @property
+    def symbol(self) -> str:
+        return self.key.symbol
 
     @property
     def is_flat(self) -> bool:
@@ -63,7 +68,21 @@ class Position(Message, frozen=True, kw_only=False):
             cost -= share
             if closed is not signed:
                 cost = held * price
-        return Position(self.symbol, held, cost, realized, self.charges + charges, bought, sold)
+        return Position(self.key, held, cost, realized, self.charges + charges, bought, sold)
+
+    def hold(self, quantity: Decimal, average_price: Decimal) -> Position:
+        """Return the position at another quantity and price that no fill led to; what was realized stays."""
+        return msgspec.structs.replace(self, quantity=quantity, cost=quantity * average_price)
+
+    def release(self, quantity: Decimal, price: Decimal) -> Position:
+        """Return the position without a signed `quantity` of it, valued at `price`: somebody else's from now on."""
+        share = self.cost * quantity / self.quantity
+        return msgspec.structs.replace(
+            self,
+            quantity=self.quantity - quantity,
+            cost=self.cost - share,
+            realized=self.realized + quantity * price - share,
+        )
 
     def reverse(self, execution: Execution, charges: Decimal = ZERO) -> Position:
         """Return the position after a fill was taken back: an entry the other way at its price, `charges` returned."""

@@ -8,12 +8,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from tradebot.domain.halts import Halts, lasting
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Reconciled
+from tradebot.domain.messages import Command, ExternalPosition, Reconciled, Released
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Wish
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
+from tradebot.domain.position_key import PositionKey
 from tradebot.errors import StateError
 from tradebot.journal.crashes import CutOff, Lives
 from tradebot.journal.reader import rows
@@ -25,8 +28,8 @@ ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the
 _ENDLESS = 1 << 62
 FOLDED = ("run", "order", "reconciled", "halt", "reduce", "flatten", "resume", "end")
 NOT_SKIPPED = (
-    "it may be a fill, so no run starts over it: keep the file in another place, and a new journal begins with the"
-    " positions that the venue shows"
+    "it may be a fill, so no run starts over it: keep the file in another place; to a new journal nothing at the venue"
+    " is ours, so close there by hand what this one had opened"
 )
 
 
@@ -35,34 +38,34 @@ def _free(order: Order, execution: Execution) -> Decimal:
 
 
 class Fold:
-    """Orders and positions of one account, built from facts in the order of the journal."""
+    """Orders and positions of one account, built from facts in the order of the journal.
 
-    def __init__(self, charges_of: ChargesOf = _free) -> None:
-        self._charges_of = charges_of
-        self.facts: list[OrderFact] = []
+    `positions` are ours by key, `external` is what the venue's books showed beyond them last.
+    """
+
+    def __init__(self, charges_of: ChargesOf = _free, *, venue: str = "") -> None:
+        self._charges_of, self._venue = charges_of, venue
+        self.facts: list[OrderFact | Released] = []
         self.orders: dict[str, Order] = {}  # order_id -> Order, in order of intent
-        self.positions: dict[str, Position] = {}  # symbol -> Position
+        self.positions: dict[PositionKey, Position] = {}
         self.adopted: list[tuple[str, Decimal, Decimal]] = []  # (symbol, signed quantity, average price)
+        self.external: tuple[ExternalPosition, ...] = ()
         self._billed: dict[tuple[str, str], Decimal] = {}  # (exchange, execution id) -> its charges
 
     def apply(self, message: Message) -> None:
-        """Take an order fact or the positions a reconciliation adopted. Raises KeyError for an order without begin."""
+        """Take an order fact or a reconciliation. Raises KeyError for an order without begin."""
         match message:
             case OrderFact():
                 self._apply_fact(message)
             case Reconciled():
                 self.adopted += message.adopted
+                self.external = message.external
                 for symbol, quantity, price in message.adopted:
-                    before = self.positions.get(symbol, Position(symbol=symbol))
-                    self.positions[symbol] = Position(
-                        symbol=symbol,
-                        quantity=quantity,
-                        cost=quantity * price,
-                        realized=before.realized,
-                        charges=before.charges,
-                        bought=before.bought,
-                        sold=before.sold,
-                    )
+                    key = self._key("", symbol, "")
+                    self.positions[key] = (self.positions.get(key) or Position(key)).hold(quantity, price)
+                for part in message.released:
+                    self.facts.append(part)
+                    self.positions[part.key] = self.positions[part.key].release(part.quantity, part.price)
             case _:
                 raise AssertionError(f"nothing to fold in {type(message).__name__}")
 
@@ -73,30 +76,43 @@ class Fold:
             return
         before = self.orders[fact.order_id]
         after = self.orders[fact.order_id] = apply(before, fact)
-        if after.filled != before.filled and fact.execution is not None:
-            execution = fact.execution
-            position = self.positions.get(execution.symbol) or Position(symbol=execution.symbol)
-            if fact.event is OrderEvent.REVERSED:
-                execution = next(e for e in before.booked if e.key == execution.key)
-                position = position.reverse(execution, self._billed.pop(execution.key))
-            else:
-                charges = self._billed[execution.key] = self._charges_of(before, execution)
-                position = position.apply(execution, charges)
-            self.positions[execution.symbol] = position
+        if after.filled == before.filled or fact.execution is None or after.is_external:
+            return
+        execution = fact.execution
+        if fact.event is OrderEvent.REVERSED:
+            execution = next(e for e in before.booked if e.key == execution.key)
+            position = self._at(execution).reverse(execution, self._billed.pop(execution.key))
+        else:
+            charges = self._billed[execution.key] = self._charges_of(before, execution)
+            position = self._at(execution).apply(execution, charges)
+        self.positions[position.key] = position
+
+    def _at(self, execution: Execution) -> Position:
+        # Of what runs of before took over the row does not say the line: it is that of the first fill.
+        key = self._key(execution.exchange, execution.symbol, execution.product)
+        taken = self.positions.pop(self._key("", execution.symbol, ""), None)
+        if taken is not None:
+            return msgspec.structs.replace(taken, key=key)
+        return self.positions.get(key) or Position(key)
+
+    def _key(self, exchange: str, symbol: str, product: str) -> PositionKey:
+        return PositionKey(self._venue, exchange, symbol, product)
 
 
 class Books(NamedTuple):
     """What the journal knows of one account.
 
-    `facts` are all its facts in order and `adopted` the positions taken over from the venue: what `Desk.recover` needs.
+    `facts` are all its facts in order, with what was given up between them, and `adopted` the positions that runs of
+    before took over from the venue: what `Desk.recover` needs. `positions` are ours, `external` is what is not.
     `undone` are facts to be appended next: an intent that was not sent lapsed, a sending without an answer is unknown.
     """
 
-    facts: tuple[OrderFact, ...] = ()
+    facts: tuple[OrderFact | Released, ...] = ()
     adopted: tuple[tuple[str, Decimal, Decimal], ...] = ()
     orders: dict[str, Order] = {}
-    positions: dict[str, Position] = {}
+    positions: dict[PositionKey, Position] = {}
     undone: tuple[OrderFact, ...] = ()
+    external: tuple[ExternalPosition, ...] = ()
 
     @property
     def live(self) -> tuple[Order, ...]:
@@ -163,8 +179,8 @@ def recover(path: Path, *, at: int | None = None, until: int | None = None) -> R
                 case Command():
                     halts.apply(message)
                 case OrderFact() | Reconciled():
-                    account = runs[-1].account if runs else ""
-                    _fold(folds.setdefault(account, Fold()), row, message)
+                    account, venue = (runs[-1].account, runs[-1].venue) if runs else ("", "")
+                    _fold(folds.setdefault(account, Fold(venue=venue)), row, message)
         except StateError as error:
             raise StateError(f"{path}: {error}; {NOT_SKIPPED}") from error
     when = last_at if at is None else at
@@ -184,13 +200,13 @@ def recover(path: Path, *, at: int | None = None, until: int | None = None) -> R
 def fold(path: Path, *, account: str | None = None, charges_of: ChargesOf = _free) -> Fold:
     """Return orders and positions of one account, by default that of the last run. Raises StateError."""
     folds: dict[str, Fold] = {}
-    current = ""
+    current = venue = ""
     for row in rows(path, kinds=("run", "order", "reconciled")):
         message = row.message
         if isinstance(message, Run):
-            current = message.account
+            current, venue = message.account, message.venue
         else:
-            _fold(folds.setdefault(current, Fold(charges_of)), row, message)
+            _fold(folds.setdefault(current, Fold(charges_of, venue=venue)), row, message)
     return folds.get(current if account is None else account) or Fold()
 
 
@@ -199,8 +215,8 @@ def fold_orders(path: Path, *, account: str | None = None) -> dict[str, Order]:
     return fold(path, account=account).orders
 
 
-def positions(path: Path, *, account: str | None = None, charges_of: ChargesOf = _free) -> dict[str, Position]:
-    """Return symbol -> Position of one account, by default the last run's, flat ones included. Raises StateError."""
+def positions(path: Path, *, account: str | None = None, charges_of: ChargesOf = _free) -> dict[PositionKey, Position]:
+    """Return ours by key, of one account, by default the last run's, flat ones included. Raises StateError."""
     return fold(path, account=account, charges_of=charges_of).positions
 
 
@@ -222,6 +238,7 @@ def _books(fold_: Fold, at: int) -> Books:
         orders=fold_.orders,
         positions=fold_.positions,
         undone=tuple(_undone(fold_.orders.values().__iter__(), at)),
+        external=fold_.external,
     )
 
 

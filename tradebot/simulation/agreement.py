@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tradebot.domain.position_key import Line
 from tradebot.exchange.exchange import Exchange
 
 
@@ -30,16 +31,19 @@ def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
     """Hold a picture of the daemon against the exchange."""
     if picture is None or picture["state"] != "trading":
         return Agreement()
-    theirs: dict[str, Decimal] = defaultdict(Decimal)
+    theirs: dict[Line, Decimal] = defaultdict(Decimal)
+    ours: dict[Line, Decimal] = defaultdict(Decimal)
     for row in exchange.account.positions():
-        theirs[row.symbol] += row.quantity
-    ours = {row["symbol"]: Decimal(str(row["quantity"])) for row in picture["positions"]}
+        theirs[row.exchange, row.symbol, row.product] += row.quantity
+    for shown in picture["positions"]:  # ours and what it knows to be of others, which the exchange does not tell apart
+        ours[shown["exchange"], shown["symbol"], shown["product"]] += Decimal(str(shown["quantity"]))
     differences = [
-        f"{symbol}: the exchange holds {theirs.get(symbol, 0)}, the daemon {ours.get(symbol, 0)}"
-        for symbol in sorted(theirs.keys() | ours.keys())
-        if theirs.get(symbol, 0) != ours.get(symbol, 0)
+        f"{' '.join(line)}: the exchange holds {theirs.get(line, 0)}, the daemon {ours.get(line, 0)}"
+        for line in sorted(theirs.keys() | ours.keys())
+        if theirs.get(line, 0) != ours.get(line, 0)
     ]
-    paid = sum((t.quantity * t.price * t.side.sign for t in exchange.trades()), Decimal(0))
+    tagged = {order.order_id for order in exchange.orders() if order.ticket.tag}
+    paid = sum((t.quantity * t.price * t.side.sign for t in exchange.trades() if t.order_id in tagged), Decimal(0))
     if Decimal(str(picture["paid"])) != paid:
         differences.append(f"{paid} was paid for the fills at the exchange, {picture['paid']} at the daemon")
     working = {order.order_id for order in exchange.orders() if not order.is_ended}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradebot.domain.messages import Reconciled
+from tradebot.domain.messages import ExternalPosition, Reconciled
 from tradebot.domain.order import OrderState
 from tradebot.stages.desk.blotter import Blotter
 
@@ -17,14 +17,15 @@ class Looks:
     def __init__(self, blotter: Blotter) -> None:
         self._blotter = blotter
         self._differences: tuple[str, ...] | None = None  # of the look before; None without one
+        self._external: tuple[ExternalPosition, ...] = ()
         self._was_in_doubt = False
 
     def is_evidence(self, look: Reconciled, *, is_stopping: bool) -> bool:
         """Return whether `look`, the newest, needs a row; a run that stops needs one of each."""
-        in_doubt = any(order.state is OrderState.UNKNOWN for order in self._blotter.live())
+        in_doubt = any(order.state is OrderState.UNKNOWN for order in self._blotter.live_anywhere())
         is_evidence = (
-            self._differences is None or look.differences != self._differences or bool(look.adopted)
-            or in_doubt or self._was_in_doubt or is_stopping
+            self._differences is None or look.differences != self._differences or look.external != self._external
+            or bool(look.released) or in_doubt or self._was_in_doubt or is_stopping
         )  # fmt: skip
-        self._differences, self._was_in_doubt = look.differences, in_doubt
+        self._differences, self._external, self._was_in_doubt = look.differences, look.external, in_doubt
         return is_evidence

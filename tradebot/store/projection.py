@@ -17,6 +17,7 @@ from tradebot.domain.messages import Reconciled, Signals
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
+from tradebot.domain.position_key import PositionKey
 from tradebot.errors import StateError
 from tradebot.journal.recovery import ChargesOf
 from tradebot.journal.rows import End, Listing, Row, Run
@@ -62,10 +63,11 @@ class Projection:
         self._journal, self._bill, self._look_back = journal, bill, look_back
         self._run: dict[str, Any] = dict(known.run or {})
         self._cash = dict(known.cash)
-        self._held: dict[tuple[str, str], Held] = {}  # (account, symbol) -> position
+        self._held: dict[tuple[str, PositionKey], Held] = {}  # (account, key) -> position
         for line in known.positions:
-            fields = {name: line[name] for name in Position.__struct_fields__}
-            self._held[line["account"], line["symbol"]] = Held(Position(**fields), line["mark"])
+            key = PositionKey("", *(line[name] for name in ("exchange", "symbol", "product", "owner")))
+            fields = {name: line[name] for name in Position.__struct_fields__ if name != "key"}
+            self._held[line["account"], key] = Held(Position(key, **fields), line["mark"])
         self._orders: dict[str, _Kept] = {}
         self._universe: Universe | None = None
         self._charges_of: ChargesOf | None = None
@@ -149,7 +151,10 @@ class Projection:
             before = self._orders.pop(fact.order_id, None) or self._recall(fact.order_id, row.seq - 1)
             kept = before._replace(order=apply(before.order, fact))
             if kept.order.filled != before.order.filled and fact.execution is not None:
-                self._fill(row, fact, fact.execution, before.order)
+                if fact.event is OrderEvent.REVERSED:
+                    self._unfill(row, fact.execution, kept.order)
+                else:
+                    self._fill(row, fact, fact.execution, before.order)
         self._orders[fact.order_id] = kept
         if len(self._orders) > KEPT_ORDERS:
             del self._orders[next(iter(self._orders))]
@@ -187,10 +192,10 @@ class Projection:
         return kept
 
     def _fill(self, row: Row, fact: OrderFact, fill: Execution, before: Order) -> None:
-        charges = self._charges_of(before, fill) if self._charges_of is not None else ZERO
-        held = self._held.get((self._account, fill.symbol))
-        position = (held.position if held else Position(symbol=fill.symbol)).apply(fill, charges)
-        self._hold(row, Held(position, fill.price))
+        charges = ZERO  # of what other hands traded they are not ours, and the books tell what they hold
+        if not before.is_external:
+            charges = self._charges_of(before, fill) if self._charges_of is not None else ZERO
+            self._hold(row, Held(self._at(row, fill).apply(fill, charges), fill.price))
         self._add("fills", {
             "journal": self._journal, "seq": row.seq, "run": row.run, "account": self._account,
             "order_id": fact.order_id, "execution_id": fill.execution_id, "venue_order_id": fill.venue_order_id,
@@ -199,27 +204,63 @@ class Projection:
             "traded_at": fill.traded_at,
         })  # fmt: skip
 
+    def _unfill(self, row: Row, fill: Execution, after: Order) -> None:
+        # The line of the fill stays, as its row does; what it cost is what it would add to the order without it.
+        if not after.is_external:
+            charges = self._charges_of(after, fill) if self._charges_of is not None else ZERO
+            self._hold(row, Held(self._at(row, fill).reverse(fill, charges), fill.price))
+
+    def _at(self, row: Row, fill: Execution) -> Position:
+        # Of what runs of before took over the row does not say the line: it is that of the first fill.
+        key = PositionKey("", fill.exchange, fill.symbol, fill.product)
+        taken = self._held.get((self._account, _unlined(fill.symbol)))
+        if taken is not None and not taken.position.is_flat:
+            self._hold(row, taken._replace(position=Position(_unlined(fill.symbol))))
+            return msgspec.structs.replace(taken.position, key=key)
+        held = self._held.get((self._account, key))
+        return held.position if held else Position(key)
+
     def _hold(self, row: Row, held: Held) -> None:
         p = held.position
-        self._held[self._account, p.symbol] = held
+        self._held[self._account, p.key] = held
         self._add("positions", {
-            "journal": self._journal, "account": self._account, "symbol": p.symbol, "seq": row.seq, "at": row.at,
-            "quantity": p.quantity, "cost": p.cost, "realized": p.realized, "charges": p.charges, "bought": p.bought,
-            "sold": p.sold, "mark": held.mark,
+            "journal": self._journal, "account": self._account, "exchange": p.key.exchange, "symbol": p.key.symbol,
+            "product": p.key.product, "owner": p.key.owner, "seq": row.seq, "at": row.at, "quantity": p.quantity,
+            "cost": p.cost, "realized": p.realized, "charges": p.charges, "bought": p.bought, "sold": p.sold,
+            "mark": held.mark,
         })  # fmt: skip
 
     def _reconciled(self, row: Row, report: Reconciled) -> None:
         for symbol, quantity, price in report.adopted:
-            held = self._held.get((self._account, symbol))
-            before = held.position if held else Position(symbol=symbol)
-            self._hold(row, Held(msgspec.structs.replace(before, quantity=quantity, cost=quantity * price), price))
+            held = self._held.get((self._account, _unlined(symbol)))
+            before = held.position if held else Position(_unlined(symbol))
+            self._hold(row, Held(before.hold(quantity, price), price))
+        for part in report.released:
+            held = self._held[self._account, msgspec.structs.replace(part.key, venue="")]
+            self._hold(row, held._replace(position=held.position.release(part.quantity, part.price)))
+        self._external(row, report)
         if report.cash is not None:
             self._cash[self._account] = report.cash
             self._equity(row)
 
+    def _external(self, row: Row, report: Reconciled) -> None:
+        # What the books show beyond ours; what they show no longer is flat.
+        shown = {msgspec.structs.replace(p.key, venue=""): p for p in report.external}
+        gone = [key for of, key in self._held if of == self._account and not key.is_ours and key not in shown]
+        for key in gone:
+            held = self._held[self._account, key]
+            if not held.position.is_flat:
+                self._hold(row, held._replace(position=Position(key)))
+        for key, p in shown.items():
+            known = self._held.get((self._account, key))
+            position = Position(key).hold(p.quantity, p.average_price)
+            if known is None or known.position != position:
+                self._hold(row, Held(position, p.average_price if known is None else known.mark))
+
     def _equity(self, row: Row) -> None:
         # In a fixed order: sums of 28 digits are rounded, and must not depend on who was held first.
-        ours = [held for (account, _), held in sorted(self._held.items()) if account == self._account]
+        held = [h for (account, key), h in self._held.items() if account == self._account and key.is_ours]
+        ours = sorted(held, key=lambda h: (h.position.symbol, *h.position.key.line))
         realized = sum((h.position.realized for h in ours), ZERO)
         charges = sum((h.position.charges for h in ours), ZERO)
         unrealized = sum((h.position.unrealized(h.mark) for h in ours if not h.position.is_flat), ZERO)
@@ -255,9 +296,12 @@ class Projection:
         universe, account = self._universe, self._account
         assert universe is not None, "closes have a universe"
         rows = {id_: n for n, id_ in enumerate(close.ids.tolist())}
-        for (owner, symbol), held in list(self._held.items()):
+        for (owner, key), held in list(self._held.items()):
+            symbol = key.symbol
             if owner == account and not held.position.is_flat and symbol in universe:
                 i: Instrument = universe.get(symbol)
+                if i.exchange != (key.exchange or i.exchange):
+                    continue
                 if (n := rows.get(universe.id(symbol))) is not None and (mark := i.price(close.close[n])) != held.mark:
                     self._hold(row, held._replace(mark=mark))
 
@@ -272,6 +316,10 @@ class Projection:
 
     def _add(self, table: str, fields: Mapping[str, Any]) -> None:
         self._lines[table][tuple([plain(fields[name]) for name in TABLES[table].key])] = fields
+
+
+def _unlined(symbol: str) -> PositionKey:
+    return PositionKey("", "", symbol, "")
 
 
 def _digits(units: int, decimals: int) -> str:

@@ -31,8 +31,11 @@ async def fills(store: Store, *, since: int | None = None, **where: Any) -> Line
 
 
 async def positions(store: Store, **where: Any) -> Lines:
-    """Return the positions, flat ones included; `mark` is the last price of their bars or fills."""
-    return await _lines(store, "positions", where, ["journal", "account", "symbol"], None)
+    """Return the positions, flat ones included; `mark` is the last price of their bars or fills.
+
+    Those whose `owner` is `external` are not ours: what the venue's books showed beyond ours last.
+    """
+    return await _lines(store, "positions", where, list(TABLES["positions"].key), None)
 
 
 async def equity(store: Store, *, since: int | None = None, **where: Any) -> Lines:

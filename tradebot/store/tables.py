@@ -70,8 +70,9 @@ TABLES = {
             " quantity:m price:m charges:m product:t strategy:t traded_at:w",
         ),
         _table(
-            "positions", "journal account symbol",
-            "journal:t account:t symbol:t seq:w at:w quantity:m cost:m realized:m charges:m bought:m sold:m mark:m",
+            "positions", "journal account exchange symbol product owner",
+            "journal:t account:t exchange:t symbol:t product:t owner:t seq:w at:w quantity:m cost:m realized:m"
+            " charges:m bought:m sold:m mark:m",
             is_view=True,
         ),
         _table(

@@ -106,8 +106,9 @@ class Drawn:
 
 def view(asked: Asked, mono: int) -> View:
     return View(
-        instrument=asked.instrument, quantity=asked.held, longest=asked.held, shortest=asked.held, closing=D(0),
-        open_orders=asked.working, in_doubt=False, reference=asked.reference, quote_age_s=asked.age_ns / SECOND,
+        instrument=asked.instrument, quantity=asked.held, closable=asked.held, longest=asked.held, shortest=asked.held,
+        closing=D(0), unaccounted="", beyond=D(0), open_orders=asked.working, in_doubt=False,
+        reference=asked.reference, quote_age_s=asked.age_ns / SECOND,
         feed_is_stale=False, halted="", entries_closed="", gross=lambda: asked.others,
         day_pnl=lambda: asked.day_profit, mono=mono,
     )  # fmt: skip

@@ -46,6 +46,7 @@ from tradebot.stages.desk.gate.exposure_controls import DailyLoss, MaxPosition, 
 from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
 from tradebot.stages.desk.gate.gate import Control, Gate
 from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.stages.desk.gate.venue_controls import Accounted
 from tradebot.stages.desk.ordering import DeskSettings
 
 OPEN = 1_700_000_100 * SECOND
@@ -66,6 +67,7 @@ def gate() -> Gate:
         OpenOrders(max_open=5),
         MaxPosition(per_symbol=D(25000), gross=D(40000)),
         ReduceOnly(),
+        Accounted(),
         DailyLoss(max_loss=D(1000)),
         MessageRate(per_second=8, per_minute=200, per_day=2000),
     ]
@@ -131,6 +133,15 @@ class Room:
                 bid_size=column(100),
                 ask_size=column(100),
             )
+        )
+
+    def positions(self) -> tuple[VenuePosition, ...]:
+        """What a venue lists that nobody else trades at."""
+        return tuple(
+            VenuePosition(
+                symbol=p.symbol, exchange="NSE", product="MIS", quantity=p.quantity, average_price=p.average_price
+            )
+            for p in self.desk.blotter.positions.values()
         )
 
     def signal(
@@ -336,14 +347,15 @@ def test_an_order_in_doubt_is_absent_only_after_two_late_complete_lists() -> Non
 def test_an_empty_position_list_does_not_make_us_flat_but_halts_the_symbol() -> None:
     room = Room()
     room.bought()
+    room.tick(5)
     room.desk.apply(empty_books(room))
     room.tick(5)
     (report,) = [o for o in room.desk.apply(empty_books(room)) if isinstance(o, Reconciled)]
-    assert report.differences == ("AAA: the venue holds 0, the journal 10",)
+    assert report.differences == ("NSE:AAA MIS: the venue holds 0, the journal 10",)
     assert room.desk.blotter.position("AAA").quantity == 10
 
 
-def test_an_order_placed_elsewhere_is_adopted_with_its_fills() -> None:
+def test_an_order_placed_elsewhere_is_written_down_with_its_fills_and_is_not_ours() -> None:
     room = Room()
     other = VenueOrder(
         venue_order_id="X7",
@@ -365,7 +377,9 @@ def test_an_order_placed_elsewhere_is_adopted_with_its_fills() -> None:
     room.desk.apply(
         Books(asked_at=room.mono, orders=(other,), executions=(execution,), positions=(position,), cash=D(0))
     )
-    assert room.desk.blotter.position("BBB").quantity == 3
+    assert room.desk.blotter.position("BBB").is_flat
+    assert room.desk.blotter.external.beyond == {("NSE", "BBB", "MIS"): 3}
+    assert room.desk.holdings() == {}
     order = room.desk.blotter.orders["EXT-X7"]
     assert (order.state, order.request.purpose) == (OrderState.FILLED, Purpose.EXTERNAL)
 

@@ -50,7 +50,9 @@ def shows(room: Room, exit_: OrderRequest, **changes: object) -> list[DeskOutput
 
 def lists(room: Room, exit_: OrderRequest, **changes: object) -> list[DeskOutput]:
     order = shown(room, exit_, **changes)
-    return room.desk.apply(Books(asked_at=room.mono, orders=(order,), executions=(), positions=(), cash=D(0)))
+    return room.desk.apply(
+        Books(asked_at=room.mono, orders=(order,), executions=(), positions=room.positions(), cash=D(0))
+    )
 
 
 def changes_of(outputs: list[DeskOutput]) -> list[Modify]:

@@ -38,7 +38,7 @@ def entered(room: Room, *, answered: bool = True) -> OrderRequest:
 
 def books(room: Room, *orders: VenueOrder, executions: tuple[Execution, ...] = ()) -> list[DeskOutput]:
     return room.desk.apply(
-        Books(asked_at=room.mono, orders=orders, executions=executions, positions=(), cash=D(0)),
+        Books(asked_at=room.mono, orders=orders, executions=executions, positions=room.positions(), cash=D(0)),
     )
 
 
@@ -163,13 +163,21 @@ def test_an_exit_that_the_venue_refuses_is_not_sent_twenty_times_a_second() -> N
     assert 3 <= tries <= 5  # in ten seconds: at 0, 1, 3 and 7
 
 
-def test_an_order_placed_elsewhere_stops_its_symbol_and_is_never_cancelled_by_us() -> None:
+def test_an_order_placed_elsewhere_holds_entries_back_until_the_books_account_for_it_and_is_never_cancelled() -> None:
     room = Room()
+    room.quote("BBB", "500")
     other = VenueOrder(**_fields(room.venue_order(entered(Room()), VenueStatus.OPEN)) | {"tag": "", "symbol": "BBB"})  # type: ignore[arg-type]
     outputs = room.desk.apply(OrderSeen(order=other, mono=room.mono))
-    assert (scopes(outputs), cancels(outputs)) == (["symbol:BBB"], [])
-    assert cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))) == []
-    assert cancels(room.desk.apply(Command(verb=Verb.STOP))) == []
+    assert (scopes(outputs), cancels(outputs)) == ([], [])
+    (denied,) = [o for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, OrderFact)]
+    assert (denied.event, denied.reason.partition(":")[0]) == (E.DENIED, "accounted")
+    assert cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand", scope=Scope.symbol("BBB")))) == []
+    room.desk.apply(Command(verb=Verb.RESUME, scope=Scope.symbol("BBB")))
+    room.tick(1)
+    books(room, other)
+    entry = room.signal("BBB", Action.ENTER_LONG, n=2)
+    assert events(entry) == [E.INTENT]
+    assert {c.order_id for c in cancels(room.desk.apply(Command(verb=Verb.STOP)))} == {submitted(entry)[0].order_id}
 
 
 def _fields(message: object) -> dict[str, object]:
@@ -353,7 +361,8 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
     assert fresh.desk.conditions.halt_of("BBB", "s") == "by hand"
     assert fresh.desk.conditions.halt_of("BBB", "other") == ""
     lost = room.venue_order(exit_, VenueStatus.CANCELED)
-    fresh.desk.adopt(Books(asked_at=fresh.mono, orders=(lost,), executions=(), positions=(), cash=D(0)))
+    held = fresh.positions()
+    fresh.desk.adopt(Books(asked_at=fresh.mono, orders=(lost,), executions=(), positions=held, cash=D(0)))
     fresh.quote("AAA", "1000")
     (again,) = submitted(fresh.tick(2.5))
     assert again.quantity == 10

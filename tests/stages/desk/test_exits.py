@@ -40,6 +40,8 @@ class Crowd:
             VenuePosition(symbol=name, exchange="NSE", product="MIS", quantity=D(1), average_price=D(100))
             for name in names
         )
+        taken = [(name, D(1), D(100)) for name in names]
+        self.desk.recover((), adopted=taken, halted="", opens_at=OPEN)
         self.desk.adopt(Books(asked_at=self.mono, orders=(), executions=(), positions=held, cash=D(0)))
         last = np.full(count, 10_000)
         self.desk.apply(

@@ -24,9 +24,9 @@ REQUEST = OrderRequest(
     strategy="s", signal_id="x",
 )  # fmt: skip
 VIEW = View(
-    instrument=Instrument(symbol="AAA", token=256), quantity=D(0), longest=D(0), shortest=D(0), closing=D(0),
-    open_orders=0, in_doubt=False, reference=D(100), quote_age_s=0.0, feed_is_stale=False, halted="",
-    entries_closed="", gross=lambda: D(0), day_pnl=lambda: D(0), mono=1000 * SECOND,
+    instrument=Instrument(symbol="AAA", token=256), quantity=D(0), closable=D(0), longest=D(0), shortest=D(0),
+    closing=D(0), open_orders=0, in_doubt=False, reference=D(100), quote_age_s=0.0, feed_is_stale=False, halted="",
+    unaccounted="", beyond=D(0), entries_closed="", gross=lambda: D(0), day_pnl=lambda: D(0), mono=1000 * SECOND,
 )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def test_an_exit_closes_what_nothing_else_closes_yet(
     side: Side, held: int, closing: int, quantity: int, passed: bool
 ) -> None:
     asked = request(side=side, quantity=D(quantity), purpose=Purpose.EXIT)
-    assert passes(ReduceOnly(), asked, quantity=D(held), closing=D(closing)) is passed
+    assert passes(ReduceOnly(), asked, quantity=D(held), closable=D(held), closing=D(closing)) is passed
 
 
 def test_a_quarter_of_the_rate_is_left_to_exits() -> None:
@@ -107,7 +107,7 @@ WORST: list[tuple[Control, OrderRequest, dict[str, Any]]] = [
     (Collar(collar_pct=D(1)), request(kind=OrderKind.MARKET, price=None, protection_pct=NAN), {}),
     (MaxPosition(per_symbol=D(10_000), gross=D(10_000)), request(), {"longest": NAN}),
     (MaxPosition(per_symbol=D(10_000), gross=D(10_000)), request(), {"gross": NAN}),
-    (ReduceOnly(), request(side=SELL, quantity=NAN, purpose=Purpose.EXIT), {"quantity": D(10)}),
+    (ReduceOnly(), request(side=SELL, quantity=NAN, purpose=Purpose.EXIT), {"closable": D(10)}),
     (DailyLoss(max_loss=D(1000)), request(), {"day_pnl": NAN}),
     (FreshData(max_age_s=15.0), request(), {"quote_age_s": float("nan")}),
 ]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Purpose, Side
+from tradebot.domain.position_key import PositionKey
 from tradebot.stages.desk.blotter import Blotter
 from tradebot.stages.desk.gross import FEW, Gross
 from tradebot.stages.desk.marks import Marks
@@ -60,12 +61,12 @@ def test_the_kept_sum_is_the_sum(moves, decimals):
     blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
     gross, made, mono = Gross(universe, blotter, marks), 0, 0
     for symbol in SYMBOLS[: FEW + 2]:
-        blotter.adopt(symbol, Decimal(3), Decimal(1))
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(3), Decimal(1))
     marks.last[:] = np.arange(SIZE) * 1_000
     for kind, which, value in moves:
         match kind:
             case "adopt":
-                blotter.adopt(which, value, Decimal(1))
+                blotter.adopt(PositionKey("", "NSE", which, "MIS"), value, Decimal(1))
             case "order":
                 blotter.record(intent(made, which, Side.BUY if value % 2 else Side.SELL, value))
                 made += 1
@@ -90,7 +91,7 @@ def test_sums_beyond_64_bits_are_exact():
     universe = Universe([Instrument(symbol=s) for s in SYMBOLS])
     blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
     for symbol in SYMBOLS:
-        blotter.adopt(symbol, Decimal(10**10 + 1), Decimal(1))
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(10**10 + 1), Decimal(1))
     marks.last[:] = 10**9 + 7
     expected = (SIZE - 1) * (10**10 + 1) * Decimal(10**9 + 7) / 100
     assert Gross(universe, blotter, marks).without(SYMBOLS[3]) == expected
@@ -103,7 +104,7 @@ def test_what_was_cancelled_a_moment_ago_counts_for_two_seconds_more(others):
     gross = Gross(universe, blotter, marks)
     marks.last[:] = 10_000
     for symbol in SYMBOLS[:others]:
-        blotter.adopt(symbol, Decimal(3), Decimal(1))
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(3), Decimal(1))
     blotter.release(SECOND)
     blotter.record(intent(0, SYMBOLS[-1], Side.BUY, 7))
     for event, venue_order_id in (("SENDING", ""), ("ACCEPTED", "v0"), ("SEEN_CANCELED", "v0")):

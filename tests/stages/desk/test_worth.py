@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import ZERO
+from tradebot.domain.position_key import PositionKey
 from tradebot.stages.desk.blotter import Blotter
 from tradebot.stages.desk.marks import Marks
 from tradebot.stages.desk.worth import FEW, Worth
@@ -29,7 +30,9 @@ def test_many_positions_are_worth_what_each_of_them_is(data: st.DataObject) -> N
 
     for _ in range(3):
         for symbol in data.draw(st.lists(st.sampled_from([*SYMBOLS, "FOREIGN"]), max_size=20)):
-            blotter.adopt(symbol, data.draw(QUANTITY), data.draw(st.decimals(1, 10**5, places=2)))
+            blotter.adopt(
+                PositionKey("", "NSE", symbol, "MIS"), data.draw(QUANTITY), data.draw(st.decimals(1, 10**5, places=2))
+            )
         marks.last[:] = data.draw(st.lists(st.integers(0, 10**13), min_size=len(SYMBOLS), max_size=len(SYMBOLS)))
 
         one_by_one = ZERO
@@ -43,7 +46,7 @@ def test_many_positions_are_worth_what_each_of_them_is(data: st.DataObject) -> N
 def test_a_position_without_a_price_counts_as_nothing_won() -> None:
     blotter, marks = Blotter(lambda order, fact: ZERO), Marks(UNIVERSE)
     for symbol in SYMBOLS:
-        blotter.adopt(symbol, Decimal(10), Decimal(100))
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(10), Decimal(100))
     marks.last[:] = np.array([0, *[11_000 * 10 ** (n % 2) for n in range(1, len(SYMBOLS))]])
 
     assert Worth(UNIVERSE, blotter, marks).profit() == Decimal(100) * (len(SYMBOLS) - 1)

@@ -6,19 +6,23 @@ is told to a person.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tradebot.clock import SECOND
 from tradebot.domain.control import Scope
 from tradebot.domain.instrument import Universe
-from tradebot.domain.messages import Books, LinkDown, LinkUp, Reconciled, SessionBegins
+from tradebot.domain.messages import Books, LinkDown, LinkUp, Reconciled, Released, SessionBegins
 from tradebot.domain.order import Order, OrderEvent, OrderFact
 from tradebot.domain.order_states import AT_VENUE
+from tradebot.domain.position_key import Line, PositionKey
 from tradebot.stages.desk.blotter import Blotter
 from tradebot.stages.desk.conditions import Conditions
+from tradebot.stages.desk.external import line_of
+from tradebot.stages.desk.marks import Marks
 from tradebot.stages.desk.ordering import Ordering
 from tradebot.stages.desk.sightings import WORKS, Sightings
 
+STALENESS = frozenset((OrderEvent.LINK_LOST, OrderEvent.LINK_BACK))  # tells nothing of the order itself
 DAY_GRACE = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
 
 
@@ -30,11 +34,13 @@ class Audit:
     """
 
     def __init__(
-        self, *, blotter: Blotter, conditions: Conditions, sightings: Sightings, ordering: Ordering,
-        emit_all: Callable[[Sequence[OrderFact], bool], None], tell: Callable[[Order, OrderEvent, str], None],
+        self, *, universe: Universe, product: str, blotter: Blotter, marks: Marks, conditions: Conditions,
+        sightings: Sightings, ordering: Ordering,
+        emit_all: Callable[[Sequence[OrderFact]], None], tell: Callable[[Order, OrderEvent, str], None],
         incident: Callable[[str, Order, Scope | None], None],
     ) -> None:  # fmt: skip
-        self._blotter, self._conditions, self._sightings, self._ordering = blotter, conditions, sightings, ordering
+        self._universe, self._product, self._blotter, self._marks = universe, product, blotter, marks
+        self._conditions, self._sightings, self._ordering = conditions, sightings, ordering
         self._emit_all, self._tell, self._incident = emit_all, tell, incident
         self._closed_at = 0  # the end of the last session that is over
         self._link_back_at = 0
@@ -45,7 +51,7 @@ class Audit:
         c = self._conditions
         if not c.down:
             self._sightings.pause()
-            for order in self._blotter.live():
+            for order in self._blotter.live_anywhere():
                 if not order.is_stale:
                     self._tell(order, OrderEvent.LINK_LOST, link.reason)
         c.down[link.source] = link.reason
@@ -63,24 +69,13 @@ class Audit:
         if session is not None and session.closes_at <= now:
             self._closed_at = max(self._closed_at, session.closes_at)
 
-    def adopt(self, books: Books, universe: Universe) -> Reconciled:
-        """Take the venue's positions over into a blotter that knows none; the trades of the books tell the others."""
-        traded = {e.symbol for e in books.executions} | {row.symbol for row in books.unread if row.book == "trades"}
-        adopted = tuple(
-            (p.symbol, p.quantity, p.average_price)
-            for p in books.positions
-            if p.quantity and p.symbol in universe and p.symbol not in traded
-        )
-        for symbol, quantity, price in adopted:
-            self._blotter.adopt(symbol, quantity, price)
-        return Reconciled(at=self._conditions.now, cash=books.cash, adopted=adopted)
-
-    def take(self, books: Books, *, is_start: bool = False) -> None:
+    def take(self, books: Books) -> None:
         """Book what the venue's books tell, and see to the orders that are not as they should be."""
         c, blotter = self._conditions, self._blotter
         c.looked(books.asked_at)
-        self._emit_all(self._sightings.trades(books, at=c.now, mono=c.mono), is_start)
-        self._emit_all(self._sightings.orders(books, at=c.now, mono=c.mono), is_start)
+        blotter.external.begin_look(books.asked_at)
+        self._emit_all(self._sightings.trades(books, at=c.now, mono=c.mono))
+        self._emit_all(self._sightings.orders(books, at=c.now, mono=c.mono))
         for order in self._sightings.behind(books):
             if not c.halts.has(scope := Scope.symbol(order.symbol)):
                 text = f"{order.order_id}: the venue has for a minute known fewer fills than it told us"
@@ -88,19 +83,74 @@ class Audit:
         self._cancel_again(books)
         self.session_over(c.session, c.now)
         if self._closed_at and c.now >= self._closed_at + DAY_GRACE:
-            for order in blotter.live():
+            for order in blotter.live_anywhere():
                 if order.begun_at < self._closed_at and order.state in AT_VENUE:
                     self._tell(order, OrderEvent.DAY_ENDED, "the day of the order is over")
         if not c.down and books.asked_at >= self._link_back_at:
-            for order in blotter.live():
+            for order in blotter.live_anywhere():
                 if order.is_stale:
                     self._tell(order, OrderEvent.LINK_BACK, "compared with the venue")
 
-    def compare(self, books: Books) -> Reconciled:
-        """Return what differs; a symbol whose position has differed for two rounds opens nothing until it agrees."""
-        c = self._conditions
-        c.halted_symbols = self._sightings.differences(books)
-        return Reconciled(at=c.now, differences=tuple(c.halted_symbols.values()), cash=books.cash)
+    def compare(self, books: Books, *, is_start: bool = False) -> Reconciled:
+        """Hold the venue's net against ours: what others did there, what they took of ours, and what nothing explains.
+
+        A symbol opens nothing while its line is not accounted for, and no longer. The look of a start counts as two.
+        """
+        c, blotter, external = self._conditions, self._blotter, self._blotter.external
+        own = blotter.own(books)
+        external.look(books, own)
+        for _ in range(2 if is_start else 1):
+            external.account(own, asked_at=books.asked_at, symbols=self._universe.ids, is_traded=self._is_traded)
+        released = tuple(self._lost())
+        for part in released:
+            blotter.give_up(part)
+        differences = {
+            row.symbol: f"{row.symbol}: the venue's position cannot be read: {row.reason}"
+            for row in books.unread
+            if row.book == "positions" and row.symbol in self._universe
+        }
+        for line, rest in sorted(external.rests().items()):
+            exchange, symbol, product = line
+            ours = blotter.ours(line)
+            beyond = external.beyond[line] - rest
+            theirs = f", {beyond:f} placed elsewhere" if beyond else ""
+            differences[symbol] = (
+                f"{exchange}:{symbol} {product}: the venue holds {ours + beyond + rest:f}, the journal {ours:f}{theirs}"
+            )
+        c.unaccounted = external.unsettled() | differences
+        for symbol in list(blotter.open) if external else ():
+            self._ordering.shrink(symbol)
+        return Reconciled(
+            at=c.now, differences=tuple(differences.values()), cash=books.cash,
+            external=external.positions(blotter.venue), released=released,
+        )  # fmt: skip
+
+    def heard(self, order: Order, fact: OrderFact) -> None:
+        """Take a fact of an order of another hand: it bounds our exits at once, and where we trade no entry leaves
+        until the books account for it."""
+        if fact.event in STALENESS:
+            return
+        line, request = line_of(order), order.request
+        if self._is_traded(line):
+            text = f"an order placed elsewhere ({request.side} {order.quantity:f} {request.product}) is not settled yet"
+            self._blotter.external.touch(line, self._conditions.mono, text)
+            self._conditions.unaccounted[request.symbol] = text
+        self._ordering.shrink(request.symbol)
+
+    def key(self, symbol: str) -> PositionKey:
+        """Return the key that our entries in a symbol lead to."""
+        exchange = self._universe.get(symbol).exchange if symbol in self._universe else ""
+        return PositionKey(self._blotter.venue, exchange, symbol, self._product)
+
+    def _is_traded(self, line: Line) -> bool:
+        # Where our orders go, or where something of ours is left.
+        return line == self.key(line[1]).line or bool(self._blotter.ours(line))
+
+    def _lost(self) -> Iterator[Released]:
+        for position in list(self._blotter.positions.values()):
+            if position.quantity and (lost := self._blotter.external.lost(position)):
+                price = self._marks.price_at(position.key) or position.average_price
+                yield Released(key=position.key, quantity=lost, price=price, at=self._conditions.now)
 
     def _cancel_again(self, books: Books) -> None:
         orders = self._blotter.orders

@@ -8,42 +8,53 @@ from decimal import Decimal
 
 import msgspec
 
+from tradebot.clock import SECOND
 from tradebot.domain.message import Message
+from tradebot.domain.messages import Books, Released
 from tradebot.domain.order import HOLDS, ZERO, Execution, Order, OrderEvent, OrderFact
 from tradebot.domain.order_course import filled
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
+from tradebot.domain.position_key import Line, PositionKey
 from tradebot.stages.desk.exposure import Exposure
+from tradebot.stages.desk.external import External, Own
 
 ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
 Key = tuple[str, str]  # (exchange, execution_id)
 INTENT, DENIED, REVERSED = OrderEvent.INTENT, OrderEvent.DENIED, OrderEvent.REVERSED
 TIMES = ("cancel_mono", "replace_mono", "ended_mono", "sent_mono", "acked_mono")  # monotonic, of an order
+JUST_FILLED = SECOND // 5  # after a fill: the list of positions may be from before it
 ENDED_KEPT = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
 
 
 class Booked(Message, frozen=True, kw_only=False):
-    """A fill in the books: whose it is and what it cost."""
+    """A fill in the books: whose it is, what it cost, and the monotonic time it was heard, 0 of before this process."""
 
     order_id: str
     execution: Execution
     charges: Decimal
+    mono: int
 
 
 class Blotter:
-    """Orders by id, positions by symbol, and in `exposure` what orders may still do; totals are kept as fills come.
+    """Orders by id, ours by key, and in `exposure` what our orders may still do; totals are kept as fills come.
 
-    Orders that ended are kept for fills that come late, unless told that none do.
+    What other hands trade stands in `external`. Orders that ended are kept for fills that come late, unless told that
+    none do.
     """
 
-    def __init__(self, charges_of: ChargesOf, *, keeps_ended: bool = True) -> None:
+    def __init__(self, charges_of: ChargesOf, *, venue: str = "", keeps_ended: bool = True) -> None:
         self._charges_of, self._kept = charges_of, ENDED_KEPT if keeps_ended else 0
+        self.venue = venue
         self._ended: deque[str] = deque()  # order_ids as they ended; one that lived again may be in it twice
         self.orders: dict[str, Order] = {}  # order_id -> Order, in order of intent
         self.by_venue: dict[str, str] = {}  # venue_order_id -> order_id
-        self.positions: dict[str, Position] = {}  # symbol -> Position
-        self.open: dict[str, Position] = {}  # symbol -> Position, those that are not flat
+        self.positions: dict[PositionKey, Position] = {}  # ours
+        self.open: dict[str, Position] = {}  # symbol -> ours that is not flat; of two lines of a symbol the first
+        self._keys: dict[str, PositionKey] = {}  # symbol -> the key last traded
+        self._crowded: set[str] = set()  # symbols with several keys
         self.exposure = Exposure(self.orders, self.open)
+        self.external = External(self.orders)
         # Symbols where more was filled than ordered -> (mono of the last fill, what the venue's list has held since).
         self.in_excess: dict[str, tuple[int, Decimal | None]] = {}
         self.moved: set[str] = set()  # symbols whose position is another one since somebody emptied this
@@ -85,7 +96,7 @@ class Blotter:
         charges = self._trade(order, execution)
         self.exposure.end(order_id, order.request.symbol)
         self._ended.append(order_id)
-        self.booked[key] = Booked(order_id, execution, charges)
+        self.booked[key] = Booked(order_id, execution, charges, mono)
         self.orders[order_id] = filled(order, execution, at=at, mono=mono)
         if len(self.orders) > self._kept:
             self._forget()
@@ -98,7 +109,7 @@ class Blotter:
         del self.orders[order_id], self.by_venue[order.venue_order_id]
 
     def record(self, fact: OrderFact) -> Order:
-        """Apply one fact; returns the order after it. A fill is booked into its position as well."""
+        """Apply one fact; returns the order after it. A fill of ours is booked into its position as well."""
         order_id, before = fact.order_id, None
         if fact.event is INTENT or fact.event is DENIED:
             order = begin(fact)
@@ -109,6 +120,9 @@ class Blotter:
                 self._book(before, fact, fact.execution)
         self.orders[order_id] = order
         symbol = order.request.symbol
+        exposure = self.exposure
+        if order.is_external:
+            exposure = self.external.exposure
         self.touched.add(symbol)
         if order.venue_order_id and (before is None or order.venue_order_id != before.venue_order_id):
             self.by_venue[order.venue_order_id] = order_id
@@ -117,14 +131,14 @@ class Blotter:
         was_live = before is not None and before.state.is_live
         if order.state.is_live:
             if not was_live:
-                self.exposure.begin(order_id, symbol)
+                exposure.begin(order_id, symbol)
         else:
             if was_live:
-                self.exposure.end(order_id, symbol)
+                exposure.end(order_id, symbol)
             if was_live or before is None:
                 self._ended.append(order_id)
-            if (order.claimed or order.state in HOLDS) and order.reserved(max(self.exposure.mono, fact.mono)):
-                self.exposure.hold(order_id, symbol)
+            if (order.claimed or order.state in HOLDS) and order.reserved(max(exposure.mono, fact.mono)):
+                exposure.hold(order_id, symbol)
             if len(self.orders) > self._kept:
                 self._forget()
         return order
@@ -141,26 +155,50 @@ class Blotter:
                 if late:
                     self.orders[order_id] = msgspec.structs.replace(order, **late)
         self.touched.update(self.exposure.release(mono))
+        self.external.exposure.release(mono)
 
-    def adopt(self, symbol: str, quantity: Decimal, average_price: Decimal) -> None:
-        """Take over a position that has no fills here: the venue's quantity is the truth."""
-        before = self.position(symbol)
-        self._move(
-            before,
-            Position(
-                symbol=symbol,
-                quantity=quantity,
-                cost=quantity * average_price,
-                realized=before.realized,
-                charges=before.charges,
-                bought=before.bought,
-                sold=before.sold,
-            ),
-        )
+    def adopt(self, key: PositionKey, quantity: Decimal, average_price: Decimal) -> None:
+        """Take over a position that has no fills here, as runs of before did: the quantity is the truth."""
+        self._note(key)
+        before = self.positions.get(key) or Position(key)
+        self._move(before, before.hold(quantity, average_price))
+
+    def give_up(self, released: Released) -> None:
+        """Take a part of a position for no longer ours: it is held beyond ours from now on."""
+        before = self.positions[released.key]
+        self._move(before, before.release(released.quantity, released.price))
+        self.external.take_over(released.key.line, released.quantity)
 
     def live(self, symbol: str | None = None) -> Iterator[Order]:
-        """Yield the orders that may still trade, UNKNOWN included."""
+        """Yield the orders of ours that may still trade, UNKNOWN included."""
         return self.exposure.live(symbol)
+
+    def live_anywhere(self) -> Iterator[Order]:
+        """Yield all orders that may still trade, those placed elsewhere last."""
+        yield from self.exposure.live()
+        yield from self.external.exposure.live()
+
+    def own(self, books: Books) -> Own:
+        """Return what was ours when `books` were read, by line, as far as they can know it.
+
+        A fill that was heard since they were asked for and that they do not list came later than they.
+        """
+        held = {p.key.line: p.quantity for p in self.positions.values()}
+        late: dict[Line, Decimal] = {}
+        listed = {execution.key for execution in books.executions}
+        for booked in reversed(self.booked.values()):
+            fill = booked.execution
+            if booked.mono < books.asked_at - JUST_FILLED:
+                break
+            if fill.key in listed or fill.is_inferred:
+                continue
+            line, signed = (fill.exchange, fill.symbol, fill.product), fill.quantity * fill.side.sign
+            order = self.orders.get(booked.order_id)
+            if order is not None and order.is_external:
+                late[line] = late.get(line, ZERO) + signed
+            else:
+                held[line] = held.get(line, ZERO) - signed
+        return Own(held, late)
 
     def owner(self, key: Key) -> str | None:
         """Return the order that a fill of this key, booked or taken back, belongs to."""
@@ -168,10 +206,20 @@ class Blotter:
         return None if booked is None else booked.order_id
 
     def position(self, symbol: str) -> Position:
-        return self.positions.get(symbol) or Position(symbol=symbol)
+        """Return ours of a symbol, the open one if there is one."""
+        position = self.open.get(symbol)
+        if position is None:
+            key = self._keys.get(symbol) or PositionKey(self.venue, "", symbol, "")
+            position = self.positions.get(key) or Position(key)
+        return position
+
+    def ours(self, line: Line) -> Decimal:
+        """Return the signed quantity that we hold of a line."""
+        position = self.positions.get(PositionKey(self.venue, *line))
+        return ZERO if position is None else position.quantity
 
     def quantity(self, symbol: str) -> Decimal:
-        """Return the signed quantity held of `symbol`."""
+        """Return the signed quantity that we hold of `symbol`."""
         position = self.open.get(symbol)
         return ZERO if position is None else position.quantity
 
@@ -180,11 +228,14 @@ class Blotter:
         self.in_excess.setdefault(symbol, (self.exposure.mono, None))
 
     def closable(self, symbol: str) -> Decimal:
-        """Return the signed quantity that an exit may close: ours, and in excess no more than the venue's list holds.
+        """Return the signed quantity that an exit may close: ours, as far as the venue holds it on the same side.
 
-        Nothing until the venue was asked after the last fill.
+        In excess nothing until the venue was asked after the last fill, and then no more than its list holds.
         """
-        quantity = self.quantity(symbol)
+        position = self.open.get(symbol)
+        if position is None:
+            return ZERO
+        quantity = self.external.closable(position) if self.external else position.quantity
         if symbol not in self.in_excess:
             return quantity
         held = self.in_excess[symbol][1]
@@ -202,37 +253,64 @@ class Blotter:
 
     def _book(self, before: Order, fact: OrderFact, execution: Execution) -> None:
         key = (execution.exchange, execution.execution_id)
+        is_ours = not before.is_external
         if fact.event is REVERSED:
             booked = self.booked.pop(key)
-            old = self.positions.get(execution.symbol) or Position(symbol=execution.symbol)
-            self._move(old, old.reverse(booked.execution, booked.charges), -booked.charges)
+            if is_ours:
+                old = self._at(booked.execution)
+                self._move(old, old.reverse(booked.execution, booked.charges), -booked.charges)
+                self.fills -= 1
+            else:
+                self.external.trade(booked.execution, -1)
             if not booked.execution.is_inferred:
                 self.busted[key] = booked
-            self.fills -= 1
+            return
+        charges = ZERO
+        if is_ours:
+            charges = self._trade(before, execution)
         else:
-            self.booked[key] = Booked(fact.order_id, execution, self._trade(before, execution))
-            if self.busted:
-                self.busted.pop(key, None)
+            self.external.trade(execution)
+        # Before the first release the facts are the journal's, of which some tell the time of an earlier boot.
+        self.booked[key] = Booked(fact.order_id, execution, charges, fact.mono if self.exposure.mono else 0)
+        if self.busted:
+            self.busted.pop(key, None)
 
     def _trade(self, order: Order, execution: Execution) -> Decimal:
-        # Move the position by a fill of an order; returns its charges.
-        symbol = execution.symbol
+        # Move the position by a fill of an order of ours; returns its charges.
         charges = self._charges_of(order, execution)
-        old = self.positions.get(symbol) or Position(symbol)
+        old = self.open.get(execution.symbol)
+        if old is None or old.key.product != execution.product or old.key.exchange != execution.exchange:
+            old = self._at(execution)
         self._move(old, old.apply(execution, charges), charges)
         self.fills += 1
         return charges
 
+    def _at(self, execution: Execution) -> Position:
+        # Ours in the line of a fill, a flat one where there was none.
+        key = self._keys.get(execution.symbol)
+        if key is None or key.product != execution.product or key.exchange != execution.exchange:
+            key = PositionKey(self.venue, execution.exchange, execution.symbol, execution.product)
+            self._note(key)
+        return self.positions.get(key) or Position(key)
+
+    def _note(self, key: PositionKey) -> None:
+        if self._keys.setdefault(key.symbol, key) != key:
+            self._crowded.add(key.symbol)
+            self._keys[key.symbol] = key
+
     def _move(self, old: Position, new: Position, charges: Decimal = ZERO) -> None:
-        symbol = new.symbol
+        key = new.key
+        symbol = key.symbol
         if new.realized is not old.realized:
             self.realized += new.realized - old.realized
         self.charges += charges
         if self.in_excess and symbol in self.in_excess:
             self.in_excess[symbol] = self.exposure.mono, None
-        self.positions[symbol] = new
+        self.positions[key] = new
         self.touched.add(symbol)
         self.moved.add(symbol)
+        if self._crowded and symbol in self._crowded:
+            new = next((p for p in self.positions.values() if p.key.symbol == symbol and p.quantity), new)
         if new.quantity:
             self.open[symbol] = new
         else:

@@ -22,7 +22,7 @@ class Conditions:
         self._endings: dict[str, Ending] = {}  # symbol -> its end of the day, where it is not the session's
         self.down: dict[str, str] = {}  # source -> why its data is stale
         self.halts = Halts()  # until a person resumes
-        self.halted_symbols: dict[str, str] = {}  # symbol -> why no entry, while the venue's position differs
+        self.unaccounted: dict[str, str] = {}  # symbol -> what the venue's books do not account for; no entry there
         self.blind_from = NEVER  # mono from which the venue's books are too old to open anything; never where none come
         self.stopping = False
 
@@ -45,11 +45,11 @@ class Conditions:
     @property
     def has_halts(self) -> bool:
         """True while a halt of anything stands."""
-        return bool(self.halted_symbols) or bool(self.halts)
+        return bool(self.halts)
 
     def halt_of(self, symbol: str, strategy: str = "") -> str:
         """Return why `strategy` may open nothing in `symbol`, empty when it may."""
-        return self.halts.of(symbol, strategy) or self.halted_symbols.get(symbol, "")
+        return self.halts.of(symbol, strategy)
 
     def begin(self, session: SessionBegins) -> None:
         """Take the times of another session."""

@@ -28,6 +28,7 @@ from tradebot.domain.messages import (
     OrderSeen,
     Outcome,
     Reconciled,
+    Released,
     SessionBegins,
     Signal,
     Signals,
@@ -70,7 +71,7 @@ class Desk:
         absent_after_s: float, absence_is_proof: bool = False, keeps_ended: bool = True,
     ) -> None:  # fmt: skip
         self._universe, self._settings = universe, settings
-        self.blotter = Blotter(charges_of, keeps_ended=keeps_ended)
+        self.blotter = Blotter(charges_of, venue=settings.venue, keeps_ended=keeps_ended)
         self._exposure = self.blotter.exposure
         self.marks = Marks(universe)
         self.worth = Worth(universe, self.blotter, self.marks)
@@ -96,8 +97,9 @@ class Desk:
         )  # fmt: skip
         self._opens_at = 0
         self._audit = Audit(
-            blotter=self.blotter, conditions=self.conditions, sightings=self.sightings, ordering=self._ordering,
-            emit_all=self._emit_all, tell=self._tell, incident=self._incident,
+            universe=universe, product=settings.product, blotter=self.blotter, marks=self.marks,
+            conditions=self.conditions, sightings=self.sightings, ordering=self._ordering, emit_all=self._emit_all,
+            tell=self._tell, incident=self._incident,
         )  # fmt: skip
         self._commands = Commands(
             blotter=self.blotter, conditions=self.conditions, ordering=self._ordering, exits=self.exits,
@@ -109,7 +111,7 @@ class Desk:
         self._takes: dict[type, Callable[[Any], None]] = {
             Quotes: self._on_quotes, Tick: lambda tick: self._clock(tick.at, tick.mono),
             Signals: self._on_signals, Outcome: self._on_outcome, OrderSeen: self._on_seen,
-            Executed: lambda told: self._executed(told.execution, told.mono), Books: self._on_books,
+            Executed: lambda told: self._executed(told.execution, told.mono), Books: self._look,
             LinkDown: self._audit.link_down, LinkUp: self._audit.link_up, SessionBegins: self._on_session,
             Command: self._commands.take,
         }  # fmt: skip
@@ -128,7 +130,7 @@ class Desk:
         return self._out
 
     def recover(
-        self, facts: Sequence[OrderFact], *, adopted: Sequence[tuple[str, Decimal, Decimal]], halted: str,
+        self, facts: Sequence[OrderFact | Released], *, adopted: Sequence[tuple[str, Decimal, Decimal]], halted: str,
         opens_at: int, halts: Sequence[Command] = (), flattened: Iterable[str] = (),
     ) -> None:  # fmt: skip
         """Rebuild from the journal's facts before the first message; nothing is returned and nothing is sent.
@@ -137,8 +139,14 @@ class Desk:
         holds for everything, "" for none. `flattened` are ids of flatten commands that have been carried out.
         """
         for symbol, quantity, price in adopted:
-            self.blotter.adopt(symbol, quantity, price)
+            self.blotter.adopt(self._audit.key(symbol), quantity, price)
         for fact in facts:
+            if isinstance(fact, Released):
+                self.blotter.give_up(fact)
+                self.exits.gone(fact.key.symbol)
+                if fact.at < opens_at:
+                    self.worth.begin_day(is_marked=False)
+                continue
             before = self.blotter.orders.get(fact.order_id)
             order = self.blotter.record(fact)
             if fact.at < opens_at:
@@ -146,7 +154,7 @@ class Desk:
             else:
                 self._breaker.heard(before, fact, order)  # what it trips was halted then
             self._shortfalls.note(order, fact, self.conditions.mono)
-            if fact.event is OrderEvent.EXECUTED:
+            if fact.event is OrderEvent.EXECUTED and not order.is_external:
                 self.exits.filled(order.request)
             elif before is not None and before.is_live and not order.is_live and order.request.purpose.is_exit:
                 self.exits.ended(order)  # what it was for is still wanted, unless a later fill made it flat
@@ -158,27 +166,21 @@ class Desk:
         self._opens_at = opens_at
 
     def adopt(self, books: Books) -> list[DeskOutput]:
-        """Compare with the venue at start: fills missed are booked, what has no explanation is taken over or halted.
+        """Compare with the venue at start: fills missed are booked, and in a symbol with a difference nothing opens.
 
-        With an empty blotter the venue's positions are adopted; otherwise an unexplained difference halts its symbol.
+        What the journal does not know is not ours, all of it where the journal is empty: shown, and never traded.
         """
         self._out = []
-        if not self.blotter.orders and not self.blotter.positions:
-            adopted = self._audit.adopt(books, self._universe)
-            if adopted.adopted:
-                self._out.append(adopted)
-        for order in self.blotter.live():
+        for order in self.blotter.live_anywhere():
             self._tell(order, OrderEvent.LINK_LOST, "a new process knows it from the journal only")
-        self._audit.take(books, is_start=True)
-        self.sightings.differences(books)  # the first of the two looks that a difference must last
-        self._out.append(self._audit.compare(books))
+        self._look(books, is_start=True)
         return self._out
 
     # ---- what others may read
 
     def holdings(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Return symbol -> (signed quantity, average price) of every open position."""
-        return {p.symbol: (p.quantity, p.average_price) for p in self.blotter.positions.values() if not p.is_flat}
+        return {symbol: (p.quantity, p.average_price) for symbol, p in self.blotter.open.items()}
 
     def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
         """Return the holdings that the strategies are told with `close`."""
@@ -308,9 +310,12 @@ class Desk:
         if request.purpose.is_exit and request.symbol in self.blotter.open:
             self.exits.ended(order)
 
-    def _on_books(self, books: Books) -> None:
+    def _look(self, books: Books, *, is_start: bool = False) -> None:
         self._audit.take(books)
-        self._out.append(self._audit.compare(books))
+        found = self._audit.compare(books, is_start=is_start)
+        self._out.append(found)
+        for part in found.released:
+            self.exits.gone(part.key.symbol)
 
     def _on_outcome(self, outcome: Outcome) -> None:
         fact = outcome.fact
@@ -330,15 +335,9 @@ class Desk:
         c = self.conditions
         self._emit(OrderFact(order_id=order.order_id, event=event, at=c.now, mono=c.mono, reason=reason))
 
-    def _emit_all(self, facts: Sequence[OrderFact], is_start: bool = False) -> None:
+    def _emit_all(self, facts: Sequence[OrderFact]) -> None:
         for fact in facts:
             self._emit(fact)
-        for fact in facts:
-            if fact.event is OrderEvent.INTENT:  # an order that began outside: history at the start, news later
-                order = self.blotter.orders[fact.order_id]
-                if order.is_live or not is_start:
-                    text = f"an order was placed elsewhere: {order.request.side} {order.quantity:f} {order.symbol}"
-                    self._incident(text, order, Scope.symbol(order.symbol))
 
     def _intend(
         self, request: OrderRequest, checks: tuple[str, ...], inputs: dict[str, float], reference: Decimal | None
@@ -362,6 +361,9 @@ class Desk:
         self.exits.heard(order.request.symbol)
         if output.execution is not None or order.claimed:
             self._shortfalls.note(order, output, self.conditions.mono)
+        if order.is_external:
+            self._audit.heard(order, output)
+            return
         if before is None:
             return
         was, state = before.state, order.state

@@ -106,6 +106,13 @@ class Exits:
                 self.holders.setdefault(symbol, request.strategy)
             self._protection.set(id_, request)
 
+    def gone(self, symbol: str) -> None:
+        """What was ours of a symbol is not any more: forget guard and wish where nothing is left."""
+        if symbol not in self._blotter.open:
+            if symbol in self._universe:
+                self._protection.clear(self._universe.id(symbol))
+            self._forget(symbol)
+
     def _wish(self, symbol: str, purpose: Purpose, reason: str) -> None:
         if symbol not in self.wanted:
             self.wanted[symbol] = purpose, reason

@@ -9,6 +9,7 @@ import numpy as np
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints, Quotes
+from tradebot.domain.position_key import PositionKey
 
 
 class Marks:
@@ -45,6 +46,13 @@ class Marks:
         id_ = self._universe.id(symbol)
         units = self._last[id_]
         return Decimal(units) * self._points[id_] if units else None
+
+    def price_at(self, key: PositionKey) -> Decimal | None:
+        """Return the last price of what a position holds, None before the first quote and for no instrument of ours."""
+        symbol, universe = key.symbol, self._universe
+        if symbol not in universe or universe.get(symbol).exchange != key.exchange:
+            return None
+        return self.price(symbol)
 
     def reference(self, symbol: str) -> Decimal | None:
         """Return the middle of a spread of at most 1%, else the last price, None before the first quote."""

@@ -27,6 +27,7 @@ from tradebot.domain.order import (
     Validity,
     Wish,
 )
+from tradebot.domain.position_key import PositionKey
 from tradebot.stages.desk.blotter import Blotter
 from tradebot.stages.desk.conditions import Conditions
 from tradebot.stages.desk.denials import Denials
@@ -54,6 +55,7 @@ class DeskSettings(Message, frozen=True):
     """The desk's own rules; times in wall seconds, money in the account's currency."""
 
     order_notional: Decimal
+    venue: str = ""  # where the positions are
     product: str = "MIS"
     order_kind: OrderKind = OrderKind.MARKET  # or LIMIT, priced at the protection
     protection_pct: Decimal = Decimal(1)
@@ -82,7 +84,7 @@ class Ordering:
         emit: Callable[[OrderFact | Submit | Modify | Cancel], None], intend: Intend,
     ) -> None:  # fmt: skip
         self._universe, self._blotter, self._marks, self._conditions = universe, blotter, marks, conditions
-        self._exposure = blotter.exposure
+        self._exposure, self._external = blotter.exposure, blotter.external
         self._gate, self._settings, self._day_profit = gate, settings, day_profit
         self._emit, self._intend = emit, intend
         self._gross = Gross(universe, blotter, marks)
@@ -108,7 +110,7 @@ class Ordering:
         self._submit(id_, request, reference, inputs=signal.inputs)
 
     def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> bool:
-        """Send an exit of the whole position, unless one may still fill; entries that work are taken back.
+        """Send an exit of what may be closed, unless one may still fill; entries that work are taken back.
 
         Returns True when it left and nothing else of the symbol is at work.
         """
@@ -119,15 +121,26 @@ class Ordering:
                     self.cancel(order, "the position is being closed")
             if exposure.closing(symbol):
                 return False
-        quantity, id_ = blotter.quantity(symbol), self._universe.ids[symbol]
-        if blotter.in_excess and not (quantity := blotter.closable(symbol)):
-            return False  # of what may have been told twice no more is sold than the venue shows
+        position, id_ = blotter.open[symbol], self._universe.ids[symbol]
+        # Where the venue holds nothing of it the gate says so of the whole.
+        quantity = blotter.closable(symbol) or position.quantity
         reference = self._marks.reference_of(id_)
         request = self._request(
             self._universe.instruments[id_], SELL if quantity > 0 else BUY, abs(quantity), purpose, reason, reference,
-            signal, quoted_at,
+            signal, quoted_at, closes=position.key,
         )  # fmt: skip
         return self._submit(id_, request, reference, inputs=signal.inputs if signal else {}) and not is_busy
+
+    def shrink(self, symbol: str) -> None:
+        """Take exits back that would close more than we may, since others closed some of it or may yet."""
+        exposure, blotter, position = self._exposure, self._blotter, self._blotter.open.get(symbol)
+        if position is None or not exposure.has_live(symbol):
+            return
+        if exposure.closing(symbol) <= abs(self._external.closable(position, is_sure=True)):
+            return
+        for order in blotter.live(symbol):
+            if order.request.purpose.is_exit:
+                self.cancel(order, "others close what it was to close")
 
     def chase(self, mono: int) -> None:
         """Take back what was not filled in time, or move the price of an exit where the settings say so.
@@ -169,7 +182,7 @@ class Ordering:
         )
         # The gate judges the order as if it were new and the old one not there: at worst one of the two is in force.
         rest = msgspec.structs.replace(request, quantity=order.quantity - order.filled, signal_id="")
-        verdict = self._gate.check(rest, self._view(order.symbol, request.strategy, reference, without=order))
+        verdict = self._gate.check(rest, self._view(request, reference, without=order))
         if not verdict.is_passed:
             if order.replace is not Wish.REFUSED:
                 fact = self._fact(order, OrderEvent.REPLACE_REFUSED, verdict.reason)
@@ -222,6 +235,7 @@ class Ordering:
     def _request(
         self, instrument: Instrument, side: Side, quantity: Decimal, purpose: Purpose, reason: str,
         reference: Decimal | None, signal: Signal | None, quoted_at: int, levels: Levels = NO_LEVELS,
+        closes: PositionKey | None = None,
     ) -> OrderRequest:  # fmt: skip
         self._counter += 1
         settings = self._settings
@@ -232,9 +246,13 @@ class Ordering:
         if signal is not None:
             strategy, signal_id, signaled_at = signal.strategy, signal.signal_id, signal.made_at
         stop_loss, trail_by, target = levels
+        # An exit is of the line that it closes, wherever entries go by now.
+        exchange, product = instrument.exchange, settings.product
+        if closes is not None:
+            exchange, product = closes.exchange, closes.product
         return OrderRequest(
-            f"{self._id_prefix}{self._counter:05d}", instrument.symbol, instrument.exchange, side, kind, quantity,
-            price, None, DAY, settings.product, protection, purpose, strategy, signal_id, reason, stop_loss, trail_by,
+            f"{self._id_prefix}{self._counter:05d}", instrument.symbol, exchange, side, kind, quantity,
+            price, None, DAY, product, protection, purpose, strategy, signal_id, reason, stop_loss, trail_by,
             target, self._conditions.mono, signaled_at, quoted_at,
         )  # fmt: skip
 
@@ -251,7 +269,7 @@ class Ordering:
         if self._clears(id_, request, reference):
             reason, checks, control = self._gate.passed
         else:
-            reason, checks, control = self._gate.check(request, self._view(request.symbol, request.strategy, reference))
+            reason, checks, control = self._gate.check(request, self._view(request, reference))
         if not reason:
             if is_exit and self._held:
                 self._held.pop(request.symbol, None)
@@ -280,18 +298,22 @@ class Ordering:
             return False
         position, instrument = self._blotter.open.get(symbol), self._universe.instruments[id_]
         held = ZERO if position is None else position.quantity
+        is_shared = self._external and self._external.bounds(symbol)
         if request.purpose.is_exit:
+            if is_shared or self._blotter.in_excess:
+                held = self._blotter.closable(symbol)
             return clearance.exit(request, instrument, held, reference, c.mono - seen, c.mono)
-        if c.down or c.halted_symbols or not c.halts.are_none or c.mono > c.blind_from or c.entries_closed(symbol):
+        if is_shared or c.unaccounted or c.down or not c.halts.are_none or c.mono > c.blind_from:
+            return False
+        if c.entries_closed(symbol):
             return False
         others = self._gross.without if exposure else None
         return clearance.entry(
             request, instrument, held, reference, c.mono - seen, c.mono, exposure.working, others, self._day_profit
         )
 
-    def _view(
-        self, symbol: str, strategy: str, reference: Decimal | None, without: Order | None = None
-    ) -> View:  # fmt: skip
+    def _view(self, request: OrderRequest, reference: Decimal | None, without: Order | None = None) -> View:
+        symbol, exchange, product, strategy = request.symbol, request.exchange, request.product, request.strategy
         exposure, c, id_ = self._exposure, self._conditions, self._universe.id(symbol)
         position = self._blotter.open.get(symbol)
         longest = shortest = quantity = ZERO if position is None else position.quantity
@@ -307,6 +329,7 @@ class Ordering:
         return View(
             instrument=self._universe[id_],
             quantity=quantity,
+            closable=self._blotter.closable(symbol),
             longest=longest,
             shortest=shortest,
             closing=closing,
@@ -316,6 +339,8 @@ class Ordering:
             quote_age_s=self._marks.age_s(id_, c.mono),
             feed_is_stale=bool(c.down),
             halted=c.halt_of(symbol, strategy) if c.has_halts else "",
+            unaccounted=c.unaccounted.get(symbol, ""),
+            beyond=self._external.beyond.get((exchange, symbol, product), ZERO) if self._external else ZERO,
             entries_closed=c.entries_closed(symbol),
             gross=partial(self._gross.without, symbol),
             day_pnl=self._day_profit,

@@ -6,7 +6,7 @@ seconds and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from decimal import Decimal
 from hashlib import blake2b
 from itertools import islice
@@ -27,15 +27,18 @@ from tradebot.domain.messages import (
     OrderSeen,
     Outcome,
     Reconciled,
+    Released,
     Signals,
     Tick,
 )
 from tradebot.domain.order import Order, OrderFact
 from tradebot.domain.portfolio import Position
+from tradebot.domain.position_key import PositionKey
 from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Stepped, Tape
 from tradebot.stages.desk.desk import Desk, DeskOutput
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 AT_A_TICK = 64  # changed positions put into words: a fifth of a millisecond, and those of a burst never come together
 MOST_LIVE = 500  # live orders up to which a state is hashed: the words of more hold the loop, and change again soon
 EVERY = 5 * SECOND  # our time between two rows of tape
@@ -79,7 +82,7 @@ class TapedDesk(Desk):
         self._follow(output)
         return output
 
-    def recover(self, facts: Sequence[OrderFact], **rest: Any) -> None:
+    def recover(self, facts: Sequence[OrderFact | Released], **rest: Any) -> None:
         super().recover(facts, **rest)
         self._look_at(self._universe.symbols)
 
@@ -144,7 +147,7 @@ class TapedDesk(Desk):
                 case OrderFact():
                     touched.add(self.blotter.orders[what.order_id].symbol)
                 case Reconciled():
-                    touched.update(symbol for symbol, _, _ in what.adopted)
+                    touched.update(part.key.symbol for part in what.released)
                 case Command():
                     self._has_changed = True
         if touched:
@@ -191,20 +194,22 @@ class States:
     """Hashes of one desk's states. What has not changed since the last one is not put into words again."""
 
     def __init__(self) -> None:
-        self._positions: dict[str, tuple[Position, str]] = {}  # symbol -> position and its line
+        self._positions: dict[PositionKey, tuple[Position, str]] = {}  # ours with its line
         self._orders: dict[str, tuple[Order, str]] = {}  # order_id -> live order and its line
 
     def note(self, position: Position) -> None:
         """Put one position into words ahead of the next hash."""
-        self._positions[position.symbol] = position, _position_line(position)
+        self._positions[position.key] = position, _position_line(position)
 
     def of(self, desk: Desk) -> str:
         """Return the hash as `state_of` does."""
         blotter = desk.blotter
         self._positions = _told(self._positions, blotter.positions.items(), _position_line)
-        self._orders = _told(self._orders, ((o.order_id, o) for o in blotter.live()), _order_line)
-        lines = [line for _, (_, line) in sorted(self._positions.items())]
+        self._orders = _told(self._orders, ((o.order_id, o) for o in blotter.live_anywhere()), _order_line)
+        positions = sorted(self._positions.items(), key=lambda known: (known[0].symbol, *known[0].line))
+        lines = [line for _, (_, line) in positions]
         lines += sorted(line for _, line in self._orders.values())
+        lines += [f"{line} {beyond:f}" for line, beyond in sorted(blotter.external.beyond.items())]
         lines += sorted(f"{c.verb} {c.scope} {c.reason}" for c in desk.conditions.halts.standing)
         lines.append(f"{blotter.realized:f} {blotter.charges:f} {blotter.fills} {len(blotter.orders)}")
         return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
@@ -219,8 +224,8 @@ def _order_line(o: Order) -> str:
 
 
 def _told(
-    known: dict[str, tuple[T, str]], now: Iterable[tuple[str, T]], line: Callable[[T], str]
-) -> dict[str, tuple[T, str]]:
+    known: dict[K, tuple[T, str]], now: Iterable[tuple[K, T]], line: Callable[[T], str]
+) -> dict[K, tuple[T, str]]:
     # Both are never changed, only replaced: the same object has the same line.
     told = {}
     for key, what in now:

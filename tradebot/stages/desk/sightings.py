@@ -8,13 +8,11 @@ told twice or made up stands in `shortfalls.py`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from decimal import Decimal
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Books
 from tradebot.domain.order import (
-    ZERO,
     Execution,
     Order,
     OrderEvent,
@@ -29,7 +27,7 @@ from tradebot.domain.order import (
 )
 from tradebot.domain.order_fold import apply, begin, is_old
 from tradebot.domain.order_states import AT_VENUE, ROWS, TRANSITIONS
-from tradebot.stages.desk.blotter import Blotter
+from tradebot.stages.desk.blotter import JUST_FILLED, Blotter
 from tradebot.stages.desk.shortfalls import Shortfalls
 from tradebot.stages.desk.twins import Twins
 from tradebot.stages.desk.unread import UnreadOrders
@@ -47,11 +45,10 @@ WORKS = (VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TRIGGER)
 PRICED = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
 ORPHANS_KEPT = 10_000  # fills whose order is not known yet; a venue's day allows 5,000 orders
 UNSENT = (OrderState.INTENT, OrderState.SENDING)
-CONFIRMATIONS = 2  # rounds a difference, or an absence, must last before it counts
+CONFIRMATIONS = 2  # rounds that an absence must last before it counts
 REPLACE_PATIENCE = 10 * SECOND  # for a change that may have been accepted to show in a list
 BELOW_FOR = 60 * SECOND  # how long the venue's cumulative quantity may lag behind the fills it told
 OMITTED_FOR = 2 * SECOND  # that lists may omit a working order until it is in doubt
-JUST_FILLED = SECOND // 5  # after a fill: the list of positions may be from before it
 DISPUTED_FOR = 10 * SECOND  # that a fill told with other figures makes looks come soon
 BACK_FOR = 5 * SECOND  # that a session is back until an order it does not show may count as missing
 
@@ -68,7 +65,6 @@ class Sightings:
         self.orphans: OrderedDict[str, list[Execution]] = OrderedDict()  # venue_order_id -> fills
         self._misses: dict[str, tuple[int, int]] = {}  # order_id -> (asked_at of the first miss, misses that count)
         self._below: dict[str, int] = {}  # order_id -> asked_at of the first list that knew fewer fills than we
-        self._odd: dict[str, tuple[Decimal, Decimal, int]] = {}  # symbol -> (theirs, ours, rounds it lasted)
         self._twins = Twins(blotter)
         self._looked_at = 0  # when the last books were asked for
         self._is_paused = False
@@ -87,17 +83,17 @@ class Sightings:
         """Return the monotonic time from which a look may end a doubt; None when no look can."""
         if self._is_paused:
             return None
-        due = [self._due(order) for order in self._blotter.live() if order.state is OrderState.UNKNOWN]
+        due = [self._due(order) for order in self._blotter.live_anywhere() if order.state is OrderState.UNKNOWN]
         due.append(self._twins.look_wanted_at())
         disputed_at = self._shortfalls.disputed_at
         if disputed_at is not None and self._looked_at - disputed_at < DISPUTED_FOR:
             due.append(self._looked_at)
-        if any(held is None for _, held in self._blotter.in_excess.values()):
+        if any(held is None for _, held in self._blotter.in_excess.values()) or self._blotter.external.is_in_doubt:
             due.append(self._looked_at)
         return min((at for at in due if at is not None), default=None)
 
     def seen(self, shown: VenueOrder, *, at: int, mono: int, asked_at: int | None = None) -> list[OrderFact]:
-        """Return the facts of one order the venue showed; an order that is not ours is adopted as external.
+        """Return the facts of one order the venue showed; one that is not ours is written down as external.
 
         `asked_at` is when the list that shows it was asked for, None on the stream.
         """
@@ -196,9 +192,10 @@ class Sightings:
 
     def _hold_against(self, books: Books) -> None:
         # What the venue's list holds of symbols in excess, once it was asked for after their last fill.
-        theirs = books.held()
+        net = books.net()
         for symbol, (since, _) in list(self._blotter.in_excess.items()):
-            held = theirs.get(symbol, ZERO)
+            line = self._blotter.position(symbol).key.line
+            held = self._blotter.external.of_ours(line, net)
             if books.asked_at <= since + JUST_FILLED or books.hides(symbol):
                 continue
             if held == self._blotter.quantity(symbol):
@@ -221,7 +218,7 @@ class Sightings:
         self, books: Books, shown: set[str], unread: UnreadOrders, *, at: int, mono: int
     ) -> list[OrderFact]:  # fmt: skip
         facts: list[OrderFact] = []
-        live = list(self._blotter.live())
+        live = list(self._blotter.live_anywhere())
         self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
         for order in live:
             ids = (order.order_id, order.venue_order_id, *order.other_ids)
@@ -256,31 +253,6 @@ class Sightings:
             if order.sent_mono and not order.acked_mono:
                 since = order.sent_mono
         return None if since is None else max(since + patience, self._back_at + BACK_FOR)
-
-    def differences(self, books: Books) -> dict[str, str]:
-        """Return symbol -> explanation where the venue's position and ours have differed for two rounds alike."""
-        theirs = {symbol: held for symbol, held in books.held().items() if symbol in self._universe}
-        ours = {p.symbol: p.quantity for p in self._blotter.positions.values()}
-        odd: dict[str, tuple[Decimal, Decimal, int]] = {}
-        unread = self._unread_positions(books)
-        for symbol in (theirs.keys() | ours.keys()) - unread.keys():
-            pair = theirs.get(symbol, ZERO), ours.get(symbol, ZERO)
-            if pair[0] != pair[1]:
-                before = self._odd.get(symbol)
-                odd[symbol] = (*pair, before[2] + 1 if before and before[:2] == pair else 1)
-        self._odd = odd
-        return unread | {
-            symbol: f"{symbol}: the venue holds {venue}, the journal {journal}"
-            for symbol, (venue, journal, lasted) in sorted(odd.items())
-            if lasted >= CONFIRMATIONS
-        }
-
-    def _unread_positions(self, books: Books) -> dict[str, str]:
-        return {
-            row.symbol: f"{row.symbol}: the venue's position cannot be read: {row.reason}"
-            for row in books.unread
-            if row.book == "positions" and row.symbol in self._universe
-        }
 
     def _external(self, order: VenueOrder, at: int, mono: int) -> OrderFact:
         order_id = f"EXT-{order.venue_order_id}"

@@ -40,11 +40,12 @@ class Twins:
             found[order.symbol].append((order, execution))
         if not found and not self._since:
             return []
-        theirs = books.held()
+        net = books.net()
         since, facts = dict[str, int](), list[OrderFact]()
         for symbol, pairs in found.items():
             excess = sum((e.quantity * e.side.sign for _, e in pairs), ZERO)
-            if self._blotter.quantity(symbol) - excess != theirs.get(symbol, ZERO):
+            ours = self._blotter.position(symbol)
+            if ours.quantity - excess != self._blotter.external.of_ours(ours.key.line, net):
                 continue
             since[symbol] = self._since.get(symbol, books.asked_at)
             if books.asked_at - since[symbol] > MATCHED_FOR:

@@ -50,7 +50,11 @@ class Clearance:
         `others` gives the worst-case notional of the other symbols, None where there is none.
         """
         quantity, is_buy = request.quantity, request.side is BUY
-        if not quantity.is_finite() or not ZERO < quantity <= self._max_quantity:
+        if (
+            not quantity.is_finite()
+            or not ZERO < quantity <= self._max_quantity
+            or request.product not in self._products
+        ):
             return False
         if not self._is_sound(request, instrument, reference, self._collar):
             return False
@@ -77,7 +81,7 @@ class Clearance:
     def exit(
         self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int, mono: int
     ) -> bool:
-        """Return whether every control lets an exit pass, of a position `held` that nothing else closes."""
+        """Return whether every control lets an exit pass, of what is `held` here and there and that nothing closes."""
         quantity = request.quantity
         open_ = held if request.side is not BUY else -held  # what an exit of this side may close
         if not quantity.is_finite() or not ZERO < quantity <= open_:
@@ -88,7 +92,7 @@ class Clearance:
 
     def _is_sound(self, request: OrderRequest, instrument: Instrument, reference: Decimal, collar: Decimal) -> bool:
         # Permitted, Sanity and Collar of a finite quantity above zero.
-        if instrument.kind is INDEX or request.product not in self._products or request.trigger_price is not None:
+        if instrument.kind is INDEX or request.trigger_price is not None:
             return False
         if request.quantity % instrument.lot_size:
             return False

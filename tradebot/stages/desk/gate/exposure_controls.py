@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from tradebot.domain.order import OrderRequest, Side
+from tradebot.domain.order import ZERO, OrderRequest, Side
 from tradebot.stages.desk.gate.gate import Rule, View, within
 
 BUY = Side.BUY
@@ -52,7 +52,10 @@ class OpenOrders(Rule):
 
 
 class ReduceOnly(Rule):
-    """An exit may not exceed the position minus the exits already working."""
+    """An exit may not exceed what is ours and at the venue as well, less the exits already working.
+
+    One that did would leave the product on the other side.
+    """
 
     name = "reduce_only"
     of_entries = False
@@ -60,11 +63,17 @@ class ReduceOnly(Rule):
     def check(self, request: OrderRequest, view: View) -> str | None:
         if not request.purpose.is_exit:
             return None
-        opposite = view.quantity < 0 if request.side is BUY else view.quantity > 0
-        free = abs(view.quantity) - view.closing
-        if not opposite or not within(request.quantity, free):
-            return f"an exit of {request.quantity} exceeds the open {free if opposite else 0} that nothing closes yet"
-        return None
+        held = view.closable
+        opposite = held < 0 if request.side is BUY else held > 0
+        free = abs(held) - view.closing
+        if opposite and within(request.quantity, free):
+            return None
+        if held != view.quantity:
+            return (
+                f"an exit of {request.quantity} exceeds the {max(free, ZERO) if opposite else 0} that is left: we hold"
+                f" {view.quantity}, of which the venue holds {held} that no other order closes"
+            )
+        return f"an exit of {request.quantity} exceeds the open {free if opposite else 0} that nothing closes yet"
 
 
 class DailyLoss(Rule):

@@ -19,14 +19,17 @@ from tradebot.domain.order import OrderRequest
 class View(Message, frozen=True):
     """What the controls may know of the world at one instant, worst case included.
 
-    `longest` and `shortest` are the position if every live buy, or every live sell, filled. `gross` is the notional of
-    the account at that worst case, without this symbol; like `day_pnl` a sum over all positions, worked out when a
-    control asks, which none does for an exit. `quote_age_s` is wall time, None before the first quote. `blind` says why
-    too little is known of the venue's books.
+    `longest` and `shortest` are the position if every live buy, or every live sell, filled; `closable` is what of it
+    the venue holds as well. `gross` is the notional of the account at that worst case, without this symbol; like
+    `day_pnl` a sum over all positions, worked out when a control asks, which none does for an exit. `quote_age_s` is
+    wall time, None before the first quote. `beyond` is what the venue holds beyond ours of the line that the order
+    trades, `unaccounted` what others did in the symbol that its books do not account for, empty where nothing is.
+    `blind` says why too little is known of the venue's books.
     """
 
     instrument: Instrument
     quantity: Decimal
+    closable: Decimal
     longest: Decimal
     shortest: Decimal
     closing: Decimal
@@ -36,6 +39,8 @@ class View(Message, frozen=True):
     quote_age_s: float | None
     feed_is_stale: bool
     halted: str
+    unaccounted: str
+    beyond: Decimal
     entries_closed: str
     gross: Callable[[], Decimal]
     day_pnl: Callable[[], Decimal]

@@ -19,7 +19,7 @@ from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, Messag
 from tradebot.stages.desk.gate.gate import Control, Gate
 from tradebot.stages.desk.gate.level_controls import Protected
 from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
-from tradebot.stages.desk.gate.venue_controls import BooksKnown
+from tradebot.stages.desk.gate.venue_controls import Accounted, BooksKnown
 
 
 class Limits(Message, frozen=True):
@@ -66,6 +66,7 @@ def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | Non
     controls: list[Control] = [
         NotKilled(killed),
         NotHalted(),
+        Accounted(),
         InSession(),
         Permitted(products=limits.permitted_products, allow_short=limits.allow_short),
         Sanity(),

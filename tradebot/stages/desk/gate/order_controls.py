@@ -14,7 +14,7 @@ UNPRICED = (OrderKind.MARKET, OrderKind.STOP_MARKET)
 
 
 class Permitted(Rule):
-    """Only listed products, tradable instruments, and no short sale unless allowed."""
+    """Only tradable instruments, and of entries only listed products and no short sale unless allowed."""
 
     name = "permitted"
 
@@ -24,7 +24,7 @@ class Permitted(Rule):
     def check(self, request: OrderRequest, view: View) -> str | None:
         if not view.instrument.is_tradable:
             return f"{request.symbol} is an index and cannot be traded"
-        if request.product not in self._products:
+        if request.product not in self._products and not request.purpose.is_exit:  # what is open may always be closed
             return f"product {request.product} is not in risk.permitted_products"
         if self._allow_short or request.side is not SELL or request.purpose.is_exit or not request.quantity.is_finite():
             # An exit is no larger than what is open, which is ReduceOnly's to see to; were one counted here whose

@@ -14,3 +14,19 @@ class BooksKnown(Rule):
 
     def check(self, request: OrderRequest, view: View) -> str | None:
         return view.blind if view.blind and not request.purpose.is_exit else None
+
+
+class Accounted(Rule):
+    """No entry where others trade the same line, while the books do not account for it or it would close theirs."""
+
+    name = "accounted"
+    of_exits = False
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if request.purpose.is_exit:
+            return None
+        if view.unaccounted:
+            return view.unaccounted
+        if view.beyond * request.side.sign < 0:
+            return f"{view.beyond} is held there that is not ours, and a {request.side} would close it"
+        return None

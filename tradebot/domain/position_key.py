@@ -1,0 +1,33 @@
+"""The one key of a position: where it is held, of what, as which product, and whose it is."""
+
+from __future__ import annotations
+
+from tradebot.domain.message import Message
+
+OURS = "ours"  # the owner of what our own orders made; a strategy's name once strategies have books
+EXTERNAL = "external"  # of everything else at the venue: shown, never traded
+
+Line = tuple[str, str, str]  # (exchange, symbol, product): what a venue nets, whoever traded it
+
+
+class PositionKey(Message, frozen=True, kw_only=False):
+    """A position by venue, exchange, symbol, product and owner.
+
+    Shares bought for delivery are no part of an intraday position in the same symbol: a sale in one product does not
+    close what is held in the other. A venue knows no owners: it nets all of one `line`.
+    """
+
+    venue: str
+    exchange: str
+    symbol: str
+    product: str
+    owner: str = OURS
+
+    @property
+    def line(self) -> Line:
+        """What the venue nets it with."""
+        return self.exchange, self.symbol, self.product
+
+    @property
+    def is_ours(self) -> bool:
+        return self.owner != EXTERNAL

@@ -1,0 +1,193 @@
+"""What the venue holds that is not ours: shown, never traded, and the bound of what our exits may close.
+
+A venue nets all of one line, whoever traded it. So of each line one number is kept, what is held beyond ours: as the
+last books say, moved by the fills of other hands since. Our own fills move both sides and leave it as it is. Orders of
+other hands that still work may close what is ours before our exit does, and count as if they had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from tradebot.domain.messages import Books, ExternalPosition
+from tradebot.domain.order import ZERO, Execution, Order, Side
+from tradebot.domain.portfolio import Position
+from tradebot.domain.position_key import EXTERNAL, Line, PositionKey
+from tradebot.stages.desk.exposure import Exposure
+
+CONFIRMATIONS = 2  # looks in a row that must say the same of a line before it counts
+
+
+class Own(NamedTuple):
+    """What ours was of each line in the moment of a look, and what other hands were heard to trade that it lacks."""
+
+    held: Mapping[Line, Decimal]
+    late: Mapping[Line, Decimal]
+
+
+class External:
+    """The lines of one account beyond ours. `orders` are the blotter's, of which those placed elsewhere count here."""
+
+    def __init__(self, orders: Mapping[str, Order]) -> None:
+        self.exposure = Exposure(orders, {})  # of the orders placed elsewhere
+        self.beyond: dict[Line, Decimal] = {}  # the venue's net less ours, none zero
+        self._accounted: dict[Line, Decimal] = {}  # of that what fills, conversions and the first look account for
+        self._prices: dict[Line, Decimal] = {}  # the venue's average prices, of the last look
+        self._odd: dict[tuple[str, str], tuple[dict[Line, Decimal], int]] = {}  # (exchange, symbol) -> rests, looks
+        self._touched: dict[Line, tuple[int, str]] = {}  # mono at which another hand was heard of last, and what it did
+        self._asked_at: int | None = None  # of the books that are being read
+        self._has_looked = False
+
+    # ---- what is told
+
+    def trade(self, execution: Execution, sign: int = 1) -> None:
+        """Take a fill of another hand; with -1 one that is taken back."""
+        line = execution.exchange, execution.symbol, execution.product
+        self._move(line, execution.quantity * execution.side.sign * sign)
+
+    def take_over(self, line: Line, quantity: Decimal) -> None:
+        """Take what was ours until now."""
+        self._move(line, quantity)
+
+    def touch(self, line: Line, mono: int, text: str) -> None:
+        """Note what another hand did in a line where we trade: only books asked for later tell what is ours there."""
+        self._touched[line] = mono if self._asked_at is None else self._asked_at - 1, text
+
+    def begin_look(self, asked_at: int) -> None:
+        """Take what is told from here on as told by the books asked for at `asked_at`."""
+        self._asked_at = asked_at
+
+    def look(self, books: Books, own: Own) -> None:
+        """Take the venue's net. A line stays as it was where the books hide it.
+
+        They do when a row of it cannot be read, or is missing although they list a trade of today there.
+        """
+        net = books.net()
+        silent = {(e.exchange, e.symbol, e.product) for e in books.executions} - net.keys()
+        for line in net.keys() | own.held.keys() | self.beyond.keys():
+            if line not in silent and not books.hides(line[1]):
+                _put(self.beyond, line, net.get(line, ZERO) - own.held.get(line, ZERO) + own.late.get(line, ZERO))
+        self._prices = {(h.exchange, h.symbol, h.product): h.average_price for h in books.holdings}
+        self._prices |= {(p.exchange, p.symbol, p.product): p.average_price for p in books.positions}
+        self._asked_at = None
+
+    # ---- what is accounted for
+
+    def account(self, own: Own, *, asked_at: int, symbols: Collection[str], is_traded: Callable[[Line], bool]) -> None:
+        """Account for what the look showed, as far as it can be.
+
+        Orders of other hands account for what they filled. A conversion is what one line lost and others of its symbol
+        won, two looks alike. In lines where we do not trade everything is simply not ours, and in the first look of a
+        process also what stands beside ours on its side. The rest is a difference, see `rests`.
+        """
+        odd: dict[tuple[str, str], dict[Line, Decimal]] = {}
+        for line in self.beyond.keys() | self._accounted.keys():
+            rest = self._rest(line)
+            if rest and line[1] in symbols and (self._has_looked or rest * own.held.get(line, ZERO) < 0):
+                odd.setdefault(line[:2], {})[line] = rest
+            else:
+                self._accept(line)
+        self._has_looked, before, self._odd = True, self._odd, {}
+        for of, rests in odd.items():
+            last = before.get(of)
+            lasted = last[1] + 1 if last is not None and last[0] == rests else 1
+            if lasted >= CONFIRMATIONS:
+                is_converted = not sum(rests.values())
+                for line in [i for i in rests if is_converted or not is_traded(i) or i not in self.beyond]:
+                    self._accept(line)
+                    if not is_converted:
+                        del rests[line]
+                if is_converted:
+                    continue
+            if rests:
+                self._odd[of] = rests, lasted
+        self._touched = {
+            line: told for line, told in self._touched.items() if asked_at <= told[0] or self._rest(line)
+        }  # fmt: skip
+
+    def rests(self) -> dict[Line, Decimal]:
+        """Return line -> what is held beyond ours that nothing accounts for, where two looks said so alike."""
+        return {
+            line: rest
+            for rests, lasted in self._odd.values()
+            for line, rest in rests.items()
+            if lasted >= CONFIRMATIONS and line in self.beyond
+        }
+
+    def unsettled(self) -> dict[str, str]:
+        """Return symbol -> what another hand did there that no books have accounted for yet."""
+        return {line[1]: text for line, (_, text) in self._touched.items()}
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """True while a look may tell more of a line where we trade."""
+        return bool(self._touched) or any(lasted < CONFIRMATIONS for _, lasted in self._odd.values())
+
+    def lost(self, position: Position) -> Decimal:
+        """Return the signed part of a position of ours that other hands closed or converted, as accounted for."""
+        line, held = position.key.line, position.quantity
+        taken = -self._accounted.get(line, ZERO)
+        if taken * held <= 0 or self._rest(line):
+            return ZERO
+        return min(taken, held, key=abs)
+
+    def of_ours(self, line: Line, net: Mapping[Line, Decimal]) -> Decimal:
+        """Return what of the venue's `net` of a line is ours, going by what is accounted for."""
+        return net.get(line, ZERO) - self._accounted.get(line, ZERO)
+
+    # ---- what others ask
+
+    def closable(self, position: Position, *, is_sure: bool = False) -> Decimal:
+        """Return the signed quantity that we may close: ours, as far as the venue holds it on the same side.
+
+        `is_sure` leaves out what one look alone says, which may be of a moment ago.
+        """
+        held, line = position.quantity, position.key.line
+        free = held + self.beyond.get(line, ZERO)
+        if is_sure and self._odd.get(line[:2], ({}, CONFIRMATIONS))[1] < CONFIRMATIONS:
+            free -= self._rest(line)
+        side = Side.SELL if held > 0 else Side.BUY
+        for order in self.exposure.all(line[1]):
+            if order.request.side is side and line_of(order) == line:
+                free += order.reserved(self.exposure.mono) * side.sign
+        return max(min(held, free), ZERO) if held > 0 else min(max(held, free), ZERO)
+
+    def bounds(self, symbol: str) -> bool:
+        """Return whether something of other hands may bound what is done in a symbol."""
+        return self.exposure.has_orders(symbol) or any(line[1] == symbol for line in self.beyond)
+
+    def positions(self, venue: str) -> tuple[ExternalPosition, ...]:
+        """Return what is held beyond ours, in the order of the keys."""
+        return tuple(
+            ExternalPosition(PositionKey(venue, *line, EXTERNAL), quantity, self._prices.get(line, ZERO))
+            for line, quantity in sorted(self.beyond.items())
+        )
+
+    def __bool__(self) -> bool:
+        """True while something is held beyond ours or an order of another hand counts."""
+        return bool(self.beyond or self.exposure)
+
+    def _move(self, line: Line, quantity: Decimal) -> None:
+        for held in (self.beyond, self._accounted):
+            _put(held, line, held.get(line, ZERO) + quantity)
+
+    def _rest(self, line: Line) -> Decimal:
+        return self.beyond.get(line, ZERO) - self._accounted.get(line, ZERO)
+
+    def _accept(self, line: Line) -> None:
+        _put(self._accounted, line, self.beyond.get(line, ZERO))
+
+
+def line_of(order: Order) -> Line:
+    """Return the line that an order trades."""
+    request = order.request
+    return request.exchange, request.symbol, request.product
+
+
+def _put(held: dict[Line, Decimal], line: Line, quantity: Decimal) -> None:
+    if quantity:
+        held[line] = quantity
+    else:
+        held.pop(line, None)
