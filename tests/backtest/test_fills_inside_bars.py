@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import numpy as np
 import pytest
 
 from tests.backtest.bars_by_hand import DESK, bars, job
@@ -218,3 +219,38 @@ def test_an_entry_whose_guard_cannot_guard_is_refused_and_the_checks_name_the_st
     assert "once" in check.text
     assert reason in check.text
     assert honesty.protection(once(FLAT, stop=98.0)).verdict is Verdict.PASS
+
+
+def still(volumes: list[int], *closes: float, every_bar: bool = False, **params: object) -> Result:
+    """Enter at the first close; of the bars some traded nothing."""
+    spec = StrategySpec(name="once", reference="once.py:Once", params=params, code=CODE)
+    series = bars(*((p, p, p, p) for p in closes))
+    series = msgspec.structs.replace(series, volume=np.array(volumes, dtype=np.int64))
+    return run(job(spec, every_bar=every_bar), {"ACME": series})
+
+
+@pytest.mark.parametrize("every_bar", [False, True])
+def test_an_exit_waits_for_the_next_bar_in_which_something_trades(every_bar: bool) -> None:
+    result = still([9, 9, 0, 0, 9, 9], 100, 100, 100, 100, 70, 60, leaves=2, every_bar=every_bar)
+
+    assert (prices(result), purposes(result)) == ([100, 70], ["entry", "exit"])
+    assert (result.counts["waited"], result.counts["orders"]) == (1, 2)
+
+
+def test_a_stop_that_a_price_without_trades_touches_takes_the_next_trade() -> None:
+    result = still([9, 9, 0, 9], 100, 100, 90, 70, stop=95.0)
+
+    assert (prices(result), purposes(result)) == ([100, 70], ["entry", "stop"])
+
+
+def test_an_entry_that_finds_no_trade_is_taken_back_as_it_is_live() -> None:
+    result = still([9, 0, 9, 9], 100, 100, 100, 100)
+
+    assert result.orders["state"].tolist() == ["CANCELED"]
+    assert result.counts["waited"] == 1
+
+
+def test_bars_without_any_volume_are_data_without_volumes() -> None:
+    result = still([0, 0, 0, 0], 100, 100, 100, 70, leaves=2)
+
+    assert (prices(result), result.counts["waited"]) == ([100, 100], 0)

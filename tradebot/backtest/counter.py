@@ -44,6 +44,7 @@ class _Placed(Resting):
     is_acked: bool
     lapses_k: int  # the first position at which it is no more
     fills: int = 0
+    has_waited: bool = False  # for a bar in which something trades
 
 
 class Counter:
@@ -51,7 +52,7 @@ class Counter:
 
     `k` and `in_bar` say where on the timeline it is, set by the walk; times come from the desk's conditions. `lapsed`
     counts the orders that their session ended over, `resends` are the ids whose exit was among them; `cut` counts the
-    entries that the cash did not pay whole.
+    entries that the cash did not pay whole, `waited` the orders that met a bar in which nothing traded.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Counter:
         self._points = [instrument.price(1) for instrument in job.instruments]  # one unit of each one's prices
         self.moved: set[int] = set()
         self.resends: set[int] = set()
-        self.lapsed = self.cut = 0
+        self.lapsed = self.cut = self.waited = 0
         self.k, self.in_bar = 0, False
         self._validity = validities.of(0)  # of the day
         self._interval = job.interval
@@ -98,15 +99,31 @@ class Counter:
             return
         if self._is_late:
             self._arrive(id_, row)
+        if book.has_pauses and book.pauses(row):
+            self._wait(book, row)
+            return
         for order, quantity, paid in book.trade(row, price):
             self._fill(order, quantity, paid)
 
     def pass_through(self, id_: int, row: int, *, start: int, end: int) -> int | None:
         """Let resting limits of an instrument meet a move of the price inside bar `row`; where the first one filled."""
-        fills = self.books[id_].pass_through(row, start=start, end=end)
+        book = self.books[id_]
+        if book.has_pauses and book.pauses(row):
+            return None
+        fills = book.pass_through(row, start=start, end=end)
         for order, quantity, paid in fills:
             self._fill(order, quantity, paid)
         return fills[0][2] if fills else None
+
+    def _wait(self, book: BarBook[_Placed], row: int) -> None:
+        # An exit is not to hang for it: live it is taken back and sent again all the time.
+        end = self._panel.begins[self.k] + self._interval
+        for order in book.orders.values():
+            if order.from_row <= row:
+                self.waited += not order.has_waited
+                order.has_waited = True
+                if order.request.purpose.is_exit:
+                    self._desk.waited(order.order_id, end)
 
     def begin_day(self, k: int) -> None:
         """End the orders that do not live to see the bar `k`; an exit among them is due again at its next open."""

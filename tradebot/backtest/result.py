@@ -89,9 +89,10 @@ class Result(Message, frozen=True, eq=False):
 
     `equity_at` (n,) are the ends of the bars traded, `equity_units` (n,) what the account was worth then, as money.
     `counts`: signals, ignored, late_signals, late_reversals, denied, orders, lapsed (orders that their session ended
-    over), fills, bars, visited (bars that were walked). `faults` say which strategy was switched off for which symbol
-    and why. `denials` count what the gate denied, by control and strategy. `truths` are the assumptions, in words, that
-    the figures rest on.
+    over), waited (orders that met a bar in which nothing traded), cut (entries that the cash did not pay whole), fills,
+    bars, visited (bars that were walked). `faults` say which strategy was switched off for which symbol and why, and
+    when an account was ruined. `denials` count what the gate denied, by control and strategy. `truths` are the
+    assumptions, in words, that the figures rest on.
     """
 
     job: Job

@@ -11,6 +11,7 @@ ALWAYS = (
     "a reversal leaves and enters the other side at the same open",
     "inside a bar the extreme that hurts the position comes first: a stop counts before a target of the same bar",
     "a bar that opens beyond a stop fills it at the open",
+    "in a bar without volume nothing trades, and orders wait for one with; data without volumes are taken to trade",
     "a resting limit fills only where the price went through it",
     "an entry takes no more than the cash pays, by its product's margin; at one open the symbol given first pays first",
 )

@@ -68,8 +68,9 @@ class Walk:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return how many orders their session ended over, how many entries were cut, and the positions visited."""
-        return {"lapsed": self._counter.lapsed, "cut": self._counter.cut, "visited": self.visited}
+        """Return what became of orders beside fills, and how many positions were visited; see `Result`."""
+        counter = self._counter
+        return {"lapsed": counter.lapsed, "cut": counter.cut, "waited": counter.waited, "visited": self.visited}
 
     def run(self) -> None:
         """Walk to the end of the timeline."""

@@ -13,6 +13,12 @@ import click
 from tradebot.cli.tables import WIDE, say
 
 MOST_REASONS = 3  # for which orders were denied, each with one of its sentences
+ODDS = {  # counts of what did not go its usual way
+    "cut": "entries cut to what the cash paid",
+    "waited": "orders waited for a bar in which something traded",
+    "lapsed": "orders ended with their session",
+    "late_reversals": "reversals dropped: the exit before them took too long",
+}
 
 
 def show(
@@ -48,6 +54,9 @@ def _head(result: Any) -> None:
     )
     if counts["denied"]:
         _denied(result)
+    for name, words in ODDS.items():
+        if counts.get(name):
+            say(f"{counts[name]:,} {words}")
     if result.faults:
         say(f"strategies switched off on the way: {len(result.faults)}, named at the end")
 

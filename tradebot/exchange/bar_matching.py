@@ -7,6 +7,7 @@ A bar tells four prices and not their order, so the walk through it is laid down
 * between two of these prices it passes every price once: for the trader, a real market jumps over a stop;
 * a bar that opens beyond a level trades at its open: neither way;
 * a resting limit fills only where the price went through it by a tick, at the limit, without queue: neither way;
+* a bar without volume, in data that have volumes, trades nothing: neither way;
 * the bar's whole volume may be taken at its first price: for the trader, unless `participation` bounds it;
 * slippage never passes an order's own limit: for the trader; a protected market order is bounded the same way.
 """
@@ -18,6 +19,7 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 import msgspec
+import numpy as np
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
@@ -80,6 +82,8 @@ class BarBook(Generic[R]):
         self._share = None if matching.participation is None else matching.participation.as_integer_ratio()
         self._lot = max(int(instrument.lot_size.scaleb(instrument.quantity_decimals)), 1)
         self._row, self._taken = -1, 0
+        traded = np.asarray(volumes) != 0
+        self.has_pauses = bool(traded.any()) and not traded.all()
         self.orders: dict[str, R] = {}  # oldest first
 
     def enter(self, order: R) -> None:
@@ -89,6 +93,10 @@ class BarBook(Generic[R]):
     def cancel(self, order_id: str) -> bool:
         """Take an order out; False when it was not there any more."""
         return self.orders.pop(order_id, None) is not None
+
+    def pauses(self, row: int) -> bool:
+        """Return whether nothing traded in bar `row`; without volumes in any bar nobody knows, and everything does."""
+        return self.has_pauses and not self._volumes[row]
 
     def trade(self, row: int, price: int) -> list[tuple[R, int, int]]:
         """Match the orders that may trade in bar `row` while the market stands at `price`; oldest first."""

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from tradebot.domain.messages import Signal, Submit
 from tradebot.domain.order import Execution, OrderRequest
 from tradebot.domain.order_course import fills_whole, placed
@@ -52,6 +54,12 @@ class DirectDesk(Desk):
         self._out = []
         self.exits.judge(id_, units, quoted_at=self.conditions.mono)
         return self._out
+
+    def waited(self, order_id: str, mono: int) -> None:
+        """Let an order that nothing could fill until `mono` count as acknowledged then: it does not hang by that."""
+        order = self.blotter.orders[order_id]
+        if order.acked_mono:
+            self.blotter.orders[order_id] = msgspec.structs.replace(order, acked_mono=mono)
 
     def exit_again(self, symbol: str) -> Sequence[DeskOutput]:
         """Send the exit of a symbol at its open, as the first tick would that sees it."""
