@@ -80,7 +80,7 @@ class Engine:
         self._inbox = Inbox((self.updates, self.signals, self.quotes), clock)  # the desk's
         self._metronome = Metronome(self.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
         self.reconciliation = Reconciliation(
-            broker=broker, clock=clock, post=self.updates.post, has_live=self._has_live,
+            broker=broker, clock=clock, post=self.updates.post, has_live=self._is_exposed,
             wanted_at=desk.sightings.look_wanted_at, tell=tell, live_every_s=reconcile_live_s,
             idle_every_s=reconcile_idle_s,
         )  # fmt: skip
@@ -283,6 +283,10 @@ class Engine:
                 self._journal.append("incident", output, at=output.at)
             case _:
                 raise AssertionError(f"nobody takes {type(output).__name__} from the desk")
+
+    def _is_exposed(self) -> bool:
+        # A position of ours may be closed or converted by another hand, and conversions show in the books alone.
+        return self._has_live() or bool(self._desk.blotter.open)
 
     def _has_live(self) -> bool:
         return next(self._desk.blotter.live(), None) is not None

@@ -62,12 +62,14 @@ class Records:
         self.order(order_id, side, purpose)
         self.fact(order_id, "sending")
         self.now += SECOND
-        self.create(order_id)
+        self.create(order_id, side)
         self.version(order_id, side, venue_id, "OPEN")
         self.fact(order_id, "accepted", venue_order_id=venue_id)
 
-    def create(self, order_id: str) -> None:
-        self.line("request", method="POST", path="/orders/regular", params={"tag": order_id}, status=200)
+    def create(self, order_id: str, side: str = "BUY", quantity: str = "2") -> None:
+        params = {"tag": order_id, "exchange": "NSE", "tradingsymbol": "TCS", "product": "MIS",
+                  "transaction_type": side, "quantity": quantity}  # fmt: skip
+        self.line("request", method="POST", path="/orders/regular", params=params, status=200)
 
     def version(self, order_id: str, side: str, venue_id: str, status: str, filled: str = "0") -> dict[str, Any]:
         ticket = {"symbol": "TCS", "side": side, "quantity": "2", "tag": order_id}

@@ -20,11 +20,12 @@ from tradebot.checker.story import OrderStory, number
 from tradebot.clock import IST, SECOND
 
 RATES = Path(__file__).resolve().parent.parent / "markets/data/charges_india.toml"
+Line = tuple[str, str, str]  # exchange, symbol, product: what a venue nets
 SHARES = frozenset({"equity", "etf"})
 
 
 class Holding:
-    """One symbol at average cost; quantity and cost carry the same sign."""
+    """One line at average cost; quantity and cost carry the same sign."""
 
     def __init__(self) -> None:
         self.quantity = self.cost = self.realized = Fraction(0)
@@ -40,21 +41,32 @@ class Holding:
         self.quantity, self.cost = self.quantity + signed, self.cost - share + (signed - closed) * price
 
 
-def holdings(journal: Journal, orders: Iterable[OrderStory]) -> dict[str, Holding]:
-    """Return symbol -> holding after every fill and adoption, in the order of the rows.
+def holdings(journal: Journal, orders: Iterable[OrderStory]) -> dict[Line, Holding]:
+    """Return line -> what is ours of it after every fill, adoption and release, in the order of the rows.
 
-    What is taken back is an entry the other way at its price, where its row stands.
+    What is taken back is an entry the other way at its price, where its row stands. What another hand closed or
+    converted leaves at the price that its row names. Rows that took over the venue's position name its symbol alone.
     """
-    entries = {seq: way for order in orders for seq, way in order.entries.items()}
-    found: dict[str, Holding] = defaultdict(Holding)
+    entries = {seq: way for order in orders if not order.is_external for seq, way in order.entries.items()}
+    found: dict[Line, Holding] = defaultdict(Holding)
     for row in journal.of("order", "reconciled"):
         if row.kind == "reconciled":
-            for symbol, quantity, price in row.body.get("adopted", ()):
-                found[symbol].quantity, found[symbol].cost = number(quantity), number(quantity) * number(price)
+            for symbol, quantity, price in row.body.get("adopted") or ():
+                found["", symbol, ""].quantity = number(quantity)
+                found["", symbol, ""].cost = number(quantity) * number(price)
+            for part in row.body.get("released") or ():
+                held = found[_line(part["key"])]
+                held.fill(-number(part["quantity"]), number(part["price"]))
         elif row.seq in entries:
             fill = row.body["execution"]
-            found[fill["symbol"]].fill(entries[row.seq] * signed(fill), number(fill["price"]))
+            if (taken := found.pop(("", fill["symbol"], ""), None)) is not None:
+                found[_line(fill)] = taken
+            found[_line(fill)].fill(entries[row.seq] * signed(fill), number(fill["price"]))
     return dict(found)
+
+
+def _line(record: dict[str, Any]) -> Line:
+    return (str(record["exchange"]), str(record["symbol"]), str(record.get("product", "MIS")))
 
 
 def signed(fill: dict[str, Any]) -> Fraction:
@@ -63,9 +75,11 @@ def signed(fill: dict[str, Any]) -> Fraction:
 
 
 def charges(orders: Iterable[OrderStory]) -> Fraction:
-    """Return what the fills of shares cost in all, rupees."""
+    """Return what our fills of shares cost in all, rupees."""
     total = Fraction(0)
     for order in orders:
+        if order.is_external:
+            continue
         before = turnover = Fraction(0)
         for row in order.fills:
             fill = row.body["execution"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from fractions import Fraction
 from typing import Any
 
 from tradebot.checker import arithmetic
 from tradebot.checker.case import EXCHANGE_ENDED, SETTLE, Case
 from tradebot.checker.evidence import HALTS, Row
+from tradebot.checker.exit_promises import Nets
 from tradebot.checker.story import number
 from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
 
@@ -36,18 +36,43 @@ def converges(case: Case) -> Verdict:
 
 
 def _position_faults(case: Case) -> list[str]:
-    ours = arithmetic.holdings(case.journal, case.orders.values())
-    theirs: dict[str, Fraction] = defaultdict(Fraction)
-    for _, fill in case.log.of("fill") if case.log else ():
-        known = (fill["exchange"], fill["trade_id"]) in case.journal_fills
-        if (fill["symbol"] in case.symbols or not case.symbols) and (known or fill["traded_at"] <= case.looked_until):
-            theirs[fill["symbol"]] += arithmetic.signed(fill)
-    held = {symbol: (theirs.get(symbol, 0), ours[symbol].quantity if symbol in ours else 0) for symbol in ours | theirs}
+    # What the venue nets is ours and what others hold; the journal says both, each by itself, and they add up.
+    ours = {line: held.quantity for line, held in arithmetic.holdings(case.journal, case.orders.values()).items()}
+    looks = list(case.journal.of("reconciled"))
+    for part in looks[-1].body.get("external") or () if looks else ():
+        line = (part["key"]["exchange"], part["key"]["symbol"], part["key"]["product"])
+        ours[line] = ours.get(line, Fraction(0)) + number(part["quantity"])
+    theirs, moved = _nets(case)
     return [
-        f"{symbol}: the exchange holds {their}, the journal {our}"
-        for symbol, (their, our) in sorted(held.items())
-        if their != our
+        f"{' '.join(line)}: the exchange holds {theirs.get(line, 0)}, the journal {ours.get(line, 0)}"
+        for line in sorted(ours.keys() | theirs.keys())
+        if theirs.get(line, 0) != ours.get(line, 0) and line not in moved
     ]
+
+
+def _nets(case: Case) -> tuple[dict[arithmetic.Line, Fraction], set[arithmetic.Line]]:
+    # The venue's net of each line as the last look could know it, and the lines that moved while it was made.
+    nets, moved = Nets(), set[arithmetic.Line]()
+    for _, entry in case.log.lines if case.log else ():
+        if entry.get("kind") not in ("session", "fill", "conversion") or not _is_traded(case, entry):
+            continue
+        at = entry.get("traded_at", entry.get("at", 0))
+        is_known = (entry.get("exchange"), entry.get("trade_id")) in case.journal_fills or at <= case.looked_until
+        if is_known or entry["kind"] == "session":
+            nets.take(entry, is_ours=False)
+        if entry["kind"] != "session" and at > case.looked_until - SETTLE and not _is_of_ours(case, entry):
+            products = [entry[name] for name in ("product", "was", "becomes") if name in entry]
+            moved |= {(entry["exchange"], entry["symbol"], product) for product in products}
+    return {line: net for line, net in nets.net.items() if net}, moved
+
+
+def _is_traded(case: Case, entry: dict[str, Any]) -> bool:
+    return entry["kind"] == "session" or not case.symbols or entry["symbol"] in case.symbols
+
+
+def _is_of_ours(case: Case, entry: dict[str, Any]) -> bool:
+    version = case.last_versions.get(entry.get("order_id", ""))
+    return version is not None and case.is_ours(str(version[1]["ticket"]["tag"]))
 
 
 def _order_faults(case: Case) -> list[str]:

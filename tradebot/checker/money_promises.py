@@ -66,7 +66,10 @@ def pure_function_of_fills(case: Case) -> Verdict:
     summary = end.body["summary"]
     held = arithmetic.holdings(case.journal, case.orders.values())
     faults = []
-    open_now = {symbol: h.quantity for symbol, h in held.items() if h.quantity}
+    open_now: dict[str, Fraction] = {}
+    for (_, symbol, _), holding in held.items():
+        if holding.quantity:
+            open_now[symbol] = open_now.get(symbol, Fraction(0)) + holding.quantity
     stated = {symbol: number(quantity) for symbol, quantity in summary.get("open_positions", {}).items()}
     if open_now != stated:
         faults.append(f"row {end.seq} states positions {_plain(stated)}, the fills make {_plain(open_now)}")

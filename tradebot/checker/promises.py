@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tradebot.checker import (
     books_promises,
+    exit_promises,
     fill_promises,
     limit_promise,
     look_promises,
@@ -34,6 +35,7 @@ PROMISES: dict[str, tuple[str, Callable[[Case], Verdict]]] = {
     "I12": ("truth after restart", books_promises.truth_after_restart),
     "I13": ("exact arithmetic", money_promises.exact_arithmetic),
     "I14": ("function of fills", money_promises.pure_function_of_fills),
+    "I29": ("others left alone", exit_promises.others_are_left_alone),
     "I30": ("no row blinds", look_promises.no_row_blinds),
     "I25": ("chain is whole", record_promises.chain_is_whole),
     "I26": ("determinism", record_promises.deterministic),

@@ -31,7 +31,8 @@ class Recording:
     ) -> None:  # fmt: skip
         self._config, self._ground, self._journal, self._halt_reason = config, ground, journal, killed
         profile = ground.venue.profile
-        self._settings = desk_settings(config, most_changes=profile.modifications_per_order, checks_fills=True)
+        settings = desk_settings(config, most_changes=profile.modifications_per_order, checks_fills=True)
+        self._settings = msgspec.structs.replace(settings, venue=ground.venue_name)
         self._limits = limits(config, speed=ground.clock.speed)
         self._venue = {"absent_after_s": profile.absent_after_s, "absence_is_proof": profile.absence_is_proof}
         parts: dict[str, Any] = {

@@ -65,7 +65,8 @@ class Fold:
                     self.positions[key] = (self.positions.get(key) or Position(key)).hold(quantity, price)
                 for part in message.released:
                     self.facts.append(part)
-                    self.positions[part.key] = self.positions[part.key].release(part.quantity, part.price)
+                    key = self._key(*part.key.line)
+                    self.positions[key] = self.positions[key].release(part.quantity, part.price)
             case _:
                 raise AssertionError(f"nothing to fold in {type(message).__name__}")
 

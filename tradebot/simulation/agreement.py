@@ -11,6 +11,10 @@ from typing import Any, NamedTuple
 
 from tradebot.domain.position_key import Line
 from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.margin import DELIVERY
+from tradebot.exchange.ticket import Hand
+
+DIFFERENCE = "difference"  # what the daemon's picture calls a hold that the next books may end
 
 
 class Agreement(NamedTuple):
@@ -19,12 +23,13 @@ class Agreement(NamedTuple):
     is_answering: bool = False
     differences: tuple[str, ...] = ()
     in_doubt: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()  # symbols that open nothing until the books account for them: over by itself
     halts: tuple[str, ...] = ()
     ended: str = ""  # why the daemon is gone
 
     @property
     def is_whole(self) -> bool:
-        return self.is_answering and not self.differences and not self.in_doubt
+        return self.is_answering and not self.differences and not self.in_doubt and not self.held
 
 
 def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
@@ -35,6 +40,8 @@ def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
     ours: dict[Line, Decimal] = defaultdict(Decimal)
     for row in exchange.account.positions():
         theirs[row.exchange, row.symbol, row.product] += row.quantity
+    for held in exchange.account.holdings():
+        theirs[held.exchange, held.symbol, DELIVERY] += held.owned
     for shown in picture["positions"]:  # ours and what it knows to be of others, which the exchange does not tell apart
         ours[shown["exchange"], shown["symbol"], shown["product"]] += Decimal(str(shown["quantity"]))
     differences = [
@@ -42,8 +49,8 @@ def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
         for line in sorted(theirs.keys() | ours.keys())
         if theirs.get(line, 0) != ours.get(line, 0)
     ]
-    tagged = {order.order_id for order in exchange.orders() if order.ticket.tag}
-    paid = sum((t.quantity * t.price * t.side.sign for t in exchange.trades() if t.order_id in tagged), Decimal(0))
+    ours_there = {order.order_id for order in exchange.orders() if order.ticket.hand is Hand.API}
+    paid = sum((t.quantity * t.price * t.side.sign for t in exchange.trades() if t.order_id in ours_there), Decimal(0))
     if Decimal(str(picture["paid"])) != paid:
         differences.append(f"{paid} was paid for the fills at the exchange, {picture['paid']} at the daemon")
     working = {order.order_id for order in exchange.orders() if not order.is_ended}
@@ -54,7 +61,8 @@ def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
         is_answering=True,
         differences=tuple(differences),
         in_doubt=tuple(row["order_id"] for row in picture["orders"] if row["state"] == "UNKNOWN"),
-        halts=tuple(f"{halt['scope']}: {halt['reason']}" for halt in picture["halts"]),
+        held=tuple(f"{h['scope']}: {h['reason']}" for h in picture["halts"] if h["verb"] == DIFFERENCE),
+        halts=tuple(f"{h['scope']}: {h['reason']}" for h in picture["halts"] if h["verb"] != DIFFERENCE),
     )
 
 
@@ -62,9 +70,11 @@ def cash_difference(journal: Path, exchange: Exchange) -> str:
     """Return how the cash of the last look in the journal differs from the exchange's; empty when it does not."""
     db = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
     try:
-        last = db.execute("SELECT body FROM rows WHERE kind = 'reconciled' ORDER BY seq DESC LIMIT 1").fetchone()
+        looks = db.execute("SELECT body FROM rows WHERE kind = 'reconciled' ORDER BY seq DESC LIMIT 1").fetchone()
     finally:
         db.close()
-    ours = Decimal(str(json.loads(last[0])["cash"])) if last is not None else None
+    if looks is not None and json.loads(looks[0])["cash"] is None:
+        return ""  # the venue did not tell it
+    ours = Decimal(str(json.loads(looks[0])["cash"])) if looks is not None else None
     theirs = exchange.account.net
     return "" if ours == theirs else f"the exchange's cash is {theirs}, the last look in the journal says {ours}"

@@ -1,9 +1,9 @@
 """Reconciliation: asks the venue for its books and hands them to the desk, on a schedule and whenever there is doubt.
 
-Streams are hints, the books are the audit: every 5 s while orders live, every 30 s otherwise, at once after an
-ambiguous answer (then at 0.5, 1, 2, 4, 8, 15, 30 s) and after each reconnect, and at the very moment from which a look
-may end a doubt. Fills are fetched as soon as the stream hints at one. A query that fails is no evidence of anything, is
-tried again, and is said again while it lasts. A row that cannot be read spoils no other.
+Streams are hints, the books are the audit: every 5 s while an order or a position is open, every 30 s otherwise, at
+once after an ambiguous answer (then at 0.5, 1, 2, 4, 8, 15, 30 s) and after each reconnect, and at the very moment from
+which a look may end a doubt. Fills are fetched as soon as the stream hints at one. A query that fails is no evidence of
+anything, is tried again, and is said again while it lasts. A row that cannot be read spoils no other.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ DOUBT_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
 class Reconciliation:
-    """Reads the venue's books. `post` takes what was read, `has_live` tells whether orders may still trade, `wanted_at`
-    from which monotonic time on a look may end a doubt. `tell` takes what the operator should read.
+    """Reads the venue's books. `post` takes what was read, `has_live` tells whether an order or a position is open,
+    `wanted_at` from which monotonic time on a look may end a doubt. `tell` takes what the operator should read.
     """
 
     def __init__(

@@ -80,12 +80,18 @@ class External:
 
         Orders of other hands account for what they filled. A conversion is what one line lost and others of its symbol
         won, two looks alike. In lines where we do not trade everything is simply not ours, and in the first look of a
-        process also what stands beside ours on its side. The rest is a difference, see `rests`.
+        process also what stands beside ours on its side, and what ours lost while other products of its symbol won as
+        much: it was converted meanwhile. The rest is a difference, see `rests`.
         """
         odd: dict[tuple[str, str], dict[Line, Decimal]] = {}
-        for line in self.beyond.keys() | self._accounted.keys():
-            rest = self._rest(line)
-            if rest and line[1] in symbols and (self._has_looked or rest * own.held.get(line, ZERO) < 0):
+        lines = self.beyond.keys() | self._accounted.keys()
+        of_symbol: dict[tuple[str, str], Decimal] = {}
+        for line in lines:
+            of_symbol[line[:2]] = of_symbol.get(line[:2], ZERO) + self._rest(line)
+        for line in lines:
+            rest, held = self._rest(line), own.held.get(line, ZERO)
+            is_lost = rest * held < 0 and of_symbol[line[:2]] * held < 0
+            if rest and line[1] in symbols and (self._has_looked or is_lost):
                 odd.setdefault(line[:2], {})[line] = rest
             else:
                 self._accept(line)

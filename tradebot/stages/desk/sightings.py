@@ -146,8 +146,9 @@ class Sightings:
         order_id = blotter.by_venue.get(execution.venue_order_id)
         if order_id is None or execution.is_inferred or order_id in shortfalls.inferred:
             return None
-        # What was booked or taken back has an owner.
-        return None if key in blotter.booked or key in blotter.busted else blotter.orders[order_id]
+        order = blotter.orders[order_id]
+        # What was booked or taken back has an owner; what another hand trades is in no book of ours.
+        return None if key in blotter.booked or key in blotter.busted or order.is_external else order
 
     def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
         """Return the fills that came before the venue's id of their order was known."""
