@@ -559,3 +559,26 @@ def test_who_gets_the_cash_first_does_not_hang_on_the_order_of_a_dict() -> None:
     assert one.orders_hash == other.orders_hash == column.orders_hash
     assert one.equity.iloc[-1] == other.equity.iloc[-1] > 10_000
     assert "cash for entries of one close goes by the order of the symbols: A, B" in one.result.truths
+
+
+@pytest.mark.parametrize(
+    ("stamps", "name"),
+    [
+        (["2025-05-26", "2025-06-02", "2025-06-09", "2025-06-11"], "1w"),  # as Yahoo gives the week that runs
+        (["2025-04-01", "2025-05-01", "2025-06-02", "2025-06-11"], "1mo"),
+    ],
+)
+def test_a_week_or_month_that_is_there_twice_was_running(stamps: list[str], name: str) -> None:
+    _, series, notes = take(closes_of(pd.DatetimeIndex(stamps)), place=place_of())
+    assert (len(series["BARS"]), name_of(series["BARS"].interval)) == (3, name)
+    assert notes == (
+        f"BARS: the last row, 2025-06-11T00:00:00+05:30, is left out: its bar of {name} was still running when it was "
+        "read",
+    )
+
+
+def test_the_bar_of_today_is_left_out_while_its_session_lasts() -> None:
+    days = closes_of(pd.date_range("2025-06-02", "2025-06-06", freq="B"))
+    noon, evening = (int(pd.Timestamp(f"2025-06-06 {at}", tz="Asia/Kolkata").value) for at in ("12:00", "15:30"))
+    assert len(take(days, place=place_of(), now=noon).series["BARS"]) == 4
+    assert len(take(days, place=place_of(), now=evening).series["BARS"]) == 5

@@ -21,6 +21,7 @@ from tradebot.history.files.rows import Rows, Wanted
 from tradebot.history.frames import frame
 from tradebot.history.history import open_history
 from tradebot.history.importing import Report, Terms, import_files, read_files
+from tradebot.history.interval import MONTH, WEEK
 from tradebot.history.merging import Put
 from tradebot.history.staging import Staging
 
@@ -442,3 +443,22 @@ def test_an_interrupted_import_leaves_nothing(tmp_path: Path, moment: str) -> No
         import_files(source, history, tmp_path / "state", wanted=INDIA, terms=Terms())
 
     assert_same(held(tmp_path / "state", "X"), walk("X", days=2))
+
+
+@pytest.mark.parametrize(
+    ("days", "interval", "starts"),
+    [
+        (("2025-01-31", "2025-02-28", "2025-03-31"), MONTH, ("2025-01-01", "2025-02-01", "2025-03-01")),
+        (("2025-01-01", "2025-02-04", "2025-03-03"), MONTH, ("2025-01-01", "2025-02-01", "2025-03-01")),
+        (("2025-01-03", "2025-01-10", "2025-01-17"), WEEK, ("2024-12-30", "2025-01-06", "2025-01-13")),
+        (("2025-01-05", "2025-01-12", "2025-01-19"), WEEK, ("2025-01-06", "2025-01-13", "2025-01-20")),
+        (("2025-01-06", "2025-01-14", "2025-01-20"), WEEK, ("2025-01-06", "2025-01-13", "2025-01-20")),
+    ],
+)
+def test_weeks_and_months_begin_where_the_calendar_has_them(
+    tmp_path: Path, days: tuple[str, ...], interval: int, starts: tuple[str, ...]
+) -> None:
+    rows = "".join(f"{day},100,101,99,100,5\n" for day in days)
+    take(write(tmp_path / "X.csv", HEAD + rows), tmp_path / "state")
+    wanted = pd.DatetimeIndex(starts, tz="Asia/Kolkata").as_unit("ns").asi8
+    assert held(tmp_path / "state", "X", interval).starts.tolist() == wanted.tolist()

@@ -8,7 +8,7 @@ import pytest
 
 from tradebot.clock import SECOND
 from tradebot.errors import DataError
-from tradebot.history.interval import common_step, is_running, name_of, parse
+from tradebot.history.interval import common_step, name_of, parse
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,3 @@ def test_bars_are_as_long_as_the_commonest_step_of_the_calendar(stamps: tuple[st
 def test_a_day_is_a_day_where_clocks_change() -> None:
     days = steps("2024-03-08", "2024-03-11", "2024-03-12", zone="America/New_York")
     assert name_of(common_step(days)) == "1d"
-
-
-def test_a_last_bar_that_begins_inside_the_one_before_was_still_running() -> None:
-    minutes = np.arange(5) * 60 * SECOND
-    assert not is_running(minutes, 60 * SECOND)
-    assert is_running(np.append(minutes, minutes[-1] + 30 * SECOND), 60 * SECOND)
-    assert not is_running(np.append(minutes, minutes[-1]), 60 * SECOND)  # that is a bar twice

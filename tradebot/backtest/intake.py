@@ -19,13 +19,15 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.importing import instrument_for
-from tradebot.history.interval import common_step, is_running, least_step, name_of
+from tradebot.history.interval import common_step, least_step, name_of
+from tradebot.history.lengths import is_running
 from tradebot.history.resample import calendar_starts
 from tradebot.history.staging import Staged
 
 PRICES = ("open", "high", "low", "close")
 FINEST = 8  # decimals of the finest price or quantity that is kept
 LARGEST = 1 << 62
+NEVER = 1 << 62
 EXACT = 2.0**53  # floats hold every integer below
 
 Bars = pd.DataFrame | Mapping[str, pd.DataFrame]
@@ -39,13 +41,16 @@ class Taken(NamedTuple):
     notes: tuple[str, ...]
 
 
-def take(bars: Bars, *, place: Place, zone: str = "", symbol: str = "", interval: int = 0) -> Taken:
+def take(
+    bars: Bars, *, place: Place, zone: str = "", symbol: str = "", interval: int = 0, now: int = NEVER
+) -> Taken:  # fmt: skip
     """Return what `bars` hold: one frame, one with a column `symbol`, or symbol -> frame.
 
     Stamps are the starts of bars; without a zone they are taken in `zone`, else in the exchange's. `interval` is the
-    length of a bar in ns, 0 to find it out: the commonest step. A last bar that was still running is left out and
-    noted. Symbols come in the order of their names. Instruments are those that an import makes of the same bars: prices
-    keep the decimals they have, up to 8. Raises DataError for what is no bar: one sentence with symbol and row.
+    length of a bar in ns, 0 to find it out: the commonest step. A last bar that is still running `now` (ns UTC), or
+    was when it was read, is left out and noted. Symbols come in the order of their names. Instruments are those that an
+    import makes of the same bars: prices keep the decimals they have, up to 8. Raises DataError for what is no bar: one
+    sentence with symbol and row.
     """
     zone = zone or place.zone
     try:
@@ -57,7 +62,7 @@ def take(bars: Bars, *, place: Place, zone: str = "", symbol: str = "", interval
         raise DataError("there are no bars: give a frame, or a dict of symbol to frame")
     notes: list[str] = []
     # By name, however they were given: their order says who gets the cash first.
-    made = {name: _series(name, frames[name], place, zone, interval, notes) for name in sorted(frames)}
+    made = {name: _series(name, frames[name], place, zone, interval, now, notes) for name in sorted(frames)}
     intervals = {series.interval for _, series in made.values()}
     if len(intervals) > 1:
         raise DataError(f"the symbols have bars of different lengths, {_named(intervals)}; give them one at a time")
@@ -82,7 +87,7 @@ def _by_symbol(bars: Bars, symbol: str) -> dict[str, pd.DataFrame]:
 
 
 def _series(
-    symbol: str, frame: pd.DataFrame, place: Place, zone: str, interval: int, notes: list[str]
+    symbol: str, frame: pd.DataFrame, place: Place, zone: str, interval: int, now: int, notes: list[str]
 ) -> tuple[Instrument, Series]:
     if frame.columns.nlevels > 1:
         raise DataError(f"{symbol}: its columns have {frame.columns.nlevels} levels; give each symbol a frame of one")
@@ -98,16 +103,16 @@ def _series(
     starts, old = starts_of(symbol, frame, zone)
     notes.extend(filter(None, [old]))
     interval = interval or common_step(np.diff(starts))
-    if is_running(starts, interval):
+    stamps, starts = starts, calendar_starts(starts, interval, place.exchange)
+    if stamps[-1] != stamps[-2] and is_running(starts, interval, place.exchange, now):
         notes.append(
-            f"{symbol}: the last row, {_at(starts[-1], zone)}, is left out: it begins before the {name_of(interval)} of"
-            f" the bar before are over, so it was still running"
+            f"{symbol}: the last row, {_at(stamps[-1], zone)}, is left out: its bar of {name_of(interval)} was still"
+            " running when it was read"
         )
         frame, starts = frame.iloc[:-1], starts[:-1]
     prices = np.column_stack([_numbers(symbol, frame, name) for name in PRICES])
     volume = _numbers(symbol, frame, "volume") if "volume" in frame.columns else np.zeros(len(frame))
     _check(symbol, starts, prices, volume)
-    starts = calendar_starts(starts, interval, place.exchange)
     _check_lengths(symbol, starts, interval, zone)
     staged = Staged(len(frame), _decimals(prices), _volume_decimals(volume), 0)
     instrument = instrument_for(symbol, place.exchange, staged)

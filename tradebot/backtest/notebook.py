@@ -25,6 +25,7 @@ from tradebot.backtest.job import Bill, Costs, Hours, Job, delivered
 from tradebot.backtest.place import bill_of, hours_of, place_of
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run
+from tradebot.clock import WallClock
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind
 from tradebot.errors import ConfigError
@@ -183,7 +184,9 @@ def backtest(
     place = place_of(exchange or _exchange(bars), zone=zone, currency=currency)
     if market == "nse" and zone_of(place.exchange) != INDIA:
         raise ConfigError(f'market="nse" is for exchanges of India, not for {place.exchange}')
-    instruments, series, notes = take(bars, place=place, zone=zone, symbol=symbol, interval=length)
+    instruments, series, notes = take(
+        bars, place=place, zone=zone, symbol=symbol, interval=length, now=WallClock().wall()
+    )
     require_sound(series, instruments, accept_gaps=accept_gaps, hint="accept_gaps=True", with_splits=True)
     for note in notes:
         warnings.warn(note, stacklevel=2)

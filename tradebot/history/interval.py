@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import SECOND
-from tradebot.domain.market import Ints
 from tradebot.errors import DataError
 
 DAY = 86_400 * SECOND
@@ -63,14 +62,6 @@ def name_of(interval: int) -> str:
 def least_step(interval: int) -> int:
     """Return how far apart in ns two bars of an interval begin at least: a day may lack the hour of the clocks."""
     return interval - CLOCKS_CHANGE if interval >= DAY else interval
-
-
-def is_running(starts: Ints, interval: int) -> bool:
-    """Return whether the last bar begins before the one before it is over: a bar that was running when it was read.
-
-    Programs that are asked in the middle of a bar stamp it with the time of its newest trade.
-    """
-    return len(starts) > 1 and 0 < int(starts[-1] - starts[-2]) < least_step(interval)
 
 
 def common_step(steps: npt.NDArray[Any]) -> int:

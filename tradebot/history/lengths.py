@@ -9,8 +9,9 @@ import numpy as np
 from tradebot.clock import SECOND
 from tradebot.domain.market import Ints
 from tradebot.errors import DataError
-from tradebot.history.interval import name_of
-from tradebot.history.market import DAY, UTC_ZONE, calendar_of, days_of, zone_of
+from tradebot.history.interval import DAY, MONTH, WEEK, least_step, name_of
+from tradebot.history.market import UTC_ZONE, calendar_of, days_of, zone_of
+from tradebot.history.resample import calendar_days
 
 MINUTE = 60 * SECOND
 FEW_STEPS, MANY_STEPS = 3, 5  # in a row of a longer bar: behind shorter ones, and as a whole day
@@ -74,14 +75,29 @@ def first_of_other_length(starts: Ints, interval: int, exchange: str) -> tuple[i
 
 
 def is_over(start: int, interval: int, exchange: str, now: int) -> bool:
-    """Return whether a bar is complete at `now`; one of a day is with its session."""
-    if start + interval <= now:
-        return True
-    if interval < DAY:
+    """Return whether a bar is complete at `now`; one of a day, week or month is with its last session."""
+    if interval not in (DAY, WEEK, MONTH):
+        return start + interval <= now
+    day = calendar_days(days_of(np.array([start], dtype=np.int64), exchange), interval)
+    after = calendar_days(day + (31 if interval == MONTH else interval // DAY), interval)
+    calendar = calendar_of(exchange)
+    sessions = (calendar.hours(one) for one in range(int(day[0]), int(after[0])))
+    closes = [hours.closes_at for hours in sessions if hours is not None]
+    return max(closes, default=calendar.midnight(int(after[0]))) <= now
+
+
+def is_running(starts: Ints, interval: int, exchange: str, now: int) -> bool:
+    """Return whether the last bar was still running when it was read: at `now`, or by when it begins.
+
+    Programs that are asked in the middle of a bar stamp it with the time of its newest trade: before the bar before it
+    is over, or in its week or month. `starts` are those of `calendar_starts`.
+    """
+    if not len(starts):
         return False
-    (day,) = days_of(np.array([start], dtype=np.int64), exchange).tolist()
-    hours = calendar_of(exchange).hours(day)
-    return interval == DAY and hours is not None and hours.closes_at <= now
+    if len(starts) > 1 and 0 <= int(starts[-1] - starts[-2]) < least_step(interval):
+        return True
+    last = int(starts[-1])
+    return last <= now and not is_over(last, interval, exchange, now)
 
 
 def _other(steps: Ints, interval: int) -> int | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from tradebot.clock import iso
@@ -24,8 +25,9 @@ from tradebot.history.chunk import periods
 from tradebot.history.decimals import EXACT, MOST_DECIMALS, decimals_of, noisy_decimals_of
 from tradebot.history.files.rows import FOREVER, Rows
 from tradebot.history.interval import common_step, least_step, name_of
-from tradebot.history.lengths import begun, first_of_other_length, is_over
+from tradebot.history.lengths import begun, first_of_other_length, is_running
 from tradebot.history.market import DAY, UTC_ZONE, calendar_of, days_of, zone, zone_of
+from tradebot.history.resample import calendar_starts
 
 SURE_BARS = 20  # that all lie on a longer step are of that length; fewer may do so by chance
 
@@ -137,6 +139,8 @@ class Staging:
         before = None
         for number, (period,) in enumerate(found, 1):
             series, place = self._whole(instrument, period)
+            starts = calendar_starts(series.starts, self.interval, instrument.exchange)
+            series = msgspec.structs.replace(series, starts=starts)
             if number == len(found):
                 series = self._without_running(series, before)
             self._refuse_other_lengths(series, before, place)
@@ -161,13 +165,9 @@ class Staging:
     def _without_running(self, series: Series, before: int | None) -> Series:
         # What is asked for in the middle of a bar comes with it, as far as it went; often stamped with that moment.
         edges = series.starts[-2:] if before is None else np.concatenate([[before], series.starts])[-2:]
-        is_cut = len(edges) == 2 and int(edges[1] - edges[0]) < least_step(self.interval) and not (
-            len(series) > 2 and (np.diff(series.starts[:-1]) < least_step(self.interval)).any()
-        )  # fmt: skip
+        are_close = len(series) > 2 and bool((np.diff(series.starts[:-1]) < least_step(self.interval)).any())
         reading = self._reading
-        if len(series) and (
-            is_cut or not is_over(int(series.starts[-1]), self.interval, reading.exchange, reading.now)
-        ):
+        if not are_close and is_running(edges, self.interval, reading.exchange, reading.now):
             words = f"last bars that were still running, left out (the first at {self._shown(int(series.starts[-1]))})"
             self._count(words, 1)
             return series.cut(slice(0, len(series) - 1))
