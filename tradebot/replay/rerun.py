@@ -6,6 +6,7 @@ tape ▶ desk ▶ gate ▶ facts       compared with the facts recorded, and the
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import msgspec
 from tradebot.clock import ManualClock
 from tradebot.controls import charges_of
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Books, Command, Incident, Signals
+from tradebot.domain.messages import Books, Command, Incident, Signal, Signals
 from tradebot.domain.order import OrderFact
 from tradebot.errors import DataError
 from tradebot.journal.rows import Row
@@ -31,6 +32,7 @@ from tradebot.strategies.loading import StrategySpec
 NOTHING = "nothing"
 # What runs knew nothing of, whose terms do not name it.
 LIMITS, RULES = {"max_stop_pct": None}, {"reverses": False}
+ANCHORED = re.compile(r"^(session_vwap)\(\d+\)$")  # how a session's average was named once: with its opening in ns
 SUBJECTS = ("order_id", "event", "signal_id", "verb")
 
 
@@ -208,6 +210,7 @@ class _Rerun:
             self.counts["signals"] += 1
             if replayed is not None and recorded is not None:
                 replayed = msgspec.structs.replace(replayed, made_at=recorded.made_at)  # our time, not the strategy's
+            recorded = None if recorded is None else as_named(recorded)
             if _text(recorded) != _text(replayed):
                 raise self._differs("a signal", *_sides(recorded, replayed), row=row, at=step.ends_at)
 
@@ -241,6 +244,12 @@ class _Rerun:
 
     async def _recall(self) -> Sequence[Any]:
         return ()
+
+
+def as_named(signal: Signal) -> Signal:
+    """Return a signal with its inputs named as they are today."""
+    inputs = {ANCHORED.sub(r"\1", name): value for name, value in signal.inputs.items()}
+    return signal if inputs.keys() == signal.inputs.keys() else msgspec.structs.replace(signal, inputs=inputs)
 
 
 def _is_as_told(line: Line, message: Message) -> bool:
