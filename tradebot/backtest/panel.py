@@ -15,6 +15,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.interval import DAY, least_step, name_of
+from tradebot.markets.exchanges import INDIA, UTC_ZONE, zone_of
 from tradebot.stages.desk.marks import Marks
 
 BLOCK = 8_192  # positions of the timeline whose marks of all instruments are laid out at once
@@ -26,9 +27,7 @@ class Panel:
     def __init__(self, instruments: Sequence[Instrument], series: Mapping[str, Series], interval: int) -> None:
         self.series = [_checked(series, instrument.symbol, interval) for instrument in instruments]
         starts = [s.starts for s in self.series]
-        # A day may lack an hour: all bars end as early as the shortest, so that none ends after the next has begun.
-        short = [int(np.diff(s).min()) for s in starts if interval >= DAY and len(s) > 1]
-        self.interval = min([interval, *short])
+        self.interval = _length(interval, instruments, starts)
         same = all(len(s) == len(starts[0]) and bool((s == starts[0]).all()) for s in starts[1:])
         self.starts: Ints = starts[0] if same else np.unique(np.concatenate(starts))
         # id -> position of each row on the timeline, None where they are the same
@@ -156,6 +155,16 @@ class Panel:
             marks[0, :, id_] = marks[1, :, id_]
             marks[0, now, id_] = series.open[rows[now]]
         self._block, self._marks = block, marks
+
+
+def _length(interval: int, instruments: Sequence[Instrument], starts: Sequence[Ints]) -> int:
+    # A week lacks an hour where clocks go forward, on a Sunday. All bars end as early as that one, so that none ends
+    # after the next has begun; by the exchange, so that a part of the bars has the length of all of them.
+    if interval < DAY:
+        return interval
+    has_summer = interval > DAY and any(zone_of(one.exchange) not in (INDIA, UTC_ZONE) for one in instruments)
+    is_short = any(len(s) > 1 and int(np.diff(s).min()) < interval for s in starts)
+    return least_step(interval) if has_summer or is_short else interval
 
 
 def _checked(series: Mapping[str, Series], symbol: str, interval: int) -> Series:
