@@ -599,3 +599,13 @@ def test_the_bar_of_today_is_left_out_while_its_session_lasts() -> None:
     noon, evening = (int(pd.Timestamp(f"2025-06-06 {at}", tz="Asia/Kolkata").value) for at in ("12:00", "15:30"))
     assert len(take(days, place=place_of(), now=noon).series["BARS"]) == 4
     assert len(take(days, place=place_of(), now=evening).series["BARS"]) == 5
+
+
+def test_what_may_have_been_meant_otherwise_is_said() -> None:
+    minutes = frame(days=3)
+    renamed = minutes.rename(columns={"volume": "Vol."})
+    ends = minutes.set_axis(minutes.index + pd.Timedelta("1min"))
+    assert take(minutes, place=place_of()).notes == ()
+    assert take(renamed, place=place_of()).notes == ("BARS: no column volume; columns not read: vol.: volumes are 0",)
+    (note,) = take(ends, place=place_of()).notes
+    assert "times look like the ends of their bars" in note

@@ -5,7 +5,7 @@ index (or a column ts, date, datetime, time, timestamp) | open high low close [v
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from tradebot.backtest.place import Place
-from tradebot.backtest.times import short, starts_of
+from tradebot.backtest.times import COLUMNS, short, starts_of
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.importing import instrument_for
 from tradebot.history.interval import common_step, least_step, name_of
-from tradebot.history.lengths import is_running
+from tradebot.history.lengths import is_running, look_like_ends
 from tradebot.history.resample import calendar_starts
 from tradebot.history.staging import Staged
 
@@ -34,7 +34,7 @@ Bars = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
 class Taken(NamedTuple):
-    """Bars that were taken: their instruments, the series by symbol, and a sentence about each row left out."""
+    """Bars that were taken: instruments, series by symbol, and a sentence for each thing left out or in doubt."""
 
     instruments: tuple[Instrument, ...]
     series: dict[str, Series]
@@ -110,6 +110,7 @@ def _series(
             " running when it was read"
         )
         frame, starts = frame.iloc[:-1], starts[:-1]
+    notes.extend(_doubts(symbol, frame, starts, interval, place))
     prices = np.column_stack([_numbers(symbol, frame, name) for name in PRICES])
     volume = _numbers(symbol, frame, "volume") if "volume" in frame.columns else np.zeros(len(frame))
     _check(symbol, starts, prices, volume)
@@ -122,6 +123,15 @@ def _series(
     columns = dict(zip(PRICES, units.T.copy(), strict=True))
     quantities = np.rint(volume * 10.0**instrument.quantity_decimals).astype(np.int64)
     return instrument, Series(symbol=symbol, interval=interval, starts=starts, **columns, volume=quantities)
+
+
+def _doubts(symbol: str, frame: pd.DataFrame, starts: Ints, interval: int, place: Place) -> Iterator[str]:
+    if "volume" not in frame.columns:
+        unread = [name for name in frame.columns if name not in (*PRICES, *COLUMNS)]
+        others = f"; columns not read: {', '.join(unread)}" if unread else ""
+        yield f"{symbol}: no column volume{others}: volumes are 0"
+    if look_like_ends(starts, interval, place.exchange):
+        yield f"{symbol}: times look like the ends of their bars, and are taken for their starts; shift them if so"
 
 
 def _numbers(symbol: str, frame: pd.DataFrame, name: str) -> Floats:
