@@ -7,12 +7,15 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from tradebot.clock import ManualClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.listed import Listed
-from tradebot.domain.messages import LinkDown, LinkUp
+from tradebot.domain.messages import LinkDown, LinkUp, Tick
 from tradebot.engine import Engine
 from tradebot.stages.desk.blotter import Blotter
+from tradebot.stages.late_quotes import LateQuotes
 
 
 class Books:
@@ -62,3 +65,17 @@ async def test_a_link_that_comes_back_leads_to_a_look_at_the_books_and_one_that_
         engine._on_market(LinkUp(source="kite", mono=2))
         await venue.was_read.wait()
         looking.cancel()
+
+
+async def test_quotes_that_came_after_their_bar_are_told_with_the_next_tick() -> None:
+    engine, told = engine_at(Books()), []
+    engine._tell = lambda event, level, **fields: told.append((event, level, fields["worst"]))  # type: ignore[method-assign]
+    engine._bars = SimpleNamespace(  # type: ignore[assignment]
+        roll=lambda at: None, close=lambda at, mono: [], is_open=lambda at: True, late=LateQuotes()
+    )  # fmt: skip
+    engine._watch = SimpleNamespace(step=lambda mono, is_open: [])  # type: ignore[assignment]
+    engine._bars.late.add(np.array([0]))
+
+    await engine._on_tick(Tick(at=1, mono=1))
+
+    assert told == [("quotes_late", "warning", {"AAA": 1})]

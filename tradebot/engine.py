@@ -227,6 +227,8 @@ class Engine:
             self._journal.append("close", close, at=close.ends_at)
             self._tell("bar_closed", level="debug", at=close.ends_at, bars=len(close))
             await self.closes.put(close)
+        if (late := self._bars.late.news(tick.mono, self._universe)) is not None:
+            self._tell("quotes_late", level="warning", **late)
         for link in self._watch.step(tick.mono, is_open=self._bars.is_open(tick.at)):
             if isinstance(link, LinkDown):
                 self._tell("feed_stale", level="warning", reason=link.reason, action="no entries until quotes come")

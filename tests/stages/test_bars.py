@@ -91,7 +91,7 @@ def test_a_late_quote_is_counted_and_rewrites_nothing() -> None:
     b.apply(quotes((0, 10, 100, 1)))
     b.close(OPEN + MINUTE, mono=0)
     b.apply(quotes((1, 20, 100, 1)))
-    assert b.late == 1
+    assert b.late.total == 1
     assert b.close(OPEN + 2 * MINUTE, mono=0) == []
 
 
@@ -213,6 +213,6 @@ def test_small_frames_taken_row_by_row_end_as_those_taken_at_once(
                     closes += b.close(OPEN + due.pop(0) * MINUTE, mono=0)
             closes += b.close(OPEN + 400 * MINUTE, mono=0)
         bars_made = [(c.starts_at, row(c, int(i))) for c in closes for i in c.ids]
-        return bars_made, [s.ids.tolist() for s in sound], b.sieve.dropped, b.late, b.sieve.fresh.tolist()
+        return bars_made, [s.ids.tolist() for s in sound], b.sieve.dropped, b.late.total, b.sieve.fresh.tolist()
 
     assert end(4) == end(0)

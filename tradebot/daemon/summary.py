@@ -48,7 +48,7 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, s
         "bars": bars.closed,
         "quotes_received": bars.sieve.accepted + sum(bars.sieve.dropped.values()) + engine.market.merged,
         "quotes": bars.sieve.accepted,
-        "quotes_late": bars.late,
+        "quotes_late": bars.late.total,
         "quotes_merged": engine.market.merged + engine.quotes.merged,
         "quotes_dropped": dict(bars.sieve.dropped),
         "reconciled": engine.reconciliation.rounds,

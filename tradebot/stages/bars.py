@@ -11,6 +11,7 @@ import numpy as np
 
 from tradebot.domain.market import Close, Ints, Quotes
 from tradebot.domain.messages import SessionBegins
+from tradebot.stages.late_quotes import LateQuotes
 from tradebot.stages.sieve import FEW, Sessions, SessionTimes, Sieve, rounds
 
 NEVER = np.int64(-1)
@@ -21,13 +22,13 @@ class Bars:
     """Builds the bars of one interval for every instrument; the one writer of forming bars.
 
     `interval` and `grace` are market ns, and so is `ahead`, see `Sieve`. `late` counts quotes that came after their bar
-    had closed.
+    had closed, by instrument.
     """
 
     def __init__(self, size: int, *, interval: int, grace: int, sessions: Sessions, ahead: int = 0) -> None:
         self.interval, self.grace = interval, grace
         self.sieve = Sieve(size, sessions, ahead=ahead)
-        self.late = 0
+        self.late = LateQuotes()
         self.closed = 0
         self._start: Ints = np.full(size, NEVER)  # id -> start of its forming bar, NEVER: none
         self._columns: dict[str, Ints] = {name: np.zeros(size, dtype=np.int64) for name in COLUMNS}
@@ -77,7 +78,9 @@ class Bars:
         self._peak[ids] = np.maximum(self._peak[ids], volume)
         whole = start >= self._joined
         on_time = start + self.interval > self._closed_until
-        self.late += int((whole & ~on_time).sum())
+        is_late = whole & ~on_time
+        if is_late.any():
+            self.late.add(ids[is_late])
         on_time &= whole
         if not on_time.all():
             ids, last, start, traded = ids[on_time], last[on_time], start[on_time], traded[on_time]
@@ -106,7 +109,7 @@ class Bars:
             if start < self._joined:
                 continue
             if start + interval <= self._closed_until:
-                self.late += 1
+                self.late.add(np.array([id_]))
                 continue
             if start > (forming := self._start.item(id_)):
                 if forming >= 0:
