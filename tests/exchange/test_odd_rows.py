@@ -44,7 +44,7 @@ async def test_every_book_is_told_with_the_rows_of_its_kind() -> None:
         for kind in (k for k in kinds if point in k.points):
             async with rig(faults=FaultPlan.parse(f"{kind.name}:{point}@2", 3)) as r:
                 await r.place()
-                await r.place(order_type="LIMIT", price="3600.05")
+                await r.place(order_type="LIMIT", price="3600.10")
                 r.step(5)
                 before = await r.data("GET", path)
                 after = await r.data("GET", path)

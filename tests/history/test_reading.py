@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -206,3 +207,37 @@ def test_european_and_indian_numbers_are_told_apart(tmp_path: Path) -> None:
     (bar,) = read(tmp_path, indian.replace("1e5", '"1,10,000"')).series["X"].close.tolist()
     assert bar == 11_000_000
     assert read(tmp_path, comma).series["X"].open.tolist() == [1104]
+
+
+def tick(tmp_path: Path, symbol: str, *bars: str, exchange: str = "NSE") -> Decimal:
+    text = "date,open,high,low,close\n" + "".join(f"{day},{p},{p},{p},{p}\n" for day, p in (b.split() for b in bars))
+    found = read(tmp_path, text, terms=Terms(exchange=exchange), name=f"{symbol}.csv")
+    return found.instruments[0].tick_size
+
+
+@pytest.mark.parametrize(
+    ("bars", "right"),
+    [
+        (("2025-05-29 900", "2025-06-02 1500"), "0.05"),  # the close of the month before counts
+        (("2025-05-29 1500", "2025-06-02 900"), "0.10"),
+        (("2025-05-29 6000", "2025-06-02 6000.5"), "0.50"),
+        (("2025-05-29 15000", "2025-06-02 15001"), "1"),
+        (("2025-05-29 130000", "2025-06-02 130005"), "5"),
+        (("2025-05-29 130000.05", "2025-06-02 130005"), "0.05"),  # the prices show a finer step
+        (("2025-03-27 1500", "2025-04-11 1500"), "0.05"),  # before the rule
+        (("2025-06-02 1500", "2025-06-03 1500"), "0.10"),  # no month before
+        (("2024-05-30 100.05", "2024-06-03 100"), "0.05"),
+        (("2024-05-30 100.05", "2024-06-10 100"), "0.01"),
+    ],
+)
+def test_the_tick_of_a_share_follows_the_last_close_of_the_month_before(
+    tmp_path: Path, bars: tuple[str, ...], right: str
+) -> None:
+    assert tick(tmp_path, "TCS", *bars) == Decimal(right)
+
+
+def test_the_ticks_of_funds_and_of_another_exchange_are_their_own(tmp_path: Path) -> None:
+    bars = ("2025-05-29 1500", "2025-06-02 1500")
+
+    assert tick(tmp_path, "NIFTYBEES", *bars) == Decimal("0.01")
+    assert tick(tmp_path, "TCS", *bars, exchange="BSE") == Decimal("0.05")

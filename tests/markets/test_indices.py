@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.markets import indices
-from tradebot.markets.listing import reference_price, synthetic_universe, tick_size, turnover_rank, universe_for
+from tradebot.markets.listing import reference_price, synthetic_universe, turnover_rank, universe_for
 
 
 @pytest.mark.parametrize(
@@ -67,12 +65,6 @@ def test_a_token_does_not_depend_on_the_company_a_symbol_keeps() -> None:
 def test_an_index_is_not_tradable_and_has_the_token_of_its_segment() -> None:
     nifty = universe_for(["NIFTY 50"]).get("NIFTY 50")
     assert (nifty.kind, nifty.token, nifty.token % 256) == (InstrumentKind.INDEX, 256265, 9)
-
-
-def test_the_tick_is_finer_for_cheap_shares_since_june_2024() -> None:
-    assert tick_size(249.9) == Decimal("0.01")
-    assert tick_size(250.0) == Decimal("0.05")
-    assert tick_size(100.0, date(2024, 6, 9)) == Decimal("0.05")
 
 
 def test_invented_prices_are_positive_and_the_same_for_ever() -> None:

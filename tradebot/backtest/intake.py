@@ -18,6 +18,7 @@ from tradebot.backtest.times import COLUMNS, short, starts_of
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Ints, Series
 from tradebot.errors import DataError
+from tradebot.history.decimals import month_closes, step_of
 from tradebot.history.importing import instrument_for
 from tradebot.history.interval import common_step, least_step, name_of
 from tradebot.history.lengths import is_running, look_like_ends
@@ -115,7 +116,11 @@ def _series(
     volume = _numbers(symbol, frame, "volume") if "volume" in frame.columns else np.zeros(len(frame))
     _check(symbol, starts, prices, volume)
     _check_lengths(symbol, starts, interval, zone)
-    staged = Staged(len(frame), _decimals(prices), _volume_decimals(volume), 0)
+    closes = month_closes({}, starts, prices[:, 3])
+    staged = Staged(
+        len(frame), _decimals(prices), _volume_decimals(volume), 0, int(starts.max()), closes[min(closes)][1],
+        step_of(prices, 0),
+    )  # fmt: skip
     instrument = instrument_for(symbol, place.exchange, staged)
     if instrument.currency != place.currency:
         instrument = msgspec.structs.replace(instrument, currency=place.currency)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tradebot.domain.market import Floats
+from tradebot.domain.market import Floats, Ints
 
 MOST_DECIMALS = 8
 EXACT = 2.0**53  # floats hold every integer below
+STEPS = (500, 100, 50, 10, 5)  # in hundredths: the ticks of shares but the finest
 NOISE = 1e-12  # of a number: what sums and products of floats are off by
 
 
@@ -41,3 +42,25 @@ def noisy_decimals_of(values: Floats) -> int | None:
         if (is_sum | is_single).all():
             return decimals
     return None
+
+
+def step_of(prices: Floats, known: int) -> int:
+    """Return the largest of `STEPS` (hundredths) that all prices are multiples of, 1 for none; `known` is that of the
+    prices before (0: there were none)."""
+    if known == 1:
+        return 1
+    cents = np.rint(prices * 100).astype(np.int64)
+    return next((step for step in STEPS if not (known and step > known) and not (cents % step).any()), 1)
+
+
+def month_closes(
+    known: dict[int, tuple[int, float]], starts: Ints, closes: Floats
+) -> dict[int, tuple[int, float]]:  # fmt: skip
+    """Return month -> (start, close) of the last bar of each of the newest two months, with what was known of them."""
+    months = starts.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
+    found = dict(known)
+    for month in np.unique(months)[-2:].tolist():
+        places = np.flatnonzero(months == month)
+        last = places[int(np.argmax(starts[places]))]
+        found[month] = max(found.get(month, (-1, 0.0)), (int(starts[last]), float(closes[last])))
+    return {month: found[month] for month in sorted(found)[-2:]}

@@ -22,10 +22,11 @@ from tradebot.history.files.rows import Parser, Wanted
 from tradebot.history.files.tables import table_at
 from tradebot.history.history import History
 from tradebot.history.lengths import look_like_ends
-from tradebot.history.market import DAY, INDIA, require_exchange, zone_of
+from tradebot.history.market import DAY, INDIA, as_date, days_of, require_exchange, zone_of
 from tradebot.history.merging import Put
 from tradebot.history.staging import Reading, Staged, Staging
 from tradebot.markets.listing import universe_for
+from tradebot.markets.ticks import tick_of
 
 ENDS = "times look like the ends of their bars, and are taken for their starts; say --stamps end if so"
 OF_YAHOO = {"NS": "NSE", "BO": "BSE"}  # what stands behind a ticker -> its exchange
@@ -132,6 +133,7 @@ def instrument_for(symbol: str, exchange: str, staged: Staged) -> Instrument:
     """Return the instrument of a symbol that a file brought, with the decimals its numbers need."""
     if zone_of(exchange) == INDIA:
         instrument = msgspec.structs.replace(universe_for([symbol])[0], exchange=exchange.upper())
+        instrument = msgspec.structs.replace(instrument, tick_size=_tick(instrument, staged))
     else:
         cents = Decimal("0.01")
         instrument = Instrument(
@@ -146,6 +148,19 @@ def instrument_for(symbol: str, exchange: str, staged: Staged) -> Instrument:
         quantity_decimals=staged.quantity_decimals,
         tick_size=min(instrument.tick_size, finest) if staged.price_decimals > 2 else instrument.tick_size,
     )
+
+
+def _tick(instrument: Instrument, staged: Staged) -> Decimal:
+    # The rule of the last day; where the prices show a finer step, of earlier rules or another listing, that one.
+    if not staged.step:
+        return instrument.tick_size
+    if instrument.is_tradable and instrument.exchange in ("NSE", "BSE"):
+        (day,) = days_of(np.array([staged.newest], dtype=np.int64), instrument.exchange).tolist()
+        close = Decimal(str(staged.month_close))
+        tick = tick_of(instrument.symbol, close, as_date(day), exchange=instrument.exchange)
+    else:
+        tick = instrument.tick_size
+    return min(tick, Decimal(staged.step).scaleb(-2))
 
 
 def _staging(scratch: Path, terms: Terms, clock: Clock | None) -> Staging:

@@ -22,7 +22,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError, StateError
 from tradebot.history.chunk import periods
-from tradebot.history.decimals import EXACT, MOST_DECIMALS, decimals_of, noisy_decimals_of
+from tradebot.history.decimals import EXACT, MOST_DECIMALS, decimals_of, month_closes, noisy_decimals_of, step_of
 from tradebot.history.files.rows import FOREVER, Rows
 from tradebot.history.interval import common_step, least_step, name_of
 from tradebot.history.lengths import begun, first_of_other_length, is_running
@@ -33,12 +33,16 @@ SURE_BARS = 20  # that all lie on a longer step are of that length; fewer may do
 
 
 class Staged(NamedTuple):
-    """What one symbol brought: its bars in all, the decimals its prices and volumes need, how many came unsorted."""
+    """What one symbol brought: its bars in all, the decimals its prices and volumes need, how many came unsorted, the
+    newest start (ns UTC), the last close of the month before it, and the step in paise that all prices keep to."""
 
     bars: int
     price_decimals: int
     quantity_decimals: int
     unsorted: int
+    newest: int = 0
+    month_close: float = 0.0
+    step: int = 0
 
 
 class Reading(NamedTuple):
@@ -75,6 +79,7 @@ class Staging:
             )
         self._staged: dict[str, Staged] = {}
         self._last: dict[str, int] = {}  # symbol -> its newest start so far
+        self._closes: dict[str, dict[int, tuple[int, float]]] = {}  # symbol -> its last closes of the newest two months
         self._steps: dict[str, int] = {}  # symbol -> what all its steps are multiples of, while more than a bar
         self._waiting: list[tuple[Rows, str]] = []  # while the interval is not known
 
@@ -226,11 +231,16 @@ class Staging:
         step = self._steps.get(symbol, 0)
         if step == 0 or step > self.interval:
             self._steps[symbol] = math.gcd(step, int(np.gcd.reduce(np.diff(edges))))
+        closes = month_closes(self._closes.get(symbol, {}), starts, values[3])
+        self._closes[symbol] = closes
         self._staged[symbol] = Staged(
             before.bars + len(starts),
             max(before.price_decimals, self._price_decimals(symbol, values[:4])),
             max(before.quantity_decimals, self._quantity_decimals(values[4])),
             before.unsorted + int((np.diff(edges) < 0).sum()),
+            self._last[symbol],
+            closes[min(closes)][1],
+            step_of(values[:4], before.step),
         )
 
     def _quantity_decimals(self, volumes: Floats) -> int:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.markets.calendar import DATA
 from tradebot.markets.indices import has_derivatives
+from tradebot.markets.ticks import tick_of, tick_of_index
 
 INDEX_TOKENS = {"NIFTY 50": 256265, "NIFTY BANK": 260105, "INDIA VIX": 264969, "NIFTY FIN SERVICE": 257801}
 INDEX_PRICES = {"NIFTY 50": 25000.0, "NIFTY BANK": 56000.0, "INDIA VIX": 13.0, "NIFTY FIN SERVICE": 26500.0}
@@ -19,9 +20,6 @@ EQUITY_SEGMENT = 1  # the low byte of a Kite token: 1 NSE, 9 indices
 INDEX_SEGMENT = 9
 FIRST_INVENTED = 1 << 20  # the exchange's own numbers stay far below
 INVENTED = 1 << 22  # 2 << 20 and 1 << 22 together stay below 1 << 23: a token fits a signed 32-bit integer
-FINE_TICKS_SINCE = date(2024, 6, 10)
-FINE_TICK, TICK = Decimal("0.01"), Decimal("0.05")
-FINE_BELOW = 250
 
 
 class Listed(NamedTuple):
@@ -61,17 +59,11 @@ def turnover_rank(symbol: str) -> float:
     return 0.55 * _hash(symbol, b"turnover") / 2**32
 
 
-def tick_size(price: float, on: date | None = None) -> Decimal:
-    """Return NSE's tick in Rs for a share at `price`: since June 2024 a finer one below Rs 250."""
-    is_fine = price < FINE_BELOW and (on is None or on >= FINE_TICKS_SINCE)
-    return FINE_TICK if is_fine else TICK
-
-
 def _instrument(symbol: str, on: date | None, taken: set[int]) -> Instrument:
     if symbol in INDEX_TOKENS:
         return Instrument(
-            symbol=symbol, token=INDEX_TOKENS[symbol], kind=InstrumentKind.INDEX, tick_size=TICK, name=symbol,
-            has_derivatives=has_derivatives(symbol),
+            symbol=symbol, token=INDEX_TOKENS[symbol], kind=InstrumentKind.INDEX, tick_size=tick_of_index(),
+            name=symbol, has_derivatives=has_derivatives(symbol),
         )  # fmt: skip
     listed = _listing().get(symbol)
     number = listed.number if listed and listed.number else _invented(symbol)
@@ -81,7 +73,7 @@ def _instrument(symbol: str, on: date | None, taken: set[int]) -> Instrument:
     return Instrument(
         symbol=symbol,
         token=number * 256 + EQUITY_SEGMENT,
-        tick_size=tick_size(reference_price(symbol), on),
+        tick_size=tick_of(symbol, Decimal(str(reference_price(symbol))), on),
         name=symbol,
         has_derivatives=has_derivatives(symbol),
     )

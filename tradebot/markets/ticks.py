@@ -1,0 +1,62 @@
+"""The tick of an Indian share by its price and day, from dated data; ETFs and indices apart."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from bisect import bisect_left
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from tradebot.markets.calendar import DATA
+
+FUND = re.compile(r"SETF.*|.*(?:BEES|ETF)")  # as ETFs are called: NIFTYBEES, SETFNIF50, NIFTYIETF
+
+
+class Steps(NamedTuple):
+    """The ticks of one exchange's shares from `since` on: ticks[n] up to the price up_to[n], the last one beyond."""
+
+    since: date
+    up_to: tuple[Decimal, ...]
+    ticks: tuple[Decimal, ...]
+
+
+def is_fund(symbol: str) -> bool:
+    """True for a symbol that is called as ETFs are."""
+    return FUND.fullmatch(symbol) is not None
+
+
+def tick_of(symbol: str, price: Decimal, on: date | None = None, *, exchange: str = "NSE") -> Decimal:
+    """Return the tick in Rs of a share or ETF on a day (None: by the newest rule).
+
+    `price` is its last close of the month before: a split changes the tick only with the next month.
+    """
+    if is_fund(symbol):
+        return _funds()
+    rules = _rules(exchange if exchange in ("NSE", "BSE") else "NSE")
+    steps = next((one for one in reversed(rules) if on is None or one.since <= on), rules[0])
+    return steps.ticks[bisect_left(steps.up_to, price)]
+
+
+def tick_of_index() -> Decimal:
+    """Return the step in Rs that an index is told in."""
+    return Decimal(_file()["indices"])
+
+
+@lru_cache(maxsize=4)
+def _rules(exchange: str) -> tuple[Steps, ...]:
+    rows = sorted((row for row in _file()["shares"] if row["exchange"] == exchange), key=lambda row: row["from"])
+    return tuple(Steps(row["from"], tuple(map(Decimal, row["up_to"])), tuple(map(Decimal, row["ticks"])))
+                 for row in rows)  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _funds() -> Decimal:
+    return Decimal(_file()["funds"])
+
+
+@lru_cache(maxsize=1)
+def _file() -> dict[str, Any]:
+    return tomllib.loads((DATA / "ticks.toml").read_text(encoding="utf-8"))
