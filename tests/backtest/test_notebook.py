@@ -609,3 +609,14 @@ def test_what_may_have_been_meant_otherwise_is_said() -> None:
     assert take(renamed, place=place_of()).notes == ("BARS: no column volume; columns not read: vol.: volumes are 0",)
     (note,) = take(ends, place=place_of()).notes
     assert "times look like the ends of their bars" in note
+
+
+def test_prices_that_a_simulated_exchange_invented_are_named_among_what_is_assumed() -> None:
+    bars = frame()
+    bars.attrs["invented_by"] = "embedded"
+
+    (said,) = (truth for truth in tradebot.backtest(Mine, {"RELIANCE": bars}).result.truths if "invented" in truth)
+
+    assert said == "the prices of RELIANCE were invented by a simulated exchange: no market had them"
+    bars.attrs["invented_by"] = ""
+    assert not any("invented" in truth for truth in tradebot.backtest(Mine, bars).result.truths)

@@ -241,3 +241,37 @@ def test_the_ticks_of_funds_and_of_another_exchange_are_their_own(tmp_path: Path
 
     assert tick(tmp_path, "NIFTYBEES", *bars) == Decimal("0.01")
     assert tick(tmp_path, "TCS", *bars, exchange="BSE") == Decimal("0.05")
+
+
+def test_weeks_are_one_bar_whatever_day_they_are_stamped_with(tmp_path: Path) -> None:
+    fridays = "date,open,high,low,close\n" + "".join(f"2025-06-{day:02},1,2,1,2\n" for day in (6, 13, 20, 27))
+
+    bars = read(tmp_path, fridays).series["X"]
+
+    local = pd.DatetimeIndex(bars.starts, tz="UTC").tz_convert("Asia/Kolkata")
+    assert local.strftime("%a %d").tolist() == ["Mon 02", "Mon 09", "Mon 16", "Mon 23"]
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "bars"),
+    [
+        ("2025-05-19 2025-05-26 2025-06-02", "2025-06-05 16:00", 2),  # a Thursday
+        ("2025-05-19 2025-05-26 2025-06-02", "2025-06-06 16:00", 3),  # a Friday, after the session
+        ("2025-03-03 2025-04-01 2025-05-02", "2025-05-30 12:00", 2),
+        ("2025-03-03 2025-04-01 2025-05-02", "2025-05-30 16:00", 3),
+    ],
+)
+def test_a_week_and_a_month_are_over_with_their_last_session(tmp_path: Path, text: str, now: str, bars: int) -> None:
+    source = tmp_path / "X.csv"
+    lines = "".join(f"{day},1,2,1,2\n" for day in text.split())
+    source.write_text(f"date,open,high,low,close\n{lines}", encoding="utf-8")
+    clock = ManualClock(pd.Timestamp(now, tz="Asia/Kolkata").value)
+
+    assert len(read_files(source, tmp_path, wanted=INDIA, terms=Terms(), clock=clock).series["X"]) == bars
+
+
+def test_a_file_of_which_no_row_can_be_read_names_the_format_too(tmp_path: Path) -> None:
+    text = HEAD + "202506020915,1,2,1,2,5\n202506020916,1,2,1,2,5\n"
+
+    with pytest.raises(DataError, match=r"there are no bars in it; rows left out for a time .*: 2.* '%Y%m%d%H%M'"):
+        read(tmp_path, text, INDIA._replace(skips_bad=True))

@@ -26,6 +26,7 @@ from tradebot.backtest.place import bill_of, hours_of, place_of
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run
 from tradebot.clock import WallClock
+from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind
 from tradebot.errors import ConfigError
@@ -203,9 +204,17 @@ def backtest(
         hours=Hours(market=market or hours_of(place.exchange, interval_, series)),
         zone=place.zone,
         currency=place.currency,
+        invented=_invented(bars, instruments),
     )
     result = run(delivered(job), series)
     return Tested(msgspec.structs.replace(result, truths=(*result.truths, *notes)), series, notes)
+
+
+def _invented(bars: Bars, instruments: Sequence[Instrument]) -> tuple[str, ...]:
+    # What `load_bars` says of a frame: prices that a simulated exchange made.
+    if isinstance(bars, Mapping):
+        return tuple(str(name) for name, one in bars.items() if one.attrs.get("invented_by"))
+    return tuple(one.symbol for one in instruments) if bars.attrs.get("invented_by") else ()
 
 
 def _exchange(bars: Bars) -> str:

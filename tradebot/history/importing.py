@@ -193,7 +193,7 @@ def _stage(
             notes |= dict.fromkeys(parser.end())
         if not found:
             left = "".join(f"; rows left out for {reason}: {count}" for reason, count in parser.skipped.items())
-            raise DataError(f"{file}: there are no bars in it{left}")
+            raise DataError(f"{file}: there are no bars in it{left}{parser.hint}")
         for reason, count in parser.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + count
     return skipped, list(notes)

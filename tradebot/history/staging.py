@@ -200,6 +200,8 @@ class Staging:
     def _keep(self, rows: Rows, place: str) -> None:
         if self._reading.are_ends:
             rows = rows._replace(starts=begun(rows.starts, self.interval, self._reading.exchange))
+        # A week is one bar whether it is stamped with its Monday or its Friday.
+        rows = rows._replace(starts=calendar_starts(rows.starts, self.interval, self._reading.exchange))
         names, inverse = np.unique(rows.symbols.astype(str), return_inverse=True)
         order = np.argsort(inverse, kind="stable")
         for number, group in enumerate(np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)):

@@ -16,6 +16,7 @@ COUNT = r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 DIGITS = r"\d{9,18}|[1-8]\d{18}"
 # Each number by its own size: since 2025 Binance's files hold microseconds, those before milliseconds.
 EPOCHS = ((10**11, SECOND), (10**14, SECOND // 1_000), (10**17, SECOND // 1_000_000), (1 << 62, 1))
+LEAST_EPOCH = 10**8  # s, 1973; eight digits may be a date
 FARTHEST = (1 << 63) - 1
 EXCEL_ZERO = pd.Timestamp("1899-12-30")
 EXCEL_FIRST, EXCEL_LAST = 20_000, 80_000  # the days from 1954 to 2119; counts since 1970 are far larger
@@ -50,6 +51,30 @@ def read(text: pd.Series[Any], *, latest: int, is_epoch: bool, is_excel: bool) -
     is_none |= starts > latest
     stamps = pd.Series(starts.astype("datetime64[ns]"), index=text.index)
     return Found(stamps.mask(is_none))
+
+
+def whole(
+    column: pd.Series[Any], *, latest: int, is_epoch: bool
+) -> tuple[Ints, npt.NDArray[np.bool_]] | None:  # fmt: skip
+    """Return the times of a column of whole numbers that are counts since 1970, and for each whether it is none.
+
+    None where `read` has to look at them as texts.
+    """
+    if not (pd.api.types.is_string_dtype(column.dtype) or pd.api.types.is_integer_dtype(column.dtype)) or not len(
+        column
+    ):
+        return None
+    try:
+        numbers: Ints = column.to_numpy(dtype=object).astype(np.int64)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if (numbers < LEAST_EPOCH).any():
+        return None
+    digits = len(str(int(numbers.max())))
+    if not is_epoch and _read_as_dates(numbers, digits):
+        return None
+    starts, is_none = _since_1970(numbers)
+    return starts, is_none | (starts > latest)
 
 
 def _since_1970(numbers: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:

@@ -60,6 +60,7 @@ class Parser:
         self._prose: tuple[str, int] | None = None  # a row without a bar and how many: the end of the file, or bad
         self._others: dict[str, None] = {}  # symbols that are not the one asked for
         self.skipped: dict[str, int] = {}
+        self.hint = ""  # how the first rows left out could be read, as a piece of a sentence
         self._counted: dict[str, int] = {}  # what was done to rows -> how many
 
     def parse(self, batch: Batch) -> Rows:
@@ -161,6 +162,8 @@ class Parser:
         self, frame: pd.DataFrame, places: Ints, symbols: npt.NDArray[Any], values: Floats, is_blank: npt.NDArray[Any]
     ) -> tuple[pd.DataFrame, Ints, npt.NDArray[Any], Floats]:  # fmt: skip
         # Words below the last bar are a footer. Words between bars are bad rows, known as such by the bar behind them.
+        if self._prose is None and not is_blank.any():
+            return frame, places, symbols, values
         time = next(name for name in TIMES if name in frame)
         is_prose = is_blank & ~frame[time].astype("str").str.strip().str.match(r"\d", na=False).to_numpy()
         filled = np.flatnonzero(~is_prose)
@@ -174,11 +177,11 @@ class Parser:
 
     def _refuse(self, frame: pd.DataFrame, places: Ints, unit: str, reasons: npt.NDArray[Any]) -> None:
         bad = np.flatnonzero(reasons != "")
+        i, hint = int(bad[0]), ""
+        if reasons[i] in (NO_TIME, TO_COME) and not self.hint:
+            self.hint = hint = self._stamps.hint(frame[reasons == reasons[i]])
         if not self._wanted.skips_bad:
-            i, hint = int(bad[0]), ""
-            if reasons[i] in (NO_TIME, TO_COME):
-                hint = self._stamps.hint(frame[reasons == reasons[i]])
-            elif reasons[i] == OUTSIDE:
+            if reasons[i] == OUTSIDE:
                 hint = ", or moves high and low out to them with --mend"
             raise DataError(
                 f"{self._path}: {unit} {places[i]}: {reasons[i]} ({_shown(frame, i)}); `tradebot data import` leaves"

@@ -17,6 +17,7 @@ from tradebot.history.files.counts import Found
 
 ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
 WORDED = r"\d\s*([A-Za-z_]{2,}(?:/[A-Za-z_]+)*)$"  # a zone by its name behind a time
+SAMPLE = 500  # times that show of what form a batch is
 MONTH = r"[A-Za-z]{3}"  # a year behind it is no zone
 FIRST, LAST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
 EPOCH, EXCEL = "epoch", "excel"  # words that --time-format takes beside strftime's
@@ -55,21 +56,27 @@ class Stamps:
     ) -> tuple[Ints, npt.NDArray[np.bool_]]:  # fmt: skip
         """Return the times of a batch and for each whether there was none to read. Raises DataError."""
         column = self._column(frame)
+        if (
+            not self._format
+            and (whole := counts.whole(column, latest=self._latest, is_epoch=self._is_epoch)) is not None
+        ):
+            self._is_epoch = True
+            return whole
         if isinstance(column.dtype, pd.DatetimeTZDtype):
             return nanoseconds(column.dt.tz_convert("UTC"))
         if pd.api.types.is_datetime64_any_dtype(column.dtype):
             return self._in_zone(column, places, unit, symbols)
         text = _text(column)
+        shown = text.iloc[:: max(len(text) // SAMPLE, 1)]  # says of what form the times are; each is read by itself
         if self._format not in ("", EPOCH, EXCEL):
             return self._formatted(text, places, unit, symbols)
-        is_count = text.str.fullmatch(counts.COUNT, na=False)
-        if self._format or is_count.mean() > 0.5:
-            return self._counted(text, is_count, places, unit, symbols)
-        words = text.str.extract(WORDED, expand=False).where(~text.str.endswith(("AM", "PM", "am", "pm"), na=False))
-        if words.notna().mean() > 0.5:
-            return self._named(text, words, places, unit, symbols)
+        if self._format or shown.str.fullmatch(counts.COUNT, na=False).mean() > 0.5:
+            return self._counted(text, text.str.fullmatch(counts.COUNT, na=False), places, unit, symbols)
+        if _words(shown).notna().mean() > 0.5:
+            return self._named(text, _words(text), places, unit, symbols)
         is_zoned = text.str.contains(ZONED, regex=True, na=False) & (text.str.len() > 10)
-        is_zoned &= ~text.str.contains(MONTH, regex=True, na=False)
+        if shown.str.contains(MONTH, regex=True, na=False).any():
+            is_zoned &= ~text.str.contains(MONTH, regex=True, na=False)
         self._agree(text, is_zoned, places, unit)
         if is_zoned.any():
             return nanoseconds(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True))
@@ -215,7 +222,15 @@ def _naive(text: pd.Series[Any]) -> pd.Series[Any]:
 def _text(column: pd.Series[Any]) -> pd.Series[Any]:
     if pd.api.types.is_float_dtype(column.dtype):
         return column.map(repr)
-    return column.astype("str").str.strip().str.replace(r"\s+", " ", regex=True)
+    text = column.astype("str")
+    shown = text.iloc[:: max(len(text) // SAMPLE, 1)]
+    if shown.str.contains(r"^\s|\s$|\s\s", regex=True, na=False).any():
+        text = text.str.strip().str.replace(r"\s+", " ", regex=True)
+    return text
+
+
+def _words(text: pd.Series[Any]) -> pd.Series[Any]:
+    return text.str.extract(WORDED, expand=False).where(~text.str.endswith(("AM", "PM", "am", "pm"), na=False))
 
 
 def _first_of_two(naive: pd.Series[Any], is_twice: npt.NDArray[np.bool_], symbols: npt.NDArray[Any]) -> Ints:
