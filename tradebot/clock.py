@@ -160,6 +160,15 @@ class Turn:
             self.begin()
 
 
+def paced(clock: Clock) -> int:
+    """Return monotonic ns at the pace of the market: limits count on it, so that a fast day has those of a slow one."""
+    mono = clock.monotonic()
+    if clock.speed == 1.0:
+        return mono
+    over, under = clock.speed.as_integer_ratio()  # exact: a float has not the digits of such a product
+    return mono * over // under
+
+
 def iso(ns: int, zone: tzinfo = UTC) -> str:
     """Format `ns` for people, ISO-8601 with microseconds; UTC ends in `Z`."""
     seconds, rest = divmod(ns, SECOND)

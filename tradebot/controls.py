@@ -16,7 +16,10 @@ FASTEST_STALE_S = 1.0  # wall seconds; on a market clock that runs fast a shorte
 
 
 def limits(config: Config, *, speed: float = 1.0) -> Limits:
-    """Return what `[risk]` allows as plain values; `speed` is the market clock's, quotes age in market seconds."""
+    """Return what `[risk]` allows as plain values; `speed` is the market clock's.
+
+    Quotes age, equal orders repeat and messages are counted in market seconds.
+    """
     risk = config.risk
     return Limits(
         permitted_products=tuple(risk.permitted_products),
@@ -31,9 +34,10 @@ def limits(config: Config, *, speed: float = 1.0) -> Limits:
         orders_per_second=risk.orders_per_second,
         orders_per_minute=risk.orders_per_minute,
         orders_per_day=risk.orders_per_day,
-        duplicate_window_s=risk.duplicate_window_s,
+        duplicate_window_s=risk.duplicate_window_s / speed,
         max_stop_pct=risk.max_stop_pct,
         stale_after_s=max(config.feed.stale_after_s / speed, FASTEST_STALE_S),
+        pace=speed,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tradebot.clock import IST, SECOND, ManualClock, from_iso
+from tradebot.clock import IST, SECOND, ManualClock, MarketClock, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, Side, Validity
 from tradebot.exchange.faces.kite_session import REQUEST_TOKEN_LIFE, Sessions
@@ -191,6 +191,20 @@ def test_four_hundred_new_orders_a_minute_and_cancels_go_on() -> None:
         clock.now += SECOND
     assert taken == 400
     assert limits.check("orders") is None
+
+
+def test_a_fast_market_counts_its_own_seconds_also_while_it_stands_and_never_the_wall_clocks() -> None:
+    ours = ManualClock(NOON)
+    market = MarketClock(origin=NOON, anchor=None, speed=600.0, wall=ours)
+    limits = RateLimits(market)
+    taken = 0
+    for _ in range(3):
+        taken += sum(limits.check("orders") is None for _ in range(20))
+        ours.now += SECOND // 600 + 1
+    assert taken == 30
+    taken = sum(limits.check("historical") is None for _ in range(5))
+    market.wall = lambda: NOON + 3600 * SECOND  # type: ignore[method-assign]
+    assert taken + sum(limits.check("historical") is None for _ in range(5)) == 3
 
 
 def test_five_thousand_new_orders_a_market_day() -> None:

@@ -25,7 +25,7 @@ from ledger_by_hand import (
 from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Reconciled
-from tradebot.domain.order import OrderEvent, OrderState, Side
+from tradebot.domain.order import OrderEvent, OrderState, Purpose, Side
 from tradebot.domain.order_fold import apply
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
@@ -36,6 +36,7 @@ from tradebot.journal.reader import rows, verify
 from tradebot.journal.recovery import Books, Recovery, fold_orders, positions, recover
 from tradebot.journal.rows import End, Listing, encode
 from tradebot.journal.schema import FILE_NAME
+from tradebot.markets.calendar import day_number
 
 E = OrderEvent
 DAY = 1440 * MINUTE
@@ -207,6 +208,17 @@ async def test_a_halt_of_a_session_ends_with_it_and_that_of_a_person_with_a_resu
 async def test_a_start_behind_the_close_looks_at_the_next_session(tmp_path: Path) -> None:
     path = await write(tmp_path, ("run", run("r1")), ("halt", LOSS), at=START + 400 * MINUTE)
     assert recover(path).halts_in(START + DAY) == ()
+
+
+async def test_the_orders_that_were_sent_on_a_day_are_counted_and_those_of_others_are_not(tmp_path: Path) -> None:
+    placed_elsewhere = [intent("EXT-1", purpose=Purpose.EXTERNAL), fact("EXT-1", E.SENDING)]
+    yesterday = [intent("T0", at=START - DAY), fact("T0", E.SENDING, at=START - DAY)]
+    today = [intent("T1"), fact("T1", E.SENDING), intent("T2"), intent("T3"), fact("T3", E.SENDING)]
+    path = await write(tmp_path, ("run", run()), *orders(*yesterday, *placed_elsewhere, *today))
+
+    books = recover(path).of("AB1234")
+
+    assert [books.sent_on(day_number(at)) for at in (START - DAY, START, START + DAY)] == [1, 2, 0]
 
 
 async def test_a_fill_taken_back_leaves_no_trace_in_the_position(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradebot.clock import SECOND, ManualClock, from_iso
+from tradebot.clock import SECOND, ManualClock, MarketClock, from_iso
 from tradebot.venues.kite.profile import KITE, LIMITS
 from tradebot.venues.limiter import Limiter, limits
 
@@ -141,3 +141,35 @@ def test_the_limits_of_kite_stay_below_those_of_the_venue() -> None:
     assert limit("order", lambda span: span == 60.0) < KITE.orders_per_minute
     assert limit("order", lambda span: span is None) < KITE.orders_per_day
     assert all(w.reserved > 0 for w in LIMITS if "order" in w.kinds)
+
+
+def test_on_a_fast_market_its_own_seconds_minutes_and_days_are_counted(clock: SteppedClock) -> None:
+    market = MarketClock(origin=START, anchor=clock.monotonic(), speed=600.0, wall=clock)
+    limiter = Limiter(RULES, market)
+    got = []
+    for _ in range(3):
+        got.append(taken(limiter, "order"))
+        clock.now += SECOND // 600 + 1
+    assert got == [3, 1, 0]  # four in the minute
+    clock.now += SECOND // 10
+    assert taken(limiter, "order") == 3  # and seven in the day
+    clock.now += SECOND
+    assert taken(limiter, "order") == 0
+    clock.now += 144 * SECOND
+    assert taken(limiter, "order") == 3
+    clock.offset = 7 * 86_400 * SECOND
+    assert limiter.left_today("order") == 4
+
+
+async def test_a_wait_on_a_fast_market_is_as_long_as_its_second(clock: SteppedClock) -> None:
+    market = MarketClock(origin=START, anchor=clock.monotonic(), speed=600.0, wall=clock)
+    limiter = Limiter(RULES, market)
+    assert taken(limiter, "quote") == 1
+    assert await limiter.acquire("quote", within_s=0.01)
+    assert clock.now - START <= SECOND // 600 + 2_000_000
+
+
+def test_what_earlier_processes_of_the_day_sent_is_used_up(limiter: Limiter) -> None:
+    limiter.resume_day(6)
+    assert taken(limiter, "order") == 1
+    assert limiter.used_today == 7

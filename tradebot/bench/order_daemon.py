@@ -120,6 +120,10 @@ class MadeUpVenue:
     def __init__(self, broker: KiteBroker, clock: MarketClock, ticker: str, name: str) -> None:
         self.broker, self._clock, self._ticker, self._name = broker, clock, ticker, name
 
+    def resume_day(self, sent: int) -> None:
+        """Count what earlier processes sent."""
+        self.broker.resume_day(sent)
+
     def feed(self, universe: Universe) -> Feed:
         """Return Kite's own feed."""
         return KiteFeed(universe, url=self._ticker, api_key=self._name, access_token="-", clock=self._clock)

@@ -26,7 +26,7 @@ from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.recovery import Recovery
 from tradebot.journal.rows import FORMAT, Listing, Run
 from tradebot.journal.writer import Journal
-from tradebot.markets.calendar import TradingCalendar
+from tradebot.markets.calendar import TradingCalendar, day_number
 from tradebot.ops.interpreter import settled
 from tradebot.ops.latency import Latencies
 from tradebot.ops.narrator import Tell
@@ -132,6 +132,7 @@ class Daemon:
         self._journal.append("run", run_row, at=clock.market())
         self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market())
         self._recover(books)
+        ground.venue.resume_day(books.sent_on(day_number(clock.market())))
         past = await past_bars(
             ground.venue.broker, ground.universe, count=config.analysis.warmup_bars, interval=config.bars.interval_ns,
             clock=clock, tell=self._tell,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import SECOND, Clock, paced
 from tradebot.domain.message import Message
 
 MINUTE = 60 * SECOND
@@ -39,9 +39,10 @@ KITE_LIMITS: dict[str, tuple[Limit, ...]] = {
 class RateLimits:
     """Counts requests per group; one per client of a face.
 
-    Seconds and minutes are wall time and start on the full second, as the rule counts them: a client may send ten
-    requests at the end of one second and ten at the start of the next. The day is the market's (IST), so that a fast
-    run of many days gets a fresh quota each day. A refused request does not count.
+    Seconds and minutes are the market's and start on the full second, as the rule counts them: a client may send ten
+    requests at the end of one second and ten at the start of the next. They pass while the market stands, too, and no
+    step of the wall clock reaches them. The day is the market's (IST), so that a fast run of many days gets a fresh
+    quota each day. A refused request does not count.
     """
 
     def __init__(self, clock: Clock, limits: Mapping[str, tuple[Limit, ...]] = KITE_LIMITS) -> None:
@@ -66,4 +67,4 @@ class RateLimits:
     def _window(self, span: Span) -> int:
         if span is Span.DAY:
             return (self._clock.market() + IST_OFFSET) // DAY
-        return self._clock.wall() // (SECOND if span is Span.SECOND else MINUTE)
+        return paced(self._clock) // (SECOND if span is Span.SECOND else MINUTE)

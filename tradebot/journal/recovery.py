@@ -115,6 +115,12 @@ class Books(NamedTuple):
     undone: tuple[OrderFact, ...] = ()
     external: tuple[ExternalPosition, ...] = ()
 
+    def sent_on(self, day: int) -> int:
+        """Return how many orders of ours left on the market day of that number, see `day_number`."""
+        own = {order_id for order_id, order in self.orders.items() if not order.is_external}
+        facts = (fact for fact in self.facts if isinstance(fact, OrderFact) and fact.event is OrderEvent.SENDING)
+        return sum(fact.order_id in own and day_number(fact.at) == day for fact in facts)
+
     @property
     def live(self) -> tuple[Order, ...]:
         """The orders that may still trade, those named in `undone` as they were left."""

@@ -1,16 +1,17 @@
 """Keeps our requests below a venue's limits, with a share that only exits and cancels may use; before each request.
 
 A venue counts on the seconds and minutes of its own wall clock. A sliding window on our monotonic clock is stricter
-than any such grid, and a step of the wall clock does not reach it. Only the day is a calendar day, of the wall clock in
-IST.
+than any such grid, and a step of the wall clock does not reach it. Where the market clock runs faster than ours, on a
+simulated venue, its seconds are counted. Only the day is a calendar day, the market's in IST.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
-from tradebot.clock import MILLISECOND, SECOND, Clock
+from tradebot.clock import MILLISECOND, SECOND, Clock, paced
 from tradebot.domain.message import Message
 
 DAY = 86_400 * SECOND
@@ -43,6 +44,11 @@ class Limiter:
         self._day = self._today()
         self._used = dict.fromkeys(range(len(self._daily)), used_today)  # number of the daily window -> count
 
+    def resume_day(self, used: int) -> None:
+        """Count what earlier processes of this market day have used of the calendar-day windows."""
+        self._turn_day()
+        self._used = {i: count + used for i, count in self._used.items()}
+
     @property
     def used_today(self) -> int:
         """Requests counted by the calendar-day windows since midnight IST; to be kept over a restart."""
@@ -70,9 +76,10 @@ class Limiter:
         return self._take(kind)
 
     def _wait_ns(self, kind: str, *, is_exit: bool) -> int | None:
+        # Of our time; None where waiting does not help.
         if self.left_today(kind, is_exit=is_exit) == 0:
             return None
-        now, wait = self._clock.monotonic(), 0
+        now, wait = paced(self._clock), 0
         for window, span, taken in self._sliding:
             if kind not in window.kinds:
                 continue
@@ -83,10 +90,10 @@ class Limiter:
                 return None
             if len(taken) >= room:
                 wait = max(wait, taken[len(taken) - room] + span - now)
-        return wait
+        return wait if self._clock.speed == 1.0 else math.ceil(wait / self._clock.speed)
 
     def _take(self, kind: str) -> bool:
-        now = self._clock.monotonic()
+        now = paced(self._clock)
         for window, _, taken in self._sliding:
             if kind in window.kinds:
                 taken.append(now)
@@ -98,12 +105,12 @@ class Limiter:
         return [(i, w) for i, w in enumerate(self._daily) if kind in w.kinds]
 
     def _turn_day(self) -> None:
-        # Forwards only: a wall clock that steps back over midnight must not hand out a second quota.
+        # Forwards only: a clock that steps back over midnight must not hand out a second quota.
         if (today := self._today()) > self._day:
             self._day, self._used = today, dict.fromkeys(self._used, 0)
 
     def _today(self) -> int:
-        return (self._clock.wall() + IST_OFFSET) // DAY
+        return (self._clock.market() + IST_OFFSET) // DAY
 
 
 def limits(*windows: tuple[str, int, float | None, int]) -> tuple[Window, ...]:

@@ -137,6 +137,10 @@ class Venue(Protocol):
         """The broker behind the feeds."""
         ...
 
+    def resume_day(self, sent: int) -> None:
+        """Count the orders that earlier processes sent on this market day toward the venue's limit of a day."""
+        ...
+
     def feed(self, universe: Universe) -> Feed:
         """Return a feed of the instruments of `universe`."""
         ...

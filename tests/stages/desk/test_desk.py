@@ -496,6 +496,32 @@ def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> No
     assert fresh.desk.exits.holders == {}
 
 
+def test_the_orders_of_a_day_are_counted_over_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+    controls = {"per_second": 8, "per_minute": 200, "per_day": 4}  # three entries, the fourth is an exit's
+    monkeypatch.setitem(globals(), "gate", lambda: Gate([MessageRate(**controls), NoDuplicate(window_s=5.0)]))
+    facts: list[OrderFact] = []
+    sent = 0
+    for life in range(3):
+        room = Room(max_rejects_in_a_row=100, max_rejects_per_minute=100, max_account_rejects_per_minute=100)
+        room.mono += life * 60 * SECOND
+        room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+        for n in range(3):
+            room.tick(6)
+            room.quote("AAA", "1000")
+            outputs = room.signal("AAA", Action.ENTER_LONG, n=10 * life + n)
+            for request in submitted(outputs):
+                sent += 1
+                room.outcome(request, OrderEvent.SENDING)  # a row of the execution
+                sending = OrderFact(order_id=request.order_id, event=OrderEvent.SENDING, at=room.at, mono=room.mono)
+                outputs += [sending, *room.outcome(request, OrderEvent.REFUSED)]
+            facts += [o for o in outputs if isinstance(o, OrderFact)]
+    assert sent == 3
+    tomorrow = Room()
+    tomorrow.desk.recover(facts, adopted=(), halted="", opens_at=OPEN + DAY)
+    tomorrow.quote("AAA", "1000")
+    assert len(submitted(tomorrow.signal("AAA", Action.ENTER_LONG, n=99))) == 1
+
+
 def test_positions_are_closed_before_the_session_ends() -> None:
     room = Room()
     room.bought()

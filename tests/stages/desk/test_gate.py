@@ -41,6 +41,9 @@ def seeing(**changes: Any) -> View:
     return msgspec.structs.replace(VIEW, **changes)
 
 
+MINUTE = 60 * SECOND
+
+
 def passes(control: Control, asked: OrderRequest, **view: Any) -> bool:
     return Gate([control]).check(asked, seeing(**view)).is_passed
 
@@ -77,6 +80,47 @@ def test_a_quarter_of_the_rate_is_left_to_exits() -> None:
     exits = [gate.check(request(purpose=Purpose.EXIT), VIEW).is_passed for _ in range(4)]
     assert exits == [True, True, False, False]
     assert gate.check(request(), seeing(mono=VIEW.mono + SECOND)).is_passed
+
+
+def denied_of(gate: Gate, count: int, *, mono: int = VIEW.mono, apart: int = MINUTE) -> list[str]:
+    """The controls that deny `count` orders, a minute apart, "" for those that pass."""
+    views = [seeing(mono=mono + n * apart) for n in range(count)]
+    return [gate.check(request(signal_id=f"{n}"), view).control for n, view in enumerate(views)]
+
+
+def test_the_orders_of_a_day_are_those_of_the_market_day() -> None:
+    gate = Gate([MessageRate(per_second=8, per_minute=100, per_day=4)])
+    assert denied_of(gate, 5) == ["", "", "", "message_rate", "message_rate"]
+    assert gate.check(request(purpose=Purpose.EXIT), VIEW).is_passed  # a quarter is left to it
+    gate.begin_day()
+    assert denied_of(gate, 4, mono=VIEW.mono + 3600 * SECOND) == ["", "", "", "message_rate"]
+
+
+@pytest.mark.parametrize("mono", [VIEW.mono, VIEW.mono - 3600 * SECOND, VIEW.mono + 10**6 * SECOND])
+def test_what_passed_before_a_restart_counts_for_the_day_also_over_a_boot_of_the_machine(mono: int) -> None:
+    gate = Gate([MessageRate(per_second=8, per_minute=100, per_day=8), NoDuplicate(window_s=5.0)])
+    for n in range(3):
+        gate.recall(request(signal_id=f"{n}"), mono)
+    gate.recall(request(), mono, is_change=True)
+    # The three signals were acted on; of the six entries of a day four messages are used up.
+    assert denied_of(gate, 6) == ["duplicate"] * 3 + ["", "", "message_rate"]
+
+
+def test_an_order_recalled_from_another_boot_bars_no_equal_one_and_no_second() -> None:
+    gate = Gate([MessageRate(per_second=4, per_minute=8, per_day=1000), NoDuplicate(window_s=5.0)])
+    for n in range(8):
+        gate.recall(request(signal_id=f"{n}"), VIEW.mono + 10**6 * SECOND)
+    assert gate.check(request(signal_id="new"), VIEW).is_passed
+    assert gate.check(request(signal_id="another"), VIEW).control == "duplicate"  # now it is of this boot
+
+
+def test_on_a_fast_market_the_seconds_and_minutes_of_the_market_are_counted() -> None:
+    gate = Gate([MessageRate(per_second=4, per_minute=8, per_day=1000, pace=600.0)])
+    assert denied_of(gate, 4, apart=0) == ["", "", "", "message_rate"]
+    second = SECOND // 600 + 1
+    assert denied_of(gate, 4, mono=VIEW.mono + second, apart=0) == ["", "", "", "message_rate"]
+    assert denied_of(gate, 1, mono=VIEW.mono + 2 * second) == ["message_rate"]  # six in the minute
+    assert denied_of(gate, 1, mono=VIEW.mono + 60 * second) == [""]
 
 
 def test_a_signal_is_acted_on_once_however_late_it_comes_again() -> None:

@@ -54,6 +54,7 @@ from tradebot.stages.desk.protection import Protection
 from tradebot.stages.desk.reversals import Reversals
 from tradebot.stages.desk.shortfalls import Shortfalls
 from tradebot.stages.desk.sightings import Sightings
+from tradebot.stages.desk.start import Start
 from tradebot.stages.desk.vigil import UNREMARKABLE, WAITS, findings, waiting_cancel
 from tradebot.stages.desk.worth import Worth
 
@@ -70,7 +71,7 @@ class Desk:
         self, *, universe: Universe, gate: Gate, settings: DeskSettings, charges_of: ChargesOf, id_prefix: str,
         absent_after_s: float, absence_is_proof: bool = False, keeps_ended: bool = True,
     ) -> None:  # fmt: skip
-        self._universe, self._settings = universe, settings
+        self._universe, self._settings, self._gate = universe, settings, gate
         self.blotter = Blotter(charges_of, venue=settings.venue, keeps_ended=keeps_ended)
         self._exposure = self.blotter.exposure
         self.marks = Marks(universe)
@@ -106,6 +107,10 @@ class Desk:
             on_stop=settings.on_stop, note=self._commanded,
         )  # fmt: skip
         self._breaker = Breaker(settings)
+        self._start = Start(
+            blotter=self.blotter, worth=self.worth, conditions=self.conditions, shortfalls=self._shortfalls,
+            exits=self.exits, breaker=self._breaker, gate=gate,
+        )  # fmt: skip
         self._out: list[DeskOutput] = []
         # One look-up a message: the desk takes a handful for every order.
         self._takes: dict[type, Callable[[Any], None]] = {
@@ -140,24 +145,7 @@ class Desk:
         """
         for symbol, quantity, price in adopted:
             self.blotter.adopt(self._audit.key(symbol), quantity, price)
-        for fact in facts:
-            if isinstance(fact, Released):
-                self.blotter.give_up(fact)
-                self.exits.gone(fact.key.symbol)
-                if fact.at < opens_at:
-                    self.worth.begin_day(is_marked=False)
-                continue
-            before = self.blotter.orders.get(fact.order_id)
-            order = self.blotter.record(fact)
-            if fact.at < opens_at:
-                self.worth.begin_day(is_marked=False)
-            else:
-                self._breaker.heard(before, fact, order)  # what it trips was halted then
-            self._shortfalls.note(order, fact, self.conditions.mono)
-            if fact.event is OrderEvent.EXECUTED and not order.is_external:
-                self.exits.filled(order.request)
-            elif before is not None and before.is_live and not order.is_live and order.request.purpose.is_exit:
-                self.exits.ended(order)  # what it was for is still wanted, unless a later fill made it flat
+        self._start.take(facts, opens_at=opens_at)
         if halted:
             self.conditions.halts.apply(Command(verb=Verb.HALT, reason=halted))
         for command in halts:
@@ -246,6 +234,7 @@ class Desk:
             self.conditions.halts.end_session()
             self.worth.begin_day()
             self._breaker.begin_day()
+            self._gate.begin_day()
 
     # ---- signals and exits
 

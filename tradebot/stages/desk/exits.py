@@ -99,7 +99,6 @@ class Exits:
             return
         if symbol not in self._blotter.open:
             self._protection.clear(id_)
-            self.holders.pop(symbol, None)
             self._forget(symbol)
         elif not request.purpose.is_exit:
             if request.strategy:
@@ -119,6 +118,7 @@ class Exits:
             self._open[symbol] = None
 
     def _forget(self, symbol: str) -> None:
+        self.holders.pop(symbol, None)
         self.wanted.pop(symbol, None)
         self._open.pop(symbol, None)
 

@@ -66,7 +66,8 @@ class KiteReader:
     ) -> None:
         self._clock = clock
         link = RestLink(rest, api_key=api_key, access_token=access_token, timeouts=timeouts, bind_address=bind_address)
-        self._session = self._open(link, limiter or Limiter(LIMITS, clock), prefix)
+        self._limiter = limiter or Limiter(LIMITS, clock)
+        self._session = self._open(link, self._limiter, prefix)
 
     def _open(self, link: RestLink, limiter: Limiter, prefix: str) -> RestSession:
         return RestSession(link, limiter=limiter, prefix=prefix)
@@ -158,6 +159,10 @@ class KiteBroker(KiteReader):
     def _open(self, link: RestLink, limiter: Limiter, prefix: str) -> RestSession:
         self._orders = OrderSession(link, limiter=limiter, prefix=prefix)
         return self._orders
+
+    def resume_day(self, sent: int) -> None:
+        """Count the orders that earlier processes sent on this market day: the venue counts them, too."""
+        self._limiter.resume_day(sent)
 
     async def submit(self, request: OrderRequest) -> Reply:
         """Send a new order, once. Raises OutcomeUnknown."""

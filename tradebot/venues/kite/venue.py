@@ -91,3 +91,7 @@ class KiteVenue(_Kite[KiteBroker]):
     """Kite with its order routes."""
 
     opens = KiteBroker
+
+    def resume_day(self, sent: int) -> None:
+        """Count the orders that earlier processes sent on this market day: the venue counts them, too."""
+        self.broker.resume_day(sent)

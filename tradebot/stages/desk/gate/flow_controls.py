@@ -10,7 +10,6 @@ from tradebot.domain.order import OrderRequest
 from tradebot.stages.desk.gate.gate import Rule, View
 
 MINUTE = 60 * SECOND
-DAY = 86_400 * SECOND
 NEWCOMERS = 64  # orders not sorted in yet: most days ask for none of them
 
 
@@ -68,45 +67,66 @@ class FreshData(Rule):
 
 
 class MessageRate(Rule):
-    """Orders per second, minute and day; a quarter of each is kept for exits.
+    """Orders per second, minute and market day; a quarter of each is kept for exits.
 
     So the gate lets through no more entries than the venue's own limiter, where they would wait in front of exits.
+    `pace` is how many market seconds pass in one of ours: where they differ the market's are counted.
     """
 
     name = "message_rate"
 
-    def __init__(self, *, per_second: int, per_minute: int, per_day: int) -> None:
-        self._limits = ((SECOND, per_second), (MINUTE, per_minute), (DAY, per_day))
-        self._sent: deque[int] = deque(maxlen=per_day)
-        self._entries = tuple((window, limit - limit // 4) for window, limit in self._limits)
-        self._fewest = min(allowed for _, allowed in self._entries)  # below which nothing can be too much
+    def __init__(self, *, per_second: int, per_minute: int, per_day: int, pace: float = 1.0) -> None:
+        spans = ((int(SECOND / pace), per_second, "in a second"), (int(MINUTE / pace), per_minute, "in a minute"))
+        self._sent: deque[int] = deque(maxlen=max(per_second, per_minute))
+        self._today = 0  # those of the market day, a restart included
+        self._exits = (*spans, (0, per_day, "in a day"))
+        self._entries = tuple((window, limit - limit // 4, words) for window, limit, words in self._exits)
+        self._fewest = min(allowed for _, allowed, _ in self._entries)  # below which nothing can be too much
 
     def check(self, request: OrderRequest, view: View) -> str | None:
-        reached = self._reached(view.mono, request.purpose.is_exit)
-        return None if reached is None else f"{reached[1]} orders within {reached[0] // SECOND} s is the limit"
+        return self._reached(view.mono, request.purpose.is_exit)
 
     def passed(self, request: OrderRequest, view: View) -> None:
-        self._sent.append(view.mono)
+        self._count(view.mono)
+
+    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+        self._count(mono)
+
+    def begin_day(self) -> None:
+        self._today = 0
 
     def counts_in(self, mono: int, is_exit: bool) -> bool:
         """Return whether `check` of an order at `mono` would pass, and count it then."""
-        if len(self._sent) >= self._fewest and self._reached(mono, is_exit) is not None:
+        is_near = self._today >= self._fewest or len(self._sent) >= self._fewest
+        if is_near and self._reached(mono, is_exit) is not None:
             return False
-        self._sent.append(mono)
+        self._count(mono)
         return True
 
-    def _reached(self, mono: int, is_exit: bool) -> tuple[int, int] | None:
-        # The window, and what is allowed in it, that another order would be too much for.
+    def _count(self, mono: int) -> None:
+        self._sent.append(mono)
+        self._today += 1
+
+    def _reached(self, mono: int, is_exit: bool) -> str | None:
+        # What another order would be too much for.
         sent, count = self._sent, len(self._sent)
-        for window, allowed in self._limits if is_exit else self._entries:
-            # Times never go back: as many were sent in the window as make the limit if the one that far back was.
-            if count >= allowed and (not allowed or sent[-allowed] > mono - window):
-                return window, allowed
+        for window, allowed, words in self._exits if is_exit else self._entries:
+            if not window:
+                is_reached = self._today >= allowed
+            else:
+                # Times do not go back in one boot of the machine: as many were sent in the window as make the limit if
+                # the one that far back was. Those recalled from before a boot may be later than now, and are not.
+                is_reached = count >= allowed and (not allowed or mono - window < sent[-allowed] <= mono)
+            if is_reached:
+                return f"{allowed} orders {words} is the limit"
         return None
 
 
 class NoDuplicate(Rule):
-    """The same order twice within the window, a signal acted on before, or an order in doubt for the symbol."""
+    """The same order twice within the window, a signal acted on before, or an order in doubt for the symbol.
+
+    The window is of our monotonic time.
+    """
 
     name = "duplicate"
     REMEMBERED = 10_000  # signal ids; a day of 3,000 symbols trades far fewer
@@ -129,6 +149,10 @@ class NoDuplicate(Rule):
 
     def passed(self, request: OrderRequest, view: View) -> None:
         self.remember(request, view.mono)
+
+    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+        if not is_change:
+            self.remember(request, mono)
 
     def remember(self, request: OrderRequest, mono: int) -> None:
         """Keep an order that passed at `mono`."""
@@ -162,7 +186,7 @@ class NoDuplicate(Rule):
         if is_exit or mono - self._newest >= self._window:
             return None
         before = self._before(request)
-        if before is not None and mono - before < self._window:
+        if before is not None and 0 <= mono - before < self._window:  # later than now: of an earlier boot
             return f"the same order passed {(mono - before) / SECOND:.1f} s ago"
         return None
 

@@ -49,13 +49,20 @@ class View(Message, frozen=True):
 
 
 class Control(Protocol):
-    """One rule. `check` decides; `passed` is told of every order that all controls let through."""
+    """One rule. `check` decides; `passed` is told of every order that all controls let through.
+
+    `recall` is told of those that passed before a restart, on the same market day, and `begin_day` of another one.
+    """
 
     name: str
 
     def check(self, request: OrderRequest, view: View) -> str | None: ...
 
     def passed(self, request: OrderRequest, view: View) -> None: ...
+
+    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None: ...
+
+    def begin_day(self) -> None: ...
 
 
 class ShortWay(Protocol):
@@ -111,6 +118,16 @@ class Gate:
             passed(request, view)
         return self.passed
 
+    def recall(self, request: OrderRequest, mono: int, *, is_change: bool = False) -> None:
+        """Let the controls remember an order, or a change of one, that passed today before a restart."""
+        for control in self._controls:
+            control.recall(request, mono, is_change=is_change)
+
+    def begin_day(self) -> None:
+        """Let the counters of a day begin at zero."""
+        for control in self._controls:
+            control.begin_day()
+
     def _denied(self, request: OrderRequest, view: View) -> Verdict:
         answers = [(control.name, control.check(request, view)) for control in self._controls]
         lines = tuple(f"{name}: {'ok' if answer is None else answer}" for name, answer in answers)
@@ -126,6 +143,12 @@ class Rule:
     of_exits = True
 
     def passed(self, request: OrderRequest, view: View) -> None:
+        return None
+
+    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+        return None
+
+    def begin_day(self) -> None:
         return None
 
 

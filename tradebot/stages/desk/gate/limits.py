@@ -25,7 +25,8 @@ from tradebot.stages.desk.gate.venue_controls import Accounted, BooksKnown
 class Limits(Message, frozen=True):
     """What the gate lets pass; money in the account's currency, times in wall seconds, see `[risk]` of the config.
 
-    Without `max_stop_pct` nobody looks at stops and targets, as before there was one.
+    Without `max_stop_pct` nobody looks at stops and targets, as before there was one. `pace` is how many market seconds
+    pass in one of ours: message rates count the market's.
     """
 
     permitted_products: tuple[str, ...] = ("MIS",)
@@ -43,6 +44,7 @@ class Limits(Message, frozen=True):
     duplicate_window_s: float = 5.0
     stale_after_s: float = 5.0
     max_stop_pct: Decimal | None = Decimal(50)
+    pace: float = 1.0
 
 
 def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | None = None) -> Gate:
@@ -55,6 +57,7 @@ def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | Non
         per_second=limits.orders_per_second,
         per_minute=limits.orders_per_minute,
         per_day=limits.orders_per_day,
+        pace=limits.pace,
     )
     clearance = Clearance(
         killed=killed, products=limits.permitted_products, allow_short=limits.allow_short,
