@@ -32,6 +32,7 @@ from tradebot.domain.messages import (
     Signals,
     Submit,
     Tick,
+    Trailing,
 )
 from tradebot.domain.order import OrderFact, VenueOrder
 from tradebot.errors import AccessDenied, LinkLost
@@ -281,6 +282,8 @@ class Engine:
                     self._journal.append("reconciled", output, at=output.at)
             case Command():
                 self._journal.append(output.verb.value, output, at=self._clock.market())
+            case Trailing():
+                self._journal.append("trailing", output, at=output.at)
             case Incident():
                 self._journal.append("incident", output, at=output.at)
             case _:

@@ -24,7 +24,7 @@ from ledger_by_hand import (
 
 from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Reconciled
+from tradebot.domain.messages import Command, Reconciled, Trailing
 from tradebot.domain.order import OrderEvent, OrderState, Purpose, Side
 from tradebot.domain.order_fold import apply
 from tradebot.domain.portfolio import Position
@@ -327,3 +327,13 @@ async def test_bars_are_exact_and_the_later_record_of_one_counts(tmp_path: Path)
     assert [b.start for b in bars(path, "TCS", MINUTE, since=START + 2 * MINUTE)] == [START + MINUTE]
     assert bars(path, "WIPRO", MINUTE) == []
     assert bars(path, "INFY", MINUTE) == []
+
+
+async def test_what_trailing_stops_saw_last_is_known_by_the_entry(tmp_path: Path) -> None:
+    seen = [{"TB1": Decimal("1020.00")}, {"TB2": Decimal(7)}, {"TB1": Decimal("1050.00")}]
+    told = [("trailing", Trailing(at=START, best=best)) for best in seen]
+
+    path = await write(tmp_path, ("run", run()), *orders(intent("TB1")), *told)
+
+    assert recover(path).of("AB1234").best == {"TB1": Decimal("1050.00"), "TB2": Decimal(7)}
+    assert recover(path, until=5).of("AB1234").best == {"TB1": Decimal("1020.00"), "TB2": Decimal(7)}

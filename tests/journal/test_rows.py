@@ -27,6 +27,7 @@ from tradebot.domain.messages import (
     SessionBegins,
     Signal,
     Signals,
+    Trailing,
 )
 from tradebot.domain.order import (
     Execution,
@@ -161,6 +162,7 @@ VENUE_ORDER = VenueOrder(
         ("halt", Command(verb=Verb.HALT, reason="the day is at -1000", until=Until.SESSION, control="daily_loss")),
         ("halt", Command(verb=Verb.HALT, reason="by hand", scope=Scope.symbol("TCS"))),
         ("incident", Incident(text="an order was placed elsewhere", at=5, order_id="EXT-1", symbol="TCS")),
+        ("trailing", Trailing(at=5, best={"TB1": Decimal("1050.00")})),
         ("resume", Command(verb=Verb.RESUME)),
         ("flatten", Command(verb=Verb.FLATTEN, id="f")),
         ("end", End(reason="SIGTERM", summary={"orders": 3, "p50_us": 1.5})),

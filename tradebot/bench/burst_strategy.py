@@ -20,5 +20,5 @@ class Burst(Strategy):
         return Rules(
             enter_long=known & (bars.volume > QUIET) & (bars.volume < EXIT),
             exit_long=known & (bars.volume > ENTER),
-            stop_loss=bars.close / 2,
+            stop_loss=bars.close * 0.8,
         )

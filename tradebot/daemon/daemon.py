@@ -200,6 +200,7 @@ class Daemon:
             opens_at=self._opens_at,
             halts=halts,
             flattened=self._recovery.flattened,
+            best=books.best,
         )
         self._recording.terms(
             self._specs, opens_at=self._opens_at, halts=halts, flattened=self._recovery.flattened

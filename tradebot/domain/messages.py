@@ -243,6 +243,16 @@ class Reconciled(Message, frozen=True):
     released: tuple[Released, ...] = ()
 
 
+class Trailing(Message, frozen=True):
+    """The best prices since their entries that trailing stops follow: `best` is order id of the entry -> price.
+
+    Those that moved since the row before; a start sets them again, since the quotes that made them are gone.
+    """
+
+    at: int
+    best: dict[str, Decimal] = {}
+
+
 class Incident(Message, frozen=True):
     """Something that must not happen did, and a person should look; what it halts is halted by a `Command`."""
 

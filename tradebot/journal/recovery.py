@@ -12,7 +12,7 @@ import msgspec
 
 from tradebot.domain.halts import Halts, lasting
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, ExternalPosition, Reconciled, Released
+from tradebot.domain.messages import Command, ExternalPosition, Reconciled, Released, Trailing
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Wish
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
@@ -26,7 +26,7 @@ from tradebot.markets.calendar import day_number
 
 ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
 _ENDLESS = 1 << 62
-FOLDED = ("run", "order", "reconciled", "halt", "reduce", "flatten", "resume", "end")
+FOLDED = ("run", "order", "reconciled", "trailing", "halt", "reduce", "flatten", "resume", "end")
 NOT_SKIPPED = (
     "it may be a fill, so no run starts over it: keep the file in another place; to a new journal nothing at the venue"
     " is ours, so close there by hand what this one had opened"
@@ -50,10 +50,14 @@ class Fold:
         self.positions: dict[PositionKey, Position] = {}
         self.adopted: list[tuple[str, Decimal, Decimal]] = []  # (symbol, signed quantity, average price)
         self.external: tuple[ExternalPosition, ...] = ()
+        self.best: dict[str, Decimal] = {}  # order id of an entry -> the best price that its trailing stop saw
         self._billed: dict[tuple[str, str], Decimal] = {}  # (exchange, execution id) -> its charges
 
     def apply(self, message: Message) -> None:
-        """Take an order fact or a reconciliation. Raises KeyError for an order without begin."""
+        """Take an order fact, a reconciliation, or what trailing stops saw.
+
+        Raises KeyError for an order without begin.
+        """
         match message:
             case OrderFact():
                 self._apply_fact(message)
@@ -67,6 +71,8 @@ class Fold:
                     self.facts.append(part)
                     key = self._key(*part.key.line)
                     self.positions[key] = self.positions[key].release(part.quantity, part.price)
+            case Trailing():
+                self.best |= message.best
             case _:
                 raise AssertionError(f"nothing to fold in {type(message).__name__}")
 
@@ -105,6 +111,7 @@ class Books(NamedTuple):
 
     `facts` are all its facts in order, with what was given up between them, and `adopted` the positions that runs of
     before took over from the venue: what `Desk.recover` needs. `positions` are ours, `external` is what is not.
+    `best` is what the trailing stops of entries saw.
     `undone` are facts to be appended next: an intent that was not sent lapsed, a sending without an answer is unknown.
     """
 
@@ -114,6 +121,7 @@ class Books(NamedTuple):
     positions: dict[PositionKey, Position] = {}
     undone: tuple[OrderFact, ...] = ()
     external: tuple[ExternalPosition, ...] = ()
+    best: dict[str, Decimal] = {}
 
     def sent_on(self, day: int) -> int:
         """Return how many orders of ours left on the market day of that number, see `day_number`."""
@@ -185,7 +193,7 @@ def recover(path: Path, *, at: int | None = None, until: int | None = None) -> R
                     runs.append(message)
                 case Command():
                     halts.apply(message)
-                case OrderFact() | Reconciled():
+                case OrderFact() | Reconciled() | Trailing():
                     account, venue = (runs[-1].account, runs[-1].venue) if runs else ("", "")
                     _fold(folds.setdefault(account, Fold(venue=venue)), row, message)
         except StateError as error:
@@ -246,6 +254,7 @@ def _books(fold_: Fold, at: int) -> Books:
         positions=fold_.positions,
         undone=tuple(_undone(fold_.orders.values().__iter__(), at)),
         external=fold_.external,
+        best=fold_.best,
     )
 
 

@@ -15,7 +15,16 @@ import msgspec
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import BAR_COLUMNS, SERIES_COLUMNS, Close, Ints, Series
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Incident, LinkDown, LinkUp, Reconciled, SessionBegins, Signals
+from tradebot.domain.messages import (
+    Command,
+    Incident,
+    LinkDown,
+    LinkUp,
+    Reconciled,
+    SessionBegins,
+    Signals,
+    Trailing,
+)
 from tradebot.domain.order import OrderFact
 from tradebot.errors import StateError
 from tradebot.journal import older
@@ -23,7 +32,8 @@ from tradebot.journal.chain import link
 from tradebot.journal.columns import Column, narrow, widen
 from tradebot.journal.tape import Tape, pack, unpack
 
-FORMAT = "2"  # of the bodies, said by each run among its versions; 2: an INTENT names its reference price
+# Of the bodies, said by each run among its versions. 2: an INTENT names its reference price; 3: rows of trailing stops.
+FORMAT = "3"
 
 
 class Run(Message, frozen=True):
@@ -115,6 +125,7 @@ KINDS: dict[str, tuple[type[Message], ...]] = {
     "resume": (Command,),
     "flatten": (Command,),
     "incident": (Incident,),
+    "trailing": (Trailing,),
     "end": (End,),
 }
 

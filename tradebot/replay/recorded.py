@@ -12,7 +12,7 @@ import msgspec
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Incident, Signals
+from tradebot.domain.messages import Command, Incident, Signals, Trailing
 from tradebot.domain.order import OrderEvent, OrderFact
 from tradebot.errors import DataError, StateError
 from tradebot.journal.reader import rows
@@ -22,7 +22,7 @@ from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.tape import sent_orders
 
 COMMANDS = ("halt", "reduce", "resume", "flatten")
-OUTPUTS = ("order", "incident", *COMMANDS)
+OUTPUTS = ("order", "incident", "trailing", *COMMANDS)
 
 
 class Line(NamedTuple):
@@ -131,7 +131,7 @@ def _covers(new: Any, old: Any) -> bool:
 
 
 def _is_output(row: Row, message: Message) -> bool:
-    return isinstance(message, OrderFact | Command | Incident) and row.kind in OUTPUTS
+    return isinstance(message, OrderFact | Command | Incident | Trailing) and row.kind in OUTPUTS
 
 
 def _said_by_the_desk(outputs: Sequence[Line], tapes: Sequence[Row]) -> tuple[Line, ...]:

@@ -16,7 +16,7 @@ import msgspec
 from tradebot.clock import ManualClock
 from tradebot.controls import charges_of
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Books, Command, Incident, Signal, Signals
+from tradebot.domain.messages import Books, Command, Incident, Signal, Signals, Trailing
 from tradebot.domain.order import OrderFact
 from tradebot.errors import DataError
 from tradebot.journal.rows import Row
@@ -33,6 +33,7 @@ NOTHING = "nothing"
 # What runs knew nothing of, whose terms do not name it.
 LIMITS, RULES = {"max_stop_pct": None}, {"reverses": False}
 ANCHORED = re.compile(r"^(session_vwap)\(\d+\)$")  # how a session's average was named once: with its opening in ns
+HAS_TRAILING = 3  # the format of rows from which on the desk's words on trailing stops are among them
 SUBJECTS = ("order_id", "event", "signal_id", "verb")
 
 
@@ -92,6 +93,8 @@ class _Rerun:
     def __init__(self, recorded: Recorded) -> None:
         self._recorded = recorded
         self._reason = ""  # of the HALT file
+        has_trailing = int(recorded.run.versions.get("rows", "1")) >= HAS_TRAILING
+        self._compared = (OrderFact, Command, Incident, *((Trailing,) if has_trailing else ()))
         self.clock = ManualClock()
         try:
             self.desk, self.analysis = self._desk(), self._analysis()
@@ -139,7 +142,7 @@ class _Rerun:
         before, terms = self._recorded.before, self._recorded.terms
         self.desk.recover(
             (*before.facts, *before.undone), adopted=before.adopted, halted="", opens_at=terms.opens_at,
-            halts=terms.halts, flattened=terms.flattened,
+            halts=terms.halts, flattened=terms.flattened, best=before.best,
         )  # fmt: skip
         self._follow(before.undone)
         await self.analysis.start(self._recorded.warmup)
@@ -227,7 +230,7 @@ class _Rerun:
 
     def _follow(self, output: Sequence[Any]) -> None:
         for message in output:
-            if not isinstance(message, OrderFact | Command | Incident):
+            if not isinstance(message, self._compared):
                 continue
             self.counts["facts"] += 1
             line = self.expected.popleft() if self.expected else None
@@ -262,6 +265,8 @@ def _name(message: Message) -> str:
             return f"order {message.order_id}"
         case Command():
             return f"the command {message.verb}"
+        case Trailing():
+            return "what trailing stops saw"
     return "an incident"
 
 

@@ -31,6 +31,7 @@ from tradebot.domain.messages import (
     Signals,
     Submit,
     Tick,
+    Trailing,
 )
 from tradebot.domain.order import (
     Execution,
@@ -44,7 +45,7 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.journal.recovery import Books as Recovered
-from tradebot.journal.rows import Row, Run, Terms, encode
+from tradebot.journal.rows import FORMAT, Row, Run, Terms, encode
 from tradebot.journal.tape import Tape
 from tradebot.replay.recorded import Line, Recorded
 from tradebot.replay.rerun import replay
@@ -95,7 +96,7 @@ class Day:
         for what in output:
             if isinstance(what, Submit):
                 self.waiting.append(what.request)
-            elif isinstance(what, OrderFact | Command | Incident):
+            elif isinstance(what, OrderFact | Command | Incident | Trailing):
                 self.said.append(Line(len(self.said) + 1, what))
 
     def number(self) -> int:
@@ -203,8 +204,9 @@ class Day:
             interval=MINUTE, strategies=(msgspec.to_builtins(load_strategy("ema_cross")),),
             limits=msgspec.to_builtins(LIMITS), desk=msgspec.to_builtins(SETTINGS), venue=VENUE, opens_at=OPEN,
         )  # fmt: skip
+        run = Run(run_id="T1", mode="paper", account="A1", versions={"rows": FORMAT})
         return Recorded(
-            run=Run(run_id="T1", mode="paper", account="A1"), universe=self.universe, terms=terms, before=Recovered(),
+            run=run, universe=self.universe, terms=terms, before=Recovered(),
             warmup=(), closes={}, signals=tuple(self.signals), outputs=tuple(self.said), tapes=tuple(rows),
             has_ended=True,
         )  # fmt: skip
@@ -222,6 +224,22 @@ def test_a_desk_that_is_given_the_tape_says_the_same(ops: list[tuple[int, int]])
     assert found.difference is None, found.difference
     assert found.facts == len(day.said)
     assert found.states >= 1
+
+
+def test_a_run_of_before_trailing_stops_were_written_down_replays_without_them() -> None:
+    day = Day()
+    for op, n in ((2, 0), (4, 3), (6, 0), (7, 0), (2, 3), (0, 0), (2, 3), (1, 0)):
+        day.step(op, n)
+    recorded = day.recorded()
+    told = [line for line in recorded.outputs if isinstance(line.message, Trailing)]
+    old = msgspec.structs.replace(recorded.run, versions={})
+
+    others = tuple(line for line in recorded.outputs if line not in told)
+    found = asyncio.run(replay(recorded._replace(run=old, outputs=others)))
+
+    assert told
+    assert found.difference is None, found.difference
+    assert asyncio.run(replay(recorded._replace(run=old))).difference is not None
 
 
 def test_quotes_of_symbols_that_nobody_holds_are_not_on_the_tape() -> None:

@@ -6,12 +6,12 @@ The engine journals the facts it returns and hands the orders to execution.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from tradebot.clock import SECOND
-from tradebot.domain.control import Scope, Until, Verb
+from tradebot.domain.control import Scope, Verb
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Quotes
 from tradebot.domain.messages import (
@@ -34,6 +34,7 @@ from tradebot.domain.messages import (
     Signals,
     Submit,
     Tick,
+    Trailing,
 )
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderRequest, Purpose
 from tradebot.domain.order_course import fills_whole
@@ -43,9 +44,9 @@ from tradebot.stages.desk.blotter import Blotter, ChargesOf
 from tradebot.stages.desk.breaker import Breaker
 from tradebot.stages.desk.commands import Commands
 from tradebot.stages.desk.conditions import Conditions
+from tradebot.stages.desk.day_end import DayEnd
 from tradebot.stages.desk.denials import Denials
 from tradebot.stages.desk.exits import Exits
-from tradebot.stages.desk.gate.exposure_controls import DailyLoss
 from tradebot.stages.desk.gate.gate import Gate
 from tradebot.stages.desk.marks import Marks
 from tradebot.stages.desk.ordering import DeskSettings, Ordering
@@ -58,9 +59,10 @@ from tradebot.stages.desk.start import Start
 from tradebot.stages.desk.vigil import UNREMARKABLE, WAITS, findings, waiting_cancel
 from tradebot.stages.desk.worth import Worth
 
-DeskOutput = OrderFact | Command | Reconciled | Incident | Submit | Modify | Cancel
+DeskOutput = OrderFact | Command | Reconciled | Incident | Trailing | Submit | Modify | Cancel
 INTENT, SENDING, EXECUTED = OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.EXECUTED
 INCIDENT = "incident"  # the rule that halts over what must not happen and did
+NO_BEST: Mapping[str, Decimal] = {}
 EXIT, EXIT_LONG = Purpose.EXIT, Action.EXIT_LONG
 
 
@@ -96,7 +98,6 @@ class Desk:
             blotter=self.blotter, conditions=self.conditions, exits=self.exits, ordering=self._ordering,
             max_age=int(settings.signal_max_age_s * SECOND),
         )  # fmt: skip
-        self._opens_at = 0
         self._audit = Audit(
             universe=universe, product=settings.product, blotter=self.blotter, marks=self.marks,
             conditions=self.conditions, sightings=self.sightings, ordering=self._ordering, emit_all=self._emit_all,
@@ -106,6 +107,9 @@ class Desk:
             blotter=self.blotter, conditions=self.conditions, ordering=self._ordering, exits=self.exits,
             on_stop=settings.on_stop, note=self._commanded,
         )  # fmt: skip
+        self._day_end = DayEnd(
+            conditions=self.conditions, worth=self.worth, exits=self.exits, commands=self._commands, settings=settings
+        )
         self._breaker = Breaker(settings)
         self._start = Start(
             blotter=self.blotter, worth=self.worth, conditions=self.conditions, shortfalls=self._shortfalls,
@@ -118,7 +122,7 @@ class Desk:
             Signals: self._on_signals, Outcome: self._on_outcome, OrderSeen: self._on_seen,
             Executed: lambda told: self._executed(told.execution, told.mono), Books: self._look,
             LinkDown: self._audit.link_down, LinkUp: self._audit.link_up, SessionBegins: self._on_session,
-            Command: self._commands.take,
+            Command: self._on_command,
         }  # fmt: skip
         self._counts = {"signals": 0, "ignored": 0, "late_signals": 0}
 
@@ -137,21 +141,23 @@ class Desk:
     def recover(
         self, facts: Sequence[OrderFact | Released], *, adopted: Sequence[tuple[str, Decimal, Decimal]], halted: str,
         opens_at: int, halts: Sequence[Command] = (), flattened: Iterable[str] = (),
+        best: Mapping[str, Decimal] = NO_BEST,
     ) -> None:  # fmt: skip
         """Rebuild from the journal's facts before the first message; nothing is returned and nothing is sent.
 
         The day's profit counts from `opens_at` (market ns). `halts` still stand; `halted` is the reason of one that
         holds for everything, "" for none. `flattened` are ids of flatten commands that have been carried out.
+        `best` is what trailing stops had seen, see `Trailing`.
         """
         for symbol, quantity, price in adopted:
             self.blotter.adopt(self._audit.key(symbol), quantity, price)
         self._start.take(facts, opens_at=opens_at)
-        if halted:
-            self.conditions.halts.apply(Command(verb=Verb.HALT, reason=halted))
-        for command in halts:
+        self.protection.recover(best)
+        of_all = (Command(verb=Verb.HALT, reason=halted),) if halted else ()
+        for command in (*of_all, *halts):
             self.conditions.halts.apply(command)
         self.conditions.halts.flattened.update(flattened)
-        self._opens_at = opens_at
+        self._day_end.begin(opens_at)
 
     def adopt(self, books: Books) -> list[DeskOutput]:
         """Compare with the venue at start: fills missed are booked, and in a symbol with a difference nothing opens.
@@ -209,18 +215,13 @@ class Desk:
         if mono > c.mono:
             c.mono = mono
         self.blotter.release(c.mono)
+        if self.protection.moved:
+            self._out += self.protection.told(at=at, mono=c.mono)
         if self._shortfalls.short:
             self._emit_all(self._shortfalls.infer(at=c.now, mono=c.mono))
-        limit = self._settings.max_daily_loss
-        if (c.halts.are_none or not c.halted) and (profit := self.worth.day_profit()) <= -limit:
-            reason = f"the day is at {profit:.2f}, max_daily_loss is {limit}"
-            self._commands.halt(reason, control=DailyLoss.name, until=Until.SESSION)
+        self._day_end.watch_loss()
         if not self._is_leaving:
-            session = c.session
-            if session is not None and c.square_off_at <= at < session.closes_at:
-                self.exits.close_all("square-off before the close", c.squares_off)
-            if not c.halts.are_none and (closing := c.halts.flattening):
-                self.exits.close_all(closing)
+            self._day_end.close(at)
             if self.exits.wanted:
                 self.exits.step(mono)
         if self._exposure.working:
@@ -229,8 +230,7 @@ class Desk:
     def _on_session(self, session: SessionBegins) -> None:
         self._audit.session_over(self.conditions.session, self.conditions.now)
         self.conditions.begin(session)
-        if session.opens_at != self._opens_at:
-            self._opens_at = session.opens_at
+        if self._day_end.begin(session.opens_at):
             self.conditions.halts.end_session()
             self.worth.begin_day()
             self._breaker.begin_day()
@@ -372,11 +372,13 @@ class Desk:
             waiting_cancel(order, revived=was in GONE and order.may_trade, cancel=self._ordering.send_cancel)
 
     def _appraise(self, order: Order, execution: Execution) -> None:
-        collar_pct = self._settings.fill_collar_pct
-        if collar_pct is None:
-            return
-        for finding in misfits(order, execution, collar_pct):
+        for finding in misfits(order, execution, self._settings.fill_collar_pct):
             self._incident(finding.text, order, finding.scope)
+
+    def _on_command(self, command: Command) -> None:
+        self._commands.take(command)
+        if command.verb == Verb.STOP:  # no stop moves any more: what is left is left by policy, or closed
+            self._out += self.protection.told(at=self.conditions.now, mono=self.conditions.mono, every=0)
 
     def _commanded(self, command: Command) -> None:
         self._out.append(command)

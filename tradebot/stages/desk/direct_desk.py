@@ -25,7 +25,7 @@ class DirectDesk(Desk):
 
     def __init__(self, *, at_once: bool, **parts: Any) -> None:
         super().__init__(keeps_ended=not at_once, **parts)
-        self._at_once = at_once
+        self._at_once, self.protection.tells = at_once, False
 
     def move_to(self, at: int) -> None:
         """Let it be market and monotonic time `at`, without a tick."""

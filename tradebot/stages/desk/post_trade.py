@@ -16,13 +16,16 @@ from tradebot.stages.desk.vigil import Finding
 PERCENT = Decimal(100)
 
 
-def misfits(order: Order, fill: Execution, collar_pct: Decimal) -> list[Finding]:
+def misfits(order: Order, fill: Execution, collar_pct: Decimal | None) -> list[Finding]:
     """Return what does not fit of a booked fill; of several alike of one order the first one alone tells.
 
     The price may be away from the order's reference by twice the collar that the gate holds such an order to: beyond
     it on the worse side the venue did not keep to our price, on the better side the reference was not the market.
-    A fill that we made up has no price of its own, and how much was filled is the vigil's to judge.
+    A fill that we made up has no price of its own, and how much was filled is the vigil's to judge. Without a collar
+    no fill is looked at.
     """
+    if collar_pct is None:
+        return []
     found = _misfits(order, fill, collar_pct)
     if found and any(_misfits(order, other, collar_pct) for other in order.booked if other.key != fill.key):
         return []

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tradebot.clock import MILLISECOND
+from tradebot.domain.messages import Trailing
 from tradebot.domain.order import OrderRequest, Purpose, Side
+
+TOLD_EVERY = 950 * MILLISECOND  # with the tick that writes them down no best price is older than a second
 
 
 class Hit(NamedTuple):
@@ -56,12 +61,15 @@ class _Guard:
 class Protection:
     """The guards of all open positions. `mask[id]` is True where one stands: a frame of quotes is sifted at once.
 
-    A stop is judged on the last price: between two quotes the market may jump past it, and the exit then fills worse.
+    `tells` is off where there is no restart to outlive. A stop is judged on the last price: between two quotes the
+    market may jump past it, and the exit then fills worse.
     """
 
     def __init__(self, size: int) -> None:
         self.mask: npt.NDArray[np.bool_] = np.zeros(size, dtype=bool)
         self._guards: dict[int, _Guard] = {}  # id -> guard
+        self.moved: set[int] = set()  # ids whose trailing stop follows a better price than was told last
+        self.tells, self._told_at = True, 0
 
     def set(self, id_: int, request: OrderRequest) -> None:
         """Guard the position that `request` opens with its stop, trail and target; replaces one of another order."""
@@ -76,6 +84,20 @@ class Protection:
     def clear(self, id_: int) -> None:
         if self._guards.pop(id_, None) is not None:
             self.mask[id_] = False
+            self.moved.discard(id_)
+
+    def told(self, *, at: int, mono: int, every: int = TOLD_EVERY) -> tuple[Trailing, ...]:
+        """Return what the trailing stops saw that moved, unless the last words on them are less than `every` ns old."""
+        if not self.moved or mono - self._told_at < every:
+            return ()
+        guards, self._told_at = [self._guards[id_] for id_ in sorted(self.moved)], mono
+        self.moved.clear()
+        return (Trailing(at=at, best={guard.order_id: guard.best for guard in guards if guard.best is not None}),)
+
+    def recover(self, best: Mapping[str, Decimal]) -> None:
+        """Take the best prices that an earlier run saw, by the order id of the entry; others stay as they are."""
+        for guard in self._guards.values():
+            guard.best = best.get(guard.order_id, guard.best)
 
     def levels(self, id_: int) -> Levels | None:
         """Return what guards the position of an instrument, if anything does."""
@@ -90,7 +112,11 @@ class Protection:
 
     def judge(self, id_: int, symbol: str, price: Decimal) -> Hit | None:
         """Return the level that `price` reached, if any; moves the trailing stop."""
-        found = self._guards[id_].judge(price)
+        guard = self._guards[id_]
+        before = guard.best
+        found = guard.judge(price)
+        if self.tells and guard.trail_by is not None and guard.best is not before:
+            self.moved.add(id_)
         if found is None:
             return None
         purpose, level = found

@@ -44,8 +44,9 @@ class Start:
             self._shortfalls.note(order, fact, self._conditions.mono)
             if fact.event is OrderEvent.EXECUTED and not order.is_external:
                 self._exits.filled(order.request)
-            elif before is not None and before.is_live and not order.is_live and order.request.purpose.is_exit:
-                self._exits.ended(order)  # what it was for is still wanted, unless a later fill made it flat
+            elif not order.is_live and order.request.purpose.is_exit and (before is None or before.is_live):
+                # What it was for, or was held back by the gate, is still wanted, unless a later fill made it flat.
+                self._exits.ended(order)
 
     def _recall(self, order: Order, fact: OrderFact) -> None:
         # What passed the gate today, by an earlier process, counts for the limits of the day.
