@@ -48,7 +48,7 @@ def engine_at(venue: Books) -> Engine:
     unused: Any = None
     return Engine(
         feed=unused, broker=venue, clock=ManualClock(10**18), bars=unused, analysis=unused,
-        desk=DeskWithoutOrders(), journal=unused, watch=unused, measure=lambda name, ns: None,
+        desk=DeskWithoutOrders(), journal=unused, watch=unused, silences=unused, measure=lambda name, ns: None,
         tell=lambda *args, **fields: None, beat=lambda: None, universe=Universe([Instrument(symbol="AAA", token=256)]),
         poll_every_s=1.0, reconcile_live_s=3600.0, reconcile_idle_s=3600.0, order_deadline_s=2.0, durable_within_s=5.0,
     )  # type: ignore[arg-type]  # fmt: skip

@@ -11,7 +11,7 @@ the feed ends, everything drains, resting orders are handled by policy, the venu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tradebot.clock import SECOND, Clock, Turn
@@ -22,6 +22,7 @@ from tradebot.domain.messages import (
     Books,
     Cancel,
     Command,
+    Fetched,
     Incident,
     LinkDown,
     LinkUp,
@@ -40,11 +41,14 @@ from tradebot.stages.analysis.analysis import Analysis
 from tradebot.stages.bars import Bars
 from tradebot.stages.desk.desk import Desk, DeskOutput
 from tradebot.stages.execution import Execution, Ledger
+from tradebot.stages.freeze import Freeze
+from tradebot.stages.inquiry import Inquiry
 from tradebot.stages.lanes import BREATH, Inbox, Lane
 from tradebot.stages.looks import Looks
 from tradebot.stages.metronome import Metronome
+from tradebot.stages.quote_care import QuoteCare
 from tradebot.stages.reconciliation import Reconciliation
-from tradebot.stages.watch import FeedWatch
+from tradebot.stages.watch import FeedWatch, Silences
 from tradebot.venues.venue import Broker, Feed
 
 DRAIN_S = 2.5  # wall seconds a stop waits for resting orders to end
@@ -61,9 +65,10 @@ class Engine:
 
     def __init__(
         self, *, feed: Feed, broker: Broker, clock: Clock, bars: Bars, analysis: Analysis, desk: Desk, journal: Ledger,
-        watch: FeedWatch, measure: Callable[[str, int], None], tell: Callable[..., None], beat: Callable[[], None],
-        universe: Universe, poll_every_s: float, reconcile_live_s: float, reconcile_idle_s: float,
-        order_deadline_s: float, durable_within_s: float, killed: Callable[[], str] = lambda: "",
+        watch: FeedWatch, silences: Silences, measure: Callable[[str, int], None], tell: Callable[..., None],
+        beat: Callable[[], None], universe: Universe, poll_every_s: float, reconcile_live_s: float,
+        reconcile_idle_s: float, order_deadline_s: float, durable_within_s: float,
+        killed: Callable[[], str] = lambda: "",
     ) -> None:  # fmt: skip
         self._broker, self._universe, self._poll_every_s = broker, universe, poll_every_s
         self._stream_is_down = asyncio.Event()
@@ -93,6 +98,14 @@ class Engine:
         self._is_running = self._is_stopping = False
         self._looks = Looks(desk.blotter)
         self.ready = asyncio.Event()  # set with the first quote that passed the sieve
+        self._inquiry = Inquiry(
+            broker=broker, universe=universe, clock=clock, put=self.market.put, resubscribe=self._resubscribe,
+            tell=tell, pause_s=poll_every_s,
+        )  # fmt: skip
+        self._care = QuoteCare(
+            bars=bars, universe=universe, inquiry=self._inquiry, silences=silences,
+            freeze=Freeze(len(universe)), halt=self.updates.post, tell=tell,
+        )  # fmt: skip
 
     async def reconcile(self) -> Books:
         """Compare with the venue before anything runs. Raises LinkLost or AccessDenied."""
@@ -115,6 +128,7 @@ class Engine:
             rest = [
                 start("clock", self._metronome.run()),
                 start("fetcher", self._run_fetcher()),
+                start("inquiry", self._inquiry.run()),
                 start("bars", self._run_bars()),
                 start("analysis", self._run_analysis()),
                 start("analysis-workers", self._analysis.run()),
@@ -171,6 +185,9 @@ class Engine:
 
     # ---- sources
 
+    async def _resubscribe(self, ids: Sequence[int]) -> None:
+        await self._feed.resubscribe(ids)
+
     def _on_market(self, message: MarketMessage) -> None:
         if isinstance(message, Quotes):
             self.streaming.set()
@@ -208,17 +225,27 @@ class Engine:
             match message:
                 case Quotes():
                     sound = self._bars.apply(message)
+                    self._care.took(sound)
                     if len(sound):
                         self._watch.fed(sound.seen_at)
                         self.quotes.offer(sound)
                         self.ready.set()
                 case Tick():
                     await self._on_tick(message)
+                case Fetched(quotes=quotes):
+                    self._on_answer(quotes)
                 case LinkUp() | LinkDown():
                     self._journal.append("link", message, at=self._clock.market())
                     await self.quotes.put(message)
                 case _:
                     raise AssertionError(f"bars does not know {type(message).__name__}")
+
+    def _on_answer(self, quotes: Quotes) -> None:
+        self._care.answered(quotes, ~self._bars.sieve.knows(quotes))
+        true = self._bars.answer(quotes)
+        self._care.took(true)
+        if len(true):
+            self.quotes.offer(true)
 
     async def _on_tick(self, tick: Tick) -> None:
         if (session := self._bars.roll(tick.at)) is not None:
@@ -237,6 +264,12 @@ class Engine:
                 self._tell("feed_fresh")
             self._journal.append("link", link, at=tick.at)
             await self.quotes.put(link)
+        if self._bars.is_open(tick.at) and not self._watch.is_stale:
+            held = [self._universe.ids[s] for s in self._desk.blotter.open if s in self._universe]
+            frozen = self._care.step(tick.mono, held=held, guarded=self._desk.protection.mask)
+            if frozen is not None:
+                self._journal.append("frozen", frozen, at=tick.at)
+                await self.quotes.put(frozen)
         await self.quotes.put(tick)
 
     async def _run_analysis(self) -> None:

@@ -157,7 +157,7 @@ class Life:
             self.journal = journal
             self.engine = Engine(
                 feed=None, broker=self.venue, clock=self.clock, bars=None, analysis=None, desk=self.desk,
-                journal=journal, watch=None, measure=lambda name, ns: None, tell=lambda *a, **k: None,
+                journal=journal, watch=None, silences=None, measure=lambda name, ns: None, tell=lambda *a, **k: None,
                 beat=lambda: None, universe=self.universe, poll_every_s=1.0, reconcile_live_s=5.0,
                 reconcile_idle_s=30.0, order_deadline_s=1e6, durable_within_s=60.0,
             )  # type: ignore[arg-type]  # fmt: skip

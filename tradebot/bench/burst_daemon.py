@@ -90,6 +90,9 @@ class _Silent:
         on_market(LinkUp(source=NAME, mono=WallClock().monotonic()))
         await asyncio.Event().wait()
 
+    async def resubscribe(self, ids: Sequence[int]) -> None:
+        """Do nothing: what it is given it delivers."""
+
 
 class _Venue(order_daemon.MadeUpVenue):
     quiet: Feed = _Silent()

@@ -20,6 +20,7 @@ from tradebot.domain.messages import MarketMessage
 from tradebot.ops.interpreter import settled
 from tradebot.stages.bars import Bars
 from tradebot.stages.lanes import Inbox, Lane
+from tradebot.stages.price_band import PriceBand
 from tradebot.stages.sieve import SessionTimes
 from tradebot.venues.gather import Gather, units
 from tradebot.venues.kite.feed import KiteFeed
@@ -41,7 +42,8 @@ class _Session:
 async def _into_bars(ask: Ask, timer: Timer, read: Callable[[Universe, Lane], Awaitable[object]]) -> Found:
     # What the engine does between feed and bars: one lane, one task, closes by the clock.
     universe = Universe([Instrument(symbol=symbol(i), token=TOKEN + i) for i in range(ask.symbols)])
-    bars = Bars(ask.symbols, interval=60 * SECOND, grace=0, sessions=_Session(ask.symbols, ask.origin))
+    band = PriceBand([instrument.units(instrument.tick_size) for instrument in universe])
+    bars = Bars(ask.symbols, interval=60 * SECOND, grace=0, sessions=_Session(ask.symbols, ask.origin), band=band)
     bars.roll(ask.origin)
     lane = Lane("market", 2_000)
     with settled(timer.clock, timer.latencies.record):

@@ -37,8 +37,9 @@ from tradebot.stages.analysis.analysis import Analysis
 from tradebot.stages.analysis.crew import crew
 from tradebot.stages.analysis.past import past_bars, past_closes
 from tradebot.stages.bars import Bars
+from tradebot.stages.price_band import MINUTE, PriceBand
 from tradebot.stages.sessions import CalendarSessions
-from tradebot.stages.watch import FeedWatch
+from tradebot.stages.watch import FeedWatch, Silences
 from tradebot.store.outbox import Outbox
 from tradebot.strategies.loading import StrategySpec
 
@@ -77,7 +78,8 @@ class Daemon:
         )
         grace = int(config.bars.grace_s * clock.speed * SECOND)
         ahead = int(AHEAD_S * clock.speed * SECOND)
-        self.bars = Bars(len(universe), interval=interval, grace=grace, sessions=sessions, ahead=ahead)
+        band = PriceBand([i.units(i.tick_size) for i in universe], minute=int(MINUTE / clock.speed))
+        self.bars = Bars(len(universe), interval=interval, grace=grace, sessions=sessions, ahead=ahead, band=band)
         self._opens_at = int(sessions.at(self._began_at).opens.min())
         self.analysis = Analysis(
             universe=universe,
@@ -99,6 +101,7 @@ class Daemon:
             desk=self.desk,
             journal=journal,
             watch=FeedWatch(stale_after_s=config.feed.stale_after_s, speed=clock.speed),
+            silences=Silences(stale_after_s=config.feed.stale_after_s, speed=clock.speed),
             measure=self._latencies.record,
             tell=tell,
             beat=self._watchdog.beat,

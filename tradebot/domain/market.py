@@ -54,6 +54,12 @@ class Quotes(Message, frozen=True, eq=False):
 QUOTE_COLUMNS = ("ids", "sent_at", "last", "volume", "bid", "ask", "bid_size", "ask_size")
 
 
+def joined(first: Quotes, *others: Quotes) -> Quotes:
+    """Return the rows of several frames in their order, as one of the first's source and time."""
+    columns = {name: np.concatenate([getattr(q, name) for q in (first, *others)]) for name in QUOTE_COLUMNS}
+    return Quotes(source=first.source, seen_at=first.seen_at, **columns)
+
+
 def merge(older: Quotes, newer: Quotes) -> Quotes:
     """Return the newest row per instrument of both, in the order of their last update; for conflation under load."""
     columns = {name: np.concatenate([getattr(older, name), getattr(newer, name)]) for name in QUOTE_COLUMNS}

@@ -72,6 +72,19 @@ class LinkDown(Message, frozen=True):
     reason: str
 
 
+class Frozen(Message, frozen=True):
+    """The symbols whose quotes only repeat themselves now, all of them: nothing may be opened in these."""
+
+    symbols: tuple[str, ...]
+    mono: int
+
+
+class Fetched(Message, frozen=True):
+    """What the venue answered when it was asked for quotes; it knows better than its stream."""
+
+    quotes: Quotes
+
+
 class Action(StrEnum):
     """What a signal asks for; EXIT closes what is open, whichever way it stands."""
 
@@ -277,8 +290,9 @@ class Command(Message, frozen=True):
     control: str = ""
 
 
-MarketMessage = Quotes | Tick | LinkUp | LinkDown
+MarketMessage = Quotes | Tick | LinkUp | LinkDown | Fetched
 DeskMessage = (
-    Quotes | Tick | LinkUp | LinkDown | SessionBegins | Signals | OrderSeen | Executed | Outcome | Books | Command
-)
+    Quotes | Tick | LinkUp | LinkDown | Frozen | SessionBegins | Signals | OrderSeen | Executed | Outcome | Books
+    | Command
+)  # fmt: skip
 OrderMessage = Submit | Modify | Cancel

@@ -17,6 +17,7 @@ from tradebot.domain.market import BAR_COLUMNS, SERIES_COLUMNS, Close, Ints, Ser
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
     Command,
+    Frozen,
     Incident,
     LinkDown,
     LinkUp,
@@ -126,6 +127,7 @@ KINDS: dict[str, tuple[type[Message], ...]] = {
     "flatten": (Command,),
     "incident": (Incident,),
     "trailing": (Trailing,),
+    "frozen": (Frozen,),
     "end": (End,),
 }
 

@@ -20,6 +20,7 @@ from tradebot.domain.messages import (
     Books,
     Command,
     Executed,
+    Frozen,
     LinkDown,
     LinkUp,
     OrderSeen,
@@ -95,7 +96,7 @@ class Tape(Message, frozen=True, eq=False):
 MESSAGES: dict[str, type[Message]] = {
     kind.__name__: kind
     for kind in (
-        Adopt, Books, SameBooks, Command, Executed, Killed, LinkDown, LinkUp, OrderSeen, Outcome, SessionBegins,
+        Adopt, Books, SameBooks, Command, Executed, Frozen, Killed, LinkDown, LinkUp, OrderSeen, Outcome, SessionBegins,
         Signaled, Stepped,
     )
 }  # fmt: skip

@@ -7,11 +7,13 @@ counted and rewrites nothing. Where no quote came there is no bar: an outage lea
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
-from tradebot.domain.market import Close, Ints, Quotes
+from tradebot.domain.market import Close, Ints, Quotes, joined
 from tradebot.domain.messages import SessionBegins
 from tradebot.stages.late_quotes import LateQuotes
+from tradebot.stages.price_band import PriceBand
 from tradebot.stages.sieve import FEW, Sessions, SessionTimes, Sieve, rounds
 
 NEVER = np.int64(-1)
@@ -22,12 +24,14 @@ class Bars:
     """Builds the bars of one interval for every instrument; the one writer of forming bars.
 
     `interval` and `grace` are market ns, and so is `ahead`, see `Sieve`. `late` counts quotes that came after their bar
-    had closed, by instrument.
+    had closed, by instrument. Without a `band` every sound price is believed.
     """
 
-    def __init__(self, size: int, *, interval: int, grace: int, sessions: Sessions, ahead: int = 0) -> None:
+    def __init__(
+        self, size: int, *, interval: int, grace: int, sessions: Sessions, ahead: int = 0, band: PriceBand | None = None
+    ) -> None:
         self.interval, self.grace = interval, grace
-        self.sieve = Sieve(size, sessions, ahead=ahead)
+        self.sieve, self.band = Sieve(size, sessions, ahead=ahead), band
         self.late = LateQuotes()
         self.closed = 0
         self._start: Ints = np.full(size, NEVER)  # id -> start of its forming bar, NEVER: none
@@ -45,6 +49,8 @@ class Bars:
         if self._joined < 0:
             self._joined = market
         self._peak[:] = NEVER
+        if self.band is not None:
+            self.band.begin()
         return self._times.begins
 
     def is_open(self, market: int) -> bool:
@@ -60,6 +66,36 @@ class Bars:
     def apply(self, quotes: Quotes) -> Quotes:
         """Take quotes into the forming bars; returns the sound ones for the stages that follow."""
         sound = self.sieve.apply(quotes)
+        if self.band is not None:
+            count = len(sound)
+            sound = self.band.apply(sound)
+            if len(sound) < count:
+                self.sieve.take_back(count - len(sound))
+        self._take_all(sound)
+        return sound
+
+    def answer(self, quotes: Quotes) -> Quotes:
+        """Take what the venue answered when it was asked for quotes; returns what of it counts for those that follow.
+
+        A price that the stream's own was doubted for counts as that of now. What the stream told already comes back
+        too: it is still true, as of the answer.
+        """
+        if self.band is None:
+            return self.apply(quotes)
+        times, stamp = self._times, self.sieve.stamp
+        inside = (quotes.last > 0) & (quotes.sent_at < times.closes[quotes.ids])
+        inside &= quotes.sent_at >= times.opens[quotes.ids]
+        quotes = quotes.take(inside)
+        sure = self.band.confirm(quotes)
+        sure = msgspec.structs.replace(sure, sent_at=np.maximum(sure.sent_at, stamp[sure.ids]))
+        self._take_all(sure)
+        others = quotes.take(~np.isin(quotes.ids, sure.ids))
+        known, heard = self.sieve.knows(others), self.sieve.fresh[quotes.ids]
+        true = joined(sure, self.apply(others.take(~known)), others.take(known))
+        self.sieve.fresh[quotes.ids] = heard  # of the stream
+        return true
+
+    def _take_all(self, sound: Quotes) -> None:
         if len(sound) <= FEW:
             self._take_few(sound)
         else:
@@ -67,7 +103,6 @@ class Bars:
                 self._take(sound, rows)
         if len(sound):
             self._quoted_at = sound.seen_at
-        return sound
 
     def _take(self, quotes: Quotes, rows: Ints) -> None:
         times = self._times

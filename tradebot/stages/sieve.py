@@ -18,7 +18,7 @@ from tradebot.domain.messages import Ending, SessionBegins
 
 DAY = 86_400 * SECOND
 NEVER = 2**63 - 1
-REASONS = ("epoch", "outside_session", "future", "backward", "duplicate", "insane")
+REASONS = ("epoch", "outside_session", "future", "backward", "duplicate", "insane", "doubted")
 FEW = 4  # rows up to which one after the other is faster than all at once: what an array operation costs at least
 
 
@@ -54,6 +54,8 @@ class Sessions(Protocol):
 class Sieve:
     """Drops dirt from quotes; `dropped` counts it by reason, `fresh` holds our monotonic time of each newest quote.
 
+    `stamp`, `last` and `volume` are what the newest sound row of each instrument said.
+
     A row stamped more than `ahead` market ns after the last `roll` is dirt: taken, it would make every true one that
     follows look old. With 0 nobody asks.
     """
@@ -63,8 +65,8 @@ class Sieve:
         self.accepted = 0
         self.fresh: Ints = np.zeros(size, dtype=np.int64)
         self.stamp: Ints = np.zeros(size, dtype=np.int64)
-        self._last: Ints = np.zeros(size, dtype=np.int64)
-        self._volume: Ints = np.full(size, -1, dtype=np.int64)
+        self.last: Ints = np.zeros(size, dtype=np.int64)
+        self.volume: Ints = np.full(size, -1, dtype=np.int64)
         self._sessions, self._ahead = sessions, ahead
         self._latest = NEVER  # the latest stamp that can be true
         self.times: SessionTimes | None = None
@@ -77,6 +79,17 @@ class Sieve:
             return False
         self.times = self._sessions.at(market)
         return True
+
+    def take_back(self, count: int) -> None:
+        """Count rows that were sound and are not believed."""
+        self.accepted -= count
+        self.dropped["doubted"] += count
+
+    def knows(self, quotes: Quotes) -> npt.NDArray[np.bool_]:
+        """Return where a row says what the newest sound one said, at the same time or later."""
+        ids = quotes.ids
+        same = (quotes.last == self.last[ids]) & (quotes.volume == self.volume[ids])
+        return np.asarray(same & (quotes.sent_at >= self.stamp[ids]))
 
     def apply(self, quotes: Quotes) -> Quotes:
         """Return the rows that are sound, order kept."""
@@ -97,14 +110,14 @@ class Sieve:
         for row, (id_, sent, last, volume) in enumerate(zip(*columns, strict=True)):
             before = self.stamp.item(id_)
             is_outside = sent < times.opens.item(id_) or sent >= times.closes.item(id_)
-            if sent == before and last == self._last.item(id_) and volume == self._volume.item(id_):
+            if sent == before and last == self.last.item(id_) and volume == self.volume.item(id_):
                 self.fresh[id_] = quotes.seen_at
                 reason = "epoch" if sent < DAY else "outside_session" if is_outside else "duplicate"
             elif sent < before or last <= 0 or is_outside or sent > self._latest:
                 in_time = "backward" if sent < before else "future" if sent > self._latest else "insane"
                 reason = "epoch" if sent < DAY else "outside_session" if is_outside else in_time
             else:
-                self.stamp[id_], self._last[id_], self._volume[id_] = sent, last, volume
+                self.stamp[id_], self.last[id_], self.volume[id_] = sent, last, volume
                 self.fresh[id_] = quotes.seen_at
                 kept.append(row)
                 continue
@@ -116,7 +129,7 @@ class Sieve:
         assert times is not None, "roll() comes before apply()"
         ids, sent, last, volume = quotes.ids[rows], quotes.sent_at[rows], quotes.last[rows], quotes.volume[rows]
         before = self.stamp[ids]
-        repeat = (sent == before) & (last == self._last[ids]) & (volume == self._volume[ids])
+        repeat = (sent == before) & (last == self.last[ids]) & (volume == self.volume[ids])
         bad = (sent < before) | repeat | (last <= 0) | (sent < times.opens[ids]) | (sent >= times.closes[ids])
         bad |= sent > self._latest
         if bad.any():
@@ -127,7 +140,7 @@ class Sieve:
             ids, sent, last, volume = ids[good], sent[good], last[good], volume[good]
         else:
             good = ~bad
-        self.stamp[ids], self._last[ids], self._volume[ids] = sent, last, volume
+        self.stamp[ids], self.last[ids], self.volume[ids] = sent, last, volume
         self.fresh[ids] = quotes.seen_at
         return np.asarray(good)
 

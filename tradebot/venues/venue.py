@@ -67,6 +67,10 @@ class Feed(Protocol):
         """Connect, subscribe, deliver, reconnect for ever. Raises AccessDenied when the venue refuses us."""
         ...
 
+    async def resubscribe(self, ids: Sequence[int]) -> None:
+        """Ask the stream to send these instruments of the universe again; does nothing where it is down."""
+        ...
+
 
 class Reader(Protocol):
     """Reads books, quotes and history, and has no order route. Raises LinkLost when the venue cannot be asked,

@@ -144,7 +144,7 @@ def sent(fact: OrderFact) -> list[OrderFact]:
 @pytest.mark.parametrize("reverses", [True, False])
 def test_a_replay_makes_the_same_reversal_and_none_where_the_run_made_none(reverses: bool) -> None:
     day = Day()
-    day.desk._settings = msgspec.structs.replace(SETTINGS, reverses=reverses)
+    day.desk._acting._reverses = reverses
     reversing(day, Action.ENTER_LONG)
     fill(day, entry := accepted(day), entry.quantity)
     reversing(day, Action.EXIT_LONG, Action.ENTER_SHORT)

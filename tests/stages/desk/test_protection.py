@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from tests.stages.desk.test_desk import OPEN, Room, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.control import Verb
-from tradebot.domain.messages import Command, Trailing
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import Action, Command, Frozen, Trailing
 from tradebot.domain.order import OrderEvent, OrderFact, Purpose, Side
 from tradebot.stages.desk.gate.limits import Limits, gate_of
 
@@ -119,3 +121,51 @@ def test_an_exit_that_the_gate_held_back_is_wanted_after_a_restart() -> None:
     fresh.quote("AAA", "1000")  # back above the stop
     (exit_,) = submitted(fresh.tick())
     assert (exit_.purpose, exit_.side, exit_.quantity) == (Purpose.STOP, Side.SELL, D(10))
+
+
+def crossed(room: Room) -> None:
+    column = np.array
+    room.desk.apply(
+        Quotes(
+            source="t", seen_at=room.mono, ids=column([0]), sent_at=column([room.at]), last=column([100_000]),
+            volume=column([9]), bid=column([100_200]), ask=column([99_800]), bid_size=column([1]), ask_size=column([1]),
+        )
+    )  # fmt: skip
+
+
+def test_a_crossed_book_opens_nothing_and_closes_what_is_open() -> None:
+    room = Room()
+    crossed(room)
+    (fact,) = room.signal("AAA", Action.ENTER_LONG)
+    assert isinstance(fact, OrderFact)
+    assert fact.event is OrderEvent.DENIED
+    assert fact.reason == "fresh_data: the book is crossed: bid 1002.00 is above ask 998.00"
+
+    room.tick(10)
+    room.bought()
+    crossed(room)
+    (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG))
+    assert exit_.quantity == D(10)
+
+
+def test_frozen_quotes_open_nothing_in_their_symbol_until_they_move() -> None:
+    room = Room()
+    for symbol in ("AAA", "BBB"):
+        room.quote(symbol, "1000")
+    room.desk.apply(Frozen(symbols=("AAA",), mono=room.mono))
+    (fact,) = room.signal("AAA", Action.ENTER_LONG)
+    assert isinstance(fact, OrderFact)
+    assert fact.reason == "fresh_data: the quotes of AAA only repeat themselves"
+    assert submitted(room.signal("BBB", Action.ENTER_LONG))
+
+    room.desk.apply(Frozen(symbols=(), mono=room.mono))
+    assert submitted(room.signal("AAA", Action.ENTER_LONG, n=2))
+
+
+def test_a_book_far_from_the_last_price_sizes_nothing() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    room.desk.marks.bid[0], room.desk.marks.ask[0] = 1_000, 1_001
+    assert room.desk.marks.reference("AAA") == D(1000)
+    room.desk.marks.bid[0], room.desk.marks.ask[0] = 95_500, 95_600
+    assert room.desk.marks.reference("AAA") == D("955.50")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tradebot.clock import SECOND
 from tradebot.domain.halts import Halts
-from tradebot.domain.messages import Ending, SessionBegins
+from tradebot.domain.messages import Ending, Frozen, SessionBegins
 
 BLIND_AFTER = 60 * SECOND  # of our time without the venue's books: some ten looks that failed
 NEVER = 1 << 62
@@ -24,7 +24,16 @@ class Conditions:
         self.halts = Halts()  # until a person resumes
         self.unaccounted: dict[str, str] = {}  # symbol -> what the venue's books do not account for; no entry there
         self.blind_from = NEVER  # mono from which the venue's books are too old to open anything; never where none come
+        self.frozen: frozenset[str] = frozenset()  # symbols whose quotes only repeat themselves
         self.stopping = False
+
+    def freeze(self, told: Frozen) -> None:
+        """Take the symbols that are frozen now."""
+        self.frozen = frozenset(told.symbols)
+
+    def quote_trouble(self, symbol: str) -> str:
+        """Return why nothing may be opened on the quotes of a symbol, empty when something may."""
+        return f"the quotes of {symbol} only repeat themselves" if symbol in self.frozen else ""
 
     def looked(self, asked_at: int) -> None:
         """Note that the venue's books of `asked_at` are known."""

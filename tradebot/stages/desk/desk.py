@@ -15,12 +15,12 @@ from tradebot.domain.control import Scope, Verb
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Quotes
 from tradebot.domain.messages import (
-    Action,
     Books,
     Cancel,
     Command,
     DeskMessage,
     Executed,
+    Frozen,
     Incident,
     LinkDown,
     LinkUp,
@@ -30,15 +30,15 @@ from tradebot.domain.messages import (
     Reconciled,
     Released,
     SessionBegins,
-    Signal,
     Signals,
     Submit,
     Tick,
     Trailing,
 )
-from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderRequest, Purpose
+from tradebot.domain.order import Execution, Order, OrderEvent, OrderFact, OrderRequest
 from tradebot.domain.order_course import fills_whole
 from tradebot.domain.order_states import GONE
+from tradebot.stages.desk.acting import Acting
 from tradebot.stages.desk.audit import Audit
 from tradebot.stages.desk.blotter import Blotter, ChargesOf
 from tradebot.stages.desk.breaker import Breaker
@@ -63,7 +63,6 @@ DeskOutput = OrderFact | Command | Reconciled | Incident | Trailing | Submit | M
 INTENT, SENDING, EXECUTED = OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.EXECUTED
 INCIDENT = "incident"  # the rule that halts over what must not happen and did
 NO_BEST: Mapping[str, Decimal] = {}
-EXIT, EXIT_LONG = Purpose.EXIT, Action.EXIT_LONG
 
 
 class Desk:
@@ -93,10 +92,13 @@ class Desk:
             universe=universe, blotter=self.blotter, conditions=self.conditions, ordering=self._ordering,
             protection=self.protection,
         )  # fmt: skip
-        self._signal_max_age = settings.signal_max_age_s * SECOND
         self.reversals = Reversals(
             blotter=self.blotter, conditions=self.conditions, exits=self.exits, ordering=self._ordering,
             max_age=int(settings.signal_max_age_s * SECOND),
+        )  # fmt: skip
+        self._acting = Acting(
+            universe=universe, blotter=self.blotter, exits=self.exits, ordering=self._ordering,
+            reversals=self.reversals, settings=settings,
         )  # fmt: skip
         self._audit = Audit(
             universe=universe, product=settings.product, blotter=self.blotter, marks=self.marks,
@@ -119,12 +121,11 @@ class Desk:
         # One look-up a message: the desk takes a handful for every order.
         self._takes: dict[type, Callable[[Any], None]] = {
             Quotes: self._on_quotes, Tick: lambda tick: self._clock(tick.at, tick.mono),
-            Signals: self._on_signals, Outcome: self._on_outcome, OrderSeen: self._on_seen,
+            Signals: self._acting.take_all, Outcome: self._on_outcome, OrderSeen: self._on_seen,
             Executed: lambda told: self._executed(told.execution, told.mono), Books: self._look,
             LinkDown: self._audit.link_down, LinkUp: self._audit.link_up, SessionBegins: self._on_session,
-            Command: self._on_command,
+            Command: self._on_command, Frozen: self.conditions.freeze,
         }  # fmt: skip
-        self._counts = {"signals": 0, "ignored": 0, "late_signals": 0}
 
     # ---- in
 
@@ -186,7 +187,7 @@ class Desk:
 
         `late_reversals` are entries that were dropped because the exit before them took too long.
         """
-        return self._counts | {"late_reversals": self.reversals.late, "denied": self.denials.total}
+        return self._acting.counts | {"late_reversals": self.reversals.late, "denied": self.denials.total}
 
     @property
     def denials(self) -> Denials:
@@ -235,38 +236,6 @@ class Desk:
             self.worth.begin_day()
             self._breaker.begin_day()
             self._gate.begin_day()
-
-    # ---- signals and exits
-
-    def _on_signals(self, told: Signals) -> None:
-        for signal in told.signals:
-            self._on_signal(signal)
-
-    def _on_signal(self, signal: Signal) -> None:
-        self._counts["signals"] += 1
-        symbol = signal.symbol
-        if symbol not in self._universe.ids:
-            self._counts["ignored"] += 1
-            return
-        position = self.blotter.open.get(symbol)
-        quantity = ZERO if position is None else position.quantity
-        if not signal.action.is_entry:
-            wrong_way = quantity <= 0 if signal.action is EXIT_LONG else quantity >= 0
-            # What another strategy opened is not this one's to close; a position of unknown origin is anybody's.
-            is_anothers = self.exits.holders.get(symbol, signal.strategy) != signal.strategy
-            if wrong_way or is_anothers or symbol in self.exits.wanted:
-                self._counts["ignored"] += 1
-            else:
-                reason = f"{signal.strategy}: {signal.action.text}"
-                self.exits.want(symbol, EXIT, reason, quoted_at=signal.quoted_at, signal=signal)
-        elif quantity or symbol in self.exits.wanted or (self._exposure.working and self._exposure.has_live(symbol)):
-            is_late = signal.made_at - signal.quoted_at > self._signal_max_age
-            if is_late or not self._settings.reverses or not self.reversals.wait(signal):
-                self._counts["ignored"] += 1
-        elif signal.made_at - signal.quoted_at > self._signal_max_age:
-            self._counts["late_signals"] += 1
-        else:
-            self._ordering.enter(signal)
 
     # ---- what the venue says
 

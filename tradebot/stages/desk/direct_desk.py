@@ -46,7 +46,7 @@ class DirectDesk(Desk):
         """Take Signals."""
         self._out = []
         for signal in signals:
-            self._on_signal(signal)
+            self._acting.take(signal)
         return self._out
 
     def touch(self, id_: int, units: int) -> Sequence[DeskOutput]:

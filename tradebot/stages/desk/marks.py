@@ -55,18 +55,36 @@ class Marks:
         return self.price(symbol)
 
     def reference(self, symbol: str) -> Decimal | None:
-        """Return the middle of a spread of at most 1%, else the last price, None before the first quote."""
+        """Return the middle of a spread of at most 1% that lies within 5% of the last price, else the last price.
+
+        None before the first quote.
+        """
         return self.reference_of(self._universe.id(symbol))
 
     def reference_of(self, id_: int) -> Decimal | None:
         """Return the `reference` of an instrument by its number."""
         bid = self._bid[id_]
+        units = self._last[id_]
         if bid > 0:
             ask = self._ask[id_]
-            if bid <= ask and (ask - bid) * 100 <= bid:
+            if (
+                bid <= ask
+                and (ask - bid) * 100 <= bid
+                and (not units or -units <= (bid + ask - 2 * units) * 10 <= units)
+            ):
                 return Decimal(bid + ask) * self._points[id_] / 2
-        units = self._last[id_]
         return Decimal(units) * self._points[id_] if units else None
+
+    def is_crossed(self, id_: int) -> bool:
+        """True while the best bid of an instrument is above its best ask: one of the two is wrong."""
+        return self._bid[id_] > self._ask[id_] > 0
+
+    def trouble(self, id_: int) -> str:
+        """Return why nothing may be opened on the newest quote of an instrument, empty when something may."""
+        if not self.is_crossed(id_):
+            return ""
+        price = self._universe[id_].price
+        return f"the book is crossed: bid {price(self._bid[id_])} is above ask {price(self._ask[id_])}"
 
     def age_s(self, id_: int, mono: int) -> float | None:
         """Return the wall seconds since the newest quote of an instrument, None before the first."""

@@ -307,6 +307,8 @@ class Ordering:
             return False
         if c.entries_closed(symbol):
             return False
+        if c.frozen or self._marks.is_crossed(id_):
+            return False
         others = self._gross.without if exposure else None
         return clearance.entry(
             request, instrument, held, reference, c.mono - seen, c.mono, exposure.working, others, self._day_profit
@@ -346,6 +348,7 @@ class Ordering:
             day_pnl=self._day_profit,
             mono=c.mono,
             blind=c.blind,
+            quote_trouble=c.quote_trouble(symbol) or self._marks.trouble(id_),
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import numpy as np
@@ -77,6 +78,7 @@ class KiteFeed:
         self._rng = rng if rng is not None else np.random.default_rng(0)
         self._backoff, self._silent_after_s = backoff, silent_after_s
         self._on_notice = on_notice
+        self._wires: dict[str, ClientConnection] = {}  # source -> its newest connection
         tokens = self._table.tokens
         if tokens[:1] == [0]:
             raise DataError("an instrument of the universe has no Kite token")
@@ -134,10 +136,8 @@ class KiteFeed:
         try:
             async with self._connect() as wire:
                 _read_little(wire)
-                async with asyncio.timeout(OPEN_TIMEOUT_S):
-                    for some in _chunks(tokens, TOKENS_PER_SUBSCRIBE):
-                        await wire.send(render_subscribe(some))
-                        await wire.send(render_mode(self._mode, some))
+                await self._subscribe(wire, tokens)
+                self._wires[source] = wire
                 await listen(wire.recv, on_frame, silent_after_s=self._silent_after_s, clock=self._clock)
         except InvalidStatus as error:
             raise _refusal(error.response.status_code, error.response.headers.get("Retry-After", "")) from None
@@ -146,6 +146,21 @@ class KiteFeed:
             raise LinkLost(f"the ticker connection broke: {error}") from None
         except (OSError, EOFError) as error:  # TimeoutError among them
             raise LinkLost(f"the ticker cannot be reached: {_plain(error)}") from None
+
+    async def _subscribe(self, wire: ClientConnection, tokens: list[int]) -> None:
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
+            for some in _chunks(tokens, TOKENS_PER_SUBSCRIBE):
+                await wire.send(render_subscribe(some))
+                await wire.send(render_mode(self._mode, some))
+
+    async def resubscribe(self, ids: Sequence[int]) -> None:
+        """Ask the stream to send these instruments of the universe again; does nothing where it is down."""
+        wanted = set(ids)
+        for source, share in zip(self.sources, self._shares, strict=True):
+            tokens, wire = [token for token in share if self._table.ids[token] in wanted], self._wires.get(source)
+            if tokens and wire is not None:
+                with suppress(WebSocketException, OSError, TimeoutError):  # its own task sees what broke
+                    await self._subscribe(wire, tokens)
 
     def _connect(self) -> _StraightConnect:
         return _StraightConnect(

@@ -61,6 +61,8 @@ class FreshData(Rule):
             limit = max(self.EXIT_AGE_S, self._max_age_s)
         elif view.feed_is_stale:
             return "the feed is stale"
+        elif view.quote_trouble:
+            return view.quote_trouble
         else:
             limit = self._max_age_s
         return None if view.quote_age_s <= limit else f"the quote is {view.quote_age_s:.1f} s old, above {limit:.1f} s"

@@ -24,7 +24,8 @@ class View(Message, frozen=True):
     `day_pnl` a sum over all positions, worked out when a control asks, which none does for an exit. `quote_age_s` is
     wall time, None before the first quote. `beyond` is what the venue holds beyond ours of the line that the order
     trades, `unaccounted` what others did in the symbol that its books do not account for, empty where nothing is.
-    `blind` says why too little is known of the venue's books.
+    `blind` says why too little is known of the venue's books, `quote_trouble` why nothing may be opened on the newest
+    quote.
     """
 
     instrument: Instrument
@@ -46,6 +47,7 @@ class View(Message, frozen=True):
     day_pnl: Callable[[], Decimal]
     mono: int
     blind: str = ""
+    quote_trouble: str = ""
 
 
 class Control(Protocol):
