@@ -55,6 +55,7 @@ def desk_settings(config: Config, *, most_changes: int, checks_fills: bool = Fal
         max_daily_loss=config.risk.max_daily_loss,
         max_rejects_in_a_row=config.risk.max_rejects_in_a_row,
         max_rejects_per_minute=config.risk.max_rejects_per_minute,
+        max_rejected_symbols=config.risk.max_rejected_symbols,
         max_account_rejects_per_minute=config.risk.max_account_rejects_per_minute,
         signal_max_age_s=config.risk.max_signal_age_s,
         chase=config.execution.chase,

@@ -47,6 +47,7 @@ orders_per_minute = 390
 orders_per_day = 4900
 max_rejects_in_a_row = 100
 max_rejects_per_minute = 400
+max_rejected_symbols = 400
 max_account_rejects_per_minute = 400
 
 [journal]

@@ -194,10 +194,13 @@ class RiskSection(Section):
     )
     max_rejects_in_a_row: Annotated[Whole, Field(ge=1, le=100)] = Field(
         default=3,
-        description="refused without a fill between: entries halt their strategy, exits their symbol",
+        description="refused without a fill between: halts the symbol, or the strategy where funds are missing",
     )
     max_rejects_per_minute: Annotated[Whole, Field(ge=1, le=400)] = Field(
         default=5, description="the same within 60 s, with fills between or not"
+    )
+    max_rejected_symbols: Annotated[Whole, Field(ge=1, le=400)] = Field(
+        default=3, description="different symbols in which a strategy is refused within 60 s: then it is halted"
     )
     max_account_rejects_per_minute: Annotated[Whole, Field(ge=1, le=400)] = Field(
         default=10, description="orders of all kinds refused within 60 s: then all entries are halted"

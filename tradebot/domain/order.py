@@ -116,6 +116,13 @@ class VenueStatus(StrEnum):
     EXPIRED = "expired"
 
 
+class Refusal(StrEnum):
+    """What a refusal of the venue speaks of: the order, or the money that it would need."""
+
+    ORDER = "order"
+    FUNDS = "funds"
+
+
 class VenueOrder(Message, frozen=True):
     """One order as the venue reports it, on the stream or in a list.
 
@@ -138,6 +145,7 @@ class VenueOrder(Message, frozen=True):
     product: str = "MIS"
     reason: str = ""
     changed_at: int = 0
+    refusal: Refusal | None = None
 
 
 class Execution(Message, frozen=True, kw_only=False):
@@ -205,6 +213,7 @@ class OrderFact(Message, frozen=True, kw_only=False):
     of NOT_FOUND that the venue states a bound after which it accepts nothing. `reference` is the price that the gate
     judged an order at, of INTENT, DENIED and REPLACE_SENT; `control` names what denied it. Rows of before these were
     written down have none.
+    `refusal` is what a REFUSED order was refused for, where the venue says so.
     """
 
     order_id: str
@@ -221,6 +230,7 @@ class OrderFact(Message, frozen=True, kw_only=False):
     terms: Terms | None = None
     is_proof: bool = False
     reference: Decimal | None = None
+    refusal: Refusal | None = None
     control: str = ""
 
 

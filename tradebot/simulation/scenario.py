@@ -100,6 +100,7 @@ class Scenario(NamedTuple):
                 max_daily_loss=Decimal(2_000_000), max_open_orders=100,
                 orders_per_minute=390, duplicate_window_s=0,
                 max_rejects_in_a_row=2 if self.halts_soon else 50, max_rejects_per_minute=3 if self.halts_soon else 50,
+                max_rejected_symbols=2 if self.halts_soon else 50,
                 max_account_rejects_per_minute=4 if self.halts_soon else 50,
                 max_crashes=0,  # it is killed on purpose, and no person looks why
             ),

@@ -14,7 +14,7 @@ from tradebot.clock import SECOND, Clock
 from tradebot.domain.control import Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Cancel, Command, Modify, OrderMessage, Outcome, Submit
-from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest
+from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Refusal
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.venue import ACCESS_DENIED, Accepted, Broker, NotSent, Refused, Reply
 
@@ -155,7 +155,7 @@ class Execution:
             case Accepted():
                 self._tell(order_id, OrderEvent.ACCEPTED, venue_order_id=reply.venue_order_id)
             case Refused():
-                self._tell(order_id, OrderEvent.REFUSED, reason=reply.reason)
+                self._tell(order_id, OrderEvent.REFUSED, reason=reply.reason, refusal=reply.refusal)
                 self._halt_if_denied(reply)
             case NotSent():
                 self._tell(order_id, OrderEvent.NOT_SENT, reason=reply.reason)
@@ -218,7 +218,10 @@ class Execution:
     def _halt(self, control: str, reason: str) -> None:
         self._post(Command(verb=Verb.HALT, reason=reason, control=control))
 
-    def _tell(self, order_id: str, event: OrderEvent, *, reason: str = "", venue_order_id: str = "") -> None:
+    def _tell(
+        self, order_id: str, event: OrderEvent, *, reason: str = "", venue_order_id: str = "",
+        refusal: Refusal | None = None,
+    ) -> None:  # fmt: skip
         fact = OrderFact(
             order_id=order_id,
             event=event,
@@ -226,5 +229,6 @@ class Execution:
             mono=self._clock.monotonic(),
             reason=reason,
             venue_order_id=venue_order_id,
+            refusal=refusal,
         )
         self._post(Outcome(fact=fact))

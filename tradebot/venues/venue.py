@@ -11,7 +11,7 @@ from tradebot.domain.listed import Listed
 from tradebot.domain.market import Quotes, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
-from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
+from tradebot.domain.order import Execution, OrderRequest, Refusal, VenueOrder, VenuePosition
 
 
 class Profile(Message, frozen=True):
@@ -49,6 +49,7 @@ class Refused(Message, frozen=True):
 
     reason: str
     code: str = ""
+    refusal: Refusal = Refusal.ORDER
 
 
 class NotSent(Message, frozen=True):

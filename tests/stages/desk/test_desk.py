@@ -550,7 +550,7 @@ def test_stopping_with_flatten_closes_what_is_open() -> None:
 
 
 def test_rejects_in_a_row_halt_entries() -> None:
-    room = Room(max_rejects_in_a_row=2)
+    room = Room(max_rejected_symbols=2)
     for n, symbol in enumerate(("AAA", "BBB"), 1):
         room.quote(symbol, "1000")
         (request,) = submitted(room.signal(symbol, Action.ENTER_LONG))

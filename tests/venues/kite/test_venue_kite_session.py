@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kite_on_loopback import NOW, PATIENT, QUICK, REQUEST, Kite, broker_at, failure, raw_server, success
 
 from tradebot.clock import ManualClock
-from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
+from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Refusal, Side
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.kite.answers import ACCESS_DENIED, Verdict, classify
 from tradebot.venues.kite.broker import KiteBroker
@@ -35,7 +35,10 @@ TIMED_OUT = "Order request timed out. Please check the order book and confirm be
     ("answer", "reply"),
     [
         (failure(400, "InputException", "bad tick"), Refused(reason="bad tick", code="InputException")),
-        (failure(400, "MarginException", "funds"), Refused(reason="funds", code="MarginException")),
+        (
+            failure(400, "MarginException", "funds"),
+            Refused(reason="funds", code="MarginException", refusal=Refusal.FUNDS),
+        ),
         (failure(400, "OrderException", "closed"), Refused(reason="closed", code="OrderException")),
         (failure(428, "HoldingException", "edis"), Refused(reason="edis", code="HoldingException")),
         (failure(404, "GeneralException", "no route"), Refused(reason="no route", code="GeneralException")),

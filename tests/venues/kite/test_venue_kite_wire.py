@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tradebot.clock import IST, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.order import Execution, OrderKind, OrderRequest, Side, Validity, VenueOrder, VenueStatus
+from tradebot.domain.order import Execution, OrderKind, OrderRequest, Refusal, Side, Validity, VenueOrder, VenueStatus
 from tradebot.venues.kite.rest import rendered
 from tradebot.venues.kite.wire import (
     Notice,
@@ -161,6 +161,20 @@ def test_a_status_never_seen_before_is_live_and_named() -> None:
 def test_every_documented_status_has_its_meaning(name: str, status: VenueStatus) -> None:
     order = parse_order(wire(ORDER | {"status": name}))
     assert (order.status, order.reason) == (status, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("Insufficient funds. Required margin is 95417.84 but available margin is 74251.80.", Refusal.FUNDS),
+        ("RMS:Margin Exceeds,Required:1200, Available:900 for entity account-AB1234", Refusal.FUNDS),
+        ("RMS:Rule: Check circuit limit including square off order exceeds", Refusal.ORDER),
+        ("MIS orders are not allowed for this instrument", Refusal.ORDER), ("", Refusal.ORDER),
+    ],
+)  # fmt: skip
+def test_a_rejection_says_in_a_field_whether_the_money_is_missing(text: str, refusal: Refusal) -> None:
+    assert parse_order(wire(ORDER | {"status": "REJECTED", "status_message": text})).refusal is refusal
+    assert parse_order(wire(ORDER | {"status_message": text})).refusal is None
 
 
 @pytest.mark.parametrize("key", ["order_id", "status", "tradingsymbol", "exchange", "transaction_type", "order_type",

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from tradebot.domain.message import Message
+from tradebot.domain.order import Refusal
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.kite.fields import WireError, clean, decode
 from tradebot.venues.link import Throttled
@@ -99,7 +100,8 @@ def reply_of(answer: Answer, venue_order_id: str = "") -> Reply:
                 raise OutcomeUnknown(f"Kite answered for order {found} instead of {venue_order_id}")
             return Accepted(venue_order_id=found)
         case Verdict.REFUSED:
-            return Refused(reason=answer.message, code=answer.error_type or str(answer.status))
+            refusal = Refusal.FUNDS if answer.error_type == FUNDS else Refusal.ORDER
+            return Refused(reason=answer.message, code=answer.error_type or str(answer.status), refusal=refusal)
         case Verdict.DENIED:
             return Refused(reason=answer.message, code=ACCESS_DENIED)
         case Verdict.THROTTLED:

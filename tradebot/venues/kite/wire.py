@@ -18,6 +18,7 @@ from tradebot.domain.order import (
     Execution,
     OrderKind,
     OrderRequest,
+    Refusal,
     Side,
     VenueOrder,
     VenuePosition,
@@ -48,6 +49,7 @@ __all__ = [
     "parse_trade", "parse_trades", "parse_underlyings", "quote_key", "render_change", "render_mode", "render_order",
     "render_subscribe",
 ]  # fmt: skip
+NO_FUNDS = re.compile(r"insufficient funds|margin exceed|required margin|RMS:\s*Margin", re.IGNORECASE)
 TAG = re.compile(r"[0-9A-Za-z]{1,20}")
 # The list is open: a status that is not here is taken as live and named in `VenueOrder.reason`.
 STATUSES = {
@@ -102,6 +104,7 @@ def parse_order(value: object) -> VenueOrder:
     name = text_of(row, "status")
     status = STATUSES.get(name)
     filled = number_of(row, "filled_quantity")
+    reason = clean(row.get("status_message") or "") if status else f"status {clean(name)!r} is not known"
     times = (time_of(row, key) for key in ("exchange_update_timestamp", "exchange_timestamp", "order_timestamp"))
     return VenueOrder(
         venue_order_id=text_of(row, "order_id"),
@@ -117,9 +120,16 @@ def parse_order(value: object) -> VenueOrder:
         trigger_price=number_of(row, "trigger_price", optional=True) or None,
         average_price=(number_of(row, "average_price", optional=True) or None) if filled else None,
         product=text_of(row, "product"),
-        reason=clean(row.get("status_message") or "") if status else f"status {clean(name)!r} is not known",
+        reason=reason,
         changed_at=max(times),
+        refusal=_refusal(reason) if status is VenueStatus.REJECTED else None,
     )
+
+
+def _refusal(reason: str) -> Refusal:
+    # Of an order that was taken first and rejected then Kite tells the kind in words alone, such as
+    # "Insufficient funds. Required margin is 95417.84 but available margin is 74251.80." and "RMS:Margin Exceeds,...".
+    return Refusal.FUNDS if NO_FUNDS.search(reason) else Refusal.ORDER
 
 
 def parse_orders(data: object) -> Listed[VenueOrder]:
