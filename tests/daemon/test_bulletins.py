@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.stages.desk.test_desk import Room
 from tradebot.clock import ManualClock
 from tradebot.config import Config
 from tradebot.daemon import bulletins
@@ -82,3 +83,19 @@ async def test_the_end_is_said_with_its_first_reason() -> None:
         stop.set()
     assert [(event, fields["reason"]) for event, fields in heard.events] == [("daemon_stopping", "SIGTERM")]
     assert heard.supervisor == ["STOPPING"]
+
+
+def test_positions_whose_stops_end_with_the_process_are_named_with_them() -> None:
+    heard, room = Heard(), Room()
+    heard.bulletins._desk, heard.bulletins._ground.universe = room.desk, room.universe  # type: ignore[attr-defined]
+    heard.bulletins.left_open()
+    assert heard.events == []
+
+    room.bought(stop_loss=990.0, trail_by=20.0, target=1100.0)
+    room.quote("AAA", "1050")
+    heard.bulletins.left_open()
+
+    ((event, fields),) = heard.events
+    assert (event, fields["level"]) == ("stops_end", "warning")
+    assert fields["positions"] == {"AAA": {"qty": "10", "stop": "990.0", "trail": "1030.00", "target": "1100.0"}}
+    assert "end with it" in fields["reason"]

@@ -54,6 +54,21 @@ class Bulletins:
         self._tell("daemon_stopping", reason=reasons[0], resting_orders=self._config.execution.on_stop)
         self._notifier.stopping()
 
+    def left_open(self) -> None:
+        """Warn of the positions that stay open without the stops that this process held for them."""
+        desk, universe = self._desk, self._ground.universe
+        left = {}
+        for symbol, (quantity, _) in desk.holdings().items():
+            levels = desk.protection.levels(universe.ids[symbol]) if symbol in universe else None
+            if levels is not None:
+                left[symbol] = {"qty": f"{quantity:f}"} | {name: f"{level:f}" for name, level in levels.told.items()}
+        if left:
+            self._tell(
+                "stops_end", level="warning", positions=left,
+                reason="stops and targets are held by this process and end with it",
+                action="nothing guards these positions until the daemon runs again: close them or place stops by hand",
+            )  # fmt: skip
+
     def _status(self) -> str:
         halted = f", HALTED: {self._desk.conditions.halted}" if self._desk.conditions.halted else ""
         return (

@@ -258,6 +258,7 @@ class Daemon:
             await self.engine.run(stop)
             self._notifier.extend()
             self._recording.finish()
+            self._bulletins.left_open()
             for task in around:
                 task.cancel()
 

@@ -33,6 +33,15 @@ class Levels(NamedTuple):
     target: Decimal | None
     best: Decimal | None
 
+    @property
+    def told(self) -> dict[str, Decimal]:
+        """What guards the position now, by name: its stop, where the trailing one has moved to, its target."""
+        trail = None
+        if self.trail_by is not None and self.best is not None:
+            trail = self.best - self.trail_by if self.is_long else self.best + self.trail_by
+        found = {"stop": self.stop, "trail": trail, "target": self.target}
+        return {name: level for name, level in found.items() if level is not None}
+
 
 class _Guard:
     __slots__ = ("best", "is_long", "order_id", "stop", "target", "trail_by")
