@@ -53,6 +53,7 @@ def desk_settings(config: Config, *, most_changes: int, checks_fills: bool = Fal
         order_kind=OrderKind(config.execution.order_kind),
         protection_pct=config.execution.protection_pct,
         max_daily_loss=config.risk.max_daily_loss,
+        on_daily_loss=config.risk.on_daily_loss,
         max_rejects_in_a_row=config.risk.max_rejects_in_a_row,
         max_rejects_per_minute=config.risk.max_rejects_per_minute,
         max_rejected_symbols=config.risk.max_rejected_symbols,

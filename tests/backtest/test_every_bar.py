@@ -194,3 +194,26 @@ def test_the_walk_leaves_out_most_bars_of_a_strategy_that_seldom_trades(seed: in
 
     assert result.counts["fills"] > 50
     assert result.counts["visited"] < 1_200
+
+
+@pytest.mark.parametrize("others", [(), ("BOLT",)])
+@pytest.mark.parametrize(("does", "exits_at"), [("close", [9_740]), ("halt", [11_100])])
+def test_a_day_that_loses_one_and_a_half_times_its_limit_is_closed_at_the_next_open(
+    does: str, exits_at: list[int], others: tuple[str, ...]
+) -> None:
+    closes = [99, 101, 101, 98.5, 97.4, 96.5, 96, 111, 111]  # 99 shares: -247.50, -356.40 and the next open
+    desk = msgspec.structs.replace(DESK, max_daily_loss=Decimal(200), on_daily_loss=does)
+    asked = job(
+        StrategySpec(name="at", reference="at.py:At101", code=AT_101),
+        desk=desk,
+        limits=msgspec.structs.replace(WIDE, max_daily_loss=Decimal(200)),
+        symbols=("ACME", *others),
+    )
+    rows = zip([99, *closes], closes, strict=False)
+    series = {"ACME": bars(*((o, max(o, c), min(o, c), c) for o, c in rows))}
+    still = {symbol: bars(*[(50, 50, 50, 50)] * len(closes), symbol=symbol) for symbol in others}
+
+    sparse, dense = both(asked, series | still)
+
+    assert told(sparse) == told(dense)
+    assert sparse.fill_rows.price.tolist() == [10_100, *exits_at]

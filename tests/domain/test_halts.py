@@ -42,16 +42,16 @@ def test_a_halt_holds_in_its_scope_until_that_or_everything_is_resumed(
 
 
 def test_a_weaker_command_does_not_soften_a_stronger_one() -> None:
-    assert halts("flatten", "halt").flattening
-    assert not halts("halt").flattening
+    assert halts("flatten", "halt").flattens
+    assert not halts("halt").flattens
     assert halts("flatten@symbol:AAA", "halt@symbol:AAA").of("AAA") == "flatten symbol:AAA"
 
 
 def test_the_end_of_a_session_lifts_what_a_rule_called_for_it_and_nothing_that_a_person_called() -> None:
     standing = Halts([ruled("the day's loss"), ruled("closing all", Verb.FLATTEN), ruled("mine", until=Until.RESUME)])
-    assert standing.flattening == "closing all"
+    assert [c.reason for c in standing.flattens] == ["closing all"]
     assert [command.reason for command in standing.end_session()] == ["closing all"]
-    assert (standing.of_all, standing.flattening, standing.end_session()) == ("mine", "", ())
+    assert (standing.of_all, standing.flattens, standing.end_session()) == ("mine", (), ())
 
 
 def test_a_rule_does_not_shorten_the_halt_of_a_person_in_the_same_scope() -> None:

@@ -25,24 +25,34 @@ class LossWatch:
         self, job: Job, desk: Desk, panel: Panel, ledger: Ledger, funds: Funds, days: list[Day], first: int
     ) -> None:  # fmt: skip
         self._funds = funds
-        self._worth, self._conditions = desk.worth, desk.conditions
+        self._worth = desk.worth
         self._panel, self._ledger, self._held, self.seen = panel, ledger, ledger.held, first
-        self._limit, self._decimals = job.desk.max_daily_loss, ledger.money_decimals
+        self._day_end, self._decimals = desk.day_end, ledger.money_decimals
         self._factors = factors_of(job.instruments, ledger.money_decimals)
         self._factor = int(self._factors[0])
         # The extremes of each day's closes: hardly a day comes near its limit. The gaps never reach over a day's end.
         self._lows, self._highs = panel.extremes([day.k for day in days]) if len(self._held) == 1 else ([], [])
         self._day = sum(day.k <= first for day in days) - 2  # the walk begins the day it starts in
-        self._lost = self._units_of_the_limit()
+        self._count_from_here()
 
     def begin_day(self) -> None:
         """Count the loss from here: the desk began another day."""
-        self._lost = self._units_of_the_limit()
+        self._count_from_here()
         self._day += 1
 
-    def _units_of_the_limit(self) -> int:
-        # The profit, as money, at which the day has lost its limit; a part of a unit more than that is near enough.
-        return int((self._worth.base - self._limit).scaleb(self._decimals)) + 2
+    def _lost(self) -> int | None:
+        # The profit, as money, at which the desk does something next.
+        loss = self._day_end.next_loss
+        if loss is None:
+            return None
+        return self._lost_limit if loss is self._day_end.limit else self._lost_close
+
+    def _count_from_here(self) -> None:
+        # A part of a unit more than the limit is near enough.
+        end, base = self._day_end, self._worth.base
+        self._lost_limit, self._lost_close = (
+            int((base - loss).scaleb(self._decimals)) + 2 for loss in (end.limit, end.close_at)
+        )
 
     def saw(self, k: int) -> None:
         """Note that the clock ticked at `k`: what comes after it is looked at next."""
@@ -51,15 +61,15 @@ class LossWatch:
     def before(self, k: int) -> int:
         """Return the first position before `k` at which the day's loss may reach its limit, or the account may be worth
         nothing at open or close; `k` for none."""
-        begin, conditions = self.seen, self._conditions
+        begin = self.seen
         if begin >= k:
             return k
         self.seen = k
         if self._funds.lent:
             return self._lent(begin, k)
-        if not conditions.halts.are_none and conditions.halted:
+        if (lost := self._lost()) is None:
             return k
-        floor, held = self._lost - self._ledger.flow, self._held  # what is held must be worth more
+        floor, held = lost - self._ledger.flow, self._held  # what is held must be worth more
         if len(held) == 1:
             quantity = held[0] * self._factor
             if not quantity:
@@ -82,7 +92,8 @@ class LossWatch:
     def _lent(self, begin: int, k: int) -> int:
         quantities = (np.array(self._held) * self._factors).astype(np.float64)
         owed = self._funds.owed
-        floor = owed if self._conditions.halted else max(owed, self._lost - self._ledger.flow)
+        lost = self._lost()
+        floor = owed if lost is None else max(owed, lost - self._ledger.flow)
         nothing, near = (level + DOUBT * (abs(level) + 1.0) for level in (owed, floor))
         while begin < k:
             closes, opens = self._panel.closes(begin, k), self._panel.opened(begin, k)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tradebot.backtest.job import Bill, Job
+from tradebot.stages.desk.day_end import CLOSE, CLOSE_AT
 
 SHOWN = 6  # symbols of an order
 ALWAYS = (
@@ -37,6 +38,8 @@ def truths(job: Job) -> tuple[str, ...]:
     if job.invented:
         shown = ", ".join(job.invented[:5]) + (f" and {len(job.invented) - 5} more" if len(job.invented) > 5 else "")
         found.append(f"the prices of {shown} were invented by a simulated exchange: no market had them")
+    if job.desk.on_daily_loss == CLOSE:
+        found.append(f"at the day's loss limit entries end, at {CLOSE_AT} times it intraday positions are closed")
     if job.resumes_daily:
         found.append("a halt is lifted when the next session begins")
     if job.shared and len(job.instruments) > 1:

@@ -172,6 +172,10 @@ class RiskSection(Section):
     max_daily_loss: Annotated[Money, Field(le=CRORE)] = Field(
         default=Decimal(2500), description="loss of the day, open positions and charges included, that ends entries"
     )
+    on_daily_loss: Literal["close", "halt"] = Field(
+        default="close",
+        description="at the limit entries end; close: and at 1.5 times it intraday positions are closed",
+    )
     max_open_orders: Annotated[Whole, Field(ge=1, le=1000)] = Field(
         default=20, description="working orders at one time"
     )

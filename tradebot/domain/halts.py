@@ -64,11 +64,13 @@ class Halts:
         return next((_reason(c) for c in self._standing.values() if c.scope.is_wide), "")
 
     @property
-    def flattening(self) -> str:
-        """Why every position is being closed, empty when none is."""
-        if not self._standing:
-            return ""
-        return next((_reason(c) for c in self._standing.values() if c.verb == Verb.FLATTEN), "")
+    def flattens(self) -> tuple[Command, ...]:
+        """The commands in force by which positions are closed, in the order in which they came."""
+        return tuple(command for command in self._standing.values() if command.verb == Verb.FLATTEN)
+
+    def flattened_by(self, control: str) -> bool:
+        """True while positions are closed by the rule `control`."""
+        return any(command.control == control for command in self.flattens)
 
     def of(self, symbol: str, strategy: str = "") -> str:
         """Why `strategy` may open nothing in `symbol`, empty when it may."""

@@ -31,7 +31,7 @@ from tradebot.strategies.loading import StrategySpec
 
 NOTHING = "nothing"
 # What runs knew nothing of, whose terms do not name it.
-LIMITS, RULES = {"max_stop_pct": None}, {"reverses": False, "max_rejected_symbols": 0}
+LIMITS, RULES = {"max_stop_pct": None}, {"reverses": False, "max_rejected_symbols": 0, "on_daily_loss": "halt"}
 ANCHORED = re.compile(r"^(session_vwap)\(\d+\)$")  # how a session's average was named once: with its opening in ns
 HAS_TRAILING = 3  # the format of rows from which on the desk's words on trailing stops are among them
 SUBJECTS = ("order_id", "event", "signal_id", "verb")

@@ -46,6 +46,10 @@ class Commands:
         """Let nothing of `scope` be opened by the rule `control`; entries that work there are taken back."""
         self._stand(Command(verb=Verb.HALT, reason=reason, scope=scope, control=control, until=until))
 
+    def close_out(self, reason: str, *, control: str, id_: str) -> None:
+        """Let nothing be opened for the session, and close what the rule `control` says; `id_` is its command's."""
+        self._stand(Command(verb=Verb.FLATTEN, reason=reason, id=id_, control=control, until=Until.SESSION))
+
     def halt_once(self, reason: str, scope: Scope, *, control: str) -> None:
         """Halt by a rule of the desk what is not halted by itself; a halt of everything may end before this one."""
         if not self._conditions.halts.has(scope):

@@ -109,9 +109,10 @@ class Desk:
             blotter=self.blotter, conditions=self.conditions, ordering=self._ordering, exits=self.exits,
             on_stop=settings.on_stop, note=self._commanded,
         )  # fmt: skip
-        self._day_end = DayEnd(
-            conditions=self.conditions, worth=self.worth, exits=self.exits, commands=self._commands, settings=settings
-        )
+        self.day_end = DayEnd(
+            conditions=self.conditions, worth=self.worth, exits=self.exits, commands=self._commands,
+            blotter=self.blotter, settings=settings, tell=self._tell_incident,
+        )  # fmt: skip
         self._breaker = Breaker(settings)
         self._start = Start(
             blotter=self.blotter, worth=self.worth, conditions=self.conditions, shortfalls=self._shortfalls,
@@ -158,7 +159,7 @@ class Desk:
         for command in (*of_all, *halts):
             self.conditions.halts.apply(command)
         self.conditions.halts.flattened.update(flattened)
-        self._day_end.begin(opens_at)
+        self.day_end.begin(opens_at)
 
     def adopt(self, books: Books) -> list[DeskOutput]:
         """Compare with the venue at start: fills missed are booked, and in a symbol with a difference nothing opens.
@@ -220,9 +221,9 @@ class Desk:
             self._out += self.protection.told(at=at, mono=c.mono)
         if self._shortfalls.short:
             self._emit_all(self._shortfalls.infer(at=c.now, mono=c.mono))
-        self._day_end.watch_loss()
+        self.day_end.watch_loss()
         if not self._is_leaving:
-            self._day_end.close(at)
+            self.day_end.close(at)
             if self.exits.wanted:
                 self.exits.step(mono)
         if self._exposure.working:
@@ -231,7 +232,7 @@ class Desk:
     def _on_session(self, session: SessionBegins) -> None:
         self._audit.session_over(self.conditions.session, self.conditions.now)
         self.conditions.begin(session)
-        if self._day_end.begin(session.opens_at):
+        if self.day_end.begin(session.opens_at):
             self.conditions.halts.end_session()
             self.worth.begin_day()
             self._breaker.begin_day()
@@ -353,6 +354,9 @@ class Desk:
         self._out.append(command)
         if command.verb == Verb.RESUME:
             self._breaker.resumed(command.scope)
+
+    def _tell_incident(self, text: str) -> None:
+        self._out.append(Incident(text=text, at=self.conditions.now))
 
     def _incident(self, text: str, order: Order, scope: Scope | None) -> None:
         self._out.append(Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol))

@@ -60,6 +60,7 @@ class DeskSettings(Message, frozen=True):
     order_kind: OrderKind = OrderKind.MARKET  # or LIMIT, priced at the protection
     protection_pct: Decimal = Decimal(1)
     max_daily_loss: Decimal = Decimal(1000)
+    on_daily_loss: str = "close"  # or halt, see `day_end.py`
     max_rejects_in_a_row: int = 3  # of a symbol; of a strategy where the money is missing
     max_rejects_per_minute: int = 5  # of the same
     max_rejected_symbols: int = 3  # of a strategy's entries within a minute
