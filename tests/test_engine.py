@@ -35,6 +35,9 @@ class Books:
 
     positions = executions
 
+    async def login(self) -> str:
+        return "AB1234"
+
     async def cash(self) -> Decimal:
         return Decimal(0)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from tradebot.clock import SECOND, Clock, Turn
@@ -36,7 +37,7 @@ from tradebot.domain.messages import (
     Trailing,
 )
 from tradebot.domain.order import OrderFact, VenueOrder
-from tradebot.errors import AccessDenied, LinkLost
+from tradebot.errors import AccessDenied, LinkLost, SessionLost
 from tradebot.stages.analysis.analysis import Analysis
 from tradebot.stages.bars import Bars
 from tradebot.stages.desk.desk import Desk, DeskOutput
@@ -47,7 +48,8 @@ from tradebot.stages.lanes import BREATH, Inbox, Lane
 from tradebot.stages.looks import Looks
 from tradebot.stages.metronome import Metronome
 from tradebot.stages.quote_care import QuoteCare
-from tradebot.stages.reconciliation import Reconciliation
+from tradebot.stages.reconciliation import Pace, Reconciliation
+from tradebot.stages.session_watch import SessionWatch
 from tradebot.stages.watch import FeedWatch, Silences
 from tradebot.venues.venue import Broker, Feed
 
@@ -85,14 +87,18 @@ class Engine:
         self._bars_inbox = Inbox((self.market,), clock)
         self._inbox = Inbox((self.updates, self.signals, self.quotes), clock)  # the desk's
         self._metronome = Metronome(self.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
+        self.session = SessionWatch(
+            ask=broker.login, clock=clock, post=self.updates.post, tell=tell, held=self._held
+        )  # fmt: skip
         self.reconciliation = Reconciliation(
-            broker=broker, clock=clock, post=self.updates.post, has_live=self._is_exposed,
-            wanted_at=desk.sightings.look_wanted_at, tell=tell, live_every_s=reconcile_live_s,
-            idle_every_s=reconcile_idle_s,
+            broker=broker, clock=clock, post=self.updates.post, has_live=self._is_exposed, tell=tell,
+            pace=Pace(live_s=reconcile_live_s, idle_s=reconcile_idle_s),
+            wanted_at=desk.sightings.look_wanted_at, suspect=self.session.suspect,
         )  # fmt: skip
         self.execution = Execution(
             broker=broker, journal=journal, clock=clock, post=self.updates.post, doubt=self.reconciliation.doubt,
             measure=measure, deadline_s=order_deadline_s, durable_within_s=durable_within_s, killed=killed,
+            logged_out=self.session.refused,
         )  # fmt: skip
         self._commands: list[tuple[Command, asyncio.Event]] = []  # given from outside, not applied yet
         self._is_running = self._is_stopping = False
@@ -136,6 +142,7 @@ class Engine:
                 *(start(f"execution-{i}", self.execution.run(i)) for i in range(self.execution.lanes)),
                 start("reconciliation", self.reconciliation.run()),
                 start("fills", self.reconciliation.run_fills()),
+                start("broker-session", self.session.run()),
             ]
             await stop.wait()
             await self._drain(feed)
@@ -202,6 +209,7 @@ class Engine:
             case LinkDown():
                 self._stream_is_down.set()
                 self._tell("feed_lost", level="warning", source=message.source, reason=message.reason)
+                self.session.suspect()
 
     def _on_order(self, order: VenueOrder) -> None:
         self.updates.post(OrderSeen(order=order, mono=self._clock.monotonic()))
@@ -215,6 +223,8 @@ class Engine:
             try:
                 self.market.offer(await self._broker.quotes(self._universe))
             except (LinkLost, AccessDenied) as error:
+                if isinstance(error, SessionLost):
+                    self.session.suspect()
                 self._tell("quotes_not_fetched", level="debug", reason=str(error))
             await self._clock.sleep(self._poll_every_s)
 
@@ -325,6 +335,9 @@ class Engine:
     def _is_exposed(self) -> bool:
         # A position of ours may be closed or converted by another hand, and conversions show in the books alone.
         return self._has_live() or bool(self._desk.blotter.open)
+
+    def _held(self) -> dict[str, Decimal]:
+        return {symbol: quantity for symbol, (quantity, _) in self._desk.holdings().items()}
 
     def _has_live(self) -> bool:
         return next(self._desk.blotter.live(), None) is not None

@@ -6,6 +6,7 @@ TradebotError
 ├── StateError        the state directory or journal cannot be used: say why, exit 73
 ├── LinkLost          the link layer alone retries, with backoff
 ├── AccessDenied      stop trading, keep watching, tell the operator what to do, exit 77 at start
+│   └── SessionLost   the venue does not know our login any more: open nothing until it does, exit 77 at start
 ├── OutcomeUnknown    a write may or may not have reached the venue: look it up, never resend
 ├── VenueUnavailable  the venue cannot be reached at start, exit 69
 ├── ClusterAway       no scheduler or worker of the cluster answers: say what to start, exit 69
@@ -70,6 +71,10 @@ class AccessDenied(TradebotError):
     """The venue refuses our credentials or address; only a person can mend it."""
 
     exit_code = ExitCode.NO_PERMISSION
+
+
+class SessionLost(AccessDenied):
+    """The venue says that our login has ended; a person logs in again."""
 
 
 class OutcomeUnknown(TradebotError):

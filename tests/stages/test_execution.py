@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,9 +16,9 @@ from tradebot.domain.control import Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Cancel, Command, Modify, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderKind, OrderRequest, Purpose, Side
-from tradebot.errors import AccessDenied, OutcomeUnknown
+from tradebot.errors import OutcomeUnknown
 from tradebot.stages.execution import Execution
-from tradebot.venues.venue import Accepted, NotSent, Refused, Reply
+from tradebot.venues.venue import ACCESS_DENIED, SESSION_LOST, Accepted, NotSent, Refused, Reply
 
 
 def request(order_id: str = "T1", *, symbol: str = "AAA", decided_at: int | None = None) -> OrderRequest:
@@ -86,7 +87,7 @@ class Tape:
 
 
 @asynccontextmanager
-async def running(tape: Tape, clock: Clock | None = None, **options: float) -> AsyncIterator[Execution]:
+async def running(tape: Tape, clock: Clock | None = None, **options: Any) -> AsyncIterator[Execution]:
     execution = Execution(
         broker=tape,  # type: ignore[arg-type]
         journal=tape,
@@ -135,7 +136,8 @@ def raising(error: Exception) -> Callable[[OrderRequest], Reply]:
         (lambda r: Refused(reason="margin"), OrderEvent.REFUSED, 0, 0),
         (lambda r: NotSent(reason="no route"), OrderEvent.NOT_SENT, 0, 0),
         (raising(OutcomeUnknown("no answer")), OrderEvent.AMBIGUOUS, 1, 0),
-        (raising(AccessDenied("token")), OrderEvent.REFUSED, 0, 1),
+        (lambda r: Refused(reason="address", code=ACCESS_DENIED), OrderEvent.REFUSED, 0, 1),
+        (lambda r: Refused(reason="token", code=SESSION_LOST), OrderEvent.REFUSED, 0, 0),
     ],
 )
 async def test_each_answer_has_its_outcome_and_nothing_is_sent_twice(
@@ -150,6 +152,25 @@ async def test_each_answer_has_its_outcome_and_nothing_is_sent_twice(
     assert tape.facts()[1] is event
     assert (tape.doubts // 2, len([m for m in tape.posted if isinstance(m, Command)]) // 2) == (doubts, halts)
     assert [e for e in tape.events if e.startswith("send")] == ["send T1", "send T2"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Submit(request=request()),
+        Modify(request=request(), venue_order_id="V1"),
+        Cancel(order_id="T1", venue_order_id="V1", reason="test"),
+    ],
+)
+async def test_an_order_route_that_says_the_login_is_dead_is_heard_before_the_refusal_is_told(message: Any) -> None:
+    tape = Tape(lambda r: Refused(reason="token", code=SESSION_LOST))
+    said: list[tuple[str, int]] = []
+    async with running(tape, logged_out=lambda reason: said.append((reason, len(tape.posted)))) as execution:
+        await execution.put(message)
+        await tape.until(lambda: execution.ended == 1 or tape.doubts > 0 or len(tape.facts()) == 2)
+    ((reason, before),) = said
+    assert reason == "token"
+    assert OrderEvent.REFUSED not in [m.fact.event for m in tape.posted[:before] if isinstance(m, Outcome)]
 
 
 async def test_an_entry_whose_turn_comes_too_late_lapses_unsent() -> None:
@@ -232,7 +253,8 @@ async def test_a_change_leaves_after_its_row_and_its_acceptance_is_not_its_effec
         (lambda r: Refused(reason="already complete"), OrderEvent.REPLACE_REFUSED, 0),
         (lambda r: NotSent(reason="no route"), OrderEvent.REPLACE_REFUSED, 0),
         (raising(OutcomeUnknown("no answer")), OrderEvent.REPLACE_UNKNOWN, 0),
-        (raising(AccessDenied("token")), OrderEvent.REPLACE_REFUSED, 1),
+        (lambda r: Refused(reason="address", code=ACCESS_DENIED), OrderEvent.REPLACE_REFUSED, 1),
+        (lambda r: Refused(reason="token", code=SESSION_LOST), OrderEvent.REPLACE_REFUSED, 0),
     ],
 )
 async def test_each_answer_to_a_change_has_its_outcome_and_is_looked_up(

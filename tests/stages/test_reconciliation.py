@@ -75,7 +75,6 @@ def trading(clock: ManualClock, wanted_at: Callable[[], int | None] = lambda: No
         post=lambda _: None,
         has_live=lambda: True,
         tell=lambda *_, **__: None,
-        live_every_s=5.0,
         wanted_at=wanted_at,
     )
 
@@ -131,7 +130,7 @@ async def test_looks_that_end_no_doubt_or_are_not_answered_come_no_more_often_th
     assert looks == [5] * 6 + [50] * 3
     doubtful._wanted_at = lambda: 50 * SECOND
     assert doubtful._pause_s() == 0.5
-    doubtful._fail("down")
+    doubtful._fail(LinkLost("down"))
     assert doubtful._pause_s() == 5.0
 
 
@@ -209,7 +208,7 @@ async def test_books_that_stay_away_are_told_again_and_again_with_the_time_and_t
     clock, told = ManualClock(), Told()
     looking = reading(Books(1), clock=clock, told=told)
     for _ in range(240):
-        looking._fail("order_type: null")
+        looking._fail(LinkLost("order_type: null"))
         clock.now += 5 * SECOND
     lines = told.of("reconcile_failed")
     assert [line["for_s"] for line in lines] == [0.0, 60.0, 180.0, 420.0, 900.0]
@@ -217,5 +216,5 @@ async def test_books_that_stay_away_are_told_again_and_again_with_the_time_and_t
     looking._succeeded()
     looking._succeeded()
     assert [line["for_s"] for line in told.of("reconcile_works")] == [1200.0]
-    looking._fail("again")
+    looking._fail(LinkLost("again"))
     assert told.of("reconcile_failed")[-1]["times"] == 1, "another spell is said at once"

@@ -1,4 +1,4 @@
-"""The link retries or gives up in one place, waits with jitter, reports a change once, and ends silent connections."""
+"""The link retries in one place, waits with jitter, reports a change once, and ends silent connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tradebot.clock import SECOND, ManualClock, WallClock
-from tradebot.errors import AccessDenied, LinkLost
+from tradebot.errors import LinkLost
 from tradebot.venues.link import Backoff, Throttled, keep, listen
 
 Session = Callable[[Callable[[], None]], None]
@@ -80,14 +80,6 @@ async def test_a_connection_that_ends_by_itself_is_lost_too() -> None:
     with pytest.raises(Enough):
         await script.run()
     assert script.reports == ["up", "down: the connection ended"]
-
-
-async def test_denied_access_is_fatal_at_once_and_reported() -> None:
-    script = Script([works_then_fails("a"), fails(AccessDenied("token")), fails(LinkLost("never"))])
-    with pytest.raises(AccessDenied, match="token"):
-        await script.run()
-    assert script.reports == ["up", "down: a"]
-    assert len(script.starts) == 2
 
 
 async def test_a_bug_passes_through_untouched() -> None:

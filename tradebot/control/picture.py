@@ -58,10 +58,14 @@ def orders_of(desk: Desk) -> list[dict[str, Any]]:
 
 
 def halts_of(desk: Desk, *, killed: str) -> list[dict[str, str]]:
-    """Return all that stands: the kill, halts that wait for a `resume`, and what the books do not account for."""
+    """Return what keeps entries out: the kill, halts that wait for a `resume`, and what is over by itself."""
     conditions = desk.conditions
     found = [{"verb": "kill", "scope": "every order", "reason": killed}] if killed else []
     found += [{"verb": c.verb, "scope": str(c.scope), "reason": c.reason} for c in conditions.halts.standing]
+    if conditions.session_lost:
+        found.append({"verb": "session lost", "scope": "all", "reason": conditions.session_lost})
+    if conditions.blind:
+        found.append({"verb": "no books", "scope": "all", "reason": conditions.blind})
     for symbol, why in sorted(conditions.unaccounted.items()):
         found.append({"verb": "difference", "scope": f"symbol:{symbol}", "reason": why})
     return found

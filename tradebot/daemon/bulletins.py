@@ -70,7 +70,12 @@ class Bulletins:
             )  # fmt: skip
 
     def _status(self) -> str:
-        halted = f", HALTED: {self._desk.conditions.halted}" if self._desk.conditions.halted else ""
+        c = self._desk.conditions
+        halted = f", HALTED: {c.halted}" if c.halted else ""
+        if c.session_lost:
+            halted = f", SESSION LOST: {'no order leaves' if c.orders_refused else 'log in again'}{halted}"
+        elif c.blind:
+            halted = f", NO BOOKS{halted}"
         return (
             f"{self._config.app.mode.upper()} {len(self._ground.universe)} symbols, "
             f"day PnL {self._desk.worth.day_profit():+.2f}, {len(self._desk.holdings())} positions{halted}"

@@ -85,6 +85,17 @@ class Fetched(Message, frozen=True):
     quotes: Quotes
 
 
+class BrokerSession(Message, frozen=True):
+    """The state of our login at the venue from `mono` on: `lost` says why it is dead, "" while it holds.
+
+    `orders_refused`: an order route itself said so, and no exit can leave.
+    """
+
+    mono: int
+    lost: str = ""
+    orders_refused: bool = False
+
+
 class Action(StrEnum):
     """What a signal asks for; EXIT closes what is open, whichever way it stands."""
 
@@ -293,6 +304,6 @@ class Command(Message, frozen=True):
 MarketMessage = Quotes | Tick | LinkUp | LinkDown | Fetched
 DeskMessage = (
     Quotes | Tick | LinkUp | LinkDown | Frozen | SessionBegins | Signals | OrderSeen | Executed | Outcome | Books
-    | Command
+    | Command | BrokerSession
 )  # fmt: skip
 OrderMessage = Submit | Modify | Cancel

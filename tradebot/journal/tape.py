@@ -18,6 +18,7 @@ from tradebot.domain.market import Ints, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
     Books,
+    BrokerSession,
     Command,
     Executed,
     Frozen,
@@ -96,8 +97,8 @@ class Tape(Message, frozen=True, eq=False):
 MESSAGES: dict[str, type[Message]] = {
     kind.__name__: kind
     for kind in (
-        Adopt, Books, SameBooks, Command, Executed, Frozen, Killed, LinkDown, LinkUp, OrderSeen, Outcome, SessionBegins,
-        Signaled, Stepped,
+        Adopt, Books, BrokerSession, SameBooks, Command, Executed, Frozen, Killed, LinkDown, LinkUp, OrderSeen, Outcome,
+        SessionBegins, Signaled, Stepped,
     )
 }  # fmt: skip
 _TICK, _QUOTES, _MARKS, _OTHER = "tqkm"

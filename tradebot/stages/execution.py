@@ -15,8 +15,8 @@ from tradebot.domain.control import Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Cancel, Command, Modify, OrderMessage, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Refusal
-from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
-from tradebot.venues.venue import ACCESS_DENIED, Accepted, Broker, NotSent, Refused, Reply
+from tradebot.errors import LinkLost, OutcomeUnknown
+from tradebot.venues.venue import ACCESS_DENIED, SESSION_LOST, Accepted, Broker, NotSent, Refused, Reply
 
 # What halts here, as a halt names it.
 KILL, DISK, ACCESS = "kill", "disk", "access"
@@ -35,7 +35,8 @@ class Execution:
 
     An entry older than `deadline_s` when its turn comes lapses unsent. An order whose row is not durable within
     `durable_within_s` is not sent, and trading halts. `post` takes outcomes and a halt command, `doubt` is called when
-    an outcome must be looked up, `measure(name, ns)` takes latencies. While `killed` gives a reason no order
+    an outcome must be looked up, `logged_out(reason)` when an order route says that our login is dead, `measure(name,
+    ns)` takes latencies. While `killed` gives a reason no order
     leaves and trading halts; cancels do leave.
     """
 
@@ -43,11 +44,12 @@ class Execution:
         self, *, broker: Broker, journal: Ledger, clock: Clock, post: Callable[[Outcome | Command], None],
         doubt: Callable[[], None], measure: Callable[[str, int], None], lanes: int = 16, deadline_s: float = 2.0,
         durable_within_s: float = 5.0, killed: Callable[[], str] = lambda: "",
+        logged_out: Callable[[str], None] = lambda reason: None,
     ) -> None:  # fmt: skip
         self._broker, self._journal, self._clock = broker, journal, clock
         self._post, self._doubt, self._measure = post, doubt, measure
         self._deadline = int(deadline_s * SECOND)
-        self._durable_within_s, self._killed = durable_within_s, killed
+        self._durable_within_s, self._killed, self._logged_out = durable_within_s, killed, logged_out
         self._lanes: tuple[asyncio.Queue[OrderMessage], ...] = tuple(asyncio.Queue(1000) for _ in range(lanes))
         self._symbols: dict[str, int] = {}  # order_id -> lane, for the cancel that follows
         self._queued: set[str] = set()  # order_ids that wait for their turn
@@ -136,10 +138,6 @@ class Execution:
             self._tell(request.order_id, OrderEvent.AMBIGUOUS, reason=str(error))
             self._doubt()
             return
-        except AccessDenied as error:
-            self._tell(request.order_id, OrderEvent.REFUSED, reason=str(error))
-            self._halt(ACCESS, f"the venue refuses us: {error}")
-            return
         self._measure("order_to_ack", self._clock.monotonic() - sent)
         self._answered(request.order_id, reply)
 
@@ -155,8 +153,8 @@ class Execution:
             case Accepted():
                 self._tell(order_id, OrderEvent.ACCEPTED, venue_order_id=reply.venue_order_id)
             case Refused():
+                self._say_if_denied(reply)  # first: that a login is dead is no fault of the order
                 self._tell(order_id, OrderEvent.REFUSED, reason=reply.reason, refusal=reply.refusal)
-                self._halt_if_denied(reply)
             case NotSent():
                 self._tell(order_id, OrderEvent.NOT_SENT, reason=reply.reason)
 
@@ -179,12 +177,9 @@ class Execution:
             reply = await self._broker.modify(modify.request, venue_order_id=modify.venue_order_id)
         except (OutcomeUnknown, LinkLost) as error:
             self._tell(order_id, OrderEvent.REPLACE_UNKNOWN, reason=str(error))
-        except AccessDenied as error:
-            self._tell(order_id, OrderEvent.REPLACE_REFUSED, reason=str(error))
-            self._halt(ACCESS, f"the venue refuses us: {error}")
         else:
             if isinstance(reply, Refused | NotSent):
-                self._halt_if_denied(reply)
+                self._say_if_denied(reply)
                 self._tell(order_id, OrderEvent.REPLACE_REFUSED, reason=reply.reason)
         self._doubt()  # a venue that took the request has not done it yet: its list tells
 
@@ -203,16 +198,17 @@ class Execution:
             self._tell(cancel.order_id, OrderEvent.CANCEL_UNKNOWN, reason=str(error))
             self._doubt()
             return
-        except AccessDenied as error:
-            self._halt(ACCESS, f"the venue refuses us: {error}")
-            return
         if isinstance(reply, Refused | NotSent):
-            self._halt_if_denied(reply)
+            self._say_if_denied(reply)
             self._tell(cancel.order_id, OrderEvent.CANCEL_REFUSED, reason=reply.reason)
             self._doubt()
 
-    def _halt_if_denied(self, reply: Reply) -> None:
-        if isinstance(reply, Refused) and reply.code == ACCESS_DENIED:
+    def _say_if_denied(self, reply: Reply) -> None:
+        if not isinstance(reply, Refused):
+            return
+        if reply.code == SESSION_LOST:
+            self._logged_out(reply.reason)
+        elif reply.code == ACCESS_DENIED:
             self._halt(ACCESS, f"the venue refuses us: {reply.reason}")
 
     def _halt(self, control: str, reason: str) -> None:

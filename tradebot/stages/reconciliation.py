@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from tradebot.clock import MILLISECOND, SECOND, Clock
-from tradebot.domain.control import Verb
 from tradebot.domain.listed import Unread
-from tradebot.domain.messages import Books, Command, Executed
+from tradebot.domain.messages import Books, Executed
 from tradebot.domain.order import ZERO, Execution
-from tradebot.errors import AccessDenied, LinkLost
+from tradebot.errors import AccessDenied, LinkLost, SessionLost
 from tradebot.ops.narrator import Tell
 from tradebot.ops.reminder import Reminder
 from tradebot.venues.venue import Broker
@@ -30,19 +30,26 @@ ROWS_KEPT = 10_000  # of those that could not be read, to count each once
 DOUBT_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
+class Pace(NamedTuple):
+    """Wall seconds between two looks while orders work or the books are missing, and otherwise."""
+
+    live_s: float = 5.0
+    idle_s: float = 30.0
+
+
 class Reconciliation:
     """Reads the venue's books. `post` takes what was read, `has_live` tells whether an order or a position is open,
-    `wanted_at` from which monotonic time on a look may end a doubt. `tell` takes what the operator should read.
+    `wanted_at` from which monotonic time on a look may end a doubt. `tell` takes what the operator should read;
+    `suspect` is called when a route says that our login is dead.
     """
 
     def __init__(
-        self, *, broker: Broker, clock: Clock, post: Callable[[Books | Executed | Command], None],
-        has_live: Callable[[], bool], tell: Tell, live_every_s: float = 5.0, idle_every_s: float = 30.0,
-        wanted_at: Callable[[], int | None] = lambda: None,
+        self, *, broker: Broker, clock: Clock, post: Callable[[Books | Executed], None],
+        has_live: Callable[[], bool], tell: Tell, pace: Pace = Pace(),
+        wanted_at: Callable[[], int | None] = lambda: None, suspect: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._broker, self._clock, self._post, self._has_live = broker, clock, post, has_live
-        self._tell, self._wanted_at = tell, wanted_at
-        self._live_every, self._idle_every = live_every_s, idle_every_s
+        self._tell, self._wanted_at, self._pace, self._suspect = tell, wanted_at, pace, suspect
         self._doubts = len(DOUBT_S)  # position in DOUBT_S; at its end there is no doubt
         self._due = asyncio.Event()
         self._fills = asyncio.Event()
@@ -111,11 +118,8 @@ class Reconciliation:
             self.turns += 1
             try:
                 books = await self.read()
-            except LinkLost as error:
-                self._fail(str(error))
-                continue
-            except AccessDenied as error:
-                self._post(Command(verb=Verb.HALT, reason=f"the venue refuses us: {error}", control="access"))
+            except (LinkLost, AccessDenied) as error:
+                self._fail(error)
                 continue
             self._succeeded()
             self._post(books)
@@ -127,12 +131,10 @@ class Reconciliation:
             self._fills.clear()
             try:
                 executions = await self._broker.executions()
-            except LinkLost as error:
-                self._fail(str(error))
+            except (LinkLost, AccessDenied) as error:
+                self._fail(error)
                 self.doubt()
                 continue
-            except AccessDenied:
-                continue  # the next round of books meets the same refusal and halts
             mono = self._clock.monotonic()
             for execution in executions:
                 # The venue lists the whole day every time; what was posted is not posted again unless it changed.
@@ -159,8 +161,8 @@ class Reconciliation:
         # A doubt never makes the looks rarer than they are without one, and one that no look ends, or a venue that does
         # not answer, not more frequent for long.
         if self._failing_since is not None:
-            return self._live_every  # without books nothing is opened: they are looked for as often as ever
-        usual = self._live_every if self._has_live() else self._idle_every
+            return self._pace.live_s  # without books nothing is opened: they are looked for as often as ever
+        usual = self._pace.live_s if self._has_live() else self._pace.idle_s
         wanted = self._wanted_at()
         if wanted is None:
             return usual
@@ -175,7 +177,9 @@ class Reconciliation:
         # Shown to people and evidence of nothing: a look is whole without it.
         try:
             return await self._broker.cash()
-        except LinkLost as error:
+        except (LinkLost, AccessDenied) as error:
+            if isinstance(error, SessionLost):
+                raise
             self._remind("cash", "cash_not_read", reason=str(error))
             return None
 
@@ -187,12 +191,14 @@ class Reconciliation:
             self._failing_since = None
             self._reminder.over("books")
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, error: LinkLost | AccessDenied) -> None:
+        if isinstance(error, SessionLost):
+            self._suspect()
         now = self._clock.monotonic()
         if self._failing_since is None:
             self._failing_since = now
         for_s = round((now - self._failing_since) / SECOND, 1)
-        self._remind("books", "reconcile_failed", reason=reason, for_s=for_s)
+        self._remind("books", "reconcile_failed", reason=str(error), for_s=for_s)
 
     def _say_unread(self, unread: Sequence[Unread]) -> None:
         fresh = [row for row in unread if row not in self._unread]

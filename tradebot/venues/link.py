@@ -1,18 +1,20 @@
-"""Keeps one connection to a venue alive, for all venues: reconnect, backoff, liveness; the only place that retries."""
+"""Keeps one connection to a venue alive, for all venues: reconnect, backoff, liveness; the only place that retries.
+
+No answer to a handshake ends it: a refusal may be a gateway's, and whether the login holds is asked elsewhere.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from enum import Enum
 from typing import NoReturn
 
 import numpy as np
 
 from tradebot.clock import MICROSECOND, MILLISECOND, SECOND, Clock, Turn
 from tradebot.domain.message import Message
-from tradebot.errors import AccessDenied, LinkLost
+from tradebot.errors import LinkLost
 
 HOUR = 3600 * SECOND
 BREATH = MILLISECOND  # of frames on end; what they lead to takes as long again before the loop turns
@@ -52,19 +54,6 @@ class Backoff(Message, frozen=True):
         return float(rng.uniform(0.0, min(self.longest_s, self.first_s * 2.0 ** min(failures - 1, 32))))
 
 
-class Reaction(Enum):
-    RETRY = "retry"
-    RETRY_LATE = "retry late"
-    GIVE_UP = "give up"
-
-
-def reaction(error: LinkLost | AccessDenied) -> Reaction:
-    """Decide what an ended connection means; no other place decides it."""
-    if isinstance(error, AccessDenied):
-        return Reaction.GIVE_UP
-    return Reaction.RETRY_LATE if isinstance(error, Throttled) else Reaction.RETRY
-
-
 async def keep(
     connect: Callable[[Callable[[], None]], Awaitable[None]],
     on_up: Callable[[], None],
@@ -74,7 +63,7 @@ async def keep(
     rng: np.random.Generator,
     backoff: Backoff | None = None,
 ) -> NoReturn:
-    """Run `connect(up)` again and again until it raises AccessDenied, which is raised from here.
+    """Run `connect(up)` again and again.
 
     `connect` opens one connection, calls `up()` when it works, and serves it until it ends, by return or LinkLost.
     `on_up` and `on_down(reason)` are called once a change, beginning with whichever comes first; anything else that
@@ -95,11 +84,10 @@ async def keep(
         if len(tries) == rules.tries_per_hour and (early := tries[0] + HOUR - clock.monotonic()) > 0:
             await clock.sleep(early / SECOND)
         tries.append(clock.monotonic())
-        error: LinkLost | AccessDenied
         try:
             await connect(up)
             error = LinkLost("the connection ended")
-        except (LinkLost, AccessDenied) as ended:
+        except LinkLost as ended:
             error = ended
         if is_up and clock.monotonic() - up_at >= rules.steady_s * SECOND:
             failures = 0
@@ -107,11 +95,8 @@ async def keep(
         if is_up is not False:
             is_up = False
             on_down(str(error))
-        todo = reaction(error)
-        if todo is Reaction.GIVE_UP:
-            raise error
         after_s = error.after_s if isinstance(error, Throttled) else None
-        late = todo is Reaction.RETRY_LATE
+        late = isinstance(error, Throttled)
         await clock.sleep(rules.wait_s(failures, throttled=late, rng=rng, after_s=after_s))
 
 

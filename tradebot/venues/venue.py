@@ -35,7 +35,8 @@ class Profile(Message, frozen=True):
     subscriptions: int = 3000
 
 
-ACCESS_DENIED = "AccessDenied"  # `Refused.code` where the venue refuses us, not the order: only a person can mend it
+# `Refused.code` where the venue refuses us and not the order: for a right or an address, and for a login that is dead.
+ACCESS_DENIED, SESSION_LOST = "AccessDenied", "SessionLost"
 
 
 class Accepted(Message, frozen=True):
@@ -65,7 +66,7 @@ class Feed(Protocol):
     """Streams quotes of the subscribed instruments; one task runs `run` until it is cancelled."""
 
     async def run(self, on_market: Callable[[MarketMessage], None], on_order: Callable[[VenueOrder], None]) -> None:
-        """Connect, subscribe, deliver, reconnect for ever. Raises AccessDenied when the venue refuses us."""
+        """Connect, subscribe, deliver, reconnect for ever, whatever the venue answers."""
         ...
 
     async def resubscribe(self, ids: Sequence[int]) -> None:
@@ -80,7 +81,7 @@ class Reader(Protocol):
     profile: Profile
 
     async def login(self) -> str:
-        """Check the session and return the account id."""
+        """Return the account id: the one route that decides whether our session holds. Raises SessionLost."""
         ...
 
     async def instruments(self, symbols: Sequence[str]) -> list[Instrument]:

@@ -13,9 +13,9 @@ import pytest
 from tradebot.clock import IST, SECOND, ManualClock, from_iso
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
-from tradebot.domain.messages import LinkUp, MarketMessage
+from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import OrderKind, OrderRequest, Side, VenueOrder, VenueStatus
-from tradebot.errors import AccessDenied
+from tradebot.errors import SessionLost
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import INSTANT
 from tradebot.exchange.prices.synthetic import SyntheticPrices
@@ -24,7 +24,7 @@ from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
 from tradebot.venues.kite.venue import KiteVenue
-from tradebot.venues.venue import Accepted, Refused
+from tradebot.venues.venue import SESSION_LOST, Accepted, Refused
 
 OPENS_AT = from_iso("2026-11-23T09:15:00", IST)
 CLOSES_AT = from_iso("2026-11-23T15:30:00", IST)
@@ -162,12 +162,26 @@ async def test_history_of_the_exchange_is_complete_and_in_paise() -> None:
         assert (series.close <= series.high).all()
 
 
-async def test_a_wrong_token_is_denied_on_both_roads() -> None:
+async def test_a_wrong_token_is_a_lost_session_on_rest_and_a_stream_that_is_tried_again() -> None:
     async with day(access_token="stale") as today:
-        with pytest.raises(AccessDenied):
-            await today.venue.broker.orders()
-        with pytest.raises(AccessDenied):
-            await today.venue.feed(Universe(universe_for(SYMBOLS))).run(lambda _: None, lambda _: None)
+        broker = today.venue.broker
+        for read in (broker.login, broker.orders, broker.executions, broker.positions, broker.cash):
+            with pytest.raises(SessionLost):
+                await read()
+        for write in (broker.submit(order("tb6", Side.BUY)), broker.cancel(order_id="tb6", venue_order_id="1")):
+            refused = await write
+            assert isinstance(refused, Refused)
+            assert refused.code == SESSION_LOST
+        down = asyncio.Queue[MarketMessage]()
+        async with asyncio.TaskGroup() as group:
+            feed = today.venue.feed(Universe(universe_for(SYMBOLS)))
+            task = group.create_task(feed.run(down.put_nowait, lambda _: None))
+            async with asyncio.timeout(10):
+                lost = await down.get()
+            assert isinstance(lost, LinkDown)
+            assert "HTTP 403" in lost.reason
+            assert not task.done()
+            task.cancel()
 
 
 async def test_the_exchange_s_list_of_contracts_tells_whose_day_ends_early_as_the_exchange_itself_ends_it() -> None:

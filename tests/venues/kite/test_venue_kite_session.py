@@ -17,14 +17,14 @@ from kite_on_loopback import NOW, PATIENT, QUICK, REQUEST, Kite, broker_at, fail
 
 from tradebot.clock import ManualClock
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Refusal, Side
-from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
-from tradebot.venues.kite.answers import ACCESS_DENIED, Verdict, classify
+from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown, SessionLost
+from tradebot.venues.kite.answers import Verdict, classify
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.profile import LIMITS
 from tradebot.venues.kite.wire import parse_trades
 from tradebot.venues.limiter import Limiter
 from tradebot.venues.link import Throttled
-from tradebot.venues.venue import Accepted, NotSent, Refused
+from tradebot.venues.venue import ACCESS_DENIED, SESSION_LOST, Accepted, NotSent, Refused
 
 pytestmark = pytest.mark.both_loops
 TIMED_OUT = "Order request timed out. Please check the order book and confirm before placing again."
@@ -43,7 +43,7 @@ TIMED_OUT = "Order request timed out. Please check the order book and confirm be
         (failure(428, "HoldingException", "edis"), Refused(reason="edis", code="HoldingException")),
         (failure(404, "GeneralException", "no route"), Refused(reason="no route", code="GeneralException")),
         (failure(429, "NetworkException", "slow"), Refused(reason="slow", code="429")),
-        (failure(403, "TokenException", "dead"), Refused(reason="dead", code=ACCESS_DENIED)),
+        (failure(403, "TokenException", "dead"), Refused(reason="dead", code=SESSION_LOST)),
         (failure(403, "PermissionException", "plan"), Refused(reason="plan", code=ACCESS_DENIED)),
         (
             failure(400, "InputException", "No IPs configured for this app."),
@@ -204,7 +204,9 @@ READS = ("login", "orders", "executions", "positions", "cash")
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
-        (403, {"status": "error", "message": "x", "error_type": "TokenException"}, AccessDenied),
+        (403, {"status": "error", "message": "x", "error_type": "TokenException"}, SessionLost),
+        (403, {"status": "error", "message": "x", "error_type": "PermissionException"}, AccessDenied),
+        (403, {"what": "a page of somebody else"}, LinkLost),
         (429, {"status": "error", "message": "x", "error_type": "NetworkException"}, Throttled),
         (503, {"status": "error", "message": "x", "error_type": "NetworkException"}, LinkLost),
         (500, {"status": "error", "message": "x", "error_type": "GeneralException"}, LinkLost),
@@ -221,8 +223,9 @@ async def test_a_read_that_gives_no_whole_book_raises(
 ) -> None:
     kite.says(lambda _: web.json_response(body, status=status))
     async with broker_at(kite.address) as broker:
-        with pytest.raises(error):
+        with pytest.raises(error) as caught:
             await getattr(broker, name)()
+    assert type(caught.value) is error
     assert len(kite.got) == 1
 
 
@@ -274,7 +277,7 @@ def test_classify_never_raises_and_calls_a_write_done_or_refused_only_on_kites_w
     if answer.verdict is Verdict.DONE:
         assert 200 <= status < 300
         assert b'"success"' in body
-    if answer.verdict in (Verdict.REFUSED, Verdict.DENIED):
+    if answer.verdict in (Verdict.REFUSED, Verdict.DENIED, Verdict.LOGGED_OUT):
         assert 400 <= status < 500
         assert json.loads(body)["status"] in ("error", "success")
     if status >= 500:

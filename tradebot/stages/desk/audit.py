@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from tradebot.clock import SECOND
 from tradebot.domain.control import Scope
 from tradebot.domain.instrument import Universe
-from tradebot.domain.messages import Books, LinkDown, LinkUp, Reconciled, Released, SessionBegins
+from tradebot.domain.messages import Books, BrokerSession, LinkDown, LinkUp, Reconciled, Released, SessionBegins
 from tradebot.domain.order import Order, OrderEvent, OrderFact
 from tradebot.domain.order_states import AT_VENUE
 from tradebot.domain.position_key import Line, PositionKey
@@ -48,19 +48,34 @@ class Audit:
 
     def link_down(self, link: LinkDown) -> None:
         """Note that a link is lost: what is open is stale, and that an order is not shown proves nothing."""
-        c = self._conditions
-        if not c.down:
-            self._sightings.pause()
-            for order in self._blotter.live_anywhere():
-                if not order.is_stale:
-                    self._tell(order, OrderEvent.LINK_LOST, link.reason)
-        c.down[link.source] = link.reason
+        self._cut_off(link.reason)
+        self._conditions.down[link.source] = link.reason
 
     def link_up(self, link: LinkUp) -> None:
         """Note that a link is back: only books that are asked for now tell of the time without it."""
+        self._conditions.down.pop(link.source, None)
+        self._back()
+
+    def session(self, session: BrokerSession) -> None:
+        """Note whether the venue knows our login; what is open is stale while it does not."""
         c = self._conditions
-        c.down.pop(link.source, None)
-        if not c.down:
+        if session.lost:
+            self._cut_off(session.lost)
+        was_lost, c.session_lost, c.orders_refused = c.session_lost, session.lost, session.orders_refused
+        if was_lost and not session.lost:
+            self._back()
+
+    def _cut_off(self, reason: str) -> None:
+        if self._conditions.is_cut_off:
+            return
+        self._sightings.pause()
+        for order in self._blotter.live_anywhere():
+            if not order.is_stale:
+                self._tell(order, OrderEvent.LINK_LOST, reason)
+
+    def _back(self) -> None:
+        c = self._conditions
+        if not c.is_cut_off:
             self._link_back_at = c.mono
             self._sightings.resume(c.mono)
 
@@ -86,7 +101,7 @@ class Audit:
             for order in blotter.live_anywhere():
                 if order.begun_at < self._closed_at and order.state in AT_VENUE:
                     self._tell(order, OrderEvent.DAY_ENDED, "the day of the order is over")
-        if not c.down and books.asked_at >= self._link_back_at:
+        if not c.is_cut_off and books.asked_at >= self._link_back_at:
             for order in blotter.live_anywhere():
                 if order.is_stale:
                     self._tell(order, OrderEvent.LINK_BACK, "compared with the venue")

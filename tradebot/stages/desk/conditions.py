@@ -25,7 +25,14 @@ class Conditions:
         self.unaccounted: dict[str, str] = {}  # symbol -> what the venue's books do not account for; no entry there
         self.blind_from = NEVER  # mono from which the venue's books are too old to open anything; never where none come
         self.frozen: frozenset[str] = frozenset()  # symbols whose quotes only repeat themselves
+        self.session_lost = ""  # why the venue does not know our login any more
+        self.orders_refused = False  # and an order route itself said so
         self.stopping = False
+
+    @property
+    def is_cut_off(self) -> bool:
+        """True while a link or the session is lost: what the venue does not show is no evidence."""
+        return bool(self.down) or bool(self.session_lost)
 
     def freeze(self, told: Frozen) -> None:
         """Take the symbols that are frozen now."""

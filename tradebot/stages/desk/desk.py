@@ -16,6 +16,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Quotes
 from tradebot.domain.messages import (
     Books,
+    BrokerSession,
     Cancel,
     Command,
     DeskMessage,
@@ -125,7 +126,7 @@ class Desk:
             Signals: self._acting.take_all, Outcome: self._on_outcome, OrderSeen: self._on_seen,
             Executed: lambda told: self._executed(told.execution, told.mono), Books: self._look,
             LinkDown: self._audit.link_down, LinkUp: self._audit.link_up, SessionBegins: self._on_session,
-            Command: self._on_command, Frozen: self.conditions.freeze,
+            Command: self._on_command, Frozen: self.conditions.freeze, BrokerSession: self._audit.session,
         }  # fmt: skip
 
     # ---- in
@@ -226,7 +227,7 @@ class Desk:
             self.day_end.close(at)
             if self.exits.wanted:
                 self.exits.step(mono)
-        if self._exposure.working:
+        if self._exposure.working and not c.orders_refused:
             self._ordering.chase(mono)
 
     def _on_session(self, session: SessionBegins) -> None:
@@ -333,8 +334,9 @@ class Desk:
             if output.execution is not None:
                 self._appraise(order, output.execution)
             self.exits.filled(order.request)
-        for reason, scope in self._breaker.heard(before, output, order):
-            self._commands.halt_once(reason, scope, control=Breaker.name)
+        if not self.conditions.orders_refused:  # a dead login is no fault of the order, and needs no resume
+            for reason, scope in self._breaker.heard(before, output, order):
+                self._commands.halt_once(reason, scope, control=Breaker.name)
         if was.is_live and not state.is_live and order.request.purpose.is_exit:
             self.exits.ended(order)
         order = blotter.orders.get(output.order_id, order)  # a halt just now may have cancelled it

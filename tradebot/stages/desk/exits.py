@@ -136,6 +136,8 @@ class Exits:
             self._forget(symbol)
             self._protection.clear(self._universe.id(symbol))
             return
+        if self._conditions.orders_refused:
+            return  # nothing can leave; what is wanted is tried when the session is back
         if self._refused and self._conditions.mono < self._refused.get(symbol, (0, 0))[1]:
             return
         purpose, reason = self.wanted[symbol]

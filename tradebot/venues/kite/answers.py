@@ -12,17 +12,18 @@ from typing import Any
 
 from tradebot.domain.message import Message
 from tradebot.domain.order import Refusal
-from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
+from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown, SessionLost
 from tradebot.venues.kite.fields import WireError, clean, decode
 from tradebot.venues.link import Throttled
-from tradebot.venues.venue import ACCESS_DENIED, Accepted, Refused, Reply
+from tradebot.venues.venue import ACCESS_DENIED, SESSION_LOST, Accepted, Refused, Reply
 
 
 class Verdict(StrEnum):
     DONE = "done"
     REFUSED = "refused"  # for good; nothing happened
     UNKNOWN = "unknown"  # it may or may not have happened
-    DENIED = "denied"  # session, address or permission; nothing happened, a person must act
+    DENIED = "denied"  # address or permission; nothing happened, a person must act
+    LOGGED_OUT = "logged out"  # the token is dead; nothing happened, a person must log in
     THROTTLED = "throttled"  # too many requests; nothing happened
 
 
@@ -37,7 +38,8 @@ class Answer(Message, frozen=True):
 
 
 VENUE_ORDER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-DENIALS = frozenset({"TokenException", "PermissionException", "PermissionError", "TwoFAException"})
+TOKEN_DEAD = "TokenException"
+DENIALS = frozenset({"PermissionException", "PermissionError", "TwoFAException"})
 REFUSALS = frozenset({"OrderException", "InputException", "MarginException", "HoldingException", "UserException"})
 NO_SUCH_ROUTE = (404, 405, 410)
 # "Order request timed out. Please check the order book and confirm before placing again." comes as a plain 400, and
@@ -75,6 +77,8 @@ def _verdict(status: int, name: str, message: str) -> Verdict:
         return Verdict.THROTTLED
     if not 400 <= status < 500 or status == 408:
         return Verdict.UNKNOWN
+    if name == TOKEN_DEAD:
+        return Verdict.LOGGED_OUT
     if name in DENIALS or status == 401 or ADDRESS.search(message):
         return Verdict.DENIED
     if OPEN_OUTCOME.search(message) and name != FUNDS:
@@ -89,7 +93,7 @@ def _verdict(status: int, name: str, message: str) -> Verdict:
 def reply_of(answer: Answer, venue_order_id: str = "") -> Reply:
     """Return what an answer says of a write, for `venue_order_id` if that is known. Raises OutcomeUnknown.
 
-    A denial is a `Refused` of code `AccessDenied`: nothing happened, and only a person can mend it.
+    A denial is a `Refused` of code ACCESS_DENIED or SESSION_LOST: nothing happened, and only a person can mend it.
     """
     match answer.verdict:
         case Verdict.DONE:
@@ -104,6 +108,8 @@ def reply_of(answer: Answer, venue_order_id: str = "") -> Reply:
             return Refused(reason=answer.message, code=answer.error_type or str(answer.status), refusal=refusal)
         case Verdict.DENIED:
             return Refused(reason=answer.message, code=ACCESS_DENIED)
+        case Verdict.LOGGED_OUT:
+            return Refused(reason=answer.message, code=SESSION_LOST)
         case Verdict.THROTTLED:
             return Refused(reason=answer.message, code="429")
         case Verdict.UNKNOWN:
@@ -112,10 +118,10 @@ def reply_of(answer: Answer, venue_order_id: str = "") -> Reply:
 
 def failure_of(path: str, answer: Answer) -> LinkLost | AccessDenied:
     """Return the error of a read of `path` that was not DONE."""
+    if answer.verdict is Verdict.LOGGED_OUT:
+        return SessionLost(f"Kite does not know our login any more: {_what(answer)}; log in again")
     if answer.verdict is Verdict.DENIED:
-        return AccessDenied(
-            f"Kite denies access: {_what(answer)}; log in again, or check the plan and the app's address"
-        )
+        return AccessDenied(f"GET {path}: Kite denies access: {_what(answer)}; check the plan and the app's address")
     kind = Throttled if answer.verdict is Verdict.THROTTLED else LinkLost
     return kind(f"GET {path}: {_what(answer)}")
 

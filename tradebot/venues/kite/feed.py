@@ -18,7 +18,7 @@ from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
-from tradebot.errors import AccessDenied, DataError, LinkLost
+from tradebot.errors import DataError, LinkLost
 from tradebot.venues.kite.profile import CONNECTIONS, TOKENS_PER_CONNECTION, TOKENS_PER_SUBSCRIBE
 from tradebot.venues.kite.wire import (
     FrameCounts,
@@ -95,7 +95,7 @@ class KiteFeed:
         return ("kite",) if n == 1 else tuple(f"kite-{i}" for i in range(1, n + 1))
 
     async def run(self, on_market: OnMarket, on_order: OnOrder) -> None:
-        """Connect, subscribe, deliver, reconnect for ever. Raises AccessDenied when Kite refuses us."""
+        """Connect, subscribe, deliver, reconnect for ever, also where Kite refuses us: the profile decides on that."""
         try:
             async with asyncio.TaskGroup() as group:
                 for source, tokens in zip(self.sources, self._shares, strict=True):
@@ -217,9 +217,9 @@ class _StraightConnect(connect):
         return exc  # a redirect would carry the access token to another address
 
 
-def _refusal(status: int, retry_after: str) -> LinkLost | AccessDenied:
+def _refusal(status: int, retry_after: str) -> LinkLost:
     if status in (401, 403):
-        return AccessDenied(f"Kite refuses the ticker (HTTP {status}): the access token is not valid; log in again")
+        return LinkLost(f"Kite refuses the ticker (HTTP {status}): the login, the plan, or a gateway between")
     if status == 429:
         after_s = float(retry_after) if re.fullmatch(r"\d{1,4}", retry_after) else None  # a date is not worth reading
         return Throttled("Kite refuses the ticker (HTTP 429): too many connections", after_s=after_s)
@@ -241,8 +241,4 @@ def _plain(error: BaseException) -> str:
 
 
 def _first_leaf(error: BaseException) -> BaseException:
-    # A bug in one connection matters more than a refusal of another.
-    if isinstance(error, BaseExceptionGroup):
-        leaves = [_first_leaf(inner) for inner in error.exceptions]
-        return next((leaf for leaf in leaves if not isinstance(leaf, AccessDenied)), leaves[0])
-    return error
+    return _first_leaf(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -25,7 +25,7 @@ class View(Message, frozen=True):
     wall time, None before the first quote. `beyond` is what the venue holds beyond ours of the line that the order
     trades, `unaccounted` what others did in the symbol that its books do not account for, empty where nothing is.
     `blind` says why too little is known of the venue's books, `quote_trouble` why nothing may be opened on the newest
-    quote.
+    quote, `session_lost` why our login is dead; `orders_refused` when an order route said so.
     """
 
     instrument: Instrument
@@ -48,6 +48,8 @@ class View(Message, frozen=True):
     mono: int
     blind: str = ""
     quote_trouble: str = ""
+    session_lost: str = ""
+    orders_refused: bool = False
 
 
 class Control(Protocol):

@@ -19,7 +19,7 @@ from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, Messag
 from tradebot.stages.desk.gate.gate import Control, Gate
 from tradebot.stages.desk.gate.level_controls import Protected
 from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
-from tradebot.stages.desk.gate.venue_controls import Accounted, BooksKnown
+from tradebot.stages.desk.gate.venue_controls import Accounted, BooksKnown, SessionHeld
 
 
 class Limits(Message, frozen=True):
@@ -74,6 +74,7 @@ def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | Non
         Permitted(products=limits.permitted_products, allow_short=limits.allow_short),
         Sanity(),
         Size(max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional),
+        SessionHeld(),
         BooksKnown(),
         FreshData(max_age_s=limits.stale_after_s),
         Collar(collar_pct=limits.price_collar_pct),

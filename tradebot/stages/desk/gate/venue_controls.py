@@ -6,6 +6,17 @@ from tradebot.domain.order import OrderRequest
 from tradebot.stages.desk.gate.gate import Rule, View
 
 
+class SessionHeld(Rule):
+    """An entry needs a login that holds; an exit is tried until an order route says that the login is dead."""
+
+    name = "broker_session"
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if not view.session_lost or (request.purpose.is_exit and not view.orders_refused):
+            return None
+        return view.session_lost
+
+
 class BooksKnown(Rule):
     """An entry needs the venue's books; while they cannot be read nothing is opened."""
 

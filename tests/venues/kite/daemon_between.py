@@ -1,0 +1,118 @@
+"""A whole daemon in this process, an exchange of our own, and a proxy between them that changes what a test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from between import Between, between
+
+from tradebot.app import Options, run
+from tradebot.clock import WallClock
+from tradebot.config.sources import load
+from tradebot.daemon.embedded import embedded
+from tradebot.exchange.exchange import Exchange
+from tradebot.ops.systemd import Notifier
+
+SYMBOLS = "RELIANCE,TCS"
+TRADER = """
+from tradebot.domain.messages import Action
+from tradebot.strategies.strategy import Intent, Strategy
+
+
+class Trader(Strategy):
+    def decide(self, bar, now, position):
+        if not position.is_flat:
+            return None
+        return Intent(action=Action.ENTER_LONG, quantity=1 + now // 60_000_000_000 % 6)  # equal ones are held back
+"""
+
+
+class Said(Notifier):
+    """The words to a supervisor, kept."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.words: list[str] = []
+
+    def _send(self, *lines: str) -> None:
+        self.words += lines
+
+
+class Run:
+    """A daemon under way: what it told, and the exchange and the proxy that it talks to."""
+
+    def __init__(self, proxy: Between, exchange: Exchange, start: Callable[[Run], Any]) -> None:
+        self.proxy, self.exchange, self._start = proxy, exchange, start
+        self.told: list[dict[str, Any]] = []
+        self.news = asyncio.Event()
+        self.supervisor = Said()
+
+    def tell(self, event: str, level: str = "info", **fields: Any) -> None:
+        self.told.append({"event": event, "level": level} | fields)
+        self.news.set()
+
+    def all(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in self.told if line["event"] == event]
+
+    async def until(self, is_enough: Callable[[], object], within_s: float = 30.0) -> None:
+        async with asyncio.timeout(within_s):
+            while not is_enough():
+                self.news.clear()
+                try:
+                    async with asyncio.timeout(0.1):
+                        await self.news.wait()
+                except TimeoutError:
+                    continue
+
+    async def event(self, name: str, times: int = 1) -> dict[str, Any]:
+        await self.until(lambda: len(self.all(name)) >= times)
+        return self.all(name)[times - 1]
+
+    @asynccontextmanager
+    async def daemon(self) -> AsyncIterator[asyncio.Task[Any]]:
+        """Run the daemon; it is stopped as a supervisor stops it, unless it has ended."""
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(self._start(self))
+            yield task
+            if not task.done():
+                signal.raise_signal(signal.SIGTERM)
+            await task
+
+
+@asynccontextmanager
+async def day(folder: Path, *, trader: str = TRADER, **settings: Any) -> AsyncIterator[Run]:
+    """Open an exchange and a proxy to it; a minute of the market takes half a second."""
+    (folder / "trader.py").write_text(trader)
+    plain: dict[str, Any] = {
+        "app": {"symbols": SYMBOLS, "state_dir": str(folder / "state")},
+        "exchange": {"speed": 120.0, "latency_ms": 1.0},
+        "analysis": {"workers": 0, "warmup_bars": 0},
+        "reconcile": {"live_every_s": 1.0, "idle_every_s": 5.0},
+        "strategy": [{"name": f"{folder / 'trader.py'}:Trader"}],
+        "store": {"enabled": False},
+    }
+    for section, values in settings.items():
+        plain[section] = plain.get(section, {}) | values
+    config = load(overrides=plain)
+    opened: list[Exchange] = []
+    async with embedded(
+        config, symbols=tuple(SYMBOLS.split(",")), seen_until=0, log=folder / "exchange.jsonl",
+        on_end=lambda reason: None, on_open=opened.append,
+    ) as (addresses, clock):  # fmt: skip
+        clock.release()
+        async with between(addresses.rest, addresses.ticker) as proxy:
+            at = addresses.render()
+            at["clock"] |= {"market": clock.origin, "monotonic": clock.anchor}
+            at["kite"] |= {"rest": proxy.rest, "ticker": proxy.ticker}
+            runs = iter(range(1, 100))
+
+            async def start(this: Run) -> Any:
+                options = Options(run_id=f"T{next(runs)}", exchange=at)
+                return await run(config, options, tell=this.tell, notifier=this.supervisor, wall=WallClock())
+
+            yield Run(proxy, opened[0], start)

@@ -1,0 +1,145 @@
+"""What a broker's day really brings, on a whole daemon: no row makes it blind, no lie brings it down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from between import HTML_403, TOKEN_DEAD, Answer, changed
+from daemon_between import day
+
+pytestmark = [pytest.mark.timeout(60), pytest.mark.real_time]
+FOREIGN = {
+    "order_id": "77", "status": "COMPLETE", "exchange": "NFO", "tradingsymbol": "NIFTY26DECFUT", "order_type": None,
+    "transaction_type": "BUY", "product": "NRML", "quantity": 75, "price": 0, "filled_quantity": 75, "tag": None,
+    "order_timestamp": "2026-11-23 09:15:01",
+}  # fmt: skip
+
+
+def with_foreign_row(method: str, path: str, answer: Answer) -> Answer:
+    if (method, path) != ("GET", "/orders") or answer.status != 200:
+        return answer
+    return changed(answer, lambda rows: [*rows, FOREIGN])
+
+
+async def test_a_foreign_row_that_cannot_be_read_is_told_and_every_look_is_whole(tmp_path: Path) -> None:
+    async with day(tmp_path) as today:
+        today.proxy.alter = with_foreign_row
+        async with today.daemon():
+            await today.event("order_filled")
+            await today.until(lambda: today.proxy.count("GET", "/portfolio/positions") > 4)
+    assert not today.all("reconcile_failed")
+    assert not today.all("halted")
+    (line,) = today.all("rows_not_read")
+    assert "NIFTY26DECFUT" in line["some"][0]
+    assert "order_type" in line["some"][0]
+    (summary,) = today.all("session_summary")
+    assert summary["rows_not_read"] == 1
+    assert summary["reconciled"] > 2
+
+
+@pytest.mark.parametrize("profile", ["answers", "page"])
+async def test_a_ticker_that_is_refused_with_a_page_is_tried_again_and_nothing_ends(
+    profile: str, tmp_path: Path
+) -> None:
+    refusals: list[Answer] = []
+
+    def upgrade() -> Answer | None:
+        refusals.append(HTML_403)
+        return HTML_403 if len(refusals) < 3 else None
+
+    def page(method: str, path: str) -> Answer | None:
+        return HTML_403 if path == "/user/profile" else None
+
+    async with day(tmp_path) as today, today.daemon() as daemon:
+        await today.event("ready")
+        before = today.proxy.count("GET", "/user/profile")
+        today.proxy.upgrade = upgrade
+        if profile == "page":
+            today.proxy.refuse = page
+        await today.proxy.cut()
+        await today.event("feed_connected", times=2)
+        await today.until(lambda: today.proxy.count("GET", "/user/profile") > before)
+        assert not daemon.done()
+        assert len(refusals) == 3
+    assert not today.all("session_lost")
+    assert not today.all("halted")
+
+
+async def test_a_token_that_dies_leaves_a_daemon_that_stays_up_and_a_restart_that_needs_no_resume(
+    tmp_path: Path,
+) -> None:
+    async with day(tmp_path) as today:
+        async with today.daemon() as daemon:
+            await today.event("order_filled")
+            today.proxy.refuse = lambda method, path: TOKEN_DEAD
+            today.proxy.upgrade = lambda: TOKEN_DEAD
+            await today.proxy.cut()
+            lost = await today.event("session_lost")
+            assert (lost["level"], set(lost["positions"]) <= {"RELIANCE", "TCS"}) == ("error", True)
+            assert lost["positions"]
+            await today.until(lambda: any("SESSION LOST" in word for word in today.supervisor.words))
+            assert not daemon.done()
+        assert len(today.all("session_lost")) == 1
+        assert not today.all("halted")
+        # with a new token, which the exchange never took away:
+        today.told.clear()
+        today.proxy.refuse = lambda method, path: None
+        today.proxy.upgrade = lambda: None
+        async with today.daemon():
+            recovered = await today.event("recovered")
+            assert recovered["halted"] is None
+            await today.event("order_submitted")
+
+
+LEAVER = """
+from tradebot.domain.messages import Action
+from tradebot.strategies.strategy import Intent, Strategy
+
+
+class Trader(Strategy):
+    def decide(self, bar, now, position):
+        action = Action.ENTER_LONG if position.is_flat else Action.EXIT_LONG
+        return Intent(action=action, quantity=1 + now // 60_000_000_000 % 6)
+"""
+
+
+async def test_exits_are_tried_until_an_order_route_says_that_the_login_is_dead_and_leave_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tradebot.stages.session_watch.LOST_EVERY_S", 0.3)
+    dead = ("GET", "POST", "PUT", "DELETE")
+    async with day(tmp_path, trader=LEAVER) as today, today.daemon() as daemon:
+
+        def sent(purpose: str) -> list[dict[str, Any]]:
+            lines = today.told[began:]
+            return [line for line in lines if line["event"] == "order_submitted" and line["purpose"] == purpose]
+
+        began = 0
+        await today.event("order_filled")
+        # Given that only the books say it, exits leave and entries do not.
+        today.proxy.refuse = lambda method, path: TOKEN_DEAD if method == "GET" else None
+        await today.event("session_lost")
+        began = len(today.told)
+        await today.until(lambda: sent("exit") or not today.exchange.account.positions())
+        assert not sent("entry")
+        assert not today.all("exits_refused")
+        # When it is back, trading goes on; when an order route says it too, no order leaves any more,
+        today.proxy.refuse = lambda method, path: None
+        await today.event("session_back")
+        began = len(today.told)
+        await today.until(lambda: sent("entry"))
+        today.proxy.refuse = lambda method, path: TOKEN_DEAD if method in dead else None
+        await today.event("exits_refused")
+        asked = today.proxy.asked.count(("POST", "/orders/regular"))
+        reads = today.proxy.count("GET", "/user/profile")
+        await today.until(lambda: today.proxy.count("GET", "/user/profile") > reads + 2)
+        assert today.proxy.asked.count(("POST", "/orders/regular")) <= asked + 2, "but for what was on its way"
+        # and what is open is closed as soon as the venue knows the login again.
+        today.proxy.refuse = lambda method, path: None
+        await today.event("session_back", times=2)
+        began = len(today.told)
+        await today.until(lambda: sent("exit"))
+        assert not daemon.done()
+    assert not today.all("halted")

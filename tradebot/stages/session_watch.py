@@ -1,0 +1,88 @@
+"""The session watch: whether the venue still knows our login. It asks; its word is a message to the desk.
+
+A refusal of the stream or of a route is a suspicion, which a gateway's page or another right may cause as well. One
+route decides, the account's own profile. A lost session is a state and never the end of the process: what is open is
+still guarded, and exits are tried until an order route itself says that the login is dead. It is over by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+
+from tradebot.clock import Clock
+from tradebot.domain.messages import BrokerSession
+from tradebot.errors import AccessDenied, LinkLost
+from tradebot.ops.narrator import Tell
+
+FIRST_S, LONGEST_S = 0.5, 30.0  # between two questions that the venue does not answer
+LOST_EVERY_S = 60.0  # a login that is dead stays so on most days: no storm of questions
+HELD_FOR_S = 2.0  # that the answer stands, however many suspicions come
+
+
+class SessionWatch:
+    """The one writer of the session's state. `ask` is the route that decides; `post` takes each change.
+
+    `tell` takes what the operator should read, `held` returns symbol -> signed quantity of what is open then.
+    """
+
+    def __init__(
+        self, *, ask: Callable[[], Awaitable[object]], clock: Clock, post: Callable[[BrokerSession], None], tell: Tell,
+        held: Callable[[], Mapping[str, Decimal]],
+    ) -> None:  # fmt: skip
+        self._ask, self._clock, self._post, self._tell, self._held = ask, clock, post, tell, held
+        self._suspected = asyncio.Event()
+        self.state = BrokerSession(mono=0)
+
+    def suspect(self) -> None:
+        """Find out whether the session is lost."""
+        self._suspected.set()
+
+    def refused(self, reason: str) -> None:
+        """Note that an order route itself says that the login is dead."""
+        self._lost(reason, orders_refused=True)
+        self._suspected.set()
+
+    async def run(self) -> None:
+        """Ask whenever there is a suspicion, until the venue has answered that the session holds."""
+        while True:
+            await self._suspected.wait()
+            self._suspected.clear()
+            pause = FIRST_S
+            while not await self._holds():
+                await self._clock.sleep(LOST_EVERY_S if self.state.lost else pause)
+                pause = min(2 * pause, LONGEST_S)
+            await self._clock.sleep(HELD_FOR_S)
+
+    async def _holds(self) -> bool:
+        try:
+            await self._ask()
+        except AccessDenied as error:
+            self._lost(str(error), orders_refused=self.state.orders_refused)
+            return False
+        except LinkLost:
+            return False  # silence, or the page of a gateway: no word of the venue's
+        if self.state.lost:
+            self._tell("session_back", reason="the venue knows our login again")
+            self._change(BrokerSession(mono=self._clock.monotonic()))
+        return True
+
+    def _lost(self, reason: str, *, orders_refused: bool) -> None:
+        was = self.state
+        if was.lost and was.orders_refused == orders_refused:
+            return
+        positions = {symbol: str(quantity) for symbol, quantity in self._held().items()}
+        if not was.lost:
+            action = "no entries; exits are tried; log in, then restart with the new token, no resume is needed"
+            self._tell("session_lost", level="error", reason=reason, positions=positions, action=action)
+        if orders_refused:
+            action = "no exit can leave: close them in the broker's app, or restart with a new token"
+            self._tell("exits_refused", level="error", reason=reason, positions=positions, action=action)
+        self._change(
+            BrokerSession(mono=self._clock.monotonic(), lost=was.lost or reason, orders_refused=orders_refused)
+        )
+
+    def _change(self, state: BrokerSession) -> None:
+        self.state = state
+        self._post(state)
