@@ -56,8 +56,8 @@ class Run:
         self.told.append({"event": event, "level": level} | fields)
         self.news.set()
 
-    def all(self, event: str) -> list[dict[str, Any]]:
-        return [line for line in self.told if line["event"] == event]
+    def all(self, event: str, since: int = 0) -> list[dict[str, Any]]:
+        return [line for line in self.told[since:] if line["event"] == event]
 
     async def until(self, is_enough: Callable[[], object], within_s: float = 30.0) -> None:
         async with asyncio.timeout(within_s):
@@ -86,11 +86,11 @@ class Run:
 
 @asynccontextmanager
 async def day(folder: Path, *, trader: str = TRADER, **settings: Any) -> AsyncIterator[Run]:
-    """Open an exchange and a proxy to it; a minute of the market takes half a second."""
+    """Open an exchange and a proxy to it; a minute of the market takes a quarter of a second."""
     (folder / "trader.py").write_text(trader)
     plain: dict[str, Any] = {
         "app": {"symbols": SYMBOLS, "state_dir": str(folder / "state")},
-        "exchange": {"speed": 120.0, "latency_ms": 1.0},
+        "exchange": {"speed": 240.0, "latency_ms": 1.0},
         "analysis": {"workers": 0, "warmup_bars": 0},
         "reconcile": {"live_every_s": 1.0, "idle_every_s": 5.0},
         "strategy": [{"name": f"{folder / 'trader.py'}:Trader"}],
