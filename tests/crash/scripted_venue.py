@@ -143,6 +143,9 @@ class ScriptedVenue:
             self._fill(self._orders[venue_order_id], Decimal(order["ticket"]["quantity"]), status="CANCELLED")
         return Accepted(venue_order_id=venue_order_id)
 
+    async def login(self) -> str:
+        return "AB1234"
+
     async def orders(self) -> Listed[VenueOrder]:
         self._passes("orders read")
         return Listed(self._shown(order) for order in self._orders.values())
