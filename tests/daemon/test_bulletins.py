@@ -19,7 +19,7 @@ from tradebot.daemon.bulletins import Bulletins
 class Heard:
     """The bulletins of a run of three symbols, and what log and supervisor heard of them."""
 
-    def __init__(self, *, halted: str = "") -> None:
+    def __init__(self, *, halted: str = "", **conditions: Any) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.supervisor: list[str] = []
         self.ready, self.was_shown = asyncio.Event(), asyncio.Event()
@@ -30,7 +30,8 @@ class Heard:
             stopping=lambda: self.supervisor.append("STOPPING"),
         )
         desk = SimpleNamespace(
-            conditions=SimpleNamespace(halted=halted), worth=SimpleNamespace(day_profit=lambda: Decimal("-12.5")),
+            conditions=SimpleNamespace(**{"halted": halted, "session_lost": "", "blind": ""} | conditions),
+            worth=SimpleNamespace(day_profit=lambda: Decimal("-12.5")),
             holdings=lambda: {"AAA": 1},
         )  # fmt: skip
         ground: Any = SimpleNamespace(clock=self.clock, universe=range(3), venue_name="exchange", account="SIM001")
@@ -62,6 +63,20 @@ async def test_ready_is_said_once_a_quote_came_or_its_time_is_over(
     ((event, fields),) = heard.events
     assert (event, fields["symbols"], fields["venue"], fields["quotes"]) == ("ready", 3, "exchange", quotes)
     assert heard.supervisor == ["READY PAPER 3 symbols, day PnL -12.50, 1 positions"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "shown"),
+    [
+        ({"session_lost": "dead", "orders_refused": False}, "SESSION LOST: log in again"),
+        ({"session_lost": "dead", "orders_refused": True}, "SESSION LOST: no order leaves"),
+        ({"blind": "the venue's books were not read for 61 s"}, "NO BOOKS"),
+    ],
+)
+def test_the_supervisor_sees_that_the_session_is_lost_or_that_no_books_come(
+    conditions: dict[str, Any], shown: str
+) -> None:
+    assert shown in Heard(**conditions).bulletins._status()
 
 
 async def test_the_supervisor_sees_every_few_seconds_how_the_run_stands_and_why_it_is_halted() -> None:
