@@ -103,6 +103,7 @@ async def run(
             faults=options.faults,
             wall=wall,
             on_step=notifier.extend,
+            stopped=stop.is_set,
         )
         ground = await stack.enter_async_context(opening)
         check_day(day_of(ground.clock.market()))

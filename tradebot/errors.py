@@ -9,6 +9,7 @@ TradebotError
 │   └── SessionLost   the venue does not know our login any more: open nothing until it does, exit 77 at start
 ├── OutcomeUnknown    a write may or may not have reached the venue: look it up, never resend
 ├── VenueUnavailable  the venue cannot be reached at start, exit 69
+├── StoppedEarly      the operator stopped the daemon before it could begin: exit 0
 ├── ClusterAway       no scheduler or worker of the cluster answers: say what to start, exit 69
 ├── DaemonAway        no daemon answers the operator: say what works without one, exit 69
 ├── RequestRefused    the daemon refuses what the operator asked: say why, exit 2
@@ -87,6 +88,12 @@ class VenueUnavailable(TradebotError):
     """The venue could not be reached within the configured tries."""
 
     exit_code = ExitCode.UNAVAILABLE
+
+
+class StoppedEarly(TradebotError):
+    """The operator stopped the daemon while it waited to begin."""
+
+    exit_code = ExitCode.OK
 
 
 class ClusterAway(TradebotError):

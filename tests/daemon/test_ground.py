@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from tradebot.clock import ManualClock
 from tradebot.config.sources import load
-from tradebot.daemon.ground import TRIES, open_ground
-from tradebot.errors import VenueUnavailable
+from tradebot.daemon.ground import _universe, open_ground
+from tradebot.daemon.patience import Patience
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.listed import Listed
+from tradebot.errors import DataError, VenueUnavailable
 from tradebot.exchange.faults.plan import FaultPlan
 
 SYMBOLS = ("RELIANCE", "TCS")
@@ -18,9 +22,10 @@ SYMBOLS = ("RELIANCE", "TCS")
 class Quick:
     """Keeps what is said; `faults` strike while the ground is opened."""
 
-    def __init__(self, faults: str, folder: Path) -> None:
+    def __init__(self, faults: str, folder: Path, *, wait_at_start_s: float = 30.0) -> None:
         self.events: list[str] = []
-        config = load(overrides={"app": {"symbols": ",".join(SYMBOLS), "state_dir": str(folder)}})
+        app = {"symbols": ",".join(SYMBOLS), "state_dir": str(folder)}
+        config = load(overrides={"app": app, "venue": {"wait_at_start_s": wait_at_start_s}})
         self.opening = open_ground(
             config, exchange=None, exchange_log=folder / "exchange.jsonl", seen_until=0, on_end=self.events.append,
             tell=self.tell, faults=FaultPlan.parse(faults, 7),
@@ -46,8 +51,22 @@ async def test_a_start_right_after_a_kill_outlasts_the_venues_rate_limit(
 async def test_a_venue_that_never_lists_its_instruments_ends_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tradebot.daemon.ground.FIRST_PAUSE_S", 0.001)
-    quick = Quick("429:instruments", tmp_path)
-    with pytest.RaisesGroup(pytest.RaisesExc(VenueUnavailable, match=f"did not answer in {TRIES} tries")):
+    monkeypatch.setattr("tradebot.daemon.patience.LONGEST_PAUSE_S", 0.01)
+    monkeypatch.setattr("tradebot.daemon.patience.FIRST_PAUSE_S", 0.01)
+    quick = Quick("429:instruments", tmp_path, wait_at_start_s=0.2)
+    with pytest.RaisesGroup(pytest.RaisesExc(VenueUnavailable, match="did not answer")):
         async with quick.opening:
             pass
+
+
+class BothExchanges:
+    """A reader whose lists have one name on two exchanges."""
+
+    async def instruments(self, symbols: Any) -> Listed[Instrument]:
+        return Listed([Instrument(symbol="TCS", token=1), Instrument(symbol="TCS", exchange="BSE", token=2)])
+
+
+async def test_one_name_on_two_exchanges_is_refused_with_a_sentence() -> None:
+    patience = Patience(within_s=0, clock=ManualClock(), tell=lambda *_, **__: None)
+    with pytest.raises(DataError, match="TCS: asked for on two exchanges"):
+        await _universe(BothExchanges(), load(), patience, lambda *_, **__: None)  # type: ignore[arg-type]

@@ -25,6 +25,7 @@ from tradebot.config import Config
 from tradebot.config.sections import AnalysisSection
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import Ground
+from tradebot.daemon.patience import Patience
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Quotes, Series
 from tradebot.domain.message import Message
@@ -34,7 +35,7 @@ from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.ops import logs
-from tradebot.ops.narrator import Narrator
+from tradebot.ops.narrator import Narrator, Tell
 from tradebot.ops.systemd import Notifier
 from tradebot.stages.metronome import ROUSE_S
 from tradebot.strategies.loading import load_strategy
@@ -85,6 +86,8 @@ class _Broker(order_daemon.MadeUpBroker):
 class _Silent:
     """A feed that delivers what it is given."""
 
+    dropped: dict[str, int] = {}
+
     async def run(self, on_market: Callable[[MarketMessage], None], on_order: Callable[[VenueOrder], None]) -> None:
         self.deliver = on_market
         on_market(LinkUp(source=NAME, mono=WallClock().monotonic()))
@@ -97,7 +100,7 @@ class _Silent:
 class _Venue(order_daemon.MadeUpVenue):
     quiet: Feed = _Silent()
 
-    def feed(self, universe: Universe) -> Feed:
+    def feed(self, universe: Universe, *, tell: Tell = lambda *_, **__: None) -> Feed:
         return self.quiet
 
 
@@ -130,7 +133,10 @@ async def _run(
     broker = _Broker(rest=rest, api_key=NAME, access_token="-", clock=clock, limiter=limiter)
     universe = Universe([Instrument(symbol=s, token=TOKEN + i, name=s) for i, s in enumerate(symbols)])
     venue = _Venue(broker, clock, "", NAME)
-    ground = Ground(venue=venue, venue_name="bench", clock=clock, account="B", universe=universe)
+    patience = Patience(within_s=0, clock=clock, tell=lambda *_, **__: None)
+    ground = Ground(
+        venue=venue, venue_name="bench", clock=clock, account="B", universe=universe, patience=patience
+    )  # fmt: skip
     spec = load_strategy(f"{burst_strategy.__file__}:Burst")
     recovery = recover(state / FILE_NAME)
     journaling = Journal(

@@ -24,6 +24,7 @@ from tradebot.config.keeping import JournalSection
 from tradebot.config.sections import AnalysisSection, AppSection, RiskSection
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import Ground
+from tradebot.daemon.patience import Patience
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.listed import Listed
 from tradebot.domain.messages import Action, Executed, Signal, Signals
@@ -33,7 +34,7 @@ from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.ops import logs
-from tradebot.ops.narrator import Narrator
+from tradebot.ops.narrator import Narrator, Tell
 from tradebot.ops.systemd import Notifier
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.feed import KiteFeed
@@ -124,7 +125,7 @@ class MadeUpVenue:
         """Count what earlier processes sent."""
         self.broker.resume_day(sent)
 
-    def feed(self, universe: Universe) -> Feed:
+    def feed(self, universe: Universe, *, tell: Tell = lambda *_, **__: None) -> Feed:
         """Return Kite's own feed."""
         return KiteFeed(universe, url=self._ticker, api_key=self._name, access_token="-", clock=self._clock)
 
@@ -153,8 +154,9 @@ async def _run(
     broker = MadeUpBroker(rest=rest, api_key=name, access_token="-", clock=clock, limiter=Limiter(LIMITS, clock))
     universe = Universe([Instrument(symbol=s, token=TOKEN + i, name=s) for i, s in enumerate(symbols)])
     ground = Ground(
-        venue=MadeUpVenue(broker, clock, ticker, name), venue_name="bench", clock=clock, account="B", universe=universe
-    )
+        venue=MadeUpVenue(broker, clock, ticker, name), venue_name="bench", clock=clock, account="B", universe=universe,
+        patience=Patience(within_s=0, clock=clock, tell=tell),
+    )  # fmt: skip
     recovery, outbox = recover(state / FILE_NAME), outbox_of(config, tell, WallClock())
     journaling = Journal(
         state, run=name, clock=clock, on_durable=Narrator(tell).follow, durable_within_s=None, min_free_mb=16

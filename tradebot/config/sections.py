@@ -59,6 +59,9 @@ class VenueSection(Section):
         default="embedded",
         description="embedded: the simulated exchange inside the daemon; kite: Zerodha Kite Connect, live only",
     )
+    wait_at_start_s: Annotated[Number, Field(ge=0, le=86_400)] = Field(
+        default=3600.0, description="wait this long at start for a venue that does not answer; a refusal ends at once"
+    )
 
 
 class KiteSection(Section):

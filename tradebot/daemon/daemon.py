@@ -15,7 +15,7 @@ from tradebot.control.halt_file import HaltFile
 from tradebot.control.panel import Panel
 from tradebot.control.picture import picture
 from tradebot.daemon.bulletins import Bulletins
-from tradebot.daemon.ground import Ground, told
+from tradebot.daemon.ground import Ground
 from tradebot.daemon.summary import summarize
 from tradebot.daemon.taping import Recording
 from tradebot.domain.control import Verb
@@ -93,7 +93,7 @@ class Daemon:
         )
         self._watchdog = Watchdog(notifier, clock=clock, tell=tell, has_failed=lambda: journal.error is not None)
         self.engine = Engine(
-            feed=ground.venue.feed(universe),
+            feed=ground.venue.feed(universe, tell=tell),
             broker=ground.venue.broker,
             clock=clock,
             bars=self.bars,
@@ -219,9 +219,7 @@ class Daemon:
 
     async def _compare(self) -> Books:
         gave_up = "the venue's books could not be read at start"
-        return await told(
-            self.engine.reconcile, failed="books_not_read", gave_up=gave_up, clock=self._ground.clock, tell=self._tell
-        )
+        return await self._ground.patience.ask(self.engine.reconcile, failed="books_not_read", gave_up=gave_up)
 
     def _crew(self, setting: int | str, specs: Sequence[StrategySpec]) -> int:
         if setting != "auto":

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from tradebot.clock import Clock, MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.daemon.embedded import embedded
 from tradebot.daemon.order_route import Access, OrderRoute, RealMoney, Simulated, kite_access
+from tradebot.daemon.patience import Patience
 from tradebot.domain.instrument import Universe
-from tradebot.errors import ConfigError, LinkLost, VenueUnavailable
+from tradebot.errors import ConfigError, DataError
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.ops.narrator import Tell
 from tradebot.venues.kite.venue import KiteData, KiteVenue
 from tradebot.venues.venue import Reader, Venue
 
-Told = TypeVar("Told")
-TRIES = 5
-SILENT = f"the venue did not answer in {TRIES} tries"
-FIRST_PAUSE_S = 0.5  # wall seconds; each pause is twice the one before
+SILENT = "the venue did not answer"
+ROWS_NAMED = 3  # of those that cannot be read, in one line
+READER_WAITS_S = 15.0  # a person waits for what only reads
 EXCHANGE_LOG = "exchange.jsonl"
 
 
@@ -33,6 +34,7 @@ class Ground(NamedTuple):
     clock: Clock
     account: str
     universe: Universe
+    patience: Patience
 
 
 class Source(NamedTuple):
@@ -48,15 +50,19 @@ class Source(NamedTuple):
 async def open_ground(
     config: Config, *, exchange: dict[str, Any] | None, exchange_log: Path | None, seen_until: int,
     on_end: Callable[[str], None], tell: Tell, faults: FaultPlan | None = None, wall: Clock | None = None,
-    on_step: Callable[[], None] = lambda: None,
+    on_step: Callable[[], None] = lambda: None, stopped: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Ground]:  # fmt: skip
     """Open the venue for one run and close it at the end; `exchange` holds the addresses of one that runs already.
 
     `seen_until`, `exchange_log`, `on_end` and `faults` concern the embedded exchange, see `embedded`. `wall` is this
-    machine's time; `on_step` is called after each step that may take long. Raises VenueUnavailable, AccessDenied,
-    DataError or ConfigError, the last for a run that may not trade where the config says.
+    machine's time; `on_step` is called after each step that may take long, and while a venue that does not answer is
+    waited for, until `stopped`. Raises VenueUnavailable, AccessDenied, StoppedEarly, DataError or ConfigError, the last
+    for a run that may not trade where the config says.
     """
     wall = wall or WallClock()
+    patience = Patience(
+        within_s=config.venue.wait_at_start_s, clock=wall, tell=tell, extend=on_step, stopped=stopped
+    )  # fmt: skip
     async with AsyncExitStack() as stack:
         clock: Clock
         route: OrderRoute
@@ -71,13 +77,15 @@ async def open_ground(
             name, route, clock = "kite", RealMoney.of(config), wall
         venue = await stack.enter_async_context(venue_of(route, clock, config))
         broker = venue.broker
-        account = await told(broker.login, failed="login_failed", gave_up=SILENT, clock=clock, tell=tell)
+        account = await patience.ask(broker.login, failed="login_failed", gave_up=SILENT)
         on_step()
         if config.app.mode == "live" and account != config.kite.account_id:
             raise ConfigError(f"kite.account_id is {config.kite.account_id}, but the keys are of account {account}")
-        universe = await _universe(broker, config, clock, tell)
+        universe = await _universe(broker, config, patience, tell)
         on_step()
-        yield Ground(venue=venue, venue_name=name, clock=clock, account=account, universe=universe)
+        yield Ground(
+            venue=venue, venue_name=name, clock=clock, account=account, universe=universe, patience=patience
+        )  # fmt: skip
 
 
 @asynccontextmanager
@@ -100,8 +108,9 @@ async def open_source(
             name, access, clock = "kite", kite_access(config), wall
         source = await stack.enter_async_context(data_of(access, clock))
         reader = source.broker
-        await told(reader.login, failed="login_failed", gave_up=SILENT, clock=clock, tell=tell)
-        universe = await _universe(reader, config, clock, tell)
+        patience = Patience(within_s=READER_WAITS_S, clock=wall, tell=tell)
+        await patience.ask(reader.login, failed="login_failed", gave_up=SILENT)
+        universe = await _universe(reader, config, patience, tell)
         yield Source(reader=reader, venue_name=name, clock=clock, universe=universe)
 
 
@@ -150,27 +159,13 @@ def _clock_of(exchange: dict[str, Any], wall: Clock) -> MarketClock:
     return MarketClock(origin=said["market"], anchor=said["monotonic"], speed=said["speed"], wall=wall)
 
 
-async def _universe(reader: Reader, config: Config, clock: Clock, tell: Tell) -> Universe:
+async def _universe(reader: Reader, config: Config, patience: Patience, tell: Tell) -> Universe:
     symbols = config.app.symbols
-    listed = await told(
-        lambda: reader.instruments(symbols), failed="instruments_not_read", gave_up=SILENT, clock=clock, tell=tell
-    )
+    listed = await patience.ask(lambda: reader.instruments(symbols), failed="instruments_not_read", gave_up=SILENT)
+    if listed.unread:
+        some = [f"{row.symbol or 'a row without a symbol'}: {row.reason}" for row in listed.unread[:ROWS_NAMED]]
+        tell("rows_not_read", level="warning", book="instruments", rows=len(listed.unread), some=some)
+    twice = [symbol for symbol, count in Counter(i.symbol for i in listed).items() if count > 1]
+    if twice:
+        raise DataError(f"{', '.join(twice)}: asked for on two exchanges; one run trades a symbol on one of them")
     return Universe(listed)
-
-
-async def told(ask: Callable[[], Awaitable[Told]], *, failed: str, gave_up: str, clock: Clock, tell: Tell) -> Told:
-    """Return what the venue says at the start, asking up to `TRIES` times; each failure is said as the event `failed`.
-
-    Raises VenueUnavailable, which begins with `gave_up`, after the last; whatever is no LinkLost passes through.
-    """
-    # A daemon that was killed starts while the venue still counts the requests of the one before; a refusal for their
-    # rate, or a line that breaks once, must not end it again.
-    for attempt in range(1, TRIES + 1):
-        try:
-            return await ask()
-        except LinkLost as error:
-            if attempt == TRIES:
-                raise VenueUnavailable(f"{gave_up}: {error}") from error
-            tell(failed, level="warning", attempt=attempt, reason=str(error))
-            await clock.sleep(FIRST_PAUSE_S * 2.0 ** (attempt - 1))
-    raise AssertionError("the loop above returns or raises")

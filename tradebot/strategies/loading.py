@@ -76,7 +76,7 @@ def load_strategy(
         reference=reference,
         params=values,
         code=code,
-        symbols=tuple(symbols),
+        symbols=tuple(symbol.rpartition(":")[2] for symbol in symbols),  # a run trades a name on one exchange
     )
     _rules(spec)
     return spec

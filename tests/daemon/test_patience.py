@@ -1,0 +1,87 @@
+"""A start that waits: told at once and now and then, in time for the supervisor, ended by an answer or the operator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tradebot.clock import SECOND, ManualClock
+from tradebot.daemon.patience import Patience
+from tradebot.errors import AccessDenied, LinkLost, StoppedEarly, VenueUnavailable
+
+
+class Venue:
+    """Answers from second `back_at` on; `word` is what it says then."""
+
+    def __init__(self, clock: ManualClock, back_at: float, word: Exception | None = None) -> None:
+        self.clock, self.back_at, self.word, self.asked = clock, back_at, word, list[float]()
+
+    async def __call__(self) -> str:
+        self.asked.append(self.clock.now / SECOND)
+        if self.clock.now < self.back_at * SECOND:
+            raise LinkLost("Name or service not known")
+        if self.word is not None:
+            raise self.word
+        return "AB1234"
+
+
+class Room:
+    def __init__(self, back_at: float, *, within_s: float = 3600.0, word: Exception | None = None) -> None:
+        self.clock = ManualClock()
+        self.venue = Venue(self.clock, back_at, word)
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.extended: list[float] = []
+        self.stop_at = 1e9
+        self.patience = Patience(
+            within_s=within_s, clock=self.clock, tell=lambda event, **fields: self.told.append((event, fields)),
+            extend=lambda: self.extended.append(self.clock.now / SECOND),
+            stopped=lambda: self.clock.now >= self.stop_at * SECOND,
+        )  # fmt: skip
+
+    async def ask(self) -> str:
+        return await self.patience.ask(self.venue, failed="login_failed", gave_up="the venue did not answer")
+
+
+async def test_a_venue_that_is_away_for_a_while_is_waited_for_and_the_supervisor_is_asked_for_time() -> None:
+    room = Room(back_at=70)
+    assert await room.ask() == "AB1234"
+    assert 70 <= room.clock.now / SECOND <= 90
+    assert room.told[0] == (
+        "login_failed",
+        {"level": "warning", "tries": 1, "reason": "Name or service not known", "waits_s": 3600},
+    )
+    assert 2 <= len(room.told) <= 4
+    gaps = [b - a for a, b in zip(room.extended, room.extended[1:], strict=False)]
+    assert max(gaps) <= 20, "a supervisor that is told nothing for 90 s ends the start"
+
+
+async def test_an_hour_of_silence_is_told_a_few_times_and_asked_for_no_more_than_every_fifteen_seconds() -> None:
+    room = Room(back_at=1e9)
+    with pytest.raises(VenueUnavailable, match=r"did not answer \(\d+ tries in 36\d\d s\): Name or service not known"):
+        await room.ask()
+    assert len(room.venue.asked) < 260
+    assert 10 < len(room.told) < 25
+
+
+async def test_a_definite_refusal_ends_at_once_also_after_a_silence() -> None:
+    for back_at in (0, 20):
+        room = Room(back_at, word=AccessDenied("log in again"))
+        with pytest.raises(AccessDenied):
+            await room.ask()
+        assert room.clock.now / SECOND <= back_at + 15
+
+
+async def test_the_operator_does_not_wait() -> None:
+    room = Room(back_at=1e9)
+    room.stop_at = 40.0
+    with pytest.raises(StoppedEarly):
+        await room.ask()
+    assert room.clock.now / SECOND <= 40.5
+
+
+async def test_no_patience_is_one_try() -> None:
+    room = Room(back_at=1, within_s=0)
+    with pytest.raises(VenueUnavailable):
+        await room.ask()
+    assert len(room.venue.asked) == 1
