@@ -41,6 +41,7 @@ ALONGSIDE = {
     ("backtest", "stages"),
     ("history", "journal"),
     ("history", "store"),
+    ("venues", "ops"),
     ("controls", "config"),
     ("cli", "bench"),
     ("__main__", "cli"),

@@ -336,6 +336,11 @@ class Engine:
         # A position of ours may be closed or converted by another hand, and conversions show in the books alone.
         return self._has_live() or bool(self._desk.blotter.open)
 
+    @property
+    def frames_dropped(self) -> dict[str, int]:
+        """What came over the feed and could not be used, by kind."""
+        return self._feed.dropped
+
     def _held(self) -> dict[str, Decimal]:
         return {symbol: quantity for symbol, (quantity, _) in self._desk.holdings().items()}
 

@@ -52,6 +52,7 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, s
         "quotes_merged": engine.market.merged + engine.quotes.merged,
         "quotes_dropped": dict(bars.sieve.dropped),
         "reconciled": engine.reconciliation.rounds,
+        "frames_dropped": engine.frames_dropped,
         "rows_not_read": engine.reconciliation.unread,
     }
     measured = latencies.summary()

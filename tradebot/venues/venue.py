@@ -12,6 +12,7 @@ from tradebot.domain.market import Quotes, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import Execution, OrderRequest, Refusal, VenueOrder, VenuePosition
+from tradebot.ops.narrator import Tell
 
 
 class Profile(Message, frozen=True):
@@ -65,6 +66,11 @@ Reply = Accepted | Refused | NotSent
 class Feed(Protocol):
     """Streams quotes of the subscribed instruments; one task runs `run` until it is cancelled."""
 
+    @property
+    def dropped(self) -> dict[str, int]:
+        """What came and could not be used, by kind, since the start; a kind that never came is left out."""
+        ...
+
     async def run(self, on_market: Callable[[MarketMessage], None], on_order: Callable[[VenueOrder], None]) -> None:
         """Connect, subscribe, deliver, reconnect for ever, whatever the venue answers."""
         ...
@@ -84,8 +90,8 @@ class Reader(Protocol):
         """Return the account id: the one route that decides whether our session holds. Raises SessionLost."""
         ...
 
-    async def instruments(self, symbols: Sequence[str]) -> list[Instrument]:
-        """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol."""
+    async def instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
+        """Return the instruments of `symbols` in their order. Raises DataError naming all that cannot be had."""
         ...
 
     async def orders(self) -> Listed[VenueOrder]:
@@ -147,6 +153,6 @@ class Venue(Protocol):
         """Count the orders that earlier processes sent on this market day toward the venue's limit of a day."""
         ...
 
-    def feed(self, universe: Universe) -> Feed:
-        """Return a feed of the instruments of `universe`."""
+    def feed(self, universe: Universe, *, tell: Tell = ...) -> Feed:
+        """Return a feed of the instruments of `universe`; `tell` takes what it has to say besides quotes and orders."""
         ...

@@ -23,7 +23,6 @@ from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder, VenueStatus
 from tradebot.errors import DataError
 from tradebot.venues.kite.feed import KiteFeed
-from tradebot.venues.kite.wire import Notice
 from tradebot.venues.link import Backoff
 
 pytestmark = pytest.mark.both_loops
@@ -90,7 +89,7 @@ class Heard:
     def __init__(self) -> None:
         self.market: list[MarketMessage] = []
         self.orders: list[VenueOrder] = []
-        self.notices: list[Notice] = []
+        self.told: list[tuple[str, dict[str, Any]]] = []
         self.changed = asyncio.Event()
 
     def on_market(self, message: MarketMessage) -> None:
@@ -101,9 +100,13 @@ class Heard:
         self.orders.append(order)
         self.changed.set()
 
-    def on_notice(self, notice: Notice) -> None:
-        self.notices.append(notice)
+    def tell(self, event: str, **fields: Any) -> None:
+        self.told.append((event, fields))
         self.changed.set()
+
+    @property
+    def notices(self) -> list[tuple[str, str]]:
+        return [(fields["kind"], fields["text"]) for event, fields in self.told if event == "venue_notice"]
 
     async def until(self, is_enough: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
@@ -126,7 +129,7 @@ def feed_of(ticker: Ticker, heard: Heard, symbols: Universe | None = None, **set
         api_key="key",
         access_token="secret&",
         clock=WallClock(),
-        **({"backoff": QUICK, "on_notice": heard.on_notice, "mode": "ltp"} | settings),
+        **({"backoff": QUICK, "tell": heard.tell, "mode": "ltp"} | settings),
     )
 
 
@@ -175,7 +178,7 @@ async def test_a_feed_subscribes_and_delivers_quotes_orders_and_notices(ticker: 
     (quotes,) = heard.of(Quotes)
     assert (quotes.ids.tolist(), quotes.last.tolist(), quotes.source) == ([1], [1050], "kite")
     assert (heard.orders[0].tag, heard.orders[0].status) == ("tb1", VenueStatus.OPEN)
-    assert heard.notices == [Notice(kind="error", text="too many tokens")]
+    assert heard.notices == [("error", "too many tokens")]
     query = parse_qs(urlsplit(ticker.paths[0]).query)
     assert query == {"api_key": ["key"], "access_token": ["secret&"]}
     assert "Sec-WebSocket-Extensions" not in ticker.headers[0]
@@ -323,6 +326,7 @@ async def test_garbage_is_counted_and_the_next_good_frame_delivered(ticker: Tick
     assert heard.orders == []
     counts = feed.counts
     assert (counts.malformed, counts.odd_lengths, counts.unknown_tokens, counts.malformed_texts) == (2, 1, 1, 4)
+    assert feed.dropped == {"malformed": 2, "odd_lengths": 1, "unknown_tokens": 1, "malformed_texts": 4}
 
 
 async def test_a_frame_too_large_ends_the_connection_and_not_the_feed(ticker: Ticker) -> None:

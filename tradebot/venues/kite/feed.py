@@ -19,10 +19,11 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
 from tradebot.errors import DataError, LinkLost
+from tradebot.ops.narrator import Tell
+from tradebot.venues.kite.feed_words import ODD, FeedWords
 from tradebot.venues.kite.profile import CONNECTIONS, TOKENS_PER_CONNECTION, TOKENS_PER_SUBSCRIBE
 from tradebot.venues.kite.wire import (
     FrameCounts,
-    Notice,
     TokenTable,
     WireError,
     parse_frame,
@@ -50,8 +51,8 @@ class KiteFeed:
 
     `silent_after_s` is in wall seconds: a connection without any frame, heartbeats included, for that long is replaced.
     The source of its messages is `kite`, with several connections `kite-1`, `kite-2`, ... Each connection delivers the
-    order updates, so with several they repeat. `params` are added to the address. A broker's notice goes to
-    `on_notice`, if given. Raises DataError for a universe without tokens or above three connections.
+    order updates, so with several they repeat. `params` are added to the address. `tell` takes the broker's notices and
+    what was dropped. Raises DataError for a universe without tokens or above three connections.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class KiteFeed:
         silent_after_s: float = 5.0,
         tokens_per_connection: int = TOKENS_PER_CONNECTION,
         params: Mapping[str, str] | None = None,
-        on_notice: Callable[[Notice], None] | None = None,
+        tell: Tell = lambda *_, **__: None,
     ) -> None:
         assert mode in MODES, f"mode must be one of {MODES}, was {mode!r}"
         self.counts = FrameCounts()
@@ -77,8 +78,8 @@ class KiteFeed:
         self._clock, self._mode = clock, mode
         self._rng = rng if rng is not None else np.random.default_rng(0)
         self._backoff, self._silent_after_s = backoff, silent_after_s
-        self._on_notice = on_notice
         self._wires: dict[str, ClientConnection] = {}  # source -> its newest connection
+        self._words = FeedWords(self.counts, clock=clock, tell=tell)
         tokens = self._table.tokens
         if tokens[:1] == [0]:
             raise DataError("an instrument of the universe has no Kite token")
@@ -94,12 +95,18 @@ class KiteFeed:
         n = len(self._shares)
         return ("kite",) if n == 1 else tuple(f"kite-{i}" for i in range(1, n + 1))
 
+    @property
+    def dropped(self) -> dict[str, int]:
+        """What came and could not be used, by kind, since the start."""
+        return {name: n for name in (*ODD, "untimed") if (n := getattr(self.counts, name))}
+
     async def run(self, on_market: OnMarket, on_order: OnOrder) -> None:
         """Connect, subscribe, deliver, reconnect for ever, also where Kite refuses us: the profile decides on that."""
         try:
             async with asyncio.TaskGroup() as group:
                 for source, tokens in zip(self.sources, self._shares, strict=True):
                     group.create_task(self._keep(source, tokens, on_market, on_order), name=f"feed {source}")
+                group.create_task(self._words.run(), name="feed words")
         except BaseExceptionGroup as several:
             raise _first_leaf(several) from None
 
@@ -180,13 +187,14 @@ class KiteFeed:
         self.counts.texts += 1
         try:
             content = parse_text(frame)
-        except WireError:
+        except WireError as error:
             self.counts.malformed_texts += 1
+            self._words.malformed(str(error))
             return
         if isinstance(content, VenueOrder):
             on_order(content)
-        elif self._on_notice is not None:
-            self._on_notice(content)
+        else:
+            self._words.notice(content.kind, content.text)
 
     def _binary(self, frame: bytes, source: str, on_market: OnMarket) -> None:
         clock = self._clock

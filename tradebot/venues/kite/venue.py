@@ -9,6 +9,7 @@ import numpy as np
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
+from tradebot.ops.narrator import Tell
 from tradebot.venues.kite.broker import KiteBroker, KiteReader
 from tradebot.venues.kite.feed import KiteFeed
 from tradebot.venues.kite.profile import KITE, REST, TICKER
@@ -58,7 +59,7 @@ class _Kite(Generic[Reading]):
         self._clock, self._mode, self._silent_after_s, self._backoff = clock, mode, silent_after_s, backoff
         self._rng = np.random.default_rng(seed)
 
-    def feed(self, universe: Universe) -> KiteFeed:
+    def feed(self, universe: Universe, *, tell: Tell = lambda *_, **__: None) -> KiteFeed:
         """Return a feed of the instruments of `universe`. Raises DataError when they are too many."""
         return KiteFeed(
             universe,
@@ -70,6 +71,7 @@ class _Kite(Generic[Reading]):
             rng=self._rng,
             backoff=self._backoff,
             silent_after_s=self._silent_after_s,
+            tell=tell,
         )
 
     async def __aenter__(self) -> Self:
