@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -138,3 +139,45 @@ async def test_a_symbol_that_had_no_bars_then_is_not_asked_again(history: Histor
 
 def test_bars_by_hand_are_on_the_calendar() -> None:
     assert len(series("X", PAST.starts)) == 60 * 375
+
+
+class Venues(Venue):
+    """A venue that has no answer for some symbols, and odd bars among the others."""
+
+    def __init__(self, *missing: str) -> None:
+        super().__init__()
+        self.missing, self.tried = missing, list[str]()
+
+    async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+        self.tried.append(instrument.symbol)
+        if instrument.symbol in self.missing:
+            raise LinkLost("candles: null is not a list")
+        found = await super().history(instrument, interval=interval, start=start, end=end)
+        return msgspec.structs.replace(found, symbol=instrument.symbol, odd=np.array([start, 0]))
+
+
+async def bring(history: History, venue: Venue, *symbols: str) -> list[Downloaded]:
+    return await download(
+        history, [Instrument(symbol=s) for s in symbols], MINUTE, START, START + 5 * DAY, fetch=venue.history,
+        clock=ManualClock(END + DAY), source="a venue",
+    )  # fmt: skip
+
+
+async def test_a_symbol_that_cannot_be_had_is_named_and_keeps_no_later_one(history: History) -> None:
+    venue = Venues("TCS")
+    with pytest.raises(VenueUnavailable, match=r"^TCS: the venue gave no bars in 4 tries: candles: null"):
+        await bring(history, venue, "RELIANCE", "TCS", "INFY")
+    assert {line.symbol for line in history.lines()} == {"RELIANCE", "INFY"}
+
+
+async def test_a_venue_that_has_nothing_for_three_symbols_in_a_row_is_away(history: History) -> None:
+    venue = Venues("A", "B", "C", "D")
+    with pytest.raises(VenueUnavailable, match=r"^A, B, C: "):
+        await bring(history, venue, "A", "B", "C", "D", "RELIANCE")
+    assert set(venue.tried) == {"A", "B", "C"}
+
+
+async def test_odd_bars_are_counted_of_each_symbol(history: History) -> None:
+    (one, two) = await bring(history, Venues(), "RELIANCE", "INFY")
+    assert (one.odd, two.odd) == (2, 2)
+    assert one.put.added > 0

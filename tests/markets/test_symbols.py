@@ -28,6 +28,25 @@ def test_a_list_is_taken_in_its_order_without_repeats(tmp_path: Path, text: str,
     assert parse_symbols(text, cwd=tmp_path) == symbols
 
 
+@pytest.mark.parametrize(
+    ("text", "symbols"),
+    [
+        ("BSE:INFY", ("BSE:INFY",)), ("bse:infy,TCS", ("BSE:INFY", "TCS")), ("NSE:INFY,INFY", ("INFY",)),
+        ("NFO:INFY26DECFUT", ("NFO:INFY26DECFUT",)), ("nse:NIFTY 50", ("NIFTY 50",)), ("BSE:M&M", ("BSE:M&M",)),
+    ],
+)  # fmt: skip
+def test_a_symbol_of_another_exchange_carries_its_name(tmp_path: Path, text: str, symbols: tuple[str, ...]) -> None:
+    assert parse_symbols(text, cwd=tmp_path) == symbols
+
+
+@pytest.mark.parametrize(
+    "text", ["BSE:", ":INFY", "BSE:BSE:INFY", "B S:INFY", "12:INFY", "BSE: INFY", "A:B", "NSE:NSE:INFY", "NSE:BSE:INFY"]
+)
+def test_a_colon_anywhere_else_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match="is not a symbol"):
+        parse_symbols(text, cwd=tmp_path)
+
+
 def test_an_index_name_stands_for_its_members(tmp_path: Path) -> None:
     members = indices.members("NIFTY50")
 

@@ -77,7 +77,13 @@ async def _download(
                 venue=source.venue_name, progress=tell,
             )  # fmt: skip
     return [
-        {"symbol": one.symbol, "interval": name_of(interval), "requests": one.requests, **one.put._asdict()}
+        {
+            "symbol": one.symbol,
+            "interval": name_of(interval),
+            "requests": one.requests,
+            **one.put._asdict(),
+            "odd": one.odd,
+        }
         for one in found
     ]
 

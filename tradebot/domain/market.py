@@ -137,8 +137,15 @@ def floats(columns: Sequence[Ints] | Ints, price_scale: Any, quantity_scale: Any
     return found
 
 
+NO_ROWS: Ints = np.empty(0, dtype=np.int64)
+NO_ROWS.flags.writeable = False
+
+
 class Series(Message, frozen=True, eq=False):
-    """Past bars of one instrument, oldest first: `starts` in market ns, the rest in units, all of shape (n,)."""
+    """Past bars of one instrument, oldest first: `starts` in market ns, the rest in units, all of shape (n,).
+
+    `odd` are the starts of rows that could not be read and are not among them, 0 where not even the start could.
+    """
 
     symbol: str
     interval: int
@@ -148,6 +155,7 @@ class Series(Message, frozen=True, eq=False):
     low: Ints
     close: Ints
     volume: Ints
+    odd: Ints = NO_ROWS
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -155,7 +163,7 @@ class Series(Message, frozen=True, eq=False):
     def cut(self, rows: slice | npt.NDArray[np.bool_] | Ints) -> Series:
         """Return the bars at `rows`: a slice, which copies nothing, a mask or indices."""
         columns = {name: getattr(self, name)[rows] for name in SERIES_COLUMNS}
-        return Series(symbol=self.symbol, interval=self.interval, **columns)
+        return Series(symbol=self.symbol, interval=self.interval, odd=self.odd, **columns)
 
 
 SERIES_COLUMNS = ("starts", "open", "high", "low", "close", "volume")

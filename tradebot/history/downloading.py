@@ -19,6 +19,7 @@ from tradebot.history.market import DAY, Calendar, calendar_of, days_of
 from tradebot.history.merging import Put
 
 TRIES = 4
+AWAY = 3  # symbols in a row that cannot be had: the venue is away, and each costs a while
 PIECE_DAYS = 30  # of bars within the day: one request at most venues, some seconds of work to lose
 LONG_PIECE_DAYS = 2_000  # of daily bars
 
@@ -35,11 +36,15 @@ class Piece(NamedTuple):
 
 
 class Downloaded(NamedTuple):
-    """What a download brought of one symbol; `requests` is 0 where the history had everything."""
+    """What a download brought of one symbol; `requests` is 0 where the history had everything.
+
+    `odd` counts bars of the venue's answers that could not be read and were left out.
+    """
 
     symbol: str
     requests: int
     put: Put
+    odd: int = 0
 
 
 def missing(
@@ -68,37 +73,48 @@ async def download(
 
     What another venue was asked for counts only where both pass on the prices of one exchange.
 
-    Raises VenueUnavailable when it cannot be asked, after what was fetched is on disk; AccessDenied, DataError.
+    A symbol that cannot be had does not keep the later ones; `AWAY` of them in a row do. Raises VenueUnavailable then
+    or at the end, after what was fetched is on disk; AccessDenied, DataError.
     """
     # A bar that starts later is not complete yet; venues are asked in whole seconds.
     end = min(end, clock.market() - interval) // SECOND * SECOND
     wanted = {i.symbol: missing(history, i, interval, start, end, venue=venue) for i in instruments}
     total, done = sum(map(len, wanted.values())), 0
     found: list[Downloaded] = []
+    failed: dict[str, LinkLost] = {}
+    in_a_row = 0
     for instrument in instruments:
-        put = Put(0, 0, 0)
-        for piece in wanted[instrument.symbol]:
-            progress(instrument.symbol, done, total)
-            series = await _fetch(fetch, piece, interval, clock, done, total)
-            with history.transaction():
-                put += history.put(instrument, series, source=source, venue=venue)
-                history.note_asked(instrument, interval, piece.since, piece.until, source=source, venue=venue)
-            done += 1
+        put, odd = Put(0, 0, 0), 0
+        try:
+            for piece in wanted[instrument.symbol]:
+                progress(instrument.symbol, done, total)
+                series = await _fetch(fetch, piece, interval, clock)
+                with history.transaction():
+                    put += history.put(instrument, series, source=source, venue=venue)
+                    history.note_asked(instrument, interval, piece.since, piece.until, source=source, venue=venue)
+                done, odd, in_a_row = done + 1, odd + len(series.odd), 0
+        except LinkLost as error:
+            failed[instrument.symbol], in_a_row = error, in_a_row + 1
+            if in_a_row == AWAY:
+                break
         progress(instrument.symbol, done, total)
-        found.append(Downloaded(instrument.symbol, len(wanted[instrument.symbol]), put))
+        found.append(Downloaded(instrument.symbol, len(wanted[instrument.symbol]), put, odd))
+    if failed:
+        first = next(iter(failed.values()))
+        raise VenueUnavailable(
+            f"{', '.join(failed)}: the venue gave no bars in {TRIES} tries: {first}; {done} of {total} pieces are in"
+            " the history, the same command goes on from there"
+        ) from first
     return found
 
 
-async def _fetch(fetch: Fetch, piece: Piece, interval: int, clock: Clock, done: int, total: int) -> Series:
+async def _fetch(fetch: Fetch, piece: Piece, interval: int, clock: Clock) -> Series:
     for attempt in range(1, TRIES + 1):
         try:
             return await fetch(piece.instrument, interval=interval, start=piece.since, end=piece.until)
-        except LinkLost as error:
+        except LinkLost:
             if attempt == TRIES:
-                raise VenueUnavailable(
-                    f"{piece.instrument.symbol}: the venue gave no bars in {TRIES} tries: {error}; {done} of {total}"
-                    " pieces are in the history, the same command goes on from there"
-                ) from error
+                raise
             await clock.sleep(2.0 ** (attempt - 1))
     raise AssertionError("the loop above returns or raises")
 

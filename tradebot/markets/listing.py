@@ -18,6 +18,7 @@ INDEX_TOKENS = {"NIFTY 50": 256265, "NIFTY BANK": 260105, "INDIA VIX": 264969, "
 INDEX_PRICES = {"NIFTY 50": 25000.0, "NIFTY BANK": 56000.0, "INDIA VIX": 13.0, "NIFTY FIN SERVICE": 26500.0}
 EQUITY_SEGMENT = 1  # the low byte of a Kite token: 1 NSE, 9 indices
 INDEX_SEGMENT = 9
+SEGMENTS = {"BSE": 4}
 FIRST_INVENTED = 1 << 20  # the exchange's own numbers stay far below
 INVENTED = 1 << 22  # 2 << 20 and 1 << 22 together stay below 1 << 23: a token fits a signed 32-bit integer
 
@@ -30,6 +31,7 @@ class Listed(NamedTuple):
 def universe_for(symbols: Iterable[str], *, on: date | None = None) -> Universe:
     """Return instruments for `symbols` in their order, with the tick sizes of day `on` (None: today's rule).
 
+    A symbol is of NSE unless its exchange stands before it.
     A token is a pure function of its symbol unless two unknown symbols of one universe hash alike; then the later one
     takes the next free. Raises ValueError for a symbol given twice.
     """
@@ -60,6 +62,7 @@ def turnover_rank(symbol: str) -> float:
 
 
 def _instrument(symbol: str, on: date | None, taken: set[int]) -> Instrument:
+    exchange, _, symbol = symbol.rpartition(":")
     if symbol in INDEX_TOKENS:
         return Instrument(
             symbol=symbol, token=INDEX_TOKENS[symbol], kind=InstrumentKind.INDEX, tick_size=tick_of_index(),
@@ -72,7 +75,8 @@ def _instrument(symbol: str, on: date | None, taken: set[int]) -> Instrument:
     taken.add(number)
     return Instrument(
         symbol=symbol,
-        token=number * 256 + EQUITY_SEGMENT,
+        exchange=exchange or "NSE",
+        token=number * 256 + SEGMENTS.get(exchange, EQUITY_SEGMENT),
         tick_size=tick_of(symbol, Decimal(str(reference_price(symbol))), on),
         name=symbol,
         has_derivatives=has_derivatives(symbol),

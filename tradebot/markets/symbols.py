@@ -1,4 +1,7 @@
-"""What `--symbols` means: a comma list, `@file` with one symbol a line, or an index name; read before the run."""
+"""What `--symbols` means: a comma list, `@file` with one symbol a line, or an index name; read before the run.
+
+A symbol stands for NSE's unless its exchange stands before it: `BSE:INFY`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from tradebot.errors import DataError
 from tradebot.markets import indices
 
 MAX_SYMBOLS = 10_000  # three streaming connections of 3,000; more is a wrong file
-_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9&_.-]{0,31}")
+HOME = "NSE"  # the exchange of a symbol that names none
+_SYMBOL = re.compile(r"(?:[A-Z]{2,8}:)?[A-Z0-9][A-Z0-9&_.-]{0,31}")
 _LISTED_WITH_SPACE = frozenset({"NIFTY 50", "NIFTY BANK", "INDIA VIX"})
 _BAD = re.compile(r"[^A-Z0-9&_.-]")
 
@@ -64,17 +68,22 @@ def _from_file(cwd: Path, name: str) -> list[str]:
 
 
 def _expand(word: str, place: str) -> Iterable[str]:
-    symbol = word.upper()
+    exchange, colon, name = word.upper().partition(":")
+    symbol = name if colon and exchange == HOME else word.upper()
     if symbol in _LISTED_WITH_SPACE:
         return (symbol,)
-    bad = _BAD.search(symbol)
+    has_exchange = bool(colon) and exchange.isascii() and exchange.isalpha()
+    bad = _BAD.search(word.upper(), len(exchange) + 1 if has_exchange else 0)
     if bad is not None:
-        found = symbol[bad.start()]
+        found = word.upper()[bad.start()]
         raise DataError(f"{place}: {word[:40]!r} is not a symbol: character {bad.start() + 1} is {found!r}")
     try:
         return indices.members(symbol)
     except KeyError:
         pass
     if not _SYMBOL.fullmatch(symbol):
-        raise DataError(f"{place}: {word[:40]!r} is not a symbol: it must start with a letter or digit, 32 at most")
+        raise DataError(
+            f"{place}: {word[:40]!r} is not a symbol: it must start with a letter or digit, 32 at most,"
+            " with its exchange before it where that is not NSE: BSE:INFY"
+        )
     return (symbol,)

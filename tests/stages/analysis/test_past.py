@@ -10,7 +10,7 @@ import pytest
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Series
-from tradebot.errors import LinkLost
+from tradebot.errors import AccessDenied, LinkLost, SessionLost
 from tradebot.journal.rows import Listing
 from tradebot.journal.writer import Journal
 from tradebot.stages.analysis.past import past_bars, past_closes
@@ -23,8 +23,8 @@ SYMBOLS = ("AAA", "BBB", "CCC")
 class Archive:
     """A venue with 30 bars of each symbol; it loses the link at one of them and takes for ever at another."""
 
-    def __init__(self, *, loses: str = "", hangs: str = "") -> None:
-        self._loses, self._hangs = loses, hangs
+    def __init__(self, *, loses: str = "", hangs: str = "", refuses: Exception | None = None, odd: int = 0) -> None:
+        self._loses, self._hangs, self._refuses, self._odd = loses, hangs, refuses, odd
         self.spans: set[tuple[int, int]] = set()
 
     async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
@@ -33,9 +33,11 @@ class Archive:
             raise LinkLost("cut")
         if instrument.symbol == self._hangs:
             raise TimeoutError  # as the time limit around it does
+        if self._refuses is not None:
+            raise self._refuses
         starts = NOW - np.arange(30, 0, -1, dtype=np.int64) * interval
         return Series(
-            symbol=instrument.symbol, interval=interval, starts=starts,
+            symbol=instrument.symbol, interval=interval, starts=starts, odd=starts[: self._odd],
             **dict.fromkeys(("open", "high", "low", "close", "volume"), np.arange(30)),
         )  # fmt: skip
 
@@ -70,6 +72,23 @@ async def test_a_symbol_that_cannot_be_had_is_told_and_the_others_come() -> None
     found, told = await asked(Archive(loses="BBB"), 10)
     assert [series.symbol for series in found] == ["AAA", "CCC"]
     assert told == ["warming_up", "warmup_missing", "warmed_up"]
+
+
+async def test_without_the_right_to_past_bars_the_strategies_start_cold_and_nothing_more_is_asked() -> None:
+    archive = Archive(refuses=AccessDenied("Insufficient permission for that call."))
+    assert await asked(archive, 10) == ([], ["warming_up", "warmup_denied", "warmed_up"])
+    assert len(archive.spans) == 1
+
+
+async def test_a_login_that_is_dead_is_no_cold_start() -> None:
+    with pytest.raises(SessionLost):
+        await asked(Archive(refuses=SessionLost("token")), 10)
+
+
+async def test_odd_bars_are_told_and_the_others_warm_up() -> None:
+    found, told = await asked(Archive(odd=1), 10)
+    assert [len(series) for series in found] == [10, 10, 10]
+    assert told.count("candles_not_read") == 3
 
 
 async def test_what_came_until_the_time_was_over_is_used() -> None:

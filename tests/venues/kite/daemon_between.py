@@ -73,6 +73,10 @@ class Run:
         await self.until(lambda: len(self.all(name)) >= times)
         return self.all(name)[times - 1]
 
+    async def start(self) -> Any:
+        """Run the daemon to its end."""
+        return await self._start(self)
+
     @asynccontextmanager
     async def daemon(self) -> AsyncIterator[asyncio.Task[Any]]:
         """Run the daemon; it is stopped as a supervisor stops it, unless it has ended."""
@@ -85,11 +89,11 @@ class Run:
 
 
 @asynccontextmanager
-async def day(folder: Path, *, trader: str = TRADER, **settings: Any) -> AsyncIterator[Run]:
+async def day(folder: Path, *, trader: str = TRADER, symbols: str = SYMBOLS, **settings: Any) -> AsyncIterator[Run]:
     """Open an exchange and a proxy to it; a minute of the market takes a quarter of a second."""
     (folder / "trader.py").write_text(trader)
     plain: dict[str, Any] = {
-        "app": {"symbols": SYMBOLS, "state_dir": str(folder / "state")},
+        "app": {"symbols": symbols, "state_dir": str(folder / "state")},
         "exchange": {"speed": 240.0, "latency_ms": 1.0},
         "analysis": {"workers": 0, "warmup_bars": 0},
         "reconcile": {"live_every_s": 1.0, "idle_every_s": 5.0},
@@ -101,7 +105,7 @@ async def day(folder: Path, *, trader: str = TRADER, **settings: Any) -> AsyncIt
     config = load(overrides=plain)
     opened: list[Exchange] = []
     async with embedded(
-        config, symbols=tuple(SYMBOLS.split(",")), seen_until=0, log=folder / "exchange.jsonl",
+        config, symbols=tuple(dict.fromkeys(symbols.split(","))), seen_until=0, log=folder / "exchange.jsonl",
         on_end=lambda reason: None, on_open=opened.append,
     ) as (addresses, clock):  # fmt: skip
         clock.release()

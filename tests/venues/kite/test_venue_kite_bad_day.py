@@ -9,6 +9,8 @@ import pytest
 from between import HTML_403, TOKEN_DEAD, Answer, changed
 from daemon_between import day
 
+from tradebot.errors import SessionLost
+
 pytestmark = [pytest.mark.timeout(60), pytest.mark.real_time]
 FOREIGN = {
     "order_id": "77", "status": "COMPLETE", "exchange": "NFO", "tradingsymbol": "NIFTY26DECFUT", "order_type": None,
@@ -144,3 +146,67 @@ async def test_exits_are_tried_until_an_order_route_says_that_the_login_is_dead_
         await today.until(lambda: sent("exit"))
         assert not daemon.done()
     assert not today.all("halted")
+
+
+OPTION = {"tradingsymbol": "NIFTY26JAN24000CE", "exchange": "NFO", "product": "NRML", "average_price": 80.5}
+NO_RIGHT = Answer(
+    403,
+    b'{"status":"error","message":"Insufficient permission for that call.","error_type":"PermissionException"}',
+)
+COMMA = b"7,7,ACME,ACME, INC,0,,0,0.05,1,EQ,NSE,NSE\n"
+
+
+async def test_a_start_outlasts_odd_rows_of_others_and_an_account_without_past_bars(tmp_path: Path) -> None:
+    def alter(method: str, path: str, answer: Answer) -> Answer:
+        if path == "/portfolio/positions":
+            return changed(answer, lambda data: data | {"net": [*data["net"], OPTION]})
+        if path == "/instruments/NSE":
+            return answer._replace(body=answer.body + COMMA)
+        return NO_RIGHT if path.startswith("/instruments/historical") else answer
+
+    async with day(tmp_path, analysis={"warmup_bars": 5}) as today:
+        today.proxy.alter = alter
+        async with today.daemon():
+            await today.event("ready")
+            await today.proxy.say('{"type":"error","data":"Number of tokens exceeds the limit"}')
+            await today.proxy.say('{"type":"message","data":"RMS: Rule: Check circuit limit"}')
+            await today.proxy.say('{"type":"order","data":{"order_id":7}}')
+            await today.event("venue_notice", times=2)
+            await today.event("order_filled")
+    assert [line["level"] for line in today.all("warmup_denied")] == ["warning"]
+    rows = today.all("rows_not_read")
+    assert any("ACME" in line["some"][0] and "13 fields" in line["some"][0] for line in rows)
+    assert any("NIFTY26JAN24000CE" in line["some"][0] and "quantity" in line["some"][0] for line in rows)
+    notices = [(line["kind"], line["text"], line["level"]) for line in today.all("venue_notice")]
+    assert notices == [
+        ("error", "Number of tokens exceeds the limit", "warning"),
+        ("message", "RMS: Rule: Check circuit limit", "warning"),
+    ]
+    (summary,) = today.all("session_summary")
+    assert summary["frames_dropped"]["malformed_texts"] == 1
+
+
+async def test_a_venue_that_is_away_at_the_start_is_waited_for_and_a_bad_key_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tradebot.daemon.patience.LONGEST_PAUSE_S", 0.1)
+    away = Answer(502, b"<html>bad gateway</html>", "text/html")
+    async with day(tmp_path) as today:
+        today.proxy.refuse = lambda method, path: away
+        async with today.daemon() as daemon:
+            await today.event("login_failed")
+            await today.until(lambda: today.proxy.count("GET", "/user/profile") > 8)
+            assert not daemon.done()
+            assert any(word.startswith("EXTEND_TIMEOUT_USEC") for word in today.supervisor.words)
+            today.proxy.refuse = lambda method, path: None
+            await today.event("ready")
+        today.proxy.refuse = lambda method, path: TOKEN_DEAD
+        with pytest.RaisesGroup(pytest.RaisesExc(SessionLost, match="log in again"), allow_unwrapped=True):
+            await today.start()
+
+
+async def test_a_symbol_of_another_exchange_is_traded_there(tmp_path: Path) -> None:
+    async with day(tmp_path, symbols="BSE:INFY") as today, today.daemon():
+        await today.event("order_filled")
+        assert today.proxy.count("GET", "/instruments/BSE")
+        assert {order.ticket.exchange for order in today.exchange.orders()} == {"BSE"}

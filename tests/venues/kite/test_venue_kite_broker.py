@@ -122,11 +122,43 @@ async def test_contracts_alone_need_no_second_list(kite: Kite) -> None:
 async def test_every_unknown_symbol_is_named_with_a_hint(kite: Kite) -> None:
     kite.says(lambda request: web.Response(text=DUMPS[request.path], content_type="text/csv"))
     async with broker_at(kite.address) as broker:
-        with pytest.raises(DataError, match=r"NSE:INFYY \(did you mean INFY\?\), NSE:ZZZ$"):
+        with pytest.raises(DataError, match=r"NSE:INFYY is not listed \(did you mean INFY\?\); NSE:ZZZ is not listed$"):
             await broker.instruments(["TCS", "INFYY", "ZZZ"])
 
 
-@pytest.mark.parametrize("text", ["", "<html>", CSV + "x"])
+def with_rows(*rows: str) -> dict[str, str]:
+    return DUMPS | {"/instruments/NSE": DUMPS["/instruments/NSE"] + "".join(f"{row}\n" for row in rows)}
+
+
+async def test_a_row_that_cannot_be_read_refuses_its_own_symbol_by_name_and_no_other(kite: Kite) -> None:
+    dumps = with_rows("7,7,ACME,ACME, INC,0,,0,0.05,1,EQ,NSE,NSE", "8,8,ODD,O,0,,0,x,1,EQ,NSE,NSE")
+    kite.says(lambda request: web.Response(text=dumps[request.path], content_type="text/csv"))
+    async with broker_at(kite.address) as broker:
+        found = await broker.instruments(["INFY", "TCS"])
+        assert [i.symbol for i in found] == ["INFY", "TCS"]
+        assert [row.symbol for row in found.unread] == ["ACME"], "what is not asked for is not looked into"
+        with pytest.raises(DataError, match="NSE:ACME cannot be read: line 4: 13 fields, the header has 12"):
+            await broker.instruments(["INFY", "ACME"])
+        with pytest.raises(DataError, match="NSE:ODD cannot be read: line 5: instrument_token, tick_size or lot_size"):
+            await broker.instruments(["ODD"])
+        with pytest.raises(DataError, match="NSE:ZZZ is not listed; 1 of its rows cannot be read"):
+            await broker.instruments(["ZZZ"])
+
+
+async def test_a_symbol_that_is_listed_twice_is_refused_by_name_unless_both_say_the_same(kite: Kite) -> None:
+    again = "2,2,INFY,I,0,,0,0.05,1,EQ,NSE,NSE"
+    for rows, is_refused in (((again,), False), (("4,4,INFY,I,0,,0,0.05,1,EQ,NSE,NSE",), True)):
+        dumps = with_rows(*rows)
+        kite.says(lambda request, dumps=dumps: web.Response(text=dumps[request.path], content_type="text/csv"))
+        async with broker_at(kite.address) as broker:
+            if not is_refused:
+                assert [i.token for i in await broker.instruments(["INFY"])] == [2]
+                continue
+            with pytest.raises(DataError, match="NSE:INFY is listed twice, with the tokens 2 and 4"):
+                await broker.instruments(["INFY", "TCS"])
+
+
+@pytest.mark.parametrize("text", ["", "<html>", "x,y\n"])
 async def test_a_broken_dump_is_a_lost_link(kite: Kite, text: str) -> None:
     kite.says(lambda _: web.Response(text=text))
     async with broker_at(kite.address) as broker:

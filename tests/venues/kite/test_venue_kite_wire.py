@@ -31,6 +31,7 @@ from tradebot.venues.kite.wire import (
     parse_text,
     parse_trade,
     parse_trades,
+    parse_underlyings,
     render_mode,
     render_order,
     render_subscribe,
@@ -251,13 +252,24 @@ def test_an_instrument_row_gives_kind_scale_and_lot(row: str, kind: InstrumentKi
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("", "tradingsymbol"), ("a,b\n1,2", "instrument_token"), (HEADER + "1,2,3", "line 2"),
-        (HEADER + "x,1,A,A,0,,0,0.05,1,EQ,NSE,NSE", "instrument_token"),
-        (HEADER + "1,1,A,A,0,,0,0,1,EQ,NSE,NSE", "tick_size"), (HEADER + "1,1,A,A,0,,0,NaN,1,EQ,NSE,NSE", "line 2"),
-        (HEADER + '1,1,"A', "line 2"),
+        ("1,2,3", "line 2: 3 fields"), ("x,1,A,A,0,,0,0.05,1,EQ,NSE,NSE", "instrument_token"),
+        ("1,1,A,A,0,,0,0,1,EQ,NSE,NSE", "tick_size"), ("1,1,A,A,0,,0,NaN,1,EQ,NSE,NSE", "line 2"),
+        ('1,1,"A', "line 2"), ("1,1,A,ACME, INC,0,,0,0.05,1,EQ,NSE,NSE", "line 2: 13 fields, the header has 12"),
+        ('1,1,A,"ACME,0,,0,0.05,1,EQ,NSE,NSE', "line 2"), ("5000000000,1,A,A,0,,0,0.05,1,EQ,NSE,NSE", "32-bit"),
     ],
 )  # fmt: skip
-def test_a_bad_dump_names_line_and_field(text: str, names: str) -> None:
+def test_an_odd_row_of_a_dump_is_kept_by_line_and_symbol_and_the_others_are_read(text: str, names: str) -> None:
+    sound = "2,2,B,B,0,,0,0.05,1,EQ,NSE,NSE"
+    found = parse_instruments(f"{HEADER}{text}\n{sound}\n")
+    assert [i.symbol for i in found] == ["B"]
+    (odd,) = found.unread
+    assert names in odd.reason
+    assert odd.symbol == ("3" if text == "1,2,3" else '"A' if text.startswith('1,1,"') else "A")
+    assert parse_underlyings(f"{HEADER}{text}\n{sound}\n") == frozenset()
+
+
+@pytest.mark.parametrize(("text", "names"), [("", "tradingsymbol"), ("a,b\n1,2", "instrument_token")])
+def test_a_dump_without_the_fields_that_are_needed_is_none(text: str, names: str) -> None:
     with pytest.raises(WireError, match=names):
         parse_instruments(text)
 
@@ -275,6 +287,33 @@ def test_candles_come_ascending_once_and_inside_the_range() -> None:
     assert series.starts.tolist() == [start, start + MINUTE]
     assert series.open.tolist() == [1005, 1005]
     assert series.volume.tolist() == [103, 100]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        ["2026-01-05T09:16:00+0530", 10.05, 11, 9.95, 10, None], ["2026-01-05T09:16:00+0530", 10.05, 11, 9.95, 10],
+        ["2026-01-05T09:16:00+0530", None, 11, 9.95, 10, 1], ["2026-01-05T09:16:00+0530", "10", 11, 9.95, 10, 1],
+        ["2026-13-05", 10.05, 11, 9.95, 10, 1], [None, 10.05, 11, 9.95, 10, 1], None, {}, "candle",
+    ],
+)  # fmt: skip
+def test_an_odd_candle_is_left_out_and_told_and_the_others_are_read(odd: object) -> None:
+    sound = [[f"2026-01-05T09:{minute}:00+0530", 10.05, 11, 9.95, 10, 100] for minute in (15, 17)]
+    start = from_iso("2026-01-05T09:15:00+05:30")
+    data = wire({"candles": [sound[0], odd, sound[1]]})
+    series = parse_candles(data, INFY, interval=MINUTE, start=start, end=start + 9 * MINUTE)
+    assert series.starts.tolist() == [start, start + 2 * MINUTE]
+    has_time = isinstance(odd, list) and len(odd) == 6 and str(odd[0]).startswith("2026-01")
+    assert series.odd.tolist() == [start + MINUTE if has_time else 0]
+    assert series.cut(slice(-1, None)).odd.tolist() == series.odd.tolist()
+
+
+def test_one_odd_quote_leaves_the_quotes_of_the_others() -> None:
+    universe = Universe([INFY, Instrument(symbol="TCS", token=1), Instrument(symbol="SBIN", token=2)])
+    sound = {"timestamp": "2021-06-08 15:45:56", "last_price": 1412.95, "volume": 1}
+    for odd in (None, {}, [], sound | {"last_price": None}, sound | {"timestamp": "x"}, sound | {"volume": "1"}):
+        answer = wire({"NSE:INFY": sound, "NSE:TCS": odd, "NSE:SBIN": sound})
+        assert parse_quotes(answer, universe, seen_at=9).ids.tolist() == [0, 2]
 
 
 def test_no_candles_make_an_empty_series() -> None:

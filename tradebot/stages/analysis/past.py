@@ -8,7 +8,7 @@ from contextlib import suppress
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Series
-from tradebot.errors import LinkLost
+from tradebot.errors import AccessDenied, LinkLost, SessionLost
 from tradebot.journal.closes import closes
 from tradebot.journal.writer import Journal
 from tradebot.ops.narrator import Tell
@@ -21,7 +21,10 @@ SESSION_S = 300 * 60  # the shortest session that is counted on
 async def past_bars(
     broker: Broker, universe: Universe, *, count: int, interval: int, clock: Clock, tell: Tell
 ) -> list[Series]:
-    """Return the venue's newest `count` complete bars of each instrument, of as many as can be had in `WITHIN_S`."""
+    """Return the venue's newest `count` complete bars of each instrument, of as many as can be had in `WITHIN_S`.
+
+    None where the account has no right to them: the strategies start cold. Raises SessionLost.
+    """
     if not count:
         return []
     now = clock.market()
@@ -37,6 +40,13 @@ async def past_bars(
                 except LinkLost as error:
                     tell("warmup_missing", level="warning", symbol=instrument.symbol, reason=str(error))
                     continue
+                except SessionLost:
+                    raise
+                except AccessDenied as error:
+                    tell("warmup_denied", level="warning", reason=str(error), action="the strategies start cold")
+                    break
+                if len(series.odd):
+                    tell("candles_not_read", level="warning", symbol=instrument.symbol, candles=len(series.odd))
                 found.append(series.cut(slice(-count, None)))
     tell("warmed_up", symbols=len(found), of=len(universe), bars=sum(map(len, found)))
     return found

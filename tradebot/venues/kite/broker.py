@@ -76,7 +76,7 @@ class KiteReader:
         """Check the session and return the account id."""
         return await self._session.read("/user/profile", parse_profile)
 
-    async def instruments(self, symbols: Sequence[str]) -> list[Instrument]:
+    async def instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
         """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol.
 
         A symbol is Kite's `tradingsymbol`, on NSE unless its exchange stands before it: `BSE:INFY`. Which of them have
@@ -103,7 +103,8 @@ class KiteReader:
     async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
         """Return complete past bars that start in [start, end) (market ns); `interval` in ns.
 
-        A candle that has not ended by the market clock is dropped. Raises DataError for an interval Kite does not have.
+        A candle that has not ended by the market clock is dropped, an odd one is counted. Raises DataError for an
+        interval Kite does not have.
         """
         if interval not in CANDLES:
             has = ", ".join(name for name, _ in CANDLES.values())
@@ -119,7 +120,8 @@ class KiteReader:
             # A request may bring 22,000 candles: 0.1 s of exact arithmetic.
             parts.append(await asyncio.to_thread(_candles, path, body, instrument, interval, begin, until))
         columns = {
-            column: np.concatenate([NO_TIMES, *(getattr(part, column) for part in parts)]) for column in SERIES_COLUMNS
+            column: np.concatenate([NO_TIMES, *(getattr(part, column) for part in parts)])
+            for column in (*SERIES_COLUMNS, "odd")
         }
         series = Series(symbol=instrument.symbol, interval=interval, **columns)
         return series.cut(series.starts + interval <= self._clock.market())

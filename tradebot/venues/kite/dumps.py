@@ -1,4 +1,7 @@
-"""Kite's instrument lists, one CSV an exchange: what is asked for is found there, and which shares have derivatives."""
+"""Kite's instrument lists, one CSV an exchange: what is asked for is found there, and which shares have derivatives.
+
+A row that cannot be read spoils no other. Where its symbol is asked for, that symbol is refused by its name.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from tradebot.domain.instrument import Instrument, InstrumentKind
+from tradebot.domain.listed import Listed, Unread
 from tradebot.errors import DataError, LinkLost
 from tradebot.markets.indices import contract_name
 from tradebot.venues.kite.answers import classify, failure_of
@@ -29,20 +33,26 @@ class Dumps:
     def __init__(self, get: Callable[[str], Awaitable[tuple[int, bytes]]]) -> None:
         self._get = get
 
-    async def instruments(self, symbols: Sequence[str]) -> list[Instrument]:
-        """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol."""
+    async def instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
+        """Return the instruments of `symbols` in their order, and the rows that nobody asked for and cannot be read.
+
+        Raises DataError naming every symbol that is unknown, listed twice, or whose row cannot be read.
+        """
         names = [(exchange or "NSE", name) for exchange, _, name in (symbol.rpartition(":") for symbol in symbols)]
         found: dict[tuple[str, str], Instrument] = {}
-        hints: dict[tuple[str, str], str] = {}
+        faults: dict[tuple[str, str], str] = {}
+        unread: list[Unread] = []
         for exchange in dict.fromkeys(exchange for exchange, _ in names):
             wanted = {name for asked, name in names if asked == exchange}
-            rows, similar = await self._read(exchange, partial(_search, wanted=wanted))
-            found |= {(exchange, row.symbol): row for row in rows}
-            hints |= {(exchange, name): hint for name, hint in similar.items()}
-        unknown = [f"{exchange}:{name}{hints[exchange, name]}" for exchange, name in names if (exchange, name) in hints]
-        if unknown:
-            raise DataError(f"Kite does not list {', '.join(unknown)}")
-        return await self._with_derivatives([found[name] for name in names])
+            page = await self._read(exchange, partial(_search, wanted=wanted))
+            found |= {(exchange, row.symbol): row for row in page.rows}
+            faults |= {(exchange, name): fault for name, fault in page.faults.items()}
+            unread += page.unread
+        if wrong := [
+            f"{exchange}:{name} {faults[exchange, name]}" for exchange, name in names if (exchange, name) in faults
+        ]:
+            raise DataError(f"Kite's instrument list: {'; '.join(wrong)}")
+        return Listed(await self._with_derivatives([found[name] for name in names]), unread)
 
     async def _with_derivatives(self, instruments: list[Instrument]) -> list[Instrument]:
         if not any(map(_may_have_contracts, instruments)):
@@ -74,9 +84,23 @@ def _may_have_contracts(instrument: Instrument) -> bool:
     return is_cash and instrument.exchange in HAS_CONTRACTS
 
 
-def _search(dump: str, wanted: AbstractSet[str]) -> tuple[list[Instrument], dict[str, str]]:
+class _Page(NamedTuple):
+    rows: Listed[Instrument]
+    faults: dict[str, str]  # wanted symbol -> what is wrong with it
+    unread: tuple[Unread, ...]
+
+
+def _search(dump: str, wanted: AbstractSet[str]) -> _Page:
     rows = parse_instruments(dump, wanted=wanted)
-    unknown = wanted - {row.symbol for row in rows}
+    faults = {row.symbol: f"cannot be read: {row.reason}" for row in rows.unread if row.symbol in wanted}
+    seen: dict[str, Instrument] = {}
+    for row in rows:
+        if seen.setdefault(row.symbol, row) != row:
+            faults[row.symbol] = f"is listed twice, with the tokens {seen[row.symbol].token} and {row.token}"
+    unknown = wanted - seen.keys() - faults.keys()
     listed = [row.symbol for row in parse_instruments(dump)] if unknown else []
-    similar = {name: get_close_matches(name, listed, n=1) for name in sorted(unknown)}
-    return rows, {name: f" (did you mean {near[0]}?)" if near else "" for name, near in similar.items()}
+    odd = f"; {len(rows.unread)} of its rows cannot be read" if rows.unread else ""
+    for name in unknown:
+        near = get_close_matches(name, listed, n=1)
+        faults[name] = f"is not listed{f' (did you mean {near[0]}?)' if near else ''}{odd}"
+    return _Page(rows, faults, tuple(row for row in rows.unread if row.symbol not in wanted))

@@ -1,18 +1,24 @@
-"""The tables of Kite, pure: the instruments CSV, historical candles and REST quotes become domain types and columns."""
+"""The tables of Kite, pure: the instruments CSV, historical candles and REST quotes become domain types and columns.
+
+A row that is odd spoils no other: it is left out and counted, or kept by its name where somebody may want it.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
+from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.market import QUOTE_COLUMNS, Ints, Quotes, Series
 from tradebot.venues.kite.fields import (
     LARGEST,
+    LONGEST_NAME,
     WireError,
+    clean,
     exact,
     field_of,
     moment,
@@ -34,61 +40,88 @@ INSTRUMENT_KINDS = {
 }
 
 
-def parse_instruments(text: str, *, wanted: Collection[str] | None = None) -> list[Instrument]:
+def parse_instruments(text: str, *, wanted: Collection[str] | None = None) -> Listed[Instrument]:
     """Return the instruments of a CSV dump in its order, only those with a symbol in `wanted` if given.
 
-    Raises WireError naming line and field.
+    A row that cannot be read is `unread`, by its symbol, which may be "". Raises WireError for a header without the
+    fields that are needed.
     `instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,
     segment,exchange` then
     `3813889,14898,CENTRALBK-BE,CENTRAL BANK OF INDIA,0.0,,0.0,0.05,1,EQ,NSE,NSE`
     """
-    return [
-        _instrument(*fields, line=line)
-        for line, fields in _lines(text, CSV_FIELDS)
-        if wanted is None or fields[1] in wanted
-    ]
+    found: list[Instrument] = []
+    unread: list[Unread] = []
+    header, lines = _lines(text, CSV_FIELDS)
+    at = [header.index(name) for name in CSV_FIELDS]
+    named_at = header.index("tradingsymbol")
+    for number, row, fault in lines:
+        symbol = row[named_at] if named_at < len(row) else ""
+        if wanted is not None and not fault and symbol not in wanted:
+            continue
+        try:
+            if fault:
+                raise WireError(fault)
+            found.append(_instrument(*(row[i] for i in at)))
+        except WireError as error:
+            reason = f"line {number}: {clean(error)}"
+            unread.append(Unread(book="instruments", reason=reason, symbol=clean(symbol)[:LONGEST_NAME]))
+    return Listed(found, unread)
 
 
 def parse_underlyings(text: str) -> frozenset[str]:
-    """Return the names of what has futures, from a CSV dump of contracts. Raises WireError.
+    """Return the names of what has futures, from a CSV dump of contracts; rows that cannot be read tell nothing.
 
+    Raises WireError for a header without the fields that are needed.
     `13238786,51714,RELIANCE26DECFUT,"RELIANCE",0,2026-12-29,0,0.1,500,FUT,NFO-FUT,NFO`
     """
-    return frozenset(name for _, (name, segment) in _lines(text, ("name", "segment")) if segment.endswith("-FUT"))
+    header, lines = _lines(text, ("name", "segment"))
+    name, segment = header.index("name"), header.index("segment")
+    return frozenset(row[name] for _, row, fault in lines if not fault and row[segment].endswith("-FUT"))
 
 
-def _lines(text: str, wanted: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    # Each line's number and its fields of the names wanted.
-    lines = csv.reader(text.splitlines(), strict=True)
+def _lines(text: str, wanted: Collection[str]) -> tuple[list[str], Iterator[tuple[int, list[str], str]]]:
+    # The header, and each line's number, its fields and what is wrong with it. A line is read by itself: a quote that
+    # is not closed would swallow the lines behind it.
+    lines = text.splitlines()
+    header, fault = _fields(lines[0]) if lines else ([], "")
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        raise WireError(f"instruments: the header has no {', '.join(missing)}{fault and ': '}{fault}")
+
+    def rows() -> Iterator[tuple[int, list[str], str]]:
+        for number, line in enumerate(lines[1:], 2):
+            row, fault = _fields(line)
+            if row and len(row) != len(header):
+                fault = f"{len(row)} fields, the header has {len(header)}"
+            if row or fault:
+                yield number, row, fault
+
+    return header, rows()
+
+
+def _fields(line: str) -> tuple[list[str], str]:
+    if '"' not in line:  # as nearly all are: ten times as fast
+        return (line.split(",") if line else []), ""
     try:
-        header = next(lines, [])
-        missing = [name for name in wanted if name not in header]
-        if missing:
-            raise WireError(f"instruments: the header has no {', '.join(missing)}")
-        at = [header.index(name) for name in wanted]
-        for row in lines:
-            if len(row) != len(header):
-                raise WireError(f"instruments line {lines.line_num}: {len(row)} fields, the header has {len(header)}")
-            yield lines.line_num, [row[i] for i in at]
+        return next(csv.reader([line], strict=True)), ""
     except csv.Error as error:
-        raise WireError(f"instruments line {lines.line_num}: {error}") from error
+        return line.split(","), str(error)
 
 
 def _instrument(
-    token: str, symbol: str, name: str, tick: str, lot: str, kind: str, segment: str, exchange: str, *, line: int
+    token: str, symbol: str, name: str, tick: str, lot: str, kind: str, segment: str, exchange: str
 ) -> Instrument:
-    where = f"instruments line {line}"
     is_index = segment == "INDICES"
     try:
         tick_size, lot_size, key = Decimal(tick), Decimal(lot), int(token)
     except (InvalidOperation, ValueError) as error:
-        raise WireError(f"{where}: instrument_token, tick_size or lot_size is not a number") from error
+        raise WireError("instrument_token, tick_size or lot_size is not a number") from error
     if not 0 < key < 1 << 32:
-        raise WireError(f"{where}: instrument_token {token!r} is not a 32-bit number")
+        raise WireError(f"instrument_token {token!r} is not a 32-bit number")
     if is_index:  # an index is quoted and never traded: the dump gives it tick 0 and lot 0
         tick_size, lot_size = tick_size or Decimal("0.05"), lot_size or Decimal(1)
     if not all(number.is_finite() and 0 < number < LARGEST for number in (tick_size, lot_size)):
-        raise WireError(f"{where}: tick_size {tick!r} and lot_size {lot!r} must be positive")
+        raise WireError(f"tick_size {tick!r} and lot_size {lot!r} must be positive")
     return Instrument(
         symbol=symbol,
         exchange=exchange,
@@ -102,31 +135,40 @@ def _instrument(
 
 
 def parse_candles(data: object, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
-    """Return the candles that start in [start, end) (market ns), ascending, none twice. Raises WireError.
+    """Return the candles that start in [start, end) (market ns), ascending, none twice; odd ones are told.
 
-    `{"candles":[["2017-12-15T09:15:00+0530",1704.5,1705,1699.25,1702.8,2499], ...]}`
+    Raises WireError unless it is a list. `{"candles":[["2017-12-15T09:15:00+0530",1704.5,1705,1699.25,1702.8,2499],
+    ...]}`
     """
     rows: dict[int, list[int]] = {}  # start ns -> open, high, low, close, volume units
+    odd: list[int] = []
     for row in rows_of(field_of(record_of(data, "candles"), "candles"), "candles"):
-        if not isinstance(row, list) or len(row) < 6 or not isinstance(row[0], str):
-            raise WireError("candles: a row is not [time, open, high, low, close, volume]")
-        at = moment(row[0], "candles.time")
+        at = 0
+        try:
+            if not isinstance(row, list) or len(row) < 6 or not isinstance(row[0], str):
+                raise WireError("candles: a row is not [time, open, high, low, close, volume]")
+            at = moment(row[0], "candles.time")
+            values = [instrument.units(exact(price, "candles.price")) for price in row[1:5]]
+            values.append(int(exact(row[5], "candles.volume")))
+        except WireError:
+            odd.append(at)
+            continue
         if start <= at < end:
-            prices = [instrument.units(exact(price, "candles.price")) for price in row[1:5]]
-            rows[at] = [*prices, int(exact(row[5], "candles.volume"))]
+            rows[at] = values
     starts = np.array(sorted(rows), dtype=np.int64)
     table = np.array([rows[int(at)] for at in starts], dtype=np.int64).reshape(-1, 5)
     opens, highs, lows, closes, volumes = table.T.copy()
     return Series(
         symbol=instrument.symbol, interval=interval, starts=starts,
-        open=opens, high=highs, low=lows, close=closes, volume=volumes,
+        open=opens, high=highs, low=lows, close=closes, volume=volumes, odd=np.array(odd, dtype=np.int64),
     )  # fmt: skip
 
 
 def parse_quotes(data: object, universe: Universe, *, seen_at: int, source: str = "kite") -> Quotes:
-    """Return the quotes of GET /quote in the order of the universe; instruments that Kite left out have no row.
+    """Return the quotes of GET /quote in the order of the universe.
 
-    Raises WireError. `{"NSE:INFY":{"instrument_token":408065,"timestamp":"2021-06-08 15:45:56","last_price":1412.95,
+    Instruments that Kite left out, or of which it tells something odd, have no row. Raises WireError unless it is an
+    object. `{"NSE:INFY":{"instrument_token":408065,"timestamp":"2021-06-08 15:45:56","last_price":1412.95,
     "volume":7360198,"depth":{"buy":[{"price":1412.95,"quantity":5191,"orders":13}, ...],"sell":[...]}, ...}}`
     """
     answer = record_of(data, "quotes")
@@ -135,15 +177,22 @@ def parse_quotes(data: object, universe: Universe, *, seen_at: int, source: str 
         value = answer.get(quote_key(instrument))
         if value is None:
             continue
-        row = record_of(value, "quotes")
-        depth = row.get("depth")
-        bid, bid_size = _best(depth, "buy", instrument)
-        ask, ask_size = _best(depth, "sell", instrument)
-        last = instrument.units(number_of(row, "last_price"))
-        volume = int(number_of(row, "volume", optional=True))
-        rows.append((id_, time_of(row, "timestamp"), last, volume, bid, ask, bid_size, ask_size))
+        try:
+            rows.append((id_, *_quote(value, instrument)))
+        except WireError:
+            continue  # its quote grows stale, which the gate sees; the stops of the others need theirs
     columns: Ints = np.array(rows, dtype=np.int64).reshape(-1, len(QUOTE_COLUMNS)).T.copy()
     return Quotes(source=source, seen_at=seen_at, **dict(zip(QUOTE_COLUMNS, columns, strict=True)))
+
+
+def _quote(value: object, instrument: Instrument) -> tuple[int, ...]:
+    row = record_of(value, "quotes")
+    depth = row.get("depth")
+    bid, bid_size = _best(depth, "buy", instrument)
+    ask, ask_size = _best(depth, "sell", instrument)
+    last = instrument.units(number_of(row, "last_price"))
+    volume = int(number_of(row, "volume", optional=True))
+    return time_of(row, "timestamp"), last, volume, bid, ask, bid_size, ask_size
 
 
 def _best(depth: object, side: str, instrument: Instrument) -> tuple[int, int]:
