@@ -155,18 +155,20 @@ async def test_each_answer_has_its_outcome_and_nothing_is_sent_twice(
 
 
 @pytest.mark.parametrize(
-    "message",
+    "make",
     [
-        Submit(request=request()),
-        Modify(request=request(), venue_order_id="V1"),
-        Cancel(order_id="T1", venue_order_id="V1", reason="test"),
+        lambda: Submit(request=request()),
+        lambda: Modify(request=request(), venue_order_id="V1"),
+        lambda: Cancel(order_id="T1", venue_order_id="V1", reason="test"),
     ],
 )
-async def test_an_order_route_that_says_the_login_is_dead_is_heard_before_the_refusal_is_told(message: Any) -> None:
+async def test_an_order_route_that_says_the_login_is_dead_is_heard_before_the_refusal_is_told(
+    make: Callable[[], Any],
+) -> None:
     tape = Tape(lambda r: Refused(reason="token", code=SESSION_LOST))
     said: list[tuple[str, int]] = []
     async with running(tape, logged_out=lambda reason: said.append((reason, len(tape.posted)))) as execution:
-        await execution.put(message)
+        await execution.put(make())
         await tape.until(lambda: execution.ended == 1 or tape.doubts > 0 or len(tape.facts()) == 2)
     ((reason, before),) = said
     assert reason == "token"
