@@ -100,7 +100,7 @@ class External:
             last = before.get(of)
             lasted = last[1] + 1 if last is not None and last[0] == rests else 1
             if lasted >= CONFIRMATIONS:
-                is_converted = not sum(rests.values())
+                is_converted = not sum(rests.values(), ZERO)
                 for line in [i for i in rests if is_converted or not is_traded(i) or i not in self.beyond]:
                     self._accept(line)
                     if not is_converted:
@@ -148,12 +148,13 @@ class External:
     def closable(self, position: Position, *, is_sure: bool = False) -> Decimal:
         """Return the signed quantity that we may close: ours, as far as the venue holds it on the same side.
 
-        `is_sure` leaves out what one look alone says, which may be of a moment ago.
+        `is_sure` leaves out what one look alone says, which may be of a moment ago, except for a conversion.
         """
         held, line = position.quantity, position.key.line
         free = held + self.beyond.get(line, ZERO)
-        if is_sure and self._odd.get(line[:2], ({}, CONFIRMATIONS))[1] < CONFIRMATIONS:
-            free -= self._rest(line)
+        if is_sure:
+            rests, lasted = self._odd.get(line[:2], ({}, CONFIRMATIONS))
+            free -= rests.get(line, ZERO) if lasted < CONFIRMATIONS and sum(rests.values(), ZERO) else ZERO
         side = Side.SELL if held > 0 else Side.BUY
         for order in self.exposure.all(line[1]):
             if order.request.side is side and line_of(order) == line:

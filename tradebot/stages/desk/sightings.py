@@ -141,7 +141,7 @@ class Sightings:
         return self._shortfalls.fills(order_id, execution, at=at, mono=mono)
 
     def unheard(self, execution: Execution, key: tuple[str, str]) -> Order | None:
-        """Return the order of a fill that was never told and replaces none; None where `executed` has to be asked."""
+        """Return our order of a fill that was never told and replaces none; None where `executed` has to be asked."""
         blotter, shortfalls = self._blotter, self._shortfalls
         order_id = blotter.by_venue.get(execution.venue_order_id)
         if order_id is None or execution.is_inferred or order_id in shortfalls.inferred:

@@ -1,0 +1,220 @@
+"""What others do in the same account: shown, told, and the bound of our exits; nothing of it is ever traded by us."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from test_other_hands import OPEN, Day
+
+from tradebot.control.picture import holdings_of
+from tradebot.domain.control import Verb
+from tradebot.domain.messages import Action, Command, Incident, Reconciled, Released
+from tradebot.domain.order import OrderRequest, Side
+from tradebot.domain.position_key import EXTERNAL
+from tradebot.stages.desk.desk import DeskOutput
+
+D = Decimal
+MIS, CNC = ("NSE", "AAA", "MIS"), ("NSE", "AAA", "CNC")
+
+
+def holding(quantity: int = 10, **more: int) -> Day:
+    """A day on which we bought in MIS."""
+    day = Day(owned=more.get("owned", 0))
+    day.signal(Action.ENTER_LONG, quantity)
+    day.fill(day.papers[-1], quantity, is_told=True)
+    day.pass_time()
+    day.look()
+    day.pass_time()
+    return day
+
+
+def elsewhere(day: Day, side: Side, product: str, quantity: int, *, is_told: bool = True) -> None:
+    day.fill(day.place("", side, product, quantity), quantity, is_told=is_told)
+    day.pass_time(0.05)
+
+
+def exits(day: Day) -> list[OrderRequest]:
+    """The exits that left for the venue."""
+    return [
+        order.request for order in day.desk.blotter.orders.values() if order.request.purpose.is_exit and order.sent_mono
+    ]
+
+
+def flatten(day: Day) -> None:
+    day.follow(day.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id=f"f{day.mono}")))
+
+
+def last_denial(day: Day) -> str:
+    return next(o.reason for o in reversed(day.desk.blotter.orders.values()) if o.state.value == "DENIED")
+
+
+def released(outputs: list[DeskOutput]) -> tuple[Released, ...]:
+    return next(o.released for o in outputs if isinstance(o, Reconciled))
+
+
+def test_shares_of_another_product_are_shown_and_stay_out_of_exits_limits_and_what_strategies_are_told() -> None:
+    day = holding()
+    before = day.desk.worth.day_profit()
+    elsewhere(day, Side.BUY, "CNC", 10)
+    day.look()
+    rows = {(row["product"], row["owner"]): (row["quantity"], row["profit"]) for row in holdings_of(day.desk)}
+    assert rows == {("MIS", "ours"): (10, 0), ("CNC", EXTERNAL): (10, None)}
+    assert day.desk.holdings() == {"AAA": (10, 100)}
+    assert day.desk.worth.day_profit() == before
+    assert day.desk.blotter.exposure.worst_case("AAA") == (10, 10)
+    flatten(day)
+    assert [(e.side, e.product, e.quantity) for e in exits(day)] == [(Side.SELL, "MIS", 10)]
+    day.fill(day.papers[-1], 10, is_told=True)
+    for _ in range(3):
+        day.look()
+        day.pass_time(3)
+        flatten(day)
+    assert len(exits(day)) == 1
+    assert day.net == {"MIS": 0, "CNC": 10}
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_what_the_owner_closes_of_ours_is_not_closed_again_and_ours_no_more_once_the_books_say_so(
+    is_told: bool,
+) -> None:
+    day = holding()
+    elsewhere(day, Side.SELL, "MIS", 10, is_told=is_told)
+    flatten(day)
+    assert exits(day) == []
+    assert last_denial(day).startswith("reduce_only: an exit of 10 exceeds the 0 that is left")
+    day.pass_time()
+    (part,) = released(day.look())
+    assert (part.key.line, part.quantity, part.price) == (MIS, 10, 100)
+    assert day.desk.holdings() == {}
+    assert day.desk.exits.wanted == {}
+    assert day.desk.blotter.external.beyond == {}
+    day.follow(day.desk.apply(Command(verb=Verb.RESUME)))
+    day.pass_time(10)
+    day.signal(Action.ENTER_LONG, 5)
+    assert day.papers[-1].tag, "the symbol is free again by itself"
+
+
+def test_of_what_the_owner_closes_in_part_the_rest_is_closed_by_us() -> None:
+    day = holding()
+    elsewhere(day, Side.SELL, "MIS", 4)
+    flatten(day)
+    assert [e.quantity for e in exits(day)] == [6]
+
+
+def test_what_the_owner_converts_is_not_sold_and_is_his() -> None:
+    day = holding()
+    day.convert("MIS", "CNC", 10)
+    flatten(day)
+    assert exits(day) == []
+    day.pass_time()
+    (part,) = released(day.look())
+    assert (part.key.line, part.quantity) == (MIS, 10)
+    assert day.desk.blotter.external.beyond == {CNC: 10}
+    assert day.desk.conditions.unaccounted == {}
+
+
+def test_a_position_list_that_lacks_ours_gives_nothing_up_and_closes_nothing() -> None:
+    day = holding()
+    day.net["MIS"] = 0
+    for _ in range(4):
+        day.pass_time(5)
+        outputs = day.look()
+        assert released(outputs) == ()
+        flatten(day)
+    assert exits(day) == []
+    assert day.desk.holdings() == {"AAA": (10, 100)}
+    assert day.desk.conditions.unaccounted == {"AAA": "NSE:AAA MIS: the venue holds 0, the journal 10"}
+    day.net["MIS"] = 10
+    day.look()
+    day.pass_time()
+    assert [e.quantity for e in exits(day)] == [10]
+
+
+def test_an_order_of_another_hand_that_may_close_ours_counts_as_if_it_had() -> None:
+    day = holding()
+    paper = day.place("", Side.SELL, "MIS", 7)
+    day.fill(paper, 1, is_told=False)
+    flatten(day)
+    assert [e.quantity for e in exits(day)] == [3]
+
+
+def test_our_exit_is_taken_back_when_another_hand_closes_what_it_was_for() -> None:
+    day = holding()
+    flatten(day)
+    mine = day.papers[-1]
+    elsewhere(day, Side.SELL, "MIS", 3, is_told=False)
+    assert mine.is_cancelled
+    day.pass_time(2.5)
+    assert [e.quantity for e in exits(day)] == [10, 7]
+
+
+def test_an_order_in_another_product_or_exchange_halts_nothing() -> None:
+    day = Day(owned=0)
+    day.pass_time()
+    elsewhere(day, Side.BUY, "CNC", 10, is_told=False)
+    assert day.desk.conditions.unaccounted == {}
+    assert day.desk.conditions.halts.are_none
+    day.signal(Action.ENTER_LONG, 5)
+    assert day.papers[-1].tag
+
+
+def test_an_entry_that_would_close_what_another_hand_opened_is_denied() -> None:
+    day = Day(owned=0)
+    elsewhere(day, Side.SELL, "MIS", 10)
+    day.signal(Action.ENTER_LONG, 5)
+    assert last_denial(day).startswith("accounted: an order placed elsewhere")
+    day.look()
+    day.pass_time(10)
+    day.signal(Action.ENTER_LONG, 5)
+    assert last_denial(day) == "accounted: -10 is held there that is not ours, and a BUY would close it"
+    day.signal(Action.ENTER_SHORT, 5)
+    assert day.papers[-1].tag
+
+
+def test_a_fill_since_the_books_were_asked_can_be_closed_at_once() -> None:
+    day = Day(owned=0)
+    books = day.books()
+    day.pass_time()
+    day.signal(Action.ENTER_LONG, 10)
+    day.fill(day.papers[-1], 10, is_told=True)
+    day.follow(day.desk.apply(books))
+    flatten(day)
+    assert [e.quantity for e in exits(day)] == [10]
+
+
+def test_to_an_empty_journal_nothing_at_the_venue_is_ours() -> None:
+    day = holding()
+    again = Day(owned=0)
+    again.net, again.papers, again.trades = day.net, day.papers, day.trades
+    again.papers[0].tag = "another"
+    outputs = again.desk.adopt(again.books())
+    (report,) = [o for o in outputs if isinstance(o, Reconciled)]
+    assert report.adopted == ()
+    assert [(p.key.line, p.key.owner, p.quantity) for p in report.external] == [(MIS, EXTERNAL, 10)]
+    assert again.desk.holdings() == {}
+    assert not any(isinstance(o, Incident | Command) for o in outputs)
+    flatten(again)
+    assert exits(again) == []
+
+
+def test_shares_bought_on_a_day_before_are_in_the_holdings_and_are_no_difference() -> None:
+    day = Day(owned=7)
+    assert day.desk.blotter.external.beyond == {CNC: 7}
+    elsewhere(day, Side.SELL, "CNC", 2)
+    outputs = day.look()
+    assert [o.differences for o in outputs if isinstance(o, Reconciled)] == [()]
+    assert day.desk.blotter.external.beyond == {CNC: 5}
+
+
+def test_what_was_given_up_stays_so_over_a_restart() -> None:
+    day = holding()
+    elsewhere(day, Side.SELL, "MIS", 4)
+    parts = released(day.look())
+    again = Day(owned=0)
+    again.net, again.papers, again.trades = day.net, day.papers, day.trades
+    again.desk.recover([*day.said, *parts], adopted=(), halted="", opens_at=OPEN)
+    (report,) = [o for o in again.desk.adopt(again.books()) if isinstance(o, Reconciled)]
+    assert (report.differences, report.released, report.external) == ((), (), ())
+    assert again.desk.holdings() == {"AAA": (6, 100)}
+    assert again.desk.worth.day_profit() == day.desk.worth.day_profit()
