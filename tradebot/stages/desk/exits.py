@@ -98,18 +98,18 @@ class Exits:
         if id_ is None:
             return
         if symbol not in self._blotter.open:
-            self._protection.clear(id_)
-            self._forget(symbol)
+            self.gone(symbol)
         elif not request.purpose.is_exit:
             if request.strategy:
                 self.holders.setdefault(symbol, request.strategy)
             self._protection.set(id_, request)
 
     def gone(self, symbol: str) -> None:
-        """What was ours of a symbol is not any more: forget guard and wish where nothing is left."""
+        """Forget guard, strategy and wish of a symbol where nothing of ours is left."""
         if symbol not in self._blotter.open:
             if symbol in self._universe:
                 self._protection.clear(self._universe.id(symbol))
+            self.holders.pop(symbol, None)
             self._forget(symbol)
 
     def _wish(self, symbol: str, purpose: Purpose, reason: str) -> None:
