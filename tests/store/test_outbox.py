@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import day_by_hand as day
+import msgspec
 import pytest
 from conftest import Said, until
 
@@ -256,3 +257,25 @@ async def test_a_batch_that_fails_moves_no_cursor(store: Store, tmp_path: Path, 
     await store.close()
     await store.open()
     assert await store.cursor(journal) == before
+
+
+async def test_a_delivery_sale_is_billed_the_same_by_an_outbox_that_starts_between_two(
+    store: Store, tmp_path: Path, said: Said
+) -> None:
+    def sale(order_id: str, run_id: str, number: int) -> list[day.Written]:
+        kind, told = day.fill(order_id, 2, "1500", side=day.Side.SELL, symbol="INFY", number=number)
+        execution = msgspec.structs.replace(told.execution, product="CNC")  # type: ignore[attr-defined]
+        return [
+            *day.run(run_id),
+            day.intent(order_id, 2, side=day.Side.SELL, symbol="INFY"),
+            *day.sent(order_id),
+            (kind, msgspec.structs.replace(told, execution=execution)),
+        ]
+
+    await day.write(tmp_path, sale("r1-1", "r1", 1), "r1")
+    await outbox(store, tmp_path / FILE_NAME, said).drain()
+    await day.write(tmp_path, sale("r2-1", "r2", 2), "r2")
+    await outbox(store, tmp_path / FILE_NAME, said).drain()
+
+    first, second = [line["charges"] for line in await store.select(TABLES["fills"], {}, order_by=["seq"])]
+    assert first - second == Decimal("15.34")

@@ -15,6 +15,7 @@ from tradebot.backtest.panel import Panel
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import Execution, OrderRequest
 from tradebot.exchange.margin import rate_of
+from tradebot.stages.desk.blotter import ChargesOf
 from tradebot.stages.desk.desk import Desk
 from tradebot.stages.desk.marks import Marks
 
@@ -25,7 +26,8 @@ SPARE_PCT, SPARE_FEES = 3, 1_000
 class Funds:
     """Kept by the counter fill by fill; `tied` is what positions block beyond what they took from the cash."""
 
-    def __init__(self, job: Job, ledger: Ledger, panel: Panel) -> None:
+    def __init__(self, job: Job, ledger: Ledger, panel: Panel, charges_of: ChargesOf) -> None:
+        self._charges_of = charges_of  # of its own: to ask what a fill would cost is not to book it
         self._ledger, self._instruments = ledger, job.instruments
         self._ids = {instrument.symbol: id_ for id_, instrument in enumerate(job.instruments)}
         self._money = 10**ledger.money_decimals
@@ -95,7 +97,7 @@ class Funds:
             request.order_id, request.order_id, request.symbol, request.exchange, request.side,
             instrument.quantity(quantity), instrument.price(price), desk.conditions.now, request.product,
         )  # fmt: skip
-        return int(desk.blotter.bill(order, execution) * self._money)
+        return int(self._charges_of(order, execution) * self._money)
 
 
 def _rate(job: Job, instrument: Instrument) -> Decimal:

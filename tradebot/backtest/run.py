@@ -55,7 +55,7 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
     for id_, row in enumerate(firsts):
         deciders.warm(id_, row)
     record = Ledger(job.instruments, [spec.name for spec in specs], decimals)
-    funds = Funds(job, record, panel)
+    funds = Funds(job, record, panel, _charges_of(job, decimals))
     desk = _desk(job, funds, decimals)
     kind = Alone if len(job.instruments) == 1 and not job.every_bar else Walk
     walk = kind(
@@ -145,17 +145,22 @@ def _desk(job: Job, funds: Funds, decimals: int) -> DirectDesk:
     waits = matching.latency_bars + bool(matching.latency_ns)
     under_way_s = (waits * job.interval + matching.latency_ns) / SECOND
     settings = msgspec.structs.replace(job.desk, signal_max_age_s=job.desk.signal_max_age_s + under_way_s)
-    bills: dict[Bill, Callable[[], ChargesOf]] = {
-        Bill.INDIA: lambda: billing.india(universe),
-        Bill.PERCENT: lambda: billing.percent(job.costs.commission_pct, decimals=decimals),
-        Bill.NONE: lambda: billing.nothing,
-    }
     return DirectDesk(
         universe=universe,
         gate=gate_of(job.limits, killed=lambda: "", lacking=funds.lacking),
         settings=settings,
-        charges_of=bills[job.costs.bill](),
+        charges_of=_charges_of(job, decimals),
         id_prefix="B",
         absent_after_s=NEVER / 1e9,
         at_once=job.matching.is_prompt,
     )
+
+
+def _charges_of(job: Job, decimals: int) -> ChargesOf:
+    match job.costs.bill:
+        case Bill.INDIA:
+            return billing.india(Universe(job.instruments))
+        case Bill.PERCENT:
+            return billing.percent(job.costs.commission_pct, decimals=decimals)
+        case Bill.NONE:
+            return billing.nothing

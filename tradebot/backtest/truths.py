@@ -31,6 +31,7 @@ def truths(job: Job) -> tuple[str, ...]:
     match job.costs.bill:
         case Bill.INDIA:
             found.append(f"charges: brokerage, taxes and fees of the day, as billed in India for {_product(job)}")
+            found.append("taxes are counted to the paisa; a contract note rounds a day's transaction tax to the rupee")
         case Bill.PERCENT:
             found.append(f"charges: {job.costs.commission_pct}% of the value of each fill")
         case Bill.NONE:
@@ -76,6 +77,6 @@ def _product(job: Job) -> str:
         case "MIS":
             return "intraday trades (MIS)"
         case "CNC":
-            return "delivery (CNC), but for the depository's fee of a sale"
+            return "delivery (CNC), with the depository's fee for each share and day of a sale"
         case product:
             return f"positions that are carried ({product})"

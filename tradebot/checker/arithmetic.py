@@ -15,7 +15,7 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-from tradebot.checker.evidence import Journal
+from tradebot.checker.evidence import Journal, Row
 from tradebot.checker.story import OrderStory, number
 from tradebot.clock import IST, SECOND
 
@@ -88,7 +88,23 @@ def charges(orders: Iterable[OrderStory]) -> Fraction:
             bill = _bill(fill["side"], fill.get("product", "MIS"), fill["exchange"], turnover, on)
             total += bill - before
             before = bill
-    return total
+    return total + _debits([row for order in orders for row in order.fills])
+
+
+def _debits(rows: list[Row]) -> Fraction:
+    # The depository's fee: of each share and day the first delivery sale that sells more than the day bought.
+    net: dict[tuple[date, str], Fraction] = defaultdict(Fraction)
+    charged = dict[tuple[date, str], Fraction]()
+    for row in sorted(rows, key=lambda row: row.seq):
+        fill = row.body["execution"]
+        if fill.get("product", "MIS") == "CNC":
+            of = datetime.fromtimestamp(fill["traded_at"] // SECOND, IST).date(), fill["symbol"]
+            net[of] -= signed(fill)
+            if net[of] > 0 and fill["side"] == "SELL" and of not in charged:
+                table = _table(of[0])
+                fee = number(table["dp_rupees"])
+                charged[of] = fee + _paise(fee * number(table["gst_pct"]) / 100)
+    return sum(charged.values(), Fraction(0))
 
 
 def cash(fills: Iterable[dict[str, Any]]) -> Fraction:
@@ -97,7 +113,7 @@ def cash(fills: Iterable[dict[str, Any]]) -> Fraction:
 
 
 def _bill(side: str, product: str, exchange: str, turnover: Fraction, on: date) -> Fraction:
-    table = max((t for t in _tables() if t["since"] <= on), key=lambda t: t["since"], default=_tables()[0])
+    table = _table(on)
     rate = table["equity_intraday" if product == "MIS" else "equity_delivery"]
     tax, stamp = (rate["tax_buy_pct"], rate["stamp_buy_pct"]) if side == "BUY" else (rate["tax_sell_pct"], 0)
     parts = [
@@ -107,6 +123,10 @@ def _bill(side: str, product: str, exchange: str, turnover: Fraction, on: date) 
     ]
     gst = _paise(sum(parts) * number(table["gst_pct"]) / 100)
     return sum(parts) + gst + _paise(turnover * number(tax) / 100) + _paise(turnover * number(stamp) / 100)
+
+
+def _table(on: date) -> dict[str, Any]:
+    return max((t for t in _tables() if t["since"] <= on), key=lambda t: t["since"], default=_tables()[0])
 
 
 def _tables() -> list[dict[str, Any]]:

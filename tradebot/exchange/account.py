@@ -22,6 +22,7 @@ from tradebot.exchange.margin import LEVERAGED as LEVERAGED
 from tradebot.exchange.position import Lots, PositionRow, average
 from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow
 from tradebot.markets.charges import NOTHING, Charges, fill_charges, segment_of
+from tradebot.markets.debits import Debits
 
 Key = tuple[str, str, str]  # exchange, symbol, product
 
@@ -102,7 +103,7 @@ class Account:
         }
         self._arriving = {(h.exchange, h.symbol): h.t1_quantity for h in holdings}  # of those, not delivered yet
         self._turnover: dict[str, Decimal] = {}  # order id -> rupees filled, for charges per order
-        self._sold: set[tuple[str, str]] = set()  # shares whose depository fee is paid today
+        self._debits = Debits()
         self._working: dict[Key, dict[str, Reservation]] = {}  # position -> order id -> what it reserves
         self._blocked: dict[Key, Blocked] = {}
         self._all_blocked = (
@@ -130,7 +131,9 @@ class Account:
         line = (trade.exchange, trade.symbol)
         segment = segment_of(self._mark(trade.symbol).kind, trade.product)
         turnover = self._turnover.get(trade.order_id, ZERO)
-        is_delivery_sale = trade.side is Side.SELL and trade.product == DELIVERY
+        is_debit = trade.product == DELIVERY and self._debits.charges(
+            symbol=trade.symbol, side=trade.side, quantity=trade.quantity, traded_at=trade.traded_at
+        )
         bill = fill_charges(
             segment=segment,
             side=trade.side,
@@ -139,10 +142,8 @@ class Account:
             on=datetime.fromtimestamp(trade.traded_at // SECOND, IST).date(),
             order_turnover=turnover,
             exchange=trade.exchange,
-            with_dp=is_delivery_sale and line not in self._sold,
+            with_dp=is_debit,
         )
-        if is_delivery_sale:
-            self._sold.add(line)
         value = trade.quantity * trade.price
         self._turnover[trade.order_id] = turnover + value
         self.cash -= trade.side.sign * value + bill.total
@@ -204,7 +205,6 @@ class Account:
         self._holdings = {line: held.carried() for line, held in self._holdings.items() if held.quantity}
         self.on = on
         self.billed = NOTHING
-        self._sold.clear()
         self._cost = sum((lots.cost for lots in self._lots.values()), ZERO)
         self._blocked, self._all_blocked = {}, FREE
         for key in {**self._lots, **self._working}:

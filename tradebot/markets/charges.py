@@ -1,6 +1,7 @@
 """What a trade costs in India: brokerage, taxes and fees by date; used by accounts, gates and reports.
 
-Rates are data (`data/charges_india.toml`). Every part is rounded to paise, half up. Parts are computed on the whole
+Rates are data (`data/charges_india.toml`). Every part is rounded to paise, half up; a contract note rounds the
+transaction tax (STT) of a day to the rupee, which no sum of fills can do. Parts are computed on the whole
 turnover of an order; a fill is charged what it adds, so any split of an order into fills costs the same to the paisa.
 """
 
@@ -105,7 +106,8 @@ def charges(
         return NOTHING
     tariff = tariff_of(segment, side, on, exchange)
     brokerage, tax, exchange_fee, sebi_fee, stamp, gst = tariff.parts(turnover)
-    dp = tariff.dp if with_dp and segment is Segment.DELIVERY and side is Side.SELL else ZERO
+    is_debit = with_dp and segment is Segment.DELIVERY and side is Side.SELL
+    dp = tariff.dp if is_debit else ZERO
     return Charges(
         brokerage=brokerage,
         transaction_tax=tax,
@@ -113,7 +115,7 @@ def charges(
         sebi_fee=sebi_fee,
         stamp_duty=stamp,
         # GST is rounded on the trading fees and on the depository's bill apart: two invoices, so fills still add up.
-        gst=gst + _paise(dp * tariff.gst),
+        gst=gst + (tariff.debit - dp if is_debit else ZERO),
         dp=dp,
     )
 
@@ -140,6 +142,11 @@ class Tariff(Message, frozen=True):
         tax = (turnover * self.tax).quantize(PAISA, ROUND_HALF_UP) if self.tax else ZERO
         stamp = (turnover * self.stamp).quantize(PAISA, ROUND_HALF_UP) if self.stamp else ZERO
         return brokerage, tax, fee, sebi, stamp, gst
+
+    @property
+    def debit(self) -> Decimal:
+        """What the depository charges for a share and day of sales, with the tax on it."""
+        return self.dp + _paise(self.dp * self.gst)
 
     def total(self, turnover: Decimal) -> Decimal:
         """Return the sum of the parts; nothing traded costs nothing."""

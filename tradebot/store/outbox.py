@@ -16,6 +16,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.errors import LinkLost, StateError
 from tradebot.journal.recovery import ChargesOf
 from tradebot.journal.rows import Listing
+from tradebot.markets.debits import DAY, DELIVERY
 from tradebot.store import migration
 from tradebot.store.follower import Follower
 from tradebot.store.projection import Known, Projection
@@ -176,7 +177,18 @@ class Outbox:
         universe = Universe(listed.message.instruments) if listed and isinstance(listed.message, Listing) else None
         began = await asyncio.to_thread(self._follower.last, "run", until=cursor.seq)
         run = next((line for line in runs if began is not None and line["run"] == began.run), None)
-        return Known(cursor, run, tuple(positions), cash, universe)
+        return Known(cursor, run, tuple(positions), cash, universe, await self._delivered(ours))
+
+    async def _delivered(self, ours: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        # Our delivery fills since the day before the newest one: a bill depends on those of its day. What other hands
+        # traded has none.
+        where = ours | {"product": DELIVERY}
+        newest = await self.store.select(TABLES["fills"], where, order_by=["traded_at"], newest=True, limit=1)
+        if not newest:
+            return ()
+        since = ("traded_at", newest[0]["traded_at"] - DAY)
+        lines = await self.store.select(TABLES["fills"], where, order_by=["seq"], since=since)
+        return tuple(line for line in lines if line["charges"])
 
     async def _step(self, *, to_the_end: bool) -> bool:
         if self._unsent is None:

@@ -5,6 +5,7 @@ The same rows give the same lines however they are cut into batches and however 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -14,13 +15,14 @@ import msgspec
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Reconciled, Signals
-from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact
+from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, Side
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
 from tradebot.errors import StateError
 from tradebot.journal.recovery import ChargesOf
 from tradebot.journal.rows import End, Listing, Row, Run
+from tradebot.markets.debits import Debiting, Debits
 from tradebot.store.store import START, Cursor, Lines
 from tradebot.store.tables import CELLS, TABLES, plain
 
@@ -45,6 +47,7 @@ class Known(NamedTuple):
     positions: tuple[Mapping[str, Any], ...] = ()
     cash: Mapping[str, Decimal | None] = {}  # account -> what the venue said last
     universe: Universe | None = None
+    delivered: tuple[Mapping[str, Any], ...] = ()  # our delivery fills of the last day: what later bills depend on
 
 
 class _Kept(NamedTuple):
@@ -71,6 +74,12 @@ class Projection:
         self._orders: dict[str, _Kept] = {}
         self._universe: Universe | None = None
         self._charges_of: ChargesOf | None = None
+        self._debits: defaultdict[str, Debits] = defaultdict(Debits)  # account -> its delivery fills
+        for line in known.delivered:
+            self._debits[line["account"]].charges(
+                symbol=line["symbol"], side=Side(line["side"]), quantity=line["quantity"], traded_at=line["traded_at"],
+                key=(line["exchange"], line["execution_id"]),
+            )  # fmt: skip
         if known.universe is not None:
             self._list(known.universe)
         # table -> key -> fields, of bars the line itself; a later one of the same key takes the place of the one before
@@ -194,7 +203,7 @@ class Projection:
     def _fill(self, row: Row, fact: OrderFact, fill: Execution, before: Order) -> None:
         charges = ZERO  # of what other hands traded they are not ours, and the books tell what they hold
         if not before.is_external:
-            charges = self._charges_of(before, fill) if self._charges_of is not None else ZERO
+            charges = self._charges(before, fill)
             self._hold(row, Held(self._at(row, fill).apply(fill, charges), fill.price))
         self._add("fills", {
             "journal": self._journal, "seq": row.seq, "run": row.run, "account": self._account,
@@ -207,8 +216,14 @@ class Projection:
     def _unfill(self, row: Row, fill: Execution, after: Order) -> None:
         # The line of the fill stays, as its row does; what it cost is what it would add to the order without it.
         if not after.is_external:
-            charges = self._charges_of(after, fill) if self._charges_of is not None else ZERO
+            charges = self._charges(after, fill)
             self._hold(row, Held(self._at(row, fill).reverse(fill, charges), fill.price))
+
+    def _charges(self, order: Order, fill: Execution) -> Decimal:
+        bill: object = self._charges_of
+        if isinstance(bill, Debiting):  # what was delivered counts on, whatever is listed after it
+            bill.debits = self._debits[self._account]
+        return ZERO if self._charges_of is None else self._charges_of(order, fill)
 
     def _at(self, row: Row, fill: Execution) -> Position:
         # Of what runs of before took over the row does not say the line: it is that of the first fill.

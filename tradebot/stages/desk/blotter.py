@@ -66,10 +66,6 @@ class Blotter:
         self.charges = ZERO
         self.fills = 0
 
-    def bill(self, order: Order, execution: Execution) -> Decimal:
-        """Return what a fill of an order would be charged now."""
-        return self._charges_of(order, execution)
-
     def begin(self, fact: OrderFact) -> Order:
         """Apply an INTENT of an order of ours, as `record` would; returns the order."""
         order, order_id = begin(fact), fact.order_id
