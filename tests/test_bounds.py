@@ -109,7 +109,7 @@ BOUNDS: dict[str, Bound] = {
     "stages.desk.breaker.Breaker.rows": Bound(
         "one per strategy, one per symbol that exits", "goes with a fill or a halt"),
     "stages.desk.breaker.Breaker._times": Bound("one per strategy, symbol that exits, account", "goes with the day"),
-    "stages.desk.exits.Exits.holders": Bound(SYMBOLS, "goes when it is flat"),
+    "stages.desk.billing.India._tariffs": Bound("one per symbol, product and side", "emptied when the rates change"),
     "stages.desk.exits.Exits.wanted": Bound(SYMBOLS, "goes when it is flat"),
     "stages.desk.exits.Exits.holders": Bound(SYMBOLS, "goes when it is flat"),
     "stages.desk.exits.Exits._open": Bound(SYMBOLS, "goes when it is flat or its exit works"),

@@ -134,7 +134,7 @@ def test_a_short_that_eats_the_account_is_closed_at_the_first_price_and_trading_
 
     assert (prices(result), purposes(result)) == ([100, 400], ["entry", "flatten"])
     assert result.equity.tolist() == [10_000, 10_000, -20_000, -20_000, -20_000, -20_000]
-    assert result.faults == (
+    assert result.notes == (
         "the account was worth nothing at 2024-01-01T05:32:00: everything was closed, and trading ended there",
     )
 
@@ -177,4 +177,4 @@ def test_money_runs_out_at_the_same_bars_when_every_bar_is_walked(data: st.DataO
     sparse, dense = both(asked, series)
 
     assert told(sparse) == told(dense)
-    assert sparse.faults == dense.faults
+    assert sparse.notes == dense.notes

@@ -620,3 +620,16 @@ def test_prices_that_a_simulated_exchange_invented_are_named_among_what_is_assum
     assert said == "the prices of RELIANCE were invented by a simulated exchange: no market had them"
     bars.attrs["invented_by"] = ""
     assert not any("invented" in truth for truth in tradebot.backtest(Mine, bars).result.truths)
+
+
+def test_a_share_that_no_order_pays_is_named_at_the_start_and_explains_the_result() -> None:
+    frame_ = frame()
+    dear = frame_.assign(**{name: frame_[name] * 1_000 for name in ("open", "high", "low", "close")})
+
+    with pytest.warns(UserWarning, match="more than order_notional 10,000: no entry sized by it is made"):
+        tested = tradebot.backtest("ema_cross", dear, trend=0.0)
+
+    words = repr(tested)
+    assert "more than order_notional 10,000: no entry sized by it is made" in words
+    assert "denied: sanity: the size is 0: risk.order_notional does not pay one lot of 1" in words
+    assert "denied: sanity" in tested._repr_html_()

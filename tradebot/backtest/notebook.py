@@ -23,8 +23,8 @@ from tradebot.backtest.check import Check
 from tradebot.backtest.intake import Bars, take
 from tradebot.backtest.job import Bill, Costs, Hours, Job, delivered
 from tradebot.backtest.place import bill_of, hours_of, place_of
-from tradebot.backtest.result import Result
-from tradebot.backtest.run import run
+from tradebot.backtest.result import ODDS, Result
+from tradebot.backtest.run import dear, run
 from tradebot.clock import WallClock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
@@ -104,7 +104,15 @@ class Tested:
         names = ", ".join(spec.name for spec in self.result.job.strategies)
         values = [f"{label.text} {label.read(self._figures[name])}" for name, label in _TOLD.items()]
         told = f"{names} on {', '.join(self.result.symbols)}: {', '.join(values)}"
-        return "\n".join((told, *self.notes, *self.result.faults))
+        return "\n".join((told, *self._words))
+
+    @property
+    def _words(self) -> tuple[str, ...]:
+        # What explains the figures: notes, what was denied and why, what did not go its usual way.
+        result = self.result
+        denied = (f"{one.count:,} entries or exits denied: {one.reason}" for one in result.denials)
+        odd = (f"{result.counts[name]:,} {words}" for name, words in ODDS.items() if result.counts.get(name))
+        return (*self.notes, *result.notes, *denied, *odd, *result.faults)
 
     def _repr_html_(self) -> str:
         names = html.escape(", ".join(spec.name for spec in self.result.job.strategies))
@@ -113,7 +121,7 @@ class Tested:
             f"<tr><td>{label.text}</td><td style='{CELL}'>{label.read(self._figures[name])}</td></tr>"
             for name, label in metrics.LABELS.items()
         )
-        faults = "".join(f"<p><b>{html.escape(fault)}</b></p>" for fault in (*self.notes, *self.result.faults))
+        faults = "".join(f"<p><b>{html.escape(fault)}</b></p>" for fault in self._words)
         more = ".trades .orders .fills .equity .stats .checks .plot() .report('out.html')"
         return (
             f"<div><p><b>{names}</b> on {symbols}, orders {self.orders_hash[:12]}</p>{faults}{_curve(self.equity)}"
@@ -206,6 +214,8 @@ def backtest(
         currency=place.currency,
         invented=_invented(bars, instruments),
     )
+    for note in dear(job, series):
+        warnings.warn(note, stacklevel=2)
     result = run(delivered(job), series)
     return Tested(msgspec.structs.replace(result, truths=(*result.truths, *notes)), series, notes)
 

@@ -21,6 +21,12 @@ from tradebot.domain.message import Message
 from tradebot.stages.desk.denials import Denial
 
 Codes = npt.NDArray[np.int32]  # positions in a tuple of names
+ODDS = {  # counts of what did not go its usual way
+    "cut": "entries cut to what the cash paid",
+    "waited": "orders waited for a bar in which something traded",
+    "lapsed": "orders ended with their session",
+    "late_reversals": "reversals dropped: the exit before them took too long",
+}
 UNHASHED = ("reason", "stop")  # what is told of a trade and is none
 
 
@@ -90,9 +96,9 @@ class Result(Message, frozen=True, eq=False):
     `equity_at` (n,) are the ends of the bars traded, `equity_units` (n,) what the account was worth then, as money.
     `counts`: signals, ignored, late_signals, late_reversals, denied, orders, lapsed (orders that their session ended
     over), waited (orders that met a bar in which nothing traded), cut (entries that the cash did not pay whole), fills,
-    bars, visited (bars that were walked). `faults` say which strategy was switched off for which symbol and why, and
-    when an account was ruined. `denials` count what the gate denied, by control and strategy. `truths` are the
-    assumptions, in words, that the figures rest on.
+    bars, visited (bars that were walked). `faults` say which strategy was switched off for which symbol and why,
+    `notes` what else to know first: that the account was ruined, what its orders cannot pay. `denials` count what the
+    gate denied, by control and strategy. `truths` are the assumptions, in words, that the figures rest on.
     """
 
     job: Job
@@ -110,6 +116,7 @@ class Result(Message, frozen=True, eq=False):
     faults: tuple[str, ...] = ()
     denials: tuple[Denial, ...] = ()
     truths: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def orders(self) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from tradebot.stages.desk.blotter import ChargesOf
 from tradebot.stages.desk.denials import Denial
 from tradebot.stages.desk.direct_desk import DirectDesk
 from tradebot.stages.desk.gate.limits import gate_of
+from tradebot.stages.desk.sizing import too_dear
 
 NEVER = 1 << 62
 
@@ -77,10 +78,22 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
         f"{fault.strategy} was switched off for {fault.symbol}: {fault.reason}"
         for fault in (*found.faults, *deciders.faults)
     )
+    notes = dear(job, cut)
     if walk.ruined_at:
         when = iso(walk.ruined_at, ZoneInfo(job.zone))[:19]
-        faults += (f"the account was worth nothing at {when}: everything was closed, and trading ended there",)
-    return _result(job, panel, record, first, cash, counts, faults, tuple(desk.denials))
+        notes = (f"the account was worth nothing at {when}: everything was closed, and trading ended there", *notes)
+    return _result(job, panel, record, first, cash, counts, faults, notes, tuple(desk.denials))
+
+
+def dear(job: Job, series: Bars) -> tuple[str, ...]:
+    """Return a sentence for each instrument of which the money of an order may not pay a lot."""
+    found = by_symbol(series)
+    priced = [
+        (i, i.price(int(bars.close.min())), i.price(int(bars.close.max())))
+        for i in job.instruments
+        if (bars := found.get(i.symbol)) is not None and len(bars)
+    ]
+    return too_dear(priced, job.desk.order_notional)
 
 
 def by_symbol(series: Bars) -> Mapping[str, Series]:
@@ -90,7 +103,7 @@ def by_symbol(series: Bars) -> Mapping[str, Series]:
 
 def _result(
     job: Job, panel: Panel, record: Ledger, first: int, cash: int, counts: dict[str, int], faults: tuple[str, ...],
-    denials: tuple[Denial, ...],
+    notes: tuple[str, ...], denials: tuple[Denial, ...],
 ) -> Result:  # fmt: skip
     orders, (fills, ks) = record.orders(), record.fills()
     factors = books.factors_of(job.instruments, record.money_decimals)
@@ -115,6 +128,7 @@ def _result(
         faults=faults,
         denials=denials,
         truths=truths(job),
+        notes=notes,
     )
 
 

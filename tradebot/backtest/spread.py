@@ -146,6 +146,7 @@ def merge(job: Job, parts: Sequence[Result], ids: Sequence[Sequence[int]]) -> Re
         fill_rows=all_fills, trade_rows=all_trades, equity_at=at, equity_units=worth, counts=counts,
         faults=tuple(fault for part in parts for fault in part.faults),
         denials=tuple(Denials(one for part in parts for one in part.denials)), truths=parts[0].truths,
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )  # fmt: skip
 
 

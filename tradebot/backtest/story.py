@@ -26,7 +26,9 @@ from tradebot.backtest.result import Result
 from tradebot.clock import SECOND
 from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.domain.order import Side
-from tradebot.markets.charges import NOTHING, PARTS, charges, segment_of
+from tradebot.markets.calendar import day_of
+from tradebot.markets.charges import NOTHING, PARTS, Charges, charges, segment_of, tariff_of
+from tradebot.markets.debits import DELIVERY, Debits
 
 CURVE_POINTS = 2_000  # more than a screen has pixels across
 MOST_TRADES = 4_000
@@ -60,6 +62,7 @@ def summary(result: Result, checks: Sequence[Check] = ()) -> dict[str, Any]:
         "costs": cost_parts(result),
         "truths": list(result.truths),
         "faults": list(result.faults),
+        "notes": list(result.notes),
         "denials": [msgspec.to_builtins(denial) for denial in result.denials],
         "settings": result.settings(),
     }
@@ -148,9 +151,24 @@ def cost_parts(result: Result) -> dict[str, float]:
             on=first["ts"].date(),
             exchange=instrument.exchange,
         )
+    bill += _debits(result)
     parts = {name: float(getattr(bill, name)) for name in PARTS if getattr(bill, name)}
     other = round(total - float(bill.total), 2)
     return parts | ({"other": other} if other else {})
+
+
+def _debits(result: Result) -> Charges:
+    # What the depository charged, of which the turnover of no order tells.
+    job, rows, found, debits = result.job, result.fill_rows, NOTHING, Debits()
+    if job.desk.product != DELIVERY:
+        return found
+    for row, at, quantity in zip(rows.order.tolist(), rows.at.tolist(), rows.quantity.tolist(), strict=True):
+        instrument = job.instruments[result.order_rows.symbol[row]]
+        side = Side.BUY if result.order_rows.side[row] > 0 else Side.SELL
+        if debits.charges(symbol=instrument.symbol, side=side, quantity=instrument.quantity(quantity), traded_at=at):
+            tariff = tariff_of(segment_of(instrument.kind, DELIVERY), side, day_of(at), instrument.exchange)
+            found += Charges(dp=tariff.dp, gst=tariff.debit - tariff.dp)
+    return found
 
 
 def months(equity: pd.Series[float], *, cash: float) -> list[dict[str, Any]]:

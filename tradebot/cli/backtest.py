@@ -46,6 +46,7 @@ def backtest(as_json: bool, **given: Any) -> int:
 
 
 def _tested(given: Mapping[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
+    from tradebot.backtest.run import dear
     from tradebot.backtest.spread import run_spread
     from tradebot.cli.data_options import progress
     from tradebot.config import load
@@ -55,6 +56,8 @@ def _tested(given: Mapping[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
     with progress() as tell:
         bars = bars_asked(config, given, tell)
         job = job_asked(config, given, bars, specs)
+        for note in dear(job, bars.series):
+            click.echo(f"tradebot: {note}", err=True)
         workers = given["workers"] or CORES
         result = run_spread(job, bars.series, workers=workers, say=lambda done, of: tell("walking", done, of))
         checks: Sequence[Any] = ()

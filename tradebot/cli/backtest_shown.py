@@ -13,12 +13,6 @@ import click
 from tradebot.cli.tables import WIDE, say
 
 MOST_REASONS = 3  # for which orders were denied, each with one of its sentences
-ODDS = {  # counts of what did not go its usual way
-    "cut": "entries cut to what the cash paid",
-    "waited": "orders waited for a bar in which something traded",
-    "lapsed": "orders ended with their session",
-    "late_reversals": "reversals dropped: the exit before them took too long",
-}
 
 
 def show(
@@ -44,6 +38,8 @@ def show(
 
 
 def _head(result: Any) -> None:
+    from tradebot.backtest.result import ODDS
+
     names = ", ".join(spec.name for spec in result.job.strategies)
     symbols = ", ".join(result.symbols[:6]) + (f" and {len(result.symbols) - 6} more" if result.symbols[6:] else "")
     counts = result.counts
@@ -54,6 +50,8 @@ def _head(result: Any) -> None:
     )
     if counts["denied"]:
         _denied(result)
+    for note in result.notes:
+        say(note)
     for name, words in ODDS.items():
         if counts.get(name):
             say(f"{counts[name]:,} {words}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import time
+from decimal import Decimal
 from typing import Any
 
 import tradebot
@@ -37,6 +38,7 @@ from tradebot.stages.analysis.analysis import Analysis
 from tradebot.stages.analysis.crew import crew
 from tradebot.stages.analysis.past import past_bars, past_closes
 from tradebot.stages.bars import Bars
+from tradebot.stages.desk.sizing import too_dear
 from tradebot.stages.price_band import MINUTE, PriceBand
 from tradebot.stages.sessions import CalendarSessions
 from tradebot.stages.watch import FeedWatch, Silences
@@ -142,6 +144,7 @@ class Daemon:
         )  # fmt: skip
         self._notifier.extend()
         self._recording.warmup(past)
+        self._tell_dear({s.symbol: ground.universe.get(s.symbol).price(int(s.close[-1])) for s in past if len(s)})
         await self.analysis.start(past)
         self._notifier.extend()
         compared = await self._compare()
@@ -211,6 +214,12 @@ class Daemon:
         for fact in books.undone:
             self._journal.append("order", fact, at=fact.at)
 
+    def _tell_dear(self, prices: Mapping[str, Decimal]) -> None:
+        universe = self._ground.universe
+        priced = [(universe.get(symbol), price, price) for symbol, price in prices.items()]
+        for reason in too_dear(priced, self._config.risk.order_notional):
+            self._tell("lot_too_dear", level="warning", reason=reason)
+
     async def _halt_after_crashes(self) -> None:
         # Behind the look at the venue, so that entries it still works are taken back as by every halt.
         most, now = self._config.risk.max_crashes, self._ground.clock.wall()
@@ -266,6 +275,9 @@ class Daemon:
             await self.engine.streaming.wait()
             clock.release()  # the embedded exchange opens when somebody listens
         await self._bulletins.ready()
+        if not self._config.analysis.warmup_bars:  # no past said what they cost
+            marks = self.desk.marks
+            self._tell_dear({s: p for s in self._ground.universe.symbols if (p := marks.price(s)) is not None})
 
     async def _stop_after(self, seconds: float, stop: asyncio.Event, reasons: list[str]) -> None:
         await self._ground.clock.sleep(seconds)
