@@ -122,13 +122,15 @@ def _outside_data(variable: str, default: str, what: str) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_configuration_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_configuration_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # which daemons run is seen there
     for name in list(os.environ):
         if (name.startswith("TRADEBOT_") and name not in OUTSIDE_DATA) or name in (
             "CREDENTIALS_DIRECTORY",
             "NOTIFY_SOCKET",
             "WATCHDOG_USEC",
             "JOURNAL_STREAM",
+            "RUNTIME_DIRECTORY",
         ):
             monkeypatch.delenv(name)
 

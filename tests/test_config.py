@@ -382,3 +382,39 @@ def test_any_file_is_taken_or_refused_and_never_a_traceback(
 
     with contextlib.suppress(ConfigError):
         assert load(path).app.symbols
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[kite]\naccess_token = {0}\n",  # quotes forgotten
+        "[kite]\naccess_token = '{0}\n",  # not closed
+        '[kite]\naccess_token = """{0}\n',
+        "[kite]\nacces_token = '{0}'\n",  # typo in the key
+        "[risk]\naccess_token = '{0}'\n",  # wrong section
+        "access_token = '{0}'\n",  # top level
+        "kite = '{0}'\n",
+        "[kite]\napi_key = 'a'\napi_key = '{0}'\n",  # duplicate key
+        '[kite]\naccess_token = "{0}\\q"\n',  # bad escape
+        "[kite]\naccess_token = '{0}' and more\n",  # text after it
+        "[kite]\naccess_token = '{0}', \n",
+        "kite = {{ access_token = '{0}', mode = 5 }}\n",  # inline table with another key wrong
+        "kite = {{ access_token = '{0}', unknown = 5 }}\n",
+        "[store]\nurl = 'postgresql://me:{0}@host/db'\n",
+        "[store]\ndsn = ['postgresql://me:{0}@host/db']\n",
+        "[store]\ndsn = 'mysql://me:{0}@host/db'\n",
+        "[kite]\nrest = 'https://{0}@api.kite.trade and more'\n",
+        "[kite]\naccount_id = '{0}{0}{0}'\n",
+        "[kite]\nmode = '{0}'\n",
+        "[kite]\n{0}\n",
+        "[[kite]]\naccess_token = '{0}'\n",
+        "[[strategy]]\naccess_token = '{0}'\n",
+    ],
+)
+def test_no_refusal_of_a_configuration_shows_what_may_be_a_secret(folder: Path, text: str) -> None:
+    written(folder, text.format("s3cr3tT0k3nValue"))
+    (folder / "config.toml").chmod(0o600)
+    with pytest.raises(ConfigError) as refused:
+        load()
+    assert "s3cr3t" not in str(refused.value)
+    assert "config.toml" in str(refused.value)

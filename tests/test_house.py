@@ -286,7 +286,7 @@ def text_findings(name: str, text: str) -> Iterator[Finding]:
 
 # What can send an order, and the only files that may name it: the ground of a run, the kill switch, the benchmarks.
 ORDER_ROUTES = {"KiteVenue", "KiteBroker", "OrderSession"}
-ROUTE_BUILDERS = ("tradebot/venues/kite/", "tradebot/bench/", "tradebot/daemon/ground.py", "tradebot/cli/control.py")
+ROUTE_BUILDERS = ("tradebot/venues/kite/", "tradebot/bench/", "tradebot/daemon/ground.py", "tradebot/cli/kill.py")
 
 
 def route_findings(name: str, tree: ast.Module) -> Iterator[Finding]:

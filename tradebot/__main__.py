@@ -26,7 +26,7 @@ VERBS = {  # verb -> (module:command, what `--help` says, so that listing the ve
     "halt": ("control:halt", "Stop new positions until `resume`."),
     "resume": ("control:resume", "End a halt, also the one of `kill`."),
     "flatten": ("control:flatten", "Halt and close every position."),
-    "kill": ("control:kill", "Bar new orders and cancel all at the venue, daemon or not."),
+    "kill": ("kill:kill", "Bar new orders and cancel all at the venue, daemon or not."),
     "why": ("journal:why", "Explain one order: signal, checks, states, fills."),
     "orders": ("journal:orders", "List the orders in the journal."),
     "trades": ("journal:trades", "List the fills in the journal."),

@@ -13,6 +13,7 @@ import click
 
 from tradebot.checker.promises import are_kept, dumps, judge, render
 from tradebot.checker.verdict import Ruling
+from tradebot.cli.emergency import salvaged
 from tradebot.cli.order_story import order_fields, plain, story_fields, tell, zone_of
 from tradebot.cli.tables import show
 from tradebot.clock import IST, SECOND, from_iso, iso
@@ -212,10 +213,8 @@ def _judge(path: Path, against: Path | None, trace: Path | None, *, as_json: boo
 
 def _journal(state_dir: Path | None, config: str | None) -> Path:
     if state_dir is None:
-        # Loaded here: reading the configuration takes longer than most of these verbs.
-        from tradebot.config import load
-
-        state_dir = load(config, {}).app.state_dir
+        # What was done must be readable beside a configuration that `run` would refuse.
+        state_dir = salvaged(config).state_dir
     return state_dir / FILE_NAME
 
 

@@ -15,7 +15,8 @@ from tradebot.checker.evidence import gather
 from tradebot.checker.promises import are_kept, judge, render
 from tradebot.checker.tale import Tale, tell
 from tradebot.checker.verdict import Ruling, Verdict
-from tradebot.cli.tables import WIDE, printable
+from tradebot.cli.emergency import printable
+from tradebot.cli.tables import WIDE
 
 JOURNAL, LOG = "journal.sqlite3", "exchange.jsonl"
 COLOURS = {Ruling.OK: "green", Ruling.BROKEN: "bold red", Ruling.NOT_SHOWN: "dim"}

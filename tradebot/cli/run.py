@@ -60,7 +60,9 @@ def run(
     loaded = load_explained(config_path, overrides)
     if rehearse is not None:
         loaded = load_explained(config_path, overrides | _rehearsed(loaded.config, rehearse, given))
-    config = loaded.config
+    # Strategies may change the working directory: what is written later must not go where they went.
+    config = loaded.config.resolved()
+    exchange_log = exchange_log and exchange_log.absolute()
     if config.analysis.workers != 0:
         fork_server.begin()  # it imports what the workers need while this process imports what the daemon needs
     from tradebot.clock import WallClock
@@ -159,6 +161,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.app import Options, run_id
     from tradebot.app import run as run_daemon
     from tradebot.clock import WallClock
+    from tradebot.control.running import announced
     from tradebot.ops import logs
     from tradebot.ops.loop_guard import LoopGuard
     from tradebot.ops.systemd import Notifier
@@ -185,7 +188,8 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
             watching.cancel()
 
     try:
-        uvloop.run(guarded())
+        with announced(config.app.state_dir):
+            uvloop.run(guarded())
     except BaseExceptionGroup as group:
         raise _cause(group) from group
     finally:

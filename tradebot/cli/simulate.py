@@ -84,7 +84,7 @@ def _script(outcome: Any) -> str | None:
 
 def _tell(event: str, level: str = "info", **fields: Any) -> None:
     if level in SHOWN and event not in LEFT_OUT:
-        from tradebot.cli.tables import printable
+        from tradebot.cli.emergency import printable
 
         at = fields.pop("simulated_s", None)
         words = " ".join(f"{name}={value}" for name, value in fields.items() if value not in (None, "", (), [], {}))

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tradebot.cli.emergency import printable
+
 WIDE = 160  # columns, where no terminal says how many there are
 NUMBERS = frozenset(
     {"quantity", "filled", "price", "average_price", "realized", "bought", "sold", "after_ms"}
@@ -52,8 +54,3 @@ def say(line: str) -> None:
 def others_aside(*, as_json: bool) -> contextlib.AbstractContextManager[object]:
     """Return a context in which what strategies print goes to standard error, where the output is to be JSON alone."""
     return contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
-
-
-def printable(value: Any) -> str:
-    """Return `value` as text that can neither move the cursor nor break the line: a venue may have written it."""
-    return "".join(c if c.isprintable() else " " for c in str(value))

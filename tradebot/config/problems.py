@@ -15,6 +15,8 @@ from tradebot.config.sections import Config
 
 Path = position.Path
 SECRETS = frozenset({("kite", "api_key"), ("kite", "access_token"), ("store", "dsn")})
+SECRET_SECTIONS = frozenset(section for section, _ in SECRETS)
+HIDDEN = "..."
 
 
 class Excerpt:
@@ -33,19 +35,39 @@ class Excerpt:
         place = self._place(path)
         if place is None:
             return f"{self.name}: {message}"
-        return self.point_at(*place, message, show=not any(path[: len(s)] == s for s in SECRETS))
+        return self.point_at(*place, message, show=_is_harmless(path))
 
-    def point_at(self, line: int, column: int, message: str, *, show: bool = True) -> str:
-        """Return the same for a known place; `show` is False where the line holds a secret."""
+    def point_at(self, line: int, column: int, message: str, *, show: bool) -> str:
+        """Return the same for a known place; `show` is False where the value on the line may be a secret."""
         head = f"{self.name}:{line}:{column}: {message}"
-        if not show or not 1 <= line <= len(self.lines):
+        if not 1 <= line <= len(self.lines):
             return head
-        source = "".join(c if c.isprintable() else " " for c in self.lines[line - 1])[:200]
+        text = self.lines[line - 1] if show else _without_value(self.lines[line - 1])
+        if text is None:
+            return head
+        source = "".join(c if c.isprintable() else " " for c in text)[:200]
+        if column > len(source):
+            return f"{head}\n    {source}"
         word = re.match(r"[\w.-]+", source[column - 1 :])
         return f"{head}\n    {source}\n    {' ' * (column - 1)}{'^' * len(word[0] if word else '^')}"
 
     def _place(self, path: Path) -> tuple[int, int] | None:
         return next((self._places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._places), None)
+
+
+def _is_harmless(path: Path) -> bool:
+    # A setting we know or nearly so, in a section without secrets: any other may be a secret in the wrong place.
+    known, word = keys_at(path[:-1]), str(path[-1])
+    is_like_secret = bool(suggest(word, (key for _, key in SECRETS)))
+    return path[0] not in SECRET_SECTIONS and not is_like_secret and (word in known or bool(suggest(word, known)))
+
+
+def _without_value(line: str) -> str | None:
+    # A line as it may be shown when its value may be anything: a header, or a key. None for any other line.
+    if re.fullmatch(r"\s*\[+[\w.\s-]{1,80}\]+\s*", line):
+        return line
+    key = re.match(r"\s*[\w.-]{1,60}\s*=", line)
+    return f"{key[0]} {HIDDEN}" if key else None
 
 
 def of_validation(error: ValidationError) -> list[tuple[Path, str]]:

@@ -280,6 +280,11 @@ class Config(BaseSettings):
     history: HistorySection = HistorySection()
     log: LogSection = LogSection()
 
+    def resolved(self) -> Config:
+        """Return the same with a state directory that does not hang on the working directory."""
+        app = self.app.model_copy(update={"state_dir": self.app.state_dir.absolute()})
+        return self.model_copy(update={"app": app})
+
     @property
     def digest(self) -> str:
         """A short hash of every setting that is not secret."""

@@ -154,9 +154,9 @@ def _syntax(excerpt: Excerpt, message: str) -> str:
     words = match[1] if match else message
     words = words[:1].lower() + words[1:]
     if match and match[2]:
-        return excerpt.point_at(int(match[2]), int(match[3]), words)
+        return excerpt.point_at(int(match[2]), int(match[3]), words, show=False)
     last = max(len(excerpt.lines), 1)
-    return excerpt.point_at(last, len(excerpt.lines[-1]) + 1 if excerpt.lines else 1, words)
+    return excerpt.point_at(last, len(excerpt.lines[-1]) + 1 if excerpt.lines else 1, words, show=False)
 
 
 def _exposed_secrets(path: Path, values: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:

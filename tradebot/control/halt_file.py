@@ -6,10 +6,12 @@ operator's `resume` takes it away. That it exists is what counts: one made by `t
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 NAME = "HALT"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 LARGEST = 500  # characters of a reason that are read
 
 
@@ -35,15 +37,16 @@ class HaltFile:
         return self.reason
 
     def write(self, reason: str) -> None:
-        """Put the file there, whole and on disk when this returns. Raises OSError."""
+        """Put the file there, on disk when this returns: whole, or empty where the disk is full. Raises OSError."""
         fresh = self.path.with_name(f"{NAME}.{os.getpid()}")
-        handle = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.write(handle, f"{reason}\n".encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        os.replace(fresh, self.path)
+            _put(fresh, f"{reason}\n".encode())
+            os.replace(fresh, self.path)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            fresh.unlink(missing_ok=True)
+            _put(self.path, b"")  # that it exists is what counts, and an empty file takes no room
         self._sync_folder()
 
     def remove(self) -> None:
@@ -63,3 +66,14 @@ class HaltFile:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _put(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.ftruncate(handle, 0)
+        if os.write(handle, content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
 
 from tradebot.errors import StateError
+
+UNKNOWN_PID = 0
+
+
+def holder(state_dir: Path) -> int | None:
+    """Return the pid of the daemon that holds the lock of `state_dir`, 0 where it cannot be told, None without one."""
+    try:
+        handle = os.open(state_dir / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError:
+        return UNKNOWN_PID
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        told = os.read(handle, 32).strip()
+        return int(told) if told.isdigit() else UNKNOWN_PID
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+    return None
 
 
 class StateLock:
@@ -19,8 +42,11 @@ class StateLock:
     def acquire(self) -> None:
         """Take the lock. Raises StateError naming the process that holds it."""
         try:
-            handle = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            # A link that was planted here would have the file behind it emptied.
+            handle = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise StateError(f"{self.path}: is a link; tradebot makes this file itself, remove the link") from error
             raise StateError(f"{self.path}: cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,148 @@
+"""The kill switch says what it stopped: the right daemon, another one, or none; beside any configuration."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tradebot.__main__ import run
+from tradebot.control.halt_file import HaltFile
+from tradebot.control.running import announced, running
+from tradebot.errors import StateError
+from tradebot.journal.lock import StateLock, holder
+from tradebot.journal.schema import FILE_NAME
+
+Verb = Callable[..., tuple[int, str]]
+LIVE = "[app]\nmode = 'live'\nstate_dir = '{state}'\n[venue]\nname = 'kite'\n"
+
+
+@pytest.fixture
+def say(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Verb:
+    """Run a verb in an empty folder that is not the daemon's; returns its exit code and all it said."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    def give(*args: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = run(list(args))
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return give
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Path]:
+    """The state directory of a daemon that holds its lock and has announced itself."""
+    with ExitStack() as stack:
+        yield running_on(tmp_path / "daemon", stack)
+
+
+def running_on(folder: Path, stack: ExitStack) -> Path:
+    folder.mkdir()
+    (folder / FILE_NAME).touch()
+    lock = StateLock(folder)
+    lock.acquire()
+    stack.callback(lock.release)
+    stack.enter_context(announced(folder))
+    return folder
+
+
+def test_it_names_the_daemon_that_it_stopped(say: Verb, daemon: Path) -> None:
+    code, said = say("kill", "fat finger", "--state-dir", str(daemon))
+    assert (code, f"halted: the daemon of pid {os.getpid()} on {daemon}" in said) == (0, True), said
+    assert "fat finger" in HaltFile(daemon).look()
+
+
+def test_beside_no_daemon_it_does_not_say_halted_and_names_the_one_that_runs(say: Verb, daemon: Path) -> None:
+    code, said = say("kill", "emergency")
+    assert (code, "NOT HALTED" in said, "halted: " in said) == (75, True, False), said
+    assert f"STILL RUNNING: pid {os.getpid()} on {daemon}" in said
+    assert HaltFile(daemon).look() == ""
+
+
+def test_with_all_it_stops_every_daemon_of_the_user(say: Verb, daemon: Path) -> None:
+    code, said = say("kill", "--all", "emergency")
+    assert (code, "emergency" in HaltFile(daemon).look()) == (0, True), said
+
+
+def test_a_folder_that_a_daemon_left_is_barred_but_the_one_that_runs_is_not_forgotten(
+    say: Verb, daemon: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere/state").mkdir()
+    (tmp_path / "elsewhere/state" / FILE_NAME).touch()
+    code, said = say("kill")
+    assert (code, "NOT HALTED" in said, "STILL RUNNING" in said) == (75, True, True), said
+    assert HaltFile(tmp_path / "elsewhere/state").look()
+    code, said = say("kill", "--state-dir", "state")  # by name it is what was meant
+    assert (code, "STILL RUNNING" in said) == (0, True), said
+
+
+def test_a_folder_that_is_not_there_gets_one_true_sentence(say: Verb, tmp_path: Path) -> None:
+    code, said = say("kill", "--state-dir", str(tmp_path / "nowhere"))
+    assert code == 75
+    assert "NOT HALTED" in said
+    assert "halted: " not in said
+    assert "takes its own orders back" not in said
+
+
+def test_a_pointer_that_a_crash_left_behind_is_no_daemon(daemon: Path, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    with announced(tmp_path / "gone"):
+        assert [one.state_dir for one in running()] == []  # the pointer of this process names another folder now
+        assert holder(tmp_path / "gone") is None
+    assert holder(daemon) == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("config", "environment"),
+    [
+        (LIVE, {}),
+        (LIVE + "[risk]\nmax_daily_lost = 5\n", {}),
+        (LIVE + "[kite]\naccess_token = 'abc\n", {}),
+        (LIVE.replace("[venue]", "[venue"), {}),
+        (LIVE, {"TRADEBOT_X__Y": "1"}),
+        ("", {"TRADEBOT_APP__STATE_DIR": "{state}", "TRADEBOT_RISK__MAX_OPEN_ORDERS": "many"}),
+    ],
+)
+def test_beside_a_configuration_that_run_refuses_every_verb_of_an_emergency_works(
+    config: str, environment: dict[str, str], say: Verb, daemon: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("config.toml").write_text(config.format(state=daemon))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value.format(state=daemon))
+    for verb in (("status",), ("halt",), ("resume",), ("flatten", "--yes")):
+        code, said = say(*verb)
+        assert (code, f"no daemon runs on {daemon}" in said) == (69, True), said  # its socket is not there
+    assert say("orders")[0] != 78
+    code, said = say("kill", "stop")
+    assert "stop" in HaltFile(daemon).look()
+    assert (code == 75) is ("NOT CANCELLED: no credentials" in said), said
+    assert "abc" not in said
+
+
+def test_a_full_disk_still_takes_an_empty_halt_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(handle: int, content: bytes) -> int:
+        if content:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return 0
+
+    monkeypatch.setattr(os, "write", write)
+    HaltFile(tmp_path).write("stop")
+    assert [path.name for path in tmp_path.iterdir()] == ["HALT"]
+    assert HaltFile(tmp_path).look()
+
+
+def test_a_link_planted_as_the_lock_is_refused_and_what_it_names_is_left_alone(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "lock").symlink_to(victim)
+    with pytest.raises(StateError, match="is a link"):
+        StateLock(tmp_path).acquire()
+    assert victim.read_text() == "precious"
+    assert holder(tmp_path) is None

@@ -1,0 +1,174 @@
+"""The kill switch: bars every new order and takes back what works, with the daemon alive, hung or dead."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from tradebot.cli.control import where
+from tradebot.cli.emergency import printable, salvaged
+from tradebot.config.salvage import Salvaged
+from tradebot.errors import AccessDenied, ConfigError, ExitCode
+
+
+class _Access(NamedTuple):
+    rest: str
+    api_key: str
+    access_token: str
+
+
+@click.command()
+@where
+@click.argument("reason", default="killed by the operator")
+@click.option("--exchange", "exchange_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A running `tradebot exchange`: the file holding the line it printed.")  # fmt: skip
+@click.option("--all", "is_all", is_flag=True, help="Bar every daemon of this user that runs.")
+@click.option("--within", "within_s", type=click.FloatRange(1, 600), default=30.0, show_default=True,
+              help="Seconds to try.")  # fmt: skip
+def kill(
+    path: str | None, state_dir: Path | None, reason: str, exchange_file: Path | None, is_all: bool, within_s: float
+) -> int:
+    """Bar every new order and cancel every working one at the venue, with the daemon alive, hung or dead.
+
+    Writes the file HALT into the state directory, which a daemon obeys before each send and at start until `resume`,
+    then cancels by id and looks until the book is clean. Positions stay. Credentials: TRADEBOT_KILL__API_KEY and
+    TRADEBOT_KILL__ACCESS_TOKEN, else those of [kite]. Exit 0: clean; 75: something is left, or a daemon goes on.
+    """
+    from tradebot.clock import WallClock, iso
+
+    found = salvaged(path)
+    why = f"{printable(reason)} (tradebot kill, {iso(WallClock().wall())[:19]}Z)"
+    is_barred = _bar_all(state_dir or found.state_dir, why, is_named=state_dir is not None, is_all=is_all)
+    try:
+        access = _access(found, exchange_file)
+    except ConfigError as error:
+        click.echo(f"NOT CANCELLED: {printable(error)}", err=True)
+        return ExitCode.TEMPORARY
+    if access is None:
+        if is_barred:
+            click.echo("the venue is the exchange inside the daemon, which takes its own orders back when it sees HALT")
+        return ExitCode.OK if is_barred else ExitCode.TEMPORARY
+    return ExitCode.OK if _cancel_all(access, within_s) and is_barred else ExitCode.TEMPORARY
+
+
+def _cancel_all(access: _Access, within_s: float) -> bool:
+    # Returns whether the book is clean, after every order and position was shown.
+    outcome = asyncio.run(_sweep(access, within_s))
+    for line in outcome.lines:
+        order = line.order
+        end = f"STILL WORKING: {line.answer or 'not asked'}" if line.is_left else order.status.value
+        click.echo(
+            f"{printable(order.venue_order_id):20} {order.side:4} {order.quantity:>8} {printable(order.symbol):12} "
+            f"filled {order.filled:>8}  cancels sent {line.asked}  {printable(end)}"
+        )
+    if outcome.positions is None:
+        click.echo("positions: the venue did not tell")
+    for position in outcome.positions or ():
+        what = f"{position.quantity} {printable(position.symbol)} {printable(position.product)}"
+        click.echo(f"position stays open: {what}")
+    left = sum(line.is_left for line in outcome.lines)
+    if outcome.failure:
+        click.echo(f"NOT CLEAN: the order book could not be read at the end: {printable(outcome.failure)}", err=True)
+    elif left:
+        click.echo(f"NOT CLEAN: {left} orders still work at the venue; run it again or cancel by hand", err=True)
+    else:
+        click.echo(f"clean: no order works at the venue; {len(outcome.lines)} worked before")
+    return bool(outcome.is_clean)
+
+
+def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool) -> bool:
+    """Write HALT where it is meant, and say which daemon it stops and which ones go on.
+
+    Returns whether what was meant is barred. Without a name it is the daemon that runs: one elsewhere goes on.
+    """
+    from tradebot.control.running import running
+
+    others = [one for one in running() if not _is_same(one.state_dir, folder)]
+    was_used, is_running = _bar(folder, reason)
+    for one in others if is_all else ():
+        _, is_stopped = _bar(one.state_dir, reason)
+        is_running, is_named = is_running or is_stopped, is_named or not is_stopped
+    for one in () if is_all else others:
+        click.echo(
+            f"STILL RUNNING: pid {one.pid or 'unknown'} on {printable(one.state_dir)}; `tradebot kill --state-dir "
+            f"{printable(one.state_dir)}` stops it, --all stops every one", err=True,
+        )  # fmt: skip
+    is_barred = is_running or (was_used and (is_named or not others))
+    if not is_barred:
+        click.echo(f"NOT HALTED: no daemon {'runs' if was_used else 'has ever run'} on {printable(folder)}", err=True)
+    return is_barred
+
+
+def _bar(folder: Path, reason: str) -> tuple[bool, bool]:
+    # Returns whether a daemon that starts there is barred, and whether one that runs there is.
+    from tradebot.control.halt_file import HaltFile
+    from tradebot.journal.lock import holder
+    from tradebot.journal.schema import FILE_NAME
+
+    halt_file = HaltFile(folder)
+    try:
+        halt_file.write(reason)
+    except OSError as error:  # cancelling must not wait for a full disk
+        why = f"{printable(halt_file.path)} cannot be written: {error.strerror}"
+        click.echo(f"NOT HALTED: {why}; stop the daemon", err=True)
+        return False, False
+    if (pid := holder(folder)) is not None:
+        who = f"the daemon of pid {pid or 'unknown'} on {printable(folder)}"
+        click.echo(f"halted: {who}; no order leaves until `tradebot resume`")
+        return True, True
+    click.echo(f"{printable(halt_file.path)} is on disk; what starts there sends nothing until `tradebot resume`")
+    return (folder / FILE_NAME).exists(), False
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _access(found: Salvaged, exchange_file: Path | None) -> _Access | None:
+    from tradebot.daemon.order_route import is_loopback
+    from tradebot.venues.kite.profile import REST
+
+    if exchange_file is not None:
+        from tradebot.cli.run import addresses
+
+        kite = addresses(exchange_file)["kite"]
+        return _Access(kite["rest"], kite["api_key"], kite["access_token"])
+    own = found.values.get("kill", {})
+    key, token = (str(own.get(name, "")).strip() for name in ("api_key", "access_token"))
+    if not (key and token) and found.text("venue", "name") != "kite":
+        return None
+    rest = str(own.get("rest", "")).strip() or found.text("kite", "rest") or REST
+    key, token = (key, token) if key and token else (found.text("kite", "api_key"), found.text("kite", "access_token"))
+    if not key or not token:
+        raise ConfigError("no credentials to cancel with: set TRADEBOT_KILL__API_KEY and TRADEBOT_KILL__ACCESS_TOKEN")
+    if not rest.startswith("https://") and not is_loopback(rest):
+        raise ConfigError(f"the venue's address is {rest[:200]!r}: it must be https, the keys leave with each request")
+    return _Access(rest, key, token)
+
+
+async def _sweep(access: _Access, within_s: float) -> Any:
+    from tradebot.clock import WallClock
+    from tradebot.control.kill import QUERIES, Sweep
+    from tradebot.venues.kite.broker import KiteBroker
+    from tradebot.venues.kite.rest import Timeouts
+    from tradebot.venues.limiter import Limiter
+
+    clock = WallClock()
+    broker = KiteBroker(
+        rest=access.rest,
+        api_key=access.api_key,
+        access_token=access.access_token,
+        clock=clock,
+        limiter=Limiter(QUERIES, clock),
+        timeouts=Timeouts(connect_s=2.0, query_s=4.0, write_s=4.0),
+    )
+    try:
+        return await Sweep(broker, clock).run(within_s=within_s)
+    except AccessDenied as error:
+        raise AccessDenied(f"nothing was cancelled: {error}") from error
+    finally:
+        await broker.close()

@@ -1,0 +1,101 @@
+"""What can be read of a configuration that is refused: an emergency must not wait for a typo to be mended.
+
+Nothing here raises and nothing is checked. Who trades reads `sources`; this is for verbs that stop, ask or show.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tradebot.config.sources import MAX_FILE_BYTES, find
+from tradebot.errors import ConfigError
+
+STATE_DIR = "state"  # the default of app.state_dir
+_HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_]+)\s*\]\s*(#.*)?")
+_ENTRY = re.compile(r"\s*([A-Za-z0-9_]+)\s*=")
+
+
+class Salvaged(NamedTuple):
+    """The settings that could be read, as section -> key -> value, and what could not, a sentence each."""
+
+    values: Mapping[str, Mapping[str, Any]]
+    notes: tuple[str, ...]
+
+    def text(self, section: str, key: str) -> str:
+        """Return a setting as text, "" where there is none."""
+        found = self.values.get(section, {}).get(key, "")
+        return found.strip() if isinstance(found, str) else ""
+
+    @property
+    def state_dir(self) -> Path:
+        return Path(self.text("app", "state_dir") or STATE_DIR)
+
+
+def salvage(path: str | os.PathLike[str] | None = None) -> Salvaged:
+    """Read file, credential files and environment as far as they can be read; later sources win."""
+    values: dict[str, dict[str, Any]] = {}
+    notes: list[str] = []
+    _file(path, values, notes)
+    _credentials(values, notes)
+    for name, value in os.environ.items():
+        section, nested, key = name.upper().removeprefix("TRADEBOT_").partition("__")
+        if name.upper().startswith("TRADEBOT_") and nested:
+            values.setdefault(section.lower(), {})[key.lower()] = value
+    return Salvaged(values, tuple(notes))
+
+
+def _file(path: str | os.PathLike[str] | None, values: dict[str, dict[str, Any]], notes: list[str]) -> None:
+    try:
+        found = find(path)
+        if found is None:
+            return
+        with found.open("rb") as file:
+            text = file.read(MAX_FILE_BYTES).decode(errors="replace")
+    except ConfigError as error:
+        notes.append(str(error))
+        return
+    except OSError as error:
+        notes.append(f"{error.filename}: cannot be read: {error.strerror}")
+        return
+    try:
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError):
+        notes.append(f"{found}: is no valid configuration; what can be read of it counts")
+        tables = _lines(text)
+    for section, table in tables.items():
+        if isinstance(table, Mapping):
+            values.setdefault(section, {}).update(table)
+
+
+def _lines(text: str) -> dict[str, dict[str, Any]]:
+    # Each line by itself: one that cannot be read does not hide the others.
+    tables: dict[str, dict[str, Any]] = {}
+    section = ""
+    for line in text.splitlines():
+        if header := _HEADER.fullmatch(line):
+            section = header[1]
+        elif entry := _ENTRY.match(line):
+            try:
+                value = tomllib.loads(line)[entry[1]]
+            except (ValueError, RecursionError):
+                continue
+            tables.setdefault(section, {})[entry[1]] = value
+    return tables
+
+
+def _credentials(values: dict[str, dict[str, Any]], notes: list[str]) -> None:
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        return
+    try:
+        for one in sorted(Path(folder).iterdir()):
+            section, nested, key = one.name.lower().partition("__")
+            if nested and one.is_file():
+                values.setdefault(section, {})[key] = one.read_text(errors="replace").strip()
+    except OSError as error:
+        notes.append(f"credential files in {folder}: {error.strerror}")

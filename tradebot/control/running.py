@@ -1,0 +1,92 @@
+"""Which daemons of this user run: each leaves a pointer to its state directory in the user's runtime folder.
+
+A pointer only says where to look. That a daemon runs is what the kernel's lock on its state directory says.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from tradebot.journal.lock import holder
+
+SYSTEM_WIDE = "/run/tradebot"  # RuntimeDirectory of the unit
+LONGEST_PATH = 4096
+MOST = 1000  # pointers that are read of one folder
+
+
+class Running(NamedTuple):
+    """A daemon that holds the lock of its state directory."""
+
+    pid: int
+    state_dir: Path
+
+
+@contextmanager
+def announced(state_dir: Path) -> Iterator[None]:
+    """Leave a pointer to `state_dir` while the context is open; a folder that takes none is no reason not to run."""
+    pointer: Path | None = None
+    with suppress(OSError):
+        pointer = _own_folder() / str(os.getpid())
+        handle = os.open(pointer, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(handle, os.fsencode(state_dir.absolute()))
+        finally:
+            os.close(handle)
+    try:
+        yield
+    finally:
+        if pointer is not None:
+            with suppress(OSError):
+                pointer.unlink(missing_ok=True)
+
+
+def running() -> list[Running]:
+    """Return the daemons that run, by state directory; pointers that a crash left behind do not count."""
+    found: dict[Path, Running] = {}
+    for folder in _folders():
+        with suppress(OSError):
+            for pointer in sorted(folder.iterdir())[:MOST]:
+                if (state_dir := _read(pointer)) is not None and (pid := holder(state_dir)) is not None:
+                    found[state_dir] = Running(pid, state_dir)
+    return [found[state_dir] for state_dir in sorted(found)]
+
+
+def _read(pointer: Path) -> Path | None:
+    with suppress(OSError, ValueError):
+        handle = os.open(pointer, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            told = os.read(handle, LONGEST_PATH)
+        finally:
+            os.close(handle)
+        path = Path(os.fsdecode(told))
+        return path if path.is_absolute() and b"\0" not in told else None
+    return None
+
+
+def _folders() -> list[Path]:
+    named = [os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0], SYSTEM_WIDE]
+    return [Path(name) for name in dict.fromkeys(named) if name] + _of_user()
+
+
+def _of_user() -> list[Path]:
+    session = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    return [Path(session) / "tradebot", Path(tempfile.gettempdir()) / f"tradebot-{os.getuid()}"]
+
+
+def _own_folder() -> Path:
+    # The unit's own runtime directory, the login session's, else a folder in /tmp that is ours and no link.
+    if named := os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]:
+        return Path(named)
+    of_session, of_machine = _of_user()
+    folder = of_session if of_session.parent.is_dir() else of_machine
+    folder.mkdir(mode=0o700, exist_ok=True)
+    about = folder.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
+        raise PermissionError(f"{folder} is not ours")
+    return folder
