@@ -110,7 +110,7 @@ async def test_a_reset_is_a_reset_and_a_close_is_a_close() -> None:
             host, port = market.at.rest.removeprefix("http://").split(":")
             reader, writer = await asyncio.open_connection(host, int(port))
             head = "".join(f"{k}: {v}\r\n" for k, v in market.headers.items())
-            writer.write(f"GET /user/profile HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
+            writer.write(f"GET /user/profile HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode())
             try:
                 got: bytes | None = await reader.read()
             except ConnectionResetError:
@@ -125,7 +125,7 @@ async def test_slow_bytes_arrive_one_at_a_time() -> None:
         host, port = market.at.rest.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         head = "".join(f"{k}: {v}\r\n" for k, v in market.headers.items())
-        writer.write(f"GET /user/profile HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
+        writer.write(f"GET /user/profile HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode())
         pieces = []
         while piece := await reader.read(65_536):
             pieces.append(piece)

@@ -17,6 +17,7 @@ from tests.exchange.kite_rig import CASH, SYMBOLS, order, rig
 from tradebot.clock import IST, SECOND, from_iso
 from tradebot.errors import VenueUnavailable
 from tradebot.exchange.account import Holding
+from tradebot.exchange.door import Keys
 from tradebot.exchange.event_log import EventLog, read_log
 from tradebot.exchange.latency import Latency
 
@@ -221,7 +222,7 @@ async def test_the_instrument_list_is_csv_with_the_official_header(conformance: 
 
 
 async def test_a_login_with_checksum_opens_a_new_session_and_a_logout_ends_it() -> None:
-    async with rig(api_secret="s3") as r:
+    async with rig(keys=Keys(api_key="simkey", api_secret="s3", access_token="simtoken")) as r:
         request_token = (await r.data("GET", "/connect/login?v=3&api_key=simkey"))["request_token"]
         good = hashlib.sha256(f"simkey{request_token}s3".encode()).hexdigest()
         form = {"api_key": "simkey", "request_token": request_token, "checksum": good}

@@ -120,6 +120,7 @@ def exchange(
 
 
 async def _serve(plan: Plan) -> None:
+    from tradebot.exchange.door import Keys
     from tradebot.exchange.event_log import EventLog
     from tradebot.exchange.exchange import Exchange
     from tradebot.exchange.latency import USUAL
@@ -142,7 +143,15 @@ async def _serve(plan: Plan) -> None:
             resume=plan.log if plan.resume else None,
         )
         addresses = await stack.enter_async_context(
-            serve(market, clock, host=plan.host, port=plan.port, log=log if plan.log else None, faults=plan.faults)
+            serve(
+                market,
+                clock,
+                host=plan.host,
+                port=plan.port,
+                keys=Keys.drawn(),
+                log=log if plan.log else None,
+                faults=plan.faults,
+            )
         )
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(market.run(), name="exchange")

@@ -13,6 +13,7 @@ from tradebot.config import Config
 from tradebot.domain.instrument import Universe
 from tradebot.errors import DataError
 from tradebot.exchange.account import Holding
+from tradebot.exchange.door import Keys
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import POLL_S, Exchange
 from tradebot.exchange.faults.plan import FaultPlan
@@ -49,6 +50,7 @@ async def embedded(
     poll_s: float = POLL_S,
     on_open: Callable[[Exchange], None] = lambda _: None,
     holdings: Sequence[Holding] = (),
+    keys: Keys | None = None,
 ) -> AsyncIterator[tuple[Addresses, MarketClock]]:
     """Open the exchange of `config.exchange` for `symbols`; its time stands until the clock is released.
 
@@ -56,7 +58,7 @@ async def embedded(
     else the next trading day begins. The account lives in `log` and survives a restart. `on_end` is told when the
     prices are over. `faults` are committed, and `tell` says each as it strikes. `wall` is this machine's time; the
     exchange looks at it every `poll_s`. `on_open` is given the exchange before anybody trades on it.
-    `holdings` are what the account owns before its first day.
+    `keys` open it, by default drawn ones. `holdings` are what the account owns before its first day.
     """
     settings, wall = config.exchange, wall or WallClock()
     calendar = TradingCalendar()
@@ -88,7 +90,9 @@ async def embedded(
         )
         on_open(exchange)
         async with (
-            serve(exchange, clock, token_expires=False, log=events, faults=faults) as addresses,
+            serve(
+                exchange, clock, keys=keys or Keys.drawn(), token_expires=False, log=events, faults=faults
+            ) as addresses,
             asyncio.TaskGroup() as tasks,
         ):
             trading = tasks.create_task(trade(exchange), name="exchange")

@@ -13,6 +13,7 @@ from aiohttp import web
 from tradebot.clock import IST, Clock, iso
 from tradebot.domain.message import Message
 from tradebot.errors import VenueUnavailable
+from tradebot.exchange.door import SET_KEYS, Keys, guarded
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faces.kite_rest import KiteRest
@@ -71,9 +72,7 @@ async def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    api_key: str = "simkey",
-    api_secret: str = "simsecret",
-    access_token: str = "simtoken",
+    keys: Keys = SET_KEYS,
     token_expires: bool = True,
     redirect_url: str | None = None,
     limits: RateLimits | None = None,
@@ -83,11 +82,13 @@ async def serve(
     """Open the Kite face of `exchange` on one port (0: any free one) and close it at the end.
 
     Time does not move by itself: the caller runs `exchange.run()` in its own task group, or steps by hand.
-    `token_expires` False keeps the access token alive past 06:00 IST; `redirect_url` is where a login sends the
-    browser. `faults` are committed and written to the log; the plan's time begins here. Raises VenueUnavailable when
-    the address cannot be bound.
+    `keys` open it; where others can reach the port they are drawn. `token_expires` False keeps the access token alive
+    past 06:00 IST; `redirect_url` is where a login sends the browser. `faults` are committed and written to the log;
+    the plan's time begins here. Raises VenueUnavailable when the address cannot be bound.
     """
-    sessions = Sessions(clock, api_key=api_key, api_secret=api_secret, access_token=access_token, expires=token_expires)
+    sessions = Sessions(
+        clock, api_key=keys.api_key, api_secret=keys.api_secret, access_token=keys.access_token, expires=token_expires
+    )
     rest_faults, ticker_faults = _faulty(faults, exchange, sessions, clock, log)
     rest = KiteRest(
         exchange,
@@ -99,7 +100,7 @@ async def serve(
         faults=rest_faults,
     )
     ticker = KiteTicker(exchange, sessions, rest.desk.record, log, ticker_faults)
-    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=(guarded(host),))
     rest.add_to(app)
     app.router.add_get("/", ticker.handle)
     app.router.add_get("/clock", partial(_clock, clock))
@@ -113,9 +114,9 @@ async def serve(
         yield Addresses(
             rest=f"http://{host}:{bound}",
             ticker=f"ws://{host}:{bound}",
-            api_key=api_key,
-            api_secret=api_secret,
-            access_token=access_token,
+            api_key=keys.api_key,
+            api_secret=keys.api_secret,
+            access_token=keys.access_token,
             market=clock.market(),
             monotonic=clock.monotonic(),
             speed=clock.speed,

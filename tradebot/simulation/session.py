@@ -22,6 +22,7 @@ from tradebot.clock import LoopClock
 from tradebot.control.halt_file import HaltFile
 from tradebot.daemon.embedded import embedded
 from tradebot.errors import TradebotError
+from tradebot.exchange.door import SET_KEYS
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.journal.lock import StateLock
@@ -131,6 +132,7 @@ class Session:
         async with embedded(
             self._config, symbols=self._config.app.symbols, seen_until=0, log=self.log, on_end=lambda _: None,
             faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
+            keys=SET_KEYS,
         ) as (addresses, clock):  # fmt: skip
             clock.release()
             opened.set_result(addresses.render())
