@@ -23,6 +23,7 @@ from tradebot.controls import charges_of
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import open_ground
 from tradebot.daemon.refusals import cautions, check_day, refuse, strategies
+from tradebot.daemon.standing import Standing, on_signals, told_failure
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.journal.hand import Hand
 from tradebot.journal.recovery import recover
@@ -61,9 +62,19 @@ async def run(
     Raises a TradebotError, with one sentence, for whatever keeps it from starting or going on; what a task raised
     comes in its ExceptionGroup.
     """
-    stop, reasons, wall = asyncio.Event(), list[str](), wall or WallClock()
+    wall = wall or WallClock()
     refuse(config, now=wall.wall(), has_exchange=options.exchange is not None)
+    with told_failure(tell) as standing:
+        return await _run(config, options, tell=tell, notifier=notifier, wall=wall, hand=hand, standing=standing)
+
+
+async def _run(
+    config: Config, options: Options, *, tell: Tell, notifier: Notifier, wall: Clock, hand: Hand | None,
+    standing: Standing,
+) -> dict[str, Any]:  # fmt: skip
+    stop, reasons = asyncio.Event(), list[str]()
     ask_to_stop = _on_signals(stop, reasons)
+    on_signals(tell, standing)
     specs = strategies(config)
     state_dir = config.app.state_dir
     notifier.extend()  # a long journal is read to its end before anything else
@@ -81,7 +92,7 @@ async def run(
     async with AsyncExitStack() as stack:
         if (outbox := outbox_of(config, tell, wall)) is not None:
             stack.push_async_callback(outbox.finish)  # after the journal is closed, so that its last row is fed too
-        narrator = Narrator(tell)
+        narrator = Narrator(tell, wall)
         journal = await stack.enter_async_context(
             Journal(
                 state_dir,
@@ -111,7 +122,10 @@ async def run(
             config, options.run_id, ground, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
         )
         stack.push_async_callback(daemon.analysis.close)
-        await stack.enter_async_context(serve(state_dir, daemon.panel(ask_to_stop)))
+        panel = daemon.panel(ask_to_stop)
+        standing.picture = panel.status
+        standing.positions = lambda: {symbol: held for symbol, (held, _) in daemon.desk.holdings().items()}
+        await stack.enter_async_context(serve(state_dir, panel))
         started = await _unless(stop, daemon.start())
         summary = await daemon.trade(stop, reasons) if started else {}
         journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market())

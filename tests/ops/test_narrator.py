@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from tradebot.clock import IST, from_iso
+from tradebot.clock import IST, SECOND, ManualClock, from_iso
 from tradebot.domain.messages import Ending, SessionBegins
-from tradebot.domain.order import Execution, OrderEvent, OrderFact, Side
+from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, OrderRequest, Side
 from tradebot.ops.narrator import Narrator
 
 
@@ -17,7 +17,7 @@ def at(clock: str) -> int:
 
 def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
     told: list[tuple[str, dict[str, Any]]] = []
-    narrator = Narrator(lambda event, **fields: told.append((event, fields)))
+    narrator = Narrator(lambda event, **fields: told.append((event, fields)), ManualClock(0))
     early = Ending(entries_until=at("15:00"), square_off_at=at("15:05"), closes_at=at("15:15"), symbols=("BIG",))
     session = SessionBegins(
         opens_at=at("09:15"), entries_until=at("15:00"), square_off_at=at("15:10"), closes_at=at("15:30"),
@@ -33,7 +33,7 @@ def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
 
 def test_a_fill_of_an_order_that_an_earlier_run_began_says_what_was_traded() -> None:
     told: list[tuple[str, dict[str, Any]]] = []
-    narrator = Narrator(lambda event, **fields: told.append((event, fields)))
+    narrator = Narrator(lambda event, **fields: told.append((event, fields)), ManualClock(0))
     fill = Execution("7", "V1", "INFY", "NSE", Side.SELL, Decimal(3), Decimal("1500.05"), at("10:00"))
 
     narrator.on_durable([(9, "order", OrderFact("R1-00001", OrderEvent.EXECUTED, at("10:00"), execution=fill))])
@@ -41,3 +41,33 @@ def test_a_fill_of_an_order_that_an_earlier_run_began_says_what_was_traded() -> 
     ((event, fields),) = told
     assert event == "order_filled"
     assert {"symbol": "INFY", "side": Side.SELL, "qty": 3, "order_id": "R1-00001"}.items() <= fields.items()
+
+
+def test_a_control_that_denies_on_and_on_is_told_once_a_minute_with_the_count() -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+    clock = ManualClock(0)
+    narrator = Narrator(lambda event, **fields: told.append((event, fields)), clock)
+
+    def deny(n: int, control: str = "halt", strategy: str = "eager") -> None:
+        request = OrderRequest(
+            order_id=f"R1-{n:05}", symbol="INFY", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET,
+            quantity=Decimal(n), strategy=strategy,
+        )  # fmt: skip
+        reason = f"{control}: figures of order {n}"
+        fact = OrderFact(request.order_id, OrderEvent.DENIED, n, reason=reason, request=request, control=control)
+        narrator.on_durable([(n, "order", fact)])
+
+    for n in range(5_150):
+        deny(n)
+        clock.now += SECOND // 200
+    deny(6_000, strategy="other")
+    deny(6_001, control="daily_loss")
+    clock.now += 60 * SECOND
+    deny(6_002)
+
+    assert [(event, fields["order_id"], fields.get("times")) for event, fields in told] == [
+        ("risk_blocked", "R1-00000", None),
+        ("risk_blocked", "R1-06000", None),
+        ("risk_blocked", "R1-06001", None),
+        ("risk_blocked", "R1-06002", 5_150),
+    ]

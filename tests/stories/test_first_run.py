@@ -73,3 +73,19 @@ def test_a_second_daemon_on_the_same_state_directory_is_refused(start: Any) -> N
     assert said.code == 73
     assert "another" in said.errors or "lock" in said.errors
     assert "Traceback" not in said.errors
+    last = said.lines[-1]
+    assert (last["event"], last["level"], last["exit_code"]) == ("daemon_failed", "critical", 73)
+    assert "another" in last["reason"]
+
+
+def test_signals_that_end_other_programs_are_told_and_one_of_them_shows_the_state(start: Any) -> None:
+    import signal
+
+    daemon = start("--symbols", "RELIANCE,TCS,INFY")
+    daemon.event("ready")
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        daemon.process.send_signal(number)
+        assert daemon.event("signal_ignored")["signal"] == number.name
+    daemon.process.send_signal(signal.SIGUSR1)
+    assert daemon.event("state")["mode"] == "paper"
+    assert daemon.stop().code == 0

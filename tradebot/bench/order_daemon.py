@@ -159,7 +159,7 @@ async def _run(
     )  # fmt: skip
     recovery, outbox = recover(state / FILE_NAME), outbox_of(config, tell, WallClock())
     journaling = Journal(
-        state, run=name, clock=clock, on_durable=Narrator(tell).follow, durable_within_s=None, min_free_mb=16
+        state, run=name, clock=clock, on_durable=Narrator(tell, clock).follow, durable_within_s=None, min_free_mb=16
     )
     async with journaling as journal:
         broker.daemon = daemon = Daemon(

@@ -186,6 +186,11 @@ def verify(
         _judge(path, against, trace, as_json=as_json)
         return
     verdict = reader.verify(path)
+    if not verdict.rows and verdict.is_intact:
+        raise StateError(
+            f"{path}: holds no row; a copy made while the daemon runs lacks what stands in {path.name}-wal: copy with "
+            f"`sqlite3 {path.name} '.backup copy.sqlite3'`, or stop the daemon first"
+        )
     if as_json:
         fields = {"path": str(path), "rows": verdict.rows, "head": verdict.head.hex(), "intact": verdict.is_intact}
         click.echo(json.dumps(fields | ({} if verdict.is_intact else {"row": verdict.broken, "why": verdict.why})))

@@ -162,6 +162,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.app import run as run_daemon
     from tradebot.clock import WallClock
     from tradebot.control.running import announced
+    from tradebot.daemon.standing import cause_of
     from tradebot.ops import logs
     from tradebot.ops.loop_guard import LoopGuard
     from tradebot.ops.systemd import Notifier
@@ -191,21 +192,6 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
         with announced(config.app.state_dir):
             uvloop.run(guarded())
     except BaseExceptionGroup as group:
-        raise _cause(group) from group
+        raise cause_of(group) from group
     finally:
         log.close()
-
-
-def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    from tradebot.errors import TradebotError
-
-    leaves = list(_leaves(group))
-    return next((e for e in leaves if isinstance(e, TradebotError)), leaves[0])
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error

@@ -8,15 +8,17 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from tradebot.clock import IST, iso
+from tradebot.clock import IST, Clock, iso
 from tradebot.domain.control import Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Ending, Incident, Reconciled, SessionBegins, Signals
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Side
+from tradebot.ops.reminder import Reminder
 
 Tell = Callable[..., None]  # tell(event, level="info", **fields)
 AT_ONCE = 16  # rows told in one turn of the loop: a millisecond or two of lines
 SIGNAL_LINES = 20  # of one close; thousands of symbols would hold the loop for the time of their lines
+DENIALS_EVERY_S = 60.0  # a control that denies on and on is told once in this time, with the count
 REMEMBERED = 20_000  # requests kept to name an order's symbol in later lines
 
 LINES = {
@@ -54,10 +56,11 @@ LINES = {
 
 
 class Narrator:
-    """Turns durable rows into log lines. `tell` writes one line."""
+    """Turns durable rows into log lines. `tell` writes one line; `clock` says when a denial is told again."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, tell: Tell, clock: Clock) -> None:
+        self._tell, self._clock = tell, clock
+        self._denials = Reminder(first_s=DENIALS_EVERY_S, longest_s=DENIALS_EVERY_S)
         self._requests: dict[str, OrderRequest] = {}  # order_id -> request
         self._differences: tuple[str, ...] = ()
         self._untold: deque[tuple[int, str, Message]] = deque()
@@ -116,6 +119,11 @@ class Narrator:
             return
         event, level = LINES[fact.event]
         fields: dict[str, Any] = {"order_id": fact.order_id}
+        if fact.event is OrderEvent.DENIED:
+            alike = f"{fact.control} {request.strategy if request is not None else ''}"
+            if not (times := self._denials.times(alike, self._clock.monotonic())):
+                return
+            fields |= {"times": times} if times > 1 else {}
         if request is not None:
             fields |= {"symbol": request.symbol, "side": request.side, "strategy": request.strategy or None}
         elif fact.execution is not None:  # of an order that an earlier run began

@@ -1,0 +1,70 @@
+"""How a run stands: a signal that wants its state in the log, and the last line of a run that failed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tradebot.errors import ExitCode, TradebotError
+from tradebot.ops.narrator import Tell
+
+NO_FAILURE = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
+
+
+class Standing:
+    """What can be told of a run: `positions` (symbol -> quantity) and `picture`; both empty before there is a desk."""
+
+    def __init__(self) -> None:
+        self.positions: Callable[[], dict[str, Any]] = dict
+        self.picture: Callable[[], dict[str, Any]] = dict
+
+
+@contextmanager
+def told_failure(tell: Tell) -> Iterator[Standing]:
+    """Say as the last line, at critical, why a run could not start or go on, and what it leaves open."""
+    standing = Standing()
+    try:
+        yield standing
+    except NO_FAILURE:
+        raise
+    except BaseException as error:
+        cause = cause_of(error)
+        code = cause.exit_code if isinstance(cause, TradebotError) else ExitCode.UNEXPECTED
+        tell(
+            "daemon_failed", level="critical", reason=str(cause) or type(cause).__name__, error=type(cause).__name__,
+            exit_code=int(code), open_positions=standing.positions(),
+        )  # fmt: skip
+        raise
+
+
+def on_signals(tell: Tell, standing: Standing) -> None:
+    """Take the signals that end a process by default: USR1 writes the state to the log, the others are told."""
+
+    def show() -> None:
+        found = standing.picture()
+        tell("state", **(found or {"reason": "the daemon is starting"}))
+
+    def ignore(name: str) -> None:
+        tell("signal_ignored", level="warning", signal=name, reason="nothing can be reloaded while the daemon runs")
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, show)
+    for name in ("SIGHUP", "SIGUSR2"):
+        loop.add_signal_handler(getattr(signal, name), ignore, name)
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return the first error of ours in a group, else the first of any kind."""
+    leaves = list(_leaves(error))
+    return next((leaf for leaf in leaves if isinstance(leaf, TradebotError)), leaves[0])
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
