@@ -81,6 +81,14 @@ def test_words_are_quoted_for_a_unit(word: str, quoted: str) -> None:
     assert unit.quote(word) == quoted
 
 
+def test_a_credential_path_is_written_as_systemd_reads_it(tmp_path: Path) -> None:
+    text = rendered(credentials=Path("/etc/my keys/100%"))
+    assert "LoadCredential=kite__api_key:/etc/my keys/100%%/kite__api_key" in text.splitlines()
+    for path in ("relative/keys", "/etc/keys\n", "/etc/keys\x07"):
+        with pytest.raises(ConfigError):
+            rendered(credentials=Path(path))
+
+
 @pytest.mark.parametrize("changes", [{"symbols": "A\nExecStart=/bin/sh"}, {"user": "root; x"}])
 def test_text_that_would_break_out_of_its_line_is_refused(changes: dict[str, str]) -> None:
     with pytest.raises(ConfigError):

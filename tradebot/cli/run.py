@@ -47,7 +47,8 @@ def run(
     rehearse: int | None, faults: str | None, faults_until: str | None, **given: Any,
 ) -> None:  # fmt: skip
     """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
-    from tradebot.config import load_explained
+    from tradebot.config import SECRET_KEYS, load_explained
+    from tradebot.ops.confinement import children_bounded, confine, scrub
     from tradebot.stages.analysis import fork_server
 
     if faults == "list":
@@ -62,9 +63,12 @@ def run(
         loaded = load_explained(config_path, overrides | _rehearsed(loaded.config, rehearse, given))
     # Strategies may change the working directory: what is written later must not go where they went.
     config = loaded.config.resolved()
+    confine()
+    scrub(os.environ, SECRET_KEYS)
     exchange_log = exchange_log and exchange_log.absolute()
     if config.analysis.workers != 0:
-        fork_server.begin()  # it imports what the workers need while this process imports what the daemon needs
+        with children_bounded(config.analysis.worker_memory_mb):
+            fork_server.begin()  # it imports what the workers need while this process imports what the daemon needs
     from tradebot.clock import WallClock
     from tradebot.daemon.refusals import refusals
 

@@ -137,6 +137,9 @@ class AnalysisSection(Section):
     deadline_s: Annotated[Number, Field(gt=0, le=60)] = Field(
         default=2.0, description="a worker slower than this is replaced and its signals are skipped"
     )
+    worker_memory_mb: Annotated[Whole, Field(ge=256, le=1_048_576)] = Field(
+        default=4096, description="a strategy that wants more fails, and its worker with it"
+    )
     warmup_bars: Annotated[Whole, Field(ge=0, le=10_000)] = Field(
         default=200, description="past bars that indicators have seen before the first signal"
     )

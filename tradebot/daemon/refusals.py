@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import date, time, timedelta
 from itertools import combinations
@@ -10,6 +11,7 @@ from pathlib import Path
 from tradebot.clock import SECOND
 from tradebot.config import Config
 from tradebot.config.contradictions import Complaint
+from tradebot.daemon.exposure_checks import exposed
 from tradebot.daemon.order_route import NO_PAPER_AT_VENUE
 from tradebot.errors import ConfigError
 from tradebot.exchange.prices.recordings import chosen
@@ -38,6 +40,7 @@ def refusals(config: Config, *, now: int, has_exchange: bool = False) -> list[Co
         found += _without_history(config)
     if is_embedded:
         found += _embedded_day(config, day_of(now))
+    found += exposed(config, credentials=os.environ.get("CREDENTIALS_DIRECTORY", ""))
     found += _untradable(config)
     found += _shared_symbols(config)
     if found:

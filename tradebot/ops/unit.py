@@ -112,12 +112,23 @@ def render(
     at_home = any(_below_home(Path(part)) for part in (*executable, config or ""))
     return TEMPLATE.format(
         command=" ".join(map(quote, command)),
-        credentials="\n".join(f"LoadCredential={name}:{quote(str(credentials / name))}" for name in CREDENTIALS)
+        credentials="\n".join(f"LoadCredential={name}:{credential_path(credentials / name)}" for name in CREDENTIALS)
         if credentials
         else "# LoadCredential=kite__api_key:/etc/tradebot/credentials/kite__api_key",
         user=f"User={user}" if user else "DynamicUser=yes",
         protect_home="read-only" if at_home else "yes",
     )
+
+
+def credential_path(path: Path) -> str:
+    """Return a path as LoadCredential= takes it: the rest of the line as it stands, where quotes are part of the name.
+
+    Raises ConfigError for one that cannot stand there.
+    """
+    text = str(path)
+    if not path.is_absolute() or not text.isprintable() or text != text.strip() or text.endswith("\\"):
+        raise ConfigError(f"{text!r} cannot stand in a unit file as the path of a credential")
+    return text.replace("%", "%%")
 
 
 def quote(word: str) -> str:

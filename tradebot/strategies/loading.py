@@ -98,6 +98,11 @@ def given(kind: type[Strategy], params: Mapping[str, Any] | None = None) -> Stra
     return spec
 
 
+def file_of(reference: str) -> Path | None:
+    """Return the file that a reference names, None for a shipped strategy."""
+    return _split(reference)[0]
+
+
 def _split(reference: str) -> tuple[Path | None, str, str]:
     head, colon, tail = reference.rpartition(":")
     file, class_name = (head, tail) if colon and not tail.endswith(".py") else (reference, "")
