@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -166,20 +166,62 @@ async def test_a_request_that_takes_too_long_is_answered_and_a_silent_one_cut_of
         writer.close()
 
 
-async def test_the_twenty_first_connection_is_told_so_and_a_free_place_is_used_again(tmp_path: Path) -> None:
+async def test_slow_connections_make_room_for_a_request_that_comes_whole(tmp_path: Path) -> None:
     path = str(tmp_path / "control.sock")
-    async with listening(tmp_path):
+    async with listening(tmp_path), asyncio.TaskGroup() as tasks, asyncio.timeout(10):
+        over = asyncio.Event()
+
+        async def slow() -> None:
+            while not over.is_set():
+                try:
+                    reader, writer = await asyncio.open_unix_connection(path)
+                except BlockingIOError:  # more wait to be accepted than may
+                    await asyncio.sleep(0)
+                    continue
+                try:
+                    writer.write(b"POST /halt HTTP/1.1\r\nHost: local")
+                    await reader.read()
+                finally:
+                    writer.transport.abort()
+
+        crowd = [tasks.create_task(slow(), name=f"slow-{n}") for n in range(3 * server.MAX_CONNECTIONS)]
+        for _ in range(5):
+            assert await asyncio.to_thread(ask, tmp_path, "GET", "/status")
+        over.set()
+        for one in crowd:
+            one.cancel()
+
+
+async def test_when_every_place_waits_for_an_answer_the_next_one_is_told_so(tmp_path: Path) -> None:
+    path = str(tmp_path / "control.sock")
+    head, body = post(b'{"reason": "slow"}')
+    request = head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body
+    async with listening(tmp_path) as panel:
         held = [await asyncio.open_unix_connection(path) for _ in range(server.MAX_CONNECTIONS)]
+        for _, writer in held:
+            writer.write(request)
+        while len(panel.asked) < server.MAX_CONNECTIONS:
+            await asyncio.sleep(0)
         with pytest.raises(DaemonAway, match="too many"):
             await asyncio.to_thread(ask, tmp_path, "GET", "/status")
         for _, writer in held:
             writer.close()
             await writer.wait_closed()
-        for _ in range(50):  # the server hears of each end in its own turn
-            with suppress(DaemonAway):
-                assert await asyncio.to_thread(ask, tmp_path, "GET", "/status")
-                return
-        raise AssertionError("no place came free")
+
+
+async def test_malformed_requests_are_one_warning_with_their_number(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(tmp_path):
+        for _ in range(10):
+            reader, writer = await asyncio.open_unix_connection(str(tmp_path / "control.sock"))
+            writer.write(b"GET /status HTTP/1.1\r\nHost: localhost\r\nno header\r\n\r\n")
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+    told = [record for record in caplog.records if "malformed" in record.getMessage()]
+    assert [(record.levelname, record.exc_info) for record in told] == [("WARNING", None)]
+    assert len(caplog.records) == 1
 
 
 def test_the_socket_of_a_process_that_hangs_does_not_hang_the_operator(

@@ -172,6 +172,14 @@ def test_no_secret_is_written(reader: Reader, format: str) -> None:
     assert text.count("********") >= 10
 
 
+@pytest.mark.parametrize("before", range(logs.MAX_FIELD - len(SECRET) - 2, logs.MAX_FIELD + 1))
+def test_no_part_of_a_secret_is_left_where_a_field_is_cut(reader: Reader, before: int) -> None:
+    reader.open(secrets=[SECRET])
+    logs.get("x").info("long", text="." * before + SECRET + "." * 100)
+    text = reader.text()
+    assert not [part for n in range(4, len(SECRET)) if (part := json.dumps(SECRET[:n])[1:-1]) in text]
+
+
 def test_what_is_no_secret_is_left_alone() -> None:
     line = b'{"event":"subscribed","token":408065,"key":"x","symbol":"M&M","url":"wss://host/path"}\n'
 

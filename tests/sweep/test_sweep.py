@@ -17,6 +17,7 @@ import pytest
 from tests.backtest.result_by_hand import DAY, OPEN, bars, job
 from tradebot.backtest import metrics
 from tradebot.clock import WallClock
+from tradebot.errors import ConfigError
 from tradebot.strategies.ema_cross import EmaCross
 from tradebot.sweep import sweep as sweeping
 from tradebot.sweep.crew import Cluster, Crew, Inline, Processes, lay_down, take_up
@@ -234,3 +235,9 @@ def test_another_sweep_has_another_head(change: str) -> None:
     }
     assert head(*others[change]) != head(plan, ground)
     assert head(plan, ground) == head(plan, ground)
+
+
+@pytest.mark.parametrize("address", ["tcp://10.0.0.5:8786", "tcp://cluster.example:8786", "10.0.0.5:8786"])
+def test_a_cluster_elsewhere_wants_tls_before_anything_is_sent(address: str) -> None:
+    with pytest.raises(ConfigError, match="without TLS"):
+        Cluster(DAY_GROUND, address)

@@ -39,7 +39,8 @@ CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="A report of the best trial, .html.")
 @click.option("--resume", is_flag=True, help="Go on with a sweep that was stopped.")
 @click.option("--workers", type=click.IntRange(0, 1024), default=CORES, show_default="one a core", help="Processes.")
-@click.option("--cluster", metavar="ADDRESS", help="Run on a Dask cluster: tcp://host:8786.")
+@click.option("--cluster", metavar="ADDRESS", help="Run on a Dask cluster: tls://host:8786, tcp://127.0.0.1:8786.")
+@click.option("--cluster-without-tls", is_flag=True, help="The way to the cluster is yours alone.")
 @click.option("--patience", type=click.IntRange(1), default=600, show_default=True,
               help="Seconds without any trial done after which the workers are taken to hang.")  # fmt: skip
 @click.option("--no-checks", is_flag=True, help="Leave out the honesty checks of the best trial.")
@@ -224,7 +225,7 @@ def _crew(given: dict[str, Any], ground: Any, trials: int) -> Any:
     from tradebot.sweep.crew import Cluster, Inline, Processes
 
     if given["cluster"]:
-        return Cluster(ground, given["cluster"])
+        return Cluster(ground, given["cluster"], is_trusted=given["cluster_without_tls"])
     if not given["workers"]:
         return Inline(ground)
     return Processes(ground, min(given["workers"], trials))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import stat
@@ -16,17 +17,23 @@ from pathlib import Path
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Middleware
 
+from tradebot.clock import SECOND
 from tradebot.control.address import NAME, socket_path
 from tradebot.control.panel import Panel, Wrong
 from tradebot.errors import TradebotError
+from tradebot.ops.reminder import Reminder
 
 MAX_BODY_BYTES = 64 << 10
 MAX_CONNECTIONS = 20
+BACKLOG = 128  # waiting to be accepted; whoever comes later has to try again
 REQUEST_S = 5.0
 CONNECTION_S = 10.0  # whoever sends no whole request in this time is cut off
 HOSTS = frozenset({"localhost", "tradebot"})
 CLOSING_S = 1.0
+MALFORMED_EVERY_S = 60.0  # how often requests that are no HTTP are told, with their number
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -37,9 +44,12 @@ async def serve(state_dir: Path, panel: Panel) -> AsyncIterator[None]:
 
     The caller holds the lock of the state directory. Raises OSError.
     """
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_bounded])
+    answering: set[object] = set()  # connections whose request is whole and not answered yet
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_noted_in(answering), _bounded])
     _add_routes(app, panel)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING_S, keepalive_timeout=REQUEST_S)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=CLOSING_S, keepalive_timeout=REQUEST_S, logger=_quiet_logger()
+    )
     await runner.setup()
     protocols = runner.server
     assert protocols is not None, "setup makes the server"
@@ -47,14 +57,18 @@ async def serve(state_dir: Path, panel: Panel) -> AsyncIterator[None]:
 
     def accept() -> asyncio.BaseProtocol:
         if len(protocols.connections) >= MAX_CONNECTIONS:
-            return _Full()
+            # Who is slow to say what he wants makes room: the operator's request comes whole and at once.
+            idle = next((one for one in protocols.connections if one not in answering), None)
+            if idle is None:
+                return _Full()
+            idle.force_close()
         protocol: web.RequestHandler = protocols()
         loop.call_later(CONNECTION_S, protocol.force_close)
         return protocol
 
     path = Path(state_dir) / NAME
     listening = _listen(state_dir)
-    server = await loop.create_unix_server(accept, sock=listening, backlog=MAX_CONNECTIONS)
+    server = await loop.create_unix_server(accept, sock=listening, backlog=BACKLOG)
     try:
         yield
     finally:
@@ -96,6 +110,38 @@ class _Full(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._close()
+
+
+def _noted_in(answering: set[object]) -> Middleware:
+    @web.middleware
+    async def note(request: web.Request, handler: Answering) -> web.StreamResponse:
+        answering.add(request.protocol)
+        try:
+            return await handler(request)
+        finally:
+            answering.discard(request.protocol)
+
+    return note
+
+
+def _quiet_logger() -> logging.Logger:
+    # A request that is no HTTP would be an error with a traceback each time, and whoever sends one can send thousands.
+    logger = logging.Logger("tradebot.control")
+    logger.parent = logging.getLogger()
+    reminder = Reminder(first_s=MALFORMED_EVERY_S, longest_s=MALFORMED_EVERY_S)
+
+    def is_told(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        if not (times := reminder.times("malformed", int(record.created * SECOND))):
+            return False
+        record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+        record.msg, record.args = f"{times} malformed request(s) on the control socket", None
+        return True
+
+    logger.addFilter(is_told)
+    return logger
 
 
 @web.middleware

@@ -74,7 +74,8 @@ def configure(
     as_text = format == "text" or (format == "auto" and os.isatty(fd))
     fixed = {key: value for key, value in (("run_id", run_id), ("mode", mode)) if value}
     render = _text_renderer(colors=os.isatty(fd) and "NO_COLOR" not in os.environ) if as_text else render_json
-    finish = _Finish(render, Redactor(secrets), prefixed=is_journal(fd, os.environ))
+    redact = Redactor(secrets)
+    finish = _Finish(render, redact, prefixed=is_journal(fd, os.environ))
 
     def notice(count: int) -> bytes:
         event = {"event": "log_lines_dropped", "level": "warning", "count": count, "timestamp": iso(clock.wall())}
@@ -84,7 +85,7 @@ def configure(
     writer = LineWriter(fd, capacity=capacity, notice=notice)
     logs = Logs(writer)
     structlog.configure(
-        processors=[_stamp(clock, fixed), structlog.processors.format_exc_info, tidy, finish],
+        processors=[_stamp(clock, fixed), structlog.processors.format_exc_info, Tidy(redact), finish],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=_Sink(writer),
         cache_logger_on_first_use=True,
@@ -121,22 +122,57 @@ def render_json(_logger: WrappedLogger, _level: str, event: EventDict) -> bytes:
         return orjson.dumps(ascii_only, option=_JSON)
 
 
-def tidy(_logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
-    """Escape control characters and cut long fields, so that text from outside stays one line and stays short."""
-    # Nearly every line is short and printable as a whole: then none of its texts needs a look of its own.
-    together = "".join([value for value in event.values() if type(value) is str])
-    is_short = len(together) <= MAX_FIELD and together.isprintable()
-    for key, value in event.items():
-        if is_short and type(value) in PLAIN:
-            continue
+class Tidy:
+    """Escapes control characters and cuts long fields, so that text from outside stays one line and stays short.
+
+    What is cut is redacted first: half a secret at the cut is one that nobody would recognise.
+    """
+
+    def __init__(self, redact: Redactor) -> None:
+        self._redact = redact
+
+    def __call__(self, _logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
+        # Nearly every line is short and printable as a whole: then none of its texts needs a look of its own.
+        together = "".join([value for value in event.values() if type(value) is str])
+        is_short = len(together) <= MAX_FIELD and together.isprintable()
+        for key, value in event.items():
+            if is_short and type(value) in PLAIN:
+                continue
+            if isinstance(value, str):
+                if len(value) > 200 or not value.isprintable():
+                    event[key] = self._text(value, is_exception=key == "exception")
+            elif isinstance(value, list | tuple | dict | set | frozenset):
+                event[key] = self._deep(value, MAX_DEPTH)
+            elif not isinstance(value, int | float | Decimal | None):
+                event[key] = self._text(_as_text(value))
+        return event
+
+    def _text(self, text: str, *, is_exception: bool = False) -> str:
+        limit = MAX_EXCEPTION if is_exception else MAX_FIELD
+        if len(text) > limit:
+            text = self._redact(text.encode("utf-8", "backslashreplace")).decode()
+        if len(text) > limit:
+            # The end of a traceback says what happened.
+            rest = len(text) - limit
+            text = f"[{rest} cut] {text[-limit:]}" if is_exception else f"{text[:limit]} [{rest} cut]"
+        if text.isprintable():
+            return text
+        keep = "\n\t" if is_exception else ""
+        return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+
+    def _deep(self, value: Any, depth: int) -> Any:
         if isinstance(value, str):
-            if len(value) > 200 or not value.isprintable():
-                event[key] = _tidy_text(value, is_exception=key == "exception")
-        elif isinstance(value, list | tuple | dict | set | frozenset):
-            event[key] = _tidy_deep(value, MAX_DEPTH)
-        elif not isinstance(value, int | float | Decimal | None):
-            event[key] = _tidy_text(_as_text(value))
-    return event
+            return self._text(value)
+        if isinstance(value, dict):
+            if depth == 0:
+                return f"{len(value)} keys"
+            return {self._text(str(k)): self._deep(v, depth - 1) for k, v in list(value.items())[:MAX_ITEMS]}
+        if isinstance(value, list | tuple | set | frozenset):
+            if depth == 0:
+                return f"{len(value)} items"
+            items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+            return [self._deep(v, depth - 1) for v in items[:MAX_ITEMS]]
+        return value if isinstance(value, int | float | Decimal | None) else self._text(_as_text(value))
 
 
 class _Finish:
@@ -200,33 +236,6 @@ def _as_text(value: Any) -> str:
     if isinstance(value, bytes):
         return value[:MAX_FIELD].hex()
     return str(value)
-
-
-def _tidy_text(text: str, *, is_exception: bool = False) -> str:
-    limit = MAX_EXCEPTION if is_exception else MAX_FIELD
-    if len(text) > limit:
-        # The end of a traceback says what happened.
-        rest = len(text) - limit
-        text = f"[{rest} cut] {text[-limit:]}" if is_exception else f"{text[:limit]} [{rest} cut]"
-    if text.isprintable():
-        return text
-    keep = "\n\t" if is_exception else ""
-    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
-
-
-def _tidy_deep(value: Any, depth: int) -> Any:
-    if isinstance(value, str):
-        return _tidy_text(value)
-    if isinstance(value, dict):
-        if depth == 0:
-            return f"{len(value)} keys"
-        return {_tidy_text(str(k)): _tidy_deep(v, depth - 1) for k, v in list(value.items())[:MAX_ITEMS]}
-    if isinstance(value, list | tuple | set | frozenset):
-        if depth == 0:
-            return f"{len(value)} items"
-        items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
-        return [_tidy_deep(v, depth - 1) for v in items[:MAX_ITEMS]]
-    return value if isinstance(value, int | float | Decimal | None) else _tidy_text(_as_text(value))
 
 
 class _Bridge(logging.Handler):

@@ -97,19 +97,30 @@ class Inline:
         pass
 
 
-class Cluster:
-    """A crew of the workers of a Dask cluster; the scheduler itself sends a dead worker's trials to another."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
-    def __init__(self, ground: Ground, address: str) -> None:
+
+class Cluster:
+    """A crew of the workers of a Dask cluster; the scheduler itself sends a dead worker's trials to another.
+
+    Dask runs what it is sent: without TLS it is of this machine, or `is_trusted` says that the network is.
+    """
+
+    def __init__(self, ground: Ground, address: str, *, is_trusted: bool = False) -> None:
         try:
             distributed: Any = importlib.import_module("distributed")
         except ImportError:
             raise ConfigError("--cluster needs Dask: pip install 'tradebot[cluster]'") from None
         try:
             # Before there is a client: one without an address takes twenty seconds to go, and says so in a traceback.
-            importlib.import_module("distributed.comm.addressing").get_address_host_port(address)
+            host, _ = importlib.import_module("distributed.comm.addressing").get_address_host_port(address)
         except ValueError as fault:
             raise ConfigError(f"--cluster {address} is no address: {fault}; expected one as tcp://host:8786") from None
+        if not is_trusted and not address.startswith("tls://") and host not in LOOPBACK:
+            raise ConfigError(
+                f"--cluster {address} is another machine without TLS: whoever is on the way can run code there and"
+                " here; say tls://..., or --cluster-without-tls where the network is yours alone"
+            )
         self.broken = (distributed.scheduler.KilledWorker, distributed.client.FutureCancelledError, BrokenExecutor)
         try:
             self._client: Any = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
