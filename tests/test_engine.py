@@ -76,7 +76,7 @@ async def test_quotes_that_came_after_their_bar_are_told_with_the_next_tick() ->
     engine._bars = SimpleNamespace(  # type: ignore[assignment]
         roll=lambda at: None, close=lambda at, mono: [], is_open=lambda at: True, late=LateQuotes()
     )  # fmt: skip
-    engine._watch = SimpleNamespace(step=lambda mono, is_open: [])  # type: ignore[assignment]
+    engine._watch = SimpleNamespace(step=lambda mono, is_open: [], is_stale=True)  # type: ignore[assignment]
     engine._bars.late.add(np.array([0]))
 
     await engine._on_tick(Tick(at=1, mono=1))

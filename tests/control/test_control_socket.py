@@ -25,12 +25,15 @@ class Panel:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.crowded = asyncio.Event()
 
     def status(self) -> dict[str, Any]:
         return {"asked": len(self.asked)}
 
     async def halt(self, body: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(body)
+        if len(self.asked) == server.MAX_CONNECTIONS:
+            self.crowded.set()
         match body.get("reason"):
             case "bug":
                 raise ZeroDivisionError("a bug of ours")
@@ -200,8 +203,7 @@ async def test_when_every_place_waits_for_an_answer_the_next_one_is_told_so(tmp_
         held = [await asyncio.open_unix_connection(path) for _ in range(server.MAX_CONNECTIONS)]
         for _, writer in held:
             writer.write(request)
-        while len(panel.asked) < server.MAX_CONNECTIONS:
-            await asyncio.sleep(0)
+        await panel.crowded.wait()
         with pytest.raises(DaemonAway, match="too many"):
             await asyncio.to_thread(ask, tmp_path, "GET", "/status")
         for _, writer in held:
