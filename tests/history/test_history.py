@@ -17,7 +17,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError, LinkLost, StateError
 from tradebot.history.chunk import Decimals, encode, split
-from tradebot.history.database import FILE_NAME, SqliteDatabase
+from tradebot.history.database import FILE_NAME, Database, PostgresDatabase, SqliteDatabase
 from tradebot.history.history import History, joined, open_history
 from tradebot.history.merging import Put
 from tradebot.store import migration
@@ -229,10 +229,9 @@ CREATE TABLE history_migrations (version bigint NOT NULL PRIMARY KEY, name text 
 """
 
 
-def old_layout(folder: Path, bars: Series) -> None:
+def old_layout(database: Database, bars: Series) -> None:
     # As versions wrote it that kept bars by symbol and interval alone.
     first, second, _ = migration.shipped("tradebot.history")
-    database = SqliteDatabase(folder / FILE_NAME, writes=True)
     with database.transaction():
         database.run(OLD)
         for one in (first, second):
@@ -249,11 +248,14 @@ def old_layout(folder: Path, bars: Series) -> None:
     database.close()
 
 
-def test_a_history_of_an_older_version_is_read_as_what_it_was(tmp_path: Path) -> None:
-    bars = walk(days=2)
-    old_layout(tmp_path, bars)
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+def test_a_history_of_an_older_version_is_read_as_what_it_was(
+    tmp_path: Path, store: str, request: pytest.FixtureRequest
+) -> None:
+    bars, where = walk(days=2), request.getfixturevalue("dsn") if store == "postgresql" else ""
+    old_layout(PostgresDatabase(where) if where else SqliteDatabase(tmp_path / FILE_NAME, writes=True), bars)
 
-    with open_history(tmp_path) as history:
+    with open_history(tmp_path, dsn=where) as history:
         lines = history.lines()
         assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], bars)
         assert history.asked(Instrument(symbol="TCS", exchange="BSE"), MINUTE, venue="embedded") == [(1, 2)]

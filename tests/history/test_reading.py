@@ -275,3 +275,11 @@ def test_a_file_of_which_no_row_can_be_read_names_the_format_too(tmp_path: Path)
 
     with pytest.raises(DataError, match=r"there are no bars in it; rows left out for a time .*: 2.* '%Y%m%d%H%M'"):
         read(tmp_path, text, INDIA._replace(skips_bad=True))
+
+
+def test_a_list_of_other_series_alone_says_what_was_left_out(tmp_path: Path) -> None:
+    text = "SYMBOL,SERIES,DATE1,OPEN,HIGH,LOW,CLOSE\nX,GB,04-Jul-2024,1,2,1,2\n"
+
+    with pytest.raises(DataError, match="there are no bars in it; rows of series GB left out: 1"):
+        read(tmp_path, text)
+    assert len(read(tmp_path, text, INDIA._replace(series=("GB",))).series["X"]) == 1

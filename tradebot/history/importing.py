@@ -192,7 +192,7 @@ def _stage(
                 staging.add(rows, str(file))
             notes |= dict.fromkeys(parser.end())
         if not found:
-            left = "".join(f"; rows left out for {reason}: {count}" for reason, count in parser.skipped.items())
+            left = "".join(f"; {words}" for words in parser.left_out())
             raise DataError(f"{file}: there are no bars in it{left}{parser.hint}")
         for reason, count in parser.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + count

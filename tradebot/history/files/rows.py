@@ -105,6 +105,11 @@ class Parser:
             told.append(f"rows below the table that are no bars: {self._prose[1]}")
         return told + [f"{what}: {count}" for what, count in self._counted.items() if what != "taken"]
 
+    def left_out(self) -> list[str]:
+        """Return which rows were left out so far, a piece of a sentence each."""
+        skipped = [f"rows left out for {reason}: {count}" for reason, count in self.skipped.items()]
+        return skipped + [f"{what}: {count}" for what, count in self._counted.items() if what.endswith("left out")]
+
     # ---- whose
 
     def _symbols(self, frame: pd.DataFrame) -> npt.NDArray[Any]:
