@@ -93,6 +93,8 @@ def test_symbols_with_accounts_of_their_own_trade_as_alone(folder: Path, capsys:
     assert backtest(folder, "--symbols", "ACME", "--json", "--no-checks") == 0
     one = told(capsys)
 
+    assert backtest(folder, "--symbols", "NSE:ACME", "--json", "--no-checks") == 0
+    assert told(capsys)["orders_hash"] == one["orders_hash"]
     assert both["symbols"] == 2
     assert both["counts"]["fills"] > one["counts"]["fills"] > 0
 

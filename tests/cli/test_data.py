@@ -220,3 +220,17 @@ def test_what_an_import_does_not_read_or_zeroes_it_says(capsys, tmp_path: Path) 
     code, _, err = data(capsys, "import", source, "--tz", "Asia/Kolkata", "--state-dir", tmp_path / "state")
 
     assert (code, err) == (0, "no volume column; columns not read: money: volumes are 0\n")
+
+
+def test_a_share_of_another_exchange_is_tested_by_its_whole_name(capsys, tmp_path: Path) -> None:
+    source, where = tmp_path / "TCS.csv", ("--state-dir", str(tmp_path / "state"))
+    for exchange in ("NSE", "BSE"):
+        source.write_text(ROWS.replace("100.5", "100.55" if exchange == "BSE" else "100.5"), encoding="utf-8")
+        assert data(capsys, "import", source, "--tz", "Asia/Kolkata", "--exchange", exchange, *where)[0] == 0
+    asked = ["backtest", "-s", "ema_cross", "--interval", "1m", "--no-checks", *where]
+
+    assert run([*asked, "--symbols", "BSE:TCS"]) == 0
+    assert "market: BSE" in capsys.readouterr().out
+    assert run([*asked, "--symbols", "TCS"]) == 65
+    assert "TCS trades at BSE and NSE; say BSE:TCS or NSE:TCS" in capsys.readouterr().err
+    assert data(capsys, "export", "bse:tcs", *where)[1].splitlines()[1].endswith(",100.55,0")

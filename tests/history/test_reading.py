@@ -283,3 +283,18 @@ def test_a_list_of_other_series_alone_says_what_was_left_out(tmp_path: Path) -> 
     with pytest.raises(DataError, match="there are no bars in it; rows of series GB left out: 1"):
         read(tmp_path, text)
     assert len(read(tmp_path, text, INDIA._replace(series=("GB",))).series["X"]) == 1
+
+
+def test_a_symbol_behind_its_exchange_is_that_symbol(tmp_path: Path) -> None:
+    text = f"symbol,{HEAD}" + "".join(f"NSE:TCS,2025-06-02 09:1{n},1,2,1,2,5\n" for n in (5, 6))
+
+    assert len(read(tmp_path, text).series["TCS"]) == 2
+    assert len(read(tmp_path, text, INDIA._replace(symbol="TCS")).series["TCS"]) == 2
+    with pytest.raises(DataError, match="NSE:TCS trades on NSE: say --exchange NSE"):
+        read(tmp_path, text, terms=Terms(exchange="BSE"))
+
+
+def test_a_colon_of_no_exchange_belongs_to_the_symbol(tmp_path: Path) -> None:
+    text = f"symbol,{HEAD}" + "".join(f"BTC:USDT,2025-06-02 09:1{n},1,2,1,2,5\n" for n in (5, 6))
+
+    assert len(read(tmp_path, text).series["BTC:USDT"]) == 2

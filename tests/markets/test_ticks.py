@@ -46,3 +46,4 @@ def test_funds_and_indices_stand_apart() -> None:
 def test_a_listing_has_the_ticks_of_its_day() -> None:
     assert universe_for(["TCS"])[0].tick_size == Decimal("0.10")
     assert universe_for(["TCS"], on=date(2025, 4, 14))[0].tick_size == Decimal("0.05")
+    assert universe_for(["BSE:TCS"])[0].tick_size == Decimal("0.05")

@@ -221,8 +221,9 @@ def _from_files(path: Path, symbols: Sequence[str], lone: int, given: Mapping[st
         zone(given["zone"])  # a wrong one is refused whether or not the files need it
     wanted = Wanted(zone=given["zone"], time_format=given["time_format"])
     terms = Terms(exchange=given["exchange"], lone=lone, are_ends=given["stamps"] == "end")
+    bare = [symbol.removeprefix(f"{terms.exchange.upper()}:") for symbol in symbols]
     with tempfile.TemporaryDirectory() as scratch:
-        read = read_files(path, Path(scratch), wanted=wanted, terms=terms, symbols=symbols, progress=tell)
+        read = read_files(path, Path(scratch), wanted=wanted, terms=terms, symbols=bare, progress=tell)
     for note in read.notes:
         click.echo(note, err=True)
     late = sum(read.unsorted.values())

@@ -132,7 +132,7 @@ def joined_series(parts: Sequence[Series]) -> Series:
 def instrument_for(symbol: str, exchange: str, staged: Staged) -> Instrument:
     """Return the instrument of a symbol that a file brought, with the decimals its numbers need."""
     if zone_of(exchange) == INDIA:
-        instrument = msgspec.structs.replace(universe_for([symbol])[0], exchange=exchange.upper())
+        instrument = msgspec.structs.replace(universe_for([symbol])[0], symbol=symbol, exchange=exchange.upper())
         instrument = msgspec.structs.replace(instrument, tick_size=_tick(instrument, staged))
     else:
         cents = Decimal("0.01")
@@ -185,7 +185,7 @@ def _stage(
         opening = table_at(file, columns=wanted.columns, symbol=wanted.symbol, table=terms.table, progress=tell)
         with opening as table:
             symbol = _symbol(file, table.symbol, wanted.symbol, terms.exchange) or symbol_of(table.name)
-            parser = Parser(file, wanted, table, symbol)
+            parser = Parser(file, wanted, table, symbol, exchange=terms.exchange.upper())
             for batch in table.batches:
                 rows = parser.parse(batch)
                 found += len(rows.starts)

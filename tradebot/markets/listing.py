@@ -77,7 +77,7 @@ def _instrument(symbol: str, on: date | None, taken: set[int]) -> Instrument:
         symbol=symbol,
         exchange=exchange or "NSE",
         token=number * 256 + SEGMENTS.get(exchange, EQUITY_SEGMENT),
-        tick_size=tick_of(symbol, Decimal(str(reference_price(symbol))), on),
+        tick_size=tick_of(symbol, Decimal(str(reference_price(symbol))), on, exchange=exchange or "NSE"),
         name=symbol,
         has_derivatives=has_derivatives(symbol),
     )

@@ -15,6 +15,7 @@ from tradebot.history.files.columns import PRICES, TIMES
 from tradebot.history.files.numbers import floats_of
 from tradebot.history.files.stamps import Stamps
 from tradebot.history.files.tables import Batch, Table
+from tradebot.history.market import ZONES
 
 LARGEST = 1e12  # of a price or a volume; beyond it their integers are no longer exact
 NO_TIME, NO_NUMBER, NOT_POSITIVE = "a time that cannot be read", "a price that is no number", "a price of 0 or less"
@@ -52,8 +53,8 @@ class Rows(NamedTuple):
 class Parser:
     """Reads the batches of one file in order. `skipped` counts the rows left out, by reason; `end` tells the rest."""
 
-    def __init__(self, path: Path, wanted: Wanted, table: Table, symbol: str) -> None:
-        self._path, self._wanted, self._table = path, wanted, table
+    def __init__(self, path: Path, wanted: Wanted, table: Table, symbol: str, *, exchange: str = "NSE") -> None:
+        self._path, self._wanted, self._table, self._exchange = path, wanted, table, exchange
         self._symbol = symbol  # of rows that name none
         self._stamps = Stamps(path, zone=wanted.zone, time_format=wanted.time_format, latest=wanted.latest)
         self._volume = ""  # the column that volumes come from, once a row has shown it
@@ -115,7 +116,16 @@ class Parser:
     def _symbols(self, frame: pd.DataFrame) -> npt.NDArray[Any]:
         if "symbol" not in frame:
             return np.full(len(frame), self._symbol, dtype=object)
-        return frame["symbol"].astype("str").str.strip().str.upper().fillna("").to_numpy(dtype=object)
+        found: npt.NDArray[Any] = (
+            frame["symbol"].astype("str").str.strip().str.upper().fillna("").to_numpy(dtype=object)
+        )
+        for name in [name for name in dict.fromkeys(found.tolist()) if ":" in name]:
+            place, _, bare = name.partition(":")
+            if place in ZONES and place != self._exchange:
+                raise DataError(f"{self._path}: {name} trades on {place}: say --exchange {place}")
+            if place in ZONES:
+                found[found == name] = bare
+        return found
 
     def _are_wanted(self, frame: pd.DataFrame, symbols: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         wanted = np.ones(len(frame), dtype=bool)
