@@ -110,6 +110,59 @@ class MarketClock:
         return self.origin + int((self.monotonic() - self.anchor) * self.speed)
 
 
+class VenueClock:
+    """The time of a real venue: the host's wall clock where the two agree, and past its steps the venue's own stamps.
+
+    Market time goes on with the monotonic clock. The wall clock is followed while it keeps to that within `FOLLOWED`.
+    Where it steps further, `look` holds both against what the venue stamps its quotes with: a wall clock that was set
+    wrong changes nothing, one that was set right, or a machine that slept, is followed when `VOTES` stamps agree.
+    """
+
+    speed = 1.0
+    FOLLOWED = 2 * SECOND  # a larger step would close bars early or late
+    NEAR = 5 * SECOND  # a stamp further from both clocks is that of a quiet symbol and says nothing
+    VOTES = 3
+
+    def __init__(self, host: Clock) -> None:
+        self.wall, self.monotonic, self.sleep = host.wall, host.monotonic, host.sleep
+        self._base = host.wall() - host.monotonic()
+        self._apart = 0  # how far the wall clock was ahead of the market's time, at the last look
+        self._votes = 0
+
+    def market(self) -> int:
+        return self._base + self.monotonic()
+
+    @property
+    def apart(self) -> int:
+        """How far the wall clock is ahead of the market's time, ns, where it is not followed; else 0."""
+        return self._apart
+
+    def look(self, stamp: int | None) -> bool:
+        """Compare the clocks; `stamp` is the venue's of a quote that came just now. True when market time was set.
+
+        To be called many times a second.
+        """
+        apart = self.wall() - self.market()
+        if abs(apart) <= self.FOLLOWED:
+            self._base += apart
+            self._apart = self._votes = 0
+            return False
+        if abs(apart - self._apart) > self.FOLLOWED:
+            self._votes = 0  # another step than that of the last look
+        self._apart = apart
+        if stamp is None:
+            return False
+        by_wall, by_market = abs(stamp - self.wall()), abs(stamp - self.market())
+        if min(by_wall, by_market) > self.NEAR:
+            return False
+        self._votes = self._votes + 1 if by_wall < by_market else 0
+        if self._votes < self.VOTES:
+            return False
+        self._base += apart
+        self._apart = self._votes = 0
+        return True
+
+
 class ManualClock:
     """A clock that a test or a replay moves by hand; sleeping moves it."""
 

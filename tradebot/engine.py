@@ -40,6 +40,7 @@ from tradebot.domain.order import OrderFact, VenueOrder
 from tradebot.errors import AccessDenied, LinkLost, SessionLost
 from tradebot.stages.analysis.analysis import Analysis
 from tradebot.stages.bars import Bars
+from tradebot.stages.clock_watch import ClockWatch
 from tradebot.stages.desk.desk import Desk, DeskOutput
 from tradebot.stages.execution import Execution, Ledger
 from tradebot.stages.freeze import Freeze
@@ -103,6 +104,7 @@ class Engine:
         self._commands: list[tuple[Command, asyncio.Event]] = []  # given from outside, not applied yet
         self._is_running = self._is_stopping = False
         self._looks = Looks(desk.blotter)
+        self._clock_watch = ClockWatch(clock, tell)
         self.ready = asyncio.Event()  # set with the first quote that passed the sieve
         self._inquiry = Inquiry(
             broker=broker, universe=universe, clock=clock, put=self.market.put, resubscribe=self._resubscribe,
@@ -234,6 +236,7 @@ class Engine:
         async for message in self._bars_inbox:
             match message:
                 case Quotes():
+                    self._clock_watch.heard(message)
                     sound = self._bars.apply(message)
                     self._care.took(sound)
                     if len(sound):
@@ -258,6 +261,8 @@ class Engine:
             self.quotes.offer(true)
 
     async def _on_tick(self, tick: Tick) -> None:
+        if (apart := self._clock_watch.step()) is not None:
+            self.updates.post(apart)
         if (session := self._bars.roll(tick.at)) is not None:
             self._journal.append("session", session, at=tick.at)
             await self.signals.put(session)

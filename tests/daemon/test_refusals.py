@@ -132,3 +132,8 @@ def test_a_strategys_symbol_that_is_not_traded_is_said(folder: Path) -> None:
     config = load(written(folder, PAPER + "[[strategy]]\nname = 'ema_cross'\nsymbols = 'INFY,WIPRO'\n"))
     (text,) = cautions(config, now=NOW)
     assert "ema_cross names WIPRO, which app.symbols does not" in text
+
+
+def test_quotes_without_the_venues_time_are_said_to_leave_bars_to_this_machines_clock(folder: Path) -> None:
+    (text,) = cautions(load(written(folder, LIVE + "mode = 'quote'\n")), now=NOW)
+    assert "kite.mode is quote" in text

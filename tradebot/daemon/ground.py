@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tradebot.clock import Clock, MarketClock, WallClock
+from tradebot.clock import Clock, MarketClock, VenueClock, WallClock
 from tradebot.config import Config
 from tradebot.daemon.embedded import embedded
 from tradebot.daemon.order_route import Access, OrderRoute, RealMoney, Simulated, kite_access
@@ -74,7 +74,8 @@ async def open_ground(
             )
             name, (route, clock) = "embedded", await stack.enter_async_context(opening)
         else:
-            name, route, clock = "kite", RealMoney.of(config), wall
+            name, route = "kite", RealMoney.of(config)
+            clock = VenueClock(wall) if has_stamps(config) else wall
         venue = await stack.enter_async_context(venue_of(route, clock, config))
         broker = venue.broker
         account = await patience.ask(broker.login, failed="login_failed", gave_up=SILENT)
@@ -127,6 +128,11 @@ async def _embedded(
     async with opening as (addresses, clock):
         tell("exchange_opened", rest=addresses.rest, ticker=addresses.ticker, speed=clock.speed, log=str(log))
         yield Simulated.of(addresses.render()), clock
+
+
+def has_stamps(config: Config) -> bool:
+    """True where the venue's quotes carry its own time; in the other modes they are stamped as they arrive."""
+    return config.kite.mode == "full"
 
 
 def venue_of(route: OrderRoute, clock: Clock, config: Config) -> KiteVenue:

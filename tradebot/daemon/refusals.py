@@ -67,6 +67,11 @@ def cautions(config: Config, *, now: int) -> list[str]:
             f"the trading calendar ends on {calendar.covered_through}, in {left} days: no real money is traded on days"
             " past it; update tradebot, or add the closures to markets/data/nse_sessions.toml"
         )
+    if config.venue.name == "kite" and config.kite.mode != "full":
+        found.append(
+            f"kite.mode is {config.kite.mode}: its quotes carry no time of the venue, bars follow this machine's clock"
+            " wherever that is set; full holds the two against each other"
+        )
     for section in config.strategy:
         if unknown := [symbol for symbol in section.symbols if symbol not in config.app.symbols]:
             found.append(f"{section.name} names {', '.join(unknown)}, which app.symbols does not: it is not traded")

@@ -277,6 +277,13 @@ class Trailing(Message, frozen=True):
     best: dict[str, Decimal] = {}
 
 
+class ClockApart(Message, frozen=True):
+    """The host's wall clock is `offset` ns ahead of the venue's time, behind where negative; 0: they agree again."""
+
+    mono: int
+    offset: int
+
+
 class Incident(Message, frozen=True):
     """Something that must not happen did, and a person should look; what it halts is halted by a `Command`."""
 
@@ -304,6 +311,6 @@ class Command(Message, frozen=True):
 MarketMessage = Quotes | Tick | LinkUp | LinkDown | Fetched
 DeskMessage = (
     Quotes | Tick | LinkUp | LinkDown | Frozen | SessionBegins | Signals | OrderSeen | Executed | Outcome | Books
-    | Command | BrokerSession
+    | Command | BrokerSession | ClockApart
 )  # fmt: skip
 OrderMessage = Submit | Modify | Cancel

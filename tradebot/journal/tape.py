@@ -19,6 +19,7 @@ from tradebot.domain.message import Message
 from tradebot.domain.messages import (
     Books,
     BrokerSession,
+    ClockApart,
     Command,
     Executed,
     Frozen,
@@ -97,7 +98,8 @@ class Tape(Message, frozen=True, eq=False):
 MESSAGES: dict[str, type[Message]] = {
     kind.__name__: kind
     for kind in (
-        Adopt, Books, BrokerSession, SameBooks, Command, Executed, Frozen, Killed, LinkDown, LinkUp, OrderSeen, Outcome,
+        Adopt, Books, BrokerSession, SameBooks, ClockApart, Command, Executed, Frozen, Killed, LinkDown, LinkUp,
+        OrderSeen, Outcome,
         SessionBegins, Signaled, Stepped,
     )
 }  # fmt: skip

@@ -14,7 +14,7 @@ from tradebot.domain.market import Close, Ints, Quotes, joined
 from tradebot.domain.messages import SessionBegins
 from tradebot.stages.late_quotes import LateQuotes
 from tradebot.stages.price_band import PriceBand
-from tradebot.stages.sieve import FEW, Sessions, SessionTimes, Sieve, rounds
+from tradebot.stages.sieve import BACK, FEW, Sessions, SessionTimes, Sieve, rounds
 
 NEVER = np.int64(-1)
 COLUMNS = ("open", "high", "low", "close", "volume", "ticks")
@@ -38,12 +38,16 @@ class Bars:
         self._columns: dict[str, Ints] = {name: np.zeros(size, dtype=np.int64) for name in COLUMNS}
         self._peak: Ints = np.full(size, NEVER)  # id -> highest cumulative volume of the day
         self._finished: dict[int, list[tuple[Ints, ...]]] = {}  # start -> bars whose next bar has begun
-        self._closed_until = 0
+        self._closed_until = self._rolled = 0
         self._joined = -1  # market ns of the first roll: a bar begun before was not seen whole and is not made
         self._quoted_at = 0
 
     def roll(self, market: int) -> SessionBegins | None:
         """Begin the session of `market`; returns it when it is another one than before."""
+        was_set_back = market < self._rolled - BACK
+        self._rolled = market
+        if was_set_back:  # what was closed by the wrong time is closed, and bars go on from here
+            self._closed_until, self._joined = 0, market
         if not self.sieve.roll(market):
             return None
         if self._joined < 0:

@@ -19,6 +19,7 @@ from tradebot.domain.messages import Ending, SessionBegins
 DAY = 86_400 * SECOND
 NEVER = 2**63 - 1
 REASONS = ("epoch", "outside_session", "future", "backward", "duplicate", "insane", "doubted")
+BACK = 5 * SECOND  # by which a clock is followed back, and no day begins anew
 FEW = 4  # rows up to which one after the other is faster than all at once: what an array operation costs at least
 
 
@@ -69,12 +70,16 @@ class Sieve:
         self.volume: Ints = np.full(size, -1, dtype=np.int64)
         self._sessions, self._ahead = sessions, ahead
         self._latest = NEVER  # the latest stamp that can be true
+        self._rolled = 0  # market ns of the last roll
         self.times: SessionTimes | None = None
 
     def roll(self, market: int) -> bool:
         """Take the session that holds at `market`; returns True when it changed."""
         if self._ahead:
             self._latest = market + self._ahead
+        if market < self._rolled - BACK:
+            self.times = None  # the clock was set back: what holds now is to be asked again
+        self._rolled = market
         if self.times is not None and market < self.times.valid_until:
             return False
         self.times = self._sessions.at(market)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tradebot.clock import SECOND
 from tradebot.domain.halts import Halts
-from tradebot.domain.messages import Ending, Frozen, SessionBegins
+from tradebot.domain.messages import ClockApart, Ending, Frozen, SessionBegins
 
 BLIND_AFTER = 60 * SECOND  # of our time without the venue's books: some ten looks that failed
 NEVER = 1 << 62
@@ -28,6 +28,7 @@ class Conditions:
         self.session_lost = ""  # why the venue does not know our login any more
         self.orders_refused = False  # and an order route itself said so
         self.stopping = False
+        self.clock_apart = ""  # why nothing is opened while the host's clock is not the venue's
 
     @property
     def is_cut_off(self) -> bool:
@@ -79,6 +80,12 @@ class Conditions:
         end = self._endings.get(symbol, self.session)
         return 0 if end is None else end.closes_at
 
+    def take_clock(self, told: ClockApart) -> None:
+        """Note how far the host's clock is from the venue's time."""
+        seconds = told.offset / SECOND
+        ahead = f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'}"
+        self.clock_apart = f"the host's clock is {ahead} the venue's time" if told.offset else ""
+
     def squares_off(self, symbol: str) -> bool:
         """True between the square-off and the close of a symbol."""
         end = self._endings.get(symbol, self.session)
@@ -88,6 +95,8 @@ class Conditions:
         """Return why no position in a symbol may be opened now, empty when it may."""
         if self.stopping:
             return "the daemon is stopping"
+        if self.clock_apart:
+            return self.clock_apart
         session = self.session
         if session is None or not session.opens_at <= self.now < session.closes_at:
             return "the session is closed"

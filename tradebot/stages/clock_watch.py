@@ -1,0 +1,42 @@
+"""The clock watch: the host's wall clock held against the venue's stamps; what steps is said, and bars go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tradebot.clock import SECOND, Clock, VenueClock
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import ClockApart
+
+
+class ClockWatch:
+    """Shows the clock of a real venue what the venue stamps its quotes with; any other shows nothing.
+
+    `tell` says a step and its end.
+    """
+
+    def __init__(self, clock: Clock, tell: Callable[..., None]) -> None:
+        self._clock = clock if isinstance(clock, VenueClock) else None
+        self._tell = tell
+        self._newest: Quotes | None = None  # since the last step
+
+    def heard(self, quotes: Quotes) -> None:
+        """Take quotes as they came; only the newest are looked at, and these at the next step."""
+        self._newest = quotes
+
+    def step(self) -> ClockApart | None:
+        """Compare the clocks, a few times a second; returns what the desk must know where that changed."""
+        clock, newest = self._clock, self._newest
+        if clock is None:
+            return None
+        self._newest = None
+        before, ahead = clock.apart, clock.wall() - clock.market()
+        if clock.look(int(newest.sent_at.max()) if newest is not None and len(newest) else None):
+            self._tell("market_time_set", level="warning", by_s=round(ahead / SECOND, 3))
+        if bool(clock.apart) == bool(before) and abs(clock.apart - before) <= clock.FOLLOWED:
+            return None
+        if clock.apart:
+            self._tell("clock_stepped", level="error", offset_s=round(clock.apart / SECOND, 3))
+        else:
+            self._tell("clock_agrees")
+        return ClockApart(mono=clock.monotonic(), offset=clock.apart)
