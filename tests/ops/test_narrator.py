@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from tradebot.clock import IST, SECOND, ManualClock, from_iso
-from tradebot.domain.messages import Ending, SessionBegins
+from tradebot.domain.control import Scope, Until, Verb
+from tradebot.domain.messages import Command, Ending, SessionBegins
 from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, OrderRequest, Side
 from tradebot.ops.narrator import Narrator
 
@@ -29,6 +30,25 @@ def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
     hours = {"day": "2026-11-23", "opens": "09:15", "entries_until": "15:00", "square_off_at": "15:10"}
     earlier = {"symbols": 1, "entries_until": "15:00", "square_off_at": "15:05", "closes": "15:15"}
     assert told == [("session_begins", hours | {"closes": "15:30", "earlier": [earlier]})]
+
+
+def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands() -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+    narrator = Narrator(lambda event, **fields: told.append((event, fields)), ManualClock(0))
+    times = {"entries_until": at("15:00"), "square_off_at": at("15:10"), "closes_at": at("15:30")}
+    rows = [
+        SessionBegins(opens_at=at("09:15"), **times),
+        Command(verb=Verb.HALT, reason="the day's loss", until=Until.SESSION, control="daily_loss"),
+        Command(verb=Verb.HALT, reason="by hand", scope=Scope.symbol("INFY")),
+        SessionBegins(opens_at=at("09:15"), **times),
+        SessionBegins(opens_at=at("09:15") + 86_400 * SECOND, **times),
+        SessionBegins(opens_at=at("09:15") + 2 * 86_400 * SECOND, **times),
+    ]
+
+    narrator.on_durable([(n, "", row) for n, row in enumerate(rows)])
+
+    ended = [(n, fields) for n, (event, fields) in enumerate(told) if event == "halt_ended"]
+    assert ended == [(4, {"scope": "all", "reason": "the day's loss", "because": "its session is over"})]
 
 
 def test_a_fill_of_an_order_that_an_earlier_run_began_says_what_was_traded() -> None:

@@ -110,7 +110,8 @@ def _show_status(found: dict[str, Any]) -> None:
     say(f"{found['state']}, {found['mode']} on {found['venue']}, account {found['account']}, run {found['run_id']}, "
         f"pid {found['pid']}, market time {iso(found['market_time'], IST)[:19]}")  # fmt: skip
     for one in found["halts"]:
-        say(f"HALTED ({one['verb']} {one['scope']}): {one['reason']}")
+        ends = ", to the end of the session" if one.get("until") == "session" else ""
+        say(f"HALTED ({one['verb']} {one['scope']}{ends}): {one['reason']}")
     if not found["halts"]:
         say("not halted")
     feed = found["feed"]

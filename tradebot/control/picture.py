@@ -61,7 +61,10 @@ def halts_of(desk: Desk, *, killed: str) -> list[dict[str, str]]:
     """Return what keeps entries out: the kill, halts that wait for a `resume`, and what is over by itself."""
     conditions = desk.conditions
     found = [{"verb": "kill", "scope": "every order", "reason": killed}] if killed else []
-    found += [{"verb": c.verb, "scope": str(c.scope), "reason": c.reason} for c in conditions.halts.standing]
+    found += [
+        {"verb": c.verb, "scope": str(c.scope), "reason": c.reason, "until": c.until, "control": c.control}
+        for c in conditions.halts.standing
+    ]
     if conditions.session_lost:
         found.append({"verb": "session lost", "scope": "all", "reason": conditions.session_lost})
     if conditions.blind:

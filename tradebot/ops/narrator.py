@@ -10,6 +10,7 @@ from typing import Any
 
 from tradebot.clock import IST, Clock, iso
 from tradebot.domain.control import Verb
+from tradebot.domain.halts import Halts
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Ending, Incident, Reconciled, SessionBegins, Signals
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Side
@@ -64,11 +65,14 @@ class Narrator:
         self._requests: dict[str, OrderRequest] = {}  # order_id -> request
         self._differences: tuple[str, ...] = ()
         self._untold: deque[tuple[int, str, Message]] = deque()
+        self._halts, self._opens_at = Halts(), 0
         self._close, self._shown = 0, 0  # end of the newest close with signals, and how many of them had a line
 
     def on_durable(self, rows: Sequence[tuple[int, str, Message]]) -> None:
         """Write the lines of rows that were just made durable, in their order."""
         for _, _, message in rows:
+            if isinstance(message, Command):
+                self._halts.apply(message)
             match message:
                 case OrderFact():
                     self._order(message)
@@ -79,7 +83,7 @@ class Narrator:
                 case Command(verb=Verb.HALT):
                     self._tell("halted", level="error", reason=message.reason, scope=str(message.scope))
                 case SessionBegins():
-                    self._tell("session_begins", **_hours(message))
+                    self._session(message)
                 case Incident():
                     self._tell("incident", level="error", reason=message.text, order_id=message.order_id or None)
                 case Command(verb=Verb.RESUME):
@@ -88,6 +92,13 @@ class Narrator:
                     self._tell("flattening", level="warning", reason=message.reason, id=message.id)
                 case _:
                     pass  # bars and the run's own rows are told by the stages that make them
+
+    def _session(self, session: SessionBegins) -> None:
+        if session.opens_at != self._opens_at:
+            for over in self._halts.end_session():
+                self._tell("halt_ended", scope=str(over.scope), reason=over.reason, because="its session is over")
+        self._opens_at = session.opens_at
+        self._tell("session_begins", **_hours(session))
 
     def follow(self, rows: Sequence[tuple[int, str, Message]]) -> None:
         """Do as `on_durable`, two turns of the loop later: an order that waited for the disk leaves before its line.
