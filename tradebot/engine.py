@@ -280,7 +280,7 @@ class Engine:
             self._journal.append("link", link, at=tick.at)
             await self.quotes.put(link)
         if self._bars.is_open(tick.at) and not self._watch.is_stale:
-            held = [self._universe.ids[s] for s in self._desk.blotter.open if s in self._universe]
+            held = (self._universe.ids[s] for s in self._desk.blotter.open if s in self._universe)
             frozen = self._care.step(tick.mono, held=held, guarded=self._desk.protection.mask)
             if frozen is not None:
                 self._journal.append("frozen", frozen, at=tick.at)
