@@ -19,6 +19,7 @@ class _Access(NamedTuple):
     rest: str
     api_key: str
     access_token: str
+    ca_bundle: str = ""
 
 
 @click.command()
@@ -147,7 +148,7 @@ def _access(found: Salvaged, exchange_file: Path | None) -> _Access | None:
         raise ConfigError("no credentials to cancel with: set TRADEBOT_KILL__API_KEY and TRADEBOT_KILL__ACCESS_TOKEN")
     if not rest.startswith("https://") and not is_loopback(rest):
         raise ConfigError(f"the venue's address is {rest[:200]!r}: it must be https, the keys leave with each request")
-    return _Access(rest, key, token)
+    return _Access(rest, key, token, found.text("kite", "ca_bundle"))
 
 
 async def _sweep(access: _Access, within_s: float) -> Any:
@@ -162,6 +163,7 @@ async def _sweep(access: _Access, within_s: float) -> Any:
         rest=access.rest,
         api_key=access.api_key,
         access_token=access.access_token,
+        ca_bundle=access.ca_bundle,
         clock=clock,
         limiter=Limiter(QUERIES, clock),
         timeouts=Timeouts(connect_s=2.0, query_s=4.0, write_s=4.0),

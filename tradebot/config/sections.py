@@ -76,6 +76,9 @@ class KiteSection(Section):
         default=SecretStr(""), description="of today's login: kite__access_token, or TRADEBOT_KITE__ACCESS_TOKEN"
     )
     account_id: str = Field(default="", max_length=32, description="live refuses to trade any account but this one")
+    ca_bundle: str = Field(
+        default="", max_length=4096, description="file of certificates to trust; empty: those of the system"
+    )
     mode: Literal["ltp", "quote", "full"] = Field(default="full", description="how much each streamed quote carries")
 
 

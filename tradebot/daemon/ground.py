@@ -143,6 +143,7 @@ def venue_of(route: OrderRoute, clock: Clock, config: Config) -> KiteVenue:
         ticker=route.ticker,
         api_key=route.api_key,
         access_token=route.access_token,
+        ca_bundle=route.ca_bundle,
         clock=clock,
         mode=config.kite.mode,
         silent_after_s=config.feed.silent_after_s,
@@ -156,6 +157,7 @@ def data_of(access: Access, clock: Clock) -> KiteData:
         ticker=access.ticker,
         api_key=access.api_key,
         access_token=access.access_token,
+        ca_bundle=access.ca_bundle,
         clock=clock,
     )
 

@@ -28,6 +28,7 @@ class Access(Message, frozen=True):
     ticker: str
     api_key: str
     access_token: str
+    ca_bundle: str = ""
 
 
 class Simulated(Access, frozen=True):
@@ -104,9 +105,10 @@ def _keys(config: Config) -> dict[str, str]:
         "ticker": kite.ticker,
         "api_key": kite.api_key.get_secret_value(),
         "access_token": kite.access_token.get_secret_value(),
+        "ca_bundle": kite.ca_bundle,
     }
 
 
 def _access(kind: type[Kind], keys: dict[str, Any]) -> Kind:
     names = ("rest", "ticker", "api_key", "access_token")
-    return kind(**{name: str(keys[name]) for name in names})
+    return kind(ca_bundle=keys.get("ca_bundle", ""), **{name: str(keys[name]) for name in names})

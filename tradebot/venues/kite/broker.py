@@ -63,9 +63,13 @@ class KiteReader:
         limiter: Limiter | None = None,
         timeouts: Timeouts | None = None,
         bind_address: str | None = None,
+        ca_bundle: str = "",
     ) -> None:
         self._clock = clock
-        link = RestLink(rest, api_key=api_key, access_token=access_token, timeouts=timeouts, bind_address=bind_address)
+        link = RestLink(
+            rest, api_key=api_key, access_token=access_token, timeouts=timeouts, bind_address=bind_address,
+            ca_bundle=ca_bundle,
+        )  # fmt: skip
         self._limiter = limiter or Limiter(LIMITS, clock)
         self._session = self._open(link, self._limiter, prefix)
 

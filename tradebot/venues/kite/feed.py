@@ -32,6 +32,7 @@ from tradebot.venues.kite.wire import (
     render_subscribe,
 )
 from tradebot.venues.link import Backoff, Throttled, keep, listen
+from tradebot.venues.tls import trusting
 
 LARGEST_FRAME = 1 << 20  # 3,000 full packets are 558,002 bytes
 # What the system keeps for us, about what one turn of the loop reads: uvloop takes a quarter of a megabyte at once
@@ -70,12 +71,13 @@ class KiteFeed:
         tokens_per_connection: int = TOKENS_PER_CONNECTION,
         params: Mapping[str, str] | None = None,
         tell: Tell = lambda *_, **__: None,
+        ca_bundle: str = "",
     ) -> None:
         assert mode in MODES, f"mode must be one of {MODES}, was {mode!r}"
         self.counts = FrameCounts()
         self._table = TokenTable(universe)
         self._address = _address(url, {**(params or {}), "api_key": api_key, "access_token": access_token})
-        self._clock, self._mode = clock, mode
+        self._clock, self._mode, self._ca_bundle = clock, mode, ca_bundle
         self._rng = rng if rng is not None else np.random.default_rng(0)
         self._backoff, self._silent_after_s = backoff, silent_after_s
         self._wires: dict[str, ClientConnection] = {}  # source -> its newest connection
@@ -174,6 +176,7 @@ class KiteFeed:
             self._address,
             compression=None,
             proxy=None,
+            ssl=trusting(self._ca_bundle) if self._address.startswith("wss:") else None,
             max_size=LARGEST_FRAME,
             user_agent_header=f"tradebot/{__version__}",
             open_timeout=OPEN_TIMEOUT_S,

@@ -14,6 +14,7 @@ from yarl import URL
 from tradebot import __version__
 from tradebot.domain.message import Message
 from tradebot.errors import LinkLost
+from tradebot.venues.tls import trusting
 
 CONNECTIONS = 32  # above what the rate limits let be under way at once
 CLOSE_TIMEOUT_S = 2.0
@@ -97,6 +98,7 @@ class RestLink:
         access_token: str,
         timeouts: Timeouts | None = None,
         bind_address: str | None = None,
+        ca_bundle: str = "",
     ) -> None:
         self.timeouts = timeouts or Timeouts()
         self._root = root.rstrip("/")
@@ -106,7 +108,7 @@ class RestLink:
             "User-Agent": f"tradebot/{__version__}",
         }
         self._limits: dict[float, aiohttp.ClientTimeout] = {}  # total_s -> the same as aiohttp wants it
-        self._bind_address = bind_address
+        self._bind_address, self._ca_bundle = bind_address, ca_bundle
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -164,6 +166,7 @@ class RestLink:
                 connector=aiohttp.TCPConnector(
                     limit=CONNECTIONS,
                     ttl_dns_cache=60,
+                    ssl=trusting(self._ca_bundle) if self._root.startswith("https:") else True,
                     local_addr=(self._bind_address, 0) if self._bind_address else None,
                 ),
                 headers=self._headers,

@@ -44,6 +44,7 @@ class _Kite(Generic[Reading]):
         backoff: Backoff | None = None,
         timeouts: Timeouts | None = None,
         bind_address: str | None = None,
+        ca_bundle: str = "",
         seed: int = 0,
     ) -> None:
         self.broker: Reading = self.opens(
@@ -54,7 +55,9 @@ class _Kite(Generic[Reading]):
             prefix=prefix,
             timeouts=timeouts,
             bind_address=bind_address,
+            ca_bundle=ca_bundle,
         )
+        self._ca_bundle = ca_bundle
         self._ticker, self._api_key, self._access_token = ticker, api_key, access_token
         self._clock, self._mode, self._silent_after_s, self._backoff = clock, mode, silent_after_s, backoff
         self._rng = np.random.default_rng(seed)
@@ -72,6 +75,7 @@ class _Kite(Generic[Reading]):
             backoff=self._backoff,
             silent_after_s=self._silent_after_s,
             tell=tell,
+            ca_bundle=self._ca_bundle,
         )
 
     async def __aenter__(self) -> Self:

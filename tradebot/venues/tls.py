@@ -1,0 +1,43 @@
+"""Whom a venue's connections believe: the system's certificates or a configured bundle, nothing the environment names.
+
+A variable that a shell, a unit or another program set must not be enough to read and change what is said to a venue.
+"""
+
+from __future__ import annotations
+
+import ssl
+from functools import cache
+from pathlib import Path
+
+from tradebot.errors import ConfigError
+
+# Where the systems keep them; a Python that brings its own OpenSSL may look elsewhere.
+BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)  # fmt: skip
+
+
+@cache
+def trusting(bundle: str = "") -> ssl.SSLContext:
+    """Return a context that checks certificates and names, by the file `bundle` or by the system's store.
+
+    Raises ConfigError where there is nothing to trust. SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE have no effect.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # `create_default_context` asks the environment
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if bundle:
+        try:
+            context.load_verify_locations(cafile=bundle)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"kite.ca_bundle {bundle}: holds no certificates that can be read: {error}") from error
+        return context
+    paths = ssl.get_default_verify_paths()
+    files = [name for name in (paths.openssl_cafile, *BUNDLES) if name and Path(name).is_file()]
+    if files:
+        context.load_verify_locations(cafile=files[0])
+    elif paths.openssl_capath and Path(paths.openssl_capath).is_dir():
+        context.load_verify_locations(capath=paths.openssl_capath)
+    else:
+        raise ConfigError("this system has no store of certificates: install ca-certificates, or name kite.ca_bundle")
+    return context
