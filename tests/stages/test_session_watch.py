@@ -11,7 +11,7 @@ from typing import Any
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.messages import BrokerSession
 from tradebot.errors import AccessDenied, LinkLost, SessionLost
-from tradebot.stages.session_watch import LONGEST_S, LOST_EVERY_S, SessionWatch
+from tradebot.stages.session_watch import LONGEST_S, SessionWatch
 
 DEAD = SessionLost("Incorrect `api_key` or `access_token`.")
 SILENCE = LinkLost("HTTP 403 without an envelope")
@@ -85,7 +85,7 @@ async def test_silence_and_pages_of_gateways_are_asked_again_with_longer_pauses_
     assert max(pauses) == LONGEST_S
 
 
-async def test_the_venues_own_word_is_a_lost_session_told_once_and_asked_for_once_a_minute() -> None:
+async def test_the_venues_own_word_is_a_lost_session_told_once_and_asked_for_ever_more_rarely() -> None:
     room = Room(DEAD)
     room.watch.suspect()
     async with room.running(asked=10):
@@ -94,7 +94,7 @@ async def test_the_venues_own_word_is_a_lost_session_told_once_and_asked_for_onc
     assert not room.watch.state.orders_refused
     ((event, fields),) = room.told
     assert (event, fields["level"], fields["positions"]) == ("session_lost", "error", {"INFY": "-10"})
-    assert room.profile.asked_at[-1] == 9 * LOST_EVERY_S
+    assert room.profile.asked_at[-1] == sum((0.5, 1, 2, 4, 8, 16, 32, 60, 60))
 
 
 async def test_a_right_that_is_refused_at_the_profile_is_a_lost_session_as_well() -> None:

@@ -16,8 +16,7 @@ from tradebot.domain.messages import BrokerSession
 from tradebot.errors import AccessDenied, LinkLost
 from tradebot.ops.narrator import Tell
 
-FIRST_S, LONGEST_S = 0.5, 30.0  # between two questions that the venue does not answer
-LOST_EVERY_S = 60.0  # a login that is dead stays so on most days: no storm of questions
+FIRST_S, LONGEST_S = 0.5, 60.0  # between two questions: a login that is dead stays so on most days
 HELD_FOR_S = 2.0  # that the answer stands, however many suspicions come
 
 
@@ -51,7 +50,7 @@ class SessionWatch:
             self._suspected.clear()
             pause = FIRST_S
             while not await self._holds():
-                await self._clock.sleep(LOST_EVERY_S if self.state.lost else pause)
+                await self._clock.sleep(pause)
                 pause = min(2 * pause, LONGEST_S)
             await self._clock.sleep(HELD_FOR_S)
 
