@@ -76,6 +76,20 @@ def test_an_intraday_order_ends_with_its_day(every_bar: bool) -> None:
     assert (result.counts["fills"], result.counts["lapsed"]) == (0, 1)
 
 
+@pytest.mark.parametrize("exchange", ["NSE", "NASDAQ"])
+def test_around_the_clock_too_an_order_from_inside_a_session_ends_with_it(exchange: str) -> None:
+    share = Instrument(symbol="ACME", exchange=exchange)
+    opens, closes = {"NSE": (time(9, 15), time(15, 30)), "NASDAQ": (time(20, 0), time(2, 30))}[exchange]  # in India
+    tuesday = moment(date(2024, 1, 2), opens)
+    wednesday, last = moment(date(2024, 1, 3), opens), moment(date(2024, 1, 2 + (exchange != "NSE")), closes) - MINUTE
+
+    inside = at(tuesday, wednesday, interval=MINUTE, instruments=(share,))
+    of_the_close = at(last, wednesday, interval=MINUTE, instruments=(share,))
+
+    assert (inside.counts["lapsed"], inside.counts["fills"]) == (1, 0)
+    assert (of_the_close.counts["lapsed"], prices(of_the_close)) == (0, [101.0])
+
+
 @pytest.mark.parametrize("every_bar", [False, True])
 def test_an_exit_that_lapsed_is_sent_again_and_takes_the_first_price_there_is(every_bar: bool) -> None:
     starts = midnights(date(2024, 1, 1), date(2024, 1, 2), date(2024, 6, 3), date(2024, 6, 4))

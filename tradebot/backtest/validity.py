@@ -1,7 +1,7 @@
 """How long an order of a backtest lives: its session; one decided at its session's last close, the next session.
 
-India's calendar says which session is the next one. Around the clock a day of bars is a session; the next day with bars
-is the next one, unless bars of a covered Indian session are missing in between or no market is shut for so long.
+The exchange's calendar says which session is the next one, and when one closes. Where it says nothing of the bars, for
+most lie outside its sessions, a day of bars is a session, and the next one follows within the longest break.
 """
 
 from __future__ import annotations
@@ -13,10 +13,20 @@ from typing import NamedTuple
 from tradebot.backtest.hours import DAY, NEVER, Day
 from tradebot.backtest.job import Job
 from tradebot.domain.market import Ints
-from tradebot.history.market import INDIA, as_date, days_of, zone_of
-from tradebot.markets.calendar import TradingCalendar
+from tradebot.history.market import (
+    INDIA,
+    NEW_YORK,
+    Calendar,
+    calendar_of,
+    day_number,
+    days_of,
+    in_session,
+    zone_of,
+)
+from tradebot.markets.calendar import Line, TradingCalendar
 
 LONGEST_BREAK = 10 * DAY  # more than the longest holidays of any exchange; longer is a hole in the data
+MOST, SAMPLE = 0.5, 5_000  # of the bars of a market lie in its sessions; so many are looked at
 
 
 class Validity(NamedTuple):
@@ -33,10 +43,9 @@ class Validities:
         self._begins = [day.k for day in days]
         ends = [*self._begins[1:], NEVER]
         afters = [*ends[1:], NEVER]
-        are_next = [*_are_next(job, starts, self._begins), True]
+        goes_on = [*_goes_on(job, starts, self._begins), True]
         self._found = [
-            Validity(end, after if is_next else end)
-            for end, after, is_next in zip(ends, afters, are_next, strict=False)
+            Validity(end, after if is_next else end) for end, after, is_next in zip(ends, afters, goes_on, strict=False)
         ]
 
     def of(self, k: int) -> Validity:
@@ -44,28 +53,40 @@ class Validities:
         return self._found[max(bisect_right(self._begins, k) - 1, 0)]
 
 
-def _are_next(job: Job, starts: Ints, begins: Sequence[int]) -> list[bool]:
-    # Of each day but the last: whether the next day with bars is the market's next session.
-    length = job.interval
-    gaps = (starts[begins[1:]] - starts[[k - 1 for k in begins[1:]]] - length).tolist()
+def _goes_on(job: Job, starts: Ints, begins: Sequence[int]) -> list[bool]:
+    # Of each day but the last: whether it ends at a last close, and the next day with bars is the next session.
+    length, lasts = job.interval, starts[[k - 1 for k in begins[1:]]]
+    gaps = (starts[begins[1:]] - lasts - length).tolist()
     if length > DAY:
         return [gap < length for gap in gaps]
     near = [gap <= LONGEST_BREAK for gap in gaps]
-    exchanges = {instrument.exchange for instrument in job.instruments}
-    if any(zone_of(exchange) != INDIA for exchange in exchanges):
+    exchange, *others = {instrument.exchange for instrument in job.instruments}
+    if others or not gaps or zone_of(exchange) not in (INDIA, NEW_YORK):
         return near
-    calendar = TradingCalendar()
-    days = [as_date(number) for number in days_of(starts[begins], min(exchanges)).tolist()] if begins else []
-    if job.hours.market == "always":
-        # Bars around the clock of an Indian exchange are daily ones, or no bars of it at all, which their days tell.
-        known = [calendar.covered_from <= day <= calendar.covered_through for day in days]
-        if job.currency != "INR" or not all(
-            calendar.is_trading_day(day) for day, is_known in zip(days, known, strict=True) if is_known
-        ):
-            return near
-    else:
-        known = [True] * len(days)
+    is_always, calendar = job.hours.market == "always", calendar_of(exchange)
+    if is_always and length < DAY and in_session(starts[:: len(starts) // SAMPLE + 1], exchange).mean() <= MOST:
+        return near
+    days = days_of(starts[begins], exchange).tolist()
+    closes = _closes(calendar, days[0], days[-1], only_covered=is_always)
+    if is_always and any(min(closes, default=NEVER) <= day <= max(closes) and day not in closes for day in days):
+        return near  # they trade on days on which the exchange is shut
+    # In the hours of a market each symbol has its own last close, which the counter looks at.
+    ends_any = length == DAY or not is_always
     return [
-        calendar.next_trading_day(day) >= after if is_known else is_near
-        for day, after, is_known, is_near in zip(days, days[1:], known, near, strict=False)
+        is_near
+        and (ends_any or closes.get(day, 0) <= last + length)
+        and not any(between in closes for between in range(day + 1, after))
+        for day, after, last, is_near in zip(days, days[1:], lasts.tolist(), near, strict=False)
     ]
+
+
+def _closes(calendar: Calendar, first: int, last: int, *, only_covered: bool) -> dict[int, int]:
+    # Day -> when its first symbols close, of the days with a session; in India of those whose closures are at hand.
+    if only_covered and calendar.zone == INDIA:
+        known = TradingCalendar()
+        first, last = max(first, day_number(known.covered_from)), min(last, day_number(known.covered_through))
+    found: dict[int, int] = {}
+    for day in range(first, last + 1):
+        if calendar.hours(day) is not None:
+            found[day] = min(hours.closes_at for line in Line if (hours := calendar.hours(day, line)) is not None)
+    return found
