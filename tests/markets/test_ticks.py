@@ -47,3 +47,11 @@ def test_a_listing_has_the_ticks_of_its_day() -> None:
     assert universe_for(["TCS"])[0].tick_size == Decimal("0.10")
     assert universe_for(["TCS"], on=date(2025, 4, 14))[0].tick_size == Decimal("0.05")
     assert universe_for(["BSE:TCS"])[0].tick_size == Decimal("0.05")
+
+
+def test_a_price_that_is_known_decides_before_that_of_the_listing() -> None:
+    day = date(2026, 1, 1)
+
+    found = universe_for(["TCS", "INFY"], on=day, paise={"TCS": 90_000})
+
+    assert [i.tick_size for i in found] == [Decimal("0.05"), Decimal("0.10")]

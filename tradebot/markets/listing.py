@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -28,15 +28,19 @@ class Listed(NamedTuple):
     number: int | None
 
 
-def universe_for(symbols: Iterable[str], *, on: date | None = None) -> Universe:
+def universe_for(
+    symbols: Iterable[str], *, on: date | None = None, paise: Mapping[str, int] | None = None
+) -> Universe:  # fmt: skip
     """Return instruments for `symbols` in their order, with the tick sizes of day `on` (None: today's rule).
+
+    `paise` are prices that decide on the ticks of symbols, where better ones are known than the listing's.
 
     A symbol is of NSE unless its exchange stands before it.
     A token is a pure function of its symbol unless two unknown symbols of one universe hash alike; then the later one
     takes the next free. Raises ValueError for a symbol given twice.
     """
     taken: set[int] = set()
-    return Universe(_instrument(symbol, on, taken) for symbol in symbols)
+    return Universe(_instrument(symbol, on, taken, (paise or {}).get(symbol)) for symbol in symbols)
 
 
 def synthetic_universe(n: int) -> Universe:
@@ -61,7 +65,7 @@ def turnover_rank(symbol: str) -> float:
     return 0.55 * _hash(symbol, b"turnover") / 2**32
 
 
-def _instrument(symbol: str, on: date | None, taken: set[int]) -> Instrument:
+def _instrument(symbol: str, on: date | None, taken: set[int], paise: int | None = None) -> Instrument:
     exchange, _, symbol = symbol.rpartition(":")
     if symbol in INDEX_TOKENS:
         return Instrument(
@@ -73,11 +77,12 @@ def _instrument(symbol: str, on: date | None, taken: set[int]) -> Instrument:
     while number in taken:
         number += 1
     taken.add(number)
+    price = Decimal(str(reference_price(symbol))) if paise is None else Decimal(paise).scaleb(-2)
     return Instrument(
         symbol=symbol,
         exchange=exchange or "NSE",
         token=number * 256 + SEGMENTS.get(exchange, EQUITY_SEGMENT),
-        tick_size=tick_of(symbol, Decimal(str(reference_price(symbol))), on, exchange=exchange or "NSE"),
+        tick_size=tick_of(symbol, price, on, exchange=exchange or "NSE"),
         name=symbol,
         has_derivatives=has_derivatives(symbol),
     )

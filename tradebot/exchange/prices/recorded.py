@@ -76,7 +76,8 @@ class RecordedTicks:
         session = calendar.session(day)
         if session is None:
             raise DataError(f"{files[0]}: the market was closed on {day}; name another day of the recording")
-        self.universe: Universe = universe_for([t.symbol for t in ticks], on=day)
+        first_paise = {t.symbol: int(t.prices[t.prices > 0][0]) for t in ticks if (t.prices > 0).any()}
+        self.universe: Universe = universe_for([t.symbol for t in ticks], on=day, paise=first_paise)
         self.closes: Ints = closes_of(self.universe, day, calendar)
         self.opens_at, self.closes_at = session.opens_at, int(self.closes.max())
         self._tick: Ints = np.array([i.units(i.tick_size) for i in self.universe], dtype=np.int64)

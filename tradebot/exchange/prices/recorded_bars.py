@@ -68,7 +68,8 @@ class RecordedBars:
         session = calendar.session(day)
         if session is None:
             raise DataError(f"{files[0].path}: the market was closed on {day}; name another day of the file")
-        self.universe: Universe = universe_for(paths, on=day)
+        first_paise = {symbol: int(f.open[0]) for symbol, f in zip(paths, files, strict=True) if len(f.open)}
+        self.universe: Universe = universe_for(paths, on=day, paise=first_paise)
         self.closes: Ints = closes_of(self.universe, day, calendar)
         self.opens_at, self.closes_at = session.opens_at, int(self.closes.max())
         self.interval = _interval(files)
