@@ -101,6 +101,22 @@ def test_an_exit_that_lapsed_is_sent_again_and_takes_the_first_price_there_is(ev
     assert result.orders["state"].tolist() == ["FILLED", "EXPIRED", "FILLED"]
 
 
+@pytest.mark.parametrize("every_bar", [False, True])
+@pytest.mark.parametrize("latency", [0, 1])
+def test_an_exit_that_lapsed_over_a_still_day_leaves_at_the_next_open(every_bar: bool, latency: int) -> None:
+    series = bars(*((p, p, p, p) for p in (100, 100, 100, 100, 100, 70, 60)))
+    starts = np.array(midnights(*(date(2024, 1, n) for n in (1, 2, 3, 4, 5, 8, 9))))
+    series = msgspec.structs.replace(series, starts=starts, interval=DAY, volume=np.array([9, 9, 9, 9, 0, 9, 9]))
+    spec = StrategySpec(name="once", reference="once.py:Once", params={"leaves": 4 - latency}, code=CODE)
+
+    result = run(
+        job(spec, interval=DAY, every_bar=every_bar, matching=Matching(latency_bars=latency)), {"ACME": series}
+    )
+
+    assert (result.counts["waited"], result.counts["lapsed"]) == (1, 1)
+    assert prices(result) == [100.0, 70.0 - 10 * latency]
+
+
 def test_an_order_of_the_last_close_lives_until_the_next_session_of_the_calendar_ends() -> None:
     days_ = (date(2024, 1, 4), date(2024, 1, 5), date(2024, 1, 8), date(2024, 1, 10))
     starts = np.array([moment(day, at) for day in days_ for at in (time(9, 15), time(15, 29))], dtype=np.int64)

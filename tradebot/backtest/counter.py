@@ -18,6 +18,7 @@ from tradebot.backtest.validity import Validities
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Cancel, Modify, OrderSeen, Outcome, Submit
 from tradebot.domain.order import (
+    SETTLE,
     Execution,
     OrderEvent,
     OrderFact,
@@ -136,7 +137,8 @@ class Counter:
             if placed.request.purpose.is_exit:
                 self.resends.add(placed.id)
                 self._desk.reversals.drop(placed.request.symbol)
-            self._ended(placed, VenueStatus.EXPIRED, OrderState.EXPIRED)
+            # Between two sessions there is time for late fills, also where their bars leave none.
+            self._ended(placed, VenueStatus.EXPIRED, OrderState.EXPIRED, settled_ns=SETTLE)
 
     def resend(self, id_: int) -> None:
         """Send the exit of an instrument again whose order lapsed, at the open of its bar."""
@@ -269,7 +271,7 @@ class Counter:
             return  # filled already, or the cancel goes out again with the id that the exchange gives
         self._ended(placed, VenueStatus.CANCELED, OrderState.CANCELED)
 
-    def _ended(self, placed: _Placed, status: VenueStatus, state: OrderState) -> None:
+    def _ended(self, placed: _Placed, status: VenueStatus, state: OrderState, *, settled_ns: int = 0) -> None:
         request, c, order_id = placed.request, self._conditions, placed.order_id
         shown = VenueOrder(
             venue_order_id=order_id,
@@ -288,4 +290,4 @@ class Counter:
         self._ledger.ended(placed.row, state)
         del self.placed[order_id]
         self.moved.add(placed.id)
-        self.take(self._desk.apply(OrderSeen(order=shown, mono=c.mono)))
+        self.take(self._desk.apply(OrderSeen(order=shown, mono=c.mono - settled_ns)))
