@@ -37,6 +37,7 @@ from tradebot.journal.writer import Journal
 from tradebot.ops import logs
 from tradebot.ops.narrator import Narrator, Tell
 from tradebot.ops.systemd import Notifier
+from tradebot.stages.desk.conditions import NEVER
 from tradebot.stages.metronome import ROUSE_S
 from tradebot.strategies.loading import load_strategy
 from tradebot.venues.limiter import Limiter
@@ -147,6 +148,7 @@ async def _run(
             config, NAME, ground, journal, recovery, [spec], outbox=None, tell=tell, notifier=Notifier({}, pid=0)
         )
         await daemon.start()
+        daemon.desk.conditions.blind_from = NEVER  # this venue keeps no books after the start
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             trading = tasks.create_task(daemon.trade(stop, ["the benchmark ends"]), name="trade")

@@ -36,6 +36,7 @@ from tradebot.journal.writer import Journal
 from tradebot.ops import logs
 from tradebot.ops.narrator import Narrator, Tell
 from tradebot.ops.systemd import Notifier
+from tradebot.stages.desk.conditions import NEVER
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.feed import KiteFeed
 from tradebot.venues.kite.profile import KITE
@@ -166,6 +167,7 @@ async def _run(
             config, name, ground, journal, recovery, [], outbox=outbox, tell=tell, notifier=Notifier({}, pid=0)
         )
         await daemon.start()
+        daemon.desk.conditions.blind_from = NEVER  # this venue keeps no books after the start
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(daemon.trade(asyncio.Event(), []), name="trade")
             await daemon.engine.ready.wait()
