@@ -33,7 +33,7 @@ class Books:
     async def executions(self) -> Listed[Any]:
         return Listed()
 
-    positions = executions
+    positions = holdings = executions
 
     async def login(self) -> str:
         return "AB1234"

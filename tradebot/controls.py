@@ -26,6 +26,8 @@ def limits(config: Config, *, speed: float = 1.0) -> Limits:
         allow_short=risk.allow_short,
         max_order_quantity=Decimal(risk.max_order_quantity),
         max_order_notional=risk.max_order_notional,
+        freeze_quantity=Decimal(risk.freeze_quantity),
+        freeze_quantities={symbol: Decimal(most) for symbol, most in risk.freeze_quantities.items()},
         max_position_notional=risk.max_position_notional,
         max_gross_notional=risk.max_gross_notional,
         max_daily_loss=risk.max_daily_loss,
@@ -49,6 +51,7 @@ def desk_settings(config: Config, *, most_changes: int, checks_fills: bool = Fal
     """
     return DeskSettings(
         order_notional=config.risk.order_notional,
+        venue=config.venue.name,
         product=config.execution.product,
         order_kind=OrderKind(config.execution.order_kind),
         protection_pct=config.execution.protection_pct,

@@ -11,7 +11,16 @@ from typing import Any
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.listed import Listed
-from tradebot.domain.order import Execution, OrderKind, OrderRequest, Side, VenueOrder, VenuePosition, VenueStatus
+from tradebot.domain.order import (
+    Execution,
+    OrderKind,
+    OrderRequest,
+    Side,
+    VenueHolding,
+    VenueOrder,
+    VenuePosition,
+    VenueStatus,
+)
 from tradebot.errors import OutcomeUnknown
 from tradebot.venues.venue import Accepted, NotSent, Profile, Refused, Reply
 
@@ -164,6 +173,9 @@ class ScriptedVenue:
             VenuePosition(symbol=s, exchange="NSE", product="MIS", quantity=q, average_price=PRICE)
             for s, q in totals.items()
         )
+
+    async def holdings(self) -> Listed[VenueHolding]:
+        return Listed()
 
     async def cash(self) -> Decimal:
         self._passes("cash read")

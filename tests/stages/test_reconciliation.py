@@ -10,7 +10,7 @@ import pytest
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.listed import Listed, Unread
-from tradebot.domain.order import Execution, OrderKind, Side, VenueOrder, VenueStatus
+from tradebot.domain.order import Execution, OrderKind, Side, VenueHolding, VenueOrder, VenueStatus
 from tradebot.errors import LinkLost
 from tradebot.stages.reconciliation import Reconciliation
 
@@ -40,8 +40,14 @@ class Books:
     async def positions(self) -> Listed[object]:
         return Listed()
 
+    async def holdings(self) -> Listed[object]:
+        return Listed()
+
     async def cash(self) -> Decimal:
         return Decimal(0)
+
+
+HELD = VenueHolding(symbol="AAA", exchange="NSE", quantity=Decimal(5), average_price=Decimal(90))
 
 
 class Told:
@@ -192,6 +198,30 @@ async def test_a_start_is_not_kept_waiting_for_rows_that_cannot_be_read_to_fit_e
     books = await reading(Torn(unread), clock=clock).read_whole()
     assert books.unread == (unread,)
     assert clock.now == 0
+
+
+async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
+    class Holder(Books):
+        asked, fails = 0, True
+
+        async def holdings(self) -> Listed[VenueHolding]:  # type: ignore[override]
+            self.asked += 1
+            if self.fails:
+                raise LinkLost("no answer")
+            return Listed([HELD])
+
+    clock, broker = ManualClock(), Holder(1)
+    looking = reading(broker, clock=clock)
+    first = await looking.read()
+    assert (first.holdings, [row.book for row in first.unread]) == ((), ["holdings"])
+    broker.fails = False
+    for _ in range(13):
+        books = await looking.read()
+        clock.now += 5 * SECOND
+    broker.fails = True
+    clock.now += 60 * SECOND
+    assert (books.holdings, (await looking.read()).holdings) == ((HELD,), (HELD,))
+    assert (books.unread, broker.asked) == ((), 4)
 
 
 async def test_cash_that_cannot_be_read_fails_no_look() -> None:

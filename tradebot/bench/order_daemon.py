@@ -28,7 +28,7 @@ from tradebot.daemon.patience import Patience
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.listed import Listed
 from tradebot.domain.messages import Action, Executed, Signal, Signals
-from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
+from tradebot.domain.order import Execution, OrderRequest, VenueHolding, VenueOrder, VenuePosition
 from tradebot.errors import LinkLost
 from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
@@ -106,6 +106,10 @@ class MadeUpBroker(KiteBroker):
         return Listed()
 
     async def positions(self) -> Listed[VenuePosition]:
+        """Return nothing."""
+        return Listed()
+
+    async def holdings(self) -> Listed[VenueHolding]:
         """Return nothing."""
         return Listed()
 

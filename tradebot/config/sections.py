@@ -169,6 +169,12 @@ class RiskSection(Section):
     max_order_quantity: Annotated[Whole, Field(ge=1, le=100_000)] = Field(
         default=500, description="shares of one order"
     )
+    freeze_quantity: Annotated[Whole, Field(ge=1)] = Field(
+        default=100_000, description="most shares that NSE takes as one order (from one source, unverified)"
+    )
+    freeze_quantities: dict[str, Annotated[Whole, Field(ge=1)]] = Field(
+        default={}, description="the same of other symbols, contracts above all: { NIFTY26DECFUT = 1800 }"
+    )
     max_order_notional: Annotated[Money, Field(le=CRORE)] = Field(
         default=Decimal(20000), description="value of one order"
     )

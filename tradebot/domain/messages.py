@@ -227,7 +227,7 @@ class Books(Message, frozen=True):
     def hides(self, symbol: str) -> str:
         """Return why the position in a symbol is not known, "" where it is: a row that may be of it cannot be read."""
         for row in self.unread:
-            if row.book in ("positions", "holdings") and row.symbol in ("", symbol):
+            if row.book == "positions" and row.symbol in ("", symbol):
                 return row.reason
         return ""
 

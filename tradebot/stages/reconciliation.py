@@ -14,9 +14,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tradebot.clock import MILLISECOND, SECOND, Clock
-from tradebot.domain.listed import Unread
+from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.messages import Books, Executed
-from tradebot.domain.order import ZERO, Execution
+from tradebot.domain.order import ZERO, Execution, VenueHolding
 from tradebot.errors import AccessDenied, LinkLost, SessionLost
 from tradebot.ops.narrator import Tell
 from tradebot.ops.reminder import Reminder
@@ -26,6 +26,7 @@ WHOLE_TRIES, WHOLE_WAIT_S = 4, 0.5
 TOLD = 50_000  # fills remembered; a venue's day allows 5,000 orders
 AGAIN_S, AGAIN_TIMES = 0.5, 6  # between two looks that are to end a doubt, and how many of them
 ROWS_NAMED = 3  # of those that cannot be read, in one line
+HOLDINGS_EVERY = 60 * SECOND
 ROWS_KEPT = 10_000  # of those that could not be read, to count each once
 DOUBT_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
@@ -58,6 +59,8 @@ class Reconciliation:
         self._reminder = Reminder()
         self._unread: dict[Unread, None] = {}  # rows that could not be read, each once
         self._wanted, self._in_vain = 0, 0  # what a look was wanted for last, and how many that brought no end to it
+        self._held: Listed[VenueHolding] | None = None  # the holdings of the last reading
+        self._held_at = 0
         self.rounds = self.turns = 0  # looks that were whole, and all of them
         self.unread = 0  # rows that could not be read, the same one once
 
@@ -76,7 +79,8 @@ class Reconciliation:
         orders = await self._broker.orders()
         executions = await self._broker.executions()
         positions = await self._broker.positions()
-        unread = (*orders.unread, *executions.unread, *positions.unread)
+        holdings = await self._holdings()
+        unread = (*orders.unread, *executions.unread, *positions.unread, *holdings.unread)
         if unread:
             self._say_unread(unread)
         return Books(
@@ -86,6 +90,7 @@ class Reconciliation:
             positions=tuple(positions),
             cash=await self._cash(),
             unread=unread,
+            holdings=tuple(holdings),
         )
 
     async def read_whole(self) -> Books:
@@ -100,7 +105,7 @@ class Reconciliation:
             if attempt:
                 await self._clock.sleep(WHOLE_WAIT_S)
             books = await self.read()
-            odd = {row.venue_order_id for row in books.unread if row.book != "positions"}
+            odd = {row.venue_order_id for row in books.unread if row.book in ("orders", "trades")}
             left = {order.venue_order_id: order.filled for order in books.orders}
             for e in books.executions:
                 left[e.venue_order_id] = left.get(e.venue_order_id, ZERO) - e.quantity
@@ -172,6 +177,18 @@ class Reconciliation:
         if left <= 0:
             self._in_vain += 1
         return usual if self._in_vain > AGAIN_TIMES else min(usual, max(left, AGAIN_S))
+
+    async def _holdings(self) -> Listed[VenueHolding]:
+        # They change over night alone and bound only what is held for delivery: a look is whole with older ones.
+        now = self._clock.monotonic()
+        if self._held is None or now - self._held_at >= HOLDINGS_EVERY:
+            try:
+                self._held, self._held_at = await self._broker.holdings(), now
+            except LinkLost as error:
+                self._remind("holdings", "holdings_not_read", reason=str(error))
+                if self._held is None:
+                    return Listed((), (Unread(book="holdings", reason=str(error)),))
+        return self._held
 
     async def _cash(self) -> Decimal | None:
         # Shown to people and evidence of nothing: a look is whole without it.

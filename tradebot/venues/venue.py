@@ -11,7 +11,7 @@ from tradebot.domain.listed import Listed
 from tradebot.domain.market import Quotes, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
-from tradebot.domain.order import Execution, OrderRequest, Refusal, VenueOrder, VenuePosition
+from tradebot.domain.order import Execution, OrderRequest, Refusal, VenueHolding, VenueOrder, VenuePosition
 from tradebot.ops.narrator import Tell
 
 
@@ -104,6 +104,10 @@ class Reader(Protocol):
 
     async def positions(self) -> Listed[VenuePosition]:
         """Return the net positions, flat ones included."""
+        ...
+
+    async def holdings(self) -> Listed[VenueHolding]:
+        """Return the shares held beyond the day, those bought and not yet delivered included."""
         ...
 
     async def cash(self) -> Decimal:

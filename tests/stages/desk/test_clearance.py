@@ -62,6 +62,8 @@ class Drawn:
             orders_per_minute=often(1000, 2, 5),
             orders_per_day=often(1000, 3, 6),
             duplicate_window_s=often(5.0, 0.0, 60.0),
+            freeze_quantity=often(None, D(9), D(10), MUCH),
+            freeze_quantities=often({}, {"AAA": D(9)}, {"AAA": D(10), "BBB": D(1)}),
             max_stop_pct=often(D(50), D(5), D("4.9"), None),
             stale_after_s=often(5.0, 0.5, 100.0, float("nan")),
         )

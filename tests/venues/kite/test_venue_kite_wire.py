@@ -21,6 +21,7 @@ from tradebot.venues.kite.wire import (
     WireError,
     decode,
     parse_candles,
+    parse_holdings,
     parse_instruments,
     parse_margins,
     parse_order,
@@ -97,6 +98,23 @@ def test_the_official_positions_parse_with_flat_ones_included(conformance: Path)
     assert (positions[0].symbol, positions[0].quantity) == ("LEADMINI17DECFUT", Decimal(1))
     assert positions[0].average_price == Decimal("161.05")
     assert any(position.quantity == 0 for position in positions)
+
+
+def test_the_official_holdings_parse_and_t1_counts_as_held(conformance: Path) -> None:
+    holdings = parse_holdings(mock(conformance, "holdings_compact.json"))
+    assert ("NSE", "BHEL", Decimal(40)) in [(h.exchange, h.symbol, h.quantity) for h in holdings]
+    assert {h.exchange for h in holdings} == {"NSE", "BSE"}
+    bought = {
+        "tradingsymbol": "INFY",
+        "exchange": "NSE",
+        "quantity": 3,
+        "t1_quantity": 7,
+        "average_price": Decimal("1500.5"),
+    }
+    (one,) = parse_holdings([bought])
+    assert (one.quantity, one.average_price, one.product) == (10, Decimal("1500.5"), "CNC")
+    odd = parse_holdings([bought | {"quantity": None}, bought])
+    assert ([row.symbol for row in odd.unread], len(odd)) == (["INFY"], 1)
 
 
 def test_the_official_margins_give_the_net_with_every_digit(conformance: Path) -> None:

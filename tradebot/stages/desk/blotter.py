@@ -161,7 +161,7 @@ class Blotter:
 
     def give_up(self, released: Released) -> None:
         """Take a part of a position for no longer ours: it is held beyond ours from now on."""
-        before = self.positions[released.key]
+        before = self.positions[PositionKey(self.venue, *released.key.line)]
         self._move(before, before.release(released.quantity, released.price))
         self.external.take_over(released.key.line, released.quantity)
 

@@ -17,6 +17,7 @@ from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import EXTERNAL, Line, PositionKey
 from tradebot.stages.desk.exposure import Exposure
 
+DELIVERY = "CNC"  # the product that becomes a holding over night
 CONFIRMATIONS = 2  # looks in a row that must say the same of a line before it counts
 
 
@@ -65,9 +66,11 @@ class External:
         They do when a row of it cannot be read, or is missing although they list a trade of today there.
         """
         net = books.net()
+        unread = {row.symbol for row in books.unread if row.book == "holdings"}
         silent = {(e.exchange, e.symbol, e.product) for e in books.executions} - net.keys()
         for line in net.keys() | own.held.keys() | self.beyond.keys():
-            if line not in silent and not books.hides(line[1]):
+            is_hidden = line[2] == DELIVERY and unread & {"", line[1]}
+            if line not in silent and not books.hides(line[1]) and not is_hidden:
                 _put(self.beyond, line, net.get(line, ZERO) - own.held.get(line, ZERO) + own.late.get(line, ZERO))
         self._prices = {(h.exchange, h.symbol, h.product): h.average_price for h in books.holdings}
         self._prices |= {(p.exchange, p.symbol, p.product): p.average_price for p in books.positions}

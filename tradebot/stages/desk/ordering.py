@@ -126,6 +126,8 @@ class Ordering:
         position, id_ = blotter.open[symbol], self._universe.ids[symbol]
         # Where the venue holds nothing of it the gate says so of the whole.
         quantity = blotter.closable(symbol) or position.quantity
+        if self._gate.most is not None and (most := self._gate.most(self._universe.instruments[id_])) is not None:
+            quantity = min(quantity, most.copy_sign(quantity), key=abs)  # the rest follows, for the wish stands
         reference = self._marks.reference_of(id_)
         request = self._request(
             self._universe.instruments[id_], SELL if quantity > 0 else BUY, abs(quantity), purpose, reason, reference,

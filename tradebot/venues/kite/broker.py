@@ -15,7 +15,7 @@ from tradebot.clock import IST, SECOND, Clock, iso
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.listed import Listed
 from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, Quotes, Series
-from tradebot.domain.order import Execution, OrderRequest, VenueOrder, VenuePosition
+from tradebot.domain.order import Execution, OrderRequest, VenueHolding, VenueOrder, VenuePosition
 from tradebot.errors import DataError
 from tradebot.venues.kite.answers import VENUE_ORDER_ID
 from tradebot.venues.kite.dumps import Dumps
@@ -25,6 +25,7 @@ from tradebot.venues.kite.session import OrderSession, RestSession, parsed
 from tradebot.venues.kite.wire import (
     WireError,
     parse_candles,
+    parse_holdings,
     parse_margins,
     parse_orders,
     parse_positions,
@@ -99,6 +100,10 @@ class KiteReader:
     async def positions(self) -> Listed[VenuePosition]:
         """Return the net positions, flat ones included."""
         return await self._session.read("/portfolio/positions", parse_positions)
+
+    async def holdings(self) -> Listed[VenueHolding]:
+        """Return the shares held beyond the day, those bought and not yet delivered included."""
+        return await self._session.read("/portfolio/holdings", parse_holdings)
 
     async def cash(self) -> Decimal:
         """Return the funds available for new orders: `net` of the equity segment."""

@@ -20,6 +20,7 @@ from tradebot.domain.order import (
     OrderRequest,
     Refusal,
     Side,
+    VenueHolding,
     VenueOrder,
     VenuePosition,
     VenueStatus,
@@ -44,9 +45,29 @@ from tradebot.venues.kite.tables import parse_candles, parse_instruments, parse_
 
 # Everything that crosses the wire can be had from here.
 __all__ = [
-    "FrameCounts", "Notice", "TokenTable", "WireError", "decode", "parse_candles", "parse_frame", "parse_instruments",
-    "parse_margins", "parse_order", "parse_orders", "parse_positions", "parse_profile", "parse_quotes", "parse_text",
-    "parse_trade", "parse_trades", "parse_underlyings", "quote_key", "render_change", "render_mode", "render_order",
+    "FrameCounts",
+    "Notice",
+    "TokenTable",
+    "WireError",
+    "decode",
+    "parse_candles",
+    "parse_frame",
+    "parse_holdings",
+    "parse_instruments",
+    "parse_margins",
+    "parse_order",
+    "parse_orders",
+    "parse_positions",
+    "parse_profile",
+    "parse_quotes",
+    "parse_text",
+    "parse_trade",
+    "parse_trades",
+    "parse_underlyings",
+    "quote_key",
+    "render_change",
+    "render_mode",
+    "render_order",
     "render_subscribe",
 ]  # fmt: skip
 NO_FUNDS = re.compile(r"insufficient funds|margin exceed|required margin|RMS:\s*Margin", re.IGNORECASE)
@@ -186,6 +207,26 @@ def _position(value: object) -> VenuePosition:
         product=text_of(row, "product"),
         quantity=quantity,
         average_price=number_of(row, "average_price", optional=not quantity),  # what is flat has none
+    )
+
+
+def parse_holdings(data: object) -> Listed[VenueHolding]:
+    """Return the shares of GET /portfolio/holdings, delivered ones and T1 together; an odd row is `unread`.
+
+    What was sold of them today stands in the positions, and is still in here until it is settled. Raises WireError
+    unless `data` is a list. `[{"exchange":"NSE","tradingsymbol":"BHEL","instrument_token":112129,"t1_quantity":0,
+    "quantity":40,"average_price":38.95, ...}]`
+    """
+    return read_rows(data, "holdings", _holding)
+
+
+def _holding(value: object) -> VenueHolding:
+    row = record_of(value, "holding")
+    return VenueHolding(
+        symbol=text_of(row, "tradingsymbol"),
+        exchange=text_of(row, "exchange"),
+        quantity=number_of(row, "quantity") + number_of(row, "t1_quantity", optional=True),
+        average_price=number_of(row, "average_price", optional=True),
     )
 
 

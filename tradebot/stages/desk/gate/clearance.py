@@ -16,6 +16,7 @@ from tradebot.domain.order import ZERO, OrderKind, OrderRequest, Side
 from tradebot.stages.desk.gate.exposure_controls import Lacking
 from tradebot.stages.desk.gate.flow_controls import FreshData, MessageRate, NoDuplicate
 from tradebot.stages.desk.gate.level_controls import misplaced
+from tradebot.stages.desk.gate.order_controls import Freeze
 
 BUY, MARKET, LIMIT = Side.BUY, OrderKind.MARKET, OrderKind.LIMIT
 PERCENT = Decimal(100)
@@ -31,7 +32,7 @@ class Clearance:
         self, *, killed: Callable[[], str], products: tuple[str, ...], allow_short: bool, max_quantity: Decimal,
         max_notional: Decimal, per_symbol: Decimal, gross: Decimal, max_loss: Decimal, max_open: int,
         collar_pct: Decimal, max_age_s: float, max_stop_pct: Decimal | None, rate: MessageRate, duplicates: NoDuplicate,
-        lacking: Lacking | None = None,
+        lacking: Lacking | None = None, freeze: Freeze | None = None,
     ) -> None:  # fmt: skip
         self._killed, self._products, self._allow_short = killed, frozenset(products), allow_short
         self._max_quantity, self._max_notional, self._per_symbol = max_quantity, max_notional, per_symbol
@@ -39,7 +40,7 @@ class Clearance:
         self._collar, self._exit_collar = collar_pct, collar_pct * 2
         self._max_age_s, self._exit_age_s = max_age_s, max(FreshData.EXIT_AGE_S, max_age_s)
         self._max_stop_pct, self._rate, self._duplicates = max_stop_pct, rate, duplicates
-        self._lacking = lacking
+        self._lacking, self._freeze = lacking, freeze
 
     def entry(
         self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int,
@@ -91,11 +92,16 @@ class Clearance:
         return age_ns / SECOND <= self._exit_age_s and self._flows(request, mono, is_exit=True)
 
     def _is_sound(self, request: OrderRequest, instrument: Instrument, reference: Decimal, collar: Decimal) -> bool:
-        # Permitted, Sanity and Collar of a finite quantity above zero.
+        # Permitted, Sanity, Freeze and Collar of a finite quantity above zero.
         if instrument.kind is INDEX or request.trigger_price is not None:
             return False
         if request.quantity % instrument.lot_size:
             return False
+        freeze = self._freeze
+        if freeze is not None and request.quantity > freeze.least:
+            most = freeze.most(instrument)
+            if most is not None and request.quantity > most:
+                return False
         price = request.price
         if request.kind is MARKET and price is None:
             away = request.protection_pct

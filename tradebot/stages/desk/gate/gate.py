@@ -101,11 +101,15 @@ class Gate:
     """Asks all controls; an order is denied with the first reason, and every answer is kept.
 
     `clearance` is the short way past the same controls, where there is one: what it clears they would all let pass.
+    `most` tells the largest quantity of one order in an instrument, where one is known.
     """
 
-    def __init__(self, controls: Sequence[Control], *, clearance: ShortWay | None = None) -> None:
+    def __init__(
+        self, controls: Sequence[Control], *, clearance: ShortWay | None = None,
+        most: Callable[[Instrument], Decimal | None] | None = None,
+    ) -> None:  # fmt: skip
         self._controls = tuple(controls)
-        self.clearance = clearance
+        self.clearance, self.most = clearance, most
         # What a control has nothing to say of is not asked, which is half of them for an exit.
         self._entries = tuple(c.check for c in controls if getattr(c, "of_entries", True))
         self._exits = tuple(c.check for c in controls if getattr(c, "of_exits", True))

@@ -18,7 +18,7 @@ from tradebot.stages.desk.gate.exposure_controls import (
 from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted, NotKilled
 from tradebot.stages.desk.gate.gate import Control, Gate
 from tradebot.stages.desk.gate.level_controls import Protected
-from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.stages.desk.gate.order_controls import Collar, Freeze, Permitted, Sanity, Size
 from tradebot.stages.desk.gate.venue_controls import Accounted, BooksKnown, SessionHeld
 
 
@@ -38,6 +38,8 @@ class Limits(Message, frozen=True):
     max_daily_loss: Decimal = Decimal(2_500)
     max_open_orders: int = 20
     price_collar_pct: Decimal = Decimal(1)
+    freeze_quantity: Decimal | None = None  # of shares at NSE; None: nothing is known of freeze quantities
+    freeze_quantities: dict[str, Decimal] = {}  # symbol -> that of others
     orders_per_second: int = 8
     orders_per_minute: int = 200
     orders_per_day: int = 2_000
@@ -59,12 +61,16 @@ def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | Non
         per_day=limits.orders_per_day,
         pace=limits.pace,
     )
+    freeze = None
+    if limits.freeze_quantity is not None:
+        freeze = Freeze(shares=limits.freeze_quantity, others=limits.freeze_quantities)
     clearance = Clearance(
         killed=killed, products=limits.permitted_products, allow_short=limits.allow_short,
         max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional,
         per_symbol=limits.max_position_notional, gross=limits.max_gross_notional, max_loss=limits.max_daily_loss,
         max_open=limits.max_open_orders, collar_pct=limits.price_collar_pct, max_age_s=limits.stale_after_s,
         max_stop_pct=limits.max_stop_pct, rate=rate, duplicates=duplicates, lacking=lacking,
+        freeze=freeze,
     )  # fmt: skip
     controls: list[Control] = [
         NotKilled(killed),
@@ -74,6 +80,7 @@ def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | Non
         Permitted(products=limits.permitted_products, allow_short=limits.allow_short),
         Sanity(),
         Size(max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional),
+        *([] if freeze is None else [freeze]),
         SessionHeld(),
         BooksKnown(),
         FreshData(max_age_s=limits.stale_after_s),
@@ -87,4 +94,4 @@ def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | Non
         DailyLoss(max_loss=limits.max_daily_loss),
         rate,
     ]
-    return Gate(controls, clearance=clearance)
+    return Gate(controls, clearance=clearance, most=None if freeze is None else freeze.most)

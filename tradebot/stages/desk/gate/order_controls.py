@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
+from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.stages.desk.gate.gate import Rule, View, within
 
 PERCENT = Decimal(100)
 MARKET, SELL = OrderKind.MARKET, Side.SELL
+EQUITY = InstrumentKind.EQUITY
 UNPRICED = (OrderKind.MARKET, OrderKind.STOP_MARKET)
 
 
@@ -81,6 +83,33 @@ class Size(Rule):
         if not within(price * request.quantity, self._max_notional):
             return f"notional {price * request.quantity} is above max_order_notional {self._max_notional}"
         return None
+
+
+class Freeze(Rule):
+    """No order may be larger than what an exchange takes as one; an exit of more goes in parts, see `Ordering`.
+
+    `shares` holds for every share at NSE, `others` (symbol -> quantity) for what the operator names; of the rest nobody
+    here knows a quantity.
+    """
+
+    name = "freeze"
+
+    def __init__(self, *, shares: Decimal, others: Mapping[str, Decimal]) -> None:
+        self._shares, self._others = shares, dict(others)
+        self.least = min((shares, *self._others.values()))  # below it no instrument has to be looked at
+
+    def most(self, instrument: Instrument) -> Decimal | None:
+        """Return the largest quantity of one order in an instrument, None where it is not known."""
+        given = self._others.get(instrument.symbol)
+        if given is None and instrument.exchange == "NSE" and instrument.kind is EQUITY:
+            return self._shares
+        return given
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        most = self.most(view.instrument)
+        if most is None or within(request.quantity, most):
+            return None
+        return f"quantity {request.quantity} is above the {most} that {request.exchange} takes as one order"
 
 
 class Collar(Rule):
