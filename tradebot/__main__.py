@@ -98,6 +98,8 @@ def run(args: list[str]) -> int:
     """Run the command line and return the exit code; every error a user can act on is one sentence on stderr."""
     # No verb has work for threads of linear algebra; they would burn the cores that processes and loop need.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if sys.stdout is None:  # closed by whoever started this: there is nobody to read, which is no reason to fail
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     out = sys.stdout
     debug = "--debug" in args[:1] or os.environ.get("TRADEBOT_DEBUG", "0") not in ("", "0")
     try:
@@ -144,7 +146,8 @@ def _say(error: TradebotError, code: int, *, debug: bool) -> int:
     if debug:
         raise error
     # Several lines point into a file; each place starts its line, so that editors can follow it.
-    text = str(error)
+    # What a file or a venue said may not move the cursor.
+    text = "".join(c if c.isprintable() or c == "\n" else " " for c in str(error))
     is_list = "\n" in text and isinstance(error, ConfigError)
     click.echo(f"tradebot: the configuration is refused\n{text}" if is_list else f"tradebot: {text}", err=True)
     return code

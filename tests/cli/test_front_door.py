@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import click
 import pytest
 
 from tradebot import __main__
+from tradebot.__main__ import run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -79,3 +81,15 @@ def test_the_accepting_script_runs_every_step() -> None:
     steps = [text.index(step) for step in ("make sdk-env", "make test", "make check", "make run FOR=15s")]
     assert steps == sorted(steps)
     subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_a_closed_standard_output_is_no_reason_to_fail(tmp_path: Path) -> None:
+    command = f"exec {sys.executable} -m tradebot run --state-dir {tmp_path}/state --for 1s --workers 0 >&-"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_error_moves_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "\x1b[31mred.csv").write_text("date,close\n\x1b]0;title\x07,1\n")
+    assert run(["data", "import", str(tmp_path), "--state-dir", str(tmp_path / "state")]) == 65
+    assert not [c for c in capsys.readouterr().err if not c.isprintable() and c != "\n"]

@@ -93,7 +93,7 @@ async def test_a_socket_that_a_crash_left_is_replaced_and_anything_else_is_not(t
     async with listening(tmp_path):
         assert await asyncio.to_thread(ask, tmp_path, "GET", "/status") == {"asked": 0}
     (tmp_path / "control.sock").write_text("notes")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(StateError):
         async with listening(tmp_path):
             pass
     assert (tmp_path / "control.sock").read_text() == "notes"

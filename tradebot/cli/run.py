@@ -148,7 +148,7 @@ def addresses(path: Path) -> dict[str, Any]:
             "market", "monotonic", "speed"
         } - found["clock"].keys()  # fmt: skip
     except (ValueError, LookupError, AttributeError, TypeError) as error:
-        raise DataError(f"{path} is not the line that `tradebot exchange` prints: {error!r}") from error
+        raise DataError(f"{path} is not the line of JSON that `tradebot exchange` prints") from error
     if missing:
         raise DataError(
             f"{path} lacks {', '.join(sorted(missing))}; it should be the line that `tradebot exchange` prints"

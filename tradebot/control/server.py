@@ -23,7 +23,7 @@ from aiohttp.typedefs import Middleware
 from tradebot.clock import SECOND
 from tradebot.control.address import NAME, socket_path
 from tradebot.control.panel import Panel, Wrong
-from tradebot.errors import TradebotError
+from tradebot.errors import StateError, TradebotError
 from tradebot.ops.reminder import Reminder
 
 MAX_BODY_BYTES = 64 << 10
@@ -42,7 +42,7 @@ Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def serve(state_dir: Path, panel: Panel) -> AsyncIterator[None]:
     """Listen on `<state_dir>/control.sock` while the context is open; a socket that a crash left is replaced.
 
-    The caller holds the lock of the state directory. Raises OSError.
+    The caller holds the lock of the state directory. Raises StateError.
     """
     answering: set[object] = set()  # connections whose request is whole and not answered yet
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_noted_in(answering), _bounded])
@@ -84,7 +84,7 @@ def _listen(state_dir: Path) -> socket.socket:
         with socket_path(state_dir) as path:
             if os.path.lexists(path):
                 if not stat.S_ISSOCK(os.lstat(path).st_mode):
-                    raise FileExistsError(f"{Path(state_dir) / NAME} is in the way and is no socket")
+                    raise StateError(f"{Path(state_dir) / NAME} is in the way and is no socket; remove it")
                 os.unlink(path)
             # The mode is right from the first moment; every file this process makes is for its user alone anyway.
             before = os.umask(0o177)
@@ -92,9 +92,12 @@ def _listen(state_dir: Path) -> socket.socket:
                 listening.bind(path)
             finally:
                 os.umask(before)
-    except OSError:
+    except StateError:
         listening.close()
         raise
+    except OSError as error:
+        listening.close()
+        raise StateError(f"{Path(state_dir) / NAME} cannot be listened on: {error.strerror or error}") from error
     return listening
 
 
