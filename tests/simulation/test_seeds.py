@@ -38,7 +38,7 @@ def judged(days: Iterable[Day]) -> Tally:
         tally.add(outcome)
     told = "\n".join(f"tradebot simulate {o.seed}: {'; '.join(o.why)}" for o in tally.broken)
     assert not tally.broken, f"{len(tally.broken)} seeds broke\n{told}"
-    assert tally.halted_share <= HALTED_AT_MOST, "a daemon that halts on every bad day is safe and useless"
+    assert tally.halted_share <= HALTED_AT_MOST, "a daemon that halts without a cause is safe and useless"
     assert tally.longest_s <= AGREE_WITHIN_S, "a minute after the last fault the books are the exchange's"
     assert tally.orders >= 20 * tally.seeds
     assert tally.kills >= tally.seeds // 5

@@ -88,7 +88,7 @@ def charges(orders: Iterable[OrderStory]) -> Fraction:
             bill = _bill(fill["side"], fill.get("product", "MIS"), fill["exchange"], turnover, on)
             total += bill - before
             before = bill
-    return total + _debits([row for order in orders for row in order.fills])
+    return total + _debits([row for order in orders if not order.is_external for row in order.fills])
 
 
 def _debits(rows: list[Row]) -> Fraction:

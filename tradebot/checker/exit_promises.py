@@ -7,7 +7,7 @@ at every moment, and the tags of the orders say which of it is ours. The journal
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -19,7 +19,7 @@ Line = tuple[str, str, str]
 
 # Answers of the venue's positions that a daemon may go by. What happened after the oldest of them it need not know: a
 # difference is believed when two looks say so, and one answer may be the one before.
-LOOKS = 3
+LOOKS = 2
 POSITIONS = "/portfolio/positions"
 DELIVERY = "CNC"
 ZERO = Fraction(0)
@@ -35,6 +35,15 @@ class Nets:
         self.net: dict[Line, Fraction] = defaultdict(Fraction)
         self.ours: dict[Line, Fraction] = defaultdict(Fraction)
         self.known_net, self.known_ours = Known(self.net), Known(self.ours)
+
+    @classmethod
+    def of_the_begin(cls, lines: Iterable[tuple[int, dict[str, Any]]]) -> dict[Line, Fraction]:
+        """Return what the demat account held when the log began."""
+        nets = cls()
+        for _, line in lines:
+            if line.get("kind") == "session":
+                nets.take(line, is_ours=False)
+        return dict(nets.net)
 
     def take(self, line: dict[str, Any], *, is_ours: bool) -> None:
         """Take a fill, a conversion or the begin of a session."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tradebot.checker import (
     books_promises,
+    day_promises,
     exit_promises,
     fill_promises,
     limit_promise,
@@ -37,6 +38,7 @@ PROMISES: dict[str, tuple[str, Callable[[Case], Verdict]]] = {
     "I14": ("function of fills", money_promises.pure_function_of_fills),
     "I29": ("others left alone", exit_promises.others_are_left_alone),
     "I30": ("no row blinds", look_promises.no_row_blinds),
+    "I31": ("day's counters last", day_promises.counters_last),
     "I25": ("chain is whole", record_promises.chain_is_whole),
     "I26": ("determinism", record_promises.deterministic),
 }
@@ -47,7 +49,11 @@ def judge(journal: Path, *, against: Path | None = None, trace: Path | None = No
 
     A record whose fields do not fit together breaks the promise that needed them.
     """
-    case = Case(gather(journal, against=against, trace=trace))
+    return judge_case(Case(gather(journal, against=against, trace=trace)))
+
+
+def judge_case(case: Case) -> list[Verdict]:
+    """Return one verdict per promise of records that are read."""
     verdicts = []
     for promise, (_, decide) in PROMISES.items():
         try:

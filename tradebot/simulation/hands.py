@@ -64,7 +64,7 @@ class Hands:
 
     async def _act(self, fault: Fault) -> None:
         machine, name = self._machine, fault.name
-        resumes_at = machine.clock.monotonic() / SECOND + max(fault.lasts_s * fault.draw, 1.0)
+        resumes_at = machine.clock.monotonic() / SECOND + fault.lasts_s * (1 + fault.draw) / 2
         match name:
             case "operator-halts" | "operator-halts-symbol" | "operator-flattens":
                 scope = "all"

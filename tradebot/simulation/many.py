@@ -72,7 +72,7 @@ class Tally:
         self.verdicts: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.halts: Counter[str] = Counter()
-        self.orders = self.fills = self.kills = 0
+        self.orders = self.fills = self.kills = self.unexplained = 0
         self.simulated_s = self.longest_s = 0.0
         self.broken: list[Outcome] = []
 
@@ -85,6 +85,7 @@ class Tally:
         self.kills += outcome.kills
         self.simulated_s += outcome.simulated_s
         self.longest_s = max(self.longest_s, outcome.agreed_after_s)
+        self.unexplained += outcome.unexplained
         if outcome.verdict == "broken":
             self.broken.append(outcome)
 
@@ -94,7 +95,8 @@ class Tally:
 
     @property
     def halted_share(self) -> float:
-        return self.verdicts["halted"] / max(self.seeds, 1)
+        """The share of the seeds that ended halted without a cause in the table of causes."""
+        return self.unexplained / max(self.seeds, 1)
 
     @property
     def halts_too_often(self) -> bool:
@@ -105,7 +107,8 @@ class Tally:
         counts = {
             "seeds": self.seeds,
             "ok": self.verdicts["ok"],
-            "halted": f"{self.verdicts['halted']} ({self.halted_share:.1%})",
+            "halted": self.verdicts["halted"],
+            "of them without a cause": f"{self.unexplained} ({self.halted_share:.1%})",
             "broken": self.verdicts["broken"],
             "longest from the last fault until the books agree": f"{self.longest_s:.1f} s",
             "simulated hours": f"{self.simulated_s / 3600:.1f}",

@@ -19,7 +19,10 @@ from typing import Any, NamedTuple
 from aiohttp import web_app
 from websockets.asyncio import connection
 
-from tradebot.checker.promises import judge
+from tradebot.checker.case import Case
+from tradebot.checker.causes import unexplained
+from tradebot.checker.evidence import gather
+from tradebot.checker.promises import judge_case
 from tradebot.checker.verdict import Ruling
 from tradebot.exchange.event_log import read_log
 from tradebot.exchange.faults.plan import FaultPlan
@@ -49,6 +52,7 @@ class Outcome(NamedTuple):
     agreed_after_s: float = -1.0
     simulated_s: float = 0.0
     struck: tuple[str, ...] = ()  # the faults as words of `--faults`, in the order they struck
+    unexplained: bool = False  # it is halted, and the table of causes does not say why
 
     def render(self) -> dict[str, Any]:
         """Return the outcome as a JSON object."""
@@ -150,11 +154,13 @@ def _outcome(session: Session, struck: list[str], simulated_s: float) -> Outcome
     journal, log, tape = session.journal, session.log, session.tape
     kinds = Counter(line["kind"] for line in read_log(log))
     why = [session.failure] if session.failure else []
-    trace = ""
+    trace, without_cause = "", []
     if journal.is_file():
         evidence = session.folder / "trace.jsonl"
         tape.write_evidence(evidence, log)
-        verdicts = judge(journal, against=log, trace=evidence)
+        case = Case(gather(journal, against=log, trace=evidence))
+        verdicts = judge_case(case)
+        without_cause = unexplained(case)
         why += [f"{v.promise}: {v.evidence}" for v in verdicts if v.ruling is Ruling.BROKEN]
         trace = tape.trace(journal, log)
     else:
@@ -178,4 +184,5 @@ def _outcome(session: Session, struck: list[str], simulated_s: float) -> Outcome
         agreed_after_s=round(session.agreed_after_s, 3),
         simulated_s=round(simulated_s, 3),
         struck=tuple(struck),
+        unexplained=bool(session.agreement.ended or without_cause) and bool(halted),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tradebot.clock import IST, SECOND, from_iso
 from tradebot.config import Config
@@ -18,6 +18,7 @@ from tradebot.config.sections import (
     RiskSection,
     StrategySection,
 )
+from tradebot.exchange.account import Holding
 from tradebot.simulation import restless
 from tradebot.simulation.dice import Dice
 
@@ -34,6 +35,7 @@ KILLED = 0.4  # share of the seeds whose daemon is killed
 EVENTS = (1, 1500)  # of the daemon, from the moment that a kill is decided until it falls
 STOPPED, BAD_DISK, STEPPED, OPERATED = 0.15, 0.08, 0.1, 0.15  # shares of the seeds with what the names say
 TIGHT = 0.2  # share of the seeds whose limits leave room for one symbol and a part of another
+HELD = 0.3  # share of the symbols of which the owner has shares in the demat account
 COMMITS = (5, 80)  # of the first life, until its disk fails
 STEP = 3600 * SECOND  # of the wall clock, there or back
 OPERATOR_WAITS_S = (1.0, 6.0)  # from a halt or a flatten until the operator resumes
@@ -73,6 +75,8 @@ class Scenario(NamedTuple):
     commits: int = 0  # of the first life, until its disk fails; 0 for never
     step: int = 0  # ns by which the wall clock is set, in the middle of the faults
     is_tight: bool = False
+    orders_per_day: int = 2_000
+    holdings: tuple[Holding, ...] = ()
 
     @property
     def halts_soon(self) -> bool:
@@ -98,7 +102,7 @@ class Scenario(NamedTuple):
                 max_position_notional=self.notional * Decimal("1.1") if self.is_tight else Decimal(1_200_000),
                 max_gross_notional=self.notional * Decimal("1.6") if self.is_tight else Decimal(10_000_000),
                 max_daily_loss=Decimal(2_000_000), max_open_orders=100,
-                orders_per_minute=390, duplicate_window_s=0,
+                orders_per_minute=390, orders_per_day=self.orders_per_day, duplicate_window_s=0,
                 max_rejects_in_a_row=2 if self.halts_soon else 50, max_rejects_per_minute=3 if self.halts_soon else 50,
                 max_rejected_symbols=2 if self.halts_soon else 50,
                 max_account_rejects_per_minute=4 if self.halts_soon else 50,
@@ -140,7 +144,20 @@ def draw(seed: int) -> Scenario:
         commits=dice.whole(*COMMITS) if dice.happens(BAD_DISK) else 0,
         step=(STEP if dice.happens(0.5) else -STEP) if dice.happens(STEPPED) else 0,
         is_tight=dice.happens(TIGHT),
+        **_beside(Dice(seed, 0xB51DE), symbols),
     )
+
+
+def _beside(dice: Dice, symbols: tuple[str, ...]) -> dict[str, Any]:
+    # What was added later is drawn apart, so that the seeds of before stand for the same sessions.
+    held = [symbol for symbol in symbols if dice.happens(HELD)]
+    return {
+        "holdings": tuple(
+            Holding(symbol=symbol, exchange="NSE", quantity=Decimal(dice.whole(1, 50)), average_price=Decimal(1_000),
+                    t1_quantity=Decimal(dice.whole(0, 5)))
+            for symbol in held
+        ),
+    }  # fmt: skip
 
 
 def _acts(dice: Dice, faulty_s: float, symbols: tuple[str, ...]) -> tuple[Act, ...]:

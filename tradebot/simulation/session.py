@@ -21,7 +21,7 @@ from tradebot.app import Options, run, run_id
 from tradebot.clock import LoopClock
 from tradebot.control.halt_file import HaltFile
 from tradebot.daemon.embedded import embedded
-from tradebot.errors import TradebotError
+from tradebot.errors import AccessDenied, TradebotError
 from tradebot.exchange.door import SET_KEYS
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.plan import FaultPlan
@@ -47,6 +47,7 @@ RESTART_S = (0.2, 3.0)
 OPERATOR_S, OPERATOR_TRIES = 40.0, 30
 LIVES = 40
 LOG = "exchange.jsonl"
+MEANT = ("token-death", "address-refused")  # faults with which a venue does refuse us
 
 Tell = Callable[..., None]
 
@@ -132,7 +133,7 @@ class Session:
         async with embedded(
             self._config, symbols=self._config.app.symbols, seen_until=0, log=self.log, on_end=lambda _: None,
             faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
-            keys=SET_KEYS,
+            keys=SET_KEYS, holdings=self.scenario.holdings,
         ) as (addresses, clock):  # fmt: skip
             clock.release()
             opened.set_result(addresses.render())
@@ -226,6 +227,8 @@ class Session:
 
     def _on_error(self, error: BaseException) -> None:
         causes = list(_leaves(error))
+        if any(isinstance(cause, AccessDenied) for cause in causes) and not any(map(self.plan.strikes.get, MEANT)):
+            self._fail(f"the daemon ended for a refusal that means nothing: {causes[0]}")
         self._tell("daemon_failed", level="error", reason="; ".join(map(repr, causes)))
         if any(not isinstance(cause, TradebotError) for cause in causes):
             self._fail(f"the daemon raised {causes[0]!r}")

@@ -26,13 +26,14 @@ RATE = re.compile(r"~(\d(?:\.\d{1,6})?|\.\d{1,6})")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 GRAMMAR = "NAME[:WHERE][@N | @N-M | @t+SECONDSs | ~RATE]"
 
-# Rates of a swarm by point: from, to. A stream sends sixty frames while an order is placed once.
+# Rates of a swarm by point: from, to. A stream sends sixty frames while an order is placed once; people
+# and hosts act by the second.
 RATES = {
     "orders.create": (0.08, 0.5), "orders.modify": (0.1, 0.5), "orders.cancel": (0.1, 0.6), "orders.list": (0.03, 0.3),
     "trades": (0.03, 0.3), "positions": (0.03, 0.3), "margins": (0.03, 0.3), "quotes": (0.05, 0.5),
     "ticker.connect": (0.1, 0.6), "ticker.frame": (0.0005, 0.01), "ticker.order": (0.05, 0.4),
     "exchange.enter": (0.05, 0.3), "exchange.cancel": (0.1, 0.6), "exchange.minute": (0.02, 0.15),
-    "history": (0.05, 0.4),
+    "history": (0.05, 0.4), "owner": (0.03, 0.25), "broker": (0.02, 0.1), "operator": (0.02, 0.1), "host": (0.02, 0.1),
 }  # fmt: skip
 WARMUP = "history"  # asked before market time moves, and a run can do without it
 CALM, ALL = 0.1, 0.1  # shares of the seeds without any fault and with every kind at once

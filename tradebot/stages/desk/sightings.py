@@ -184,7 +184,8 @@ class Sightings:
         self._looked_at = books.asked_at
         if self._blotter.in_excess:
             self._hold_against(books)
-        for order in books.orders:
+        # A row that comes twice is one order: the facts of the first are not applied yet when the second is looked at.
+        for order in {order.venue_order_id: order for order in books.orders}.values():
             facts += self.seen(order, at=at, mono=mono, asked_at=books.asked_at)
         shown = ({o.tag for o in books.orders} | {o.venue_order_id for o in books.orders}) - {""}
         unread = UnreadOrders(books, self._blotter)

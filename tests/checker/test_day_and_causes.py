@@ -1,0 +1,83 @@
+"""I31 and the table of causes by hand: what a day allows, and which halts have something to be for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from records import RUN, Records
+
+from tradebot.checker.case import Case
+from tradebot.checker.causes import unexplained
+from tradebot.checker.evidence import gather
+from tradebot.checker.promises import judge
+
+DAY = 86_400_000_000_000
+
+
+def of_the_day(orders: int, folder: Path, *, purpose: str = "entry", days: int = 1) -> str:
+    """Four orders a day are allowed, three of them entries; `orders` come, the last in a second run."""
+    records = Records()
+    records.line("session", account="SIM", cash="50000", resumed=False, holdings=[])
+    for day in range(days):
+        records.now += day * DAY
+        records.start()
+        records.row("terms", limits={"orders_per_day": 4})
+        for n in range(orders):
+            if n == orders - 1:
+                records.start("Tsecond01")
+            records.sent(f"{RUN}{day}{n:04d}", "BUY", f"V{day}{n}", purpose)
+    journal, log = records.write(folder)
+    return next(v.ruling for v in judge(journal, against=log) if v.promise == "I31")
+
+
+@pytest.mark.parametrize(
+    ("orders", "purpose", "ruling"),
+    [(3, "entry", "ok"), (4, "entry", "broken"), (4, "exit", "ok"), (5, "exit", "broken")],
+)
+def test_a_restart_gives_no_day_more_orders(orders: int, purpose: str, ruling: str, tmp_path: Path) -> None:
+    assert of_the_day(orders, tmp_path, purpose=purpose) == ruling
+
+
+def test_the_next_day_counts_from_nothing(tmp_path: Path) -> None:
+    assert of_the_day(3, tmp_path, days=2) == "ok"
+
+
+def halts(folder: Path, fault: str, **halt: str) -> list[str]:
+    records = Records()
+    records.start()
+    records.row("halt", reason="why", **halt)
+    if fault:
+        records.line("fault", name=fault, where="orders.create", n=1, does="")
+    journal, log = records.write(folder)
+    return unexplained(Case(gather(journal, against=log)))
+
+
+@pytest.mark.parametrize(
+    ("control", "fault", "is_explained"),
+    [
+        ("daily_loss", "", True),
+        ("rejections", "definite-reject", True),
+        ("rejections", "", False),
+        ("rejections", "lost-frame", False),
+        ("access", "firewall-403", False),
+        ("access", "token-death", True),
+        ("a new rule", "definite-reject", False),
+    ],
+)
+def test_a_halt_needs_a_cause_that_its_rule_is_for(
+    control: str, fault: str, is_explained: bool, tmp_path: Path
+) -> None:
+    assert bool(halts(tmp_path, fault, control=control)) is not is_explained
+
+
+def test_a_halt_that_was_resumed_stands_no_more(tmp_path: Path) -> None:
+    records = Records()
+    records.start()
+    for scope in ("all", "symbol:TCS"):
+        records.row("halt", reason="why", scope=scope)
+        records.row("resume", scope=scope)
+    records.row("halt", reason="why", scope="symbol:TCS")
+    records.row("resume", scope="strategy:x")
+    journal, log = records.write(tmp_path)
+    assert len(unexplained(Case(gather(journal, against=log)))) == 1

@@ -1,0 +1,61 @@
+"""Which cause allows which halt: the table, and the halts that stand at the end of a journal without theirs.
+
+A halt is safe and is no use. One that a rule of the daemon called must have something in the records that the rule is
+for: a fault that struck, a person who asked, a process that was killed.
+"""
+
+from __future__ import annotations
+
+from tradebot.checker.case import Case
+from tradebot.checker.evidence import HALTS, Row
+
+ANYTHING = frozenset({"*"})
+REFUSED = frozenset({
+    "definite-reject", "closed-market-reject", "unknown-refusal-text", "accept-then-unknown-text", "error-200",
+    "accepted-then-rejected", "trading-halt", "refuse-then-fill", "429", "lost-timeout", "408-after-accept",
+    "cancel-unknown",
+})  # fmt: skip
+UNTRUE = frozenset({  # what makes the venue say of an order what is not so, or do what was not asked
+    "wrong-order-id", "ignored-cancel", "fill-after-cancel", "cancel-unknown", "overfill", "changed-trade",
+    "twin-trade", "refuse-then-fill", "late-accept", "stale-orders", "empty-orders", "truncated-list", "lagging-trades",
+    "empty-trades", "text-numbers", "rewritten-order", "broken-row", "partial-fill-only", "mass-cancel", "square-off",
+    "manual-cancel", "manual-order", "owner-cancels", "owner-exits", "owner-converts", "owner-sells", "owner-buys",
+    "risk-reduces", "risk-squares-off", "operator-kills", "rounded-price", "other-words",
+})  # fmt: skip
+QUOTES = frozenset({"zero-quote", "negative-quote", "tenfold-quote", "hundredth-quote", "wrong-token", "crossed-quote",
+                    "frozen-quote", "zero-rest-quotes"})  # fmt: skip
+DISK = frozenset({"host-disk-full", "host-disk-fails", "host-disk-slow"})
+CAUSES: dict[str, frozenset[str]] = {  # the control that called a halt -> the faults of which one must have struck
+    "daily_loss": ANYTHING,  # a loss is the market's doing
+    "access": frozenset({"token-death", "address-refused"}),
+    "rejections": REFUSED,
+    "incident": UNTRUE | QUOTES,
+    "kill": frozenset({"operator-kills"}),
+    "disk": DISK,
+    "crash_loop": frozenset({"operator-kill-9", "host-lock-held"}) | DISK,
+    "quotes": QUOTES,
+}
+
+
+def unexplained(case: Case) -> list[str]:
+    """Return the halts that stand at the end and have no cause in the table."""
+    struck = {line["name"] for _, line in case.log.of("fault")} if case.log else set()
+    standing: dict[str, Row] = {}
+    for row in case.journal.rows:
+        scope = str(row.body.get("scope", "all"))
+        if row.kind in HALTS:
+            standing[scope] = row
+        elif row.kind == "resume" and not scope.startswith(("symbol:", "strategy:")):
+            standing.clear()
+        elif row.kind == "resume":
+            standing.pop(scope, None)
+    return [
+        f"row {row.seq} halts {scope}: {row.body.get('reason')}"
+        for scope, row in standing.items()
+        if not _is_caused(str(row.body.get("control", "")), struck)
+    ]
+
+
+def _is_caused(control: str, struck: set[str]) -> bool:
+    allowed = CAUSES.get(control, frozenset())
+    return allowed is ANYTHING or not allowed.isdisjoint(struck)
