@@ -25,7 +25,7 @@ class LossWatch:
         self, job: Job, desk: Desk, panel: Panel, ledger: Ledger, funds: Funds, days: list[Day], first: int
     ) -> None:  # fmt: skip
         self._funds = funds
-        self._worth = desk.worth
+        self._worth, self._halts = desk.worth, desk.conditions.halts
         self._panel, self._ledger, self._held, self.seen = panel, ledger, ledger.held, first
         self._day_end, self._decimals = desk.day_end, ledger.money_decimals
         self._factors = factors_of(job.instruments, ledger.money_decimals)
@@ -67,7 +67,8 @@ class LossWatch:
         self.seen = k
         if self._funds.lent:
             return self._lent(begin, k)
-        if (lost := self._lost()) is None:
+        lost = self._lost_limit if self._halts.are_none else self._lost()
+        if lost is None:
             return k
         floor, held = lost - self._ledger.flow, self._held  # what is held must be worth more
         if len(held) == 1:

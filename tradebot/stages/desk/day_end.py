@@ -48,6 +48,8 @@ class DayEnd:
 
     def watch_loss(self) -> None:
         """Halt entries for the session once the day has lost its limit, open positions marked; then close them."""
+        if self._conditions.halts.are_none and self._worth.day_profit() > -self.limit:
+            return
         while (loss := self.next_loss) is not None and (profit := self._worth.day_profit()) <= -loss:
             reason = f"the day is at {profit:.2f}, max_daily_loss is {self.limit}"
             if loss is self.limit:

@@ -25,7 +25,7 @@ class Marks:
         self.newest = 0
         # The same memory, read one by one: a view gives an int where an array gives an object of its own.
         self._last = self.last.data
-        self._bid = self.bid.data
+        self._bid = self.bids = self.bid.data
         self._ask = self.ask.data
         self.times = self.seen_at.data
         self._points = [Decimal(1).scaleb(-i.price_decimals) for i in universe]  # one unit of each one's prices

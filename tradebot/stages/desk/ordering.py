@@ -311,7 +311,7 @@ class Ordering:
             return False
         if c.entries_closed(symbol):
             return False
-        if c.frozen or self._marks.is_crossed(id_):
+        if c.frozen or (self._marks.bids[id_] and self._marks.is_crossed(id_)):
             return False
         others = self._gross.without if exposure else None
         return clearance.entry(
