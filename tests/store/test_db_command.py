@@ -17,7 +17,9 @@ from tradebot.__main__ import run
 from tradebot.clock import WallClock
 from tradebot.config import load
 from tradebot.errors import ConfigError
+from tradebot.history.history import open_history
 from tradebot.store import queries
+from tradebot.store.dsn import place_of, secrets_of
 from tradebot.store.postgres import PostgresStore
 
 
@@ -124,3 +126,41 @@ def test_a_dsn_of_another_kind_is_refused_and_not_shown(tmp_path: Path, monkeypa
         load(path)
     assert "store.dsn: should be an address that starts with postgresql://" in str(caught.value)
     assert "hunter22" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://me:hunter/canary22@db.example/t",
+        "postgresql://me:hunter?canary22@db.example/t",
+        "postgresql://me:hunter#canary22@db.example/t",
+        "postgresql://me:hunter@canary22@db.example/t",
+        "postgresql://me:1234/canary22@db.example/t",
+        "postgresql://me:1234?x=canary22@db.example/t",
+        "postgresql://host=db.example password=canary22 dbname=t",
+        "postgresql://db.example/t?canary22",
+    ],
+)
+def test_nothing_of_an_address_that_cannot_be_read_is_shown(dsn: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f"[store]\ndsn = '{dsn}'\n")
+    path.chmod(0o600)
+    for show in (lambda: load(path), lambda: place_of(dsn), lambda: open_history(tmp_path, dsn=dsn)):
+        with pytest.raises(ConfigError) as caught:
+            show()
+        assert "in a password write / as %2F" in str(caught.value)
+        assert not any(word in str(caught.value) for word in ("canary22", "hunter", "1234"))
+    assert dsn in secrets_of(dsn)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "place"),
+    [
+        ("postgresql://me:p%2Fss%3F@db.example:6432/t", "postgresql://me@db.example:6432/t"),
+        ("postgres://me:a!$&()*+,;=~ b@[::1]:5432,db/t?sslmode=verify-full&port=1", "postgresql://me@[::1]:5432,db/t"),
+        ("postgresql:///t?host=/run/postgresql", "postgresql://local socket/t"),
+        ("postgresql://", "postgresql://local socket"),
+    ],
+)
+def test_a_place_is_shown_without_password_and_parameters(dsn: str, place: str) -> None:
+    assert place_of(dsn) == place

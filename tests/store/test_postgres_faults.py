@@ -18,8 +18,9 @@ from tradebot.errors import LinkLost
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.store import queries
+from tradebot.store.dsn import place_of, secrets_of
 from tradebot.store.outbox import Outbox
-from tradebot.store.postgres import PostgresStore, place_of, secrets_of
+from tradebot.store.postgres import PostgresStore
 from tradebot.store.store import Deadlines
 from tradebot.store.tables import TABLES
 

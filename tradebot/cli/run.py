@@ -174,7 +174,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     options = Options(run_id=run_id(WallClock()), exchange=exchange, exchange_log=exchange_log, faults=faults)
     secrets = [config.kite.api_key.get_secret_value(), config.kite.access_token.get_secret_value()]
     if dsn := config.store.dsn.get_secret_value():
-        from tradebot.store.postgres import secrets_of
+        from tradebot.store.dsn import secrets_of
 
         secrets += secrets_of(dsn)
     log = logs.configure(

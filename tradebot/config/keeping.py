@@ -9,11 +9,14 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from tradebot.config.section import Section
 from tradebot.config.values import Number, Whole
+from tradebot.store.dsn import WANTED, is_readable
 
 
 def _dsn(dsn: SecretStr) -> SecretStr:
     if dsn.get_secret_value() and not re.match(r"postgres(?:ql)?://", dsn.get_secret_value()):
         raise ValueError("should be an address that starts with postgresql://")
+    if dsn.get_secret_value() and not is_readable(dsn.get_secret_value()):
+        raise ValueError(WANTED)
     return dsn
 
 

@@ -20,8 +20,9 @@ from urllib.parse import quote
 import asyncpg
 
 from tradebot.errors import DataError, LinkLost, StateError
+from tradebot.store.dsn import place_of
 from tradebot.store.migration import statements
-from tradebot.store.postgres import FAULTS, place_of
+from tradebot.store.postgres import FAULTS
 
 FILE_NAME = "history.sqlite3"
 PAGE_BYTES = 32_768  # chunks are of some tens of kB: larger pages load them twice as fast as SQLite's 4,096

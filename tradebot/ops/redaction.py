@@ -22,22 +22,40 @@ _BOT_PATH = re.compile(rb"(/bot\d{5,}:)[\w-]{16,}")  # chat APIs carry their tok
 _SIGNS = (b"key", b"secret", b"token", b"passw", b"authoriz", b"cookie", b"dsn", b"://", b"/bot")
 
 
+class Known:
+    """Replaces `secrets` by stars, in every spelling; those shorter than `shortest` characters stay."""
+
+    def __init__(self, secrets: Iterable[str], *, shortest: int = MIN_SECRET) -> None:
+        spelled: set[bytes] = set()
+        for secret in secrets:
+            if len(secret) >= shortest:
+                # As it is, inside JSON (of PHP as well), and inside an address.
+                inside = json.dumps(secret)[1:-1]
+                forms = (secret, inside, inside.replace("/", r"\/"), quote(secret, safe=""))
+                spelled |= {form.encode() for form in forms}
+        self._known = sorted(spelled, key=lambda s: (-len(s), s))  # longest first: one may be part of another
+
+    def __call__(self, text: bytes) -> bytes:
+        """Return the text without secrets."""
+        for secret in self._known:
+            if secret in text:
+                text = text.replace(secret, STARS)
+        return text
+
+    def words(self, text: object) -> str:
+        """Return `text` as words without secrets."""
+        return self(str(text).encode("utf-8", "backslashreplace")).decode()
+
+
 class Redactor:
     """Replaces `secrets`, and whatever stands beside the name of one, by stars."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        spelled: set[bytes] = set()
-        for secret in secrets:
-            if len(secret) >= MIN_SECRET:
-                # As it is, inside JSON, and inside an address.
-                spelled |= {f.encode() for f in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""))}
-        self._known = sorted(spelled, key=lambda s: (-len(s), s))  # longest first: one may be part of another
+        self._known = Known(secrets)
 
     def __call__(self, line: bytes) -> bytes:
         """Return the line without secrets."""
-        for secret in self._known:
-            if secret in line:
-                line = line.replace(secret, STARS)
+        line = self._known(line)
         small = line.lower()
         for sign in _SIGNS:
             if sign in small:

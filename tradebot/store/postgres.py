@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
 from tradebot.clock import Clock
 from tradebot.errors import LinkLost
 from tradebot.store import migration
+from tradebot.store.dsn import place_of
 from tradebot.store.store import MIGRATE_WITHIN_S, START, Applied, Cursor, Deadlines, Lines, merge_clause, query
 from tradebot.store.tables import TABLES, Kind, Table, value
 
@@ -193,21 +193,6 @@ class PostgresStore:
         if connection is not None:
             with suppress(*FAULTS):
                 connection.terminate()
-
-
-def place_of(dsn: str) -> str:
-    """Return where a DSN points, without password or parameters."""
-    parts = urlsplit(dsn)
-    where = parts.netloc.rpartition("@")[2] or "local socket"
-    user = f"{parts.username}@" if parts.username else ""
-    return f"postgresql://{user}{where}{parts.path}"
-
-
-def secrets_of(dsn: str) -> list[str]:
-    """Return what of a DSN no log line may show: itself, and its password as written and as sent."""
-    parts = urlsplit(dsn)
-    passwords = [parts.password or "", *parse_qs(parts.query).get("password", [])]
-    return [text for password in passwords for text in (password, unquote(password)) if text] + ([dsn] if dsn else [])
 
 
 def _words(error: BaseException) -> str:

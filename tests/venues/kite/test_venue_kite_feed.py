@@ -126,10 +126,11 @@ def feed_of(ticker: Ticker, heard: Heard, symbols: Universe | None = None, **set
     return KiteFeed(
         symbols or universe(),
         url=ticker.address,
-        api_key="key",
-        access_token="secret&",
         clock=WallClock(),
-        **({"backoff": QUICK, "tell": heard.tell, "mode": "ltp"} | settings),
+        **(
+            {"api_key": "key", "access_token": "secret&", "backoff": QUICK, "tell": heard.tell, "mode": "ltp"}
+            | settings
+        ),
     )
 
 
@@ -423,3 +424,22 @@ def test_a_universe_above_the_connections_of_kite_is_refused(n: int, size: int, 
 def test_an_instrument_without_a_token_is_refused() -> None:
     with pytest.raises(DataError, match="no Kite token"):
         KiteFeed(Universe([Instrument(symbol="A")]), url="ws://x", api_key="k", access_token="s", clock=WallClock())
+
+
+async def test_the_words_of_the_stream_do_not_bring_our_token_back(ticker: Ticker) -> None:
+    quoted = "no session for api_key=apikey0123456789&access_token=token0123456789abcdef"
+
+    async def script(connection: ServerConnection, texts: list[dict[str, Any]]) -> None:
+        await hear(connection, texts)
+        await connection.send(json.dumps({"type": "error", "data": quoted}))
+        await connection.close(1008, quoted)
+
+    ticker.scripts = [script]
+    heard = Heard()
+    feed = feed_of(ticker, heard, api_key="apikey0123456789", access_token="token0123456789abcdef")
+    async with running(feed, heard):
+        await heard.until(lambda: bool(heard.notices and heard.of(LinkDown)))
+    (down,) = heard.of(LinkDown)
+    assert "********" in down.reason
+    assert "********" in str(heard.notices)
+    assert "0123456789" not in down.reason + str(heard.notices)

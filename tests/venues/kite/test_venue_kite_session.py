@@ -282,3 +282,42 @@ def test_classify_never_raises_and_calls_a_write_done_or_refused_only_on_kites_w
         assert json.loads(body)["status"] in ("error", "success")
     if status >= 500:
         assert answer.verdict is Verdict.UNKNOWN
+
+
+QUOTED = "bad header: Authorization: token apikey0123456789:token+/0123456789abcdef"
+
+
+@pytest.mark.parametrize("slash", ["/", "\\/", "%2F"])
+async def test_a_venue_that_quotes_our_request_does_not_bring_its_token_back(kite: Kite, slash: str) -> None:
+    quoted = QUOTED if slash != "%2F" else QUOTED.replace("+/", "%2B%2F")
+
+    def says(answer: web.Response) -> None:
+        body = (answer.text or "").replace("/", slash if slash != "%2F" else "/")
+        kite.says(lambda _: web.Response(status=answer.status, text=body, content_type="application/json"))
+
+    broker = KiteBroker(rest=kite.address, api_key="apikey0123456789", access_token="token+/0123456789abcdef",
+                        clock=ManualClock(NOW), timeouts=PATIENT)  # fmt: skip
+    words = []
+    try:
+        for status, kind in ((400, "InputException"), (403, "PermissionException"), (400, "NewException")):
+            says(failure(status, kind, quoted))
+            try:
+                words.append(str(await broker.submit(REQUEST)))
+            except OutcomeUnknown as error:
+                words.append(str(error))
+            with pytest.raises((LinkLost, AccessDenied)) as caught:
+                await broker.orders()
+            words.append(str(caught.value))
+        says(success([{"order_id": "1", "status": "REJECTED", "status_message": quoted}]))
+        words.append(str(await broker.orders()))
+    finally:
+        await broker.close()
+    async with raw_server(f"HTTP/1.1 400 no\r\n{QUOTED}\0\r\n\r\n".encode()) as (address, _):
+        broker = KiteBroker(rest=address, api_key="apikey0123456789", access_token="token+/0123456789abcdef",
+                            clock=ManualClock(NOW), timeouts=PATIENT)  # fmt: skip
+        with pytest.raises(LinkLost) as broken:
+            await broker.orders()
+        words.append(str(broken.value))
+        await broker.close()
+    assert all("********" in text for text in words[:6])
+    assert not any("0123456789" in text for text in words)

@@ -20,8 +20,10 @@ from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
 from tradebot.errors import DataError, LinkLost
 from tradebot.ops.narrator import Tell
+from tradebot.ops.redaction import Known
 from tradebot.venues.kite.feed_words import ODD, FeedWords
 from tradebot.venues.kite.profile import CONNECTIONS, TOKENS_PER_CONNECTION, TOKENS_PER_SUBSCRIBE
+from tradebot.venues.kite.rest import SHORTEST_SECRET
 from tradebot.venues.kite.wire import (
     FrameCounts,
     TokenTable,
@@ -77,6 +79,7 @@ class KiteFeed:
         self.counts = FrameCounts()
         self._table = TokenTable(universe)
         self._address = _address(url, {**(params or {}), "api_key": api_key, "access_token": access_token})
+        self._without_secrets = Known((access_token, api_key), shortest=SHORTEST_SECRET)
         self._clock, self._mode, self._ca_bundle = clock, mode, ca_bundle
         self._rng = rng if rng is not None else np.random.default_rng(0)
         self._backoff, self._silent_after_s = backoff, silent_after_s
@@ -150,11 +153,11 @@ class KiteFeed:
                 await listen(wire.recv, on_frame, silent_after_s=self._silent_after_s, clock=self._clock)
         except InvalidStatus as error:
             raise _refusal(error.response.status_code, error.response.headers.get("Retry-After", "")) from None
-        # The texts of these name no address, so the token in ours cannot reach a log.
+        # A close frame holds the other side's words, and an address that we asked for holds the token.
         except WebSocketException as error:
-            raise LinkLost(f"the ticker connection broke: {error}") from None
+            raise LinkLost(f"the ticker connection broke: {self._without_secrets.words(error)}") from None
         except (OSError, EOFError) as error:  # TimeoutError among them
-            raise LinkLost(f"the ticker cannot be reached: {_plain(error)}") from None
+            raise LinkLost(f"the ticker cannot be reached: {self._without_secrets.words(_plain(error))}") from None
 
     async def _subscribe(self, wire: ClientConnection, tokens: list[int]) -> None:
         async with asyncio.timeout(OPEN_TIMEOUT_S):
@@ -189,7 +192,7 @@ class KiteFeed:
     def _text(self, frame: str, on_order: OnOrder) -> None:
         self.counts.texts += 1
         try:
-            content = parse_text(frame)
+            content = parse_text(self._without_secrets.words(frame))
         except WireError as error:
             self.counts.malformed_texts += 1
             self._words.malformed(str(error))

@@ -1,0 +1,50 @@
+"""The address of a PostgreSQL: what of it may be shown, and what may not; nothing of one that cannot be read. Pure."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, unquote
+
+from tradebot.errors import ConfigError
+
+# One `@`, behind user and password. A password with a bare `/`, `?`, `#` or `@` would be taken for host, path or
+# parameters, by us and by the driver, and would be shown as such.
+_ADDRESS = re.compile(
+    r"""postgres(?:ql)?://
+    (?:(?P<user>[^:/?#@\x00-\x20]*)(?::(?P<password>[^/?#@\x00-\x1f]*))?@)?
+    (?P<hosts>(?:\[[0-9A-Fa-f:.%]+\]|[\w.%-]+)?(?::\d+)?(?:,(?:\[[0-9A-Fa-f:.%]+\]|[\w.%-]+)(?::\d+)?)*)
+    (?P<database>/[^/?#@\x00-\x20]*)?
+    (?:\?(?P<query>[a-z_]+=[^?#@&\x00-\x20]*(?:&[a-z_]+=[^?#@&\x00-\x20]*)*)?)?""",
+    re.VERBOSE,
+)
+_SECRET_PARAMETERS = ("password", "sslpassword")
+WANTED = (
+    "should read postgresql://user:password@host:port/database?sslmode=verify-full; in a password write / as %2F,"
+    " ? as %3F, # as %23, @ as %40"
+)
+
+
+def is_readable(dsn: str) -> bool:
+    """Return whether it is certain which part of the address is the password."""
+    return _ADDRESS.fullmatch(dsn) is not None
+
+
+def place_of(dsn: str) -> str:
+    """Return where a DSN points, without password or parameters. Raises ConfigError, which shows nothing of it."""
+    found = _ADDRESS.fullmatch(dsn)
+    if found is None:
+        raise ConfigError(f"the address of the database cannot be read, and is not shown: it {WANTED}")
+    user = f"{found['user']}@" if found["user"] else ""
+    return f"postgresql://{user}{found['hosts'] or 'local socket'}{found['database'] or ''}"
+
+
+def secrets_of(dsn: str) -> list[str]:
+    """Return what of a DSN no log line may show: itself, and its passwords as written and as sent."""
+    found = _ADDRESS.fullmatch(dsn)
+    if found is None:
+        between = dsn.partition("://")[2].rpartition("@")[0]
+        passwords = [between, between.partition(":")[2]]
+    else:
+        asked = parse_qs(found["query"] or "")
+        passwords = [found["password"] or "", *(word for name in _SECRET_PARAMETERS for word in asked.get(name, []))]
+    return [text for password in passwords for text in (password, unquote(password)) if text] + ([dsn] if dsn else [])
