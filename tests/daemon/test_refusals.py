@@ -60,6 +60,9 @@ PAPER_CASES = {
 EVERY = [(mode, name, *case) for mode in (LIVE, PAPER) for name, case in CASES.items()]
 EVERY += [(LIVE, name, *case) for name, case in LIVE_CASES.items()]
 EVERY += [(PAPER, name, *case) for name, case in PAPER_CASES.items()]
+MISSPELT = PAPER.replace("INFY,TCS", "TCS,NIFTY5O,BSE:INFI")
+MISSPELT_SAID = "app.symbols: no list here knows NIFTY5O (did you mean NIFTY50?), BSE:INFI (did you mean INFY?);"
+EVERY += [(MISSPELT, "symbols that no list knows", "", 78, MISSPELT_SAID)]
 
 
 @pytest.fixture
@@ -96,6 +99,22 @@ def test_what_run_refuses_config_check_refuses_in_the_same_words(
 )
 def test_what_can_be_traded_is_not_refused(text: str, folder: Path) -> None:
     assert refusals(load(written(folder, text)), now=NOW) == []
+
+
+def test_a_symbol_that_no_list_knows_is_traded_where_invented_shares_are_wanted(folder: Path) -> None:
+    assert refusals(load(written(folder, MISSPELT + "[exchange]\ninvent = true\n")), now=NOW) == []
+    assert refusals(load(written(folder, PAPER.replace("INFY,TCS", "SYM0001,M&M,NIFTY 50"))), now=NOW) == []
+    assert refusals(load(written(folder, MISSPELT)), now=NOW, has_exchange=True) == []  # that one has its own list
+
+
+@pytest.mark.parametrize(
+    "command", [("exchange", "--for", "1s"), ("data", "download", "--from", "2026-02-02", "--state-dir", "state")]
+)
+def test_no_other_command_invents_a_share_for_a_misspelt_symbol(
+    command: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*command, "--symbols", "NIFTY5O"]) == 78
+    assert "no list here knows NIFTY5O (did you mean NIFTY50?)" in capsys.readouterr().err
 
 
 def test_two_strategies_with_symbols_of_their_own_are_not_refused(folder: Path) -> None:

@@ -12,7 +12,7 @@ import click
 
 from tradebot.cli.data_options import Progress, opened, progress, where
 from tradebot.cli.tables import show
-from tradebot.config import Config, load
+from tradebot.config import Config, load, load_explained
 from tradebot.errors import DataError, ExitCode
 from tradebot.history.history import History
 from tradebot.history.interval import name_of, parse
@@ -36,7 +36,12 @@ def download(
     Each piece is kept before the next is asked for: after an interruption the same command goes on. The embedded
     exchange, the venue of a first run, invents its past as it does its present.
     """
-    settings = load(config, {"app.state_dir": state_dir, "app.symbols": symbols})
+    loaded = load_explained(config, {"app.state_dir": state_dir, "app.symbols": symbols})
+    settings = loaded.config
+    if exchange_file is None and settings.venue.name == "embedded":
+        from tradebot.daemon.refusals import invented_shares
+
+        loaded.refuse(invented_shares(settings))
     exchange = None
     if exchange_file is not None:
         from tradebot.cli.run import addresses

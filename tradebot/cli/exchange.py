@@ -43,6 +43,7 @@ class Plan(Message, frozen=True):
 
 @click.command()
 @click.option("--symbols", help=f"A comma list, @FILE or an index name.  [default: {FIRST_SYMBOLS}, or all recorded]")
+@click.option("--invent", is_flag=True, help="Invent shares for symbols that no list here knows.")
 @click.option("--prices", type=click.Choice(["synthetic", "recorded"]), default="synthetic", show_default=True)
 @click.option("--path", type=click.Path(path_type=Path, exists=True), help="Folder or file of recorded ticks.")
 @click.option(
@@ -65,6 +66,7 @@ class Plan(Message, frozen=True):
 @click.option("--for", "duration", help="Stop after this long, such as 60s.  [default: at SIGINT or SIGTERM]")
 def exchange(
     symbols: str | None,
+    invent: bool,
     prices: str,
     path: Path | None,
     at: str | None,
@@ -101,7 +103,7 @@ def exchange(
         start = max(begin or 0, source.opens_at)
     else:
         end = _moment(until, "--until") if until else None
-        source = _synthetic(symbols or FIRST_SYMBOLS, seed, begin, end, every_step=every_second)
+        source = _synthetic(symbols or FIRST_SYMBOLS, seed, begin, end, every_step=every_second, invent=invent)
         start = source.opens_at if begin is None else begin
     plan = Plan(
         source=source,
@@ -164,12 +166,16 @@ async def _serve(plan: Plan) -> None:
             running.cancel()
 
 
-def _synthetic(text: str, seed: int, begin: int | None, end: int | None, *, every_step: bool) -> PriceSource:
+def _synthetic(
+    text: str, seed: int, begin: int | None, end: int | None, *, every_step: bool, invent: bool
+) -> PriceSource:
     from tradebot.exchange.prices.synthetic import SyntheticPrices
     from tradebot.markets.hours import closes_of
-    from tradebot.markets.listing import universe_for
+    from tradebot.markets.listing import universe_for, unknown_shares
 
     symbols = parse_symbols(text, cwd=Path.cwd())
+    if not invent and (told := unknown_shares(symbols)):
+        raise ConfigError(f"--symbols: {told}; correct it, or say --invent to serve invented shares of such a name")
     calendar = TradingCalendar()
     day = day_of(begin if begin is not None else WallClock().wall())
     if begin is None and not calendar.is_trading_day(day):

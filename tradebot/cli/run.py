@@ -28,6 +28,7 @@ SESSION_S = 22_500  # market seconds of a day
 @click.option("--interval", help="Length of a bar: 1s to 1d.")
 @click.option("--speed", type=float, help="Market seconds per second of the embedded exchange.")
 @click.option("--seed", type=int, help="Seed of the embedded exchange.")
+@click.option("--invent", is_flag=True, default=None, help="Invent shares for symbols that no list here knows.")
 @click.option("--prices", help="Recorded prices for the embedded exchange: a file or folder.")
 @click.option("--workers", help='Worker processes, 0 for none, or "auto".')
 @click.option("--exchange", "exchange_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -123,7 +124,8 @@ def _overrides(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     keys = {
         "symbols": "app.symbols", "stop_after": "app.stop_after", "mode": "app.mode", "state_dir": "app.state_dir",
         "interval": "bars.interval", "speed": "exchange.speed", "seed": "exchange.seed", "prices": "exchange.path",
-        "workers": "analysis.workers", "log_level": "log.level", "log_format": "log.format",
+        "invent": "exchange.invent", "workers": "analysis.workers", "log_level": "log.level",
+        "log_format": "log.format",
     }  # fmt: skip
     for name, key in keys.items():
         if given[name] is not None:

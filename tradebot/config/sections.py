@@ -102,6 +102,9 @@ class ExchangeSection(Section):
         default=5.0, description="real milliseconds from order to exchange"
     )
     cash: Money = Field(default=Decimal(50000), description="funds of the simulated account, in rupees")
+    invent: bool = Field(
+        default=False, description="symbols that no list here knows become invented shares, instead of a refusal"
+    )
 
 
 class FeedSection(Section):

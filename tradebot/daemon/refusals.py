@@ -18,6 +18,7 @@ from tradebot.exchange.prices.recordings import chosen
 from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import Plan
 from tradebot.markets.calendar import TradingCalendar, day_of, moment
+from tradebot.markets.listing import unknown_shares
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.venues.kite.profile import CANDLES
 
@@ -40,6 +41,7 @@ def refusals(config: Config, *, now: int, has_exchange: bool = False) -> list[Co
         found += _without_history(config)
     if is_embedded:
         found += _embedded_day(config, day_of(now))
+        found += invented_shares(config)
     found += exposed(config, credentials=os.environ.get("CREDENTIALS_DIRECTORY", ""))
     found += _untradable(config)
     found += _shared_symbols(config)
@@ -91,6 +93,15 @@ def strategies(config: Config) -> list[StrategySpec]:
         if (rules := spec.create().rules(Bars())) is not None:
             Plan(rules.roots, interval=config.bars.interval_ns)
     return specs
+
+
+def invented_shares(config: Config) -> list[Complaint]:
+    """Return what speaks against the symbols where the embedded exchange would have to invent shares for them."""
+    if config.exchange.invent or config.exchange.prices != "synthetic":
+        return []
+    told = unknown_shares(config.app.symbols)
+    hint = "correct it, or say --invent (exchange.invent = true) to trade invented shares of such a name"
+    return [(("app", "symbols"), f"{told}; {hint}")] if told else []
 
 
 def check_day(day: date) -> None:

@@ -41,6 +41,11 @@ def has_derivatives(symbol: str) -> bool:
     return symbol in CONTRACTS or symbol in _with_derivatives()
 
 
+def shares() -> frozenset[str]:
+    """Return every share that an index or the list of derivatives names."""
+    return _with_derivatives()
+
+
 def contract_name(symbol: str) -> str:
     """Return how the contracts on a share or index call it; of shares that is the symbol."""
     return CONTRACTS.get(symbol, symbol)

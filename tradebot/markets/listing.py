@@ -6,10 +6,12 @@ import zlib
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import NamedTuple
 
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
+from tradebot.markets import indices
 from tradebot.markets.calendar import DATA
 from tradebot.markets.indices import has_derivatives
 from tradebot.markets.ticks import tick_of, tick_of_index
@@ -20,6 +22,7 @@ EQUITY_SEGMENT = 1  # the low byte of a Kite token: 1 NSE, 9 indices
 INDEX_SEGMENT = 9
 SEGMENTS = {"BSE": 4}
 FIRST_INVENTED = 1 << 20  # the exchange's own numbers stay far below
+SHOWN = 3  # unknown symbols that a refusal names
 INVENTED = 1 << 22  # 2 << 20 and 1 << 22 together stay below 1 << 23: a token fits a signed 32-bit integer
 
 
@@ -57,6 +60,20 @@ def reference_price(symbol: str) -> float:
     return listed.price if listed else float(round(60.0 * 100.0 ** (_hash(symbol, b"price") / 2**32), 2))
 
 
+def unknown_shares(symbols: Iterable[str]) -> str:
+    """Return one sentence on those of `symbols` that no list here knows, with what may have been meant; "" for none.
+
+    The names of `synthetic_universe` count as known: who writes SYM0001 wants an invented share.
+    """
+    known = {*_listing(), *INDEX_TOKENS, *indices.shares()}
+    unknown = [
+        symbol for symbol in symbols if (bare := symbol.rpartition(":")[2]) not in known and not _is_numbered(bare)
+    ]
+    told = ", ".join(_with_hint(symbol, known) for symbol in unknown[:SHOWN])
+    more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+    return f"no list here knows {told}{more}" if unknown else ""
+
+
 def turnover_rank(symbol: str) -> float:
     """Return how much the symbol trades among all, 0 the least and 1 the most; by the listing's order or a hash."""
     order = _order().get(symbol)
@@ -88,8 +105,17 @@ def _instrument(symbol: str, on: date | None, taken: set[int], paise: int | None
     )
 
 
+def _is_numbered(symbol: str) -> bool:
+    return symbol.startswith("SYM") and symbol[3:].isdigit()
+
+
+def _with_hint(symbol: str, known: Iterable[str]) -> str:
+    near = get_close_matches(symbol.rpartition(":")[2], [*indices.names(), *known], n=1, cutoff=0.75)
+    return f"{symbol} (did you mean {near[0]}?)" if near else symbol
+
+
 def _invented(symbol: str) -> int:
-    if symbol.startswith("SYM") and symbol[3:].isdigit():
+    if _is_numbered(symbol):
         return FIRST_INVENTED + int(symbol[3:]) % FIRST_INVENTED
     return 2 * FIRST_INVENTED + _hash(symbol, b"number") % INVENTED
 
