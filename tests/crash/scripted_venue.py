@@ -85,7 +85,10 @@ class ScriptedVenue:
             return NotSent(reason="no route")
         if what == "LOSTREQ":
             raise OutcomeUnknown("no answer")
-        params = {"tag": request.order_id}
+        params = {
+            "tag": request.order_id, "exchange": request.exchange, "tradingsymbol": request.symbol,
+            "product": request.product, "transaction_type": str(request.side), "quantity": str(request.quantity),
+        }  # fmt: skip
         self._write(kind="request", at=self._clock.market(), method="POST", path="/orders/regular", params=params)
         if what == "REFUSED":
             self._passes("reply")
@@ -200,6 +203,7 @@ class ScriptedVenue:
     def _fill(self, order: dict[str, Any], quantity: Decimal, *, status: str = "") -> None:
         fill = {
             "kind": "fill", "trade_id": f"X{len(self._fills) + 1}", "order_id": order["order_id"], "exchange": "NSE",
+            "product": "MIS",
             "symbol": order["ticket"]["symbol"], "side": order["ticket"]["side"], "quantity": str(quantity),
             "price": str(PRICE), "traded_at": self._clock.market(), "charges": "0",
         }  # fmt: skip
