@@ -9,7 +9,8 @@ import pytest
 from test_desk import Room, events, submitted
 
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Action, Books, Cancel, Incident, Modify, OrderSeen
+from tradebot.domain.control import Verb
+from tradebot.domain.messages import Action, Books, Cancel, Command, Incident, Modify, OrderSeen
 from tradebot.domain.order import (
     Order,
     OrderEvent,
@@ -18,6 +19,7 @@ from tradebot.domain.order import (
     OrderRequest,
     OrderState,
     Side,
+    Terms,
     VenueOrder,
     VenueStatus,
     Wish,
@@ -202,3 +204,44 @@ def test_a_change_the_gate_denies_is_written_down_once_and_the_order_stays() -> 
     assert not changes_of(outputs)
     assert room.tick(0.05) == []
     assert order_of(room, exit_).state is OrderState.OPEN
+
+
+def test_the_gate_is_asked_for_the_rest_of_an_exit_that_is_filled_in_part_and_the_venue_for_its_total() -> None:
+    room, exit_ = hanging()
+    room.fill(exit_, 4, "979", "V2")
+    (change,) = changes_of(room.tick(3.5))
+    assert (change.request.quantity, change.request.price) == (D(10), D("975.10"))
+    assert order_of(room, exit_).pending == Terms(quantity=D(10), price=D("975.10"))
+
+
+def test_an_exit_that_buys_back_follows_the_price_up_and_not_down() -> None:
+    room = Room(chase="modify")
+    room.desk.blotter.adopt(room.desk._audit.key("AAA"), D(-10), D(1000))
+    room.quote("AAA", "1011")
+    (exit_,) = submitted(room.desk.apply(Command(verb=Verb.FLATTEN, id="f")))
+    room.outcome(exit_, E.SENDING)
+    room.outcome(exit_, E.ACCEPTED, "V2")
+    shows(room, exit_)
+    assert [change.request.price for change in changes_of(room.tick(3.5))] == [D("1016.05")]
+    shows(room, exit_, kind=OrderKind.LIMIT, price=D("1016.05"))
+    room.quote("AAA", "1010.50")
+    assert room.tick(3.5) == [], "a lower price is no better for who buys"
+    room.quote("AAA", "1011.50")
+    (change,) = changes_of(room.tick())
+    assert (change.request.side, change.request.price) == (Side.BUY, D("1016.55"))
+
+
+def test_the_price_that_an_order_has_is_not_asked_for_again() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    shows(room, exit_, kind=OrderKind.LIMIT, price=D("975.10"))
+    assert room.tick(3.5) == []
+
+
+def test_what_was_left_to_do_is_done_at_the_next_tick_though_no_time_went_by() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    shows(room, exit_, kind=OrderKind.LIMIT, price=D("975.10"))
+    assert room.tick(3.5) == [], "the price is still the best"
+    room.quote("AAA", "970")
+    assert changes_of(room.tick(0))
