@@ -124,3 +124,18 @@ def test_the_same_position_is_not_closed_twice(tmp_path: Path) -> None:
     account.trade(f"{RUN}00002", "SELL", 10)
     account.exit(10)
     assert verdict(account, tmp_path).ruling == "broken"
+
+
+@pytest.mark.parametrize(("looks", "ruling"), [(1, "ok"), (2, "broken")])
+def test_what_was_taken_and_given_back_between_two_looks_was_never_missed(
+    looks: int, ruling: str, tmp_path: Path
+) -> None:
+    account = of_ten()
+    account.convert(10)
+    for _ in range(looks):
+        account.look_at_positions()
+    account.trade(OWNER, "BUY", 10)
+    for _ in range(3):
+        account.look_at_positions()
+    account.exit(10)
+    assert verdict(account, tmp_path).ruling == ruling

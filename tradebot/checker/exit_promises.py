@@ -35,6 +35,8 @@ class Nets:
         self.net: dict[Line, Fraction] = defaultdict(Fraction)
         self.ours: dict[Line, Fraction] = defaultdict(Fraction)
         self.known_net, self.known_ours = Known(self.net), Known(self.ours)
+        self._taken: dict[Line, list[tuple[int, Fraction]]] = defaultdict(list)  # (answers before it, of ours)
+        self._answers = 0
 
     @classmethod
     def of_the_begin(cls, lines: Iterable[tuple[int, dict[str, Any]]]) -> dict[Line, Fraction]:
@@ -61,8 +63,15 @@ class Nets:
 
     def show(self) -> None:
         """Note that the venue answered with its positions."""
+        self._answers += 1
         self.known_net.show()
         self.known_ours.show()
+
+    def _given_back(self, of: Line, signed: Fraction) -> Fraction:
+        # What was taken and is there again before two answers could show that it was gone was never missed.
+        fresh = [taken for at, taken in self._taken.pop(of, ()) if self._answers - at < LOOKS]
+        missing = sum(fresh, ZERO)
+        return min(signed, missing, key=abs) if signed * missing > 0 else ZERO
 
     def _move(self, of: Line, signed: Fraction, *, is_ours: bool) -> None:
         ours, net = self.ours[of], self.net[of]
@@ -71,7 +80,8 @@ class Nets:
         else:
             others = net - ours
             rest = signed if others * signed >= 0 else _less(signed, others)
-            left = _less(ours, rest) if ours * rest < 0 else ours
+            left = _less(ours, rest) if ours * rest < 0 else ours + self._given_back(of, rest)
+            self._taken[of].append((self._answers, ours - left))
         self.known_ours.move(of, left, is_ours=is_ours)
         self.known_net.move(of, net + signed, is_ours=is_ours)
         self.ours[of], self.net[of] = left, net + signed
