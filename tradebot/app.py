@@ -42,13 +42,14 @@ class Options(NamedTuple):
     """What the command line adds to the config.
 
     `run_id` names the run and begins its order ids; `exchange` holds the addresses that a running exchange printed;
-    `faults` are what the embedded exchange commits.
+    `faults` are what the embedded exchange commits; `lines_dropped` says how many lines of the log were lost.
     """
 
     run_id: str
     exchange: dict[str, Any] | None = None
     exchange_log: Path | None = None
     faults: FaultPlan | None = None
+    lines_dropped: Callable[[], int] = lambda: 0
 
 
 async def run(
@@ -122,7 +123,7 @@ async def _run(
             config, options.run_id, ground, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
         )
         stack.push_async_callback(daemon.analysis.close)
-        panel = daemon.panel(ask_to_stop)
+        panel = daemon.panel(ask_to_stop, lines_dropped=options.lines_dropped)
         standing.picture = panel.status
         standing.positions = lambda: {symbol: held for symbol, (held, _) in daemon.desk.holdings().items()}
         await stack.enter_async_context(serve(state_dir, panel))

@@ -103,6 +103,7 @@ class Engine:
         )  # fmt: skip
         self._commands: list[tuple[Command, asyncio.Event]] = []  # given from outside, not applied yet
         self._is_running = self._is_stopping = False
+        self.last_bar = self.last_signal = 0  # the end of the bars that were decided on, market ns
         self._looks = Looks(desk.blotter)
         self._clock_watch = ClockWatch(clock, tell)
         self.ready = asyncio.Event()  # set with the first quote that passed the sieve
@@ -293,6 +294,7 @@ class Engine:
             close: Close = await self.closes.get()
             if self._is_stopping:
                 continue
+            self.last_bar = close.ends_at
             volley = await self._analysis.ask(close, self._desk.holdings_at(close))
             turn.begin()
             for signals in volley.pieces():
@@ -300,6 +302,8 @@ class Engine:
                     continue
                 if self._clock.monotonic() > turn.ends_at:
                     await turn.give()
+                if signals.signals:
+                    self.last_signal = close.ends_at
                 self._journal.append("signals", signals, at=close.ends_at)
                 await self.signals.put(signals)
                 self._measure("quote_to_signal", self._clock.monotonic() - close.quoted_at)

@@ -118,8 +118,14 @@ def test_a_halt_stops_entries_survives_a_kill_and_ends_with_resume(
     daemon.until(is_halted_entry)
     code, said = tradebot("status")
     assert (code, "HALTED (halt all): lunch break" in said) == (0, True)
+    assert all(word in said for word in ("runs before 1, 1 of them", "last bar 20", "free disk", "session open")), said
+    assert tradebot("status", "--check") == (10, "all: lunch break\n")
     assert tradebot("resume")[0] == 0
-    assert json.loads(tradebot("status", "--json")[1])["halts"] == []
+    shown = json.loads(tradebot("status", "--json")[1])
+    assert (shown["halts"], shown["check"]["code"], shown["log_lines_dropped"]) == ([], 0, 0)
+    assert min(shown["uptime_s"], shown["disk_free_mb"]) > 0
+    assert shown["store"]["trouble"] == ""
+    assert tradebot("status", "--check")[0] == 0
     daemon.until(is_entry)
     assert daemon.stop().code == 0
     is_barred = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import click
 
 from tradebot.cli.emergency import printable, salvaged
+from tradebot.control.checkup import HELP, check
+from tradebot.errors import ExitCode
 
 # The imports of the verbs are inside them: in an emergency each loads only what it needs.
 
@@ -32,15 +35,22 @@ def _state_dir(path: str | None, state_dir: Path | None) -> Path:
 @click.command()
 @where
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(path: str | None, state_dir: Path | None, as_json: bool) -> None:
+@click.option("--check", "is_check", is_flag=True, help=f"Say in one line what is wrong, for a cron job.  {HELP}")
+def status(path: str | None, state_dir: Path | None, as_json: bool, is_check: bool) -> int:
     """Show the running daemon: halts, feed, positions, working orders, profit, queues; exit 69 without a daemon."""
     from tradebot.control.client import ask
 
-    found = ask(_state_dir(path, state_dir), "GET", "/status")
+    folder = _state_dir(path, state_dir)
+    found = ask(folder, "GET", "/status")
+    found["disk_free_mb"] = _free_mb(folder)
+    verdict = check(found)
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(found | {"check": verdict._asdict()}, indent=2))
+    elif is_check:
+        click.echo(printable(verdict.sentence))
     else:
         _show_status(found)
+    return verdict.code if is_check else ExitCode.OK
 
 
 @click.command()
@@ -103,6 +113,35 @@ def _ask(path: str | None, state_dir: Path | None, route: str, body: dict[str, A
 # ---- how the picture is shown
 
 
+def _free_mb(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free // 1_000_000
+    except OSError:
+        return None
+
+
+def _vitals(found: dict[str, Any]) -> str:
+    from tradebot.clock import IST, iso
+
+    def when(at: int | None) -> str:
+        return "none" if at is None else iso(at, IST)[:19]
+
+    session, store, offset = found["session"], found["store"], found["clock_offset_s"]
+    said = [
+        f"up {found['uptime_s']:.0f} s",
+        f"runs before {found['runs_before']}, {found['cut_off_before']} of them cut off since the last resume",
+        f"last bar {when(found['last_bar'])}",
+        f"last signal {when(found['last_signal'])}",
+        f"session {'open' if session['is_open'] else 'closed'}, its close {when(session['closes_at'])}",
+        "clock as the exchange's own" if offset is None else f"clock {offset:+.3f} s from the venue's",
+        f"log lines dropped {found['log_lines_dropped']}",
+        "free disk not known" if found["disk_free_mb"] is None else f"free disk {found['disk_free_mb']} MB",
+        "no store" if store is None else f"store {store['behind']} rows behind"
+        + (f": {store['trouble']}" if store["trouble"] else ""),
+    ]  # fmt: skip
+    return "; ".join(said)
+
+
 def _show_status(found: dict[str, Any]) -> None:
     from tradebot.cli.tables import say, table
     from tradebot.clock import IST, iso
@@ -123,6 +162,7 @@ def _show_status(found: dict[str, Any]) -> None:
         say(f"{title}: {len(rows) or 'none'}")
         if rows:
             table([{name: "" if value is None else value for name, value in row.items()} for row in rows])
+    say(_vitals(found))
     queues = ", ".join(f"{name} {queue['now']}" for name, queue in found["queues"].items())
     journal = found["journal"]
     say(

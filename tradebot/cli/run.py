@@ -173,16 +173,19 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.ops.loop_guard import LoopGuard
     from tradebot.ops.systemd import Notifier
 
-    options = Options(run_id=run_id(WallClock()), exchange=exchange, exchange_log=exchange_log, faults=faults)
+    name = run_id(WallClock())
     secrets = [config.kite.api_key.get_secret_value(), config.kite.access_token.get_secret_value()]
     if dsn := config.store.dsn.get_secret_value():
         from tradebot.store.dsn import secrets_of
 
         secrets += secrets_of(dsn)
     log = logs.configure(
-        level=config.log.level, format=config.log.format, run_id=options.run_id, mode=config.app.mode,
+        level=config.log.level, format=config.log.format, run_id=name, mode=config.app.mode,
         secrets=[s for s in secrets if s],
     )  # fmt: skip
+    options = Options(
+        run_id=name, exchange=exchange, exchange_log=exchange_log, faults=faults, lines_dropped=lambda: log.dropped
+    )
     logger = logs.get("daemon")
 
     def tell(event: str, level: str = "info", **fields: Any) -> None:

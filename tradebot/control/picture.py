@@ -69,6 +69,8 @@ def halts_of(desk: Desk, *, killed: str) -> list[dict[str, str]]:
         found.append({"verb": "session lost", "scope": "all", "reason": conditions.session_lost})
     if conditions.blind:
         found.append({"verb": "no books", "scope": "all", "reason": conditions.blind})
+    if conditions.clock_apart:
+        found.append({"verb": "clock", "scope": "all", "reason": conditions.clock_apart})
     for symbol, why in sorted(conditions.unaccounted.items()):
         found.append({"verb": "difference", "scope": f"symbol:{symbol}", "reason": why})
     return found
@@ -76,31 +78,42 @@ def halts_of(desk: Desk, *, killed: str) -> list[dict[str, str]]:
 
 def picture(
     *, run: dict[str, Any], desk: Desk, clock: Clock, lanes: Sequence[Lane], pending: int, killed: str,
-    head: tuple[int, int], is_trading: bool,
+    head: tuple[int, int], is_trading: bool, vitals: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """Return the whole picture; `run` is what never changes in a run, `head` the journal's rows (queued, on disk).
+
+    `vitals` are how it fares besides its books.
 
     `paid` is what was paid for everything we bought less what came in for everything we sold, before charges.
     """
     newest = desk.marks.newest
     orders = [o for o in desk.blotter.orders.values() if not o.is_external]
-    halts = halts_of(desk, killed=killed)
-    return run | {
-        "state": "stopping" if desk.conditions.stopping else "trading" if is_trading else "starting",
-        "market_time": clock.market(),
-        "halted": bool(halts),
-        "halts": halts,
-        "feed": {
-            "age_s": round((clock.monotonic() - newest) / SECOND, 3) if newest else None,
-            "is_stale": bool(desk.conditions.down),
-            "down": dict(desk.conditions.down),
-        },
-        "positions": holdings_of(desk),
-        "orders": orders_of(desk),
-        "paid": sum((p.bought - p.sold for p in desk.blotter.positions.values()), ZERO),
-        "day_profit": round(desk.worth.day_profit(), 2),
-        "counts": desk.counts | {"orders": len(orders), "fills": desk.blotter.fills},
-        "queues": {lane.name: {"now": lane.qsize(), "deepest": lane.deepest, "size": lane.maxsize} for lane in lanes}
-        | {"execution": {"now": pending}},
-        "journal": {"queued": head[0], "on_disk": head[1]},
-    }
+    halts, session, now = halts_of(desk, killed=killed), desk.conditions.session, clock.market()
+    is_open = session is not None and session.opens_at <= now < session.closes_at
+    closes_at = None if session is None else session.closes_at
+    return (
+        run
+        | vitals
+        | {
+            "state": "stopping" if desk.conditions.stopping else "trading" if is_trading else "starting",
+            "market_time": now,
+            "session": {"is_open": is_open, "closes_at": closes_at},
+            "halted": bool(halts),
+            "halts": halts,
+            "feed": {
+                "age_s": round((clock.monotonic() - newest) / SECOND, 3) if newest else None,
+                "is_stale": bool(desk.conditions.down),
+                "down": dict(desk.conditions.down),
+            },
+            "positions": holdings_of(desk),
+            "orders": orders_of(desk),
+            "paid": sum((p.bought - p.sold for p in desk.blotter.positions.values()), ZERO),
+            "day_profit": round(desk.worth.day_profit(), 2),
+            "counts": desk.counts | {"orders": len(orders), "fills": desk.blotter.fills},
+            "queues": {
+                lane.name: {"now": lane.qsize(), "deepest": lane.deepest, "size": lane.maxsize} for lane in lanes
+            }
+            | {"execution": {"now": pending}},
+            "journal": {"queued": head[0], "on_disk": head[1]},
+        }
+    )

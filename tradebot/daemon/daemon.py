@@ -19,6 +19,7 @@ from tradebot.daemon.bulletins import Bulletins
 from tradebot.daemon.ground import Ground
 from tradebot.daemon.summary import summarize
 from tradebot.daemon.taping import Recording
+from tradebot.daemon.vitals import Vitals
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Books, Command
 from tradebot.engine import Engine
@@ -163,7 +164,7 @@ class Daemon:
             halted=self._halt_file.reason or self.desk.conditions.halted or None,
         )
 
-    def panel(self, ask_to_stop: Callable[[str], None]) -> Panel:
+    def panel(self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0) -> Panel:
         """Return the operator's panel of this run; `ask_to_stop` ends the run with a reason."""
         config, ground = self._config, self._ground
         run = {
@@ -176,6 +177,9 @@ class Daemon:
             "strategies": [s.name for s in config.strategy],
         }
         engine = self.engine
+        vitals = Vitals(
+            clock=ground.clock, engine=engine, recovery=self._recovery, outbox=self._outbox, lines_dropped=lines_dropped
+        )  # fmt: skip
         self._panel = Panel(
             desk=self.desk,
             universe=ground.universe,
@@ -192,6 +196,7 @@ class Daemon:
                 killed=self._halt_file.look(),
                 head=self._journal.head,
                 is_trading=self._is_trading,
+                vitals=vitals.picture(),
             ),
             ask_to_stop=ask_to_stop,
         )
