@@ -29,6 +29,7 @@ from tradebot.history.lengths import begun, first_of_other_length, is_running
 from tradebot.history.market import DAY, UTC_ZONE, calendar_of, days_of, zone, zone_of
 from tradebot.history.resample import calendar_starts
 
+MOST_ROWS = 400_000  # of one symbol and period, which are sorted in one go; a period has some thousand bars
 SURE_BARS = 20  # that all lie on a longer step are of that length; fewer may do so by chance
 
 
@@ -78,6 +79,7 @@ class Staging:
                 "CREATE TABLE parts (seq INTEGER PRIMARY KEY, symbol TEXT, period INTEGER, place TEXT, body BLOB);"
             )
         self._staged: dict[str, Staged] = {}
+        self._held: dict[tuple[str, int], int] = {}  # symbol, period -> its rows so far
         self._last: dict[str, int] = {}  # symbol -> its newest start so far
         self._closes: dict[str, dict[int, tuple[int, float]]] = {}  # symbol -> its last closes of the newest two months
         self._steps: dict[str, int] = {}  # symbol -> what all its steps are multiples of, while more than a bar
@@ -208,16 +210,34 @@ class Staging:
             self._keep_symbol(str(names[number]), rows.starts[group], rows.values[:, group], place)
 
     def _keep_symbol(self, symbol: str, starts: Ints, values: Floats, place: str) -> None:
+        starts, values = self._without_repeats(starts, values)
         self._note(symbol, starts, values)
         numbers = periods(starts, self.interval)
         order = np.argsort(numbers, kind="stable")
         edges = np.flatnonzero(np.diff(numbers[order])) + 1
         parts = []
         for group in np.split(order, edges):
+            one = (symbol, int(numbers[group[0]]))
+            self._held[one] = self._held.get(one, 0) + len(group)
+            if self._held[one] > MOST_ROWS:
+                raise DataError(
+                    f"{place}: more than {MOST_ROWS} rows are of the same bars of {symbol}, near"
+                    f" {self._shown(int(starts[group[0]]))}; take one source of them at a time"
+                )
             body = starts[group].tobytes() + np.ascontiguousarray(values[:, group]).tobytes()
-            parts.append((symbol, int(numbers[group[0]]), place, body))
+            parts.append((*one, place, body))
         with self._named():
             self._connection.executemany("INSERT INTO parts (symbol, period, place, body) VALUES (?, ?, ?, ?)", parts)
+
+    def _without_repeats(self, starts: Ints, values: Floats) -> tuple[Ints, Floats]:
+        # Rows that say the same as the one before of their start: first and last stay first and last.
+        if (np.diff(starts) > 0).all():
+            return starts, values
+        order = np.argsort(starts, kind="stable")
+        is_again = (np.diff(starts[order]) == 0) & (np.diff(values[:, order]) == 0).all(axis=0)
+        self.duplicates += int(is_again.sum())
+        kept = np.sort(order[np.append(True, ~is_again)])
+        return starts[kept], values[:, kept]
 
     @contextmanager
     def _named(self) -> Iterator[None]:

@@ -37,6 +37,8 @@ def opened(path: Path, table: str) -> Iterator[tuple[Columns, Reader]]:
             connection.execute("SET memory_limit = '128MB'")
             connection.execute("SET threads = 1")
             connection.execute("SET TimeZone = 'UTC'")
+            if is_database:  # a table may be defined by what it reads elsewhere
+                connection.execute("SET enable_external_access = false")
             source = _table(connection, path, table) if is_database else "read_parquet(?)"
             values = [] if is_database else [str(path)]
             names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}", values).fetchall()]  # noqa: S608
@@ -82,14 +84,14 @@ def _require(path: Path, done: str) -> None:
 
 def _table(connection: Any, path: Path, wanted: str) -> str:
     names = [row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
-    names += [
-        row[0] for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-    ]
     if wanted and wanted not in names:
-        raise DataError(f"{path}: there is no table {wanted!r}; it has {', '.join(names) or 'none'}")
+        raise DataError(
+            f"{path}: there is no table {wanted!r}; it has {', '.join(names) or 'none'} (views are not read)"
+        )
     if not wanted and len(names) != 1:
         raise DataError(
             f"{path}: name one of its tables with `tradebot data import --table`: {', '.join(names) or 'it has none'}"
+            " (views are not read)"
         )
     return _quoted(wanted or names[0])
 

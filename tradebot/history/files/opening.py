@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
+import numpy as np
+
 from tradebot.errors import DataError
 
 TEXTS = (".csv", ".txt", ".tsv")
@@ -19,6 +21,8 @@ SUFFIXES = (*TEXTS, ".csv.gz", ".txt.gz", ".zip", ".parquet", ".pq", ".duckdb", 
 SAMPLE_BYTES = 1 << 16
 SPAN = re.compile(r"-(?:\d+(?:mo|[smhdw]))(?:-\d{4}(?:-\d\d){0,2})?$", re.IGNORECASE)  # BTCUSDT-1m-2025-01
 LONGEST_LINE = 1 << 16  # characters; a row of bars has some hundreds
+LARGEST_BATCH = 1 << 27  # characters; twice what a batch of rows like the first ones may have
+PIECE = 1 << 18  # characters read at a time
 BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, UnicodeError)
 
 
@@ -109,23 +113,47 @@ def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 class Rest(io.TextIOBase):
     """What is left of a text behind lines that were read ahead and are given again. Raises DataError for a line that
-    does not end."""
+    does not end, a quoted field that goes on over many lines, and rows that are far longer than the first."""
 
     def __init__(self, path: Path, ahead: str, stream: IO[str]) -> None:
         self._path, self._ahead, self._stream = path, ahead, stream
-        self._open = 0  # characters since the last end of a line
+        self._open = 0  # characters since the last end of a line outside of quotes
+        self._is_quoted = False
+        self._room = LARGEST_BATCH
+
+    def begin(self) -> None:
+        """Begin a batch of rows: the parser holds what it read of one, so one may have so many characters."""
+        self._room = LARGEST_BATCH
 
     def read(self, size: int | None = -1, /) -> str:
         if self._ahead:
-            found = self._ahead if size is None or size < 0 else self._ahead[:size]
-            self._ahead = self._ahead[len(found) :]
-            return found
-        found = self._stream.read(size or -1)
-        end = found.rfind("\n")
-        self._open = self._open + len(found) if end < 0 else len(found) - end
+            found, self._ahead = self._ahead, ""
+        else:
+            found = self._stream.read(min(size, PIECE) if size and size > 0 else PIECE)
+        self._room -= len(found)
+        if self._room < 0:
+            raise DataError(
+                f"{self._path}: its rows are far longer than the first of them: more than {LARGEST_BATCH} characters in"
+                " one batch; this is no file of bars"
+            )
+        end = self._end(found)
+        self._open = self._open + len(found) if end < 0 else len(found) - end - 1
         if self._open > LONGEST_LINE:
-            raise DataError(f"{self._path}: a line has more than {LONGEST_LINE} characters: this is no file of bars")
+            why = " (a quote in it does not end)" if self._is_quoted else ""
+            raise DataError(
+                f"{self._path}: a line has more than {LONGEST_LINE} characters{why}: this is no file of bars"
+            )
         return found
 
     def readable(self) -> bool:
         return True
+
+    def _end(self, found: str) -> int:
+        # Where the last line ends; behind an odd number of quotes an end belongs to a field.
+        if not self._is_quoted and '"' not in found:
+            return found.rfind("\n")
+        letters = np.frombuffer(found.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        quotes = np.cumsum(letters == ord('"')) + self._is_quoted
+        ends = np.flatnonzero((letters == ord("\n")) & (quotes % 2 == 0))
+        self._is_quoted = bool(quotes[-1] % 2) if len(quotes) else self._is_quoted
+        return int(ends[-1]) if len(ends) else -1

@@ -19,6 +19,8 @@ from tradebot.history.market import ZONES
 
 LARGEST = 1e12  # of a price or a volume; beyond it their integers are no longer exact
 NO_TIME, NO_NUMBER, NOT_POSITIVE = "a time that cannot be read", "a price that is no number", "a price of 0 or less"
+LONGEST_SYMBOL = 64
+MOST_NAMED = 50  # columns
 NO_SYMBOL, TO_COME = "no symbol", "a time that is still to come"
 MOST_SHOWN = 40  # of a value, in the sentence about its row
 LOW_ABOVE_HIGH, OUTSIDE, BAD_VOLUME = "a high below the low", "open or close outside low to high", "a bad volume"
@@ -95,7 +97,9 @@ class Parser:
             raise DataError(
                 f"{self._path}: there are no bars of {self._wanted.symbol}; it has {', '.join(list(self._others)[:10])}"
             )
-        unread = f"columns not read: {', '.join(columns.unread)}" if columns.unread else ""
+        more = len(columns.unread) - MOST_NAMED
+        named = ", ".join(columns.unread[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        unread = f"columns not read: {named}" if named else ""
         if columns.place("volume") is None and self._volume != "ticks":
             told.append(f"no volume column{f'; {unread}' if unread else ''}: volumes are 0")
         elif unread:
@@ -115,17 +119,29 @@ class Parser:
 
     def _symbols(self, frame: pd.DataFrame) -> npt.NDArray[Any]:
         if "symbol" not in frame:
+            self._refuse_odd(self._symbol)
             return np.full(len(frame), self._symbol, dtype=object)
         found: npt.NDArray[Any] = (
             frame["symbol"].astype("str").str.strip().str.upper().fillna("").to_numpy(dtype=object)
         )
-        for name in [name for name in dict.fromkeys(found.tolist()) if ":" in name]:
+        names = dict.fromkeys(found.tolist())
+        for name in names:
+            self._refuse_odd(name)
+        for name in [name for name in names if ":" in name]:
             place, _, bare = name.partition(":")
             if place in ZONES and place != self._exchange:
                 raise DataError(f"{self._path}: {name} trades on {place}: say --exchange {place}")
             if place in ZONES:
                 found[found == name] = bare
         return found
+
+    def _refuse_odd(self, symbol: str) -> None:
+        # It will stand in file names, logs and on terminals.
+        if not symbol.isprintable() or len(symbol) > LONGEST_SYMBOL:
+            raise DataError(
+                f"{self._path}: the symbol {symbol[:LONGEST_SYMBOL]!r} is none: it has control characters, or more than"
+                f" {LONGEST_SYMBOL} letters"
+            )
 
     def _are_wanted(self, frame: pd.DataFrame, symbols: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         wanted = np.ones(len(frame), dtype=bool)

@@ -14,11 +14,13 @@ import pandas as pd
 from tradebot.errors import DataError
 from tradebot.history.files import duck
 from tradebot.history.files.columns import Columns
-from tradebot.history.files.head import Head, head_of
+from tradebot.history.files.head import SEPARATORS, Head, head_of
 from tradebot.history.files.numbers import Notation
-from tradebot.history.files.opening import BROKEN, LONGEST_LINE, Rest, Text, opened
+from tradebot.history.files.opening import BROKEN, LARGEST_BATCH, LONGEST_LINE, Rest, Text, opened
 
 BATCH_ROWS = 200_000  # some 50 MB while a batch is taken apart
+BATCH_CELLS = 16 * BATCH_ROWS  # of all columns: the parser holds those that are not read as well
+MOST_COLUMNS = 4_096  # five for each of 800 tickers side by side
 SAMPLE_LINES = 60
 TOLD = ("stamp", "date", "time", "symbol", "series")  # columns that are texts, whatever they look like
 
@@ -67,29 +69,44 @@ def table_at(
             lines = list(islice(iter(lambda: text.stream.readline(LONGEST_LINE), ""), SAMPLE_LINES))
             if any(len(line) >= LONGEST_LINE for line in lines):
                 raise DataError(f"{path}: a line has more than {LONGEST_LINE} characters: this is no file of bars")
+            if (most := max((line.count(mark) for line in lines for mark in SEPARATORS), default=0)) > MOST_COLUMNS:
+                raise DataError(
+                    f"{path}: a line has {most} separators; a file of bars has at most {MOST_COLUMNS} columns"
+                )
             head = head_of(path, lines, columns, symbol)
             rest = Rest(path, "".join(lines[head.skipped :]), text.stream)
-            batches = _rows(path, head, rest, text, progress)
+            batches = _rows(path, head, rest, text, progress, _batch_rows(head, lines[head.skipped :]))
             yield Table(head.symbol, text.name, head.notation, head.columns, (*text.notes, *head.notes), batches)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         words = str(error).strip().removeprefix("Error tokenizing data. C error: ")
         raise DataError(f"{path}: cannot be read as CSV: {words}") from error
+    except csv.Error as error:
+        raise DataError(f"{path}: cannot be read as CSV: {error}") from error
     except BROKEN as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
 
 
-def _rows(path: Path, head: Head, rest: Rest, text: Text, progress: Progress) -> Iterator[Batch]:
+def _batch_rows(head: Head, sample: Sequence[str]) -> int:
+    # By what the first rows are like, so that a batch of honest rows is far from what `Rest` gives.
+    mean = sum(map(len, sample)) // max(len(sample), 1) + 1
+    return max(1, min(BATCH_ROWS, BATCH_CELLS // (len(head.names) + 1), LARGEST_BATCH // 2 // mean))
+
+
+def _rows(
+    path: Path, head: Head, rest: Rest, text: Text, progress: Progress, batch_rows: int
+) -> Iterator[Batch]:  # fmt: skip
     count, first, read = len(head.names), head.skipped + 1, head.columns.read
     texts = {place: str for place, ours in read.items() if ours in TOLD or not head.notation.is_plain}
     try:
         reader = pd.read_csv(
             rest, sep=head.separator, header=None, names=range(count + 1),  index_col=False,
-            chunksize=BATCH_ROWS, skip_blank_lines=False, dtype=texts, on_bad_lines="error", low_memory=False,
+            chunksize=batch_rows, skip_blank_lines=False, dtype=texts, on_bad_lines="error", low_memory=False,
             skipinitialspace=True, quoting=csv.QUOTE_MINIMAL,
         )  # fmt: skip
     except pd.errors.EmptyDataError:
         return  # a head and nothing below it
     for frame in reader:
+        rest.begin()
         progress(text.raw.tell(), text.total)
         extra = frame[count].notna().to_numpy()
         if extra.any():
