@@ -89,6 +89,15 @@ def test_a_credential_path_is_written_as_systemd_reads_it(tmp_path: Path) -> Non
             rendered(credentials=Path(path))
 
 
+def test_the_unit_of_a_live_configuration_is_asked_nothing() -> None:
+    assert values(rendered(is_live=True), "ExecStart")[0].endswith(" --yes")
+    assert "--yes" not in values(rendered(), "ExecStart")[0]
+
+
+def test_only_what_may_mend_by_trying_again_is_started_again() -> None:
+    assert values(rendered(), "RestartPreventExitStatus") == ["2 65 77 78"]
+
+
 @pytest.mark.parametrize("changes", [{"symbols": "A\nExecStart=/bin/sh"}, {"user": "root; x"}])
 def test_text_that_would_break_out_of_its_line_is_refused(changes: dict[str, str]) -> None:
     with pytest.raises(ConfigError):

@@ -14,9 +14,8 @@ import click
 from click.shell_completion import get_completion_class
 
 from tradebot import __version__
-from tradebot.config import load
+from tradebot.cli.unit_paths import cautions, wanted
 from tradebot.errors import StateError
-from tradebot.markets.symbols import parse_symbols
 from tradebot.ops import unit
 
 STANDS_ON = (
@@ -103,17 +102,20 @@ def version(as_json: bool) -> None:
 
 
 def _unit(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> str:
-    if symbols is not None:
-        parse_symbols(symbols, cwd=Path.cwd())
-    if config is not None:
-        load(config, {"app.symbols": symbols})
-    return unit.render(
-        executable=_executable(),
-        config=config.resolve() if config else None,
-        symbols=symbols,
+    asked, executable = wanted(config, symbols, credentials), _executable()
+    text = unit.render(
+        executable=executable,
+        config=asked.config,
+        symbols=asked.symbols,
         user=user,
-        credentials=credentials.resolve() if credentials else None,
+        credentials=asked.credentials,
+        is_live=asked.is_live,
+        reads=asked.reads,
+        folder=asked.folder,
     )
+    for caution in cautions(asked, executable, user):
+        click.echo(f"tradebot: {caution}", err=True)
+    return text
 
 
 def _executable() -> list[str]:

@@ -17,9 +17,12 @@ TEMPLATE = """\
 Description=tradebot algorithmic trading daemon
 Wants=network-online.target
 After=network-online.target time-sync.target
-# After three crashes in this time the daemon starts halted (risk.max_crashes); what goes on crashing is given up.
+# Crashes count here, and no venue that is away: the daemon waits for that by itself (venue.wait_at_start_s).
+# After three crashes in this time it starts halted (risk.max_crashes); what goes on crashing is given up.
 StartLimitIntervalSec=600
 StartLimitBurst=5
+# Tells a person that the unit is down: a unit of yours that sends the mail or message.
+# OnFailure=tradebot-down@%n.service
 
 [Service]
 Type=notify
@@ -37,8 +40,8 @@ TimeoutStopSec=60
 KillMode=mixed
 Restart=on-failure
 RestartSec=5
-# Usage, refused credentials and configuration do not mend by trying again.
-RestartPreventExitStatus=2 77 78
+# Usage, bad data files, refused credentials and configuration do not mend by trying again.
+RestartPreventExitStatus=2 65 77 78
 # A worker that runs out of memory is replaced by the daemon; it must not take the daemon down.
 OOMPolicy=continue
 OOMScoreAdjust=-500
@@ -54,7 +57,7 @@ StateDirectoryMode=0700
 RuntimeDirectory=tradebot
 RuntimeDirectoryMode=0700
 UMask=0077
-WorkingDirectory=%S/tradebot
+WorkingDirectory={folder}
 ReadWritePaths=%S/tradebot
 
 NoNewPrivileges=yes
@@ -97,37 +100,42 @@ WantedBy=multi-user.target
 
 
 def render(
-    *, executable: Sequence[str], config: Path | None, symbols: str | None, user: str | None, credentials: Path | None
-) -> str:
+    *, executable: Sequence[str], config: Path | None, symbols: str | None, user: str | None, credentials: Path | None,
+    is_live: bool = False, reads: Sequence[Path] = (), folder: Path | None = None,
+) -> str:  # fmt: skip
     """Return the unit; `credentials` is the folder whose files systemd hands over, None for no secret at all.
 
-    `user` None takes a user that exists only while the daemon runs. Raises ConfigError for text a unit cannot hold.
+    `user` None takes a user that exists only while the daemon runs. `reads` are files that the configuration names,
+    `folder` is where its relative names begin, None for the state directory. Raises ConfigError for text a unit cannot
+    hold.
     """
     command = [*executable, "run"]
     command += ["--config", str(config)] if config else []
     command += ["--symbols", symbols] if symbols else []
+    command += ["--yes"] if is_live else []  # nobody is there to be asked
     if user is not None and not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user):
         raise ConfigError(f"{user!r} is not a user name")
     # What is installed or configured below /home must be readable there, still not writable.
-    at_home = any(_below_home(Path(part)) for part in (*executable, config or ""))
+    at_home = any(_below_home(Path(part)) for part in (*executable, config or "", folder or "", *reads))
     return TEMPLATE.format(
         command=" ".join(map(quote, command)),
-        credentials="\n".join(f"LoadCredential={name}:{credential_path(credentials / name)}" for name in CREDENTIALS)
+        credentials="\n".join(f"LoadCredential={name}:{plain_path(credentials / name)}" for name in CREDENTIALS)
         if credentials
         else "# LoadCredential=kite__api_key:/etc/tradebot/credentials/kite__api_key",
         user=f"User={user}" if user else "DynamicUser=yes",
         protect_home="read-only" if at_home else "yes",
+        folder=plain_path(folder) if folder else "%S/tradebot",
     )
 
 
-def credential_path(path: Path) -> str:
-    """Return a path as LoadCredential= takes it: the rest of the line as it stands, where quotes are part of the name.
+def plain_path(path: Path) -> str:
+    """Return a path as LoadCredential= and WorkingDirectory= take it: the rest of the line, quotes part of the name.
 
     Raises ConfigError for one that cannot stand there.
     """
     text = str(path)
     if not path.is_absolute() or not text.isprintable() or text != text.strip() or text.endswith("\\"):
-        raise ConfigError(f"{text!r} cannot stand in a unit file as the path of a credential")
+        raise ConfigError(f"{text!r} cannot stand in a unit file as a path")
     return text.replace("%", "%%")
 
 

@@ -1,0 +1,123 @@
+"""What a systemd unit must name to run what this shell would: whole paths, and what its sandbox lets it read."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tradebot.config import load
+from tradebot.config.sources import find
+from tradebot.markets.symbols import parse_symbols
+from tradebot.ops.unit import CREDENTIALS
+from tradebot.strategies.loading import file_of
+
+SYSTEM_CREDENTIALS = Path("/etc/tradebot/credentials")
+HIDDEN = (Path("/tmp"), Path("/var/tmp"))  # PrivateTmp=yes shows the daemon empty ones of its own
+KEYS = tuple(name.removeprefix("kite__") for name in CREDENTIALS)
+LATER = "comes with the unit"  # in place of a key that this shell does not have and systemd will hand over
+
+
+class Wanted(NamedTuple):
+    """What the unit runs: `reads` are the files it needs, `folder` is where relative names of the configuration begin,
+    None where there are none."""
+
+    config: Path | None
+    symbols: str | None
+    credentials: Path | None
+    reads: tuple[Path, ...]
+    folder: Path | None
+    is_live: bool
+    account: str
+
+
+def wanted(config: Path | None, symbols: str | None, credentials: Path | None) -> Wanted:
+    """Return what a unit must name to run as this shell would run. Raises ConfigError for a run that is refused."""
+    here, found = Path.cwd(), find(config)
+    if symbols is not None:
+        parse_symbols(symbols, cwd=here)
+    kite, app = _tables(found, "kite", "app")
+    later = {f"kite.{key}": LATER for key in KEYS if not kite.get(key)}
+    settings = load(found, {"app.symbols": symbols} | later)
+    if settings.venue.name == "kite" and later and credentials is None:
+        credentials = SYSTEM_CREDENTIALS
+    named = [path for section in settings.strategy if (path := file_of(section.name)) is not None]
+    named += [Path(text) for text in (settings.exchange.path, settings.kite.ca_bundle) if text]
+    if symbols is None:
+        named += _lists(app.get("symbols", ""))
+    return Wanted(
+        config=found.resolve() if found else None,
+        symbols=None if symbols is None else ",".join(_whole(part.strip(), here) for part in symbols.split(",")),
+        credentials=credentials.resolve() if credentials else None,
+        reads=tuple((here / path.expanduser()).resolve() for path in (*named, *_lists(symbols))),
+        folder=here if any(not path.expanduser().is_absolute() for path in named) else None,
+        is_live=settings.app.mode == "live",
+        account=settings.kite.account_id,
+    )
+
+
+def cautions(asked: Wanted, executable: Sequence[str], user: str | None) -> Iterator[str]:
+    """Yield a sentence for each thing that this shell has and the unit would not."""
+    if asked.is_live:
+        yield f"this unit trades REAL money on account {asked.account} as soon as it starts, and asks nobody"
+    program, config = Path(executable[0]), asked.config
+    for path in dict.fromkeys((program, *([config] if config else []), *asked.reads)):
+        if any(path.is_relative_to(hidden) for hidden in HIDDEN):
+            yield f"{path} is hidden from the unit, which has a /tmp of its own; move it, to /etc/tradebot for instance"
+        elif not path.exists():
+            yield f"{path} does not exist"
+        elif (shut := _shut(path, user)) is not None:
+            yield f"{shut} cannot be read by {user or 'the user of the unit'}; allow it, or name another with --user"
+    if asked.credentials is not None:
+        missing = [name for name in CREDENTIALS if not (asked.credentials / name).exists()]
+        if missing:
+            yield f"the unit does not start before {asked.credentials} holds {' and '.join(missing)}"
+    if mine := sorted(name for name in os.environ if name.startswith("TRADEBOT_") and "__" in name):
+        yield (
+            f"the unit does not know {', '.join(mine)} of this shell; settings belong into the configuration, keys into"
+            " the folder of --credentials"
+        )
+
+
+def _tables(path: Path | None, *names: str) -> list[Mapping[str, Any]]:
+    # As they stand, for what `load` no longer tells; what is wrong with the file is its to say.
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
+    except (OSError, ValueError, RecursionError):
+        raw = {}
+    return [table if isinstance(table := raw.get(name), dict) else {} for name in names]
+
+
+def _lists(symbols: Any) -> list[Path]:
+    parts = symbols.split(",") if isinstance(symbols, str) else symbols if isinstance(symbols, list) else []
+    return [Path(part.strip()[1:]) for part in parts if isinstance(part, str) and part.strip().startswith("@")]
+
+
+def _whole(part: str, here: Path) -> str:
+    return f"@{(here / Path(part[1:]).expanduser()).resolve()}" if part.startswith("@") else part
+
+
+def _shut(path: Path, user: str | None) -> Path | None:
+    # The first of the way that the user of the unit may not pass or read; one that does not exist yet owns nothing.
+    uid, groups = -1, frozenset[int]()
+    if user is not None:
+        try:
+            entry = pwd.getpwnam(user)
+        except KeyError:
+            return None
+        uid, groups = entry.pw_uid, frozenset(os.getgrouplist(user, entry.pw_gid))
+    whole = path.resolve()
+    for place in (*reversed(whole.parents), whole):
+        try:
+            about = place.stat()
+        except OSError:
+            return place
+        shift = 6 if about.st_uid == uid else 3 if about.st_gid in groups else 0
+        needed = stat.S_IROTH if place == whole else stat.S_IXOTH
+        if not about.st_mode >> shift & needed:
+            return place
+    return None
