@@ -5,9 +5,12 @@ Each day is short and of one seed. What stands here once broke, or would if one 
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 
 from tradebot.simulation.play import Outcome, play
+from tradebot.simulation.scenario import draw
 
 PEOPLE = "@t+10s-80s"  # once a second, from the first orders on
 
@@ -44,6 +47,11 @@ def test_an_order_listed_twice_is_one_order() -> None:
 def test_a_halt_of_a_person_outlives_the_process() -> None:
     for seed in (1, 2):
         day(seed, "operator-halts@4,operator-restarts@5")
+
+
+def test_a_day_allows_no_more_orders_after_a_restart() -> None:
+    for seed in islice((s for s in range(200) if draw(s).orders_per_day < 16), 2):
+        assert day(seed, "operator-restarts@4,operator-restarts@9").orders >= 5
 
 
 @pytest.mark.parametrize(

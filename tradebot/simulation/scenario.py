@@ -35,6 +35,7 @@ KILLED = 0.4  # share of the seeds whose daemon is killed
 EVENTS = (1, 1500)  # of the daemon, from the moment that a kill is decided until it falls
 STOPPED, BAD_DISK, STEPPED, OPERATED = 0.15, 0.08, 0.1, 0.15  # shares of the seeds with what the names say
 TIGHT = 0.2  # share of the seeds whose limits leave room for one symbol and a part of another
+COUNTED, FEW_ORDERS = 0.1, (8, 24)  # share of the seeds that may send few orders a day, and how many
 HELD = 0.3  # share of the symbols of which the owner has shares in the demat account
 COMMITS = (5, 80)  # of the first life, until its disk fails
 STEP = 3600 * SECOND  # of the wall clock, there or back
@@ -157,6 +158,7 @@ def _beside(dice: Dice, symbols: tuple[str, ...]) -> dict[str, Any]:
                     t1_quantity=Decimal(dice.whole(0, 5)))
             for symbol in held
         ),
+        "orders_per_day": dice.whole(*FEW_ORDERS) if dice.happens(COUNTED) else 2_000,
     }  # fmt: skip
 
 
