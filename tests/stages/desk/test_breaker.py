@@ -337,3 +337,13 @@ def test_what_tripped_in_an_earlier_run_and_was_resumed_is_not_halted_by_a_resta
     fresh = Room(max_rejects_in_a_row=1)
     fresh.desk.recover([intent, *ends], adopted=(), halted="", opens_at=OPEN)
     assert not fresh.desk.conditions.halts
+
+
+def test_a_fill_in_part_ends_the_rows_of_its_order_too() -> None:
+    b = breaker(in_a_row=2)
+    order = refused()
+    b.rejected(order, 0)
+    assert b.rows
+    live = msgspec.structs.replace(order, state=OrderState.PARTIAL)
+    assert b.heard(live, OrderFact(order_id="T1", event=E.EXECUTED, at=1), live) == ()
+    assert not b.rows

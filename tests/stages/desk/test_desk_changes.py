@@ -245,3 +245,12 @@ def test_what_was_left_to_do_is_done_at_the_next_tick_though_no_time_went_by() -
     assert room.tick(3.5) == [], "the price is still the best"
     room.quote("AAA", "970")
     assert changes_of(room.tick(0))
+
+
+def test_orders_that_work_are_not_looked_at_on_every_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    room, _ = hanging()
+    live, looks = room.desk.blotter.live, []
+    monkeypatch.setattr(room.desk.blotter, "live", lambda *symbol: looks.append(symbol) or live(*symbol))
+    for _ in range(5):
+        room.tick()
+    assert looks.count(()) == 1

@@ -461,3 +461,14 @@ def test_an_order_is_exposed_in_the_step_that_checked_it() -> None:
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     assert state(room, request) is OrderState.INTENT
     assert room.desk.blotter.exposure.worst_case("AAA") == (request.quantity, 0)
+
+
+def test_a_cancel_that_was_accepted_has_ten_seconds_to_show() -> None:
+    room = Room()
+    request = entered(room)
+    assert len(cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand")))) == 1
+    room.outcome(request, E.CANCEL_ACCEPTED)
+    room.tick(9.5)
+    assert cancels(books(room, room.venue_order(request, VenueStatus.OPEN))) == []
+    room.tick(0.5)
+    assert len(cancels(books(room, room.venue_order(request, VenueStatus.OPEN)))) == 1

@@ -15,7 +15,7 @@ from tradebot.stages.desk.gate.exposure_controls import DailyLoss, MaxPosition, 
 from tradebot.stages.desk.gate.flow_controls import FreshData, MessageRate, NoDuplicate
 from tradebot.stages.desk.gate.gate import Control, Gate, View
 from tradebot.stages.desk.gate.limits import Limits, gate_of
-from tradebot.stages.desk.gate.order_controls import Collar, Sanity, Size
+from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
 
 D = Decimal
 BUY, SELL = Side.BUY, Side.SELL
@@ -184,3 +184,22 @@ def test_a_control_that_is_not_asked_has_nothing_to_say() -> None:
                 odd = request(purpose=purpose, quantity=Decimal(10) ** 9)
                 worst = seeing(halted="halted", entries_closed="closed", day_pnl=Decimal(-(10**9)), open_orders=10**6)
                 assert control.check(odd, worst) is None, control.name
+
+
+@pytest.mark.parametrize(
+    ("side", "quantity", "held", "passed"),
+    [(SELL, "10", "10", True), (SELL, "10.5", "10", False), (SELL, "1", "0", False), (BUY, "1", "0", True)],
+)
+def test_without_short_sales_all_that_is_held_may_be_sold_and_no_more(
+    side: Side, quantity: str, held: str, passed: bool
+) -> None:
+    control = Permitted(products=("MIS",), allow_short=False)
+    assert passes(control, request(side=side, quantity=D(quantity)), shortest=D(held), longest=D(held)) is passed
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "passed"),
+    [("1", "0.05", True), ("1", "1", True), ("0", "100", False), ("1", "0", False), ("-1", "100", False)],
+)
+def test_one_piece_at_the_least_tick_makes_sense_and_nothing_does_not(quantity: str, price: str, passed: bool) -> None:
+    assert passes(Sanity(), request(quantity=D(quantity), price=D(price))) is passed

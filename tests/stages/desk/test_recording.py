@@ -44,9 +44,10 @@ from tradebot.domain.order import (
     VenuePosition,
     VenueStatus,
 )
+from tradebot.domain.portfolio import Position
 from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.rows import FORMAT, Row, Run, Terms, encode
-from tradebot.journal.tape import Tape
+from tradebot.journal.tape import Adopt, Marks, Tape
 from tradebot.replay.recorded import Line, Recorded
 from tradebot.replay.rerun import replay
 from tradebot.stages.desk import recording
@@ -296,3 +297,73 @@ def test_the_state_with_more_live_orders_than_the_loop_has_time_for_is_hashed_wh
     day.desk.flush()
     assert day.desk.blotter.exposure.working == 0
     assert day.tapes[-1].state == state_of(day.desk)
+
+
+def entries(day: Day) -> list:
+    day.desk.flush()
+    return [entry.message for tape in day.tapes for entry in tape.entries]
+
+
+def test_the_prices_of_what_the_first_books_show_are_on_the_tape_before_them() -> None:
+    day = Day()
+    outside = OrderRequest(
+        order_id="", symbol="D", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT, quantity=D(3)
+    )  # fmt: skip
+    held = VenuePosition(symbol="B", exchange="NSE", product="MIS", quantity=D(1), average_price=D(1000))
+    books = Books(
+        asked_at=day.mono, orders=(day.shown(outside, VenueStatus.OPEN),), executions=(), positions=(held,), cash=D(0)
+    )
+    day.follow(day.desk.adopt(books))
+    *_, marks, adopted = entries(day)[: 1 + entries(day).index(Adopt(books=books))]
+    assert adopted == Adopt(books=books)
+    assert isinstance(marks, Marks)
+    assert marks.ids.tolist() == [NAMES.index("B"), NAMES.index("D")]
+    assert marks.last.tolist() == [100_000, 100_000]
+
+
+def worded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Symbols of the positions that are put into words from here on."""
+    told: list[str] = []
+    line = recording._position_line
+
+    def note(position: Position) -> str:
+        told.append(position.symbol)
+        return line(position)
+
+    monkeypatch.setattr(recording, "_position_line", note)
+    return told
+
+
+def bought(day: Day) -> None:
+    for op, n in ((2, 0), (4, 0), (6, 0), (7, 0)):
+        day.step(op, n)
+    assert day.desk.blotter.fills == 1
+
+
+def test_what_changed_is_put_into_words_at_a_tick_and_not_again_for_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    day = Day()
+    told = worded(monkeypatch)
+    bought(day)
+    assert told == []
+    day.step(0, 0)
+    assert told == ["A"]
+    day.desk.flush()
+    assert day.tapes[-1].state == state_of(day.desk)
+    assert told == ["A", "A"], "once at the tick, once by the hash of who knew nothing"
+
+
+def test_a_second_hash_puts_nothing_into_words_that_did_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    day, states = Day(), States()
+    bought(day)
+    first, told = states.of(day.desk), worded(monkeypatch)
+    assert (states.of(day.desk), told) == (first, [])
+
+
+def test_a_state_with_another_count_of_orders_has_another_hash() -> None:
+    day = Day()
+    before = state_of(day.desk)
+    day.reason = "the file"
+    day.step(4, 0)
+    assert day.desk.counts["denied"] == 1
+    assert not day.desk.blotter.exposure.working
+    assert state_of(day.desk) != before

@@ -1,0 +1,73 @@
+"""An order and its rows as they begin: nothing is counted or timed that was not told; what is passed over counts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from tests.domain.test_order_machine import execution, fact, request, status
+from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Side
+from tradebot.domain.order_fold import apply, begin
+
+E, D = OrderEvent, Decimal
+
+
+def test_a_row_that_tells_no_times_has_none() -> None:
+    bare = b'{"order_id":"T1","symbol":"A","exchange":"NSE","side":"BUY","kind":"MARKET","quantity":"1"}'
+    told = msgspec.json.decode(bare, type=OrderRequest)
+    assert (told.decided_at, told.signaled_at, told.quoted_at) == (0, 0, 0)
+    assert msgspec.json.decode(b'{"order_id":"T1","event":"sending","at":5}', type=OrderFact).mono == 0
+
+
+def test_an_order_begins_with_nothing_counted() -> None:
+    order = begin(fact("T1", E.INTENT, request=request()))
+    counted = {f.name for f in msgspec.structs.fields(Order) if f.type in (int, D)} - {"quantity", "rank"}
+    assert {name: value for name in counted if (value := getattr(order, name))} == {"begun_at": 1, "changed_at": 1}
+    assert order.rank == -1
+
+
+def test_each_fact_that_is_passed_over_is_counted_once() -> None:
+    order = begin(fact("T1", E.INTENT, request=request()))
+    fill = execution("T1", "a")
+    for told in (fact("T1", E.SENDING), fact("T1", E.ACCEPTED), fact("T1", E.EXECUTED, execution=fill)):
+        order = apply(order, told)
+    assert order.ignored == 0
+    passed_over = (
+        fact("T1", E.EXECUTED, execution=fill),  # told again
+        fact("T1", E.SEEN_ACKED, venue=status("T1", E.SEEN_ACKED, filled=0, at=1)),  # no state goes back
+        fact("T1", E.REVERSED, execution=execution("T1", "unknown")),
+        fact("T1", E.EXECUTED, execution=msgspec.structs.replace(fill, price=D(7))),  # with other figures
+    )
+    for count, told in enumerate(passed_over, 1):
+        order = apply(order, told)
+        assert order.ignored == count
+    assert order.filled == 1
+
+
+@pytest.mark.parametrize(("filled", "beyond"), [(1, 0), (2, 0), (3, 1)])
+def test_what_was_filled_beyond_the_quantity_is_the_overfill(filled: int, beyond: int) -> None:
+    order = begin(fact("T1", E.INTENT, request=request(side=Side.BUY)))
+    for told in (fact("T1", E.SENDING), fact("T1", E.EXECUTED, execution=execution("T1", "a", quantity=filled))):
+        order = apply(order, told)
+    assert order.overfill == beyond
+
+
+def test_a_rejected_order_reserves_nothing_from_the_moment_of_its_end() -> None:
+    order = begin(fact("T1", E.INTENT, request=request()))
+    for told in (fact("T1", E.SENDING), fact("T1", E.REFUSED, mono=9)):
+        order = apply(order, told)
+    assert order.state is OrderState.REJECTED
+    assert order.reserved(order.ended_mono) == 0
+
+
+@pytest.mark.parametrize(("claimed", "missing"), [(0, 0), (1, 1), (2, 2)])
+def test_what_the_venue_claims_and_no_fill_told_is_missing(claimed: int, missing: int) -> None:
+    order = begin(fact("T1", E.INTENT, request=request()))
+    for told in (
+        fact("T1", E.SENDING),
+        fact("T1", E.SEEN_OPEN, venue=status("T1", E.SEEN_OPEN, filled=claimed, at=2)),
+    ):
+        order = apply(order, told)
+    assert order.shortfall == missing

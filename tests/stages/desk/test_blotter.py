@@ -1,0 +1,76 @@
+"""The blotter: whose an id at the venue is, what is forgotten, and where the worst case may be another one."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.domain.test_order_machine import execution, fact, request, status
+from tradebot.domain.order import ZERO, Order, OrderEvent
+from tradebot.domain.order_course import placed
+from tradebot.stages.desk.blotter import Blotter
+
+D, E = Decimal, OrderEvent
+
+
+def working(blotter: Blotter, order_id: str = "T1", *events: OrderEvent) -> Order:
+    """Begin an order for two pieces of AAA, and let it be accepted as V-T1."""
+    order = blotter.begin(fact(order_id, E.INTENT, request=request(order_id)))
+    for event in (E.SENDING, E.ACCEPTED, *events):
+        venue_order_id = "" if event is E.SENDING else f"V-{order_id}"
+        order = blotter.record(fact(order_id, event, venue_order_id=venue_order_id))
+    return order
+
+
+def blotter(*, keeps_ended: bool = True) -> Blotter:
+    return Blotter(lambda order, fill: ZERO, keeps_ended=keeps_ended)
+
+
+def test_a_further_id_at_the_venue_leads_to_its_order_too() -> None:
+    book = blotter()
+    working(book)
+    shown = fact("T1", E.SEEN_OPEN, venue_order_id="V9", venue=status("T1", E.SEEN_OPEN, filled=0, at=2))
+    assert book.record(shown).other_ids == ("V9",)
+    assert book.by_venue == {"V-T1": "T1", "V9": "T1"}
+
+
+def test_an_order_that_one_fill_makes_whole_is_forgotten_with_all_that_led_to_it_where_none_is_kept() -> None:
+    book, fill = blotter(keeps_ended=False), execution("T1", "a", quantity=2)
+    gone: list[str] = []
+    book.on_forget = lambda order: gone.append(order.order_id)
+    book.fill(working(book), fill, fill.key, at=1, mono=1)
+    assert (gone, book.orders, book.by_venue, book.booked) == (["T1"], {}, {}, {})
+    assert book.quantity("AAA") == 2
+
+
+@pytest.mark.parametrize("way", ["begin", "place"])
+def test_an_order_that_may_trade_moves_the_worst_case_of_its_symbol(way: str) -> None:
+    book = blotter()
+    if way == "begin":
+        book.begin(fact("T1", E.INTENT, request=request()))
+    else:
+        book.place(placed(request(), at=1, mono=1))
+    assert book.touched == {"AAA"}
+    assert book.exposure.worst_case("AAA") == (2, 0)
+
+
+def test_one_order_that_is_reserved_keeps_no_other_from_being_forgotten() -> None:
+    book = blotter()
+    book.release(1)
+    canceled = working(book, "T1", E.SEEN_CANCELED)
+    fill = execution("T2", "a", quantity=2)
+    book.fill(working(book, "T2"), fill, fill.key, at=1, mono=1)
+    assert book.exposure.is_held(canceled)
+    assert not book.exposure.is_held(book.orders["T2"])
+
+
+def test_no_more_symbols_are_exposed_than_the_bound_says() -> None:
+    book = blotter()
+    book.release(1)
+    for n, events in enumerate(((E.SEEN_CANCELED,), (E.SEEN_CANCELED,), ()), 1):
+        order = working(book, f"T{n}", *events)
+    assert len(book.exposure.symbols()) <= book.exposure.symbols_at_most()
+    fill = execution("T3", "a", quantity=2)
+    book.fill(order, fill, fill.key, at=1, mono=1)
+    assert len(book.exposure.symbols()) == 1 <= book.exposure.symbols_at_most()

@@ -1,0 +1,69 @@
+"""Fills that do not add up: which figures replace ours, and what a restart still knows of fills that were made up."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from tests.stages.desk.test_desk import OPEN, Room, events, submitted
+from tradebot.domain.messages import Action, Books, OrderSeen
+from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, VenueStatus
+from tradebot.stages.desk.desk import DeskOutput
+
+D, E = Decimal, OrderEvent
+
+
+def lists(room: Room, request: OrderRequest, execution: Execution) -> list[DeskOutput]:
+    shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
+    return room.desk.apply(
+        Books(asked_at=room.mono, orders=(shown,), executions=(execution,), positions=room.positions(), cash=D(0))
+    )
+
+
+def test_figures_that_change_from_list_to_list_replace_ours_only_when_two_lists_in_a_row_have_the_same() -> None:
+    room = Room()
+    request = room.bought()
+    (booked,) = room.desk.blotter.booked.values()
+    for price, replaces in (("998", False), ("997", False), ("998", False), ("998", True)):
+        outputs = lists(room, request, msgspec.structs.replace(booked.execution, price=D(price)))
+        assert (E.REVERSED in events(outputs)) is replaces, price
+    assert room.desk.blotter.position("AAA").average_price == 998
+
+
+def unheard() -> tuple[Room, OrderRequest, list[OrderFact]]:
+    """The venue says an entry of AAA is filled, and no trade tells of it."""
+    room = Room()
+    room.quote("AAA", "1000")
+    outputs = room.signal("AAA", Action.ENTER_LONG)
+    (request,) = submitted(outputs)
+    outputs.append(OrderFact(order_id=request.order_id, event=E.SENDING, at=room.at, mono=room.mono))
+    room.outcome(request, E.SENDING)
+    outputs += room.outcome(request, E.ACCEPTED, "V1")
+    shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
+    outputs += room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    return room, request, [o for o in outputs if isinstance(o, OrderFact)]
+
+
+def restarted(facts: list[OrderFact]) -> Room:
+    room = Room()
+    room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    return room
+
+
+def test_fills_that_were_missing_before_a_restart_are_inferred_after_it() -> None:
+    _, _, facts = unheard()
+    room = restarted(facts)
+    room.quote("AAA", "1000")
+    assert events(room.tick(6)) == [E.EXECUTED]
+    assert room.desk.blotter.quantity("AAA") == 10
+
+
+def test_a_real_fill_replaces_what_was_made_up_before_a_restart() -> None:
+    before, request, facts = unheard()
+    facts += [o for o in before.tick(6) if isinstance(o, OrderFact)]
+    room = restarted(facts)
+    assert room.desk.blotter.quantity("AAA") == 10
+    assert events(room.fill(request, 10, "999")) == [E.REVERSED, E.EXECUTED]
+    assert room.desk.blotter.quantity("AAA") == 10
+    assert room.desk.blotter.position("AAA").average_price == 999

@@ -1,0 +1,41 @@
+"""Sightings: which statuses of the venue tell of the terms of an order, and which tell of something else."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.stages.desk.test_desk import Room, events, submitted
+from tradebot.domain.messages import Action, OrderSeen
+from tradebot.domain.order import OrderEvent, VenueStatus
+
+D, E = Decimal, OrderEvent
+
+
+@pytest.mark.parametrize(
+    ("status", "quantity", "told"),
+    [
+        (VenueStatus.OPEN, "7", [E.CHANGED, E.SEEN_OPEN]),
+        (VenueStatus.OPEN, "0.5", [E.CHANGED, E.SEEN_OPEN]),
+        (VenueStatus.OPEN, "0", [E.SEEN_OPEN]),  # a row without a quantity takes nothing from what we sent
+        (VenueStatus.OPEN, "-1", [E.SEEN_OPEN]),
+        (VenueStatus.CANCELED, "7", [E.SEEN_CANCELED]),  # what is over has no terms any more
+        (VenueStatus.EXPIRED, "7", [E.SEEN_EXPIRED]),
+    ],
+)
+def test_only_a_status_that_works_and_has_a_quantity_tells_of_terms(
+    status: VenueStatus, quantity: str, told: list[OrderEvent]
+) -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    (entry,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(entry, E.SENDING)
+    room.outcome(entry, E.ACCEPTED, "V1")
+    changes: dict[str, Any] = {"quantity": D(quantity)}
+    shown = msgspec.structs.replace(room.venue_order(entry, status), **changes)
+    found = events(room.desk.apply(OrderSeen(order=shown, mono=room.mono)))
+    assert [event for event in found if event in (*told, E.CHANGED)] == told
+    assert (room.desk.blotter.orders[entry.order_id].quantity == 10) is (E.CHANGED not in told)
