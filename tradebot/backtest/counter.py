@@ -170,9 +170,11 @@ class Counter:
             from_row = self.k if self.in_bar else self.k + 1
         limit = self._instruments[id_].units(request.price) if request.kind is LIMIT and request.price else None
         row = self._ledger.order(request, id_, quantity, c.now)
+        inside = self._validity.inside
+        is_inside = not self._is_late and (self.in_bar or self.k + 1 < inside)
         order = self.placed[order_id] = _Placed(
             order_id, request.side.sign, quantity, limit, request.protection_pct, from_row, request, id_, row,
-            not self._is_late, self._lapses_k(id_, from_row),
+            not self._is_late, inside if is_inside else self._lapses_k(id_, from_row),
         )  # fmt: skip
         self.moved.add(id_)
         self.books[id_].enter(order)

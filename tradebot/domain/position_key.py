@@ -10,7 +10,7 @@ EXTERNAL = "external"  # of everything else at the venue: shown, never traded
 Line = tuple[str, str, str]  # (exchange, symbol, product): what a venue nets, whoever traded it
 
 
-class PositionKey(Message, frozen=True, kw_only=False):
+class PositionKey(Message, frozen=True, kw_only=False, cache_hash=True):
     """A position by venue, exchange, symbol, product and owner.
 
     Shares bought for delivery are no part of an intraday position in the same symbol: a sale in one product does not

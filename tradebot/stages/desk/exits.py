@@ -98,7 +98,8 @@ class Exits:
         if id_ is None:
             return
         if symbol not in self._blotter.open:
-            self.gone(symbol)
+            self._protection.clear(id_)
+            self._forget(symbol)
         elif not request.purpose.is_exit:
             if request.strategy:
                 self.holders.setdefault(symbol, request.strategy)
@@ -109,7 +110,6 @@ class Exits:
         if symbol not in self._blotter.open:
             if symbol in self._universe:
                 self._protection.clear(self._universe.id(symbol))
-            self.holders.pop(symbol, None)
             self._forget(symbol)
 
     def _wish(self, symbol: str, purpose: Purpose, reason: str) -> None:

@@ -177,7 +177,7 @@ class External:
 
     def __bool__(self) -> bool:
         """True while something is held beyond ours or an order of another hand counts."""
-        return bool(self.beyond or self.exposure)
+        return bool(self.beyond or self.exposure.working or self.exposure.held)
 
     def _move(self, line: Line, quantity: Decimal) -> None:
         for held in (self.beyond, self._accounted):

@@ -302,7 +302,8 @@ class Ordering:
             return False
         position, instrument = self._blotter.open.get(symbol), self._universe.instruments[id_]
         held = ZERO if position is None else position.quantity
-        is_shared = self._external and self._external.bounds(symbol)
+        others = self._external
+        is_shared = bool(others.beyond or others.exposure.working or others.exposure.held) and others.bounds(symbol)
         if request.purpose.is_exit:
             if is_shared or self._blotter.in_excess:
                 held = self._blotter.closable(symbol)
@@ -313,9 +314,9 @@ class Ordering:
             return False
         if c.frozen or (self._marks.bids[id_] and self._marks.is_crossed(id_)):
             return False
-        others = self._gross.without if exposure else None
+        elsewhere = self._gross.without if exposure else None
         return clearance.entry(
-            request, instrument, held, reference, c.mono - seen, c.mono, exposure.working, others, self._day_profit
+            request, instrument, held, reference, c.mono - seen, c.mono, exposure.working, elsewhere, self._day_profit
         )
 
     def _view(self, request: OrderRequest, reference: Decimal | None, without: Order | None = None) -> View:

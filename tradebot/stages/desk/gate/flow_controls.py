@@ -102,7 +102,8 @@ class MessageRate(Rule):
         is_near = self._today >= self._fewest or len(self._sent) >= self._fewest
         if is_near and self._reached(mono, is_exit) is not None:
             return False
-        self._count(mono)
+        self._sent.append(mono)
+        self._today += 1
         return True
 
     def _count(self, mono: int) -> None:
