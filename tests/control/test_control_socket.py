@@ -235,4 +235,6 @@ def test_the_socket_of_a_process_that_hangs_does_not_hang_the_operator(
         deaf.listen(1)
         with pytest.raises(DaemonAway, match=r"did not answer within 0\.1 s; `tradebot kill`"):
             ask(tmp_path, "GET", "/status")
+        with pytest.raises(DaemonAway, match=r"within 0\.1 s; what was asked may still take effect when it goes on; `"):
+            ask(tmp_path, "POST", "/halt", {})
     os.unlink(tmp_path / "control.sock")

@@ -295,6 +295,7 @@ async def test_a_row_whose_hash_is_right_and_whose_sense_is_not_is_refused_and_k
         recover(path)
 
     assert "keep the file in another place" in str(refused.value)
+    assert "no halt stands: if one did, run `tradebot kill`" in str(refused.value)
     assert verify(path).is_intact
     assert list(rows(path)) == before
 

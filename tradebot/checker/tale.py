@@ -137,7 +137,8 @@ def _figures(case: Case, orders: Sequence[OrderStory]) -> Iterator[tuple[str, st
         yield "end", "the run was cut off"
         return
     summary: dict[str, Any] = end.body.get("summary") or {}
-    yield "profit", f"{summary.get('realized', '0')} before charges of {summary.get('charges', '0')}"
+    realized, charges = (summary.get(f"whole_{name}", summary.get(name, "0")) for name in ("realized", "charges"))
+    yield "profit", f"{realized} before charges of {charges}"
     open_ = {k: v for k, v in (summary.get("open_positions") or {}).items() if str(v) != "0"}
     yield "open at the end", ", ".join(f"{symbol} {quantity}" for symbol, quantity in open_.items()) or "nothing"
     yield "end", _plain(end.body.get("reason"))

@@ -157,7 +157,11 @@ def _show_status(found: dict[str, Any]) -> None:
     age = "no quote yet" if feed["age_s"] is None else f"newest quote {feed['age_s']:.1f} s ago"
     say(f"feed: {'STALE, ' if feed['is_stale'] else ''}{age}" + "".join(f"; {k}: {v}" for k, v in feed["down"].items()))
     counts = ", ".join(f"{name} {number}" for name, number in found["counts"].items())
-    say(f"day profit {found['day_profit']}; {counts}; {len(found['symbols'])} symbols")
+    money = found["money"]
+    spans = (("this run", "run"), ("the day", "day"), ("since the journal began", "whole"))
+    say("profit after charges: " + ", ".join(f"{title} {money[f'{span}_pnl_net']}" for title, span in spans))
+    say(f"charges: this run {money['run_charges']}, since the journal began {money['whole_charges']}")
+    say(f"this run: {counts}; {len(found['symbols'])} symbols")
     for title, rows in (("positions", found["positions"]), ("working orders", found["orders"])):
         say(f"{title}: {len(rows) or 'none'}")
         if rows:

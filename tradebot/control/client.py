@@ -38,7 +38,9 @@ def ask(state_dir: Path, method: str, path: str, body: dict[str, Any] | None = N
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise DaemonAway(f"no daemon runs on {state_dir}; {HINT}") from error
     except TimeoutError as error:
-        raise DaemonAway(f"the daemon on {state_dir} did not answer within {ANSWER_WITHIN_S:g} s; {HINT}") from error
+        later = "" if method == "GET" else "; what was asked may still take effect when it goes on"
+        told = f"the daemon on {state_dir} did not answer within {ANSWER_WITHIN_S:g} s{later}; {HINT}"
+        raise DaemonAway(told) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise DaemonAway(f"the daemon on {state_dir} cannot be asked: {error}; {HINT}") from error
     if status == 200:

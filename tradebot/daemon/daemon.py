@@ -17,6 +17,7 @@ from tradebot.control.panel import Panel
 from tradebot.control.picture import picture
 from tradebot.daemon.bulletins import Bulletins
 from tradebot.daemon.ground import Ground
+from tradebot.daemon.results import Results
 from tradebot.daemon.summary import summarize
 from tradebot.daemon.taping import Recording
 from tradebot.daemon.vitals import Vitals
@@ -73,6 +74,7 @@ class Daemon:
             config, ground, journal, run_id=run_id, killed=lambda: self._halt_file.reason
         )  # fmt: skip
         self.desk = self._recording.desk
+        self._results = Results(self.desk)
         sessions = CalendarSessions(
             calendar=TradingCalendar(),
             universe=universe,
@@ -196,7 +198,9 @@ class Daemon:
                 killed=self._halt_file.look(),
                 head=self._journal.head,
                 is_trading=self._is_trading,
-                vitals=vitals.picture(),
+                vitals=vitals.picture() | {"money": self._results.render()},
+                fills=self._results.fills,
+                since=self._began_at,
             ),
             ask_to_stop=ask_to_stop,
         )
@@ -213,6 +217,7 @@ class Daemon:
             flattened=self._recovery.flattened,
             best=books.best,
         )
+        self._results.begin()
         self._recording.terms(
             self._specs, opens_at=self._opens_at, halts=halts, flattened=self._recovery.flattened
         )  # fmt: skip
@@ -247,8 +252,9 @@ class Daemon:
         with settled(self._ground.clock, self._latencies.record):
             await self._trade(stop, reasons)
         summary = summarize(
-            engine=self.engine, desk=self.desk, bars=self.bars, latencies=self._latencies, since=self._began_at
-        )
+            engine=self.engine, desk=self.desk, bars=self.bars, latencies=self._latencies, results=self._results,
+            since=self._began_at,
+        )  # fmt: skip
         self._tell("session_summary", **summary)
         return summary
 

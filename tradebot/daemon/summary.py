@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from decimal import Decimal
 from typing import Any
 
+from tradebot.daemon.results import PAISE, Results
 from tradebot.domain.order import OrderState
 from tradebot.engine import Engine
 from tradebot.ops.latency import Latencies
 from tradebot.stages.bars import Bars
 from tradebot.stages.desk.desk import Desk
 
-PAISE = Decimal("0.01")
 LATENCIES = (
     "quote_to_signal", "signal_to_order", "quote_to_order", "order_to_ack", "close_to_signals", "loop_lag", "gc_pause",
 )  # fmt: skip
 
 
-def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, since: int) -> dict[str, Any]:
+def summarize(
+    *, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, results: Results, since: int
+) -> dict[str, Any]:
     """Return the fields of the summary; `since` is the market ns at which this run began.
 
-    Orders are counted by state for this run; money is rounded to paise for reading, the journal keeps it exact.
+    What is counted is of this run. Money says its span: `run_`, `day_` or `whole_`, the last since the journal began.
+    It is rounded to paise for reading, the journal keeps it exact.
     """
     orders = [o for o in desk.blotter.orders.values() if o.changed_at >= since and not o.is_external]
     states = Counter(o.state for o in orders)
@@ -35,11 +37,9 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, s
         "unknown": states[OrderState.UNKNOWN],
         "denied": states[OrderState.DENIED],
         "denied_by": desk.denials.by_control,
-        "fills": sum(len(o.executions) for o in orders),
-        "charges": desk.blotter.charges.quantize(PAISE),
-        "realized": desk.blotter.realized.quantize(PAISE),
+        "fills": results.fills,
+        **results.render(),
         "unrealized": unrealized.quantize(PAISE),
-        "pnl_net": desk.worth.profit().quantize(PAISE),
         "open_positions": {s: str(q) for s, (q, _) in desk.holdings().items()},
         "signals": desk.counts["signals"],
         "signals_ignored": desk.counts["ignored"],

@@ -29,7 +29,8 @@ _ENDLESS = 1 << 62
 FOLDED = ("run", "order", "reconciled", "trailing", "halt", "reduce", "flatten", "resume", "end")
 NOT_SKIPPED = (
     "it may be a fill, so no run starts over it: keep the file in another place; to a new journal nothing at the venue"
-    " is ours, so close there by hand what this one had opened"
+    " is ours, so close there by hand what this one had opened, and no halt stands: if one did, run `tradebot kill`"
+    " before the next start"
 )
 
 
