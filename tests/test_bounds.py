@@ -169,6 +169,7 @@ BOUNDS: dict[str, Bound] = {
     "ops.latency.Latencies._rings": Bound("one ring per measurement", "the oldest duration is overwritten"),
     "ops.latency.Latencies._counts": Bound("one per measurement", "fixed names"),
     "ops.latency.Latencies._worst": Bound("one per measurement", "fixed names"),
+    "ops.printed.Printed._pipes": Bound("two", "one of standard output, one of standard error"),
     "ops.line_writer.LineWriter._lines": Bound("its capacity", "new lines are dropped and counted"),
     "ops.logs.Logs._undo": Bound("a few", "fixed at the start"),
     "ops.pulse.Pulse._seen": Bound("one per part", "fixed at the start"),

@@ -171,6 +171,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.daemon.standing import cause_of
     from tradebot.ops import logs
     from tradebot.ops.loop_guard import LoopGuard
+    from tradebot.ops.printed import Printed
     from tradebot.ops.systemd import Notifier
 
     name = run_id(WallClock())
@@ -179,9 +180,10 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
         from tradebot.store.dsn import secrets_of
 
         secrets += secrets_of(dsn)
+    printed = Printed()
     log = logs.configure(
         level=config.log.level, format=config.log.format, run_id=name, mode=config.app.mode,
-        secrets=[s for s in secrets if s],
+        secrets=[s for s in secrets if s], fd=printed.fd,
     )  # fmt: skip
     options = Options(
         run_id=name, exchange=exchange, exchange_log=exchange_log, faults=faults, lines_dropped=lambda: log.dropped
@@ -190,6 +192,9 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
 
     def tell(event: str, level: str = "info", **fields: Any) -> None:
         getattr(logger, level)(event, **fields)
+
+    names = [section.name for section in config.strategy]
+    printed.tell_to(tell, WallClock(), strategy=names[0] if len(names) == 1 else "")
 
     async def guarded() -> None:
         async with LoopGuard(WallClock(), tell=tell) as guard, asyncio.TaskGroup() as tasks:
@@ -203,4 +208,6 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     except BaseExceptionGroup as group:
         raise cause_of(group) from group
     finally:
+        printed.give_back()
         log.close()
+        printed.close()

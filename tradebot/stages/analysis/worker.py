@@ -17,6 +17,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from multiprocessing import reduction
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -31,10 +32,30 @@ _shares: list[Share] = []  # of this process
 _channel: socket.socket | None = None  # to the event loop, for closes
 
 
-def begin(channel: socket.socket) -> None:
-    """Prepare a new worker process: leave Ctrl-C to the parent, yield to the event loop, die with the parent."""
+class Output:
+    """Standard output or error of the parent, which goes to a new process as `here`."""
+
+    def __init__(self, fd: int, sent: Any = None) -> None:
+        self.fd = fd
+        self.here = fd if sent is None else sent.detach()
+
+    def __reduce__(self) -> tuple[type[Output], tuple[int, Any]]:
+        return Output, (self.fd, reduction.DupFd(self.fd))
+
+
+def begin(channel: socket.socket, *outputs: Output) -> None:
+    """Prepare a new worker process: leave Ctrl-C to the parent, yield to the event loop, die with the parent.
+
+    It prints where the parent does now: the fork server was started before the parent took over what is printed.
+    """
     global _channel
     _channel = channel
+    for output in outputs:
+        os.dup2(output.here, output.fd)
+        os.close(output.here)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(5)
     end_with_parent()

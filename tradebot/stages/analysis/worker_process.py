@@ -64,7 +64,7 @@ class WorkerProcess:
         self._channel = Channel(self._ours)
 
     def _start(self) -> int:
-        theirs = (self._theirs,)
+        theirs = (self._theirs, worker.Output(1), worker.Output(2))
         pool = ProcessPoolExecutor(
             max_workers=1, mp_context=fork_server.context(), initializer=worker.begin, initargs=theirs
         )

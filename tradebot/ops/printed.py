@@ -1,0 +1,122 @@
+"""What strategies and libraries print, here and in worker processes, as events of the log: never lines between its own.
+
+descriptors 1 and 2 ──pipes──▶ a thread ──`strategy_output`──▶ log, on a descriptor of its own
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import select
+import sys
+import threading
+from contextlib import suppress
+
+from tradebot.clock import SECOND, Clock
+from tradebot.ops.narrator import Tell
+
+PIECE = 65_536  # what a pipe holds
+LONGEST = 4_096  # bytes of a line; what is beyond is dropped
+MOST_A_SECOND = 20  # lines; those beyond are dropped and counted: a loop that prints must not fill the disk
+END_S = 2.0
+STREAMS = {1: ("stdout", "info"), 2: ("stderr", "warning")}
+
+
+class Printed:
+    """Takes over what this process prints and tells it, a line an event; what is beyond the bounds is counted and told.
+
+    `fd` is the true standard output.
+    """
+
+    def __init__(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        self._true = {fd: os.dup(fd) for fd in STREAMS}
+        self._pipes: dict[int, int] = {}  # pipe -> the descriptor that it stands for
+        self._wake, self._awake = os.pipe()
+        for fd in STREAMS:
+            reading, writing = os.pipe()
+            os.set_blocking(reading, False)
+            os.dup2(writing, fd)
+            os.close(writing)
+            self._pipes[reading] = fd
+        self.fd = self._true[1]
+        self._rest = dict.fromkeys(self._pipes, b"")
+        self._second, self._told, self._dropped = 0, 0, 0
+        self._thread: threading.Thread | None = None
+        by_line()
+        faulthandler.enable(self._true[2])  # what a process says that crashes is told by no thread of its own
+
+    def tell_to(self, tell: Tell, clock: Clock, *, strategy: str = "") -> None:
+        """Begin to tell; `strategy` is named where there is only one."""
+        self._tell, self._clock, self._named = tell, clock, {"strategy": strategy} if strategy else {}
+        self._thread = threading.Thread(target=self._run, name="printed", daemon=True)
+        self._thread.start()
+
+    def give_back(self) -> None:
+        """Let this process print again, and tell what it printed so far; waits at most two seconds."""
+        if self._awake < 0:
+            return
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        faulthandler.disable()
+        for fd, before in self._true.items():
+            os.dup2(before, fd)
+        os.close(self._awake)  # the reader sees its end
+        self._awake = -1
+        if self._thread is not None:
+            self._thread.join(END_S)
+
+    def close(self) -> None:
+        """Give back, and close the true standard output, which the log has left by now."""
+        self.give_back()
+        for fd in (*self._true.values(), *self._pipes, self._wake):
+            os.close(fd)
+
+    def _run(self) -> None:
+        poll = select.poll()
+        for fd in (*self._pipes, self._wake):
+            poll.register(fd, select.POLLIN)
+        while self._wake not in [fd for fd, _ in poll.poll()]:
+            for pipe in self._pipes:
+                self._read(pipe)
+        for pipe in self._pipes:
+            for _ in range(16):  # a pipe holds one piece; a worker that still prints ends without us
+                self._read(pipe)
+            self._line(pipe, self._rest[pipe])
+        self._count()
+
+    def _read(self, pipe: int) -> None:
+        with suppress(BlockingIOError):
+            *lines, rest = (self._rest[pipe] + os.read(pipe, PIECE)).split(b"\n")
+            for line in lines:
+                self._line(pipe, line)
+            self._rest[pipe] = rest[: LONGEST + 1]
+
+    def _line(self, pipe: int, line: bytes) -> None:
+        if not line.strip():
+            return
+        now = self._clock.monotonic() // SECOND
+        if now != self._second:
+            self._count()
+            self._second, self._told = now, 0
+        self._told += 1
+        if self._told > MOST_A_SECOND:
+            self._dropped += 1
+            return
+        stream, level = STREAMS[self._pipes[pipe]]
+        cut = {"cut": True} if len(line) > LONGEST else {}
+        text = line[:LONGEST].decode("utf-8", "backslashreplace")
+        self._tell("strategy_output", level, text=text, stream=stream, **cut, **self._named)
+
+    def _count(self) -> None:
+        if self._dropped:
+            self._tell("strategy_output_dropped", "warning", lines=self._dropped, **self._named)
+            self._dropped = 0
+
+
+def by_line() -> None:
+    """See to it that this process prints each line when it ends, and not when a buffer is full."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True)
