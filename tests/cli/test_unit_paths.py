@@ -74,6 +74,29 @@ def test_no_unit_is_printed_for_a_configuration_that_is_refused(
     assert "config.toml:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "restart", "said"),
+    [
+        ("", "always", ""),  # the next start begins the next day of the embedded exchange
+        ("[exchange]\nspeed = 600\n", "on-failure", "stays down: at exchange.speed 600 the days follow"),
+        (
+            "[exchange]\nprices = 'recorded'\npath = '/data'\n",
+            "on-failure",
+            "stays down: recorded prices",
+        ),
+        ("[app]\nstop_after = '5m'\n", "on-failure", "stays down: app.stop_after is 5m"),
+        (LIVE, "on-failure", ""),
+    ],
+)
+def test_the_unit_of_an_invented_market_goes_on_with_the_next_day_or_says_that_it_ends(
+    folder: Path, capsys: pytest.CaptureFixture[str], text: str, restart: str, said: str
+) -> None:
+    (folder / "config.toml").write_text(text)
+    lines, told = printed(capsys)
+    assert value(lines, "Restart") == restart
+    assert ("stays down" in told, said in told) == (bool(said), True)
+
+
 def test_a_file_below_home_that_the_configuration_names_stays_readable(folder: Path) -> None:
     (folder / "config.toml").write_text("[[strategy]]\nname = '/home/me/own.py:Own'\n[kite]\nca_bundle = 'ca.pem'\n")
     asked = wanted(None, None, None)

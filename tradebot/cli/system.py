@@ -112,6 +112,7 @@ def _unit(config: Path | None, symbols: str | None, user: str | None, credential
         is_live=asked.is_live,
         reads=asked.reads,
         folder=asked.folder,
+        begins_again=asked.begins_again,
     )
     for caution in cautions(asked, executable, user):
         click.echo(f"tradebot: {caution}", err=True)

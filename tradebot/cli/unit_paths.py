@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tradebot.config import load
+from tradebot.config import Config, load
 from tradebot.config.sources import find
 from tradebot.markets.symbols import parse_symbols
 from tradebot.ops.unit import CREDENTIALS
@@ -19,12 +19,14 @@ from tradebot.strategies.loading import file_of
 SYSTEM_CREDENTIALS = Path("/etc/tradebot/credentials")
 HIDDEN = (Path("/tmp"), Path("/var/tmp"))  # PrivateTmp=yes shows the daemon empty ones of its own
 KEYS = tuple(name.removeprefix("kite__") for name in CREDENTIALS)
+FASTEST = 120.0  # a day takes three minutes: fewer starts than the unit's limit allows
 LATER = "comes with the unit"  # in place of a key that this shell does not have and systemd will hand over
 
 
 class Wanted(NamedTuple):
     """What the unit runs: `reads` are the files it needs, `folder` is where relative names of the configuration begin,
-    None where there are none."""
+    None where there are none. With `begins_again` a run is a day of the embedded exchange, and the next start begins
+    the next day; `ends` says why the unit stays down after one."""
 
     config: Path | None
     symbols: str | None
@@ -33,6 +35,8 @@ class Wanted(NamedTuple):
     folder: Path | None
     is_live: bool
     account: str
+    begins_again: bool
+    ends: str
 
 
 def wanted(config: Path | None, symbols: str | None, credentials: Path | None) -> Wanted:
@@ -49,6 +53,7 @@ def wanted(config: Path | None, symbols: str | None, credentials: Path | None) -
     named += [Path(text) for text in (settings.exchange.path, settings.kite.ca_bundle) if text]
     if symbols is None:
         named += _lists(app.get("symbols", ""))
+    ends = _ends(settings)
     return Wanted(
         config=found.resolve() if found else None,
         symbols=None if symbols is None else ",".join(_whole(part.strip(), here) for part in symbols.split(",")),
@@ -57,6 +62,8 @@ def wanted(config: Path | None, symbols: str | None, credentials: Path | None) -
         folder=here if any(not path.expanduser().is_absolute() for path in named) else None,
         is_live=settings.app.mode == "live",
         account=settings.kite.account_id,
+        begins_again=settings.venue.name == "embedded" and not ends,
+        ends=ends,
     )
 
 
@@ -64,6 +71,8 @@ def cautions(asked: Wanted, executable: Sequence[str], user: str | None) -> Iter
     """Yield a sentence for each thing that this shell has and the unit would not."""
     if asked.is_live:
         yield f"this unit trades REAL money on account {asked.account} as soon as it starts, and asks nobody"
+    if asked.ends:
+        yield f"the unit ends with its first run and stays down: {asked.ends}"
     program, config = Path(executable[0]), asked.config
     for path in dict.fromkeys((program, *([config] if config else []), *asked.reads)):
         if any(path.is_relative_to(hidden) for hidden in HIDDEN):
@@ -81,6 +90,19 @@ def cautions(asked: Wanted, executable: Sequence[str], user: str | None) -> Iter
             f"the unit does not know {', '.join(mine)} of this shell; settings belong into the configuration, keys into"
             " the folder of --credentials"
         )
+
+
+def _ends(settings: Config) -> str:
+    app, exchange = settings.app, settings.exchange
+    if app.stop_after != "never":
+        return f"app.stop_after is {app.stop_after}"
+    if settings.venue.name != "embedded":
+        return ""
+    if exchange.prices == "recorded":
+        return "recorded prices are of one day"
+    if exchange.speed > FASTEST:
+        return f"at exchange.speed {exchange.speed:g} the days follow each other faster than systemd starts a unit"
+    return ""
 
 
 def _tables(path: Path | None, *names: str) -> list[Mapping[str, Any]]:

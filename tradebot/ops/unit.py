@@ -38,7 +38,7 @@ TimeoutStartSec=120
 TimeoutStopSec=60
 # The daemon stops its workers itself; a SIGTERM to them as well would break a computation in flight.
 KillMode=mixed
-Restart=on-failure
+Restart={restart}
 RestartSec=5
 # Usage, bad data files, refused credentials and configuration do not mend by trying again.
 RestartPreventExitStatus=2 65 77 78
@@ -101,13 +101,13 @@ WantedBy=multi-user.target
 
 def render(
     *, executable: Sequence[str], config: Path | None, symbols: str | None, user: str | None, credentials: Path | None,
-    is_live: bool = False, reads: Sequence[Path] = (), folder: Path | None = None,
+    is_live: bool = False, reads: Sequence[Path] = (), folder: Path | None = None, begins_again: bool = False,
 ) -> str:  # fmt: skip
     """Return the unit; `credentials` is the folder whose files systemd hands over, None for no secret at all.
 
     `user` None takes a user that exists only while the daemon runs. `reads` are files that the configuration names,
-    `folder` is where its relative names begin, None for the state directory. Raises ConfigError for text a unit cannot
-    hold.
+    `folder` is where its relative names begin, None for the state directory. With `begins_again` another start follows
+    a clean end, for runs that are days of an invented market. Raises ConfigError for text a unit cannot hold.
     """
     command = [*executable, "run"]
     command += ["--config", str(config)] if config else []
@@ -123,6 +123,7 @@ def render(
         if credentials
         else "# LoadCredential=kite__api_key:/etc/tradebot/credentials/kite__api_key",
         user=f"User={user}" if user else "DynamicUser=yes",
+        restart="always" if begins_again else "on-failure",
         protect_home="read-only" if at_home else "yes",
         folder=plain_path(folder) if folder else "%S/tradebot",
     )
