@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.domain.test_order_machine import execution, fact, request, status
-from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Side
+from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Side, VenueOrder
 from tradebot.domain.order_fold import apply, begin
 
 E, D = OrderEvent, Decimal
@@ -19,13 +19,18 @@ def test_a_row_that_tells_no_times_has_none() -> None:
     told = msgspec.json.decode(bare, type=OrderRequest)
     assert (told.decided_at, told.signaled_at, told.quoted_at) == (0, 0, 0)
     assert msgspec.json.decode(b'{"order_id":"T1","event":"sending","at":5}', type=OrderFact).mono == 0
+    shown = b'"status":"open","filled":"0","venue_order_id":"V1","tag":""}'
+    assert msgspec.json.decode(bare[:-1] + b"," + shown, type=VenueOrder).changed_at == 0
 
 
 def test_an_order_begins_with_nothing_counted() -> None:
-    order = begin(fact("T1", E.INTENT, request=request()))
     counted = {f.name for f in msgspec.structs.fields(Order) if f.type in (int, D)} - {"quantity", "rank"}
-    assert {name: value for name in counted if (value := getattr(order, name))} == {"begun_at": 1, "changed_at": 1}
-    assert order.rank == -1
+    for order, known in (
+        (Order(request(), OrderState.INTENT, D(2)), {}),
+        (begin(fact("T1", E.INTENT, request=request())), {"begun_at": 1, "changed_at": 1}),
+    ):
+        assert {name: value for name in counted if (value := getattr(order, name))} == known
+        assert order.rank == -1
 
 
 def test_each_fact_that_is_passed_over_is_counted_once() -> None:

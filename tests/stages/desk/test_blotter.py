@@ -74,3 +74,14 @@ def test_no_more_symbols_are_exposed_than_the_bound_says() -> None:
     fill = execution("T3", "a", quantity=2)
     book.fill(order, fill, fill.key, at=1, mono=1)
     assert len(book.exposure.symbols()) == 1 <= book.exposure.symbols_at_most()
+
+
+def test_the_order_that_ended_first_is_forgotten_when_there_are_more_than_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tradebot.stages.desk.blotter.ENDED_KEPT", 2)
+    book = blotter()
+    for order_id in ("T1", "T2", "T3", "T4"):
+        working(book, order_id, E.SEEN_REJECTED)
+    assert list(book.orders) == ["T3", "T4"]
+    assert book.by_venue == {"V-T3": "T3", "V-T4": "T4"}
