@@ -31,3 +31,9 @@ def test_a_stop_that_flattens_cancels_entries_and_no_exit(policy: str, cancelled
     outputs = room.desk.apply(Command(verb=Verb.STOP))
     assert {orders[o.order_id] for o in outputs if isinstance(o, Cancel)} == cancelled
     assert submitted(outputs) == [], "the exit that works closes all there is"
+
+
+def test_a_resume_is_written_down_as_a_halt_is() -> None:
+    room = Room()
+    for command in (Command(verb=Verb.HALT, reason="by hand"), Command(verb=Verb.RESUME, reason="by hand")):
+        assert room.desk.apply(command) == [command]

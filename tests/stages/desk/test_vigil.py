@@ -119,3 +119,25 @@ def test_an_exit_that_comes_back_from_the_dead_is_cancelled_though_halts_leave_e
     outputs = room.desk.apply(OrderSeen(order=shown, mono=room.mono))
     assert events(outputs) == [E.SEEN_OPEN, E.CANCEL_SENT]
     assert [(o.order_id, o.venue_order_id) for o in outputs if isinstance(o, Cancel)] == [(exit_.order_id, "V2")]
+
+
+def test_a_fill_told_with_other_figures_halts_its_symbol_while_the_order_works() -> None:
+    before = ordered(E.SENDING, E.ACCEPTED, E.EXECUTED, execution=execution("T1", "a"))
+    told = fact("T1", E.EXECUTED, execution=execution("T1", "a", price=101), reason="other figures")
+    assert found(before, told) == [("T1: other figures", "symbol:AAA")]
+
+
+def test_a_fill_beyond_the_quantity_is_told_after_the_end_too_and_no_status_tells_it_again() -> None:
+    whole = ordered(E.SENDING, E.ACCEPTED, E.EXECUTED, execution=execution("T1", "a", quantity=2))
+    told = fact("T1", E.EXECUTED, mono=ENDED + SECOND, execution=execution("T1", "b"))
+    assert found(whole, told) == [("T1 was filled 1 beyond its quantity 2", "symbol:AAA")]
+    assert found(apply(whole, told), fact("T1", E.SEEN_FILLED, venue=status("T1", E.SEEN_FILLED, filled=3, at=2))) == []
+
+
+@pytest.mark.parametrize("is_proof", [False, True])
+def test_an_absence_is_told_where_it_is_presumed_and_not_where_it_is_proven(is_proof: bool) -> None:
+    before = ordered(E.SENDING, E.AMBIGUOUS)
+    told = fact("T1", E.NOT_FOUND, is_proof=is_proof, reason="not in 2 complete order lists")
+    text = "T1 is taken for never accepted: not in 2 complete order lists"
+    assert found(before, told) == ([] if is_proof else [(text, "")])
+    assert found(ordered(E.SENDING, E.ACCEPTED), told) == [], "one that was there is in doubt first"
