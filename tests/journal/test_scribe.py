@@ -57,6 +57,31 @@ async def test_the_log_does_not_grow_with_the_journal(tmp_path: Path) -> None:
     assert verify(tmp_path / FILE_NAME).rows == 60
 
 
+async def test_the_log_that_grew_under_a_long_reader_is_cut_back_when_the_reader_is_gone(tmp_path: Path) -> None:
+    log = tmp_path / f"{FILE_NAME}-wal"
+    with patch.object(scribe, "CHECKPOINT_PAGES", 50):
+        async with opened(tmp_path) as journal:
+            begun = log.stat().st_size
+
+            async def write(count: int) -> None:
+                for _ in range(count):
+                    journal.append("order", fact("TB1", OrderEvent.SENDING, reason="x" * 200_000), at=START)
+                    await journal.durable()
+
+            await write(1)
+            reader = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM rows").fetchone()
+            await write(60)
+            assert log.stat().st_size > begun
+            reader.execute("COMMIT")
+            reader.close()
+            await write(10)
+            assert log.stat().st_size == begun
+
+    assert verify(tmp_path / FILE_NAME).rows == 71
+
+
 async def test_a_checkpoint_begins_only_after_a_commit_that_began_after_the_one_before_had_ended(
     tmp_path: Path,
 ) -> None:

@@ -118,7 +118,8 @@ def test_a_halt_stops_entries_survives_a_kill_and_ends_with_resume(
     daemon.until(is_halted_entry)
     code, said = tradebot("status")
     assert (code, "HALTED (halt all): lunch break" in said) == (0, True)
-    assert all(word in said for word in ("runs before 1, 1 of them", "last bar 20", "free disk", "session open")), said
+    told = ("runs before 1, 1 of them", "last bar 20", "free disk", "session open", "its log 8 MB")
+    assert all(word in said for word in told), said
     assert tradebot("status", "--check") == (10, "all: lunch break\n")
     assert tradebot("resume")[0] == 0
     shown = json.loads(tradebot("status", "--json")[1])

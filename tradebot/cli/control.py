@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -43,6 +44,7 @@ def status(path: str | None, state_dir: Path | None, as_json: bool, is_check: bo
     folder = _state_dir(path, state_dir)
     found = ask(folder, "GET", "/status")
     found["disk_free_mb"] = _free_mb(folder)
+    found["journal"]["log_mb"] = _log_mb(folder)
     verdict = check(found)
     if as_json:
         click.echo(json.dumps(found | {"check": verdict._asdict()}, indent=2))
@@ -120,6 +122,14 @@ def _free_mb(folder: Path) -> int | None:
         return None
 
 
+def _log_mb(folder: Path) -> int | None:
+    # The write-ahead log grows while somebody reads the journal in one long transaction.
+    try:
+        return os.stat(folder / "journal.sqlite3-wal").st_size // 1_000_000
+    except OSError:
+        return None
+
+
 def _vitals(found: dict[str, Any]) -> str:
     from tradebot.clock import IST, iso
 
@@ -169,6 +179,6 @@ def _show_status(found: dict[str, Any]) -> None:
     say(_vitals(found))
     queues = ", ".join(f"{name} {queue['now']}" for name, queue in found["queues"].items())
     journal = found["journal"]
-    say(
-        f"queues: {queues}; journal: row {journal['on_disk']} on disk, {journal['queued'] - journal['on_disk']} waiting"
-    )
+    waiting = journal["queued"] - journal["on_disk"]
+    say(f"queues: {queues}")
+    say(f"journal: row {journal['on_disk']} on disk, {waiting} waiting, its log {journal['log_mb']} MB")

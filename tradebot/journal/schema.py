@@ -46,6 +46,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             connection.executescript(TABLES)
             _found_version(connection, path)
         _set_durable(connection, path)
+        # While somebody reads in one long transaction the log cannot start over and grows; once it can, it is cut back.
+        connection.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
     except BaseException:
         connection.close()
         raise
