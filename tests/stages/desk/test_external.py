@@ -9,10 +9,11 @@ from test_other_hands import OPEN, Day
 
 from tradebot.control.picture import holdings_of
 from tradebot.domain.control import Verb
-from tradebot.domain.messages import Action, Command, Incident, Reconciled, Released
-from tradebot.domain.order import OrderRequest, Side
+from tradebot.domain.messages import Action, Books, Command, Incident, Reconciled, Released
+from tradebot.domain.order import Execution, OrderRequest, Side, VenuePosition
 from tradebot.domain.position_key import EXTERNAL
 from tradebot.stages.desk.desk import DeskOutput
+from tradebot.stages.desk.external import External, Own
 
 D = Decimal
 MIS, CNC = ("NSE", "AAA", "MIS"), ("NSE", "AAA", "CNC")
@@ -218,3 +219,24 @@ def test_what_was_given_up_stays_so_over_a_restart() -> None:
     assert (report.differences, report.released, report.external) == ((), (), ())
     assert again.desk.holdings() == {"AAA": (6, 100)}
     assert again.desk.worth.day_profit() == day.desk.worth.day_profit()
+
+
+def test_a_fill_that_the_first_look_showed_and_the_stream_told_later_counts_once() -> None:
+    external, own = External({}), Own({}, {})
+
+    def look(asked_at: int, quantity: int) -> None:
+        shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(quantity), average_price=D(100))
+        books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
+        external.begin_look(asked_at)
+        external.look(books, own)
+        external.account(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
+
+    look(1, 2)  # the list of positions had the fill already, the list of trades not yet
+    external.trade(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(2), D(100), OPEN, "MIS"))
+    for asked_at in (2, 3):
+        look(asked_at, 2)
+    assert external.rests() == {}
+    assert external.beyond == {MIS: D(2)}
+    for asked_at in (4, 5):
+        look(asked_at, 5)  # what nobody told of is a difference, as ever
+    assert external.rests() == {MIS: D(3)}

@@ -18,6 +18,7 @@ from tradebot.domain.position_key import EXTERNAL, Line, PositionKey
 from tradebot.stages.desk.exposure import Exposure
 
 DELIVERY = "CNC"  # the product that becomes a holding over night
+SETTLED_AFTER = 12  # looks of a process: a fill that the first one showed was heard of long before
 CONFIRMATIONS = 2  # looks in a row that must say the same of a line before it counts
 
 
@@ -39,14 +40,19 @@ class External:
         self._odd: dict[tuple[str, str], tuple[dict[Line, Decimal], int]] = {}  # (exchange, symbol) -> rests, looks
         self._touched: dict[Line, tuple[int, str]] = {}  # mono at which another hand was heard of last, and what it did
         self._asked_at: int | None = None  # of the books that are being read
-        self._has_looked = False
+        self._looks = 0
+        # Lines that the first look accounted for without a fill -> what was heard of since, which it may have shown.
+        self._heard_since: dict[Line, Decimal] = {}
 
     # ---- what is told
 
     def trade(self, execution: Execution, sign: int = 1) -> None:
         """Take a fill of another hand; with -1 one that is taken back."""
         line = execution.exchange, execution.symbol, execution.product
-        self._move(line, execution.quantity * execution.side.sign * sign)
+        signed = execution.quantity * execution.side.sign * sign
+        self._move(line, signed)
+        if line in self._heard_since:
+            self._heard_since[line] += signed
 
     def take_over(self, line: Line, quantity: Decimal) -> None:
         """Take what was ours until now."""
@@ -94,17 +100,25 @@ class External:
         for line in lines:
             rest, held = self._rest(line), own.held.get(line, ZERO)
             is_lost = rest * held < 0 and of_symbol[line[:2]] * held < 0
-            if rest and line[1] in symbols and (self._has_looked or is_lost):
+            if rest and line[1] in symbols and (self._looks or is_lost):
                 odd.setdefault(line[:2], {})[line] = rest
-            else:
-                self._accept(line)
-        self._has_looked, before, self._odd = True, self._odd, {}
+                continue
+            if rest and not self._looks:
+                self._heard_since[line] = ZERO
+            self._accept(line)
+        self._looks += 1
+        if self._looks > SETTLED_AFTER:
+            self._heard_since.clear()
+        before, self._odd = self._odd, {}
         for of, rests in odd.items():
             last = before.get(of)
             lasted = last[1] + 1 if last is not None and last[0] == rests else 1
             if lasted >= CONFIRMATIONS:
                 is_converted = not sum(rests.values(), ZERO)
-                for line in [i for i in rests if is_converted or not is_traded(i) or i not in self.beyond]:
+                for line in [
+                    i for i in rests
+                    if is_converted or not is_traded(i) or i not in self.beyond or self._is_told_twice(i, rests[i])
+                ]:  # fmt: skip
                     self._accept(line)
                     if not is_converted:
                         del rests[line]
@@ -115,6 +129,10 @@ class External:
         self._touched = {
             line: told for line, told in self._touched.items() if asked_at <= told[0] or self._rest(line)
         }  # fmt: skip
+
+    def _is_told_twice(self, line: Line, rest: Decimal) -> bool:
+        # The first look showed a fill that was heard of after it.
+        return bool(rest) and rest == -self._heard_since.get(line, ZERO)
 
     def rests(self) -> dict[Line, Decimal]:
         """Return line -> what is held beyond ours that nothing accounts for, where two looks said so alike."""
