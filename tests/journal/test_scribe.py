@@ -76,10 +76,13 @@ async def test_the_log_that_grew_under_a_long_reader_is_cut_back_when_the_reader
             assert log.stat().st_size > begun
             reader.execute("COMMIT")
             reader.close()
-            await write(10)
+            for _ in range(50):  # the log starts over with the write after the next whole checkpoint
+                await write(2)
+                if log.stat().st_size == begun:
+                    break
             assert log.stat().st_size == begun
 
-    assert verify(tmp_path / FILE_NAME).rows == 71
+    assert verify(tmp_path / FILE_NAME).is_intact
 
 
 async def test_a_checkpoint_begins_only_after_a_commit_that_began_after_the_one_before_had_ended(

@@ -210,8 +210,8 @@ class Staging:
             self._keep_symbol(str(names[number]), rows.starts[group], rows.values[:, group], place)
 
     def _keep_symbol(self, symbol: str, starts: Ints, values: Floats, place: str) -> None:
+        self._note(symbol, starts, values)  # a row that says the same as one before may come late as well
         starts, values = self._without_repeats(starts, values)
-        self._note(symbol, starts, values)
         numbers = periods(starts, self.interval)
         order = np.argsort(numbers, kind="stable")
         edges = np.flatnonzero(np.diff(numbers[order])) + 1
