@@ -93,6 +93,7 @@ BOUNDS: dict[str, Bound] = {
         "10,000", "the oldest goes", "tradebot.stages.desk.sightings:ORPHANS_KEPT"),
     "stages.desk.sightings.Sightings._misses": Bound(LIVE, "made anew with each list"),
     "stages.desk.sightings.Sightings._below": Bound(LIVE, "made anew with each list"),
+    "stages.desk.external.External._taken": Bound(LINES, "goes when it is given up"),
     "stages.desk.external.External._heard_since": Bound("one per line held at the start", "emptied after twelve looks"),
     "stages.desk.external.External.beyond": Bound(LINES, "goes when the venue holds ours alone"),
     "stages.desk.external.External._accounted": Bound(LINES, "follows the venue's net"),

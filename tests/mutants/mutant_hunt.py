@@ -104,6 +104,8 @@ def _try(mutant: Mutant, tests: Sequence[str], days: Sequence[int]) -> int:
     os.dup2(null, 1)
     os.dup2(null, 2)
     os.chdir(ROOT)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("tradebot", "tests")]:
+        del sys.modules[name]  # who calls this may have loaded the module as it was
     sys.meta_path.insert(0, _Changed(mutant))
     options = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore"]
     options += [f"--ignore={path}" for path in LEFT_OUT]

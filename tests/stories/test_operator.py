@@ -263,12 +263,15 @@ def test_flatten_acts_once_for_each_id_and_is_finished_by_the_next_process(
     code, said = tradebot("status")
     assert (code, "HALTED (flatten all)" in said) == (0, True), said
     assert "given before" in tradebot("flatten", "--yes", "--id", "drill-1")[1]
-    asyncio.run(buy(json.loads((tmp_path / "ready.json").read_text())["kite"]))  # such as a fill that came late
-    daemon.until(lambda line: line["event"] == "order_filled" and line["side"] == "SELL")
-    closed(daemon, tradebot)
+    asyncio.run(buy(json.loads((tmp_path / "ready.json").read_text())["kite"]))  # by another hand in the same account
+    daemon.until(lambda line: line["event"] == "order_filled" and line["order_id"].startswith("EXT-"))
+    (theirs,) = json.loads(tradebot("status", "--json")[1])["positions"]
+    assert (theirs["symbol"], theirs["owner"], theirs["quantity"]) == ("TCS", "external", "1")
     assert tradebot("resume")[0] == 0
     daemon.until(is_entry)
     assert daemon.stop().code == 0
+    flattened = [body["request"] for _, body in journal(tmp_path, "order") if body["event"] == "intent"]
+    assert sum(request["purpose"] == "flatten" for request in flattened) == len(symbols), "what is theirs was sold"
 
 
 @pytest.mark.parametrize("verb", [("status",), ("halt",), ("resume",), ("flatten", "--yes")])

@@ -40,6 +40,7 @@ class External:
         self._odd: dict[tuple[str, str], tuple[dict[Line, Decimal], int]] = {}  # (exchange, symbol) -> rests, looks
         self._touched: dict[Line, tuple[int, str]] = {}  # mono at which another hand was heard of last, and what it did
         self._asked_at: int | None = None  # of the books that are being read
+        self._taken: dict[Line, Decimal] = {}  # signed parts of ours that were converted, until they are given up
         self._looks = 0
         # Lines that the first look accounted for without a fill -> what was heard of since, which it may have shown.
         self._heard_since: dict[Line, Decimal] = {}
@@ -56,6 +57,7 @@ class External:
 
     def take_over(self, line: Line, quantity: Decimal) -> None:
         """Take what was ours until now."""
+        self._taken.pop(line, None)
         self._move(line, quantity)
 
     def touch(self, line: Line, mono: int, text: str) -> None:
@@ -105,7 +107,7 @@ class External:
                 continue
             if rest and not self._looks:
                 self._heard_since[line] = ZERO
-            self._accept(line)
+            self._accept(line, held)
         self._looks += 1
         if self._looks > SETTLED_AFTER:
             self._heard_since.clear()
@@ -119,7 +121,7 @@ class External:
                     i for i in rests
                     if is_converted or not is_traded(i) or i not in self.beyond or self._is_told_twice(i, rests[i])
                 ]:  # fmt: skip
-                    self._accept(line)
+                    self._accept(line, own.held.get(line, ZERO) if is_converted else ZERO)
                     if not is_converted:
                         del rests[line]
                 if is_converted:
@@ -155,10 +157,12 @@ class External:
     def lost(self, position: Position) -> Decimal:
         """Return the signed part of a position of ours that other hands closed or converted, as accounted for."""
         line, held = position.key.line, position.quantity
-        taken = -self._accounted.get(line, ZERO)
-        if taken * held <= 0 or self._rest(line):
+        if self._rest(line):
             return ZERO
-        return min(taken, held, key=abs)
+        # What was converted is gone as a whole: what another hand bought beside it is theirs.
+        sign = 1 if held > 0 else -1
+        taken = max(-self._accounted.get(line, ZERO) * sign, self._taken.get(line, ZERO) * sign)
+        return min(taken, held * sign) * sign if taken > 0 else ZERO
 
     def of_ours(self, line: Line, net: Mapping[Line, Decimal]) -> Decimal:
         """Return what of the venue's `net` of a line is ours, going by what is accounted for."""
@@ -172,10 +176,13 @@ class External:
         `is_sure` leaves out what one look alone says, which may be of a moment ago, except for a conversion.
         """
         held, line = position.quantity, position.key.line
-        free = held + self.beyond.get(line, ZERO)
+        beyond, rest = self.beyond.get(line, ZERO), self._rest(line)
         if is_sure:
             rests, lasted = self._odd.get(line[:2], ({}, CONFIRMATIONS))
-            free -= rests.get(line, ZERO) if lasted < CONFIRMATIONS and sum(rests.values(), ZERO) else ZERO
+            unsure = rests.get(line, ZERO) if lasted < CONFIRMATIONS and sum(rests.values(), ZERO) else ZERO
+            beyond, rest = beyond - unsure, rest - unsure
+        # What another hand bought beside it does not stand in for what ours lost.
+        free = held + (min(beyond, rest) if held > 0 else max(beyond, rest))
         side = Side.SELL if held > 0 else Side.BUY
         for order in self.exposure.all(line[1]):
             if order.request.side is side and line_of(order) == line:
@@ -204,7 +211,10 @@ class External:
     def _rest(self, line: Line) -> Decimal:
         return self.beyond.get(line, ZERO) - self._accounted.get(line, ZERO)
 
-    def _accept(self, line: Line) -> None:
+    def _accept(self, line: Line, held: Decimal = ZERO) -> None:
+        # `held` is ours in the line, where the rest is what ours lost.
+        if (rest := self._rest(line)) * held < 0:
+            self._taken[line] = min(-rest, held, key=abs)
         _put(self._accounted, line, self.beyond.get(line, ZERO))
 
 
