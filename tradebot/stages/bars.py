@@ -93,7 +93,8 @@ class Bars:
         sure = self.band.confirm(quotes)
         sure = msgspec.structs.replace(sure, sent_at=np.maximum(sure.sent_at, stamp[sure.ids]))
         self._take_all(sure)
-        others = quotes.take(~np.isin(quotes.ids, sure.ids))
+        # An answer that the stream overtook says nothing, and is no dirt of the stream.
+        others = quotes.take(~np.isin(quotes.ids, sure.ids) & (quotes.sent_at >= stamp[quotes.ids]))
         known, heard = self.sieve.knows(others), self.sieve.fresh[quotes.ids]
         true = joined(sure, self.apply(others.take(~known)), others.take(known))
         self.sieve.fresh[quotes.ids] = heard  # of the stream
