@@ -346,6 +346,11 @@ class Engine:
         return self._has_live() or bool(self._desk.blotter.open)
 
     @property
+    def resubscribed(self) -> int:
+        """How many instruments the stream was asked to send again, one each time."""
+        return self._inquiry.resubscribed
+
+    @property
     def frames_dropped(self) -> dict[str, int]:
         """What came over the feed and could not be used, by kind."""
         return self._feed.dropped

@@ -51,6 +51,7 @@ def summarize(
         "quotes_late": bars.late.total,
         "quotes_merged": engine.market.merged + engine.quotes.merged,
         "quotes_dropped": dict(bars.sieve.dropped),
+        "resubscribed": engine.resubscribed,
         "reconciled": engine.reconciliation.rounds,
         "frames_dropped": engine.frames_dropped,
         "rows_not_read": engine.reconciliation.unread,

@@ -36,6 +36,7 @@ class Inquiry:
         self._wanted: dict[int, None] = {}
         self._is_wanted = asyncio.Event()
         self.asked = self.failed = 0
+        self.resubscribed = 0  # instruments that the stream was asked to send again: it may repeat what it sent
 
     def want(self, ids: Collection[int], *, resubscribe: bool = False) -> None:
         """Ask for these instruments as soon as it is their turn, and the stream to send them again."""
@@ -56,6 +57,7 @@ class Inquiry:
                 self._is_wanted.clear()
             if silent := self._silent.intersection(ids):
                 self._silent -= silent
+                self.resubscribed += len(silent)
                 await self._resubscribe(sorted(silent))
             await self._ask(ids)
             await self._clock.sleep(self._pause_s)
