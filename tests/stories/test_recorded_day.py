@@ -94,8 +94,8 @@ def test_a_recorded_day_gives_the_bars_of_an_independent_resample(
     dropped = summary["quotes_dropped"]
     assert day.dirt["epoch"] >= dropped["epoch"]
     assert dropped["backward"] == day.dirt["backward"] > 0
-    # What was silent while something was held of it is subscribed to again. The exchange then repeats its last row, once
-    # for the subscription and once for its mode.
+    # What was silent while something was held of it is subscribed to again. The exchange then repeats its last row,
+    # once for the subscription and once for its mode.
     assert 0 < day.dirt["duplicate"] <= dropped["duplicate"] <= day.dirt["duplicate"] + 2 * summary["resubscribed"]
     assert day.dirt["outside_session"] >= dropped["outside_session"]
     # The recorder was down from 15:01 to 15:11 for every symbol: stale, and no bar of any symbol.
