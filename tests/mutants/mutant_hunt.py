@@ -104,8 +104,8 @@ def _try(mutant: Mutant, tests: Sequence[str], days: Sequence[int]) -> int:
     os.dup2(null, 1)
     os.dup2(null, 2)
     os.chdir(ROOT)
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("tradebot", "tests")]:
-        del sys.modules[name]  # who calls this may have loaded the module as it was
+    for name in [name for name, module in sys.modules.items() if _is_ours(module)]:
+        del sys.modules[name]  # who calls this may have loaded it as it was, and tests that hold it
     sys.meta_path.insert(0, _Changed(mutant))
     options = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore"]
     options += [f"--ignore={path}" for path in LEFT_OUT]
@@ -120,6 +120,11 @@ def _try(mutant: Mutant, tests: Sequence[str], days: Sequence[int]) -> int:
         except Exception:  # whatever a mutant raises is noticed
             return 2
     return 0
+
+
+def _is_ours(module: ModuleType) -> bool:
+    file = getattr(module, "__file__", None) or ""
+    return any(file.startswith(f"{ROOT}/{folder}/") for folder in ("tradebot", "tests"))
 
 
 def hunt(mutant: Mutant, *, tests: Sequence[str] = TESTS, days: Sequence[int] = DAYS) -> Fate:
