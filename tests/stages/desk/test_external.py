@@ -11,7 +11,8 @@ from tradebot.control.picture import holdings_of
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Action, Books, Command, Incident, Reconciled, Released
 from tradebot.domain.order import Execution, OrderRequest, Side, VenuePosition
-from tradebot.domain.position_key import EXTERNAL
+from tradebot.domain.portfolio import Position
+from tradebot.domain.position_key import EXTERNAL, PositionKey
 from tradebot.stages.desk.desk import DeskOutput
 from tradebot.stages.desk.external import External, Own
 
@@ -240,3 +241,29 @@ def test_a_fill_that_the_first_look_showed_and_the_stream_told_later_counts_once
     for asked_at in (4, 5):
         look(asked_at, 5)  # what nobody told of is a difference, as ever
     assert external.rests() == {MIS: D(3)}
+
+
+def test_what_was_converted_is_given_up_whole_though_another_hand_bought_beside_it() -> None:
+    external, ours = External({}), Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(19), D(1900))
+    own = Own({MIS: D(19)}, {})
+
+    def look(asked_at: int, **net: int) -> None:
+        shown = tuple(
+            VenuePosition(symbol="AAA", exchange="NSE", product=product, quantity=D(n), average_price=D(100))
+            for product, n in net.items()
+        )
+        books = Books(asked_at=asked_at, orders=(), executions=(), positions=shown, cash=D(0))
+        external.begin_look(asked_at)
+        external.look(books, own)
+        external.account(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: line == MIS)
+
+    look(1, MIS=19)
+    external.trade(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(5), D(100), OPEN, "MIS"))
+    assert external.closable(ours) == 19
+    look(2, MIS=5, CNC=19)
+    assert external.closable(ours) == 0, "the five are theirs"
+    look(3, MIS=5, CNC=19)
+    assert external.lost(ours) == 19
+    external.take_over(MIS, D(19))
+    assert external.beyond == {MIS: D(5), CNC: D(19)}
+    assert external.rests() == {}
