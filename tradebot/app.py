@@ -24,7 +24,7 @@ from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import open_ground
 from tradebot.daemon.refusals import cautions, check_day, refuse, strategies
 from tradebot.daemon.standing import Standing, on_signals, told_failure
-from tradebot.errors import StateError
+from tradebot.daemon.summary import keep_head
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.journal import heads
 from tradebot.journal.hand import Hand
@@ -82,8 +82,8 @@ async def _run(
     state_dir = config.app.state_dir
     notifier.extend()  # a long journal is read to its end before anything else
     path = state_dir / FILE_NAME
-    await asyncio.to_thread(heads.compare, path)
-    recovery = await asyncio.to_thread(recover, path)
+    doubt = await asyncio.to_thread(heads.doubt, path)
+    recovery = (await asyncio.to_thread(recover, path))._replace(doubt=doubt)
     notifier.extend()
     tell(
         "daemon_started",
@@ -135,18 +135,8 @@ async def _run(
         summary = await daemon.trade(stop, reasons) if started else {}
         journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market())
         notifier.extend()
-    tell("daemon_stopped", reason=reasons[0], journal=str(path), **await _head(path, tell))
+    tell("daemon_stopped", reason=reasons[0], journal=str(path), **await keep_head(path, tell))
     return summary
-
-
-async def _head(path: Path, tell: Tell) -> dict[str, Any]:
-    # What the log takes away shows later whether the journal still is what it was.
-    try:
-        rows, head = await asyncio.to_thread(heads.keep, path)
-    except StateError as error:
-        tell("head_not_kept", level="warning", reason=str(error))
-        return {}
-    return {"rows": rows, "head": head}
 
 
 def _on_signals(stop: asyncio.Event, reasons: list[str]) -> Callable[[str], None]:

@@ -63,5 +63,5 @@ async def test_a_start_after_too_many_crashes_gives_the_desk_a_halt_of_everythin
     bare.engine.command = command
     bare._config = SimpleNamespace(risk=SimpleNamespace(max_crashes=most))
     bare._recovery = Recovery(cut_off=tuple(CutOff(f"T{i}", 0) for i in range(crashes)))
-    await bare._halt_after_crashes()
+    await bare._halt_from_the_start()
     assert [(c.verb, str(c.scope)) for c in given] == ([("halt", "all")] if is_halted else [])

@@ -20,14 +20,14 @@ async def ended(state_dir: Path, *names: str) -> Path:
 
 
 async def test_a_journal_that_went_on_is_taken_and_so_is_the_first(tmp_path: Path) -> None:
-    heads.compare(tmp_path / "journal.sqlite3")
+    assert not heads.doubt(tmp_path / "journal.sqlite3")
     await ended(tmp_path, "TB1", "TB2")
     path = await ended(tmp_path, "TB3")
     await write(tmp_path, ("order", intent("TB4")))  # a run that was killed
 
-    heads.compare(path)
+    assert not heads.doubt(path)
     heads._beside(path).unlink()
-    heads.compare(path)
+    assert not heads.doubt(path)
 
 
 async def test_a_journal_whose_last_rows_were_cut_off_is_known(tmp_path: Path) -> None:
@@ -37,20 +37,34 @@ async def test_a_journal_whose_last_rows_were_cut_off_is_known(tmp_path: Path) -
         connection.execute("DELETE FROM rows WHERE seq > 2")
 
     assert verify(path).is_intact
-    with pytest.raises(StateError, match=r"row 3 is not the one .* rows behind row 2 were cut off or changed"):
-        heads.compare(path)
+    doubt = heads.doubt(path)
+    assert "row 3 is not the one with which a run ended" in doubt
+    assert "rows behind row 2 were cut off or changed" in doubt
+    assert heads.keep(path)[0] == 2  # once the halt that says so is on disk
+    assert not heads.doubt(path)
 
 
 async def test_a_journal_that_was_written_again_with_a_sound_chain_is_known(tmp_path: Path) -> None:
     path = await ended(tmp_path, "TB1", "TB2", "TB3")
     path.unlink()
-    with pytest.raises(StateError, match="rows behind row 0 were cut off"):
-        heads.compare(path)
+    assert "there is no journal, though a run ended with row 3 of it" in heads.doubt(path)
     await write(tmp_path, ("order", intent("TB1")), ("order", intent("TB9")), ("order", intent("TB3")))
 
     assert verify(path).is_intact
-    with pytest.raises(StateError, match=r"remove .*journal\.sqlite3\.heads if it is right as it stands"):
-        heads.compare(path)
+    assert "rows behind row 0 were cut off or changed, or this is an older copy" in heads.doubt(path)
+
+
+async def test_heads_that_cannot_be_read_are_a_doubt_and_a_journal_that_cannot_is_refused(tmp_path: Path) -> None:
+    path = await ended(tmp_path, "TB1")
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE rows SET hash = 'words'")
+    assert "row 1 is not the one" in heads.doubt(path)
+    path.write_bytes(b"no journal" * 1_000)
+    with pytest.raises(StateError, match="is not a journal"):
+        heads.doubt(path)
+    heads._beside(path).unlink()
+    heads._beside(path).symlink_to(path)
+    assert "cannot be read" in heads.doubt(path)
 
 
 async def test_the_heads_are_bounded_private_and_follow_no_link(

@@ -20,7 +20,7 @@ from tradebot.clock import IST, SECOND, from_iso, iso
 from tradebot.domain.messages import Released
 from tradebot.domain.portfolio import Position
 from tradebot.errors import DataError, InvariantBroken, StateError
-from tradebot.journal import closes, reader, recovery
+from tradebot.journal import closes, heads, reader, recovery
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.story import story
 
@@ -178,6 +178,8 @@ def verify(
 ) -> None:  # fmt: skip
     """Check the hash chain row by row, of JOURNAL or of the configured state directory; exit 73 when it is broken.
 
+    A journal that lacks the row with which a run ended, which stands in the file .heads beside it, is refused as well.
+
     With --promises, --against or --trace judge instead whether the promises were kept: exit 70 when one was not.
     """
     path = journal or _journal(state_dir, config)
@@ -198,6 +200,8 @@ def verify(
         raise StateError(f"{path}: row {verdict.broken} is {verdict.why}; the {verdict.rows} rows before it are intact")
     if head is not None and reader.find(path, _digest(head)) is None:
         raise StateError(f"{path}: no row has the hash {head}; rows were cut off or this is another journal")
+    if doubt := heads.doubt(path):
+        raise StateError(doubt)
     if not as_json:
         click.echo(f"{path}: intact, {verdict.rows} rows, head {verdict.head.hex()}")
 

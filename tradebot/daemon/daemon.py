@@ -18,7 +18,7 @@ from tradebot.control.picture import picture
 from tradebot.daemon.bulletins import Bulletins
 from tradebot.daemon.ground import Ground
 from tradebot.daemon.results import Results
-from tradebot.daemon.summary import summarize
+from tradebot.daemon.summary import keep_head, summarize
 from tradebot.daemon.taping import Recording
 from tradebot.daemon.vitals import Vitals
 from tradebot.domain.control import Verb
@@ -151,7 +151,7 @@ class Daemon:
         await self.analysis.start(past)
         self._notifier.extend()
         compared = await self._compare()
-        await self._halt_after_crashes()
+        await self._halt_from_the_start()
         self._notifier.extend()
         blotter = self.desk.blotter
         self._tell(
@@ -230,11 +230,17 @@ class Daemon:
         for reason in too_dear(priced, self._config.risk.order_notional):
             self._tell("lot_too_dear", level="warning", reason=reason)
 
-    async def _halt_after_crashes(self) -> None:
+    async def _halt_from_the_start(self) -> None:
         # Behind the look at the venue, so that entries it still works are taken back as by every halt.
         most, now = self._config.risk.max_crashes, self._ground.clock.wall()
-        if why := crash_loop(self._recovery.cut_off, now=now, most=most):
-            await self.engine.command(Command(verb=Verb.HALT, reason=why, control="crash_loop"))
+        for control, why in (
+            ("crash_loop", crash_loop(self._recovery.cut_off, now=now, most=most)),
+            ("journal_head", doubt := self._recovery.doubt),
+        ):
+            if why:
+                await self.engine.command(Command(verb=Verb.HALT, reason=why, control=control))
+        if doubt:  # which the halt on disk holds from here on, until a person resumes
+            await keep_head(self._journal.path, self._tell)
 
     async def _compare(self) -> Books:
         gave_up = "the venue's books could not be read at start"

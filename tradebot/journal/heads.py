@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -17,23 +18,31 @@ from tradebot.journal.schema import connect_reader
 SUFFIX = ".heads"
 KEPT = 1_000  # ends; some years of days
 LARGEST = 1 << 20  # bytes that are read of the file
+NONE = (0, "")
+LOOK = (
+    "compare it with the log and a backup (`tradebot verify --head`), and what is held and works with the venue; a run"
+    " over it opens nothing until `tradebot resume`"
+)
 _LINE = re.compile(r"(\d{1,18}) ([0-9a-f]{64})")
 
 
-def compare(path: Path) -> None:
-    """Compare the journal with its heads; does nothing where there are none. Raises StateError when one is missing."""
+def doubt(path: Path) -> str:
+    """Return why the journal may not be the one that a run left at its end; empty where nothing speaks against it.
+
+    What is cut off or changed may be fills, orders and halts. Raises StateError for a journal that cannot be read.
+    """
     try:
         heads = _heads(path)
     except OSError as error:
-        raise StateError(f"{_beside(path)}: cannot be read: {error}") from error
-    if not heads or _stands(path, *heads[-1]):
-        return
+        return f"{_beside(path)}: cannot be read: {error.strerror}; {LOOK}"
+    if not heads or (sound := _newest_standing(path, heads)) == heads[-1]:
+        return ""
     seq, head = heads[-1]
-    sound = next((seq for seq, head in reversed(heads) if path.exists() and _stands(path, seq, head)), 0)
-    raise StateError(
-        f"{path}: row {seq} is not the one with which a run ended (head {head}): rows behind row {sound} were cut off"
-        f" or changed, or this is another journal; compare with the log and a backup (`tradebot verify --head`), and"
-        f" remove {_beside(path)} if it is right as it stands"
+    if not path.exists():
+        return f"{path}: there is no journal, though a run ended with row {seq} of it (head {head}); {LOOK}"
+    return (
+        f"{path}: row {seq} is not the one with which a run ended (head {head}): rows behind row {sound[0]} were cut"
+        f" off or changed, or this is an older copy or another journal; {LOOK}"
     )
 
 
@@ -42,7 +51,7 @@ def keep(path: Path) -> tuple[int, str]:
     try:
         with closing(connect_reader(path)) as connection:
             found = connection.execute("SELECT seq, hash FROM rows ORDER BY seq DESC LIMIT 1").fetchone()
-        head = (0, "") if found is None else (int(found[0]), bytes(found[1]).hex())
+        head = NONE if found is None else (int(found[0]), bytes(found[1]).hex())
         lines = [f"{seq} {hash_}\n" for seq, hash_ in [*_heads(path), head][-KEPT:]]
         target = _beside(path)
         fresh = target.with_suffix(".fresh")
@@ -71,9 +80,15 @@ def _heads(path: Path) -> list[tuple[int, str]]:
     return []
 
 
-def _stands(path: Path, seq: int, head: str) -> bool:
+def _newest_standing(path: Path, heads: Sequence[tuple[int, str]]) -> tuple[int, str]:
     if not path.exists():
-        return False
-    with closing(connect_reader(path)) as connection:
-        found = connection.execute("SELECT hash FROM rows WHERE seq = ?", (seq,)).fetchone()
-    return found is not None and bytes(found[0]).hex() == head
+        return NONE
+    try:
+        with closing(connect_reader(path)) as connection:
+            for seq, head in reversed(heads):
+                found = connection.execute("SELECT hash FROM rows WHERE seq = ?", (seq,)).fetchone()
+                if found is not None and found[0] == bytes.fromhex(head):
+                    return seq, head
+    except sqlite3.Error as error:
+        raise StateError(f"{path}: the journal cannot be read: {error}") from error
+    return NONE

@@ -143,6 +143,7 @@ class Recovery(NamedTuple):
     `flattened` are the ids of every flatten so far.
     `is_clean` is False when the last run was cut off; `last_at` is the market ns of the last row, 0 in a new journal.
     `cut_off` are the runs that did not end as they should, oldest first, since a person last resumed everything.
+    `doubt` is why all this may not be what the last run left.
     """
 
     runs: tuple[Run, ...] = ()
@@ -154,6 +155,7 @@ class Recovery(NamedTuple):
     halts: tuple[Command, ...] = ()
     flattened: frozenset[str] = frozenset()
     cut_off: tuple[CutOff, ...] = ()
+    doubt: str = ""
 
     def halts_in(self, opens_at: int) -> tuple[Command, ...]:
         """Return the halts that still hold in the session that opens at `opens_at` (market ns)."""
