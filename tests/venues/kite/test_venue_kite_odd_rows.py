@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tradebot.domain.listed import Listed, Unread
-from tradebot.venues.kite.wire import decode, parse_orders, parse_positions, parse_trades
+from tradebot.venues.kite.wire import decode, parse_holdings, parse_orders, parse_positions, parse_trades
 
 ORDER: dict[str, Any] = {
     "order_id": "300", "status": "COMPLETE", "exchange": "NSE", "tradingsymbol": "IOC", "order_type": "LIMIT",
@@ -59,8 +59,9 @@ def spoiled(row: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(("book", "change"), [(book, change) for book, all_ in SPOILS.items() for change in all_])
 def test_an_odd_row_is_kept_by_its_names_and_spoils_no_other(book: str, change: dict[str, Any]) -> None:
     row, parse = BOOKS[book]
-    rows = parse(read([row, spoiled(row, change), row]))
-    assert rows == parse(read([row, row]))
+    other = row | {"tradingsymbol": "ACME"}
+    rows = parse(read([row, spoiled(row, change), other]))
+    assert rows == parse(read([row, other]))
     assert len(rows) == 2
     (unread,) = rows.unread
     (key,) = change
@@ -69,6 +70,20 @@ def test_an_odd_row_is_kept_by_its_names_and_spoils_no_other(book: str, change: 
         assert unread.symbol == "IOC"
     if book != "positions" and key != "order_id":
         assert unread.venue_order_id == "300"
+
+
+@pytest.mark.parametrize("parse", [parse_positions, parse_holdings])
+def test_a_line_that_stands_twice_is_held_once_and_unknown_where_the_two_differ(
+    parse: Callable[[Any], Listed[Any]],
+) -> None:
+    row = BOOKS["positions"][0]
+
+    def lines(*rows: object) -> Listed[Any]:
+        return parse(read({"net": rows} if parse is parse_positions else rows))
+
+    assert (lines(row, row), lines(row, row).unread) == (lines(row), ())
+    (unread,) = lines(row, row | {"quantity": 99}).unread
+    assert (unread.symbol, unread.reason) == ("IOC", f"{unread.book}: another row of the same holds something else")
 
 
 @pytest.mark.parametrize("row", [None, 7, "x", [], {}, [[]]])

@@ -61,13 +61,23 @@ def rows_of(value: object, what: str) -> list[Any]:
     return value
 
 
-def read_rows(value: object, book: str, parse: Callable[[object], Row]) -> Listed[Row]:
-    """Return the rows of a JSON list, each by `parse`; one that is odd is kept as `Unread` and spoils no other."""
+def read_rows(
+    value: object, book: str, parse: Callable[[object], Row], *, of: Callable[[Row], object] | None = None
+) -> Listed[Row]:
+    """Return the rows of a JSON list, each by `parse`; one that is odd is kept as `Unread` and spoils no other.
+
+    With `of`, which names what a row is of, a row that stands twice is read once; if the two differ neither is known.
+    """
     read: list[Row] = []
     unread: list[Unread] = []
+    first: dict[object, Row] = {}
     for row in rows_of(value, book):
         try:
-            read.append(parse(row))
+            parsed = parse(row)
+            if of is None or (known := first.setdefault(of(parsed), parsed)) is parsed:
+                read.append(parsed)
+            elif known != parsed:
+                raise WireError(f"{book}: another row of the same holds something else")
         except WireError as error:
             unread.append(_unread(row, book, str(error)))
     return Listed(read, unread)

@@ -195,7 +195,8 @@ def parse_positions(data: object) -> Listed[VenuePosition]:
     Raises WireError unless `net` is a list. `{"net":[{"tradingsymbol":"LEADMINI17DECFUT","exchange":"MCX",
     "product":"NRML","quantity":1,"average_price":161.05, ...}],"day":[...]}`
     """
-    return read_rows(field_of(record_of(data, "positions"), "net"), "positions", _position)
+    rows = field_of(record_of(data, "positions"), "net")
+    return read_rows(rows, "positions", _position, of=lambda row: (row.exchange, row.symbol, row.product))
 
 
 def _position(value: object) -> VenuePosition:
@@ -217,7 +218,7 @@ def parse_holdings(data: object) -> Listed[VenueHolding]:
     unless `data` is a list. `[{"exchange":"NSE","tradingsymbol":"BHEL","instrument_token":112129,"t1_quantity":0,
     "quantity":40,"average_price":38.95, ...}]`
     """
-    return read_rows(data, "holdings", _holding)
+    return read_rows(data, "holdings", _holding, of=lambda row: (row.exchange, row.symbol))
 
 
 def _holding(value: object) -> VenueHolding:
