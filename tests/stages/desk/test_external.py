@@ -243,6 +243,28 @@ def test_a_fill_that_the_first_look_showed_and_the_stream_told_later_counts_once
     assert external.rests() == {MIS: D(3)}
 
 
+@pytest.mark.parametrize(("net", "beyond"), [(0, {}), (10, {}), (4, {MIS: D(-6)})])
+def test_positions_may_be_from_before_or_after_a_fill_of_ours_that_the_trades_beside_them_lack(
+    net: int, beyond: dict[tuple[str, str, str], Decimal]
+) -> None:
+    external = External({})
+    shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(100))
+    books = Books(asked_at=1, orders=(), executions=(), positions=(shown,), cash=D(0))
+    external.begin_look(1)
+    external.look(books, Own({MIS: D(10)}, late_ours={MIS: D(-10)}))
+    assert external.beyond == beyond
+
+
+@pytest.mark.parametrize("net", [3, 5])
+def test_positions_may_be_from_before_or_after_a_fill_of_another_hand(net: int) -> None:
+    external = External({})
+    external.trade(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(2), D(100), OPEN, "MIS"))
+    shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(100))
+    books = Books(asked_at=1, orders=(), executions=(), positions=(shown,), cash=D(0))
+    external.look(books, Own({MIS: D(3)}, late={MIS: D(2)}))
+    assert external.beyond == {MIS: D(2)}
+
+
 def test_what_was_converted_is_given_up_whole_though_another_hand_bought_beside_it() -> None:
     external, ours = External({}), Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(19), D(1900))
     own = Own({MIS: D(19)}, {})
