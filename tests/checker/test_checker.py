@@ -233,6 +233,19 @@ SPOILED: list[tuple[str, Callable[[Records], None]]] = [
 ]  # fmt: skip
 
 
+def test_a_working_order_that_a_list_misses_is_in_doubt_and_not_given_up(tmp_path: Path) -> None:
+    records = day()
+    acked = records.place("accepted")
+    at, seen = records.rows[acked][1]["at"], records.rows[acked][1] | {"event": "seen_acked"}
+    doubts = ("ambiguous", "not_found")  # the answer comes after the order was seen; then one list misses it
+    records.rows[acked:acked + 1] = [
+        ("order", seen),
+        *(("order", {"at": at, "_run": RUN, "order_id": ENTRY, "event": event}) for event in doubts),
+        ("order", seen),
+    ]  # fmt: skip
+    assert judged(records, tmp_path)["I3"].ruling is Ruling.OK
+
+
 @pytest.mark.parametrize(("promise", "spoil"), SPOILED, ids=lambda x: x if isinstance(x, str) else x.__name__)
 def test_a_spoiled_day_breaks_the_promise(promise: str, spoil: Callable[[Records], None], tmp_path: Path) -> None:
     records = day()

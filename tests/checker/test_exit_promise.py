@@ -40,13 +40,14 @@ class Account(Records):
     def look_at_positions(self) -> None:
         self.line("request", method="GET", path="/portfolio/positions", params={}, status=200)
 
-    def exit(self, quantity: int, side: str = "SELL") -> None:
-        self.order(EXIT, side, "exit")
-        self.fact(EXIT, "sending")
-        self.create(EXIT, side, str(quantity))
+    def exit(self, quantity: int, side: str = "SELL", *, order_id: str = EXIT) -> None:
+        self.order(order_id, side, "exit")
+        self.fact(order_id, "sending")
+        self.create(order_id, side, str(quantity))
 
 
 def verdict(account: Account, folder: Path) -> Verdict:
+    (folder / "journal.sqlite3").unlink(missing_ok=True)
     journal, log = account.write(folder)
     return next(v for v in judge(journal, against=log) if v.promise == "I29")
 
@@ -117,6 +118,29 @@ def test_a_short_that_our_own_late_exit_opened_may_be_covered(tmp_path: Path) ->
         account.look_at_positions()
     account.exit(10, "BUY")
     assert verdict(account, tmp_path).ruling == "ok"
+
+
+def test_what_our_late_exit_sold_of_the_owner_is_settled_with_his_shares_and_what_is_bought_later_is_ours(
+    tmp_path: Path,
+) -> None:
+    account = of_ten()
+    account.exit(10)
+    account.trade(OWNER, "SELL", 10)
+    for _ in range(3):
+        account.look_at_positions()
+    account.trade(OWNER, "BUY", 8)
+    account.trade(EXIT, "SELL", 10)
+    account.trade(f"{RUN}00002", "BUY", 2)
+    account.trade(f"{RUN}00003", "BUY", 6)
+    for _ in range(3):
+        account.look_at_positions()
+    account.exit(6, order_id=f"{RUN}00010")
+    assert verdict(account, tmp_path).ruling == "ok"
+    account.trade(f"{RUN}00010", "SELL", 6)
+    for _ in range(3):
+        account.look_at_positions()
+    account.exit(1, order_id=f"{RUN}00011")
+    assert verdict(account, tmp_path).ruling == "broken"
 
 
 def test_the_same_position_is_not_closed_twice(tmp_path: Path) -> None:

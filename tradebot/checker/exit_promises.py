@@ -28,7 +28,8 @@ ZERO = Fraction(0)
 class Nets:
     """The account line by line as the venue's log tells it; `ours` is what is left of what our own fills made.
 
-    A trade or a conversion of another hand takes from what is not ours, then from ours, and opens what is left.
+    A trade or a conversion of another hand takes from what is not ours, then from ours, and opens what is left. An exit
+    takes from ours first: one that meets less, since another hand closed it meanwhile, takes from theirs.
     """
 
     def __init__(self) -> None:
@@ -47,7 +48,7 @@ class Nets:
                 nets.take(line, is_ours=False)
         return dict(nets.net)
 
-    def take(self, line: dict[str, Any], *, is_ours: bool) -> None:
+    def take(self, line: dict[str, Any], *, is_ours: bool, is_exit: bool = False) -> None:
         """Take a fill, a conversion or the begin of a session."""
         match line["kind"]:
             case "session" if not line["resumed"]:
@@ -55,7 +56,8 @@ class Nets:
                     owned = number(row["quantity"]) + number(row.get("t1_quantity", "0"))
                     self.net[row["exchange"], row["symbol"], DELIVERY] += owned
             case "fill":
-                self._move((line["exchange"], line["symbol"], line["product"]), _signed(line), is_ours=is_ours)
+                of, signed = (line["exchange"], line["symbol"], line["product"]), _signed(line)
+                self._move(of, signed, is_ours=is_ours, is_exit=is_exit)
             case "conversion":
                 signed = _signed(line)
                 self._move((line["exchange"], line["symbol"], line["was"]), -signed, is_ours=False)
@@ -73,12 +75,16 @@ class Nets:
         missing = sum(fresh, ZERO)
         return min(signed, missing, key=abs) if signed * missing > 0 else ZERO
 
-    def _move(self, of: Line, signed: Fraction, *, is_ours: bool) -> None:
+    def _move(self, of: Line, signed: Fraction, *, is_ours: bool, is_exit: bool = False) -> None:
         ours, net = self.ours[of], self.net[of]
-        if is_ours:
+        others = net - ours
+        if is_exit and ours * signed <= 0:
+            left = ours + signed
+            if left * signed > 0 and left * others < 0:
+                left = _less(left, others)
+        elif is_ours:
             left = ours + signed
         else:
-            others = net - ours
             rest = signed if others * signed >= 0 else _less(signed, others)
             left = _less(ours, rest) if ours * rest < 0 else ours + self._given_back(of, rest)
             self._taken[of].append((self._answers, ours - left))
@@ -142,7 +148,8 @@ def others_are_left_alone(case: Case) -> Verdict:
                 judged += 1
                 faults += _too_much(at, tag, line["params"], nets)
             case "fill" | "conversion" | "session":
-                nets.take(line, is_ours=case.is_ours(tags.get(line.get("order_id", ""), "")))
+                tag = tags.get(line.get("order_id", ""), "")
+                nets.take(line, is_ours=case.is_ours(tag), is_exit=tag in exits)
     if faults:
         return broken("I29", listed(faults))
     if not judged:

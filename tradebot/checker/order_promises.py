@@ -120,11 +120,11 @@ def no_guess(case: Case) -> Verdict:
                 faults.append(
                     f"{order.order_id} was left in the air and row {row.seq} of the next run calls it {event}"
                 )
-            elif event == "not_found" and since is not None:
-                # The row of the comparison that found it missing follows its facts.
-                seen = sum(1 for seq in looks if seq > since.seq and seq < row.seq) + any(s > row.seq for s in looks)
-                if seen < LOOKS:
-                    faults.append(f"{order.order_id} was given up in row {row.seq} after {seen} looks at the venue")
+        for doubted, row in order.given_up:
+            # The row of the comparison that found it missing follows its facts.
+            seen = sum(1 for seq in looks if doubted.seq < seq < row.seq) + any(seq > row.seq for seq in looks)
+            if seen < LOOKS:
+                faults.append(f"{order.order_id} was given up in row {row.seq} after {seen} looks at the venue")
         faults += _wrong_end(case, order)
     if faults:
         return broken("I3", listed(faults))

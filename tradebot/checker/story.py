@@ -47,9 +47,11 @@ class OrderStory:
         self.entries: dict[int, int] = {}  # seq of a row that books a fill: 1, or takes one back: -1
         self.again: list[tuple[Row, Row]] = []  # (first row of a fill, another row of the same)
         self.odd: list[Row] = []  # fills past the end or past the quantity
+        self.given_up: list[tuple[Row, Row]] = []  # (row that put it in doubt, row that then took it for absent)
         self.filled = Fraction(0)
         self.venue_ids: set[str] = set()
         self._booked: dict[tuple[str, str], Row] = {}
+        self._doubted = row
         self._link(row)
 
     @property
@@ -77,7 +79,11 @@ class OrderStory:
         elif event in ("replaced", "changed"):
             self._terms(row)
         elif (self.state, event) in LEADS:
-            self.state = LEADS[self.state, event]
+            before, self.state = self.state, LEADS[self.state, event]
+            if self.state == "UNKNOWN":
+                self._doubted = row
+            elif before == "UNKNOWN" and self.state == "ABSENT":
+                self.given_up.append((self._doubted, row))
             if self.filled and self.state in ("ACKED", "OPEN"):
                 self.state = "PARTIAL" if self.filled < self.quantity else "FILLED"
             elif self.filled and self.state == "REJECTED":
