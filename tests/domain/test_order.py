@@ -76,3 +76,34 @@ def test_what_the_venue_claims_and_no_fill_told_is_missing(claimed: int, missing
     ):
         order = apply(order, told)
     assert order.shortfall == missing
+
+
+def told(*facts: OrderFact) -> Order:
+    order = begin(fact("T1", E.INTENT, request=request()))
+    for one in facts:
+        order = apply(order, one)
+    return order
+
+
+def test_an_order_that_was_given_up_and_is_accepted_after_all_is_given_up_no_longer() -> None:
+    given_up = told(fact("T1", E.SENDING), fact("T1", E.AMBIGUOUS), fact("T1", E.NOT_FOUND))
+    assert (given_up.state, given_up.is_presumed) == (OrderState.ABSENT, True)
+    back = apply(given_up, fact("T1", E.ACCEPTED, venue_order_id="V1"))
+    assert (back.state, back.is_presumed, back.ended_as) == (OrderState.ACKED, False, None)
+
+
+def test_a_claim_keeps_the_price_that_it_came_with_until_more_is_claimed() -> None:
+    def claim(filled: int, price: int) -> OrderFact:
+        shown = msgspec.structs.replace(status("T1", E.SEEN_OPEN, filled=filled, at=2), average_price=D(price))
+        return fact("T1", E.SEEN_OPEN, venue=shown)
+
+    order = told(fact("T1", E.SENDING), claim(1, 100), claim(1, 101))
+    assert (order.claimed, order.claimed_price) == (1, 100)
+    assert apply(order, claim(2, 102)).claimed_price == 102
+
+
+def test_a_cancel_counts_when_it_is_sent_and_not_when_it_is_answered() -> None:
+    sent = told(fact("T1", E.SENDING), fact("T1", E.ACCEPTED), fact("T1", E.CANCEL_SENT, mono=7))
+    answered = apply(sent, fact("T1", E.CANCEL_UNKNOWN, mono=9))
+    for order in (sent, answered):
+        assert (order.cancel_tries, order.cancel_mono) == (1, 7)
