@@ -12,6 +12,7 @@ import importlib.abc
 import importlib.util
 import multiprocessing
 import os
+import resource
 import sys
 import time
 import tomllib
@@ -42,7 +43,8 @@ TESTS = ("tests/domain", "tests/stages/desk", "tests/markets/test_charges.py", "
          "tests/backtest/test_every_bar.py", "tests/backtest/test_run.py")  # fmt: skip
 LEFT_OUT = ("tests/control/test_kill_sweep.py", "tests/stages/desk/test_leaks.py")  # processes of their own; memory
 DAYS = range(1, 61)
-WITHIN_S = 600  # for one mutant: one that hangs is one that is noticed
+# For one mutant, for one that hangs is one that is noticed: of its processor, and of the clock where it only waits.
+WITHIN_CPU_S, WITHIN_S = 400, 3600
 LIVING_AT_MOST = 0.05
 UNCHANGED = Mutant("tradebot/stages/desk/exits.py", 1, "unchanged", "", "", 0, 0)
 EQUAL = Path(__file__).with_name("equal.toml")
@@ -100,6 +102,7 @@ def _try(mutant: Mutant, tests: Sequence[str], days: Sequence[int]) -> int:
     # Runs in a process of its own: 1 where a test went red, 2 where a day broke, 0 where nothing noticed.
     import pytest
 
+    resource.setrlimit(resource.RLIMIT_CPU, (WITHIN_CPU_S, WITHIN_CPU_S))
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
