@@ -3,7 +3,7 @@
 Reads one JSON job a line: `{"steps": [...], "kills": [n, ...], "by": "boundary" | "opcode"}`. The i-th life dies at the
 n-th boundary (or bytecode of the order path) it passes; one more life recovers and ends as it should. Answers one JSON
 line: how far each life came, and the promises that the records show broken. A job may name a `bug` of BUGS, which every
-life of it then has: what the sweep must find.
+life of it then has: what the sweep must find. With `pair` each life has two desks, and ends where they differ.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from typing import Any
 import numpy as np
 from scripted_venue import PRICE, SYMBOLS, ScriptedVenue
 
+from tests.oracle import seam
+from tests.oracle.pair import pair_of
 from tradebot.checker.promises import judge
 from tradebot.checker.verdict import Ruling
 from tradebot.clock import SECOND, ManualClock
@@ -58,6 +60,7 @@ from tradebot.stages.desk.desk import Desk
 from tradebot.stages.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
 from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
 from tradebot.stages.desk.gate.gate import Gate
+from tradebot.stages.desk.gate.limits import Limits
 from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
 from tradebot.stages.desk.gate.venue_controls import Accounted
 from tradebot.stages.desk.ordering import DeskSettings
@@ -74,6 +77,18 @@ ORDER_PATH = (
     "domain/portfolio.py",
     "gate/",
 )
+LIMITS = Limits(
+    max_order_notional=Decimal(20_000),
+    max_position_notional=Decimal(25_000),
+    max_gross_notional=Decimal(90_000),
+    max_daily_loss=Decimal(9_000),
+    max_open_orders=50,
+    orders_per_second=100,
+    orders_per_minute=900,
+    orders_per_day=9_000,
+    duplicate_window_s=0.5,
+    stale_after_s=60.0,
+)  # of a pair: those of `gate` below, and the short way past them
 LOG, TRACE, PASSED = "exchange.jsonl", "trace.jsonl", "passed"
 # After the last kill: trade on, look until nothing is in doubt, then stop.
 AFTERWARDS = (
@@ -124,7 +139,7 @@ class Fuse:
 class Life:
     """One run of desk, execution, reconciliation and journal over the scripted venue."""
 
-    def __init__(self, folder: Path, fuse: Fuse, *, by: str) -> None:
+    def __init__(self, folder: Path, fuse: Fuse, *, by: str, pair: bool = False) -> None:
         self.folder, self.fuse = folder, fuse
         self.by_boundary = by == "boundary"
         self.recovery = recover(folder / schema.FILE_NAME)
@@ -135,14 +150,20 @@ class Life:
             folder / LOG, self.clock, passes=self._passes, push=self._push,
             sent=lambda request, order_id: fuse.note(did="sent", request=request, order_id=order_id),
         )  # fmt: skip
-        self.desk = Desk(
+        settings = DeskSettings(order_notional=Decimal(1000), chase="modify")
+        self.desk: Any = Desk(
             universe=self.universe,
             gate=gate(),
-            settings=DeskSettings(order_notional=Decimal(1000), chase="modify"),
+            settings=settings,
             charges_of=charges_of(self.universe),
             id_prefix=self.run_id,
             absent_after_s=60.0,
         )
+        if pair:
+            self.desk = pair_of(
+                universe=self.universe, limits=seam.plain(LIMITS), settings=seam.plain(settings), killed=lambda: "",
+                id_prefix=self.run_id, venue={"absent_after_s": 60.0},
+            )  # fmt: skip
 
     def _passes(self, name: str) -> None:
         if self.by_boundary:
@@ -324,7 +345,9 @@ BUGS: dict[str, tuple[Any, str, Any]] = {
 }
 
 
-def live_once(folder: Path, steps: list[list[Any]], kill_at: int, by: str, bug: str = "") -> tuple[bool, int]:
+def live_once(
+    folder: Path, steps: list[list[Any]], kill_at: int, by: str, bug: str = "", *, pair: bool = False
+) -> tuple[bool, int]:
     """Fork one life; returns whether it came to its end, and how many points it passed (0 if it was killed)."""
     pid = os.fork()
     if pid == 0:
@@ -337,7 +360,7 @@ def live_once(folder: Path, steps: list[list[Any]], kill_at: int, by: str, bug: 
             fuse = Fuse(kill_at, folder / TRACE)
             if by == "opcode":
                 fuse.trace_opcodes()
-            asyncio.run(Life(folder, fuse, by=by).live(steps))
+            asyncio.run(Life(folder, fuse, by=by, pair=pair).live(steps))
             (folder / PASSED).write_text(str(fuse.passed))
             code = 0
         except BaseException:
@@ -355,11 +378,11 @@ def live_once(folder: Path, steps: list[list[Any]], kill_at: int, by: str, bug: 
 def work(root: Path, job: dict[str, Any], number: int) -> dict[str, Any]:
     folder = root / f"{os.getpid()}-{number}"
     folder.mkdir(parents=True)
-    bug = job.get("bug", "")
-    lives = [live_once(folder, job["steps"], job["kills"][0] if job["kills"] else 0, job["by"], bug)]
+    bug, pair = job.get("bug", ""), job.get("pair", False)
+    lives = [live_once(folder, job["steps"], job["kills"][0] if job["kills"] else 0, job["by"], bug, pair=pair)]
     for kill_at in job["kills"][1:]:
-        lives.append(live_once(folder, list(AFTERWARDS), kill_at, job["by"], bug))
-    live_once(folder, list(AFTERWARDS), 0, "boundary", bug)
+        lives.append(live_once(folder, list(AFTERWARDS), kill_at, job["by"], bug, pair=pair))
+    live_once(folder, list(AFTERWARDS), 0, "boundary", bug, pair=pair)
     verdicts = judge(folder / schema.FILE_NAME, against=folder / LOG, trace=folder / TRACE)
     broken = [f"{v.promise}: {v.evidence}" for v in verdicts if v.ruling is Ruling.BROKEN]
     shown = [v.promise for v in verdicts if v.ruling is Ruling.OK]

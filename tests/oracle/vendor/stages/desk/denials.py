@@ -1,0 +1,44 @@
+"""What the gate denied, counted: by the control that did and the strategy that asked, each with its first sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tradebot.domain.message import Message
+
+
+class Denial(Message, frozen=True):
+    """How often a control denied orders of a strategy ("": of none), and why the first time."""
+
+    control: str
+    strategy: str
+    count: int
+    reason: str
+
+
+class Denials:
+    """Counts denials; there are as many entries as controls and strategies make."""
+
+    def __init__(self, known: Iterable[Denial] = ()) -> None:
+        self._found: dict[tuple[str, str], tuple[int, str]] = {}  # (control, strategy) -> how often, the first reason
+        self.total = 0
+        for one in known:
+            self.add(one.control, one.strategy, one.reason, count=one.count)
+
+    def add(self, control: str, strategy: str, reason: str, *, count: int = 1) -> None:
+        """Count an order of `strategy` that `control` denied."""
+        before, first = self._found.get((control, strategy), (0, reason))
+        self._found[control, strategy] = before + count, first
+        self.total += count
+
+    def __iter__(self) -> Iterator[Denial]:
+        for (control, strategy), (count, reason) in self._found.items():
+            yield Denial(control=control, strategy=strategy, count=count, reason=reason)
+
+    @property
+    def by_control(self) -> dict[str, int]:
+        """Return how many each control denied, the busiest first."""
+        found: dict[str, int] = {}
+        for (control, _), (count, _) in self._found.items():
+            found[control] = found.get(control, 0) + count
+        return dict(sorted(found.items(), key=lambda pair: -pair[1]))
