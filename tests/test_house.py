@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A file imports from lower floors and its own package; ALONGSIDE lists the neighbours that may be used on one floor.
 FLOORS = (
-    ("errors", "clock"),
+    ("errors", "clock", "printable"),
     ("domain",),
     ("indicators", "markets"),
     ("strategies", "venues", "exchange", "journal", "store", "history", "ops", "checker"),
@@ -31,7 +31,7 @@ FLOORS = (
     ("config", "controls"),
     ("daemon", "replay"),
     ("app",),
-    ("simulation",),
+    ("simulation", "printing"),
     ("cli", "bench", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
@@ -70,7 +70,10 @@ BANNED_CALLS = {  # dotted name -> remedy
     "asyncio.create_task": "use a TaskGroup", "asyncio.ensure_future": "use a TaskGroup",
     "loop.create_task": "use a TaskGroup",
     "uuid.uuid4": "ids are pure functions of inputs", "uuid.uuid1": "ids are pure functions of inputs",
-    "print": "click.echo in cli/, a log line elsewhere",
+    "print": "say or aside of printing.py, a log line elsewhere",
+    **{f"click.{name}": "what others wrote may hold any letters: use printing.py" for name in (
+        "echo", "secho", "confirm", "prompt", "echo_via_pager",
+    )},
 }  # fmt: skip
 # What tests may not do either.
 BANNED_IN_TESTS = {"asyncio.wait_for", "asyncio.gather", "time.sleep", "uuid.uuid4", "uuid.uuid1"}
@@ -212,9 +215,10 @@ def docstring_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
 
 def call_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
     in_tests = name.startswith("tests/")
-    allowed = {"tradebot/clock.py": {*(k for k, v in BANNED_CALLS.items() if v == CLOCK), "asyncio.sleep"}}.get(
-        name, set()
-    )
+    allowed = {
+        "tradebot/clock.py": {*(k for k, v in BANNED_CALLS.items() if v == CLOCK), "asyncio.sleep"},
+        "tradebot/printing.py": {"click.echo", "click.confirm"},
+    }.get(name, set())
     if name.startswith(("tradebot/bench/", "tradebot/cli/bench")):
         allowed = {"time.perf_counter", "time.perf_counter_ns"}
     aliases = _aliases(tree)
@@ -376,6 +380,8 @@ BREAKS = {
     "import random": "the random module",
     "from uuid import uuid4\nuuid4()": "uuid.uuid4",
     "print(1)": "print",
+    "import click\nclick.echo(x)": "click.echo",
+    "from click import confirm\nconfirm(x)": "click.confirm",
     "from typing import TYPE_CHECKING": "TYPE_CHECKING",
     "try:\n    pass\nexcept Exception:\n    pass": "except Exception",
     "try:\n    pass\nexcept (ValueError, Exception):\n    pass": "except Exception",

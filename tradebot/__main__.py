@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ import click
 
 from tradebot import __version__
 from tradebot.errors import ConfigError, ExitCode, TradebotError
+from tradebot.printable import printable
+from tradebot.printing import aside, aside_text
 
 # One thread for linear algebra, before numpy is imported: a dot product of some ten thousand bars on two threads costs
 # twice the time of one, and what can use other cores here are processes.
@@ -115,10 +118,13 @@ def run(args: list[str]) -> int:
     except click.ClickException as error:
         if debug:
             raise
-        error.show()
+        told = io.StringIO()
+        vars(error)["message"] = printable(error.message)  # it quotes what was typed, and is one line
+        error.show(told)
+        aside_text(told.getvalue())
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("tradebot: interrupted", err=True)
+        aside("tradebot: interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader left (`| head`); what remains in the buffer would fail again at exit.
@@ -146,10 +152,11 @@ def _say(error: TradebotError, code: int, *, debug: bool) -> int:
     if debug:
         raise error
     # Several lines point into a file; each place starts its line, so that editors can follow it.
-    # What a file or a venue said may not move the cursor.
-    text = "".join(c if c.isprintable() or c == "\n" else " " for c in str(error))
-    is_list = "\n" in text and isinstance(error, ConfigError)
-    click.echo(f"tradebot: the configuration is refused\n{text}" if is_list else f"tradebot: {text}", err=True)
+    text = str(error)
+    if isinstance(error, ConfigError) and error.is_list and "\n" in text:
+        aside_text(f"tradebot: the configuration is refused\n{text}\n")
+    else:
+        aside(f"tradebot: {text}")
     return code
 
 

@@ -45,9 +45,13 @@ class TradebotError(Exception):
 
 
 class ConfigError(TradebotError):
-    """The configuration is refused; the text lists every problem, one block each."""
+    """The configuration is refused; with `is_list` the text is lines that are shown as they stand."""
 
     exit_code = ExitCode.CONFIG
+
+    def __init__(self, text: str, *, is_list: bool = False) -> None:
+        super().__init__(text)
+        self.is_list = is_list
 
 
 class DataError(TradebotError):

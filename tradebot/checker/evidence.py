@@ -107,7 +107,7 @@ def _journal(path: Path, account: str) -> Journal:
     cells: list[tuple[Any, ...]] = []
     damage = ""
     try:
-        db = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
+        db = sqlite3.connect(f"file:{quote(bytes(path.resolve()))}?mode=ro", uri=True)
         try:
             for found in db.execute(ROWS):
                 cells.append(found)

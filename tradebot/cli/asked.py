@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from tradebot.printing import aside
+
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MOST_CHANGES = 25  # of one order, as Kite allows
 SAMPLE_DAYS = 120
@@ -225,7 +227,7 @@ def _from_files(path: Path, symbols: Sequence[str], lone: int, given: Mapping[st
     with tempfile.TemporaryDirectory() as scratch:
         read = read_files(path, Path(scratch), wanted=wanted, terms=terms, symbols=bare, progress=tell)
     for note in read.notes:
-        click.echo(note, err=True)
+        aside(note)
     late = sum(read.unsorted.values())
     for count, words in ((read.duplicates, "that say the same as one before"), (late, "that come after later ones")):
         if count and not given["accept_gaps"]:

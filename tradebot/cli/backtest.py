@@ -12,6 +12,7 @@ from tradebot.cli.asked import CORES, bar_options, bars_asked, job_asked
 from tradebot.cli.backtest_shown import show
 from tradebot.cli.tables import others_aside
 from tradebot.errors import ExitCode
+from tradebot.printing import aside
 
 MOST_WORKERS = 64
 
@@ -41,7 +42,7 @@ def backtest(as_json: bool, **given: Any) -> int:
         result, bars, checks = _tested(given)
     show(result, bars.series, checks, report=given["report"], as_json=as_json)
     for fault in result.faults:
-        click.echo(f"tradebot: {fault}", err=True)
+        aside(f"tradebot: {fault}")
     return ExitCode.DATA if result.faults else ExitCode.OK
 
 
@@ -57,7 +58,7 @@ def _tested(given: Mapping[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
         bars = bars_asked(config, given, tell)
         job = job_asked(config, given, bars, specs)
         for note in dear(job, bars.series):
-            click.echo(f"tradebot: {note}", err=True)
+            aside(f"tradebot: {note}")
         workers = given["workers"] or CORES
         result = run_spread(job, bars.series, workers=workers, say=lambda done, of: tell("walking", done, of))
         checks: Sequence[Any] = ()

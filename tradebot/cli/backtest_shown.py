@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
-from tradebot.cli.tables import WIDE, say
+from tradebot.cli.tables import WIDE
+from tradebot.printing import say, say_json
 
 MOST_REASONS = 3  # for which orders were denied, each with one of its sentences
 
@@ -26,7 +24,7 @@ def show(
     if report is not None:
         write(report, story.tell(result, series, checks, summary_=summary), summary)
     if as_json:
-        click.echo(json.dumps(summary | {"faults": list(result.faults)}))
+        say_json(summary | {"faults": list(result.faults)})
         return
     _head(result)
     if result.faults and not result.counts["orders"]:

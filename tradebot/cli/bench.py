@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 from typing import Any
@@ -13,6 +12,7 @@ import click
 from tradebot.cli import bench_analysis, bench_backtest, bench_paths, bench_rivals, bench_sweep
 from tradebot.clock import WallClock
 from tradebot.config.values import seconds
+from tradebot.printing import say_json
 
 MAX_SYMBOLS = 9_000  # three streaming connections of 3,000
 MAX_SECONDS = 3_600.0
@@ -78,7 +78,7 @@ def ticks(
     result |= {"machine": box, "versions": report.versions()}
     result["verdicts"] = report.verdicts(result)
     if as_json:
-        click.echo(json.dumps(result))
+        say_json(result)
     else:
         report.show(result, Console(highlight=False, width=None if sys.stdout.isatty() else WIDE))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from tradebot.clock import WallClock
+from tradebot.printing import aside, say_json
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -40,14 +40,14 @@ def backtest(
 
     def progress(what: str) -> None:
         if sys.stderr.isatty():
-            click.echo(f"{what} ...", err=True)
+            aside(f"{what} ...")
 
     found = benchmark.measure(
         bars=bars, symbols=symbols, bars_each=bars_each, workers=workers, repeats=repeats,
         rivals=rivals or benchmark.RIVALS, clock=WallClock(), progress=progress,
     )  # fmt: skip
     if as_json:
-        click.echo(json.dumps(found))
+        say_json(found)
         return
     costs, fills = found["order_us"]["signal_to_booked_fill"], found["order_us"]["fills"]
     pairs = zip(costs, fills, strict=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from tradebot.cli.tables import WIDE
 from tradebot.clock import WallClock
 from tradebot.config.values import seconds
+from tradebot.printing import aside, say_json
 
 MOST_RATE = 5_000
 LONGEST_S = 600.0
@@ -90,11 +90,11 @@ def tell(result: dict[str, Any], verdicts: Any, as_json: bool) -> None:
     box = report.machine(writes=result["bench"] in ("orders", "burst"))
     result |= {"machine": box, "versions": report.versions(), "verdicts": verdicts(result)}
     if as_json:
-        click.echo(json.dumps(result))
+        say_json(result)
     else:
         report.show_rows(result, Console(highlight=False, width=None if sys.stdout.isatty() else WIDE))
 
 
 def _progress(done: int, total: int) -> None:
     if sys.stderr.isatty():
-        click.echo(f"{done} of {total} ...", err=True)
+        aside(f"{done} of {total} ...")

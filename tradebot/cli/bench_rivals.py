@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from tradebot.clock import WallClock
 from tradebot.config.values import seconds
+from tradebot.printing import aside, say_json
 
 MOST_SYMBOLS = 20_000
 MAX_LATENCY_S = 10.0
@@ -143,7 +143,7 @@ def _latency(text: str) -> float:
 def progress(what: str) -> None:
     """Say on a terminal what is measured now."""
     if sys.stderr.isatty():
-        click.echo(f"{what} ...", err=True)
+        aside(f"{what} ...")
 
 
 def _tell(result: dict[str, Any], as_json: bool) -> None:
@@ -152,7 +152,7 @@ def _tell(result: dict[str, Any], as_json: bool) -> None:
     from tradebot.bench.rivals import show
 
     if as_json:
-        click.echo(json.dumps(result))
+        say_json(result)
     else:
         width = None if sys.stdout.isatty() else WIDE
         show(result, Console(highlight=False, soft_wrap=True, width=width))

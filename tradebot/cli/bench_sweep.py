@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
 import click
 
 from tradebot.clock import WallClock
+from tradebot.printing import aside, say, say_json
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -28,18 +28,18 @@ def sweep(trials: int, bars: int, workers: int, as_json: bool) -> None:
 
     def progress(what: str) -> None:
         if sys.stderr.isatty():
-            click.echo(f"{what} ...", err=True)
+            aside(f"{what} ...")
 
     found = measure(trials=trials, bars=bars, workers=workers, clock=WallClock(), progress=progress)
     if as_json:
-        click.echo(json.dumps(found))
+        say_json(found)
         return
     asked = found["asked"]
-    click.echo(f"{asked['trials']} trials of {asked['strategy']} over {asked['bars']:,} bars, rows {found['rows']}")
-    click.echo(f"one process   {found['one_process_s']:8.2f} s   {found['ms_a_trial']:.1f} ms a trial")
-    click.echo(f"{workers} processes   {found['processes_s']:8.2f} s   {found['trials_per_s']:.1f} trials/s")
-    click.echo(f"speed-up      {found['speedup']:8.2f}")
+    say(f"{asked['trials']} trials of {asked['strategy']} over {asked['bars']:,} bars, rows {found['rows']}")
+    say(f"one process   {found['one_process_s']:8.2f} s   {found['ms_a_trial']:.1f} ms a trial")
+    say(f"{workers} processes   {found['processes_s']:8.2f} s   {found['trials_per_s']:.1f} trials/s")
+    say(f"speed-up      {found['speedup']:8.2f}")
     if found["speedup_by_cpu"]:
         cpu = f"{found['one_process_cpu_s']:.2f} s of CPU and {found['processes_cpu_s']:.2f} s"
-        click.echo(f"by CPU time   {found['speedup_by_cpu']:8.2f}   what idle cores would give: {cpu}")
-    click.echo(described(found["machine"]))
+        say(f"by CPU time   {found['speedup_by_cpu']:8.2f}   what idle cores would give: {cpu}")
+    say(described(found["machine"]))

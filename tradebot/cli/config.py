@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from tradebot.config import Config, Loaded, document, find, load_explained
+from tradebot.printable import printable
+from tradebot.printing import aside, say, say_json, say_text
 
 CONFIG_OPTION = click.option(
     "-c", "--config", "path", metavar="FILE", help="Configuration file.  [env var: TRADEBOT_CONFIG]"
@@ -32,11 +33,11 @@ def show(path: str | None, origin: bool, defaults: bool, as_json: bool) -> None:
     """Print every setting that counts; secrets are masked."""
     loaded = Loaded(Config(), None, {}) if defaults else load_explained(path)
     if as_json:
-        click.echo(json.dumps(_with_origins(loaded) if origin else document.plain(loaded.config), indent=2))
+        say_json(_with_origins(loaded) if origin else document.plain(loaded.config), indent=2)
     elif origin:
-        click.echo(document.render(loaded.config, head="", note=_origin_of(loaded)), nl=False)
+        say_text(document.render(loaded.config, head="", note=_origin_of(loaded)))
     else:
-        click.echo(document.render(loaded.config, head=document.HEAD if defaults else ""), nl=False)
+        say_text(document.render(loaded.config, head=document.HEAD if defaults else ""))
 
 
 @config.command()
@@ -49,14 +50,14 @@ def check(path: str | None) -> None:
     loaded, now = load_explained(path), WallClock().wall()
     loaded.refuse(refusals(loaded.config, now=now))
     for caution in cautions(loaded.config, now=now):
-        click.echo(f"caution: {caution}", err=True)
-    click.echo(f"{loaded.path or 'no file, the defaults'}: good; mode {loaded.config.app.mode}")
+        aside(f"caution: {caution}")
+    say(f"{loaded.path or 'no file, the defaults'}: good; mode {loaded.config.app.mode}")
 
 
 @config.command()
 def schema() -> None:
     """Print the JSON schema of config.toml."""
-    click.echo(document.schema_text(), nl=False)
+    say_text(document.schema_text())
 
 
 @config.command()
@@ -65,15 +66,15 @@ def path(path: str | None) -> None:
     """Print the file that would be read; exit 1 when there is none."""
     found = find(path)
     if found is None:
-        click.echo("no configuration file; the defaults count", err=True)
+        aside("no configuration file; the defaults count")
         raise SystemExit(1)
-    click.echo(str(found.resolve()))
+    say(found.resolve())
 
 
 def _origin_of(loaded: Loaded) -> Callable[[tuple[str | int, ...], str], str]:
     def note(key: tuple[str | int, ...], _description: str) -> str:
         above = (key[:n] for n in range(len(key), 0, -1))
-        return next((loaded.origins[k] for k in above if k in loaded.origins), "default")
+        return next((printable(loaded.origins[k]) for k in above if k in loaded.origins), "default")
 
     return note
 

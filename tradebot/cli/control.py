@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -11,9 +10,10 @@ from typing import Any
 
 import click
 
-from tradebot.cli.emergency import printable, salvaged
+from tradebot.cli.emergency import salvaged
 from tradebot.control.checkup import HELP, check
 from tradebot.errors import ExitCode
+from tradebot.printing import confirm, say, say_json
 
 # The imports of the verbs are inside them: in an emergency each loads only what it needs.
 
@@ -47,9 +47,9 @@ def status(path: str | None, state_dir: Path | None, as_json: bool, is_check: bo
     found["journal"]["log_mb"] = _log_mb(folder)
     verdict = check(found)
     if as_json:
-        click.echo(json.dumps(found | {"check": verdict._asdict()}, indent=2))
+        say_json(found | {"check": verdict._asdict()}, indent=2)
     elif is_check:
-        click.echo(printable(verdict.sentence))
+        say(verdict.sentence)
     else:
         _show_status(found)
     return verdict.code if is_check else ExitCode.OK
@@ -62,7 +62,7 @@ def status(path: str | None, state_dir: Path | None, as_json: bool, is_check: bo
 def halt(path: str | None, state_dir: Path | None, reason: str, scope: str) -> None:
     """Stop new positions until `resume`, over restarts too; exits and cancels still leave."""
     _ask(path, state_dir, "/halt", {"reason": reason, "scope": scope})
-    click.echo(f"halted ({scope}): {printable(reason)}; it is on disk and stands until `tradebot resume`")
+    say(f"halted ({scope}): {reason}; it is on disk and stands until `tradebot resume`")
 
 
 @click.command()
@@ -73,8 +73,8 @@ def resume(path: str | None, state_dir: Path | None, reason: str, scope: str) ->
     """Let new positions be opened again; after `kill` this also removes the HALT file."""
     answer = _ask(path, state_dir, "/resume", {"reason": reason, "scope": scope})
     if lifted := answer.get("lifted"):
-        click.echo(f"the HALT file is gone; it said: {printable(lifted)}")
-    click.echo(f"resumed ({scope})")
+        say(f"the HALT file is gone; it said: {lifted}")
+    say(f"resumed ({scope})")
 
 
 @click.command()
@@ -90,20 +90,20 @@ def flatten(path: str | None, state_dir: Path | None, yes: bool, id_: str | None
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("add --yes to close every position without being asked")
-        click.confirm("Close every position and halt?", abort=True, err=True)
+        confirm("Close every position and halt?")
     id_ = id_ or f"flatten-{WallClock().wall()}"
     body = {"id": id_, "reason": reason} | ({"lift_kill": True} if lift_kill else {})
     answer = _ask(path, state_dir, "/flatten", body)
     if answer.get("known"):
-        click.echo(f"{id_} was given before and did nothing more")
+        say(f"{id_} was given before and did nothing more")
     for order in answer.get("orders", ()):
-        what = f"{order['side']} {order['quantity']} {printable(order['symbol'])}"
-        click.echo(f"working: {printable(order['order_id'])} {what}")
+        what = f"{order['side']} {order['quantity']} {order['symbol']}"
+        say(f"working: {order['order_id']} {what}")
     for position in answer.get("closing", ()):
-        click.echo(f"closing: {position['quantity']} {printable(position['symbol'])}")
+        say(f"closing: {position['quantity']} {position['symbol']}")
     if not answer.get("closing"):
-        click.echo("no position is open")
-    click.echo(f"halted and flattening ({id_}); `tradebot status` shows what is left")
+        say("no position is open")
+    say(f"halted and flattening ({id_}); `tradebot status` shows what is left")
 
 
 def _ask(path: str | None, state_dir: Path | None, route: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _vitals(found: dict[str, Any]) -> str:
 
 
 def _show_status(found: dict[str, Any]) -> None:
-    from tradebot.cli.tables import say, table
+    from tradebot.cli.tables import table
     from tradebot.clock import IST, iso
 
     say(f"{found['state']}, {found['mode']} on {found['venue']}, account {found['account']}, run {found['run_id']}, "

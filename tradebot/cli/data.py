@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import click
 from tradebot.cli import data_sources
 from tradebot.cli.data_accept import accept
 from tradebot.cli.data_options import accepted_in, opened, progress, reading, terms_of, wanted_of, where
-from tradebot.cli.tables import say, show
+from tradebot.cli.tables import show
 from tradebot.clock import iso
 from tradebot.config import Config, load
 from tradebot.errors import DataError, ExitCode
@@ -21,6 +20,7 @@ from tradebot.history.importing import Report, Terms, import_files, read_files
 from tradebot.history.interval import name_of, parse
 from tradebot.history.soundness import Finding, examine
 from tradebot.markets.hours import line_of
+from tradebot.printing import aside, confirm, say, say_json, say_text
 
 
 @click.group()
@@ -57,7 +57,7 @@ def import_(
             settings.app.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             report = import_files(path, history, settings.app.state_dir, wanted=wanted, terms=terms, progress=tell)
     except KeyboardInterrupt:
-        click.echo(f"tradebot: interrupted; nothing of {path} was taken, the same command begins again", err=True)
+        aside(f"tradebot: interrupted; nothing of {path} was taken, the same command begins again")
         return ExitCode.INTERRUPTED
     _tell_import(report, as_json=as_json)
     return ExitCode.OK
@@ -70,15 +70,15 @@ def _tell_import(report: Report, *, as_json: bool) -> None:
     ]
     if as_json:
         told = {"series": rows, "skipped": report.skipped, "duplicates": report.duplicates, "notes": report.notes}
-        click.echo(json.dumps(told))
+        say_json(told)
         return
     show(rows, as_json=False)
     for reason, count in report.skipped.items():
-        click.echo(f"rows left out for {reason}: {count}", err=True)
+        aside(f"rows left out for {reason}: {count}")
     for note in report.notes:
-        click.echo(note, err=True)
+        aside(note)
     if report.duplicates:
-        click.echo(f"rows that say the same as one before: {report.duplicates}", err=True)
+        aside(f"rows that say the same as one before: {report.duplicates}")
 
 
 @data.command("list")
@@ -174,7 +174,7 @@ def _check_files(settings: Config, path: Path, wanted: Wanted, terms: Terms) -> 
     with tempfile.TemporaryDirectory() as scratch, progress() as tell:
         read = read_files(path, Path(scratch), wanted=wanted, terms=terms, progress=tell)
     for note in read.notes:
-        click.echo(note, err=True)
+        aside(note)
     for reason, count in read.skipped.items():
         findings.append(("", Finding(path.name, "bad_rows", count, 0, f"rows with {reason}: {count}")))
     if read.duplicates:
@@ -209,7 +209,7 @@ def export(
     with opened(load(config, {"app.state_dir": state_dir})) as history:
         frame = bars_from(history, symbol.upper(), parse(interval), start=start, end=end)
     if output is None:
-        click.echo(frame.to_csv(), nl=False)
+        say_text(frame.to_csv())
         return
     write(frame, output)
     say(f"{output}: {len(frame)} bars")
@@ -228,7 +228,7 @@ def remove(symbol: str, interval: str, config: str | None, state_dir: Path | Non
         if not bars:
             raise DataError(f"{history.place}: there are no {name_of(length)} bars of {name}")
         if not yes:
-            click.confirm(f"Remove {bars} bars of {name}?", abort=True, err=True)
+            confirm(f"Remove {bars} bars of {name}?")
         with history.transaction():
             history.remove(name, length)
     say(f"removed {bars} bars of {name}")

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from tradebot.cli.data_options import opened, where
-from tradebot.cli.tables import say
 from tradebot.config import load
 from tradebot.errors import DataError
 from tradebot.history.history import History
+from tradebot.printing import say
 
 
 @click.command()

@@ -16,6 +16,7 @@ from tradebot.history.files.rows import SERIES, Wanted
 from tradebot.history.history import History, open_history
 from tradebot.history.importing import Terms
 from tradebot.history.interval import parse
+from tradebot.printable import printable
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
@@ -100,6 +101,7 @@ def _words(text: str) -> tuple[str, ...]:
 def progress() -> Iterator[Progress]:
     """Show a bar on a terminal's standard error; yields what it is told with: (what, done, total)."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress as Bar
     from rich.progress import TimeRemainingColumn
 
@@ -109,7 +111,7 @@ def progress() -> Iterator[Progress]:
 
         def tell(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
+                tasks[what] = bar.add_task(escape(printable(what)), total=total)
             bar.update(tasks[what], completed=done, total=total)
 
         yield tell

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tradebot.config import Config, load, load_explained
 from tradebot.errors import DataError, ExitCode
 from tradebot.history.history import History
 from tradebot.history.interval import name_of, parse
+from tradebot.printing import aside, say_json
 
 
 @click.command()
@@ -51,7 +51,7 @@ def download(
         with opened(settings, writes=True) as history, progress() as tell:
             rows = asyncio.run(_download(settings, exchange, history, parse(interval), start, end, tell))
     except KeyboardInterrupt:
-        click.echo("tradebot: interrupted; what came is kept, the same command goes on from there", err=True)
+        aside("tradebot: interrupted; what came is kept, the same command goes on from there")
         return ExitCode.INTERRUPTED
     show(rows, as_json=as_json)
     return ExitCode.OK
@@ -116,6 +116,6 @@ def import_journal(
         found = take(path, history, run=run_id, progress=lambda seq: tell("rows read", seq, seq + 1))
     rows = [{"symbol": one.symbol, "interval": name_of(one.interval), **one.put._asdict()} for one in found]
     if as_json:
-        click.echo(json.dumps(rows))
+        say_json(rows)
     else:
         show(rows, as_json=False)

@@ -11,12 +11,13 @@ from typing import Any
 import click
 
 from tradebot.cli.config import CONFIG_OPTION
-from tradebot.cli.tables import say, show
+from tradebot.cli.tables import show
 from tradebot.clock import WallClock, iso
 from tradebot.config import Config, load
 from tradebot.controls import charges_of
 from tradebot.errors import StateError
 from tradebot.journal.schema import FILE_NAME
+from tradebot.printing import confirm, say
 from tradebot.store import migration
 from tradebot.store.follower import Follower
 from tradebot.store.opening import store_at
@@ -54,7 +55,7 @@ def status(path: str | None, state_dir: Path | None, as_json: bool) -> None:
 def migrate(path: str | None, state_dir: Path | None, down_to: int | None, yes: bool) -> None:
     """Apply the migrations that are missing, in one transaction; several at once wait for each other."""
     if down_to is not None and not yes:
-        click.confirm("Drop tables? The journal stays and can fill them again.", abort=True, err=True)
+        confirm("Drop tables? The journal stays and can fill them again.")
     _run(path, state_dir, lambda store, config: _migrate(store, down_to))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from contextlib import AsyncExitStack
 from decimal import Decimal, InvalidOperation
@@ -20,6 +19,7 @@ from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.symbols import parse_symbols
+from tradebot.printing import say_json, say_text
 
 MAX_SPEED = 3_600.0
 FIRST_SYMBOLS = "RELIANCE,TCS,INFY"
@@ -91,7 +91,7 @@ def exchange(
     import uvloop
 
     if faults == LIST:
-        click.echo(render_catalogue(as_json=as_json))
+        say_text(render_catalogue(as_json=as_json) + "\n")
         return
     if log is not None and not resume and log.exists() and log.stat().st_size:
         raise ConfigError(f"the log {log} exists; add --resume to continue its account, or name another file")
@@ -157,7 +157,7 @@ async def _serve(plan: Plan) -> None:
         )
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(market.run(), name="exchange")
-            click.echo(json.dumps(addresses.render()))
+            say_json(addresses.render())
             try:
                 async with asyncio.timeout(plan.for_s):
                     await stop.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from tradebot.errors import DataError, InvariantBroken, StateError
 from tradebot.journal import closes, heads, reader, recovery
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.story import story
+from tradebot.printing import say, say_json, say_text
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -49,7 +49,7 @@ def why(order_id: str, state_dir: Path | None, config: str | None, as_json: bool
     """
     told = story(_journal(state_dir, config), order_id)
     if as_json:
-        click.echo(json.dumps(story_fields(told), indent=2))
+        say_json(story_fields(told), indent=2)
     else:
         tell(told)
 
@@ -158,7 +158,7 @@ def bars(
         writer = csv.DictWriter(text, fieldnames=list(fields[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(fields)
-        click.echo(text.getvalue(), nl=False)
+        say_text(text.getvalue())
     else:
         show(fields, as_json=as_json)
 
@@ -195,7 +195,7 @@ def verify(
         )
     if as_json:
         fields = {"path": str(path), "rows": verdict.rows, "head": verdict.head.hex(), "intact": verdict.is_intact}
-        click.echo(json.dumps(fields | ({} if verdict.is_intact else {"row": verdict.broken, "why": verdict.why})))
+        say_json(fields | ({} if verdict.is_intact else {"row": verdict.broken, "why": verdict.why}))
     if not verdict.is_intact:
         raise StateError(f"{path}: row {verdict.broken} is {verdict.why}; the {verdict.rows} rows before it are intact")
     if head is not None and reader.find(path, _digest(head)) is None:
@@ -203,13 +203,13 @@ def verify(
     if doubt := heads.doubt(path):
         raise StateError(doubt)
     if not as_json:
-        click.echo(f"{path}: intact, {verdict.rows} rows, head {verdict.head.hex()}")
+        say(f"{path}: intact, {verdict.rows} rows, head {verdict.head.hex()}")
 
 
 def _judge(path: Path, against: Path | None, trace: Path | None, *, as_json: bool) -> None:
     verdicts = judge(path, against=against, trace=trace)
     if as_json:
-        click.echo(dumps(verdicts))
+        say_text(dumps(verdicts) + "\n")
     else:
         show(render(verdicts), as_json=False)
     if not are_kept(verdicts):

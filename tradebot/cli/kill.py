@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import click
 
 from tradebot.cli.control import where
-from tradebot.cli.emergency import printable, salvaged
+from tradebot.cli.emergency import salvaged
 from tradebot.config.salvage import Salvaged
 from tradebot.errors import AccessDenied, ConfigError, ExitCode
+from tradebot.printable import printable
+from tradebot.printing import aside, say
 
 
 class _Access(NamedTuple):
@@ -47,11 +49,11 @@ def kill(
     try:
         access = _access(found, exchange_file)
     except ConfigError as error:
-        click.echo(f"NOT CANCELLED: {printable(error)}", err=True)
+        aside(f"NOT CANCELLED: {error}")
         return ExitCode.TEMPORARY
     if access is None:
         if is_barred:
-            click.echo("the venue is the exchange inside the daemon, which takes its own orders back when it sees HALT")
+            say("the venue is the exchange inside the daemon, which takes its own orders back when it sees HALT")
         return ExitCode.OK if is_barred else ExitCode.TEMPORARY
     return ExitCode.OK if _cancel_all(access, within_s) and is_barred else ExitCode.TEMPORARY
 
@@ -62,22 +64,22 @@ def _cancel_all(access: _Access, within_s: float) -> bool:
     for line in outcome.lines:
         order = line.order
         end = f"STILL WORKING: {line.answer or 'not asked'}" if line.is_left else order.status.value
-        click.echo(
-            f"{printable(order.venue_order_id):20} {order.side:4} {order.quantity:>8} {printable(order.symbol):12} "
-            f"filled {order.filled:>8}  cancels sent {line.asked}  {printable(end)}"
+        say(
+            f"{order.venue_order_id:20} {order.side:4} {order.quantity:>8} {order.symbol:12} "
+            f"filled {order.filled:>8}  cancels sent {line.asked}  {end}"
         )
     if outcome.positions is None:
-        click.echo("positions: the venue did not tell")
+        say("positions: the venue did not tell")
     for position in outcome.positions or ():
-        what = f"{position.quantity} {printable(position.symbol)} {printable(position.product)}"
-        click.echo(f"position stays open: {what}")
+        what = f"{position.quantity} {position.symbol} {position.product}"
+        say(f"position stays open: {what}")
     left = sum(line.is_left for line in outcome.lines)
     if outcome.failure:
-        click.echo(f"NOT CLEAN: the order book could not be read at the end: {printable(outcome.failure)}", err=True)
+        aside(f"NOT CLEAN: the order book could not be read at the end: {outcome.failure}")
     elif left:
-        click.echo(f"NOT CLEAN: {left} orders still work at the venue; run it again or cancel by hand", err=True)
+        aside(f"NOT CLEAN: {left} orders still work at the venue; run it again or cancel by hand")
     else:
-        click.echo(f"clean: no order works at the venue; {len(outcome.lines)} worked before")
+        say(f"clean: no order works at the venue; {len(outcome.lines)} worked before")
     return bool(outcome.is_clean)
 
 
@@ -94,13 +96,11 @@ def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool) -> bool
         _, is_stopped = _bar(one.state_dir, reason)
         is_running, is_named = is_running or is_stopped, is_named or not is_stopped
     for one in () if is_all else others:
-        click.echo(
-            f"STILL RUNNING: pid {one.pid or 'unknown'} on {printable(one.state_dir)}; `tradebot kill --state-dir "
-            f"{printable(one.state_dir)}` stops it, --all stops every one", err=True,
-        )  # fmt: skip
+        aside(f"STILL RUNNING: pid {one.pid or 'unknown'} on {one.state_dir}; `tradebot kill --state-dir "
+            f"{one.state_dir}` stops it, --all stops every one")  # fmt: skip
     is_barred = is_running or (was_used and (is_named or not others))
     if not is_barred:
-        click.echo(f"NOT HALTED: no daemon {'runs' if was_used else 'has ever run'} on {printable(folder)}", err=True)
+        aside(f"NOT HALTED: no daemon {'runs' if was_used else 'has ever run'} on {folder}")
     return is_barred
 
 
@@ -114,14 +114,14 @@ def _bar(folder: Path, reason: str) -> tuple[bool, bool]:
     try:
         halt_file.write(reason)
     except OSError as error:  # cancelling must not wait for a full disk
-        why = f"{printable(halt_file.path)} cannot be written: {error.strerror}"
-        click.echo(f"NOT HALTED: {why}; stop the daemon", err=True)
+        why = f"{halt_file.path} cannot be written: {error.strerror}"
+        aside(f"NOT HALTED: {why}; stop the daemon")
         return False, False
     if (pid := holder(folder)) is not None:
-        who = f"the daemon of pid {pid or 'unknown'} on {printable(folder)}"
-        click.echo(f"halted: {who}; no order leaves until `tradebot resume`")
+        who = f"the daemon of pid {pid or 'unknown'} on {folder}"
+        say(f"halted: {who}; no order leaves until `tradebot resume`")
         return True, True
-    click.echo(f"{printable(halt_file.path)} is on disk; what starts there sends nothing until `tradebot resume`")
+    say(f"{halt_file.path} is on disk; what starts there sends nothing until `tradebot resume`")
     return (folder / FILE_NAME).exists(), False
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, timezone
 from typing import Any
 
-from tradebot.cli.tables import say, table
+from tradebot.cli.tables import table
 from tradebot.clock import IST, MILLISECOND, iso
 from tradebot.domain.order import Order, OrderFact
 from tradebot.journal.story import Step, Story
+from tradebot.printing import say
 
 INDIAN = ("NSE", "BSE", "NFO", "BFO")
 

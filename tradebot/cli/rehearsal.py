@@ -15,8 +15,8 @@ from tradebot.checker.evidence import gather
 from tradebot.checker.promises import are_kept, judge, render
 from tradebot.checker.tale import Tale, tell
 from tradebot.checker.verdict import Ruling, Verdict
-from tradebot.cli.emergency import printable
 from tradebot.cli.tables import WIDE
+from tradebot.printable import printable
 
 JOURNAL, LOG = "journal.sqlite3", "exchange.jsonl"
 COLOURS = {Ruling.OK: "green", Ruling.BROKEN: "bold red", Ruling.NOT_SHOWN: "dim"}
@@ -35,7 +35,8 @@ def verdict_of(state_dir: Path, log: Path | None, *, seed: int) -> bool:
     console.print(f"\n[bold]The rehearsal of seed {seed}[/bold]")
     _tale(console, tale)
     _verdict(console, verdicts)
-    console.print(f"Judge it again:  tradebot verify --against {log} {journal}\n", markup=False)
+    again = printable(f"Judge it again:  tradebot verify --against {log} {journal}")
+    console.print(f"{again}\n", markup=False)
     return are_kept(verdicts)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sys
 from pathlib import Path
@@ -11,9 +10,10 @@ from pathlib import Path
 import click
 
 from tradebot import __version__
-from tradebot.cli.tables import say
 from tradebot.clock import IST, iso
 from tradebot.errors import DataError, ExitCode
+from tradebot.printable import printable
+from tradebot.printing import say, say_json
 from tradebot.replay import recorded as recordings
 from tradebot.replay import rerun
 from tradebot.replay.recorded import Recorded
@@ -45,10 +45,11 @@ def replay(journal: Path, run_id: str | None, every: bool, as_json: bool) -> int
 
 def _replay(recorded: Recorded, *, as_json: bool) -> int:
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        shown = bar.add_task(f"run {recorded.run.run_id}", total=None)
+        shown = bar.add_task(escape(printable(f"run {recorded.run.run_id}")), total=None)
         found = asyncio.run(
             rerun.replay(recorded, progress=lambda done, total: bar.update(shown, completed=done, total=total))
         )
@@ -56,7 +57,7 @@ def _replay(recorded: Recorded, *, as_json: bool) -> int:
         fields = found._asdict() | {"equal": found.difference is None, "has_ended": recorded.has_ended}
         if found.difference is not None:
             fields["difference"] = found.difference._asdict() | {"at": iso(found.difference.at, IST)}
-        click.echo(json.dumps(fields))
+        say_json(fields)
     else:
         _tell(recorded, found)
     return ExitCode.OK if found.difference is None else ExitCode.INTERNAL

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from tradebot.errors import InvariantBroken
+from tradebot.printing import confirm, say_text
 
 FAULTY_SHARE = 0.6
 REHEARSED_SPEED = 120.0  # a day of the market in three minutes
@@ -55,7 +56,7 @@ def run(
     if faults == "list":
         from tradebot.cli.faults import render_catalogue
 
-        click.echo(render_catalogue(as_json=False))
+        say_text(render_catalogue(as_json=False) + "\n")
         return
     overrides = dict(_overrides(given))
     exchange = None if exchange_file is None else addresses(exchange_file)
@@ -75,7 +76,7 @@ def run(
 
     loaded.refuse(refusals(config, now=WallClock().wall(), has_exchange=exchange is not None))
     if config.app.mode == "live" and not yes:
-        click.confirm(f"Trade REAL money on account {config.kite.account_id}?", abort=True, err=True)
+        confirm(f"Trade REAL money on account {config.kite.account_id}?")
     plan = _plan(config, rehearse, faults, faults_until)
     if plan is not None and (exchange is not None or config.venue.name != "embedded"):
         raise click.UsageError("faults belong to the exchange: only the embedded one takes them from this command")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import click
+
+from tradebot.printable import printable
+from tradebot.printing import aside, say_json
 
 SHOWN = frozenset({"info", "warning", "error"})
 LEFT_OUT = frozenset({"signal", "risk_blocked", "order_complete"})
@@ -61,10 +63,10 @@ def _one(seed: int, faults: str | None, keep: Path | None, quiet: bool) -> Any:
     line = outcome.render()
     if outcome.verdict == "broken":
         for why in outcome.why:
-            click.echo(f"  broken  {why}", err=True)
+            aside(f"  broken  {why}")
         if outcome.struck:
             line["script"] = _script(outcome)
-    click.echo(json.dumps(line))
+    say_json(line)
     return outcome
 
 
@@ -72,24 +74,22 @@ def _script(outcome: Any) -> str | None:
     from tradebot.simulation.play import play
     from tradebot.simulation.shrink import shrink
 
-    click.echo(f"  looking for the fewest of {len(outcome.struck)} faults that break it", err=True)
+    aside(f"  looking for the fewest of {len(outcome.struck)} faults that break it")
     found = shrink(outcome.struck, lambda words: play(outcome.seed, faults=",".join(words)).verdict == "broken")
     if found is None:
-        click.echo("  the struck faults alone do not break it: chance is part of it", err=True)
+        aside("  the struck faults alone do not break it: chance is part of it")
         return None
     script = ",".join(found)
-    click.echo(f"  again with  tradebot simulate {outcome.seed} --faults '{script}'", err=True)
+    aside(f"  again with  tradebot simulate {outcome.seed} --faults '{script}'")
     return script
 
 
 def _tell(event: str, level: str = "info", **fields: Any) -> None:
     if level in SHOWN and event not in LEFT_OUT:
-        from tradebot.cli.emergency import printable
-
         at = fields.pop("simulated_s", None)
         words = " ".join(f"{name}={value}" for name, value in fields.items() if value not in (None, "", (), [], {}))
         clock = f"{at:9.3f}" if at is not None else " " * 9
-        click.echo(printable(f"{clock}  {level:7}  {event:22} {words}")[:240], err=True)
+        aside(f"{clock}  {level:7}  {event:22} {words}"[:240])
 
 
 def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus: Path | None, quiet: bool) -> None:
@@ -121,7 +121,7 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
                 tally.add(outcome)
                 if outcome.verdict == "broken":
                     told = f"seed {outcome.seed} broke: {'; '.join(outcome.why)}"
-                    bar.console.print(told, markup=False, soft_wrap=True)
+                    bar.console.print(printable(told), markup=False, soft_wrap=True)
                     if corpus is not None:
                         add_to_corpus(corpus, outcome)
                 bar.update(task, advance=1, description=f"seeds, {len(tally.broken)} broken")
@@ -134,10 +134,10 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
             show([{"seed": o.seed, "why": "; ".join(o.why)} for o in tally.broken], as_json=False)
     broken = [outcome.seed for outcome in tally.broken]
     counts = {"seeds": tally.seeds, **dict(sorted(tally.verdicts.items())), "orders": tally.orders}
-    click.echo(json.dumps(counts | {"seconds": round(took_s, 1), "broken_seeds": broken}))
+    say_json(counts | {"seconds": round(took_s, 1), "broken_seeds": broken})
     if cut_short is not None:
         raise cut_short
     if tally.halts_too_often:
-        click.echo(f"{tally.halted_share:.1%} of the days ended halted, which is too many", err=True)
+        aside(f"{tally.halted_share:.1%} of the days ended halted, which is too many")
     if broken or tally.halts_too_often:
         raise SystemExit(1)

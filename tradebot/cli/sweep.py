@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import click
 from tradebot.cli.asked import CORES, bar_options, bars_asked, job_asked
 from tradebot.cli.tables import others_aside
 from tradebot.errors import ExitCode
+from tradebot.printing import aside, say, say_json
 
 CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit_factor", "win_rate", "expectancy")
 
@@ -84,16 +84,15 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
     clock, place = WallClock(), out.with_name(f"{out.name}.ledger")
     begin = clock.monotonic()
     if given["resume"] and not place.exists():
-        click.echo(f"tradebot: {place} is not there, so there is nothing to go on from; beginning anew", err=True)
+        aside(f"tradebot: {place} is not there, so there is nothing to go on from; beginning anew")
     ledger = Ledger(place, head(plan, ground), resume=given["resume"])
     try:
         with _stoppable(), closing(_crew(given, ground, plan.size)) as crew, ledger, _progress(plan.size) as tell:
             rows = make(plan, crew, ledger, clock=clock, patience_s=given["patience"], on_progress=tell)
     except KeyboardInterrupt:
-        click.echo(
+        aside(
             f"tradebot: stopped after {len(ledger.rows):,} of {plan.size:,} trials, which are kept in {place}; "
-            "the same command with --resume goes on",
-            err=True,
+            "the same command with --resume goes on"
         )
         return None
     seconds = (clock.monotonic() - begin) / 1e9
@@ -170,7 +169,7 @@ class _Best:
         from tradebot.backtest import report, story
 
         if self.result is None:
-            click.echo("tradebot: no report: there is no one best trial to report on", err=True)
+            aside("tradebot: no report: there is no one best trial to report on")
             return
         whole = story.summary(self.result, checks)
         report.write(path, story.tell(self.result, self.ground.series, checks, summary_=whole), whole)
@@ -286,11 +285,12 @@ def _tell(plan: Any, rows: Any, checks: list[Any], places: dict[str, Any], *, as
     from tradebot.sweep import telling
 
     if as_json:
-        click.echo(json.dumps(telling.as_json(plan, rows, checks, **places)))
+        say_json(telling.as_json(plan, rows, checks, **places))
         return
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     telling.show(plan, rows, checks, console)
     seconds = places["seconds"]
-    click.echo(f"\n{len(rows):,} trials in {seconds:.1f} s, {len(rows) / max(seconds, 1e-9):.1f} trials/s")
+    say()
+    say(f"{len(rows):,} trials in {seconds:.1f} s, {len(rows) / max(seconds, 1e-9):.1f} trials/s")
     report = f", report {places['report']}" if places["report"] else ""
-    click.echo(f"rows {places['out']}, heat map {places['heat_map']}{report}")
+    say(f"rows {places['out']}, heat map {places['heat_map']}{report}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
 import shutil
@@ -17,6 +16,7 @@ from tradebot import __version__
 from tradebot.cli.unit_paths import cautions, wanted
 from tradebot.errors import StateError
 from tradebot.ops import unit
+from tradebot.printing import aside, confirm, say, say_json, say_text
 
 STANDS_ON = (
     "aiohttp",
@@ -52,7 +52,7 @@ def _unit_options(command: click.decorators.FC) -> click.decorators.FC:
 @_unit_options
 def print_(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> None:
     """Print the unit to standard output."""
-    click.echo(_unit(config, symbols, user, credentials), nl=False)
+    say_text(_unit(config, symbols, user, credentials))
 
 
 @service.command()
@@ -67,7 +67,7 @@ def install(
     if path.exists() and not yes and path.read_text(encoding="utf-8", errors="replace") != text:
         if not sys.stdin.isatty():
             raise click.UsageError(f"{path} exists and differs; give --yes to replace it")
-        click.confirm(f"{path} exists and differs; replace it?", abort=True, err=True)
+        confirm(f"{path} exists and differs; replace it?")
     fresh = path.with_name(path.name + ".new")
     try:
         fresh.write_text(text, encoding="utf-8")
@@ -75,7 +75,7 @@ def install(
         os.replace(fresh, path)
     except OSError as error:
         raise StateError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from error
-    click.echo(f"{path} written; next: systemctl daemon-reload && systemctl enable --now {path.name}")
+    say(f"{path} written; next: systemctl daemon-reload && systemctl enable --now {path.name}")
 
 
 @click.command()
@@ -85,7 +85,7 @@ def completion(shell: str) -> None:
     script = get_completion_class(shell)
     assert script is not None, f"click has no completion for {shell}"
     root = click.get_current_context().find_root().command
-    click.echo(script(root, {}, "tradebot", "_TRADEBOT_COMPLETE").source())
+    say_text(script(root, {}, "tradebot", "_TRADEBOT_COMPLETE").source() + "\n")
 
 
 @click.command()
@@ -95,10 +95,10 @@ def version(as_json: bool) -> None:
     versions = {"tradebot": __version__, "python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in STANDS_ON}
     if as_json:
-        click.echo(json.dumps(versions))
+        say_json(versions)
     else:
         for name, number in versions.items():
-            click.echo(f"{name:<12}{number}")
+            say(f"{name:<12}{number}")
 
 
 def _unit(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> str:
@@ -115,7 +115,7 @@ def _unit(config: Path | None, symbols: str | None, user: str | None, credential
         begins_again=asked.begins_again,
     )
     for caution in cautions(asked, executable, user):
-        click.echo(f"tradebot: {caution}", err=True)
+        aside(f"tradebot: {caution}")
     return text
 
 

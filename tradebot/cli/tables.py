@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tradebot.cli.emergency import printable
+from tradebot.printable import printable
+from tradebot.printing import aside, say_json, say_text
 
 WIDE = 160  # columns, where no terminal says how many there are
 NUMBERS = frozenset(
@@ -25,14 +24,14 @@ NUMBERS = frozenset(
 def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Print rows that share their keys, for whoever is reading; without rows JSON is `[]` and people read `none`."""
     if as_json:
-        click.echo(json.dumps(list(rows), indent=2))
+        say_json(list(rows), indent=2)
     elif not rows:
-        click.echo("none", err=True)
+        aside("none")
     elif sys.stdout.isatty():
         table(rows)
     else:
         for line in (rows[0], *(row.values() for row in rows)):
-            click.echo("\t".join(printable(value) for value in line))
+            say_text("\t".join(map(printable, line)) + "\n")
 
 
 def table(rows: Sequence[dict[str, Any]]) -> None:
@@ -44,11 +43,6 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         drawn.add_row(*(Text(printable(row[name])) for name in used))
     Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(drawn)
-
-
-def say(line: str) -> None:
-    """Print one line."""
-    click.echo(printable(line))
 
 
 def others_aside(*, as_json: bool) -> contextlib.AbstractContextManager[object]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from tradebot.config import position
 from tradebot.config.sections import Config
+from tradebot.printable import printable
 
 Path = position.Path
 SECRETS = frozenset({("kite", "api_key"), ("kite", "access_token"), ("store", "dsn")})
@@ -23,7 +24,7 @@ class Excerpt:
     """The text of a configuration file, able to show the line of a key."""
 
     def __init__(self, name: str, text: str) -> None:
-        self.name, self.lines, self._places = name, text.splitlines(), position.positions(text)
+        self.name, self.lines, self._places = printable(name), text.splitlines(), position.positions(text)
 
     def line(self, path: Path) -> int | None:
         """Return the line of a key, or of the nearest table around it."""
@@ -34,18 +35,18 @@ class Excerpt:
         """Return `file:line:column: message`, the source line and a caret."""
         place = self._place(path)
         if place is None:
-            return f"{self.name}: {message}"
+            return f"{self.name}: {printable(message)}"
         return self.point_at(*place, message, show=_is_harmless(path))
 
     def point_at(self, line: int, column: int, message: str, *, show: bool) -> str:
         """Return the same for a known place; `show` is False where the value on the line may be a secret."""
-        head = f"{self.name}:{line}:{column}: {message}"
+        head = f"{self.name}:{line}:{column}: {printable(message)}"
         if not 1 <= line <= len(self.lines):
             return head
         text = self.lines[line - 1] if show else _without_value(self.lines[line - 1])
         if text is None:
             return head
-        source = "".join(c if c.isprintable() else " " for c in text)[:200]
+        source = printable(text[:200])
         if column > len(source):
             return f"{head}\n    {source}"
         word = re.match(r"[\w.-]+", source[column - 1 :])

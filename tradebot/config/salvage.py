@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tradebot.config.sources import MAX_FILE_BYTES, find
+from tradebot.config.sources import content, find
 from tradebot.errors import ConfigError
 
 STATE_DIR = "state"  # the default of app.state_dir
@@ -54,13 +54,9 @@ def _file(path: str | os.PathLike[str] | None, values: dict[str, dict[str, Any]]
         found = find(path)
         if found is None:
             return
-        with found.open("rb") as file:
-            text = file.read(MAX_FILE_BYTES).decode(errors="replace")
+        text = content(found).decode(errors="replace")
     except ConfigError as error:
         notes.append(str(error))
-        return
-    except OSError as error:
-        notes.append(f"{error.filename}: cannot be read: {error.strerror}")
         return
     try:
         tables = tomllib.loads(text)

@@ -12,8 +12,9 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource, SettingsError
@@ -23,6 +24,7 @@ from tradebot.config.contradictions import Complaint, contradictions
 from tradebot.config.problems import Excerpt, dotted
 from tradebot.config.sections import Config
 from tradebot.errors import ConfigError
+from tradebot.printable import printable
 
 KeyPath = tuple[str | int, ...]
 KILL = "TRADEBOT_KILL__"  # the kill switch's own credentials, which the daemon must not need and does not read
@@ -41,7 +43,7 @@ class Loaded:
     def refuse(self, complaints: Sequence[Complaint]) -> None:
         """Raise ConfigError that lists every complaint with its place; return when there is none."""
         if complaints:
-            raise ConfigError("\n".join(self.locate(complaints)))
+            raise ConfigError("\n".join(self.locate(complaints)), is_list=True)
 
 
 @dataclass
@@ -51,6 +53,12 @@ class _Gathered:
 
     def add(self, values: Mapping[str, Any], origin: Any) -> None:
         _merge(self.values, values, (), lambda path: self.origins.__setitem__(path, origin(path)))
+
+    def key_of(self, value: str) -> KeyPath:
+        def at(key: KeyPath) -> Any:
+            return reduce(lambda table, part: table[part], key, cast(Any, self.values))
+
+        return next((key for key in self.origins if at(key) == value), ("a setting",))
 
     def origin(self, path: KeyPath) -> str:
         above = (path[:n] for n in range(len(path), 0, -1))
@@ -66,7 +74,7 @@ def find(path: str | os.PathLike[str] | None = None) -> Path | None:
     for asked, by in ((path, "--config"), (os.environ.get("TRADEBOT_CONFIG"), "TRADEBOT_CONFIG")):
         if asked:
             if not Path(asked).exists():
-                raise ConfigError(f"{asked}: there is no such file ({by} names it)")
+                raise ConfigError(f"{printable(asked)}: there is no such file ({by} names it)")
             return Path(asked)
     user = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     for place in (Path("config.toml"), Path(user) / "tradebot/config.toml", Path("/etc/tradebot/config.toml")):
@@ -102,6 +110,8 @@ def load_explained(path: str | os.PathLike[str] | None = None, overrides: Mappin
         complaints += contradictions(config)
     except ValidationError as error:
         complaints += problems.of_validation(error)
+    except UnicodeEncodeError as error:  # bytes of the environment or the command line that are no text
+        complaints.append((gathered.key_of(error.object), "is not UTF-8 text"))
     loaded = Loaded(config or Config(), found, gathered.origins, lambda some: _located(gathered, excerpt, some))
     loaded.refuse(complaints)
     assert config is not None, "a refused configuration has at least one complaint"
@@ -116,30 +126,37 @@ def _located(gathered: _Gathered, excerpt: Excerpt | None, complaints: Sequence[
         if from_file and excerpt is not None:
             blocks.append((excerpt.line(path) or 0, excerpt.point(path, message)))
         else:
-            blocks.append((1 << 30, f"{origin}: {message}" if origin else message))
+            blocks.append((1 << 30, printable(f"{origin}: {message}" if origin else message)))
     return [text for _, text in sorted(blocks, key=lambda block: block[0])]
 
 
-def _read(path: Path) -> tuple[Excerpt, dict[str, Any]]:
+def content(path: Path) -> bytes:
+    """Return what stands in a configuration file. Raises ConfigError."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+        why = (error.strerror or str(error)).lower()
+        raise ConfigError(f"{printable(path)}: cannot be read: {why}") from error
     if len(raw) > MAX_FILE_BYTES:
-        raise ConfigError(f"{path}: is longer than {MAX_FILE_BYTES} bytes, so it is not a configuration")
+        raise ConfigError(f"{printable(path)}: is longer than {MAX_FILE_BYTES} bytes, so it is not a configuration")
+    return raw
+
+
+def _read(path: Path) -> tuple[Excerpt, dict[str, Any]]:
+    raw = content(path)
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}:1: is not UTF-8 text") from error
+        raise ConfigError(f"{printable(path)}:{line}:1: is not UTF-8 text") from error
     excerpt = Excerpt(str(path), text)
     try:
         return excerpt, tomllib.loads(text, parse_float=_exact)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(_syntax(excerpt, str(error))) from error
+        raise ConfigError(_syntax(excerpt, str(error)), is_list=True) from error
     except (RecursionError, ValueError) as error:  # nested too deep; an integer of too many digits
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        raise ConfigError(printable(f"{path}: cannot be read: {error}")) from error
 
 
 def _exact(text: str) -> Decimal:
@@ -178,7 +195,7 @@ def _credentials() -> dict[str, Any]:
             EnvSettingsSource(Config), secrets_dir=folder, secrets_nested_delimiter="__", env_prefix=""
         )()
     except (SettingsError, OSError) as error:
-        raise ConfigError(f"credential files in {folder}: {error}") from error
+        raise ConfigError(printable(f"credential files in {folder}: {error}")) from error
 
 
 def _environment() -> dict[str, Any]:
@@ -192,7 +209,7 @@ def _environment() -> dict[str, Any]:
     try:
         return values | EnvSettingsSource(Config)()
     except SettingsError as error:
-        raise ConfigError(f"environment: {error}") from error
+        raise ConfigError(printable(f"environment: {error}")) from error
 
 
 def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:

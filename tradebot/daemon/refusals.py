@@ -19,6 +19,7 @@ from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import Plan
 from tradebot.markets.calendar import TradingCalendar, day_of, moment
 from tradebot.markets.listing import unknown_shares
+from tradebot.printable import printable
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.venues.kite.profile import CANDLES
 
@@ -56,7 +57,8 @@ def refusals(config: Config, *, now: int, has_exchange: bool = False) -> list[Co
 def refuse(config: Config, *, now: int, has_exchange: bool) -> None:
     """Raise ConfigError with all that `refusals` finds; returns when it finds nothing."""
     if found := refusals(config, now=now, has_exchange=has_exchange):
-        raise ConfigError("\n".join(f"{'.'.join(map(str, key))}: {sentence}" for key, sentence in found))
+        lines = [printable(f"{'.'.join(map(str, key))}: {sentence}") for key, sentence in found]
+        raise ConfigError("\n".join(lines), is_list=True)
 
 
 def cautions(config: Config, *, now: int) -> list[str]:

@@ -209,7 +209,7 @@ def _for_writing(path: Path) -> sqlite3.Connection:
 def _for_reading(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise DataError(f"{path}: there is no history yet; `tradebot data import` or `data download` makes one")
-    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    address = f"file:{quote(bytes(path.resolve()))}?mode=ro"
     return sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
 
 

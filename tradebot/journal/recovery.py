@@ -140,10 +140,9 @@ class Recovery(NamedTuple):
     """What the last runs left: runs oldest first, books by account, the halts that still stand.
 
     `halted` is the reason of one that stands for everything, `halts` are all of them, as the commands that made them.
-    `flattened` are the ids of every flatten so far.
+    `flattened` are the ids of every flatten so far, `doubt` why all this may not be what the last run left.
     `is_clean` is False when the last run was cut off; `last_at` is the market ns of the last row, 0 in a new journal.
     `cut_off` are the runs that did not end as they should, oldest first, since a person last resumed everything.
-    `doubt` is why all this may not be what the last run left.
     """
 
     runs: tuple[Run, ...] = ()

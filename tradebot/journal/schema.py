@@ -78,7 +78,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     """Open a journal for reading, also while a daemon writes it. Raises StateError when there is none to read."""
     if not path.is_file():
         raise StateError(f"{path}: there is no journal; the first run writes it")
-    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    address = f"file:{quote(bytes(path.resolve()))}?mode=ro"
     try:
         connection = _connect(path, address, uri=True)
         try:

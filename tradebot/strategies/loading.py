@@ -148,7 +148,7 @@ def _is_own(value: object, module: ModuleType) -> bool:
 
 
 def _execute(path: str, code: str) -> ModuleType:
-    name = f"{FILE_PREFIX}{hashlib.sha256(f'{path} {code}'.encode()).hexdigest()[:16]}"
+    name = f"{FILE_PREFIX}{hashlib.sha256(f'{path} {code}'.encode(errors='surrogateescape')).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
     try:
