@@ -42,7 +42,8 @@ class Change(NamedTuple):
 class Bug(NamedTuple):
     """A known bug: what it does, the promise it breaks, and the tests of which at least one must go red.
 
-    `hangs` says that they do so by never ending.
+    `hangs` says that they do so by never ending. `kind` names the old defect that it is one of, see `KINDS` of the
+    tests.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Bug(NamedTuple):
     caught_by: tuple[str, ...]
     changes: tuple[Change, ...]
     hangs: bool = False
+    kind: str = ""
 
 
 class Catch(NamedTuple):

@@ -13,6 +13,7 @@ from tradebot.simulation.play import Outcome, play
 from tradebot.simulation.scenario import draw
 
 PEOPLE = "@t+10s-80s"  # once a second, from the first orders on
+RESTARTS = "operator-restarts@4,operator-restarts@8,operator-restarts@12,operator-restarts@16"
 
 
 def day(seed: int, faults: str) -> Outcome:
@@ -47,6 +48,21 @@ def test_an_order_listed_twice_is_one_order() -> None:
 def test_a_halt_of_a_person_outlives_the_process() -> None:
     for seed in (1, 2):
         day(seed, "operator-halts@4,operator-restarts@5")
+
+
+@pytest.mark.parametrize("seed", [86, 93])
+def test_a_trailing_stop_stands_where_it_stood_over_restarts(seed: int) -> None:
+    assert draw(seed).is_trailed
+    assert day(seed, RESTARTS).orders
+
+
+def test_no_entry_leaves_with_a_level_that_guards_nothing() -> None:
+    assert draw(93).is_trailed, "one in ten of its stops is on the wrong side"
+    assert day(93, "").orders
+
+
+def test_a_lone_far_price_is_not_believed() -> None:
+    day(16, "tenfold-quote@160")
 
 
 def test_a_day_allows_no_more_orders_after_a_restart() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tradebot.checker.evidence import Evidence
 from tradebot.checker.story import OrderStory, stories
+from tradebot.checker.taped import Seen, seen_of
 
 OUR_SHAPE = re.compile(r"T[0-9a-z]{8}\d{5,}")  # a tag of a run of ours, whichever journal holds it
 EXCHANGE_ENDED = frozenset({"COMPLETE", "CANCELLED", "REJECTED"})
@@ -35,6 +36,11 @@ class Case:
         """Every symbol that a run of this journal traded."""
         listed = (row.body.get("instruments", ()) for row in self.journal.of("universe"))
         return frozenset(i["symbol"] for instruments in listed for i in instruments)
+
+    @cached_property
+    def seen(self) -> dict[str, list[Seen]]:
+        """Run -> what its desk was shown of the market, where a tape was kept."""
+        return seen_of(self.journal)
 
     def is_ours(self, tag: str) -> bool:
         """Return whether a tag at the exchange claims to be an order of ours."""

@@ -16,6 +16,7 @@ from tradebot.checker import (
     money_promises,
     order_promises,
     record_promises,
+    stop_promises,
 )
 from tradebot.checker.case import Case
 from tradebot.checker.evidence import gather
@@ -36,9 +37,11 @@ PROMISES: dict[str, tuple[str, Callable[[Case], Verdict]]] = {
     "I12": ("truth after restart", books_promises.truth_after_restart),
     "I13": ("exact arithmetic", money_promises.exact_arithmetic),
     "I14": ("function of fills", money_promises.pure_function_of_fills),
+    "I15": ("no lone price", stop_promises.no_lone_price),
     "I29": ("others left alone", exit_promises.others_are_left_alone),
     "I30": ("no row blinds", look_promises.no_row_blinds),
     "I31": ("day's counters last", day_promises.counters_last),
+    "I32": ("stops hold", stop_promises.stops_hold),
     "I25": ("chain is whole", record_promises.chain_is_whole),
     "I26": ("determinism", record_promises.deterministic),
 }

@@ -11,11 +11,15 @@ from tradebot.strategies.strategy import Holding, Intent, Param, Strategy
 
 
 class Restless(Strategy):
-    """Enter and leave at chance, `entries` and `exits` of a thousand bars, now and then with a stop or a target."""
+    """Enter and leave at chance, `entries` and `exits` of a thousand bars, now and then with a stop or a target.
+
+    With `trails` it follows prices up by a trailing stop, and some of its stops are on the wrong side.
+    """
 
     seed = Param(1, low=0)
     entries = Param(500, low=0, high=1000)
     exits = Param(500, low=0, high=1000)
+    trails = Param(False)
 
     def decide(self, bar: Bar, now: int, position: Holding) -> Intent | None:
         chance = crc32(f"{self.seed} {bar.symbol} {now}".encode())
@@ -28,4 +32,7 @@ class Restless(Strategy):
         stop = close * Decimal("0.997") if fate < 300 else None
         target = close * Decimal("1.003") if 200 < fate < 500 else None
         trail = close * Decimal("0.002") if 600 < fate < 700 else None
+        if self.trails:
+            stop = close * Decimal("1.004") if fate < 100 else None
+            target, trail = None, close * Decimal("0.0008") if fate >= 100 else None
         return Intent(action=Action.ENTER_LONG, stop_loss=stop, target=target, trail_by=trail)

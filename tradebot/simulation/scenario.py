@@ -37,6 +37,7 @@ STOPPED, BAD_DISK, STEPPED, OPERATED = 0.15, 0.08, 0.1, 0.15  # shares of the se
 TIGHT = 0.2  # share of the seeds whose limits leave room for one symbol and a part of another
 COUNTED, FEW_ORDERS = 0.1, (8, 24)  # share of the seeds that may send few orders a day, and how many
 HELD = 0.3  # share of the symbols of which the owner has shares in the demat account
+TRAILED, SELDOM = 0.06, 60  # share of the seeds whose positions only a trailing stop closes, and their exits beside
 COMMITS = (5, 80)  # of the first life, until its disk fails
 STEP = 3600 * SECOND  # of the wall clock, there or back
 OPERATOR_WAITS_S = (1.0, 6.0)  # from a halt or a flatten until the operator resumes
@@ -78,6 +79,7 @@ class Scenario(NamedTuple):
     is_tight: bool = False
     orders_per_day: int = 2_000
     holdings: tuple[Holding, ...] = ()
+    is_trailed: bool = False
 
     @property
     def halts_soon(self) -> bool:
@@ -87,7 +89,8 @@ class Scenario(NamedTuple):
     def config(self, state_dir: Path) -> Config:
         """Return the daemon's config; the exchange's part of it goes to the exchange."""
         params: dict[str, int | Decimal | bool | str] = {
-            "seed": self.seed, "entries": self.entries, "exits": self.exits
+            "seed": self.seed, "entries": self.entries, "exits": SELDOM if self.is_trailed else self.exits,
+            "trails": self.is_trailed,
         }  # fmt: skip
         return Config(
             app=AppSection(symbols=self.symbols, state_dir=state_dir),
@@ -159,6 +162,7 @@ def _beside(dice: Dice, symbols: tuple[str, ...]) -> dict[str, Any]:
             for symbol in held
         ),
         "orders_per_day": dice.whole(*FEW_ORDERS) if dice.happens(COUNTED) else 2_000,
+        "is_trailed": dice.happens(TRAILED),
     }  # fmt: skip
 
 
