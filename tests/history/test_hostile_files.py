@@ -7,14 +7,16 @@ import tracemalloc
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.history.bars_by_hand import MINUTE
 from tradebot.errors import DataError
 from tradebot.history import staging
-from tradebot.history.files import opening, tables
-from tradebot.history.files.rows import Wanted
+from tradebot.history.files import duck, opening, tables
+from tradebot.history.files.rows import Rows, Wanted
 from tradebot.history.importing import Read, Terms, read_files
+from tradebot.history.waiting import Waiting
 
 HEAD = b"ts,open,high,low,close,volume\n"
 ROW = b"2025-06-02 09:15,10,11,9,10.5,5\n"
@@ -97,6 +99,62 @@ def test_rows_that_say_the_same_are_not_held_and_those_that_differ_are_bounded(
         read(differing)
 
 
+def test_equal_rows_of_a_time_alone_are_not_held_while_the_length_of_a_bar_is_not_known(tmp_path: Path) -> None:
+    starts = np.full(1_000, 1_748_835_900_000_000_000)
+    equal = Rows(np.full(1_000, "X", dtype=object), starts, np.tile([[10.0], [11.0], [9.0], [10.5], [5.0]], 1_000))
+    waiting = Waiting("NSE", lone=0)
+    for _ in range(3):
+        waiting.add(equal, "X.csv.gz")
+    assert (len(waiting), waiting.repeats) == (3, 2_997)
+
+    path = packed(tmp_path / "X.csv.gz", [HEAD, ROW * 1_000])
+    with pytest.raises(DataError, match="one bar of a symbol does not tell how long a bar is"):
+        read_files(path, tmp_path, wanted=Wanted(zone="Asia/Kolkata"), terms=Terms())
+    found = read_files(path, tmp_path, wanted=Wanted(zone="Asia/Kolkata"), terms=Terms(lone=MINUTE))
+    assert (len(found.series["X"]), found.duplicates) == (1, 999)
+
+
+def test_of_single_bars_so_many_wait_and_then_their_length_is_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "MOST_WAITING", 5)
+    single = [b"S%d,%s" % (number, ROW) for number in range(6)]
+    (tmp_path / "X.csv").write_bytes(b"symbol," + HEAD + b"".join(single))
+    (tmp_path / "DAYS.csv").write_bytes(b"symbol," + HEAD + b"".join(single).replace(b" 09:15", b""))
+
+    with pytest.raises(DataError, match="one bar of a symbol does not tell how long a bar is"):
+        read_files(tmp_path / "X.csv", tmp_path, wanted=Wanted(zone="Asia/Kolkata"), terms=Terms())
+    days = read_files(tmp_path / "DAYS.csv", tmp_path, wanted=Wanted(zone="Asia/Kolkata"), terms=Terms())
+    assert len(days.series) == 6
+
+
+def test_more_symbols_than_a_market_has_are_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "MOST_SYMBOLS", 3)
+    (tmp_path / "X.csv").write_bytes(b"symbol," + HEAD + b"".join(b"S%d,%s" % (number, ROW) for number in range(4)))
+
+    with pytest.raises(DataError, match=r"X\.csv: more than 3 different symbols; import so many at a time"):
+        read(tmp_path / "X.csv")
+    one = Wanted(zone="Asia/Kolkata", symbol="S3")
+    assert list(read_files(tmp_path / "X.csv", tmp_path, wanted=one, terms=Terms(interval=MINUTE)).series) == ["S3"]
+
+
+def test_symbols_that_name_their_exchange_and_series_that_are_not_taken_cost_no_more_for_being_many(
+    tmp_path: Path,
+) -> None:
+    many = b"".join(b"NSE:S%d,EQ,%s" % (number, ROW) for number in range(2_000))
+    odd = b"".join(b"S,Q%d,%s" % (number, ROW) for number in range(200))
+    (tmp_path / "X.csv").write_bytes(b"symbol,series," + HEAD + many + odd)
+
+    found = read(tmp_path / "X.csv")
+
+    assert len(found.series) == 2_000
+    told = [note for note in found.notes if note.startswith("rows of ")]
+    assert 40 < len(told) <= 51
+    assert sum(int(note.rpartition(" ")[2]) for note in told) == 200
+
+
 @pytest.mark.parametrize(("keep", "close"), [("first", 1050), ("last", 1050)])
 def test_of_rows_that_differ_the_first_and_the_last_stay_so_where_one_is_there_again(
     tmp_path: Path, keep: str, close: int
@@ -139,3 +197,30 @@ def test_a_database_reads_its_own_tables_and_no_other_file(tmp_path: Path) -> No
     with duckdb.connect(str(target)) as connection:
         connection.execute("CREATE TABLE own AS SELECT * FROM bars")
     assert len(read(target).series["X"]) == 1
+
+
+def test_a_text_that_a_dictionary_keeps_once_is_not_in_memory_for_every_row(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    path = tmp_path / "X.parquet"
+    with duckdb.connect() as connection:
+        connection.sql(
+            "SELECT repeat('A', 60000) AS symbol, TIMESTAMP '2025-06-02 03:45:00' + INTERVAL (i) MINUTE AS ts,"
+            " 10.0::DOUBLE AS open, 11.0::DOUBLE AS high, 9.0::DECIMAL(9,2) AS low, 10.5::FLOAT AS close,"
+            " 5::BIGINT AS volume FROM range(2000) t(i)"
+        ).write_parquet(str(path))
+
+    def refused() -> None:
+        with pytest.raises(DataError, match="more than 64 letters"):
+            read(path)
+
+    assert held_mb(refused) < 10  # each row with its own text takes 120 MB
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_sized"),
+    [("TIMESTAMP", True), ("TIMESTAMP_NS", True), ("TIMESTAMP WITH TIME ZONE", True), ("DATE", True), ("UBIGINT", True),
+     ("DECIMAL(18,3)", True), ("VARCHAR", False), ("ENUM('a', 'b')", False), ("INTEGER[]", False),
+     ("STRUCT(a INTEGER)", False), ("BLOB", False)],
+)  # fmt: skip
+def test_a_cell_without_one_size_is_read_as_a_text_of_bounded_length(kind: str, is_sized: bool) -> None:
+    assert duck.cell("a", kind) == ('"a"' if is_sized else 'left(CAST("a" AS VARCHAR), 200)')

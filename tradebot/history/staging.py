@@ -24,12 +24,14 @@ from tradebot.errors import DataError, StateError
 from tradebot.history.chunk import periods
 from tradebot.history.decimals import EXACT, MOST_DECIMALS, decimals_of, month_closes, noisy_decimals_of, step_of
 from tradebot.history.files.rows import FOREVER, Rows
-from tradebot.history.interval import common_step, least_step, name_of
+from tradebot.history.interval import least_step, name_of
 from tradebot.history.lengths import begun, first_of_other_length, is_running
-from tradebot.history.market import DAY, UTC_ZONE, calendar_of, days_of, zone, zone_of
+from tradebot.history.market import zone, zone_of
 from tradebot.history.resample import calendar_starts
+from tradebot.history.waiting import MOST_WAITING, Waiting, spacing
 
 MOST_ROWS = 400_000  # of one symbol and period, which are sorted in one go; a period has some thousand bars
+MOST_SYMBOLS = 50_000  # of one import, each of which takes about a kilobyte here; all shares of India are 6,000
 SURE_BARS = 20  # that all lie on a longer step are of that length; fewer may do so by chance
 
 
@@ -65,7 +67,7 @@ class Staging:
     def __init__(
         self, folder: Path, *, interval: int, decimals: int | None = None, lone: int = 0, reading: Reading = Reading()
     ) -> None:  # fmt: skip
-        self.interval, self._lone, self._reading = interval, lone, reading
+        self.interval, self._reading = interval, reading
         self._is_asked = bool(interval)
         self.duplicates = 0  # rows that said the same as one before
         self.notes: dict[str, int] = {}  # what was done to rows -> how many
@@ -83,7 +85,7 @@ class Staging:
         self._last: dict[str, int] = {}  # symbol -> its newest start so far
         self._closes: dict[str, dict[int, tuple[int, float]]] = {}  # symbol -> its last closes of the newest two months
         self._steps: dict[str, int] = {}  # symbol -> what all its steps are multiples of, while more than a bar
-        self._waiting: list[tuple[Rows, str]] = []  # while the interval is not known
+        self._waiting = Waiting(reading.exchange, lone=lone)  # while the interval is not known
 
     def __enter__(self) -> Staging:
         self._connection.execute("BEGIN")
@@ -99,10 +101,12 @@ class Staging:
         if not len(rows.starts):
             return
         if not self.interval:
-            self.interval = _spacing(rows)
-            if not self.interval:
-                self._waiting.append((rows, place))
-                return
+            self.interval = spacing(rows)
+        if not self.interval:
+            self._waiting.add(rows, place)
+            if len(self._waiting) > MOST_WAITING:
+                self._keep_lone()
+            return
         self._keep_waiting()
         self._keep(rows, place)
 
@@ -115,13 +119,8 @@ class Staging:
 
         Raises DataError when nothing came, one bar whose length nothing says, or bars that are longer than the others.
         """
-        if self._waiting:
-            self.interval = self._lone or (DAY if all(self._are_days(rows) for rows, _ in self._waiting) else 0)
-        if self._waiting and self.interval:
-            self._keep_waiting()
-        if self._waiting:
-            place = self._waiting[0][1]
-            raise DataError(f"{place}: one bar of a symbol does not tell how long a bar is; say it with --interval")
+        if len(self._waiting):
+            self._keep_lone()
         if not self._staged:
             raise DataError("no bars were found")
         for symbol, step in self._steps.items():
@@ -186,18 +185,14 @@ class Staging:
     def _count(self, what: str, times: int) -> None:
         self.notes[what] = self.notes.get(what, 0) + times
 
-    def _are_days(self, rows: Rows) -> bool:
-        # Single bars that begin at midnight, where no session does: a list of all shares on one day is made of them.
-        exchange = self._reading.exchange
-        if zone_of(exchange) == UTC_ZONE:
-            return False
-        calendar, days = calendar_of(exchange), days_of(rows.starts, exchange).tolist()
-        return all(calendar.midnight(day) == start for day, start in zip(days, rows.starts.tolist(), strict=True))
+    def _keep_lone(self) -> None:
+        self.interval = self._waiting.interval()
+        self._keep_waiting()
 
     def _keep_waiting(self) -> None:
-        for rows, place in self._waiting:
+        for rows, place in self._waiting.take():
             self._keep(rows, place)
-        self._waiting.clear()
+        self.duplicates, self._waiting.repeats = self.duplicates + self._waiting.repeats, 0
 
     def _keep(self, rows: Rows, place: str) -> None:
         if self._reading.are_ends:
@@ -210,7 +205,7 @@ class Staging:
             self._keep_symbol(str(names[number]), rows.starts[group], rows.values[:, group], place)
 
     def _keep_symbol(self, symbol: str, starts: Ints, values: Floats, place: str) -> None:
-        self._note(symbol, starts, values)  # a row that says the same as one before may come late as well
+        self._note(symbol, starts, values, place)  # a row that says the same as one before may come late as well
         starts, values = self._without_repeats(starts, values)
         numbers = periods(starts, self.interval)
         order = np.argsort(numbers, kind="stable")
@@ -246,8 +241,13 @@ class Staging:
         except (sqlite3.Error, OSError) as error:
             raise StateError(f"{self._folder}: the rows of an import cannot be kept there: {error}") from error
 
-    def _note(self, symbol: str, starts: Ints, values: Floats) -> None:
+    def _note(self, symbol: str, starts: Ints, values: Floats, place: str) -> None:
         before = self._staged.get(symbol, Staged(0, 0, 0, 0))
+        if not before.bars and len(self._staged) >= MOST_SYMBOLS:
+            raise DataError(
+                f"{place}: more than {MOST_SYMBOLS} different symbols; import so many at a time, or name one with"
+                " --symbol"
+            )
         edges = np.concatenate([[self._last.get(symbol, starts[0])], starts])
         self._last[symbol] = int(edges.max())
         step = self._steps.get(symbol, 0)
@@ -318,11 +318,3 @@ class Staging:
         is_kept = np.ones(table.shape[1], dtype=bool)
         is_kept[again - 1 if self._reading.keep == "last" else again] = False
         return table[:, is_kept]
-
-
-def _spacing(rows: Rows) -> int:
-    # The commonest step between neighbours of one symbol: gaps and nights are rarer than the step of a bar.
-    steps = [
-        np.diff(np.unique(rows.starts[rows.symbols == symbol])) for symbol in list(dict.fromkeys(rows.symbols))[:20]
-    ]
-    return common_step(np.concatenate(steps)) if steps else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -14,6 +15,12 @@ from tradebot.errors import DataError
 from tradebot.history.files.columns import Columns, columns_of, lacking
 
 SUFFIXES = (".parquet", ".pq", ".duckdb", ".db")
+# What has one size in every row. All else is read as text of bounded length: a dictionary keeps a text once on the disk
+# however many rows have it, and in memory each row has its own.
+SIZED = re.compile(
+    r"(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL|BOOLEAN|DATE|TIME(?:STAMP(?:_\w+)?)?)\b"
+)
+LONGEST_CELL = 200  # letters; a time has 35, a symbol at most 64
 VECTOR_ROWS = 2_048  # of DuckDB, which gives rows in multiples of it
 T = TypeVar("T")
 
@@ -41,11 +48,12 @@ def opened(path: Path, table: str) -> Iterator[tuple[Columns, Reader]]:
                 connection.execute("SET enable_external_access = false")
             source = _table(connection, path, table) if is_database else "read_parquet(?)"
             values = [] if is_database else [str(path)]
-            names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}", values).fetchall()]  # noqa: S608
+            described = connection.execute(f"DESCRIBE SELECT * FROM {source}", values).fetchall()  # noqa: S608
+            names = [row[0] for row in described]
             columns = columns_of(names)
             if columns is None:
                 raise DataError(f"{path}: {lacking(names)}")
-            chosen = ", ".join(f"{_quoted(names[place])} AS {ours}" for place, ours in columns.read.items())
+            chosen = ", ".join(f"{cell(*described[place][:2])} AS {ours}" for place, ours in columns.read.items())
             (total,) = connection.execute(f"SELECT count(*) FROM {source}", values).fetchone() or (0,)  # noqa: S608
             yield columns, Reader(connection.execute(f"SELECT {chosen} FROM {source}", values), total)  # noqa: S608
     except duckdb.Error as error:
@@ -61,6 +69,12 @@ def frames(
         yield frame, first
         first += len(frame)
         progress(first - 1, reader.total)
+
+
+def cell(name: str, kind: str) -> str:
+    """Return what reads a column of a DuckDB type in bounded room."""
+    is_sized = SIZED.match(kind) and not kind.endswith("]")
+    return _quoted(name) if is_sized else f"left(CAST({_quoted(name)} AS VARCHAR), {LONGEST_CELL})"
 
 
 def parquet(frame: pd.DataFrame, path: Path) -> None:

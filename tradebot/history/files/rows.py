@@ -20,7 +20,8 @@ from tradebot.history.market import ZONES
 LARGEST = 1e12  # of a price or a volume; beyond it their integers are no longer exact
 NO_TIME, NO_NUMBER, NOT_POSITIVE = "a time that cannot be read", "a price that is no number", "a price of 0 or less"
 LONGEST_SYMBOL = 64
-MOST_NAMED = 50  # columns
+MOST_NAMED = 50  # columns, or series
+MOST_OTHERS = 10  # symbols that are not the one asked for
 NO_SYMBOL, TO_COME = "no symbol", "a time that is still to come"
 MOST_SHOWN = 40  # of a value, in the sentence about its row
 LOW_ABOVE_HIGH, OUTSIDE, BAD_VOLUME = "a high below the low", "open or close outside low to high", "a bad volume"
@@ -95,7 +96,7 @@ class Parser:
         columns, told = self._table.columns, [*self._table.notes, *self._stamps.notes]
         if self._others and self._symbol not in self._others and not self._counted.get("taken"):
             raise DataError(
-                f"{self._path}: there are no bars of {self._wanted.symbol}; it has {', '.join(list(self._others)[:10])}"
+                f"{self._path}: there are no bars of {self._wanted.symbol}; it has {', '.join(self._others)}"
             )
         more = len(columns.unread) - MOST_NAMED
         named = ", ".join(columns.unread[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
@@ -125,15 +126,16 @@ class Parser:
             frame["symbol"].astype("str").str.strip().str.upper().fillna("").to_numpy(dtype=object)
         )
         names = dict.fromkeys(found.tolist())
+        bare = {}  # a name that says its exchange -> its symbol
         for name in names:
             self._refuse_odd(name)
-        for name in [name for name in names if ":" in name]:
-            place, _, bare = name.partition(":")
-            if place in ZONES and place != self._exchange:
+            place, colon, symbol = name.partition(":")
+            if not colon or place not in ZONES:
+                continue
+            if place != self._exchange:
                 raise DataError(f"{self._path}: {name} trades on {place}: say --exchange {place}")
-            if place in ZONES:
-                found[found == name] = bare
-        return found
+            bare[name] = symbol
+        return np.array([bare.get(name, name) for name in found], dtype=object) if bare else found
 
     def _refuse_odd(self, symbol: str) -> None:
         # It will stand in file names, logs and on terminals.
@@ -148,11 +150,14 @@ class Parser:
         if "series" in frame:
             series = frame["series"].astype("str").str.strip().str.upper().fillna("").to_numpy(dtype=object)
             wanted = np.isin(series, self._wanted.series) | (series == "")
-            for name, count in zip(*np.unique(series[~wanted].astype(str), return_counts=True), strict=True):
-                self._count(f"rows of series {name} left out", int(count))
+            for name, count in zip(*np.unique(series[~wanted], return_counts=True), strict=True):
+                what = f"rows of series {_short(name)} left out"
+                is_named = what in self._counted or len(self._counted) < MOST_NAMED
+                self._count(what if is_named else "rows of other series left out", int(count))
         if "symbol" in frame and self._wanted.symbol:
             is_other = (symbols != self._wanted.symbol) & wanted
-            self._others |= dict.fromkeys(symbols[is_other & (symbols != "")].tolist())
+            others = dict.fromkeys(symbols[is_other & (symbols != "")].tolist())
+            self._others |= dict.fromkeys([*others][: MOST_OTHERS - len(self._others)])
             self._count("rows of other symbols left out", int(is_other.sum()))
             wanted &= ~is_other
             self._count("taken", int(wanted.sum()))
