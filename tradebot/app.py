@@ -12,6 +12,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.journal import heads
 from tradebot.journal.hand import Hand
 from tradebot.journal.recovery import recover
+from tradebot.journal.reserve import wanted_bytes
 from tradebot.journal.rows import End
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
@@ -105,7 +107,7 @@ async def _run(
                 clock=wall,
                 on_durable=narrator.follow,
                 durable_within_s=None,
-                min_free_mb=config.journal.min_free_mb,
+                reserve=partial(reserve_bytes, config),
                 hand=hand,
             )
         )
@@ -137,6 +139,12 @@ async def _run(
         notifier.extend()
     tell("daemon_stopped", reason=reasons[0], journal=str(path), **await keep_head(path, tell))
     return summary
+
+
+def reserve_bytes(config: Config, last_day: int) -> int:
+    """Return what the journal keeps for a full disk, given what its last day wrote."""
+    setting = config.journal.reserve_mb
+    return wanted_bytes(len(config.app.symbols), last_day) if setting == "auto" else setting * 1_000_000
 
 
 def _on_signals(stop: asyncio.Event, reasons: list[str]) -> Callable[[str], None]:

@@ -236,12 +236,6 @@ async def test_a_changed_last_row_is_refused(tmp_path: Path) -> None:
         pass
 
 
-async def test_too_little_room_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match="min_free_mb is 1000000000"):
-        async with opened(tmp_path, min_free_mb=1_000_000_000):
-            pass
-
-
 async def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
 

@@ -70,6 +70,15 @@ def test_a_disk_that_gives_up_ends_the_run_and_the_next_one_goes_on(name: str, t
     assert kinds["run"] == 2
 
 
+def test_a_disk_that_fills_ends_entries_before_it_ends_the_run(tmp_path: Path) -> None:
+    _, _, found = played("host-disk-full@3", tmp_path)
+    orders = [body for kind, _, _, body in found if kind == "order"]
+    denied = [n for n, body in enumerate(orders) if body["event"] == "denied" and body["control"] == "disk_space"]
+    first_run = orders[: next((n for n in denied if n), 0)]
+    assert denied, "nothing was denied for want of room"
+    assert any(body["event"] == "intent" for body in first_run), "and before it was full entries left"
+
+
 def test_a_lock_that_another_process_holds_makes_the_next_life_wait(tmp_path: Path) -> None:
     outcome, kinds, _ = played("host-lock-held@3", tmp_path)
     assert outcome.kills == 1

@@ -279,3 +279,31 @@ async def test_a_delivery_sale_is_billed_the_same_by_an_outbox_that_starts_betwe
 
     first, second = [line["charges"] for line in await store.select(TABLES["fills"], {}, order_by=["seq"])]
     assert first - second == Decimal("15.34")
+
+
+async def test_a_store_that_answers_and_takes_nothing_is_told_once_and_asked_less_and_less(
+    tmp_path: Path, said: Said, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(outbox_file, "FIRST_RETRY_S", 0.001)
+    path = await day.write(tmp_path, day.morning(), "r1")
+    store, tries = SqliteStore(tmp_path / "store.sqlite3", clock=WallClock()), 0
+    write = store.write
+
+    async def full_disk(lines: Any) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 6:
+            raise LinkLost("database or disk is full")
+        await write(lines)
+
+    monkeypatch.setattr(store, "write", full_disk)
+    feeding = outbox(store, path, said)
+    began = asyncio.get_running_loop().time()
+    task = asyncio.ensure_future(feeding.run())
+    await until(lambda: is_fed(feeding, day.MORNING_ROWS))
+    task.cancel()
+    await asyncio.wait([task])
+    await feeding.finish()
+
+    assert said.events == ["store_migrated", "store_opened", "store_down", "store_back"]
+    assert asyncio.get_running_loop().time() - began > 0.001 * (1 + 2 + 4 + 8 + 16)

@@ -140,9 +140,7 @@ async def _run(
     )  # fmt: skip
     spec = load_strategy(f"{burst_strategy.__file__}:Burst")
     recovery = recover(state / FILE_NAME)
-    journaling = Journal(
-        state, run=NAME, clock=clock, on_durable=Narrator(tell, clock).follow, durable_within_s=None, min_free_mb=16
-    )
+    journaling = Journal(state, run=NAME, clock=clock, on_durable=Narrator(tell, clock).follow, durable_within_s=None)
     async with journaling as journal:
         broker.daemon = daemon = Daemon(
             config, NAME, ground, journal, recovery, [spec], outbox=None, tell=tell, notifier=Notifier({}, pid=0)

@@ -163,9 +163,7 @@ async def _run(
         patience=Patience(within_s=0, clock=clock, tell=tell),
     )  # fmt: skip
     recovery, outbox = recover(state / FILE_NAME), outbox_of(config, tell, WallClock())
-    journaling = Journal(
-        state, run=name, clock=clock, on_durable=Narrator(tell, clock).follow, durable_within_s=None, min_free_mb=16
-    )
+    journaling = Journal(state, run=name, clock=clock, on_durable=Narrator(tell, clock).follow, durable_within_s=None)
     async with journaling as journal:
         broker.daemon = daemon = Daemon(
             config, name, ground, journal, recovery, [], outbox=outbox, tell=tell, notifier=Notifier({}, pid=0)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr
 
 from tradebot.config.section import Section
-from tradebot.config.values import Number, Whole
+from tradebot.config.values import Number, Reserve, Whole
 from tradebot.store.dsn import WANTED, is_readable
 
 
@@ -27,7 +27,15 @@ class JournalSection(Section):
         default=5.0, description="a disk slower than this halts trading"
     )
     min_free_mb: Annotated[Whole, Field(ge=16, le=1_048_576)] = Field(
-        default=256, description="refuse to start with less room than this"
+        default=256, description="with less room on its disk nothing is opened; exits and cancels go on"
+    )
+    warn_free_mb: Annotated[Whole, Field(ge=16, le=1_048_576)] = Field(
+        default=1024, description="with less room, and with less than min_free_mb, the log says so"
+    )
+    reserve_mb: Reserve = Field(
+        default="auto",
+        description="kept inside the journal for a full disk; "
+        '"auto": 0.1 MB a symbol and 1 MB, or twice what the last day wrote',
     )
     record_inputs: bool = Field(
         default=True, description="keep what the desk decided on (quotes of open symbols, ticks), for `tradebot replay`"

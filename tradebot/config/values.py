@@ -54,6 +54,16 @@ def _workers(value: Any) -> Any:
     return value
 
 
+def _reserve(value: Any) -> Any:
+    if value == "auto":
+        return value
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 65_536:
+        raise ValueError(f"should be 'auto' or a whole number from 0 to 65536, not {value!r}")
+    return value
+
+
 def _symbols(value: Any) -> Any:
     try:
         if isinstance(value, str):
@@ -99,6 +109,7 @@ ClockTime = Annotated[str, AfterValidator(_clock_time)]
 Day = Annotated[str, AfterValidator(_day)]
 Interval = Annotated[str, AfterValidator(_interval)]
 DurationOrNever = Annotated[str, AfterValidator(_duration_or_never)]
+Reserve = Annotated[int | Literal["auto"], BeforeValidator(_reserve)]
 Workers = Annotated[int | Literal["auto"], BeforeValidator(_workers)]
 Product = Literal["MIS", "CNC", "NRML"]
 Products = Annotated[tuple[Product, ...], NoDecode, BeforeValidator(_listed)]

@@ -13,12 +13,13 @@ class Checkup(NamedTuple):
     sentence: str
 
 
-HALTED, SESSION, FEED, CLOCK, NOT_TRADING, STORE = 10, 11, 12, 13, 14, 15
+HALTED, SESSION, FEED, CLOCK, NOT_TRADING, STORE, DISK = 10, 11, 12, 13, 14, 15, 16
 # A verb of the picture's halts -> its code. Every other one keeps entries out until a person resumes.
-CODES = {"session lost": SESSION, "no books": SESSION, "clock": CLOCK}
-URGENCY = (SESSION, FEED, CLOCK, HALTED, NOT_TRADING, STORE)  # of several the first decides
+CODES = {"session lost": SESSION, "no books": SESSION, "clock": CLOCK, "disk": DISK}
+URGENCY = (SESSION, DISK, FEED, CLOCK, HALTED, NOT_TRADING, STORE)  # of several the first decides
 HELP = (
-    f"Exit codes: 0 trades; {SESSION} the login is lost or the venue's books cannot be read; {FEED} quotes are stale in"
+    f"Exit codes: 0 trades; {SESSION} the login is lost or the venue's books cannot be read;"
+    f" {DISK} the disk is too full to open anything; {FEED} quotes are stale in"
     f" market hours; {CLOCK} this machine's clock is not the venue's; {HALTED} halted or killed, of a symbol or"
     f" strategy too; {NOT_TRADING} starting or stopping; {STORE} the tables cannot be fed; 69 no daemon, or no answer."
     " Of several the first in this list decides."

@@ -71,6 +71,9 @@ def halts_of(desk: Desk, *, killed: str) -> list[dict[str, str]]:
         found.append({"verb": "no books", "scope": "all", "reason": conditions.blind})
     if conditions.clock_apart:
         found.append({"verb": "clock", "scope": "all", "reason": conditions.clock_apart})
+    if conditions.disk_short:
+        scope = "exits too" if conditions.disk_full else "all"
+        found.append({"verb": "disk", "scope": scope, "reason": conditions.disk_short})
     for symbol, why in sorted(conditions.unaccounted.items()):
         found.append({"verb": "difference", "scope": f"symbol:{symbol}", "reason": why})
     return found

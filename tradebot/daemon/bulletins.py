@@ -76,6 +76,8 @@ class Bulletins:
             halted = f", SESSION LOST: {'no order leaves' if c.orders_refused else 'log in again'}{halted}"
         elif c.blind:
             halted = f", NO BOOKS{halted}"
+        if c.disk_short:
+            halted = f", DISK {'FULL' if c.disk_full else 'SHORT'}{halted}"
         return (
             f"{self._config.app.mode.upper()} {len(self._ground.universe)} symbols, "
             f"day PnL {self._desk.worth.day_profit():+.2f}, {len(self._desk.holdings())} positions{halted}"

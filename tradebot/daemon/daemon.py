@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import time
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import tradebot
@@ -27,6 +28,7 @@ from tradebot.engine import Engine
 from tradebot.journal.crashes import crash_loop
 from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.recovery import Recovery
+from tradebot.journal.room import readers
 from tradebot.journal.rows import FORMAT, Listing, Run
 from tradebot.journal.writer import Journal
 from tradebot.markets.calendar import TradingCalendar, day_number
@@ -43,6 +45,7 @@ from tradebot.stages.bars import Bars
 from tradebot.stages.desk.sizing import too_dear
 from tradebot.stages.price_band import MINUTE, PriceBand
 from tradebot.stages.sessions import CalendarSessions
+from tradebot.stages.space_watch import MB, SpaceWatch, Thresholds
 from tradebot.stages.watch import FeedWatch, Silences
 from tradebot.store.outbox import Outbox
 from tradebot.strategies.loading import StrategySpec
@@ -118,6 +121,12 @@ class Daemon:
             durable_within_s=config.journal.durable_within_s,
             killed=self._halt_file.look,
         )
+        short = config.journal.min_free_mb * MB
+        self.space = SpaceWatch(
+            ask=journal.room, readers=partial(readers, journal.path),
+            thresholds=Thresholds(low=max(config.journal.warn_free_mb * MB, short), short=short),
+            clock=clock, post=self.engine.updates.post, tell=tell,
+        )  # fmt: skip
         self._watchdog.guard(self._parts())
         self._bulletins = Bulletins(
             config, ground, engine=self.engine, desk=self.desk, tell=tell, notifier=notifier
@@ -140,6 +149,7 @@ class Daemon:
         self._journal.append("run", run_row, at=clock.market())
         self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market())
         self._recover(books)
+        await self.space.look()
         ground.venue.resume_day(books.sent_on(day_number(clock.market())))
         past = await past_bars(
             ground.venue.broker, ground.universe, count=config.analysis.warmup_bars, interval=config.bars.interval_ns,
@@ -270,6 +280,7 @@ class Daemon:
                 tasks.create_task(self._announce(), name="announce"),
                 tasks.create_task(self._bulletins.report(), name="status"),
                 tasks.create_task(self._journal.watch(), name="journal-watch"),
+                tasks.create_task(self.space.run(), name="space-watch"),
             ]
             if (after := self._config.app.stop_after_s) is not None:
                 around.append(tasks.create_task(self._stop_after(after, stop, reasons), name="stop-after"))

@@ -284,6 +284,22 @@ class ClockApart(Message, frozen=True):
     offset: int
 
 
+class DiskAllows(StrEnum):
+    """What the room of the journal's disk allows."""
+
+    ALL = "all"
+    EXITS = "exits"
+    CANCELS = "cancels"
+
+
+class SpaceLeft(Message, frozen=True):
+    """What the room of the journal's disk allows from now on; `reason` is empty where it is enough."""
+
+    mono: int
+    allows: DiskAllows
+    reason: str = ""
+
+
 class Incident(Message, frozen=True):
     """Something that must not happen did, and a person should look; what it halts is halted by a `Command`."""
 
@@ -311,6 +327,6 @@ class Command(Message, frozen=True):
 MarketMessage = Quotes | Tick | LinkUp | LinkDown | Fetched
 DeskMessage = (
     Quotes | Tick | LinkUp | LinkDown | Frozen | SessionBegins | Signals | OrderSeen | Executed | Outcome | Books
-    | Command | BrokerSession | ClockApart
+    | Command | BrokerSession | ClockApart | SpaceLeft
 )  # fmt: skip
 OrderMessage = Submit | Modify | Cancel

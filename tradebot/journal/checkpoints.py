@@ -23,14 +23,20 @@ class Checkpoints:
         self._connection = connect_checkpointer(path)
         self._wishes: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal-checkpoints", daemon=True)
-        self.is_idle = True
+        self.is_idle, self._idle = True, threading.Event()
+        self._idle.set()
         self.error: sqlite3.Error | None = None
         self._thread.start()
 
     def ask(self) -> None:
         """Start a checkpoint; only while `is_idle`, see above."""
         self.is_idle = False
+        self._idle.clear()
         self._wishes.put(True)
+
+    def settle(self) -> None:
+        """Wait for the end of the checkpoint under way."""
+        self._idle.wait()
 
     def close(self) -> None:
         """End the thread after the checkpoint under way."""
@@ -41,12 +47,20 @@ class Checkpoints:
     def _run(self) -> None:
         while self._wishes.get():
             try:
-                checkpoint(self._connection)
+                checkpoint(self._connection)  # where the disk is full the log stays, and is copied another time
             except sqlite3.Error as error:
                 self.error = error
             self.is_idle = True
+            self._idle.set()
 
 
-def checkpoint(connection: sqlite3.Connection) -> None:
-    """Copy what can be copied without waiting for anybody. Raises sqlite3.Error."""
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+def checkpoint(connection: sqlite3.Connection) -> bool:
+    """Copy what can be copied without waiting for anybody; False where the disk is too full. Raises sqlite3.Error."""
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.OperationalError as error:
+        # Nothing is lost: the log holds all of it until a checkpoint has copied it whole.
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        return False
+    return True

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple, Protocol
 
 from tradebot.domain.message import Message
+from tradebot.journal.room import free_bytes
 
 GROUP_ROWS = 4_096  # rows of one commit at most, so that the first of a long queue need not wait for the last
 
@@ -41,6 +43,10 @@ class Hand(Protocol):
         """Wait for the end of the work, which has told the loop already."""
         ...
 
+    def free(self, journal: Path) -> int:
+        """Return the bytes that are free on the disk of the journal. May wait for the disk; raises OSError."""
+        ...
+
 
 class WriterThread:
     """The usual hand: one thread, which writes together what has come while it wrote."""
@@ -59,6 +65,9 @@ class WriterThread:
 
     def join(self) -> None:
         self._thread.join()
+
+    def free(self, journal: Path) -> int:
+        return free_bytes(journal)
 
     def _run(self, work: Work) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -12,6 +13,7 @@ from tradebot.errors import StateError
 FILE_NAME = "journal.sqlite3"
 VERSION = 1
 BUSY_S = 5.0
+FULL = (errno.ENOSPC, errno.EDQUOT)
 LOG_BYTES = 8 << 20  # twice what is written between two checkpoints
 # The body stands last: it overflows into further pages, and what checks the chain need not read them.
 TABLES = """
@@ -48,6 +50,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         _set_durable(connection, path)
         # While somebody reads in one long transaction the log cannot start over and grows; once it can, it is cut back.
         connection.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
+        connection.execute("PRAGMA secure_delete=OFF")  # free pages are the reserve: nothing of worth stood in them
     except BaseException:
         connection.close()
         raise
@@ -55,15 +58,19 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
 
 def grow_log(path: Path) -> None:
-    """Fill the write-ahead log with zeros up to LOG_BYTES, behind what it holds. Raises OSError.
+    """Fill the write-ahead log with zeros up to LOG_BYTES, behind what it holds; on a full disk as far as it goes.
 
     Syncing what overwrites a file takes half the time of syncing what makes it longer; SQLite reads no further than the
-    first page whose checksum is wrong, and starts over at the front once all is copied.
+    first page whose checksum is wrong, and starts over at the front once all is copied. Raises OSError.
     """
     with path.with_name(path.name + "-wal").open("ab", buffering=0) as log:
         missing = LOG_BYTES - log.tell()
-        while missing > 0:
-            missing -= log.write(bytes(min(missing, 1 << 20)))
+        try:
+            while missing > 0:
+                missing -= log.write(bytes(min(missing, 1 << 20)))
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
         os.fsync(log.fileno())
 
 

@@ -5,7 +5,6 @@ Its work is driven by the hand, away from the loop; what becomes of it is told t
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,12 +16,15 @@ from tradebot.journal.chain import GENESIS, link
 from tradebot.journal.checkpoints import Checkpoints, checkpoint
 from tradebot.journal.hand import Queued, Work
 from tradebot.journal.lock import StateLock
+from tradebot.journal.reserve import fill, give_place, keep_place, last_day_bytes, left_bytes
 from tradebot.journal.rows import Row, encode
 from tradebot.journal.schema import connect_writer, grow_log
 
 STATEMENT_ROWS = 64  # rows of one INSERT; a group this small is one statement and one implicit transaction
 PAGE_BYTES = 4_096
 CHECKPOINT_PAGES = 1_000  # 4 MB of log between two checkpoints
+PAGES_BESIDES = 4  # of a commit, at most: a leaf begun, its parent, the list of free pages and the page that heads it
+COUNTED_EVERY = 16  # commits between two looks at what is left of the reserve
 
 INSERT = "INSERT INTO rows (seq, run, at, wall, kind, prev, hash, body) VALUES "
 PLACES = "(?, ?, ?, ?, ?, ?, ?, ?)"
@@ -45,12 +47,16 @@ class Listener(NamedTuple):
 class Scribe:
     """Writes one journal; takes `lock` when it opens the file and leaves it to others to release it.
 
-    Refuses a disk with fewer than `min_free_mb` MB free. `run` is written into each row.
+    `reserve` says how many bytes are kept for a full disk, given what the last day wrote; what there is of them stands
+    in `reserve_left`. `run` is written into each row.
     """
 
-    def __init__(self, path: Path, *, run: str, lock: StateLock, min_free_mb: int, listener: Listener) -> None:
+    def __init__(
+        self, path: Path, *, run: str, lock: StateLock, reserve: Callable[[int], int], listener: Listener
+    ) -> None:
         self._path, self._folder, self._run, self._lock = path, path.parent, run, lock
-        self._min_free_mb, self._listener = min_free_mb, listener
+        self._reserve, self._listener = reserve, listener
+        self.reserve_left = 0  # bytes; read by other threads
         self._prev = GENESIS  # the hash of the last row
 
     def work(self) -> Work:
@@ -81,9 +87,8 @@ class Scribe:
         if not self._folder.is_dir():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock.acquire()
-        room = os.statvfs(self._folder)
-        if (free := room.f_bavail * room.f_frsize // 1_000_000) < self._min_free_mb:
-            raise StateError(f"{self._folder}: {free} MB are free, min_free_mb is {self._min_free_mb}")
+        give_place(self._path)
+        stack.callback(keep_place, self._path)
         connection = connect_writer(self._path)
         stack.callback(connection.close)
         seq = 0
@@ -97,6 +102,9 @@ class Scribe:
             seq, self._prev = last.seq, last.hash
         checkpoint(connection)
         grow_log(self._path)
+        if wanted := self._reserve(last_day_bytes(connection)):
+            fill(connection, wanted)
+        self.reserve_left = left_bytes(connection)
         checkpoints = Checkpoints(self._path)
         stack.callback(checkpoints.close)
         self._listener.begun(seq)
@@ -105,11 +113,15 @@ class Scribe:
     def _serve(self, connection: sqlite3.Connection, checkpoints: Checkpoints) -> Work:
         pages = 0  # written since the last checkpoint, about
         overlapped = False  # did rows come while the log was copied
+        commits = 0
         while (group := (yield)) is not None:
             was_idle = checkpoints.is_idle
             if group:
-                pages += self._commit(connection, group)
+                pages += self._commit_on_any_disk(connection, checkpoints, group)
                 self._listener.committed(group)
+                commits += 1
+                if commits % COUNTED_EVERY == 0:
+                    self.reserve_left = left_bytes(connection)
             if checkpoints.error is not None:
                 raise checkpoints.error
             if not was_idle:
@@ -122,6 +134,22 @@ class Scribe:
             elif pages > CHECKPOINT_PAGES:
                 pages = 0
                 checkpoints.ask()
+
+    def _commit_on_any_disk(self, connection: sqlite3.Connection, checkpoints: Checkpoints, group: list[Queued]) -> int:
+        before = self._prev
+        try:
+            return self._commit(connection, group)
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+                raise
+        # The log found no room to grow and the group was taken back whole, unlike after a sync that fails. What the
+        # log holds is copied into the reserve, and it starts over at its front.
+        self._prev = before
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        checkpoints.settle()
+        checkpoint(connection)
+        return self._commit(connection, group)
 
     def _commit(self, connection: sqlite3.Connection, group: list[Queued]) -> int:
         values: list[Any] = []
@@ -144,4 +172,4 @@ class Scribe:
             connection.execute(INSERT + ", ".join([PLACES] * (len(some) // width)), some)
         if len(statements) > 1:
             connection.execute("COMMIT")
-        return size // PAGE_BYTES + 2
+        return size // PAGE_BYTES + PAGES_BESIDES

@@ -29,6 +29,7 @@ from tradebot.domain.messages import (
     Outcome,
     SessionBegins,
     Signals,
+    SpaceLeft,
     Tick,
 )
 from tradebot.domain.order import OrderEvent
@@ -99,8 +100,7 @@ MESSAGES: dict[str, type[Message]] = {
     kind.__name__: kind
     for kind in (
         Adopt, Books, BrokerSession, SameBooks, ClockApart, Command, Executed, Frozen, Killed, LinkDown, LinkUp,
-        OrderSeen, Outcome,
-        SessionBegins, Signaled, Stepped,
+        OrderSeen, Outcome, SessionBegins, Signaled, SpaceLeft, Stepped,
     )
 }  # fmt: skip
 _TICK, _QUOTES, _MARKS, _OTHER = "tqkm"

@@ -22,6 +22,7 @@ from tradebot.domain.message import Message
 from tradebot.errors import StateError, TradebotError
 from tradebot.journal.hand import Hand, Queued, WriterThread
 from tradebot.journal.lock import StateLock
+from tradebot.journal.room import Room, log_bytes
 from tradebot.journal.rows import check_kind
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.scribe import Listener, Scribe
@@ -35,13 +36,13 @@ class Journal:
 
     Entering locks the directory and opens or makes the journal; leaving writes and syncs what is queued. Both raise
     StateError. `on_durable` is called in the loop after each commit with its rows (seq, kind, message), in order.
-    `hand` drives the work, by default in a thread.
+    `hand` drives the work, by default in a thread. `reserve` is how many bytes are kept for a full disk, see `Scribe`.
     """
 
     def __init__(
         self, state_dir: Path, *, run: str, clock: Clock,
         on_durable: Callable[[list[tuple[int, str, Message]]], None] | None = None, queue_rows: int = QUEUE_ROWS,
-        durable_within_s: float | None = 5.0, close_within_s: float = 10.0, min_free_mb: int = 0,
+        durable_within_s: float | None = 5.0, close_within_s: float = 10.0, reserve: Callable[[int], int] = lambda _: 0,
         hand: Hand | None = None,
     ) -> None:  # fmt: skip
         self.state_dir, self.path = Path(state_dir), Path(state_dir) / FILE_NAME
@@ -57,7 +58,7 @@ class Journal:
             committed=partial(self._post, self._committed), failed=partial(self._post, self._fail),
             ended=partial(self._post, self._end),
         )  # fmt: skip
-        self._scribe = Scribe(self.path, run=run, lock=self._lock, min_free_mb=min_free_mb, listener=listener)
+        self._scribe = Scribe(self.path, run=run, lock=self._lock, reserve=reserve, listener=listener)
         self._hand = hand or WriterThread()
         self._held: list[Queued] = []  # rows not handed over yet
         self._lingering: asyncio.TimerHandle | None = None  # while there are some
@@ -107,6 +108,12 @@ class Journal:
     def head(self) -> tuple[int, int]:
         """The numbers of the last row queued and of the last row on disk."""
         return self._appended, self._synced
+
+    def room(self) -> Room:
+        """Ask the disk how much room there is. May wait for it, so not in the loop; raises OSError."""
+        return Room(
+            free=self._hand.free(self.path), reserve=self._scribe.reserve_left, log=log_bytes(self.path)
+        )  # fmt: skip
 
     def append(self, kind: str, message: Message, *, at: int) -> int:
         """Queue a row stamped with market time `at` (ns) and return its ticket, which is its `seq` on disk.

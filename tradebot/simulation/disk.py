@@ -6,12 +6,14 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from tradebot.journal.hand import GROUP_ROWS, Queued, Work
 from tradebot.simulation.dice import Dice
 
 COMMIT_S = (0.0001, 0.003)
 SLOW_S, SLOW = (0.02, 0.4), 0.01  # and the share of the commits that are slow
+ROOM_BYTES = 1 << 40  # free on a disk that is not full
 WAKE_S = (0.00002, 0.0005)  # from the synced commit until the loop hears of it; a kill may fall in between
 
 
@@ -29,6 +31,7 @@ class SimulatedHand:
             "disk I/O error",
             0.0,
         )  # of a failing commit; loop time until which all are slow
+        self._fails_at = 0.0  # loop time from which a full disk takes nothing more; 0 while it is not full
         self._rows: list[Queued] = []
         self._has_end = self._is_due = False
         self._work: Work
@@ -47,11 +50,15 @@ class SimulatedHand:
 
     def heal(self) -> None:
         """Let the disk fail no more."""
-        self._left, self._slow_until = 0, 0.0
+        self._left, self._slow_until, self._fails_at = 0, 0.0, 0.0
 
     def fail(self, reason: str) -> None:
         """Let the next commit fail for `reason`, as SQLite words it."""
         self._left, self._reason = 1, reason
+
+    def fill(self, seconds: float) -> None:
+        """Let the disk be full from now on; some seconds later what the journal kept for that is used up as well."""
+        self._fails_at, self._reason = self._loop.time() + seconds, "database or disk is full"
 
     def slow_down(self, seconds: float) -> None:
         """Let each commit of the next seconds take long."""
@@ -59,6 +66,9 @@ class SimulatedHand:
 
     def join(self) -> None:
         pass
+
+    def free(self, journal: Path) -> int:
+        return 0 if self._fails_at else ROOM_BYTES
 
     def _come(self) -> None:
         if not self._is_due and (self._rows or self._has_end):
@@ -75,6 +85,8 @@ class SimulatedHand:
 
     def _write(self) -> None:
         self._is_due = False
+        if 0 < self._fails_at <= self._loop.time():
+            self._left = 1
         group, self._rows = self._rows[:GROUP_ROWS], self._rows[GROUP_ROWS:]
         if group and self._left == 1:
             self._left = 0  # the work ends with it; what was put meanwhile finds nobody

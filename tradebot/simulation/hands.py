@@ -37,6 +37,10 @@ class Machine(Protocol):
         """Let the next commit fail for `reason`, or all of some seconds take long."""
         ...
 
+    def fill_disk(self, seconds: float) -> None:
+        """Let the disk be full, and the journal's reserve used up some seconds later."""
+        ...
+
     def hold_lock(self, seconds: float) -> None:
         """Let another process hold the lock of the next life for a while."""
         ...
@@ -89,7 +93,7 @@ class Hands:
             case "host-clock-forward" | "host-clock-back":
                 machine.clock.origin += STEP if name == "host-clock-forward" else -STEP
             case "host-disk-full":
-                machine.break_disk("database or disk is full")
+                machine.fill_disk(fault.lasts_s)
             case "host-disk-fails":
                 machine.break_disk("disk I/O error")
             case "host-disk-slow":

@@ -192,6 +192,11 @@ class Session:
         elif self._hand is not None:
             self._hand.fail(reason)
 
+    def fill_disk(self, seconds: float) -> None:
+        """Let the disk be full, and the journal's reserve used up some seconds later."""
+        if self._hand is not None:
+            self._hand.fill(seconds)
+
     def hold_lock(self, seconds: float) -> None:
         """Let another process hold the lock of the next life for a while."""
         self._locked_s = seconds

@@ -58,6 +58,7 @@ class Outbox:
         self._projection: Projection | None = None
         self._unsent: Lines | None = None  # lines made and not known to be in the tables
         self._journal = ""
+        self._found_behind = 0  # rows, when it was connected last
         self._settled = 0  # the journal's head one look ago
         self._is_refused = self._was_open = False
 
@@ -67,9 +68,10 @@ class Outbox:
         while True:
             try:
                 await self._connect()
-                tries = 0
                 while True:
                     is_more = await self._step(to_the_end=False)
+                    tries = 0  # not when it answers: one on a full disk does, and takes nothing
+                    self._is_back()
                     await self._clock.sleep(PAUSE_S if is_more else self._every_s)
             except LinkLost as error:
                 await self.store.close()
@@ -125,10 +127,14 @@ class Outbox:
         await self._go_on_from(cursor)
         self.fed = cursor.seq
         self.behind = await asyncio.to_thread(self._follower.head) - self.fed
-        if self.trouble or not self._was_open:
-            event = "store_back" if self.trouble else "store_opened"
-            self._tell(event, place=self.store.place, behind=self.behind)
-        self._was_open, self.trouble = True, ""
+        if not self._was_open and not self.trouble:
+            self._tell("store_opened", place=self.store.place, behind=self.behind)
+        self._was_open, self._found_behind = True, self.behind
+
+    def _is_back(self) -> None:
+        if self.trouble:
+            self.trouble = ""
+            self._tell("store_back", place=self.store.place, behind=self._found_behind)
 
     async def _go_on_from(self, cursor: Cursor) -> None:
         unsent = self._unsent

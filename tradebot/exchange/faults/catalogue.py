@@ -246,7 +246,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
     (Stage.MACHINE, "host", (
         ("host-clock-forward", "F97", "The wall clock steps an hour forward."),
         ("host-clock-back", "F97", "The wall clock steps an hour back."),
-        ("host-disk-full", "F87", "The disk of the journal is full."),
+        ("host-disk-full", "F87", "The disk of the journal is full; later its reserve is, too.", 6.0),
         ("host-disk-fails", "F87", "The disk of the journal fails."),
         ("host-disk-slow", "F88", "The disk of the journal is slow for a while.", 3.0),
         ("host-lock-held", "F84", "The daemon is killed, and its lock is held by another for a while.", 3.0),
