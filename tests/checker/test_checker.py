@@ -248,6 +248,22 @@ def test_a_working_order_that_a_list_misses_is_in_doubt_and_not_given_up(tmp_pat
     assert judged(records, tmp_path)["I3"].ruling is Ruling.OK
 
 
+@pytest.mark.parametrize(("tag", "ruling"), [("", Ruling.OK), (f"{RUN}00044", Ruling.BROKEN)])
+def test_a_fill_of_another_hand_waits_for_the_row_of_its_order_at_a_start(
+    tag: str, ruling: Ruling, tmp_path: Path
+) -> None:
+    records = day()
+    del records.rows[-2:], records.lines[-1]
+    records.version(tag, "BUY", "V9", "COMPLETE", "2")
+    records.line("fill", trade_id="X9", order_id="V9", traded_at=records.now, charges="0", symbol="TCS",
+                 exchange="NSE", side="BUY", quantity="2", price="3860", product="CNC")  # fmt: skip
+    records.now += 60_000_000_000
+    records.line("fault", name="broken-row", where="orders.list", n=1, at=records.now)
+    records.start("Tzzzzzzzz")
+    records.end()
+    assert judged(records, tmp_path)["I12"].ruling is ruling
+
+
 @pytest.mark.parametrize(("promise", "spoil"), SPOILED, ids=lambda x: x if isinstance(x, str) else x.__name__)
 def test_a_spoiled_day_breaks_the_promise(promise: str, spoil: Callable[[Records], None], tmp_path: Path) -> None:
     records = day()

@@ -161,7 +161,18 @@ def _missing_at(case: Case, look: Row) -> list[str]:
         if fill["traded_at"] + SETTLE < look.at
         and case.heard.get((fill["exchange"], fill["trade_id"]), look.seq) >= look.seq
         and not _was_inferred(case, fill, look)
+        and not _has_no_owner(case, fill, look)
     ]
+
+
+def _has_no_owner(case: Case, fill: dict[str, Any], look: Row) -> bool:
+    # A fill of another hand is nobody's while the row of its order cannot be read.
+    if case.log is None or case.is_ours(case.last_versions[fill["order_id"]][1]["ticket"]["tag"]):
+        return False
+    return any(
+        line.get("name") == "broken-row" and line["where"] == "orders.list" and abs(line["at"] - look.at) < SETTLE
+        for _, line in case.log.lines
+    )
 
 
 def _was_inferred(case: Case, fill: dict[str, Any], look: Row) -> bool:
