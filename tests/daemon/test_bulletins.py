@@ -29,8 +29,9 @@ class Heard:
             status=self._show,
             stopping=lambda: self.supervisor.append("STOPPING"),
         )
+        quiet = {"halted": halted, "session_lost": "", "blind": "", "disk_short": ""}
         desk = SimpleNamespace(
-            conditions=SimpleNamespace(**{"halted": halted, "session_lost": "", "blind": ""} | conditions),
+            conditions=SimpleNamespace(**quiet | conditions),
             worth=SimpleNamespace(day_profit=lambda: Decimal("-12.5")),
             holdings=lambda: {"AAA": 1},
         )  # fmt: skip

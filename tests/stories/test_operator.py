@@ -118,7 +118,14 @@ def test_a_halt_stops_entries_survives_a_kill_and_ends_with_resume(
     daemon.until(is_halted_entry)
     code, said = tradebot("status")
     assert (code, "HALTED (halt all): lunch break" in said) == (0, True)
-    told = ("runs before 1, 1 of them", "last bar 20", "free disk", "session open", "its log 8 MB")
+    told = (
+        "runs before 1, 1 of them",
+        "last bar 20",
+        "free disk",
+        "session open",
+        "its log 8 MB",
+        "login held since 20",
+    )
     assert all(word in said for word in told), said
     assert tradebot("status", "--check") == (10, "all: lunch break\n")
     assert tradebot("resume")[0] == 0
@@ -126,6 +133,11 @@ def test_a_halt_stops_entries_survives_a_kill_and_ends_with_resume(
     assert (shown["halts"], shown["check"]["code"], shown["log_lines_dropped"]) == ([], 0, 0)
     assert min(shown["uptime_s"], shown["disk_free_mb"]) > 0
     assert shown["store"]["trouble"] == ""
+    money, login = shown["money"], shown["login"]
+    assert money["whole_orders"] == money["day_orders"] > money["run_orders"], "the run before was on the same day"
+    assert money["whole_fills"] == money["day_fills"] > money["run_fills"]
+    assert (money["day_charges"], login["issued_at"]) == (money["whole_charges"], None)
+    assert login["ends_at"] > login["held_since"]
     assert tradebot("status", "--check")[0] == 0
     daemon.until(is_entry)
     assert daemon.stop().code == 0

@@ -136,13 +136,15 @@ def _vitals(found: dict[str, Any]) -> str:
     def when(at: int | None) -> str:
         return "none" if at is None else iso(at, IST)[:19]
 
-    session, store, offset = found["session"], found["store"], found["clock_offset_s"]
+    session, store, offset, login = found["session"], found["store"], found["clock_offset_s"], found["login"]
+    ends = "its end not known" if login["ends_at"] is None else f"ends {when(login['ends_at'])} at the latest"
     said = [
         f"up {found['uptime_s']:.0f} s",
         f"runs before {found['runs_before']}, {found['cut_off_before']} of them cut off since the last resume",
         f"last bar {when(found['last_bar'])}",
         f"last signal {when(found['last_signal'])}",
         f"session {'open' if session['is_open'] else 'closed'}, its close {when(session['closes_at'])}",
+        f"login held since {when(login['held_since'])}, issued at a time not known, {ends}",
         "clock as the exchange's own" if offset is None else f"clock {offset:+.3f} s from the venue's",
         f"log lines dropped {found['log_lines_dropped']}",
         "free disk not known" if found["disk_free_mb"] is None else f"free disk {found['disk_free_mb']} MB",
@@ -169,9 +171,10 @@ def _show_status(found: dict[str, Any]) -> None:
     counts = ", ".join(f"{name} {number}" for name, number in found["counts"].items())
     money = found["money"]
     spans = (("this run", "run"), ("the day", "day"), ("since the journal began", "whole"))
-    say("profit after charges: " + ", ".join(f"{title} {money[f'{span}_pnl_net']}" for title, span in spans))
-    say(f"charges: this run {money['run_charges']}, since the journal began {money['whole_charges']}")
-    say(f"this run: {counts}; {len(found['symbols'])} symbols")
+    for title, span in spans:
+        orders, fills, charges, profit = (money[f"{span}_{name}"] for name in ("orders", "fills", "charges", "pnl_net"))
+        say(f"{title}: {orders} orders, {fills} fills, charges {charges}, profit after charges {profit}")
+    say(f"counted in this run: {counts}; {len(found['symbols'])} symbols")
     for title, rows in (("positions", found["positions"]), ("working orders", found["orders"])):
         say(f"{title}: {len(rows) or 'none'}")
         if rows:

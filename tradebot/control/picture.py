@@ -81,17 +81,15 @@ def halts_of(desk: Desk, *, killed: str) -> list[dict[str, str]]:
 
 def picture(
     *, run: dict[str, Any], desk: Desk, clock: Clock, lanes: Sequence[Lane], pending: int, killed: str,
-    head: tuple[int, int], is_trading: bool, vitals: dict[str, Any], fills: int, since: int,
+    head: tuple[int, int], is_trading: bool, vitals: dict[str, Any], fills: int, orders: int,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the whole picture; `run` is what never changes in a run, `head` the journal's rows (queued, on disk).
 
-    `vitals` are how it fares besides its books. `fills` are this run's, and so are its orders, those since the market
-    ns `since`.
+    `vitals` are how it fares besides its books. `fills` and `orders` are this run's, denied ones included.
 
     `paid` is what was paid for everything we bought less what came in for everything we sold, before charges.
     """
     newest = desk.marks.newest
-    orders = [o for o in desk.blotter.orders.values() if o.changed_at >= since and not o.is_external]
     halts, session, now = halts_of(desk, killed=killed), desk.conditions.session, clock.market()
     is_open = session is not None and session.opens_at <= now < session.closes_at
     closes_at = None if session is None else session.closes_at
@@ -113,7 +111,7 @@ def picture(
             "orders": orders_of(desk),
             "paid": sum((p.bought - p.sold for p in desk.blotter.positions.values()), ZERO),
             "day_profit": round(desk.worth.day_profit(), 2),
-            "counts": desk.counts | {"orders": len(orders), "fills": fills},
+            "counts": desk.counts | {"orders": orders, "fills": fills},
             "queues": {
                 lane.name: {"now": lane.qsize(), "deepest": lane.deepest, "size": lane.maxsize} for lane in lanes
             }

@@ -190,7 +190,8 @@ class Daemon:
         }
         engine = self.engine
         vitals = Vitals(
-            clock=ground.clock, engine=engine, recovery=self._recovery, outbox=self._outbox, lines_dropped=lines_dropped
+            clock=ground.clock, engine=engine, recovery=self._recovery, outbox=self._outbox,
+            lines_dropped=lines_dropped, login_ends=ground.login_ends,
         )  # fmt: skip
         self._panel = Panel(
             desk=self.desk,
@@ -210,7 +211,7 @@ class Daemon:
                 is_trading=self._is_trading,
                 vitals=vitals.picture() | {"money": self._results.render()},
                 fills=self._results.fills,
-                since=self._began_at,
+                orders=len(self._results.orders()),
             ),
             ask_to_stop=ask_to_stop,
         )
@@ -227,7 +228,7 @@ class Daemon:
             flattened=self._recovery.flattened,
             best=books.best,
         )
-        self._results.begin()
+        self._results.begin(at=self._began_at, before=books.facts)
         self._recording.terms(
             self._specs, opens_at=self._opens_at, halts=halts, flattened=self._recovery.flattened
         )  # fmt: skip
@@ -269,7 +270,6 @@ class Daemon:
             await self._trade(stop, reasons)
         summary = summarize(
             engine=self.engine, desk=self.desk, bars=self.bars, latencies=self._latencies, results=self._results,
-            since=self._began_at,
         )  # fmt: skip
         self._tell("session_summary", **summary)
         return summary

@@ -35,6 +35,7 @@ class Ground(NamedTuple):
     account: str
     universe: Universe
     patience: Patience
+    login_ends: str = ""  # the time of the day at which our login ends, empty where nothing is known of it
 
 
 class Source(NamedTuple):
@@ -85,7 +86,8 @@ async def open_ground(
         universe = await _universe(broker, config, patience, tell)
         on_step()
         yield Ground(
-            venue=venue, venue_name=name, clock=clock, account=account, universe=universe, patience=patience
+            venue=venue, venue_name=name, clock=clock, account=account, universe=universe, patience=patience,
+            login_ends="" if name == "embedded" else venue.profile.login_ends,  # whose token lives as long as it does
         )  # fmt: skip
 
 

@@ -22,15 +22,13 @@ LATENCIES = (
 )  # fmt: skip
 
 
-def summarize(
-    *, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, results: Results, since: int
-) -> dict[str, Any]:
-    """Return the fields of the summary; `since` is the market ns at which this run began.
+def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, results: Results) -> dict[str, Any]:
+    """Return the fields of the summary.
 
-    What is counted is of this run. Money says its span: `run_`, `day_` or `whole_`, the last since the journal began.
-    It is rounded to paise for reading, the journal keeps it exact.
+    What is counted is of this run, or says its span: `run_`, `day_` or `whole_`, the last since the journal began.
+    Money is rounded to paise for reading, the journal keeps it exact.
     """
-    orders = [o for o in desk.blotter.orders.values() if o.changed_at >= since and not o.is_external]
+    orders = results.orders()
     states = Counter(o.state for o in orders)
     sent = [o for o in orders if o.state is not OrderState.DENIED]
     unrealized = desk.blotter.unrealized(desk.marks.price)

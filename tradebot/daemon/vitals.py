@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import time, timedelta
 from typing import Any
 
 from tradebot.clock import SECOND, Clock, VenueClock
 from tradebot.engine import Engine
 from tradebot.journal.recovery import Recovery
+from tradebot.markets.calendar import day_of, moment
 from tradebot.store.outbox import Outbox
 
 
 class Vitals:
     """Reads what there is to know at one moment; nothing is asked of a disk or of the venue.
 
-    `lines_dropped` says how many lines of the log were lost.
+    `lines_dropped` says how many lines of the log were lost, `login_ends` at which time of the day a login ends.
     """
 
     def __init__(
         self, *, clock: Clock, engine: Engine, recovery: Recovery, outbox: Outbox | None,
-        lines_dropped: Callable[[], int],
+        lines_dropped: Callable[[], int], login_ends: str = "",
     ) -> None:  # fmt: skip
         self._clock, self._engine, self._recovery, self._outbox = clock, engine, recovery, outbox
         self._lines_dropped = lines_dropped
-        self._began = clock.monotonic()
+        self._began, self._held_since = clock.monotonic(), clock.market()
+        self._login_ends = next_time(login_ends, self._held_since) if login_ends else None
 
     def picture(self) -> dict[str, Any]:
-        """Return JSON values. Times of bar and signal are market ns, None before the first of this run.
+        """Return JSON values. Times are market ns, None where there is none yet or nothing is known.
 
+        Of the login it is known since when this run has it, not when it was issued; `ends_at` is the latest.
         `clock_offset_s` is None where the venue's time is this machine's own, as on a simulated exchange.
         """
         clock, engine, outbox = self._clock, self._engine, self._outbox
@@ -38,8 +42,16 @@ class Vitals:
             "last_bar": engine.last_bar or None,
             "last_signal": engine.last_signal or None,
             "clock_offset_s": round(clock.apart / SECOND, 3) if isinstance(clock, VenueClock) else None,
+            "login": {"issued_at": None, "held_since": self._held_since, "ends_at": self._login_ends},
             "log_lines_dropped": self._lines_dropped(),
             "store": None
             if outbox is None
             else {"fed": outbox.fed, "behind": outbox.behind, "trouble": outbox.trouble},
         }
+
+
+def next_time(text: str, after: int) -> int:
+    """Return the first moment behind `after` (market ns) at which a clock in India shows `text` (HH:MM)."""
+    day, at = day_of(after), time.fromisoformat(text)
+    today = moment(day, at)
+    return today if today > after else moment(day + timedelta(days=1), at)

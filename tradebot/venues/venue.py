@@ -20,7 +20,8 @@ class Profile(Message, frozen=True):
 
     `absent_after_s`: an order not seen in two complete queries begun this long after sending was never accepted;
     `absence_is_proof` is False where the venue states no such bound (Kite) and the absence is only presumed.
-    `finds_by_tag`: our id comes back in the order list. Limits are counted per wall-clock second, minute and day.
+    `finds_by_tag`: our id comes back in the order list. `login_ends`: the time of the day (HH:MM, India) at which every
+    login ends, empty where the venue names none. Limits are counted per wall-clock second, minute and day.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Profile(Message, frozen=True):
     absent_after_s: float = 60.0
     absence_is_proof: bool = False
     subscriptions: int = 3000
+    login_ends: str = ""
 
 
 # `Refused.code` where the venue refuses us and not the order: for a right or an address, and for a login that is dead.

@@ -23,6 +23,7 @@ KITE = Profile(
     absent_after_s=55.0,
     absence_is_proof=False,
     subscriptions=9000,  # 3 connections of 3,000 tokens
+    login_ends="06:00",  # no answer says when a token was issued or ends
 )
 
 TOKENS_PER_CONNECTION = 3000

@@ -1,0 +1,41 @@
+"""What `status` says of the login: since when this run has it and when it ends at the latest, and nothing invented."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tradebot.clock import IST, ManualClock, from_iso
+from tradebot.daemon.vitals import Vitals
+from tradebot.venues.kite.profile import KITE
+
+
+def login(began: str, *, ends: str) -> dict[str, Any]:
+    engine: Any = SimpleNamespace(last_bar=0, last_signal=0)
+    recovery: Any = SimpleNamespace(runs=(), cut_off=())
+    vitals = Vitals(
+        clock=ManualClock(from_iso(began, IST)), engine=engine, recovery=recovery, outbox=None,
+        lines_dropped=lambda: 0, login_ends=ends,
+    )  # fmt: skip
+    return vitals.picture()["login"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("began", "ends"),
+    [
+        ("2026-11-23T09:15", "2026-11-24T06:00"),
+        ("2026-11-23T05:59:59", "2026-11-23T06:00"),
+        ("2026-11-23T06:00", "2026-11-24T06:00"),
+        ("2026-11-30T23:59", "2026-12-01T06:00"),
+    ],
+)
+def test_a_login_that_is_held_ends_at_the_next_time_that_the_venue_names(began: str, ends: str) -> None:
+    assert login(began, ends=KITE.login_ends) == {
+        "issued_at": None, "held_since": from_iso(began, IST), "ends_at": from_iso(ends, IST),
+    }  # fmt: skip
+
+
+def test_where_the_venue_names_no_end_none_is_made_up() -> None:
+    assert login("2026-11-23T09:15", ends="")["ends_at"] is None
