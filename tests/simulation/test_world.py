@@ -6,6 +6,7 @@ Each day is short and of one seed. What stands here once broke, or would if one 
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,19 @@ def day(seed: int, faults: str) -> Outcome:
     outcome = play(seed, faults=faults)
     assert outcome.verdict == "ok", f"tradebot simulate {seed} --faults '{faults}': {outcome.why or outcome.halted}"
     return outcome
+
+
+def told(seed: int, faults: str, event: str) -> list[tuple[str, dict[str, Any]]]:
+    """Play a day and return (level, fields) of each time its daemons said `event`."""
+    said = list[tuple[str, dict[str, Any]]]()
+
+    def tell(name: str, level: str = "info", /, **fields: Any) -> None:
+        if name == event:
+            said.append((level, fields))
+
+    outcome = play(seed, faults=faults, tell=tell)
+    assert outcome.verdict == "ok", f"tradebot simulate {seed} --faults '{faults}': {outcome.why or outcome.halted}"
+    return said
 
 
 @pytest.mark.parametrize(
@@ -79,3 +93,38 @@ def test_a_day_allows_no_more_orders_after_a_restart() -> None:
 )
 def test_nothing_follows_the_last_look_of_a_run(seed: int, faults: str) -> None:
     day(seed, faults)
+
+
+def test_the_page_of_a_gateway_before_the_stream_ends_no_run() -> None:
+    assert day(7, "close-1006@60,connect-403@2-3").faults["connect-403"] == 2
+
+
+def test_a_dead_token_ends_no_run_that_trades() -> None:
+    (lost,) = told(9, "token-death:orders.list@t+20s", "session_lost")
+    assert lost[0] == "error"
+    assert lost[1]["positions"], "they are named"
+
+
+def test_a_start_without_a_right_to_past_bars_is_a_cold_one() -> None:
+    assert day(3, "no-right").orders
+
+
+def test_what_is_refused_in_one_symbol_halts_no_other() -> None:
+    outcome = play(15, faults="barred-symbol@1")
+    assert not outcome.why
+    assert [halt.partition(": ")[0] for halt in (outcome.halted or "").split("; ")] == ["symbol:ITC"]
+    assert outcome.fills > 15
+
+
+def test_words_on_the_stream_are_told_at_warning() -> None:
+    said = told(8, "spoken-words@20", "venue_notice")
+    assert [(level, fields["kind"]) for level, fields in said] == [("warning", "error"), ("warning", "message")]
+
+
+def test_a_held_symbol_whose_stream_is_silent_is_asked_for_and_told() -> None:
+    assert [fields["symbol"] for _, fields in told(7, "mute-instrument@20-40", "quotes_stale")] == ["RELIANCE"]
+
+
+def test_a_stop_of_the_daemon_names_the_positions_whose_stops_end_with_it() -> None:
+    first, *_ = told(93, "operator-restarts@8", "stops_end")
+    assert all("trail" in levels for levels in first[1]["positions"].values())

@@ -12,8 +12,8 @@ from tradebot.checker.evidence import HALTS, Row
 ANYTHING = frozenset({"*"})
 REFUSED = frozenset({
     "definite-reject", "closed-market-reject", "unknown-refusal-text", "accept-then-unknown-text", "error-200",
-    "accepted-then-rejected", "trading-halt", "refuse-then-fill", "429", "lost-timeout", "408-after-accept",
-    "cancel-unknown",
+    "accepted-then-rejected", "trading-halt", "barred-symbol", "refuse-then-fill", "429", "lost-timeout",
+    "408-after-accept", "cancel-unknown",
 })  # fmt: skip
 UNTRUE = frozenset({  # what makes the venue say of an order what is not so, or do what was not asked
     "wrong-order-id", "ignored-cancel", "fill-after-cancel", "cancel-unknown", "overfill", "changed-trade",

@@ -25,7 +25,7 @@ class LineWriter:
         self._is_writing = self._is_closed = self._is_broken = False
         self.dropped = self._unsaid = 0
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
-        self._thread.start()
+        self._begin()
 
     def write(self, line: bytes) -> None:
         """Queue one line; never blocks on the reader."""
@@ -57,6 +57,26 @@ class LineWriter:
             self._changed.notify_all()
         self._thread.join(within_s)
 
+    def turn(self) -> bool:
+        """Write a batch of what waits, as the thread does for ever; False when the reader is gone."""
+        with self._changed:
+            batch, size = [], 0
+            while self._lines and size < BATCH_BYTES:
+                batch.append(self._lines.popleft())
+                size += len(batch[-1])
+        try:
+            self._write_all(b"".join(batch))
+        except OSError:  # the reader left; the daemon trades on without it
+            with self._changed:
+                self._is_broken, self._is_writing = True, False
+                self.dropped += len(batch) + len(self._lines)
+                self._lines.clear()
+                self._changed.notify_all()
+        return not self._is_broken
+
+    def _begin(self) -> None:
+        self._thread.start()
+
     def _run(self) -> None:
         while True:
             with self._changed:
@@ -68,18 +88,7 @@ class LineWriter:
                 self._is_writing = True  # from here on a line wakes nobody
                 if not self._is_closed:
                     self._changed.wait(GATHER_S)  # the lines of an order are one call of the system
-                batch, size = [], 0
-                while self._lines and size < BATCH_BYTES:
-                    batch.append(self._lines.popleft())
-                    size += len(batch[-1])
-            try:
-                self._write_all(b"".join(batch))
-            except OSError:  # the reader left; the daemon trades on without it
-                with self._changed:
-                    self._is_broken, self._is_writing = True, False
-                    self.dropped += len(batch) + len(self._lines)
-                    self._lines.clear()
-                    self._changed.notify_all()
+            if not self.turn():
                 return
 
     def _write_all(self, data: bytes) -> None:

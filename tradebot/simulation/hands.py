@@ -41,6 +41,10 @@ class Machine(Protocol):
         """Let the disk be full, and the journal's reserve used up some seconds later."""
         ...
 
+    def break_pipe(self, *, unread_s: float = 0.0) -> None:
+        """Let nobody read the daemon's log for some seconds, or never again."""
+        ...
+
     def hold_lock(self, seconds: float) -> None:
         """Let another process hold the lock of the next life for a while."""
         ...
@@ -98,6 +102,10 @@ class Hands:
                 machine.break_disk("disk I/O error")
             case "host-disk-slow":
                 machine.break_disk("", slow_s=fault.lasts_s)
+            case "host-pipe-full":
+                machine.break_pipe(unread_s=fault.lasts_s)
+            case "host-pipe-closed":
+                machine.break_pipe()
             case "host-lock-held":
                 machine.hold_lock(fault.lasts_s)
                 machine.end_daemon(1)

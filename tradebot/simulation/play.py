@@ -87,7 +87,7 @@ def play(seed: int, *, faults: str | None = None, tell: Tell = silence, folder: 
 
 def _play(seed: int, faults: str | None, tell: Tell, folder: Path) -> Outcome:
     scenario, dice = draw(seed), Dice(seed, 0xD1CE)
-    plan = _plan(seed, faults, scenario.faulty_s)
+    plan = _plan(seed, faults if faults is not None else f"swarm,{scenario.words}", scenario.faulty_s)
     struck: list[str] = []
     plan.on_strike.append(lambda line: struck.append(f"{line['name']}:{line['where']}@{line['n']}"))
     with _machine(dice) as loop:
@@ -99,10 +99,10 @@ def _play(seed: int, faults: str | None, tell: Tell, folder: Path) -> Outcome:
         return _outcome(session, struck, loop.time())
 
 
-def _plan(seed: int, faults: str | None, faulty_s: float) -> FaultPlan:
-    if faults is not None and not faults.strip():
+def _plan(seed: int, faults: str, faulty_s: float) -> FaultPlan:
+    if not faults.strip():
         return FaultPlan((), seed=seed, until_s=faulty_s)
-    return FaultPlan.parse(faults or "swarm", seed, until_s=faulty_s)
+    return FaultPlan.parse(faults, seed, until_s=faulty_s)
 
 
 @contextmanager

@@ -38,6 +38,7 @@ TIGHT = 0.2  # share of the seeds whose limits leave room for one symbol and a p
 COUNTED, FEW_ORDERS = 0.1, (8, 24)  # share of the seeds that may send few orders a day, and how many
 HELD = 0.3  # share of the symbols of which the owner has shares in the demat account
 TRAILED, SELDOM = 0.06, 60  # share of the seeds whose positions only a trailing stop closes, and their exits beside
+PIPED = 0.05  # share of the seeds whose log nobody reads for a while, or any more
 COMMITS = (5, 80)  # of the first life, until its disk fails
 STEP = 3600 * SECOND  # of the wall clock, there or back
 OPERATOR_WAITS_S = (1.0, 6.0)  # from a halt or a flatten until the operator resumes
@@ -80,6 +81,7 @@ class Scenario(NamedTuple):
     orders_per_day: int = 2_000
     holdings: tuple[Holding, ...] = ()
     is_trailed: bool = False
+    words: str = ""  # of faults beside the swarm
 
     @property
     def halts_soon(self) -> bool:
@@ -163,6 +165,7 @@ def _beside(dice: Dice, symbols: tuple[str, ...]) -> dict[str, Any]:
         ),
         "orders_per_day": dice.whole(*FEW_ORDERS) if dice.happens(COUNTED) else 2_000,
         "is_trailed": dice.happens(TRAILED),
+        "words": f"host-pipe-{('full', 'closed')[dice.whole(0, 1)]}@{dice.whole(2, 15)}" if dice.happens(PIPED) else "",
     }  # fmt: skip
 
 

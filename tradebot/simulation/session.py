@@ -33,6 +33,7 @@ from tradebot.simulation.dice import Dice
 from tradebot.simulation.disk import SimulatedHand
 from tradebot.simulation.hands import Hands
 from tradebot.simulation.loop import VirtualLoop
+from tradebot.simulation.output import SimulatedOutput
 from tradebot.simulation.process import Process
 from tradebot.simulation.scenario import BEGINS, Scenario
 from tradebot.simulation.tape import Tape
@@ -47,7 +48,7 @@ RESTART_S = (0.2, 3.0)
 OPERATOR_S, OPERATOR_TRIES = 40.0, 30
 LIVES = 40
 LOG = "exchange.jsonl"
-MEANT = ("token-death", "address-refused")  # faults with which a venue does refuse us
+MEANT = ("token-death", "address-refused")  # faults with which a venue does refuse us: then no life begins
 
 Tell = Callable[..., None]
 
@@ -75,6 +76,8 @@ class Session:
         self._config = scenario.config(folder / "state-0")
         self._daemon: Process | None = None
         self._hand: SimulatedHand | None = None
+        self._output: SimulatedOutput | None = None
+        self._was_ready = False  # the life that is came to trade
         self._is_trading = True
         self._locked_s = 0.0  # that the lock of the next life is held by another process
         self._troubled_at = 0.0  # when the last fault was over, or a kill fell after it
@@ -168,9 +171,17 @@ class Session:
     async def _live(self) -> dict[str, Any]:
         commits = self.scenario.commits if len(self.lives) == 1 else 0
         hand = self._hand = SimulatedHand(self._loop, self._dice, self.tape.on_synced, commits=commits)
+        output, self._was_ready = SimulatedOutput(self._loop), False
+        self._output = output
+
+        def say(event: str, level: str = "info", **fields: Any) -> None:
+            self._was_ready = self._was_ready or event == "ready"
+            output.say(event, level, fields)
+            self._tell(event, level, **fields)
+
         options = Options(run_id=run_id(self.clock), exchange=self._addresses)
         return await run(
-            self._config, options, tell=self._tell, notifier=Notifier({}), wall=self.clock, hand=hand
+            self._config, options, tell=say, notifier=Notifier({}), wall=self.clock, hand=hand
         )  # fmt: skip
 
     # ---- what hands can reach
@@ -196,6 +207,13 @@ class Session:
         """Let the disk be full, and the journal's reserve used up some seconds later."""
         if self._hand is not None:
             self._hand.fill(seconds)
+
+    def break_pipe(self, *, unread_s: float = 0.0) -> None:
+        """Let nobody read the daemon's log for some seconds, or never again."""
+        if self._output is not None and unread_s:
+            self._output.stop_reading(unread_s)
+        elif self._output is not None:
+            self._output.leave()
 
     def hold_lock(self, seconds: float) -> None:
         """Let another process hold the lock of the next life for a while."""
@@ -232,7 +250,8 @@ class Session:
 
     def _on_error(self, error: BaseException) -> None:
         causes = list(_leaves(error))
-        if any(isinstance(cause, AccessDenied) for cause in causes) and not any(map(self.plan.strikes.get, MEANT)):
+        is_meant = any(map(self.plan.strikes.get, MEANT)) and not self._was_ready
+        if any(isinstance(cause, AccessDenied) for cause in causes) and not is_meant:
             self._fail(f"the daemon ended for a refusal that means nothing: {causes[0]}")
         self._tell("daemon_failed", level="error", reason="; ".join(map(repr, causes)))
         if any(not isinstance(cause, TradebotError) for cause in causes):

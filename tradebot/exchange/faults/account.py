@@ -22,6 +22,7 @@ SHORTENED = "the rest was cancelled by the exchange"
 BY_BROKER = "cancelled by the broker"
 STOPPED = "cancelled by the exchange: the trigger lies outside the execution range"
 HALTED = "Trading is halted by the exchange."
+BARRED = "RMS:Blocked for intraday: the product is not allowed in this instrument"
 ONE = Decimal(1)
 
 
@@ -31,13 +32,16 @@ class AccountFaults:
     def __init__(self, plan: FaultPlan, exchange: Exchange, clock: Clock) -> None:
         self._plan, self._exchange, self._clock = plan, exchange, clock
         self._halted_until = 0  # monotonic ns
+        self._barred = ""  # the symbol in which no order is taken
         exchange.refuse = self._refuse
         exchange.reject = self._reject
         exchange.takes_cancel = self._takes_cancel
         exchange.on_minute.append(self._minute)
 
-    def _refuse(self, _: Ticket) -> str:
-        return HALTED if self._clock.monotonic() < self._halted_until else ""
+    def _refuse(self, ticket: Ticket) -> str:
+        if self._clock.monotonic() < self._halted_until:
+            return HALTED
+        return BARRED if ticket.symbol == self._barred else ""
 
     def _reject(self, order: BookOrder) -> str:
         ticket = order.ticket
@@ -83,6 +87,9 @@ class AccountFaults:
                 self._cancel_one(fault)
             case "trading-halt" if fault is not None:
                 self._halted_until = self._clock.monotonic() + int(fault.lasts_s * SECOND)
+            case "barred-symbol" if fault is not None:
+                symbols = self._exchange.universe.symbols
+                self._barred = self._barred or symbols[int(fault.draw * len(symbols))]
             case "overfill":
                 self._overfill()
 

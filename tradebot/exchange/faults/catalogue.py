@@ -85,6 +85,9 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ("address-refused", "F51", "403: the address is not registered; nothing happens.", NAMED),
         ("late-accept", "F12", "504 at once; the order is held inside the broker and accepted seconds later.", 6.0),
     )),
+    (Stage.BEFORE, "history", (
+        ("no-right", "F42", "403 PermissionException: the plan has no right to past bars.", NAMED),
+    )),
     (Stage.BEFORE, "orders.cancel", (
         ("cancel-unknown", "F17", "The cancel is refused as if the order did not exist, while it works."),
     )),
@@ -189,6 +192,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ("huge-frame", "F68", "A frame of 20 MiB.", NAMED),
         ("fragments", "F68", "A frame comes in fragments of one message."),
         ("bad-utf8", "F68", "A text frame that is not UTF-8."),
+        ("spoken-words", "F68", "Two text frames, an error and a message of the broker.", NAMED),
         ("ping-flood", "F68", "A thousand pings."),
         ("close-1000", "F68", "The stream is closed with 1000."),
         ("close-1001", "F68", "The stream is closed with 1001."),
@@ -219,6 +223,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ("manual-order", "F34", "Somebody buys one share in the broker's app."),
         ("manual-cancel", "F34", "Somebody cancels a working order in the broker's app."),
         ("trading-halt", "F48", "The exchange refuses every new order for a while.", 5.0),
+        ("barred-symbol", "F50", "The broker takes no more orders in one instrument.", NAMED),
         ("overfill", "F29", "The newest ended order fills one more share than it asked for.", NAMED),
     )),
     (Stage.PERSON, "owner", (
@@ -249,6 +254,8 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ("host-disk-full", "F87", "The disk of the journal is full; later its reserve is, too.", 6.0),
         ("host-disk-fails", "F87", "The disk of the journal fails."),
         ("host-disk-slow", "F88", "The disk of the journal is slow for a while.", 3.0),
+        ("host-pipe-full", "F96", "Nobody reads what the daemon writes to its log, for a while.", 8.0, NAMED),
+        ("host-pipe-closed", "F96", "Whoever read what the daemon writes to its log is gone.", NAMED),
         ("host-lock-held", "F84", "The daemon is killed, and its lock is held by another for a while.", 3.0),
     )),
 )  # fmt: skip

@@ -43,6 +43,7 @@ REFUSALS = {  # what is said in Kite's own envelope
     "refuse-then-fill": KiteError(400, "OrderException", "Markets are closed right now."),
     "address-refused": KiteError(403, "PermissionException", "IP address is not allowed to place orders."),
     "cancel-unknown": KiteError(400, "OrderException", "Couldn't find that `order_id`."),
+    "no-right": KiteError(403, "PermissionException", "Insufficient permission for that call."),
     "token-death": KiteError(403, "TokenException", "Incorrect `api_key` or `access_token`."),
     "error-200": KiteError(200, "GeneralException", "Something unexpected happened."),
 }  # fmt: skip

@@ -21,6 +21,10 @@ BURST = 100
 PINGS = 1_000
 HUGE = 20 << 20
 ORDER = '{"type":"order"'
+WORDS = (
+    '{"type":"error","data":"Internal error; the subscription may be incomplete."}',
+    '{"type":"message","data":"RMS: intraday positions are squared off early today."}',
+)
 # Opcodes of RFC 6455; the server does not mask.
 TEXT, BINARY, CONTINUATION, FIN = 1, 2, 0, 0x80
 
@@ -175,6 +179,10 @@ class StreamFaults:
             case "ping-flood":
                 for _ in range(PINGS):
                     await self._socket.ping(b"are you there")
+                await self._pass(frame)
+            case "spoken-words":
+                for words in WORDS:
+                    await self._out(words)
                 await self._pass(frame)
             case "bad-utf8":
                 self._raw(TEXT | FIN, b"\xff\xfe\xfd")

@@ -1,0 +1,73 @@
+"""The standard output of a simulated daemon: the real writer of its log before a pipe that a reader empties, or not.
+
+No thread writes: whatever there is room for is written at once, and what waits for a reader waits for no loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tradebot.ops.line_writer import LineWriter
+from tradebot.ops.logs import render_json
+from tradebot.simulation.loop import Stuck
+
+LINES = 20  # that may wait; few, so that a pipe of some seconds is full
+PIPE_BYTES = 4_096
+
+
+class Unwaited:
+    """What stands for the writer's condition: on the one loop of a simulation waiting for it would never end."""
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, *_: Any) -> None:
+        return
+
+    def notify_all(self) -> None:
+        return
+
+    def wait(self, *_: Any) -> bool:
+        raise Stuck("the daemon waits for the reader of its log")
+
+    wait_for = wait
+
+
+class SimulatedOutput(LineWriter):
+    """Writes the log of one life to its pipe."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._room = PIPE_BYTES
+        self._unread_until = 0.0  # loop time
+        self._is_left = False
+        super().__init__(1, capacity=LINES, notice=lambda count: b"%d lines were lost\n" % count)
+        self._changed: Any = Unwaited()
+
+    def say(self, event: str, level: str, fields: dict[str, Any]) -> None:
+        """Write one line of the log, as far as there is room."""
+        self.write(render_json(None, level, {"event": event, "level": level, **fields}))
+        while self._lines and (self._has_reader or self._is_left or self._room > 0):
+            self.turn()
+
+    def stop_reading(self, seconds: float) -> None:
+        """Let nobody read for a while: the pipe fills up."""
+        self._unread_until, self._room = self._loop.time() + seconds, PIPE_BYTES
+
+    def leave(self) -> None:
+        """Close the end that is read."""
+        self._is_left = True
+
+    @property
+    def _has_reader(self) -> bool:
+        return self._loop.time() >= self._unread_until
+
+    def _begin(self) -> None:
+        pass
+
+    def _write_all(self, data: bytes) -> None:
+        if self._is_left:
+            raise BrokenPipeError(32, "Broken pipe")
+        if not self._has_reader:
+            self._room -= len(data)
