@@ -3,6 +3,7 @@
 VENV    := .venv
 SDK     := .venv-sdk
 RIVALS  := .venv-rivals
+LOCKING := .venv-lock
 BIN     := $(VENV)/bin
 SYMBOLS ?= RELIANCE,TCS,INFY
 FOR     ?=
@@ -19,11 +20,14 @@ CORPUS  := tests/simulation/corpus.txt
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
-# The build back-end is pinned by the same list as everything else.
-export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+# What is installed stands in a lock, with the hashes of its files. A wheel runs nothing while it is installed; what
+# comes as sources alone, $(SOURCES), is built by what the lock of the build holds, and nothing else is fetched for it.
+LOCKED  := -m pip install --quiet --require-hashes --no-deps --no-build-isolation --only-binary :all:
+SOURCES := peewee
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove check format bugs mutants proof-long bench schema vendor-js sdk-env rivals-env compile clean
+.PHONY: help run test prove check audit sbom lock format bugs mutants proof-long bench schema vendor-js sdk-env rivals-env \
+  compile clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -41,10 +45,20 @@ test: $(VENV)/.dev compile  ## Run the tests: TESTS=tests/stages ARGS="-k bars"
 prove: $(VENV)/.dev compile  ## Run the long tests: more seeds, stories over real sockets, kills, loads
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=20 -m prove $(TESTS) $(ARGS)
 
-check: $(VENV)/.dev  ## Lint, format check and types
+check: $(VENV)/.dev audit  ## Lint, format check, types, audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit: $(VENV)/.dev  ## Is what is installed what the locks say, and is anything known against it
+	$(BIN)/python -m locks.audit build run dev
+
+sbom: $(VENV)/bin/python  ## Write the bill of materials: dist/tradebot.cdx.json (CycloneDX)
+	$(BIN)/python -m locks.sbom dist/tradebot.cdx.json
+
+# Versions stay unless pyproject.toml or locks/*.in forbid them; what changed is to be read before it is committed.
+lock: $(LOCKING)/.done  ## Renew the locks and their hashes: ARGS=--upgrade takes the newest versions
+	PATH="$(CURDIR)/$(LOCKING)/bin:$$PATH" $(LOCKING)/bin/python -m locks.renew $(ARGS)
 
 format: $(VENV)/.dev  ## Rewrite the sources in the one format
 	$(BIN)/ruff check --fix .
@@ -92,7 +106,7 @@ rivals-env: $(RIVALS)/.done  ## A third one with backtesting.py and vectorbt, fo
 sdk-env: $(SDK)/.done  ## A second environment with the official Kite client, for the conformance tests
 
 clean:  ## Remove environments and caches; the journal in state/ stays
-	rm -rf $(VENV) $(SDK) $(RIVALS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SDK) $(RIVALS) $(LOCKING) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find tradebot tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Bytecode is compiled here because a service in a read-only system cannot, and where PYTHONDONTWRITEBYTECODE is set
@@ -107,21 +121,28 @@ $(VENV)/bin/python:
 	  fi; \
 	done; echo "tradebot needs Python 3.11 or later; name one with make PYTHON=/path/to/python3" >&2; exit 1
 
-$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+$(VENV)/.run: pyproject.toml locks/build.txt locks/run.txt | $(VENV)/bin/python
+	$(BIN)/python $(LOCKED) -r locks/build.txt
+	$(BIN)/python $(LOCKED) -r locks/run.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,check]'
+$(VENV)/.dev: locks/dev.txt $(VENV)/.run
+	$(BIN)/python $(LOCKED) --no-binary $(SOURCES) -r locks/dev.txt
 	@touch $@
 
-$(SDK)/.done: Makefile | $(VENV)/bin/python
+$(SDK)/.done: locks/sdk.txt | $(VENV)/bin/python
 	$(BIN)/python -m venv $(SDK)
-	PIP_CONSTRAINT= $(SDK)/bin/python -m pip install --quiet 'kiteconnect==5.2.2' 'setuptools<81'
+	$(SDK)/bin/python $(LOCKED) -r locks/sdk.txt
 	@touch $@
 
-$(RIVALS)/.done: Makefile | $(VENV)/bin/python
+$(RIVALS)/.done: locks/rivals.txt | $(VENV)/bin/python
 	$(BIN)/python -m venv $(RIVALS)
-	PIP_CONSTRAINT= $(RIVALS)/bin/python -m pip install --quiet 'backtesting==0.6.6' 'vectorbt==1.2.0'
+	$(RIVALS)/bin/python $(LOCKED) -r locks/rivals.txt
+	@touch $@
+
+$(LOCKING)/.done: locks/uv.txt | $(VENV)/bin/python
+	$(BIN)/python -m venv $(LOCKING)
+	$(LOCKING)/bin/python $(LOCKED) -r locks/uv.txt
 	@touch $@

@@ -26,7 +26,7 @@ from rich.table import Table
 RECORDS = Path(__file__).parent
 REPOSITORY = RECORDS.parents[1]
 COPIED = ("tradebot", "tests", "pyproject.toml", "Makefile", "README.md", "CHANGELOG.md", "config.toml",
-          "constraints.txt")  # fmt: skip
+          "locks")  # fmt: skip
 CAUGHT = 1  # pytest's code for tests that failed; any other one tells of something else
 WITHIN_S, HANGS_S = 90, 10  # for one test, and for one that the bug makes hang
 

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import click
@@ -18,10 +17,6 @@ from tradebot.__main__ import run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-
-
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def planned(*args: str) -> str:
@@ -58,18 +53,6 @@ def test_make_run_starts_the_daemon_with_the_given_symbols_and_time() -> None:
 @needs_make
 def test_cleaning_keeps_the_journal() -> None:
     assert not re.search(r"\bstate\b", planned("clean"))
-
-
-def test_versions_are_plain_sorted_and_cover_every_dependency() -> None:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(d for group in project["optional-dependencies"].values() for d in group)]
-
-    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines)
-    assert lines == sorted(lines, key=str.lower)
-    pinned = {canonical(line.split("==")[0]) for line in lines}
-    names = {canonical(re.match(r"[A-Za-z0-9_.-]+", dependency)[0]) for dependency in wanted}  # type: ignore[index]
-    assert names - {project["name"]} <= pinned
 
 
 def test_the_accepting_script_runs_every_step() -> None:
