@@ -11,8 +11,20 @@ from tradebot.clock import SECOND
 from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Books, Cancel, Command, Outcome, SessionBegins, Submit, Tick
-from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, VenuePosition
+from tradebot.domain.messages import (
+    Action,
+    Books,
+    Cancel,
+    Command,
+    Executed,
+    Outcome,
+    SessionBegins,
+    Signal,
+    Signals,
+    Submit,
+    Tick,
+)
+from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, VenuePosition
 from tradebot.stages.desk.desk import Desk, DeskOutput
 from tradebot.stages.desk.exits import AT_ONCE
 from tradebot.stages.desk.gate.gate import Gate
@@ -66,6 +78,20 @@ class Crowd:
         )  # fmt: skip
         self.desk.apply(Outcome(fact=fact))
 
+    def fill(self, request: OrderRequest) -> None:
+        """Let an order be sent, accepted and filled."""
+        self.tell(request, OrderEvent.SENDING)
+        self.accept(request)
+        order_id = request.order_id
+        fill = Execution(f"F{order_id}", f"V{order_id}", request.symbol, "NSE", request.side, request.quantity, D(100),
+                         self.at, request.product)  # fmt: skip
+        self.desk.apply(Executed(execution=fill, mono=self.mono))
+
+    def signal(self, symbol: str, action: Action) -> Signals:
+        told = Signal(signal_id=f"{symbol}/{action}/{self.mono}", strategy="s", symbol=symbol, action=action,
+                      bar_at=self.at, quoted_at=self.mono, made_at=self.mono, close=100.0, quantity=1.0)  # fmt: skip
+        return Signals(at=self.at, interval=SECOND, signals=(told,))
+
     def tell(self, request: OrderRequest, event: OrderEvent) -> list[OrderRequest]:
         fact = OrderFact(order_id=request.order_id, event=event, at=self.at, mono=self.mono, reason="test")
         return submitted(self.desk.apply(Outcome(fact=fact)))
@@ -97,6 +123,23 @@ def test_an_exit_that_ended_short_is_sent_again_though_thousands_of_others_work(
     again = [request for _ in range(40) for request in crowd.tick()]  # after a pause of a second
 
     assert [request.symbol for request in again] == [sent[7].symbol]
+
+
+def test_what_was_closed_and_is_held_again_is_not_closed_for_the_wish_of_before() -> None:
+    crowd = Crowd(AT_ONCE + 8)
+    sent = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    sent += [request for _ in range(6) for request in crowd.tick()]
+    for request in sent:
+        crowd.fill(request)
+    assert crowd.desk.holdings() == {}
+    crowd.desk.apply(Command(verb=Verb.RESUME))
+    again, other = sent[0].symbol, sent[-1].symbol
+    for symbol in (again, other):
+        (entry,) = submitted(crowd.desk.apply(crowd.signal(symbol, Action.ENTER_LONG)))
+        crowd.fill(entry)
+    exits = submitted(crowd.desk.apply(crowd.signal(other, Action.EXIT_LONG)))
+    exits += [request for _ in range(6) for request in crowd.tick()]
+    assert [request.symbol for request in exits] == [other]
 
 
 def test_an_exit_that_works_is_not_looked_at_on_each_tick() -> None:

@@ -289,3 +289,5 @@ def test_what_was_converted_is_given_up_whole_though_another_hand_bought_beside_
     external.take_over(MIS, D(19))
     assert external.beyond == {MIS: D(5), CNC: D(19)}
     assert external.rests() == {}
+    later = Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(7), D(700))
+    assert external.lost(later) == 0, "what is bought after it is not converted"
