@@ -175,6 +175,9 @@ class Daemon:
             cash=compared.cash,
             halted=self._halt_file.reason or self.desk.conditions.halted or None,
         )
+        # A run of fewer symbols sees no price of what an earlier one left: nothing guards, marks or squares it off.
+        if unwatched := sorted({p.symbol for p in blotter.open.values() if p.symbol not in ground.universe}):
+            self._tell("positions_unwatched", level="warning", symbols=unwatched, remedy="name them in --symbols too")
 
     def panel(self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0) -> Panel:
         """Return the operator's panel of this run; `ask_to_stop` ends the run with a reason."""

@@ -47,7 +47,8 @@ class Briefing:
 
     def keep_held(self, close: Close, holdings: Holdings) -> None:
         """Keep what is held at a close, for `decide`."""
-        held = {self.universe.id(symbol): held for symbol, held in holdings.items() if held[0] != 0}
+        ids = self.universe.ids  # what is held of another run's symbols is none that a strategy here decides on
+        held = {ids[symbol]: held for symbol, held in holdings.items() if held[0] != 0 and symbol in ids}
         if held and self._is_deciding:
             self._held[close.ends_at] = held
             if len(self._held) > HELD_CLOSES:
