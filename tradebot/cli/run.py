@@ -16,6 +16,7 @@ from tradebot.printing import confirm, say_text
 
 FAULTY_SHARE = 0.6
 REHEARSED_SPEED = 120.0  # a day of the market in three minutes
+EXCHANGE_STARTS_IN_S = 10
 SESSION_S = 22_500  # market seconds of a day
 
 
@@ -59,7 +60,7 @@ def run(
         say_text(render_catalogue(as_json=False) + "\n")
         return
     overrides = dict(_overrides(given))
-    exchange = None if exchange_file is None else addresses(exchange_file)
+    exchange = None if exchange_file is None else _started(exchange_file)
     loaded = load_explained(config_path, overrides)
     if rehearse is not None:
         loaded = load_explained(config_path, overrides | _rehearsed(loaded.config, rehearse, given))
@@ -158,6 +159,19 @@ def addresses(path: Path) -> dict[str, Any]:
         )
     Simulated.of(found)
     return found
+
+
+def _started(path: Path) -> dict[str, Any]:
+    # `tradebot exchange > FILE &` makes the file at once, and prints its line when it listens.
+    import asyncio
+
+    from tradebot.clock import SECOND, WallClock
+
+    clock = WallClock()
+    give_up_at = clock.monotonic() + EXCHANGE_STARTS_IN_S * SECOND
+    while not path.stat().st_size and clock.monotonic() < give_up_at:
+        asyncio.run(clock.sleep(0.05))
+    return addresses(path)
 
 
 def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None, faults: Any) -> None:
