@@ -12,7 +12,8 @@ import numpy as np
 from tradebot.clock import ManualClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.listed import Listed
-from tradebot.domain.messages import LinkDown, LinkUp, Tick
+from tradebot.domain.messages import Cancel, LinkDown, LinkUp, Tick
+from tradebot.domain.order import OrderEvent, OrderFact
 from tradebot.engine import Engine
 from tradebot.stages.desk.blotter import Blotter
 from tradebot.stages.late_quotes import LateQuotes
@@ -82,3 +83,19 @@ async def test_quotes_that_came_after_their_bar_are_told_with_the_next_tick() ->
     await engine._on_tick(Tick(at=1, mono=1))
 
     assert told == [("quotes_late", "warning", {"AAA": 1})]
+
+
+async def test_what_the_first_tick_of_a_start_leads_to_is_written_down_and_leaves() -> None:
+    # An order that the run before left hanging is taken back at once, an exit that it owed is sent again.
+    engine, written = engine_at(Books()), []
+    fact = OrderFact(order_id="T1", event=OrderEvent.CANCEL_SENT, at=1, mono=1, reason="not filled in time")
+    cancel = Cancel(order_id="T1", venue_order_id="V1", reason="not filled in time")
+    said: Any = {"apply": lambda message: [fact, cancel], "adopt": lambda books: []}
+    engine._desk = SimpleNamespace(blotter=DeskWithoutOrders.blotter, **said)  # type: ignore[assignment]
+    journal = {"append": lambda kind, message, at: written.append((kind, message)), "durable": lambda: asyncio.sleep(0)}
+    engine._journal = SimpleNamespace(**journal)  # type: ignore[assignment]
+
+    await engine.reconcile()
+
+    assert written == [("order", fact)]
+    assert engine.execution.pending == 1

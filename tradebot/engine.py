@@ -118,7 +118,8 @@ class Engine:
 
     async def reconcile(self) -> Books:
         """Compare with the venue before anything runs. Raises LinkLost or AccessDenied."""
-        self._desk.apply(Tick(at=self._clock.market(), mono=self._clock.monotonic()))
+        for output in self._desk.apply(Tick(at=self._clock.market(), mono=self._clock.monotonic())):
+            await self._route(output)
         books = await self.reconciliation.read_whole()
         for output in self._desk.adopt(books):
             await self._route(output)
