@@ -8,15 +8,14 @@ from functools import partial
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.oracle.seam import handle_fast, view
 from tests.stages.desk.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
 from tradebot.domain.control import Scope, Verb
-from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Signals, Submit, Tick, Trailing
+from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Submit, Trailing
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, VenueStatus
-from tradebot.stages.desk import desk as desk_file
 from tradebot.stages.desk.billing import india
 from tradebot.stages.desk.desk import Desk
 from tradebot.stages.desk.direct_desk import DirectDesk
@@ -27,10 +26,10 @@ D = Decimal
 
 
 class Twice(Day):
-    """A day that two desks live through: one may take short ways, the other knows none."""
+    """A day that two desks live through: one may take short ways, the other has a gate that knows none."""
 
-    def __init__(self, limits: Limits, rules: DeskSettings, no_short_way: pytest.MonkeyPatch) -> None:
-        self.limits, self.rules, self.no_short_way = limits, rules, no_short_way
+    def __init__(self, limits: Limits, rules: DeskSettings) -> None:
+        self.limits, self.rules = limits, rules
         self.cleared = 0
         super().__init__()
 
@@ -53,17 +52,13 @@ class _Pair:
 
     def __init__(self, day: Twice) -> None:
         self.day = day
-        self.short, self.long = (
-            kind(
-                universe=day.universe, settings=day.rules, charges_of=india(day.universe),
-                gate=gate_of(day.limits, killed=lambda: day.reason), id_prefix="T1", **VENUE,
-            )
-            for kind in (partial(DirectDesk, at_once=False), Desk)
-        )  # fmt: skip
-        clearance = self.short._ordering._gate.clearance
+        gate, controls = (gate_of(day.limits, killed=lambda: day.reason) for _ in range(2))
         for name in ("entry", "exit"):
-            setattr(clearance, name, self._counted(getattr(clearance, name)))
-        self.long._ordering._gate.clearance = None
+            setattr(gate.clearance, name, self._counted(getattr(gate.clearance, name)))
+        controls.clearance = None
+        rest = {"universe": day.universe, "settings": day.rules, "charges_of": india(day.universe), "id_prefix": "T1"}
+        self.short: Any = DirectDesk(at_once=False, gate=gate, **rest, **VENUE)
+        self.long: Any = Desk(gate=controls, **rest, **VENUE)
 
     def _counted(self, way: Any) -> Any:
         def ask(*args: Any) -> bool:
@@ -74,54 +69,20 @@ class _Pair:
         return ask
 
     def apply(self, message: DeskMessage) -> list[Any]:
-        return self._compared(partial(_direct, message), lambda desk: desk.apply(message))
+        return self._compared(handle_fast(self.short, message), self.long.apply(message))
 
     def adopt(self, books: Any) -> list[Any]:
-        return self._compared(lambda desk: desk.adopt(books))
+        return self._compared(self.short.adopt(books), self.long.adopt(books))
 
     def recover(self, facts: Any, **rest: Any) -> None:
         for desk in (self.short, self.long):
             desk.recover(facts, **rest)
 
-    def _compared(self, way: Any, long_way: Any = None) -> list[Any]:
-        said = way(self.short)
-        with self.day.no_short_way.context() as patch:
-            patch.setattr(desk_file, "fills_whole", lambda *_: False)
-            other = (long_way or way)(self.long)
+    def _compared(self, said: Sequence[Any], other: Sequence[Any]) -> list[Any]:
         # A backtest has no restart: its desk says nothing of trailing stops.
-        assert said == [what for what in other if not isinstance(what, Trailing)]
-        assert known(self.short) == known(self.long)
+        assert list(said) == [what for what in other if not isinstance(what, Trailing)]
+        assert view(self.short) == view(self.long)
         return list(said)
-
-
-def _direct(message: DeskMessage, desk: DirectDesk) -> Sequence[Any]:
-    match message:
-        case Tick(at=at, mono=mono):
-            return desk.tick(at, mono)
-        case Signals(signals=signals):
-            return desk.decide(signals)
-        case Executed(execution=execution, mono=mono):
-            return desk.book(execution, mono)
-    return desk.apply(message)
-
-
-def known(desk: Desk) -> dict[str, Any]:
-    """What a desk knows that decides what it does next."""
-    names = (
-        "orders", "by_venue", "positions", "open", "booked", "busted", "realized", "charges", "fills", "_ended",
-    )  # fmt: skip
-    found = {name: getattr(desk.blotter, name) for name in names}
-    found |= {name: getattr(desk.blotter.exposure, name) for name in ("working", "_live", "held")}
-    shortfalls, memory = desk._shortfalls, desk._ordering._gate._controls
-    found |= {"short": shortfalls.short, "inferred": shortfalls.inferred}
-    found |= {c.name: {k: v for k, v in vars(c).items() if k.startswith("_") and "kill" not in k} for c in memory}
-    found["reversals"] = desk.reversals.waiting
-    found |= {f"exits{name}": getattr(desk.exits, name) for name in ("_open", "_refused")}
-    return found | {
-        "wanted": desk.exits.wanted,
-        "counts": desk.counts,
-        "rejects": (desk._breaker.rows, desk._breaker._times),
-    }
 
 
 limits = st.builds(
@@ -153,85 +114,80 @@ rules = st.builds(
 def test_a_desk_with_short_ways_says_what_one_without_says(
     limits: Limits, rules: DeskSettings, ops: list[tuple[int, int]]
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        day = Twice(limits, rules, patch)
-        for op, n in ops:
-            day.step(op, n)
+    day = Twice(limits, rules)
+    for op, n in ops:
+        day.step(op, n)
 
 
 def test_what_passes_on_a_plain_day_is_cleared_by_the_short_way() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        day = Twice(LIMITS, SETTINGS, patch)
-        for n in range(60):
-            for op in (1, 2, 5, 6, 7):
-                day.step(op, n * 4 if op in (6, 7) else n)
+    day = Twice(LIMITS, SETTINGS)
+    for n in range(60):
+        for op in (1, 2, 5, 6, 7):
+            day.step(op, n * 4 if op in (6, 7) else n)
 
     desk = day.desk.short
     assert day.cleared == len(desk.blotter.orders) - desk.counts["denied"] > 3
 
 
 def test_a_whole_fill_far_from_its_reference_is_told_by_the_short_way_too() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        day = Twice(LIMITS, msgspec.structs.replace(SETTINGS, fill_collar_pct=D("0.1")), patch)
-        day.step(4, 1)
-        entry = accepted(day)
-        day.quote([1], [15])  # 0.6% away
+    day = Twice(LIMITS, msgspec.structs.replace(SETTINGS, fill_collar_pct=D("0.1")))
+    day.step(4, 1)
+    entry = accepted(day)
+    day.quote([1], [15])  # 0.6% away
 
-        day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
+    day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
 
     halts = [str(line.message.scope) for line in day.said if isinstance(line.message, Command)]
     assert halts == [f"symbol:{entry.symbol}"]
 
 
 def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        day = Twice(LIMITS, SETTINGS, patch)
-        day.step(4, 1)
-        entry = accepted(day)
-        half = entry.quantity // 2
-        day.give(Executed(execution=day.execution(entry, half), mono=day.mono))
-        day.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
-        first = accepted(day)
-        day.give(Executed(execution=day.execution(entry, entry.quantity - half), mono=day.mono))
-        day.give(Executed(execution=day.execution(first, first.quantity), mono=day.mono))
+    day = Twice(LIMITS, SETTINGS)
+    day.step(4, 1)
+    entry = accepted(day)
+    half = entry.quantity // 2
+    day.give(Executed(execution=day.execution(entry, half), mono=day.mono))
+    day.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
+    first = accepted(day)
+    day.give(Executed(execution=day.execution(entry, entry.quantity - half), mono=day.mono))
+    day.give(Executed(execution=day.execution(first, first.quantity), mono=day.mono))
 
-        day.step(0, 0)
+    day.step(0, 0)
 
     assert (first.quantity, day.waiting[-1].quantity) == (half, entry.quantity - half)
 
 
 def test_what_was_cancelled_a_moment_ago_keeps_an_entry_from_the_short_way() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        limits = msgspec.structs.replace(LIMITS, max_position_notional=D(15_000), duplicate_window_s=0.0)
-        day = Twice(limits, SETTINGS, patch)
-        day.step(4, 1)
-        first = accepted(day)
-        day.give(OrderSeen(order=day.shown(first, VenueStatus.CANCELED), mono=day.mono))
+    limits = msgspec.structs.replace(LIMITS, max_position_notional=D(15_000), duplicate_window_s=0.0)
+    day = Twice(limits, SETTINGS)
+    day.step(4, 1)
+    first = accepted(day)
+    day.give(OrderSeen(order=day.shown(first, VenueStatus.CANCELED), mono=day.mono))
 
-        day.step(4, 1)  # both together are 20,000 while the first is reserved
+    day.step(4, 1)  # both together are 20,000 while the first is reserved
 
-        assert day.desk.short.counts["denied"] == 1
+    assert day.desk.short.counts["denied"] == 1
 
 
 def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        before = Twice(LIMITS, SETTINGS, patch)
-        before.step(4, 1)
-        entry = accepted(before)
-        before.give(Executed(execution=before.execution(entry, entry.quantity), mono=before.mono))
-        before.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
-        exit_ = accepted(before)
-        facts = [line.message for line in before.said if isinstance(line.message, OrderFact)]
-        day = Twice(LIMITS, SETTINGS, patch)
-        day.desk.recover(
-            [told for fact in facts for told in sent_first(fact)], adopted=[(entry.symbol, D(3), D(1000))], halted="",
-            opens_at=day.at,
-        )  # fmt: skip
+    before = Twice(LIMITS, SETTINGS)
+    before.step(4, 1)
+    entry = accepted(before)
+    before.give(Executed(execution=before.execution(entry, entry.quantity), mono=before.mono))
+    before.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
+    exit_ = accepted(before)
+    facts = [line.message for line in before.said if isinstance(line.message, OrderFact)]
+    day = Twice(LIMITS, SETTINGS)
+    day.desk.recover(
+        [told for fact in facts for told in sent_first(fact)], adopted=[(entry.symbol, D(3), D(1000))], halted="",
+        opens_at=day.at,
+    )  # fmt: skip
 
-        day.give(Executed(execution=before.execution(exit_, exit_.quantity), mono=day.mono))
+    day.give(Executed(execution=before.execution(exit_, exit_.quantity), mono=day.mono))
 
-        assert day.desk.short.blotter.quantity(entry.symbol) == 3
-        assert entry.symbol in day.desk.short.exits.wanted
+    day.step(0, 0)
+
+    assert [request.quantity for request in day.waiting] == [3]
 
 
 def sent_first(fact: OrderFact) -> list[OrderFact]:
@@ -281,7 +237,7 @@ class Prompt(Day):
         return []  # such a venue keeps no books that could be missed
 
     def apply(self, message: DeskMessage) -> list[Any]:
-        said, full = _direct(message, self.once), self.told.apply(message)
+        said, full = list(handle_fast(self.once, message)), self.told.apply(message)
         for submit in [what for what in full if isinstance(what, Submit)]:
             c, order_id = self.told.conditions, submit.request.order_id
             for event, venue_order_id in ((OrderEvent.SENDING, ""), (OrderEvent.ACCEPTED, order_id)):
@@ -298,11 +254,10 @@ class Prompt(Day):
             if not (isinstance(what, Trailing) or (isinstance(what, OrderFact) and what.event in self.UNTOLD))
         ]  # fmt: skip
 
-    def _known(self, desk: Desk) -> dict[str, Any]:
-        # But for what has ended, for the looks that a tick takes at exits which work, and for prices that fills
-        # are not held against.
-        found = known(desk)
-        for name in ("by_venue", "booked", "busted", "_ended", "exits_open"):
+    def _known(self, desk: Any) -> dict[str, Any]:
+        # But for what has ended, and for prices that fills are not held against.
+        found = view(desk)
+        for name in ("state", "look wanted"):
             del found[name]
         live = {order_id: order for order_id, order in found["orders"].items() if order.is_live}
         found["orders"] = {i: msgspec.structs.replace(order, reference=None) for i, order in live.items()}
