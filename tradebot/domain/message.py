@@ -12,3 +12,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     keywords cost it 1.6 us, twenty places 0.3: the few large messages that every order makes (`kw_only=False`) are
     given by place where that counts, in the order of their fields, and by keyword everywhere else.
     """
+
+
+def names_on_disk(kind: type[Message]) -> dict[str, str]:
+    """Return field in code -> field on disk."""
+    return {field.name: field.encode_name for field in msgspec.structs.fields(kind)}

@@ -7,14 +7,14 @@ close are base64 of little-endian integers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import BAR_COLUMNS, SERIES_COLUMNS, Close, Ints, Series
-from tradebot.domain.message import Message
+from tradebot.domain.message import Message, names_on_disk
 from tradebot.domain.messages import (
     Command,
     Frozen,
@@ -134,6 +134,9 @@ KINDS: dict[str, tuple[type[Message], ...]] = {
 CELLS = (int, str, int, int, str, bytes, bytes, bytes)
 COMMANDS = frozenset({"halt", "reduce", "resume", "flatten", "stop"})  # of any age
 _encoder = msgspec.json.Encoder(decimal_format="string", enc_hook=older.to_words)
+# Columns in code -> on disk.
+CLOSE_COLUMNS = {name: names_on_disk(Close)[name] for name in BAR_COLUMNS}
+PAST_COLUMNS = {name: names_on_disk(Series)[name] for name in SERIES_COLUMNS}
 PACKED = {"close", "warmup", "tape", "link", "terms", *COMMANDS}  # their bodies are read in their own ways
 _types = {kind: types[0] for kind, types in KINDS.items()} | older.KINDS
 _decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in _types.items() if kind not in PACKED}
@@ -233,12 +236,12 @@ def _packed(close: Close) -> _Close:
         ends_at=close.ends_at,
         seen_at=close.seen_at,
         quoted_at=close.quoted_at,
-        columns={name: narrow(getattr(close, name)) for name in BAR_COLUMNS},
+        columns={on_disk: narrow(getattr(close, name)) for name, on_disk in CLOSE_COLUMNS.items()},
     )
 
 
 def _unpacked(packed: _Close) -> Close:
-    columns = _columns(packed.columns, BAR_COLUMNS)
+    columns = _columns(packed.columns, CLOSE_COLUMNS)
     return Close(
         interval=packed.interval,
         ends_at=packed.ends_at,
@@ -256,18 +259,18 @@ def _terms(body: bytes) -> Terms:
 
 
 def _past(series: Series) -> _Past:
-    columns = {name: narrow(getattr(series, name)) for name in SERIES_COLUMNS}
+    columns = {on_disk: narrow(getattr(series, name)) for name, on_disk in PAST_COLUMNS.items()}
     return _Past(symbol=series.symbol, interval=series.interval, columns=columns)
 
 
 def _series(packed: _Past) -> Series:
-    return Series(symbol=packed.symbol, interval=packed.interval, **_columns(packed.columns, SERIES_COLUMNS))
+    return Series(symbol=packed.symbol, interval=packed.interval, **_columns(packed.columns, PAST_COLUMNS))
 
 
-def _columns(packed: dict[str, Column], names: Sequence[str]) -> dict[str, Ints]:
-    if missing := [name for name in names if name not in packed]:
+def _columns(packed: dict[str, Column], names: Mapping[str, str]) -> dict[str, Ints]:
+    if missing := [on_disk for on_disk in names.values() if on_disk not in packed]:
         raise ValueError(f"the columns {', '.join(missing)} are missing")
-    columns = {name: widen(packed[name]) for name in names}
+    columns = {name: widen(packed[on_disk]) for name, on_disk in names.items()}
     if len({len(column) for column in columns.values()}) != 1:
         raise ValueError("the columns differ in length")
     return columns

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from tradebot.domain.market import Ints, Quotes
-from tradebot.domain.message import Message
+from tradebot.domain.message import Message, names_on_disk
 from tradebot.domain.messages import (
     Books,
     BrokerSession,
@@ -33,6 +33,7 @@ from tradebot.domain.messages import (
     Tick,
 )
 from tradebot.domain.order import OrderEvent
+from tradebot.domain.wire_names import class_on_disk
 from tradebot.journal import older
 from tradebot.journal.columns import Column, narrow, steps, sums, widen
 
@@ -97,14 +98,16 @@ class Tape(Message, frozen=True, eq=False):
 
 
 MESSAGES: dict[str, type[Message]] = {
-    kind.__name__: kind
+    class_on_disk(kind): kind
     for kind in (
         Adopt, Books, BrokerSession, SameBooks, ClockApart, Command, Executed, Frozen, Killed, LinkDown, LinkUp,
         OrderSeen, Outcome, SessionBegins, Signaled, SpaceLeft, Stepped,
     )
 }  # fmt: skip
+NAMES = {kind: name for name, kind in MESSAGES.items()}
 _TICK, _QUOTES, _MARKS, _OTHER = "tqkm"
-ROWS = ("ids", "last", "bid", "ask")
+ROWS = ("ids", "last", "bid", "ask")  # on disk
+FRAME, MARK = ({on_disk: name for name, on_disk in names_on_disk(kind).items()} for kind in (Quotes, Marks))
 
 
 class _Packed(Message, frozen=True):
@@ -151,8 +154,8 @@ def pack(tape: Tape) -> bytes:
     }
     sources = sorted({frame.source for frame in frames})
     columns["frame_source"] = narrow(_ints([sources.index(frame.source) for frame in frames]))
-    for kind, rows in (("frame", frames), ("mark", marks)):
-        ids, last, bid, ask = (_joined([getattr(row, name) for row in rows]) for name in ROWS)
+    for kind, rows, named in (("frame", frames, FRAME), ("mark", marks, MARK)):
+        ids, last, bid, ask = (_joined([getattr(row, named[name]) for row in rows]) for name in ROWS)
         for name, column in (("ids", ids), ("last", last), ("bid", bid - last), ("ask", ask - last)):
             columns[f"{kind}_{name}"] = narrow(column)
     return _encoder.encode(
@@ -188,19 +191,19 @@ def unpack(body: bytes) -> Tape:
 def sent_orders(body: bytes) -> set[str]:
     """Return the ids of the orders whose SENDING the desk was told of on a tape, without unpacking the rest."""
     packed = _decoder.decode(body)
-    outcomes = [_message(name, raw) for name, raw in packed.messages if name == Outcome.__name__]
+    outcomes = [_message(name, raw) for name, raw in packed.messages if MESSAGES.get(name) is Outcome]
     return {o.fact.order_id for o in outcomes if isinstance(o, Outcome) and o.fact.event is OrderEvent.SENDING}
 
 
 def _raw(message: Message) -> tuple[str, msgspec.Raw]:
-    name = type(message).__name__
-    if name not in MESSAGES:
-        raise TypeError(f"no tape holds a {name}")
+    name = NAMES.get(type(message))
+    if name is None:
+        raise TypeError(f"no tape holds a {type(message).__name__}")
     return name, msgspec.Raw(_encoder.encode(message))
 
 
 def _message(name: str, raw: msgspec.Raw) -> Message:
-    if name == Command.__name__:
+    if MESSAGES.get(name) is Command:
         return older.command(bytes(raw))
     if name not in _decoders:
         raise ValueError(f"a tape holds a message of the unknown kind {name!r}")
@@ -217,7 +220,7 @@ def _frames(columns: dict[str, Column], sources: Sequence[str]) -> Iterator[Mess
     from_ = widen(columns["frame_source"]).tolist()
     table, first = _rows(columns, "frame"), 0
     for count, seen_at, source in zip(counts, seen, from_, strict=True):
-        part = {name: column[first : first + count] for name, column in table.items()}
+        part = {FRAME[name]: column[first : first + count] for name, column in table.items()}
         zeros = np.zeros(count, dtype=np.int64)  # what the desk does not read
         yield Quotes(
             source=sources[source], seen_at=seen_at, sent_at=zeros, volume=zeros, bid_size=zeros, ask_size=zeros, **part
@@ -228,7 +231,7 @@ def _frames(columns: dict[str, Column], sources: Sequence[str]) -> Iterator[Mess
 def _marks(columns: dict[str, Column]) -> Iterator[Message]:
     table, first = _rows(columns, "mark") | {"seen_at": sums(columns["mark_seen_at"])}, 0
     for count in widen(columns["mark_rows"]).tolist():
-        yield Marks(**{name: column[first : first + count] for name, column in table.items()})
+        yield Marks(**{MARK[name]: column[first : first + count] for name, column in table.items()})
         first += count
 
 

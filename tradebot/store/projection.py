@@ -14,6 +14,7 @@ import msgspec
 
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close
+from tradebot.domain.message import names_on_disk
 from tradebot.domain.messages import Reconciled, Signals
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, Side
 from tradebot.domain.order_fold import apply, begin
@@ -69,7 +70,7 @@ class Projection:
         self._held: dict[tuple[str, PositionKey], Held] = {}  # (account, key) -> position
         for line in known.positions:
             key = PositionKey("", *(line[name] for name in ("exchange", "symbol", "product", "owner")))
-            fields = {name: line[name] for name in Position.__struct_fields__ if name != "key"}
+            fields = {name: line[named] for name, named in names_on_disk(Position).items() if name != "key"}
             self._held[line["account"], key] = Held(Position(key, **fields), line["mark"])
         self._orders: dict[str, _Kept] = {}
         self._universe: Universe | None = None

@@ -1,0 +1,107 @@
+"""The names on disk: what journals and tapes call each class and field, whatever the code calls them by now.
+
+Journals of before are recovered, verified and replayed for ever, so a name on disk never changes. Here is the one place
+that knows both:
+
+* a class `module.New` that is `Old` on disk: `"module.New": "Old: ..."`
+* a field `new` that is `old` on disk: `"module.Class": "Class: ... new=old ..."`, and the class says
+  `class Class(Message, frozen=True, rename=renamed("module.Class"))`
+* a field that is added has a default, and stands here too
+"""
+
+from __future__ import annotations
+
+# The last part of the module and the class in code -> the class on disk: its fields.
+ON_DISK: dict[str, str] = {
+    "instrument.Instrument":
+        "Instrument: symbol exchange token kind tick_size lot_size price_decimals quantity_decimals currency name "
+        "has_derivatives",
+    "listed.Unread": "Unread: book reason venue_order_id tag exchange symbol product",
+    "market.Close": "Close: interval ends_at seen_at quoted_at ids open high low close volume ticks",
+    "market.Quotes": "Quotes: source seen_at ids sent_at last volume bid ask bid_size ask_size",
+    "market.Series": "Series: symbol interval starts open high low close volume odd",
+    "messages.Books": "Books: asked_at orders executions positions cash unread holdings",
+    "messages.BrokerSession": "BrokerSession: mono lost orders_refused",
+    "messages.ClockApart": "ClockApart: mono offset",
+    "messages.Command": "Command: verb reason scope id until control",
+    "messages.Ending": "Ending: closes_at entries_until square_off_at symbols",
+    "messages.Executed": "Executed: execution mono",
+    "messages.ExternalPosition": "ExternalPosition: key quantity average_price",
+    "messages.Frozen": "Frozen: symbols mono",
+    "messages.Incident": "Incident: text at order_id symbol",
+    "messages.LinkDown": "LinkDown: source mono reason",
+    "messages.LinkUp": "LinkUp: source mono",
+    "messages.OrderSeen": "OrderSeen: order mono",
+    "messages.Outcome": "Outcome: fact",
+    "messages.Reconciled": "Reconciled: at differences cash adopted external released",
+    "messages.Released": "Released: key quantity price at",
+    "messages.SessionBegins": "SessionBegins: opens_at closes_at entries_until square_off_at endings",
+    "messages.Signal":
+        "Signal: signal_id strategy symbol action bar_at quoted_at made_at close quantity stop_loss trail_by target "
+        "inputs",
+    "messages.Signals": "Signals: at interval signals failed",
+    "messages.Tick": "Tick: at mono",
+    "messages.Trailing": "Trailing: at best",
+    "order.Execution":
+        "Execution: execution_id venue_order_id symbol exchange side quantity price traded_at product is_inferred",
+    "order.OrderFact":
+        "OrderFact: order_id event at mono reason venue_order_id request execution venue checks inputs terms is_proof "
+        "reference refusal control",
+    "order.OrderRequest":
+        "OrderRequest: order_id symbol exchange side kind quantity price trigger_price validity product "
+        "protection_pct purpose strategy signal_id reason stop_loss trail_by target decided_at signaled_at quoted_at",
+    "order.Terms": "Terms: quantity price trigger_price",
+    "order.VenueHolding": "VenueHolding: symbol exchange quantity average_price product",
+    "order.VenueOrder":
+        "VenueOrder: venue_order_id tag symbol exchange side kind status quantity filled price trigger_price "
+        "average_price product reason changed_at refusal",
+    "order.VenuePosition": "VenuePosition: symbol exchange product quantity average_price",
+    "portfolio.Position": "Position: key quantity cost realized charges bought sold",
+    "position_key.PositionKey": "PositionKey: venue exchange symbol product owner",
+    "rows.End": "End: reason summary",
+    "rows.Listing": "Listing: instruments",
+    "rows.Run": "Run: run_id mode account symbols venue config_hash versions pid",
+    "rows.Terms": "Terms: interval strategies limits desk venue opens_at halts flattened",
+    "rows.Warmup": "Warmup: series",
+    "rows._Close": "_Close: interval ends_at seen_at quoted_at columns",
+    "rows._Link": "_Link: source mono reason",
+    "rows._Past": "_Past: symbol interval columns",
+    "tape.Adopt": "Adopt: books",
+    "tape.Killed": "Killed: reason",
+    "tape.Marks": "Marks: ids seen_at last bid ask",
+    "tape.SameBooks": "SameBooks: asked_at",
+    "tape.Signaled": "Signaled: at interval",
+    "tape.Stepped": "Stepped: ends_at held",
+    "tape.Tape": "Tape: entries state",
+    "tape._Packed": "_Packed: order columns messages sources state",
+    "limits.Limits":
+        "Limits: permitted_products allow_short max_order_quantity max_order_notional max_position_notional "
+        "max_gross_notional max_daily_loss max_open_orders price_collar_pct freeze_quantity freeze_quantities "
+        "orders_per_second orders_per_minute orders_per_day duplicate_window_s stale_after_s max_stop_pct pace",
+    "ordering.DeskSettings":
+        "DeskSettings: order_notional venue product order_kind protection_pct max_daily_loss on_daily_loss "
+        "max_rejects_in_a_row max_rejects_per_minute max_rejected_symbols max_account_rejects_per_minute "
+        "signal_max_age_s reverses chase_after_s chase most_changes on_stop fill_collar_pct",
+    "loading.StrategySpec": "StrategySpec: name reference params code symbols",
+}  # fmt: skip
+
+
+def renamed(key: str) -> dict[str, str]:
+    """Return field in code -> field on disk of a class, where the two differ: msgspec's `rename` of it."""
+    return {code: on_disk for code, on_disk in fields(key).items() if code != on_disk}
+
+
+def fields(key: str) -> dict[str, str]:
+    """Return field in code -> field on disk of a class, in their order."""
+    words = (word.partition("=") for word in ON_DISK[key].partition(":")[2].split())
+    return {code: on_disk or code for code, _, on_disk in words}
+
+
+def class_on_disk(kind: type) -> str:
+    """Return what a class is called on disk. Raises KeyError for one that is not on disk."""
+    return ON_DISK[key_of(kind)].partition(":")[0]
+
+
+def key_of(kind: type) -> str:
+    """Return the key of a class: the last part of its module and its name."""
+    return f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
