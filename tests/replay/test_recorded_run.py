@@ -96,3 +96,16 @@ def test_what_an_older_row_does_not_say_is_not_compared_and_what_it_says_is() ->
     today = Line(1, now, "halt", encode("halt", now))
     assert today.says_as_much(now)
     assert not today.says_as_much(msgspec.structs.replace(now, control=""))
+
+
+def test_a_control_that_the_gate_learned_since_may_say_that_an_order_passes_and_nothing_else() -> None:
+    def decided(*checks: str) -> OrderFact:
+        return OrderFact(order_id="T1001", event=OrderEvent.INTENT, at=1, mono=1, checks=checks)
+
+    before = decided("halt: ok", "size: ok")
+    line = Line(1, before, "order", encode("order", before))
+
+    assert line.says_as_much(decided("halt: ok", "disk_space: ok", "size: ok"))
+    assert not line.says_as_much(decided("halt: ok", "disk_space: the disk is full", "size: ok"))
+    assert not line.says_as_much(decided("halt: ok"))
+    assert not line.says_as_much(decided("size: ok", "halt: ok"))
