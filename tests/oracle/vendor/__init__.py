@@ -1,3 +1,3 @@
-"""The desk of revision 203eee89cf6d, written by `freeze.py`; not edited by hand."""
+"""The desk of revision 3ec9aa7b8823, written by `freeze.py`; not edited by hand."""
 
-REVISION = "203eee89cf6d8284e88a13da36e06012bdd0abe2"
+REVISION = "3ec9aa7b8823affb64daab21e96344711f71c1b5"

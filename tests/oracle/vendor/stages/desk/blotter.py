@@ -181,6 +181,7 @@ class Blotter:
         """
         held = {p.key.line: p.quantity for p in self.positions.values()}
         late: dict[Line, Decimal] = {}
+        late_ours: dict[Line, Decimal] = {}
         listed = {execution.key for execution in books.executions}
         for booked in reversed(self.booked.values()):
             fill = booked.execution
@@ -194,7 +195,8 @@ class Blotter:
                 late[line] = late.get(line, ZERO) + signed
             else:
                 held[line] = held.get(line, ZERO) - signed
-        return Own(held, late)
+                late_ours[line] = late_ours.get(line, ZERO) + signed
+        return Own(held, late, late_ours)
 
     def owner(self, key: Key) -> str | None:
         """Return the order that a fill of this key, booked or taken back, belongs to."""

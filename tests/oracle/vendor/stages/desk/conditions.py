@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tradebot.clock import SECOND
 from tradebot.domain.halts import Halts
-from tradebot.domain.messages import ClockApart, Ending, Frozen, SessionBegins
+from tradebot.domain.messages import ClockApart, DiskAllows, Ending, Frozen, SessionBegins, SpaceLeft
 
 BLIND_AFTER = 60 * SECOND  # of our time without the venue's books: some ten looks that failed
 NEVER = 1 << 62
@@ -29,6 +29,7 @@ class Conditions:
         self.orders_refused = False  # and an order route itself said so
         self.stopping = False
         self.clock_apart = ""  # why nothing is opened while the host's clock is not the venue's
+        self.disk_short = self.disk_full = ""  # why nothing is opened for want of room on disk; why nothing is closed
 
     @property
     def is_cut_off(self) -> bool:
@@ -85,6 +86,11 @@ class Conditions:
         seconds = told.offset / SECOND
         ahead = f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'}"
         self.clock_apart = f"the host's clock is {ahead} the venue's time" if told.offset else ""
+
+    def take_space(self, told: SpaceLeft) -> None:
+        """Note what the room of the journal's disk allows."""
+        self.disk_short = told.reason if told.allows is not DiskAllows.ALL else ""
+        self.disk_full = told.reason if told.allows is DiskAllows.CANCELS else ""
 
     def squares_off(self, symbol: str) -> bool:
         """True between the square-off and the close of a symbol."""

@@ -33,6 +33,7 @@ from tradebot.domain.messages import (
     Released,
     SessionBegins,
     Signals,
+    SpaceLeft,
     Submit,
     Tick,
     Trailing,
@@ -128,7 +129,7 @@ class Desk:
             Executed: lambda told: self._executed(told.execution, told.mono), Books: self._look,
             LinkDown: self._audit.link_down, LinkUp: self._audit.link_up, SessionBegins: self._on_session,
             Command: self._on_command, Frozen: self.conditions.freeze, BrokerSession: self._audit.session,
-            ClockApart: self.conditions.take_clock,
+            ClockApart: self.conditions.take_clock, SpaceLeft: self.conditions.take_space,
         }  # fmt: skip
 
     # ---- in

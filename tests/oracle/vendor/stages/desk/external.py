@@ -23,10 +23,23 @@ CONFIRMATIONS = 2  # looks in a row that must say the same of a line before it c
 
 
 class Own(NamedTuple):
-    """What ours was of each line in the moment of a look, and what other hands were heard to trade that it lacks."""
+    """What ours was of each line when the fills of a look were listed, and what was heard since that they lack.
+
+    `late` is of other hands, `late_ours` of us, both signed.
+    """
 
     held: Mapping[Line, Decimal]
-    late: Mapping[Line, Decimal]
+    late: Mapping[Line, Decimal] = {}
+    late_ours: Mapping[Line, Decimal] = {}
+
+    def beyond(self, line: Line, net: Decimal, known: Decimal) -> Decimal:
+        """Return what `net` holds beyond ours: `known`, where that explains it.
+
+        Positions are asked for beside the fills and may be the later of the two: then they hold what was heard since.
+        """
+        rest, late, ours = net - self.held.get(line, ZERO), self.late.get(line, ZERO), self.late_ours.get(line, ZERO)
+        is_explained = known in (rest + late - ours, rest, rest - ours)
+        return known if is_explained else rest + late
 
 
 class External:
@@ -79,7 +92,8 @@ class External:
         for line in net.keys() | own.held.keys() | self.beyond.keys():
             is_hidden = line[2] == DELIVERY and unread & {"", line[1]}
             if line not in silent and not books.hides(line[1]) and not is_hidden:
-                _put(self.beyond, line, net.get(line, ZERO) - own.held.get(line, ZERO) + own.late.get(line, ZERO))
+                known = self.beyond.get(line, ZERO)
+                _put(self.beyond, line, own.beyond(line, net.get(line, ZERO), known))
         self._prices = {(h.exchange, h.symbol, h.product): h.average_price for h in books.holdings}
         self._prices |= {(p.exchange, p.symbol, p.product): p.average_price for p in books.positions}
         self._asked_at = None

@@ -296,7 +296,7 @@ class Ordering:
         # True only where the controls would all pass; what makes their answers rare is looked at here.
         clearance, exposure, c, symbol = self._gate.clearance, self._exposure, self._conditions, request.symbol
         seen = self._marks.times[id_]
-        if clearance is None or reference is None or not seen or c.session_lost:
+        if clearance is None or reference is None or not seen or c.session_lost or c.disk_short:
             return False
         if (exposure.working or exposure.held) and exposure.has_orders(symbol):
             return False
@@ -355,6 +355,8 @@ class Ordering:
             blind=c.blind,
             quote_trouble=c.quote_trouble(symbol) or self._marks.trouble(id_),
             session_lost=c.session_lost,
+            disk_short=c.disk_short,
+            disk_full=c.disk_full,
             orders_refused=c.orders_refused,
         )
 

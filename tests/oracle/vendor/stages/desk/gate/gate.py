@@ -25,7 +25,8 @@ class View(Message, frozen=True):
     wall time, None before the first quote. `beyond` is what the venue holds beyond ours of the line that the order
     trades, `unaccounted` what others did in the symbol that its books do not account for, empty where nothing is.
     `blind` says why too little is known of the venue's books, `quote_trouble` why nothing may be opened on the newest
-    quote, `session_lost` why our login is dead; `orders_refused` when an order route said so.
+    quote, `session_lost` why our login is dead; `orders_refused` when an order route said so. `disk_short` says why the
+    journal's disk has no room for what an entry leads to, `disk_full` why not even for an exit.
     """
 
     instrument: Instrument
@@ -50,6 +51,8 @@ class View(Message, frozen=True):
     quote_trouble: str = ""
     session_lost: str = ""
     orders_refused: bool = False
+    disk_short: str = ""
+    disk_full: str = ""
 
 
 class Control(Protocol):

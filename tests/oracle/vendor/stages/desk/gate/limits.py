@@ -19,7 +19,7 @@ from tests.oracle.vendor.stages.desk.gate.flow_controls import FreshData, InSess
 from tests.oracle.vendor.stages.desk.gate.gate import Control, Gate
 from tests.oracle.vendor.stages.desk.gate.level_controls import Protected
 from tests.oracle.vendor.stages.desk.gate.order_controls import Collar, Freeze, Permitted, Sanity, Size
-from tests.oracle.vendor.stages.desk.gate.venue_controls import Accounted, BooksKnown, SessionHeld
+from tests.oracle.vendor.stages.desk.gate.venue_controls import Accounted, BooksKnown, Recordable, SessionHeld
 
 
 class Limits(Message, frozen=True):
@@ -83,6 +83,7 @@ def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | Non
         *([] if freeze is None else [freeze]),
         SessionHeld(),
         BooksKnown(),
+        Recordable(),
         FreshData(max_age_s=limits.stale_after_s),
         Collar(collar_pct=limits.price_collar_pct),
         *([] if limits.max_stop_pct is None else [Protected(max_stop_pct=limits.max_stop_pct)]),

@@ -1,4 +1,4 @@
-"""Controls over what we know of the venue: nothing is opened blind, and each of them is over by itself."""
+"""Controls over what we know of the venue and can write down: nothing is opened blind; each is over by itself."""
 
 from __future__ import annotations
 
@@ -41,3 +41,12 @@ class Accounted(Rule):
         if view.beyond * request.side.sign < 0:
             return f"{view.beyond} is held there that is not ours, and a {request.side} would close it"
         return None
+
+
+class Recordable(Rule):
+    """An entry needs room on the journal's disk for all that follows from it, an exit the journal's reserve."""
+
+    name = "disk_space"
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return (view.disk_full if request.purpose.is_exit else view.disk_short) or None
