@@ -43,6 +43,7 @@ TAPED = {
 # The values of enumerations on disk.
 VALUES = {
     "Action": "enter_long exit_long enter_short exit_short",
+    "DiskAllows": "all exits cancels",
     "InstrumentKind": "equity index future option spot",
     "OrderEvent": "denied intent lapsed sending not_sent accepted refused ambiguous seen_acked seen_open seen_filled"
     " seen_canceled seen_expired seen_rejected executed reversed quarantined not_found cancel_asked cancel_sent"
@@ -81,9 +82,7 @@ def test_what_is_written_is_called_what_the_table_says() -> None:
 
     assert written.keys() == ON_DISK.keys(), "a class on disk stands in the table, see `wire_names.py`"
     for key, names in written.items():
-        assert names == fields(key), (
-            f'{key}: the table says it, the class `rename=renamed("{key}")`, see `wire_names.py`'
-        )
+        assert names == fields(key), f"{key}: name its fields in `wire_names.py`, see there"
 
 
 def test_the_values_of_enumerations_on_disk_stay() -> None:

@@ -40,6 +40,7 @@ ON_DISK: dict[str, str] = {
         "Signal: signal_id strategy symbol action bar_at quoted_at made_at close quantity stop_loss trail_by target "
         "inputs",
     "messages.Signals": "Signals: at interval signals failed",
+    "messages.SpaceLeft": "SpaceLeft: mono allows reason",
     "messages.Tick": "Tick: at mono",
     "messages.Trailing": "Trailing: at best",
     "order.Execution":
@@ -98,7 +99,8 @@ def fields(key: str) -> dict[str, str]:
 
 
 def class_on_disk(kind: type) -> str:
-    """Return what a class is called on disk. Raises KeyError for one that is not on disk."""
+    """Return what a class is called on disk."""
+    assert key_of(kind) in ON_DISK, f"{key_of(kind)} is on disk: name it and its fields in `wire_names.py`"
     return ON_DISK[key_of(kind)].partition(":")[0]
 
 
