@@ -17,7 +17,7 @@ RANDOM_DAYS = 300
 MEMORY = Path("/dev/shm")
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_both_desks_say_the_same_on_a_hundred_seeds_and_the_corpus() -> None:
     tally = Tally()
     for held in hold([*read_corpus(CORPUS), *map(Day, range(1, SEEDS + 1)), *range(1, RANDOM_DAYS + 1)], workers=2):
@@ -28,7 +28,7 @@ def test_both_desks_say_the_same_on_a_hundred_seeds_and_the_corpus() -> None:
     assert {"Modify", "Cancel", "Incident", "Command", "Trailing"} <= set(tally.outputs)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_both_desks_recover_the_same_after_a_kill_at_every_boundary() -> None:
     root = Path(mkdtemp(prefix="pairs-", dir=MEMORY if MEMORY.is_dir() else None))
     forges = Forges(root)

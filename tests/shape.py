@@ -1,0 +1,202 @@
+"""The shape of the code in figures: rooms and arrows of the desk, reaches into it, what is larger than it should be.
+
+python tests/shape.py [--places]
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "tradebot"
+DESK = PACKAGE / "stages/desk"
+COMPLEX = 15
+COMPLEX_IN = ("stages", "backtest", "domain", "checker")
+MOST_PARAMETERS = 8
+MOST_ATTRIBUTES = 15
+
+
+class Figure(NamedTuple):
+    """One count with the places that make it."""
+
+    what: str
+    count: int
+    places: list[str]
+
+
+def figures() -> Iterator[Figure]:
+    """Yield every figure."""
+    modules, arrows = imports(DESK)
+    yield Figure("modules of the desk", len(modules), sorted(modules))
+    yield Figure("imports among them", len(arrows), sorted(f"{one} > {other}" for one, other in arrows))
+    room = {module: "gate" if module.startswith("gate.") else module for module in modules}
+    between = {(room[one], room[other]) for one, other in arrows if room[one] != room[other]}
+    yield Figure("rooms, the gate as one", len(set(room.values())), [])
+    yield Figure("arrows between them", len(between), [])
+    floors = floors_of(set(room.values()), between)
+    yield Figure("floors", len(floors), [f"{number}: {', '.join(floor)}" for number, floor in enumerate(floors)])
+    reaches = list(reaches_into_the_desk())
+    yield Figure("reaches into the desk's parts from outside", len(reaches), reaches)
+    yield Figure("files that reach", len({place.partition(":")[0] for place in reaches}), [])
+    yield Figure("imports of the desk's modules from outside", *counted(imports_of_the_desk()))
+    yield Figure(f"functions of a complexity above {COMPLEX}", *counted(complex_functions()))
+    yield Figure(f"constructors with more than {MOST_PARAMETERS} parameters", *counted(wide_constructors()))
+    yield Figure(f"classes with more than {MOST_ATTRIBUTES} attributes", *counted(large_classes()))
+
+
+def counted(places: Iterator[str]) -> tuple[int, list[str]]:
+    found = list(places)
+    return len(found), found
+
+
+@cache
+def sources(folder: Path) -> dict[Path, ast.Module]:
+    files = (file for file in sorted(folder.rglob("*.py")) if "__pycache__" not in file.parts)
+    return {file: ast.parse(file.read_text("utf-8")) for file in files}
+
+
+def imports(folder: Path) -> tuple[set[str], set[tuple[str, str]]]:
+    """Return the modules of a package by their names in it, and which imports which."""
+    named = {
+        ".".join(file.relative_to(folder).with_suffix("").parts): tree
+        for file, tree in sources(folder).items()
+        if file.name != "__init__.py"
+    }
+    package = ".".join(folder.relative_to(ROOT).parts)
+    arrows = {
+        (name, other)
+        for name, tree in named.items()
+        for imported in _imported(tree)
+        if (other := imported.removeprefix(f"{package}.")) in named and other != name
+    }
+    return set(named), arrows
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def floors_of(rooms: set[str], arrows: set[tuple[str, str]]) -> list[list[str]]:
+    """Return the rooms by the longest way down from them, those that need no other first; a circle ends it."""
+    height: dict[str, int] = {}
+    left = set(rooms)
+    while ready := {room for room in left if all(other in height for one, other in arrows if one == room)}:
+        for room in ready:
+            height[room] = 1 + max((height[other] for one, other in arrows if one == room), default=-1)
+        left -= ready
+    floors = [sorted(room for room in height if height[room] == n) for n in sorted(set(height.values()))]
+    return [*floors, [f"a circle of {', '.join(sorted(left))}"]] if left else floors
+
+
+def reaches_into_the_desk() -> Iterator[str]:
+    """Yield each use of a part of a desk, such as its book or its clock, in a file outside the desk."""
+    parts = _parts_of_the_desk()
+    for file, tree in sources(PACKAGE).items():
+        if file.is_relative_to(DESK):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in parts and _is_desk(node.value):
+                yield f"{file.relative_to(ROOT)}:{node.lineno} {ast.unparse(node)}"
+
+
+def _parts_of_the_desk() -> set[str]:
+    # What the constructor of the desk makes of classes and shows: `self.blotter = Blotter(...)`.
+    tree = sources(PACKAGE)[DESK / "desk.py"]
+    return {
+        target.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        for target in node.targets
+        if isinstance(target, ast.Attribute) and not target.attr.startswith("_")
+    }
+
+
+def _is_desk(node: ast.expr) -> bool:
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return name.lstrip("_") == "desk"
+
+
+def imports_of_the_desk() -> Iterator[str]:
+    """Yield each import of a module of the desk in a file outside it."""
+    for file, tree in sources(PACKAGE).items():
+        for node in ast.walk(tree) if not file.is_relative_to(DESK) else ():
+            if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("tradebot.stages.desk."):
+                names = ", ".join(alias.name for alias in node.names)
+                yield f"{file.relative_to(ROOT)}:{node.lineno} {node.module}: {names}"
+
+
+def complex_functions() -> Iterator[str]:
+    """Yield the functions that ruff finds too complex."""
+    config = f"lint.mccabe.max-complexity={COMPLEX}"
+    folders = [str(PACKAGE / name) for name in COMPLEX_IN]
+    command = ["ruff", "check", "--no-cache", "--select", "C901", "--config", config, "--output-format", "concise"]
+    said = subprocess.run([*command, *folders], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    for line in said.splitlines():
+        if found := re.match(r"(?P<place>\S+:\d+):\d+: C901 `(?P<name>\S+)` is too complex \((?P<much>\d+)", line):
+            place = Path(found["place"])
+            yield f"{place.relative_to(ROOT) if place.is_absolute() else place} {found['name']} {found['much']}"
+
+
+def wide_constructors() -> Iterator[str]:
+    """Yield the constructors with more parameters than a reader holds."""
+    for file, node in _classes():
+        for method in node.body:
+            if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+                a = method.args
+                count = len(a.posonlyargs) + len(a.args) + len(a.kwonlyargs) - 1
+                if count > MOST_PARAMETERS:
+                    yield f"{file.relative_to(ROOT)}:{method.lineno} {node.name} {count}"
+
+
+def large_classes() -> Iterator[str]:
+    """Yield the classes whose methods set more attributes than a reader holds; records of fields do not count."""
+    for file, node in _classes():
+        found = {
+            target.attr
+            for inner in ast.walk(node)
+            for target in _targets(inner)
+            if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == "self"
+        }
+        if len(found) > MOST_ATTRIBUTES:
+            yield f"{file.relative_to(ROOT)}:{node.lineno} {node.name} {len(found)}"
+
+
+def _classes() -> Iterator[tuple[Path, ast.ClassDef]]:
+    for file, tree in sources(PACKAGE).items():
+        yield from ((file, node) for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+
+
+def _targets(node: ast.AST) -> Iterator[ast.expr]:
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        left = list(node.targets) if isinstance(node, ast.Assign) else [node.target]
+        while left:
+            target = left.pop()
+            if isinstance(target, ast.Tuple):
+                left += target.elts
+            else:
+                yield target
+
+
+def main() -> int:
+    """Say the figures, with `--places` every place."""
+    for what, count, places in figures():
+        sys.stdout.write(f"{count:5}  {what}\n")
+        if "--places" in sys.argv:
+            sys.stdout.writelines(f"         {place}\n" for place in places)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
