@@ -1,3 +1,3 @@
-"""The desk of revision 3ec9aa7b8823, written by `freeze.py`; not edited by hand."""
+"""The desk of revision 6a2cb0d004e1, written by `freeze.py`; not edited by hand."""
 
-REVISION = "3ec9aa7b8823affb64daab21e96344711f71c1b5"
+REVISION = "6a2cb0d004e12c0fa830ac713b64f42a4442fe7d"

@@ -30,11 +30,11 @@ class DayEnd:
         self._blotter, self._product, self._tell = blotter, settings.product, tell
         self.limit, self.close_at = settings.max_daily_loss, settings.max_daily_loss * CLOSE_AT
         self._closes = settings.on_daily_loss == CLOSE
-        self._opens_at = 0  # market ns of the session whose day this is
+        self.opens_at = 0  # market ns of the session whose day this is
 
     def begin(self, opens_at: int) -> bool:
         """Take the session that opens at `opens_at`; returns whether it is another day's than before."""
-        is_another, self._opens_at = opens_at != self._opens_at, opens_at
+        is_another, self.opens_at = opens_at != self.opens_at, opens_at
         return is_another
 
     @property
@@ -55,7 +55,7 @@ class DayEnd:
             if loss is self.limit:
                 self._commands.halt(reason, control=DailyLoss.name, until=Until.SESSION)
                 continue
-            id_ = f"{DailyLoss.name}-{self._opens_at}"
+            id_ = f"{DailyLoss.name}-{self.opens_at}"
             self._commands.close_out(f"{reason}: {CLOSE_AT} times that", control=DailyLoss.name, id_=id_)
             if stays := [symbol for symbol in self._blotter.open if not self._is_intraday(symbol)]:
                 self._tell(f"{reason}; not closed, since it may be held overnight: {', '.join(sorted(stays))}")

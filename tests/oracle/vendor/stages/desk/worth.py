@@ -24,6 +24,7 @@ class Worth:
     def __init__(self, universe: Universe, blotter: Blotter, marks: Marks) -> None:
         self._universe, self._blotter, self._marks = universe, blotter, marks
         self._base = ZERO  # profit at the start of the day
+        self.day_base = (0, ZERO)  # fills and charges then
         self._held = np.zeros(len(universe), dtype=np.int64)  # signed quantity units
         self._most = 1  # units that any of them ever was
         self._costs: dict[str, Decimal] = {}  # symbol -> cost of what is held in the columns
@@ -46,7 +47,9 @@ class Worth:
 
     def begin_day(self, *, is_marked: bool = True) -> None:
         """Count the day from here; without marks from what was realized."""
-        self._base = self.profit() if is_marked else self._blotter.realized - self._blotter.charges
+        blotter = self._blotter
+        self._base = self.profit() if is_marked else blotter.realized - blotter.charges
+        self.day_base = (blotter.fills, blotter.charges)
 
     @property
     def base(self) -> Decimal:
