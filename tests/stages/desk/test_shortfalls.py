@@ -59,6 +59,12 @@ def test_fills_that_were_missing_before_a_restart_are_inferred_after_it() -> Non
     assert room.desk.blotter.quantity("AAA") == 10
 
 
+def test_a_fill_that_no_trade_tells_of_is_believed_after_five_seconds() -> None:
+    room, _, _ = unheard()
+    assert events(room.tick(4.99)) == []
+    assert events(room.tick(0.02)) == [E.EXECUTED]
+
+
 def test_a_real_fill_replaces_what_was_made_up_before_a_restart() -> None:
     before, request, facts = unheard()
     facts += [o for o in before.tick(6) if isinstance(o, OrderFact)]

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from tests.stages.desk.test_desk import Room, events, submitted
-from tradebot.domain.messages import Action, OrderSeen
-from tradebot.domain.order import OrderEvent, VenueStatus
+from tradebot.domain.messages import Action, Executed, OrderSeen
+from tradebot.domain.order import Execution, OrderEvent, Side, VenueStatus
 
 D, E = Decimal, OrderEvent
 
@@ -39,3 +39,12 @@ def test_only_a_status_that_works_and_has_a_quantity_tells_of_terms(
     found = events(room.desk.apply(OrderSeen(order=shown, mono=room.mono)))
     assert [event for event in found if event in (*told, E.CHANGED)] == told
     assert (room.desk.blotter.orders[entry.order_id].quantity == 10) is (E.CHANGED not in told)
+
+
+def test_of_fills_without_an_order_the_oldest_go_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tradebot.stages.desk.sightings.ORPHANS_KEPT", 2)
+    room = Room()
+    for number in range(4):
+        fill = Execution(f"F{number}", f"V{number}", "AAA", "NSE", Side.BUY, D(1), D(1000), room.at, "MIS")
+        room.desk.apply(Executed(execution=fill, mono=room.mono))
+    assert list(room.desk.sightings.orphans) == ["V2", "V3"]
