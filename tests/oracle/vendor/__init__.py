@@ -1,3 +1,3 @@
-"""The desk of revision 6a2cb0d004e1, written by `freeze.py`; not edited by hand."""
+"""The desk of revision 94b45828d620, written by `freeze.py`; not edited by hand."""
 
-REVISION = "6a2cb0d004e12c0fa830ac713b64f42a4442fe7d"
+REVISION = "94b45828d620743e366ccb813091c48e6f8090f9"

@@ -42,8 +42,10 @@ class Marks:
         self.times[id_] = mono
 
     def price(self, symbol: str) -> Decimal | None:
-        """Return the last price, None before the first quote."""
-        id_ = self._universe.id(symbol)
+        """Return the last price, None before the first quote and for no instrument of ours: a run may leave one out."""
+        id_ = self._universe.ids.get(symbol)
+        if id_ is None:
+            return None
         units = self._last[id_]
         return Decimal(units) * self._points[id_] if units else None
 
