@@ -25,7 +25,6 @@ from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import open_ground
 from tradebot.daemon.refusals import cautions, check_day, refuse, strategies
 from tradebot.daemon.standing import Standing, on_signals, told_failure
-from tradebot.daemon.summary import keep_head
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.journal import heads
 from tradebot.journal.hand import Hand
@@ -137,7 +136,7 @@ async def _run(
         summary = await daemon.trade(stop, reasons) if started else {}
         journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market())
         notifier.extend()
-    tell("daemon_stopped", reason=reasons[0], journal=str(path), **await keep_head(path, tell))
+    tell("daemon_stopped", reason=reasons[0], journal=str(path), **await daemon.heads.keep())
     return summary
 
 

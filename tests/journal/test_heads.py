@@ -38,7 +38,7 @@ async def test_a_journal_whose_last_rows_were_cut_off_is_known(tmp_path: Path) -
 
     assert verify(path).is_intact
     doubt = heads.doubt(path)
-    assert "row 3 is not the one with which a run ended" in doubt
+    assert "row 3 is not the one that a run left" in doubt
     assert "rows behind row 2 were cut off or changed" in doubt
     assert heads.keep(path)[0] == 2  # once the halt that says so is on disk
     assert not heads.doubt(path)
@@ -47,7 +47,7 @@ async def test_a_journal_whose_last_rows_were_cut_off_is_known(tmp_path: Path) -
 async def test_a_journal_that_was_written_again_with_a_sound_chain_is_known(tmp_path: Path) -> None:
     path = await ended(tmp_path, "TB1", "TB2", "TB3")
     path.unlink()
-    assert "there is no journal, though a run ended with row 3 of it" in heads.doubt(path)
+    assert "there is no journal, though a run left row 3 of it" in heads.doubt(path)
     await write(tmp_path, ("order", intent("TB1")), ("order", intent("TB9")), ("order", intent("TB3")))
 
     assert verify(path).is_intact
@@ -82,3 +82,12 @@ async def test_the_heads_are_bounded_private_and_follow_no_link(
     file.symlink_to(tmp_path / "other")
     with pytest.raises(StateError, match="its head cannot be kept"):
         heads.keep(path)
+
+
+async def test_a_run_replaces_its_own_heads_and_leaves_those_before(tmp_path: Path) -> None:
+    path = await ended(tmp_path, "TB1", "TB2")
+    for name in ("TB3", "TB4"):
+        await write(tmp_path, ("order", intent(name)))
+        heads.keep(path, begun=2)
+    assert [line.split()[0] for line in heads._beside(path).read_text().splitlines()] == ["2", "4"]
+    assert not heads.doubt(path)

@@ -18,8 +18,9 @@ from tradebot.control.panel import Panel
 from tradebot.control.picture import picture
 from tradebot.daemon.bulletins import Bulletins
 from tradebot.daemon.ground import Ground
+from tradebot.daemon.head_keeping import HeadKeeping
 from tradebot.daemon.results import Results
-from tradebot.daemon.summary import keep_head, summarize
+from tradebot.daemon.summary import summarize
 from tradebot.daemon.taping import Recording
 from tradebot.daemon.vitals import Vitals
 from tradebot.domain.control import Verb
@@ -69,6 +70,7 @@ class Daemon:
         self._halt_file.look()
         self._panel: Panel | None = None
         self._is_trading = False
+        self.heads = HeadKeeping(journal.path, begun=journal.head[0], clock=ground.clock, tell=tell)
         self._latencies = Latencies()
         self._began_at = clock.market()
         interval = config.bars.interval_ns
@@ -254,7 +256,7 @@ class Daemon:
             if why:
                 await self.engine.command(Command(verb=Verb.HALT, reason=why, control=control))
         if doubt:  # which the halt on disk holds from here on, until a person resumes
-            await keep_head(self._journal.path, self._tell)
+            await self.heads.keep()
 
     async def _compare(self) -> Books:
         gave_up = "the venue's books could not be read at start"
@@ -284,6 +286,7 @@ class Daemon:
                 tasks.create_task(self._bulletins.report(), name="status"),
                 tasks.create_task(self._journal.watch(), name="journal-watch"),
                 tasks.create_task(self.space.run(), name="space-watch"),
+                tasks.create_task(self.heads.run(), name="journal-heads"),
             ]
             if (after := self._config.app.stop_after_s) is not None:
                 around.append(tasks.create_task(self._stop_after(after, stop, reasons), name="stop-after"))

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from tradebot.daemon.results import PAISE, Results
 from tradebot.domain.order import OrderState
 from tradebot.engine import Engine
-from tradebot.errors import StateError
-from tradebot.journal import heads
 from tradebot.ops.latency import Latencies
-from tradebot.ops.narrator import Tell
 from tradebot.stages.bars import Bars
 from tradebot.stages.desk.desk import Desk
 
@@ -66,13 +61,3 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, r
             fields[f"{name}_p99_us"] = round(measured[name]["p99_us"], 1)
             fields[f"{name}_max_us"] = round(measured[name]["max_us"], 1)
     return fields
-
-
-async def keep_head(path: Path, tell: Tell) -> dict[str, Any]:
-    """Keep where the journal ends, and return it for the log: what goes there shows later whether it was changed."""
-    try:
-        rows, head = await asyncio.to_thread(heads.keep, path)
-    except StateError as error:
-        tell("head_not_kept", level="warning", reason=str(error))
-        return {}
-    return {"rows": rows, "head": head}

@@ -1,4 +1,4 @@
-"""The last hash of the journal at each orderly end, in a file beside it: a journal that was cut or rewritten is known.
+"""The last hash of the journal that each run left, in a file beside it: a journal that was cut or rewritten is known.
 
 The log holds the same, and goes where neither file does: `tradebot verify --head` compares with that.
 """
@@ -16,18 +16,19 @@ from tradebot.errors import StateError
 from tradebot.journal.schema import connect_reader
 
 SUFFIX = ".heads"
-KEPT = 1_000  # ends; some years of days
+KEPT = 1_000  # runs; some years of days
 LARGEST = 1 << 20  # bytes that are read of the file
 NONE = (0, "")
 LOOK = (
     "compare it with the log and a backup (`tradebot verify --head`), and what is held and works with the venue; a run"
     " over it opens nothing until `tradebot resume`"
 )
+_ENDLESS = 1 << 62
 _LINE = re.compile(r"(\d{1,18}) ([0-9a-f]{64})")
 
 
 def doubt(path: Path) -> str:
-    """Return why the journal may not be the one that a run left at its end; empty where nothing speaks against it.
+    """Return why the journal may not be the one that a run left; empty where nothing speaks against it.
 
     What is cut off or changed may be fills, orders and halts. Raises StateError for a journal that cannot be read.
     """
@@ -39,20 +40,23 @@ def doubt(path: Path) -> str:
         return ""
     seq, head = heads[-1]
     if not path.exists():
-        return f"{path}: there is no journal, though a run ended with row {seq} of it (head {head}); {LOOK}"
+        return f"{path}: there is no journal, though a run left row {seq} of it (head {head}); {LOOK}"
     return (
-        f"{path}: row {seq} is not the one with which a run ended (head {head}): rows behind row {sound[0]} were cut"
+        f"{path}: row {seq} is not the one that a run left (head {head}): rows behind row {sound[0]} were cut"
         f" off or changed, or this is an older copy or another journal; {LOOK}"
     )
 
 
-def keep(path: Path) -> tuple[int, str]:
-    """Add the head of the journal to its heads, and return its row and hash. Raises StateError."""
+def keep(path: Path, *, begun: int = _ENDLESS) -> tuple[int, str]:
+    """Add the head of the journal to its heads, and return its row and hash; those behind row `begun` it replaces.
+
+    Raises StateError.
+    """
     try:
         with closing(connect_reader(path)) as connection:
             found = connection.execute("SELECT seq, hash FROM rows ORDER BY seq DESC LIMIT 1").fetchone()
         head = NONE if found is None else (int(found[0]), bytes(found[1]).hex())
-        lines = [f"{seq} {hash_}\n" for seq, hash_ in [*_heads(path), head][-KEPT:]]
+        lines = [f"{seq} {hash_}\n" for seq, hash_ in [*(one for one in _heads(path) if one[0] <= begun), head][-KEPT:]]
         target = _beside(path)
         fresh = target.with_suffix(".fresh")
         fresh.unlink(missing_ok=True)

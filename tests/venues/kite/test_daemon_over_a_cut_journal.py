@@ -87,5 +87,5 @@ async def test_a_journal_that_was_put_away_starts_a_new_one_halted(tmp_path: Pat
             await today.until(lambda: any(line["purpose"] == "entry" for line in today.all("risk_blocked", before)))
         assert not any(is_sent(line, "entry") for line in today.told[before:])
         (reason,) = head_halts(journal)
-        assert "there is no journal, though a run ended with row" in reason
+        assert "there is no journal, though a run left row" in reason
         assert today.all("halted", before)[0]["level"] == "error"
