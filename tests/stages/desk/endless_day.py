@@ -18,8 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from test_desk import OPEN, Room, submitted
-
+from tests.stages.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Action, Books, Command, OrderSeen, SessionBegins

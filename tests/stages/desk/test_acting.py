@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.stages.desk.test_desk import Room
+from tests.stages.desk.desk_room import Room
 from tradebot.domain.messages import Action
 
 D = Decimal

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.stages.desk.test_desk import OPEN, Room, submitted
+from tests.stages.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Action, Command, SessionBegins, Signal, Signals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stages.desk.test_desk import Room, submitted
+from tests.stages.desk.desk_room import Room, submitted
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Action, Cancel, Command
 from tradebot.domain.order import OrderEvent, OrderRequest

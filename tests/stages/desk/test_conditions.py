@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stages.desk.test_desk import Room
+from tests.stages.desk.desk_room import Room
 from tests.stages.desk.test_exits import Crowd
 from tradebot.clock import SECOND
 from tradebot.domain.control import Verb

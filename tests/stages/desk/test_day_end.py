@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tests.stages.desk.test_desk import OPEN, Room, submitted
+from tests.stages.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.control import Until, Verb
 from tradebot.domain.messages import Action, Command, Executed, Incident, SessionBegins

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from test_desk import Room, events, submitted
 
+from tests.stages.desk.desk_room import Room, events, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Action, Books, Cancel, Command, Incident, Modify, OrderSeen

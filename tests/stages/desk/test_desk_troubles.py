@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from test_desk import OPEN, Room, events, submitted
-
+from tests.stages.desk.desk_room import OPEN, Room, events, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from test_desk import D, Room, submitted
 from test_unread_rows import seeing
 
+from tests.stages.desk.desk_room import D, Room, submitted
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Action, Cancel, Command, DiskAllows, SpaceLeft
 from tradebot.domain.order import OrderEvent, OrderFact

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from test_other_hands import OPEN, Day
 
+from tests.stages.desk.account_day import OPEN, Day
 from tradebot.control.picture import holdings_of
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Action, Books, Command, Incident, Reconciled, Released

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from test_gate import request, seeing
-from test_other_hands import Day
 
+from tests.stages.desk.account_day import Day
 from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.messages import Action, Command

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.stages.desk.test_desk import Room, submitted
+from tests.stages.desk.desk_room import Room, submitted
 from tests.stages.desk.test_gate import passes, request
 from tradebot.domain.messages import Action
 from tradebot.domain.order import OrderEvent, OrderFact, Purpose, Side

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from test_desk import D, Room, events, submitted
 from test_unread_rows import look, seeing, sent, state
 
+from tests.stages.desk.desk_room import D, Room, events, submitted
 from tradebot.domain.messages import Action, BrokerSession, Incident, LinkDown, LinkUp
 from tradebot.domain.order import OrderEvent, OrderFact, OrderState
 from tradebot.stages.desk.desk import DeskOutput

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.stages.desk.test_desk import Room, submitted
+from tests.stages.desk.desk_room import Room, submitted
 from tradebot.domain.messages import Action, Command, Executed, Incident, OrderSeen
 from tradebot.domain.order import (
     Execution,

@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from tests.stages.desk.test_desk import OPEN, Room, submitted
+from tests.stages.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.control import Verb
 from tradebot.domain.market import Quotes

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tests.stages.desk.test_desk import OPEN, Room, events, submitted
+from tests.stages.desk.desk_room import OPEN, Room, events, submitted
 from tradebot.domain.messages import Action, Books, OrderSeen
 from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, VenueStatus
 from tradebot.stages.desk.desk import DeskOutput

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.stages.desk.test_desk import Room, events, submitted
+from tests.stages.desk.desk_room import Room, events, submitted
 from tradebot.domain.messages import Action, Executed, OrderSeen
 from tradebot.domain.order import Execution, OrderEvent, Side, VenueStatus
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from test_desk import Room, events, submitted
 
+from tests.stages.desk.desk_room import Room, events, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Action, Books, Command
 from tradebot.domain.order import Execution, OrderEvent, OrderRequest, Side, VenuePosition, VenueStatus

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from test_desk import Room, submitted
 
+from tests.stages.desk.desk_room import Room, submitted
 from tradebot.domain.listed import Unread
 from tradebot.domain.messages import Action, Books, Reconciled
 from tradebot.domain.order import OrderEvent, OrderRequest, OrderState, VenuePosition, VenueStatus

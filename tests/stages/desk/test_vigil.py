@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.domain.test_order_machine import execution, fact, request, status
-from tests.stages.desk.test_desk import Room, events, submitted
+from tests.stages.desk.desk_room import Room, events, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Action, Cancel, OrderSeen
 from tradebot.domain.order import Order, OrderEvent, OrderFact, Purpose, VenueStatus
