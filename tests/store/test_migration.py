@@ -9,8 +9,8 @@ from typing import Any
 
 import day_by_hand as day
 import pytest
-from conftest import Said, until
 
+from tests.store.postgres_rig import Said, until
 from tradebot.clock import WallClock
 from tradebot.errors import StateError
 from tradebot.store import migration

@@ -13,8 +13,8 @@ from typing import Any
 import day_by_hand as day
 import msgspec
 import pytest
-from conftest import Said, until
 
+from tests.store.postgres_rig import Said, until
 from tradebot.clock import ManualClock, WallClock
 from tradebot.errors import LinkLost
 from tradebot.journal.schema import FILE_NAME

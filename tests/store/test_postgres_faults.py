@@ -11,8 +11,8 @@ from typing import Any
 import asyncpg
 import day_by_hand as day
 import pytest
-from conftest import Proxy, Said, Server, until
 
+from tests.store.postgres_rig import Proxy, Said, Server, until
 from tradebot.clock import MILLISECOND, ManualClock, WallClock
 from tradebot.errors import LinkLost
 from tradebot.journal.schema import FILE_NAME

@@ -8,16 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path += [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
+sys.path.append(str(Path(__file__).parents[2]))
 
-from conftest import Daemon
-from test_operator import EAGER
-
+from tests.patient_trader import EAGER
 from tests.small_disk import fill_up
+from tests.stories.real_process import Daemon
 
 SPEED = "240"
 # RELIANCE is held, so that there is something to close whenever the disk is full.
-MIXED = EAGER.replace("class Eager", "class Mixed").replace(
+MIXED = EAGER.replace(
     "if not position.is_flat:",
     'if not position.is_flat:\n            if bar.symbol == "RELIANCE":\n                return None',
 )
@@ -49,7 +48,7 @@ def main(disk: Path) -> dict[str, Any]:
     (folder / "ready.json").write_text(exchange.process.stdout.readline())
     run = (
         "run", "--state-dir", str(state), "--log-format", "json", "--symbols", "RELIANCE,TCS,INFY",
-        "--exchange", str(folder / "ready.json"), "--workers", "0", "--strategy", f"{folder}/Mixed.py:Mixed",
+        "--exchange", str(folder / "ready.json"), "--workers", "0", "--strategy", f"{folder}/Mixed.py:Trader",
     )  # fmt: skip
     found: dict[str, Any] = {}
     first = Daemon(*run, env=SMALL)

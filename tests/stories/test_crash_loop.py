@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ledger import assert_agree
 
+from tests.patient_trader import EAGER, PATIENT
 from tradebot.__main__ import run
 from tradebot.checker.promises import judge
 from tradebot.checker.verdict import Ruling
@@ -17,18 +18,6 @@ from tradebot.replay.rerun import replay
 
 pytestmark = pytest.mark.timeout(120)
 SYMBOLS = "RELIANCE,TCS,INFY"
-PATIENT = """
-from tradebot.domain.messages import Action
-from tradebot.strategies.strategy import Intent, Strategy
-
-
-class Trader(Strategy):
-    def decide(self, bar, now, position):
-        if not position.is_flat:
-            return None
-        return Intent(action=Action.ENTER_LONG, quantity=1 + now // 60_000_000_000 % 6)  # equal ones are held back
-"""
-EAGER = PATIENT.replace("return None", "return Intent(action=Action.EXIT_LONG)")
 
 
 def is_sent(line: dict[str, Any], purpose: str) -> bool:

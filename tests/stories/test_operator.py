@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from ledger import assert_agree
 
+from tests.patient_trader import EAGER, PATIENT
 from tradebot.__main__ import run
 from tradebot.clock import SECOND, WallClock
 from tradebot.domain.instrument import Universe
@@ -27,19 +28,7 @@ from tradebot.venues.venue import Accepted
 pytestmark = pytest.mark.timeout(60)
 SPEED = 240
 SYMBOLS = "RELIANCE,TCS,INFY"
-EAGER = """
-from tradebot.domain.messages import Action
-from tradebot.strategies.strategy import Intent, Strategy
-
-
-class Eager(Strategy):
-    def decide(self, bar, now, position):
-        if not position.is_flat:
-            return Intent(action=Action.EXIT_LONG)
-        return Intent(action=Action.ENTER_LONG, quantity=1 + now // 60_000_000_000 % 6)  # equal ones are held back
-"""
-# Opens and never closes: what it holds is there whenever the operator looks, however long his command takes.
-PATIENT = EAGER.replace("class Eager", "class Patient").replace("return Intent(action=Action.EXIT_LONG)", "return None")
+# PATIENT never closes: what it holds is there whenever the operator looks, however long his command takes.
 Verb = Callable[..., tuple[int, str]]
 
 
@@ -80,7 +69,7 @@ def market(start: Any, tmp_path: Path) -> Callable[..., tuple[str, ...]]:
             (tmp_path / f"{name}.py").write_text(text)
         return (
             "--symbols", SYMBOLS, "--exchange", str(ready), "--workers", "0",
-            "--strategy", f"{tmp_path / strategy}.py:{strategy}",
+            "--strategy", f"{tmp_path / strategy}.py:Trader",
         )  # fmt: skip
 
     return begin

@@ -11,6 +11,7 @@ from typing import Any
 
 from between import Between, between
 
+from tests.patient_trader import PATIENT
 from tradebot.app import Options, run
 from tradebot.clock import WallClock
 from tradebot.config.sources import load
@@ -19,17 +20,6 @@ from tradebot.exchange.exchange import Exchange
 from tradebot.ops.systemd import Notifier
 
 SYMBOLS = "RELIANCE,TCS"
-TRADER = """
-from tradebot.domain.messages import Action
-from tradebot.strategies.strategy import Intent, Strategy
-
-
-class Trader(Strategy):
-    def decide(self, bar, now, position):
-        if not position.is_flat:
-            return None
-        return Intent(action=Action.ENTER_LONG, quantity=1 + now // 60_000_000_000 % 6)  # equal ones are held back
-"""
 
 
 class Said(Notifier):
@@ -89,7 +79,7 @@ class Run:
 
 
 @asynccontextmanager
-async def day(folder: Path, *, trader: str = TRADER, symbols: str = SYMBOLS, **settings: Any) -> AsyncIterator[Run]:
+async def day(folder: Path, *, trader: str = PATIENT, symbols: str = SYMBOLS, **settings: Any) -> AsyncIterator[Run]:
     """Open an exchange and a proxy to it; a minute of the market takes a quarter of a second."""
     (folder / "trader.py").write_text(trader)
     plain: dict[str, Any] = {

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon_between import TRADER, Run, day
+from daemon_between import Run, day
 
+from tests.patient_trader import EAGER
 from tradebot.__main__ import run as command
 from tradebot.control.client import ask
 from tradebot.journal.reader import rows, verify
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.real_time]
-LEAVER = TRADER.replace("return None", "return Intent(action=Action.EXIT_LONG)")
 
 
 def is_sent(line: dict[str, Any], purpose: str) -> bool:
@@ -50,7 +50,7 @@ async def test_a_journal_cut_before_a_halt_starts_halted_exits_act_and_a_resume_
         assert await asyncio.to_thread(command, ["verify", str(journal)]) == 73
         assert f"rows behind row {first} were cut off" in capsys.readouterr().err
         # when a run starts over it that would sell and buy,
-        (tmp_path / "trader.py").write_text(LEAVER)
+        (tmp_path / "trader.py").write_text(EAGER)
         before = len(today.told)
         async with today.daemon():
             # then it is halted before it trades, sells what is held, and opens nothing
