@@ -14,7 +14,7 @@ ALWAYS = (
     "a bar that opens beyond a stop fills it at the open",
     "in a bar without volume nothing trades, and orders wait for one with; data without volumes are taken to trade",
     "a resting limit fills only where the price went through it",
-    "an entry takes no more than the cash pays, by its product's margin; at one open the symbol given first pays first",
+    "an entry takes no more than the cash pays, by its product's margin",
 )
 
 
@@ -44,7 +44,7 @@ def truths(job: Job) -> tuple[str, ...]:
     if job.resumes_daily:
         found.append("a halt is lifted when the next session begins")
     if job.shared and len(job.instruments) > 1:
-        found.append(f"cash for entries of one close goes by the order of the symbols: {_order(job)}")
+        found.append(f"of entries at one open the symbol given first is paid first: {_order(job)}")
     if not job.shared:
         found.append("every symbol has an account of its own: no limit holds across symbols")
     return tuple(found)
