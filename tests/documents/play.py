@@ -16,6 +16,10 @@ ELSEWHERE = (
     (r"make (?:sdk-env|rivals-env|vendor-js)\b", "installs packages"),
     (r"tradebot service print \| sudo tee ", "wants root and systemd"),
     (r"tradebot data accept SYMBOL DATE", "wants a split in the history; `tests/cli/test_data.py` has one"),
+    (
+        r"tradebot bench ticks --sustained",
+        "two minutes of a quiet machine; `tests/bench/test_bench_stream.py` runs less",
+    ),
     (r"tradebot simulate 7 --faults '\.\.\.'", "its faults are left out"),
 )
 LONG = re.compile(r"(?:tradebot (?:bench|sweep|data download)|make simulate)\b")  # a process or a day of its own
