@@ -73,3 +73,15 @@ def test_a_real_fill_replaces_what_was_made_up_before_a_restart() -> None:
     assert events(room.fill(request, 10, "999")) == [E.REVERSED, E.EXECUTED]
     assert room.desk.blotter.quantity("AAA") == 10
     assert room.desk.blotter.position("AAA").average_price == 999
+
+
+def test_what_is_missing_anew_is_waited_for_anew() -> None:
+    room, request, _ = unheard()
+    room.tick(3)
+    room.fill(request, 10, "1000")
+    room.tick(1)
+    shown = msgspec.structs.replace(room.venue_order(request, VenueStatus.FILLED, filled=12), quantity=D(12))
+    room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    assert room.desk.blotter.orders[request.order_id].shortfall == 2
+    assert events(room.tick(4.9)) == []
+    assert events(room.tick(0.2)) == [E.EXECUTED]
