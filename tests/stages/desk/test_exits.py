@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -24,7 +25,18 @@ from tradebot.domain.messages import (
     Submit,
     Tick,
 )
-from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, VenuePosition
+from tradebot.domain.order import (
+    Execution,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    Purpose,
+    Side,
+    VenuePosition,
+)
+from tradebot.domain.position_key import PositionKey
 from tradebot.stages.desk.desk import Desk, DeskOutput
 from tradebot.stages.desk.exits import AT_ONCE
 from tradebot.stages.desk.gate.gate import Gate
@@ -175,3 +187,15 @@ def test_exits_that_the_gate_holds_back_do_not_stand_before_the_others() -> None
         for _ in range(3):
             crowd.tick()
     assert set(tried) == set(crowd.universe.symbols)
+
+
+def test_an_exit_that_a_run_of_more_symbols_left_under_way_is_wanted_by_none_of_fewer() -> None:
+    desk = Crowd(1).desk
+    desk.blotter.adopt(PositionKey("", "NSE", "GONE", "MIS"), D(5), D(100))
+    request = OrderRequest(
+        order_id="T1", symbol="GONE", exchange="NSE", side=Side.SELL, quantity=D(5), kind=OrderKind.MARKET,
+        purpose=Purpose.FLATTEN, reason="closing",
+    )  # fmt: skip
+    desk.exits.ended(SimpleNamespace(request=request, state=OrderState.CANCELED))
+    assert not desk.exits.wanted
+    assert not submitted(desk.apply(Tick(at=OPEN + SECOND, mono=1001 * SECOND)))
