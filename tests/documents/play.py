@@ -13,7 +13,8 @@ from tests.documents.typed import Typed, simple
 # What cannot run here, and why: its verbs, options, targets and files are looked at instead.
 ELSEWHERE = (
     (r"make (?:test|prove|check|format|bugs|mutants|proof-long|simulate-long)\b", "the tests themselves, or hours"),
-    (r"make (?:sdk-env|rivals-env|vendor-js)\b", "installs packages"),
+    (r"make (?:sdk-env|rivals-env|vendor-js|audit|sbom)\b", "installs packages, or looks at what is installed"),
+    (r"make$", "lists its targets; `tests/cli/test_front_door.py` reads them"),
     (r"tradebot service print \| sudo tee ", "wants root and systemd"),
     (r"tradebot data accept SYMBOL DATE", "wants a split in the history; `tests/cli/test_data.py` has one"),
     (
@@ -23,6 +24,7 @@ ELSEWHERE = (
     (r"tradebot simulate 7 --faults '\.\.\.'", "its faults are left out"),
 )
 LONG = re.compile(r"(?:tradebot (?:bench|sweep|data download)|make simulate)\b")  # a process or a day of its own
+FOR = re.compile(r" --for \w+")  # which is cut short: the same command with and without is the same
 PROGRAMS = ("tradebot", "make", "jq", ".")
 PICTURES = ("", "text")
 
@@ -32,9 +34,10 @@ def play(shown: Iterable[Typed], house: House, *, is_whole: bool) -> list[str]:
     found: list[str] = []
     typed: set[str] = set()
     for one in shown:
-        if (one.kind == "span" and not one.is_command) or one.text in typed:
+        text = FOR.sub("", one.text)
+        if (one.kind == "span" and not one.is_command) or text in typed:
             continue
-        typed.add(one.text)
+        typed.add(text)
         for fault in _command(one, house, is_whole=is_whole) if one.is_command else _block(one, house):
             found.append(f"{one.place}: {one.text.splitlines()[0]}: {fault}")
     return found

@@ -16,7 +16,7 @@ from tests.documents.play import ELSEWHERE, play
 from tests.documents.typed import ROOT, Typed, documents, simple, typed_in
 from tradebot.config.document import schema
 
-pytestmark = pytest.mark.real_time
+pytestmark = [pytest.mark.real_time, pytest.mark.timeout(300)]
 HISTORY = "CHANGELOG.md"  # of what was: its commands are looked at, none is run
 SETTINGS = (
     re.compile(r"(?P<section>[a-z]+)\.(?P<key>[a-z_]+)(?: *=(?P<value>.*))?"),
