@@ -99,6 +99,11 @@ class MarketClock:
         self._clock = wall or WallClock()
         self.wall, self.monotonic, self.sleep = self._clock.wall, self._clock.monotonic, self._clock.sleep
 
+    @property
+    def is_held(self) -> bool:
+        """True while the market stands still until `release`."""
+        return self.anchor is None
+
     def release(self) -> None:
         """Let market time run from now; does nothing if it runs already."""
         if self.anchor is None:

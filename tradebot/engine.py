@@ -11,6 +11,7 @@ the feed ends, everything drains, resting orders are handled by policy, the venu
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -55,6 +56,7 @@ from tradebot.stages.watch import FeedWatch, Silences
 from tradebot.venues.venue import Broker, Feed
 
 DRAIN_S = 2.5  # wall seconds a stop waits for resting orders to end
+WARM_POLL_S = 0.02
 LAST_LOOKS, LAST_LOOKS_PAUSE_S = 3, 0.25  # at the venue's books before a run ends, and between two of them
 
 
@@ -106,6 +108,9 @@ class Engine:
         self.last_bar = self.last_signal = 0  # the end of the bars that were decided on, market ns
         self._looks = Looks(desk.blotter)
         self._clock_watch = ClockWatch(clock, tell)
+        self.warm = (
+            asyncio.Event()
+        )  # set by the owner once the analysis knows the past; closes wait for it, quotes do not
         self.ready = asyncio.Event()  # set with the first quote that passed the sieve
         self._inquiry = Inquiry(
             broker=broker, universe=universe, clock=clock, put=self.market.put, resubscribe=self._resubscribe,
@@ -141,7 +146,7 @@ class Engine:
                 start("inquiry", self._inquiry.run()),
                 start("bars", self._run_bars()),
                 start("analysis", self._run_analysis()),
-                start("analysis-workers", self._analysis.run()),
+                start("analysis-workers", self._run_workers()),
                 start("desk", self._run_desk()),
                 *(start(f"execution-{i}", self.execution.run(i)) for i in range(self.execution.lanes)),
                 start("reconciliation", self.reconciliation.run()),
@@ -291,8 +296,9 @@ class Engine:
 
     async def _run_analysis(self) -> None:
         turn = Turn(self._clock, BREATH)
+        early = await self._until_warm()
         while True:
-            close: Close = await self.closes.get()
+            close: Close = early.popleft() if early else await self.closes.get()
             if self._is_stopping:
                 continue
             self.last_bar = close.ends_at
@@ -309,6 +315,19 @@ class Engine:
                 await self.signals.put(signals)
                 self._measure("quote_to_signal", self._clock.monotonic() - close.quoted_at)
             self._measure("close_to_signals", self._clock.monotonic() - close.seen_at)
+
+    async def _until_warm(self) -> deque[Close]:
+        # Guards act on quotes, which must not wait behind closes. What is kept is bounded by the time of the warm-up.
+        early = deque[Close]()
+        while not self.warm.is_set():
+            while self.closes.qsize():
+                early.append(await self.closes.get())
+            await self._clock.sleep(WARM_POLL_S)
+        return early
+
+    async def _run_workers(self) -> None:
+        await self.warm.wait()
+        await self._analysis.run()
 
     async def _run_desk(self) -> None:
         async for message in self._inbox:

@@ -152,6 +152,7 @@ async def _run(
             trading = tasks.create_task(daemon.trade(stop, ["the benchmark ends"]), name="trade")
             bursts = _Bursts(daemon, universe, clock)
             probe = tasks.create_task(bursts.watch(), name="probe")
+            await daemon.engine.warm.wait()
             await clock.sleep(0.2)
             pipe.send(len(daemon.analysis.pids))
             while (shot := await asyncio.to_thread(_received, pipe)) is not None:

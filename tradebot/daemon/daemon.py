@@ -23,6 +23,7 @@ from tradebot.daemon.results import Results
 from tradebot.daemon.summary import summarize
 from tradebot.daemon.taping import Recording
 from tradebot.daemon.vitals import Vitals
+from tradebot.daemon.warming import WarmUp
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Books, Command
 from tradebot.engine import Engine
@@ -41,7 +42,7 @@ from tradebot.ops.systemd import Notifier
 from tradebot.ops.watchdog import Watchdog
 from tradebot.stages.analysis.analysis import Analysis
 from tradebot.stages.analysis.crew import crew
-from tradebot.stages.analysis.past import past_bars, past_closes
+from tradebot.stages.analysis.past import past_closes
 from tradebot.stages.bars import Bars
 from tradebot.stages.desk.sizing import too_dear
 from tradebot.stages.price_band import MINUTE, PriceBand
@@ -123,6 +124,10 @@ class Daemon:
             durable_within_s=config.journal.durable_within_s,
             killed=self._halt_file.look,
         )
+        self._warming = WarmUp(
+            config, ground, journal.path, recovery, opens_at=self._opens_at, suspect=self.engine.session.suspect,
+            tell=tell,
+        )  # fmt: skip
         short = config.journal.min_free_mb * MB
         self.space = SpaceWatch(
             ask=journal.room, readers=partial(readers, journal.path),
@@ -135,7 +140,10 @@ class Daemon:
         )  # fmt: skip
 
     async def start(self) -> None:
-        """Recover from the journal, warm the workers up, compare with the venue: everything before the first order."""
+        """Recover from the journal and compare with the venue: everything before the first guard can act.
+
+        The past that strategies need is fetched beside the run, see `trade`.
+        """
         config, ground, clock = self._config, self._ground, self._ground.clock
         books = self._recovery.of(ground.account)
         run_row = Run(
@@ -153,15 +161,8 @@ class Daemon:
         self._recover(books)
         await self.space.look()
         ground.venue.resume_day(books.sent_on(day_number(clock.market())))
-        past = await past_bars(
-            ground.venue.broker, ground.universe, count=config.analysis.warmup_bars, interval=config.bars.interval_ns,
-            clock=clock, tell=self._tell,
-        )  # fmt: skip
-        self._notifier.extend()
-        self._recording.warmup(past)
-        self._tell_dear({s.symbol: ground.universe.get(s.symbol).price(int(s.close[-1])) for s in past if len(s)})
-        await self.analysis.start(past)
-        self._notifier.extend()
+        if self._is_held:  # nothing moves that would need a guard, and nothing may be missed
+            await self._warm_up()
         compared = await self._compare()
         await self._halt_from_the_start()
         self._notifier.extend()
@@ -180,6 +181,20 @@ class Daemon:
         # A run of fewer symbols sees no price of what an earlier one left: nothing guards, marks or squares it off.
         if unwatched := sorted({p.symbol for p in blotter.open.values() if p.symbol not in ground.universe}):
             self._tell("positions_unwatched", level="warning", symbols=unwatched, remedy="name them in --symbols too")
+
+    @property
+    def _is_held(self) -> bool:
+        clock = self._ground.clock
+        return isinstance(clock, MarketClock) and clock.is_held
+
+    async def _warm_up(self) -> None:
+        ground, past = self._ground, await self._warming.bars()
+        self._notifier.extend()
+        self._recording.warmup(past)
+        self._tell_dear({s.symbol: ground.universe.get(s.symbol).price(int(s.close[-1])) for s in past if len(s)})
+        await self.analysis.start(past)
+        self._notifier.extend()
+        self.engine.warm.set()
 
     def panel(self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0) -> Panel:
         """Return the operator's panel of this run; `ask_to_stop` ends the run with a reason."""
@@ -270,7 +285,10 @@ class Daemon:
         return chosen
 
     async def trade(self, stop: asyncio.Event, reasons: list[str]) -> dict[str, Any]:
-        """Run the engine until `stop`, saying READY after the first sound quote; returns the summary."""
+        """Run the engine until `stop`, saying READY after the first sound quote; returns the summary.
+
+        What is open is guarded from then on. Strategies decide, and so may open something, from `warmed_up` on.
+        """
         with settled(self._ground.clock, self._latencies.record):
             await self._trade(stop, reasons)
         summary = summarize(
@@ -295,6 +313,8 @@ class Daemon:
                 around.append(tasks.create_task(self._outbox.run(), name="outbox"))
             if self._panel is not None:
                 around.append(tasks.create_task(self._panel.watch(), name="halt-file"))
+            if not self.engine.warm.is_set():
+                around.append(tasks.create_task(self._warm_up(), name="warm-up"))
             self._is_trading = True
             await self.engine.run(stop)
             self._notifier.extend()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from tradebot.clock import SECOND, Clock
@@ -19,22 +20,27 @@ SESSION_S = 300 * 60  # the shortest session that is counted on
 
 
 async def past_bars(
-    broker: Broker, universe: Universe, *, count: int, interval: int, clock: Clock, tell: Tell
-) -> list[Series]:
+    broker: Broker, universe: Universe, *, count: int, interval: int, clock: Clock, tell: Tell,
+    known: Sequence[Series] = (),
+) -> list[Series]:  # fmt: skip
     """Return the venue's newest `count` complete bars of each instrument, of as many as can be had in `WITHIN_S`.
 
-    None where the account has no right to them: the strategies start cold. Raises SessionLost.
+    What is `known` is not asked for. None where the account has no right to them: the strategies start cold. Raises
+    SessionLost.
     """
     if not count:
         return []
+    held = {series.symbol: series for series in known}
     now = clock.market()
     sessions = count * interval // (SESSION_S * SECOND) + 1
     start = now - (2 * sessions + 6) * 86_400 * SECOND  # weekends and holidays lie between
     found: list[Series] = []
-    tell("warming_up", symbols=len(universe), bars=count, at_most_s=WITHIN_S)
+    tell("warming_up", symbols=len(universe), bars=count, at_most_s=WITHIN_S, from_journal=len(held))
     with suppress(TimeoutError):
         async with asyncio.timeout(WITHIN_S):
             for instrument in universe:
+                if instrument.symbol in held:
+                    continue
                 try:
                     series = await broker.history(instrument, interval=interval, start=start, end=now)
                 except LinkLost as error:
@@ -48,6 +54,8 @@ async def past_bars(
                 if len(series.odd):
                     tell("candles_not_read", level="warning", symbol=instrument.symbol, candles=len(series.odd))
                 found.append(series.cut(slice(-count, None)))
+    held |= {series.symbol: series for series in found}
+    found = [held[symbol] for symbol in universe.symbols if symbol in held]
     tell("warmed_up", symbols=len(found), of=len(universe), bars=sum(map(len, found)))
     return found
 

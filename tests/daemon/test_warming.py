@@ -1,0 +1,43 @@
+"""The past of a run: a login that is lost while it is fetched is waited for, and ends nothing."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tradebot.clock import SECOND, ManualClock
+from tradebot.config import Config
+from tradebot.daemon.warming import LOGIN_PAUSE_S, WarmUp
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Series
+from tradebot.errors import SessionLost
+from tradebot.journal.recovery import Recovery
+
+
+async def test_a_login_that_is_lost_meanwhile_is_waited_for_and_told_once(tmp_path: Any) -> None:
+    clock, asked, told, suspected = ManualClock(10**18), [], [], []
+
+    async def history(instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+        asked.append(clock.now)
+        if len(asked) <= 2:
+            raise SessionLost("the token is dead")
+        column = np.array([1], dtype=np.int64)
+        columns = dict.fromkeys(("starts", "open", "high", "low", "close", "volume"), column)
+        return Series(symbol=instrument.symbol, interval=interval, **columns)
+
+    ground: Any = SimpleNamespace(
+        clock=clock, universe=Universe([Instrument(symbol="AAA")]), venue_name="kite",
+        venue=SimpleNamespace(broker=SimpleNamespace(history=history)),
+    )  # fmt: skip
+    warming = WarmUp(
+        Config(), ground, tmp_path / "journal.sqlite3", Recovery(), opens_at=0, suspect=lambda: suspected.append(1),
+        tell=lambda event, level="info", **fields: told.append((event, level)),
+    )  # fmt: skip
+
+    assert [series.symbol for series in await warming.bars()] == ["AAA"]
+    assert [(b - a) / SECOND for a, b in pairwise(asked)] == [LOGIN_PAUSE_S] * 2
+    assert [level for event, level in told if event == "warmup_waits"] == ["warning", "debug"]
+    assert len(suspected) == 2

@@ -1,0 +1,63 @@
+"""The past out of the journal: the warm-up of a run of today and its own bars, where nothing is missing up to now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from ledger_by_hand import MINUTE, START, UNIVERSE, close, run, write
+
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Series
+from tradebot.journal.recalled import recalled
+from tradebot.journal.rows import Warmup
+
+OPENS = START
+BARS = 20  # of the warm-up
+
+
+def past(symbol: str) -> Series:
+    starts = START - np.arange(BARS, 0, -1, dtype=np.int64) * MINUTE
+    values = np.arange(BARS, dtype=np.int64) + 100
+    return Series(symbol=symbol, interval=MINUTE, starts=starts, **dict.fromkeys(("open", "high", "low", "close", "volume"), values))  # noqa: E501  # fmt: skip
+
+
+async def journal(folder: Path, *, closes: int = 2, **more: Any) -> Path:
+    warmup = Warmup(series=tuple(past(i.symbol) for i in UNIVERSE.instruments[:2]))
+    ran = msgspec.structs.replace(run(), venue="kite", **more)
+    rows = [("run", ran), ("universe", UNIVERSE), ("warmup", warmup)]
+    rows += [("close", close(ends_at=START + (n + 1) * MINUTE)) for n in range(closes)]
+    return await write(folder, *rows)
+
+
+def asked(path: Path, *, now: int, count: int = BARS, universe: Universe | None = None, venue: str = "kite") -> list[Series]:  # noqa: E501  # fmt: skip
+    return recalled(
+        path, "r1", universe or Universe(UNIVERSE.instruments), venue=venue, interval=MINUTE, count=count, now=now,
+        last_end=lambda at: OPENS + (at - OPENS) // MINUTE * MINUTE,
+    )  # fmt: skip
+
+
+async def test_the_warm_up_goes_on_with_the_bars_that_the_run_made(tmp_path: Path) -> None:
+    path = await journal(tmp_path)
+    found = asked(path, now=START + 2 * MINUTE + MINUTE // 2)
+    assert [series.symbol for series in found] == ["RELIANCE", "TCS"], "and what it never had is asked for"
+    assert [len(series) for series in found] == [BARS, BARS]
+    assert found[0].starts[-3:].tolist() == [START - MINUTE, START, START + MINUTE]
+    assert (np.diff(found[0].starts) == MINUTE).all()
+
+
+@pytest.mark.parametrize("minutes", [3, 60])
+async def test_a_whole_bar_without_a_run_is_a_gap(tmp_path: Path, minutes: int) -> None:
+    assert asked(await journal(tmp_path), now=START + minutes * MINUTE) == []
+
+
+async def test_too_few_bars_another_venue_or_an_instrument_that_changed_are_of_no_use(tmp_path: Path) -> None:
+    path, now = await journal(tmp_path), START + 2 * MINUTE
+    assert asked(path, now=now, count=BARS + 3) == []
+    assert asked(path, now=now, venue="embedded") == []
+    first, *rest = UNIVERSE.instruments
+    split = msgspec.structs.replace(first, tick_size=first.tick_size * 2)
+    assert [series.symbol for series in asked(path, now=now, universe=Universe((split, *rest)))] == ["TCS"]

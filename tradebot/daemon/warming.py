@@ -1,0 +1,63 @@
+"""The past that strategies are warmed up with: out of the journal where that has it all, else from the venue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from tradebot.config import Config
+from tradebot.daemon.ground import Ground
+from tradebot.domain.market import Series
+from tradebot.errors import SessionLost
+from tradebot.journal.recalled import recalled
+from tradebot.journal.recovery import Recovery
+from tradebot.markets.calendar import day_number
+from tradebot.ops.narrator import Tell
+from tradebot.stages.analysis.past import past_bars
+
+LOGIN_PAUSE_S = 30.0  # between two tries while the login is lost
+RUNS_RECALLED = 3  # the newest ones, of which one that was cut off in its warm-up left nothing
+
+
+class WarmUp:
+    """Brings the past of one run. `opens_at` is when its session opens (market ns), `suspect` doubts the login."""
+
+    def __init__(
+        self, config: Config, ground: Ground, journal: Path, recovery: Recovery, *, opens_at: int,
+        suspect: Callable[[], None], tell: Tell,
+    ) -> None:  # fmt: skip
+        self._ground, self._journal, self._recovery = ground, journal, recovery
+        self._opens_at, self._suspect, self._tell = opens_at, suspect, tell
+        self._count, self._interval = config.analysis.warmup_bars, config.bars.interval_ns
+
+    async def bars(self) -> list[Series]:
+        """Return the past bars of as many symbols as can be had; while the login is lost it waits."""
+        ground, known, level = self._ground, await self._recalled(), "warning"
+        while True:
+            try:
+                return await past_bars(
+                    ground.venue.broker, ground.universe, count=self._count, interval=self._interval,
+                    clock=ground.clock, tell=self._tell, known=known,
+                )  # fmt: skip
+            except SessionLost as error:  # a state, and never the end of a run that guards what is open
+                self._suspect()
+                action = "the strategies decide nothing until the login is back"
+                self._tell("warmup_waits", level=level, reason=str(error), action=action)
+                level = "debug"
+            await ground.clock.sleep(LOGIN_PAUSE_S)
+
+    async def _recalled(self) -> list[Series]:
+        # Of today's runs only: the bars of another day may have been adjusted since, by a split or a dividend.
+        ground, now, opens, interval = self._ground, self._ground.clock.market(), self._opens_at, self._interval
+        is_today = day_number(self._recovery.last_at) == day_number(now)
+        if not (self._count and is_today and now >= opens):
+            return []
+        for run in reversed(self._recovery.runs[-RUNS_RECALLED:]):
+            found = await asyncio.to_thread(
+                recalled, self._journal, run.run_id, ground.universe, venue=ground.venue_name, interval=interval,
+                count=self._count, last_end=lambda at: opens + (at - opens) // interval * interval, now=now,
+            )  # fmt: skip
+            if found:
+                return found
+        return []
