@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tradebot.checker.case import Case
 from tradebot.checker.evidence import HALTS, Row
@@ -20,24 +20,7 @@ INDIA = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
 
 def at_most_once(case: Case) -> Verdict:
     """I1: at most one create request leaves per intent, and at most one request to change it per row that asks."""
-    faults = [
-        f"{order.order_id} has {len(order.sending)} SENDING rows ({_rows(order.sending)})"
-        for order in case.sent
-        if len(order.sending) > 1
-    ]
-    for tag, lines in case.creates.items():
-        if len(lines) > 1:
-            faults.append(f"the exchange was asked {len(lines)} times for {tag} (lines {_lines(lines)})")
-    for tag, lines in case.booked.items():
-        if len(lines) > 1:
-            faults.append(f"the exchange booked {len(lines)} orders for {tag} (lines {_lines(lines)})")
-    for orders, lines in case.modifies:
-        asked = [row for order in orders for row in order.facts if row.body["event"] == "replace_sent"]
-        if len(lines) > len(asked):
-            faults.append(
-                f"the exchange was asked {len(lines)} times to change {' or '.join(o.order_id for o in orders)} "
-                f"(lines {_lines(lines)}), {len(asked)} rows ask for it"
-            )
+    faults = [*_created_again(case), *_changed_again(case)]
     if faults:
         return broken("I1", listed(faults))
     if case.log is None:
@@ -45,6 +28,28 @@ def at_most_once(case: Case) -> Verdict:
     if not case.creates and not case.booked:
         return not_shown("I1", "no order of ours reached the exchange")
     return ok("I1", f"{len(case.creates.keys() | case.booked.keys())} orders reached the exchange, each once")
+
+
+def _created_again(case: Case) -> Iterator[str]:
+    for order in case.sent:
+        if len(order.sending) > 1:
+            yield f"{order.order_id} has {len(order.sending)} SENDING rows ({_rows(order.sending)})"
+    for tag, lines in case.creates.items():
+        if len(lines) > 1:
+            yield f"the exchange was asked {len(lines)} times for {tag} (lines {_lines(lines)})"
+    for tag, lines in case.booked.items():
+        if len(lines) > 1:
+            yield f"the exchange booked {len(lines)} orders for {tag} (lines {_lines(lines)})"
+
+
+def _changed_again(case: Case) -> Iterator[str]:
+    for orders, lines in case.modifies:
+        asked = [row for order in orders for row in order.facts if row.body["event"] == "replace_sent"]
+        if len(lines) > len(asked):
+            yield (
+                f"the exchange was asked {len(lines)} times to change {' or '.join(o.order_id for o in orders)} "
+                f"(lines {_lines(lines)}), {len(asked)} rows ask for it"
+            )
 
 
 def journal_before_wire(case: Case) -> Verdict:
@@ -101,36 +106,39 @@ def _traced(case: Case) -> Verdict:
 
 def no_guess(case: Case) -> Verdict:
     """I3: an order leaves UNKNOWN on evidence of the venue alone."""
-    doubts, faults = 0, []
+    doubts = sum(row.body["event"] == "ambiguous" for order in case.orders.values() for row in order.facts)
     looks = [row.seq for row in case.journal.of("reconciled")]
+    faults: list[str] = []
     for order in case.orders.values():
-        since: Row | None = None
-        for row in order.facts:
-            event = row.body["event"]
-            if event == "ambiguous":
-                doubts, since = doubts + 1, since or row
-            elif event in ENDINGS and since is not None:
-                faults.append(f"{order.order_id} was in doubt (row {since.seq}) and row {row.seq} ended it as {event}")
-            elif (
-                event in ENDINGS
-                and order.sending
-                and order.sending[0].seq < row.seq
-                and row.run != order.sending[0].run
-            ):
-                faults.append(
-                    f"{order.order_id} was left in the air and row {row.seq} of the next run calls it {event}"
-                )
-        for doubted, row in order.given_up:
-            # The row of the comparison that found it missing follows its facts.
-            seen = sum(1 for seq in looks if doubted.seq < seq < row.seq) + any(seq > row.seq for seq in looks)
-            if seen < LOOKS:
-                faults.append(f"{order.order_id} was given up in row {row.seq} after {seen} looks at the venue")
-        faults += _wrong_end(case, order)
+        faults += [*_ended_unseen(order), *_given_up_early(order, looks), *_wrong_end(case, order)]
     if faults:
         return broken("I3", listed(faults))
     if not doubts:
         return not_shown("I3", "no order was ever in doubt")
     return ok("I3", f"{doubts} times an order was in doubt, and only the venue's word ended it")
+
+
+def _ended_unseen(order: OrderStory) -> Iterator[str]:
+    sending = order.sending[0] if order.sending else None
+    doubted: Row | None = None
+    for row in order.facts:
+        event = row.body["event"]
+        if event == "ambiguous":
+            doubted = doubted or row
+        elif event not in ENDINGS:
+            continue
+        elif doubted is not None:
+            yield f"{order.order_id} was in doubt (row {doubted.seq}) and row {row.seq} ended it as {event}"
+        elif sending is not None and sending.seq < row.seq and row.run != sending.run:
+            yield f"{order.order_id} was left in the air and row {row.seq} of the next run calls it {event}"
+
+
+def _given_up_early(order: OrderStory, looks: Sequence[int]) -> Iterator[str]:
+    for doubted, row in order.given_up:
+        # The row of the comparison that found it missing follows its facts.
+        seen = sum(1 for seq in looks if doubted.seq < seq < row.seq) + any(seq > row.seq for seq in looks)
+        if seen < LOOKS:
+            yield f"{order.order_id} was given up in row {row.seq} after {seen} looks at the venue"
 
 
 def _wrong_end(case: Case, order: OrderStory) -> Iterator[str]:
@@ -166,25 +174,12 @@ def nothing_unexplained(case: Case) -> Verdict:
 def gate_is_total(case: Case) -> Verdict:
     """I5: each create has exactly one INTENT whose checks all passed, and each change a row whose checks did."""
     ids = {order.order_id for order in case.sent} | set(case.creates) | set(case.booked)
-    faults = []
+    faults: list[str] = []
     for order_id in sorted(ids):
-        order = case.orders.get(order_id)
-        if order is None:
+        if order_id in case.orders:
+            faults += _past_the_gate(case.orders[order_id])
+        else:
             faults.append(f"{order_id} never came before the gate")
-            continue
-        checks = list(order.begun.body.get("checks", ()))
-        failed = [check for check in checks if not check.endswith(": ok")]
-        if len(order.begins) != 1:
-            faults.append(f"{order_id} has {len(order.begins)} gate records ({_rows(order.begins)})")
-        elif order.begun.body["event"] != "intent":
-            faults.append(f"{order_id} was denied in row {order.begun.seq} and sent all the same")
-        elif not checks or failed:
-            faults.append(f"{order_id} was sent with {failed[0] if failed else 'no checks'} in row {order.begun.seq}")
-        for row in order.facts:
-            checks = list(row.body.get("checks", ()))
-            failed = [check for check in checks if not check.endswith(": ok")]
-            if row.body["event"] == "replace_sent" and (failed or not checks):
-                faults.append(f"{order_id} was changed with {failed[0] if failed else 'no checks'} in row {row.seq}")
     if faults:
         return broken("I5", listed(faults))
     if not ids:
@@ -192,30 +187,65 @@ def gate_is_total(case: Case) -> Verdict:
     return ok("I5", f"{len(ids)} orders were sent, each with one INTENT that passed every check")
 
 
+def _past_the_gate(order: OrderStory) -> Iterator[str]:
+    begun, failed = order.begun, _failed_check(order.begun)
+    if len(order.begins) != 1:
+        yield f"{order.order_id} has {len(order.begins)} gate records ({_rows(order.begins)})"
+    elif begun.body["event"] != "intent":
+        yield f"{order.order_id} was denied in row {begun.seq} and sent all the same"
+    elif failed is not None:
+        yield f"{order.order_id} was sent with {failed} in row {begun.seq}"
+    for row in order.facts:
+        failed = _failed_check(row)
+        if row.body["event"] == "replace_sent" and failed is not None:
+            yield f"{order.order_id} was changed with {failed} in row {row.seq}"
+
+
+def _failed_check(row: Row) -> str | None:
+    checks = list(row.body.get("checks", ()))
+    failed = [check for check in checks if not check.endswith(": ok")]
+    return failed[0] if failed else None if checks else "no checks"
+
+
 def halt_is_final(case: Case) -> Verdict:
     """I7: after a halt is on disk nothing but exits leaves in its scope until somebody resumes."""
-    standing: dict[tuple[str, str], Row] = {}  # (scope, until) -> the row that halted it
-    halts, faults = 0, []
+    in_force, halts, faults = HaltsInForce(), 0, list[str]()
     for row in case.journal.rows:
-        scope = str(row.body.get("scope", "all"))
-        if row.kind in HALTS:
-            standing[scope, _until(row)], halts = row, halts + 1
-        elif row.kind == "resume":
-            is_wide = Scope.parse(scope).is_wide
-            standing = {} if is_wide else {key: halt for key, halt in standing.items() if key[0] != scope}
-        elif row.kind == "order" and row.body.get("event") == "sending":
+        in_force.take(row)
+        halts += row.kind in HALTS
+        if row.kind == "order" and row.body.get("event") == "sending":
             order = case.orders.get(str(row.body["order_id"]))
-            if order is None or order.purpose not in ("entry", "") or _never_left(order):
-                continue
-            faults += [
-                f"{order.order_id} was sent (row {row.seq}) after the {halt.kind} of row {halt.seq}"
-                for (scope, until), halt in standing.items()
-                if Scope.parse(scope).covers(order.symbol, str(order.request.get("strategy", "")))
-                if until != Until.SESSION or _day(halt) == _day(row)
-            ]
+            if order is not None and order.purpose in ("entry", "") and not _never_left(order):
+                faults += [
+                    f"{order.order_id} was sent (row {row.seq}) after the {halt.kind} of row {halt.seq}"
+                    for halt in in_force.over(order, row)
+                ]
     if faults:
         return broken("I7", listed(faults))
     return ok("I7", f"nothing but exits left after {halts} halts") if halts else not_shown("I7", "nobody halted")
+
+
+class HaltsInForce:
+    """The halts that stand after each row: a resume lifts those of its scope, a wide one all."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], Row] = {}  # (scope, until) -> the row that halted it
+
+    def take(self, row: Row) -> None:
+        """Take the next row."""
+        scope = str(row.body.get("scope", "all"))
+        if row.kind in HALTS:
+            self._rows[scope, _until(row)] = row
+        elif row.kind == "resume":
+            is_wide = Scope.parse(scope).is_wide
+            self._rows = {} if is_wide else {key: halt for key, halt in self._rows.items() if key[0] != scope}
+
+    def over(self, order: OrderStory, sent: Row) -> Iterator[Row]:
+        """Yield the halts that bar an entry sent in this row."""
+        for (scope, until), halt in self._rows.items():
+            is_covered = Scope.parse(scope).covers(order.symbol, str(order.request.get("strategy", "")))
+            if is_covered and (until != Until.SESSION or _day(halt) == _day(sent)):
+                yield halt
 
 
 def _until(halt: Row) -> str:
