@@ -64,23 +64,13 @@ def _broke(case: Case) -> tuple[Broke, ...]:
 def _did(case: Case, orders: Sequence[OrderStory]) -> Iterator[str]:
     yield from _limited([line for order in orders for line in _doubts(order)], "more orders were in doubt")
     yield from _limited([line for order in orders for line in _troubles(order)], "more cancels and changes met trouble")
-    down = Counter(_plain(row.body["reason"]) for row in case.journal.of("link") if row.body.get("reason") is not None)
-    for reason, n in down.most_common(MOST):
-        yield f"lost its quotes {_times(n)} ({reason}) and opened nothing until they came again"
-    facts = [row for order in orders for row in order.facts]
-    made_up = sum(1 for row in facts if _is(row, "executed") and _execution(row, "is_inferred"))
-    if made_up:
-        yield f"booked {_fills(made_up)} that the venue's list of orders knew and its list of trades did not have yet"
-    for reason, n in Counter(_plain(row.body.get("reason")) for row in facts if _is(row, "reversed")).most_common(MOST):
-        yield f"took {_fills(n)} back: {reason}"
+    yield from _links(case)
+    yield from _corrections(orders)
     differences = {text: None for row in case.journal.of("reconciled") for text in row.body.get("differences", ())}
     yield from _limited([f"opened nothing while the books differed: {text}" for text in differences], "more such")
     incidents = [str(row.body.get("text")) for row in case.journal.of("incident")]
     yield from _limited([f"called for a person: {text}" for text in incidents], "more incidents")
-    for row in case.journal.of("halt"):
-        scope = str(row.body.get("scope", "all"))
-        what = "everything" if scope in ("all", "account") else scope.replace(":", " ")
-        yield f"halted {what}: {_plain(row.body.get('reason'))}"
+    yield from _halts(case)
 
 
 def _doubts(order: OrderStory) -> Iterator[str]:
@@ -106,6 +96,28 @@ def _troubles(order: OrderStory) -> Iterator[str]:
             yield f"{_name(order)}: {text} {_times(len(rows))} ({why}), ended {order.state}"
 
 
+def _links(case: Case) -> Iterator[str]:
+    down = Counter(_plain(row.body["reason"]) for row in case.journal.of("link") if row.body.get("reason") is not None)
+    for reason, n in down.most_common(MOST):
+        yield f"lost its quotes {_times(n)} ({reason}) and opened nothing until they came again"
+
+
+def _corrections(orders: Sequence[OrderStory]) -> Iterator[str]:
+    facts = [row for order in orders for row in order.facts]
+    made_up = sum(1 for row in facts if _is(row, "executed") and _execution(row, "is_inferred"))
+    if made_up:
+        yield f"booked {_fills(made_up)} that the venue's list of orders knew and its list of trades did not have yet"
+    for reason, n in Counter(_plain(row.body.get("reason")) for row in facts if _is(row, "reversed")).most_common(MOST):
+        yield f"took {_fills(n)} back: {reason}"
+
+
+def _halts(case: Case) -> Iterator[str]:
+    for row in case.journal.of("halt"):
+        scope = str(row.body.get("scope", "all"))
+        what = "everything" if scope in ("all", "account") else scope.replace(":", " ")
+        yield f"halted {what}: {_plain(row.body.get('reason'))}"
+
+
 def _refused(case: Case, orders: Sequence[OrderStory]) -> Iterator[str]:
     denied = [_plain(o.begun.body.get("reason")) for o in orders if _is(o.begun, "denied")]
     yield from _limited([f"{_orders(n)} denied by the gate: {why}" for why, n in _alike(denied)], "more reasons")
@@ -124,6 +136,11 @@ def _alike(texts: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def _figures(case: Case, orders: Sequence[OrderStory]) -> Iterator[tuple[str, str]]:
+    yield from _traded(case, orders)
+    yield from _result(case)
+
+
+def _traded(case: Case, orders: Sequence[OrderStory]) -> Iterator[tuple[str, str]]:
     sent = [order for order in orders if order.sending]
     yield "orders", f"{len(sent)} sent, {sum(1 for o in sent if o.filled)} filled, {len(orders) - len(sent)} not sent"
     fills = [row for order in orders for row in order.fills]
@@ -132,6 +149,9 @@ def _figures(case: Case, orders: Sequence[OrderStory]) -> Iterator[tuple[str, st
     made = f"; the exchange made {len(case.exchange_fills)}" if case.log else ""
     yield "fills", f"{len(fills)} booked{elsewhere}{made}"
     yield "turnover", f"{round(sum((_value(row) for row in fills), Fraction(0)))}"
+
+
+def _result(case: Case) -> Iterator[tuple[str, str]]:
     end = case.journal.ended
     if end is None:
         yield "end", "the run was cut off"
