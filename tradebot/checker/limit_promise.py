@@ -42,38 +42,49 @@ class Exposure:
 
     def take(self, row: Row) -> None:
         """Take the next row."""
-        if row.kind == "terms":
-            self.limits = row.body.get("limits")
-        elif row.kind == "reconciled":
-            for symbol, quantity, price in row.body.get("adopted") or ():
-                self._positions[symbol], self._prices[symbol] = number(quantity), number(price)
-            for part in row.body.get("released") or ():
-                self._positions[part["key"]["symbol"]] -= number(part["quantity"])
-        elif row.kind == "universe":
-            listed = enumerate(row.body.get("instruments") or ())
-            self._listed = {id_: (str(i["symbol"]), int(i.get("price_decimals", 2))) for id_, i in listed}
-        elif row.kind == "close" and (exposed := self._exposed()):
-            columns = row.body.get("columns") or {}
-            for id_, price in zip(_ints(columns["ids"]), _ints(columns["close"]), strict=True):
-                symbol, decimals = self._listed.get(id_, ("", 0))
-                if symbol in exposed:
-                    self._prices[symbol] = Fraction(price, 10**decimals)
-        elif row.kind == "order":
-            self._order(row)
+        match row.kind:
+            case "terms":
+                self.limits = row.body.get("limits")
+            case "reconciled":
+                self._reconciled(row.body)
+            case "universe":
+                listed = enumerate(row.body.get("instruments") or ())
+                self._listed = {id_: (str(i["symbol"]), int(i.get("price_decimals", 2))) for id_, i in listed}
+            case "close":
+                self._closed(row.body)
+            case "order":
+                order_id, event = str(row.body.get("order_id", "")), row.body.get("event")
+                if order_id in self.orders:
+                    self._followed(self.orders[order_id], row)
+                elif event in ("intent", "denied"):
+                    self._begun(order_id, row)
 
-    def _order(self, row: Row) -> None:
-        order_id, event = str(row.body.get("order_id", "")), row.body.get("event")
-        order = self.orders.get(order_id)
-        if order is None:
-            if event in ("intent", "denied"):
-                order = self.orders[order_id] = OrderStory(row)
-                if order.is_external:  # what other hands trade is in no limit of ours
-                    return
-                if order.is_live:
-                    self._open[order.symbol].add(order_id)
-                if price := price_of(row):
-                    self._prices[order.symbol] = price
+    def _reconciled(self, body: dict[str, Any]) -> None:
+        for symbol, quantity, price in body.get("adopted") or ():
+            self._positions[symbol], self._prices[symbol] = number(quantity), number(price)
+        for part in body.get("released") or ():
+            self._positions[part["key"]["symbol"]] -= number(part["quantity"])
+
+    def _closed(self, body: dict[str, Any]) -> None:
+        if not (exposed := self._exposed()):
             return
+        columns = body.get("columns") or {}
+        for id_, price in zip(_ints(columns["ids"]), _ints(columns["close"]), strict=True):
+            symbol, decimals = self._listed.get(id_, ("", 0))
+            if symbol in exposed:
+                self._prices[symbol] = Fraction(price, 10**decimals)
+
+    def _begun(self, order_id: str, row: Row) -> None:
+        order = self.orders[order_id] = OrderStory(row)
+        if order.is_external:  # what other hands trade is in no limit of ours
+            return
+        if order.is_live:
+            self._open[order.symbol].add(order_id)
+        if price := price_of(row):
+            self._prices[order.symbol] = price
+
+    def _followed(self, order: OrderStory, row: Row) -> None:
+        order_id, event = order.order_id, row.body.get("event")
         before, was_live = order.filled, order.is_live
         order.add(row)
         if order.is_external:
@@ -89,10 +100,13 @@ class Exposure:
         if order.is_live:
             self._open[order.symbol].add(order_id)
         elif was_live:
-            self._ended[order_id] = int(row.body.get("mono") or 0)
-            is_proof = event != "not_found" or bool(row.body.get("is_proof"))
-            if order.state not in HELD or (order.state == "ABSENT" and is_proof):
-                self._open[order.symbol].discard(order_id)
+            self._over(order, row)
+
+    def _over(self, order: OrderStory, row: Row) -> None:
+        self._ended[order.order_id] = int(row.body.get("mono") or 0)
+        is_proof = row.body.get("event") != "not_found" or bool(row.body.get("is_proof"))
+        if order.state not in HELD or (order.state == "ABSENT" and is_proof):
+            self._open[order.symbol].discard(order.order_id)
 
     def worst(self, symbol: str, mono: int) -> tuple[Fraction, Fraction]:
         """Return (longest, shortest) position of a symbol if all its buys, or all its sells, filled."""
