@@ -132,24 +132,10 @@ def others_are_left_alone(case: Case) -> Verdict:
     """I29: an exit closes at most what is ours and what the account holds on that side of its product."""
     if case.log is None:
         return not_shown("I29", "without the exchange's log nobody knows what the account holds beside ours")
-    exits = {o.order_id: o for o in case.orders.values() if o.purpose not in ("entry", "external", "")}
-    tags = {order_id: str(v[1]["ticket"]["tag"]) for order_id, v in case.last_versions.items()}
-    faults, judged, nets = list[str](), 0, Nets()
-    is_struck = False  # the next answer of positions is not what the account holds
-    for at, line in case.log.lines:
-        match line.get("kind"):
-            case "fault":
-                is_struck = is_struck or line["where"] == "positions"
-            case "request" if line["path"].endswith(POSITIONS) and line["method"] == "GET":
-                if not is_struck and line["status"] == 200:
-                    nets.show()
-                is_struck = False
-            case "request" if (tag := str(line["params"].get("tag", ""))) in exits and line["method"] == "POST":
-                judged += 1
-                faults += _too_much(at, tag, line["params"], nets)
-            case "fill" | "conversion" | "session":
-                tag = tags.get(line.get("order_id", ""), "")
-                nets.take(line, is_ours=case.is_ours(tag), is_exit=tag in exits)
+    faults, judged = list[str](), 0
+    for at, params, nets in _exits(case, case.log.lines):
+        judged += 1
+        faults += _too_much(at, params, nets)
     if faults:
         return broken("I29", listed(faults))
     if not judged:
@@ -157,7 +143,28 @@ def others_are_left_alone(case: Case) -> Verdict:
     return ok("I29", f"{judged} exits closed no more than what was ours and there")
 
 
-def _too_much(at: int, tag: str, params: dict[str, Any], nets: Nets) -> Iterator[str]:
+def _exits(case: Case, lines: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any], Nets]]:
+    # Each exit that was asked for: its line, what it asked, and the account as it was then.
+    exits = {o.order_id for o in case.orders.values() if o.purpose not in ("entry", "external", "")}
+    tags = {order_id: str(v[1]["ticket"]["tag"]) for order_id, v in case.last_versions.items()}
+    nets, is_struck = Nets(), False  # struck: the next answer of positions is not what the account holds
+    for at, line in lines:
+        match line.get("kind"):
+            case "fault":
+                is_struck = is_struck or line["where"] == "positions"
+            case "request" if line["path"].endswith(POSITIONS) and line["method"] == "GET":
+                if not is_struck and line["status"] == 200:
+                    nets.show()
+                is_struck = False
+            case "request" if str(line["params"].get("tag", "")) in exits and line["method"] == "POST":
+                yield at, line["params"], nets
+            case "fill" | "conversion" | "session":
+                tag = tags.get(line.get("order_id", ""), "")
+                nets.take(line, is_ours=case.is_ours(tag), is_exit=tag in exits)
+
+
+def _too_much(at: int, params: dict[str, Any], nets: Nets) -> Iterator[str]:
+    tag = str(params.get("tag", ""))
     of = (params["exchange"], params["tradingsymbol"], params["product"])
     sign, quantity = 1 if params["transaction_type"] == "SELL" else -1, number(params["quantity"])
     word, name = "long" if sign > 0 else "short", ":".join(of)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -83,22 +84,29 @@ def fill_never_refused(case: Case) -> Verdict:
     """I10: late, excess and foreign fills are booked like any other."""
     odd = {(r.body["execution"]["exchange"], r.body["execution"]["execution_id"]) for o in case.orders.values()
            for r in o.facts if r.body["event"] == "executed" and (o.is_external or r in o.odd)}  # fmt: skip
-    booked: dict[str, Fraction] = defaultdict(Fraction)
     faults, seen = [], len(odd)
-    for line, fill in case.exchange_fills:
-        booked[fill["order_id"]] += number(fill["quantity"])
-        version = case.last_versions.get(fill["order_id"])
-        if version is None:
-            continue
-        ticket = version[1]["ticket"]
-        is_excess = booked[fill["order_id"]] > number(ticket["quantity"])
-        is_foreign = not case.is_ours(str(ticket["tag"]))
+    for line, fill, oddity in _odd_fills(case):
         key = (fill["exchange"], fill["trade_id"])
-        if (is_excess or is_foreign) and key not in case.journal_fills and _was_looked_for(case, fill):
-            faults.append(f"{'excess' if is_excess else 'foreign'} fill {key[1]} (line {line}) is in no row")
-        seen += (is_excess or is_foreign) and key not in odd
+        if key not in case.journal_fills and _was_looked_for(case, fill):
+            faults.append(f"{oddity} fill {key[1]} (line {line}) is in no row")
+        seen += key not in odd
     if faults:
         return broken("I10", listed(faults))
     return (
         ok("I10", f"{seen} late, excess or foreign fills are booked") if seen else not_shown("I10", "no odd fill came")
     )
+
+
+def _odd_fills(case: Case) -> Iterator[tuple[int, dict[str, Any], str]]:
+    # The exchange's fills past the quantity of their order, and those of orders that are not ours.
+    filled: dict[str, Fraction] = defaultdict(Fraction)
+    for line, fill in case.exchange_fills:
+        filled[fill["order_id"]] += number(fill["quantity"])
+        version = case.last_versions.get(fill["order_id"])
+        if version is None:
+            continue
+        ticket = version[1]["ticket"]
+        if filled[fill["order_id"]] > number(ticket["quantity"]):
+            yield line, fill, "excess"
+        elif not case.is_ours(str(ticket["tag"])):
+            yield line, fill, "foreign"
