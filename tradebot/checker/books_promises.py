@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -42,35 +43,44 @@ def _position_faults(case: Case) -> list[str]:
     for part in looks[-1].body.get("external") or () if looks else ():
         line = (part["key"]["exchange"], part["key"]["symbol"], part["key"]["product"])
         ours[line] = ours.get(line, Fraction(0)) + number(part["quantity"])
-    theirs, moved = _nets(case)
+    theirs, moving = _nets(case), _moving(case)
     owned = Nets.of_the_begin(case.log.lines if case.log else ())
     return [
         f"{' '.join(line)}: the exchange holds {theirs.get(line, 0)}, the journal {ours.get(line, 0)}"
         for line in sorted(ours.keys() | theirs.keys())
         # A venue lists the shares of the demat account apart; a daemon that asks for them adds them to its line.
         if ours.get(line, 0) not in (theirs.get(line, 0), theirs.get(line, 0) - owned.get(line, 0))
-        if line not in moved
+        if line not in moving
     ]
 
 
-def _nets(case: Case) -> tuple[dict[arithmetic.Line, Fraction], set[arithmetic.Line]]:
-    # The venue's net of each line as the last look could know it, and the lines that moved while it was made.
-    nets, moved = Nets(), set[arithmetic.Line]()
-    for _, entry in case.log.lines if case.log else ():
-        if entry.get("kind") not in ("session", "fill", "conversion") or not _is_traded(case, entry):
-            continue
-        at = entry.get("traded_at", entry.get("at", 0))
-        is_known = (entry.get("exchange"), entry.get("trade_id")) in case.journal_fills or at <= case.looked_until
-        if is_known or entry["kind"] == "session":
+def _nets(case: Case) -> dict[arithmetic.Line, Fraction]:
+    # The venue's net of each line as the last look could know it.
+    nets = Nets()
+    for _, entry in case.log.of("session") if case.log else ():
+        nets.take(entry, is_ours=False)
+    for at, entry in _trades(case):
+        if at <= case.looked_until or (entry.get("exchange"), entry.get("trade_id")) in case.journal_fills:
             nets.take(entry, is_ours=False)
-        if entry["kind"] != "session" and at > case.looked_until - SETTLE and not _is_of_ours(case, entry):
-            products = [entry[name] for name in ("product", "was", "becomes") if name in entry]
-            moved |= {(entry["exchange"], entry["symbol"], product) for product in products}
-    return {line: net for line, net in nets.net.items() if net}, moved
+    return {line: net for line, net in nets.net.items() if net}
 
 
-def _is_traded(case: Case, entry: dict[str, Any]) -> bool:
-    return entry["kind"] == "session" or not case.symbols or entry["symbol"] in case.symbols
+def _moving(case: Case) -> set[arithmetic.Line]:
+    # The lines that another hand moved while the last look was made: it may have seen them before or after.
+    return {
+        (entry["exchange"], entry["symbol"], entry[name])
+        for at, entry in _trades(case)
+        if at > case.looked_until - SETTLE and not _is_of_ours(case, entry)
+        for name in ("product", "was", "becomes")
+        if name in entry
+    }
+
+
+def _trades(case: Case) -> Iterator[tuple[int, dict[str, Any]]]:
+    # When, and what moved a position of a symbol that this journal trades.
+    for _, entry in case.log.lines if case.log else ():
+        if entry.get("kind") in ("fill", "conversion") and (not case.symbols or entry["symbol"] in case.symbols):
+            yield entry.get("traded_at", entry.get("at", 0)), entry
 
 
 def _is_of_ours(case: Case, entry: dict[str, Any]) -> bool:

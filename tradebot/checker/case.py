@@ -67,17 +67,22 @@ class Case:
         for number, line in self.log.of("request") if self.log else ():
             if line["method"] == "PUT":
                 asked[str(line["path"]).rpartition("/")[2]].append((number, line))
-        groups: dict[str, list[OrderStory]] = {}  # an id at the venue -> the orders that it may mean
+        found: list[tuple[list[OrderStory], list[Line]]] = []
+        for group in {id(group): group for v, group in self._meant.items() if v in asked}.values():
+            ids = {v for order in group for v in order.venue_ids}
+            found.append((group, sorted((line for v in ids for line in asked[v]), key=lambda line: line[0])))
+        return found
+
+    @property
+    def _meant(self) -> dict[str, list[OrderStory]]:
+        # An id at the venue -> the orders that it may mean; orders that share an id share the list.
+        groups: dict[str, list[OrderStory]] = {}
         for order in self.orders.values():
             group = [order]
             for other in {id(known): known for v in order.venue_ids if (known := groups.get(v))}.values():
                 group += other
             groups |= {v: group for member in group for v in member.venue_ids}
-        found: list[tuple[list[OrderStory], list[Line]]] = []
-        for group in {id(group): group for v, group in groups.items() if v in asked}.values():
-            ids = {v for order in group for v in order.venue_ids}
-            found.append((group, sorted((line for v in ids for line in asked[v]), key=lambda line: line[0])))
-        return found
+        return groups
 
     @cached_property
     def booked(self) -> dict[str, list[Line]]:

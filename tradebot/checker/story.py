@@ -67,27 +67,31 @@ class OrderStory:
         event = str(row.body["event"])
         self.facts.append(row)
         self._link(row)
-        if event in ("intent", "denied"):
-            self.begins.append(row)
-        elif event == "executed":
-            self._book(row)
-        elif event == "reversed":
-            self._reverse(row)
-        elif event == "sending":
-            self.sending.append(row)
-            self.state = "SENDING" if self.state == "INTENT" else self.state
-        elif event in ("replaced", "changed"):
-            self._terms(row)
-        elif (self.state, event) in LEADS:
-            before, self.state = self.state, LEADS[self.state, event]
-            if self.state == "UNKNOWN":
-                self._doubted = row
-            elif before == "UNKNOWN" and self.state == "ABSENT":
-                self.given_up.append((self._doubted, row))
-            if self.filled and self.state in ("ACKED", "OPEN"):
-                self.state = "PARTIAL" if self.filled < self.quantity else "FILLED"
-            elif self.filled and self.state == "REJECTED":
-                self.state = "CANCELED"
+        match event:
+            case "intent" | "denied":
+                self.begins.append(row)
+            case "executed":
+                self._book(row)
+            case "reversed":
+                self._reverse(row)
+            case "sending":
+                self.sending.append(row)
+                self.state = "SENDING" if self.state == "INTENT" else self.state
+            case "replaced" | "changed":
+                self._terms(row)
+            case _ if (self.state, event) in LEADS:
+                self._enter(LEADS[self.state, event], row)
+
+    def _enter(self, state: str, row: Row) -> None:
+        if state == "UNKNOWN":
+            self._doubted = row
+        elif self.state == "UNKNOWN" and state == "ABSENT":
+            self.given_up.append((self._doubted, row))
+        if self.filled and state in ("ACKED", "OPEN"):
+            state = "PARTIAL" if self.filled < self.quantity else "FILLED"
+        elif self.filled and state == "REJECTED":
+            state = "CANCELED"
+        self.state = state
 
     def _terms(self, row: Row) -> None:
         terms = row.body.get("venue") or row.body.get("terms") or {}
