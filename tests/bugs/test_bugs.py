@@ -21,6 +21,7 @@ KINDS = {
         "words on the stream are lost", "a stop forgets where it stood", "one far price is believed",
         "a silent symbol is not noticed", "a day begins anew with a restart", "a level guards nothing",
         "a person's halt ends by itself", "stops end in silence", "a dead token ends the run",
+        "a position that ended with its day is a difference",
         "a step of the wall clock moves the market", "a pipe that nobody reads holds the loop",
     },
     "": {

@@ -440,3 +440,27 @@ def test_the_command_exits_with_70_and_names_what_was_broken(
     assert answer["kept"] is False
     assert [v["promise"] for v in answer["verdicts"] if v["ruling"] == "broken"] == ["I9"]
     assert "I9" in said.err
+
+
+def other_hand(folder: Path, *, asked: bool, next_day: bool) -> Ruling:
+    """A fill of the owner in our symbol behind our last order, perhaps asked for, perhaps followed by another day."""
+    records = day()
+    early = records.find("sending")["at"]
+    records.lines[0]["opens_at"] = records.lines[0]["at"]
+    records.line("fill", trade_id="X9", order_id="V9", traded_at=early, charges="0", symbol="TCS", exchange="NSE",
+                 side="BUY", quantity="1", price="3860", product="MIS")  # fmt: skip
+    if asked:
+        records.line("request", method="GET", path="/trades", params={}, status=200)
+    if next_day:
+        records.line("session", account="SIM", cash="50000", resumed=True, opens_at=records.now + 1)
+    return judged(records, folder)["I8"].ruling
+
+
+@pytest.mark.parametrize(
+    ("asked", "next_day", "ruling"),
+    [(False, False, Ruling.BROKEN), (True, True, Ruling.BROKEN), (False, True, Ruling.OK)],
+)
+def test_a_fill_that_no_book_showed_before_its_day_was_over_is_not_lost(
+    asked: bool, next_day: bool, ruling: Ruling, tmp_path: Path
+) -> None:
+    assert other_hand(tmp_path, asked=asked, next_day=next_day) is ruling

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -80,11 +81,18 @@ async def rig(
     holdings: Sequence[Holding] = (),
     log: EventLog | None = None,
     latency: Latency = INSTANT,
+    resume: Path | None = None,
+    later: int = 0,
     **options: Any,
 ) -> AsyncIterator[Rig]:
-    clock = ManualClock(OPENS_AT)
-    source = SyntheticPrices(universe_for(symbols), seed=7, opens_at=OPENS_AT, closes_at=CLOSES_AT)
-    exchange = Exchange(source, clock, seed=7, cash=CASH, latency=latency, log=log, holdings=holdings)
+    # `resume` goes on with the books of a log, `later` ns after the first day.
+    clock = ManualClock(OPENS_AT + later)
+    source = SyntheticPrices(
+        universe_for(symbols), seed=7, opens_at=OPENS_AT + later, closes_at=CLOSES_AT + later
+    )  # fmt: skip
+    exchange = Exchange(
+        source, clock, seed=7, cash=CASH, latency=latency, log=log, holdings=holdings, resume=resume
+    )  # fmt: skip
     exchange.step(clock.now)
     async with serve(exchange, clock, log=log, **options) as at, aiohttp.ClientSession() as client:
         yield Rig(exchange, clock, at, client)

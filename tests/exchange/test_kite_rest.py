@@ -422,3 +422,20 @@ async def test_routes_that_an_official_client_knows_are_refused_by_name(method: 
         status, kind, message = await r.refusal(method, path, json=[])
         assert (status, kind) == (400, "InputException")
         assert message.startswith(what)
+
+
+@pytest.mark.parametrize(("later", "listed"), [(0, 1), (2 * 86_400 * SECOND, 0)])
+async def test_the_books_of_a_day_hold_the_orders_and_fills_of_that_day(
+    later: int, listed: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "exchange.jsonl"
+    with EventLog(path) as log:
+        async with rig(log=log) as market:
+            await market.place(product="CNC")
+            market.step()
+    with EventLog(path) as log:
+        async with rig(log=log, resume=path, later=later) as market:
+            assert [len(await market.data("GET", f"/{book}")) for book in ("orders", "trades")] == [listed, listed]
+            (held,) = await market.data("GET", "/portfolio/holdings") if later else ({"t1_quantity": 1},)
+            assert held["t1_quantity"] == 1
+            assert len(market.exchange.orders()) == 1

@@ -80,11 +80,12 @@ def test_a_disk_that_fills_ends_entries_before_it_ends_the_run(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["full", "closed"])
-def test_a_log_that_nobody_reads_stalls_nothing_and_ends_nothing(name: str, tmp_path: Path) -> None:
-    broken, calm = tmp_path / "b", tmp_path / "c"
-    struck, kinds, _ = played(f"host-pipe-{name}@3", broken)
+def test_a_log_that_nobody_reads_stalls_nothing_and_ends_nothing(
+    name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    struck, kinds, _ = played(f"host-pipe-{name}@3", tmp_path_factory.mktemp("broken"))
     assert struck.faults == {f"host-pipe-{name}": 1}
-    assert kinds == played("", calm)[1], "what it does is what it does on a calm day"
+    assert kinds == played("", tmp_path_factory.mktemp("calm"))[1], "what it does is what it does on a calm day"
 
 
 def test_a_lock_that_another_process_holds_makes_the_next_life_wait(tmp_path: Path) -> None:

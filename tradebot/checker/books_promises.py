@@ -98,7 +98,7 @@ def _order_faults(case: Case) -> list[str]:
             continue
         for venue_id in order.venue_ids & case.last_versions.keys():
             line, version = case.last_versions[venue_id]
-            if version["changed_at"] > case.looked_until:
+            if version["changed_at"] > case.looked_until or (order.is_external and venue_id in case.unshown_orders):
                 continue
             is_over = version["status"] in EXCHANGE_ENDED
             if order.is_live == is_over:

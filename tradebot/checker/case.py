@@ -13,6 +13,7 @@ from tradebot.checker.taped import Seen, seen_of
 
 OUR_SHAPE = re.compile(r"T[0-9a-z]{8}\d{5,}")  # a tag of a run of ours, whichever journal holds it
 EXCHANGE_ENDED = frozenset({"COMPLETE", "CANCELLED", "REJECTED"})
+FILLS = "/trades"  # the book of the day's fills
 SETTLE = 10_000_000_000  # market ns that a fill may take to show in the venue's books
 
 Line = tuple[int, dict[str, Any]]
@@ -101,14 +102,40 @@ class Case:
 
     @cached_property
     def exchange_fills(self) -> list[Line]:
-        """The exchange's fills of symbols that this journal trades, those before its first row left out."""
+        """The exchange's fills of symbols that this journal trades, those before its first row left out.
+
+        Also left out is what no day's book of fills ever showed: asked for after it, and before the next day began.
+        """
         began = self.journal.rows[0].at if self.journal.rows else 0
+        unshown = self._unshown
         return [
             (number, fill)
             for number, fill in (self.log.of("fill") if self.log else ())
             if (fill["symbol"] in self.symbols or not self.symbols)
+            and (number not in unshown or (fill["exchange"], fill["trade_id"]) in self.heard)
             and (fill["traded_at"] >= began or fill["order_id"] in self.by_venue)
         ]
+
+    @cached_property
+    def _unshown(self) -> set[int]:
+        # Lines of fills behind which nobody asked for the fills of their day, which is over.
+        found, waiting, opened = set[int](), list[int](), 0
+        for number, line in self.log.lines if self.log else ():
+            kind = line.get("kind")
+            if kind == "fill":
+                waiting.append(number)
+            elif kind == "request" and line["method"] == "GET" and str(line["path"]).startswith(FILLS):
+                waiting = waiting if line["status"] != 200 else []
+            elif kind == "session":
+                opens_at = int(line.get("opens_at", 0))
+                found |= set(waiting) if 0 < opened < opens_at else set()
+                waiting, opened = [], opens_at
+        return found
+
+    @cached_property
+    def unshown_orders(self) -> set[str]:
+        """The exchange's ids of orders with fills that no book showed before their day was over."""
+        return {f["order_id"] for number, f in (self.log.of("fill") if self.log else ()) if number in self._unshown}
 
     @cached_property
     def journal_fills(self) -> dict[tuple[str, str], dict[str, Any]]:

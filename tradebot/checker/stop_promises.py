@@ -87,7 +87,10 @@ class Watch:
             if order.begun.run == run and order.purpose not in ("entry", "external", "")
         }
         events: list[tuple[int, Row | Seen]] = [(what.mono, what) for what in seen]
-        events += [(_mono(row), row) for row in rows]  # behind what was shown at the same time
+        last = 0
+        for row in rows:  # behind what was shown at the same time; a look tells no time of ours
+            last = _mono(row) or last
+            events.append((last, row))
         for _, what in sorted(events, key=lambda event: event[0]):
             if isinstance(what, Row):
                 self._row(run, what)

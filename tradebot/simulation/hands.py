@@ -27,6 +27,11 @@ class Machine(Protocol):
     clock: Any
     exchange: Any
 
+    @property
+    def is_resting(self) -> bool:
+        """True in a night and early in the morning, when no person looks."""
+        ...
+
     def end_daemon(self, events: int) -> None:
         """Kill the daemon `events` of it from now; with 0 ask it to stop."""
         ...
@@ -113,6 +118,8 @@ class Hands:
                 raise AssertionError(f"nobody does {name}")
 
     async def _resume(self, now_s: float) -> None:
+        if self._machine.is_resting and now_s < float("inf"):
+            return
         due = [scope for at, scope in self._waiting if at <= now_s]
         self._waiting = [(at, scope) for at, scope in self._waiting if at > now_s]
         for scope in due:

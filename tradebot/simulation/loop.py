@@ -206,7 +206,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     async def create_server(  # type: ignore[override]
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: str | None = None, port: int = 0, **_: Any
     ) -> Listener:
-        return self.network.listen((host, port or self.network.free_port()), protocol_factory)
+        return self.network.listen((host, port or self.network.port_of(PROCESS.get().name)), protocol_factory)
 
     async def create_unix_server(  # type: ignore[override]
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], path: str | None = None, *,

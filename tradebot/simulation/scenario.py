@@ -38,6 +38,8 @@ TIGHT = 0.2  # share of the seeds whose limits leave room for one symbol and a p
 COUNTED, FEW_ORDERS = 0.1, (8, 24)  # share of the seeds that may send few orders a day, and how many
 HELD = 0.3  # share of the symbols of which the owner has shares in the demat account
 TRAILED, SELDOM = 0.06, 60  # share of the seeds whose positions only a trailing stop closes, and their exits beside
+NIGHTS = 0.05  # share of the seeds over two days, of which the second, two days later, begins with null answers
+FIRST_ANSWERS = "null-data:books@t+172800s"
 PIPED = 0.05  # share of the seeds whose log nobody reads for a while, or any more
 COMMITS = (5, 80)  # of the first life, until its disk fails
 STEP = 3600 * SECOND  # of the wall clock, there or back
@@ -82,6 +84,7 @@ class Scenario(NamedTuple):
     holdings: tuple[Holding, ...] = ()
     is_trailed: bool = False
     words: str = ""  # of faults beside the swarm
+    night: Literal["", "stopped", "left"] = ""  # between two days, and what became of the daemon in the evening
 
     @property
     def halts_soon(self) -> bool:
@@ -150,14 +153,14 @@ def draw(seed: int) -> Scenario:
         commits=dice.whole(*COMMITS) if dice.happens(BAD_DISK) else 0,
         step=(STEP if dice.happens(0.5) else -STEP) if dice.happens(STEPPED) else 0,
         is_tight=dice.happens(TIGHT),
-        **_beside(Dice(seed, 0xB51DE), symbols),
+        **_beside(Dice(seed, 0xB51DE), symbols, halts_soon=seed % 8 == 7),
     )
 
 
-def _beside(dice: Dice, symbols: tuple[str, ...]) -> dict[str, Any]:
+def _beside(dice: Dice, symbols: tuple[str, ...], *, halts_soon: bool) -> dict[str, Any]:
     # What was added later is drawn apart, so that the seeds of before stand for the same sessions.
     held = [symbol for symbol in symbols if dice.happens(HELD)]
-    return {
+    found = {
         "holdings": tuple(
             Holding(symbol=symbol, exchange="NSE", quantity=Decimal(dice.whole(1, 50)), average_price=Decimal(1_000),
                     t1_quantity=Decimal(dice.whole(0, 5)))
@@ -167,6 +170,13 @@ def _beside(dice: Dice, symbols: tuple[str, ...]) -> dict[str, Any]:
         "is_trailed": dice.happens(TRAILED),
         "words": f"host-pipe-{('full', 'closed')[dice.whole(0, 1)]}@{dice.whole(2, 15)}" if dice.happens(PIPED) else "",
     }  # fmt: skip
+    return found if halts_soon else found | _night(dice)  # what is refused in the evening would halt it
+
+
+def _night(dice: Dice) -> dict[str, Any]:
+    if not dice.happens(NIGHTS):
+        return {}
+    return {"night": "stopped" if dice.happens(0.5) else "left", "words": FIRST_ANSWERS}
 
 
 def _acts(dice: Dice, faulty_s: float, symbols: tuple[str, ...]) -> tuple[Act, ...]:

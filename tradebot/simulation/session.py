@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from tradebot.app import Options, run, run_id
 from tradebot.clock import LoopClock
@@ -33,6 +34,15 @@ from tradebot.simulation.dice import Dice
 from tradebot.simulation.disk import SimulatedHand
 from tradebot.simulation.hands import Hands
 from tradebot.simulation.loop import VirtualLoop
+from tradebot.simulation.night import (
+    BREAKFAST_S,
+    CLOSED_S,
+    EVENING,
+    MORNING_S,
+    QUIET_S,
+    SQUARE_OFF_S,
+    close_day,
+)
 from tradebot.simulation.output import SimulatedOutput
 from tradebot.simulation.process import Process
 from tradebot.simulation.scenario import BEGINS, Scenario
@@ -68,6 +78,7 @@ class Session:
         self.clock = LoopClock(loop, origin=BEGINS)
         self.tape = Tape(loop.network)
         self.exchange: Exchange
+        self._addresses: dict[str, Any] = {}
         self.lives: list[Process] = []
         self.kills = 0
         self.failure = ""
@@ -79,6 +90,10 @@ class Session:
         self._output: SimulatedOutput | None = None
         self._was_ready = False  # the life that is came to trade
         self._is_trading = True
+        self._evening, self._dawn = asyncio.Event(), asyncio.Event()
+        self._opened = asyncio.Event()  # the exchange is open, on the last day
+        self._is_night, self._dawn_at = False, 0.0
+        self._known: dict[str, Any] = {}  # the addresses, with their token, that the life that is was given
         self._locked_s = 0.0  # that the lock of the next life is held by another process
         self._troubled_at = 0.0  # when the last fault was over, or a kill fell after it
 
@@ -99,7 +114,7 @@ class Session:
         loop, opened = self._loop, self._loop.create_future()
         over = asyncio.Event()
         trading = loop.spawn(Process("exchange"), lambda: self._exchange(opened, over))
-        self._addresses: dict[str, Any] = await opened
+        await opened
         supervising = loop.spawn(Process("supervisor"), self._supervise)
         operating = loop.spawn(Process("operator"), self._operate)
         hands = Hands(self.plan, self, self._dice, self._tell)
@@ -107,6 +122,8 @@ class Session:
         for kill in self.scenario.kills:
             loop.call_later(kill.at_s, self.end_daemon, kill.events)
         loop.call_later(self.scenario.faulty_s / 2, self._step_clock)
+        if self.scenario.night:
+            loop.spawn(Process("night"), self._pass_night)
         await self.clock.sleep(self.scenario.faulty_s)
         while not self.plan.is_over:
             await self.clock.sleep(LOOK_S)
@@ -129,18 +146,51 @@ class Session:
             trading.result()
         self._note_uncaught()
 
-    async def _exchange(self, opened: asyncio.Future[dict[str, Any]], over: asyncio.Event) -> None:
+    async def _exchange(self, opened: asyncio.Future[None], over: asyncio.Event) -> None:
         def keep(exchange: Exchange) -> None:
             self.exchange = exchange
 
-        async with embedded(
-            self._config, symbols=self._config.app.symbols, seen_until=0, log=self.log, on_end=lambda _: None,
-            faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
-            keys=SET_KEYS, holdings=self.scenario.holdings,
-        ) as (addresses, clock):  # fmt: skip
-            clock.release()
-            opened.set_result(addresses.render())
-            await over.wait()
+        seen_until, days = 0, 2 if self.scenario.night else 1
+        for day in range(days):
+            # The books go on, the token of yesterday does not.
+            keys = msgspec.structs.replace(SET_KEYS, access_token=f"{SET_KEYS.access_token}{day or ''}")
+            async with embedded(
+                self._config, symbols=self._config.app.symbols, seen_until=seen_until, log=self.log,
+                on_end=lambda _: None, faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
+                keys=keys, holdings=self.scenario.holdings,
+            ) as (addresses, clock):  # fmt: skip
+                clock.release()
+                self._addresses = addresses.render()
+                if not day:
+                    opened.set_result(None)
+                if day == days - 1:
+                    self._opened.set()
+                await (over if day == days - 1 else self._evening).wait()
+            seen_until = self.exchange.source.closes_at - 1
+            if day < days - 1:
+                await self.clock.sleep(CLOSED_S)
+
+    async def _pass_night(self) -> None:
+        """Let the evening come, the exchange close and open as another day, and the daemon start on that."""
+        await self.clock.sleep(self.scenario.faulty_s * EVENING)
+        # What is in doubt when the books of the day are gone stays so for ever: nobody who could tell is left.
+        self.plan.is_paused = True
+        await self.clock.sleep(QUIET_S)
+        self._is_night = True
+        if self.scenario.night == "stopped":
+            self.end_daemon(0)
+            await self.clock.sleep(SQUARE_OFF_S)
+        close_day(self.exchange, self.scenario.symbols[0])
+        await self.clock.sleep(SQUARE_OFF_S)
+        self._tell("night", level="warning", daemon=self.scenario.night)
+        self._evening.set()
+        await self._opened.wait()
+        self.plan.is_paused = False
+        await self.clock.sleep(MORNING_S)
+        self.end_daemon(0)
+        self._is_night, self._troubled_at = False, self._loop.time()
+        self._dawn_at = self._loop.time()
+        self._dawn.set()
 
     # ---- the daemon's lives
 
@@ -165,11 +215,13 @@ class Session:
                 self._on_error(error)
             if self._is_trading:
                 await self.clock.sleep(self._dice.between(*RESTART_S))
+            if self._is_night:
+                await self._dawn.wait()
             if not self._is_trading:
                 return
 
     async def _live(self) -> dict[str, Any]:
-        commits = self.scenario.commits if len(self.lives) == 1 else 0
+        commits = self.scenario.commits if len(self.lives) == 1 and not self.scenario.night else 0
         hand = self._hand = SimulatedHand(self._loop, self._dice, self.tape.on_synced, commits=commits)
         output, self._was_ready = SimulatedOutput(self._loop), False
         self._output = output
@@ -179,7 +231,8 @@ class Session:
             output.say(event, level, fields)
             self._tell(event, level, **fields)
 
-        options = Options(run_id=run_id(self.clock), exchange=self._addresses)
+        self._known = self._addresses
+        options = Options(run_id=run_id(self.clock), exchange=self._known)
         return await run(
             self._config, options, tell=say, notifier=Notifier({}), wall=self.clock, hand=hand
         )  # fmt: skip
@@ -191,10 +244,20 @@ class Session:
         daemon = self._daemon
         if daemon is None or not daemon.is_alive or not self._is_trading:
             return
-        if events:
+        if events and self._is_calm:
             daemon.fuse = events
         elif signal.SIGTERM in daemon.signals:
             daemon.signal(signal.SIGTERM)
+
+    @property
+    def is_resting(self) -> bool:
+        """True in the night and early in the morning, when no person looks."""
+        return self._is_night or (bool(self._dawn_at) and self._loop.time() < self._dawn_at + BREAKFAST_S)
+
+    @property
+    def _is_calm(self) -> bool:
+        # Who is killed on the evening of a night learns of nothing that its orders did then: no book has it any more.
+        return not self.scenario.night or self._dawn.is_set()
 
     def break_disk(self, reason: str, *, slow_s: float = 0.0) -> None:
         """Let the next commit fail for `reason`, or all of some seconds take long."""
@@ -250,7 +313,8 @@ class Session:
 
     def _on_error(self, error: BaseException) -> None:
         causes = list(_leaves(error))
-        is_meant = any(map(self.plan.strikes.get, MEANT)) and not self._was_ready
+        is_refused = any(map(self.plan.strikes.get, MEANT)) or self._known is not self._addresses
+        is_meant = is_refused and not self._was_ready
         if any(isinstance(cause, AccessDenied) for cause in causes) and not is_meant:
             self._fail(f"the daemon ended for a refusal that means nothing: {causes[0]}")
         self._tell("daemon_failed", level="error", reason="; ".join(map(repr, causes)))

@@ -232,12 +232,19 @@ class Network:
         self.listeners: dict[Any, Listener] = {}
         self.taps: list[Tap] = []
         self._ports = FIRST_PORT - 1
+        self._owned: dict[str, int] = {}  # name of a process -> the port that it serves on, each time it opens
         self._connections = 0
 
     def free_port(self) -> int:
         """Return a port that nobody has had."""
         self._ports += 1
         return self._ports
+
+    def port_of(self, owner: str) -> int:
+        """Return the port that a process serves on: the same one whenever it opens again."""
+        if owner not in self._owned:
+            self._owned[owner] = self.free_port()
+        return self._owned[owner]
 
     def listen(self, address: Any, factory: Factory) -> Listener:
         """Listen. Raises OSError when somebody does already."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.stages.desk.account_day import OPEN, Day
+from tradebot.clock import SECOND
 from tradebot.control.picture import holdings_of
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Action, Books, Command, Incident, Reconciled, Released
@@ -220,6 +221,31 @@ def test_what_was_given_up_stays_so_over_a_restart() -> None:
     assert (report.differences, report.released, report.external) == ((), (), ())
     assert again.desk.holdings() == {"AAA": (6, 100)}
     assert again.desk.worth.day_profit() == day.desk.worth.day_profit()
+
+
+NEXT_DAY = OPEN + 86_400 * SECOND
+
+
+def morning_after(day: Day, *, opens_at: int, product: str = "MIS") -> Reconciled:
+    """Start on the records of a day where the venue holds nothing any more and lists no fill."""
+    again = Day(owned=0)
+    again.at, again.mono = opens_at + SECOND, day.mono + 100 * SECOND
+    again.net, again.papers, again.trades = {product: 0}, [], []
+    again.desk.recover(day.said, adopted=(), halted="", opens_at=opens_at)
+    (report,) = [o for o in again.desk.adopt(again.books()) if isinstance(o, Reconciled)]
+    return report
+
+
+def test_an_intraday_position_that_the_venue_squared_off_overnight_is_given_up_and_no_difference() -> None:
+    report = morning_after(holding(), opens_at=NEXT_DAY)
+    assert [(part.key.line, part.quantity) for part in report.released] == [(MIS, D(10))]
+    assert report.differences == ()
+
+
+def test_one_of_today_that_a_list_lacks_is_a_difference() -> None:
+    report = morning_after(holding(), opens_at=OPEN)
+    assert report.released == ()
+    assert report.differences == ("NSE:AAA MIS: the venue holds 0, the journal 10",)
 
 
 def test_a_fill_that_the_first_look_showed_and_the_stream_told_later_counts_once() -> None:

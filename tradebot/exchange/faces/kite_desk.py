@@ -69,8 +69,8 @@ class KiteDesk:
         return {"order_id": self._exchange.cancel(order_id).order_id}
 
     def orders(self) -> list[dict[str, Any]]:
-        """Return the newest version of every order of the day."""
-        return [self.record(order) for order in self._exchange.orders()]
+        """Return the newest version of every order of the day; those of an earlier one are in no book any more."""
+        return [self.record(order) for order in self._exchange.orders() if self._is_of_today(order.placed_at)]
 
     def history(self, order_id: str) -> list[dict[str, Any]]:
         """Return every version of one order, oldest first."""
@@ -83,8 +83,11 @@ class KiteDesk:
         return [
             trade_record(trade, token=self._token(trade.symbol))
             for trade in self._exchange.trades()
-            if order_id in (None, trade.order_id)
+            if order_id in (None, trade.order_id) and self._is_of_today(trade.traded_at)
         ]
+
+    def _is_of_today(self, at: int) -> bool:
+        return day_of(at) >= self._exchange.account.on
 
     def positions(self) -> dict[str, Any]:
         """Return the net and the day's positions."""

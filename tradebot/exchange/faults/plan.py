@@ -44,6 +44,7 @@ class FaultPlan:
 
     def __init__(self, rules: Iterable[Rule], *, seed: int, until_s: float | None = None) -> None:
         self.seed, self.until_s = seed, until_s
+        self.is_paused = False  # nothing strikes for a while
         self.rules = tuple(rules)
         self.strikes: Counter[str] = Counter()  # name -> times it struck
         self.on_strike: list[Callable[[dict[str, Any]], None]] = []
@@ -64,8 +65,9 @@ class FaultPlan:
         return cls(parse_rules(text, seed=seed), seed=seed, until_s=until_s)
 
     def start(self, clock: Clock) -> None:
-        """Give the plan its time; times of rules count from the market time of now."""
-        self._clock, self._origin = clock, clock.market()
+        """Give the plan its time; times of rules count from the market time of now, or of the first day."""
+        self._origin = self._origin or clock.market()
+        self._clock = clock
 
     @property
     def is_over(self) -> bool:
@@ -92,7 +94,7 @@ class FaultPlan:
             wants = self._wants(number, rule, rng, n=n, since=since)
             if wants and chosen is None:
                 chosen = number, rule, rng
-        if chosen is None or self.is_over:
+        if chosen is None or self.is_paused or self.is_over:
             return None
         number, rule, rng = chosen
         if rule.begins >= 0 and rule.ends < 0:

@@ -1,0 +1,35 @@
+"""The evening of a day at the exchange, and the times of the night that follows it in a session of two days."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from decimal import Decimal
+
+from tradebot.domain.order import Side
+from tradebot.exchange.exchange import Exchange
+from tradebot.exchange.faults.people import market_ticket
+from tradebot.exchange.margin import DELIVERY
+from tradebot.exchange.ticket import Hand, Refusal
+
+# Of a night between two days: when it comes, as a share of the time of faults; how long nothing strikes before it; how
+# long the broker squares off; how long the exchange is closed; how long into the morning the daemon is started again.
+EVENING, QUIET_S, SQUARE_OFF_S, CLOSED_S, MORNING_S = 0.3, 3.5, 1.2, 1.5, 1.5
+BREAKFAST_S = 5.0  # from there until a person resumes what was halted the day before
+CLOSED = "Markets are closed right now."
+DELIVERED = Decimal(3)  # shares that the owner buys for delivery in the evening
+
+
+def close_day(exchange: Exchange, symbol: str) -> None:
+    """Square off what is intraday and take nothing new; the owner has bought some of `symbol` that arrive in days."""
+    tickets = [market_ticket("NSE", symbol, Side.BUY, DELIVERED, DELIVERY, Hand.OWNER)]
+    for order in exchange.orders():
+        if not order.is_ended:
+            exchange.withdraw(order.order_id, "cancelled by the broker")
+    for row in exchange.account.positions():
+        if row.quantity and row.product != DELIVERY and row.exchange == "NSE":
+            side = Side.SELL if row.quantity > 0 else Side.BUY
+            tickets.append(market_ticket(row.exchange, row.symbol, side, abs(row.quantity), row.product, Hand.BROKER))
+    for ticket in tickets:
+        with suppress(Refusal):
+            exchange.place(ticket)
+    exchange.refuse = lambda _: CLOSED
