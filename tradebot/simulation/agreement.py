@@ -14,7 +14,8 @@ from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.margin import DELIVERY
 from tradebot.exchange.ticket import Hand
 
-DIFFERENCE = "difference"  # what the daemon's picture calls a hold that the next books may end
+# What the daemon's picture calls a hold that is over by itself: with the next books, with room on the disk.
+HOLDS = frozenset({"difference", "disk"})
 
 
 class Agreement(NamedTuple):
@@ -23,7 +24,9 @@ class Agreement(NamedTuple):
     is_answering: bool = False
     differences: tuple[str, ...] = ()
     in_doubt: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()  # symbols that open nothing until the books account for them: over by itself
+    held: tuple[
+        str, ...
+    ] = ()  # what opens nothing until the books account for it, or the disk has room: over by itself
     halts: tuple[str, ...] = ()
     ended: str = ""  # why the daemon is gone
 
@@ -61,8 +64,8 @@ def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
         is_answering=True,
         differences=tuple(differences),
         in_doubt=tuple(row["order_id"] for row in picture["orders"] if row["state"] == "UNKNOWN"),
-        held=tuple(f"{h['scope']}: {h['reason']}" for h in picture["halts"] if h["verb"] == DIFFERENCE),
-        halts=tuple(f"{h['scope']}: {h['reason']}" for h in picture["halts"] if h["verb"] != DIFFERENCE),
+        held=tuple(f"{h['scope']}: {h['reason']}" for h in picture["halts"] if h["verb"] in HOLDS),
+        halts=tuple(f"{h['scope']}: {h['reason']}" for h in picture["halts"] if h["verb"] not in HOLDS),
     )
 
 
