@@ -21,12 +21,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.machinery import ModuleSpec
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 from mutations import Mutant, mutants_of
+from reach import Reach, measure
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -42,6 +44,7 @@ TESTS = ("tests/domain", "tests/stages/desk", "tests/markets/test_charges.py", "
          "tests/journal/test_recovery.py", "tests/control", "tests/checker", "tests/test_engine.py",
          "tests/backtest/test_every_bar.py", "tests/backtest/test_run.py")  # fmt: skip
 LEFT_OUT = ("tests/control/test_kill_sweep.py", "tests/stages/desk/test_leaks.py")  # processes of their own; memory
+SOURCES = ("tradebot/domain", "tradebot/markets", "tradebot/stages")  # where the targets are
 DAYS = range(1, 61)
 # For one mutant, for one that hangs is one that is noticed: of its processor, and of the clock where it only waits.
 WITHIN_CPU_S, WITHIN_S = 400, 3600
@@ -100,19 +103,8 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def _try(mutant: Mutant, tests: Sequence[str], days: Sequence[int]) -> int:
     # Runs in a process of its own: 1 where a test went red, 2 where a day broke, 0 where nothing noticed.
-    import pytest
-
-    resource.setrlimit(resource.RLIMIT_CPU, (WITHIN_CPU_S, WITHIN_CPU_S))
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
-    os.chdir(ROOT)
-    for name in [name for name, module in sys.modules.items() if _is_ours(module)]:
-        del sys.modules[name]  # who calls this may have loaded it as it was, and tests that hold it
-    sys.meta_path.insert(0, _Changed(mutant))
-    options = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore"]
-    options += [f"--ignore={path}" for path in LEFT_OUT]
-    if pytest.main([*options, *tests]) not in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
+    _begin(mutant)
+    if tests and not _passes(tests):
         return 1
     from tradebot.simulation.play import play
 
@@ -123,6 +115,48 @@ def _try(mutant: Mutant, tests: Sequence[str], days: Sequence[int]) -> int:
         except Exception:  # whatever a mutant raises is noticed
             return 2
     return 0
+
+
+def _begin(mutant: Mutant) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (WITHIN_CPU_S, WITHIN_CPU_S))
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    os.chdir(ROOT)
+    for name in [name for name, module in sys.modules.items() if _is_ours(module)]:
+        del sys.modules[name]  # who calls this may have loaded it as it was, and tests that hold it
+    sys.meta_path.insert(0, _Changed(mutant))
+
+
+def _passes(tests: Sequence[str], *plugins: object) -> bool:
+    import pytest
+
+    options = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore"]
+    options += [f"--ignore={path}" for path in LEFT_OUT]
+    return pytest.main([*options, *tests], plugins=plugins) in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+def _measure(into: Connection) -> None:
+    # In a process of its own: sends which tests run which lines, or nothing where one fails without any change.
+    _begin(UNCHANGED)
+    passed: list[bool] = []
+    found = measure(SOURCES, lambda plugin: passed.append(_passes(TESTS, plugin)))
+    # As plain values: the class itself was unloaded here with all that is ours.
+    into.send((found.lines, found.seconds) if passed[0] else None)
+
+
+def reach() -> Reach | None:
+    """Return which tests run which lines; None where they fail without any change."""
+    mine, its = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=_measure, args=(its,))
+    process.start()
+    its.close()
+    try:
+        found = mine.recv()
+    except EOFError:
+        found = None
+    process.join()
+    return None if found is None else Reach(*found)
 
 
 def _is_ours(module: ModuleType) -> bool:
@@ -143,10 +177,20 @@ def hunt(mutant: Mutant, *, tests: Sequence[str] = TESTS, days: Sequence[int] = 
     return Fate(mutant, by, time.monotonic() - began)
 
 
-def hunt_all(mutants: Sequence[Mutant]) -> Iterator[Fate]:
+def hunt_near(mutant: Mutant, reached: Reach) -> Fate:
+    """Try one mutant with the tests that run its line, then the days, and all tests where more may notice it."""
+    began = time.monotonic()
+    near, may_be_others = reached.of(ROOT / mutant.file, mutant.line)
+    fate = hunt(mutant, tests=near, days=DAYS)
+    if not fate.by and may_be_others:
+        fate = hunt(mutant, days=())
+    return fate._replace(seconds=time.monotonic() - began)
+
+
+def hunt_all(mutants: Sequence[Mutant], reached: Reach) -> Iterator[Fate]:
     """Yield what became of each mutant, in their order; one a processor at a time."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        yield from pool.map(hunt, mutants)
+        yield from pool.map(lambda mutant: hunt_near(mutant, reached), mutants)
 
 
 def main() -> int:
@@ -160,12 +204,12 @@ def main() -> int:
     fates: Counter[str] = Counter()
     living: list[Mutant] = []
     _load()
-    if (sound := hunt(UNCHANGED)).by:
-        Console(stderr=True).print(f"without any change {sound.by} notices something: there is nothing to hunt with")
+    if (reached := reach()) is None or hunt(UNCHANGED, tests=()).by:
+        Console(stderr=True).print("a test or a day fails without any change: there is nothing to hunt with")
         return 2
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("hunting", total=len(chosen))
-        for fate in hunt_all(chosen):
+        for fate in hunt_all(chosen, reached):
             progress.advance(task)
             is_explained = not fate.by and fate.mutant.name in known
             fates[fate.by or ("explained" if is_explained else "lives")] += 1
