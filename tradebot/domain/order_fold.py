@@ -107,7 +107,9 @@ def _with(order: Order, changes: dict[str, Any]) -> Order:
 def _learned(order: Order, fact: OrderFact) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if fact.venue_order_id and fact.venue_order_id != order.venue_order_id:
-        if not order.venue_order_id:
+        is_unseen = order.rank < 0 and not order.booked
+        if not order.venue_order_id or (is_unseen and fact.venue is not None):
+            # An id that an answer named and nothing of the venue ever showed gives way to the one that a row shows.
             changes["venue_order_id"] = fact.venue_order_id
         elif fact.event is E.REPLACED:
             changes["venue_order_id"] = fact.venue_order_id

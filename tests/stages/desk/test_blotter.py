@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.domain.test_order_machine import execution, fact, request, status
-from tradebot.domain.order import ZERO, Order, OrderEvent
+from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact
 from tradebot.domain.order_course import placed
 from tradebot.stages.desk.blotter import Blotter
 
@@ -23,6 +23,11 @@ def working(blotter: Blotter, order_id: str = "T1", *events: OrderEvent) -> Orde
     return order
 
 
+def seen(venue_order_id: str) -> OrderFact:
+    shown = status("T1", E.SEEN_OPEN, filled=0, at=2)
+    return fact("T1", E.SEEN_OPEN, venue_order_id=venue_order_id, venue=shown)
+
+
 def blotter(*, keeps_ended: bool = True) -> Blotter:
     return Blotter(lambda order, fill: ZERO, keeps_ended=keeps_ended)
 
@@ -30,9 +35,25 @@ def blotter(*, keeps_ended: bool = True) -> Blotter:
 def test_a_further_id_at_the_venue_leads_to_its_order_too() -> None:
     book = blotter()
     working(book)
-    shown = fact("T1", E.SEEN_OPEN, venue_order_id="V9", venue=status("T1", E.SEEN_OPEN, filled=0, at=2))
-    assert book.record(shown).other_ids == ("V9",)
+    book.record(seen("V-T1"))
+    assert book.record(seen("V9")).other_ids == ("V9",)
     assert book.by_venue == {"V-T1": "T1", "V9": "T1"}
+
+
+def test_an_id_that_an_answer_named_and_no_row_ever_showed_leads_to_no_order() -> None:
+    book = blotter()
+    working(book)
+    order = book.record(seen("V9"))
+    assert (order.venue_order_id, order.other_ids, book.by_venue) == ("V9", (), {"V9": "T1"})
+    assert book.record(seen("V10")).other_ids == ("V10",)
+    assert book.by_venue == {"V9": "T1", "V10": "T1"}
+
+
+def test_an_id_under_which_something_was_filled_stays() -> None:
+    book = blotter()
+    working(book)
+    book.record(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a")))
+    assert book.record(seen("V9")).other_ids == ("V9",)
 
 
 def test_an_order_that_one_fill_makes_whole_is_forgotten_with_all_that_led_to_it_where_none_is_kept() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.stages.desk.desk_room import Room, events, submitted
-from tradebot.domain.messages import Action, Executed, OrderSeen
+from tradebot.domain.messages import Action, Cancel, Executed, OrderSeen
 from tradebot.domain.order import Execution, OrderEvent, Side, VenueStatus
 
 D, E = Decimal, OrderEvent
@@ -48,3 +48,14 @@ def test_of_fills_without_an_order_the_oldest_go_where_there_are_too_many(monkey
         fill = Execution(f"F{number}", f"V{number}", "AAA", "NSE", Side.BUY, D(1), D(1000), room.at, "MIS")
         room.desk.apply(Executed(execution=fill, mono=room.mono))
     assert list(room.desk.sightings.orphans) == ["V2", "V3"]
+
+
+def test_an_order_whose_answer_named_another_one_is_cancelled_under_the_id_that_the_venue_shows() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    (entry,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(entry, E.SENDING)
+    room.outcome(entry, E.ACCEPTED, "990101000000001")
+    room.desk.apply(OrderSeen(order=room.venue_order(entry, VenueStatus.OPEN), mono=room.mono))
+    cancels = [o for _ in range(5) for o in room.tick(1) if isinstance(o, Cancel)]
+    assert [cancel.venue_order_id for cancel in cancels] == ["V1"]
