@@ -1,3 +1,3 @@
-"""The desk of revision 94b45828d620, written by `freeze.py`; not edited by hand."""
+"""The desk of revision bd047ea562a7, written by `freeze.py`; not edited by hand."""
 
-REVISION = "94b45828d620743e366ccb813091c48e6f8090f9"
+REVISION = "bd047ea562a72ae0441093b539a91edd157934c8"

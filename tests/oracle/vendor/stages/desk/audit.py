@@ -23,6 +23,7 @@ from tests.oracle.vendor.stages.desk.ordering import Ordering
 from tests.oracle.vendor.stages.desk.sightings import WORKS, Sightings
 
 STALENESS = frozenset((OrderEvent.LINK_LOST, OrderEvent.LINK_BACK))  # tells nothing of the order itself
+INTRADAY = "MIS"  # the product that no venue holds over a night
 DAY_GRACE = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
 
 
@@ -37,11 +38,12 @@ class Audit:
         self, *, universe: Universe, product: str, blotter: Blotter, marks: Marks, conditions: Conditions,
         sightings: Sightings, ordering: Ordering,
         emit_all: Callable[[Sequence[OrderFact]], None], tell: Callable[[Order, OrderEvent, str], None],
-        incident: Callable[[str, Order, Scope | None], None],
+        incident: Callable[[str, Order, Scope | None], None], day_opens_at: Callable[[], int],
     ) -> None:  # fmt: skip
         self._universe, self._product, self._blotter, self._marks = universe, product, blotter, marks
         self._conditions, self._sightings, self._ordering = conditions, sightings, ordering
         self._emit_all, self._tell, self._incident = emit_all, tell, incident
+        self._day_opens_at = day_opens_at
         self._closed_at = 0  # the end of the last session that is over
         self._link_back_at = 0
         self._given_up: set[str] = set()  # order_ids whose cancel was tried enough
@@ -115,7 +117,10 @@ class Audit:
         own = blotter.own(books)
         external.look(books, own)
         for _ in range(2 if is_start else 1):
-            external.account(own, asked_at=books.asked_at, symbols=self._universe.ids, is_traded=self._is_traded)
+            external.account(
+                own, asked_at=books.asked_at, symbols=self._universe.ids, is_traded=self._is_traded,
+                is_over=self._is_over,
+            )  # fmt: skip
         released = tuple(self._lost())
         for part in released:
             blotter.give_up(part)
@@ -160,6 +165,13 @@ class Audit:
     def _is_traded(self, line: Line) -> bool:
         # Where our orders go, or where something of ours is left.
         return line == self.key(line[1]).line or bool(self._blotter.ours(line))
+
+    def _is_over(self, line: Line) -> bool:
+        # Of an intraday position of an earlier day a venue that does not hold it has squared it off, and lists no fill.
+        opens_at = self._day_opens_at()
+        fills = (booked.execution for booked in self._blotter.booked.values())
+        today = (f for f in fills if f.traded_at >= opens_at and (f.exchange, f.symbol, f.product) == line)
+        return line[2] == INTRADAY and bool(opens_at) and next(today, None) is None
 
     def _lost(self) -> Iterator[Released]:
         for position in list(self._blotter.positions.values()):

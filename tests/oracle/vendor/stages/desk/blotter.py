@@ -122,6 +122,8 @@ class Blotter:
         self.touched.add(symbol)
         if order.venue_order_id and (before is None or order.venue_order_id != before.venue_order_id):
             self.by_venue[order.venue_order_id] = order_id
+            if before is not None and before.venue_order_id and before.venue_order_id not in order.other_ids:
+                self.by_venue.pop(before.venue_order_id, None)
         if order.other_ids:
             self.by_venue.update(dict.fromkeys(order.other_ids, order_id))
         was_live = before is not None and before.state.is_live

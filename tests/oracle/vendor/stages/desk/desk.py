@@ -106,7 +106,7 @@ class Desk:
         self._audit = Audit(
             universe=universe, product=settings.product, blotter=self.blotter, marks=self.marks,
             conditions=self.conditions, sightings=self.sightings, ordering=self._ordering, emit_all=self._emit_all,
-            tell=self._tell, incident=self._incident,
+            tell=self._tell, incident=self._incident, day_opens_at=lambda: self.day_end.opens_at,
         )  # fmt: skip
         self._commands = Commands(
             blotter=self.blotter, conditions=self.conditions, ordering=self._ordering, exits=self.exits,

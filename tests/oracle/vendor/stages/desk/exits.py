@@ -113,7 +113,8 @@ class Exits:
             self._forget(symbol)
 
     def _wish(self, symbol: str, purpose: Purpose, reason: str) -> None:
-        if symbol not in self.wanted:
+        # An earlier run may have left an exit under way in a symbol that this one does not name.
+        if symbol not in self.wanted and symbol in self._universe:
             self.wanted[symbol] = purpose, reason
             self._open[symbol] = None
 

@@ -100,13 +100,17 @@ class External:
 
     # ---- what is accounted for
 
-    def account(self, own: Own, *, asked_at: int, symbols: Collection[str], is_traded: Callable[[Line], bool]) -> None:
+    def account(
+        self, own: Own, *, asked_at: int, symbols: Collection[str], is_traded: Callable[[Line], bool],
+        is_over: Callable[[Line], bool] = lambda _: False,
+    ) -> None:  # fmt: skip
         """Account for what the look showed, as far as it can be.
 
         Orders of other hands account for what they filled. A conversion is what one line lost and others of its symbol
         won, two looks alike. In lines where we do not trade everything is simply not ours, and in the first look of a
         process also what stands beside ours on its side, and what ours lost while other products of its symbol won as
-        much: it was converted meanwhile. The rest is a difference, see `rests`.
+        much: it was converted meanwhile. What ours lost in a line whose day `is_over` is gone. The rest is a
+        difference, see `rests`.
         """
         odd: dict[tuple[str, str], dict[Line, Decimal]] = {}
         lines = self.beyond.keys() | self._accounted.keys()
@@ -116,7 +120,8 @@ class External:
         for line in lines:
             rest, held = self._rest(line), own.held.get(line, ZERO)
             is_lost = rest * held < 0 and of_symbol[line[:2]] * held < 0
-            if rest and line[1] in symbols and (self._looks or is_lost):
+            is_gone = rest * held < 0 and is_over(line)
+            if rest and line[1] in symbols and (self._looks or is_lost) and not is_gone:
                 odd.setdefault(line[:2], {})[line] = rest
                 continue
             if rest and not self._looks:
