@@ -21,14 +21,14 @@ KINDS = {
         "words on the stream are lost", "a stop forgets where it stood", "one far price is believed",
         "a silent symbol is not noticed", "a day begins anew with a restart", "a level guards nothing",
         "a person's halt ends by itself", "stops end in silence", "a dead token ends the run",
-        "a position that ended with its day is a difference",
+        "a position that ended with its day is a difference", "limits count our seconds on a fast market",
         "a step of the wall clock moves the market", "a pipe that nobody reads holds the loop",
     },
     "": {
         "paper orders leave to a real venue", "what is held overnight is traded by the day",
         "an order above the freeze quantity leaves", "a strategy closes what another holds",
         "a loss past its limit is left open", "a day past the calendar is traded",
-        "what is decided at the last close is refused for ever", "limits count our seconds on a fast market",
+        "what is decided at the last close is refused for ever",
     },
 }  # fmt: skip
 
