@@ -7,9 +7,11 @@ from decimal import Decimal
 import pytest
 
 from tests.domain.test_order_machine import execution, fact, request, status
+from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact
 from tradebot.domain.order_course import placed
 from tradebot.stages.desk.blotter import Blotter
+from tradebot.stages.desk.shortfalls import Shortfalls
 
 D, E = Decimal, OrderEvent
 
@@ -63,6 +65,15 @@ def test_an_order_that_one_fill_makes_whole_is_forgotten_with_all_that_led_to_it
     book.fill(working(book), fill, fill.key, at=1, mono=1)
     assert (gone, book.orders, book.by_venue, book.booked) == (["T1"], {}, {}, {})
     assert book.quantity("AAA") == 2
+
+
+def test_what_was_made_up_for_an_order_is_forgotten_with_it() -> None:
+    book, fill = blotter(keeps_ended=False), execution("T1", "a", quantity=2)
+    shortfalls = Shortfalls(book, Universe([Instrument(symbol="AAA", token=256)]), lambda symbol: D(100))
+    shortfalls.inferred["T1"] = execution("T1", "i", inferred=True)
+    shortfalls.short["T1"] = 1
+    book.fill(working(book), fill, fill.key, at=1, mono=1)
+    assert (shortfalls.inferred, shortfalls.short) == ({}, {})
 
 
 @pytest.mark.parametrize("way", ["begin", "place"])

@@ -154,6 +154,22 @@ def test_what_was_closed_and_is_held_again_is_not_closed_for_the_wish_of_before(
     assert [request.symbol for request in exits] == [other]
 
 
+def test_only_what_is_wanted_is_sent_again_at_an_open() -> None:
+    crowd = Crowd(2)
+    held, wanted = crowd.universe.symbols
+    crowd.desk.exits.again(held)
+    assert crowd.desk.exits.wanted == {}
+    (sent,) = submitted(crowd.desk.apply(crowd.signal(wanted, Action.EXIT_LONG)))
+    crowd.tell(sent, OrderEvent.SENDING)
+    crowd.tell(sent, OrderEvent.NOT_SENT)
+    crowd.mono += 2 * SECOND
+    crowd.desk.conditions.mono = crowd.mono
+    with patch.object(Ordering, "exit", return_value=True) as leaves:
+        crowd.desk.exits.again(held)
+        crowd.desk.exits.again(wanted)
+    assert [call.args[0] for call in leaves.call_args_list] == [wanted]
+
+
 def test_an_exit_that_works_is_not_looked_at_on_each_tick() -> None:
     crowd = Crowd(5)
     crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))

@@ -291,6 +291,27 @@ def test_positions_may_be_from_before_or_after_a_fill_of_another_hand(net: int) 
     assert external.beyond == {MIS: D(2)}
 
 
+def test_a_fill_of_another_hand_that_the_books_never_show_is_a_difference() -> None:
+    external, own = External({}), Own({})
+
+    def hear(trade_id: str, quantity: int) -> None:
+        external.trade(Execution(trade_id, "V1", "AAA", "NSE", Side.BUY, D(quantity), D(100), OPEN, "MIS"))
+
+    def look(asked_at: int) -> None:
+        shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(5), average_price=D(100))
+        books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
+        external.begin_look(asked_at)
+        external.look(books, own)
+        external.account(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
+
+    hear("7", 5)
+    look(1)
+    hear("8", 3)
+    for asked_at in (2, 3, 4):
+        look(asked_at)
+    assert external.rests() == {MIS: D(-3)}
+
+
 def test_what_was_converted_is_given_up_whole_though_another_hand_bought_beside_it() -> None:
     external, ours = External({}), Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(19), D(1900))
     own = Own({MIS: D(19)}, {})
