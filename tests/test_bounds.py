@@ -52,13 +52,14 @@ UNIVERSE, SYMBOLS, LIVE = (
 GONE = "goes when its order ends or is forgotten"
 BOUNDS: dict[str, Bound] = {
     # ---- the queues
-    "engine.Engine.market": Bound("2,000", "quotes merge to the newest per symbol; the clock waits"),
-    "engine.Engine.closes": Bound("64", "the bars wait"),
-    "engine.Engine.updates": Bound("10,000", "full is a bug: the process ends and starts anew; nothing is dropped"),
-    "engine.Engine.signals": Bound("512", "the analysis waits"),
-    "engine.Engine.quotes": Bound("2,000", "quotes merge to the newest per symbol; the bars wait"),
-    "engine.Engine._commands": Bound("one per request of the control socket", "the socket takes a few at a time"),
-    "stages.execution.Execution._lanes": Bound("1,000 each", "the desk waits"),
+    "stages.lanes.Lanes.market": Bound("2,000", "quotes merge to the newest per symbol; the clock waits"),
+    "stages.lanes.Lanes.closes": Bound("64", "the bars wait"),
+    "stages.lanes.Lanes.updates": Bound("10,000", "full is a bug: the process ends; nothing is dropped"),
+    "stages.lanes.Lanes.signals": Bound("512", "the analysis waits"),
+    "stages.lanes.Lanes.quotes": Bound("2,000", "quotes merge to the newest per symbol; the bars wait"),
+    "stages.desk_stage.DeskStage._commands": Bound(
+        "one per request of the control socket", "the socket takes a few at a time"),
+    "stages.order_queue.OrderQueue._lanes": Bound("1,000 each", "the desk waits"),
     "journal.writer.Journal._held": Bound("100,000 rows", "the journal fails and trading ends",
                                           "tradebot.journal.writer:QUEUE_ROWS"),
     "journal.writer.Journal._waiters": Bound("one per waiting task", "each waits with a time limit"),
@@ -141,9 +142,10 @@ BOUNDS: dict[str, Bound] = {
                                                           "tradebot.stages.desk.gate.flow_controls:NoDuplicate.REMEMBERED"),
     "stages.desk.gate.flow_controls.NoDuplicate._signals": Bound("10,000", "they become the older ones",
                                                             "tradebot.stages.desk.gate.flow_controls:NoDuplicate.REMEMBERED"),
-    "stages.execution.Execution._symbols": Bound("20,000", "the oldest goes"),
-    "stages.execution.Execution._queued": Bound("as the lanes", "goes when its turn comes"),
-    "stages.execution.Execution._withdrawn": Bound("as the lanes", "goes when its turn comes"),
+    "stages.order_queue.OrderQueue._symbols": Bound(
+        "20,000", "the oldest goes", "tradebot.stages.order_queue:SYMBOLS_KEPT"),
+    "stages.order_queue.OrderQueue._queued": Bound("as the lanes", "goes when its turn comes"),
+    "stages.order_queue.OrderQueue._withdrawn": Bound("as the lanes", "goes when its turn comes"),
     "stages.desk.gross.Gross._finer": Bound(SYMBOLS, "goes when it is flat"),
     "stages.desk.recording.TapedDesk._untold": Bound(SYMBOLS, "64 go with each tick"),
     "stages.desk.recording.States._positions": Bound(SYMBOLS, "those of the desk at the last hash"),
@@ -234,11 +236,11 @@ def test_everything_that_grows_is_in_the_list() -> None:
 
 
 def test_each_lane_of_the_engine_holds_what_the_list_says() -> None:
-    source = (ROOT / "tradebot/engine.py").read_text(encoding="utf-8")
+    source = (ROOT / "tradebot/stages/lanes.py").read_text(encoding="utf-8")
     sizes = re.findall(r'self\.(\w+) = Lane\("\w+", ([\d_]+)\)', source)
     assert len(sizes) == 5
     for name, size in sizes:
-        assert BOUNDS[f"engine.Engine.{name}"].most == f"{int(size):,}", name
+        assert BOUNDS[f"stages.lanes.Lanes.{name}"].most == f"{int(size):,}", name
 
 
 def test_the_list_names_what_there_is() -> None:

@@ -21,7 +21,7 @@ import traceback
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ from tradebot.domain.messages import (
     Tick,
 )
 from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, OrderState, VenueOrder
-from tradebot.engine import Engine
+from tradebot.engine import Engine, EngineSettings, Stages, Telemetry
 from tradebot.errors import OutcomeUnknown
 from tradebot.journal import recovery, schema
 from tradebot.journal.recovery import recover
@@ -64,6 +64,8 @@ from tradebot.stages.desk.gate.limits import Limits
 from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
 from tradebot.stages.desk.gate.venue_controls import Accounted
 from tradebot.stages.desk.ordering import DeskSettings
+from tradebot.stages.execution import SendRules
+from tradebot.stages.reconciliation import Pace
 from tradebot.venues.venue import Reply
 
 OPEN = 1_795_405_500 * SECOND
@@ -170,17 +172,20 @@ class Life:
             self.fuse.passes(name)
 
     def _push(self, order: VenueOrder, execution: Execution) -> None:
-        self.engine.updates.post(OrderSeen(order=order, mono=self.clock.monotonic()))
-        self.engine.updates.post(Executed(execution=execution, mono=self.clock.monotonic()))
+        self.engine.lanes.updates.post(OrderSeen(order=order, mono=self.clock.monotonic()))
+        self.engine.lanes.updates.post(Executed(execution=execution, mono=self.clock.monotonic()))
 
     async def live(self, steps: list[list[Any]]) -> None:
         async with self._open() as journal:
             self.journal = journal
             self.engine = Engine(
-                feed=None, broker=self.venue, clock=self.clock, bars=None, analysis=None, desk=self.desk,
-                journal=journal, watch=None, silences=None, measure=lambda name, ns: None, tell=lambda *a, **k: None,
-                beat=lambda: None, universe=self.universe, poll_every_s=1.0, reconcile_live_s=5.0,
-                reconcile_idle_s=30.0, order_deadline_s=1e6, durable_within_s=60.0,
+                feed=SimpleNamespace(resubscribe=None), broker=self.venue, universe=self.universe, clock=self.clock,
+                stages=Stages(bars=None, analysis=None, desk=self.desk), journal=journal,
+                telemetry=Telemetry(measure=lambda name, ns: None, tell=lambda *a, **k: None, beat=lambda: None),
+                settings=EngineSettings(
+                    stale_after_s=15.0, poll_every_s=1.0, pace=Pace(live_s=5.0, idle_s=30.0),
+                    sending=SendRules(deadline_s=1e6, durable_within_s=60.0),
+                ),
             )  # type: ignore[arg-type]  # fmt: skip
             books = self.recovery.of("SIM")
             self.desk.recover(
@@ -199,13 +204,13 @@ class Life:
             await self.engine.reconcile()
             async with asyncio.TaskGroup() as tasks:
                 execution = self.engine.execution
-                served = [execution.run(lane) for lane in range(execution.lanes)]
-                running = [tasks.create_task(work) for work in (self.engine._run_desk(), *served)]
+                served = [execution.run(lane) for lane in range(len(execution.queue))]
+                running = [tasks.create_task(work) for work in (self.engine.desk_stage.run(), *served)]
                 session = SessionBegins(
                     opens_at=OPEN, closes_at=OPEN + 90_000 * SECOND, entries_until=OPEN + 80_000 * SECOND,
                     square_off_at=OPEN + 85_000 * SECOND,
                 )  # fmt: skip
-                await self.engine.signals.put(session)
+                await self.engine.lanes.signals.put(session)
                 for step in steps:
                     await self._step(*step)
                     await self._settle()
@@ -240,12 +245,12 @@ class Life:
     async def _step(self, verb: str, *args: Any) -> None:
         self.clock.now += SECOND
         now, engine = self.clock.market(), self.engine
-        await engine.quotes.put(Tick(at=now, mono=now))
+        await engine.lanes.quotes.put(Tick(at=now, mono=now))
         match verb:
             case "quote":
-                await engine.quotes.put(self._quotes(Decimal(args[0])))
+                await engine.lanes.quotes.put(self._quotes(Decimal(args[0])))
             case "enter" | "exit":
-                await engine.quotes.put(self._quotes(PRICE))
+                await engine.lanes.quotes.put(self._quotes(PRICE))
                 await self._settle()
                 action = Action.ENTER_LONG if verb == "enter" else Action.EXIT_LONG
                 signals = tuple(
@@ -255,21 +260,20 @@ class Life:
                 )  # fmt: skip
                 journal_row = Signals(at=now, interval=60 * SECOND, signals=signals)
                 self.journal.append("signals", journal_row, at=now)
-                await engine.signals.put(journal_row)
+                await engine.lanes.signals.put(journal_row)
             case "look":
-                engine.updates.post(await engine.reconciliation.read())
+                engine.lanes.updates.post(await engine.reconciliation.read())
             case "wait":
                 self.clock.now += args[0] * SECOND
-                await engine.quotes.put(Tick(at=self.clock.now, mono=self.clock.now))
+                await engine.lanes.quotes.put(Tick(at=self.clock.now, mono=self.clock.now))
             case "halt" | "resume" | "flatten":
-                engine.updates.post(Command(verb=Verb(verb), reason="by hand"))
+                engine.lanes.updates.post(Command(verb=Verb(verb), reason="by hand"))
             case "down":
-                await engine.quotes.put(LinkDown(source="script", mono=now, reason="cut"))
+                await engine.lanes.quotes.put(LinkDown(source="script", mono=now, reason="cut"))
             case "up":
-                await engine.quotes.put(LinkUp(source="script", mono=now))
+                await engine.lanes.quotes.put(LinkUp(source="script", mono=now))
             case "stop":
-                engine._is_stopping = True
-                engine.updates.post(Command(verb=Verb.STOP))
+                engine.desk_stage.stop()
             case _:
                 raise AssertionError(verb)
 
@@ -284,7 +288,7 @@ class Life:
         quiet = 0
         while quiet < 3:
             await asyncio.sleep(0)
-            is_idle = self.engine._inbox.is_empty and not self.engine.execution.pending
+            is_idle = self.engine.lanes.to_desk.is_empty and not self.engine.execution.queue.pending
             if is_idle and self.journal._appended > self.journal._synced:
                 await self.journal.durable()
                 quiet = 0

@@ -13,7 +13,7 @@ from tradebot.venues.kite.profile import KITE
 
 
 def login(began: str, *, ends: str) -> dict[str, Any]:
-    engine: Any = SimpleNamespace(last_bar=0, last_signal=0)
+    engine: Any = SimpleNamespace(signal_stage=SimpleNamespace(last_bar=0, last_signal=0))
     recovery: Any = SimpleNamespace(runs=(), cut_off=())
     vitals = Vitals(
         clock=ManualClock(from_iso(began, IST)), engine=engine, recovery=recovery, outbox=None,

@@ -17,7 +17,7 @@ from tradebot.domain.message import Message
 from tradebot.domain.messages import Cancel, Command, Modify, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderKind, OrderRequest, Purpose, Side
 from tradebot.errors import OutcomeUnknown
-from tradebot.stages.execution import Execution
+from tradebot.stages.execution import Execution, SendRules
 from tradebot.venues.venue import ACCESS_DENIED, SESSION_LOST, Accepted, NotSent, Refused, Reply
 
 
@@ -87,7 +87,9 @@ class Tape:
 
 
 @asynccontextmanager
-async def running(tape: Tape, clock: Clock | None = None, **options: Any) -> AsyncIterator[Execution]:
+async def running(
+    tape: Tape, clock: Clock | None = None, *, logged_out: Callable[[str], None] = lambda reason: None, **rules: Any
+) -> AsyncIterator[Execution]:
     execution = Execution(
         broker=tape,  # type: ignore[arg-type]
         journal=tape,
@@ -95,10 +97,11 @@ async def running(tape: Tape, clock: Clock | None = None, **options: Any) -> Asy
         post=tape.post,
         doubt=tape.doubt,
         measure=lambda name, ns: None,
-        **options,
+        rules=SendRules(**rules),
+        logged_out=logged_out,
     )
     async with asyncio.TaskGroup() as tasks:
-        lanes = [tasks.create_task(execution.run(i)) for i in range(execution.lanes)]
+        lanes = [tasks.create_task(execution.run(i)) for i in range(len(execution.queue))]
         yield execution
         for lane in lanes:
             lane.cancel()
@@ -107,7 +110,7 @@ async def running(tape: Tape, clock: Clock | None = None, **options: Any) -> Asy
 async def test_the_sending_row_is_durable_before_the_request_leaves() -> None:
     tape = Tape()
     async with running(tape) as execution:
-        await execution.put(Submit(request=request()))
+        await execution.queue.put(Submit(request=request()))
         await tape.until(lambda: OrderEvent.ACCEPTED in tape.facts())
     assert tape.events == ["append sending", "durable", "send T1"]
     assert tape.facts() == [OrderEvent.SENDING, OrderEvent.ACCEPTED]
@@ -117,7 +120,7 @@ async def test_nothing_leaves_while_the_disk_is_slow_and_trading_halts() -> None
     tape = Tape()
     tape.disk.clear()
     async with running(tape, durable_within_s=0.05) as execution:
-        await execution.put(Submit(request=request()))
+        await execution.queue.put(Submit(request=request()))
         await tape.until(lambda: any(isinstance(m, Command) for m in tape.posted))
     assert "send T1" not in tape.events
     assert tape.facts() == [OrderEvent.SENDING, OrderEvent.NOT_SENT]
@@ -145,9 +148,9 @@ async def test_each_answer_has_its_outcome_and_nothing_is_sent_twice(
 ) -> None:
     tape = Tape(answer)
     async with running(tape) as execution:
-        await execution.put(Submit(request=request()))
-        await tape.until(lambda: execution.pending == 0 or len(tape.facts()) == 2)
-        await execution.put(Submit(request=request("T2", symbol="AAA")))
+        await execution.queue.put(Submit(request=request()))
+        await tape.until(lambda: execution.queue.pending == 0 or len(tape.facts()) == 2)
+        await execution.queue.put(Submit(request=request("T2", symbol="AAA")))
         await tape.until(lambda: len(tape.facts()) == 4)
     assert tape.facts()[1] is event
     assert (tape.doubts // 2, len([m for m in tape.posted if isinstance(m, Command)]) // 2) == (doubts, halts)
@@ -168,8 +171,8 @@ async def test_an_order_route_that_says_the_login_is_dead_is_heard_before_the_re
     tape = Tape(lambda r: Refused(reason="token", code=SESSION_LOST))
     said: list[tuple[str, int]] = []
     async with running(tape, logged_out=lambda reason: said.append((reason, len(tape.posted)))) as execution:
-        await execution.put(make())
-        await tape.until(lambda: execution.ended == 1 or tape.doubts > 0 or len(tape.facts()) == 2)
+        await execution.queue.put(make())
+        await tape.until(lambda: execution.queue.ended == 1 or tape.doubts > 0 or len(tape.facts()) == 2)
     ((reason, before),) = said
     assert reason == "token"
     assert OrderEvent.REFUSED not in [m.fact.event for m in tape.posted[:before] if isinstance(m, Outcome)]
@@ -178,7 +181,7 @@ async def test_an_order_route_that_says_the_login_is_dead_is_heard_before_the_re
 async def test_an_entry_whose_turn_comes_too_late_lapses_unsent() -> None:
     tape = Tape()
     async with running(tape, deadline_s=1.0) as execution:
-        await execution.put(Submit(request=request(decided_at=WallClock().monotonic() - 2 * SECOND)))
+        await execution.queue.put(Submit(request=request(decided_at=WallClock().monotonic() - 2 * SECOND)))
         await tape.until(lambda: bool(tape.facts()))
     assert tape.facts() == [OrderEvent.LAPSED]
     assert tape.events == []
@@ -187,7 +190,7 @@ async def test_an_entry_whose_turn_comes_too_late_lapses_unsent() -> None:
 async def test_a_cancel_waits_for_its_row_and_a_refusal_is_looked_up() -> None:
     tape = Tape(lambda r: Refused(reason="already complete"))
     async with running(tape) as execution:
-        await execution.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
+        await execution.queue.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: tape.doubts == 1)
     assert tape.events == ["durable", "cancel V1"]
     assert tape.facts() == [OrderEvent.CANCEL_REFUSED]
@@ -196,7 +199,7 @@ async def test_a_cancel_waits_for_its_row_and_a_refusal_is_looked_up() -> None:
 async def test_a_cancel_without_an_answer_is_told_and_looked_up() -> None:
     tape = Tape(raising(OutcomeUnknown("no answer")))
     async with running(tape) as execution:
-        await execution.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
+        await execution.queue.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: tape.doubts == 1)
     assert tape.facts() == [OrderEvent.CANCEL_UNKNOWN]
 
@@ -204,14 +207,14 @@ async def test_a_cancel_without_an_answer_is_told_and_looked_up() -> None:
 async def test_an_order_withdrawn_before_its_turn_lapses_and_one_already_sent_does_not() -> None:
     tape = Tape()
     async with running(tape) as execution:
-        await execution.put(Submit(request=request()))
-        await execution.put(Cancel(order_id="T1", venue_order_id="", reason="test"))
+        await execution.queue.put(Submit(request=request()))
+        await execution.queue.put(Cancel(order_id="T1", venue_order_id="", reason="test"))
         await tape.until(lambda: bool(tape.facts()))
         assert tape.facts() == [OrderEvent.LAPSED]
-        await execution.put(Submit(request=request("T2")))
+        await execution.queue.put(Submit(request=request("T2")))
         await tape.until(lambda: len(tape.facts()) == 3)
-        await execution.put(Cancel(order_id="T2", venue_order_id="", reason="test"))
-        await execution.put(Submit(request=request("T2")))
+        await execution.queue.put(Cancel(order_id="T2", venue_order_id="", reason="test"))
+        await execution.queue.put(Submit(request=request("T2")))
         await tape.until(lambda: len(tape.facts()) == 5)
     assert tape.facts()[1:] == [OrderEvent.SENDING, OrderEvent.ACCEPTED] * 2
 
@@ -219,8 +222,8 @@ async def test_an_order_withdrawn_before_its_turn_lapses_and_one_already_sent_do
 async def test_nothing_but_cancels_leaves_while_killed_and_trading_halts() -> None:
     tape = Tape()
     async with running(tape, killed=lambda: "fat finger") as execution:  # type: ignore[arg-type]
-        await execution.put(Submit(request=request()))
-        await execution.put(Cancel(order_id="T0", venue_order_id="V0", reason="test"))
+        await execution.queue.put(Submit(request=request()))
+        await execution.queue.put(Cancel(order_id="T0", venue_order_id="V0", reason="test"))
         await tape.until(lambda: "cancel V0" in tape.events and bool(tape.facts()))
     assert not [e for e in tape.events if e.startswith(("send", "append"))]
     assert tape.facts() == [OrderEvent.LAPSED]
@@ -231,7 +234,7 @@ async def test_a_kill_that_comes_while_the_row_is_written_still_stops_the_reques
     tape, killed = Tape(), [""]
     tape.disk.clear()
     async with running(tape, killed=lambda: killed[0]) as execution:  # type: ignore[arg-type]
-        await execution.put(Submit(request=request()))
+        await execution.queue.put(Submit(request=request()))
         await tape.until(lambda: OrderEvent.SENDING in tape.facts())
         killed[0] = "fat finger"
         tape.disk.set()
@@ -243,7 +246,7 @@ async def test_a_kill_that_comes_while_the_row_is_written_still_stops_the_reques
 async def test_a_change_leaves_after_its_row_and_its_acceptance_is_not_its_effect() -> None:
     tape = Tape()
     async with running(tape) as execution:
-        await execution.put(Modify(request=request(), venue_order_id="V1"))
+        await execution.queue.put(Modify(request=request(), venue_order_id="V1"))
         await tape.until(lambda: tape.doubts == 1)
     assert tape.events == ["durable", "change V1"]
     assert tape.facts() == []
@@ -264,7 +267,7 @@ async def test_each_answer_to_a_change_has_its_outcome_and_is_looked_up(
 ) -> None:
     tape = Tape(answer)
     async with running(tape) as execution:
-        await execution.put(Modify(request=request(), venue_order_id="V1"))
+        await execution.queue.put(Modify(request=request(), venue_order_id="V1"))
         await tape.until(lambda: tape.doubts == 1)
     assert tape.facts() == [event]
     assert len([m for m in tape.posted if isinstance(m, Command)]) == halts
@@ -275,10 +278,10 @@ async def test_no_change_leaves_while_killed_or_while_its_row_is_not_on_disk() -
     killed, slow = Tape(), Tape()
     slow.disk.clear()
     async with running(killed, killed=lambda: "fat finger") as execution:  # type: ignore[arg-type]
-        await execution.put(Modify(request=request(), venue_order_id="V1"))
+        await execution.queue.put(Modify(request=request(), venue_order_id="V1"))
         await killed.until(lambda: len(killed.posted) == 2)
     async with running(slow, durable_within_s=0.05) as execution:
-        await execution.put(Modify(request=request(), venue_order_id="V1"))
+        await execution.queue.put(Modify(request=request(), venue_order_id="V1"))
         await slow.until(lambda: len(slow.posted) == 2)
     for tape in (killed, slow):
         assert "change V1" not in tape.events
@@ -304,7 +307,7 @@ async def test_the_deadline_is_looked_at_last_once_the_row_is_on_disk(purpose: P
     tape = SlowDisk(clock, 3.0)
     order = msgspec.structs.replace(request(decided_at=clock.now), purpose=purpose)
     async with running(tape, clock=clock, deadline_s=2.0) as execution:
-        await execution.put(Submit(request=order))
+        await execution.queue.put(Submit(request=order))
         await tape.until(lambda: len(tape.facts()) == 2)
     assert ("send T1" in tape.events) is sent
     assert tape.facts() == [OrderEvent.SENDING, OrderEvent.ACCEPTED if sent else OrderEvent.NOT_SENT]
@@ -314,7 +317,7 @@ async def test_a_cancel_whose_row_does_not_reach_the_disk_is_in_doubt_and_tradin
     tape = Tape()
     tape.disk.clear()
     async with running(tape, durable_within_s=0.05) as execution:
-        await execution.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
+        await execution.queue.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: len(tape.posted) == 2)
     assert "cancel V1" not in tape.events
     assert tape.facts() == [OrderEvent.CANCEL_UNKNOWN]

@@ -179,7 +179,7 @@ class _Bursts:
         self._ends_at = clock.market() // HOUR * HOUR
         self._longest = 0
         self._signalled_at, self._signalled = 0, asyncio.Event()
-        measure = self._engine._measure
+        measure = self._engine.signal_stage._measure
 
         def hear(name: str, ns: int) -> None:
             measure(name, ns)
@@ -187,7 +187,7 @@ class _Bursts:
                 self._signalled_at = clock.monotonic()
                 self._signalled.set()
 
-        self._engine._measure = hear
+        self._engine.signal_stage._measure = hear
 
     async def watch(self) -> None:
         """Note how late the loop wakes a task that sleeps a millisecond."""
@@ -207,7 +207,7 @@ class _Bursts:
         quoted_at = clock.monotonic()
         columns = {"last": last, "bid": last - 5, "ask": last + 5, "volume": np.full(count, shot.number + 1)}
         sizes = np.full(count, 100_000)
-        engine._on_market(Quotes(
+        engine.intake.on_market(Quotes(
             source=NAME, seen_at=quoted_at, ids=self._ids, sent_at=np.full(count, clock.market()), bid_size=sizes,
             ask_size=sizes, **columns,
         ))  # fmt: skip
@@ -223,8 +223,8 @@ class _Bursts:
             interval=HOUR, ends_at=self._ends_at, seen_at=clock.monotonic(), quoted_at=quoted_at, ids=self._ids,
             ticks=np.ones_like(self._ids), **_units(bar.T) | {"volume": np.where(asks, wish, burst_strategy.QUIET)},
         )  # fmt: skip
-        engine._journal.append("close", close, at=clock.market())
-        await engine.closes.put(close)
+        self._daemon._journal.append("close", close, at=clock.market())
+        await engine.lanes.closes.put(close)
         async with asyncio.timeout(WITHIN_S):
             await self._signalled.wait()
             await self._idle()
@@ -236,9 +236,7 @@ class _Bursts:
 
     async def _idle(self) -> None:
         engine = self._engine
-        while (
-            not (engine._inbox.is_empty and engine.closes.empty() and engine.market.empty()) or engine.execution.pending
-        ):
+        while not engine.lanes.are_empty or engine.execution.queue.pending:
             await self._clock.sleep(0.002)
 
 

@@ -72,7 +72,7 @@ class MadeUpBroker(KiteBroker):
             price=decided_at or Decimal(100),
             traded_at=clock.market(),
         )
-        engine.updates.post(Executed(execution=execution, mono=clock.monotonic()))
+        engine.lanes.updates.post(Executed(execution=execution, mono=clock.monotonic()))
         if request.purpose.is_exit:
             self.enter([request.symbol])
 
@@ -93,7 +93,7 @@ class MadeUpBroker(KiteBroker):
             )
             for symbol in symbols
         ]
-        self.daemon.engine.signals.post(Signals(at=self._clock.market(), interval=0, signals=tuple(signals)))
+        self.daemon.engine.lanes.signals.post(Signals(at=self._clock.market(), interval=0, signals=tuple(signals)))
 
     async def orders(self) -> Listed[VenueOrder]:
         """Return the empty book of the start; later the venue keeps none, and no comparison comes between."""

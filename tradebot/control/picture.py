@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from tradebot.clock import SECOND, Clock
@@ -80,7 +80,7 @@ def halts_of(desk: Desk, *, killed: str) -> list[dict[str, str]]:
 
 
 def picture(
-    *, run: dict[str, Any], desk: Desk, clock: Clock, lanes: Sequence[Lane], pending: int, killed: str,
+    *, run: dict[str, Any], desk: Desk, clock: Clock, lanes: Iterable[Lane], pending: int, killed: str,
     head: tuple[int, int], is_trading: bool, vitals: dict[str, Any], fills: int, orders: int,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the whole picture; `run` is what never changes in a run, `head` the journal's rows (queued, on disk).

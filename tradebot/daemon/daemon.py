@@ -26,7 +26,7 @@ from tradebot.daemon.vitals import Vitals
 from tradebot.daemon.warming import WarmUp
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Books, Command
-from tradebot.engine import Engine
+from tradebot.engine import Engine, EngineSettings, Stages, Telemetry
 from tradebot.journal.crashes import crash_loop
 from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.recovery import Recovery
@@ -45,16 +45,29 @@ from tradebot.stages.analysis.crew import crew
 from tradebot.stages.analysis.past import past_closes
 from tradebot.stages.bars import Bars
 from tradebot.stages.desk.sizing import too_dear
+from tradebot.stages.execution import SendRules
 from tradebot.stages.price_band import MINUTE, PriceBand
+from tradebot.stages.reconciliation import Pace
 from tradebot.stages.sessions import CalendarSessions
 from tradebot.stages.space_watch import MB, SpaceWatch, Thresholds
-from tradebot.stages.watch import FeedWatch, Silences
 from tradebot.store.outbox import Outbox
 from tradebot.strategies.loading import StrategySpec
 
 AHEAD_S = 5.0  # wall seconds a quote may be stamped after our own clock; a clock that is further off is no clock
 # What a part may need for one piece of work under its own time limits, until the watchdog is told nothing any more.
 WRITER_S, REQUEST_S, BOOKS_S = 10.0, 60.0, 90.0
+
+
+def settings_of(config: Config, *, killed: Callable[[], str]) -> EngineSettings:
+    """Return the engine's settings of a config; `killed` says why no order may leave, "" while orders may."""
+    return EngineSettings(
+        stale_after_s=config.feed.stale_after_s,
+        poll_every_s=config.feed.poll_every_s,
+        pace=Pace(live_s=config.reconcile.live_every_s, idle_s=config.reconcile.idle_every_s),
+        sending=SendRules(
+            deadline_s=config.risk.max_signal_age_s, durable_within_s=config.journal.durable_within_s, killed=killed
+        ),
+    )
 
 
 class Daemon:
@@ -106,23 +119,12 @@ class Daemon:
         self.engine = Engine(
             feed=ground.venue.feed(universe, tell=tell),
             broker=ground.venue.broker,
-            clock=clock,
-            bars=self.bars,
-            analysis=self.analysis,
-            desk=self.desk,
-            journal=journal,
-            watch=FeedWatch(stale_after_s=config.feed.stale_after_s, speed=clock.speed),
-            silences=Silences(stale_after_s=config.feed.stale_after_s, speed=clock.speed),
-            measure=self._latencies.record,
-            tell=tell,
-            beat=self._watchdog.beat,
             universe=universe,
-            poll_every_s=config.feed.poll_every_s,
-            reconcile_live_s=config.reconcile.live_every_s,
-            reconcile_idle_s=config.reconcile.idle_every_s,
-            order_deadline_s=config.risk.max_signal_age_s,
-            durable_within_s=config.journal.durable_within_s,
-            killed=self._halt_file.look,
+            clock=clock,
+            stages=Stages(bars=self.bars, analysis=self.analysis, desk=self.desk),
+            journal=journal,
+            telemetry=Telemetry(measure=self._latencies.record, tell=tell, beat=self._watchdog.beat),
+            settings=settings_of(config, killed=self._halt_file.look),
         )
         self._warming = WarmUp(
             config, ground, journal.path, recovery, opens_at=self._opens_at, suspect=self.engine.session.suspect,
@@ -132,7 +134,7 @@ class Daemon:
         self.space = SpaceWatch(
             ask=journal.room, readers=partial(readers, journal.path),
             thresholds=Thresholds(low=max(config.journal.warn_free_mb * MB, short), short=short),
-            clock=clock, post=self.engine.updates.post, tell=tell,
+            clock=clock, post=self.engine.lanes.updates.post, tell=tell,
         )  # fmt: skip
         self._watchdog.guard(self._parts())
         self._bulletins = Bulletins(
@@ -224,8 +226,8 @@ class Daemon:
                 run=run,
                 desk=self.desk,
                 clock=ground.clock,
-                lanes=(engine.market, engine.closes, engine.updates, engine.signals, engine.quotes),
-                pending=engine.execution.pending,
+                lanes=engine.lanes,
+                pending=engine.execution.queue.pending,
                 killed=self._halt_file.look(),
                 head=self._journal.head,
                 is_trading=self._is_trading,
@@ -339,9 +341,9 @@ class Daemon:
         stop.set()
 
     def _parts(self) -> dict[str, Part]:
-        journal, execution, reconciliation = self._journal, self.engine.execution, self.engine.reconciliation
+        journal, orders, reconciliation = self._journal, self.engine.execution.queue, self.engine.reconciliation
         return {
             "journal": Part(lambda: None if journal.head[0] == journal.head[1] else journal.head[1], WRITER_S),
-            "execution": Part(lambda: execution.ended if execution.pending else None, REQUEST_S),
+            "execution": Part(lambda: orders.ended if orders.pending else None, REQUEST_S),
             "reconciliation": Part(lambda: reconciliation.turns, self._config.reconcile.idle_every_s + BOOKS_S),
         }

@@ -34,13 +34,13 @@ class Vitals:
         Of the login it is known since when this run has it, not when it was issued; `ends_at` is the latest.
         `clock_offset_s` is None where the venue's time is this machine's own, as on a simulated exchange.
         """
-        clock, engine, outbox = self._clock, self._engine, self._outbox
+        clock, decided, outbox = self._clock, self._engine.signal_stage, self._outbox
         return {
             "uptime_s": round((clock.monotonic() - self._began) / SECOND, 1),
             "runs_before": len(self._recovery.runs),
             "cut_off_before": len(self._recovery.cut_off),
-            "last_bar": engine.last_bar or None,
-            "last_signal": engine.last_signal or None,
+            "last_bar": decided.last_bar or None,
+            "last_signal": decided.last_signal or None,
             "clock_offset_s": round(clock.apart / SECOND, 3) if isinstance(clock, VenueClock) else None,
             "login": {"issued_at": None, "held_since": self._held_since, "ends_at": self._login_ends},
             "log_lines_dropped": self._lines_dropped(),

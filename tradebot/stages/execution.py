@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
-from zlib import crc32
+from typing import NamedTuple, Protocol
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.control import Verb
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Cancel, Command, Modify, OrderMessage, Outcome, Submit
+from tradebot.domain.messages import Cancel, Command, Modify, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Refusal
 from tradebot.errors import LinkLost, OutcomeUnknown
+from tradebot.stages.order_queue import OrderQueue
 from tradebot.venues.venue import ACCESS_DENIED, SESSION_LOST, Accepted, Broker, NotSent, Refused, Reply
 
 # What halts here, as a halt names it.
@@ -30,57 +30,42 @@ class Ledger(Protocol):
     async def durable(self, ticket: int | None = None) -> None: ...
 
 
-class Execution:
-    """Sends orders over `lanes` independent lanes; one symbol's orders keep their order in one lane.
+class SendRules(NamedTuple):
+    """What holds for each order that is to leave; in wall seconds.
 
     An entry older than `deadline_s` when its turn comes lapses unsent. An order whose row is not durable within
-    `durable_within_s` is not sent, and trading halts. `post` takes outcomes and a halt command, `doubt` is called when
-    an outcome must be looked up, `logged_out(reason)` when an order route says that our login is dead, `measure(name,
-    ns)` takes latencies. While `killed` gives a reason no order
-    leaves and trading halts; cancels do leave.
+    `durable_within_s` is not sent, and trading halts. While `killed` gives a reason no order leaves and trading halts;
+    cancels do leave. `lanes` is how many requests may be under way at once.
+    """
+
+    deadline_s: float = 2.0
+    durable_within_s: float = 5.0
+    killed: Callable[[], str] = lambda: ""
+    lanes: int = 16
+
+
+class Execution:
+    """Sends what its `queue` holds by the `rules`.
+
+    `post` takes outcomes and a halt command, `doubt` is called when an outcome must be looked up, `logged_out(reason)`
+    when an order route says that our login is dead, `measure(name, ns)` takes latencies.
     """
 
     def __init__(
         self, *, broker: Broker, journal: Ledger, clock: Clock, post: Callable[[Outcome | Command], None],
-        doubt: Callable[[], None], measure: Callable[[str, int], None], lanes: int = 16, deadline_s: float = 2.0,
-        durable_within_s: float = 5.0, killed: Callable[[], str] = lambda: "",
+        doubt: Callable[[], None], measure: Callable[[str, int], None], rules: SendRules = SendRules(),
         logged_out: Callable[[str], None] = lambda reason: None,
     ) -> None:  # fmt: skip
         self._broker, self._journal, self._clock = broker, journal, clock
         self._post, self._doubt, self._measure = post, doubt, measure
-        self._deadline = int(deadline_s * SECOND)
-        self._durable_within_s, self._killed, self._logged_out = durable_within_s, killed, logged_out
-        self._lanes: tuple[asyncio.Queue[OrderMessage], ...] = tuple(asyncio.Queue(1000) for _ in range(lanes))
-        self._symbols: dict[str, int] = {}  # order_id -> lane, for the cancel that follows
-        self._queued: set[str] = set()  # order_ids that wait for their turn
-        self._withdrawn: set[str] = set()  # those of them whose cancel came before their turn
-        self.pending = self.ended = 0  # messages that wait or are in hand, and those that are done with
-
-    async def put(self, message: OrderMessage) -> None:
-        """Queue an order or a cancel; waits while its lane is full.
-
-        A cancel without the venue's id withdraws an order whose turn has not come, and does nothing later.
-        """
-        if isinstance(message, Cancel) and not message.venue_order_id:
-            if message.order_id in self._queued:
-                self._withdrawn.add(message.order_id)
-            return
-        if isinstance(message, Submit):
-            self._queued.add(message.request.order_id)
-            lane = crc32(message.request.symbol.encode()) % len(self._lanes)
-            self._symbols[message.request.order_id] = lane
-            if len(self._symbols) > 20_000:
-                del self._symbols[next(iter(self._symbols))]
-        else:
-            lane = self._symbols.get(message.order_id, 0)
-        self.pending += 1
-        await self._lanes[lane].put(message)
+        self._rules, self._logged_out = rules, logged_out
+        self._deadline = int(rules.deadline_s * SECOND)
+        self.queue = OrderQueue(rules.lanes)
 
     async def run(self, lane: int) -> None:
-        """Serve one lane for ever."""
-        queue = self._lanes[lane]
+        """Serve one lane of the queue for ever."""
         while True:
-            message = await queue.get()
+            message = await self.queue.get(lane)
             try:
                 match message:
                     case Submit():
@@ -90,45 +75,31 @@ class Execution:
                     case Cancel():
                         await self._cancel(message)
             finally:
-                self.pending -= 1
-                self.ended += 1
-
-    @property
-    def lanes(self) -> int:
-        return len(self._lanes)
+                self.queue.done()
 
     async def _submit(self, request: OrderRequest) -> None:
-        now = self._clock.monotonic()
-        self._queued.discard(request.order_id)
-        if request.order_id in self._withdrawn:
-            self._withdrawn.discard(request.order_id)
-            self._tell(request.order_id, OrderEvent.LAPSED, reason="withdrawn before its turn came")
+        order_id, now = request.order_id, self._clock.monotonic()
+        if not self.queue.begin(order_id):
+            self._tell(order_id, OrderEvent.LAPSED, reason="withdrawn before its turn came")
             return
         if late := self._late(request):
-            self._tell(request.order_id, OrderEvent.LAPSED, reason=f"its turn came {late}")
+            self._tell(order_id, OrderEvent.LAPSED, reason=f"its turn came {late}")
             return
-        if reason := self._killed():
-            self._tell(request.order_id, OrderEvent.LAPSED, reason=reason)
-            self._halt(KILL, reason)
+        if self._is_killed(order_id, OrderEvent.LAPSED):
             return
-        sending = OrderFact(order_id=request.order_id, event=OrderEvent.SENDING, at=self._clock.market(), mono=now)
+        sending = OrderFact(order_id=order_id, event=OrderEvent.SENDING, at=self._clock.market(), mono=now)
         ticket = self._journal.append("order", sending, at=sending.at)
         self._post(Outcome(fact=sending))
-        try:
-            async with asyncio.timeout(self._durable_within_s):
-                await self._journal.durable(ticket)
-        except TimeoutError:
-            reason = f"the disk took longer than {self._durable_within_s:g} s"
-            self._tell(request.order_id, OrderEvent.NOT_SENT, reason=reason)
-            self._halt(DISK, reason)
+        if not await self._is_on_disk(order_id, OrderEvent.NOT_SENT, ticket):
             return
-        if reason := self._killed():  # again: the disk may have taken long
-            self._tell(request.order_id, OrderEvent.NOT_SENT, reason=reason)
-            self._halt(KILL, reason)
+        if self._is_killed(order_id, OrderEvent.NOT_SENT):  # again: the disk may have taken long
             return
         if late := self._late(request):
-            self._tell(request.order_id, OrderEvent.NOT_SENT, reason=f"its row was on disk {late}")
+            self._tell(order_id, OrderEvent.NOT_SENT, reason=f"its row was on disk {late}")
             return
+        await self._send(request)
+
+    async def _send(self, request: OrderRequest) -> None:
         sent = self._clock.monotonic()
         self._measure("signal_to_order", sent - request.signaled_at)
         self._measure("quote_to_order", sent - request.quoted_at)
@@ -161,17 +132,9 @@ class Execution:
     async def _modify(self, modify: Modify) -> None:
         # Its REPLACE_SENT row came before it; as with a create, no byte leaves until that is on disk.
         order_id = modify.order_id
-        try:
-            async with asyncio.timeout(self._durable_within_s):
-                await self._journal.durable()
-        except TimeoutError:
-            reason = f"the disk took longer than {self._durable_within_s:g} s"
-            self._tell(order_id, OrderEvent.REPLACE_REFUSED, reason=reason)
-            self._halt(DISK, reason)
+        if not await self._is_on_disk(order_id, OrderEvent.REPLACE_REFUSED):
             return
-        if reason := self._killed():
-            self._tell(order_id, OrderEvent.REPLACE_REFUSED, reason=reason)
-            self._halt(KILL, reason)
+        if self._is_killed(order_id, OrderEvent.REPLACE_REFUSED):
             return
         try:
             reply = await self._broker.modify(modify.request, venue_order_id=modify.venue_order_id)
@@ -184,13 +147,7 @@ class Execution:
         self._doubt()  # a venue that took the request has not done it yet: its list tells
 
     async def _cancel(self, cancel: Cancel) -> None:
-        try:
-            async with asyncio.timeout(self._durable_within_s):
-                await self._journal.durable()
-        except TimeoutError:
-            reason = f"the disk took longer than {self._durable_within_s:g} s"
-            self._tell(cancel.order_id, OrderEvent.CANCEL_UNKNOWN, reason=reason)  # and is asked for again
-            self._halt(DISK, reason)
+        if not await self._is_on_disk(cancel.order_id, OrderEvent.CANCEL_UNKNOWN):  # which is asked for again
             return
         try:
             reply = await self._broker.cancel(order_id=cancel.order_id, venue_order_id=cancel.venue_order_id)
@@ -202,6 +159,23 @@ class Execution:
             self._say_if_denied(reply)
             self._tell(cancel.order_id, OrderEvent.CANCEL_REFUSED, reason=reply.reason)
             self._doubt()
+
+    async def _is_on_disk(self, order_id: str, unsent: OrderEvent, ticket: int | None = None) -> bool:
+        try:
+            async with asyncio.timeout(self._rules.durable_within_s):
+                await self._journal.durable(ticket)
+        except TimeoutError:
+            reason = f"the disk took longer than {self._rules.durable_within_s:g} s"
+            self._tell(order_id, unsent, reason=reason)
+            self._halt(DISK, reason)
+            return False
+        return True
+
+    def _is_killed(self, order_id: str, unsent: OrderEvent) -> bool:
+        if reason := self._rules.killed():
+            self._tell(order_id, unsent, reason=reason)
+            self._halt(KILL, reason)
+        return bool(reason)
 
     def _say_if_denied(self, reply: Reply) -> None:
         if not isinstance(reply, Refused):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 from tradebot.clock import Clock, Turn
@@ -125,3 +125,28 @@ class Inbox:
     @property
     def is_empty(self) -> bool:
         return all(lane.empty() for lane in self._lanes)
+
+
+class Lanes:
+    """The lanes between the stages, and the two inboxes: the one that the bars read and the desk's.
+
+    When one is full: quotes merge to the newest per symbol, closes and signals make the sender wait, updates may not be
+    lost, so the process ends.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.market = Lane("market", 2_000)
+        self.closes = Lane("closes", 64)
+        self.updates = Lane("updates", 10_000)
+        self.signals = Lane("signals", 512)  # pieces of a close
+        self.quotes = Lane("quotes", 2_000)
+        self.to_bars = Inbox((self.market,), clock)
+        self.to_desk = Inbox((self.updates, self.signals, self.quotes), clock)
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter((self.market, self.closes, self.updates, self.signals, self.quotes))
+
+    @property
+    def are_empty(self) -> bool:
+        """True when no stage has anything left to take."""
+        return all(lane.empty() for lane in self)

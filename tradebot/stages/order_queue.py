@@ -1,0 +1,62 @@
+"""The order queue: orders, changes and cancels between the desk and execution, until their turn comes."""
+
+from __future__ import annotations
+
+import asyncio
+from zlib import crc32
+
+from tradebot.domain.messages import Cancel, OrderMessage, Submit
+
+SYMBOLS_KEPT = 20_000  # orders whose lane is remembered for the cancel that follows
+
+
+class OrderQueue:
+    """Keeps `lanes` independent lanes; one symbol's orders keep their order in one lane."""
+
+    def __init__(self, lanes: int) -> None:
+        self._lanes: tuple[asyncio.Queue[OrderMessage], ...] = tuple(asyncio.Queue(1000) for _ in range(lanes))
+        self._symbols: dict[str, int] = {}  # order_id -> lane, for the cancel that follows
+        self._queued: set[str] = set()  # order_ids that wait for their turn
+        self._withdrawn: set[str] = set()  # those of them whose cancel came before their turn
+        self.pending = self.ended = 0  # messages that wait or are in hand, and those that are done with
+
+    def __len__(self) -> int:
+        """Return the number of lanes."""
+        return len(self._lanes)
+
+    async def put(self, message: OrderMessage) -> None:
+        """Queue an order or a cancel; waits while its lane is full.
+
+        A cancel without the venue's id withdraws an order whose turn has not come, and does nothing later.
+        """
+        if isinstance(message, Cancel) and not message.venue_order_id:
+            if message.order_id in self._queued:
+                self._withdrawn.add(message.order_id)
+            return
+        if isinstance(message, Submit):
+            self._queued.add(message.request.order_id)
+            lane = crc32(message.request.symbol.encode()) % len(self._lanes)
+            self._symbols[message.request.order_id] = lane
+            if len(self._symbols) > SYMBOLS_KEPT:
+                del self._symbols[next(iter(self._symbols))]
+        else:
+            lane = self._symbols.get(message.order_id, 0)
+        self.pending += 1
+        await self._lanes[lane].put(message)
+
+    async def get(self, lane: int) -> OrderMessage:
+        """Return the next message of a lane; `done` is to follow."""
+        return await self._lanes[lane].get()
+
+    def begin(self, order_id: str) -> bool:
+        """Note that the turn of an order has come; returns False for one that was withdrawn before."""
+        self._queued.discard(order_id)
+        if order_id in self._withdrawn:
+            self._withdrawn.discard(order_id)
+            return False
+        return True
+
+    def done(self) -> None:
+        """Note that a message is done with, whatever became of it."""
+        self.pending -= 1
+        self.ended += 1
