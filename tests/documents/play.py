@@ -13,7 +13,7 @@ from tests.documents.typed import Typed, simple
 # What cannot run here, and why: its verbs, options, targets and files are looked at instead.
 ELSEWHERE = (
     (r"make (?:test|prove|check|format|bugs|mutants|proof-long|simulate-long)\b", "the tests themselves, or hours"),
-    (r"make (?:sdk-env|rivals-env|vendor-js|audit|sbom)\b", "installs packages, or looks at what is installed"),
+    (r"make (?:sdk-env|rivals-env|vendor-js|lock|audit|sbom)\b", "installs packages, or looks at what is installed"),
     (r"make$", "lists its targets; `tests/cli/test_front_door.py` reads them"),
     (r"tradebot service print \| sudo tee ", "wants root and systemd"),
     (r"tradebot data accept SYMBOL DATE", "wants a split in the history; `tests/cli/test_data.py` has one"),
