@@ -12,8 +12,8 @@ from tradebot.ops.line_writer import LineWriter
 from tradebot.ops.logs import render_json
 from tradebot.simulation.loop import Stuck
 
-LINES = 20  # that may wait; few, so that a pipe of some seconds is full
-PIPE_BYTES = 4_096
+LINES = 3  # that may wait; few, so that a pipe is full within seconds
+PIPE_BYTES = 512
 
 
 class Unwaited:
