@@ -248,7 +248,8 @@ FOREIGN = {"tradingsymbol": "NIFTY26DECFUT", "exchange": "NFO", "product": "NRML
 def test_one_spoiled_row_of_a_book_hides_no_other(name: str) -> None:
     sound, parse, book = BOOKS[name]
     chance = Chance(11, list(BOOKS).index(name))
-    ours = [sound | {key: f"{sound[key]}{n}" for key in ("order_id", "trade_id") if key in sound} for n in range(2)]
+    keys = {"positions": ("tradingsymbol",)}.get(name, ("order_id", "trade_id"))  # what tells two rows apart
+    ours = [sound | {key: f"{sound[key]}{n}" for key in keys if key in sound} for n in range(2)]
     expected = parse(classify(200, envelope(book(ours))).data)
     assert len(expected) == 2
     unread, foreign = 0, json.dumps(sound | FOREIGN).encode()
