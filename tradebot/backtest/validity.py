@@ -7,7 +7,7 @@ most lie outside its sessions, a day of bars is a session, and the next one foll
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tradebot.backtest.hours import DAY, NEVER, Day
@@ -60,16 +60,13 @@ def _goes_on(job: Job, starts: Ints, begins: Sequence[int]) -> list[bool]:
     if length > DAY:
         return [gap < length for gap in gaps]
     near = [gap <= LONGEST_BREAK for gap in gaps]
-    exchange, *others = {instrument.exchange for instrument in job.instruments}
-    if others or not gaps or zone_of(exchange) not in (INDIA, NEW_YORK):
+    exchange = _exchange_of_sessions(job, starts) if gaps else None
+    if exchange is None:
         return near
-    is_always, calendar = job.hours.market == "always", calendar_of(exchange)
-    if is_always and length < DAY and in_session(starts[:: len(starts) // SAMPLE + 1], exchange).mean() <= MOST:
+    is_always, days = job.hours.market == "always", days_of(starts[begins], exchange).tolist()
+    closes = _closes(calendar_of(exchange), days[0], days[-1], only_covered=is_always)
+    if is_always and _trade_while_shut(days, closes):
         return near
-    days = days_of(starts[begins], exchange).tolist()
-    closes = _closes(calendar, days[0], days[-1], only_covered=is_always)
-    if is_always and any(min(closes, default=NEVER) <= day <= max(closes) and day not in closes for day in days):
-        return near  # they trade on days on which the exchange is shut
     # In the hours of a market each symbol has its own last close, which the counter looks at.
     ends_any = length == DAY or not is_always
     return [
@@ -78,6 +75,21 @@ def _goes_on(job: Job, starts: Ints, begins: Sequence[int]) -> list[bool]:
         and not any(between in closes for between in range(day + 1, after))
         for day, after, last, is_near in zip(days, days[1:], lasts.tolist(), near, strict=False)
     ]
+
+
+def _exchange_of_sessions(job: Job, starts: Ints) -> str | None:
+    # The one exchange whose sessions these bars keep to, if its calendar is known here.
+    exchange, *others = {instrument.exchange for instrument in job.instruments}
+    if others or zone_of(exchange) not in (INDIA, NEW_YORK):
+        return None
+    if job.hours.market == "always" and job.interval < DAY:
+        looked_at = starts[:: len(starts) // SAMPLE + 1]
+        return exchange if in_session(looked_at, exchange).mean() > MOST else None
+    return exchange
+
+
+def _trade_while_shut(days: Sequence[int], closes: Mapping[int, int]) -> bool:
+    return any(min(closes, default=NEVER) <= day <= max(closes) and day not in closes for day in days)
 
 
 def _closes(calendar: Calendar, first: int, last: int, *, only_covered: bool) -> dict[int, int]:
