@@ -75,15 +75,8 @@ def look_ahead(result: Result, series: Mapping[str, Series], run: Run) -> Check:
     for cut in cuts:
         past = {symbol: _until(one, cut) for symbol, one in series.items()}
         shorter = _decisions(run(result.job, past))
-        ours = {row for row in whole if row[-1] <= cut}
-        theirs = {row for row in shorter if row[-1] <= cut}
-        if ours != theirs:
-            symbol, _, side, purpose, _, at = min(ours ^ theirs, key=lambda row: row[-1])
-            what = "appears only with" if (ours ^ theirs) & ours else "disappears with"
-            text = (
-                f"{', '.join(free)} looks ahead: with the bars after {_iso(cut, result)} left out, the past changes; "
-                f"the {side} order ({purpose}) of {symbol} at {_iso(at, result)} {what} later bars."
-            )
+        if changed := _changed(_up_to(whole, cut), _up_to(shorter, cut), result):
+            text = f"{', '.join(free)} looks ahead: with the bars after {_iso(cut, result)} left out, {changed}"
             return said(Verdict.FAIL, text, cut=cut)
     ends = f"{len(cuts)} shorter histor{'y' if len(cuts) == 1 else 'ies'}"
     return said(Verdict.PASS, f"{ends} ending at its own decisions gave the same orders up to there.", cuts=len(cuts))
@@ -229,6 +222,19 @@ def _cuts(decisions: set[Decision]) -> list[int]:
     # Where the whole run decided is where a look at the next bar shows: the shorter run cannot take it.
     times = sorted({row[-1] for row in decisions})
     return sorted({times[round(i)] for i in np.linspace(0, len(times) - 1, CUTS)}) if times else []
+
+
+def _up_to(decisions: set[Decision], cut: int) -> set[Decision]:
+    return {row for row in decisions if row[-1] <= cut}
+
+
+def _changed(whole: set[Decision], shorter: set[Decision], result: Result) -> str:
+    changes = whole ^ shorter
+    if not changes:
+        return ""
+    symbol, _, side, purpose, _, at = min(changes, key=lambda row: row[-1])
+    what = "appears only with" if changes & whole else "disappears with"
+    return f"the past changes; the {side} order ({purpose}) of {symbol} at {_iso(at, result)} {what} later bars."
 
 
 def _until(series: Series, end: int) -> Series:
