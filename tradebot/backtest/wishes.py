@@ -23,7 +23,6 @@ from tradebot.stages.analysis.volley import ORDER, signal_id
 from tradebot.strategies.fence import Fence
 from tradebot.strategies.firing import Fired, fired
 from tradebot.strategies.loading import StrategySpec
-from tradebot.strategies.strategy import Rules
 from tradebot.strategies.time_limit import time_limit
 
 LEVELS = ("quantity", "stop_loss", "trail_by", "target")  # of a signal, in the order of its fields
@@ -128,12 +127,8 @@ def find(
     faults: list[Fault] = []
     for spec in specs:
         traded = [n for n, i in enumerate(instruments) if not spec.symbols or i.symbol in spec.symbols]
-        strategy = spec.create()
-        rules = strategy.rules(Bars())
-        if rules is not None:
-            ruled = _ruled(rules, [pasts[n] for n in traded], panel.interval, opens)
-            for id_, fired_ in zip(traded, ruled, strict=True):
-                said[id_].append((spec.name, fired_))
+        for id_, ruled in _ruled(spec, traded, pasts, panel.interval, opens):
+            said[id_].append((spec.name, ruled))
         if spec.load().takes_frames:
             for id_ in traded:
                 framed, reason = _framed(spec, instruments[id_], pasts[id_], limit_s)
@@ -148,12 +143,16 @@ def find(
     return Found(wishes, faults)
 
 
-def _ruled(rules: Rules, pasts: Sequence[Past], interval: int, opens: Opens) -> Iterator[Fired]:
-    plan = Plan(rules.roots, interval=interval, opens=opens)
-    if plan.is_cross_sectional:
-        yield from (fired(rules, values) for values in across(plan, pasts))
-    else:
-        yield from (fired(rules, batch(plan, bars, starts)) for bars, starts in pasts)
+def _ruled(
+    spec: StrategySpec, traded: Sequence[int], pasts: Sequence[Past], interval: int, opens: Opens
+) -> Iterator[tuple[int, Fired]]:
+    rules = spec.create().rules(Bars())
+    if rules is None:
+        return
+    plan, read = Plan(rules.roots, interval=interval, opens=opens), [pasts[id_] for id_ in traded]
+    columns = across(plan, read) if plan.is_cross_sectional else (batch(plan, bars, starts) for bars, starts in read)
+    for id_, values in zip(traded, columns, strict=True):
+        yield id_, fired(rules, values)
 
 
 def _framed(spec: StrategySpec, instrument: Instrument, past: Past, limit_s: float) -> tuple[Fired | None, str]:
