@@ -13,7 +13,7 @@ from tradebot.domain.order_states import GONE, ROWS, OrderEvent, OrderState, Ori
 S, E = OrderState, OrderEvent
 # Bound once: reading a member of an enumeration costs as much as a call, and the fold runs four times an order.
 INTENT, SENDING, ACCEPTED, NOT_FOUND, REPLACED = E.INTENT, E.SENDING, E.ACCEPTED, E.NOT_FOUND, E.REPLACED
-EXECUTED, REVERSED, QUARANTINED = E.EXECUTED, E.REVERSED, E.QUARANTINED
+EXECUTED, REVERSED = E.EXECUTED, E.REVERSED
 FILLED, PARTIAL, OPEN, CANCELED, REJECTED, UNKNOWN = (
     S.FILLED, S.PARTIAL, S.OPEN, S.CANCELED, S.REJECTED, S.UNKNOWN
 )  # fmt: skip
@@ -74,23 +74,9 @@ def apply(order: Order, fact: OrderFact) -> Order:
         if order.state.is_terminal:
             changes |= REVIVED
         return replace(order, **changes)
-    if fact.execution is not None:
-        if fact.event is EXECUTED:
-            return _book(order, fact, fact.execution, changes)
-        if fact.event is REVERSED:
-            return _reverse(order, fact, fact.execution, changes)
-        if fact.event is QUARANTINED:
-            changes["quarantined"] = order.quarantined | {fact.execution.key}
-            return _with(order, changes)
-    assert fact.event not in FILLS, f"{fact.event} fact of {fact.order_id} carries no execution"
-    changes["changed_at"] = fact.at
-    changes |= _flags(order, fact)
-    state = row.target
-    if state is None:
-        return _entered(order, fact, changes, order.state)
-    if not isinstance(state, OrderState):
-        state = _by_quantity(order.state, order.filled, _most(order, changes))
-    return _entered(order, fact, changes, state)
+    if event is EXECUTED and fact.execution is not None:
+        return _book(order, fact, fact.execution, changes)
+    return _told(order, fact, changes, row.target)
 
 
 def is_old(order: Order, event: OrderEvent, venue: VenueOrder | None) -> bool:
@@ -180,6 +166,28 @@ def _entered(order: Order, fact: OrderFact, changes: dict[str, Any], state: Orde
     elif order.state.is_terminal:
         changes |= REVIVED
     return replace(order, **changes)
+
+
+def _told(order: Order, fact: OrderFact, changes: dict[str, Any], target: OrderState | str | None) -> Order:
+    """Return `order` after what is no new fill: a status, a cancel or a change and its answer, a fill taken back."""
+    if fact.event in FILLS:
+        return _corrected(order, fact, changes)
+    changes["changed_at"] = fact.at
+    changes |= _flags(order, fact)
+    if target is None:
+        return _entered(order, fact, changes, order.state)
+    if not isinstance(target, OrderState):
+        target = _by_quantity(order.state, order.filled, _most(order, changes))
+    return _entered(order, fact, changes, target)
+
+
+def _corrected(order: Order, fact: OrderFact, changes: dict[str, Any]) -> Order:
+    """Return `order` after its venue took a fill back, or after one that cannot be booked was put aside."""
+    assert fact.execution is not None, f"{fact.event} fact of {fact.order_id} carries no execution"
+    if fact.event is REVERSED:
+        return _reverse(order, fact, fact.execution, changes)
+    changes["quarantined"] = order.quarantined | {fact.execution.key}
+    return _with(order, changes)
 
 
 def _book(order: Order, fact: OrderFact, execution: Execution, changes: dict[str, Any]) -> Order:
