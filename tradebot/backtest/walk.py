@@ -145,38 +145,49 @@ class Walk:
             self._judge_open(k)
         active = [id_ for id_ in due if books[id_].orders or mask[id_] or id_ in resends]
         if active:
-            start = self._panel.start(k)
-            if self._reversals.waiting:
-                self._reversals.skip_to(start)
-            self._desk.move_to(start)
-            self._panel.mark_opens(k, self._desk.marks, start)
-            for id_ in active:
-                self._inside.open(id_, k)
-            busy = [id_ for id_ in active if books[id_].orders or mask[id_]]
-            if busy:
-                self._desk.move_to(start + self._stamp)
-                for id_ in busy:
-                    self._inside.walk(id_, k)
+            self._trade_bars(k, active)
         if self._job.every_bar:
             self._close(k, due)
+        elif ticks or len(active) < len(due):  # without an order or a guard it is due for a wish at this close
+            self._close_and_schedule(k, due)
         else:
-            # Who is due without an order or a guard is so for a wish at this close.
-            closes = ticks or len(active) < len(due) or self._working or self._wanted or k >= self._off_k
-            following = [] if closes else [self._due_at(id_, k) for id_ in due]
-            if closes or k in following:
-                self._close(k, due)
-                self._loss.saw(k)
-                for id_ in counter.moved.union(due):
-                    self._schedule(id_, self._due_at(id_, k + 1))
-                if (self._working or self._wanted) and k + 1 < self._end:
-                    # Who waits may have no bar at the next position, and the clock matters to it all the same.
-                    heappush(self._agenda, (k + 1) * self._slots + self._size)
-            else:
-                for id_, at in zip(due, following, strict=True):
-                    self._schedule(id_, at)
+            self._close_if_wanted(k, due)
         counter.moved.clear()
         if self.visited % SAID_EVERY == 0:
             self._say(k)
+
+    def _trade_bars(self, k: int, active: list[int]) -> None:
+        desk, inside, start = self._desk, self._inside, self._panel.start(k)
+        if self._reversals.waiting:
+            self._reversals.skip_to(start)
+        desk.move_to(start)
+        self._panel.mark_opens(k, desk.marks, start)
+        for id_ in active:
+            inside.open(id_, k)
+        busy = [id_ for id_ in active if self._books[id_].orders or self._mask[id_]]
+        if busy:
+            desk.move_to(start + self._stamp)
+            for id_ in busy:
+                inside.walk(id_, k)
+
+    def _close_if_wanted(self, k: int, due: list[int]) -> None:
+        # What was due for its orders and guards alone needs the close only where they left something to it.
+        is_needed = self._working or self._wanted or k >= self._off_k
+        following = [] if is_needed else [self._due_at(id_, k) for id_ in due]
+        if is_needed or k in following:
+            self._close_and_schedule(k, due)
+            return
+        for id_, at in zip(due, following, strict=True):
+            self._schedule(id_, at)
+
+    def _close_and_schedule(self, k: int, due: list[int]) -> None:
+        self._close(k, due)
+        self._loss.saw(k)
+        for id_ in self._counter.moved.union(due):
+            self._schedule(id_, self._due_at(id_, k + 1))
+        if (self._working or self._wanted) and k + 1 < self._end:
+            # Who waits may have no bar at the next position, and the clock matters to it all the same.
+            heappush(self._agenda, (k + 1) * self._slots + self._size)
 
     def _begin_day(self, k: int) -> None:
         desk, counter = self._desk, self._counter
