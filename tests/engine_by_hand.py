@@ -36,7 +36,7 @@ from tradebot.stages.bars import Bars
 from tradebot.stages.desk.desk import Desk
 from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.stages.execution import SendRules
-from tradebot.stages.reconciliation import Pace
+from tradebot.stages.look_schedule import Pace
 from tradebot.venues.venue import Accepted, Reply
 
 UNIVERSE = Universe([Instrument(symbol="AAA", token=256), Instrument(symbol="BBB", token=512)])

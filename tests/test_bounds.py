@@ -104,8 +104,8 @@ BOUNDS: dict[str, Bound] = {
     "stages.desk.audit.Audit._given_up": Bound("one per order that outlived its cancels", "forgotten with its order"),
     "stages.desk.denials.Denials._found": Bound("one per control and strategy", "none goes"),
     "stages.desk.reversals.Reversals.waiting": Bound(SYMBOLS, "goes with its exit or its age"),
-    "stages.reconciliation.Reconciliation._unread": Bound("10,000 rows", "the oldest goes",
-                                                         "tradebot.stages.reconciliation:ROWS_KEPT"),
+    "stages.book_reader.BookReader._unread": Bound(
+        "10,000 rows", "the oldest goes", "tradebot.stages.book_reader:ROWS_KEPT"),
     "ops.reminder.Reminder._told": Bound("1,000", "the oldest goes", "tradebot.ops.reminder:KEPT"),
     "stages.desk.desk.Desk._out": Bound("the outputs of one message", "made anew with each message"),
     "stages.desk.breaker.Breaker.rows": Bound(

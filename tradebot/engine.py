@@ -30,10 +30,11 @@ from tradebot.stages.feed_intake import FeedIntake
 from tradebot.stages.freeze import Freeze
 from tradebot.stages.inquiry import Inquiry
 from tradebot.stages.lanes import Lanes
+from tradebot.stages.look_schedule import Pace
 from tradebot.stages.market_stage import MarketStage, Watches
 from tradebot.stages.metronome import Metronome
 from tradebot.stages.quote_care import QuoteCare
-from tradebot.stages.reconciliation import Pace, Reconciliation
+from tradebot.stages.reconciliation import Reconciliation
 from tradebot.stages.session_watch import SessionWatch
 from tradebot.stages.signal_stage import SignalStage
 from tradebot.stages.watch import FeedWatch, Silences
@@ -116,14 +117,14 @@ class Engine:
         orders = self.execution.queue
         self.desk_stage = DeskStage(lanes=lanes, desk=desk, clock=clock, journal=journal, orders=orders, beat=beat)
         self._drain = Drain(
-            lanes=lanes, desk=view, orders=orders, reconciliation=self.reconciliation, clock=clock, journal=journal,
+            lanes=lanes, desk=view, orders=orders, books=self.reconciliation.books, clock=clock, journal=journal,
             tell=tell,
         )  # fmt: skip
 
     async def reconcile(self) -> Books:
         """Compare with the venue before anything runs. Raises LinkLost or AccessDenied."""
         await self.desk_stage.take_first_tick()
-        books = await self.reconciliation.read_whole()
+        books = await self.reconciliation.books.read_whole()
         await self.desk_stage.adopt(books)
         return books
 

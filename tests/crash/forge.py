@@ -65,7 +65,7 @@ from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, 
 from tradebot.stages.desk.gate.venue_controls import Accounted
 from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.stages.execution import SendRules
-from tradebot.stages.reconciliation import Pace
+from tradebot.stages.look_schedule import Pace
 from tradebot.venues.venue import Reply
 
 OPEN = 1_795_405_500 * SECOND
@@ -262,7 +262,7 @@ class Life:
                 self.journal.append("signals", journal_row, at=now)
                 await engine.lanes.signals.put(journal_row)
             case "look":
-                engine.lanes.updates.post(await engine.reconciliation.read())
+                engine.lanes.updates.post(await engine.reconciliation.books.read())
             case "wait":
                 self.clock.now += args[0] * SECOND
                 await engine.lanes.quotes.put(Tick(at=self.clock.now, mono=self.clock.now))

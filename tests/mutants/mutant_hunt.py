@@ -38,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 TARGETS = (
     "tradebot/stages/desk/**/*.py", "tradebot/domain/order*.py", "tradebot/domain/portfolio.py",
     "tradebot/domain/halts.py", "tradebot/markets/charges.py", "tradebot/stages/reconciliation.py",
+    "tradebot/stages/book_reader.py", "tradebot/stages/look_schedule.py",
 )  # fmt: skip
 # Quick and near first: most changes are noticed by the first of them.
 TESTS = ("tests/domain", "tests/stages/desk", "tests/markets/test_charges.py", "tests/stages/test_reconciliation.py",

@@ -19,8 +19,8 @@ from tradebot.engine import Engine, EngineSettings, Stages, Telemetry
 from tradebot.stages.bars import Bars
 from tradebot.stages.desk.blotter import Blotter
 from tradebot.stages.execution import SendRules
+from tradebot.stages.look_schedule import Pace
 from tradebot.stages.price_band import PriceBand
-from tradebot.stages.reconciliation import Pace
 
 
 class Venue:

@@ -12,6 +12,7 @@ from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.order import Execution, OrderKind, Side, VenueHolding, VenueOrder, VenueStatus
 from tradebot.errors import LinkLost
+from tradebot.stages.look_schedule import LookSchedule, Pace
 from tradebot.stages.reconciliation import Reconciliation
 
 SHOWN = VenueOrder(
@@ -73,21 +74,14 @@ def reading(broker: Books, *, clock: ManualClock | None = None, told: Told | Non
     )
 
 
-def trading(clock: ManualClock, wanted_at: Callable[[], int | None] = lambda: None) -> Reconciliation:
-    """A reconciliation while orders live, which looks every five seconds."""
-    return Reconciliation(
-        broker=Books(1),  # type: ignore[arg-type]
-        clock=clock,
-        post=lambda _: None,
-        has_live=lambda: True,
-        tell=lambda *_, **__: None,
-        wanted_at=wanted_at,
-    )
+def trading(clock: ManualClock, wanted_at: Callable[[], int | None] = lambda: None) -> LookSchedule:
+    """The schedule while orders live, by which the books are read every five seconds."""
+    return LookSchedule(clock, Pace(), has_live=lambda: True, wanted_at=wanted_at)
 
 
 async def test_a_list_of_orders_that_lacks_the_order_of_a_fill_is_read_again() -> None:
     broker = Books(3)
-    books = await reading(broker).read_whole()
+    books = await reading(broker).books.read_whole()
     assert books.orders == (SHOWN,)
     assert broker.lists == 3
 
@@ -98,13 +92,13 @@ async def test_a_fill_that_the_venue_tells_of_and_does_not_list_is_asked_for_aga
             return Listed()
 
     broker = Late(1)
-    assert (await reading(broker).read_whole()).executions == ()
+    assert (await reading(broker).books.read_whole()).executions == ()
     assert broker.lists == 4
 
 
 async def test_books_that_stay_torn_are_no_books() -> None:
     with pytest.raises(LinkLost, match="fill E1"):
-        await reading(Books(99)).read_whole()
+        await reading(Books(99)).books.read_whole()
 
 
 async def test_a_doubt_never_makes_the_looks_rarer_than_they_are_while_orders_live() -> None:
@@ -112,7 +106,7 @@ async def test_a_doubt_never_makes_the_looks_rarer_than_they_are_while_orders_li
     doubtful = trading(clock)
     doubtful.doubt()
     for _ in range(8):
-        await doubtful._wait()
+        await doubtful.wait(is_failing=False)
         looks.append(clock.now)
     assert max(b - a for a, b in pairwise(looks)) <= 5 * SECOND
 
@@ -122,7 +116,7 @@ async def test_a_look_falls_right_on_the_moment_from_which_it_may_end_a_doubt_an
     doubtful = trading(clock, wanted_at=lambda: 9 * SECOND)
     doubtful.doubt()
     for _ in range(8):
-        await doubtful._wait()
+        await doubtful.wait(is_failing=False)
         looks.append(clock.now)
     first, second = [look for look in looks if look > 9 * SECOND][:2]
     assert first < 9 * SECOND + SECOND // 100
@@ -131,13 +125,13 @@ async def test_a_look_falls_right_on_the_moment_from_which_it_may_end_a_doubt_an
 
 async def test_looks_that_end_no_doubt_or_are_not_answered_come_no_more_often_than_usual() -> None:
     clock, looks = ManualClock(100 * SECOND), list[int]()
-    doubtful = trading(clock, wanted_at=lambda: 9 * SECOND)
-    looks += [int(doubtful._pause_s() * 10) for _ in range(9)]
+    wanted = [9 * SECOND]
+    doubtful = trading(clock, wanted_at=lambda: wanted[0])
+    looks += [int(doubtful.pause_s(is_failing=False) * 10) for _ in range(9)]
     assert looks == [5] * 6 + [50] * 3
-    doubtful._wanted_at = lambda: 50 * SECOND
-    assert doubtful._pause_s() == 0.5
-    doubtful._fail(LinkLost("down"))
-    assert doubtful._pause_s() == 5.0
+    wanted[0] = 50 * SECOND
+    assert doubtful.pause_s(is_failing=False) == 0.5
+    assert doubtful.pause_s(is_failing=True) == 5.0
 
 
 ODD_ORDER = Unread(book="orders", reason="order_type: null is none of MARKET", venue_order_id="V9", symbol="NIFTY")
@@ -167,10 +161,10 @@ async def test_a_row_that_cannot_be_read_leaves_a_look_whole_is_counted_once_and
     clock, told = ManualClock(), Told()
     looking = reading(Odd(ODD_ORDER), clock=clock, told=told)
     for _ in range(200):
-        books = await looking.read()
+        books = await looking.books.read()
         clock.now += 5 * SECOND
     assert (books.orders, books.unread) == ((SHOWN,), (ODD_ORDER,))
-    assert looking.unread == 1
+    assert looking.books.unread == 1
     lines = told.of("rows_not_read")
     assert 4 <= len(lines) <= 6, "at once, then after one, two, four and eight minutes"
     assert sum(int(str(line["times"])) for line in lines) > 100
@@ -195,7 +189,7 @@ async def test_a_start_is_not_kept_waiting_for_rows_that_cannot_be_read_to_fit_e
             return Listed([] if unread.book == "trades" else [FILL], self._odd("trades"))
 
     clock = ManualClock()
-    books = await reading(Torn(unread), clock=clock).read_whole()
+    books = await reading(Torn(unread), clock=clock).books.read_whole()
     assert books.unread == (unread,)
     assert clock.now == 0
 
@@ -212,15 +206,15 @@ async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
 
     clock, broker = ManualClock(), Holder(1)
     looking = reading(broker, clock=clock)
-    first = await looking.read()
+    first = await looking.books.read()
     assert (first.holdings, [row.book for row in first.unread]) == ((), ["holdings"])
     broker.fails = False
     for _ in range(13):
-        books = await looking.read()
+        books = await looking.books.read()
         clock.now += 5 * SECOND
     broker.fails = True
     clock.now += 60 * SECOND
-    assert (books.holdings, (await looking.read()).holdings) == ((HELD,), (HELD,))
+    assert (books.holdings, (await looking.books.read()).holdings) == ((HELD,), (HELD,))
     assert (books.unread, broker.asked) == ((), 4)
 
 
@@ -230,7 +224,7 @@ async def test_cash_that_cannot_be_read_fails_no_look() -> None:
             raise LinkLost("net: null is not a number")
 
     told = Told()
-    assert (await reading(Poor(1), told=told).read()).cash is None
+    assert (await reading(Poor(1), told=told).books.read()).cash is None
     assert len(told.of("cash_not_read")) == 1
 
 

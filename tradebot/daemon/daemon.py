@@ -46,8 +46,8 @@ from tradebot.stages.analysis.past import past_closes
 from tradebot.stages.bars import Bars
 from tradebot.stages.desk.sizing import too_dear
 from tradebot.stages.execution import SendRules
+from tradebot.stages.look_schedule import Pace
 from tradebot.stages.price_band import MINUTE, PriceBand
-from tradebot.stages.reconciliation import Pace
 from tradebot.stages.sessions import CalendarSessions
 from tradebot.stages.space_watch import MB, SpaceWatch, Thresholds
 from tradebot.store.outbox import Outbox

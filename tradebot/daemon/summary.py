@@ -52,7 +52,7 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, r
         "resubscribed": engine.resubscribed,
         "reconciled": engine.reconciliation.rounds,
         "frames_dropped": engine.frames_dropped,
-        "rows_not_read": engine.reconciliation.unread,
+        "rows_not_read": engine.reconciliation.books.unread,
     }
     measured = latencies.summary()
     for name in LATENCIES:

@@ -7,11 +7,11 @@ import asyncio
 from tradebot.clock import SECOND, Clock
 from tradebot.errors import AccessDenied, LinkLost
 from tradebot.ops.narrator import Tell
+from tradebot.stages.book_reader import BookReader
 from tradebot.stages.desk_view import DeskView
 from tradebot.stages.execution import Ledger
 from tradebot.stages.lanes import Lanes
 from tradebot.stages.order_queue import OrderQueue
-from tradebot.stages.reconciliation import Reconciliation
 
 DRAIN_S = 2.5  # wall seconds a stop waits for resting orders to end
 LAST_LOOKS, LAST_LOOKS_PAUSE_S = 3, 0.25  # at the venue's books before a run ends, and between two of them
@@ -22,10 +22,10 @@ class Drain:
     """Waits for the stages, which go on while it does."""
 
     def __init__(
-        self, *, lanes: Lanes, desk: DeskView, orders: OrderQueue, reconciliation: Reconciliation, clock: Clock,
+        self, *, lanes: Lanes, desk: DeskView, orders: OrderQueue, books: BookReader, clock: Clock,
         journal: Ledger, tell: Tell,
     ) -> None:  # fmt: skip
-        self._lanes, self._desk, self._orders, self._reconciliation = lanes, desk, orders, reconciliation
+        self._lanes, self._desk, self._orders, self._books = lanes, desk, orders, books
         self._clock, self._journal, self._tell = clock, journal, tell
 
     async def quiet(self) -> None:
@@ -48,7 +48,7 @@ class Drain:
     async def _last_look(self) -> None:
         try:
             async with asyncio.timeout(LAST_LOOK_S):
-                self._lanes.updates.post(await self._reconciliation.read())
+                self._lanes.updates.post(await self._books.read())
                 while not self._is_idle:
                     await self._clock.sleep(0.005)
                 await self._journal.durable()

@@ -1,0 +1,115 @@
+"""The book reader: the venue's orders, fills, positions, holdings and cash in one answer, odd rows told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.listed import Listed, Unread
+from tradebot.domain.messages import Books
+from tradebot.domain.order import ZERO, VenueHolding
+from tradebot.errors import AccessDenied, LinkLost, SessionLost
+from tradebot.ops.narrator import Tell
+from tradebot.ops.reminder import Reminder
+from tradebot.venues.venue import Broker
+
+WHOLE_TRIES, WHOLE_WAIT_S = 4, 0.5
+ROWS_NAMED = 3  # of those that cannot be read, in one line
+HOLDINGS_EVERY = 60 * SECOND
+ROWS_KEPT = 10_000  # of those that could not be read, to count each once
+
+
+class BookReader:
+    """Reads the books when asked. A row that cannot be read spoils no other, and is said to the operator."""
+
+    def __init__(self, broker: Broker, clock: Clock, tell: Tell) -> None:
+        self._broker, self._clock, self._tell = broker, clock, tell
+        self._reminder = Reminder()
+        self._unread: dict[Unread, None] = {}  # rows that could not be read, each once
+        self._held: Listed[VenueHolding] | None = None  # the holdings of the last reading
+        self._held_at = 0
+        self.unread = 0  # rows that could not be read, the same one once
+
+    async def read(self) -> Books:
+        """Return the books. Raises LinkLost or AccessDenied."""
+        asked_at = self._clock.monotonic()
+        orders = await self._broker.orders()
+        executions = await self._broker.executions()
+        positions = await self._broker.positions()
+        holdings = await self._holdings()
+        unread = (*orders.unread, *executions.unread, *positions.unread, *holdings.unread)
+        if unread:
+            self._say_unread(unread)
+        return Books(
+            asked_at=asked_at,
+            orders=tuple(orders),
+            executions=tuple(executions),
+            positions=tuple(positions),
+            cash=await self._cash(),
+            unread=unread,
+            holdings=tuple(holdings),
+        )
+
+    async def read_whole(self) -> Books:
+        """Return books in which orders and fills fit together. Raises LinkLost or AccessDenied.
+
+        For the start, where nothing of ours is under way: a list without the order of a fill is older than the fills or
+        cut short, is asked for again and never believed. Fills that are told of and not listed are asked for again as
+        well; in the end they are believed, because venues list them late. What a row stands for that cannot be read is
+        listed, and fits nothing.
+        """
+        for attempt in range(WHOLE_TRIES):
+            if attempt:
+                await self._clock.sleep(WHOLE_WAIT_S)
+            books = await self.read()
+            odd = {row.venue_order_id for row in books.unread if row.book in ("orders", "trades")}
+            left = {order.venue_order_id: order.filled for order in books.orders}
+            for e in books.executions:
+                left[e.venue_order_id] = left.get(e.venue_order_id, ZERO) - e.quantity
+            if "" in odd or not any(rest for id_, rest in left.items() if id_ not in odd):
+                return books
+        listed = {order.venue_order_id for order in books.orders} | odd
+        if orphan := next((e for e in books.executions if e.venue_order_id not in listed), None):
+            raise LinkLost(f"the venue tells of fill {orphan.execution_id} and does not list its order")
+        return books
+
+    async def _holdings(self) -> Listed[VenueHolding]:
+        # They change over night alone and bound only what is held for delivery: a look is whole with older ones.
+        now = self._clock.monotonic()
+        if self._held is None or now - self._held_at >= HOLDINGS_EVERY:
+            try:
+                self._held, self._held_at = await self._broker.holdings(), now
+            except LinkLost as error:
+                self._remind("holdings", "holdings_not_read", reason=str(error))
+                if self._held is None:
+                    return Listed((), (Unread(book="holdings", reason=str(error)),))
+        return self._held
+
+    async def _cash(self) -> Decimal | None:
+        # Shown to people and evidence of nothing: a look is whole without it.
+        try:
+            return await self._broker.cash()
+        except (LinkLost, AccessDenied) as error:
+            if isinstance(error, SessionLost):
+                raise
+            self._remind("cash", "cash_not_read", reason=str(error))
+            return None
+
+    def _say_unread(self, unread: Sequence[Unread]) -> None:
+        fresh = [row for row in unread if row not in self._unread]
+        self._unread |= dict.fromkeys(fresh)
+        while len(self._unread) > ROWS_KEPT:
+            del self._unread[next(iter(self._unread))]
+        self.unread += len(fresh)
+        names = [_named(row) for row in unread[:ROWS_NAMED]]
+        self._remind(f"{len(unread)} rows, {names}", "rows_not_read", rows=len(unread), some=names)
+
+    def _remind(self, thing: str, event: str, **fields: object) -> None:
+        if times := self._reminder.times(thing, self._clock.monotonic()):
+            self._tell(event, level="warning", **fields, times=times)
+
+
+def _named(row: Unread) -> str:
+    names = (row.venue_order_id, row.tag, row.exchange, row.symbol, row.product)
+    return f"{row.book}: {' '.join(name for name in names if name) or 'a row without a name'}: {row.reason}"
