@@ -66,15 +66,21 @@ class People:
                 if order := _one(self._working(), fault.draw):
                     self._exchange.cancel(order.order_id)
             case "risk-reduces":
-                if position := _one(self._open(), fault.draw):
-                    self._close(position, abs(position.quantity) // 2 or Decimal(1), Hand.BROKER)
+                self._reduce(fault.draw)
             case "risk-squares-off":
-                for order in self._working():
-                    self._exchange.withdraw(order.order_id, "cancelled by the broker")
-                for position in self._open():
-                    self._close(position, abs(position.quantity), Hand.BROKER)
+                self._square_off()
             case name:
                 raise AssertionError(f"nobody does {name}")
+
+    def _reduce(self, draw: float) -> None:
+        if position := _one(self._open(), draw):
+            self._close(position, abs(position.quantity) // 2 or Decimal(1), Hand.BROKER)
+
+    def _square_off(self) -> None:
+        for order in self._working():
+            self._exchange.withdraw(order.order_id, "cancelled by the broker")
+        for position in self._open():
+            self._close(position, abs(position.quantity), Hand.BROKER)
 
     def _shares(self) -> list[str]:
         return [i.symbol for i in self._exchange.universe if i.kind is InstrumentKind.EQUITY]

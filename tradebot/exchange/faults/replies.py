@@ -10,6 +10,7 @@ from tradebot.exchange.faults.plan import Fault
 PRICES = ("price", "trigger_price", "average_price")
 ROWS = ("foreign-rows", "huge-row", "repeated-rows", "reordered-rows", "odd-fields", "other-words", "rounded-price",
         "broken-row")  # fmt: skip
+TRADES = ("empty-trades", "lagging-trades", "duplicate-trades", "changed-trade", "twin-trade")
 QUANTITIES = ("quantity", "filled_quantity", "pending_quantity", "cancelled_quantity")
 
 
@@ -30,7 +31,9 @@ def _told(fault: Fault, point: str, data: Any, before: Any) -> Any:
     match fault.name:
         case name if name in ROWS:
             return _rows(fault, point, data)
-        case "empty-orders" | "empty-trades":
+        case name if name in TRADES:
+            return _trades(name, data)
+        case "empty-orders":
             return []
         case "empty-positions":
             return {"net": [], "day": []}
@@ -44,14 +47,6 @@ def _told(fault: Fault, point: str, data: Any, before: Any) -> Any:
             return [row | {name: str(row[name]) for name in (*PRICES, *QUANTITIES)} for row in data]
         case "rewritten-order":
             return [_rewritten(row) for row in data]
-        case "lagging-trades":
-            return data[:-1]
-        case "duplicate-trades":
-            return [row for row in data for _ in range(2)]
-        case "changed-trade":
-            return data and [*data[:-1], data[-1] | {"average_price": round(data[-1]["average_price"] * 1.01, 2)}]
-        case "twin-trade":
-            return data and [*data, data[-1] | {"trade_id": f"9{data[-1]['trade_id']}"}]
         case "zero-cash":
             return _without_cash(data)
         case "zero-rest-quotes":
@@ -66,6 +61,19 @@ def _rows(fault: Fault, point: str, data: Any) -> Any:
     if point != "positions":
         return odd_rows.told(fault.name, point, data, fault.draw)
     return {book: odd_rows.told(fault.name, point, rows, fault.draw) for book, rows in data.items()}
+
+
+def _trades(name: str, data: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    match name:
+        case "lagging-trades":
+            return data[:-1]
+        case "duplicate-trades":
+            return [row for row in data for _ in range(2)]
+        case "changed-trade":
+            return data and [*data[:-1], data[-1] | {"average_price": round(data[-1]["average_price"] * 1.01, 2)}]
+        case "twin-trade":
+            return data and [*data, data[-1] | {"trade_id": f"9{data[-1]['trade_id']}"}]
+    return []
 
 
 def _rewritten(row: dict[str, Any]) -> dict[str, Any]:
