@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.stages.desk.account_day import OPEN, Day
+from tests.stages.desk.account_day import OPEN, Day, Paper
 from tradebot.clock import SECOND
 from tradebot.control.picture import holdings_of
 from tradebot.domain.control import Verb
@@ -226,11 +226,16 @@ def test_what_was_given_up_stays_so_over_a_restart() -> None:
 NEXT_DAY = OPEN + 86_400 * SECOND
 
 
-def morning_after(day: Day, *, opens_at: int, product: str = "MIS") -> Reconciled:
-    """Start on the records of a day where the venue holds nothing any more and lists no fill."""
+def morning_after(day: Day, *, opens_at: int, product: str = "MIS", bought: int = 0) -> Reconciled:
+    """Start on the records of a day where the venue holds no more than `bought` of another hand today."""
     again = Day(owned=0)
     again.at, again.mono = opens_at + SECOND, day.mono + 100 * SECOND
-    again.net, again.papers, again.trades = {product: 0}, [], []
+    again.net, again.papers, again.trades = {product: bought}, [], []
+    if bought:
+        paper = Paper("V90", "", Side.BUY, product, bought)
+        paper.filled = bought
+        fill = Execution("e90", "V90", "AAA", "NSE", Side.BUY, D(bought), D(100), again.at, product)
+        again.papers, again.trades = [paper], [(paper, fill)]
     again.desk.recover(day.said, adopted=(), halted="", opens_at=opens_at)
     (report,) = [o for o in again.desk.adopt(again.books()) if isinstance(o, Reconciled)]
     return report
@@ -240,6 +245,13 @@ def test_an_intraday_position_that_the_venue_squared_off_overnight_is_given_up_a
     report = morning_after(holding(), opens_at=NEXT_DAY)
     assert [(part.key.line, part.quantity) for part in report.released] == [(MIS, D(10))]
     assert report.differences == ()
+
+
+def test_what_another_hand_bought_there_in_the_morning_does_not_stand_in_for_it() -> None:
+    report = morning_after(holding(), opens_at=NEXT_DAY, bought=9)
+    assert [(part.key.line, part.quantity) for part in report.released] == [(MIS, D(10))]
+    assert report.differences == ()
+    assert [(held.key.symbol, held.quantity) for held in report.external] == [("AAA", D(9))]
 
 
 def test_one_of_today_that_a_list_lacks_is_a_difference() -> None:
