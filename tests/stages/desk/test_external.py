@@ -303,6 +303,21 @@ def test_positions_may_be_from_before_or_after_a_fill_of_another_hand(net: int) 
     assert external.beyond == {MIS: D(2)}
 
 
+@pytest.mark.parametrize(("ours", "rests"), [(0, {}), (4, {MIS: D(-28)})])
+def test_where_nothing_is_ours_two_later_looks_mend_what_the_first_believed(
+    ours: int, rests: dict[tuple[str, str, str], Decimal]
+) -> None:
+    external, own = External({}), Own({MIS: D(ours)} if ours else {})
+    for asked_at, net in enumerate((30, 2, 2, 2), 1):
+        shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net + ours), average_price=D(1))
+        books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
+        external.begin_look(asked_at)
+        external.look(books, own)
+        external.account(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
+    assert external.rests() == rests
+    assert external.beyond == {MIS: D(2)}
+
+
 def test_a_fill_of_another_hand_that_the_books_never_show_is_a_difference() -> None:
     external, own = External({}), Own({})
 
