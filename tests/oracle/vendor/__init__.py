@@ -1,3 +1,3 @@
-"""The desk of revision bd047ea562a7, written by `freeze.py`; not edited by hand."""
+"""The desk of revision 92861087fdab, written by `freeze.py`; not edited by hand."""
 
-REVISION = "bd047ea562a72ae0441093b539a91edd157934c8"
+REVISION = "92861087fdab2345b46dd404d1a9feaf617450e9"

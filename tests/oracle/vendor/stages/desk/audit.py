@@ -168,9 +168,15 @@ class Audit:
 
     def _is_over(self, line: Line) -> bool:
         # Of an intraday position of an earlier day a venue that does not hold it has squared it off, and lists no fill.
-        opens_at = self._day_opens_at()
-        fills = (booked.execution for booked in self._blotter.booked.values())
-        today = (f for f in fills if f.traded_at >= opens_at and (f.exchange, f.symbol, f.product) == line)
+        # What other hands traded there today does not make ours of today.
+        opens_at, blotter = self._day_opens_at(), self._blotter
+        today = (
+            booked
+            for booked in blotter.booked.values()
+            if (fill := booked.execution).traded_at >= opens_at
+            and (fill.exchange, fill.symbol, fill.product) == line
+            and not ((order := blotter.orders.get(booked.order_id)) is not None and order.is_external)
+        )
         return line[2] == INTRADAY and bool(opens_at) and next(today, None) is None
 
     def _lost(self) -> Iterator[Released]:

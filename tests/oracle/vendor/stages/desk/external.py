@@ -139,6 +139,7 @@ class External:
                 for line in [
                     i for i in rests
                     if is_converted or not is_traded(i) or i not in self.beyond or self._is_told_twice(i, rests[i])
+                    or self._was_shown_wrongly(i, own)
                 ]:  # fmt: skip
                     self._accept(line, own.held.get(line, ZERO) if is_converted else ZERO)
                     if not is_converted:
@@ -154,6 +155,13 @@ class External:
     def _is_told_twice(self, line: Line, rest: Decimal) -> bool:
         # The first look showed a fill that was heard of after it.
         return bool(rest) and rest == -self._heard_since.get(line, ZERO)
+
+    def _was_shown_wrongly(self, line: Line, own: Own) -> bool:
+        # The first look believed one answer, of more than two later ones show; and nothing there is ours.
+        rest, believed = self._rest(line), self._accounted.get(line, ZERO)
+        return (
+            line in self._heard_since and not own.held.get(line) and rest * believed < 0 and abs(rest) <= abs(believed)
+        )
 
     def rests(self) -> dict[Line, Decimal]:
         """Return line -> what is held beyond ours that nothing accounts for, where two looks said so alike."""
