@@ -5,6 +5,8 @@ An account of its own for each of many symbols, and every trial of a sweep over 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tradebot.backtest.walk import SAID_EVERY, Walk
 
 
@@ -13,15 +15,42 @@ class Alone(Walk):
 
     def run(self) -> None:
         """Walk to the end of the timeline."""
-        counter, desk, loss, inside, wishes = self._counter, self._desk, self._loss, self._inside, self._wishes[0]
-        orders, working, wanted, moved = self._books[0].orders, self._working, self._wanted, counter.moved
-        panel, marks, mask, interval, end = self._panel, desk.marks, self._mask, self._interval, self._end
-        begins, opens, closes = panel.begins, panel.opens[0], panel.closed[0]
-        scale, decides, reversals, funds = self._scales[0], self._has_deciders, self._reversals, self._funds
+        counter, loss, funds, moved = self._counter, self._loss, self._funds, self._counter.moved
+        desk, panel, inside, reversals = self._desk, self._panel, self._inside, self._reversals
+        orders, mask, working, wanted = self._books[0].orders, self._mask, self._working, self._wanted
+        marks, begins, opens = desk.marks, panel.begins, panel.opens[0]
+        self._due = self._due_at(0, self._first)
+        for k, is_due, ticks, trades in self._positions():
+            counter.k = k
+            moved.clear()
+            if ticks or funds.lent:
+                trades = self._begin(k, ticks, trades)
+            if trades:
+                begun, opened = begins[k], opens[k]
+                if reversals.waiting:
+                    reversals.skip_to(begun)
+                marks.set(0, opened, begun)
+                desk.move_to(begun)
+                inside.meet(0, k, opened)
+                if orders or mask[0]:
+                    desk.move_to(begun + self._stamp)
+                    inside.walk(0, k)
+                ticks = ticks or k >= self._off_k
+                if not (ticks or working or wanted):
+                    self._due = due = self._due_at(0, k)
+                    if due != k:
+                        continue
+                    ticks = loss.before(k + 1) == k
+            self._end_bar(k, is_due, ticks)
+        counter.states()
+
+    def _positions(self) -> Iterator[tuple[int, bool, bool, object]]:
+        # Each `k` to walk: whether the instrument waits for it, whether the clock ticks, and what trades in its bar.
+        loss, orders, mask, end = self._loss, self._books[0].orders, self._mask, self._end
         clock = [*sorted(k for k in self._clock_ks if self._first <= k < end), end]
-        place, due, visited, fed = 0, self._due_at(0, self._first), 0, 0
+        place = visited = 0
         while True:
-            tick = clock[place]
+            due, tick = self._due, clock[place]
             k = due if due < tick else tick
             is_due, ticks = due == k, tick == k
             trades = is_due and (orders or mask[0])
@@ -38,49 +67,36 @@ class Alone(Walk):
             visited += 1
             if not visited % SAID_EVERY:
                 self._say(k)
-            counter.k = k
-            moved.clear()
-            if ticks and k in self._days:
-                self._begin_day(k)
-                trades = trades or len(counter.resends)
-            if funds.lent:
-                self._judge_open(k)
-            begun = begins[k]
-            if trades:
-                opened = opens[k]
-                if reversals.waiting:
-                    reversals.skip_to(begun)
-                marks.set(0, opened, begun)
-                desk.move_to(begun)
-                inside.meet(0, k, opened)
-                if orders or mask[0]:
-                    desk.move_to(begun + self._stamp)
-                    inside.walk(0, k)
-                ticks = ticks or k >= self._off_k
-                if not (ticks or working or wanted):
-                    due = self._due_at(0, k)
-                    if due != k:
-                        continue
-                    ticks = loss.before(k + 1) == k
-            at, close = begun + interval, closes[k]
-            marks.set(0, close, at)
-            desk.move_to(at)
-            if (ticks or working or wanted) and (outputs := desk.tick(at, at)):
-                counter.take(outputs)
-            if funds.lent and funds.is_ruined(marks):
-                self._ruin(at)
-            if is_due and not self.ruined_at:
-                signals = wishes.signals(k, at, close / scale)
-                fed += len(signals)
-                if decides and self._deciders.has(0):
-                    signals = self._deciders.decide(0, k, signals, desk.blotter.position)
-                if signals:
-                    counter.take(desk.decide(signals))
-            loss.saw(k)
-            if is_due or moved:  # a clock alone leaves it waiting, for what its guard sees on the way there
-                due = self._due_at(0, k + 1)
-        counter.states()
-        self.visited, self.fed = visited, fed
+            yield k, is_due, ticks, trades
+        self.visited = visited
+
+    def _begin(self, k: int, ticks: bool, trades: object) -> object:
+        if ticks and k in self._days:
+            self._begin_day(k)
+            trades = trades or len(self._counter.resends)
+        if self._funds.lent:
+            self._judge_open(k)
+        return trades
+
+    def _end_bar(self, k: int, is_due: bool, ticks: bool) -> None:
+        desk, panel, counter = self._desk, self._panel, self._counter
+        at, close = panel.begins[k] + self._interval, panel.closed[0][k]
+        desk.marks.set(0, close, at)
+        desk.move_to(at)
+        if (ticks or self._working or self._wanted) and (outputs := desk.tick(at, at)):
+            counter.take(outputs)
+        if self._funds.lent and self._funds.is_ruined(desk.marks):
+            self._ruin(at)
+        if is_due and not self.ruined_at:
+            signals = self._wishes[0].signals(k, at, close / self._scales[0])
+            self.fed += len(signals)
+            if self._has_deciders and self._deciders.has(0):
+                signals = self._deciders.decide(0, k, signals, desk.blotter.position)
+            if signals:
+                counter.take(desk.decide(signals))
+        self._loss.seen = k + 1
+        if is_due or counter.moved:  # a clock alone leaves it waiting, for what its guard sees on the way there
+            self._due = self._due_at(0, k + 1)
 
     def _due_at(self, id_: int, k: int) -> int:
         if k >= self._end:
@@ -88,7 +104,7 @@ class Alone(Walk):
         if self._books[0].orders or self._wanted or (self._has_deciders and self._deciders.has(0)):
             return k
         held = self._held[0]
-        wish = self._wishes[0].next(k, sign=(held > 0) - (held < 0))
+        wish = self._wishes[0].next(k, (held > 0) - (held < 0))
         if held and self._mask[0]:
             touched = self._touch(0, k, min(wish + 1, self._end))
             wish = wish if touched is None else touched

@@ -17,8 +17,9 @@ DOUBT = 1e-9  # relative error that a sum of floats may have; nearer to the limi
 class LossWatch:
     """Looks at the closes between two walked positions, with what is `held` between them, which is constant.
 
-    `seen` is the first position of the timeline that was not looked at. What may be a loss beyond the limit makes the
-    clock tick there, and the desk works it out exactly; sums over instruments are floats with their doubt added.
+    `seen` is the first position of the timeline that was not looked at; the walk sets it behind each tick. What may be
+    a loss beyond the limit makes the clock tick there, and the desk works it out exactly; sums over instruments are
+    floats with their doubt added.
     """
 
     def __init__(
@@ -53,10 +54,6 @@ class LossWatch:
         self._lost_limit, self._lost_close = (
             int((base - loss).scaleb(self._decimals)) + 2 for loss in (end.limit, end.close_at)
         )
-
-    def saw(self, k: int) -> None:
-        """Note that the clock ticked at `k`: what comes after it is looked at next."""
-        self.seen = k + 1
 
     def before(self, k: int) -> int:
         """Return the first position before `k` at which the day's loss may reach its limit, or the account may be worth

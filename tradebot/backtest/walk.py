@@ -120,7 +120,7 @@ class Walk:
         if decides or self._books[id_].orders or self._instruments[id_].symbol in self._wanted:
             return row if panel.is_whole else panel.k(id_, row)
         held = self._held[id_]
-        wish = self._wishes[id_].next(row, sign=(held > 0) - (held < 0))
+        wish = self._wishes[id_].next(row, (held > 0) - (held < 0))
         if held and self._mask[id_]:
             touched = self._touch(id_, row, min(wish + 1, panel.sizes[id_]))
             wish = wish if touched is None else touched
@@ -182,7 +182,7 @@ class Walk:
 
     def _close_and_schedule(self, k: int, due: list[int]) -> None:
         self._close(k, due)
-        self._loss.saw(k)
+        self._loss.seen = k + 1
         for id_ in self._counter.moved.union(due):
             self._schedule(id_, self._due_at(id_, k + 1))
         if (self._working or self._wanted) and k + 1 < self._end:

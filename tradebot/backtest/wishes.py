@@ -81,7 +81,7 @@ class Wishes:
             -1: _Rows(_merged(wish.rows for wish in wishes if wish.action is Action.EXIT_SHORT)),
         }
 
-    def next(self, row: int, *, sign: int) -> int:
+    def next(self, row: int, sign: int) -> int:
         """Return the first row from `row` on in which something is wanted that a position of `sign` can heed.
 
         Flat (0) that is an entry, else the exit of that side: the desk ignores everything else. NEVER when there is
