@@ -10,7 +10,7 @@ from tradebot.checker import arithmetic
 from tradebot.checker.case import EXCHANGE_ENDED, SETTLE, Case
 from tradebot.checker.evidence import HALTS, Row
 from tradebot.checker.exit_promises import Nets
-from tradebot.checker.story import number
+from tradebot.checker.story import OrderStory, number
 from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
 
 TELL_NOTHING = ("link_lost", "link_back", "cancel_asked", "quarantined")  # events that leave an order's fate open
@@ -89,29 +89,29 @@ def _is_of_ours(case: Case, entry: dict[str, Any]) -> bool:
 
 
 def _order_faults(case: Case) -> list[str]:
-    faults = []
-    for order in case.orders.values():
-        if order.state == "UNKNOWN":
-            continue
-        if order.state in ("SENDING", "INTENT"):
-            faults.append(f"{order.order_id} is still {order.state}")
-            continue
-        for venue_id in order.venue_ids & case.last_versions.keys():
-            line, version = case.last_versions[venue_id]
-            if version["changed_at"] > case.looked_until or (order.is_external and venue_id in case.unshown_orders):
-                continue
-            is_over = version["status"] in EXCHANGE_ENDED
-            if order.is_live == is_over:
-                faults.append(
-                    f"{order.order_id} is {order.state} here and {version['status']} at the exchange (line {line})"
-                )
-            elif is_over and number(version["filled"]) != order.filled:
-                faults.append(f"{order.order_id} filled {order.filled} here, {version['filled']} there (line {line})")
+    faults = [fault for order in case.orders.values() for fault in _disagreements(case, order)]
     for venue_id, (line, version) in case.last_versions.items():
         is_listed = version["ticket"]["symbol"] in case.symbols and version["changed_at"] <= case.looked_until
         if is_listed and version["status"] not in EXCHANGE_ENDED and venue_id not in case.by_venue:
             faults.append(f"the exchange works {venue_id} (line {line}), which is in no row")
     return faults
+
+
+def _disagreements(case: Case, order: OrderStory) -> Iterator[str]:
+    if order.state == "UNKNOWN":
+        return
+    if order.state in ("SENDING", "INTENT"):
+        yield f"{order.order_id} is still {order.state}"
+        return
+    for venue_id in order.venue_ids & case.last_versions.keys():
+        line, version = case.last_versions[venue_id]
+        if version["changed_at"] > case.looked_until or (order.is_external and venue_id in case.unshown_orders):
+            continue
+        is_over = version["status"] in EXCHANGE_ENDED
+        if order.is_live == is_over:
+            yield f"{order.order_id} is {order.state} here and {version['status']} at the exchange (line {line})"
+        elif is_over and number(version["filled"]) != order.filled:
+            yield f"{order.order_id} filled {order.filled} here, {version['filled']} there (line {line})"
 
 
 def _explained(case: Case) -> str:
