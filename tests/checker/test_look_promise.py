@@ -50,3 +50,11 @@ def test_a_look_that_ended_with_its_process_or_with_its_answer_is_not(tmp_path: 
     records.start("Tsecond01")
     asked(records, "/orders", "/trades")
     assert ruling(records, tmp_path) is Ruling.OK
+
+
+def test_a_look_that_was_refused_met_no_rows(tmp_path: Path) -> None:
+    records = day()
+    struck(records, "orders.list")
+    records.line("request", method="GET", path="/orders", params={}, status=403)
+    asked(records, "/orders", "/trades")
+    assert ruling(records, tmp_path) is Ruling.OK

@@ -16,6 +16,7 @@ ODD = frozenset({
     "rounded-price",
 })  # fmt: skip
 FIRST = "/orders"  # of the books of a look
+OK = 200
 NEXT = {"orders.list": ("/trades",), "positions": ("/portfolio/holdings", "/user/margins")}
 
 
@@ -55,6 +56,8 @@ class StruckLook:
         """Take the next request for a book; return whether it begins another look while this one still waits."""
         path = str(request["path"])
         if self._is_own or not self._wanted:
+            if request["status"] != OK:
+                self._wanted = ()  # it had no rows at all
             self._is_own = False
             return False
         goes_on = path.startswith(self._wanted)
