@@ -256,12 +256,12 @@ async def test_quotes_merge_to_the_newest_of_each_symbol_while_the_lane_is_full_
     room = Room(clock, lanes=1)
     async with room.trading():
         await stuck_desk(room)
-        for n in range(2_500):
-            room.feed.says(room.quotes(**{"AAA" if n % 2 else "BBB": f"{100 + n / 1000:.2f}"}))
+        for n in range(5_000):  # the lane to the desk is full first, then the bars wait and their own lane is
+            room.feed.says(room.quotes(**{"AAA" if n % 2 else "BBB": f"{100 + n / 2000:.2f}"}))
             await clock.sleep(0.001)
         lanes = room.engine.lanes
-        assert lanes.quotes.merged > 0
-        assert lanes.quotes.qsize() == 2_000
+        assert lanes.quotes.qsize() == lanes.market.qsize() == 2_000
+        assert lanes.market.merged > 0
         room.venue.answers.set()
         await clock.sleep(5.0)
         assert str(room.desk.marks.price("BBB")) == "102.50"
