@@ -1,3 +1,3 @@
-"""The desk of revision 92861087fdab, written by `freeze.py`; not edited by hand."""
+"""The desk of revision fff149a3f8cf, written by `freeze.py`; not edited by hand."""
 
-REVISION = "92861087fdab2345b46dd404d1a9feaf617450e9"
+REVISION = "fff149a3f8cf352e1aac582946947d1ccb47640f"
