@@ -15,7 +15,7 @@ from tradebot.domain.order import OrderEvent, Side
 from tradebot.domain.order_fold import begin
 from tradebot.markets.calendar import day_of
 from tradebot.markets.charges import Segment, charges
-from tradebot.stages.desk.billing import india
+from tradebot.stages.desk.billing import india, percent
 
 D = Decimal
 AT = int(datetime(2026, 2, 3, 6, tzinfo=UTC).timestamp()) * SECOND
@@ -35,3 +35,16 @@ def test_a_fill_is_billed_what_the_table_says_of_its_turnover_whether_it_has_who
     fill = msgspec.structs.replace(execution("T1", "a"), quantity=D(quantity), price=D(price), traded_at=AT)
     bill = charges(segment=Segment.INTRADAY, side=Side.BUY, turnover=D(quantity) * D(price), on=day_of(AT)).total
     assert india(Universe([Instrument(symbol="AAA")]))(order, fill) == bill
+
+
+def test_a_percentage_is_of_the_value_and_rounded_half_to_even() -> None:
+    order = begin(fact("T1", OrderEvent.INTENT, request=request()))
+    bill = percent(D("0.1"), decimals=2)
+    for quantity, price, billed in (
+        ("3", "1234.5", "3.70"),
+        ("1", "5", "0.00"),
+        ("1", "15", "0.02"),
+        ("2", "7.5", "0.02"),
+    ):
+        fill = msgspec.structs.replace(execution("T1", "a"), quantity=D(quantity), price=D(price))
+        assert bill(order, fill) == D(billed), (quantity, price)

@@ -76,6 +76,18 @@ def test_what_was_made_up_for_an_order_is_forgotten_with_it() -> None:
     assert (shortfalls.inferred, shortfalls.short) == ({}, {})
 
 
+def test_fills_are_counted_and_one_that_is_taken_back_no_more() -> None:
+    book = blotter()
+    working(book)
+    for name in "ab":
+        book.record(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", name)))
+    assert book.fills == 2
+    book.record(fact("T1", E.REVERSED, venue_order_id="V-T1", execution=execution("T1", "a")))
+    assert book.fills == 1
+    assert book.owner(execution("T1", "a").key) == book.owner(execution("T1", "b").key) == "T1"
+    assert book.owner(("NSE", "unknown")) is None
+
+
 @pytest.mark.parametrize("way", ["begin", "place"])
 def test_an_order_that_may_trade_moves_the_worst_case_of_its_symbol(way: str) -> None:
     book = blotter()

@@ -85,6 +85,13 @@ def test_an_exit_that_takes_longer_than_a_signal_may_age_drops_the_entry_and_cou
     assert day.desk.counts["late_reversals"] == 1
 
 
+def test_an_entry_waits_for_as_long_as_a_signal_may_age() -> None:
+    day, exit_ = exiting()
+    later(day, SETTINGS.signal_max_age_s - 0.1)
+    fill(day, exit_, exit_.quantity)
+    assert [entry.side for entry in day.waiting] == [Side.SELL]
+
+
 def test_the_gate_is_asked_when_the_exit_has_filled_and_its_denial_is_written_down() -> None:
     day, exit_ = exiting()
 

@@ -18,7 +18,16 @@ from tradebot.domain.messages import (
     LinkUp,
     OrderSeen,
 )
-from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, OrderState, VenueOrder, VenueStatus
+from tradebot.domain.order import (
+    Execution,
+    OrderEvent,
+    OrderFact,
+    OrderRequest,
+    OrderState,
+    Side,
+    VenueOrder,
+    VenueStatus,
+)
 from tradebot.ops.narrator import LINES
 from tradebot.stages.desk.desk import DeskOutput
 
@@ -471,3 +480,15 @@ def test_a_cancel_that_was_accepted_has_ten_seconds_to_show() -> None:
     assert cancels(books(room, room.venue_order(request, VenueStatus.OPEN))) == []
     room.tick(0.5)
     assert len(cancels(books(room, room.venue_order(request, VenueStatus.OPEN)))) == 1
+
+
+def test_an_exit_takes_back_what_is_left_of_its_entry() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    (entry,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(entry, E.SENDING)
+    room.outcome(entry, E.ACCEPTED, "V1")
+    room.fill(entry, 4, "1000")
+    outputs = room.signal("AAA", Action.EXIT_LONG)
+    assert [(o.order_id, o.venue_order_id) for o in outputs if isinstance(o, Cancel)] == [(entry.order_id, "V1")]
+    assert [(r.side, r.quantity) for r in submitted(outputs)] == [(Side.SELL, 4)]

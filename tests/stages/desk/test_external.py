@@ -339,6 +339,13 @@ def test_a_fill_of_another_hand_that_the_books_never_show_is_a_difference() -> N
     assert external.rests() == {MIS: D(-3)}
 
 
+@pytest.mark.parametrize(("held", "beyond", "closable"), [(-10, 4, -6), (-10, -4, -10), (10, -4, 6), (10, 4, 10)])
+def test_of_a_short_as_of_a_long_no_more_is_closed_than_the_venue_holds(held: int, beyond: int, closable: int) -> None:
+    external, ours = External({}), Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(held), D(100 * held))
+    external.beyond[MIS] = D(beyond)
+    assert external.closable(ours) == closable
+
+
 def test_what_was_converted_is_given_up_whole_though_another_hand_bought_beside_it() -> None:
     external, ours = External({}), Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(19), D(1900))
     own = Own({MIS: D(19)}, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from tests.stages.desk.desk_room import OPEN, Room, events, submitted
 from tradebot.domain.messages import Action, Books, OrderSeen
@@ -75,13 +76,59 @@ def test_a_real_fill_replaces_what_was_made_up_before_a_restart() -> None:
     assert room.desk.blotter.position("AAA").average_price == 999
 
 
-def test_what_is_missing_anew_is_waited_for_anew() -> None:
+@pytest.mark.parametrize("parts", [(10,), (4, 6)])
+def test_what_is_missing_anew_is_waited_for_anew(parts: tuple[int, ...]) -> None:
     room, request, _ = unheard()
     room.tick(3)
-    room.fill(request, 10, "1000")
+    for part in parts:
+        room.fill(request, part, "1000")
     room.tick(1)
     shown = msgspec.structs.replace(room.venue_order(request, VenueStatus.FILLED, filled=12), quantity=D(12))
     room.desk.apply(OrderSeen(order=shown, mono=room.mono))
     assert room.desk.blotter.orders[request.order_id].shortfall == 2
     assert events(room.tick(4.9)) == []
     assert events(room.tick(0.2)) == [E.EXECUTED]
+
+
+def claimed(room: Room, request: OrderRequest, filled: int, average: str | None) -> None:
+    """The venue says how much of an entry is filled, and no trade tells of it."""
+    shown = room.venue_order(request, VenueStatus.OPEN, filled=filled)
+    price = None if average is None else D(average)
+    room.desk.apply(OrderSeen(order=msgspec.structs.replace(shown, average_price=price), mono=room.mono))
+
+
+def entered() -> tuple[Room, OrderRequest]:
+    room = Room()
+    room.quote("AAA", "1000")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(request, E.SENDING)
+    room.outcome(request, E.ACCEPTED, "V1")
+    return room, request
+
+
+def test_more_that_is_missing_replaces_what_was_made_up_before() -> None:
+    room, request = entered()
+    claimed(room, request, 4, "1000")
+    assert E.EXECUTED in events(room.tick(5.1))
+    claimed(room, request, 10, "1000")
+    assert events(room.tick(5.1)) == [E.REVERSED, E.EXECUTED]
+    assert [fill.execution.quantity for fill in room.desk.blotter.booked.values()] == [10]
+    assert room.desk.blotter.quantity("AAA") == 10
+
+
+def test_what_is_missing_has_the_price_that_the_venues_average_leaves_for_it() -> None:
+    room, request = entered()
+    room.fill(request, 4, "990")
+    claimed(room, request, 10, "1000")
+    assert events(room.tick(5.1)) == [E.EXECUTED]
+    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.blotter.booked.values()}
+    assert prices == {4: D(990), 6: D("1006.65")}  # 6,040 for six
+
+
+def test_what_has_no_price_at_all_waits_for_one() -> None:
+    _, _, facts = unheard()
+    room = restarted(facts)
+    assert events(room.tick(6)) == []
+    room.quote("AAA", "1001")
+    assert events(room.tick(0.1)) == [E.EXECUTED]
+    assert room.desk.blotter.position("AAA").average_price == 1001
