@@ -103,6 +103,19 @@ def test_a_level_that_is_reached_begins_an_exit_at_that_price(
     assert verdict(day, tmp_path).ruling == ruling
 
 
+@pytest.mark.parametrize(("is_wanted", "ruling"), [(True, "ok"), (False, "broken")])
+def test_a_fill_told_anew_guards_nothing_while_an_exit_is_wanted(is_wanted: bool, ruling: str, tmp_path: Path) -> None:
+    day = Guarded(target="1010")
+    if is_wanted:
+        day.closes("flatten")
+    execution = {"execution_id": "X1", "exchange": "NSE", "side": "BUY", "quantity": "2", "price": "1000"}
+    day.fact(ENTRY, "reversed", execution=execution, mono=day.mono)
+    day.fact(ENTRY, "executed", execution=execution | {"execution_id": "X2"}, mono=day.mono)
+    day.show(1001, 1002, 1003, 1011, 1012)
+    day.end()
+    assert verdict(day, tmp_path).ruling in (ruling, "not shown" if is_wanted else ruling)
+
+
 def test_a_short_is_guarded_the_other_way(tmp_path: Path) -> None:
     day = Guarded("SELL", trail_by="10")
     day.show(980, 950, 960)

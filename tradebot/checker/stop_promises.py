@@ -72,6 +72,7 @@ class Watch:
         self._case = case
         self._held: dict[str, Fraction] = defaultdict(Fraction)  # symbol -> signed quantity of ours
         self.guards: dict[str, Guard] = {}  # symbol -> what guards it and has not led to an exit yet
+        self._left = set[str]()  # entries that an exit was wanted of
         self.faults: list[str] = []
         self.levels = self.hits = self.over_restarts = 0
         self._runs: dict[str, str] = {}  # symbol -> the run in which its guard began
@@ -123,8 +124,8 @@ class Watch:
 
     def _guard(self, run: str, order_id: str, symbol: str, request: dict[str, Any], since: int) -> None:
         before = self.guards.get(symbol)
-        if before is not None and before.order_id == order_id:
-            return  # a further fill of it
+        if (before is not None and before.order_id == order_id) or order_id in self._left:
+            return  # a further fill of it, or one told anew while an exit is wanted
         self.guards.pop(symbol, None)
         if any(request.get(name) is not None for name in LEVELS):
             self.levels += 1
@@ -139,6 +140,7 @@ class Watch:
     def _leaves(self, symbol: str, purpose: str, row: Row) -> None:
         # An exit is wanted from here until the position is flat: what guards it has nothing more to say.
         guard, last = self.guards.pop(symbol), self._last.get(symbol)
+        self._left.add(guard.order_id)
         self.over_restarts += self._runs[symbol] != row.run and purpose in PROTECTIVE
         if purpose not in PROTECTIVE or guard.is_cut or last is None or last.mono != _mono(row):
             return
