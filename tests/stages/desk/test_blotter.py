@@ -8,6 +8,7 @@ import pytest
 
 from tests.domain.test_order_machine import execution, fact, request, status
 from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.messages import Books
 from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact
 from tradebot.domain.order_course import placed
 from tradebot.stages.desk.blotter import Blotter
@@ -74,6 +75,17 @@ def test_what_was_made_up_for_an_order_is_forgotten_with_it() -> None:
     shortfalls.short["T1"] = 1
     book.fill(working(book), fill, fill.key, at=1, mono=1)
     assert (shortfalls.inferred, shortfalls.short) == ({}, {})
+
+
+def test_what_a_status_says_was_filled_may_be_in_the_positions_before_its_fill_is_told() -> None:
+    book = blotter()
+    working(book)
+    shown = status("T1", E.SEEN_FILLED, filled=2, at=2)
+    book.record(fact("T1", E.SEEN_FILLED, venue_order_id="V-T1", venue=shown))
+    own = book.own(Books(asked_at=1, orders=(), executions=(), positions=(), cash=ZERO))
+    line = ("NSE", "AAA", "MIS")
+    assert (own.held, own.late_ours) == ({}, {line: D(2)})
+    assert [own.beyond(line, D(net), ZERO) for net in (0, 2, 1)] == [0, 0, 1]
 
 
 def test_fills_are_counted_and_one_that_is_taken_back_no_more() -> None:
