@@ -1,3 +1,3 @@
-"""The desk of revision fff149a3f8cf, written by `freeze.py`; not edited by hand."""
+"""The desk of revision dba184340023, written by `freeze.py`; not edited by hand."""
 
-REVISION = "fff149a3f8cf352e1aac582946947d1ccb47640f"
+REVISION = "dba184340023f2b97229477aa084eea7bd0ef9b1"

@@ -17,7 +17,7 @@ from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import Line, PositionKey
 from tests.oracle.vendor.stages.desk.exposure import Exposure
-from tests.oracle.vendor.stages.desk.external import External, Own
+from tests.oracle.vendor.stages.desk.external import External, Own, line_of
 
 ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
 Key = tuple[str, str]  # (exchange, execution_id)
@@ -197,6 +197,10 @@ class Blotter:
                 late[line] = late.get(line, ZERO) + signed
             else:
                 held[line] = held.get(line, ZERO) - signed
+                late_ours[line] = late_ours.get(line, ZERO) + signed
+        for order in self.exposure.live():
+            if order.claimed and order.shortfall:  # filled, as its status says, and not told yet
+                line, signed = line_of(order), order.shortfall * order.request.side.sign
                 late_ours[line] = late_ours.get(line, ZERO) + signed
         return Own(held, late, late_ours)
 
