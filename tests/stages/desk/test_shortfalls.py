@@ -60,6 +60,17 @@ def test_fills_that_were_missing_before_a_restart_are_inferred_after_it() -> Non
     assert room.desk.blotter.quantity("AAA") == 10
 
 
+def test_what_was_missing_when_a_run_ended_has_five_seconds_of_the_next_one() -> None:
+    _, _, facts = unheard()
+    room = Room()
+    room.desk.conditions.mono = 0  # as in a process that has not looked at its clock
+    room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    room.quote("AAA", "1000")
+    assert events(room.tick(1)) == []
+    assert events(room.tick(4.9)) == []
+    assert E.EXECUTED in events(room.tick(0.2))
+
+
 def test_a_fill_that_no_trade_tells_of_is_believed_after_five_seconds() -> None:
     room, _, _ = unheard()
     assert events(room.tick(4.99)) == []
