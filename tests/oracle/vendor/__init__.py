@@ -1,3 +1,3 @@
-"""The desk of revision dba184340023, written by `freeze.py`; not edited by hand."""
+"""The desk of revision a4ad4b770c9c, written by `freeze.py`; not edited by hand."""
 
-REVISION = "dba184340023f2b97229477aa084eea7bd0ef9b1"
+REVISION = "a4ad4b770c9c49e035b5942e44a808744697d88e"

@@ -130,6 +130,9 @@ class Shortfalls:
         facts: list[OrderFact] = []
         if not self.short:
             return facts
+        for order_id, since in self.short.items():
+            if not since:  # missing when an earlier run ended: the look of this start may know it
+                self.short[order_id] = mono
         for order_id in [i for i, since in self.short.items() if mono - since >= INFER_AFTER]:
             order = self._blotter.orders.get(order_id)
             if order is None or not order.shortfall:
