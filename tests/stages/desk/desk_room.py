@@ -181,12 +181,17 @@ class Room:
             filled=D(filled),
         )
 
-    def bought(self, price: str = "1000", **fields: object) -> OrderRequest:
-        """Enter AAA and fill it whole."""
+    def entered(self, price: str = "1000", venue_id: str = "V1", **fields: object) -> OrderRequest:
+        """Enter AAA, and let the venue accept it under an id."""
         self.quote("AAA", price)
         (request,) = submitted(self.signal("AAA", Action.ENTER_LONG, **fields))
         self.outcome(request, OrderEvent.SENDING)
-        self.outcome(request, OrderEvent.ACCEPTED, "V1")
+        self.outcome(request, OrderEvent.ACCEPTED, venue_id)
+        return request
+
+    def bought(self, price: str = "1000", **fields: object) -> OrderRequest:
+        """Enter AAA and fill it whole."""
+        request = self.entered(price, **fields)
         self.fill(request, int(request.quantity), price)
         return request
 

@@ -484,10 +484,7 @@ def test_a_cancel_that_was_accepted_has_ten_seconds_to_show() -> None:
 
 def test_an_exit_takes_back_what_is_left_of_its_entry() -> None:
     room = Room()
-    room.quote("AAA", "1000")
-    (entry,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    room.outcome(entry, E.SENDING)
-    room.outcome(entry, E.ACCEPTED, "V1")
+    entry = room.entered()
     room.fill(entry, 4, "1000")
     outputs = room.signal("AAA", Action.EXIT_LONG)
     assert [(o.order_id, o.venue_order_id) for o in outputs if isinstance(o, Cancel)] == [(entry.order_id, "V1")]

@@ -108,17 +108,9 @@ def claimed(room: Room, request: OrderRequest, filled: int, average: str | None)
     room.desk.apply(OrderSeen(order=msgspec.structs.replace(shown, average_price=price), mono=room.mono))
 
 
-def entered() -> tuple[Room, OrderRequest]:
-    room = Room()
-    room.quote("AAA", "1000")
-    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    room.outcome(request, E.SENDING)
-    room.outcome(request, E.ACCEPTED, "V1")
-    return room, request
-
-
 def test_more_that_is_missing_replaces_what_was_made_up_before() -> None:
-    room, request = entered()
+    room = Room()
+    request = room.entered()
     claimed(room, request, 4, "1000")
     assert E.EXECUTED in events(room.tick(5.1))
     claimed(room, request, 10, "1000")
@@ -128,7 +120,8 @@ def test_more_that_is_missing_replaces_what_was_made_up_before() -> None:
 
 
 def test_what_is_missing_has_the_price_that_the_venues_average_leaves_for_it() -> None:
-    room, request = entered()
+    room = Room()
+    request = room.entered()
     room.fill(request, 4, "990")
     claimed(room, request, 10, "1000")
     assert events(room.tick(5.1)) == [E.EXECUTED]

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.stages.desk.desk_room import Room, events, submitted
-from tradebot.domain.messages import Action, Cancel, Executed, OrderSeen
+from tests.stages.desk.desk_room import Room, events
+from tradebot.domain.messages import Cancel, Executed, OrderSeen
 from tradebot.domain.order import Execution, OrderEvent, Side, VenueStatus
 
 D, E = Decimal, OrderEvent
@@ -30,10 +30,7 @@ def test_only_a_status_that_works_and_has_a_quantity_tells_of_terms(
     status: VenueStatus, quantity: str, told: list[OrderEvent]
 ) -> None:
     room = Room()
-    room.quote("AAA", "1000")
-    (entry,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    room.outcome(entry, E.SENDING)
-    room.outcome(entry, E.ACCEPTED, "V1")
+    entry = room.entered()
     changes: dict[str, Any] = {"quantity": D(quantity)}
     shown = msgspec.structs.replace(room.venue_order(entry, status), **changes)
     found = events(room.desk.apply(OrderSeen(order=shown, mono=room.mono)))
@@ -52,10 +49,7 @@ def test_of_fills_without_an_order_the_oldest_go_where_there_are_too_many(monkey
 
 def test_an_order_whose_answer_named_another_one_is_cancelled_under_the_id_that_the_venue_shows() -> None:
     room = Room()
-    room.quote("AAA", "1000")
-    (entry,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    room.outcome(entry, E.SENDING)
-    room.outcome(entry, E.ACCEPTED, "990101000000001")
+    entry = room.entered(venue_id="990101000000001")
     room.desk.apply(OrderSeen(order=room.venue_order(entry, VenueStatus.OPEN), mono=room.mono))
     cancels = [o for _ in range(5) for o in room.tick(1) if isinstance(o, Cancel)]
     assert [cancel.venue_order_id for cancel in cancels] == ["V1"]

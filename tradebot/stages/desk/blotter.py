@@ -57,8 +57,8 @@ class Blotter:
         self.external = External(self.orders)
         # Symbols where more was filled than ordered -> (mono of the last fill, what the venue's list has held since).
         self.in_excess: dict[str, tuple[int, Decimal | None]] = {}
-        self.moved: set[str] = set()  # symbols whose position is another one since somebody emptied this
-        self.touched: set[str] = set()  # symbols whose worst case may be another one since somebody emptied this
+        self.moved: set[str] = set()  # symbols whose position changed since this was last emptied
+        self.touched: set[str] = set()  # symbols whose worst case may have changed since then
         self.booked: dict[Key, Booked] = {}  # every fill that counts
         self.busted: dict[Key, Booked] = {}  # what was taken back for good
         self.on_forget: Callable[[Order], None] = lambda order: None  # told of each order that is kept no longer

@@ -134,8 +134,7 @@ class Exits:
 
     def _send(self, symbol: str, quoted_at: int, signal: Signal | None) -> None:
         if symbol not in self._blotter.open:
-            self._forget(symbol)
-            self._protection.clear(self._universe.id(symbol))
+            self.gone(symbol)
             return
         if self._conditions.orders_refused:
             return  # nothing can leave; what is wanted is tried when the session is back

@@ -164,7 +164,7 @@ class External:
         )
 
     def rests(self) -> dict[Line, Decimal]:
-        """Return line -> what is held beyond ours that nothing accounts for, where two looks said so alike."""
+        """Return line -> what is held beyond ours that nothing accounts for, where two looks said the same."""
         return {
             line: rest
             for rests, lasted in self._odd.values()
