@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tradebot.errors import DaemonAway, RequestRefused
 
 ANSWER_WITHIN_S = 7.0  # the daemon gives a request five seconds
 LARGEST = 16 << 20
+TRIES = 4  # of a request that was pushed out
 HINT = "`tradebot kill` works without a daemon"
 
 
@@ -34,7 +36,7 @@ def ask(state_dir: Path, method: str, path: str, body: dict[str, Any] | None = N
     """
     try:
         with socket_path(state_dir) as address:
-            status, answer = _exchange(address, method, path, body)
+            status, answer = _ask_again(address, method, path, body)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise DaemonAway(f"no daemon runs on {state_dir}; {HINT}") from error
     except TimeoutError as error:
@@ -47,6 +49,14 @@ def ask(state_dir: Path, method: str, path: str, body: dict[str, Any] | None = N
         return answer
     sentence = str(answer.get("error") or f"the daemon answered {status}")
     raise RequestRefused(sentence) if status < 500 else DaemonAway(sentence)
+
+
+def _ask_again(address: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+    # A crowd of slow clients may push one out before its first byte is read: what did not go out whole was not done.
+    for _ in range(TRIES - 1):
+        with suppress(BrokenPipeError):
+            return _exchange(address, method, path, body)
+    return _exchange(address, method, path, body)
 
 
 def _exchange(address: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
