@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 REAL_TIME = ("stories", "conformance")
 # What takes long for a reason: stories over real sockets, kills of real processes, loads. `make prove` runs it.
 PROVED = (
-    "stories", "bench", "crash/test_daemon_kills.py", "crash/test_power_cuts.py", "stages/desk/test_leaks.py",
+    "stories", "bench", "crash/test_daemon_kills.py", "crash/test_power_cuts.py", "trading/desk/test_leaks.py",
     "simulation/test_each_fault.py", "bugs/test_drawn_bugs.py", "conformance/test_backtest_against_others.py",
     "oracle/test_many_days.py", "history/test_hostile_sizes.py",
     "documents/test_documents_whole.py",

@@ -34,7 +34,7 @@ class Part(NamedTuple):
 
 PARTS = {
     "table": Part("events deep, every path of two orders", 8, "tests/domain/test_order_machine.py", "TRADEBOT_DEPTH"),
-    "days": Part("random days of 50 steps against a model", 3_000, "tests/stages/desk/test_orders_follow_a_venue.py",
+    "days": Part("random days of 50 steps against a model", 3_000, "tests/trading/desk/test_orders_follow_a_venue.py",
                  "TRADEBOT_DAYS"),
     "sweeps": Part("random bytecodes of twenty scenarios, besides every boundary", 3_000, "tests/crash/test_sweeps.py",
                    "TRADEBOT_KILLS", 20),
@@ -42,7 +42,7 @@ PARTS = {
     "cuts": Part("power cuts", 2_000, "tests/crash/test_power_cuts.py", "TRADEBOT_KILLS"),
     "fuzz": Part("spoiled answers of the venue", 2_000_000, "tests/venues/kite/test_venue_kite_fuzz.py",
                  "TRADEBOT_FUZZ"),
-    "leaks": Part("orders through desk and journal, memory held", 50_000, "tests/stages/desk/test_leaks.py",
+    "leaks": Part("orders through desk and journal, memory held", 50_000, "tests/trading/desk/test_leaks.py",
                   "TRADEBOT_ORDERS"),
 }  # fmt: skip
 UNSCALED = ("table",)  # ten times as deep would not end

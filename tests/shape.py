@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "tradebot"
-DESK = PACKAGE / "stages/desk"
+DESK = PACKAGE / "trading/desk"
 COMPLEX = 15
-COMPLEX_IN = ("stages", "backtest", "domain", "checker")
+COMPLEX_IN = ("trading", "backtest", "domain", "checker")
 MOST_PARAMETERS = 8
 MOST_ATTRIBUTES = 15
 
@@ -132,7 +132,7 @@ def imports_of_the_desk() -> Iterator[str]:
     """Yield each import of a module of the desk in a file outside it."""
     for file, tree in sources(PACKAGE).items():
         for node in ast.walk(tree) if not file.is_relative_to(DESK) else ():
-            if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("tradebot.stages.desk."):
+            if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("tradebot.trading.desk."):
                 names = ", ".join(alias.name for alias in node.names)
                 yield f"{file.relative_to(ROOT)}:{node.lineno} {node.module}: {names}"
 

@@ -20,7 +20,6 @@ import tradebot
 from tradebot.clock import MILLISECOND, Clock, WallClock
 from tradebot.config import Config
 from tradebot.control.server import serve
-from tradebot.controls import charges_of
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import open_ground
 from tradebot.daemon.refusals import cautions, check_day, refuse, strategies
@@ -39,6 +38,7 @@ from tradebot.ops.systemd import Notifier
 from tradebot.store.opening import store_at
 from tradebot.store.outbox import Outbox
 from tradebot.store.store import Deadlines
+from tradebot.trading.desk.billing import india
 
 
 class Options(NamedTuple):
@@ -188,7 +188,7 @@ def outbox_of(config: Config, tell: Tell, clock: Clock) -> Outbox | None:
         config.app.state_dir / FILE_NAME,
         clock=clock,
         tell=tell,
-        bill=charges_of,
+        bill=india,
         batch_rows=section.batch_rows,
         migrates=section.migrate,
     )

@@ -12,9 +12,9 @@ from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
-from tradebot.stages.desk.gate.limits import Limits
-from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.strategies.loading import StrategySpec, load_strategy
+from tradebot.trading.desk.gate.limits import Limits
+from tradebot.trading.desk.ordering import DeskSettings
 
 MINUTE = 60 * SECOND
 START = 1_704_067_200 * SECOND  # 2024-01-01 00:00 UTC

@@ -26,9 +26,9 @@ from tradebot.domain.messages import Action
 from tradebot.errors import ConfigError, DataError
 from tradebot.history.interval import DAY, name_of
 from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, lag, opening_range, resample, ta
-from tradebot.stages.analysis.opens import opens_of
 from tradebot.strategies.frame_strategy import FrameStrategy
 from tradebot.strategies.strategy import Holding, Intent, Param, Rules, Strategy
+from tradebot.trading.analysis.opens import opens_of
 
 
 class Mine(Strategy):

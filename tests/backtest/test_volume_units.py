@@ -15,10 +15,10 @@ from tradebot.backtest.intake import Taken, take
 from tradebot.backtest.place import place_of
 from tradebot.history.history import open_history
 from tradebot.indicators.expressions import Bars, session_vwap
-from tradebot.stages.analysis.share import Past, Setup, Share, Slice
 from tradebot.strategies.frame_strategy import FrameStrategy
 from tradebot.strategies.loading import given
 from tradebot.strategies.strategy import Holding, Rules, Strategy
+from tradebot.trading.analysis.share import Past, Setup, Share, Slice
 
 VOLUMES = [21.3001387, 19.72068, 23.5, 21.0, 22.25, 20.0]
 

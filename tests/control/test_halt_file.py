@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tradebot.control.halt_file import HaltFile
-from tradebot.stages.desk.gate.flow_controls import NotKilled
+from tradebot.trading.desk.gate.flow_controls import NotKilled
 
 
 def test_what_one_process_writes_another_reads_until_it_is_removed(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from tradebot.domain.control import Scope, Verb
 from tradebot.domain.halts import Halts
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Command
-from tradebot.stages.desk.blotter import Blotter
-from tradebot.stages.desk.marks import Marks
+from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.desk.marks import Marks
 
 
 class Room:

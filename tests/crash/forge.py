@@ -32,7 +32,6 @@ from tests.oracle.pair import pair_of
 from tradebot.checker.promises import judge
 from tradebot.checker.verdict import Ruling
 from tradebot.clock import SECOND, ManualClock
-from tradebot.controls import charges_of
 from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import QUOTE_COLUMNS, Quotes
@@ -50,29 +49,29 @@ from tradebot.domain.messages import (
     Tick,
 )
 from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, OrderState, VenueOrder
-from tradebot.engine import Engine, EngineSettings, Stages, Telemetry
 from tradebot.errors import OutcomeUnknown
 from tradebot.journal import recovery, schema
 from tradebot.journal.recovery import recover
 from tradebot.journal.rows import End, Listing, Run
 from tradebot.journal.writer import Journal
-from tradebot.stages.desk.desk import Desk
-from tradebot.stages.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
-from tradebot.stages.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
-from tradebot.stages.desk.gate.gate import Gate
-from tradebot.stages.desk.gate.limits import Limits
-from tradebot.stages.desk.gate.order_controls import Collar, Permitted, Sanity, Size
-from tradebot.stages.desk.gate.venue_controls import Accounted
-from tradebot.stages.desk.ordering import DeskSettings
-from tradebot.stages.execution import SendRules
-from tradebot.stages.look_schedule import Pace
+from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
+from tradebot.trading.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
+from tradebot.trading.desk.gate.gate import Gate
+from tradebot.trading.desk.gate.limits import Limits
+from tradebot.trading.desk.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.trading.desk.gate.venue_controls import Accounted
+from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
+from tradebot.trading.execution import SendRules
+from tradebot.trading.look_schedule import Pace
 from tradebot.venues.venue import Reply
 
 OPEN = 1_795_405_500 * SECOND
 PAISE = Decimal("0.01")
 ORDER_PATH = (
-    "engine.py",
-    "stages/",
+    "trading/",
     "journal/writer.py",
     "journal/scribe.py",
     "domain/order",
@@ -157,7 +156,7 @@ class Life:
             universe=self.universe,
             gate=gate(),
             settings=settings,
-            charges_of=charges_of(self.universe),
+            charges_of=india(self.universe),
             id_prefix=self.run_id,
             absent_after_s=60.0,
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.stages.desk.desk_room import Room
+from tests.trading.desk.desk_room import Room
 from tradebot.clock import ManualClock
 from tradebot.config import Config
 from tradebot.daemon import bulletins

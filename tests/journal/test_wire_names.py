@@ -22,9 +22,9 @@ from tradebot.domain.portfolio import Position
 from tradebot.domain.wire_names import ON_DISK, class_on_disk, fields, key_of, renamed
 from tradebot.journal import older, rows, tape
 from tradebot.journal.reader import rows as read_rows
-from tradebot.stages.desk.gate.limits import Limits
-from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.strategies.loading import StrategySpec
+from tradebot.trading.desk.gate.limits import Limits
+from tradebot.trading.desk.ordering import DeskSettings
 
 # What rows hold, what tapes hold, what is packed into them, what `terms` holds as values, and what tables hold.
 WRITTEN = (

@@ -14,7 +14,7 @@ from tradebot.exchange.account import Account, Mark
 from tradebot.exchange.ticket import TradeRow
 from tradebot.markets.calendar import day_of
 from tradebot.markets.debits import DAY, Debits
-from tradebot.stages.desk.billing import india
+from tradebot.trading.desk.billing import india
 
 D = Decimal
 MORNING = 1_787_200_000 * SECOND  # 2026-08-20 in India

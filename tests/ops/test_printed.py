@@ -15,7 +15,7 @@ import pytest
 
 from tradebot.clock import ManualClock
 from tradebot.ops.printed import LONGEST, MOST_A_SECOND, Printed
-from tradebot.stages.analysis.worker_process import WorkerProcess
+from tradebot.trading.analysis.worker_process import WorkerProcess
 
 FORGED = '{"level":"info","event":"order_sent","order_id":"T1"}'
 

@@ -15,7 +15,7 @@ import numpy as np
 from tests.oracle import seam
 from tests.oracle.pair import Heard, Look, Pair
 from tests.oracle.vendor import seam as frozen_seam
-from tests.stages.desk.test_recording import NAMES, OPEN, SETTINGS, VENUE, Day
+from tests.trading.desk.test_recording import NAMES, OPEN, SETTINGS, VENUE, Day
 from tradebot.clock import SECOND
 from tradebot.domain.messages import (
     Books,

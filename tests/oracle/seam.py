@@ -30,14 +30,14 @@ import msgspec
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Books, DeskMessage, Executed, Signals, Tick
-from tradebot.stages.desk import desk as desk_file
-from tradebot.stages.desk.billing import india
-from tradebot.stages.desk.desk import Desk
-from tradebot.stages.desk.direct_desk import DirectDesk
-from tradebot.stages.desk.gate.gate import Gate
-from tradebot.stages.desk.gate.limits import Limits, gate_of
-from tradebot.stages.desk.ordering import DeskSettings
-from tradebot.stages.desk.recording import TapedDesk, state_of
+from tradebot.trading.desk import desk as desk_file
+from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.direct_desk import DirectDesk
+from tradebot.trading.desk.gate.gate import Gate
+from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.recording import TapedDesk, state_of
 
 Killed = Callable[[], str]
 Append = Callable[[Any], object]

@@ -19,8 +19,8 @@ from tradebot.backtest.run import run
 from tradebot.checker.evidence import gather
 from tradebot.checker.story import OrderStory, stories
 from tradebot.config import Config
+from tradebot.config.desk_settings import desk_settings, limits
 from tradebot.config.sections import RiskSection, StrategySection
-from tradebot.controls import desk_settings, limits
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Bar, Close, Series
 from tradebot.domain.messages import Action

@@ -22,8 +22,8 @@ from tradebot.simulation.many import Day, Tally, add_to_corpus, raised, read_cor
 from tradebot.simulation.play import Outcome, play
 from tradebot.simulation.scenario import draw
 from tradebot.simulation.shrink import shrink
-from tradebot.stages.desk.gate.gate import Gate
-from tradebot.stages.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.gate.gate import Gate
+from tradebot.trading.desk.gate.limits import Limits, gate_of
 from tradebot.venues.kite.broker import KiteBroker
 
 RESETS = "accept-then-reset:orders.create@2-4"

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from tradebot.clock import ManualClock
-from tradebot.controls import charges_of
 from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Close
@@ -27,6 +26,7 @@ from tradebot.domain.order import (
 from tradebot.journal.rows import End, Listing, Run
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
+from tradebot.trading.desk.billing import india
 
 MINUTE = 60_000_000_000
 START = 1_795_405_500_000_000_000  # 2026-11-23 09:15 in India
@@ -35,7 +35,7 @@ HOSTILE = "x'); DROP TABLE orders; --\x00\t\\N\n\"{}$1 \u202e\u0001 रु"
 ADOPTED = ("INFY", Decimal(4), Decimal("1500.35"))
 MORNING_ROWS, ROWS = 18, 33
 Written = tuple[str, Message]
-bill = charges_of
+bill = india
 
 
 def run(run_id: str, account: str = "AB1234") -> list[Written]:

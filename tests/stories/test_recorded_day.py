@@ -15,8 +15,8 @@ from tradebot.domain.market import Quotes
 from tradebot.exchange.prices.recorded import RecordedTicks
 from tradebot.journal.closes import closes
 from tradebot.markets.calendar import TradingCalendar
-from tradebot.stages.bars import Bars
-from tradebot.stages.sessions import CalendarSessions
+from tradebot.trading.bars import Bars
+from tradebot.trading.sessions import CalendarSessions
 
 pytestmark = pytest.mark.timeout(240)
 

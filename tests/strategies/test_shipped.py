@@ -9,9 +9,9 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Action, Signal
-from tradebot.stages.analysis.share import Setup, Share, Slice
-from tradebot.stages.analysis.volley import Volley
 from tradebot.strategies.loading import SHIPPED, load_strategy
+from tradebot.trading.analysis.share import Setup, Share, Slice
+from tradebot.trading.analysis.volley import Volley
 
 MINUTE = 60 * SECOND
 OPENS = 1_766_966_400 * SECOND + 225 * MINUTE

@@ -30,8 +30,8 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.exchange.bar_matching import BarBook, Resting
-from tradebot.stages.desk.desk import DeskOutput
-from tradebot.stages.desk.direct_desk import DirectDesk
+from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.direct_desk import DirectDesk
 
 DENIED, SENDING, ACCEPTED = OrderEvent.DENIED, OrderEvent.SENDING, OrderEvent.ACCEPTED
 ENTRY, LIMIT, FILLED = Purpose.ENTRY, OrderKind.LIMIT, STATES[OrderState.FILLED]

@@ -15,11 +15,11 @@ from tradebot.domain.messages import Action, Signal
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
 from tradebot.history.market import zone, zone_of
-from tradebot.stages.analysis.share import Setup, Share, Slice
-from tradebot.stages.analysis.volley import LEVELS, ORDER, Answer, Fires, signal_id
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 from tradebot.strategies.time_limit import time_limit
+from tradebot.trading.analysis.share import Setup, Share, Slice
+from tradebot.trading.analysis.volley import LEVELS, ORDER, Answer, Fires, signal_id
 
 RANK = {action: place for place, action in enumerate(ORDER)}
 NOBODY = Position(PositionKey("", "", "", ""))

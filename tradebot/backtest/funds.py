@@ -15,9 +15,9 @@ from tradebot.backtest.panel import Panel
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import Execution, OrderRequest
 from tradebot.exchange.margin import rate_of
-from tradebot.stages.desk.blotter import ChargesOf
-from tradebot.stages.desk.desk import Desk
-from tradebot.stages.desk.marks import Marks
+from tradebot.trading.desk.blotter import ChargesOf
+from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.marks import Marks
 
 # What no bill comes near, in percent of the fill and in the currency: with that left none is worked out.
 SPARE_PCT, SPARE_FEES = 3, 1_000

@@ -22,9 +22,9 @@ from tradebot.domain.market import Series
 from tradebot.domain.order import Purpose
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.history.interval import least_step
-from tradebot.stages.desk.gate.level_controls import Protected
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
+from tradebot.trading.desk.gate.level_controls import Protected
 
 Run = Callable[[Job, Mapping[str, Series]], Result]
 FEW_TRADES, SOME_TRADES = 30, 100  # below the first chance decides, above the second it seldom does

@@ -13,7 +13,7 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Ints
 from tradebot.domain.messages import SessionBegins
 from tradebot.markets.calendar import TradingCalendar
-from tradebot.stages.sessions import CalendarSessions
+from tradebot.trading.sessions import CalendarSessions
 
 DAY = 86_400 * SECOND
 NEVER = 1 << 62

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tradebot.backtest.counter import Counter
 from tradebot.backtest.panel import Panel
 from tradebot.domain.instrument import Instrument
-from tradebot.stages.desk.direct_desk import DirectDesk
+from tradebot.trading.desk.direct_desk import DirectDesk
 
 
 class Inside:

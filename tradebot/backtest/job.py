@@ -15,9 +15,9 @@ from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.message import Message
 from tradebot.exchange.bar_matching import Matching
 from tradebot.exchange.slippage import Slippage, SlippageKind
-from tradebot.stages.desk.gate.limits import Limits
-from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.strategies.loading import StrategySpec
+from tradebot.trading.desk.gate.limits import Limits
+from tradebot.trading.desk.ordering import DeskSettings
 
 __all__ = ("Bill", "Costs", "Hours", "Job", "Matching", "Slippage", "SlippageKind")
 

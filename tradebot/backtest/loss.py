@@ -9,7 +9,7 @@ from tradebot.backtest.hours import Day
 from tradebot.backtest.job import Job
 from tradebot.backtest.ledger import Ledger, factors_of
 from tradebot.backtest.panel import Panel
-from tradebot.stages.desk.desk import Desk
+from tradebot.trading.desk.desk import Desk
 
 DOUBT = 1e-9  # relative error that a sum of floats may have; nearer to the limit than this the desk decides
 

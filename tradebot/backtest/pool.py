@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
-from tradebot.stages.analysis.worker import end_with_parent
+from tradebot.trading.analysis.worker import end_with_parent
 
 
 def may_fork() -> bool:

@@ -24,12 +24,12 @@ from tradebot.backtest.wishes import find
 from tradebot.clock import SECOND, iso
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
-from tradebot.stages.desk import billing
-from tradebot.stages.desk.blotter import ChargesOf
-from tradebot.stages.desk.denials import Denial
-from tradebot.stages.desk.direct_desk import DirectDesk
-from tradebot.stages.desk.gate.limits import gate_of
-from tradebot.stages.desk.sizing import too_dear
+from tradebot.trading.desk import billing
+from tradebot.trading.desk.blotter import ChargesOf
+from tradebot.trading.desk.denials import Denial
+from tradebot.trading.desk.direct_desk import DirectDesk
+from tradebot.trading.desk.gate.limits import gate_of
+from tradebot.trading.desk.sizing import too_dear
 
 NEVER = 1 << 62
 

@@ -27,7 +27,7 @@ from tradebot.backtest.wishes import NEVER, Wishes
 from tradebot.clock import SECOND
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Command, Signal
-from tradebot.stages.desk.direct_desk import DirectDesk
+from tradebot.trading.desk.direct_desk import DirectDesk
 
 SAID_EVERY = 4_096  # positions walked between two words on how far it is
 

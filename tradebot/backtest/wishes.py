@@ -18,12 +18,12 @@ from tradebot.indicators.panel import Past
 from tradebot.indicators.panel import panel as across
 from tradebot.indicators.plan import Plan, batch
 from tradebot.markets.exchanges import zone_of
-from tradebot.stages.analysis.opens import opens_of
-from tradebot.stages.analysis.volley import ORDER, signal_id
 from tradebot.strategies.fence import Fence
 from tradebot.strategies.firing import Fired, fired
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.time_limit import time_limit
+from tradebot.trading.analysis.opens import opens_of
+from tradebot.trading.analysis.volley import ORDER, signal_id
 
 LEVELS = ("quantity", "stop_loss", "trail_by", "target")  # of a signal, in the order of its fields
 NEVER = 1 << 62  # the row after every row

@@ -29,9 +29,9 @@ from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
-from tradebot.stages.desk.gate.limits import Limits
-from tradebot.stages.desk.ordering import DeskSettings
 from tradebot.strategies.loading import StrategySpec
+from tradebot.trading.desk.gate.limits import Limits
+from tradebot.trading.desk.ordering import DeskSettings
 
 MINUTE = 60 * SECOND
 STARTS_AT = 1_704_067_200 * SECOND  # 2024-01-01, UTC

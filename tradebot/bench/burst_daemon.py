@@ -37,9 +37,9 @@ from tradebot.journal.writer import Journal
 from tradebot.ops import logs
 from tradebot.ops.narrator import Narrator, Tell
 from tradebot.ops.systemd import Notifier
-from tradebot.stages.desk.conditions import NEVER
-from tradebot.stages.metronome import ROUSE_S
 from tradebot.strategies.loading import load_strategy
+from tradebot.trading.desk.conditions import NEVER
+from tradebot.trading.metronome import ROUSE_S
 from tradebot.venues.limiter import Limiter
 from tradebot.venues.venue import Feed
 

@@ -24,8 +24,8 @@ from tradebot.clock import SECOND, Clock, WallClock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Floats, Series
 from tradebot.markets.listing import synthetic_universe
-from tradebot.stages.analysis.analysis import Analysis
 from tradebot.strategies.loading import load_strategy
+from tradebot.trading.analysis.analysis import Analysis
 
 SEQUENTIAL_UP_TO = 50
 HANDS = 10  # threads and processes of the hybrid

@@ -36,7 +36,7 @@ from tradebot.journal.writer import Journal
 from tradebot.ops import logs
 from tradebot.ops.narrator import Narrator, Tell
 from tradebot.ops.systemd import Notifier
-from tradebot.stages.desk.conditions import NEVER
+from tradebot.trading.desk.conditions import NEVER
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.feed import KiteFeed
 from tradebot.venues.kite.profile import KITE

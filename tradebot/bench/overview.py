@@ -8,8 +8,8 @@ from typing import Any
 from tradebot.bench import fetch, indicators, pool
 from tradebot.bench.rivals import described
 from tradebot.clock import Clock
-from tradebot.stages.analysis.crew import crew
 from tradebot.strategies.loading import load_strategy
+from tradebot.trading.analysis.crew import crew
 
 WINDOW = 500
 SLOW_MS = 5.0  # of a step inline, which would hold the loop too long

@@ -27,9 +27,9 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.message import Message
 from tradebot.errors import TradebotError
-from tradebot.stages.analysis.analysis import Analysis
-from tradebot.stages.analysis.crew import crew
 from tradebot.strategies.loading import load_strategy
+from tradebot.trading.analysis.analysis import Analysis
+from tradebot.trading.analysis.crew import crew
 
 DISTINCT = 50
 WITHIN_S = 300.0

@@ -18,10 +18,10 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import MarketMessage
 from tradebot.ops.interpreter import settled
-from tradebot.stages.bars import Bars
-from tradebot.stages.lanes import Inbox, Lane
-from tradebot.stages.price_band import PriceBand
-from tradebot.stages.sieve import SessionTimes
+from tradebot.trading.bars import Bars
+from tradebot.trading.lanes import Inbox, Lane
+from tradebot.trading.price_band import PriceBand
+from tradebot.trading.sieve import SessionTimes
 from tradebot.venues.gather import Gather, units
 from tradebot.venues.kite.feed import KiteFeed
 from tradebot.venues.link import listen

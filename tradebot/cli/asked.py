@@ -128,7 +128,7 @@ def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Se
     """Return the job that `bar_options` mean for these bars and strategies. Raises DataError and UsageError."""
     from tradebot.backtest.job import Hours, Job, Matching, Slippage, delivered
     from tradebot.backtest.place import bill_of, hours_of
-    from tradebot.controls import desk_settings, limits
+    from tradebot.config.desk_settings import desk_settings, limits
     from tradebot.errors import DataError
     from tradebot.history.frames import moment
     from tradebot.history.market import zone_of

@@ -14,7 +14,6 @@ from tradebot.cli.config import CONFIG_OPTION
 from tradebot.cli.tables import show
 from tradebot.clock import WallClock, iso
 from tradebot.config import Config, load
-from tradebot.controls import charges_of
 from tradebot.errors import StateError
 from tradebot.journal.schema import FILE_NAME
 from tradebot.printing import confirm, say
@@ -23,6 +22,7 @@ from tradebot.store.follower import Follower
 from tradebot.store.opening import store_at
 from tradebot.store.outbox import Outbox
 from tradebot.store.store import Deadlines, Store
+from tradebot.trading.desk.billing import india
 
 
 def _options(command: click.decorators.FC) -> click.decorators.FC:
@@ -124,7 +124,7 @@ async def _migrate(store: Store, down_to: int | None) -> None:
 async def _sync(store: Store, config: Config) -> None:
     journal = config.app.state_dir / FILE_NAME
     outbox = Outbox(
-        store, journal, clock=WallClock(), tell=lambda *_, **__: None, bill=charges_of,
+        store, journal, clock=WallClock(), tell=lambda *_, **__: None, bill=india,
         batch_rows=config.store.batch_rows, migrates=config.store.migrate,
     )  # fmt: skip
     fed = await outbox.drain()

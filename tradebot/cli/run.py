@@ -52,7 +52,7 @@ def run(
     """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
     from tradebot.config import SECRET_KEYS, load_explained
     from tradebot.ops.confinement import children_bounded, confine, scrub
-    from tradebot.stages.analysis import fork_server
+    from tradebot.trading.analysis import fork_server
 
     if faults == "list":
         from tradebot.cli.faults import render_catalogue

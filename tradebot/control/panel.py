@@ -14,7 +14,7 @@ from tradebot.control.picture import holdings_of, orders_of
 from tradebot.domain.control import EVERYTHING, Scope, ScopeKind, Verb
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Command
-from tradebot.stages.desk.desk import Desk
+from tradebot.trading.desk.desk import Desk
 
 LONGEST_REASON = 300
 COMMAND_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -8,8 +8,8 @@ from typing import Any
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.order import ZERO
 from tradebot.domain.position_key import EXTERNAL
-from tradebot.stages.desk.desk import Desk
-from tradebot.stages.lanes import Lane
+from tradebot.trading.desk.desk import Desk
+from tradebot.trading.lanes import Lane
 
 
 def holdings_of(desk: Desk) -> list[dict[str, Any]]:

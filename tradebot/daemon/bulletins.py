@@ -8,10 +8,10 @@ from contextlib import suppress
 
 from tradebot.config import Config
 from tradebot.daemon.ground import Ground
-from tradebot.engine import Engine
 from tradebot.ops.narrator import Tell
 from tradebot.ops.systemd import Notifier
-from tradebot.stages.desk.desk import Desk
+from tradebot.trading.desk.desk import Desk
+from tradebot.trading.engine import Engine
 
 FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
 STATUS_EVERY_S = 5.0

@@ -26,7 +26,6 @@ from tradebot.daemon.vitals import Vitals
 from tradebot.daemon.warming import WarmUp
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Books, Command
-from tradebot.engine import Engine, EngineSettings, Stages, Telemetry
 from tradebot.journal.crashes import crash_loop
 from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.recovery import Recovery
@@ -40,18 +39,19 @@ from tradebot.ops.narrator import Tell
 from tradebot.ops.pulse import Part
 from tradebot.ops.systemd import Notifier
 from tradebot.ops.watchdog import Watchdog
-from tradebot.stages.analysis.analysis import Analysis
-from tradebot.stages.analysis.crew import crew
-from tradebot.stages.analysis.past import past_closes
-from tradebot.stages.bars import Bars
-from tradebot.stages.desk.sizing import too_dear
-from tradebot.stages.execution import SendRules
-from tradebot.stages.look_schedule import Pace
-from tradebot.stages.price_band import MINUTE, PriceBand
-from tradebot.stages.sessions import CalendarSessions
-from tradebot.stages.space_watch import MB, SpaceWatch, Thresholds
 from tradebot.store.outbox import Outbox
 from tradebot.strategies.loading import StrategySpec
+from tradebot.trading.analysis.analysis import Analysis
+from tradebot.trading.analysis.crew import crew
+from tradebot.trading.analysis.past import past_closes
+from tradebot.trading.bars import Bars
+from tradebot.trading.desk.sizing import too_dear
+from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
+from tradebot.trading.execution import SendRules
+from tradebot.trading.look_schedule import Pace
+from tradebot.trading.price_band import MINUTE, PriceBand
+from tradebot.trading.sessions import CalendarSessions
+from tradebot.trading.space_watch import MB, SpaceWatch, Thresholds
 
 AHEAD_S = 5.0  # wall seconds a quote may be stamped after our own clock; a clock that is further off is no clock
 # What a part may need for one piece of work under its own time limits, until the watchdog is told nothing any more.

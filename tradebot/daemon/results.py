@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderState
-from tradebot.stages.desk.desk import Desk
+from tradebot.trading.desk.desk import Desk
 
 PAISE = Decimal("0.01")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from tradebot.daemon.results import PAISE, Results
 from tradebot.domain.order import OrderState
-from tradebot.engine import Engine
 from tradebot.ops.latency import Latencies
-from tradebot.stages.bars import Bars
-from tradebot.stages.desk.desk import Desk
+from tradebot.trading.bars import Bars
+from tradebot.trading.desk.desk import Desk
+from tradebot.trading.engine import Engine
 
 LATENCIES = (
     "quote_to_signal", "signal_to_order", "quote_to_order", "order_to_ack", "close_to_signals", "loop_lag", "gc_pause",

@@ -8,16 +8,17 @@ from typing import Any
 import msgspec
 
 from tradebot.config import Config
-from tradebot.controls import charges_of, desk_settings, limits
+from tradebot.config.desk_settings import desk_settings, limits
 from tradebot.daemon.ground import Ground
 from tradebot.domain.market import Series
 from tradebot.domain.messages import Command
 from tradebot.journal.rows import Terms, Warmup
 from tradebot.journal.writer import Journal
-from tradebot.stages.desk.desk import Desk
-from tradebot.stages.desk.gate.limits import gate_of
-from tradebot.stages.desk.recording import TapedDesk
 from tradebot.strategies.loading import StrategySpec
+from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.gate.limits import gate_of
+from tradebot.trading.desk.recording import TapedDesk
 
 WARMUP_SYMBOLS = 50  # whose past bars go into one row: some hundred kB
 
@@ -39,7 +40,7 @@ class Recording:
             "universe": ground.universe,
             "gate": gate_of(self._limits, killed=self._killed),
             "settings": self._settings,
-            "charges_of": charges_of(ground.universe),
+            "charges_of": india(ground.universe),
             "id_prefix": run_id,
             **self._venue,
         }

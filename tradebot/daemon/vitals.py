@@ -7,10 +7,10 @@ from datetime import time, timedelta
 from typing import Any
 
 from tradebot.clock import SECOND, Clock, VenueClock
-from tradebot.engine import Engine
 from tradebot.journal.recovery import Recovery
 from tradebot.markets.calendar import day_of, moment
 from tradebot.store.outbox import Outbox
+from tradebot.trading.engine import Engine
 
 
 class Vitals:

@@ -14,7 +14,7 @@ from tradebot.journal.recalled import recalled
 from tradebot.journal.recovery import Recovery
 from tradebot.markets.calendar import day_number
 from tradebot.ops.narrator import Tell
-from tradebot.stages.analysis.past import past_bars
+from tradebot.trading.analysis.past import past_bars
 
 LOGIN_PAUSE_S = 30.0  # between two tries while the login is lost
 RUNS_RECALLED = 3  # the newest ones, of which one that was cut off in its warm-up left nothing

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.clock import ManualClock
-from tradebot.controls import charges_of
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Books, Command, Incident, Signal, Signals, Trailing
 from tradebot.domain.order import OrderFact
@@ -22,12 +21,13 @@ from tradebot.errors import DataError
 from tradebot.journal.rows import Row
 from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Signaled, Stepped, Tape
 from tradebot.replay.recorded import Line, Recorded
-from tradebot.stages.analysis.analysis import Analysis
-from tradebot.stages.desk.desk import Desk
-from tradebot.stages.desk.gate.limits import Limits, gate_of
-from tradebot.stages.desk.ordering import DeskSettings
-from tradebot.stages.desk.recording import state_of
 from tradebot.strategies.loading import StrategySpec
+from tradebot.trading.analysis.analysis import Analysis
+from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.recording import state_of
 
 NOTHING = "nothing"
 # What runs knew nothing of, whose terms do not name it.
@@ -120,7 +120,7 @@ class _Rerun:
             universe=recorded.universe,
             gate=gate_of(msgspec.convert(LIMITS | terms.limits, Limits, strict=False), killed=lambda: self._reason),
             settings=msgspec.convert(RULES | terms.desk, DeskSettings, strict=False),
-            charges_of=charges_of(recorded.universe),
+            charges_of=india(recorded.universe),
             id_prefix=recorded.run.run_id,
             **terms.venue,
         )

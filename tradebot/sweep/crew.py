@@ -179,7 +179,7 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tradebot.stages.analysis.worker_preload", "tradebot.sweep.trial"])
+    context.set_forkserver_preload(["tradebot.trading.analysis.worker_preload", "tradebot.sweep.trial"])
     return context
 
 

@@ -1,0 +1,204 @@
+"""A desk driven by hand, message by message, with the clock and the venue's answers in the hand of a test."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import (
+    Action,
+    Executed,
+    Outcome,
+    SessionBegins,
+    Signal,
+    Signals,
+    Submit,
+    Tick,
+)
+from tradebot.domain.order import (
+    Execution,
+    OrderEvent,
+    OrderFact,
+    OrderRequest,
+    VenueOrder,
+    VenuePosition,
+    VenueStatus,
+)
+from tradebot.trading.desk.desk import Desk, DeskOutput
+from tradebot.trading.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
+from tradebot.trading.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
+from tradebot.trading.desk.gate.gate import Control, Gate
+from tradebot.trading.desk.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.trading.desk.gate.venue_controls import Accounted
+from tradebot.trading.desk.ordering import DeskSettings
+
+OPEN = 1_700_000_100 * SECOND
+DAY = 86_400 * SECOND
+D = Decimal
+
+
+def gate() -> Gate:
+    controls: list[Control] = [
+        NotHalted(),
+        InSession(),
+        Permitted(products=("MIS",), allow_short=False),
+        Sanity(),
+        Size(max_quantity=D(500), max_notional=D(20000)),
+        FreshData(max_age_s=15.0),
+        Collar(collar_pct=D(1)),
+        NoDuplicate(window_s=5.0),
+        OpenOrders(max_open=5),
+        MaxPosition(per_symbol=D(25000), gross=D(40000)),
+        ReduceOnly(),
+        Accounted(),
+        DailyLoss(max_loss=D(1000)),
+        MessageRate(per_second=8, per_minute=200, per_day=2000),
+    ]
+    return Gate(controls)
+
+
+class Room:
+    """A desk with a clock that the test moves, and the venue's answers at hand."""
+
+    def __init__(self, **settings: object) -> None:
+        self.universe = Universe(
+            [
+                Instrument(symbol="AAA", token=256),
+                Instrument(symbol="BBB", token=512),
+                Instrument(symbol="IDX", token=777, kind=InstrumentKind.INDEX),
+            ]
+        )
+        chosen = {"order_notional": D(10000), "protection_pct": D("0.5")} | settings
+        self.desk = Desk(
+            universe=self.universe,
+            gate=gate(),
+            settings=DeskSettings(**chosen),  # type: ignore[arg-type]
+            charges_of=lambda order, fact: D(1),
+            id_prefix="T",
+            absent_after_s=60.0,
+        )
+        self.mono = 1000 * SECOND
+        self.at = OPEN
+        self.trades = 0
+        self.desk.apply(
+            SessionBegins(
+                opens_at=OPEN,
+                closes_at=OPEN + 22500 * SECOND,
+                entries_until=OPEN + 20000 * SECOND,
+                square_off_at=OPEN + 21000 * SECOND,
+            )
+        )
+        self.tick(0)
+
+    def tick(self, seconds: float = 0.05) -> list[DeskOutput]:
+        self.mono += int(seconds * SECOND)
+        self.at += int(seconds * SECOND)
+        return self.desk.apply(Tick(at=self.at, mono=self.mono))
+
+    def quote(self, symbol: str, price: str, *, spread: str = "0.10") -> list[DeskOutput]:
+        i = self.universe.get(symbol)
+        units = i.units(D(price))
+        half = i.units(D(spread)) // 2
+
+        def column(value: int) -> np.ndarray:
+            return np.array([value], dtype=np.int64)
+
+        return self.desk.apply(
+            Quotes(
+                source="t",
+                seen_at=self.mono,
+                ids=column(self.universe.id(symbol)),
+                sent_at=column(self.at),
+                last=column(units),
+                volume=column(1),
+                bid=column(units - half),
+                ask=column(units + half),
+                bid_size=column(100),
+                ask_size=column(100),
+            )
+        )
+
+    def positions(self) -> tuple[VenuePosition, ...]:
+        """What a venue lists that nobody else trades at."""
+        return tuple(
+            VenuePosition(
+                symbol=p.symbol, exchange="NSE", product="MIS", quantity=p.quantity, average_price=p.average_price
+            )
+            for p in self.desk.blotter.positions.values()
+        )
+
+    def signal(
+        self, symbol: str, action: Action, n: int = 1, strategy: str = "s", **fields: object
+    ) -> list[DeskOutput]:
+        signal = Signal(
+            signal_id=f"{symbol}-{action}-{n}",
+            strategy=strategy,
+            symbol=symbol,
+            action=action,
+            bar_at=self.at,
+            quoted_at=self.mono,
+            made_at=self.mono,
+            **fields,  # type: ignore[arg-type]
+        )
+        return self.desk.apply(Signals(at=self.at, interval=60 * SECOND, signals=(signal,)))
+
+    def outcome(self, request: OrderRequest, event: OrderEvent, venue_order_id: str = "") -> list[DeskOutput]:
+        fact = OrderFact(
+            order_id=request.order_id, event=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id
+        )
+        return self.desk.apply(Outcome(fact=fact))
+
+    def execution(self, request: OrderRequest, quantity: int, price: str, venue_id: str = "V1") -> Execution:
+        self.trades += 1
+        return Execution(
+            execution_id=str(self.trades),
+            venue_order_id=venue_id,
+            symbol=request.symbol,
+            exchange="NSE",
+            side=request.side,
+            quantity=D(quantity),
+            price=D(price),
+            traded_at=self.at,
+        )
+
+    def fill(self, request: OrderRequest, quantity: int, price: str, venue_id: str = "V1") -> list[DeskOutput]:
+        return self.desk.apply(Executed(execution=self.execution(request, quantity, price, venue_id), mono=self.mono))
+
+    def venue_order(self, request: OrderRequest, status: VenueStatus, *, filled: int = 0) -> VenueOrder:
+        return VenueOrder(
+            venue_order_id="V1",
+            tag=request.order_id,
+            symbol=request.symbol,
+            exchange="NSE",
+            side=request.side,
+            kind=request.kind,
+            status=status,
+            quantity=request.quantity,
+            filled=D(filled),
+        )
+
+    def entered(self, price: str = "1000", venue_id: str = "V1", **fields: object) -> OrderRequest:
+        """Enter AAA, and let the venue accept it under an id."""
+        self.quote("AAA", price)
+        (request,) = submitted(self.signal("AAA", Action.ENTER_LONG, **fields))
+        self.outcome(request, OrderEvent.SENDING)
+        self.outcome(request, OrderEvent.ACCEPTED, venue_id)
+        return request
+
+    def bought(self, price: str = "1000", **fields: object) -> OrderRequest:
+        """Enter AAA and fill it whole."""
+        request = self.entered(price, **fields)
+        self.fill(request, int(request.quantity), price)
+        return request
+
+
+def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
+    return [o.request for o in outputs if isinstance(o, Submit)]
+
+
+def events(outputs: list[DeskOutput]) -> list[OrderEvent]:
+    return [o.event for o in outputs if isinstance(o, OrderFact)]

@@ -1,0 +1,187 @@
+"""A day of orders without end: real desk, gate, blotter, journal, narrator and outbox, in virtual time.
+
+Each order is entered, filled, sometimes in parts, in doubt, refused or cancelled, and closed. Run as a program it says
+after how many orders how much memory the process holds: `endless_day.py ORDERS FOLDER`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import json
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.trading.desk.desk_room import OPEN, Room, submitted
+from tradebot.clock import SECOND, ManualClock, WallClock
+from tradebot.domain.control import Verb
+from tradebot.domain.messages import Action, Books, Command, OrderSeen, SessionBegins
+from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, VenueStatus
+from tradebot.journal import schema
+from tradebot.journal.rows import Listing, Run
+from tradebot.journal.writer import Journal
+from tradebot.ops import narrator as narrator_file
+from tradebot.ops.narrator import Narrator
+from tradebot.store import projection as projection_file
+from tradebot.store.outbox import Outbox
+from tradebot.store.sqlite import SqliteStore
+from tradebot.trading.desk import blotter as blotter_file
+from tradebot.trading.desk.gate import flow_controls
+
+E, D = OrderEvent, Decimal
+LOWERED = (
+    (blotter_file, "ENDED_KEPT", 300), (narrator_file, "REMEMBERED", 300), (projection_file, "KEPT_ORDERS", 300),
+    (flow_controls.NoDuplicate, "REMEMBERED", 300), (schema, "LOG_BYTES", 1 << 16),
+)  # fmt: skip
+WARM = 4_000  # more than every lowered bound, than the orders of a day, and than fills the caches of three databases
+SAMPLES = 20
+
+
+class Counted(NamedTuple):
+    """What must be as many afterwards as before."""
+
+    descriptors: int
+    tasks: int
+    threads: int
+    timers: int
+
+
+def session(day: int) -> SessionBegins:
+    """The same day again; nothing here knows dates, but a session that begins at another time begins a new profit."""
+    return SessionBegins(
+        opens_at=OPEN - day, closes_at=OPEN + 22_500 * SECOND, entries_until=OPEN + 20_000 * SECOND,
+        square_off_at=OPEN + 21_000 * SECOND,
+    )  # fmt: skip
+
+
+class Day:
+    """A desk that trades without end; every fact goes to a journal and into log lines that nobody reads."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.room, self.journal, self.n, self.days, self.lines = Room(), journal, 0, 0, 0
+        self.narrator = Narrator(self._tell, ManualClock(OPEN))
+
+    def _tell(self, event: str, **fields: Any) -> None:
+        self.lines += 1
+
+    def write(self, outputs: list[Any]) -> list[Any]:
+        for output in outputs:
+            if isinstance(output, OrderFact):
+                seq = self.journal.append("order", output, at=output.at)
+                self.narrator.on_durable([(seq, "order", output)])
+        return outputs
+
+    def outcome(self, request: OrderRequest, event: OrderEvent, venue_order_id: str = "") -> None:
+        self.write(self.room.outcome(request, event, venue_order_id))
+
+    async def trade(self, orders: int) -> None:
+        """Trade at least `orders` orders, each to its end."""
+        room, until = self.room, self.n + orders
+        while self.n < until:
+            room.tick(150)  # below the orders of a day that the gate allows
+            if room.at > OPEN + 19_000 * SECOND:
+                room.at, self.days = OPEN, self.days + 1
+                room.desk.apply(session(self.days))
+            room.quote("AAA", "1000")
+            (entry,) = submitted(self.write(room.signal("AAA", Action.ENTER_LONG, n=self.n, stop_loss=990.0)))
+            await self.live(entry)
+            if self.n % 8 < 2:  # the writer keeps hold of the last group: a short one weighs little
+                await self.journal.durable()
+
+    async def settle(self) -> None:
+        await self.journal.durable()
+        gc.collect()
+
+    async def live(self, entry: OrderRequest) -> None:
+        room, self.n = self.room, self.n + 1
+        venue_id = f"V{self.n}"
+        self.outcome(entry, E.SENDING)
+        match self.n % 8:
+            case 0:
+                self.outcome(entry, E.REFUSED)
+                room.desk.apply(Command(verb=Verb.RESUME))
+                return
+            case 1:  # in doubt, and found filled in the books
+                self.outcome(entry, E.AMBIGUOUS)
+            case 2:  # cancelled before anything filled
+                self.outcome(entry, E.ACCEPTED, venue_id)
+                room.tick(4)
+                self.seen(entry, venue_id, VenueStatus.CANCELED, 0)
+                return
+            case _:
+                self.outcome(entry, E.ACCEPTED, venue_id)
+        await self.fill(entry, venue_id)
+        (exit_,) = submitted(self.write(room.quote("AAA", "989")))
+        self.n += 1
+        self.outcome(exit_, E.SENDING)
+        self.outcome(exit_, E.ACCEPTED, f"V{self.n}")
+        await self.fill(exit_, f"V{self.n}")
+
+    async def fill(self, request: OrderRequest, venue_id: str) -> None:
+        parts = (4, 6) if self.n % 3 else (10,)
+        executions = tuple(self.room.execution(request, q, "1000", venue_id) for q in parts)
+        shown = self.order(request, venue_id, VenueStatus.FILLED, 10)
+        self.write(self.room.desk.apply(
+            Books(asked_at=self.room.mono, orders=(shown,), executions=executions, positions=(), cash=D(0))
+        ))  # fmt: skip
+
+    def seen(self, request: OrderRequest, venue_id: str, status: VenueStatus, filled: int) -> None:
+        order = self.order(request, venue_id, status, filled)
+        self.write(self.room.desk.apply(OrderSeen(order=order, mono=self.room.mono)))
+
+    def order(self, request: OrderRequest, venue_id: str, status: VenueStatus, filled: int) -> Any:
+        order = self.room.venue_order(request, status, filled=filled)
+        fields = {name: getattr(order, name) for name in order.__struct_fields__}
+        return type(order)(**(fields | {"venue_order_id": venue_id}))
+
+
+def counted() -> Counted:
+    """Count what the process has open and waiting."""
+    timers: Any = getattr(asyncio.get_running_loop(), "_scheduled", ())  # which uvloop does not show
+    return Counted(len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks()), threading.active_count(), len(timers))
+
+
+def resident() -> int:
+    """Return the bytes of memory that the process holds, what it may give back given back."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def measure(orders: int, folder: Path) -> dict[str, Any]:
+    """Trade `orders` orders after a warm-up; returns samples of (orders, bytes) and the counts before and after."""
+    samples = []
+    # The loop's own pool takes another thread whenever all of its threads are busy, which depends on the machine.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    async with Journal(folder, run="leaks", clock=ManualClock(OPEN)) as journal:
+        day = Day(journal)
+        store = SqliteStore(folder / "store.sqlite3", clock=WallClock())
+        outbox = Outbox(
+            store, journal.path, clock=WallClock(), tell=lambda *_, **__: None, bill=lambda _: lambda *_: D(1)
+        )
+        journal.append("run", Run(run_id="leaks", mode="paper", account="A1"), at=OPEN)
+        journal.append("universe", Listing(instruments=day.room.universe.instruments), at=OPEN)
+        for n in range(SAMPLES + 1):
+            for _ in range(WARM // 200 if not n else max(orders // SAMPLES // 200, 1)):
+                await day.trade(200)
+                await day.settle()
+                await outbox.drain()
+            if not n:
+                before = counted()
+            samples.append((day.n, resident()))
+        after = counted()
+        assert outbox.behind == 0
+        await outbox.finish()
+    return {"samples": samples, "before": before, "after": after, "kept": len(day.room.desk.blotter.orders)}
+
+
+if __name__ == "__main__":
+    for owner, name, value in LOWERED:
+        setattr(owner, name, value)
+    sys.stdout.write(json.dumps(asyncio.run(measure(int(sys.argv[1]), Path(sys.argv[2])))))

@@ -1,0 +1,34 @@
+"""Signals at the desk: an exit that there is nothing to do for is counted as ignored, and does nothing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.trading.desk.desk_room import Room
+from tradebot.domain.messages import Action
+
+D = Decimal
+
+
+@pytest.mark.parametrize(
+    ("action", "held", "ignored"),
+    [
+        (Action.EXIT_LONG, "0", 1), (Action.EXIT_LONG, "-1", 1), (Action.EXIT_LONG, "1", 0),
+        (Action.EXIT_SHORT, "0", 1), (Action.EXIT_SHORT, "0.5", 1), (Action.EXIT_SHORT, "1", 1),
+        (Action.EXIT_SHORT, "-1", 0),
+    ],
+)  # fmt: skip
+def test_an_exit_closes_its_own_side_and_is_ignored_where_that_is_flat(action: Action, held: str, ignored: int) -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    if D(held):
+        room.desk.blotter.adopt(room.desk._audit.key("AAA"), D(held), D(1000))
+    outputs = room.signal("AAA", action)
+    assert (room.desk.counts["signals"], room.desk.counts["ignored"], room.desk.counts["late_signals"]) == (
+        1,
+        ignored,
+        0,
+    )
+    assert ((outputs == []), "AAA" in room.desk.exits) == (bool(ignored), not ignored)

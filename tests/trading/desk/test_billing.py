@@ -1,0 +1,50 @@
+"""What a fill costs as the desk bills it: the whole units' short way and the long way say the same to the paisa."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from tests.domain.test_order_machine import execution, fact, request
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.order import OrderEvent, Side
+from tradebot.domain.order_fold import begin
+from tradebot.markets.calendar import day_of
+from tradebot.markets.charges import Segment, charges
+from tradebot.trading.desk.billing import india, percent
+
+D = Decimal
+AT = int(datetime(2026, 2, 3, 6, tzinfo=UTC).timestamp()) * SECOND
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price"),
+    [
+        ("1", "16.66667"),  # beyond half a paisa of brokerage by less than a whole unit shows
+        ("1", "16.6666"), ("0.5", "33.33334"), ("2", "100"), ("1", "0.0001"), ("1", "0"),
+    ],
+)  # fmt: skip
+def test_a_fill_is_billed_what_the_table_says_of_its_turnover_whether_it_has_whole_units_or_not(
+    quantity: str, price: str
+) -> None:
+    order = begin(fact("T1", OrderEvent.INTENT, request=request()))
+    fill = msgspec.structs.replace(execution("T1", "a"), quantity=D(quantity), price=D(price), traded_at=AT)
+    bill = charges(segment=Segment.INTRADAY, side=Side.BUY, turnover=D(quantity) * D(price), on=day_of(AT)).total
+    assert india(Universe([Instrument(symbol="AAA")]))(order, fill) == bill
+
+
+def test_a_percentage_is_of_the_value_and_rounded_half_to_even() -> None:
+    order = begin(fact("T1", OrderEvent.INTENT, request=request()))
+    bill = percent(D("0.1"), decimals=2)
+    for quantity, price, billed in (
+        ("3", "1234.5", "3.70"),
+        ("1", "5", "0.00"),
+        ("1", "15", "0.02"),
+        ("2", "7.5", "0.02"),
+    ):
+        fill = msgspec.structs.replace(execution("T1", "a"), quantity=D(quantity), price=D(price))
+        assert bill(order, fill) == D(billed), (quantity, price)

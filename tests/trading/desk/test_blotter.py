@@ -1,0 +1,143 @@
+"""The blotter: whose an id at the venue is, what is forgotten, and where the worst case may be another one."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.domain.test_order_machine import execution, fact, request, status
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.messages import Books
+from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact
+from tradebot.domain.order_course import placed
+from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.desk.shortfalls import Shortfalls
+
+D, E = Decimal, OrderEvent
+
+
+def working(blotter: Blotter, order_id: str = "T1", *events: OrderEvent) -> Order:
+    """Begin an order for two pieces of AAA, and let it be accepted as V-T1."""
+    order = blotter.begin(fact(order_id, E.INTENT, request=request(order_id)))
+    for event in (E.SENDING, E.ACCEPTED, *events):
+        venue_order_id = "" if event is E.SENDING else f"V-{order_id}"
+        order = blotter.record(fact(order_id, event, venue_order_id=venue_order_id))
+    return order
+
+
+def seen(venue_order_id: str) -> OrderFact:
+    shown = status("T1", E.SEEN_OPEN, filled=0, at=2)
+    return fact("T1", E.SEEN_OPEN, venue_order_id=venue_order_id, venue=shown)
+
+
+def blotter(*, keeps_ended: bool = True) -> Blotter:
+    return Blotter(lambda order, fill: ZERO, keeps_ended=keeps_ended)
+
+
+def test_a_further_id_at_the_venue_leads_to_its_order_too() -> None:
+    book = blotter()
+    working(book)
+    book.record(seen("V-T1"))
+    assert book.record(seen("V9")).other_ids == ("V9",)
+    assert book.by_venue == {"V-T1": "T1", "V9": "T1"}
+
+
+def test_an_id_that_an_answer_named_and_no_row_ever_showed_leads_to_no_order() -> None:
+    book = blotter()
+    working(book)
+    order = book.record(seen("V9"))
+    assert (order.venue_order_id, order.other_ids, book.by_venue) == ("V9", (), {"V9": "T1"})
+    assert book.record(seen("V10")).other_ids == ("V10",)
+    assert book.by_venue == {"V9": "T1", "V10": "T1"}
+
+
+def test_an_id_under_which_something_was_filled_stays() -> None:
+    book = blotter()
+    working(book)
+    book.record(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a")))
+    assert book.record(seen("V9")).other_ids == ("V9",)
+
+
+def test_an_order_that_one_fill_makes_whole_is_forgotten_with_all_that_led_to_it_where_none_is_kept() -> None:
+    book, fill = blotter(keeps_ended=False), execution("T1", "a", quantity=2)
+    gone: list[str] = []
+    book.on_forget = lambda order: gone.append(order.order_id)
+    book.fill(working(book), fill, fill.key, at=1, mono=1)
+    assert (gone, book.orders, book.by_venue, book.booked) == (["T1"], {}, {}, {})
+    assert book.quantity("AAA") == 2
+
+
+def test_what_was_made_up_for_an_order_is_forgotten_with_it() -> None:
+    book, fill = blotter(keeps_ended=False), execution("T1", "a", quantity=2)
+    shortfalls = Shortfalls(book, Universe([Instrument(symbol="AAA", token=256)]), lambda symbol: D(100))
+    shortfalls.inferred["T1"] = execution("T1", "i", inferred=True)
+    shortfalls.short["T1"] = 1
+    book.fill(working(book), fill, fill.key, at=1, mono=1)
+    assert (shortfalls.inferred, shortfalls.short) == ({}, {})
+
+
+def test_what_a_status_says_was_filled_may_be_in_the_positions_before_its_fill_is_told() -> None:
+    book = blotter()
+    working(book)
+    shown = status("T1", E.SEEN_FILLED, filled=2, at=2)
+    book.record(fact("T1", E.SEEN_FILLED, venue_order_id="V-T1", venue=shown))
+    own = book.own(Books(asked_at=1, orders=(), executions=(), positions=(), cash=ZERO))
+    line = ("NSE", "AAA", "MIS")
+    assert (own.held, own.late_ours) == ({}, {line: D(2)})
+    assert [own.beyond(line, D(net), ZERO) for net in (0, 2, 1)] == [0, 0, 1]
+
+
+def test_fills_are_counted_and_one_that_is_taken_back_no_more() -> None:
+    book = blotter()
+    working(book)
+    for name in "ab":
+        book.record(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", name)))
+    assert book.fills == 2
+    book.record(fact("T1", E.REVERSED, venue_order_id="V-T1", execution=execution("T1", "a")))
+    assert book.fills == 1
+    assert book.owner(execution("T1", "a").key) == book.owner(execution("T1", "b").key) == "T1"
+    assert book.owner(("NSE", "unknown")) is None
+
+
+@pytest.mark.parametrize("way", ["begin", "place"])
+def test_an_order_that_may_trade_moves_the_worst_case_of_its_symbol(way: str) -> None:
+    book = blotter()
+    if way == "begin":
+        book.begin(fact("T1", E.INTENT, request=request()))
+    else:
+        book.place(placed(request(), at=1, mono=1))
+    assert book.touched == {"AAA"}
+    assert book.exposure.worst_case("AAA") == (2, 0)
+
+
+def test_one_order_that_is_reserved_keeps_no_other_from_being_forgotten() -> None:
+    book = blotter()
+    book.release(1)
+    canceled = working(book, "T1", E.SEEN_CANCELED)
+    fill = execution("T2", "a", quantity=2)
+    book.fill(working(book, "T2"), fill, fill.key, at=1, mono=1)
+    assert book.exposure.is_held(canceled)
+    assert not book.exposure.is_held(book.orders["T2"])
+
+
+def test_no_more_symbols_are_exposed_than_the_bound_says() -> None:
+    book = blotter()
+    book.release(1)
+    for n, events in enumerate(((E.SEEN_CANCELED,), (E.SEEN_CANCELED,), ()), 1):
+        order = working(book, f"T{n}", *events)
+    assert len(book.exposure.symbols()) <= book.exposure.symbols_at_most()
+    fill = execution("T3", "a", quantity=2)
+    book.fill(order, fill, fill.key, at=1, mono=1)
+    assert len(book.exposure.symbols()) == 1 <= book.exposure.symbols_at_most()
+
+
+def test_the_order_that_ended_first_is_forgotten_when_there_are_more_than_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tradebot.trading.desk.blotter.ENDED_KEPT", 2)
+    book = blotter()
+    for order_id in ("T1", "T2", "T3", "T4"):
+        working(book, order_id, E.SEEN_REJECTED)
+    assert list(book.orders) == ["T3", "T4"]
+    assert book.by_venue == {"V-T3": "T3", "V-T4": "T4"}

@@ -1,0 +1,349 @@
+"""The reject breaker: what the venue refuses halts its strategy, its symbol or everything, and nothing else does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.trading.desk.desk_room import OPEN, Room, submitted
+from tradebot.clock import SECOND
+from tradebot.domain.control import Scope, Verb
+from tradebot.domain.messages import Action, Command, SessionBegins, Signal, Signals
+from tradebot.domain.order import (
+    Order,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    Purpose,
+    Refusal,
+    Side,
+    VenueOrder,
+    VenueStatus,
+)
+from tradebot.trading.desk.breaker import WINDOW, Breaker
+from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.ordering import DeskSettings
+
+D = Decimal
+E = OrderEvent
+
+
+def breaker(*, in_a_row: int = 100, in_a_minute: int = 100, of_account: int = 100, symbols: int = 100) -> Breaker:
+    return Breaker(
+        DeskSettings(
+            order_notional=D(1), max_rejects_in_a_row=in_a_row, max_rejects_per_minute=in_a_minute,
+            max_account_rejects_per_minute=of_account, max_rejected_symbols=symbols,
+        )
+    )  # fmt: skip
+
+
+def refused(strategy: str = "s", symbol: str = "AAA", purpose: Purpose = Purpose.ENTRY) -> Order:
+    request = OrderRequest(
+        order_id="T1", symbol=symbol, exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET, quantity=D(1),
+        purpose=purpose, strategy=strategy,
+    )  # fmt: skip
+    return Order(request, OrderState.REJECTED, D(1), reason="not here")
+
+
+def scopes(tripped: list) -> list[str]:
+    return [str(trip.scope) for trip in tripped]
+
+
+def test_each_symbol_has_a_row_of_its_own_whoever_wanted_it() -> None:
+    b = breaker(in_a_row=2)
+    assert [scopes(b.rejected(refused(symbol=name), 0)) for name in "ABC"] == [[], [], []]
+    (trip,) = b.rejected(refused("other", symbol="B"), 0)
+    assert trip == ("2 entries of symbol:B in a row were rejected, the last because: not here", Scope.symbol("B"))
+
+
+def test_a_fill_ends_the_row_of_its_symbol_and_of_no_other() -> None:
+    b = breaker(in_a_row=2)
+    for name in "AB":
+        b.rejected(refused(symbol=name), 0)
+    b.filled(refused(symbol="A").request)
+    assert [scopes(b.rejected(refused(symbol=name), 0)) for name in "AB"] == [[], ["symbol:B"]]
+
+
+def test_rejections_between_fills_count_within_a_minute_of_our_own_time() -> None:
+    def last(*at: float) -> list[str]:
+        b = breaker(in_a_minute=3)
+        for when in at:
+            tripped = b.rejected(refused(), int(when * SECOND))
+            b.filled(refused().request)
+        return scopes(tripped)
+
+    assert last(0, 30, 59.9) == ["symbol:AAA"]
+    assert last(0, 30, 60) == []
+    assert last(0, 30, 60, 89.9) == ["symbol:AAA"]
+
+
+def test_three_symbols_of_a_strategy_within_a_minute_are_the_strategys_mistake() -> None:
+    b = breaker(symbols=3)
+    told = [("s", "A", 0), ("s", "A", 1), ("s", "B", 2), ("other", "C", 3), ("s", "C", 59), ("s", "A", 59)]
+    tripped = [scopes(b.rejected(refused(strategy, symbol), at * SECOND)) for strategy, symbol, at in told]
+    assert tripped == [[], [], [], [], ["strategy:s"], []]  # and after that it begins anew
+    b = breaker(symbols=3)
+    tripped = [scopes(b.rejected(refused("s", symbol), at * SECOND)) for symbol, at in (("A", 0), ("B", 1), ("C", 60))]
+    assert tripped == [[], [], []]
+
+
+def test_what_is_refused_for_want_of_funds_counts_for_its_strategy() -> None:
+    b = breaker(in_a_row=3, symbols=3)
+    tripped = [scopes(b.rejected(refused("s", "A"), n, Refusal.FUNDS)) for n in range(3)]
+    assert tripped == [[], [], ["strategy:s"]]
+    for n, symbol in enumerate("AB"):
+        b.rejected(refused("s", symbol), n, Refusal.FUNDS)
+    b.filled(refused("s", "C").request)
+    assert b.rejected(refused("s", "C"), 2, Refusal.FUNDS) == []
+
+
+def test_exits_refused_for_want_of_funds_count_for_their_symbol() -> None:
+    b = breaker(in_a_row=1)
+    assert scopes(b.rejected(refused("", "A", Purpose.EXIT), 0, Refusal.FUNDS)) == ["symbol:A"]
+
+
+def test_the_account_counts_what_all_have_together() -> None:
+    b = breaker(of_account=3)
+    tripped = [scopes(b.rejected(refused(name, name), n * SECOND)) for n, name in enumerate("abc")]
+    assert tripped == [[], [], ["all"]]
+
+
+def test_entries_and_exits_of_a_symbol_are_one_row() -> None:
+    b = breaker(in_a_row=3)
+    for strategy, purpose in (("a", Purpose.ENTRY), ("", Purpose.EXIT)):
+        assert b.rejected(refused(strategy, "AAA", purpose), 0) == []
+    assert scopes(b.rejected(refused("", "AAA", Purpose.FLATTEN), 0)) == ["symbol:AAA"]
+
+
+def test_without_a_limit_of_symbols_entries_count_for_their_strategy_as_they_once_did() -> None:
+    b = breaker(in_a_row=2, symbols=0)
+    assert b.rejected(refused("s", "A"), 0) == []
+    assert scopes(b.rejected(refused("s", "B"), 0)) == ["strategy:s"]
+
+
+def test_what_was_placed_elsewhere_does_not_count() -> None:
+    b = breaker(in_a_row=2)
+    b.rejected(refused("", "AAA", Purpose.STOP), 0)
+    outside, fact = refused("", "AAA", Purpose.EXTERNAL), OrderFact(order_id="T1", event=E.SEEN_REJECTED, at=0)
+    for event in (E.SEEN_REJECTED, E.EXECUTED, E.SEEN_REJECTED):
+        works = msgspec.structs.replace(outside, state=OrderState.OPEN)
+        assert b.heard(works, msgspec.structs.replace(fact, event=event), outside) == ()
+    assert scopes(b.rejected(refused("", "AAA", Purpose.STOP), 0)) == ["symbol:AAA"]
+
+
+def test_the_kind_of_a_refusal_is_read_from_the_answer_or_from_the_venues_list() -> None:
+    works = msgspec.structs.replace(refused("s"), state=OrderState.OPEN)
+    shown = VenueOrder(
+        venue_order_id="V1", tag="T1", symbol="AAA", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET,
+        status=VenueStatus.REJECTED, quantity=D(1), filled=D(0), refusal=Refusal.FUNDS,
+    )  # fmt: skip
+    for fact, scope in (
+        (OrderFact(order_id="T1", event=E.REFUSED, at=0, refusal=Refusal.FUNDS), "strategy:s"),
+        (OrderFact(order_id="T1", event=E.SEEN_REJECTED, at=0, venue=shown), "strategy:s"),
+        (OrderFact(order_id="T1", event=E.REFUSED, at=0), "symbol:AAA"),
+    ):
+        assert scopes(breaker(in_a_row=1).heard(works, fact, refused("s"))) == [scope]
+
+
+def test_what_tripped_begins_anew() -> None:
+    b = breaker(in_a_row=2, in_a_minute=2)
+    tripped = [scopes(b.rejected(refused(), n)) for n in range(4)]
+    assert tripped == [[], ["symbol:AAA"], [], ["symbol:AAA"]]
+
+
+def test_times_from_before_a_boot_are_none_of_this_minute() -> None:
+    b = breaker(in_a_minute=3)
+    for _ in range(2):
+        b.rejected(refused(), 10**6 * SECOND)
+    assert [scopes(b.rejected(refused(), n * SECOND)) for n in range(3)] == [[], [], ["symbol:AAA"]]
+
+
+ops = st.tuples(
+    st.sampled_from(["reject", "reject", "reject", "fill"]),
+    st.sampled_from(["a", "b", ""]),
+    st.sampled_from(["X", "Y"]),
+    st.sampled_from([Purpose.ENTRY, Purpose.EXIT, Purpose.STOP]),
+    st.sampled_from([*Refusal]),
+    st.sampled_from([0, 1, 20 * SECOND, WINDOW - 1, WINDOW]),
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.tuples(*[st.integers(1, 5)] * 3), st.integers(1, 3), st.lists(ops, max_size=60))
+def test_it_trips_exactly_where_the_whole_history_says_so(
+    limits: tuple[int, int, int], symbols: int, history: list[tuple[str, str, str, Purpose, Refusal, int]]
+) -> None:
+    b = breaker(in_a_row=limits[0], in_a_minute=limits[1], of_account=limits[2], symbols=symbols)
+    rows: dict[str, int] = defaultdict(int)
+    times: dict[str, list[int]] = defaultdict(list)
+    met: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    mono = 0
+    for op, strategy, symbol, purpose, refusal, later in history:
+        mono += later
+        order = refused(strategy, symbol, purpose)
+        is_entry = bool(strategy) and purpose is Purpose.ENTRY
+        scope = f"strategy:{strategy}" if is_entry and refusal is Refusal.FUNDS else f"symbol:{symbol}"
+        if op == "fill":
+            b.filled(order.request)
+            rows[f"symbol:{symbol}"] = 0
+            rows[f"strategy:{strategy}"] *= not is_entry
+            continue
+        expected = set()
+        times["all"].append(mono)
+        if within(times["all"], mono) >= limits[2]:
+            expected.add("all")
+        if is_entry and scope == f"symbol:{symbol}":
+            met[strategy].append((symbol, mono))
+            if len({s for s, at in met[strategy] if mono - at < WINDOW}) >= symbols:
+                expected.add(f"strategy:{strategy}")
+        for name in expected - {"all"}:
+            rows[name], times[name], met[strategy] = 0, [], []
+        rows[scope] += 1
+        times[scope].append(mono)
+        if rows[scope] >= limits[0] or within(times[scope], mono) >= limits[1]:
+            expected.add(scope)
+            rows[scope], times[scope] = 0, []
+            if scope == f"strategy:{strategy}":
+                met[strategy] = []
+        if "all" in expected:
+            times["all"] = []
+        assert set(scopes(b.rejected(order, mono, refusal))) == expected
+        assert all(len(kept) <= max(limits) for kept in b._times.values())
+
+
+def within(times: list[int], mono: int) -> int:
+    return sum(mono - at < WINDOW for at in times)
+
+
+# ---- with the desk around it
+
+
+def signal(room: Room, symbol: str, strategy: str, action: Action = Action.ENTER_LONG) -> list[DeskOutput]:
+    room.quote(symbol, "1000")
+    made = Signal(
+        signal_id=f"{symbol}-{strategy}-{room.mono}", strategy=strategy, symbol=symbol, action=action, bar_at=room.at,
+        quoted_at=room.mono, made_at=room.mono,
+    )  # fmt: skip
+    return room.desk.apply(Signals(at=room.at, interval=60 * SECOND, signals=(made,)))
+
+
+def refuse(room: Room, outputs: list[DeskOutput]) -> list[DeskOutput]:
+    (request,) = submitted(outputs)
+    room.outcome(request, E.SENDING)
+    said = room.outcome(request, E.REFUSED)
+    room.tick(6)
+    return said
+
+
+def halts(outputs: list[DeskOutput]) -> list[str]:
+    return [str(o.scope) for o in outputs if isinstance(o, Command)]
+
+
+def test_one_symbol_that_the_venue_will_not_take_is_halted_and_its_strategy_trades_the_others() -> None:
+    room = Room()
+    for n in range(3):
+        assert halts(refuse(room, signal(room, "AAA", "a"))) == ["symbol:AAA"] * (n == 2)
+    assert submitted(signal(room, "AAA", "a")) == []
+    assert len(submitted(signal(room, "BBB", "a"))) == 1
+
+
+def test_a_strategy_that_is_refused_wherever_it_trades_is_halted() -> None:
+    room = Room(max_rejected_symbols=2)
+    assert halts(refuse(room, signal(room, "AAA", "a"))) == []
+    assert halts(refuse(room, signal(room, "BBB", "a"))) == ["strategy:a"]
+    assert submitted(signal(room, "AAA", "a")) == []
+    assert len(submitted(signal(room, "BBB", "b"))) == 1
+
+
+def test_after_a_resume_a_symbol_has_all_its_tries_again() -> None:
+    room = Room(max_rejects_in_a_row=2)
+    for _ in range(2):
+        refuse(room, signal(room, "AAA", "a"))
+    room.desk.apply(Command(verb=Verb.RESUME, scope=Scope.parse("symbol:AAA")))
+    assert halts(refuse(room, signal(room, "AAA", "a"))) == []
+    assert halts(refuse(room, signal(room, "AAA", "a"))) == ["symbol:AAA"]
+
+
+@pytest.mark.parametrize("scope", ["symbol:AAA", "all"])
+def test_what_was_on_its_way_when_its_symbol_was_halted_does_not_count_after_the_resume(scope: str) -> None:
+    room = Room(max_rejects_in_a_row=2)
+    for symbol in ("AAA", "BBB"):
+        room.quote(symbol, "1000")
+    under_way = [submitted(signal(room, symbol, "a"))[0] for symbol in ("AAA", "BBB")]
+    room.desk.apply(Command(verb=Verb.HALT, scope=Scope.parse("symbol:AAA")))
+    for request in under_way[:1]:
+        room.outcome(request, E.SENDING)
+        room.outcome(request, E.REFUSED)
+    room.desk.apply(Command(verb=Verb.RESUME, scope=Scope.parse(scope)))
+    room.tick(6)
+    assert halts(refuse(room, signal(room, "AAA", "a"))) == []
+
+
+def test_on_another_day_everybody_has_all_tries_again() -> None:
+    room = Room(max_rejects_in_a_row=2)
+    refuse(room, signal(room, "AAA", "a"))
+    opens_at = OPEN + 86_400 * SECOND
+    room.tick(86_400)
+    closes_at = opens_at + 22_500 * SECOND
+    room.desk.apply(
+        SessionBegins(opens_at=opens_at, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at)
+    )
+    assert halts(refuse(room, signal(room, "AAA", "a"))) == []
+
+
+def test_an_exit_that_is_refused_for_minutes_halts_its_symbol_alone_and_is_tried_on() -> None:
+    room = Room()
+    room.bought()
+    said = room.signal("AAA", Action.EXIT_LONG)
+    tries, halted = 0, []
+    for _ in range(3000):
+        for request in submitted(said):
+            tries += 1
+            room.outcome(request, E.SENDING)
+            halted += halts(room.outcome(request, E.REFUSED))
+        room.quote("AAA", "1000")
+        said = room.tick(0.1)
+    assert tries > 10
+    assert halted == ["symbol:AAA"]
+    assert len(submitted(signal(room, "BBB", "s"))) == 1
+
+
+def test_what_was_refused_today_counts_on_after_a_restart_and_what_was_refused_yesterday_does_not() -> None:
+    for opens_at, expected in ((OPEN, ["symbol:AAA"]), (OPEN + 86_400 * SECOND, [])):
+        room = Room(max_rejects_in_a_row=2)
+        facts = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderFact)]
+        (intent,) = facts
+        facts += [
+            msgspec.structs.replace(intent, event=event, request=None, checks=()) for event in (E.SENDING, E.REFUSED)
+        ]
+        fresh = Room(max_rejects_in_a_row=2)
+        fresh.desk.recover(facts, adopted=(), halted="", opens_at=opens_at)
+        fresh.desk._ordering._counter = 1
+        fresh.tick(6)  # what passed before the restart keeps out the same order for a while
+        assert halts(refuse(fresh, signal(fresh, "AAA", "a"))) == expected
+
+
+def test_what_tripped_in_an_earlier_run_and_was_resumed_is_not_halted_by_a_restart() -> None:
+    room = Room(max_rejects_in_a_row=1)
+    (intent,) = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderFact)]
+    ends = [msgspec.structs.replace(intent, event=event, request=None, checks=()) for event in (E.SENDING, E.REFUSED)]
+    fresh = Room(max_rejects_in_a_row=1)
+    fresh.desk.recover([intent, *ends], adopted=(), halted="", opens_at=OPEN)
+    assert not fresh.desk.conditions.halts
+
+
+def test_a_fill_in_part_ends_the_rows_of_its_order_too() -> None:
+    b = breaker(in_a_row=2)
+    order = refused()
+    b.rejected(order, 0)
+    assert b.rows
+    live = msgspec.structs.replace(order, state=OrderState.PARTIAL)
+    assert b.heard(live, OrderFact(order_id="T1", event=E.EXECUTED, at=1), live) == ()
+    assert not b.rows

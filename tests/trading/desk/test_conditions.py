@@ -1,0 +1,113 @@
+"""The end of the day symbol by symbol: entries end, positions are closed, each before the close of its own symbol."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.trading.desk.desk_room import Room
+from tests.trading.desk.test_exits import Crowd
+from tradebot.clock import SECOND
+from tradebot.domain.control import Verb
+from tradebot.domain.messages import Action, Command, Ending, SessionBegins, Submit
+from tradebot.domain.order import OrderEvent, OrderFact
+from tradebot.trading.desk.conditions import Conditions
+
+
+def session(opens_at: int, *, early: tuple[str, ...] = ()) -> SessionBegins:
+    """A day of 1,000 s in which `early` symbols end 300 s before the others: entries, square-off and close."""
+
+    def after(seconds: int) -> int:
+        return opens_at + seconds * SECOND
+
+    ending = Ending(entries_until=after(400), square_off_at=after(500), closes_at=after(600), symbols=early)
+    return SessionBegins(
+        opens_at=opens_at, entries_until=after(700), square_off_at=after(800), closes_at=after(1000),
+        endings=(ending,) if early else (),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("second", "early", "others"),
+    [
+        (-1, "the session is closed", "the session is closed"),
+        (0, "", ""),
+        (399, "", ""),
+        (400, "the time for new positions is over", ""),
+        (650, "the time for new positions is over", ""),
+        (700, "the time for new positions is over", "the time for new positions is over"),
+        (1000, "the session is closed", "the session is closed"),
+    ],
+)
+def test_new_positions_end_at_the_time_of_their_symbol(second: int, early: str, others: str) -> None:
+    conditions = Conditions()
+    conditions.begin(session(0, early=("AAA",)))
+    conditions.now = second * SECOND
+
+    assert (conditions.entries_closed("AAA"), conditions.entries_closed("BBB")) == (early, others)
+
+
+def test_another_session_forgets_the_endings_of_the_last() -> None:
+    conditions = Conditions()
+    conditions.begin(session(0, early=("AAA",)))
+    conditions.begin(session(0))
+    conditions.now = 650 * SECOND
+
+    assert conditions.entries_closed("AAA") == ""
+    assert conditions.square_off_at == 800 * SECOND
+
+
+def test_an_entry_is_denied_where_its_symbol_has_ended_and_passes_where_it_has_not() -> None:
+    room = Room()
+    room.desk.apply(session(room.at, early=("AAA",)))
+    room.tick(450)
+    room.quote("AAA", "100")
+    room.quote("BBB", "100")
+
+    (denied,) = room.signal("AAA", Action.ENTER_LONG)
+    passed = room.signal("BBB", Action.ENTER_LONG)
+
+    assert isinstance(denied, OrderFact)
+    assert denied.reason == "session: the time for new positions is over"
+    assert any(isinstance(output, Submit) for output in passed)
+
+
+def test_each_position_is_squared_off_at_the_time_of_its_symbol_and_not_after_its_close() -> None:
+    crowd = Crowd(3)
+    start = crowd.at
+    crowd.desk.apply(session(start, early=("S000",)))
+
+    def at(second: float) -> list[str]:
+        crowd.at = start + int(second * SECOND) - SECOND // 20
+        return [request.symbol for request in crowd.tick()]
+
+    assert at(499) == []
+    assert at(500) == ["S000"]
+    assert at(799) == []
+    assert at(800) == ["S001", "S002"]
+
+
+def test_after_its_close_a_symbol_is_not_squared_off_with_the_others() -> None:
+    crowd = Crowd(2)
+    start = crowd.at
+    crowd.desk.apply(session(start, early=("S000",)))
+    crowd.at = start + 800 * SECOND
+
+    assert [request.symbol for request in crowd.tick()] == ["S001"]
+
+
+def test_an_entry_that_fills_after_a_flatten_is_closed_also_between_two_square_offs() -> None:
+    room = Room()
+    room.desk.apply(session(room.at, early=("AAA",)))
+    room.tick(390)
+    room.quote("BBB", "100")
+    (entry,) = [o.request for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, Submit)]
+    room.outcome(entry, OrderEvent.SENDING)
+    room.outcome(entry, OrderEvent.ACCEPTED, "V1")
+    room.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
+    room.tick(120)
+    room.quote("BBB", "100")
+    room.fill(entry, int(entry.quantity), "100")
+
+    sent = [o.request for o in room.tick() if isinstance(o, Submit)]
+
+    assert [(request.symbol, request.purpose.is_exit) for request in sent] == [("BBB", True)]

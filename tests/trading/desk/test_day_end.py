@@ -1,0 +1,119 @@
+"""The day's loss: entries end at the limit, what is intraday is closed at one and a half times it, for the session."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from tests.trading.desk.desk_room import OPEN, Room, submitted
+from tradebot.clock import SECOND
+from tradebot.domain.control import Until, Verb
+from tradebot.domain.messages import Action, Command, Executed, Incident, SessionBegins
+from tradebot.domain.order import OrderEvent, OrderRequest, Purpose
+from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.gate.gate import Gate
+
+D = Decimal
+FALL = (("985", -151), ("975", -251), ("960", -401), ("900", -1001))  # of ten shares bought at 1,000, one rupee charged
+
+
+def commands(outputs: list[DeskOutput]) -> list[tuple[Verb, Until, str]]:
+    return [(o.verb, o.until, o.control) for o in outputs if isinstance(o, Command)]
+
+
+def fallen(room: Room) -> dict[int, tuple[list[tuple[Verb, Until, str]], list[OrderRequest]]]:
+    """Return, by the day's profit, what the desk commands and submits as the price falls."""
+    room.bought()
+    found = {}
+    for price, profit in FALL:
+        room.quote("AAA", price)
+        assert room.desk.worth.day_profit() == profit
+        outputs = room.tick()
+        found[profit] = commands(outputs), submitted(outputs)
+    return found
+
+
+def test_entries_end_at_the_limit_and_everything_is_closed_at_one_and_a_half_times_it() -> None:
+    found = fallen(Room(max_daily_loss=D(200)))
+
+    assert found[-151] == ([], [])
+    assert found[-251] == ([(Verb.HALT, Until.SESSION, "daily_loss")], [])
+    told, (exit_,) = found[-401]
+    assert told == [(Verb.FLATTEN, Until.SESSION, "daily_loss")]
+    assert (exit_.purpose, exit_.quantity) == (Purpose.FLATTEN, D(10))
+    assert exit_.reason == "the day is at -401.00, max_daily_loss is 200: 1.5 times that"
+    assert found[-1001] == ([], [])  # its exit is under way
+
+
+def test_a_fall_past_both_at_once_halts_and_closes() -> None:
+    room = Room(max_daily_loss=D(200))
+    room.bought()
+    room.quote("AAA", "900")
+    outputs = room.tick()
+    assert [verb for verb, _, _ in commands(outputs)] == [Verb.HALT, Verb.FLATTEN]
+    assert len(submitted(outputs)) == 1
+
+
+def test_a_limit_that_only_halts_closes_nothing() -> None:
+    found = fallen(Room(max_daily_loss=D(200), on_daily_loss="halt"))
+    assert [commands_ for commands_, _ in found.values()] == [[], [(Verb.HALT, Until.SESSION, "daily_loss")], [], []]
+    assert not any(requests for _, requests in found.values())
+
+
+def test_a_persons_halt_does_not_keep_a_loss_from_being_closed() -> None:
+    room = Room(max_daily_loss=D(200))
+    room.bought()
+    room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))
+    room.quote("AAA", "975")
+    assert commands(room.tick()) == []
+    room.quote("AAA", "960")
+    outputs = room.tick()
+    assert commands(outputs) == [(Verb.FLATTEN, Until.SESSION, "daily_loss")]
+    assert len(submitted(outputs)) == 1
+
+
+def test_what_may_be_held_overnight_is_told_and_not_closed() -> None:
+    room = Room(max_daily_loss=D(200), product="CNC")
+    room.desk._ordering._gate = Gate([])
+    room.quote("AAA", "1000")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    bought = msgspec.structs.replace(room.execution(request, 10, "1000"), venue_order_id="V1", product="CNC")
+    for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED):
+        room.outcome(request, event, "V1")
+    room.desk.apply(Executed(execution=bought, mono=room.mono))
+    room.quote("AAA", "960")
+    outputs = room.tick()
+    (told,) = [o for o in outputs if isinstance(o, Incident)]
+    assert told.text == (
+        "the day is at -401.00, max_daily_loss is 200; not closed, since it may be held overnight: AAA"
+    )  # fmt: skip
+    assert submitted(outputs) == []
+    assert [o for o in room.tick() if isinstance(o, Incident)] == []
+
+
+def test_it_lasts_until_the_session_ends_over_a_restart_as_well() -> None:
+    room = Room(max_daily_loss=D(200))
+    room.bought()
+    room.quote("AAA", "900")
+    standing = [o for o in room.tick() if isinstance(o, Command)]
+
+    fresh = Room(max_daily_loss=D(200))
+    fresh.desk.recover((), adopted=[("AAA", D(10), D(1000))], halted="", opens_at=OPEN, halts=standing)
+    fresh.quote("AAA", "1100")
+    (exit_,) = submitted(fresh.tick())
+    assert exit_.purpose is Purpose.FLATTEN
+
+    opens_at = OPEN + 86_400 * SECOND
+    closes_at = opens_at + 22_500 * SECOND
+    fresh.desk.apply(
+        SessionBegins(opens_at=opens_at, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at)
+    )
+    assert not fresh.desk.conditions.halts
+
+
+def test_nothing_is_opened_after_that() -> None:
+    room = Room(max_daily_loss=D(200))
+    fallen(room)
+    room.quote("BBB", "500")
+    assert submitted(room.signal("BBB", Action.ENTER_LONG)) == []

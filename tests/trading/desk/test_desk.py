@@ -1,0 +1,420 @@
+"""The desk: signals and quotes become orders that passed the gate, what the venue says becomes positions."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.trading.desk import desk_room
+from tests.trading.desk.desk_room import DAY, OPEN, D, Room, events, submitted
+from tradebot.clock import SECOND
+from tradebot.domain.control import Until, Verb
+from tradebot.domain.messages import (
+    Action,
+    Books,
+    Cancel,
+    Command,
+    Executed,
+    LinkDown,
+    LinkUp,
+    OrderSeen,
+    Reconciled,
+    SessionBegins,
+    Submit,
+)
+from tradebot.domain.order import (
+    Execution,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    Purpose,
+    Side,
+    VenueOrder,
+    VenuePosition,
+    VenueStatus,
+)
+from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.gate.flow_controls import MessageRate, NoDuplicate
+from tradebot.trading.desk.gate.gate import Gate
+
+
+def test_an_entry_is_sized_by_notional_and_journaled_before_it_is_sent() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    fact, order = room.signal("AAA", Action.ENTER_LONG)
+    assert isinstance(fact, OrderFact)
+    assert fact.event is OrderEvent.INTENT
+    assert isinstance(order, Submit)
+    assert order.request.quantity == 10
+    assert all(line.endswith(": ok") for line in fact.checks)
+
+
+def test_a_second_entry_is_ignored_while_one_works_or_a_position_is_open() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    assert submitted(room.signal("AAA", Action.ENTER_LONG))
+    assert room.signal("AAA", Action.ENTER_LONG, n=2) == []
+    room = Room()
+    room.bought()
+    assert room.signal("AAA", Action.ENTER_LONG, n=3) == []
+
+
+def test_a_stop_is_judged_on_every_quote_without_waiting_for_a_bar() -> None:
+    room = Room()
+    room.bought(stop_loss=990.0)
+    assert submitted(room.quote("AAA", "990.05")) == []
+    (exit_,) = submitted(room.quote("AAA", "990.00"))
+    assert (exit_.side, exit_.quantity, exit_.purpose) == (Side.SELL, D(10), Purpose.STOP)
+
+
+def test_a_trailing_stop_follows_the_best_price() -> None:
+    room = Room()
+    room.bought(trail_by=5.0)
+    for price in ("1004", "1010", "1005.05"):
+        assert submitted(room.quote("AAA", price)) == []
+    (exit_,) = submitted(room.quote("AAA", "1005"))
+    assert exit_.purpose is Purpose.TRAIL
+
+
+def test_a_target_takes_the_profit() -> None:
+    room = Room()
+    room.bought(target=1020.0)
+    (exit_,) = submitted(room.quote("AAA", "1020"))
+    assert exit_.purpose is Purpose.TARGET
+
+
+def test_an_exit_that_hangs_is_taken_back_and_sent_again() -> None:
+    room = Room()
+    room.bought(stop_loss=990.0)
+    (exit_,) = submitted(room.quote("AAA", "989"))
+    room.outcome(exit_, OrderEvent.SENDING)
+    room.outcome(exit_, OrderEvent.ACCEPTED, "V2")
+    (cancel,) = [o for o in room.tick(3.5) if isinstance(o, Cancel)]
+    assert cancel.order_id == exit_.order_id
+    room.quote("AAA", "980")
+    seen = room.venue_order(exit_, VenueStatus.CANCELED)
+    room.desk.apply(OrderSeen(order=seen, mono=room.mono))
+    assert submitted(room.tick()) == []  # a late fill may still be on its way
+    (again,) = submitted(room.tick(2))
+    assert (again.order_id != exit_.order_id, again.quantity) == (True, D(10))
+
+
+def test_a_fill_is_booked_once_however_often_it_is_told() -> None:
+    room = Room()
+    request = room.bought()
+    execution = room.execution(request, 10, "1000")
+    room.trades -= 1
+    again = Executed(execution=execution.__class__(**{**_fields(execution), "execution_id": "1"}), mono=room.mono)
+    assert room.desk.apply(again) == []
+    assert room.desk.blotter.position("AAA").quantity == 10
+    assert room.desk.blotter.fills == 1
+
+
+def _fields(execution: Execution) -> dict[str, object]:
+    return {name: getattr(execution, name) for name in execution.__struct_fields__}
+
+
+def test_a_fill_before_the_acknowledgement_waits_for_its_order() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(request, OrderEvent.SENDING)
+    assert room.fill(request, 10, "1000", "V9") == []
+    outputs = room.outcome(request, OrderEvent.ACCEPTED, "V9")
+    assert events(outputs) == [OrderEvent.ACCEPTED, OrderEvent.EXECUTED]
+    assert room.desk.blotter.orders[request.order_id].state is OrderState.FILLED
+
+
+def test_an_ambiguous_order_is_found_by_its_tag_and_never_sent_again() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(request, OrderEvent.SENDING)
+    room.outcome(request, OrderEvent.AMBIGUOUS)
+    assert room.signal("AAA", Action.ENTER_LONG, n=2) == []
+    books = Books(
+        asked_at=room.mono,
+        orders=(room.venue_order(request, VenueStatus.FILLED, filled=10),),
+        executions=(room.execution(request, 10, "1000.5"),),
+        positions=(
+            VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D("1000.5")),
+        ),
+        cash=D(0),
+    )
+    outputs = room.desk.apply(books)
+    assert submitted(outputs) == []
+    assert room.desk.blotter.orders[request.order_id].state is OrderState.FILLED
+    assert room.desk.blotter.position("AAA").average_price == D("1000.5")
+
+
+def empty_books(room: Room) -> Books:
+    return Books(asked_at=room.mono, orders=(), executions=(), positions=(), cash=D(0))
+
+
+def test_an_order_in_doubt_is_absent_only_after_two_late_complete_lists() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(request, OrderEvent.SENDING)
+    room.outcome(request, OrderEvent.AMBIGUOUS)
+    state = lambda: room.desk.blotter.orders[request.order_id].state  # noqa: E731
+    for _ in range(5):
+        room.desk.apply(empty_books(room))
+        room.tick(5)
+    assert state() is OrderState.UNKNOWN
+    room.tick(60)
+    room.desk.apply(empty_books(room))
+    assert state() is OrderState.UNKNOWN
+    room.tick(5)
+    room.desk.apply(empty_books(room))
+    assert state() is OrderState.ABSENT
+
+
+def test_an_empty_position_list_does_not_make_us_flat_but_halts_the_symbol() -> None:
+    room = Room()
+    room.bought()
+    room.tick(5)
+    room.desk.apply(empty_books(room))
+    room.tick(5)
+    (report,) = [o for o in room.desk.apply(empty_books(room)) if isinstance(o, Reconciled)]
+    assert report.differences == ("NSE:AAA MIS: the venue holds 0, the journal 10",)
+    assert room.desk.blotter.position("AAA").quantity == 10
+
+
+def test_an_order_placed_elsewhere_is_written_down_with_its_fills_and_is_not_ours() -> None:
+    room = Room()
+    other = VenueOrder(
+        venue_order_id="X7",
+        tag="",
+        symbol="BBB",
+        exchange="NSE",
+        side=Side.BUY,
+        kind=OrderKind.LIMIT,
+        status=VenueStatus.FILLED,
+        quantity=D(3),
+        filled=D(3),
+        price=D(50),
+    )
+    execution = Execution(
+        execution_id="e9", venue_order_id="X7", symbol="BBB", exchange="NSE", side=Side.BUY, quantity=D(3),
+        price=D(50), traded_at=OPEN,
+    )  # fmt: skip
+    position = VenuePosition(symbol="BBB", exchange="NSE", product="MIS", quantity=D(3), average_price=D(50))
+    room.desk.apply(
+        Books(asked_at=room.mono, orders=(other,), executions=(execution,), positions=(position,), cash=D(0))
+    )
+    assert room.desk.blotter.position("BBB").is_flat
+    assert room.desk.blotter.external.beyond == {("NSE", "BBB", "MIS"): 3}
+    assert room.desk.holdings() == {}
+    order = room.desk.blotter.orders["EXT-X7"]
+    assert (order.state, order.request.purpose) == (OrderState.FILLED, Purpose.EXTERNAL)
+
+
+@pytest.mark.parametrize(
+    ("arrange", "control"),
+    [
+        (lambda room: room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent")), "fresh_data"),
+        (lambda room: room.tick(20), "fresh_data"),
+        (lambda room: room.desk.apply(Command(verb=Verb.HALT, reason="by hand")), "halt"),
+    ],
+)
+def test_an_entry_is_denied_with_the_control_that_denies_it(arrange: object, control: str) -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    arrange(room)  # type: ignore[operator]
+    (fact,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderFact)]
+    assert fact.event is OrderEvent.DENIED
+    assert fact.reason.startswith(f"{control}:")
+
+
+def test_an_exit_passes_while_the_feed_is_stale_and_entries_are_halted() -> None:
+    room = Room()
+    room.bought()
+    room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent"))
+    room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))
+    assert submitted(room.signal("AAA", Action.EXIT_LONG))
+    room.desk.apply(LinkUp(source="kite", mono=room.mono))
+
+
+def test_the_daily_loss_latches_a_halt() -> None:
+    room = Room()
+    room.bought()
+    room.quote("AAA", "899")
+    (halt,) = [o for o in room.tick() if isinstance(o, Command)]
+    assert halt.verb == "halt"
+    assert "max_daily_loss" in halt.reason
+    assert [o for o in room.tick() if isinstance(o, Command)] == []
+
+
+def next_session(room: Room) -> list[DeskOutput]:
+    room.at += DAY
+    opens_at = OPEN + DAY
+    session = SessionBegins(
+        opens_at=opens_at, closes_at=opens_at + 22500 * SECOND, entries_until=opens_at + 20000 * SECOND,
+        square_off_at=opens_at + 21000 * SECOND,
+    )  # fmt: skip
+    return [*room.desk.apply(session), *room.tick()]
+
+
+def test_the_halt_of_the_days_loss_names_its_rule_and_ends_with_the_session() -> None:
+    room = Room()
+    room.bought()
+    room.quote("AAA", "899")
+    (halt,) = [o for o in room.tick() if isinstance(o, Command)]
+    assert (halt.until, halt.control, str(halt.scope)) == (Until.SESSION, "daily_loss", "all")
+    assert [o for o in next_session(room) if isinstance(o, Command)] == []
+    assert room.desk.conditions.halted == ""
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["max_daily_loss looks wrong, do not trade until I am back", "the day is at -1200.00, max_daily_loss is 1000", ""],
+)
+def test_the_halt_of_a_person_stands_until_resume_whatever_it_says(reason: str) -> None:
+    room = Room()
+    room.desk.apply(Command(verb=Verb.HALT, reason=reason))
+    next_session(room)
+    room.quote("BBB", "500")
+    assert room.desk.conditions.halted == (reason or "halted")
+    assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEvent.DENIED]
+    room.desk.apply(Command(verb=Verb.RESUME))
+    assert events(room.signal("BBB", Action.ENTER_LONG, n=2)) == [OrderEvent.INTENT]
+
+
+def test_a_denial_names_the_control_that_denied() -> None:
+    room = Room()
+    room.desk.apply(Command(verb=Verb.HALT, reason="collar: by hand"))
+    room.quote("AAA", "1000")
+    (denied,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderFact)]
+    assert (denied.control, denied.reason) == ("halt", "halt: halted: collar: by hand")
+
+
+def said_by(strategy: str, room: Room, action: Action) -> list[DeskOutput]:
+    return room.signal("AAA", action, n=len(strategy), strategy=strategy)  # another signal id for each of them
+
+
+def test_a_signal_closes_only_what_its_own_strategy_opened() -> None:
+    room = Room()
+    entry = room.bought()
+    assert submitted(said_by("leaver", room, Action.EXIT_LONG)) == []
+    assert room.desk.counts["ignored"] == 1
+    assert len(submitted(said_by(entry.strategy, room, Action.EXIT_LONG))) == 1
+
+
+def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> None:
+    room = Room()
+    entry = room.bought()
+    facts = [
+        OrderFact(order_id=entry.order_id, event=OrderEvent.INTENT, at=OPEN, request=entry),
+        OrderFact(order_id=entry.order_id, event=OrderEvent.SENDING, at=OPEN),
+        OrderFact(order_id=entry.order_id, event=OrderEvent.ACCEPTED, at=OPEN, venue_order_id="V1"),
+        OrderFact(order_id=entry.order_id, event=OrderEvent.EXECUTED, at=OPEN,
+                  execution=room.execution(entry, 10, "1000")),
+    ]  # fmt: skip
+    fresh = Room()
+    fresh.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    fresh.quote("AAA", "1000")
+    assert submitted(said_by("leaver", fresh, Action.EXIT_LONG)) == []
+    (exit_,) = submitted(said_by(entry.strategy, fresh, Action.EXIT_LONG))
+    for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED):
+        fresh.outcome(exit_, event, "V9" if event is OrderEvent.ACCEPTED else "")
+    fresh.fill(exit_, 10, "1000", "V9")
+    assert fresh.desk.exits.holders == {}
+
+
+def test_the_orders_of_a_day_are_counted_over_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
+    controls = {"per_second": 8, "per_minute": 200, "per_day": 4}  # three entries, the fourth is an exit's
+    monkeypatch.setattr(desk_room, "gate", lambda: Gate([MessageRate(**controls), NoDuplicate(window_s=5.0)]))
+    facts: list[OrderFact] = []
+    sent = 0
+    for life in range(3):
+        room = Room(max_rejects_in_a_row=100, max_rejects_per_minute=100, max_account_rejects_per_minute=100)
+        room.mono += life * 60 * SECOND
+        room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+        for n in range(3):
+            room.tick(6)
+            room.quote("AAA", "1000")
+            outputs = room.signal("AAA", Action.ENTER_LONG, n=10 * life + n)
+            for request in submitted(outputs):
+                sent += 1
+                room.outcome(request, OrderEvent.SENDING)  # a row of the execution
+                sending = OrderFact(order_id=request.order_id, event=OrderEvent.SENDING, at=room.at, mono=room.mono)
+                outputs += [sending, *room.outcome(request, OrderEvent.REFUSED)]
+            facts += [o for o in outputs if isinstance(o, OrderFact)]
+    assert sent == 3
+    tomorrow = Room()
+    tomorrow.desk.recover(facts, adopted=(), halted="", opens_at=OPEN + DAY)
+    tomorrow.quote("AAA", "1000")
+    assert len(submitted(tomorrow.signal("AAA", Action.ENTER_LONG, n=99))) == 1
+
+
+def test_positions_are_closed_before_the_session_ends() -> None:
+    room = Room()
+    room.bought()
+    room.at = OPEN + 21000 * SECOND
+    (exit_,) = submitted(room.tick())
+    assert exit_.purpose is Purpose.FLATTEN
+
+
+def test_stopping_cancels_what_rests_and_lets_no_entry_pass() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    room.quote("BBB", "500")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(request, OrderEvent.SENDING)
+    room.outcome(request, OrderEvent.ACCEPTED, "V1")
+    outputs = room.desk.apply(Command(verb=Verb.STOP))
+    assert [o.order_id for o in outputs if isinstance(o, Cancel)] == [request.order_id]
+    assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEvent.DENIED]
+
+
+def test_stopping_with_flatten_closes_what_is_open() -> None:
+    room = Room(on_stop="flatten")
+    room.bought()
+    (exit_,) = submitted(room.desk.apply(Command(verb=Verb.STOP)))
+    assert (exit_.purpose, exit_.quantity) == (Purpose.FLATTEN, D(10))
+
+
+def test_rejects_in_a_row_halt_entries() -> None:
+    room = Room(max_rejected_symbols=2)
+    for n, symbol in enumerate(("AAA", "BBB"), 1):
+        room.quote(symbol, "1000")
+        (request,) = submitted(room.signal(symbol, Action.ENTER_LONG))
+        room.outcome(request, OrderEvent.SENDING)
+        outputs = room.outcome(request, OrderEvent.REFUSED)
+        assert any(isinstance(o, Command) for o in outputs) is (n == 2)
+
+
+def test_a_signal_on_an_index_is_denied_and_not_sent() -> None:
+    room = Room()
+    room.quote("IDX", "15000", spread="0")
+    outputs = room.signal("IDX", Action.ENTER_LONG, quantity=1.0)
+    assert submitted(outputs) == []
+    assert events(outputs) == [OrderEvent.DENIED]
+
+
+def test_recovery_rebuilds_positions_orders_and_the_day() -> None:
+    room = Room()
+    room.bought(stop_loss=990.0)
+    facts = []
+    other = Room()
+    other.quote("AAA", "1000")
+    for outputs in (
+        other.signal("AAA", Action.ENTER_LONG, stop_loss=990.0),
+        [OrderFact(order_id="T00001", event=OrderEvent.SENDING, at=OPEN)],
+        other.outcome(submitted_id(other), OrderEvent.SENDING) or [],
+        other.outcome(submitted_id(other), OrderEvent.ACCEPTED, "V1"),
+        other.fill(submitted_id(other), 10, "1000"),
+    ):
+        facts += [o for o in outputs if isinstance(o, OrderFact)]
+    fresh = Room()
+    fresh.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    assert fresh.desk.blotter.position("AAA") == other.desk.blotter.position("AAA")
+    assert fresh.desk.blotter.charges == 1
+    (exit_,) = submitted(fresh.quote("AAA", "989"))
+    assert exit_.purpose is Purpose.STOP
+
+
+def submitted_id(room: Room) -> OrderRequest:
+    return next(iter(room.desk.blotter.orders.values())).request

@@ -1,0 +1,256 @@
+"""Exits whose price is moved: what is asked of the venue and when, and every way the answer can come or stay away."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from tests.trading.desk.desk_room import Room, events, submitted
+from tradebot.clock import SECOND
+from tradebot.domain.control import Verb
+from tradebot.domain.messages import Action, Books, Cancel, Command, Incident, Modify, OrderSeen
+from tradebot.domain.order import (
+    Order,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    Side,
+    Terms,
+    VenueOrder,
+    VenueStatus,
+    Wish,
+)
+from tradebot.trading.desk.desk import DeskOutput
+
+D, E = Decimal, OrderEvent
+
+
+def hanging(**settings: object) -> tuple[Room, OrderRequest]:
+    """A stop was hit at 989, its order rests at the venue as V2, and the market fell on to 980."""
+    room = Room(chase="modify", **settings)
+    room.bought(stop_loss=990.0)
+    (exit_,) = submitted(room.quote("AAA", "989"))
+    room.outcome(exit_, E.SENDING)
+    room.outcome(exit_, E.ACCEPTED, "V2")
+    shows(room, exit_)
+    room.quote("AAA", "980")
+    return room, exit_
+
+
+def shown(room: Room, exit_: OrderRequest, **changes: object) -> VenueOrder:
+    order = room.venue_order(exit_, VenueStatus.OPEN)
+    return msgspec.structs.replace(order, venue_order_id="V2", **changes)  # type: ignore[arg-type]
+
+
+def shows(room: Room, exit_: OrderRequest, **changes: object) -> list[DeskOutput]:
+    return room.desk.apply(OrderSeen(order=shown(room, exit_, **changes), mono=room.mono))
+
+
+def lists(room: Room, exit_: OrderRequest, **changes: object) -> list[DeskOutput]:
+    order = shown(room, exit_, **changes)
+    return room.desk.apply(
+        Books(asked_at=room.mono, orders=(order,), executions=(), positions=room.positions(), cash=D(0))
+    )
+
+
+def changes_of(outputs: list[DeskOutput]) -> list[Modify]:
+    return [o for o in outputs if isinstance(o, Modify)]
+
+
+def order_of(room: Room, exit_: OrderRequest) -> Order:
+    return room.desk.blotter.orders[exit_.order_id]
+
+
+def test_an_exit_that_hangs_has_its_price_moved_after_its_row_and_a_pass_of_the_gate() -> None:
+    room, exit_ = hanging()
+    fact, change = room.tick(3.5)
+    assert isinstance(fact, OrderFact)
+    assert isinstance(change, Modify)
+    assert (fact.event, change.venue_order_id) == (E.REPLACE_SENT, "V2")
+    assert len(fact.checks) > 5
+    assert all(line.endswith(": ok") for line in fact.checks)
+    asked = change.request
+    assert (asked.order_id, asked.kind, asked.side, asked.quantity) == (
+        exit_.order_id, OrderKind.LIMIT, Side.SELL, D(10),
+    )  # fmt: skip
+    assert asked.price == D("975.10")  # half a percent below 980, up to the tick
+    assert room.tick(3.5) == [], "one change at a time"
+
+
+def test_without_the_setting_the_exit_is_cancelled_as_before() -> None:
+    room, _ = hanging()
+    plain = Room(chase="cancel")
+    plain.bought(stop_loss=990.0)
+    (exit_,) = submitted(plain.quote("AAA", "989"))
+    plain.outcome(exit_, E.SENDING)
+    plain.outcome(exit_, E.ACCEPTED, "V2")
+    shows(plain, exit_)
+    assert [type(o) for o in plain.tick(3.5)] == [OrderFact, Cancel]
+    assert changes_of(room.tick(3.5))
+
+
+def test_an_entry_that_hangs_is_taken_back_all_the_same() -> None:
+    room = Room(chase="modify")
+    room.quote("AAA", "1000")
+    (entry,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(entry, E.SENDING)
+    room.outcome(entry, E.ACCEPTED, "V1")
+    room.desk.apply(OrderSeen(order=room.venue_order(entry, VenueStatus.OPEN), mono=room.mono))
+    assert [type(o) for o in room.tick(3.5)] == [OrderFact, Cancel]
+
+
+@pytest.mark.parametrize("show", [shows, lists])
+def test_the_new_terms_at_the_venue_confirm_the_change(show: object) -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    outputs = show(room, exit_, kind=OrderKind.LIMIT, price=D("975.10"))  # type: ignore[operator]
+    assert events(outputs) == [E.REPLACED]
+    order = order_of(room, exit_)
+    assert (order.replace, order.pending, order.price, order.state) == (Wish.NONE, None, D("975.10"), OrderState.OPEN)
+    room.quote("AAA", "970")
+    (change,) = changes_of(room.tick(3.5))
+    assert change.request.price == D("965.15")
+
+
+def test_a_stream_that_still_shows_the_old_terms_settles_nothing() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    room.outcome(exit_, E.REPLACE_UNKNOWN)
+    assert events(shows(room, exit_)) == []
+    assert events(lists(room, exit_)) == [], "the request may still be on its way"
+    assert order_of(room, exit_).replace is Wish.UNKNOWN
+
+
+def test_an_older_frame_told_again_after_a_change_was_seen_changes_nothing_back() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    shows(room, exit_, kind=OrderKind.LIMIT, quantity=D(10), price=D("975.10"), changed_at=room.at + 2 * SECOND)
+    assert order_of(room, exit_).price == D("975.10")
+    for changed_at in (room.at, room.at + SECOND):
+        assert events(shows(room, exit_, quantity=D(12), changed_at=changed_at)) == []
+    assert order_of(room, exit_).quantity == 10
+
+
+def test_a_change_that_never_shows_is_settled_by_a_list_asked_for_long_after_it() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    room.outcome(exit_, E.REPLACE_UNKNOWN)
+    room.mono += 11 * SECOND
+    outputs = lists(room, exit_)
+    assert events(outputs) == [E.CHANGED]
+    assert not [o for o in outputs if isinstance(o, Incident)]
+    assert (order_of(room, exit_).pending, order_of(room, exit_).replace) == (None, Wish.NONE)
+    assert changes_of(room.tick(0.1)), "and tried again"
+
+
+def test_a_refused_change_leaves_the_cancel_as_the_only_way() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    outputs = room.outcome(exit_, E.REPLACE_REFUSED)
+    assert events(outputs) == [E.REPLACE_REFUSED, E.CANCEL_SENT]
+    assert any(isinstance(o, Cancel) for o in outputs)
+
+
+def test_a_fill_that_lands_during_a_change_ends_the_order_once() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    outputs = room.fill(exit_, 10, "979", "V2")
+    assert events(outputs) == [E.EXECUTED]
+    order = order_of(room, exit_)
+    assert (order.state, order.replace, order.remaining) == (OrderState.FILLED, Wish.NONE, 0)
+    assert room.desk.blotter.position("AAA").is_flat
+    assert events(room.outcome(exit_, E.REPLACE_REFUSED)) == [E.REPLACE_REFUSED]
+    assert order_of(room, exit_).state is OrderState.FILLED
+
+
+def test_half_filled_during_a_change_only_the_rest_is_exposed() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    room.fill(exit_, 4, "979", "V2")
+    assert order_of(room, exit_).state is OrderState.PARTIAL
+    assert room.desk.blotter.exposure.worst_case("AAA") == (6, 0)
+
+
+def test_a_price_that_would_be_no_better_is_not_sent() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    shows(room, exit_, kind=OrderKind.LIMIT, price=D("975.10"))
+    room.quote("AAA", "985")
+    assert room.tick(3.5) == []
+
+
+def test_after_as_many_changes_as_the_venue_allows_the_order_is_cancelled() -> None:
+    room, exit_ = hanging(most_changes=2)
+    price = 980
+    for wanted in ("975.10", "970.15"):
+        (change,) = changes_of(room.tick(3.5))
+        assert change.request.price == D(wanted)
+        shows(room, exit_, kind=OrderKind.LIMIT, price=D(wanted))
+        price -= 5
+        room.quote("AAA", str(price))
+    assert [type(o) for o in room.tick(3.5)] == [OrderFact, Cancel]
+
+
+def test_a_change_the_gate_denies_is_written_down_once_and_the_order_stays() -> None:
+    room, exit_ = hanging()
+    room.quote("AAA", "980")
+    room.mono += 100 * SECOND  # the reference is older than any exit may use
+    outputs = room.tick(3.5)
+    assert events(outputs) == [E.REPLACE_REFUSED]
+    assert not changes_of(outputs)
+    assert room.tick(0.05) == []
+    assert order_of(room, exit_).state is OrderState.OPEN
+
+
+def test_the_gate_is_asked_for_the_rest_of_an_exit_that_is_filled_in_part_and_the_venue_for_its_total() -> None:
+    room, exit_ = hanging()
+    room.fill(exit_, 4, "979", "V2")
+    (change,) = changes_of(room.tick(3.5))
+    assert (change.request.quantity, change.request.price) == (D(10), D("975.10"))
+    assert order_of(room, exit_).pending == Terms(quantity=D(10), price=D("975.10"))
+
+
+def test_an_exit_that_buys_back_follows_the_price_up_and_not_down() -> None:
+    room = Room(chase="modify")
+    room.desk.blotter.adopt(room.desk._audit.key("AAA"), D(-10), D(1000))
+    room.quote("AAA", "1011")
+    (exit_,) = submitted(room.desk.apply(Command(verb=Verb.FLATTEN, id="f")))
+    room.outcome(exit_, E.SENDING)
+    room.outcome(exit_, E.ACCEPTED, "V2")
+    shows(room, exit_)
+    assert [change.request.price for change in changes_of(room.tick(3.5))] == [D("1016.05")]
+    shows(room, exit_, kind=OrderKind.LIMIT, price=D("1016.05"))
+    room.quote("AAA", "1010.50")
+    assert room.tick(3.5) == [], "a lower price is no better for who buys"
+    room.quote("AAA", "1011.50")
+    (change,) = changes_of(room.tick())
+    assert (change.request.side, change.request.price) == (Side.BUY, D("1016.55"))
+
+
+def test_the_price_that_an_order_has_is_not_asked_for_again() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    shows(room, exit_, kind=OrderKind.LIMIT, price=D("975.10"))
+    assert room.tick(3.5) == []
+
+
+def test_what_was_left_to_do_is_done_at_the_next_tick_though_no_time_went_by() -> None:
+    room, exit_ = hanging()
+    room.tick(3.5)
+    shows(room, exit_, kind=OrderKind.LIMIT, price=D("975.10"))
+    assert room.tick(3.5) == [], "the price is still the best"
+    room.quote("AAA", "970")
+    assert changes_of(room.tick(0))
+
+
+def test_orders_that_work_are_not_looked_at_on_every_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    room, _ = hanging()
+    live, looks = room.desk.blotter.live, []
+    monkeypatch.setattr(room.desk.blotter, "live", lambda *symbol: looks.append(symbol) or live(*symbol))
+    for _ in range(5):
+        room.tick()
+    assert looks.count(()) == 1

@@ -1,0 +1,168 @@
+"""The entry of a reversal follows when its exit has filled flat, and the gate is asked then; or it counts as late."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from tests.trading.desk.test_recording import NAMES, SETTINGS, Day
+from tests.trading.desk.test_short_ways import accepted
+from tradebot.clock import SECOND
+from tradebot.domain.control import Scope, Verb
+from tradebot.domain.messages import Action, Command, Executed, Signal, Signals, Tick
+from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Side
+from tradebot.replay.recorded import Line
+from tradebot.replay.rerun import replay
+
+D = Decimal
+
+
+def reversing(day: Day, *actions: Action, quantity: float | None = None) -> None:
+    """Say all of `actions` of the first symbol at one close."""
+    signals = tuple(
+        Signal(
+            signal_id=f"s{day.number()}", strategy="s", symbol=NAMES[0], action=action, bar_at=day.at,
+            quoted_at=day.mono, made_at=day.mono, quantity=quantity,
+        )
+        for action in actions
+    )  # fmt: skip
+    message = Signals(at=day.at, interval=60 * SECOND, signals=signals)
+    day.signals.append(Line(day.count, message))
+    day.give(message)
+
+
+def exiting(*, quantity: float | None = None) -> tuple[Day, OrderRequest]:
+    """A day that is long, and has sent the exit of a close that wants to be short."""
+    day = Day()
+    reversing(day, Action.ENTER_LONG, quantity=quantity)
+    entry = accepted(day)
+    day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
+    reversing(day, Action.EXIT_LONG, Action.ENTER_SHORT, quantity=quantity)
+    return day, accepted(day)
+
+
+def later(day: Day, seconds: float) -> None:
+    day.at, day.mono = day.at + int(seconds * SECOND), day.mono + int(seconds * SECOND)
+    day.give(Tick(at=day.at, mono=day.mono))
+
+
+def fill(day: Day, request: OrderRequest, quantity: Decimal) -> None:
+    day.give(Executed(execution=day.execution(request, quantity), mono=day.mono))
+
+
+def test_the_entry_follows_when_the_exit_has_filled_flat() -> None:
+    day, exit_ = exiting()
+
+    fill(day, exit_, exit_.quantity - 3)
+    assert day.waiting == []
+    fill(day, exit_, D(3))
+
+    (entry,) = day.waiting
+    assert (entry.side, entry.purpose, entry.quantity) == (Side.SELL, Purpose.ENTRY, D(10))
+    assert day.desk.counts["ignored"] == day.desk.counts["late_reversals"] == 0
+
+
+def test_an_entry_as_large_as_the_exit_is_not_taken_for_the_same_order_again() -> None:
+    day, exit_ = exiting(quantity=7)
+
+    fill(day, exit_, exit_.quantity)
+
+    assert [(r.side, r.quantity, r.purpose) for r in (exit_, *day.waiting)] == [
+        (Side.SELL, D(7), Purpose.EXIT), (Side.SELL, D(7), Purpose.ENTRY),
+    ]  # fmt: skip
+
+
+def test_an_exit_that_takes_longer_than_a_signal_may_age_drops_the_entry_and_counts_it() -> None:
+    day, exit_ = exiting()
+
+    later(day, SETTINGS.signal_max_age_s + 0.1)
+    fill(day, exit_, exit_.quantity)
+
+    assert day.waiting == []
+    assert day.desk.counts["late_reversals"] == 1
+
+
+def test_an_entry_waits_for_as_long_as_a_signal_may_age() -> None:
+    day, exit_ = exiting()
+    later(day, SETTINGS.signal_max_age_s - 0.1)
+    fill(day, exit_, exit_.quantity)
+    assert [entry.side for entry in day.waiting] == [Side.SELL]
+
+
+def test_the_gate_is_asked_when_the_exit_has_filled_and_its_denial_is_written_down() -> None:
+    day, exit_ = exiting()
+
+    day.give(Command(verb=Verb.HALT, reason="by hand", id="h"))
+    fill(day, exit_, exit_.quantity)
+
+    assert day.waiting == []
+    last = day.said[-1].message
+    assert isinstance(last, OrderFact)
+    assert (last.event, last.reason) == (OrderEvent.DENIED, "halt: halted: by hand")
+
+
+def test_an_entry_of_the_same_side_as_what_is_being_closed_is_ignored() -> None:
+    day, exit_ = exiting()
+    day.desk.reversals.waiting.clear()
+
+    reversing(day, Action.ENTER_LONG)
+    fill(day, exit_, exit_.quantity)
+
+    assert (day.waiting, day.desk.counts["ignored"]) == ([], 1)
+
+
+def test_what_an_operator_closes_is_followed_by_nothing() -> None:
+    day = Day()
+    reversing(day, Action.ENTER_LONG)
+    fill(day, entry := accepted(day), entry.quantity)
+    day.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.symbol(NAMES[0])))
+    exit_ = accepted(day)
+
+    reversing(day, Action.EXIT_LONG, Action.ENTER_SHORT)
+    fill(day, exit_, exit_.quantity)
+
+    assert (day.waiting, day.desk.counts["ignored"]) == ([], 2)
+
+
+def test_a_process_that_starts_again_has_forgotten_the_entry() -> None:
+    day, exit_ = exiting()
+    facts = [line.message for line in day.said if isinstance(line.message, OrderFact)]
+    again = Day()
+    again.desk.recover(
+        [told for fact in facts for told in sent(fact)], adopted=(), halted="", opens_at=day.at, halts=(), flattened=()
+    )
+
+    again.give(Executed(execution=day.execution(exit_, exit_.quantity), mono=again.mono))
+
+    assert again.desk.holdings() == {}
+    assert again.waiting == []
+
+
+def sent(fact: OrderFact) -> list[OrderFact]:
+    """Return what the journal holds where the desk says `fact`: execution wrote the SENDING row before."""
+    if fact.event is not OrderEvent.ACCEPTED:
+        return [fact]
+    return [OrderFact(order_id=fact.order_id, event=OrderEvent.SENDING, at=fact.at, mono=fact.mono), fact]
+
+
+@pytest.mark.parametrize("reverses", [True, False])
+def test_a_replay_makes_the_same_reversal_and_none_where_the_run_made_none(reverses: bool) -> None:
+    day = Day()
+    day.desk._acting._reverses = reverses
+    reversing(day, Action.ENTER_LONG)
+    fill(day, entry := accepted(day), entry.quantity)
+    reversing(day, Action.EXIT_LONG, Action.ENTER_SHORT)
+    fill(day, exit_ := accepted(day), exit_.quantity)
+    recorded = day.recorded()
+    if not reverses:  # the terms of a run from before reversals say nothing of them
+        desk = {name: value for name, value in recorded.terms.desk.items() if name != "reverses"}
+        recorded = recorded._replace(terms=msgspec.structs.replace(recorded.terms, desk=desk))
+
+    found = asyncio.run(replay(recorded))
+
+    assert found.difference is None, found.difference
+    assert found.facts == len(day.said)
+    assert len(day.waiting) == reverses

@@ -1,0 +1,217 @@
+"""Exits of many positions: a message sends some, the ticks after it the others, and what works is not asked again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import numpy as np
+
+from tradebot.clock import SECOND
+from tradebot.domain.control import Verb
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import (
+    Action,
+    Books,
+    Cancel,
+    Command,
+    Executed,
+    Outcome,
+    SessionBegins,
+    Signal,
+    Signals,
+    Submit,
+    Tick,
+)
+from tradebot.domain.order import (
+    Execution,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    Purpose,
+    Side,
+    VenuePosition,
+)
+from tradebot.domain.position_key import PositionKey
+from tradebot.trading.desk.desk import Desk, DeskOutput
+from tradebot.trading.desk.exits import AT_ONCE
+from tradebot.trading.desk.gate.gate import Gate
+from tradebot.trading.desk.ordering import DeskSettings, Ordering
+
+D = Decimal
+MANY = 3 * AT_ONCE + 5
+OPEN = 1_770_090_300 * SECOND
+
+
+class Crowd:
+    """A desk that holds a share of each of many symbols, with a gate without controls."""
+
+    def __init__(self, count: int) -> None:
+        names = [f"S{i:03d}" for i in range(count)]
+        self.universe = Universe([Instrument(symbol=name, token=256 * i) for i, name in enumerate(names, 1)])
+        self.desk = Desk(
+            universe=self.universe, gate=Gate([]), settings=DeskSettings(order_notional=D(1), max_daily_loss=D(10**9)),
+            charges_of=lambda order, fact: D(0), id_prefix="T", absent_after_s=60.0,
+        )  # fmt: skip
+        self.mono, self.at = 1000 * SECOND, OPEN
+        ends = OPEN + 22_500 * SECOND
+        self.desk.apply(SessionBegins(opens_at=OPEN, closes_at=ends, entries_until=ends, square_off_at=ends))
+        held = tuple(
+            VenuePosition(symbol=name, exchange="NSE", product="MIS", quantity=D(1), average_price=D(100))
+            for name in names
+        )
+        taken = [(name, D(1), D(100)) for name in names]
+        self.desk.recover((), adopted=taken, halted="", opens_at=OPEN)
+        self.desk.adopt(Books(asked_at=self.mono, orders=(), executions=(), positions=held, cash=D(0)))
+        last = np.full(count, 10_000)
+        self.desk.apply(
+            Quotes(
+                source="t", seen_at=self.mono, ids=np.arange(count), sent_at=np.full(count, OPEN), last=last,
+                volume=last, bid=last - 5, ask=last + 5, bid_size=last, ask_size=last,
+            )
+        )  # fmt: skip
+
+    def tick(self) -> list[OrderRequest]:
+        self.mono, self.at = self.mono + SECOND // 20, self.at + SECOND // 20
+        return submitted(self.desk.apply(Tick(at=self.at, mono=self.mono)))
+
+    def cancels(self) -> list[Cancel]:
+        self.mono, self.at = self.mono + SECOND // 20, self.at + SECOND // 20
+        return [o for o in self.desk.apply(Tick(at=self.at, mono=self.mono)) if isinstance(o, Cancel)]
+
+    def accept(self, request: OrderRequest) -> None:
+        fact = OrderFact(
+            order_id=request.order_id, event=OrderEvent.ACCEPTED, at=self.at, mono=self.mono,
+            venue_order_id=f"V{request.order_id}",
+        )  # fmt: skip
+        self.desk.apply(Outcome(fact=fact))
+
+    def fill(self, request: OrderRequest) -> None:
+        """Let an order be sent, accepted and filled."""
+        self.tell(request, OrderEvent.SENDING)
+        self.accept(request)
+        order_id = request.order_id
+        fill = Execution(f"F{order_id}", f"V{order_id}", request.symbol, "NSE", request.side, request.quantity, D(100),
+                         self.at, request.product)  # fmt: skip
+        self.desk.apply(Executed(execution=fill, mono=self.mono))
+
+    def signal(self, symbol: str, action: Action) -> Signals:
+        told = Signal(signal_id=f"{symbol}/{action}/{self.mono}", strategy="s", symbol=symbol, action=action,
+                      bar_at=self.at, quoted_at=self.mono, made_at=self.mono, close=100.0, quantity=1.0)  # fmt: skip
+        return Signals(at=self.at, interval=SECOND, signals=(told,))
+
+    def tell(self, request: OrderRequest, event: OrderEvent) -> list[OrderRequest]:
+        fact = OrderFact(order_id=request.order_id, event=event, at=self.at, mono=self.mono, reason="test")
+        return submitted(self.desk.apply(Outcome(fact=fact)))
+
+
+def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
+    return [o.request for o in outputs if isinstance(o, Submit)]
+
+
+def test_a_flatten_of_many_positions_is_spread_over_ticks_and_every_position_is_closed_once() -> None:
+    crowd = Crowd(MANY)
+    first = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    later = [crowd.tick() for _ in range(6)]
+
+    assert len(first) == AT_ONCE
+    assert all(len(sent) <= 2 * AT_ONCE for sent in later)
+    everything = [request.symbol for sent in (first, *later) for request in sent]
+    assert sorted(everything) == sorted(crowd.universe.symbols)
+
+
+def test_an_exit_that_ended_short_is_sent_again_though_thousands_of_others_work() -> None:
+    crowd = Crowd(MANY)
+    sent = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    for _ in range(6):
+        sent += crowd.tick()
+    crowd.tell(sent[7], OrderEvent.SENDING)
+    crowd.tell(sent[7], OrderEvent.NOT_SENT)
+
+    again = [request for _ in range(40) for request in crowd.tick()]  # after a pause of a second
+
+    assert [request.symbol for request in again] == [sent[7].symbol]
+
+
+def test_what_was_closed_and_is_held_again_is_not_closed_for_the_wish_of_before() -> None:
+    crowd = Crowd(AT_ONCE + 8)
+    sent = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    sent += [request for _ in range(6) for request in crowd.tick()]
+    for request in sent:
+        crowd.fill(request)
+    assert crowd.desk.holdings() == {}
+    crowd.desk.apply(Command(verb=Verb.RESUME))
+    again, other = sent[0].symbol, sent[-1].symbol
+    for symbol in (again, other):
+        (entry,) = submitted(crowd.desk.apply(crowd.signal(symbol, Action.ENTER_LONG)))
+        crowd.fill(entry)
+    exits = submitted(crowd.desk.apply(crowd.signal(other, Action.EXIT_LONG)))
+    exits += [request for _ in range(6) for request in crowd.tick()]
+    assert [request.symbol for request in exits] == [other]
+
+
+def test_only_what_is_wanted_is_sent_again_at_an_open() -> None:
+    crowd = Crowd(2)
+    held, wanted = crowd.universe.symbols
+    crowd.desk.exits.again(held)
+    assert crowd.desk.exits.wanted == {}
+    (sent,) = submitted(crowd.desk.apply(crowd.signal(wanted, Action.EXIT_LONG)))
+    crowd.tell(sent, OrderEvent.SENDING)
+    crowd.tell(sent, OrderEvent.NOT_SENT)
+    crowd.mono += 2 * SECOND
+    crowd.desk.conditions.mono = crowd.mono
+    with patch.object(Ordering, "exit", return_value=True) as leaves:
+        crowd.desk.exits.again(held)
+        crowd.desk.exits.again(wanted)
+    assert [call.args[0] for call in leaves.call_args_list] == [wanted]
+
+
+def test_an_exit_that_works_is_not_looked_at_on_each_tick() -> None:
+    crowd = Crowd(5)
+    crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
+    with patch.object(Ordering, "exit", side_effect=AssertionError("nothing to do")):
+        assert crowd.tick() == []
+
+
+def test_each_order_that_hangs_is_taken_back_at_the_first_tick_after_its_time_whenever_it_was_acknowledged() -> None:
+    crowd = Crowd(6)
+    sent = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    assert crowd.cancels() == []  # a look at orders that nobody acknowledged yet
+    acked, taken = dict[str, int](), dict[str, int]()
+    for tick in range(200):
+        if tick % 7 == 0 and sent:
+            request = sent.pop()
+            crowd.tell(request, OrderEvent.SENDING)
+            crowd.accept(request)
+            acked[request.order_id] = crowd.mono
+        for cancel in crowd.cancels():
+            taken[cancel.order_id] = crowd.mono
+    late = {order_id: taken[order_id] - acked[order_id] for order_id in acked}
+    assert len(late) == 6
+    assert set(late.values()) == {3 * SECOND + SECOND // 20}
+
+
+def test_exits_that_the_gate_holds_back_do_not_stand_before_the_others() -> None:
+    crowd = Crowd(MANY)
+    tried: list[str] = []
+    with patch.object(Ordering, "exit", lambda self, symbol, **rest: tried.append(symbol)):
+        crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
+        for _ in range(3):
+            crowd.tick()
+    assert set(tried) == set(crowd.universe.symbols)
+
+
+def test_an_exit_that_a_run_of_more_symbols_left_under_way_is_wanted_by_none_of_fewer() -> None:
+    desk = Crowd(1).desk
+    desk.blotter.adopt(PositionKey("", "NSE", "GONE", "MIS"), D(5), D(100))
+    request = OrderRequest(
+        order_id="T1", symbol="GONE", exchange="NSE", side=Side.SELL, quantity=D(5), kind=OrderKind.MARKET,
+        purpose=Purpose.FLATTEN, reason="closing",
+    )  # fmt: skip
+    desk.exits.ended(SimpleNamespace(request=request, state=OrderState.CANCELED))
+    assert not desk.exits.wanted
+    assert not submitted(desk.apply(Tick(at=OPEN + SECOND, mono=1001 * SECOND)))

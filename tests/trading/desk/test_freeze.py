@@ -1,0 +1,58 @@
+"""Freeze quantities: an entry above what an exchange takes as one order is denied, an exit of more goes in parts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from test_gate import request, seeing
+
+from tests.trading.desk.account_day import Day
+from tradebot.domain.control import Verb
+from tradebot.domain.instrument import Instrument, InstrumentKind
+from tradebot.domain.messages import Action, Command
+from tradebot.domain.order import OrderKind
+from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.gate.order_controls import Freeze
+
+D = Decimal
+
+
+def test_150_000_shares_in_one_order_are_refused_with_figures() -> None:
+    freeze = Freeze(shares=D(100_000), others={"NIFTYFUT": D(1800)})
+    answer = freeze.check(request(quantity=D(150_000)), seeing())
+    assert answer == "quantity 150000 is above the 100000 that NSE takes as one order"
+    assert freeze.check(request(quantity=D(100_000)), seeing()) is None
+    contract = Instrument(symbol="NIFTYFUT", exchange="NFO", token=1, kind=InstrumentKind.FUTURE)
+    assert freeze.check(request(quantity=D(1801), exchange="NFO"), seeing(instrument=contract)) is not None
+    other = Instrument(symbol="BANKFUT", exchange="NFO", token=2, kind=InstrumentKind.FUTURE)
+    assert freeze.check(request(quantity=D(10**7)), seeing(instrument=other)) is None, "nobody knows it"
+
+
+def test_both_ways_past_the_gate_hold_to_it() -> None:
+    limits = Limits(
+        freeze_quantity=D(50), max_order_quantity=D(10**6), max_order_notional=D(10**9),
+        max_position_notional=D(10**9), max_gross_notional=D(10**9),
+    )  # fmt: skip
+    gate = gate_of(limits, killed=lambda: "")
+    way, instrument = gate.clearance, seeing().instrument
+    assert way is not None
+    for quantity, passes in ((50, True), (51, False)):
+        asked = request(quantity=D(quantity), kind=OrderKind.LIMIT, order_id=f"T{quantity}", signal_id=f"s{quantity}")
+        clears = way.entry(asked, instrument, D(0), D(100), 0, 10**12, 0, None, lambda: D(0))
+        assert clears is passes
+        if not passes:
+            assert gate.check(asked, seeing()).control == "freeze"
+
+
+def test_an_exit_of_more_than_one_order_may_have_goes_in_parts_until_nothing_is_left() -> None:
+    day = Day(owned=0)
+    day.signal(Action.ENTER_LONG, 12)
+    day.fill(day.papers[-1], 12, is_told=True)
+    day.desk._ordering._gate.most = lambda instrument: D(5)
+    day.follow(day.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="f")))
+    for _ in range(5):
+        if (paper := day.papers[-1]).left:
+            day.fill(paper, paper.left, is_told=True)
+        day.pass_time(3)
+    assert [paper.quantity for paper in day.papers[1:]] == [5, 5, 2]
+    assert day.desk.holdings() == {}

@@ -1,0 +1,117 @@
+"""The worst case over all symbols: the kept sum is the one added up anew, to the last digit."""
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Purpose, Side
+from tradebot.domain.position_key import PositionKey
+from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.desk.gross import FEW, Gross
+from tradebot.trading.desk.marks import Marks
+
+SIZE = 2 * FEW
+SYMBOLS = [f"S{i:02d}" for i in range(SIZE)]
+
+
+def added_up(blotter: Blotter, marks: Marks, without: str) -> Decimal:
+    total = Decimal(0)
+    for symbol in SYMBOLS:
+        if symbol != without and (price := marks.price(symbol)) is not None:
+            total += max(abs(q) for q in blotter.exposure.worst_case(symbol)) * price
+    return total
+
+
+def intent(number: int, symbol: str, side: Side, quantity: int) -> OrderFact:
+    request = OrderRequest(
+        order_id=f"o{number}",
+        kind=OrderKind.MARKET,
+        strategy="s",
+        symbol=symbol,
+        exchange="NSE",
+        side=side,
+        quantity=Decimal(quantity),
+        purpose=Purpose.ENTRY,
+    )
+    return OrderFact(order_id=request.order_id, event=OrderEvent.INTENT, at=0, mono=0, request=request)
+
+
+steps = st.one_of(
+    st.tuples(st.just("adopt"), st.sampled_from(SYMBOLS), st.decimals("-900", "900", places=2)),
+    st.tuples(st.just("order"), st.sampled_from(SYMBOLS), st.integers(1, 10**6)),
+    st.tuples(st.just("end"), st.integers(0, 30), st.integers(0, 9)),
+    st.tuples(st.just("quote"), st.integers(0, SIZE - 1), st.integers(0, 10**7)),
+    st.tuples(st.just("wait"), st.integers(0, 3), st.none()),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(moves=st.lists(steps, max_size=60), decimals=st.sampled_from([(2, 0), (2, 3), (4, 2)]))
+def test_the_kept_sum_is_the_sum(moves, decimals):
+    instruments = [
+        Instrument(symbol=s, price_decimals=decimals[0] if i % 3 else 2, quantity_decimals=decimals[1] if i % 3 else 0)
+        for i, s in enumerate(SYMBOLS)
+    ]
+    universe = Universe(instruments)
+    blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
+    gross, made, mono = Gross(universe, blotter, marks), 0, 0
+    for symbol in SYMBOLS[: FEW + 2]:
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(3), Decimal(1))
+    marks.last[:] = np.arange(SIZE) * 1_000
+    for kind, which, value in moves:
+        match kind:
+            case "adopt":
+                blotter.adopt(PositionKey("", "NSE", which, "MIS"), value, Decimal(1))
+            case "order":
+                blotter.record(intent(made, which, Side.BUY if value % 2 else Side.SELL, value))
+                made += 1
+            case "end":
+                order = blotter.orders.get(f"o{which}")
+                if order is not None and order.is_live:
+                    for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.SEEN_CANCELED):
+                        venue_order_id = f"v{which}" if event is not OrderEvent.SENDING else ""
+                        blotter.record(
+                            OrderFact(order_id=f"o{which}", event=event, at=0, mono=mono, venue_order_id=venue_order_id)
+                        )
+            case "quote":
+                marks.last[which] = value
+            case "wait":
+                mono += which * SECOND
+                blotter.release(mono)
+        asked = SYMBOLS[(made + mono) % SIZE]
+        assert gross.without(asked) == added_up(blotter, marks, asked)
+
+
+def test_sums_beyond_64_bits_are_exact():
+    universe = Universe([Instrument(symbol=s) for s in SYMBOLS])
+    blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
+    for symbol in SYMBOLS:
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(10**10 + 1), Decimal(1))
+    marks.last[:] = 10**9 + 7
+    expected = (SIZE - 1) * (10**10 + 1) * Decimal(10**9 + 7) / 100
+    assert Gross(universe, blotter, marks).without(SYMBOLS[3]) == expected
+
+
+@pytest.mark.parametrize("others", [0, FEW + 2])
+def test_what_was_cancelled_a_moment_ago_counts_for_two_seconds_more(others):
+    universe = Universe([Instrument(symbol=s) for s in SYMBOLS])
+    blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
+    gross = Gross(universe, blotter, marks)
+    marks.last[:] = 10_000
+    for symbol in SYMBOLS[:others]:
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(3), Decimal(1))
+    blotter.release(SECOND)
+    blotter.record(intent(0, SYMBOLS[-1], Side.BUY, 7))
+    for event, venue_order_id in (("SENDING", ""), ("ACCEPTED", "v0"), ("SEEN_CANCELED", "v0")):
+        fact = OrderFact(
+            order_id="o0", event=OrderEvent[event], at=0, mono=SECOND, venue_order_id=venue_order_id
+        )  # fmt: skip
+        blotter.record(fact)
+    for mono, held in ((SECOND, 7), (3 * SECOND - 1, 7), (3 * SECOND, 0)):
+        blotter.release(mono)
+        assert gross.without(SYMBOLS[-2]) == (3 * others + held) * Decimal(100)

@@ -1,0 +1,93 @@
+"""A lost session: nothing is opened, what is open is closed while an order route takes it, no absence is believed."""
+
+from __future__ import annotations
+
+from test_unread_rows import look, seeing, sent, state
+
+from tests.trading.desk.desk_room import D, Room, events, submitted
+from tradebot.domain.messages import Action, BrokerSession, Incident, LinkDown, LinkUp
+from tradebot.domain.order import OrderEvent, OrderFact, OrderState
+from tradebot.trading.desk.desk import DeskOutput
+
+
+def session(room: Room, lost: str = "", *, orders_refused: bool = False) -> list[DeskOutput]:
+    return room.desk.apply(BrokerSession(mono=room.mono, lost=lost, orders_refused=orders_refused))
+
+
+def test_nothing_is_opened_by_a_control_of_its_own_name_and_the_way_back_needs_no_resume() -> None:
+    room = seeing(Room())
+    room.quote("AAA", "1000")
+    session(room, "the token is dead")
+    (denied,) = room.signal("AAA", Action.ENTER_LONG)
+    assert isinstance(denied, OrderFact)
+    assert denied.reason == "broker_session: the token is dead"
+    session(room)
+    assert submitted(room.signal("AAA", Action.ENTER_LONG, n=2))
+    assert not room.desk.conditions.has_halts
+
+
+def test_exits_are_tried_until_an_order_route_says_that_the_login_is_dead_and_again_when_it_is_back() -> None:
+    room = seeing(Room())
+    room.bought(stop_loss=990.0)
+    session(room, "the token is dead")
+    (exit_,) = submitted(room.quote("AAA", "989"))
+    room.outcome(exit_, OrderEvent.SENDING)
+    session(room, "the token is dead", orders_refused=True)
+    room.outcome(exit_, OrderEvent.REFUSED)
+    for _ in range(100):
+        assert not submitted(room.tick(1))
+    room.quote("AAA", "989")
+    session(room)
+    (again,) = submitted(room.tick(1))
+    assert (again.purpose, again.quantity) == (exit_.purpose, D(10))
+
+
+def test_refusals_for_a_dead_login_halt_nothing() -> None:
+    room = seeing(Room())
+    session(room, "dead", orders_refused=True)
+    session(room, "")
+    requests = []
+    for n, symbol in enumerate(("AAA", "BBB")):
+        room.quote(symbol, "1000")
+        requests += submitted(room.signal(symbol, Action.ENTER_LONG, n=n))
+    for request in requests:
+        room.outcome(request, OrderEvent.SENDING)
+    session(room, "dead", orders_refused=True)
+    outputs = [output for request in requests for output in room.outcome(request, OrderEvent.REFUSED)]
+    assert events(outputs).count(OrderEvent.REFUSED) == 2
+    assert room.desk._breaker.rows == {}
+    assert not any(isinstance(output, Incident) for output in outputs)
+    assert not room.desk.conditions.has_halts
+
+
+def test_an_order_that_is_not_shown_while_the_session_is_lost_is_not_absent() -> None:
+    room = Room()
+    request = sent(room)
+    session(room, "dead")
+    for _ in range(60):
+        room.tick(5)
+        look(room)
+    assert state(room, request) is OrderState.UNKNOWN
+    session(room)
+    for _ in range(15):
+        room.tick(5)
+        look(room)
+    assert state(room, request) is OrderState.ABSENT
+
+
+def test_a_link_that_comes_back_while_the_session_is_lost_makes_no_absence_believed_and_the_other_way_round() -> None:
+    for down in (True, False):
+        room = Room()
+        request = sent(room)
+        room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="403"))
+        session(room, "dead")
+        assert room.desk.blotter.orders[request.order_id].is_stale
+        if down:
+            room.desk.apply(LinkUp(source="kite", mono=room.mono))
+        else:
+            session(room)
+        for _ in range(60):
+            room.tick(5)
+            look(room)
+        assert state(room, request) is OrderState.UNKNOWN
+        assert room.desk.blotter.orders[request.order_id].is_stale

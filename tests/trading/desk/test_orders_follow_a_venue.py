@@ -1,0 +1,266 @@
+"""Random days against a venue of thirty lines: whatever is lost, late, told twice or out of order, the books agree.
+
+At every step nothing is booked that did not trade and nothing that may still trade is left out of the exposure; after
+the last message, with all answers in and the books read, orders and fills are the venue's exactly. TRADEBOT_DAYS=n: n
+days.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from decimal import Decimal
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.messages import Books
+from tradebot.domain.order import (
+    Execution,
+    Order,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    Side,
+    Terms,
+    VenueOrder,
+    VenueStatus,
+)
+from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.desk.shortfalls import Shortfalls
+from tradebot.trading.desk.sightings import Sightings
+
+D = Decimal
+E = OrderEvent
+QUANTITY = 4
+DAYS = int(os.environ.get("TRADEBOT_DAYS", "150"))
+
+
+class VenueSide:
+    """One order as the venue has it: the model, and all of it."""
+
+    def __init__(self, order_id: str, number: int) -> None:
+        self.order_id, self.venue_order_id = order_id, f"V{number}"
+        self.status, self.filled, self.executions = VenueStatus.OPEN, 0, list[Execution]()
+        self.quantity, self.price = QUANTITY, 100
+        self.held: tuple[Terms, int] | None = None  # a change under way, and when it was sent
+
+    @property
+    def is_live(self) -> bool:
+        return self.status is VenueStatus.OPEN
+
+    def shown(self, at: int) -> VenueOrder:
+        return VenueOrder(
+            venue_order_id=self.venue_order_id, tag=self.order_id, symbol="AAA", exchange="NSE", side=Side.BUY,
+            kind=OrderKind.LIMIT, status=self.status, quantity=D(self.quantity), filled=D(self.filled),
+            price=D(self.price), average_price=D(100) if self.filled else None, changed_at=at,
+        )  # fmt: skip
+
+
+class Day(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        universe = Universe([Instrument(symbol="AAA", token=256)])
+        self.blotter = Blotter(lambda order, fact: D(0))
+        self.shortfalls = Shortfalls(self.blotter, universe, lambda symbol: D(100))
+        self.sightings = Sightings(self.blotter, universe, self.shortfalls)
+        self.mono = self.at = 1000 * SECOND
+        self.venue: dict[str, VenueSide] = {}
+        self.sent: list[str] = []
+        self.replies: list[OrderFact] = []
+        self.told: list[VenueOrder | Execution] = []
+
+    # ---- our side
+
+    def take(self, facts: Sequence[OrderFact]) -> None:
+        for fact in facts:
+            order = self.blotter.record(fact)
+            self.shortfalls.note(order, fact, self.mono)
+
+    def fact(self, order_id: str, event: OrderEvent, **more: object) -> OrderFact:
+        return OrderFact(order_id=order_id, event=event, at=self.at, mono=self.mono, **more)  # type: ignore[arg-type]
+
+    @precondition(lambda self: len(self.sent) < 3)
+    @rule(fate=st.sampled_from(["accepted", "refused", "accepted in silence", "lost"]))
+    def send(self, fate: str) -> None:
+        order_id = f"T{len(self.sent)}"
+        self.sent.append(order_id)
+        request = OrderRequest(
+            order_id=order_id, symbol="AAA", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT,
+            quantity=D(QUANTITY), price=D(100),
+        )  # fmt: skip
+        self.take([self.fact(order_id, E.INTENT, request=request), self.fact(order_id, E.SENDING)])
+        if fate.startswith("accepted"):
+            self.venue[order_id] = VenueSide(order_id, len(self.sent))
+            self.publish(self.venue[order_id])
+        event = {"accepted": E.ACCEPTED, "refused": E.REFUSED}.get(fate, E.AMBIGUOUS)
+        venue_order_id = f"V{len(self.sent)}" if event is E.ACCEPTED else ""
+        self.replies.append(self.fact(order_id, event, venue_order_id=venue_order_id))
+
+    @precondition(lambda self: self.replies)
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        self.reply(self.replies.pop(data.draw(st.integers(0, len(self.replies) - 1))))
+
+    def reply(self, fact: OrderFact) -> None:
+        self.take([fact])
+        if fact.venue_order_id:
+            self.take(self.sightings.linked(fact.venue_order_id, at=self.at, mono=self.mono))
+
+    @precondition(lambda self: self.changeable())
+    @rule(data=st.data(), quantity=st.integers(1, QUANTITY + 2), fate=st.sampled_from(["done", "held", "lost"]),
+          silent=st.booleans())  # fmt: skip
+    def change(self, data: st.DataObject, quantity: int, fate: str, silent: bool) -> None:
+        order = data.draw(st.sampled_from(self.changeable()))
+        theirs = self.venue[order.order_id]
+        terms = Terms(quantity=max(D(quantity), order.filled + 1), price=D(100 + order.replace_tries + 1))
+        self.take([self.fact(order.order_id, E.REPLACE_SENT, terms=terms)])
+        if fate != "lost":
+            theirs.held = terms, self.mono
+        is_refused = fate == "lost" and not silent
+        if fate == "done":
+            is_refused = not self.arrive(theirs)
+        if silent or is_refused:
+            event = E.REPLACE_UNKNOWN if silent else E.REPLACE_REFUSED
+            self.replies.append(self.fact(order.order_id, event))
+
+    def changeable(self) -> list[Order]:
+        found = [self.blotter.orders[i] for i in self.venue]
+        return [o for o in found if o.state in (OrderState.OPEN, OrderState.PARTIAL) and o.pending is None]
+
+    def arrive(self, theirs: VenueSide) -> bool:
+        assert theirs.held is not None
+        (terms, _), theirs.held = theirs.held, None
+        if not theirs.is_live or terms.quantity <= theirs.filled:
+            return False
+        theirs.quantity, theirs.price = int(terms.quantity), int(terms.price or 0)
+        self.publish(theirs)
+        return True
+
+    @rule(seconds=st.sampled_from([1, 3, 6]))
+    def wait(self, seconds: int) -> None:
+        self.mono += seconds * SECOND
+        for theirs in self.venue.values():
+            if theirs.held is not None and self.mono - theirs.held[1] > 2 * SECOND:
+                self.arrive(theirs)
+        self.blotter.release(self.mono)
+        self.take(self.shortfalls.infer(at=self.at, mono=self.mono))
+
+    # ---- the venue's side
+
+    def publish(self, order: VenueSide) -> None:
+        self.at += SECOND // 4
+        self.told.append(order.shown(self.at // SECOND * SECOND))  # whole seconds, as the venues stamp
+
+    @precondition(lambda self: any(o.is_live for o in self.venue.values()))
+    @rule(data=st.data(), quantity=st.integers(1, QUANTITY))
+    def trade(self, data: st.DataObject, quantity: int) -> None:
+        order = data.draw(st.sampled_from([o for o in self.venue.values() if o.is_live]))
+        quantity = min(quantity, order.quantity - order.filled)
+        order.filled += quantity
+        order.executions.append(
+            Execution(
+                execution_id=f"{order.order_id}-{order.filled}",
+                venue_order_id=order.venue_order_id,
+                symbol="AAA",
+                exchange="NSE",
+                side=Side.BUY,
+                quantity=D(quantity),
+                price=D(99),
+                traded_at=self.at,
+            )
+        )
+        if order.filled == order.quantity:
+            order.status = VenueStatus.FILLED
+        self.told.append(order.executions[-1])
+        self.publish(order)
+
+    @precondition(lambda self: any(o.is_live for o in self.venue.values()))
+    @rule(data=st.data())
+    def end(self, data: st.DataObject) -> None:
+        order = data.draw(st.sampled_from([o for o in self.venue.values() if o.is_live]))
+        order.status = VenueStatus.CANCELED
+        self.publish(order)
+
+    # ---- between them
+
+    @precondition(lambda self: self.told)
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        message = data.draw(st.sampled_from(self.told))  # any one, again or never
+        if isinstance(message, Execution):
+            self.take(self.sightings.executed(message, at=self.at, mono=self.mono))
+        else:
+            self.take(self.sightings.seen(message, at=self.at, mono=self.mono))
+
+    @rule(lag=st.integers(0, 2))
+    def audit(self, lag: int) -> None:
+        self.read(lag)
+
+    def read(self, lag: int) -> None:
+        executions = [e for order in self.venue.values() for e in order.executions]
+        books = Books(
+            asked_at=self.mono,
+            orders=tuple(o.shown(self.at // SECOND * SECOND) for o in self.venue.values()),
+            executions=tuple(executions[: len(executions) - lag] if lag else executions),
+            positions=(),
+            cash=D(0),
+        )
+        self.take(self.sightings.trades(books, at=self.at, mono=self.mono))
+        self.take(self.sightings.orders(books, at=self.at, mono=self.mono))
+
+    # ---- what must hold
+
+    @invariant()
+    def nothing_is_booked_that_did_not_trade(self) -> None:
+        for order_id in self.sent:
+            order = self.blotter.orders[order_id]
+            traded = self.venue[order_id].filled if order_id in self.venue else 0
+            assert order.filled <= traded, f"{order_id}: {order.filled} booked, {traded} traded"
+        assert self.blotter.position("AAA").quantity == sum(self.blotter.orders[i].filled for i in self.sent)
+
+    @invariant()
+    def what_may_still_trade_is_exposed(self) -> None:
+        total = 0
+        for order_id, theirs in self.venue.items():
+            order = self.blotter.orders[order_id]
+            held = [int(theirs.held[0].quantity)] if theirs.held is not None else []
+            reach = max([theirs.quantity, *held]) if theirs.is_live else theirs.filled
+            total += reach
+            assert order.filled + order.reserved(self.mono) >= reach, f"{order_id} may reach {reach}: {order}"
+        assert self.blotter.exposure.worst_case("AAA")[0] >= total
+
+    def teardown(self) -> None:
+        while self.replies:
+            self.reply(self.replies.pop(0))
+        for theirs in self.venue.values():
+            if theirs.held is not None:
+                self.arrive(theirs)
+        self.at += SECOND
+        self.mono += 11 * SECOND  # the patience for a change of unknown fate
+        self.read(0)
+        for order_id, theirs in self.venue.items():
+            order = self.blotter.orders[order_id]
+            assert (order.filled, order.is_live) == (theirs.filled, theirs.is_live), order_id
+            if theirs.is_live:
+                assert (order.quantity, order.price, order.pending) == (theirs.quantity, theirs.price, None)
+            assert not any(e.is_inferred for e in order.booked), f"{order_id} still holds what we made up"
+            assert order.value == 99 * theirs.filled
+        for order_id in set(self.sent) - self.venue.keys():
+            # What the venue never had: still in doubt, refused, or given up when two late lists did not show it.
+            states = (OrderState.UNKNOWN, OrderState.REJECTED, OrderState.ABSENT)
+            assert self.blotter.orders[order_id].state in states
+
+
+TestDay = Day.TestCase
+TestDay.settings = settings(
+    max_examples=DAYS,
+    stateful_step_count=50 if DAYS > 150 else 30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

@@ -1,0 +1,143 @@
+"""The look at a fill after it was booked: what does not fit its order halts the symbol, and is booked all the same."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.trading.desk.desk_room import Room, submitted
+from tradebot.domain.messages import Action, Command, Executed, Incident, OrderSeen
+from tradebot.domain.order import (
+    Execution,
+    Order,
+    OrderEvent,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    Purpose,
+    Side,
+    VenueStatus,
+)
+from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.post_trade import misfits
+
+D = Decimal
+COLLAR = {"fill_collar_pct": D(1)}
+
+
+def order(purpose: Purpose = Purpose.ENTRY, side: Side = Side.BUY, reference: str | None = "1000") -> Order:
+    request = OrderRequest(
+        order_id="T1", symbol="AAA", exchange="NSE", side=side, kind=OrderKind.MARKET, quantity=D(10), purpose=purpose
+    )
+    return Order(request, OrderState.OPEN, D(10), reference=None if reference is None else D(reference))
+
+
+def fill(price: str, side: Side = Side.BUY, execution_id: str = "1") -> Execution:
+    return Execution(execution_id, "V1", "AAA", "NSE", side, D(10), D(price), 0)
+
+
+def sent(room: Room, outputs: list[DeskOutput]) -> OrderRequest:
+    (request,) = submitted(outputs)
+    room.outcome(request, OrderEvent.SENDING)
+    room.outcome(request, OrderEvent.ACCEPTED, f"V{request.order_id}")
+    return request
+
+
+def entered(room: Room) -> OrderRequest:
+    room.quote("AAA", "1000")
+    return sent(room, room.signal("AAA", Action.ENTER_LONG))
+
+
+def told(outputs: list[DeskOutput]) -> tuple[list[str], list[str]]:
+    """The texts of the incidents and the scopes of the halts."""
+    return [o.text for o in outputs if isinstance(o, Incident)], [
+        str(o.scope) for o in outputs if isinstance(o, Command)
+    ]
+
+
+@pytest.mark.parametrize("purpose", [Purpose.ENTRY, Purpose.STOP])
+@pytest.mark.parametrize("side", list(Side))
+def test_the_distance_counts_on_both_sides_and_twice_the_collar_is_allowed(purpose: Purpose, side: Side) -> None:
+    far = 40 if purpose.is_exit else 20
+    for away in (far, -far):
+        assert misfits(order(purpose, side), fill(str(1000 + away), side), D(1)) == []
+        beyond = D(1000 + away) + (D("0.05") if away > 0 else D("-0.05"))
+        (finding,) = misfits(order(purpose, side), fill(str(beyond), side), D(1))
+        assert str(finding.scope) == "symbol:AAA"
+
+
+@given(st.decimals(1, 10**6, places=2), st.decimals(1, 10**6, places=2), st.sampled_from([D("0.1"), D(1), D("2.5")]))
+def test_a_fill_is_told_of_exactly_when_it_is_further_away_than_twice_the_collar(
+    price: Decimal, reference: Decimal, collar: Decimal
+) -> None:
+    is_far = not reference * (1 - collar / 50) <= price <= reference * (1 + collar / 50)
+    assert bool(misfits(order(reference=str(reference)), fill(str(price)), collar)) is is_far
+
+
+def test_without_a_reference_and_without_a_price_of_its_own_nothing_is_said() -> None:
+    assert misfits(order(reference=None), fill("1"), D(1)) == []
+    assert misfits(order(), msgspec.structs.replace(fill("1"), is_inferred=True), D(1)) == []
+    assert misfits(order(Purpose.EXTERNAL), fill("1", Side.SELL), D(1)) == []
+
+
+def test_a_price_that_is_no_number_is_not_near() -> None:
+    assert len(misfits(order(), fill("NaN"), D(1))) == 1
+
+
+@pytest.mark.parametrize("parts", [(10,), (4, 6)])
+def test_a_far_fill_is_booked_told_once_and_halts_the_symbol(parts: tuple[int, ...]) -> None:
+    room = Room(**COLLAR)
+    request = entered(room)
+    texts, scopes = told([o for n in parts for o in room.fill(request, n, "1030", "VT00001")])
+    assert scopes == ["symbol:AAA"]
+    assert texts == [
+        f"T00001: a BUY of {parts[0]} was filled at 1030, 3.00% from the 1000.00 that it was decided at; within 2% was"
+        " expected"
+    ]
+    assert room.desk.blotter.quantity("AAA") == 10
+    assert len(submitted(room.signal("AAA", Action.EXIT_LONG))) == 1
+    room.quote("BBB", "1000")
+    assert len(submitted(room.signal("BBB", Action.ENTER_LONG))) == 1
+
+
+def test_a_near_fill_says_nothing_and_without_a_collar_no_fill_is_far() -> None:
+    for settings, price in ((COLLAR, "1004.95"), ({}, "2000")):
+        room = Room(**settings)
+        assert told(room.fill(entered(room), 10, price, "VT00001")) == ([], [])
+
+
+@pytest.mark.parametrize("quantity", [10, 4])
+def test_a_fill_of_the_wrong_side_is_booked_as_it_is_and_halts_the_symbol(quantity: int) -> None:
+    room = Room(**COLLAR)
+    request = entered(room)
+    wrong = msgspec.structs.replace(room.execution(request, quantity, "1000", "VT00001"), side=Side.SELL)
+    texts, scopes = told(room.desk.apply(Executed(execution=wrong, mono=room.mono)))
+    assert (texts, scopes) == (["T00001 is a BUY, fill 1 of it is a SELL"], ["symbol:AAA"])
+    assert room.desk.blotter.quantity("AAA") == -quantity
+
+
+@pytest.mark.parametrize("quantity", [10, 4])
+def test_a_fill_of_another_symbol_is_booked_there_and_halts_both(quantity: int) -> None:
+    room = Room(**COLLAR)
+    request = entered(room)
+    wrong = msgspec.structs.replace(room.execution(request, quantity, "1000", "VT00001"), symbol="BBB")
+    texts, scopes = told(room.desk.apply(Executed(execution=wrong, mono=room.mono)))
+    assert scopes == ["symbol:AAA", "symbol:BBB"]
+    assert texts == ["T00001 is an order of AAA, fill 1 of it is of BBB", "BBB was traded by T00001, of AAA"]
+    assert room.desk.blotter.quantity("BBB") == quantity
+
+
+def test_an_exit_whose_price_was_moved_is_held_against_the_price_it_was_moved_at() -> None:
+    room = Room(chase="modify", **COLLAR)
+    room.fill(entered(room), 10, "1000", "VT00001")
+    request = sent(room, room.signal("AAA", Action.EXIT_LONG))
+    works = msgspec.structs.replace(room.venue_order(request, VenueStatus.OPEN), venue_order_id="VT00002")
+    room.desk.apply(OrderSeen(order=works, mono=room.mono))
+    room.quote("AAA", "900")
+    room.tick(4)
+    assert room.desk.blotter.orders[request.order_id].reference == 900
+    assert told(room.fill(request, 10, "899", f"V{request.order_id}")) == ([], [])

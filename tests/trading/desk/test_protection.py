@@ -1,0 +1,171 @@
+"""What guards a position outlives the run: the best price of a trailing stop, and an exit that the gate held back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from tests.trading.desk.desk_room import OPEN, Room, submitted
+from tradebot.clock import SECOND
+from tradebot.domain.control import Verb
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import Action, Command, Frozen, Trailing
+from tradebot.domain.order import OrderEvent, OrderFact, Purpose, Side
+from tradebot.trading.desk.gate.limits import Limits, gate_of
+
+D = Decimal
+
+
+class Kept(Room):
+    """A desk whose facts and words on trailing stops are kept, as the journal keeps them."""
+
+    def __init__(self, **settings: object) -> None:
+        self.kept: list[object] = []
+        super().__init__(**settings)
+        apply = self.desk.apply
+
+        def keeping(message: object) -> list:
+            out = apply(message)  # type: ignore[arg-type]
+            self.kept += out
+            return out
+
+        self.desk.apply = keeping  # type: ignore[method-assign]
+
+    @property
+    def trailing(self) -> list[Trailing]:
+        return [one for one in self.kept if isinstance(one, Trailing)]
+
+    def restarted(self, *, best: Mapping[str, Decimal] | None = None) -> Room:
+        """Return a new desk that recovered what this one told, or `best` instead."""
+        facts = [one for one in self.kept if isinstance(one, OrderFact)]
+        sent = [OrderFact(order_id=f.order_id, event=OrderEvent.SENDING, at=OPEN) for f in facts if f.request]
+        told: dict[str, Decimal] = {}
+        for one in self.trailing:
+            told |= one.best
+        fresh = Room()
+        fresh.desk.recover(
+            [facts[0], *sent[:1], *facts[1:]], adopted=(), halted="", opens_at=OPEN,
+            best=told if best is None else best,
+        )  # fmt: skip
+        return fresh
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_trailing_stop_stands_after_a_restart_where_it_stood(*, stops: bool) -> None:
+    room = Kept()
+    room.bought(trail_by=10.0)
+    for price in ("1020", "1050"):
+        room.quote("AAA", price)
+        room.tick(1.0)
+    if stops:
+        room.quote("AAA", "1060")
+        room.desk.apply(Command(verb=Verb.STOP))
+
+    fresh = room.restarted()
+
+    assert submitted(fresh.quote("AAA", "1051" if stops else "1044")) == []
+    (exit_,) = submitted(fresh.quote("AAA", "1050" if stops else "1040"))
+    assert exit_.purpose is Purpose.TRAIL
+
+
+def test_of_a_run_that_is_cut_off_no_best_price_is_older_than_a_second() -> None:
+    room = Kept()
+    room.bought(trail_by=10.0)
+    rises = []
+    for n in range(200):
+        room.quote("AAA", f"{1001 + n}")
+        rises.append((room.mono, D(1001 + n)))
+        room.tick(0.05)
+        told = next((one.best["T00001"] for one in reversed(room.trailing)), D(0))
+        assert told >= max((p for mono, p in rises if mono <= room.mono - SECOND), default=D(0))
+    assert len(room.trailing) <= 11  # 10 s, and the one that begins
+
+
+def test_a_stop_that_does_not_trail_and_a_price_that_is_no_better_are_not_written_down() -> None:
+    room = Kept()
+    room.bought(stop_loss=900.0)
+    for price in ("1020", "1050"):
+        room.quote("AAA", price)
+        room.tick(1.0)
+    assert room.trailing == []
+
+    other = Kept()
+    other.bought(trail_by=100.0)
+    for price in ("1020", "1010", "1015", "1019"):
+        other.quote("AAA", price)
+        other.tick(1.0)
+    assert [one.best for one in other.trailing] == [{"T00001": D("1020.00")}]
+
+
+def test_another_entry_does_not_inherit_the_best_price_of_the_one_before() -> None:
+    room = Kept()
+    room.bought(trail_by=10.0)
+
+    fresh = room.restarted(best={"T00000": D(1200)})
+
+    assert submitted(fresh.quote("AAA", "1000")) == []
+
+
+def test_an_exit_that_the_gate_held_back_is_wanted_after_a_restart() -> None:
+    reason = ["the file"]
+    room = Kept()
+    room.bought(stop_loss=990.0)
+    room.desk._ordering._gate = gate_of(Limits(), killed=lambda: reason[0])
+    assert submitted(room.quote("AAA", "989")) == []  # the stop fired, and nothing may leave
+
+    fresh = room.restarted()
+
+    fresh.quote("AAA", "1000")  # back above the stop
+    (exit_,) = submitted(fresh.tick())
+    assert (exit_.purpose, exit_.side, exit_.quantity) == (Purpose.STOP, Side.SELL, D(10))
+
+
+def crossed(room: Room) -> None:
+    column = np.array
+    room.desk.apply(
+        Quotes(
+            source="t", seen_at=room.mono, ids=column([0]), sent_at=column([room.at]), last=column([100_000]),
+            volume=column([9]), bid=column([100_200]), ask=column([99_800]), bid_size=column([1]), ask_size=column([1]),
+        )
+    )  # fmt: skip
+
+
+def test_a_crossed_book_opens_nothing_and_closes_what_is_open() -> None:
+    room = Room()
+    crossed(room)
+    (fact,) = room.signal("AAA", Action.ENTER_LONG)
+    assert isinstance(fact, OrderFact)
+    assert fact.event is OrderEvent.DENIED
+    assert fact.reason == "fresh_data: the book is crossed: bid 1002.00 is above ask 998.00"
+
+    room.tick(10)
+    room.bought()
+    crossed(room)
+    (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG))
+    assert exit_.quantity == D(10)
+
+
+def test_frozen_quotes_open_nothing_in_their_symbol_until_they_move() -> None:
+    room = Room()
+    for symbol in ("AAA", "BBB"):
+        room.quote(symbol, "1000")
+    room.desk.apply(Frozen(symbols=("AAA",), mono=room.mono))
+    (fact,) = room.signal("AAA", Action.ENTER_LONG)
+    assert isinstance(fact, OrderFact)
+    assert fact.reason == "fresh_data: the quotes of AAA only repeat themselves"
+    assert submitted(room.signal("BBB", Action.ENTER_LONG))
+
+    room.desk.apply(Frozen(symbols=(), mono=room.mono))
+    assert submitted(room.signal("AAA", Action.ENTER_LONG, n=2))
+
+
+def test_a_book_far_from_the_last_price_sizes_nothing() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    room.desk.marks.bid[0], room.desk.marks.ask[0] = 1_000, 1_001
+    assert room.desk.marks.reference("AAA") == D(1000)
+    room.desk.marks.bid[0], room.desk.marks.ask[0] = 95_500, 95_600
+    assert room.desk.marks.reference("AAA") == D("955.50")

@@ -1,0 +1,369 @@
+"""The desk with a tape: whatever it is given, in whatever order, a desk that is given the tape says the same."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tradebot.clock import SECOND
+from tradebot.domain.control import Scope, Verb
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import (
+    Action,
+    Books,
+    Command,
+    DeskMessage,
+    Executed,
+    Incident,
+    LinkDown,
+    LinkUp,
+    OrderSeen,
+    Outcome,
+    SessionBegins,
+    Signal,
+    Signals,
+    Submit,
+    Tick,
+    Trailing,
+)
+from tradebot.domain.order import (
+    Execution,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    Side,
+    VenueOrder,
+    VenuePosition,
+    VenueStatus,
+)
+from tradebot.domain.portfolio import Position
+from tradebot.journal.recovery import Books as Recovered
+from tradebot.journal.rows import FORMAT, Row, Run, Terms, encode
+from tradebot.journal.tape import Adopt, Marks, Tape
+from tradebot.replay.recorded import Line, Recorded
+from tradebot.replay.rerun import replay
+from tradebot.strategies.loading import load_strategy
+from tradebot.trading.desk import recording
+from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.recording import States, TapedDesk, state_of
+
+OPEN = 1_770_090_300 * SECOND  # 2026-02-03 09:15 in India
+MINUTE = 60 * SECOND
+D = Decimal
+LIMITS = Limits(allow_short=True, max_daily_loss=D(300))
+SETTINGS = DeskSettings(order_notional=D(10_000), max_daily_loss=D(200), on_stop="flatten")
+VENUE = {"absent_after_s": 20.0, "absence_is_proof": True}
+NAMES = tuple("ABCDEF")
+
+
+class Day:
+    """A run of a taped desk, made up message by message."""
+
+    def __init__(self) -> None:
+        self.universe = Universe([Instrument(symbol=name, token=256 * n) for n, name in enumerate(NAMES, 1)])
+        self.tapes: list[Tape] = []
+        self.signals: list[Line] = []
+        self.said: list[Line] = []
+        self.reason = ""
+        self.desk = TapedDesk(
+            append=self.tapes.append, universe=self.universe, settings=SETTINGS, charges_of=india(self.universe),
+            gate=gate_of(LIMITS, killed=lambda: self.desk.killed(self.reason)), id_prefix="T1", **VENUE,
+        )  # fmt: skip
+        self.at, self.mono, self.count = OPEN, 1_000 * SECOND, 0
+        self.prices = np.full(len(NAMES), 100_000)
+        self.waiting: list[OrderRequest] = []
+        self.accepted: list[OrderRequest] = []
+        self.desk.recover((), adopted=(), halted="", opens_at=OPEN, halts=(), flattened=())
+        self.give(Tick(at=self.at, mono=self.mono))
+        self.follow(self.desk.adopt(Books(asked_at=self.mono, orders=(), executions=(), positions=(), cash=D(50_000))))
+        closes_at = OPEN + 22_500 * SECOND
+        self.give(SessionBegins(opens_at=OPEN, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at))
+        self.quote(range(len(NAMES)), [0] * len(NAMES))
+
+    def give(self, message: DeskMessage) -> None:
+        self.follow(self.desk.apply(message))
+
+    def follow(self, output: list) -> None:
+        for what in output:
+            if isinstance(what, Submit):
+                self.waiting.append(what.request)
+            elif isinstance(what, OrderFact | Command | Incident | Trailing):
+                self.said.append(Line(len(self.said) + 1, what))
+
+    def number(self) -> int:
+        self.count += 1
+        return self.count
+
+    def quote(self, ids, steps) -> None:
+        ids, self.mono = np.array(list(ids)), self.mono + SECOND // 50
+        self.prices[ids] += np.array(steps) * 40
+        last, none = self.prices[ids].copy(), np.zeros(len(ids), dtype=np.int64)
+        self.give(
+            Quotes(
+                source="kite", seen_at=self.mono, ids=ids, sent_at=none + self.at, last=last, volume=none, bid=last - 5,
+                ask=last + 5, bid_size=none + 9, ask_size=none + 9,
+            )
+        )  # fmt: skip
+
+    def step(self, op: int, n: int) -> None:
+        symbol, id_ = NAMES[n % len(NAMES)], n % len(NAMES)
+        match op:
+            case 0 | 1:
+                seconds = (0.05, 6.0)[op] * (1 + n % 3)
+                self.at, self.mono = self.at + int(seconds * SECOND), self.mono + int(seconds * SECOND)
+                self.give(Tick(at=self.at, mono=self.mono - n % 2))
+            case 2 | 3:
+                some = range(0, len(NAMES), 1 + n % 3)
+                self.quote(some, [(n * 7 + k * 13) % 31 - 15 for k in some])
+            case 4 | 5:
+                action = list(Action)[n % 4] if op == 5 else Action.ENTER_LONG
+                sign = action.side.sign * (-1 if n % 11 == 7 else 1)  # some have it the wrong way
+                price = self.prices[id_] / 100
+                signal = Signal(
+                    signal_id=f"s{self.number()}", strategy="s", symbol=symbol, action=action, bar_at=self.at,
+                    quoted_at=self.mono, made_at=self.mono, stop_loss=price * (1 - sign * 0.002),
+                    trail_by=price / 100 if n % 2 else None,
+                    target=price * (1 + sign * 0.002) if n % 3 else None,
+                    inputs={"x": float("nan")},
+                )  # fmt: skip
+                message = Signals(at=self.at, interval=MINUTE, signals=(signal,))
+                self.signals.append(Line(self.count, message))
+                self.give(message)
+            case 6 if self.waiting:
+                request = self.waiting.pop(0)
+                self.tell(request, OrderEvent.SENDING)
+                event = (OrderEvent.ACCEPTED, OrderEvent.ACCEPTED, OrderEvent.REFUSED, OrderEvent.AMBIGUOUS)[n % 4]
+                self.tell(request, event, f"V{request.order_id}" if event is OrderEvent.ACCEPTED else "")
+                if event is OrderEvent.ACCEPTED:
+                    self.accepted.append(request)
+            case 7 | 8 if self.accepted:
+                request = self.accepted.pop(0)
+                quantity = request.quantity if op == 7 else max(D(1), request.quantity // 2)
+                self.give(Executed(execution=self.execution(request, quantity), mono=self.mono))
+            case 9 if self.accepted:
+                status = (VenueStatus.OPEN, VenueStatus.REJECTED, VenueStatus.CANCELED, VenueStatus.FILLED)[n % 4]
+                self.give(OrderSeen(order=self.shown(self.accepted[0], status), mono=self.mono))
+            case 10:
+                verb = (Verb.HALT, Verb.RESUME, Verb.FLATTEN)[n % 3]
+                scope = Scope.parse(("all", f"symbol:{symbol}")[n % 2])
+                self.give(Command(verb=verb, reason="by hand", scope=scope, id=f"c{n}"))
+            case 11:
+                down = LinkDown(source="kite", mono=self.mono, reason="silent")
+                self.give(down if n % 2 else LinkUp(source="kite", mono=self.mono))
+            case 12:
+                self.reason = "" if self.reason or n % 3 else "the file"
+            case 13:
+                orders = tuple(self.shown(r, VenueStatus.OPEN) for r in self.accepted[: n % 3])
+                one = VenuePosition(
+                    symbol=symbol, exchange="NSE", product="MIS", quantity=D(n % 4), average_price=D(1000)
+                )
+                held = (one,) if n % 2 else ()
+                self.give(Books(asked_at=self.mono, orders=orders, executions=(), positions=held, cash=D(40_000)))
+            case 14:
+                outside = OrderRequest(
+                    order_id="", symbol=symbol, exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT, quantity=D(3)
+                )
+                seen = self.shown(outside, VenueStatus.OPEN)
+                self.give(OrderSeen(order=msgspec.structs.replace(seen, venue_order_id=f"X{n}"), mono=self.mono))
+            case 15 if n % 5 == 0:
+                self.give(Command(verb=Verb.STOP))
+
+    def tell(self, request: OrderRequest, event: OrderEvent, venue_order_id: str = "") -> None:
+        fact = OrderFact(
+            order_id=request.order_id, event=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id
+        )
+        self.give(Outcome(fact=fact))
+
+    def execution(self, request: OrderRequest, quantity: Decimal) -> Execution:
+        price = self.universe.get(request.symbol).price(int(self.prices[self.universe.id(request.symbol)]))
+        return Execution(
+            execution_id=str(self.number()), venue_order_id=f"V{request.order_id}", symbol=request.symbol,
+            exchange="NSE", side=request.side, quantity=quantity, price=price, traded_at=self.at,
+        )  # fmt: skip
+
+    def shown(self, request: OrderRequest, status: VenueStatus) -> VenueOrder:
+        return VenueOrder(
+            venue_order_id=f"V{request.order_id}", tag=request.order_id, symbol=request.symbol, exchange="NSE",
+            side=request.side, kind=request.kind, status=status, quantity=request.quantity,
+            filled=request.quantity if status is VenueStatus.FILLED else D(0),
+        )  # fmt: skip
+
+    def recorded(self) -> Recorded:
+        self.desk.flush()
+        rows = [Row(n, "T1", 0, 0, "tape", b"", b"", encode("tape", tape)) for n, tape in enumerate(self.tapes, 1)]
+        terms = Terms(
+            interval=MINUTE, strategies=(msgspec.to_builtins(load_strategy("ema_cross")),),
+            limits=msgspec.to_builtins(LIMITS), desk=msgspec.to_builtins(SETTINGS), venue=VENUE, opens_at=OPEN,
+        )  # fmt: skip
+        run = Run(run_id="T1", mode="paper", account="A1", versions={"rows": FORMAT})
+        return Recorded(
+            run=run, universe=self.universe, terms=terms, before=Recovered(),
+            warmup=(), closes={}, signals=tuple(self.signals), outputs=tuple(self.said), tapes=tuple(rows),
+            has_ended=True,
+        )  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 15), st.integers(0, 999)), min_size=20, max_size=120))
+def test_a_desk_that_is_given_the_tape_says_the_same(ops: list[tuple[int, int]]) -> None:
+    day = Day()
+    for op, n in ops:
+        day.step(op, n)
+
+    found = asyncio.run(replay(day.recorded()))
+
+    assert found.difference is None, found.difference
+    assert found.facts == len(day.said)
+    assert found.states >= 1
+
+
+def test_a_run_of_before_trailing_stops_were_written_down_replays_without_them() -> None:
+    day = Day()
+    for op, n in ((2, 0), (4, 3), (6, 0), (7, 0), (2, 3), (0, 0), (2, 3), (1, 0)):
+        day.step(op, n)
+    recorded = day.recorded()
+    told = [line for line in recorded.outputs if isinstance(line.message, Trailing)]
+    old = msgspec.structs.replace(recorded.run, versions={})
+
+    others = tuple(line for line in recorded.outputs if line not in told)
+    found = asyncio.run(replay(recorded._replace(run=old, outputs=others)))
+
+    assert told
+    assert found.difference is None, found.difference
+    assert asyncio.run(replay(recorded._replace(run=old))).difference is not None
+
+
+def test_quotes_of_symbols_that_nobody_holds_are_not_on_the_tape() -> None:
+    day = Day()
+    for n in range(200):
+        day.step(2, n)
+    day.desk.flush()
+
+    assert len(encode("tape", day.tapes[-1])) < 3_000
+    assert not any(isinstance(e.message, Quotes) for tape in day.tapes for e in tape.entries)
+
+
+OPS = [(2, 0), (4, 0), (6, 0), (7, 0), (3, 5), (4, 1), (6, 1), (8, 1), (2, 9), (0, 1), (4, 2), (6, 4), (10, 1), (3, 2)]
+
+
+def test_a_state_put_into_words_a_second_time_has_the_hash_of_one_that_was_never_told_before() -> None:
+    day, states = Day(), States()
+    told = []
+    for op, n in OPS * 3:
+        day.step(op, n)
+        told.append(states.of(day.desk))
+        assert told[-1] == state_of(day.desk)
+    assert len(set(told)) > 10
+
+
+def test_a_tape_is_cut_into_pieces_that_say_the_same_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "MOST_ENTRIES", 7)
+    day = Day()
+    for op, n in OPS * 5:
+        day.step(op, n)
+
+    recorded = day.recorded()
+
+    assert max(len(tape.entries) for tape in day.tapes) <= 8
+    assert len([tape for tape in day.tapes if not tape.state]) > 3
+    found = asyncio.run(replay(recorded))
+    assert found.difference is None, found.difference
+    assert found.states >= 1
+
+
+def test_the_state_with_more_live_orders_than_the_loop_has_time_for_is_hashed_when_they_are_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recording, "MOST_LIVE", 0)
+    day = Day()
+    day.step(2, 0)
+    day.step(4, 0)
+    day.desk.flush()
+    assert day.desk.blotter.exposure.working == 1
+    assert day.tapes[-1].state == ""
+
+    day.step(6, 0)
+    day.step(7, 0)
+    day.desk.flush()
+    assert day.desk.blotter.exposure.working == 0
+    assert day.tapes[-1].state == state_of(day.desk)
+
+
+def entries(day: Day) -> list:
+    day.desk.flush()
+    return [entry.message for tape in day.tapes for entry in tape.entries]
+
+
+def test_the_prices_of_what_the_first_books_show_are_on_the_tape_before_them() -> None:
+    day = Day()
+    outside = OrderRequest(
+        order_id="", symbol="D", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT, quantity=D(3)
+    )  # fmt: skip
+    held = VenuePosition(symbol="B", exchange="NSE", product="MIS", quantity=D(1), average_price=D(1000))
+    books = Books(
+        asked_at=day.mono, orders=(day.shown(outside, VenueStatus.OPEN),), executions=(), positions=(held,), cash=D(0)
+    )
+    day.follow(day.desk.adopt(books))
+    *_, marks, adopted = entries(day)[: 1 + entries(day).index(Adopt(books=books))]
+    assert adopted == Adopt(books=books)
+    assert isinstance(marks, Marks)
+    assert marks.ids.tolist() == [NAMES.index("B"), NAMES.index("D")]
+    assert marks.last.tolist() == [100_000, 100_000]
+
+
+def worded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Symbols of the positions that are put into words from here on."""
+    told: list[str] = []
+    line = recording._position_line
+
+    def note(position: Position) -> str:
+        told.append(position.symbol)
+        return line(position)
+
+    monkeypatch.setattr(recording, "_position_line", note)
+    return told
+
+
+def bought(day: Day) -> None:
+    for op, n in ((2, 0), (4, 0), (6, 0), (7, 0)):
+        day.step(op, n)
+    assert day.desk.blotter.fills == 1
+
+
+def test_what_changed_is_put_into_words_at_a_tick_and_not_again_for_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    day = Day()
+    told = worded(monkeypatch)
+    bought(day)
+    assert told == []
+    day.step(0, 0)
+    assert told == ["A"]
+    day.desk.flush()
+    assert day.tapes[-1].state == state_of(day.desk)
+    assert told == ["A", "A"], "once at the tick, once by the hash of who knew nothing"
+
+
+def test_a_second_hash_puts_nothing_into_words_that_did_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    day, states = Day(), States()
+    bought(day)
+    first, told = states.of(day.desk), worded(monkeypatch)
+    assert (states.of(day.desk), told) == (first, [])
+
+
+def test_a_state_with_another_count_of_orders_has_another_hash() -> None:
+    day = Day()
+    before = state_of(day.desk)
+    day.reason = "the file"
+    day.step(4, 0)
+    assert day.desk.counts["denied"] == 1
+    assert not day.desk.blotter.exposure.working
+    assert state_of(day.desk) != before

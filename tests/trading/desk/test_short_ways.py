@@ -1,0 +1,305 @@
+"""The short ways of the desk and its gate say what the long ones say, over random days with limits and faults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.oracle.seam import handle_fast, view
+from tests.trading.desk.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
+from tradebot.domain.control import Scope, Verb
+from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Submit, Trailing
+from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, VenueStatus
+from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.direct_desk import DirectDesk
+from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.ordering import DeskSettings
+
+D = Decimal
+
+
+class Twice(Day):
+    """A day that two desks live through: one may take short ways, the other has a gate that knows none."""
+
+    def __init__(self, limits: Limits, rules: DeskSettings) -> None:
+        self.limits, self.rules = limits, rules
+        self.cleared = 0
+        super().__init__()
+
+    def step(self, op: int, n: int) -> None:
+        if op in (4, 5) and n % 4:  # most signals come with fresh quotes
+            self.quote(range(len(NAMES)), [0] * len(NAMES))
+        super().step(op, n)
+
+    @property
+    def desk(self) -> Any:
+        return self._desk
+
+    @desk.setter
+    def desk(self, _: Any) -> None:
+        self._desk = _Pair(self)
+
+
+class _Pair:
+    """Stands where the day's desk is: whatever it is given both desks are given, and what they say is compared."""
+
+    def __init__(self, day: Twice) -> None:
+        self.day = day
+        gate, controls = (gate_of(day.limits, killed=lambda: day.reason) for _ in range(2))
+        for name in ("entry", "exit"):
+            setattr(gate.clearance, name, self._counted(getattr(gate.clearance, name)))
+        controls.clearance = None
+        rest = {"universe": day.universe, "settings": day.rules, "charges_of": india(day.universe), "id_prefix": "T1"}
+        self.short: Any = DirectDesk(at_once=False, gate=gate, **rest, **VENUE)
+        self.long: Any = Desk(gate=controls, **rest, **VENUE)
+
+    def _counted(self, way: Any) -> Any:
+        def ask(*args: Any) -> bool:
+            answer: bool = way(*args)
+            self.day.cleared += answer
+            return answer
+
+        return ask
+
+    def apply(self, message: DeskMessage) -> list[Any]:
+        return self._compared(handle_fast(self.short, message), self.long.apply(message))
+
+    def adopt(self, books: Any) -> list[Any]:
+        return self._compared(self.short.adopt(books), self.long.adopt(books))
+
+    def recover(self, facts: Any, **rest: Any) -> None:
+        for desk in (self.short, self.long):
+            desk.recover(facts, **rest)
+
+    def _compared(self, said: Sequence[Any], other: Sequence[Any]) -> list[Any]:
+        # A backtest has no restart: its desk says nothing of trailing stops.
+        assert list(said) == [what for what in other if not isinstance(what, Trailing)]
+        assert view(self.short) == view(self.long)
+        return list(said)
+
+
+limits = st.builds(
+    Limits,
+    allow_short=st.booleans(),
+    permitted_products=st.just(("MIS",)),
+    max_order_notional=st.just(D(20_000)),
+    max_position_notional=st.just(D(25_000)),
+    max_gross_notional=st.sampled_from([D(25_000), D(10**9)]),
+    max_daily_loss=st.sampled_from([D(20), D(10**9)]),
+    max_open_orders=st.sampled_from([2, 20]),
+    price_collar_pct=st.just(D(2)),
+    orders_per_minute=st.sampled_from([3, 200]),
+    stale_after_s=st.sampled_from([5.0, 100.0]),
+)
+rules = st.builds(
+    msgspec.structs.replace,
+    st.just(SETTINGS),
+    order_kind=st.sampled_from([OrderKind.MARKET, OrderKind.LIMIT]),
+    protection_pct=st.sampled_from([D("0.5"), D(1), D(2)]),
+    on_stop=st.sampled_from(["cancel", "flatten", "leave"]),
+    chase=st.sampled_from(["cancel", "modify"]),
+    fill_collar_pct=st.sampled_from([None, D("0.02"), D(1)]),
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(limits, rules, st.lists(st.tuples(st.integers(0, 15), st.integers(0, 999)), min_size=20, max_size=100))
+def test_a_desk_with_short_ways_says_what_one_without_says(
+    limits: Limits, rules: DeskSettings, ops: list[tuple[int, int]]
+) -> None:
+    day = Twice(limits, rules)
+    for op, n in ops:
+        day.step(op, n)
+
+
+def test_what_passes_on_a_plain_day_is_cleared_by_the_short_way() -> None:
+    day = Twice(LIMITS, SETTINGS)
+    for n in range(60):
+        for op in (1, 2, 5, 6, 7):
+            day.step(op, n * 4 if op in (6, 7) else n)
+
+    desk = day.desk.short
+    assert day.cleared == len(desk.blotter.orders) - desk.counts["denied"] > 3
+
+
+def test_a_whole_fill_far_from_its_reference_is_told_by_the_short_way_too() -> None:
+    day = Twice(LIMITS, msgspec.structs.replace(SETTINGS, fill_collar_pct=D("0.1")))
+    day.step(4, 1)
+    entry = accepted(day)
+    day.quote([1], [15])  # 0.6% away
+
+    day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
+
+    halts = [str(line.message.scope) for line in day.said if isinstance(line.message, Command)]
+    assert halts == [f"symbol:{entry.symbol}"]
+
+
+def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick() -> None:
+    day = Twice(LIMITS, SETTINGS)
+    day.step(4, 1)
+    entry = accepted(day)
+    half = entry.quantity // 2
+    day.give(Executed(execution=day.execution(entry, half), mono=day.mono))
+    day.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
+    first = accepted(day)
+    day.give(Executed(execution=day.execution(entry, entry.quantity - half), mono=day.mono))
+    day.give(Executed(execution=day.execution(first, first.quantity), mono=day.mono))
+
+    day.step(0, 0)
+
+    assert (first.quantity, day.waiting[-1].quantity) == (half, entry.quantity - half)
+
+
+def test_what_was_cancelled_a_moment_ago_keeps_an_entry_from_the_short_way() -> None:
+    limits = msgspec.structs.replace(LIMITS, max_position_notional=D(15_000), duplicate_window_s=0.0)
+    day = Twice(limits, SETTINGS)
+    day.step(4, 1)
+    first = accepted(day)
+    day.give(OrderSeen(order=day.shown(first, VenueStatus.CANCELED), mono=day.mono))
+
+    day.step(4, 1)  # both together are 20,000 while the first is reserved
+
+    assert day.desk.short.counts["denied"] == 1
+
+
+def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
+    before = Twice(LIMITS, SETTINGS)
+    before.step(4, 1)
+    entry = accepted(before)
+    before.give(Executed(execution=before.execution(entry, entry.quantity), mono=before.mono))
+    before.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
+    exit_ = accepted(before)
+    facts = [line.message for line in before.said if isinstance(line.message, OrderFact)]
+    day = Twice(LIMITS, SETTINGS)
+    day.desk.recover(
+        [told for fact in facts for told in sent_first(fact)], adopted=[(entry.symbol, D(3), D(1000))], halted="",
+        opens_at=day.at,
+    )  # fmt: skip
+
+    day.give(Executed(execution=before.execution(exit_, exit_.quantity), mono=day.mono))
+
+    day.step(0, 0)
+
+    assert [request.quantity for request in day.waiting] == [3]
+
+
+def sent_first(fact: OrderFact) -> list[OrderFact]:
+    """Return what the journal holds where the desk says `fact`: execution wrote the SENDING row before."""
+    if fact.event is not OrderEvent.ACCEPTED:
+        return [fact]
+    return [OrderFact(order_id=fact.order_id, event=OrderEvent.SENDING, at=fact.at, mono=fact.mono), fact]
+
+
+def accepted(day: Twice) -> OrderRequest:
+    """Send the order that waits and have it accepted."""
+    request = day.waiting.pop(0)
+    day.tell(request, OrderEvent.SENDING)
+    day.tell(request, OrderEvent.ACCEPTED, f"V{request.order_id}")
+    return request
+
+
+class Prompt(Day):
+    """A day at a venue that answers in the moment, lived through by a desk that knows it and by one that is told."""
+
+    UNTOLD = (OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED)
+    STEPS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12)  # no other outcomes, no orders placed elsewhere, no end
+
+    def __init__(self, limits: Limits, rules: DeskSettings) -> None:
+        self.limits, self.rules = limits, msgspec.structs.replace(rules, fill_collar_pct=None)
+        super().__init__()
+
+    @property
+    def desk(self) -> Any:
+        return self
+
+    @desk.setter
+    def desk(self, _: Any) -> None:
+        self.once, self.told = (
+            kind(
+                universe=self.universe, settings=self.rules, charges_of=india(self.universe),
+                gate=gate_of(self.limits, killed=lambda: self.reason), id_prefix="T1", **VENUE,
+            )
+            for kind in (partial(DirectDesk, at_once=True), Desk)
+        )  # fmt: skip
+
+    def recover(self, facts: Any, **rest: Any) -> None:
+        for desk in (self.once, self.told):
+            desk.recover(facts, **rest)
+
+    def adopt(self, books: Any) -> list[Any]:
+        return []  # such a venue keeps no books that could be missed
+
+    def apply(self, message: DeskMessage) -> list[Any]:
+        said, full = list(handle_fast(self.once, message)), self.told.apply(message)
+        for submit in [what for what in full if isinstance(what, Submit)]:
+            c, order_id = self.told.conditions, submit.request.order_id
+            for event, venue_order_id in ((OrderEvent.SENDING, ""), (OrderEvent.ACCEPTED, order_id)):
+                fact = OrderFact(order_id=order_id, event=event, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
+                full += self.told.apply(Outcome(fact=fact))
+            self.accepted.append(submit.request)
+        assert self._told(said) == self._told(full)
+        assert self._known(self.once) == self._known(self.told)
+        return said
+
+    def _told(self, said: list[Any]) -> list[Any]:
+        return [
+            what for what in said
+            if not (isinstance(what, Trailing) or (isinstance(what, OrderFact) and what.event in self.UNTOLD))
+        ]  # fmt: skip
+
+    def _known(self, desk: Any) -> dict[str, Any]:
+        # But for what has ended, and for prices that fills are not held against.
+        found = view(desk)
+        for name in ("state", "look wanted"):
+            del found[name]
+        live = {order_id: order for order_id, order in found["orders"].items() if order.is_live}
+        found["orders"] = {i: msgspec.structs.replace(order, reference=None) for i, order in live.items()}
+        return found
+
+    def follow(self, output: list[Any]) -> None:
+        pass
+
+    def step(self, op: int, n: int) -> None:
+        if op in (4, 5) and n % 4:
+            self.quote(range(len(NAMES)), [0] * len(NAMES))
+        if op != 9:
+            super().step(op, n)
+        elif self.accepted:  # what was cancelled fills no more
+            request = self.accepted.pop(0)
+            self.give(OrderSeen(order=self.shown(request, VenueStatus.CANCELED), mono=self.mono))
+
+    def execution(self, request: OrderRequest, quantity: Decimal) -> Any:
+        return msgspec.structs.replace(super().execution(request, quantity), venue_order_id=request.order_id)
+
+    def shown(self, request: OrderRequest, status: VenueStatus) -> Any:
+        return msgspec.structs.replace(super().shown(request, status), venue_order_id=request.order_id)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    limits, rules, st.lists(st.tuples(st.sampled_from(Prompt.STEPS), st.integers(0, 999)), min_size=20, max_size=100)
+)
+def test_a_desk_whose_orders_are_accepted_at_once_decides_as_one_that_is_told_so(
+    limits: Limits, rules: DeskSettings, ops: list[tuple[int, int]]
+) -> None:
+    day = Prompt(limits, rules)
+    for op, n in ops:
+        day.step(op, n)
+
+
+def test_a_desk_whose_orders_are_accepted_at_once_keeps_none_that_was_filled() -> None:
+    day = Prompt(LIMITS, msgspec.structs.replace(SETTINGS, max_daily_loss=D(10**9)))
+    for n in range(60):
+        for op in (1, 2, 5, 7):
+            day.step(op, n * 4 if op == 7 else n)
+
+    assert day.once.blotter.fills == day.told.blotter.fills > 10
+    assert len(day.once.blotter.orders) == len(day.once.blotter.by_venue) == day.once.blotter.exposure.working < 6
+    assert not day.once.blotter.booked

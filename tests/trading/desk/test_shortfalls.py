@@ -1,0 +1,138 @@
+"""Fills that do not add up: which figures replace ours, and what a restart still knows of fills that were made up."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from tests.trading.desk.desk_room import OPEN, Room, events, submitted
+from tradebot.domain.messages import Action, Books, OrderSeen
+from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, VenueStatus
+from tradebot.trading.desk.desk import DeskOutput
+
+D, E = Decimal, OrderEvent
+
+
+def lists(room: Room, request: OrderRequest, execution: Execution) -> list[DeskOutput]:
+    shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
+    return room.desk.apply(
+        Books(asked_at=room.mono, orders=(shown,), executions=(execution,), positions=room.positions(), cash=D(0))
+    )
+
+
+def test_figures_that_change_from_list_to_list_replace_ours_only_when_two_lists_in_a_row_have_the_same() -> None:
+    room = Room()
+    request = room.bought()
+    (booked,) = room.desk.blotter.booked.values()
+    for price, replaces in (("998", False), ("997", False), ("998", False), ("998", True)):
+        outputs = lists(room, request, msgspec.structs.replace(booked.execution, price=D(price)))
+        assert (E.REVERSED in events(outputs)) is replaces, price
+    assert room.desk.blotter.position("AAA").average_price == 998
+
+
+def unheard() -> tuple[Room, OrderRequest, list[OrderFact]]:
+    """The venue says an entry of AAA is filled, and no trade tells of it."""
+    room = Room()
+    room.quote("AAA", "1000")
+    outputs = room.signal("AAA", Action.ENTER_LONG)
+    (request,) = submitted(outputs)
+    outputs.append(OrderFact(order_id=request.order_id, event=E.SENDING, at=room.at, mono=room.mono))
+    room.outcome(request, E.SENDING)
+    outputs += room.outcome(request, E.ACCEPTED, "V1")
+    shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
+    outputs += room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    return room, request, [o for o in outputs if isinstance(o, OrderFact)]
+
+
+def restarted(facts: list[OrderFact]) -> Room:
+    room = Room()
+    room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    return room
+
+
+def test_fills_that_were_missing_before_a_restart_are_inferred_after_it() -> None:
+    _, _, facts = unheard()
+    room = restarted(facts)
+    room.quote("AAA", "1000")
+    assert events(room.tick(6)) == [E.EXECUTED]
+    assert room.desk.blotter.quantity("AAA") == 10
+
+
+def test_what_was_missing_when_a_run_ended_has_five_seconds_of_the_next_one() -> None:
+    _, _, facts = unheard()
+    room = Room()
+    room.desk.conditions.mono = 0  # as in a process that has not looked at its clock
+    room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    room.quote("AAA", "1000")
+    assert events(room.tick(1)) == []
+    assert events(room.tick(4.9)) == []
+    assert E.EXECUTED in events(room.tick(0.2))
+
+
+def test_a_fill_that_no_trade_tells_of_is_believed_after_five_seconds() -> None:
+    room, _, _ = unheard()
+    assert events(room.tick(4.99)) == []
+    assert events(room.tick(0.02)) == [E.EXECUTED]
+
+
+def test_a_real_fill_replaces_what_was_made_up_before_a_restart() -> None:
+    before, request, facts = unheard()
+    facts += [o for o in before.tick(6) if isinstance(o, OrderFact)]
+    room = restarted(facts)
+    assert room.desk.blotter.quantity("AAA") == 10
+    assert events(room.fill(request, 10, "999")) == [E.REVERSED, E.EXECUTED]
+    assert room.desk.blotter.quantity("AAA") == 10
+    assert room.desk.blotter.position("AAA").average_price == 999
+
+
+@pytest.mark.parametrize("parts", [(10,), (4, 6)])
+def test_what_is_missing_anew_is_waited_for_anew(parts: tuple[int, ...]) -> None:
+    room, request, _ = unheard()
+    room.tick(3)
+    for part in parts:
+        room.fill(request, part, "1000")
+    room.tick(1)
+    shown = msgspec.structs.replace(room.venue_order(request, VenueStatus.FILLED, filled=12), quantity=D(12))
+    room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    assert room.desk.blotter.orders[request.order_id].shortfall == 2
+    assert events(room.tick(4.9)) == []
+    assert events(room.tick(0.2)) == [E.EXECUTED]
+
+
+def claimed(room: Room, request: OrderRequest, filled: int, average: str | None) -> None:
+    """The venue says how much of an entry is filled, and no trade tells of it."""
+    shown = room.venue_order(request, VenueStatus.OPEN, filled=filled)
+    price = None if average is None else D(average)
+    room.desk.apply(OrderSeen(order=msgspec.structs.replace(shown, average_price=price), mono=room.mono))
+
+
+def test_more_that_is_missing_replaces_what_was_made_up_before() -> None:
+    room = Room()
+    request = room.entered()
+    claimed(room, request, 4, "1000")
+    assert E.EXECUTED in events(room.tick(5.1))
+    claimed(room, request, 10, "1000")
+    assert events(room.tick(5.1)) == [E.REVERSED, E.EXECUTED]
+    assert [fill.execution.quantity for fill in room.desk.blotter.booked.values()] == [10]
+    assert room.desk.blotter.quantity("AAA") == 10
+
+
+def test_what_is_missing_has_the_price_that_the_venues_average_leaves_for_it() -> None:
+    room = Room()
+    request = room.entered()
+    room.fill(request, 4, "990")
+    claimed(room, request, 10, "1000")
+    assert events(room.tick(5.1)) == [E.EXECUTED]
+    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.blotter.booked.values()}
+    assert prices == {4: D(990), 6: D("1006.65")}  # 6,040 for six
+
+
+def test_what_has_no_price_at_all_waits_for_one() -> None:
+    _, _, facts = unheard()
+    room = restarted(facts)
+    assert events(room.tick(6)) == []
+    room.quote("AAA", "1001")
+    assert events(room.tick(0.1)) == [E.EXECUTED]
+    assert room.desk.blotter.position("AAA").average_price == 1001

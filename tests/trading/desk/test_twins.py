@@ -1,0 +1,145 @@
+"""A trade told under two ids: booked twice and halted, and one taken back when the venue's books know of the other."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.trading.desk.desk_room import Room, events, submitted
+from tradebot.clock import SECOND
+from tradebot.domain.messages import Action, Books, Command
+from tradebot.domain.order import Execution, OrderEvent, OrderRequest, Side, VenuePosition, VenueStatus
+from tradebot.trading.desk.desk import DeskOutput
+
+D, E = Decimal, OrderEvent
+
+
+class Doubled:
+    """Ten shares bought, the one fill told a second time under another id."""
+
+    def __init__(self, **other: object) -> None:
+        self.room = Room()
+        self.request: OrderRequest = self.room.bought()
+        self.fill = next(iter(self.room.desk.blotter.booked.values())).execution
+        twin = {name: getattr(self.fill, name) for name in self.fill.__struct_fields__} | {"execution_id": "99"} | other
+        self.twin = Execution(**twin)
+        self.told = self.books(self.fill, self.twin)
+
+    def books(self, *executions: Execution, holds: int = 10, filled: int = 10) -> list[DeskOutput]:
+        room = self.room
+        position = VenuePosition(
+            symbol="AAA", exchange="NSE", product="MIS", quantity=D(holds), average_price=D(1000)
+        )  # fmt: skip
+        shown = room.venue_order(self.request, VenueStatus.FILLED, filled=filled)
+        return room.desk.apply(
+            Books(asked_at=room.mono, orders=(shown,), executions=executions, positions=(position,), cash=D(0))
+        )
+
+    @property
+    def quantity(self) -> Decimal:
+        return self.room.desk.blotter.quantity("AAA")
+
+    def later(self, *executions: Execution, **more: int) -> list[OrderEvent]:
+        self.room.tick(3)
+        return events(self.books(*executions, **more))
+
+
+def test_both_are_booked_and_the_symbol_is_halted() -> None:
+    day = Doubled()
+    assert E.EXECUTED in events(day.told)
+    assert day.quantity == 20
+    assert [str(o.scope) for o in day.told if isinstance(o, Command)] == ["symbol:AAA"]
+
+
+def test_the_one_that_the_books_know_nothing_of_for_five_seconds_is_taken_back_and_stays_so() -> None:
+    day = Doubled()
+    day.later(day.fill)
+    wanted = day.room.desk.sightings.look_wanted_at()
+    assert wanted == day.room.mono + 5 * SECOND
+    assert E.REVERSED not in day.later(day.fill)
+    assert E.REVERSED in day.later(day.fill)
+    assert day.quantity == 10
+    day.later(day.fill)
+    assert day.room.desk.sightings.look_wanted_at() is None
+    assert E.EXECUTED not in day.later(day.fill, day.twin)
+    assert not submitted(day.room.signal("AAA", Action.ENTER_LONG, n=2)), "a person lifts the halt"
+
+
+@pytest.mark.parametrize("more", [{"holds": 20}, {"filled": 20}, {"holds": 0}])
+def test_nothing_is_taken_back_while_positions_or_orders_say_otherwise(more: dict[str, int]) -> None:
+    day = Doubled()
+    for _ in range(6):
+        assert E.REVERSED not in day.later(day.fill, **more)
+    assert day.quantity == 20
+
+
+def test_a_fill_that_has_no_like_is_not_taken_back() -> None:
+    for other in ({"price": D(1001)}, {"quantity": D(3)}, {"traded_at": 5}, {"side": Side.SELL}):
+        day = Doubled(**other)
+        for _ in range(6):
+            assert E.REVERSED not in day.later(day.fill, holds=int(day.quantity - 10))
+
+
+def test_books_that_know_of_it_again_begin_anew() -> None:
+    day = Doubled()
+    for _ in range(4):
+        assert E.REVERSED not in day.later(day.fill)
+        assert E.REVERSED not in day.later(day.fill, day.twin)
+
+
+def test_an_exit_of_what_may_have_been_told_twice_is_as_large_as_the_venue_shows() -> None:
+    day = Doubled()
+    room = day.room
+
+    def leave(n: int) -> list[Decimal]:
+        return [request.quantity for request in submitted(room.signal("AAA", Action.EXIT_LONG, n=n))]
+
+    assert leave(1) == [], "the venue was not asked since the fill"
+    assert room.desk.sightings.look_wanted_at() is not None
+    room.tick(3)
+    room.quote("AAA", "1000")
+    day.books(day.fill)
+    (sent,) = submitted(room.tick())
+    assert sent.quantity == 10
+    room.outcome(sent, E.SENDING)
+    room.outcome(sent, E.ACCEPTED, "V2")
+    room.fill(sent, 10, "1000", "V2")
+    assert day.quantity == 10, "which nobody holds"
+    room.tick(3)
+    room.quote("AAA", "1000")
+    assert submitted(room.tick()) == []
+    day.books(day.fill, holds=0)
+    assert submitted(room.tick()) == []
+
+
+def test_an_excess_that_the_venue_holds_as_well_is_closed_whole() -> None:
+    day = Doubled()
+    room = day.room
+    room.tick(3)
+    room.quote("AAA", "1000")
+    day.books(day.fill, day.twin, holds=20, filled=20)
+    (sent,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
+    assert sent.quantity == 20
+
+
+def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_seconds() -> None:
+    room = Room()
+    request = room.bought()
+    fill = next(iter(room.desk.blotter.booked.values())).execution
+    other = Execution(**({name: getattr(fill, name) for name in fill.__struct_fields__} | {"price": D(1010)}))
+    shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
+
+    def look(*executions: Execution) -> list[DeskOutput]:
+        position = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D(1000))
+        return room.desk.apply(
+            Books(asked_at=room.mono, orders=(shown,), executions=executions, positions=(position,), cash=D(0))
+        )
+
+    assert E.QUARANTINED in events(look(other))
+    assert room.desk.sightings.look_wanted_at() == room.mono, "which is now"
+    room.tick(0.5)
+    assert events(look(other)) == [E.REVERSED, E.EXECUTED]
+    room.tick(10)
+    look(other)
+    assert room.desk.sightings.look_wanted_at() is None

@@ -1,0 +1,51 @@
+"""What open positions are worth is the same sum, whether added up one by one or in columns."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.order import ZERO
+from tradebot.domain.position_key import PositionKey
+from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.desk.marks import Marks
+from tradebot.trading.desk.worth import FEW, Worth
+
+SYMBOLS = [f"S{n}" for n in range(FEW + 4)]
+UNIVERSE = Universe(
+    Instrument(symbol=s, price_decimals=2 + n % 2, quantity_decimals=3 * (n % 3 == 0)) for n, s in enumerate(SYMBOLS)
+)
+QUANTITY = st.decimals(-(10**6), 10**6, places=3)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_many_positions_are_worth_what_each_of_them_is(data: st.DataObject) -> None:
+    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(UNIVERSE)
+    worth = Worth(UNIVERSE, blotter, marks)
+
+    for _ in range(3):
+        for symbol in data.draw(st.lists(st.sampled_from([*SYMBOLS, "FOREIGN"]), max_size=20)):
+            blotter.adopt(
+                PositionKey("", "NSE", symbol, "MIS"), data.draw(QUANTITY), data.draw(st.decimals(1, 10**5, places=2))
+            )
+        marks.last[:] = data.draw(st.lists(st.integers(0, 10**13), min_size=len(SYMBOLS), max_size=len(SYMBOLS)))
+
+        one_by_one = ZERO
+        for position in blotter.positions.values():
+            if position.symbol in UNIVERSE and (price := marks.price(position.symbol)) is not None:
+                one_by_one += position.unrealized(price)
+        assert worth.profit() == one_by_one  # however many they are, and whether each is an instrument of this run
+
+
+def test_a_position_without_a_price_counts_as_nothing_won() -> None:
+    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(UNIVERSE)
+    for symbol in SYMBOLS:
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(10), Decimal(100))
+    marks.last[:] = np.array([0, *[11_000 * 10 ** (n % 2) for n in range(1, len(SYMBOLS))]])
+
+    assert Worth(UNIVERSE, blotter, marks).profit() == Decimal(100) * (len(SYMBOLS) - 1)

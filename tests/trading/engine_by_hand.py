@@ -1,0 +1,312 @@
+"""An engine on virtual time: feed, venue, journal and analysis are in the hand of a test, the desk is a real one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tests.trading.desk.desk_room import gate
+from tests.trading.test_bars import OPEN, OneDay
+from tradebot.clock import SECOND, LoopClock
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.listed import Listed
+from tradebot.domain.market import Close, Quotes
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Action, LinkDown, LinkUp, MarketMessage, Signal, Signals
+from tradebot.domain.order import (
+    Execution,
+    OrderEvent,
+    OrderFact,
+    OrderRequest,
+    VenueOrder,
+    VenuePosition,
+    VenueStatus,
+)
+from tradebot.simulation.dice import Dice
+from tradebot.simulation.loop import VirtualLoop
+from tradebot.simulation.process import Process
+from tradebot.trading.bars import Bars
+from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
+from tradebot.trading.execution import SendRules
+from tradebot.trading.look_schedule import Pace
+from tradebot.venues.venue import Accepted, Reply
+
+UNIVERSE = Universe([Instrument(symbol="AAA", token=256), Instrument(symbol="BBB", token=512)])
+AN_HOUR_S = 3600.0
+D = Decimal
+
+
+class FeedByHand:
+    """Says in its own task what the test lets it say, as a stream does."""
+
+    def __init__(self) -> None:
+        self._said: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
+        self.dropped: dict[str, int] = {}
+        self.is_over = False
+        self.again: list[list[int]] = []
+
+    async def run(self, on_market: Callable[[MarketMessage], None], on_order: Callable[[VenueOrder], None]) -> None:
+        self._on_market, self._on_order = on_market, on_order
+        try:
+            while True:
+                (await self._said.get())()
+        finally:
+            self.is_over = True
+
+    def says(self, message: MarketMessage) -> None:
+        self._said.put_nowait(lambda: self._on_market(message))
+
+    def tells(self, order: VenueOrder) -> None:
+        self._said.put_nowait(lambda: self._on_order(order))
+
+    def breaks(self, error: Exception) -> None:
+        def fail() -> None:
+            raise error
+
+        self._said.put_nowait(fail)
+
+    async def resubscribe(self, ids: Sequence[int]) -> None:
+        self.again.append(list(ids))
+
+
+class VenueByHand:
+    """Keeps an order book that fills nothing by itself. `did` is what was asked of it, in order."""
+
+    def __init__(self, did: list[str]) -> None:
+        self.did = did
+        self.book: dict[str, VenueOrder] = {}  # venue_order_id -> order
+        self.trades: list[Execution] = []
+        self.polled: Callable[[], Quotes] | None = None
+        self.answers = asyncio.Event()  # while it is clear no request and no look is answered
+        self.answers.set()
+        self.error: Exception | None = None  # what every request and look raises
+
+    async def _asked(self, what: str) -> None:
+        self.did.append(what)
+        await self.answers.wait()
+        if self.error is not None:
+            raise self.error
+
+    async def submit(self, request: OrderRequest) -> Reply:
+        await self._asked(f"submit {request.symbol}")
+        id_ = f"V{len(self.book) + 1}"
+        self.book[id_] = VenueOrder(
+            venue_order_id=id_, tag=request.order_id, symbol=request.symbol, exchange=request.exchange,
+            side=request.side, kind=request.kind, status=VenueStatus.OPEN, quantity=request.quantity, filled=D(0),
+        )  # fmt: skip
+        return Accepted(venue_order_id=id_)
+
+    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
+        order = self.book.get(venue_order_id)
+        await self._asked(f"cancel {order.symbol if order is not None else venue_order_id}")
+        if order is not None:
+            self.book[venue_order_id] = msgspec.structs.replace(order, status=VenueStatus.CANCELED)
+        return Accepted(venue_order_id=venue_order_id)
+
+    def fill(self, venue_order_id: str, price: str) -> VenueOrder:
+        order = self.book[venue_order_id]
+        filled = msgspec.structs.replace(
+            order, status=VenueStatus.FILLED, filled=order.quantity, average_price=D(price)
+        )  # fmt: skip
+        self.book[venue_order_id] = filled
+        self.trades.append(
+            Execution(
+                execution_id=str(len(self.trades) + 1), venue_order_id=venue_order_id, symbol=order.symbol,
+                exchange=order.exchange, side=order.side, quantity=order.quantity, price=D(price), traded_at=OPEN,
+            )
+        )  # fmt: skip
+        return filled
+
+    async def orders(self) -> Listed[VenueOrder]:
+        await self._asked("orders")
+        return Listed(self.book.values())
+
+    async def executions(self) -> Listed[Execution]:
+        await self._asked("executions")
+        return Listed(self.trades)
+
+    async def positions(self) -> Listed[VenuePosition]:
+        net: dict[str, Decimal] = {}
+        for trade in self.trades:
+            net[trade.symbol] = net.get(trade.symbol, D(0)) + trade.side.sign * trade.quantity
+        return Listed(
+            VenuePosition(symbol=s, exchange="NSE", product="MIS", quantity=q, average_price=D(100))
+            for s, q in net.items()
+        )
+
+    async def holdings(self) -> Listed[Any]:
+        return Listed()
+
+    async def cash(self) -> Decimal:
+        return D(100_000)
+
+    async def login(self) -> str:
+        self.did.append("login")
+        return "AB1234"
+
+    async def quotes(self, universe: Universe) -> Quotes:
+        self.did.append("quotes")
+        assert self.polled is not None
+        return self.polled()
+
+
+class JournalByHand:
+    """Keeps rows; they are on disk while `disk` is set. `did` hears of the rows of orders, in order."""
+
+    def __init__(self, did: list[str]) -> None:
+        self.did = did
+        self.rows: list[tuple[str, Message]] = []
+        self.disk = asyncio.Event()
+        self.disk.set()
+        self.error: Exception | None = None
+
+    def append(self, kind: str, message: Message, *, at: int) -> int:
+        if self.error is not None:
+            raise self.error
+        self.rows.append((kind, message))
+        if isinstance(message, OrderFact):
+            self.did.append(f"row {message.event}")
+        return len(self.rows)
+
+    async def durable(self, ticket: int | None = None) -> None:
+        await self.disk.wait()
+
+    def of(self, kind: str) -> list[Any]:
+        return [message for name, message in self.rows if name == kind]
+
+    def facts(self) -> list[OrderEvent]:
+        return [fact.event for fact in self.of("order")]
+
+
+class AnalysisByHand:
+    """Answers each close with the signals that the test gave for it."""
+
+    def __init__(self) -> None:
+        self.asked: list[Close] = []
+        self.answers: list[Signals] = []  # of the next close
+        self.thinks = asyncio.Event()  # while it is clear no close is answered
+        self.thinks.set()
+        self.dies = asyncio.Event()
+
+    async def ask(self, close: Close, holdings: object) -> AnalysisByHand:
+        self.asked.append(close)
+        await self.thinks.wait()
+        return self
+
+    def pieces(self) -> list[Signals]:
+        answers, self.answers = self.answers, []
+        return answers
+
+    async def run(self) -> None:
+        await self.dies.wait()
+        raise RuntimeError("a worker broke")
+
+    def rouse(self) -> None:
+        """There is nothing to wake."""
+
+
+class Room:
+    """The engine and everything around it; bars of `interval_s` from `OPEN` on, which is now."""
+
+    def __init__(
+        self, clock: LoopClock, *, venue: VenueByHand | None = None, interval_s: int = 60, **rules: Any
+    ) -> None:
+        self.clock, self.did = clock, list[str]() if venue is None else venue.did
+        self.feed, self.venue, self.analysis = FeedByHand(), venue or VenueByHand(self.did), AnalysisByHand()
+        self.journal = JournalByHand(self.did)
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.beats: list[int] = []  # monotonic times
+        self.stop = asyncio.Event()
+        self.signalled = 0
+        self.desk = Desk(
+            universe=UNIVERSE, gate=gate(), settings=DeskSettings(order_notional=D(10_000), protection_pct=D("0.5")),
+            charges_of=lambda order, fact: D(1), id_prefix="T", absent_after_s=60.0,
+        )  # fmt: skip
+        bars = Bars(len(UNIVERSE), interval=interval_s * SECOND, grace=0, sessions=OneDay(len(UNIVERSE)))
+        self.engine = Engine(
+            feed=self.feed, broker=self.venue, universe=UNIVERSE, clock=clock,
+            stages=Stages(bars=bars, analysis=self.analysis, desk=self.desk), journal=self.journal,
+            telemetry=Telemetry(
+                measure=lambda name, ns: None, tell=lambda event, **fields: self.told.append((event, fields)),
+                beat=lambda: self.beats.append(clock.monotonic()),
+            ),
+            settings=EngineSettings(
+                stale_after_s=AN_HOUR_S, poll_every_s=1.0, pace=Pace(live_s=AN_HOUR_S, idle_s=AN_HOUR_S),
+                sending=SendRules(**rules),
+            ),
+        )  # type: ignore[arg-type]  # fmt: skip
+
+    @asynccontextmanager
+    async def trading(self, *, is_warm: bool = True) -> AsyncIterator[asyncio.Task[None]]:
+        """Start and run the engine; at the end it is stopped as a person stops it, if it runs still."""
+        await self.engine.reconcile()
+        if is_warm:
+            self.engine.warm.set()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(self.engine.run(self.stop), name="engine")
+            await self.clock.sleep(1.0)
+            yield running
+            self.stop.set()
+
+    def quotes(self, **prices: str) -> Quotes:
+        """Return a frame of now, whose spread is a tenth of a rupee."""
+        units = np.array([UNIVERSE.get(symbol).units(D(price)) for symbol, price in prices.items()], dtype=np.int64)
+        ids = np.array([UNIVERSE.id(symbol) for symbol in prices], dtype=np.int64)
+        sizes = np.full(len(ids), 100, dtype=np.int64)
+        return Quotes(
+            source="hand", seen_at=self.clock.monotonic(), ids=ids, last=units, bid=units - 5, ask=units + 5,
+            sent_at=np.full(len(ids), self.clock.market(), dtype=np.int64), volume=sizes, bid_size=sizes,
+            ask_size=sizes,
+        )  # fmt: skip
+
+    def wish(self, symbol: str, action: Action = Action.ENTER_LONG) -> Signals:
+        """Return what a strategy says at a close of now."""
+        self.signalled += 1
+        mono = self.clock.monotonic()
+        signal = Signal(
+            signal_id=f"{symbol}-{self.signalled}", strategy="s", symbol=symbol, action=action,
+            bar_at=self.clock.market(), quoted_at=mono, made_at=mono,
+        )  # fmt: skip
+        return Signals(at=self.clock.market(), interval=60 * SECOND, signals=(signal,))
+
+    async def enter(self, symbol: str = "AAA", price: str = "100") -> None:
+        """Let a quote come, then a signal to buy, and wait for what follows from it."""
+        self.feed.says(self.quotes(**{symbol: price}))
+        await self.clock.sleep(0.2)
+        await self.engine.lanes.signals.put(self.wish(symbol))
+        await self.clock.sleep(0.2)
+
+    def link(self, kind: type[LinkDown] | type[LinkUp]) -> None:
+        """Let the stream go down or come up."""
+        more = {"reason": "cut"} if kind is LinkDown else {}
+        self.feed.says(kind(source="hand", mono=self.clock.monotonic(), **more))
+
+    def events(self) -> list[str]:
+        return [event for event, _ in self.told]
+
+
+def on_virtual_time(test: Callable[[LoopClock], Awaitable[None]]) -> Callable[[], None]:
+    """Run a test on a loop on which an hour of sleep takes no time; it is given the clock."""
+
+    def run() -> None:
+        loop = VirtualLoop(Dice(1))
+        clock = LoopClock(loop, origin=OPEN)
+
+        async def work() -> None:
+            await test(clock)
+
+        try:
+            loop.run_until_complete(loop.spawn(Process("test"), work))
+        finally:
+            loop.forget()
+
+    run.__name__, run.__doc__, run.__module__ = test.__name__, test.__doc__, test.__module__  # type: ignore[attr-defined]
+    return run

@@ -1,0 +1,126 @@
+"""The queues between the stages: what becomes of a message when its lane is full, and which lane is read first."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from tradebot.clock import ManualClock
+from tradebot.domain.market import QUOTE_COLUMNS, Quotes
+from tradebot.errors import InvariantBroken
+from tradebot.trading.lanes import BREATH, Inbox, Lane
+
+
+def quotes(at: int, **prices: int) -> Quotes:
+    """One row per instrument `i<id>` with its last price."""
+    n = len(prices)
+    columns = {name: np.zeros(n, dtype=np.int64) for name in QUOTE_COLUMNS}
+    columns["ids"] = np.array([int(name[1:]) for name in prices], dtype=np.int64)
+    columns["last"] = np.array(list(prices.values()), dtype=np.int64)
+    columns["sent_at"] = np.full(n, at, dtype=np.int64)
+    return Quotes(source="t", seen_at=at, **columns)
+
+
+def newest(frames: list[Quotes]) -> dict[int, int]:
+    return {int(i): int(p) for frame in frames for i, p in zip(frame.ids, frame.last, strict=True)}
+
+
+async def test_a_crowded_lane_keeps_the_newest_quote_of_every_instrument() -> None:
+    lane = Lane("market", 2)
+    for at, frame in enumerate(({"i0": 1, "i1": 1}, {"i2": 1}, {"i0": 2}, {"i3": 9, "i2": 3})):
+        lane.offer(quotes(at, **frame))
+    assert lane.qsize() == 2
+    assert newest([lane.get_nowait(), lane.get_nowait()]) == {0: 2, 1: 1, 2: 3, 3: 9}
+    assert lane.merged == 1
+
+
+async def test_what_may_not_be_lost_fails_loudly_when_its_lane_is_full() -> None:
+    lane = Lane("updates", 1)
+    lane.post("first")
+    with pytest.raises(InvariantBroken, match="updates is full at 1"):
+        lane.post("second")
+    assert lane.get_nowait() == "first"
+
+
+async def test_a_full_lane_makes_its_sender_wait_and_loses_nothing() -> None:
+    lane, sent = Lane("signals", 2), list[int]()
+
+    async def send() -> None:
+        for number in range(5):
+            await lane.put(number)
+            sent.append(number)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        tasks.create_task(send())
+        await asyncio.sleep(0)
+        assert sent == [0, 1], "the third waits"
+        assert [await lane.get() for _ in range(5)] == [0, 1, 2, 3, 4]
+
+
+async def test_an_inbox_reads_the_first_lane_first_and_each_in_its_order() -> None:
+    updates, market = Lane("updates", 8), Lane("quotes", 8)
+    inbox = Inbox((updates, market), ManualClock())
+    for lane, message in ((market, "q1"), (updates, "u1"), (market, "q2"), (updates, "u2")):
+        lane.put_nowait(message)
+    assert [await anext(inbox) for _ in range(4)] == ["u1", "u2", "q1", "q2"]
+    assert inbox.is_empty
+    assert (updates.deepest, market.deepest) == (2, 2)
+
+
+class Neighbour:
+    """A clock by hand whose sleeps let another task put one message into `lane`."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.clock, self._lane, self.turns = ManualClock(), lane, 0
+        self.clock.on_sleep = self._slept
+
+    async def _slept(self, seconds: float) -> None:
+        assert seconds == 0
+        self.turns += 1
+        self._lane.put_nowait("neighbour's")
+
+
+async def test_an_inbox_gives_what_is_there_and_lets_the_others_go_first_once_a_turn_is_over() -> None:
+    lane = Lane("updates", 8)
+    neighbour = Neighbour(lane)
+    inbox = Inbox((lane,), neighbour.clock)
+    for message in ("a", "b", "c"):
+        lane.put_nowait(message)
+    neighbour.clock.now += BREATH
+    assert [await anext(inbox), neighbour.turns] == ["a", 0], "the turn is not over yet"
+    neighbour.clock.now += 1
+    assert [await anext(inbox), neighbour.turns] == ["b", 1]
+    neighbour.clock.now += BREATH
+    assert [await anext(inbox), neighbour.turns] == ["c", 1], "the next turn is as long"
+    inbox.pause()
+    assert [await anext(inbox), neighbour.turns] == ["neighbour's", 2]
+
+
+async def test_an_inbox_that_was_waited_for_gives_a_whole_turn_again() -> None:
+    lane = Lane("market", 8)
+    neighbour = Neighbour(lane)
+    inbox = Inbox((lane,), neighbour.clock)
+
+    async def send() -> None:
+        neighbour.clock.now += BREATH
+        lane.put_nowait("late")
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        tasks.create_task(send())
+        assert await anext(inbox) == "late"
+    neighbour.clock.now += BREATH
+    lane.put_nowait("next")
+    assert [await anext(inbox), neighbour.turns] == ["next", 0]
+
+
+async def test_a_reader_that_was_cancelled_while_it_waited_loses_no_message() -> None:
+    lane = Lane("updates", 8)
+    inbox = Inbox((lane,), ManualClock())
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(anext(inbox))
+        await asyncio.sleep(0)
+        waiting.cancel()
+    lane.put_nowait("kept")
+    assert await anext(inbox) == "kept"

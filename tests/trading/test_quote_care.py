@@ -1,0 +1,229 @@
+"""Quotes in doubt through bars and desk: far prices, silent and frozen instruments, and what the venue answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.trading.test_bars import OPEN, OneDay, quotes
+from tradebot.clock import SECOND, ManualClock
+from tradebot.domain.control import Scope, Verb
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import Command, Fetched
+from tradebot.errors import LinkLost
+from tradebot.trading.bars import Bars
+from tradebot.trading.freeze import LOOKS, Freeze
+from tradebot.trading.inquiry import Inquiry
+from tradebot.trading.price_band import PriceBand
+from tradebot.trading.quote_care import QuoteCare
+from tradebot.trading.sieve import Sieve
+from tradebot.trading.watch import Silences
+
+MINUTE = 60 * SECOND
+UNIVERSE = Universe([Instrument(symbol=name, token=256 * n) for n, name in enumerate(("AAA", "BBB", "CCC"), 1)])
+
+
+class Desk:
+    """Bars and care, what they told, asked and halted."""
+
+    def __init__(self) -> None:
+        size = len(UNIVERSE)
+        self.bars = Bars(size, interval=MINUTE, grace=0, sessions=OneDay(size), band=PriceBand([5] * size))
+        self.bars.roll(OPEN)
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.halts: list[Command] = []
+        self.asked: list[int] = []
+        self.again: list[int] = []
+        self.care = QuoteCare(
+            bars=self.bars, universe=UNIVERSE, inquiry=self, silences=Silences(stale_after_s=15.0, speed=1.0),
+            freeze=Freeze(size), halt=self.halts.append, tell=lambda event, **fields: self.told.append((event, fields)),
+        )  # type: ignore[arg-type]  # fmt: skip
+        self.guarded = np.array([True, False, False])
+
+    def want(self, ids: Sequence[int], *, resubscribe: bool = False) -> None:
+        self.asked += ids
+        self.again += ids if resubscribe else ()
+
+    def quote(self, id_: int, price: int, *, at_s: float, volume: int = 100) -> list[int]:
+        sound = self.bars.apply(quotes((id_, at_s, price, volume), seen_at=int((1 + at_s) * SECOND)))
+        self.care.took(sound)
+        return sound.last.tolist()
+
+    def answer(self, id_: int, price: int, *, at_s: float, volume: int = 100, seen_s: float = 0) -> list[int]:
+        told = quotes((id_, at_s, price, volume), seen_at=int((1 + (seen_s or at_s)) * SECOND))
+        self.care.answered(told, ~self.bars.sieve.knows(told))
+        true = self.bars.answer(told)
+        self.care.took(true)
+        return true.last.tolist()
+
+    def step(self, at_s: float, held: Sequence[int] = (0,)) -> Any:
+        return self.care.step(int((1 + at_s) * SECOND), held=held, guarded=self.guarded)
+
+    @property
+    def events(self) -> list[str]:
+        return [event for event, _ in self.told]
+
+
+def test_a_far_price_reaches_neither_bars_nor_desk_and_the_venue_is_asked() -> None:
+    desk = Desk()
+    desk.quote(0, 100_000, at_s=1)
+    assert desk.quote(0, 1_000, at_s=2) == []
+    assert desk.quote(0, 100_100, at_s=3) == [100_100]
+
+    (close,) = desk.bars.close(OPEN + MINUTE, mono=99 * SECOND)
+    assert (close.low.tolist(), close.ticks.tolist()) == ([100_000], [2])
+    assert desk.bars.sieve.dropped["doubted"] == 1
+    assert desk.bars.sieve.accepted == 2
+    assert desk.asked == [0]
+    (told,) = desk.told
+    assert told[0] == "quote_doubted"
+    assert (told[1]["symbol"], told[1]["price"], told[1]["median"]) == ("AAA", Decimal("10.00"), Decimal("1000.00"))
+
+
+def test_the_venues_answer_lets_a_crash_through_that_no_second_quote_confirms() -> None:
+    desk = Desk()
+    desk.quote(0, 100_000, at_s=1)
+    assert desk.quote(0, 80_000, at_s=2) == []
+
+    assert desk.answer(0, 80_000, at_s=2) == [80_000]
+
+    assert desk.quote(0, 79_500, at_s=3) == [79_500]
+    (close,) = desk.bars.close(OPEN + MINUTE, mono=99 * SECOND)
+    assert close.low.tolist() == [79_500]
+
+
+def test_an_answer_as_of_before_leaves_the_doubt_and_moves_nothing_back() -> None:
+    desk = Desk()
+    desk.quote(0, 100_000, at_s=1)
+    desk.quote(0, 80_000, at_s=3)
+    assert desk.answer(0, 99_000, at_s=2) == []
+    assert desk.quote(0, 80_100, at_s=4) == [80_100]
+
+
+def test_three_doubted_prices_in_a_minute_halt_the_symbol_once() -> None:
+    desk = Desk()
+    desk.quote(0, 100_000, at_s=1)
+    for n, price in enumerate((1_000, 300_000, 10, 500_000, 7)):
+        assert desk.quote(0, price, at_s=2 + n) == []
+
+    (halt,) = desk.halts
+    assert (halt.verb, halt.scope, halt.control) == (Verb.HALT, Scope.symbol("AAA"), "market_data")
+    assert desk.events.count("quote_doubted") == 2  # the first, and the one too many
+
+
+def test_a_held_symbol_that_falls_silent_is_asked_for_and_quiet_where_the_venue_has_no_news() -> None:
+    desk = Desk()
+    desk.quote(0, 100_000, at_s=1)
+    for second in range(2, 60):
+        desk.quote(1, 50_000 + second, at_s=second, volume=second)
+        desk.step(second)
+        if desk.asked:
+            assert desk.answer(0, 100_000, at_s=1, seen_s=second) == [100_000]  # true still, as of now
+            assert desk.again == [0] * len(desk.again)
+            desk.asked.clear()
+
+    assert desk.again == [0, 0, 0]  # after 15 s of silence, and every 15 s
+    assert desk.told == []
+
+
+def test_trades_that_the_stream_does_not_tell_are_told_and_mark_the_position() -> None:
+    desk = Desk()
+    desk.quote(0, 100_000, at_s=1)
+    desk.step(17)
+    assert desk.answer(0, 100_500, at_s=16, volume=300, seen_s=17) == [100_500]
+    assert desk.events == ["quotes_stale"]
+
+    desk.step(33)
+    assert desk.answer(0, 100_600, at_s=32, volume=400, seen_s=33) == [100_600]
+    assert desk.events == ["quotes_stale"]
+    assert desk.asked == [0, 0]
+
+    desk.quote(0, 100_700, at_s=40, volume=500)
+    desk.step(41)
+    assert desk.events == ["quotes_stale", "quotes_fresh"]
+
+
+@pytest.mark.parametrize(("id_", "level"), [(0, "error"), (1, "warning")])
+def test_a_symbol_that_the_venue_says_nothing_of_either_is_alarmed_once(id_: int, level: str) -> None:
+    desk = Desk()
+    desk.quote(id_, 100_000, at_s=1)
+    for second in range(2, 200):
+        desk.step(second, held=(id_,))
+
+    ((event, fields),) = desk.told
+    assert (event, fields["level"], fields["symbol"]) == ("quotes_unknown", level, UNIVERSE[id_].symbol)
+
+
+def test_what_is_not_held_may_be_silent_and_what_never_had_a_quote_may_not() -> None:
+    desk = Desk()
+    desk.quote(0, 100_000, at_s=1)
+    for second in range(2, 60):
+        desk.step(second, held=())
+    assert desk.asked == []
+    desk.step(60, held=(2,))
+    desk.step(76, held=(2,))
+    assert desk.asked == [2]
+
+
+def frozen_after(*, moves: bool, trades: bool) -> list[bool]:
+    sieve, freeze = Sieve(2, OneDay(2)), Freeze(2)
+    sieve.roll(OPEN)
+    changes = []
+    for n in range(LOOKS + 3):
+        for id_, price, volume in ((0, 100, 7 + n * trades), (1, 100 + n * moves, 7)):
+            freeze.apply(sieve.apply(quotes((id_, n * 5.0, price, volume), seen_at=1)))
+        if freeze.step(n * 5 * SECOND + SECOND, sieve):
+            changes.append(bool(freeze.is_frozen[0]))
+    return changes
+
+
+def test_quotes_that_only_get_new_times_while_others_move_are_frozen() -> None:
+    assert frozen_after(moves=True, trades=False) == [True]
+    assert frozen_after(moves=True, trades=True) == []
+    assert frozen_after(moves=False, trades=False) == []  # the market rests
+
+
+class Venue:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+        self.is_down = False
+
+    async def quotes(self, universe: Universe) -> Quotes:
+        self.asked.append(universe.symbols)
+        if self.is_down:
+            raise LinkLost("cut")
+        return quotes(*((id_, 1.0, 100 + id_, 7) for id_ in range(len(universe))))
+
+
+async def test_an_inquiry_asks_once_for_all_that_is_wanted_and_numbers_the_answer_as_the_run_does() -> None:
+    venue, answers, told, again = Venue(), asyncio.Queue[Fetched](), asyncio.Queue[str](), []
+
+    async def resubscribe(ids: Sequence[int]) -> None:
+        again.append(list(ids))
+
+    inquiry = Inquiry(
+        broker=venue, universe=UNIVERSE, clock=ManualClock(10**18), put=answers.put, resubscribe=resubscribe,
+        tell=lambda event, **fields: told.put_nowait(event), pause_s=0.0,
+    )  # type: ignore[arg-type]  # fmt: skip
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(inquiry.run())
+        inquiry.want([2])
+        inquiry.want([0, 2], resubscribe=True)
+        answer = await answers.get()
+        assert venue.asked == [("CCC", "AAA")]
+        assert answer.quotes.ids.tolist() == [2, 0]
+        assert answer.quotes.last.tolist() == [100, 101]
+        assert again == [[0, 2]]
+        venue.is_down = True
+        inquiry.want([1])
+        assert await told.get() == "quotes_not_answered"
+        venue.is_down = False
+        inquiry.want([1])
+        assert (await answers.get()).quotes.ids.tolist() == [1]
+        running.cancel()

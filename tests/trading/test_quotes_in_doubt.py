@@ -1,0 +1,98 @@
+"""The engine's way with quotes in doubt: the venue is asked, its answer comes to bars and desk, a symbol is halted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tests.trading.test_bars import OPEN, OneDay, quotes
+from tradebot.clock import SECOND, ManualClock
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import Command, Tick
+from tradebot.trading.bars import Bars
+from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
+from tradebot.trading.execution import SendRules
+from tradebot.trading.look_schedule import Pace
+from tradebot.trading.price_band import PriceBand
+
+
+class Venue:
+    """Answers with one price; its stream is subscribed again when somebody asks for that."""
+
+    def __init__(self, price: int) -> None:
+        self.price, self.again = price, list[list[int]]()
+
+    async def login(self) -> str:
+        return "AB1234"
+
+    async def quotes(self, universe: Universe) -> Quotes:
+        assert universe.symbols == ("AAA",)
+        return quotes((0, 2.0, self.price, 300), seen_at=90 * SECOND)
+
+    async def resubscribe(self, ids: Sequence[int]) -> None:
+        self.again.append(list(ids))
+
+
+def engine_at(venue: Venue, *, held: Sequence[str] = ()) -> Engine:
+    unused: Any = None
+    bars = Bars(2, interval=60 * SECOND, grace=0, sessions=OneDay(2), band=PriceBand([5, 5]))
+    bars.roll(OPEN)
+    blotter: Any = Blotter(lambda order, fact: Decimal(0))
+    blotter.open |= dict.fromkeys(held)
+    desk = SimpleNamespace(blotter=blotter, protection=SimpleNamespace(mask=np.zeros(2, dtype=bool)))
+    return Engine(
+        feed=venue, broker=venue, clock=ManualClock(10**18),
+        universe=Universe([Instrument(symbol="AAA", token=256), Instrument(symbol="BBB", token=512)]),
+        stages=Stages(bars=bars, analysis=unused, desk=desk), journal=unused,
+        telemetry=Telemetry(measure=lambda name, ns: None, tell=lambda *args, **fields: None, beat=lambda: None),
+        settings=EngineSettings(stale_after_s=15.0, poll_every_s=1.0, pace=Pace(), sending=SendRules()),
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+async def told_to_the_desk(engine: Engine, *, count: int) -> list[int]:
+    found: list[int] = []
+    while len(found) < count:
+        message = await engine.lanes.quotes.get()
+        if isinstance(message, Quotes):
+            found += message.last.tolist()
+    return found
+
+
+async def test_a_far_price_comes_to_the_desk_when_the_venue_says_the_same_and_three_halt_the_symbol() -> None:
+    engine = engine_at(Venue(80_000))
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(engine.market_stage.run()), tasks.create_task(engine.inquiry.run())]
+        for n, price in enumerate((100_000, 80_000)):
+            engine.intake.on_market(quotes((0, 1.0 + n, price, 100 + n), seen_at=(80 + n) * SECOND))
+        assert await told_to_the_desk(engine, count=2) == [100_000, 80_000]
+
+        for n, price in enumerate((1_000, 900_000, 10)):
+            engine.intake.on_market(quotes((0, 3.0 + n, price, 400 + n), seen_at=(91 + n) * SECOND))
+        command = await engine.lanes.updates.get()
+        assert isinstance(command, Command)
+        assert str(command.scope) == "symbol:AAA"
+        for task in running:
+            task.cancel()
+
+
+async def test_a_held_symbol_without_quotes_is_subscribed_again_and_asked_for() -> None:
+    venue = Venue(100_500)
+    engine = engine_at(venue, held=["AAA"])
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(engine.market_stage.run()), tasks.create_task(engine.inquiry.run())]
+        engine.intake.on_market(quotes((0, 1.0, 100_000, 100), seen_at=70 * SECOND))
+        assert await told_to_the_desk(engine, count=1) == [100_000]
+        engine.intake.on_market(quotes((1, 16.0, 50_000, 100), seen_at=86 * SECOND))  # others flow
+        assert await told_to_the_desk(engine, count=1) == [50_000]
+        await engine.lanes.market.put(Tick(at=OPEN + 17 * SECOND, mono=86 * SECOND))
+        assert await told_to_the_desk(engine, count=1) == [100_500]
+        assert venue.again == [[0]]
+        for task in running:
+            task.cancel()

@@ -1,0 +1,127 @@
+"""The session watch: one route decides whether our login holds; a lost one is a state, told once, over by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+from tradebot.clock import SECOND, ManualClock
+from tradebot.domain.messages import BrokerSession
+from tradebot.errors import AccessDenied, LinkLost, SessionLost
+from tradebot.trading.session_watch import LONGEST_S, SessionWatch
+
+DEAD = SessionLost("Incorrect `api_key` or `access_token`.")
+SILENCE = LinkLost("HTTP 403 without an envelope")
+
+
+class Profile:
+    """A route that gives its answers in turn, the last one for ever, and keeps when it was asked."""
+
+    def __init__(self, clock: ManualClock, *answers: Exception | None) -> None:
+        self.clock, self.answers, self.asked_at = clock, list(answers), list[float]()
+        self.asked = asyncio.Event()
+
+    async def until(self, times: int) -> None:
+        """Wait until the route was asked so often, and answered."""
+        while len(self.asked_at) < times:
+            self.asked.clear()
+            await self.asked.wait()
+
+    async def __call__(self) -> str:
+        self.asked_at.append(self.clock.now / SECOND)
+        self.asked.set()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is not None:
+            raise answer
+        return "AB1234"
+
+
+class Room:
+    """A watch over a clock that sleeps at once, and what it said."""
+
+    def __init__(self, *answers: Exception | None) -> None:
+        self.clock = ManualClock()
+        self.profile = Profile(self.clock, *answers)
+        self.posted: list[BrokerSession] = []
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.watch = SessionWatch(
+            ask=self.profile, clock=self.clock, post=self.posted.append,
+            tell=lambda event, **fields: self.told.append((event, fields)), held=lambda: {"INFY": Decimal(-10)},
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def running(self, asked: int) -> AsyncIterator[None]:
+        """Run until the route was asked so often and nothing more is wanted of it."""
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(self.watch.run())
+            await self.profile.until(asked)
+            yield
+            task.cancel()
+
+    @property
+    def events(self) -> list[str]:
+        return [event for event, _ in self.told]
+
+
+async def test_a_suspicion_that_the_profile_does_not_share_changes_nothing() -> None:
+    room = Room(None)
+    room.watch.suspect()
+    async with room.running(asked=1):
+        pass
+    assert (room.posted, room.told, room.watch.state.lost) == ([], [], "")
+
+
+async def test_silence_and_pages_of_gateways_are_asked_again_with_longer_pauses_and_are_no_word_of_the_venues() -> None:
+    room = Room(*[SILENCE] * 12, None)
+    room.watch.suspect()
+    async with room.running(asked=13):
+        pass
+    assert (room.posted, room.told) == ([], [])
+    pauses = [b - a for a, b in zip(room.profile.asked_at, room.profile.asked_at[1:], strict=False)]
+    assert pauses[:3] == [0.5, 1.0, 2.0]
+    assert max(pauses) == LONGEST_S
+
+
+async def test_the_venues_own_word_is_a_lost_session_told_once_and_asked_for_ever_more_rarely() -> None:
+    room = Room(DEAD)
+    room.watch.suspect()
+    async with room.running(asked=10):
+        pass
+    assert [bool(state.lost) for state in room.posted] == [True]
+    assert not room.watch.state.orders_refused
+    ((event, fields),) = room.told
+    assert (event, fields["level"], fields["positions"]) == ("session_lost", "error", {"INFY": "-10"})
+    assert room.profile.asked_at[-1] == sum((0.5, 1, 2, 4, 8, 16, 32, 60, 60))
+
+
+async def test_a_right_that_is_refused_at_the_profile_is_a_lost_session_as_well() -> None:
+    room = Room(AccessDenied("the address is not registered"))
+    room.watch.suspect()
+    async with room.running(asked=1):
+        pass
+    assert room.watch.state.lost
+
+
+async def test_an_order_route_that_says_so_ends_the_exits_at_once_and_the_profile_brings_all_back() -> None:
+    room = Room(DEAD, None)
+    room.watch.refused("Incorrect `api_key` or `access_token`.")
+    assert room.watch.state.orders_refused, "before anything is asked"
+    room.watch.refused("again")
+    async with room.running(asked=2):
+        await asyncio.sleep(0)
+    assert [(bool(state.lost), state.orders_refused) for state in room.posted] == [(True, True), (False, False)]
+    assert room.events == ["session_lost", "exits_refused", "session_back"]
+
+
+async def test_a_session_lost_keeps_that_orders_are_refused_until_it_is_back() -> None:
+    room = Room(DEAD)
+    room.watch.suspect()
+    async with room.running(asked=1):
+        room.watch.refused("dead")
+        room.watch.suspect()
+        await room.profile.until(4)
+    assert room.watch.state.orders_refused
+    assert room.events == ["session_lost", "exits_refused"]

@@ -1,0 +1,115 @@
+"""The space watch: thresholds told once each way, entries denied early, exits only when the reserve is used up."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from tradebot.clock import ManualClock
+from tradebot.domain.messages import DiskAllows, SpaceLeft
+from tradebot.journal.room import Room
+from tradebot.trading import space_watch
+from tradebot.trading.space_watch import CUT, GROWN, MB, SpaceWatch, Thresholds
+
+LOW, SHORT = 1000 * MB, 200 * MB
+
+
+class Disk:
+    """A disk that gives its answers in turn, and what the watch made of them."""
+
+    def __init__(self, *answers: Room | OSError) -> None:
+        self.answers = list(answers)
+        self.posted: list[SpaceLeft] = []
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.asked_in: set[str] = set()
+        self.watch = SpaceWatch(
+            ask=self.ask, readers=lambda: ["sqlite3 (4711)"], thresholds=Thresholds(low=LOW, short=SHORT),
+            clock=ManualClock(), post=self.posted.append,
+            tell=lambda event, **fields: self.told.append((event, fields)),
+        )  # fmt: skip
+
+    def ask(self) -> Room:
+        self.asked_in.add(threading.current_thread().name)
+        answer = self.answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    async def look(self) -> list[str]:
+        while self.answers:
+            await self.watch.look()
+        return [event for event, _ in self.told]
+
+
+def room(free_mb: float, *, reserve: int = 4 * MB, log: int = 0) -> Room:
+    return Room(free=int(free_mb * MB), reserve=reserve, log=log)
+
+
+async def test_room_that_sinks_and_comes_back_is_told_once_at_each_threshold() -> None:
+    disk = Disk(*map(room, (5000, 999, 990, 199, 150, 0, 0, 500, 600, 1200)))
+    assert await disk.look() == ["disk_low", "disk_short", "disk_low", "disk_has_room"]
+    assert [(told.allows, bool(told.reason)) for told in disk.posted] == [
+        (DiskAllows.EXITS, True), (DiskAllows.ALL, False),
+    ]  # fmt: skip
+    assert "199 MB free, 200 MB are wanted" in disk.posted[0].reason
+
+
+async def test_a_disk_at_the_edge_is_not_told_again_and_again() -> None:
+    disk = Disk(*map(room, (199, 205, 199, 219, 199)))
+    assert await disk.look() == ["disk_short"]
+
+
+async def test_exits_end_with_the_reserve_of_a_full_disk_and_not_before() -> None:
+    disk = Disk(room(0), room(0, reserve=200_000), room(0, reserve=100_000), room(50, reserve=100_000))
+    assert await disk.look() == ["disk_short", "disk_full", "disk_short"]
+    assert [told.allows for told in disk.posted] == [DiskAllows.EXITS, DiskAllows.CANCELS, DiskAllows.EXITS]
+    assert disk.told[1][1]["level"] == "critical"
+
+
+async def test_a_disk_that_is_short_at_the_first_look_is_known_before_anything_is_sent() -> None:
+    disk = Disk(room(10))
+    await disk.look()
+    assert [told.allows for told in disk.posted] == [DiskAllows.EXITS]
+
+
+async def test_the_disk_is_asked_away_from_the_loop() -> None:
+    disk = Disk(room(5000), room(5000))
+    await disk.look()
+    assert threading.current_thread().name not in disk.asked_in
+
+
+async def test_a_disk_that_hangs_holds_one_thread_and_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space_watch, "ASK_S", 0.02)
+    answers, asked = threading.Event(), 0
+
+    def hang() -> Room:
+        nonlocal asked
+        asked += 1
+        answers.wait(10)
+        return room(5000)
+
+    disk = Disk()
+    disk.watch._ask = hang
+    for _ in range(3):
+        await disk.watch.look()
+    assert (asked, [event for event, _ in disk.told]) == (1, ["disk_not_known"])
+    answers.set()
+    monkeypatch.setattr(space_watch, "ASK_S", 10)
+    await disk.watch.look()
+    assert [event for event, _ in disk.told] == ["disk_not_known", "disk_known"]
+
+
+async def test_a_disk_that_cannot_be_asked_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(room(100), OSError(5, "Input/output error"), room(100))
+    assert await disk.look() == ["disk_short", "disk_not_known", "disk_known"]
+    assert disk.told[1][1]["reason"] == "Input/output error"
+    assert len(disk.posted) == 1
+
+
+async def test_a_log_that_grows_is_told_with_its_likely_cause_and_when_it_is_over() -> None:
+    grown = room(5000, log=GROWN + 1)
+    disk = Disk(room(5000, log=CUT), grown, grown, room(5000, log=GROWN - 1), room(5000, log=CUT), room(5000))
+    assert await disk.look() == ["journal_log_grown", "journal_log_cut"]
+    assert disk.told[0][1]["likely"] == "read by sqlite3 (4711)"

@@ -1,0 +1,103 @@
+"""The desk stage: messages into the desk one at a time; its facts to the journal, then the orders to execution."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from tradebot.clock import Clock
+from tradebot.domain.control import Verb
+from tradebot.domain.messages import (
+    Books,
+    Cancel,
+    Command,
+    Incident,
+    Modify,
+    Reconciled,
+    Signals,
+    Submit,
+    Tick,
+    Trailing,
+)
+from tradebot.domain.order import OrderFact
+from tradebot.trading.desk.desk import Desk, DeskOutput
+from tradebot.trading.execution import Ledger
+from tradebot.trading.lanes import Lanes
+from tradebot.trading.looks import Looks
+from tradebot.trading.order_queue import OrderQueue
+
+
+class DeskStage:
+    """Reads the desk's inbox. `beat` is called with each tick that came through."""
+
+    def __init__(
+        self, *, lanes: Lanes, desk: Desk, clock: Clock, journal: Ledger, orders: OrderQueue, beat: Callable[[], None]
+    ) -> None:
+        self._lanes, self._desk, self._clock = lanes, desk, clock
+        self._journal, self._orders, self._beat = journal, orders, beat
+        self._looks = Looks(desk.blotter)
+        self._commands: list[tuple[Command, asyncio.Event]] = []  # given from outside, not applied yet
+        self._is_running = self._is_stopping = False
+
+    async def take_first_tick(self) -> None:
+        """Take the first tick of a start, before anything runs."""
+        await self._route(self._desk.apply(Tick(at=self._clock.market(), mono=self._clock.monotonic())))
+
+    async def adopt(self, books: Books) -> None:
+        """Take the venue's books of a start; returns when what followed is on disk."""
+        await self._route(self._desk.adopt(books))
+        await self._journal.durable()
+
+    def begin(self) -> None:
+        """From here on `run` reads the inbox, and commands go through it."""
+        self._is_running = True
+
+    def stop(self) -> None:
+        """Tell the desk that the run ends: every look at the books is evidence from now on."""
+        self._is_stopping = True
+        self._lanes.updates.post(Command(verb=Verb.STOP))
+
+    async def command(self, command: Command) -> None:
+        """Give the desk a command; returns when it was applied and what followed from it is on disk."""
+        if self._is_running:
+            applied = asyncio.Event()
+            self._commands.append((command, applied))
+            self._lanes.updates.post(command)
+            await applied.wait()
+        else:  # nobody reads the inbox yet; the desk is the caller's alone
+            await self._route(self._desk.apply(command))
+        await self._journal.durable()
+
+    async def run(self) -> None:
+        """Serve the inbox for ever."""
+        inbox = self._lanes.to_desk
+        async for message in inbox:
+            await self._route(self._desk.apply(message))
+            kind = type(message)
+            if kind is Signals:
+                inbox.pause()  # after a burst of them the loop would stand still
+            elif kind is Tick:
+                self._beat()
+            elif kind is Command:
+                for waiting in [w for w in self._commands if w[0] is message]:
+                    self._commands.remove(waiting)
+                    waiting[1].set()
+
+    async def _route(self, outputs: Iterable[DeskOutput]) -> None:
+        for output in outputs:
+            match output:
+                case Submit() | Modify() | Cancel():
+                    await self._orders.put(output)
+                case OrderFact():
+                    self._journal.append("order", output, at=output.at)
+                case Reconciled():
+                    if self._looks.is_evidence(output, is_stopping=self._is_stopping):
+                        self._journal.append("reconciled", output, at=output.at)
+                case Command():
+                    self._journal.append(output.verb.value, output, at=self._clock.market())
+                case Trailing():
+                    self._journal.append("trailing", output, at=output.at)
+                case Incident():
+                    self._journal.append("incident", output, at=output.at)
+                case _:
+                    raise AssertionError(f"nobody takes {type(output).__name__} from the desk")

@@ -1,0 +1,66 @@
+"""The feed's intake: what the venue streams goes into the lanes; while its stream is down quotes are fetched."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tradebot.clock import Clock
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage, OrderSeen
+from tradebot.domain.order import VenueOrder
+from tradebot.errors import AccessDenied, LinkLost, SessionLost
+from tradebot.ops.narrator import Tell
+from tradebot.trading.lanes import Lanes
+from tradebot.trading.reconciliation import Reconciliation
+from tradebot.trading.session_watch import SessionWatch
+from tradebot.venues.venue import Broker
+
+
+class FeedIntake:
+    """Takes what the feed delivers; `poll_every_s` wall seconds lie between two fetches of quotes."""
+
+    def __init__(
+        self, *, lanes: Lanes, broker: Broker, universe: Universe, clock: Clock, reconciliation: Reconciliation,
+        session: SessionWatch, tell: Tell, poll_every_s: float,
+    ) -> None:  # fmt: skip
+        self._lanes, self._broker, self._universe, self._clock = lanes, broker, universe, clock
+        self._reconciliation, self._session, self._tell = reconciliation, session, tell
+        self._poll_every_s = poll_every_s
+        self._stream_is_down = asyncio.Event()
+        self.streaming = asyncio.Event()  # set with the first quote of the stream
+
+    def on_market(self, message: MarketMessage) -> None:
+        """Take what the feed says of the market or of its link."""
+        if isinstance(message, Quotes):
+            self.streaming.set()
+            self._lanes.market.offer(message)
+            return
+        self._lanes.market.post(message)
+        match message:
+            case LinkUp():
+                self._stream_is_down.clear()
+                self._tell("feed_connected", source=message.source)
+                self._reconciliation.doubt()
+            case LinkDown():
+                self._stream_is_down.set()
+                self._tell("feed_lost", level="warning", source=message.source, reason=message.reason)
+                self._session.suspect()
+
+    def on_order(self, order: VenueOrder) -> None:
+        """Take what the feed says of an order; its fills are fetched."""
+        self._lanes.updates.post(OrderSeen(order=order, mono=self._clock.monotonic()))
+        if order.filled:
+            self._reconciliation.hint_fill()
+
+    async def run(self) -> None:
+        """Fetch quotes while the stream is down: positions stay valued and guarded, entries stay off."""
+        while True:
+            await self._stream_is_down.wait()
+            try:
+                self._lanes.market.offer(await self._broker.quotes(self._universe))
+            except (LinkLost, AccessDenied) as error:
+                if isinstance(error, SessionLost):
+                    self._session.suspect()
+                self._tell("quotes_not_fetched", level="debug", reason=str(error))
+            await self._clock.sleep(self._poll_every_s)

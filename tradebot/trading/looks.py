@@ -1,0 +1,31 @@
+"""The looks at the venue's books: which of them are evidence, so that the engine gives them a row in the journal."""
+
+from __future__ import annotations
+
+from tradebot.domain.messages import ExternalPosition, Reconciled
+from tradebot.domain.order import OrderState
+from tradebot.trading.desk.blotter import Blotter
+
+
+class Looks:
+    """Knows what the look before showed.
+
+    Agreement every five seconds is no news. The first and the last look of a run and those that decide on an order in
+    doubt are evidence: without their rows nobody could show that the venue was asked.
+    """
+
+    def __init__(self, blotter: Blotter) -> None:
+        self._blotter = blotter
+        self._differences: tuple[str, ...] | None = None  # of the look before; None without one
+        self._external: tuple[ExternalPosition, ...] = ()
+        self._was_in_doubt = False
+
+    def is_evidence(self, look: Reconciled, *, is_stopping: bool) -> bool:
+        """Return whether `look`, the newest, needs a row; a run that stops needs one of each."""
+        in_doubt = any(order.state is OrderState.UNKNOWN for order in self._blotter.live_anywhere())
+        is_evidence = (
+            self._differences is None or look.differences != self._differences or look.external != self._external
+            or bool(look.released) or in_doubt or self._was_in_doubt or is_stopping
+        )  # fmt: skip
+        self._differences, self._external, self._was_in_doubt = look.differences, look.external, in_doubt
+        return is_evidence

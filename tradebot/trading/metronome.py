@@ -1,0 +1,47 @@
+"""The metronome: the clock as one more feed of the bars, with a tick every 50 ms and one at the moment a bar is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.messages import Tick
+from tradebot.trading.analysis.analysis import Analysis
+from tradebot.trading.bars import Bars
+from tradebot.trading.lanes import Lane
+
+TICK_S = 0.05  # wall seconds between two ticks
+ROUSE_S = 0.002  # how long before a close the workers are woken
+TIMER_S = 0.001  # how early a timer of the loop may end
+
+
+class Metronome:
+    """Beats time for the stages behind `lane`; `measure("loop_lag", ns)` hears how late each tick was."""
+
+    def __init__(
+        self, lane: Lane, *, clock: Clock, bars: Bars, analysis: Analysis, measure: Callable[[str, int], None]
+    ) -> None:
+        self._lane, self._clock, self._bars, self._analysis, self._measure = lane, clock, bars, analysis, measure
+
+    async def run(self) -> None:
+        """Beat until cancelled; the workers are woken shortly before each close."""
+        expected = self._clock.monotonic()
+        while True:
+            mono = self._clock.monotonic()
+            self._measure("loop_lag", max(mono - expected, 0))
+            await self._lane.put(Tick(at=self._clock.market(), mono=mono))
+            pause, is_close = self._until_next()
+            expected = mono + int(pause * SECOND)
+            if is_close and pause > ROUSE_S:
+                await self._clock.sleep(pause - ROUSE_S)
+                self._analysis.rouse()
+                pause = (expected - self._clock.monotonic()) / SECOND
+            await self._clock.sleep(max(pause, 0.0))
+
+    def _until_next(self) -> tuple[float, bool]:
+        # Wall seconds, and whether a bar is due then: it closes at that moment and not up to a tick later.
+        if self._bars.sieve.times is None:
+            return TICK_S, False
+        market = self._clock.market()
+        left = (self._bars.next_close(market) - market) / self._clock.speed / SECOND
+        return min(TICK_S, max(left + TIMER_S, TICK_S / 10)), left < TICK_S

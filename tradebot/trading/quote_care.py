@@ -1,0 +1,83 @@
+"""What is done about quotes in doubt: far prices, silent instruments, and those that only repeat themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from tradebot.clock import SECOND
+from tradebot.domain.control import Scope, Verb
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import Command, Frozen
+from tradebot.trading.bars import Bars
+from tradebot.trading.freeze import Freeze
+from tradebot.trading.inquiry import Inquiry
+from tradebot.trading.watch import Silences
+
+TOLD_EVERY = 20 * SECOND  # of the doubted prices of one instrument: what is more is counted
+CONTROL = "market_data"  # the rule that halts a symbol
+
+
+class QuoteCare:
+    """Tells the operator, asks the venue, and `halt`s the symbol where prices are doubted too often."""
+
+    def __init__(
+        self, *, bars: Bars, universe: Universe, inquiry: Inquiry, silences: Silences, freeze: Freeze,
+        halt: Callable[[Command], None], tell: Callable[..., None],
+    ) -> None:  # fmt: skip
+        self._bars, self._universe, self._inquiry = bars, universe, inquiry
+        self._silences, self._freeze, self._halt, self._tell = silences, freeze, halt, tell
+        self._told: dict[int, int] = {}  # id -> when its last doubted price was told
+
+    def took(self, sound: Quotes) -> None:
+        """Look after what the bars made of a frame: its sound rows, and prices that were not believed."""
+        self._freeze.apply(sound)
+        band = self._bars.band
+        if band is None or not band.doubts:
+            return
+        doubts, band.doubts = band.doubts, []
+        for doubt in doubts:
+            instrument = self._universe[doubt.id]
+            price, median = instrument.price(doubt.price), instrument.price(doubt.median)
+            if sound.seen_at - self._told.get(doubt.id, -TOLD_EVERY) >= TOLD_EVERY or doubt.is_too_many:
+                self._told[doubt.id] = sound.seen_at
+                self._tell(
+                    "quote_doubted", level="warning", symbol=instrument.symbol, price=price, median=median,
+                    action="it counts when another quote or the venue's answer agrees",
+                )  # fmt: skip
+            if doubt.is_too_many:
+                reason = f"three prices within a minute were doubted, the last {price} at a median of {median}"
+                scope = Scope.symbol(instrument.symbol)
+                self._halt(Command(verb=Verb.HALT, reason=reason, scope=scope, control=CONTROL))
+        self._inquiry.want({doubt.id for doubt in doubts})
+
+    def answered(self, quotes: Quotes, news: npt.NDArray[np.bool_]) -> None:
+        """Take note of the venue's answers; `news` is True for rows that the stream has not told."""
+        for id_, is_news in zip(quotes.ids.tolist(), news.tolist(), strict=True):
+            if self._silences.answered(id_, quotes.seen_at, has_news=is_news):
+                self._tell(
+                    "quotes_stale", level="warning", symbol=self._universe[id_].symbol,
+                    reason="it trades at the venue and its stream is silent", action="asked for over REST",
+                )  # fmt: skip
+
+    def step(self, mono: int, *, held: Iterable[int], guarded: npt.NDArray[np.bool_]) -> Frozen | None:
+        """Look at what is silent and what only repeats itself; returns the frozen symbols when they are others now."""
+        look = self._silences.step(mono, held, self._bars.sieve.fresh)
+        self._inquiry.want(look.ask, resubscribe=True)
+        for id_ in look.unknown:
+            symbol, is_guarded = self._universe[id_].symbol, bool(guarded[id_])
+            self._tell(
+                "quotes_unknown", level="error" if is_guarded else "warning", symbol=symbol,
+                reason="its stream is silent and the venue does not answer",
+                action="its stop cannot fire until quotes come" if is_guarded else None,
+            )  # fmt: skip
+        for id_ in look.over:
+            self._tell("quotes_fresh", symbol=self._universe[id_].symbol)
+        if not self._freeze.step(mono, self._bars.sieve):
+            return None
+        symbols = tuple(self._universe[id_].symbol for id_ in np.flatnonzero(self._freeze.is_frozen).tolist())
+        self._tell("quotes_frozen", level="warning", symbols=symbols, action="nothing is opened in them")
+        return Frozen(symbols=symbols, mono=mono)

@@ -1,0 +1,76 @@
+"""The signal stage: each close is asked of the analysis, and its signals go to the desk a piece at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from tradebot.clock import Clock, Turn
+from tradebot.domain.market import Close
+from tradebot.domain.messages import Signals
+from tradebot.trading.analysis.analysis import Analysis
+from tradebot.trading.desk.desk import Desk
+from tradebot.trading.execution import Ledger
+from tradebot.trading.lanes import BREATH, Lanes
+
+WARM_POLL_S = 0.02
+
+
+class SignalStage:
+    """Reads the lane of closes, one at a time. `measure(name, ns)` takes latencies."""
+
+    def __init__(
+        self, *, lanes: Lanes, analysis: Analysis, desk: Desk, clock: Clock, journal: Ledger,
+        measure: Callable[[str, int], None],
+    ) -> None:  # fmt: skip
+        self._lanes, self._analysis, self._desk = lanes, analysis, desk
+        self._clock, self._journal, self._measure = clock, journal, measure
+        self._is_stopping = False
+        # Set by the owner once the analysis knows the past; closes wait for it, quotes do not.
+        self.warm = asyncio.Event()
+        self.last_bar = self.last_signal = 0  # the end of the bars that were decided on, market ns
+
+    def stop(self) -> None:
+        """Decide on nothing more: closes that come from now on are dropped, they stay in the journal."""
+        self._is_stopping = True
+
+    async def run(self) -> None:
+        """Serve the lane for ever."""
+        turn = Turn(self._clock, BREATH)
+        early = await self._until_warm()
+        while True:
+            close: Close = early.popleft() if early else await self._lanes.closes.get()
+            if self._is_stopping:
+                continue
+            self.last_bar = close.ends_at
+            volley = await self._analysis.ask(close, self._desk.holdings_at(close))
+            turn.begin()
+            for signals in volley.pieces():
+                if not (signals.signals or signals.failed):
+                    continue
+                if self._clock.monotonic() > turn.ends_at:
+                    await turn.give()
+                await self._hand_on(signals, close)
+            self._measure("close_to_signals", self._clock.monotonic() - close.seen_at)
+
+    async def run_workers(self) -> None:
+        """Look after the analysis's workers for ever, once they know the past."""
+        await self.warm.wait()
+        await self._analysis.run()
+
+    async def _until_warm(self) -> deque[Close]:
+        # Guards act on quotes, which must not wait behind closes. What is kept is bounded by the time of the warm-up.
+        early, closes = deque[Close](), self._lanes.closes
+        while not self.warm.is_set():
+            while closes.qsize():
+                early.append(await closes.get())
+            await self._clock.sleep(WARM_POLL_S)
+        return early
+
+    async def _hand_on(self, signals: Signals, close: Close) -> None:
+        if signals.signals:
+            self.last_signal = close.ends_at
+        self._journal.append("signals", signals, at=close.ends_at)
+        await self._lanes.signals.put(signals)
+        self._measure("quote_to_signal", self._clock.monotonic() - close.quoted_at)
