@@ -1,3 +1,3 @@
-"""The desk of revision a4ad4b770c9c, written by `freeze.py`; not edited by hand."""
+"""The desk of revision 426ffa57ea5c, written by `freeze.py`; not edited by hand."""
 
-REVISION = "a4ad4b770c9c49e035b5942e44a808744697d88e"
+REVISION = "426ffa57ea5c26b08cfbf7de8cab40af30b1c8f0"

@@ -30,14 +30,14 @@ import msgspec
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Books, DeskMessage, Executed, Signals, Tick
-from tests.oracle.vendor.stages.desk import desk as desk_file
-from tests.oracle.vendor.stages.desk.billing import india
-from tests.oracle.vendor.stages.desk.desk import Desk
-from tests.oracle.vendor.stages.desk.direct_desk import DirectDesk
-from tests.oracle.vendor.stages.desk.gate.gate import Gate
-from tests.oracle.vendor.stages.desk.gate.limits import Limits, gate_of
-from tests.oracle.vendor.stages.desk.ordering import DeskSettings
-from tests.oracle.vendor.stages.desk.recording import TapedDesk, state_of
+from tests.oracle.vendor.trading.desk import desk as desk_file
+from tests.oracle.vendor.trading.desk.billing import india
+from tests.oracle.vendor.trading.desk.desk import Desk
+from tests.oracle.vendor.trading.desk.direct_desk import DirectDesk
+from tests.oracle.vendor.trading.desk.gate.gate import Gate
+from tests.oracle.vendor.trading.desk.gate.limits import Limits, gate_of
+from tests.oracle.vendor.trading.desk.ordering import DeskSettings
+from tests.oracle.vendor.trading.desk.recording import TapedDesk, state_of
 
 Killed = Callable[[], str]
 Append = Callable[[Any], object]

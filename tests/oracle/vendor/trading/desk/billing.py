@@ -1,0 +1,93 @@
+"""What a fill costs, as the blotter asks it: the market's bill, a percentage, or nothing."""
+
+from __future__ import annotations
+
+from datetime import time
+from decimal import Decimal
+
+from tradebot.domain.instrument import Universe
+from tradebot.domain.order import ZERO, Execution, Order, Side
+from tradebot.markets.calendar import day_of, moment
+from tradebot.markets.charges import PAISA, UNITS_A_PAISA, Tariff, UnitTariff, in_force, segment_of, tariff_of
+from tradebot.markets.debits import DELIVERY, Debits
+from tests.oracle.vendor.trading.desk.blotter import ChargesOf
+
+UNITS = 100 * UNITS_A_PAISA  # of a rupee
+
+
+class India:
+    """Bills a fill by the market's table of the fill's day, and a delivery sale with the depository's fee.
+
+    Bills depend on the delivery fills of the same day that were billed before, and on nothing else that went on.
+    """
+
+    def __init__(self, universe: Universe) -> None:
+        self._universe, self.debits = universe, Debits()
+        # Of one table of rates, for bills come in the order of time.
+        # (symbol, exchange, product, side) -> the tariff, None for a symbol that is not ours
+        self._tariffs: dict[tuple[str, str, str, Side], tuple[Tariff, UnitTariff] | None] = {}
+        self._begins = self._ends = 0  # market ns between which that table holds
+
+    def __call__(self, order: Order, execution: Execution) -> Decimal:
+        if not self._begins <= execution.traded_at < self._ends:
+            self._begins, self._ends = (moment(day, time.min) for day in in_force(day_of(execution.traded_at)))
+            self._tariffs.clear()
+        key = (execution.symbol, execution.exchange, execution.product, execution.side)
+        try:
+            both = self._tariffs[key]
+        except KeyError:
+            both = self._tariffs[key] = self._tariff(execution)
+        if both is None:
+            return ZERO
+        fee = self._depository(both[0], execution) if execution.product == DELIVERY else ZERO
+        # Parts are rounded on the order's whole turnover: a fill is charged what it adds.
+        before, (exact, of) = order.value, both
+        after = execution.quantity * execution.price
+        if before:
+            after += before
+        units, units_before = _units(after), _units(before) if before else 0
+        if units is None or units_before is None:
+            return exact.total(after) - exact.total(before) + fee
+        bill = Decimal(of.total(units) - of.total(units_before)) * PAISA
+        return bill + fee if fee else bill
+
+    def _tariff(self, execution: Execution) -> tuple[Tariff, UnitTariff] | None:
+        if execution.symbol not in self._universe:
+            return None
+        segment = segment_of(self._universe.get(execution.symbol).kind, execution.product)
+        found = tariff_of(segment, execution.side, day_of(execution.traded_at), execution.exchange)
+        return found, found.in_units()
+
+    def _depository(self, tariff: Tariff, execution: Execution) -> Decimal:
+        is_charged = self.debits.charges(
+            symbol=execution.symbol, side=execution.side, quantity=execution.quantity, traded_at=execution.traded_at,
+            key=execution.key,
+        )  # fmt: skip
+        return tariff.debit if is_charged else ZERO
+
+
+def india(universe: Universe) -> ChargesOf:
+    """Return the function that bills a fill by the market's table of the fill's day."""
+    return India(universe)
+
+
+def _units(value: Decimal) -> int | None:
+    # None for what has no whole number of them, or is not above nothing.
+    above, below = value.as_integer_ratio()
+    units, rest = divmod(above * UNITS, below)
+    return None if rest or units <= 0 else units
+
+
+def percent(rate: Decimal, *, decimals: int) -> ChargesOf:
+    """Return the function that bills `rate` percent of a fill's value, rounded to `decimals`, half to even."""
+    share, step = rate / 100, Decimal(1).scaleb(-decimals)
+
+    def bill(order: Order, execution: Execution) -> Decimal:
+        return (execution.quantity * execution.price * share).quantize(step)
+
+    return bill
+
+
+def nothing(order: Order, execution: Execution) -> Decimal:
+    """Bill nothing."""
+    return ZERO

@@ -1,0 +1,105 @@
+"""The limits of an account as plain values, and the gate with every control that they describe; live and backtest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from tradebot.domain.message import Message
+from tests.oracle.vendor.trading.desk.gate.clearance import Clearance
+from tests.oracle.vendor.trading.desk.gate.exposure_controls import (
+    Affordable,
+    DailyLoss,
+    Lacking,
+    MaxPosition,
+    OpenOrders,
+    ReduceOnly,
+)
+from tests.oracle.vendor.trading.desk.gate.flow_controls import (
+    FreshData,
+    InSession,
+    MessageRate,
+    NoDuplicate,
+    NotHalted,
+    NotKilled,
+)
+from tests.oracle.vendor.trading.desk.gate.gate import Control, Gate
+from tests.oracle.vendor.trading.desk.gate.level_controls import Protected
+from tests.oracle.vendor.trading.desk.gate.order_controls import Collar, Freeze, Permitted, Sanity, Size
+from tests.oracle.vendor.trading.desk.gate.venue_controls import Accounted, BooksKnown, Recordable, SessionHeld
+
+
+class Limits(Message, frozen=True):
+    """What the gate lets pass; money in the account's currency, times in wall seconds, see `[risk]` of the config.
+
+    Without `max_stop_pct` nobody looks at stops and targets, as before there was one. `pace` is how many market seconds
+    pass in one of ours: message rates count the market's.
+    """
+
+    permitted_products: tuple[str, ...] = ("MIS",)
+    allow_short: bool = False
+    max_order_quantity: Decimal = Decimal(500)
+    max_order_notional: Decimal = Decimal(20_000)
+    max_position_notional: Decimal = Decimal(25_000)
+    max_gross_notional: Decimal = Decimal(100_000)
+    max_daily_loss: Decimal = Decimal(2_500)
+    max_open_orders: int = 20
+    price_collar_pct: Decimal = Decimal(1)
+    freeze_quantity: Decimal | None = None  # of shares at NSE; None: nothing is known of freeze quantities
+    freeze_quantities: dict[str, Decimal] = {}  # symbol -> that of others
+    orders_per_second: int = 8
+    orders_per_minute: int = 200
+    orders_per_day: int = 2_000
+    duplicate_window_s: float = 5.0
+    stale_after_s: float = 5.0
+    max_stop_pct: Decimal | None = Decimal(50)
+    pace: float = 1.0
+
+
+def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | None = None) -> Gate:
+    """Return the gate with all its controls; `killed` tells why no order may leave, see `NotKilled`.
+
+    `lacking` tells what money an account lacks, see `Affordable`; without it the venue sees to that.
+    """
+    duplicates = NoDuplicate(window_s=limits.duplicate_window_s)
+    rate = MessageRate(
+        per_second=limits.orders_per_second,
+        per_minute=limits.orders_per_minute,
+        per_day=limits.orders_per_day,
+        pace=limits.pace,
+    )
+    freeze = None
+    if limits.freeze_quantity is not None:
+        freeze = Freeze(shares=limits.freeze_quantity, others=limits.freeze_quantities)
+    clearance = Clearance(
+        killed=killed, products=limits.permitted_products, allow_short=limits.allow_short,
+        max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional,
+        per_symbol=limits.max_position_notional, gross=limits.max_gross_notional, max_loss=limits.max_daily_loss,
+        max_open=limits.max_open_orders, collar_pct=limits.price_collar_pct, max_age_s=limits.stale_after_s,
+        max_stop_pct=limits.max_stop_pct, rate=rate, duplicates=duplicates, lacking=lacking,
+        freeze=freeze,
+    )  # fmt: skip
+    controls: list[Control] = [
+        NotKilled(killed),
+        NotHalted(),
+        Accounted(),
+        InSession(),
+        Permitted(products=limits.permitted_products, allow_short=limits.allow_short),
+        Sanity(),
+        Size(max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional),
+        *([] if freeze is None else [freeze]),
+        SessionHeld(),
+        BooksKnown(),
+        Recordable(),
+        FreshData(max_age_s=limits.stale_after_s),
+        Collar(collar_pct=limits.price_collar_pct),
+        *([] if limits.max_stop_pct is None else [Protected(max_stop_pct=limits.max_stop_pct)]),
+        duplicates,
+        OpenOrders(max_open=limits.max_open_orders),
+        MaxPosition(per_symbol=limits.max_position_notional, gross=limits.max_gross_notional),
+        *([] if lacking is None else [Affordable(lacking)]),
+        ReduceOnly(),
+        DailyLoss(max_loss=limits.max_daily_loss),
+        rate,
+    ]
+    return Gate(controls, clearance=clearance, most=None if freeze is None else freeze.most)
