@@ -115,3 +115,14 @@ def test_what_was_cancelled_a_moment_ago_counts_for_two_seconds_more(others):
     for mono, held in ((SECOND, 7), (3 * SECOND - 1, 7), (3 * SECOND, 0)):
         blotter.release(mono)
         assert gross.without(SYMBOLS[-2]) == (3 * others + held) * Decimal(100)
+
+
+@pytest.mark.parametrize("held", [FEW - 1, SIZE - 1], ids=["few", "many"])
+def test_a_symbol_that_an_earlier_run_held_and_this_one_does_not_name_counts_as_nothing(held):
+    universe = Universe([Instrument(symbol=symbol) for symbol in SYMBOLS])
+    blotter, marks = Blotter(lambda order, fill: Decimal(0)), Marks(universe)
+    for symbol in ("GONE", *SYMBOLS[:held]):
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(3), Decimal(100))
+    marks.last[:] = 10_000
+
+    assert Gross(universe, blotter, marks).without(SYMBOLS[0]) == (held - 1) * 300
