@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,13 +25,25 @@ def test_a_row_that_tells_no_times_has_none() -> None:
 
 
 def test_an_order_begins_with_nothing_counted() -> None:
-    counted = {f.name for f in msgspec.structs.fields(Order) if f.type in (int, D)} - {"quantity", "rank"}
     for order, known in (
         (Order(request(), OrderState.INTENT, D(2)), {}),
         (begin(fact("T1", E.INTENT, request=request())), {"begun_at": 1, "changed_at": 1}),
     ):
-        assert {name: value for name in counted if (value := getattr(order, name))} == known
-        assert order.rank == -1
+        counted: dict[str, Any] = {}
+        for part in (order, order.times, order.odd, order.claim, order.cancel, order.replace):
+            names = {f.name for f in msgspec.structs.fields(part) if f.type in (int, D)} - {"quantity", "rank"}
+            assert names
+            counted |= {name: value for name in names if (value := getattr(part, name))}
+        assert counted == known
+        assert order.claim.rank == -1
+
+
+def test_an_order_shares_what_most_orders_never_use() -> None:
+    first, other = (begin(fact(name, E.INTENT, request=request())) for name in ("T1", "T2"))
+    for told in (fact("T1", E.SENDING), fact("T1", E.ACCEPTED), fact("T1", E.EXECUTED, execution=execution("T1", "a"))):
+        first = apply(first, told)
+    for part in ("odd", "claim", "cancel", "replace"):
+        assert getattr(first, part) is getattr(other, part)
 
 
 def test_each_fact_that_is_passed_over_is_counted_once() -> None:
@@ -64,7 +77,7 @@ def test_a_rejected_order_reserves_nothing_from_the_moment_of_its_end() -> None:
     for told in (fact("T1", E.SENDING), fact("T1", E.REFUSED, mono=9)):
         order = apply(order, told)
     assert order.state is OrderState.REJECTED
-    assert order.reserved(order.ended_mono) == 0
+    assert order.reserved(order.times.ended_mono) == 0
 
 
 @pytest.mark.parametrize(("claimed", "missing"), [(0, 0), (1, 1), (2, 2)])
@@ -89,7 +102,7 @@ def test_an_order_that_was_given_up_and_is_accepted_after_all_is_given_up_no_lon
     given_up = told(fact("T1", E.SENDING), fact("T1", E.AMBIGUOUS), fact("T1", E.NOT_FOUND))
     assert (given_up.state, given_up.is_presumed) == (OrderState.ABSENT, True)
     back = apply(given_up, fact("T1", E.ACCEPTED, venue_order_id="V1"))
-    assert (back.state, back.is_presumed, back.ended_as) == (OrderState.ACKED, False, None)
+    assert (back.state, back.is_presumed, back.claim.ended_as) == (OrderState.ACKED, False, None)
 
 
 def test_a_claim_keeps_the_price_that_it_came_with_until_more_is_claimed() -> None:
@@ -98,12 +111,12 @@ def test_a_claim_keeps_the_price_that_it_came_with_until_more_is_claimed() -> No
         return fact("T1", E.SEEN_OPEN, venue=shown)
 
     order = told(fact("T1", E.SENDING), claim(1, 100), claim(1, 101))
-    assert (order.claimed, order.claimed_price) == (1, 100)
-    assert apply(order, claim(2, 102)).claimed_price == 102
+    assert (order.claim.filled, order.claim.average_price) == (1, 100)
+    assert apply(order, claim(2, 102)).claim.average_price == 102
 
 
 def test_a_cancel_counts_when_it_is_sent_and_not_when_it_is_answered() -> None:
     sent = told(fact("T1", E.SENDING), fact("T1", E.ACCEPTED), fact("T1", E.CANCEL_SENT, mono=7))
     answered = apply(sent, fact("T1", E.CANCEL_UNKNOWN, mono=9))
     for order in (sent, answered):
-        assert (order.cancel_tries, order.cancel_mono) == (1, 7)
+        assert (order.cancel.tries, order.cancel.sent_mono) == (1, 7)

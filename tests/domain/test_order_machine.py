@@ -17,6 +17,7 @@ import pytest
 from tradebot.domain.order import (
     SETTLE,
     WATCH,
+    CancelState,
     Execution,
     Order,
     OrderEvent,
@@ -24,8 +25,10 @@ from tradebot.domain.order import (
     OrderKind,
     OrderRequest,
     OrderState,
+    OrderTimes,
     Origin,
     Purpose,
+    ReplaceState,
     Side,
     Terms,
     VenueOrder,
@@ -135,16 +138,15 @@ def facts_of(order_id: str) -> list[OrderFact]:
 
 def core(order: Order) -> Order:
     """The order without what no rule reads: counters, texts and times."""
-    unread = {
-        "ignored": 0,
-        "late_fills": 0,
-        "cancel_tries": 0,
-        "cancel_mono": 0,
-        "replace_tries": 0,
-        "replace_mono": 0,
-        "reason": "",
-    }
-    return msgspec.structs.replace(order, **unread, changed_at=0, acked_mono=0, sent_mono=0)
+    return msgspec.structs.replace(
+        order,
+        ignored=0,
+        reason="",
+        odd=msgspec.structs.replace(order.odd, late=0),
+        cancel=CancelState(order.cancel.wish),
+        replace=ReplaceState(order.replace.wish, terms=order.replace.terms),
+        times=OrderTimes(begun_at=order.times.begun_at, ended_mono=order.times.ended_mono),
+    )
 
 
 # Where an ended order may go, and by what: rows 9, 14 to 16 and 19. Written down a second time, by hand.
@@ -170,20 +172,20 @@ def check(before: Order, given: OrderFact, after: Order) -> None:
     assert after.filled == sum((e.quantity for e in after.booked), D(0)), "filled is the sum of executions"
     assert after.value == sum((e.quantity * e.price for e in after.booked), D(0))
     assert after.filled >= before.filled or given.event is E.REVERSED, "filled never falls but by a reversal"
-    assert after.claimed >= before.claimed
+    assert after.claim.filled >= before.claim.filled
     if (before.state, given.event) in NO_OPS:
         assert (after.state, after.ignored) == (before.state, before.ignored + 1), "a no-op is counted"
     if before.state.is_terminal and after.state is not before.state:
         assert after.state in REVIVALS.get((before.state, given.event), ()), "ended stays ended"
     if after.is_live:
-        worst = max([after.quantity, *([after.pending.quantity] if after.pending else [])])
+        worst = max([after.quantity, *([after.replace.terms.quantity] if after.replace.terms else [])])
         assert after.reserved(2) >= worst - after.filled, "a live order is exposed whole"
         assert after.filled < worst or after.state is S.INTENT or given.event is E.CHANGED, "nothing is left"
-    known = after.claimed - after.filled - sum((e.quantity for e in after.busted), D(0))
+    known = after.claim.filled - after.filled - sum((e.quantity for e in after.odd.busted), D(0))
     assert after.reserved(10**15) >= max(known, D(0)), "what the venue filled is exposed until it is booked"
     assert after.remaining >= 0
-    if after.state in (S.CANCELED, S.EXPIRED) and given.mono == after.ended_mono:
-        assert after.reserved(after.ended_mono + SETTLE - 1) >= after.quantity - after.filled
+    if after.state in (S.CANCELED, S.EXPIRED) and given.mono == after.times.ended_mono:
+        assert after.reserved(after.times.ended_mono + SETTLE - 1) >= after.quantity - after.filled
     if after.state is S.FILLED:
         assert after.filled >= after.quantity
 
@@ -345,23 +347,23 @@ def test_while_a_replace_is_pending_the_larger_quantity_is_exposed() -> None:
     stayed = apply(through, fact("T1", E.CHANGED, venue=status("T1", E.CHANGED, filled=2, at=3)))
     assert (stayed.state, stayed.remaining) == (S.FILLED, 0)
     done = after(*replacing, fact("T1", E.REPLACED, venue_order_id="V2"))
-    assert (done.quantity, done.remaining, done.replace, done.other_ids) == (5, 5, Wish.NONE, ("V-T1",))
+    assert (done.quantity, done.remaining, done.replace.wish, done.other_ids) == (5, 5, Wish.NONE, ("V-T1",))
 
 
 def test_an_order_the_venue_ends_by_itself_says_so() -> None:
     assert after(*SENT, seen(E.SEEN_CANCELED)).origin is Origin.BROKER
     asked = after(*SENT, fact("T1", E.CANCEL_SENT), seen(E.SEEN_CANCELED))
-    assert (asked.origin, asked.cancel) == (Origin.OWN, Wish.NONE)
+    assert (asked.origin, asked.cancel.wish) == (Origin.OWN, Wish.NONE)
 
 
 def test_a_fill_beyond_the_quantity_is_booked_and_flagged() -> None:
     order = after(*SENT, filled("a", quantity=2), filled("b"))
-    assert (order.state, order.filled, order.overfill, order.late_fills) == (S.FILLED, 3, 1, 1)
+    assert (order.state, order.filled, order.overfill, order.odd.late) == (S.FILLED, 3, 1, 1)
 
 
 def test_a_fill_told_with_other_figures_is_set_aside() -> None:
     order = after(*SENT, filled("a"), filled("a", price=101))
-    assert (order.filled, order.value, order.quarantined) == (1, 100, {("NSE", "T1-a")})
+    assert (order.filled, order.value, order.odd.quarantined) == (1, 100, {("NSE", "T1-a")})
 
 
 def test_a_fill_taken_back_reopens_what_was_filled_and_is_not_booked_again() -> None:
@@ -384,7 +386,7 @@ def test_the_real_fill_takes_the_place_of_the_inferred_one() -> None:
     assert after(*made_up).state is S.FILLED
     order = after(*made_up, fact("T1", E.REVERSED, execution=execution("T1", "i")), filled("a", quantity=2, price=99))
     assert (order.state, order.filled, order.average_price, order.shortfall) == (S.FILLED, 2, 99, 0)
-    assert order.late_fills == 0
+    assert order.odd.late == 0
 
 
 def test_facts_written_before_the_new_fields_still_decode() -> None:

@@ -40,7 +40,7 @@ async def test_orders_fills_and_positions_are_those_of_the_journal(store: Store,
     for order_id, order in folded.items():
         line = stored[order_id]
         assert (line["state"], line["filled"], line["value"]) == (order.state, order.filled, order.value)
-        assert (line["average_price"], line["late_fills"]) == (order.average_price, order.late_fills)
+        assert (line["average_price"], line["late_fills"]) == (order.average_price, order.odd.late)
         assert line["price"] == Decimal("2500.05")
         assert line["trigger_price"] is None
     assert stored["r1-1"]["reason"] == day.HOSTILE.replace("\0", "\ufffd")

@@ -28,7 +28,7 @@ def order_fields(order: Order) -> dict[str, Any]:
     """Return an order as one line of a list."""
     request = order.request
     return {
-        "changed_at": iso(order.changed_at, zone_of(request.exchange)),
+        "changed_at": iso(order.times.changed_at, zone_of(request.exchange)),
         "order_id": order.order_id,
         "symbol": request.symbol,
         "side": str(request.side),
@@ -126,7 +126,7 @@ def tell(told: Story) -> None:
     say("states")
     table(_steps(told))
     average = f" at {plain(order.average_price)}" if order.average_price is not None else ""
-    late = f", {order.late_fills} late fills" if order.late_fills else ""
+    late = f", {order.odd.late} late fills" if order.odd.late else ""
     reason = f": {order.reason}" if order.reason else ""
     say(f"now       {order.state}, {order.filled:f} of {request.quantity:f} filled{average}{late}{reason}")
 

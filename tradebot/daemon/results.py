@@ -64,7 +64,7 @@ class Results:
         } | {name: value.quantize(PAISE) for name, value in sums.items()}
 
     def _since(self, at: int) -> list[Order]:
-        return [o for o in self._desk.blotter.orders.values() if o.begun_at >= at and not o.is_external]
+        return [o for o in self._desk.blotter.orders.values() if o.times.begun_at >= at and not o.is_external]
 
 
 def _passed(orders: Iterable[Order]) -> int:

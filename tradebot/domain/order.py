@@ -14,9 +14,9 @@ from tradebot.domain.message import Message
 from tradebot.domain.order_states import TRANSITIONS, OrderEvent, OrderState, Origin, Wish
 
 __all__ = (
-    "HOLDS", "TRANSITIONS", "ZERO", "Execution", "Order", "OrderEvent", "OrderFact", "OrderKind", "OrderRequest",
-    "OrderState", "Origin", "Purpose", "Side", "Terms", "Validity", "VenueHolding", "VenueOrder", "VenuePosition",
-    "VenueStatus", "Wish",
+    "HOLDS", "TRANSITIONS", "ZERO", "CancelState", "Execution", "OddFills", "Order", "OrderEvent", "OrderFact",
+    "OrderKind", "OrderRequest", "OrderState", "OrderTimes", "Origin", "Purpose", "ReplaceState", "Side", "Terms",
+    "Validity", "VenueClaim", "VenueHolding", "VenueOrder", "VenuePosition", "VenueStatus", "Wish",
 )  # fmt: skip
 
 ZERO = Decimal(0)
@@ -234,14 +234,79 @@ class OrderFact(Message, frozen=True, kw_only=False):
     control: str = ""
 
 
+class CancelState(Message, frozen=True, kw_only=False):
+    """How far the cancel of an order has come; `sent_mono` is when it was last sent."""
+
+    wish: Wish = Wish.NONE
+    tries: int = 0
+    sent_mono: int = 0
+
+    def ended(self) -> CancelState:
+        """Return what is left of it once its order has ended."""
+        return self if self.wish is Wish.NONE else CancelState(Wish.NONE, self.tries, self.sent_mono)
+
+
+class ReplaceState(Message, frozen=True, kw_only=False):
+    """How far the replace of an order has come.
+
+    `mono` is when it was last sent or confirmed, `terms` are those of one that is not settled.
+    """
+
+    wish: Wish = Wish.NONE
+    tries: int = 0
+    mono: int = 0
+    terms: Terms | None = None
+
+    def ended(self) -> ReplaceState:
+        """Return what is left of it once its order has ended, or once other terms are in force."""
+        is_over = self.wish is Wish.NONE and self.terms is None
+        return self if is_over else ReplaceState(Wish.NONE, self.tries, self.mono)
+
+
+class OrderTimes(Message, frozen=True, kw_only=False):
+    """When an order came how far, 0 for what it did not: `_at` is market ns, `_mono` monotonic ns."""
+
+    begun_at: int = 0
+    changed_at: int = 0
+    sent_mono: int = 0
+    acked_mono: int = 0
+    ended_mono: int = 0
+
+
+class VenueClaim(Message, frozen=True, kw_only=False):
+    """What the venue has said of an order, whether or not we know the fills behind it.
+
+    `filled` is the largest cumulative quantity that it has named, at `average_price`. `seen_at` and `rank` date the
+    last status that counted. `ended_as` is the end that it named.
+    """
+
+    filled: Decimal = ZERO
+    average_price: Decimal | None = None
+    seen_at: int = 0
+    rank: int = -1
+    ended_as: OrderState | None = None
+
+
+class OddFills(Message, frozen=True, kw_only=False):
+    """The fills of an order that are not plainly booked.
+
+    `busted` were taken back for good, `quarantined` are the keys of those put aside, `late` counts those booked after
+    the end.
+    """
+
+    busted: tuple[Execution, ...] = ()
+    quarantined: frozenset[tuple[str, str]] = frozenset()
+    late: int = 0
+
+
 class Order(Message, frozen=True, kw_only=False):
     """The view of an order: the fold of its facts. `average_price` and `filled` come from executions alone.
 
-    `quantity` and `price` are the terms in force at the venue; `pending` those of a replace that is not settled.
-    `other_ids` are further ids of it at the venue, as before a replace. `claimed` is the largest cumulative quantity
-    the venue has named, at `claimed_price` on average. `seen_at` and `rank` date the last status that counted.
-    `booked` are its executions in order, `busted` those that were taken back for good. `reference` is the price that
-    it was decided at, or its last change; None where nobody wrote that down.
+    `quantity` and `price` are the terms in force at the venue. `other_ids` are further ids of it at the venue, as
+    before a replace. `booked` are its executions in order. `reference` is the price that it was decided at, or its
+    last change; None where that was not written down. `is_stale` says that it was last seen before the session was
+    lost, `is_presumed` that its absence is not proven. `ignored` counts the facts that were passed over.
+    Most orders share the parts that they never use: a default is one object for all.
     """
 
     request: OrderRequest
@@ -249,36 +314,21 @@ class Order(Message, frozen=True, kw_only=False):
     quantity: Decimal
     price: Decimal | None = None
     venue_order_id: str = ""
+    times: OrderTimes = OrderTimes()
     other_ids: tuple[str, ...] = ()
     filled: Decimal = ZERO
     value: Decimal = ZERO
     booked: tuple[Execution, ...] = ()
-    busted: tuple[Execution, ...] = ()
-    quarantined: frozenset[tuple[str, str]] = frozenset()
+    odd: OddFills = OddFills()
+    claim: VenueClaim = VenueClaim()
+    cancel: CancelState = CancelState()
+    replace: ReplaceState = ReplaceState()
     origin: Origin = Origin.OWN
-    cancel: Wish = Wish.NONE
-    cancel_tries: int = 0
-    cancel_mono: int = 0
-    replace: Wish = Wish.NONE
-    replace_tries: int = 0
-    replace_mono: int = 0
-    pending: Terms | None = None
     is_stale: bool = False
     is_presumed: bool = False
     reason: str = ""
-    claimed: Decimal = ZERO
-    claimed_price: Decimal | None = None
-    late_fills: int = 0
-    ignored: int = 0
-    begun_at: int = 0
-    changed_at: int = 0
-    seen_at: int = 0
-    rank: int = -1
-    ended_as: OrderState | None = None
-    ended_mono: int = 0
-    sent_mono: int = 0
-    acked_mono: int = 0
     reference: Decimal | None = None
+    ignored: int = 0
 
     @property
     def order_id(self) -> str:
@@ -307,7 +357,8 @@ class Order(Message, frozen=True, kw_only=False):
         """What may still trade: the worst case while live, afterwards only fills the venue named and we lack."""
         if not self.state.is_live:
             return self.shortfall
-        most = self.quantity if self.pending is None else max(self.quantity, self.pending.quantity)
+        terms = self.replace.terms
+        most = self.quantity if terms is None else max(self.quantity, terms.quantity)
         return max(most - self.filled, self.shortfall)
 
     @property
@@ -322,16 +373,16 @@ class Order(Message, frozen=True, kw_only=False):
         appear for ten minutes.
         """
         hold = HOLDS.get(self.state, 0)
-        if hold and (self.state is not OrderState.ABSENT or self.is_presumed) and mono - self.ended_mono < hold:
+        if hold and (self.state is not OrderState.ABSENT or self.is_presumed) and mono - self.times.ended_mono < hold:
             return max(self.quantity - self.filled, self.shortfall)
         return self.remaining
 
     @property
     def shortfall(self) -> Decimal:
         """What the venue says was filled beyond the executions booked and those it took back."""
-        missing = self.claimed - self.filled
-        if self.busted:
-            missing -= sum((e.quantity for e in self.busted), ZERO)
+        missing = self.claim.filled - self.filled
+        if self.odd.busted:
+            missing -= sum((e.quantity for e in self.odd.busted), ZERO)
         return missing if missing > 0 else ZERO
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from tradebot.domain.order import Execution, Order, OrderRequest
+from tradebot.domain.order import Execution, Order, OrderRequest, OrderTimes
 from tradebot.domain.order_states import OrderState, Wish
 
 ACKED, OPEN, FILLED, NO_WISH = OrderState.ACKED, OrderState.OPEN, OrderState.FILLED, Wish.NONE
@@ -16,10 +16,7 @@ ACKED, OPEN, FILLED, NO_WISH = OrderState.ACKED, OrderState.OPEN, OrderState.FIL
 
 def placed(request: OrderRequest, *, at: int, mono: int) -> Order:
     """Return an order of ours after INTENT, SENDING and ACCEPTED of one moment, at a venue that takes our id."""
-    return Order(
-        request, ACKED, request.quantity, request.price, request.order_id, begun_at=at, changed_at=at, sent_mono=mono,
-        acked_mono=mono,
-    )  # fmt: skip
+    return Order(request, ACKED, request.quantity, request.price, request.order_id, OrderTimes(at, at, mono, mono))
 
 
 def fills_whole(order: Order, execution: Execution) -> bool:
@@ -27,25 +24,24 @@ def fills_whole(order: Order, execution: Execution) -> bool:
     state, quantity = order.state, execution.quantity
     if (state is not ACKED and state is not OPEN) or quantity != order.quantity:
         return False
-    if order.booked or order.busted or order.quarantined or order.pending is not None or order.filled:
+    odd = order.odd
+    if order.booked or odd.busted or odd.quarantined or order.replace.terms is not None or order.filled:
         return False
-    return order.venue_order_id == execution.venue_order_id and order.claimed <= quantity
+    return order.venue_order_id == execution.venue_order_id and order.claim.filled <= quantity
 
 
 def filled(order: Order, execution: Execution, *, at: int, mono: int) -> Order:
     """Return an order after EXECUTED with a fill that `fills_whole`."""
-    quantity = execution.quantity
+    quantity, times, cancel, change = execution.quantity, order.times, order.cancel, order.replace
     return replace(
         order,
         state=FILLED,
         filled=order.filled + quantity,
         value=order.value + quantity * execution.price,
         booked=(execution,),
-        acked_mono=order.acked_mono or mono,
-        changed_at=at,
-        cancel=NO_WISH,
-        replace=NO_WISH,
+        times=OrderTimes(times.begun_at, at, times.sent_mono, times.acked_mono or mono, mono),
+        cancel=cancel if cancel.wish is NO_WISH else cancel.ended(),
+        replace=change if change.wish is NO_WISH else change.ended(),
         is_stale=False,
         is_presumed=False,
-        ended_mono=mono,
     )

@@ -7,7 +7,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tradebot.domain.order import Execution, Order, OrderFact, Purpose, Terms, VenueOrder
+from tradebot.domain.order import (
+    CancelState,
+    Execution,
+    OddFills,
+    Order,
+    OrderFact,
+    OrderTimes,
+    ReplaceState,
+    VenueClaim,
+    VenueOrder,
+)
 from tradebot.domain.order_states import GONE, ROWS, OrderEvent, OrderState, Origin, Wish
 
 S, E = OrderState, OrderEvent
@@ -17,8 +27,7 @@ EXECUTED, REVERSED = E.EXECUTED, E.REVERSED
 FILLED, PARTIAL, OPEN, CANCELED, REJECTED, UNKNOWN = (
     S.FILLED, S.PARTIAL, S.OPEN, S.CANCELED, S.REJECTED, S.UNKNOWN
 )  # fmt: skip
-REVIVED: dict[str, Any] = {"ended_as": None, "is_presumed": False, "cancel_tries": 0}
-NO_WISH, OWN, EXTERNAL = Wish.NONE, Origin.OWN, Purpose.EXTERNAL
+NO_WISH, OWN = Wish.NONE, Origin.OWN
 BEGINNINGS = {E.INTENT: S.INTENT, E.DENIED: S.DENIED}
 FILLS = (E.EXECUTED, E.REVERSED, E.QUARANTINED)  # what carries an execution
 QUIET = (S.OPEN, S.ACKED)  # at work without a fill
@@ -32,6 +41,8 @@ CANCELS = {
     E.CANCEL_UNKNOWN: Wish.UNKNOWN,
 }
 REPLACES = {E.REPLACE_SENT: Wish.SENT, E.REPLACE_REFUSED: Wish.REFUSED, E.REPLACE_UNKNOWN: Wish.UNKNOWN}
+# The monotonic times of an order by the part that holds them.
+MONOS = {"cancel": ("sent_mono",), "replace": ("mono",), "times": ("sent_mono", "acked_mono", "ended_mono")}
 
 
 def begin(fact: OrderFact) -> Order:
@@ -45,10 +56,9 @@ def begin(fact: OrderFact) -> Order:
         request.quantity,
         request.price,
         fact.venue_order_id,
+        OrderTimes(fact.at, fact.at),
         origin=Origin.EXTERNAL if request.is_external else OWN,
         reason=fact.reason,
-        begun_at=fact.at,
-        changed_at=fact.at,
         reference=fact.reference,
     )
 
@@ -67,12 +77,14 @@ def apply(order: Order, fact: OrderFact) -> Order:
         return _with(order, changes | {"ignored": order.ignored + 1})
     if (event is SENDING or event is ACCEPTED) and not order.filled:
         # What most orders do: into a state where nothing else has to be looked after.
-        changes["state"], changes["changed_at"] = row.target, fact.at
-        changes["sent_mono" if event is SENDING else "acked_mono"] = fact.mono
+        was, mono = order.times, fact.mono
+        sent, acked = (mono, was.acked_mono) if event is SENDING else (was.sent_mono, mono)
+        changes["state"] = row.target
+        changes["times"] = OrderTimes(was.begun_at, fact.at, sent, acked, was.ended_mono)
         if fact.reason:
             changes["reason"] = fact.reason
         if order.state.is_terminal:
-            changes |= REVIVED
+            _revive(order, changes)
         return replace(order, **changes)
     if event is EXECUTED and fact.execution is not None:
         return _book(order, fact, fact.execution, changes)
@@ -83,7 +95,18 @@ def is_old(order: Order, event: OrderEvent, venue: VenueOrder | None) -> bool:
     """True for a status older than the last one that counted, by (venue's time, rank); one without time is as new."""
     if venue is None or event not in RANKS:
         return False
-    return (venue.changed_at or order.seen_at, RANKS[event]) < (order.seen_at, order.rank)
+    seen_at = order.claim.seen_at
+    return (venue.changed_at or seen_at, RANKS[event]) < (seen_at, order.claim.rank)
+
+
+def no_later(order: Order, mono: int) -> Order:
+    """Return `order` with every monotonic time at `mono` or before."""
+    changes: dict[str, Any] = {}
+    for part, names in MONOS.items():
+        was = getattr(order, part)
+        if late := {name: mono for name in names if getattr(was, name) > mono}:
+            changes[part] = replace(was, **late)
+    return _with(order, changes) if changes else order
 
 
 def _with(order: Order, changes: dict[str, Any]) -> Order:
@@ -93,7 +116,7 @@ def _with(order: Order, changes: dict[str, Any]) -> Order:
 def _learned(order: Order, fact: OrderFact) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if fact.venue_order_id and fact.venue_order_id != order.venue_order_id:
-        is_unseen = order.rank < 0 and not order.booked
+        is_unseen = order.claim.rank < 0 and not order.booked
         if not order.venue_order_id or (is_unseen and fact.venue is not None):
             # An id that an answer named and nothing of the venue ever showed gives way to the one that a row shows.
             changes["venue_order_id"] = fact.venue_order_id
@@ -102,45 +125,57 @@ def _learned(order: Order, fact: OrderFact) -> dict[str, Any]:
             changes["other_ids"] = (*order.other_ids, order.venue_order_id)
         elif fact.venue_order_id not in order.other_ids:
             changes["other_ids"] = (*order.other_ids, fact.venue_order_id)
-    if fact.venue is not None and fact.venue.filled > order.claimed:
-        changes |= {"claimed": fact.venue.filled, "claimed_price": fact.venue.average_price}
+    venue = fact.venue
+    if venue is not None and venue.filled > order.claim.filled:
+        changes["claim"] = replace(order.claim, filled=venue.filled, average_price=venue.average_price)
     return changes
 
 
-def _flags(order: Order, fact: OrderFact) -> dict[str, Any]:
+def _flag(order: Order, fact: OrderFact, changes: dict[str, Any]) -> None:
+    """Note in `changes` what an event means for the cancel, the replace, the terms and the venue's claim."""
     event, venue = fact.event, fact.venue
-    if event is ACCEPTED:
-        return {"acked_mono": fact.mono}
     if event in CANCELS:
-        changes: dict[str, Any] = {"cancel": CANCELS[event]}
-        if event is E.CANCEL_SENT:
-            changes |= {"cancel_tries": order.cancel_tries + 1, "cancel_mono": fact.mono}
-        return changes
-    if event in REPLACES:
-        changes = {"replace": REPLACES[event]}
-        if event is E.REPLACE_SENT:
-            changes |= {"pending": fact.terms, "replace_tries": order.replace_tries + 1, "replace_mono": fact.mono}
-            changes["reference"] = fact.reference or order.reference
-        return changes
-    match event:
-        case E.REPLACED:
-            terms = fact.terms or order.pending
-            settled: dict[str, Any] = {"replace": Wish.NONE, "pending": None, "replace_mono": fact.mono}
-            if venue is not None:  # what is older than these terms tells of others
-                settled["seen_at"] = max(order.seen_at, venue.changed_at)
-            return settled | ({"quantity": terms.quantity, "price": terms.price} if terms is not None else {})
-        case E.CHANGED if venue is not None:
-            seen_at = max(order.seen_at, venue.changed_at)
-            terms_of = {"quantity": venue.quantity, "price": venue.price, "seen_at": seen_at}
-            return terms_of | {"replace": Wish.NONE, "pending": None}
-        case E.LINK_LOST | E.LINK_BACK:
-            return {"is_stale": event is E.LINK_LOST}
-        case _ if event in RANKS:
-            seen: dict[str, Any] = {"acked_mono": order.acked_mono or fact.mono, "is_stale": False}
-            if venue is not None:
-                seen |= {"seen_at": max(order.seen_at, venue.changed_at), "rank": RANKS[event]}
-            return seen
-    return {}
+        was, is_sent = order.cancel, event is E.CANCEL_SENT
+        changes["cancel"] = CancelState(CANCELS[event], was.tries + is_sent, fact.mono if is_sent else was.sent_mono)
+    elif event is E.REPLACE_SENT:
+        changes["replace"] = ReplaceState(REPLACES[event], order.replace.tries + 1, fact.mono, fact.terms)
+        changes["reference"] = fact.reference or order.reference
+    elif event in REPLACES:
+        changes["replace"] = replace(order.replace, wish=REPLACES[event])
+    elif event is REPLACED:
+        terms = fact.terms or order.replace.terms
+        changes["replace"] = ReplaceState(NO_WISH, order.replace.tries, fact.mono)
+        if venue is not None:  # what is older than these terms tells of others
+            _date(order, venue, changes)
+        if terms is not None:
+            changes["quantity"], changes["price"] = terms.quantity, terms.price
+    elif event is E.CHANGED and venue is not None:
+        changes["replace"] = order.replace.ended()
+        changes["quantity"], changes["price"] = venue.quantity, venue.price
+        _date(order, venue, changes)
+    elif event is E.LINK_LOST or event is E.LINK_BACK:
+        changes["is_stale"] = event is E.LINK_LOST
+    elif event in RANKS:
+        changes["is_stale"] = False
+        if venue is not None:
+            _date(order, venue, changes, RANKS[event])
+
+
+def _date(order: Order, venue: VenueOrder, changes: dict[str, Any], rank: int | None = None) -> None:
+    claim: VenueClaim = changes.get("claim", order.claim)
+    seen_at, rank = max(claim.seen_at, venue.changed_at), claim.rank if rank is None else rank
+    changes["claim"] = replace(claim, seen_at=seen_at, rank=rank)
+
+
+def _revive(order: Order, changes: dict[str, Any]) -> None:
+    """Note in `changes` what holds again for an order that had ended."""
+    changes["is_presumed"] = False
+    claim: VenueClaim = changes.get("claim", order.claim)
+    if claim.ended_as is not None:
+        changes["claim"] = replace(claim, ended_as=None)
+    cancel: CancelState = changes.get("cancel", order.cancel)
+    if cancel.tries:
+        changes["cancel"] = replace(cancel, tries=0)
 
 
 def _entered(order: Order, fact: OrderFact, changes: dict[str, Any], state: OrderState) -> Order:
@@ -150,30 +185,38 @@ def _entered(order: Order, fact: OrderFact, changes: dict[str, Any], state: Orde
         state = _by_quantity(state, filled, _most(order, changes))
     elif filled and state is REJECTED:
         state = CANCELED  # what was filled stays, the rest is gone
+    is_end = state.is_terminal and state is not order.state
+    changes["times"] = _times(order.times, fact, is_end=is_end)
     if state is order.state:
         return _with(order, changes)
     changes["state"] = state
     if fact.reason:
         changes["reason"] = fact.reason
-    if state.is_terminal:
-        changes["cancel"] = changes["replace"] = NO_WISH
-        changes["pending"], changes["is_stale"], changes["ended_mono"] = None, False, fact.mono
-        changes["is_presumed"] = fact.event is NOT_FOUND and not fact.is_proof
+    if is_end:
+        changes["cancel"] = changes.get("cancel", order.cancel).ended()
+        changes["replace"] = changes.get("replace", order.replace).ended()
+        changes["is_stale"], changes["is_presumed"] = False, fact.event is NOT_FOUND and not fact.is_proof
         if fact.event in RANKS and state is not FILLED:  # which is what the fills say, and ends with them
-            changes["ended_as"] = state
-            if not order.cancel.is_pending and state in (CANCELED, S.EXPIRED) and order.origin is OWN:
+            changes["claim"] = replace(changes.get("claim", order.claim), ended_as=state)
+            if not order.cancel.wish.is_pending and state in (CANCELED, S.EXPIRED) and order.origin is OWN:
                 changes["origin"] = Origin.BROKER
     elif order.state.is_terminal:
-        changes |= REVIVED
+        _revive(order, changes)
     return replace(order, **changes)
+
+
+def _times(was: OrderTimes, fact: OrderFact, *, is_end: bool) -> OrderTimes:
+    acked, mono = was.acked_mono, fact.mono
+    if fact.event is ACCEPTED or (not acked and (fact.event is EXECUTED or fact.event in RANKS)):
+        acked = mono
+    return OrderTimes(was.begun_at, fact.at, was.sent_mono, acked, mono if is_end else was.ended_mono)
 
 
 def _told(order: Order, fact: OrderFact, changes: dict[str, Any], target: OrderState | str | None) -> Order:
     """Return `order` after what is no new fill: a status, a cancel or a change and its answer, a fill taken back."""
     if fact.event in FILLS:
         return _corrected(order, fact, changes)
-    changes["changed_at"] = fact.at
-    changes |= _flags(order, fact)
+    _flag(order, fact, changes)
     if target is None:
         return _entered(order, fact, changes, order.state)
     if not isinstance(target, OrderState):
@@ -186,31 +229,28 @@ def _corrected(order: Order, fact: OrderFact, changes: dict[str, Any]) -> Order:
     assert fact.execution is not None, f"{fact.event} fact of {fact.order_id} carries no execution"
     if fact.event is REVERSED:
         return _reverse(order, fact, fact.execution, changes)
-    changes["quarantined"] = order.quarantined | {fact.execution.key}
+    changes["odd"] = replace(order.odd, quarantined=order.odd.quarantined | {fact.execution.key})
     return _with(order, changes)
 
 
 def _book(order: Order, fact: OrderFact, execution: Execution, changes: dict[str, Any]) -> Order:
-    if order.booked or order.busted:
-        known = _find((*order.booked, *order.busted), execution)
+    odd = order.odd
+    if order.booked or odd.busted:
+        known = _find((*order.booked, *odd.busted), execution)
         if known is not None and (known in order.booked or known.tells_the_same(execution)):
             changes["ignored"] = order.ignored + 1
             if not known.tells_the_same(execution):
-                changes["quarantined"] = order.quarantined | {execution.key}
+                changes["odd"] = replace(odd, quarantined=odd.quarantined | {execution.key})
             return _with(order, changes)
-        if order.busted:
-            changes["busted"] = tuple(e for e in order.busted if e.key != execution.key)
-    if order.quarantined:
-        changes["quarantined"] = order.quarantined - {execution.key}
-    if order.state.is_terminal:
-        changes["late_fills"] = order.late_fills + 1
+    if odd.busted or odd.quarantined or order.state.is_terminal:
+        busted = tuple(e for e in odd.busted if e.key != execution.key)
+        late = odd.late + order.state.is_terminal
+        changes["odd"] = OddFills(busted, odd.quarantined - {execution.key}, late)
     changes["filled"] = filled = order.filled + execution.quantity
     changes["value"] = order.value + execution.quantity * execution.price
     changes["booked"] = (*order.booked, execution) if order.booked else (execution,)
     if not order.venue_order_id:
         changes["venue_order_id"] = execution.venue_order_id
-    changes["acked_mono"] = order.acked_mono or fact.mono
-    changes["changed_at"] = fact.at
     return _entered(order, fact, changes, _by_quantity(order.state, filled, _most(order, changes)))
 
 
@@ -218,21 +258,19 @@ def _reverse(order: Order, fact: OrderFact, execution: Execution, changes: dict[
     booked = _find(order.booked, execution)
     if booked is None:
         return _with(order, changes | {"ignored": order.ignored + 1})
-    filled = order.filled - booked.quantity
+    filled, odd = order.filled - booked.quantity, order.odd
+    busted = odd.busted if booked.is_inferred else (*odd.busted, booked)
     changes |= {
         "filled": filled,
         "value": order.value - booked.quantity * booked.price,
         "booked": tuple(e for e in order.booked if e.key != booked.key),
-        "quarantined": order.quarantined - {booked.key},
-        "changed_at": fact.at,
+        "odd": OddFills(busted, odd.quarantined - {booked.key}, odd.late),
     }
-    if not booked.is_inferred:
-        changes["busted"] = (*order.busted, booked)
-    state = order.state
+    state, claim = order.state, order.claim
     if state in (FILLED, PARTIAL) and filled < order.quantity:
         # A trade taken back is not put into the book again: an order that was through has ended short of it.
-        over = CANCELED if order.claimed >= order.quantity and not booked.is_inferred else None
-        state = order.ended_as or over or (PARTIAL if filled else OPEN)
+        over = CANCELED if claim.filled >= order.quantity and not booked.is_inferred else None
+        state = claim.ended_as or over or (PARTIAL if filled else OPEN)
     return _entered(order, fact, changes, state)
 
 
@@ -242,11 +280,11 @@ def _find(executions: tuple[Execution, ...], execution: Execution) -> Execution 
 
 def _most(order: Order, changes: dict[str, Any]) -> Decimal:
     # A larger quantity that was asked for may be in force already: until that is known, more may fill.
-    if order.pending is None and "quantity" not in changes:
+    if order.replace.terms is None and "quantity" not in changes:
         return order.quantity
     quantity: Decimal = changes.get("quantity", order.quantity)
-    pending: Terms | None = changes.get("pending", order.pending)
-    return quantity if pending is None else max(quantity, pending.quantity)
+    asked: ReplaceState = changes.get("replace", order.replace)
+    return quantity if asked.terms is None else max(quantity, asked.terms.quantity)
 
 
 def _by_quantity(state: OrderState, filled: Decimal, quantity: Decimal) -> OrderState:

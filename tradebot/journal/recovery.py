@@ -270,7 +270,7 @@ def _undone(orders: Iterator[Order], at: int) -> Iterator[OrderFact]:
             yield OrderFact(
                 order_id=order.order_id, event=OrderEvent.AMBIGUOUS, at=at, reason="the run ended before an answer came"
             )
-        elif order.is_live and order.replace is Wish.SENT:
+        elif order.is_live and order.replace.wish is Wish.SENT:
             yield OrderFact(
                 order_id=order.order_id,
                 event=OrderEvent.REPLACE_UNKNOWN,

@@ -184,8 +184,8 @@ class Projection:
             "trigger_price": request.trigger_price, "validity": request.validity, "product": request.product,
             "purpose": request.purpose, "strategy": request.strategy, "signal_id": request.signal_id,
             "state": order.state, "venue_order_id": order.venue_order_id, "filled": order.filled,
-            "value": order.value, "average_price": order.average_price, "late_fills": order.late_fills,
-            "changed_at": order.changed_at, "reason": order.reason or request.reason, "begun_at": kept.begun_at,
+            "value": order.value, "average_price": order.average_price, "late_fills": order.odd.late,
+            "changed_at": order.times.changed_at, "reason": order.reason or request.reason, "begun_at": kept.begun_at,
         }  # fmt: skip
 
     def _recall(self, order_id: str, until: int) -> _Kept:

@@ -110,7 +110,8 @@ def test_the_new_terms_at_the_venue_confirm_the_change(show: object) -> None:
     outputs = show(room, exit_, kind=OrderKind.LIMIT, price=D("975.10"))  # type: ignore[operator]
     assert events(outputs) == [E.REPLACED]
     order = order_of(room, exit_)
-    assert (order.replace, order.pending, order.price, order.state) == (Wish.NONE, None, D("975.10"), OrderState.OPEN)
+    assert (order.replace.wish, order.replace.terms) == (Wish.NONE, None)
+    assert (order.price, order.state) == (D("975.10"), OrderState.OPEN)
     room.quote("AAA", "970")
     (change,) = changes_of(room.tick(3.5))
     assert change.request.price == D("965.15")
@@ -122,7 +123,7 @@ def test_a_stream_that_still_shows_the_old_terms_settles_nothing() -> None:
     room.outcome(exit_, E.REPLACE_UNKNOWN)
     assert events(shows(room, exit_)) == []
     assert events(lists(room, exit_)) == [], "the request may still be on its way"
-    assert order_of(room, exit_).replace is Wish.UNKNOWN
+    assert order_of(room, exit_).replace.wish is Wish.UNKNOWN
 
 
 def test_an_older_frame_told_again_after_a_change_was_seen_changes_nothing_back() -> None:
@@ -143,7 +144,8 @@ def test_a_change_that_never_shows_is_settled_by_a_list_asked_for_long_after_it(
     outputs = lists(room, exit_)
     assert events(outputs) == [E.CHANGED]
     assert not [o for o in outputs if isinstance(o, Incident)]
-    assert (order_of(room, exit_).pending, order_of(room, exit_).replace) == (None, Wish.NONE)
+    assert order_of(room, exit_).replace.terms is None
+    assert order_of(room, exit_).replace.wish is Wish.NONE
     assert changes_of(room.tick(0.1)), "and tried again"
 
 
@@ -161,7 +163,7 @@ def test_a_fill_that_lands_during_a_change_ends_the_order_once() -> None:
     outputs = room.fill(exit_, 10, "979", "V2")
     assert events(outputs) == [E.EXECUTED]
     order = order_of(room, exit_)
-    assert (order.state, order.replace, order.remaining) == (OrderState.FILLED, Wish.NONE, 0)
+    assert (order.state, order.replace.wish, order.remaining) == (OrderState.FILLED, Wish.NONE, 0)
     assert room.desk.blotter.position("AAA").is_flat
     assert events(room.outcome(exit_, E.REPLACE_REFUSED)) == [E.REPLACE_REFUSED]
     assert order_of(room, exit_).state is OrderState.FILLED
@@ -211,7 +213,7 @@ def test_the_gate_is_asked_for_the_rest_of_an_exit_that_is_filled_in_part_and_th
     room.fill(exit_, 4, "979", "V2")
     (change,) = changes_of(room.tick(3.5))
     assert (change.request.quantity, change.request.price) == (D(10), D("975.10"))
-    assert order_of(room, exit_).pending == Terms(quantity=D(10), price=D("975.10"))
+    assert order_of(room, exit_).replace.terms == Terms(quantity=D(10), price=D("975.10"))
 
 
 def test_an_exit_that_buys_back_follows_the_price_up_and_not_down() -> None:

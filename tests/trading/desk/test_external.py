@@ -39,9 +39,8 @@ def elsewhere(day: Day, side: Side, product: str, quantity: int, *, is_told: boo
 
 def exits(day: Day) -> list[OrderRequest]:
     """The exits that left for the venue."""
-    return [
-        order.request for order in day.desk.blotter.orders.values() if order.request.purpose.is_exit and order.sent_mono
-    ]
+    orders = day.desk.blotter.orders.values()
+    return [order.request for order in orders if order.request.purpose.is_exit and order.times.sent_mono]
 
 
 def flatten(day: Day) -> None:

@@ -118,7 +118,7 @@ class Day(RuleBasedStateMachine):
     def change(self, data: st.DataObject, quantity: int, fate: str, silent: bool) -> None:
         order = data.draw(st.sampled_from(self.changeable()))
         theirs = self.venue[order.order_id]
-        terms = Terms(quantity=max(D(quantity), order.filled + 1), price=D(100 + order.replace_tries + 1))
+        terms = Terms(quantity=max(D(quantity), order.filled + 1), price=D(100 + order.replace.tries + 1))
         self.take([self.fact(order.order_id, E.REPLACE_SENT, terms=terms)])
         if fate != "lost":
             theirs.held = terms, self.mono
@@ -131,7 +131,7 @@ class Day(RuleBasedStateMachine):
 
     def changeable(self) -> list[Order]:
         found = [self.blotter.orders[i] for i in self.venue]
-        return [o for o in found if o.state in (OrderState.OPEN, OrderState.PARTIAL) and o.pending is None]
+        return [o for o in found if o.state in (OrderState.OPEN, OrderState.PARTIAL) and o.replace.terms is None]
 
     def arrive(self, theirs: VenueSide) -> bool:
         assert theirs.held is not None
@@ -248,7 +248,7 @@ class Day(RuleBasedStateMachine):
             order = self.blotter.orders[order_id]
             assert (order.filled, order.is_live) == (theirs.filled, theirs.is_live), order_id
             if theirs.is_live:
-                assert (order.quantity, order.price, order.pending) == (theirs.quantity, theirs.price, None)
+                assert (order.quantity, order.price, order.replace.terms) == (theirs.quantity, theirs.price, None)
             assert not any(e.is_inferred for e in order.booked), f"{order_id} still holds what we made up"
             assert order.value == 99 * theirs.filled
         for order_id in set(self.sent) - self.venue.keys():
