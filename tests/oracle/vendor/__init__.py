@@ -1,3 +1,3 @@
-"""The desk of revision 426ffa57ea5c, written by `freeze.py`; not edited by hand."""
+"""The desk of revision b080d783f906, written by `freeze.py`; not edited by hand."""
 
-REVISION = "426ffa57ea5c26b08cfbf7de8cab40af30b1c8f0"
+REVISION = "b080d783f9062651cf8e4bc618d7f3e7c811c1f8"

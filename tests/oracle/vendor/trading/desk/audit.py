@@ -101,7 +101,7 @@ class Audit:
         self.session_over(c.session, c.now)
         if self._closed_at and c.now >= self._closed_at + DAY_GRACE:
             for order in blotter.live_anywhere():
-                if order.begun_at < self._closed_at and order.state in AT_VENUE:
+                if order.times.begun_at < self._closed_at and order.state in AT_VENUE:
                     self._tell(order, OrderEvent.DAY_ENDED, "the day of the order is over")
         if not c.is_cut_off and books.asked_at >= self._link_back_at:
             for order in blotter.live_anywhere():
@@ -194,4 +194,4 @@ class Audit:
             tried_enough = not self._ordering.cancel_again(found, asked_at=books.asked_at)
             if tried_enough and found.order_id not in self._given_up:
                 self._given_up = {i for i in self._given_up if i in orders} | {found.order_id}
-                self._incident(f"{found.order_id} outlived {found.cancel_tries} cancels", found, None)
+                self._incident(f"{found.order_id} outlived {found.cancel.tries} cancels", found, None)

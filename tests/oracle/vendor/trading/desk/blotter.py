@@ -6,14 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-import msgspec
-
 from tradebot.clock import SECOND
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Books, Released
 from tradebot.domain.order import HOLDS, ZERO, Execution, Order, OrderEvent, OrderFact
 from tradebot.domain.order_course import filled
-from tradebot.domain.order_fold import apply, begin
+from tradebot.domain.order_fold import apply, begin, no_later
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import Line, PositionKey
 from tests.oracle.vendor.trading.desk.exposure import Exposure
@@ -22,7 +20,6 @@ from tests.oracle.vendor.trading.desk.external import External, Own, line_of
 ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
 Key = tuple[str, str]  # (exchange, execution_id)
 INTENT, DENIED, REVERSED = OrderEvent.INTENT, OrderEvent.DENIED, OrderEvent.REVERSED
-TIMES = ("cancel_mono", "replace_mono", "ended_mono", "sent_mono", "acked_mono")  # monotonic, of an order
 JUST_FILLED = SECOND // 5  # after a fill: the list of positions may be from before it
 ENDED_KEPT = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
 
@@ -135,7 +132,7 @@ class Blotter:
                 exposure.end(order_id, symbol)
             if was_live or before is None:
                 self._ended.append(order_id)
-            if (order.claimed or order.state in HOLDS) and order.reserved(max(exposure.mono, fact.mono)):
+            if (order.claim.filled or order.state in HOLDS) and order.reserved(max(exposure.mono, fact.mono)):
                 exposure.hold(order_id, symbol)
             if len(self.orders) > self._kept:
                 self._forget()
@@ -149,9 +146,7 @@ class Blotter:
         """
         if not self.exposure.mono:
             for order_id, order in self.orders.items():
-                late = {name: mono for name in TIMES if getattr(order, name) > mono}
-                if late:
-                    self.orders[order_id] = msgspec.structs.replace(order, **late)
+                self.orders[order_id] = no_later(order, mono)
         self.touched.update(self.exposure.release(mono))
         self.external.exposure.release(mono)
 
@@ -199,7 +194,7 @@ class Blotter:
                 held[line] = held.get(line, ZERO) - signed
                 late_ours[line] = late_ours.get(line, ZERO) + signed
         for order in self.exposure.live():
-            if order.claimed and order.shortfall:  # filled, as its status says, and not told yet
+            if order.claim.filled and order.shortfall:  # filled, as its status says, and not told yet
                 line, signed = line_of(order), order.shortfall * order.request.side.sign
                 late_ours[line] = late_ours.get(line, ZERO) + signed
         return Own(held, late, late_ours)
@@ -335,7 +330,7 @@ class Blotter:
                 self.by_venue.pop(venue_order_id, None)
             for execution in order.booked:
                 self.booked.pop(execution.key, None)
-            for execution in order.busted:
+            for execution in order.odd.busted:
                 self.busted.pop(execution.key, None)
             self.on_forget(order)
             return

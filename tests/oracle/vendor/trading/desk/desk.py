@@ -322,7 +322,7 @@ class Desk:
         blotter, before = self.blotter, self.blotter.orders.get(output.order_id)
         order = blotter.record(output)
         self.exits.heard(order.request.symbol)
-        if output.execution is not None or order.claimed:
+        if output.execution is not None or order.claim.filled:
             self._shortfalls.note(order, output, self.conditions.mono)
         if order.is_external:
             self._audit.heard(order, output)
@@ -330,7 +330,7 @@ class Desk:
         if before is None:
             return
         was, state = before.state, order.state
-        if not (output.event in UNREMARKABLE and was.is_live and not order.quarantined):
+        if not (output.event in UNREMARKABLE and was.is_live and not order.odd.quarantined):
             for finding in findings(before, output, order):
                 self._incident(finding.text, order, finding.scope)
         if output.event is EXECUTED:
@@ -343,7 +343,7 @@ class Desk:
         if was.is_live and not state.is_live and order.request.purpose.is_exit:
             self.exits.ended(order)
         order = blotter.orders.get(output.order_id, order)  # a halt just now may have cancelled it
-        if was in GONE or order.cancel is WAITS:
+        if was in GONE or order.cancel.wish is WAITS:
             waiting_cancel(order, revived=was in GONE and order.may_trade, cancel=self._ordering.send_cancel)
 
     def _appraise(self, order: Order, execution: Execution) -> None:

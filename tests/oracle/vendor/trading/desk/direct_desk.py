@@ -58,8 +58,9 @@ class DirectDesk(Desk):
     def waited(self, order_id: str, mono: int) -> None:
         """Let an order that nothing could fill until `mono` count as acknowledged then: it does not hang by that."""
         order = self.blotter.orders[order_id]
-        if order.acked_mono:
-            self.blotter.orders[order_id] = msgspec.structs.replace(order, acked_mono=mono)
+        if order.times.acked_mono:
+            times = msgspec.structs.replace(order.times, acked_mono=mono)
+            self.blotter.orders[order_id] = msgspec.structs.replace(order, times=times)
 
     def exit_again(self, symbol: str) -> Sequence[DeskOutput]:
         """Send the exit of a symbol at its open, as the first tick would that sees it."""

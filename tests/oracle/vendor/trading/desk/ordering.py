@@ -159,14 +159,14 @@ class Ordering:
         # less than three quarters of the limit.
         self._chase_from = mono + limit // 4
         for order in self._blotter.live():
-            if not order.acked_mono:
+            if not order.times.acked_mono:
                 continue
-            hangs_at = max(order.acked_mono, order.replace_mono) + limit
+            hangs_at = max(order.times.acked_mono, order.replace.mono) + limit
             if mono <= hangs_at:
                 self._chase_from = min(self._chase_from, hangs_at)
                 continue
             moves = self._settings.chase == "modify" and order.request.purpose.is_exit
-            if moves or order.cancel is Wish.NONE:
+            if moves or order.cancel.wish is Wish.NONE:
                 self._chase_from = mono  # there is something to do, and until it is done at every tick
             if not (moves and self._reprice(order)):
                 self.cancel(order, "not filled in time")
@@ -176,10 +176,10 @@ class Ordering:
         # the best, or whose new price the gate denies, stays as it is.
         reference = self._marks.reference(order.symbol)
         price = self._protected_price(self._universe.get(order.symbol), order.request.side, reference)
-        if price is None or order.state not in AT_BOOK or order.replace_tries >= self._settings.most_changes:
+        if price is None or order.state not in AT_BOOK or order.replace.tries >= self._settings.most_changes:
             return False
         is_better = order.price is None or (price - order.price) * order.request.side.sign > 0
-        if order.pending is not None or order.cancel.is_pending or order.is_stale or not is_better:
+        if order.replace.terms is not None or order.cancel.wish.is_pending or order.is_stale or not is_better:
             return True
         request = msgspec.structs.replace(
             order.request, kind=OrderKind.LIMIT, price=price, quantity=order.quantity, protection_pct=None
@@ -188,7 +188,7 @@ class Ordering:
         rest = msgspec.structs.replace(request, quantity=order.quantity - order.filled, signal_id="")
         verdict = self._gate.check(rest, self._view(request, reference, without=order))
         if not verdict.is_passed:
-            if order.replace is not Wish.REFUSED:
+            if order.replace.wish is not Wish.REFUSED:
                 fact = self._fact(order, OrderEvent.REPLACE_REFUSED, verdict.reason)
                 self._emit(msgspec.structs.replace(fact, checks=verdict.checks))
             return True
@@ -203,7 +203,7 @@ class Ordering:
 
         An order placed elsewhere is not ours to cancel.
         """
-        if order.cancel is not Wish.NONE or not order.is_live or not order.may_trade or order.is_external:
+        if order.cancel.wish is not Wish.NONE or not order.is_live or not order.may_trade or order.is_external:
             return
         if order.venue_order_id and order.state not in UNSENT:
             self.send_cancel(order, reason)
@@ -219,12 +219,12 @@ class Ordering:
 
     def cancel_again(self, order: Order, *, asked_at: int) -> bool:
         """Send a cancel again that an order outlived, seen working at `asked_at`; False when it was tried enough."""
-        pause = CANCEL_PATIENCE if order.cancel is Wish.SENT else CANCEL_PAUSE
-        if order.cancel in (Wish.NONE, Wish.SENDING) or asked_at - order.cancel_mono < pause:
+        pause = CANCEL_PATIENCE if order.cancel.wish is Wish.SENT else CANCEL_PAUSE
+        if order.cancel.wish in (Wish.NONE, Wish.SENDING) or asked_at - order.cancel.sent_mono < pause:
             return True
-        if order.cancel_tries >= CANCEL_TRIES:
+        if order.cancel.tries >= CANCEL_TRIES:
             return False
-        self.send_cancel(order, f"still working, try {order.cancel_tries + 1}")
+        self.send_cancel(order, f"still working, try {order.cancel.tries + 1}")
         return True
 
     def _fact(self, order: Order, event: OrderEvent, reason: str) -> OrderFact:

@@ -220,7 +220,7 @@ def _position_line(p: Position) -> str:
 
 
 def _order_line(o: Order) -> str:
-    return f"{o.order_id} {o.state} {o.filled:f} {o.cancel}"
+    return f"{o.order_id} {o.state} {o.filled:f} {o.cancel.wish}"
 
 
 def _told(

@@ -42,7 +42,7 @@ class Shortfalls:
                 self.inferred[fact.order_id] = execution
         elif execution is not None and fact.event is OrderEvent.REVERSED and execution.is_inferred:
             self.inferred.pop(fact.order_id, None)
-        if order.claimed and order.shortfall:
+        if order.claim.filled and order.shortfall:
             self.short.setdefault(fact.order_id, mono)
         elif self.short:
             self.short.pop(fact.order_id, None)
@@ -53,7 +53,7 @@ class Shortfalls:
 
     def _forget(self, order: Order) -> None:
         if self._disputed:
-            for execution in (*order.booked, *order.busted):
+            for execution in (*order.booked, *order.odd.busted):
                 self._disputed.pop(execution.key, None)
         self.short.pop(order.order_id, None)
         self.inferred.pop(order.order_id, None)
@@ -71,7 +71,7 @@ class Shortfalls:
         if booked is not None:
             known = booked.execution
             order = self._blotter.orders.get(order_id)
-            if known.tells_the_same(execution) or order is None or key in order.quarantined:
+            if known.tells_the_same(execution) or order is None or key in order.odd.quarantined:
                 return []
             self.disputed_at = mono
             return [fact(OrderEvent.QUARANTINED, execution, _dispute(known, execution))]
@@ -173,14 +173,14 @@ class Shortfalls:
                     execution=earlier,
                 )
             )
-        made = _inferred(shape, order.order_id, quantity, price, f"{order.claimed.normalize():f}")
+        made = _inferred(shape, order.order_id, quantity, price, f"{order.claim.filled.normalize():f}")
         facts.append(
             OrderFact(
                 order_id=order.order_id,
                 event=OrderEvent.EXECUTED,
                 at=at,
                 mono=mono,
-                reason=f"the venue says {order.claimed:f} filled, executions came for {order.filled:f}",
+                reason=f"the venue says {order.claim.filled:f} filled, executions came for {order.filled:f}",
                 execution=made,
             )
         )
@@ -188,10 +188,10 @@ class Shortfalls:
 
     def _price(self, order: Order) -> Decimal | None:
         # What the venue's average leaves for the missing part; without one, the limit or the last price will do.
-        missing, average = order.shortfall, order.claimed_price
+        missing, average = order.shortfall, order.claim.average_price
         price = order.price or self._price_of(order.symbol)
         if average is not None:
-            price = (average * order.claimed - order.value) / missing
+            price = (average * order.claim.filled - order.value) / missing
             if not price.is_finite() or price <= 0:
                 price = average
         if price is None or order.symbol not in self._universe:

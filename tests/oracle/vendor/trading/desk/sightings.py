@@ -252,8 +252,8 @@ class Sightings:
         patience = OMITTED_FOR
         if order.state is OrderState.UNKNOWN:
             patience = self._absent_after
-            if order.sent_mono and not order.acked_mono:
-                since = order.sent_mono
+            if order.times.sent_mono and not order.times.acked_mono:
+                since = order.times.sent_mono
         return None if since is None else max(since + patience, self._back_at + BACK_FOR)
 
     def _external(self, order: VenueOrder, at: int, mono: int) -> OrderFact:
@@ -293,7 +293,7 @@ def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[Order
     fresh = not is_old(order, event, shown)
     moves = fresh and (order.state, event) in TRANSITIONS
     known = order.venue_order_id == shown.venue_order_id or shown.venue_order_id in order.other_ids
-    events = [event] if moves or shown.filled > order.claimed or not known else []
+    events = [event] if moves or shown.filled > order.claim.filled or not known else []
     terms = _terms(order, shown, asked_at) if fresh else None
     if terms is None:
         return events
@@ -308,17 +308,17 @@ def _terms(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEvent 
         return None
     # Times are whole seconds and the stream may repeat: within one second only a list asked for since the last change
     # tells which terms are the later ones.
-    is_list = asked_at is not None and asked_at > order.replace_mono
-    is_newer = is_list or not shown.changed_at or shown.changed_at > order.seen_at
-    if order.pending is not None:
-        wanted = order.pending
+    is_list = asked_at is not None and asked_at > order.replace.mono
+    is_newer = is_list or not shown.changed_at or shown.changed_at > order.claim.seen_at
+    if order.replace.terms is not None:
+        wanted = order.replace.terms
         if shown.quantity == wanted.quantity and wanted.price in (None, shown.price):
             # Taken for done too early, a larger quantity leaves no less exposed; a smaller one would.
             return OrderEvent.REPLACED if is_newer or wanted.quantity >= order.quantity else None
         # A list asked for after a refusal, or long after a request of unknown fate, proves that the old terms stand;
         # and of an order that is through no change is to come.
-        patience = 0 if order.replace is Wish.REFUSED else REPLACE_PATIENCE
-        is_settled = is_list and asked_at is not None and asked_at - order.replace_mono > patience
+        patience = 0 if order.replace.wish is Wish.REFUSED else REPLACE_PATIENCE
+        is_settled = is_list and asked_at is not None and asked_at - order.replace.mono > patience
         return OrderEvent.CHANGED if is_settled or shown.status is VenueStatus.FILLED else None
     kind = order.request.kind
     priced = kind in PRICED and shown.kind is kind and None not in (shown.price, order.price)

@@ -35,7 +35,7 @@ def findings(before: Order | None, fact: OrderFact, after: Order) -> list[Findin
     """Return what a person must know of one fact."""
     if before is None or after.is_external:
         return []
-    if fact.event in ROUTINE and not before.state.is_terminal and not after.quarantined:
+    if fact.event in ROUTINE and not before.state.is_terminal and not after.odd.quarantined:
         return _overfilled(before, after) if fact.event is EXECUTED else []
     name, symbol = after.order_id, Scope.symbol(after.symbol)
     strategy = Scope.strategy(after.request.strategy) if after.request.strategy else symbol
@@ -46,18 +46,18 @@ def findings(before: Order | None, fact: OrderFact, after: Order) -> list[Findin
         text = f"{name} was {before.state} and filled {after.filled - before.filled:f} more"
         if before.state not in (OrderState.CANCELED, OrderState.EXPIRED, OrderState.FILLED):
             found.append(Finding(text, strategy))
-        elif fact.mono - before.ended_mono > LATE and fact.execution and not fact.execution.is_inferred:
-            found.append(Finding(f"{text}, {(fact.mono - before.ended_mono) / SECOND:.1f} s after its end"))
+        elif fact.mono - before.times.ended_mono > LATE and fact.execution and not fact.execution.is_inferred:
+            found.append(Finding(f"{text}, {(fact.mono - before.times.ended_mono) / SECOND:.1f} s after its end"))
     found += _overfilled(before, after)
     if fact.event in SEEN and before.state in NEVER_SENT:
         found.append(Finding(f"{name} is {before.state} here and known to the venue", symbol))
-    if fact.event is OrderEvent.CHANGED and before.replace is Wish.NONE and after.quantity != before.quantity:
+    if fact.event is OrderEvent.CHANGED and before.replace.wish is Wish.NONE and after.quantity != before.quantity:
         found.append(
             Finding(f"{name} has quantity {after.quantity:f} at the venue, we sent {before.quantity:f}", symbol)
         )
-    elif fact.event is OrderEvent.CHANGED and before.replace is Wish.NONE:
+    elif fact.event is OrderEvent.CHANGED and before.replace.wish is Wish.NONE:
         found.append(Finding(f"{name} has the price {after.price} at the venue, we sent {before.price}", symbol))
-    if after.quarantined - before.quarantined:
+    if after.odd.quarantined - before.odd.quarantined:
         found.append(Finding(f"{name}: {fact.reason}", symbol))
     if fact.event is OrderEvent.REVERSED and fact.execution is not None and not fact.execution.is_inferred:
         found.append(Finding(f"{name}: a fill was taken back: {fact.reason}"))
@@ -77,9 +77,9 @@ def _overfilled(before: Order, after: Order) -> list[Finding]:
 
 def waiting_cancel(after: Order, *, revived: bool, cancel: Callable[[Order, str], None]) -> None:
     """Call `cancel` for an order whose cancel waited for its outcome, or that came back from the dead."""
-    if not (revived or after.cancel is WAITS) or not after.venue_order_id or after.state not in CANCELLABLE:
+    if not (revived or after.cancel.wish is WAITS) or not after.venue_order_id or after.state not in CANCELLABLE:
         return
-    if after.cancel is WAITS:
+    if after.cancel.wish is WAITS:
         cancel(after, "asked before it had an outcome")
-    elif after.cancel is NO_WISH and not after.is_external:
+    elif after.cancel.wish is NO_WISH and not after.is_external:
         cancel(after, "it was taken for gone")
