@@ -21,6 +21,9 @@ COMPLEX = 15
 COMPLEX_IN = ("trading", "backtest", "domain", "checker")
 MOST_PARAMETERS = 8
 MOST_ATTRIBUTES = 15
+# What belongs to one venue or to one country, and the folders that may say it; data is no Python.
+OF_ONE_PLACE = re.compile(r"(?i:kite|zerodha|rupee)|(?<![A-Za-z])(?:IST|NSE|MIS)(?![A-Za-z])")
+MAY_SAY_IT = (PACKAGE / "venues/kite", PACKAGE / "markets")
 
 
 class Figure(NamedTuple):
@@ -49,6 +52,9 @@ def figures() -> Iterator[Figure]:
     yield Figure(f"functions of a complexity above {COMPLEX}", *counted(complex_functions()))
     yield Figure(f"constructors with more than {MOST_PARAMETERS} parameters", *counted(wide_constructors()))
     yield Figure(f"classes with more than {MOST_ATTRIBUTES} attributes", *counted(large_classes()))
+    named = list(lines_of_one_place())
+    yield Figure("lines that name one venue or one country outside its folders", len(named), named)
+    yield Figure("files that do", len({place.partition(":")[0] for place in named}), [])
 
 
 def counted(places: Iterator[str]) -> tuple[int, list[str]]:
@@ -171,6 +177,15 @@ def large_classes() -> Iterator[str]:
         }
         if len(found) > MOST_ATTRIBUTES:
             yield f"{file.relative_to(ROOT)}:{node.lineno} {node.name} {len(found)}"
+
+
+def lines_of_one_place() -> Iterator[str]:
+    """Yield each line that names Kite, NSE, Indian time, rupees or MIS where neither a venue nor a market lives."""
+    for file in sources(PACKAGE):
+        if not any(file.is_relative_to(folder) for folder in MAY_SAY_IT):
+            for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+                if OF_ONE_PLACE.search(line):
+                    yield f"{file.relative_to(ROOT)}:{number} {line.strip()}"
 
 
 def _classes() -> Iterator[tuple[Path, ast.ClassDef]]:

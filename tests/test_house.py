@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import shape
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -290,6 +291,8 @@ def text_findings(name: str, text: str) -> Iterator[Finding]:
                 yield Finding(f"{name}:{number}", rule, remedy)
 
 
+# Lines that name one venue or one country outside `venues/kite` and `markets`. It may only sink.
+LINES_OF_ONE_PLACE = 408
 # What can send an order, and the only files that may name it: the ground of a run, the kill switch, the benchmarks.
 ORDER_ROUTES = {"KiteVenue", "KiteBroker", "OrderSession"}
 ROUTE_BUILDERS = ("tradebot/venues/kite/", "tradebot/bench/", "tradebot/daemon/ground.py", "tradebot/cli/kill.py")
@@ -342,6 +345,23 @@ def test_order_routes_are_built_in_one_place() -> None:
         n for n in ground if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in ORDER_ROUTES
     ]
     assert len(calls) == 1
+
+
+def test_one_venue_and_one_country_are_named_where_they_live() -> None:
+    found = list(shape.lines_of_one_place())
+    assert len(found) <= LINES_OF_ONE_PLACE, "ask the venue's room or the instrument's market\n" + "\n".join(found)
+    assert len(found) > LINES_OF_ONE_PLACE - 10, f"now {len(found)}: let LINES_OF_ONE_PLACE sink, too"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_bad"),
+    [
+        ("from tradebot.clock import IST", True), ("IST_OFFSET = 1", True), ("class KiteRest:", True), ("'MIS'", True),
+        ("exchange = 'NSE'", True), ("# in rupees", True), ("LIST, EXISTS = 1, 2", False), ("# promises", False),
+    ],
+)  # fmt: skip
+def test_the_count_knows_what_is_of_one_place(line: str, is_bad: bool) -> None:
+    assert bool(shape.OF_ONE_PLACE.search(line)) is is_bad
 
 
 def test_functions_and_files_stay_small() -> None:
