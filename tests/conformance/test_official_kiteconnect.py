@@ -23,6 +23,7 @@ from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.server import serve
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.listing import universe_for
+from tradebot.venues.kite.server.face import KiteFace
 
 HERE = Path(__file__).resolve().parent
 CLIENT = HERE.parents[1] / ".venv-sdk/bin/python"
@@ -62,7 +63,11 @@ async def _drive() -> tuple[dict[str, Any], Exchange, dict[int, list[dict[str, A
     _record(exchange.universe, published, source.opening())
     exchange.on_snapshots.append(partial(_record, exchange.universe, published))
     limits = RateLimits(clock, NO_LIMITS)
-    async with serve(exchange, clock, limits=limits) as at, asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+    async with (
+        serve(exchange, clock, partial(KiteFace, limits=limits)) as at,
+        asyncio.timeout(DEADLINE_S),
+        asyncio.TaskGroup() as tasks,
+    ):
         running = tasks.create_task(exchange.run(), name="exchange")
         client = await asyncio.create_subprocess_exec(
             str(CLIENT),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -15,9 +17,11 @@ from tradebot.exchange.account import Holding
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import INSTANT, Latency
+from tradebot.exchange.limits import RateLimits
 from tradebot.exchange.prices.synthetic import SyntheticPrices
-from tradebot.exchange.server import Addresses, serve
+from tradebot.exchange.server import serve
 from tradebot.markets.listing import universe_for
+from tradebot.venues.kite.server.face import KiteFace
 
 OPENS_AT = from_iso("2026-11-23T09:15:00", IST)
 CLOSES_AT = from_iso("2026-11-23T15:30:00", IST)
@@ -28,9 +32,14 @@ CASH = Decimal(50_000)
 class Rig:
     """The exchange, its clock, and a client that keeps clear of the rate limits by moving the clock."""
 
-    def __init__(self, exchange: Exchange, clock: ManualClock, at: Addresses, client: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, exchange: Exchange, clock: ManualClock, at: SimpleNamespace, client: aiohttp.ClientSession
+    ) -> None:
         self.exchange, self.clock, self.at, self.client = exchange, clock, at, client
-        self.headers = {"X-Kite-Version": "3", "Authorization": f"token {at.api_key}:{at.access_token}"}
+        self.headers = {
+            "X-Kite-Version": "3",
+            "Authorization": f"token {at.api_key}:{at.access_token}",
+        }
 
     def step(self, seconds: float = 1.0) -> None:
         self.clock.now += int(seconds * SECOND)
@@ -83,6 +92,8 @@ async def rig(
     latency: Latency = INSTANT,
     resume: Path | None = None,
     later: int = 0,
+    limits: RateLimits | None = None,
+    redirect_url: str | None = None,
     **options: Any,
 ) -> AsyncIterator[Rig]:
     # `resume` goes on with the books of a log, `later` ns after the first day.
@@ -94,5 +105,6 @@ async def rig(
         source, clock, seed=7, cash=CASH, latency=latency, log=log, holdings=holdings, resume=resume
     )  # fmt: skip
     exchange.step(clock.now)
-    async with serve(exchange, clock, log=log, **options) as at, aiohttp.ClientSession() as client:
-        yield Rig(exchange, clock, at, client)
+    face = partial(KiteFace, limits=limits, redirect_url=redirect_url)
+    async with serve(exchange, clock, face, log=log, **options) as at, aiohttp.ClientSession() as client:
+        yield Rig(exchange, clock, SimpleNamespace(render=at.render, **at.entry), client)

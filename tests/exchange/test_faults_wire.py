@@ -16,7 +16,8 @@ from tradebot.exchange.event_log import EventLog, read_log
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.catalogue import CATALOGUE, Stage
 from tradebot.exchange.faults.plan import FaultPlan
-from tradebot.exchange.faults.rest import PAGES, REFUSALS
+from tradebot.exchange.faults.rest import PAGES
+from tradebot.venues.kite.server.dialect import BODIES, REFUSALS
 
 CREATE = ("POST", "/orders/regular")
 
@@ -265,7 +266,7 @@ async def test_no_fault_of_the_counter_breaks_the_exchange(kind: Any) -> None:
 
 def test_every_answer_of_the_tables_belongs_to_a_fault() -> None:
     names = {kind.name for kind in CATALOGUE}
-    assert set(REFUSALS) <= names
+    assert set(REFUSALS) | set(BODIES) <= names
     assert set(PAGES) <= names
 
 

@@ -11,8 +11,9 @@ import pytest
 from tradebot.clock import IST, SECOND, ManualClock, MarketClock, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, Side, Validity
-from tradebot.exchange.faces.kite_session import REQUEST_TOKEN_LIFE, Sessions
-from tradebot.exchange.faces.kite_wire import (
+from tradebot.exchange.limits import RateLimits
+from tradebot.venues.kite.server.session import REQUEST_TOKEN_LIFE, Sessions
+from tradebot.venues.kite.server.wire import (
     KiteError,
     automatic_protection,
     number,
@@ -22,7 +23,6 @@ from tradebot.exchange.faces.kite_wire import (
     parse_variety,
     stamp,
 )
-from tradebot.exchange.limits import RateLimits
 
 TCS = Instrument(symbol="TCS", token=2953217)
 NOON = from_iso("2026-11-23T12:00:00", IST)

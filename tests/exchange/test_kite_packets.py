@@ -14,8 +14,8 @@ import pytest
 from tradebot.clock import SECOND, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints
-from tradebot.exchange.faces.kite_packets import PACKETS_PER_FRAME, Mode, Packets
 from tradebot.exchange.snapshot import latest
+from tradebot.venues.kite.server.packets import PACKETS_PER_FRAME, Mode, Packets
 
 INFY = Instrument(symbol="INFY", token=408065)
 NIFTY = Instrument(symbol="NIFTY 50", token=256265, kind=InstrumentKind.INDEX)

@@ -13,17 +13,17 @@ import aiohttp
 import numpy as np
 import pytest
 
-import tradebot.exchange.faces.kite_ticker as ticker_module
+import tradebot.venues.kite.server.ticker as ticker_module
 from tests.exchange.kite_rig import Rig, rig
 from tests.exchange.test_kite_packets import split
 from tradebot.clock import IST, SECOND, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import OrderKind, Side
 from tradebot.exchange.event_log import EventLog, read_log
-from tradebot.exchange.faces.kite_packets import Packets
-from tradebot.exchange.faces.kite_ticker import MAX_FRAMES, MAX_ORDER_FRAMES, MAX_SUBSCRIPTIONS, Connection
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, latest
 from tradebot.exchange.ticket import Ticket
+from tradebot.venues.kite.server.packets import Packets
+from tradebot.venues.kite.server.ticker import MAX_FRAMES, MAX_ORDER_FRAMES, MAX_SUBSCRIPTIONS, Connection
 
 TICKET = Ticket(
     exchange="NSE",

@@ -10,9 +10,9 @@ import pytest
 from kite_rig import rig
 
 from tradebot.exchange.faults.catalogue import BOOKS, BY_NAME, CATALOGUE, Stage
-from tradebot.exchange.faults.odd_rows import ODD, STRANGERS, told
 from tradebot.exchange.faults.plan import FaultPlan
-from tradebot.exchange.faults.replies import ROWS
+from tradebot.venues.kite.server.odd_rows import ODD, STRANGERS, told
+from tradebot.venues.kite.server.replies import ROWS
 
 PATHS = {"orders.list": "/orders", "trades": "/trades", "positions": "/portfolio/positions"}
 OURS: dict[str, list[dict[str, Any]]] = {

@@ -127,6 +127,7 @@ async def _serve(plan: Plan) -> None:
     from tradebot.exchange.exchange import Exchange
     from tradebot.exchange.latency import USUAL
     from tradebot.exchange.server import serve
+    from tradebot.venues.kite.server.face import KiteFace
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -148,6 +149,7 @@ async def _serve(plan: Plan) -> None:
             serve(
                 market,
                 clock,
+                KiteFace,
                 host=plan.host,
                 port=plan.port,
                 keys=Keys.drawn(),

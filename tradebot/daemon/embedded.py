@@ -26,6 +26,7 @@ from tradebot.markets.calendar import TradingCalendar, day_of, moment
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
 from tradebot.ops.narrator import Tell
+from tradebot.venues.kite.server.face import KiteFace
 
 HEALED_S = 0.1  # how often a rehearsal looks whether its faults are over
 SETTLE_S = 1.0  # wall seconds the last frames have to reach the daemon, which then waits out its grace
@@ -91,7 +92,7 @@ async def embedded(
         on_open(exchange)
         async with (
             serve(
-                exchange, clock, keys=keys or Keys.drawn(), token_expires=False, log=events, faults=faults
+                exchange, clock, KiteFace, keys=keys or Keys.drawn(), token_expires=False, log=events, faults=faults
             ) as addresses,
             asyncio.TaskGroup() as tasks,
         ):

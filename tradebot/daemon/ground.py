@@ -128,7 +128,10 @@ async def _embedded(
         wall=wall,
     )  # fmt: skip
     async with opening as (addresses, clock):
-        tell("exchange_opened", rest=addresses.rest, ticker=addresses.ticker, speed=clock.speed, log=str(log))
+        tell(
+            "exchange_opened", rest=addresses.entry["rest"], ticker=addresses.entry["ticker"], speed=clock.speed,
+            log=str(log),
+        )  # fmt: skip
         yield Simulated.of(addresses.render()), clock
 
 

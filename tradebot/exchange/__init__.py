@@ -1,1 +1,1 @@
-"""The simulated exchange: prices, matching, accounts, and the wire faces real clients connect to."""
+"""The simulated exchange: prices, matching, accounts, and the socket that a venue's face stands on."""

@@ -99,7 +99,7 @@ async def day(folder: Path, *, trader: str = PATIENT, symbols: str = SYMBOLS, **
         on_end=lambda reason: None, on_open=opened.append,
     ) as (addresses, clock):  # fmt: skip
         clock.release()
-        async with between(addresses.rest, addresses.ticker) as proxy:
+        async with between(addresses.entry["rest"], addresses.entry["ticker"]) as proxy:
             at = addresses.render()
             at["clock"] |= {"market": clock.origin, "monotonic": clock.anchor}
             at["kite"] |= {"rest": proxy.rest, "ticker": proxy.ticker}

@@ -19,10 +19,11 @@ from tradebot.errors import SessionLost
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import INSTANT
 from tradebot.exchange.prices.synthetic import SyntheticPrices
-from tradebot.exchange.server import serve
+from tradebot.exchange.server import Addresses, serve
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
+from tradebot.venues.kite.server.face import KiteFace
 from tradebot.venues.kite.venue import KiteVenue
 from tradebot.venues.venue import SESSION_LOST, Accepted, Refused
 
@@ -48,12 +49,20 @@ async def day(access_token: str | None = None) -> AsyncIterator[Day]:
     source = SyntheticPrices(universe_for(SYMBOLS), seed=7, opens_at=OPENS_AT, closes_at=CLOSES_AT)
     exchange = Exchange(source, clock, seed=7, cash=Decimal(50_000), latency=INSTANT, log=None)
     exchange.step(clock.now)
-    async with serve(exchange, clock) as at:
-        token = access_token or at.access_token
+    async with serve(exchange, clock, KiteFace) as at:
+        token = access_token or at.entry["access_token"]
         async with KiteVenue(
-            rest=at.rest, ticker=at.ticker, api_key=at.api_key, access_token=token, clock=clock
+            rest=at.entry["rest"],
+            ticker=at.entry["ticker"],
+            api_key=at.entry["api_key"],
+            access_token=token,
+            clock=clock,
         ) as venue:
             yield Day(exchange, clock, venue)
+
+
+def keys(at: Addresses) -> dict[str, str]:
+    return {name: at.entry[name] for name in ("rest", "ticker", "api_key", "access_token")}
 
 
 def order(order_id: str, side: Side, **fields: object) -> OrderRequest:
@@ -190,9 +199,13 @@ async def test_the_exchange_s_list_of_contracts_tells_whose_day_ends_early_as_th
     source = SyntheticPrices(universe_for(names), seed=7, opens_at=OPENS_AT, closes_at=CLOSES_AT)
     exchange = Exchange(source, clock, seed=7, cash=Decimal(50_000), latency=INSTANT, log=None)
     async with (
-        serve(exchange, clock) as at,
+        serve(exchange, clock, KiteFace) as at,
         KiteVenue(
-            rest=at.rest, ticker=at.ticker, api_key=at.api_key, access_token=at.access_token, clock=clock
+            rest=at.entry["rest"],
+            ticker=at.entry["ticker"],
+            api_key=at.entry["api_key"],
+            access_token=at.entry["access_token"],
+            clock=clock,
         ) as venue,
     ):
         found = await venue.broker.instruments(names)

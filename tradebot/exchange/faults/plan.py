@@ -6,7 +6,7 @@ It knows no sockets: a face asks `strike` at each point and does what the fault 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 from zlib import crc32
 
@@ -68,6 +68,12 @@ class FaultPlan:
         """Give the plan its time; times of rules count from the market time of now, or of the first day."""
         self._origin = self._origin or clock.market()
         self._clock = clock
+
+    def leave_out(self, names: Collection[str]) -> None:
+        """Forget the rules of some kinds, which cannot be committed here; the others strike as they would have."""
+        self.rules = tuple(rule for rule in self.rules if rule.kind.name not in names)
+        for rules in self._at.values():
+            rules[:] = [entry for entry in rules if entry[1].kind.name not in names]
 
     @property
     def is_over(self) -> bool:

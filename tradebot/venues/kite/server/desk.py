@@ -10,7 +10,12 @@ from tradebot.clock import Clock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faces.kite_records import (
+from tradebot.exchange.margin import Reservation, blocked_by
+from tradebot.exchange.position import Lots
+from tradebot.exchange.ticket import BookOrder, Ticket
+from tradebot.markets.calendar import day_of
+from tradebot.markets.charges import charges, segment_of
+from tradebot.venues.kite.server.records import (
     charges_record,
     funds_record,
     holding_record,
@@ -18,7 +23,7 @@ from tradebot.exchange.faces.kite_records import (
     position_record,
     trade_record,
 )
-from tradebot.exchange.faces.kite_wire import (
+from tradebot.venues.kite.server.wire import (
     EXCHANGES,
     Params,
     input_error,
@@ -30,11 +35,6 @@ from tradebot.exchange.faces.kite_wire import (
     parse_variety,
     required,
 )
-from tradebot.exchange.margin import Reservation, blocked_by
-from tradebot.exchange.position import Lots
-from tradebot.exchange.ticket import BookOrder, Ticket
-from tradebot.markets.calendar import day_of
-from tradebot.markets.charges import charges, segment_of
 
 UNKNOWN_INSTRUMENT = (
     "The instrument you are placing an order for has either expired or does not exist. "

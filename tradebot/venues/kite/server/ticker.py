@@ -15,14 +15,14 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from tradebot.domain.market import Ints
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faces.kite_packets import HEARTBEAT, MODES, Column, Mode, Modes, Packets
-from tradebot.exchange.faces.kite_records import Json, order_update
-from tradebot.exchange.faces.kite_session import BAD_TOKEN, Sessions
-from tradebot.exchange.faces.kite_wire import KiteError, render_error, token_error
 from tradebot.exchange.faults.plan import Fault
 from tradebot.exchange.faults.stream import TickerFaults
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder
+from tradebot.venues.kite.server.packets import HEARTBEAT, MODES, Column, Mode, Modes, Packets
+from tradebot.venues.kite.server.records import Json, order_update
+from tradebot.venues.kite.server.session import BAD_TOKEN, Sessions
+from tradebot.venues.kite.server.wire import KiteError, render_error, token_error
 
 HEARTBEAT_S = 2.0
 CLOSING_S = 2.0

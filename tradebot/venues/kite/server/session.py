@@ -6,8 +6,8 @@ import hashlib
 import hmac
 
 from tradebot.clock import SECOND, Clock
-from tradebot.exchange.faces.kite_wire import KiteError, token_error
 from tradebot.exchange.limits import DAY, IST_OFFSET
+from tradebot.venues.kite.server.wire import KiteError, token_error
 
 EXPIRY_HOUR = 6 * 3_600 * SECOND
 REQUEST_TOKEN_LIFE = 300 * SECOND

@@ -7,10 +7,10 @@ from typing import Any
 
 from tradebot.clock import SECOND
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faces.kite_quotes import candles, instruments_csv, ltp_record, ohlc_record, quote_record
-from tradebot.exchange.faces.kite_wire import EXCHANGES, Params, input_error, parse_stamp, required
 from tradebot.exchange.limits import DAY, IST_OFFSET
 from tradebot.markets.calendar import day_of
+from tradebot.venues.kite.server.quotes import candles, instruments_csv, ltp_record, ohlc_record, quote_record
+from tradebot.venues.kite.server.wire import EXCHANGES, Params, input_error, parse_stamp, required
 
 # interval -> (length in seconds, longest span of one request in days)
 INTERVALS = {

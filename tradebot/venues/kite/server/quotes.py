@@ -13,11 +13,11 @@ import numpy as np
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints, Series
-from tradebot.exchange.faces.kite_wire import number, stamp
 from tradebot.exchange.limits import DAY, IST_OFFSET
 from tradebot.markets.calendar import Line
 from tradebot.markets.hours import line_of
 from tradebot.markets.indices import contract_name
+from tradebot.venues.kite.server.wire import number, stamp
 
 Json = dict[str, Any]
 

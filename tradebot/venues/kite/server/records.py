@@ -7,10 +7,10 @@ from typing import Any
 
 from tradebot.domain.order import ZERO
 from tradebot.exchange.account import Holding, Margins
-from tradebot.exchange.faces.kite_wire import number, stamp
 from tradebot.exchange.position import PositionRow
 from tradebot.exchange.ticket import BookOrder, Hand, TradeRow
 from tradebot.markets.charges import Charges
+from tradebot.venues.kite.server.wire import number, stamp
 
 Json = dict[str, Any]
 SYSTEM = "SYSTEM"  # who the orders of the broker itself say placed them

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradebot.exchange.faults import odd_rows
-from tradebot.exchange.faults.plan import Fault
+from tradebot.venues.kite.server import odd_rows
 
 PRICES = ("price", "trigger_price", "average_price")
 ROWS = ("foreign-rows", "huge-row", "repeated-rows", "reordered-rows", "odd-fields", "other-words", "rounded-price",
@@ -14,31 +13,17 @@ TRADES = ("empty-trades", "lagging-trades", "duplicate-trades", "changed-trade",
 QUANTITIES = ("quantity", "filled_quantity", "pending_quantity", "cancelled_quantity")
 
 
-class Replies:
-    """Tells lies in the data of REST answers; remembers the answer before for those that are late."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, Any] = {}  # point -> data of the query before
-
-    def tell(self, fault: Fault | None, point: str, data: Any) -> Any:
-        """Return what the client is told instead of `data`."""
-        before = self._last.get(point, [] if point == "orders.list" else data)
-        self._last[point] = data
-        return data if fault is None else _told(fault, point, data, before)
-
-
-def _told(fault: Fault, point: str, data: Any, before: Any) -> Any:
-    match fault.name:
+def told(name: str, point: str, data: Any, draw: float) -> Any:
+    """Return what the client is told instead of `data` where the fault `name` strikes."""
+    match name:
         case name if name in ROWS:
-            return _rows(fault, point, data)
+            return _rows(name, point, data, draw)
         case name if name in TRADES:
             return _trades(name, data)
         case "empty-orders":
             return []
         case "empty-positions":
             return {"net": [], "day": []}
-        case "stale-orders" | "stale-positions":
-            return before
         case "truncated-list":
             return data[: len(data) // 2]
         case "shuffled-list":
@@ -54,13 +39,13 @@ def _told(fault: Fault, point: str, data: Any, before: Any) -> Any:
         case "missing-quotes":
             return {key: data[key] for key in list(data)[::2]}
         case _:
-            return _candles(fault.name, data)
+            return _candles(name, data)
 
 
-def _rows(fault: Fault, point: str, data: Any) -> Any:
+def _rows(name: str, point: str, data: Any, draw: float) -> Any:
     if point != "positions":
-        return odd_rows.told(fault.name, point, data, fault.draw)
-    return {book: odd_rows.told(fault.name, point, rows, fault.draw) for book, rows in data.items()}
+        return odd_rows.told(name, point, data, draw)
+    return {book: odd_rows.told(name, point, rows, draw) for book, rows in data.items()}
 
 
 def _trades(name: str, data: list[dict[str, Any]]) -> list[dict[str, Any]]:

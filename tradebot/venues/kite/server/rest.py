@@ -13,10 +13,14 @@ from tradebot.clock import Clock
 from tradebot.domain.message import Message
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faces.kite_desk import KiteDesk
-from tradebot.exchange.faces.kite_market import KiteMarket
-from tradebot.exchange.faces.kite_session import Sessions
-from tradebot.exchange.faces.kite_wire import (
+from tradebot.exchange.faults.catalogue import Stage
+from tradebot.exchange.faults.rest import RestFaults
+from tradebot.exchange.limits import RateLimits
+from tradebot.exchange.ticket import Refusal
+from tradebot.venues.kite.server.desk import KiteDesk
+from tradebot.venues.kite.server.market import KiteMarket
+from tradebot.venues.kite.server.session import Sessions
+from tradebot.venues.kite.server.wire import (
     EXCHANGES,
     KiteError,
     input_error,
@@ -26,10 +30,6 @@ from tradebot.exchange.faces.kite_wire import (
     required,
     stamp,
 )
-from tradebot.exchange.faults.catalogue import Stage
-from tradebot.exchange.faults.rest import RestFaults
-from tradebot.exchange.limits import RateLimits
-from tradebot.exchange.ticket import Refusal
 
 PREFIXES = ("", "/oms")  # the official sandbox puts /oms before every route
 SECRETS = frozenset({"access_token", "request_token", "checksum", "api_secret", "refresh_token"})
@@ -91,7 +91,7 @@ class KiteRest:
         limits: RateLimits,
         log: EventLog | None,
         redirect_url: str | None = None,
-        faults: RestFaults | None = None,
+        faults: RestFaults[KiteError] | None = None,
     ) -> None:
         self.desk = KiteDesk(exchange, clock)
         self.market = KiteMarket(exchange)
@@ -164,7 +164,12 @@ class KiteRest:
             try:
                 call = await _read(request)
                 if self._faults is not None:
-                    fault = self._faults.strike(name, params=call.params, path=call.path)
+                    fault = self._faults.strike(
+                        name,
+                        tag=call.params.get("tag", ""),
+                        symbol=call.params.get("tradingsymbol", ""),
+                        order_id=call.path.get("order_id", ""),
+                    )
                 if self._faults is not None and fault is not None and fault.kind.stage is Stage.BEFORE:
                     error = self._faults.refusal(fault, lambda: route.answer(call))
                 else:

@@ -1,1 +1,0 @@
-"""The wire faces of the exchange, one venue's protocol each."""

@@ -1,0 +1,123 @@
+"""What the faults must know of Kite: its routes, its refusals, its rows and its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from tradebot.exchange.faults.dialect import Frame
+from tradebot.venues.kite.server import frames, replies
+from tradebot.venues.kite.server.wire import KiteError, render_error
+
+ROUTES = {
+    "POST /session/token": "session", "GET /user/profile": "profile", "GET /user/margins": "margins",
+    "GET /user/margins/{segment}": "margins", "POST /orders/{variety}": "orders.create",
+    "PUT /orders/{variety}/{order_id}": "orders.modify", "DELETE /orders/{variety}/{order_id}": "orders.cancel",
+    "GET /orders": "orders.list", "GET /orders/{order_id}": "orders.history", "GET /orders/{order_id}/trades": "trades",
+    "GET /trades": "trades", "GET /portfolio/positions": "positions", "GET /portfolio/holdings": "holdings",
+    "GET /instruments/historical/{token}/{interval}": "history", "GET /instruments": "instruments",
+    "GET /instruments/{exchange}": "instruments", "GET /quote": "quotes", "GET /quote/ohlc": "quotes",
+    "GET /quote/ltp": "quotes",
+}  # fmt: skip
+STRANGE = KiteError(400, "SurveillanceException", "RMS:Rule: entity block type 7 for account across exchange")
+REFUSALS = {  # what is said in Kite's own envelope
+    "429": KiteError(429, "NetworkException", "Too many requests."),
+    "unknown-refusal-text": STRANGE,
+    "accept-then-unknown-text": STRANGE,
+    "definite-reject": KiteError(400, "MarginException", "Insufficient funds. Required margin is 1.00 but available "
+                                 "margin is 0.00. Check the orderbook for open orders."),
+    "closed-market-reject": KiteError(400, "OrderException", "Markets are closed right now."),
+    "refuse-then-fill": KiteError(400, "OrderException", "Markets are closed right now."),
+    "address-refused": KiteError(403, "PermissionException", "IP address is not allowed to place orders."),
+    "cancel-unknown": KiteError(400, "OrderException", "Couldn't find that `order_id`."),
+    "no-right": KiteError(403, "PermissionException", "Insufficient permission for that call."),
+    "token-death": KiteError(403, "TokenException", "Incorrect `api_key` or `access_token`."),
+    "error-200": KiteError(200, "GeneralException", "Something unexpected happened."),
+}  # fmt: skip
+BODIES = {
+    "wrong-type": b'{"status":"success","data":7}',
+    "null-data": b'{"status":"success","data":null}',
+    "wrong-order-id": b'{"status":"success","data":{"order_id":"990101000000001"}}',
+}
+ORDER = '{"type":"order"'
+
+
+class KiteRequests:
+    """How requests are named, refused and lied to."""
+
+    points: Mapping[str, str] = ROUTES
+    refusals: Mapping[str, KiteError] = REFUSALS
+    bodies: Mapping[str, bytes] = BODIES
+    errors: tuple[type[Exception], ...] = (KiteError,)
+
+    def unsaid(self, status: int, why: str) -> KiteError:
+        return KiteError(status, "", why)
+
+    def render(self, error: KiteError) -> bytes:
+        return render_error(error)
+
+    def lie(self, name: str, point: str, data: Any, *, draw: float) -> Any:
+        return replies.told(name, point, data, draw)
+
+
+class KiteFrames:
+    """How frames are told apart and spoiled: order updates are text, quotes are binary, a heartbeat is one byte."""
+
+    words: Sequence[Frame] = (
+        '{"type":"error","data":"Internal error; the subscription may be incomplete."}',
+        '{"type":"message","data":"RMS: intraday positions are squared off early today."}',
+    )
+
+    def order_in(self, frame: Frame) -> Mapping[str, Any] | None:
+        if not isinstance(frame, str) or not frame.startswith(ORDER):
+            return None
+        row = orjson.loads(frame)["data"]
+        return {name: row[name] for name in ("tag", "order_id", "status")}
+
+    def is_market(self, frame: Frame) -> bool:
+        return isinstance(frame, bytes) and len(frame) > 1
+
+    def chosen(self, frame: Frame, draw: float) -> int:
+        packets = _packets(frame)
+        return frames.token_of(packets[int(draw * len(packets))]) if packets else 0
+
+    def without(self, frame: Frame, instrument: int) -> Frame:
+        return frames.join([p for p in _packets(frame) if frames.token_of(p) != instrument])
+
+    def repeated(self, frame: Frame, instrument: int, first: dict[int, Any]) -> Frame:
+        packets = [
+            frames.frozen(p, first.setdefault(instrument, p)) if frames.token_of(p) == instrument else p
+            for p in _packets(frame)
+        ]
+        return frames.join(packets)
+
+    def spoiled(self, frame: Frame, name: str, draw: float, sent: Collection[Frame]) -> Frame:
+        packets = _packets(frame)
+        if not packets:
+            return frame
+        assert isinstance(frame, bytes), f"{frame!r} holds packets"
+        at = int(draw * len(packets))
+        match name:
+            case "zero-quote" | "negative-quote" | "tenfold-quote" | "hundredth-quote":
+                packets[at] = frames.with_price(packets[at], name)
+            case "crossed-quote":
+                packets[at] = frames.with_crossed_depth(packets[at])
+            case "wrong-token":
+                others = sorted({frames.token_of(p) for one in sent for p in _packets(one)})
+                mine = frames.token_of(packets[at])
+                packets[at] = frames.patched(packets[at], 0, next((t for t in others if t != mine), mine + 1))
+            case "epoch-stamps" | "backward-stamps" | "future-stamps":
+                packets = [frames.with_stamp(packet, name) for packet in packets]
+            case "garbage-lengths":
+                return frames.with_garbage_length(frame)
+            case "cut-frame":
+                return frame[: len(frame) - len(packets[-1]) // 2]
+            case _:
+                raise AssertionError(f"nobody commits {name}")
+        return frames.join(packets)
+
+
+def _packets(frame: Frame) -> list[bytes]:
+    return frames.split(frame) if isinstance(frame, bytes) else []

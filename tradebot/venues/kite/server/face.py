@@ -1,0 +1,67 @@
+"""Kite's face of the simulated exchange: the REST counter, the ticker, and how both misbehave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from tradebot.exchange.face import Backing
+from tradebot.exchange.faults.rest import RestFaults
+from tradebot.exchange.faults.stream import TickerFaults
+from tradebot.exchange.limits import RateLimits
+from tradebot.exchange.snapshot import Snapshots
+from tradebot.exchange.ticket import BookOrder
+from tradebot.venues.kite.server.dialect import KiteFrames, KiteRequests
+from tradebot.venues.kite.server.rest import KiteRest
+from tradebot.venues.kite.server.session import Sessions
+from tradebot.venues.kite.server.ticker import KiteTicker
+
+
+class KiteFace:
+    """Kite Connect over one exchange; `redirect_url` is where a login sends the browser."""
+
+    venue = "kite"
+    lacks: frozenset[str] = frozenset()
+
+    def __init__(self, backing: Backing, *, limits: RateLimits | None = None, redirect_url: str | None = None) -> None:
+        exchange, clock, keys, log = backing.exchange, backing.clock, backing.keys, backing.log
+        self._keys = keys
+        sessions = Sessions(
+            clock, api_key=keys.api_key, api_secret=keys.api_secret, access_token=keys.access_token,
+            expires=backing.token_expires,
+        )  # fmt: skip
+        rest_faults = ticker_faults = None
+        if backing.faults is not None:
+            rest_faults = RestFaults(backing.faults, KiteRequests(), exchange=exchange, login=sessions, clock=clock)
+            ticker_faults = TickerFaults(backing.faults, KiteFrames(), clock)
+        self._rest = KiteRest(
+            exchange, clock, sessions, limits=limits or RateLimits(clock), log=log, redirect_url=redirect_url,
+            faults=rest_faults,
+        )  # fmt: skip
+        self._ticker = KiteTicker(exchange, sessions, self._rest.desk.record, log, ticker_faults)
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the routes and the stream."""
+        self._rest.add_to(app)
+        app.router.add_get("/", self._ticker.handle)
+        app.on_shutdown.append(self._ticker.close)
+
+    def publish(self, snapshots: Snapshots) -> None:
+        """Queue packets for every client."""
+        self._ticker.publish(snapshots)
+
+    def note_order(self, order: BookOrder) -> None:
+        """Queue a version of an order for every client."""
+        self._ticker.note_order(order)
+
+    def entry(self, host: str, port: int) -> Mapping[str, str]:
+        """Return where Kite listens here and what opens it."""
+        keys = self._keys
+        return {
+            "rest": f"http://{host}:{port}",
+            "ticker": f"ws://{host}:{port}",
+            "api_key": keys.api_key,
+            "api_secret": keys.api_secret,
+            "access_token": keys.access_token,
+        }
