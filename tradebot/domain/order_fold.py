@@ -41,6 +41,8 @@ CANCELS = {
     E.CANCEL_UNKNOWN: Wish.UNKNOWN,
 }
 REPLACES = {E.REPLACE_SENT: Wish.SENT, E.REPLACE_REFUSED: Wish.REFUSED, E.REPLACE_UNKNOWN: Wish.UNKNOWN}
+NEW_TERMS = (E.REPLACED, E.CHANGED)  # of the order in force at the venue
+LINKS = (E.LINK_LOST, E.LINK_BACK)
 # The monotonic times of an order by the part that holds them.
 MONOS = {"cancel": ("sent_mono",), "replace": ("mono",), "times": ("sent_mono", "acked_mono", "ended_mono")}
 
@@ -137,28 +139,38 @@ def _flag(order: Order, fact: OrderFact, changes: dict[str, Any]) -> None:
     if event in CANCELS:
         was, is_sent = order.cancel, event is E.CANCEL_SENT
         changes["cancel"] = CancelState(CANCELS[event], was.tries + is_sent, fact.mono if is_sent else was.sent_mono)
-    elif event is E.REPLACE_SENT:
-        changes["replace"] = ReplaceState(REPLACES[event], order.replace.tries + 1, fact.mono, fact.terms)
-        changes["reference"] = fact.reference or order.reference
     elif event in REPLACES:
-        changes["replace"] = replace(order.replace, wish=REPLACES[event])
-    elif event is REPLACED:
-        terms = fact.terms or order.replace.terms
-        changes["replace"] = ReplaceState(NO_WISH, order.replace.tries, fact.mono)
-        if venue is not None:  # what is older than these terms tells of others
-            _date(order, venue, changes)
-        if terms is not None:
-            changes["quantity"], changes["price"] = terms.quantity, terms.price
-    elif event is E.CHANGED and venue is not None:
-        changes["replace"] = order.replace.ended()
-        changes["quantity"], changes["price"] = venue.quantity, venue.price
-        _date(order, venue, changes)
-    elif event is E.LINK_LOST or event is E.LINK_BACK:
+        _replace_asked(order, fact, changes)
+    elif event in NEW_TERMS:
+        _terms_changed(order, fact, changes)
+    elif event in LINKS:
         changes["is_stale"] = event is E.LINK_LOST
     elif event in RANKS:
         changes["is_stale"] = False
         if venue is not None:
             _date(order, venue, changes, RANKS[event])
+
+
+def _replace_asked(order: Order, fact: OrderFact, changes: dict[str, Any]) -> None:
+    was, wish = order.replace, REPLACES[fact.event]
+    if fact.event is E.REPLACE_SENT:
+        changes["replace"] = ReplaceState(wish, was.tries + 1, fact.mono, fact.terms)
+        changes["reference"] = fact.reference or order.reference
+    else:
+        changes["replace"] = ReplaceState(wish, was.tries, was.mono, was.terms)
+
+
+def _terms_changed(order: Order, fact: OrderFact, changes: dict[str, Any]) -> None:
+    was, venue, terms = order.replace, fact.venue, fact.terms or order.replace.terms
+    if fact.event is REPLACED:
+        changes["replace"] = ReplaceState(NO_WISH, was.tries, fact.mono)
+        if terms is not None:
+            changes["quantity"], changes["price"] = terms.quantity, terms.price
+    elif venue is not None:
+        changes["replace"] = was.ended()
+        changes["quantity"], changes["price"] = venue.quantity, venue.price
+    if venue is not None:  # what is older than these terms tells of others
+        _date(order, venue, changes)
 
 
 def _date(order: Order, venue: VenueOrder, changes: dict[str, Any], rank: int | None = None) -> None:
@@ -193,16 +205,21 @@ def _entered(order: Order, fact: OrderFact, changes: dict[str, Any], state: Orde
     if fact.reason:
         changes["reason"] = fact.reason
     if is_end:
-        changes["cancel"] = changes.get("cancel", order.cancel).ended()
-        changes["replace"] = changes.get("replace", order.replace).ended()
-        changes["is_stale"], changes["is_presumed"] = False, fact.event is NOT_FOUND and not fact.is_proof
-        if fact.event in RANKS and state is not FILLED:  # which is what the fills say, and ends with them
-            changes["claim"] = replace(changes.get("claim", order.claim), ended_as=state)
-            if not order.cancel.wish.is_pending and state in (CANCELED, S.EXPIRED) and order.origin is OWN:
-                changes["origin"] = Origin.BROKER
+        _end(order, fact, changes, state)
     elif order.state.is_terminal:
         _revive(order, changes)
     return replace(order, **changes)
+
+
+def _end(order: Order, fact: OrderFact, changes: dict[str, Any], state: OrderState) -> None:
+    """Note in `changes` what ends with an order that ends in `state`."""
+    changes["cancel"] = changes.get("cancel", order.cancel).ended()
+    changes["replace"] = changes.get("replace", order.replace).ended()
+    changes["is_stale"], changes["is_presumed"] = False, fact.event is NOT_FOUND and not fact.is_proof
+    if fact.event in RANKS and state is not FILLED:  # which is what the fills say, and ends with them
+        changes["claim"] = replace(changes.get("claim", order.claim), ended_as=state)
+        if not order.cancel.wish.is_pending and state in (CANCELED, S.EXPIRED) and order.origin is OWN:
+            changes["origin"] = Origin.BROKER
 
 
 def _times(was: OrderTimes, fact: OrderFact, *, is_end: bool) -> OrderTimes:
