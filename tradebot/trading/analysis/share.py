@@ -71,11 +71,7 @@ class Share:
         self._rows[list(setup.ids)] = np.arange(len(setup.ids))
         specs = sorted(setup.specs, key=lambda spec: spec.name)
         self.rules = [(spec.name, rules) for spec in specs if (rules := spec.create().rules(Bars())) is not None]
-        deciding = [spec for spec in specs if spec.load().decide is not Strategy.decide]
-        self.deciders: list[tuple[str, dict[int, Strategy]]] = [
-            (spec.name, {id_: spec.create() for id_ in self._traded(spec) if (spec.name, id_) not in setup.off})
-            for spec in deciding
-        ]
+        self.deciders = self._deciders(specs, setup.off)
         self.traded = {spec.name: np.isin(self.ids, self._traded(spec)) for spec in specs}  # strategy -> mask of rows
         self.shown = {name: _shown(rules) for name, rules in self.rules}  # strategy -> action -> (label, node)
         roots = [node for _, rules in self.rules for node in rules.roots + _named(rules)]
@@ -84,6 +80,16 @@ class Share:
         self.frames = Frames(framing, self.universe, self.row_of, setup.off) if framing else None
         self._spare: _Spare | None = None
         self._pasts: dict[int, tuple[Floats, Ints]] = {}  # row -> history, until all are there: symbols see each other
+
+    def _deciders(
+        self, specs: Sequence[StrategySpec], off: frozenset[tuple[str, int]]
+    ) -> list[tuple[str, dict[int, Strategy]]]:
+        # Each strategy that decides by code with an object for every symbol it trades.
+        return [
+            (spec.name, {id_: spec.create() for id_ in self._traded(spec) if (spec.name, id_) not in off})
+            for spec in specs
+            if spec.load().decide is not Strategy.decide
+        ]
 
     def _traded(self, spec: StrategySpec) -> list[int]:
         named = zip(self.ids, self.universe, strict=True)
