@@ -156,6 +156,22 @@ def test_a_quote_from_the_future_does_not_make_the_true_ones_after_it_look_old()
     assert len(b.apply(quotes((0, 15, 101, 2)))) == 1
 
 
+@pytest.mark.parametrize("few", [0, 4], ids=["all at once", "row by row"])
+@pytest.mark.parametrize("row", [(0, 60, 100, 1), (0, 59, 100, 1)], ids=["told again", "older"])
+def test_what_a_clock_that_was_set_back_has_not_reached_is_from_the_future(
+    row: tuple[int, float, int, int], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sieve, "FEW", few)
+    b = Bars(1, interval=MINUTE, grace=0, sessions=OneDay(1), ahead=5 * SECOND)
+    b.roll(OPEN + 60 * SECOND)
+    b.apply(quotes((0, 60, 100, 1)))
+    b.roll(OPEN + 30 * SECOND)
+
+    b.apply(quotes(row))
+
+    assert {reason: n for reason, n in b.sieve.dropped.items() if n} == {"future": 1}
+
+
 def test_rounds_hold_each_id_once_and_keep_its_order() -> None:
     ids = np.array([5, 5, 2, 5, 2])
     assert [list(r) for r in rounds(ids)] == [[0, 2], [1, 4], [3]]

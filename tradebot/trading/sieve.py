@@ -115,19 +115,28 @@ class Sieve:
         for row, (id_, sent, last, volume) in enumerate(zip(*columns, strict=True)):
             before = self.stamp.item(id_)
             is_outside = sent < times.opens.item(id_) or sent >= times.closes.item(id_)
-            if sent == before and last == self.last.item(id_) and volume == self.volume.item(id_):
-                self.fresh[id_] = quotes.seen_at
-                reason = "epoch" if sent < DAY else "outside_session" if is_outside else "duplicate"
-            elif sent < before or last <= 0 or is_outside or sent > self._latest:
-                in_time = "backward" if sent < before else "future" if sent > self._latest else "insane"
-                reason = "epoch" if sent < DAY else "outside_session" if is_outside else in_time
-            else:
-                self.stamp[id_], self.last[id_], self.volume[id_] = sent, last, volume
-                self.fresh[id_] = quotes.seen_at
-                kept.append(row)
+            is_repeat = sent == before and last == self.last.item(id_) and volume == self.volume.item(id_)
+            if is_repeat or is_outside or sent < before or sent > self._latest or last <= 0:
+                if is_repeat:
+                    self.fresh[id_] = quotes.seen_at
+                self.dropped[self._reason(sent, before, is_repeat=is_repeat, is_outside=is_outside)] += 1
                 continue
-            self.dropped[reason] += 1
+            self.stamp[id_], self.last[id_], self.volume[id_] = sent, last, volume
+            self.fresh[id_] = quotes.seen_at
+            kept.append(row)
         return kept
+
+    def _reason(self, sent: int, before: int, *, is_repeat: bool, is_outside: bool) -> str:
+        # Of one row, in the order of `_count`.
+        if sent < DAY:
+            return "epoch"
+        if is_outside:
+            return "outside_session"
+        if sent > self._latest:
+            return "future"
+        if sent < before:
+            return "backward"
+        return "duplicate" if is_repeat else "insane"
 
     def _sound(self, quotes: Quotes, rows: Ints) -> npt.NDArray[np.bool_]:
         times = self.times
