@@ -14,7 +14,8 @@ from tests.oracle.vendor import REVISION
 from tradebot.simulation.many import Day
 
 SEEDS = 5
-RANDOM_DAYS = 60
+RANDOM_DAYS = 80
+FACTS = ("not_found", "reversed", "quarantined", "day_ended", "link_back", "changed", "replaced", "cancel_unknown")
 
 
 def no_difference(held: Held) -> Held:
@@ -40,7 +41,8 @@ def test_each_way_of_the_desk_says_on_random_days_what_the_frozen_one_says_by_it
 
     assert tally.pairs > 2 * RANDOM_DAYS, "some are started again in the middle of the day"
     assert {"BrokerSession", "ClockApart", "Frozen", "SpaceLeft", "LinkDown"} <= set(tally.messages)
-    assert {"Command", "Incident", "Cancel", "OrderFact denied", "Trailing"} <= set(tally.outputs)
+    assert {"Command", "Incident", "Cancel", "Modify", "OrderFact denied", "Trailing"} <= set(tally.outputs)
+    assert {f"OrderFact {name}" for name in FACTS} <= set(tally.outputs)
 
 
 def test_both_desks_recover_the_same_from_a_kill(tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ def test_both_desks_recover_the_same_from_a_kill(tmp_path: Path) -> None:
 def test_a_planted_change_of_one_line_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(*seam.PLANTED[name])
 
-    seen = next(held.difference for seed in range(1, 100) if (held := hold_random_day(seed)).difference)
+    seen = next(held.difference for seed in range(1, 300) if (held := hold_random_day(seed)).difference)
 
     assert "\n-" in seen, "what was said before"
     assert "\n+" in seen, "and what is said now"

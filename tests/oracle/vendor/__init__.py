@@ -1,3 +1,3 @@
-"""The desk of revision b080d783f906, written by `freeze.py`; not edited by hand."""
+"""The desk of revision ab9cb9bacf12, written by `freeze.py`; not edited by hand."""
 
-REVISION = "b080d783f9062651cf8e4bc618d7f3e7c811c1f8"
+REVISION = "ab9cb9bacf129e83ffac9a5a4be67e4cec9ff1f9"

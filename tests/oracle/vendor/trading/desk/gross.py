@@ -50,7 +50,9 @@ class Gross:
     def _refresh(self) -> None:
         blotter, touched, finer = self._blotter, self._blotter.touched, self._finer
         for symbol in touched:
-            id_ = self._universe.id(symbol)
+            id_ = self._universe.ids.get(symbol)
+            if id_ is None:  # an earlier run named it, this one does not: there is no price for it
+                continue
             if finer:
                 finer.pop(symbol, None)
             if symbol not in blotter.open and not blotter.exposure.has_orders(symbol):
