@@ -56,3 +56,18 @@ def test_an_exit_of_more_than_one_order_may_have_goes_in_parts_until_nothing_is_
         day.pass_time(3)
     assert [paper.quantity for paper in day.papers[1:]] == [5, 5, 2]
     assert day.desk.holdings() == {}
+
+
+def test_the_rest_of_an_exit_is_still_wanted_by_a_process_that_starts_between_two_parts() -> None:
+    day = Day(owned=0)
+    day.signal(Action.ENTER_LONG, 12)
+    day.fill(day.papers[-1], 12, is_told=True)
+    day.desk._ordering._gate.most = lambda instrument: D(5)
+    day.signal(Action.EXIT_LONG, 12)
+    day.fill(day.papers[-1], 5, is_told=True)
+
+    again = Day(owned=0)
+    again.net = day.net
+    again.desk.recover(day.said, adopted=(), halted="", opens_at=day.at)
+    again.pass_time(1)
+    assert [paper.quantity for paper in again.papers] == [7]
