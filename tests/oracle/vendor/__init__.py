@@ -1,3 +1,3 @@
-"""The desk of revision ab9cb9bacf12, written by `freeze.py`; not edited by hand."""
+"""The desk of revision 847ee5762f91, written by `freeze.py`; not edited by hand."""
 
-REVISION = "ab9cb9bacf129e83ffac9a5a4be67e4cec9ff1f9"
+REVISION = "847ee5762f9191d1d1dbea94244b29a97c43527e"

@@ -38,6 +38,8 @@ from tests.oracle.vendor.trading.desk.gate.gate import Gate
 from tests.oracle.vendor.trading.desk.gate.limits import Limits, gate_of
 from tests.oracle.vendor.trading.desk.ordering import DeskSettings
 from tests.oracle.vendor.trading.desk.recording import TapedDesk, state_of
+from tests.oracle.vendor.trading.desk.reversals import Reversals
+from tests.oracle.vendor.trading.desk.shortfalls import Shortfalls
 
 Killed = Callable[[], str]
 Append = Callable[[Any], object]
@@ -188,6 +190,8 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     "two controls of the gate change places": (Gate, "__init__", _swapped_controls),
     "an order leaves before its fact": (Desk, "_intend", _order_before_its_fact),
     "what hangs is taken back before the clock is set": (Desk, "_clock", _chased_first),
+    "an entry that waits for an exit never follows": (Reversals, "follow", lambda self: None),
+    "a whole fill leaves its shortfall": (Shortfalls, "filled", lambda self, order_id: None),
 }
 
 

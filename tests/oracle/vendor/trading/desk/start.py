@@ -44,7 +44,7 @@ class Start:
             self._shortfalls.note(order, fact, self._conditions.mono)
             if fact.event is OrderEvent.EXECUTED and not order.is_external:
                 self._exits.filled(order.request)
-            elif not order.is_live and order.request.purpose.is_exit and (before is None or before.is_live):
+            if not order.is_live and order.request.purpose.is_exit and (before is None or before.is_live):
                 # What it was for, or was held back by the gate, is still wanted, unless a later fill made it flat.
                 self._exits.ended(order)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tradebot.domain.order import ZERO, OrderRequest
+from tradebot.domain.order import ZERO, OrderRequest, Side
 from tests.oracle.vendor.trading.desk.gate.gate import Rule, View
 
 PERCENT = Decimal(100)
@@ -33,31 +33,45 @@ def misplaced(request: OrderRequest, reference: Decimal | None, max_stop_pct: De
 
     An entry that asks for none of them has nothing to be judged.
     """
-    stop, trail, target, sign = request.stop_loss, request.trail_by, request.target, request.side.sign
+    stop, trail, target = request.stop_loss, request.trail_by, request.target
     if stop is None and trail is None and target is None:
         return None
     if reference is None or not reference.is_finite() or reference <= 0:
         return "there is no reference price to judge its stop and target at"
-    if stop is not None:
-        if not _is_price(stop):
-            return f"the stop rounds to {stop}, which is no price; the reference is {reference}"
-        away = (reference - stop) * sign
-        if away <= 0:
-            beyond = "below" if sign > 0 else "above"
-            return f"the stop {stop} of a {request.side} is not {beyond} the reference {reference}"
-        if away * PERCENT > max_stop_pct * reference:
-            return _far(f"the stop {stop}", away, reference, max_stop_pct)
-    if trail is not None:
-        if not _is_price(trail):
-            return f"the distance of the trailing stop rounds to {trail}: it would fire at once"
-        if trail * PERCENT > max_stop_pct * reference:
-            return _far(f"the trailing stop, {trail} away,", trail, reference, max_stop_pct)
-    if target is not None:
-        if not _is_price(target):
-            return f"the target rounds to {target}, which is no price; the reference is {reference}"
-        if (target - reference) * sign <= 0:
-            beyond = "above" if sign > 0 else "below"
-            return f"the target {target} of a {request.side} is not {beyond} the reference {reference}"
+    fault = None if stop is None else _bad_stop(stop, request.side, reference, max_stop_pct)
+    if fault is None and trail is not None:
+        fault = _bad_trail(trail, reference, max_stop_pct)
+    if fault is None and target is not None:
+        fault = _bad_target(target, request.side, reference)
+    return fault
+
+
+def _bad_stop(stop: Decimal, side: Side, reference: Decimal, max_stop_pct: Decimal) -> str | None:
+    if not _is_price(stop):
+        return f"the stop rounds to {stop}, which is no price; the reference is {reference}"
+    away = (reference - stop) * side.sign
+    if away <= 0:
+        beyond = "below" if side.sign > 0 else "above"
+        return f"the stop {stop} of a {side} is not {beyond} the reference {reference}"
+    if away * PERCENT > max_stop_pct * reference:
+        return _far(f"the stop {stop}", away, reference, max_stop_pct)
+    return None
+
+
+def _bad_trail(trail: Decimal, reference: Decimal, max_stop_pct: Decimal) -> str | None:
+    if not _is_price(trail):
+        return f"the distance of the trailing stop rounds to {trail}: it would fire at once"
+    if trail * PERCENT > max_stop_pct * reference:
+        return _far(f"the trailing stop, {trail} away,", trail, reference, max_stop_pct)
+    return None
+
+
+def _bad_target(target: Decimal, side: Side, reference: Decimal) -> str | None:
+    if not _is_price(target):
+        return f"the target rounds to {target}, which is no price; the reference is {reference}"
+    if (target - reference) * side.sign <= 0:
+        beyond = "above" if side.sign > 0 else "below"
+        return f"the target {target} of a {side} is not {beyond} the reference {reference}"
     return None
 
 

@@ -13,6 +13,8 @@ PERCENT = Decimal(100)
 MARKET, SELL = OrderKind.MARKET, Side.SELL
 EQUITY = InstrumentKind.EQUITY
 UNPRICED = (OrderKind.MARKET, OrderKind.STOP_MARKET)
+PRICED = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
+TRIGGERED = (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
 
 
 class Permitted(Rule):
@@ -50,17 +52,9 @@ class Sanity(Rule):
             return f"quantity {quantity} is not a positive multiple of lot {instrument.lot_size}"
         if request.kind is MARKET and request.price is None and request.trigger_price is None:
             return None
-        wants_price = request.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
-        wants_trigger = request.kind in (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
-        for label, price, wanted in (
-            ("price", request.price, wants_price),
-            ("trigger price", request.trigger_price, wants_trigger),
-        ):
-            if (price is not None) != wanted:
-                return f"a {request.kind} order {'needs a' if wanted else 'takes no'} {label}"
-            if price is not None and not (price.is_finite() and price > 0 and instrument.is_on_tick(price)):
-                return f"{label} {price} is not a positive multiple of tick {instrument.tick_size}"
-        return None
+        return _bad_level("price", request.price, PRICED, request.kind, instrument) or _bad_level(
+            "trigger price", request.trigger_price, TRIGGERED, request.kind, instrument
+        )
 
 
 class Size(Rule):
@@ -136,3 +130,13 @@ class Collar(Rule):
         if not within(away, limit):
             return f"{away:.2f}% beyond the reference {view.reference} is above the collar of {limit}%"
         return None
+
+
+def _bad_level(
+    label: str, price: Decimal | None, kinds: Collection[OrderKind], kind: OrderKind, instrument: Instrument
+) -> str | None:
+    if (price is not None) != (kind in kinds):
+        return f"a {kind} order {'needs a' if kind in kinds else 'takes no'} {label}"
+    if price is not None and not (price.is_finite() and price > 0 and instrument.is_on_tick(price)):
+        return f"{label} {price} is not a positive multiple of tick {instrument.tick_size}"
+    return None
