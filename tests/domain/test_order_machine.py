@@ -149,7 +149,7 @@ def core(order: Order) -> Order:
     )
 
 
-# Where an ended order may go, and by what: rows 9, 14 to 16 and 19. Written down a second time, by hand.
+# Where an ended order may go, and by what: found at the venue, filled, a fill taken back. Written down twice, by hand.
 REVIVALS = {
     # FILLED: filled as ordered while a larger quantity was asked for, given up, and found again.
     **{

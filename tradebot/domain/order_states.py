@@ -1,23 +1,6 @@
 """The states of an order, what can happen to it, and the table of every pair of the two; pure data, read by the fold.
 
-A pair is either in `TABLE` or in `NO_OPS`: what is in neither does not exist. Row numbers name one rule each:
-
-     1 denied by the gate            15 fill beyond the quantity       29 cancel: no clear answer
-     2 intent, reserved              16 fill after the end             30 replace sent
-     3 lapsed, never sent            17 fill told again                31 replace confirmed
-     4 sending, durable              18 fill told with other content   32 replace refused or unclear
-     5 no byte left                  19 fill taken back                33 ended by the venue by itself
-     6 accepted                      20 status older than the last     34 changed by somebody else
-     7 refused for good              21 status knows more fills        35 order of somebody else
-     8 no clear answer               22 status knows fewer fills       36 position changed without fills
-     9 found at the venue            23 cancel asked before sending    37 session lost
-    10 not found yet                 24 cancel asked while sending     38 session back
-    11 not found for good            25 cancel sent                    39 venue's ids begin again
-    12 confirmed by the exchange     26 cancel accepted                40 not found while working
-    13 fill                          27 cancelled                      41 start: rows 3, 8 and 37
-    14 last fill                     28 cancel refused                 42 the day ended over it
-
-Rows 10, 17, 20 to 22 and 39 change no state by themselves; the fold or the sightings keep them.
+A pair is either in `TABLE` or in `NO_OPS`: what is in neither does not exist.
 """
 
 from __future__ import annotations
@@ -110,12 +93,11 @@ class Origin(StrEnum):
 
 
 class Row(NamedTuple):
-    """Rule `number` of the table: what `event` does in `sources`.
+    """One rule of the table: what `event` does in `sources`.
 
     `target` None leaves the state and changes flags or fields; BY_QUANTITY lets the fills decide.
     """
 
-    number: int
     event: OrderEvent
     sources: tuple[OrderState, ...]
     target: OrderState | str | None
@@ -133,42 +115,49 @@ WORKING = (S.SENDING, *AT_VENUE, S.UNKNOWN)
 LIVE = (S.INTENT, *WORKING)
 
 TABLE: tuple[Row, ...] = (
-    Row(3, E.LAPSED, (S.INTENT,), S.LAPSED),
-    Row(4, E.SENDING, (S.INTENT,), S.SENDING),
-    Row(5, E.NOT_SENT, (S.SENDING,), S.ABSENT),
-    Row(6, E.ACCEPTED, (S.SENDING, S.UNKNOWN, S.ABSENT), S.ACKED),
-    Row(7, E.REFUSED, (S.SENDING, S.ACKED), S.REJECTED),
-    Row(8, E.AMBIGUOUS, (S.SENDING,), S.UNKNOWN),
-    Row(9, E.SEEN_ACKED, (S.SENDING, S.UNKNOWN, *GONE), S.ACKED),
-    Row(9, E.SEEN_OPEN, (S.SENDING, S.UNKNOWN, *GONE), S.OPEN),
+    # Sending, and the answer to it.
+    Row(E.LAPSED, (S.INTENT,), S.LAPSED),  # never sent
+    Row(E.SENDING, (S.INTENT,), S.SENDING),  # durable before the first byte
+    Row(E.NOT_SENT, (S.SENDING,), S.ABSENT),  # no byte left
+    Row(E.ACCEPTED, (S.SENDING, S.UNKNOWN, S.ABSENT), S.ACKED),
+    Row(E.REFUSED, (S.SENDING, S.ACKED), S.REJECTED),  # for good
+    Row(E.AMBIGUOUS, (S.SENDING,), S.UNKNOWN),
+    # Found at the venue.
+    Row(E.SEEN_ACKED, (S.SENDING, S.UNKNOWN, *GONE), S.ACKED),
+    Row(E.SEEN_OPEN, (S.SENDING, S.UNKNOWN, *GONE), S.OPEN),
     # The venue calls it filled before we have its fills: it works, at full exposure, until they are booked.
-    Row(9, E.SEEN_FILLED, (S.SENDING, S.UNKNOWN, S.ACKED, *GONE), S.OPEN),
-    Row(9, E.SEEN_CANCELED, GONE, S.CANCELED),
-    Row(9, E.SEEN_EXPIRED, GONE, S.EXPIRED),
-    Row(9, E.SEEN_REJECTED, (S.SENDING, S.UNKNOWN, S.ABSENT, S.LAPSED), S.REJECTED),
-    Row(11, E.NOT_FOUND, (S.UNKNOWN,), S.ABSENT),
-    Row(12, E.SEEN_OPEN, (S.ACKED,), S.OPEN),
-    Row(13, E.EXECUTED, ALL, BY_QUANTITY),
-    Row(18, E.QUARANTINED, ALL, None),
-    Row(19, E.REVERSED, ALL, BY_QUANTITY),
-    Row(24, E.CANCEL_ASKED, (S.INTENT, S.SENDING, S.UNKNOWN), None),
-    Row(25, E.CANCEL_SENT, (*AT_VENUE, S.UNKNOWN), None),
-    Row(26, E.CANCEL_ACCEPTED, LIVE, None),
-    Row(27, E.SEEN_CANCELED, WORKING, S.CANCELED),
-    Row(28, E.CANCEL_REFUSED, LIVE, None),
-    Row(29, E.CANCEL_UNKNOWN, LIVE, None),
-    Row(30, E.REPLACE_SENT, (S.OPEN, S.PARTIAL), None),
-    Row(31, E.REPLACED, (S.OPEN, S.PARTIAL, S.UNKNOWN), BY_QUANTITY),
-    Row(32, E.REPLACE_REFUSED, LIVE, None),
-    Row(32, E.REPLACE_UNKNOWN, LIVE, None),
-    Row(33, E.SEEN_EXPIRED, WORKING, S.EXPIRED),
-    Row(33, E.SEEN_REJECTED, (S.ACKED, S.OPEN), S.REJECTED),
-    Row(33, E.SEEN_REJECTED, (S.PARTIAL,), S.CANCELED),
-    Row(34, E.CHANGED, (*AT_VENUE, S.UNKNOWN), BY_QUANTITY),
-    Row(37, E.LINK_LOST, LIVE, None),
-    Row(38, E.LINK_BACK, LIVE, None),
-    Row(40, E.NOT_FOUND, AT_VENUE, S.UNKNOWN),
-    Row(42, E.DAY_ENDED, AT_VENUE, S.UNKNOWN),
+    Row(E.SEEN_FILLED, (S.SENDING, S.UNKNOWN, S.ACKED, *GONE), S.OPEN),
+    Row(E.SEEN_CANCELED, GONE, S.CANCELED),
+    Row(E.SEEN_EXPIRED, GONE, S.EXPIRED),
+    Row(E.SEEN_REJECTED, (S.SENDING, S.UNKNOWN, S.ABSENT, S.LAPSED), S.REJECTED),
+    Row(E.NOT_FOUND, (S.UNKNOWN,), S.ABSENT),  # for good
+    Row(E.SEEN_OPEN, (S.ACKED,), S.OPEN),  # confirmed by the exchange
+    # Fills: booked whatever the state, put aside when told with other figures, taken back.
+    Row(E.EXECUTED, ALL, BY_QUANTITY),
+    Row(E.QUARANTINED, ALL, None),
+    Row(E.REVERSED, ALL, BY_QUANTITY),
+    # A cancel: asked for before its order can be named, sent, and answered.
+    Row(E.CANCEL_ASKED, (S.INTENT, S.SENDING, S.UNKNOWN), None),
+    Row(E.CANCEL_SENT, (*AT_VENUE, S.UNKNOWN), None),
+    Row(E.CANCEL_ACCEPTED, LIVE, None),
+    Row(E.SEEN_CANCELED, WORKING, S.CANCELED),
+    Row(E.CANCEL_REFUSED, LIVE, None),
+    Row(E.CANCEL_UNKNOWN, LIVE, None),
+    # A replace: sent, and answered.
+    Row(E.REPLACE_SENT, (S.OPEN, S.PARTIAL), None),
+    Row(E.REPLACED, (S.OPEN, S.PARTIAL, S.UNKNOWN), BY_QUANTITY),
+    Row(E.REPLACE_REFUSED, LIVE, None),
+    Row(E.REPLACE_UNKNOWN, LIVE, None),
+    # What the venue ended or somebody else changed.
+    Row(E.SEEN_EXPIRED, WORKING, S.EXPIRED),
+    Row(E.SEEN_REJECTED, (S.ACKED, S.OPEN), S.REJECTED),
+    Row(E.SEEN_REJECTED, (S.PARTIAL,), S.CANCELED),
+    Row(E.CHANGED, (*AT_VENUE, S.UNKNOWN), BY_QUANTITY),
+    # What we may know no more: the link, an order that worked, the day it was for.
+    Row(E.LINK_LOST, LIVE, None),
+    Row(E.LINK_BACK, LIVE, None),
+    Row(E.NOT_FOUND, AT_VENUE, S.UNKNOWN),
+    Row(E.DAY_ENDED, AT_VENUE, S.UNKNOWN),
 )
 ROWS: dict[tuple[OrderState, OrderEvent], Row] = {(state, row.event): row for row in TABLE for state in row.sources}
 # (state, event) -> the state it leads to, where that is another rule than counting fills.
