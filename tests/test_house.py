@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A file imports from lower floors and its own package; ALONGSIDE lists the neighbours that may be used on one floor.
 FLOORS = (
-    ("errors", "clock", "printable"),
+    ("errors", "clock", "printable", "section"),
     ("domain",),
     ("indicators", "markets"),
     ("strategies", "exchange", "journal", "store", "history", "ops", "checker"),
@@ -49,7 +49,7 @@ ALONGSIDE = {
 }
 ONLY = {  # package -> all it may import of us
     "strategies": {"strategies", "indicators", "domain", "errors", "clock"},
-    "venues": {"venues", "exchange", "domain", "errors", "clock", "markets", "ops"},  # exchange: see SERVER
+    "venues": {"venues", "exchange", "domain", "errors", "clock", "markets", "ops", "section"},  # exchange: see SERVER
     "domain": {"domain", "errors", "clock"},
     "checker": {"checker", "domain", "errors", "clock"},  # a witness that asked the journal would be no witness
 }
@@ -296,10 +296,12 @@ def text_findings(name: str, text: str) -> Iterator[Finding]:
 
 
 # Lines that name one venue or one country outside `venues/kite` and `markets`. It may only sink.
-LINES_OF_ONE_PLACE = 291
-# What can send an order, and the only files that may name it: the ground of a run, the kill switch, the benchmarks.
+LINES_OF_ONE_PLACE = 203
+# What can send an order, and the only files that may name it: the room of the venue, the benchmarks. A room builds it
+# for the ground of a run and for the kill switch.
 ORDER_ROUTES = {"KiteVenue", "KiteBroker", "OrderSession"}
-ROUTE_BUILDERS = ("tradebot/venues/kite/", "tradebot/bench/", "tradebot/daemon/ground.py", "tradebot/cli/kill.py")
+ROUTE_BUILDERS = ("tradebot/venues/kite/", "tradebot/bench/")
+ROOMS_BUILD = {"with_orders": "tradebot/daemon/ground.py", "for_kill": "tradebot/cli/kill.py"}
 
 
 def route_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
@@ -310,7 +312,12 @@ def route_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
         if isinstance(node, ast.ImportFrom):
             named = {alias.name for alias in node.names}
         for found in sorted(named & ORDER_ROUTES):
-            yield Finding(f"{name}:{node.lineno}", f"{found} can send orders", "read with KiteData or KiteReader")
+            yield Finding(f"{name}:{node.lineno}", f"{found} can send orders", "read with what `read_only` returns")
+        for found in sorted(named & ROOMS_BUILD.keys()):
+            if name != ROOMS_BUILD[found]:
+                yield Finding(
+                    f"{name}:{node.lineno}", f"{found} builds an order route", f"only {ROOMS_BUILD[found]} may"
+                )
 
 
 def agree(findings: Iterator[Finding]) -> None:
@@ -344,11 +351,9 @@ def test_no_banned_call_is_made() -> None:
 
 def test_order_routes_are_built_in_one_place() -> None:
     agree(f for name, tree in sources("tradebot").items() for f in route_findings(name, tree))
-    ground = ast.walk(sources("tradebot")["tradebot/daemon/ground.py"])
-    calls = [
-        n for n in ground if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in ORDER_ROUTES
-    ]
-    assert len(calls) == 1
+    for build, place in ROOMS_BUILD.items():
+        nodes = ast.walk(sources("tradebot")[place])
+        assert len([n for n in nodes if isinstance(n, ast.Attribute) and n.attr == build]) == 1
 
 
 def test_one_venue_and_one_country_are_named_where_they_live() -> None:
@@ -460,6 +465,7 @@ def test_the_other_rules_see_what_breaks_them() -> None:
     assert list(size_findings("tradebot/a.py", long_one, 82, file_limit=400, function_limit=80))
     assert list(route_findings("tradebot/app.py", ast.parse("from tradebot.venues.kite.venue import KiteVenue")))
     assert list(route_findings("tradebot/app.py", ast.parse("kite.KiteBroker()")))
+    assert list(route_findings("tradebot/app.py", ast.parse("room.with_orders(access)")))
     assert list(text_findings("a", "# TO" + "DO later"))
 
 

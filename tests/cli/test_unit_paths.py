@@ -103,7 +103,7 @@ def test_a_file_below_home_that_the_configuration_names_stays_readable(folder: P
     assert asked.reads == (Path("/home/me/own.py"), folder / "ca.pem")
     text = unit.render(
         executable=["/usr/bin/tradebot"], config=asked.config, symbols=None, user=None, credentials=None,
-        reads=asked.reads,
+        reads=asked.reads, keys=asked.keys,
     )  # fmt: skip
     assert "ProtectHome=read-only" in text.splitlines()
     assert "/home/me/own.py does not exist" in list(cautions(asked, ["/usr/bin/env"], None))

@@ -18,12 +18,13 @@ from tradebot.domain.instrument import Universe
 from tradebot.exchange.account import Holding
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import USUAL
-from tradebot.exchange.limits import KITE_LIMITS, Limit, RateLimits, Span
+from tradebot.exchange.limits import Limit, RateLimits, Span
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.server import serve
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.listing import universe_for
 from tradebot.venues.kite.server.face import KiteFace
+from tradebot.venues.kite.server.limits import KITE_LIMITS
 
 HERE = Path(__file__).resolve().parent
 CLIENT = HERE.parents[1] / ".venv-sdk/bin/python"

@@ -9,13 +9,19 @@ import pytest
 from pydantic import SecretStr
 
 from tradebot.config import Config
-from tradebot.config.sections import AppSection, KiteSection, VenueSection
+from tradebot.config.sections import AppSection, VenueSection
 from tradebot.daemon import ground
-from tradebot.daemon.order_route import Access, Simulated, is_loopback, kite_access
+from tradebot.daemon.order_route import Simulated
 from tradebot.errors import ConfigError
+from tradebot.venues import registry
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.session import OrderSession
+from tradebot.venues.kite.settings import KiteSection
+from tradebot.venues.room import Access, is_loopback
 
+KITE = registry.first()
+KEYS = Credentials(api_key="a", access_token="b")
 ORDER_ROUTES = ("submit", "modify", "cancel", "write")
 
 
@@ -54,7 +60,7 @@ async def test_a_paper_run_at_kite_builds_no_order_route(rest: str, built: list[
 
 async def test_what_only_reads_is_built_without_an_order_route(built: list[str]) -> None:
     config = at_kite("paper")
-    source = ground.data_of(kite_access(config), ground.WallClock())
+    source = KITE.read_only(KITE.access(config.of(KITE)), ground.WallClock())
     assert built == []
     for held in (source, source.broker, *vars(source.broker).values()):
         assert not [name for name in ORDER_ROUTES if hasattr(held, name)]
@@ -62,20 +68,22 @@ async def test_what_only_reads_is_built_without_an_order_route(built: list[str])
 
 
 def test_no_bare_access_is_an_order_route() -> None:
-    access: Any = Access(rest="https://127.0.0.1:1", ticker="wss://127.0.0.1:1", api_key="a", access_token="b")
+    access: Any = Access(
+        addresses={"rest": "https://127.0.0.1:1", "ticker": "wss://127.0.0.1:1"}, credentials=KEYS
+    )  # fmt: skip
     with pytest.raises(AssertionError):
-        ground.venue_of(access, ground.WallClock(), Config())
+        ground.venue_of(KITE, access, ground.WallClock(), Config())
 
 
 @pytest.mark.parametrize(("rest", "ticker"), [("http://api.kite.trade", "wss://x"), ("https://x", "ws://127.0.0.1:1")])
 def test_real_keys_never_leave_in_the_clear(rest: str, ticker: str) -> None:
     with pytest.raises(ConfigError, match="must be encrypted"):
-        kite_access(at_kite("live", rest, ticker))
+        KITE.access(at_kite("live", rest, ticker).of(KITE))
 
 
 def test_a_simulated_access_is_of_this_machine_however_it_is_made() -> None:
     with pytest.raises(ConfigError, match="is not of this machine"):
-        Simulated(rest="http://127.0.0.1:1", ticker="ws://10.0.0.1:1", api_key="a", access_token="b")
+        Simulated(addresses={"rest": "http://127.0.0.1:1", "ticker": "ws://10.0.0.1:1"}, credentials=KEYS)
 
 
 @pytest.mark.parametrize(

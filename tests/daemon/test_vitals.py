@@ -9,7 +9,7 @@ import pytest
 
 from tradebot.clock import IST, ManualClock, from_iso
 from tradebot.daemon.vitals import Vitals
-from tradebot.venues.kite.profile import KITE
+from tradebot.venues.kite.rules import KITE
 
 
 def login(began: str, *, ends: str) -> dict[str, Any]:

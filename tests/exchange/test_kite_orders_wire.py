@@ -12,6 +12,7 @@ from tradebot.clock import IST, SECOND, ManualClock, MarketClock, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, Side, Validity
 from tradebot.exchange.limits import RateLimits
+from tradebot.venues.kite.server.limits import KITE_LIMITS
 from tradebot.venues.kite.server.session import REQUEST_TOKEN_LIFE, Sessions
 from tradebot.venues.kite.server.wire import (
     KiteError,
@@ -175,7 +176,7 @@ def test_a_token_dies_at_six_in_the_morning_of_the_market_clock() -> None:
 
 def test_ten_orders_a_calendar_second_and_twenty_around_its_turn() -> None:
     clock = ManualClock(NOON + 900_000_000)
-    limits = RateLimits(clock)
+    limits = RateLimits(clock, KITE_LIMITS)
     assert [limits.check("orders", "place") for _ in range(10)] == [None] * 10
     assert limits.check("orders", "place") is not None
     clock.now += 100_000_000
@@ -184,7 +185,7 @@ def test_ten_orders_a_calendar_second_and_twenty_around_its_turn() -> None:
 
 def test_four_hundred_new_orders_a_minute_and_cancels_go_on() -> None:
     clock = ManualClock(NOON)
-    limits = RateLimits(clock)
+    limits = RateLimits(clock, KITE_LIMITS)
     taken = 0
     for _ in range(41):
         taken += sum(limits.check("orders", "place") is None for _ in range(10))
@@ -196,7 +197,7 @@ def test_four_hundred_new_orders_a_minute_and_cancels_go_on() -> None:
 def test_a_fast_market_counts_its_own_seconds_also_while_it_stands_and_never_the_wall_clocks() -> None:
     ours = ManualClock(NOON)
     market = MarketClock(origin=NOON, anchor=None, speed=600.0, wall=ours)
-    limits = RateLimits(market)
+    limits = RateLimits(market, KITE_LIMITS)
     taken = 0
     for _ in range(3):
         taken += sum(limits.check("orders") is None for _ in range(20))
@@ -209,7 +210,7 @@ def test_a_fast_market_counts_its_own_seconds_also_while_it_stands_and_never_the
 
 def test_five_thousand_new_orders_a_market_day() -> None:
     clock = ManualClock(from_iso("2026-11-23T09:15:00", IST))
-    limits = RateLimits(clock)
+    limits = RateLimits(clock, KITE_LIMITS)
     taken = 0
     for _ in range(600):
         taken += sum(limits.check("orders", "place") is None for _ in range(10))
@@ -221,7 +222,7 @@ def test_five_thousand_new_orders_a_market_day() -> None:
 
 def test_a_refused_request_uses_nothing_up() -> None:
     clock = ManualClock(NOON)
-    limits = RateLimits(clock)
+    limits = RateLimits(clock, KITE_LIMITS)
     assert limits.check("quote") is None
     assert limits.check("quote", "other") is not None
     assert [limits.check("other") for _ in range(11)].count(None) == 10

@@ -21,6 +21,7 @@ from tradebot.__main__ import run
 from tradebot.clock import SECOND, WallClock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.order import OrderKind, OrderRequest, Side
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.limiter import Limiter, limits
 from tradebot.venues.venue import Accepted
@@ -140,8 +141,9 @@ def test_a_halt_stops_entries_survives_a_kill_and_ends_with_resume(
 
 @asynccontextmanager
 async def somebody_else(kite: dict[str, str]) -> AsyncIterator[KiteBroker]:
+    keys = Credentials(api_key=kite["api_key"], access_token=kite["access_token"])
     broker = KiteBroker(
-        rest=kite["rest"], api_key=kite["api_key"], access_token=kite["access_token"], clock=WallClock(),
+        rest=kite["rest"], credentials=keys, clock=WallClock(),
         limiter=Limiter(limits(("order", 9, 1.0, 0)), WallClock()),
     )  # fmt: skip
     try:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradebot.clock import SECOND, ManualClock, MarketClock, from_iso
-from tradebot.venues.kite.profile import KITE, LIMITS
+from tradebot.venues.kite.rules import KITE, LIMITS
 from tradebot.venues.limiter import Limiter, limits
 
 START = from_iso("2026-01-05T10:00:00+05:30")

@@ -14,12 +14,14 @@ import pytest
 
 from tradebot.clock import WallClock
 from tradebot.errors import ConfigError, LinkLost
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.rest import RestLink
 from tradebot.venues.kite.venue import KiteData
 from tradebot.venues.tls import trusting
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
+KEYS = Credentials(api_key="a", access_token="b")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ async def served(certificate: tuple[Path, Path]) -> AsyncIterator[int]:
 
 
 async def asked(port: int, bundle: str = "") -> int:
-    link = RestLink(f"https://localhost:{port}", api_key="a", access_token="b", ca_bundle=bundle)
+    link = RestLink(f"https://localhost:{port}", credentials=KEYS, ca_bundle=bundle)
     try:
         return (await link.request("GET", "/", total_s=5, largest=100))[0]
     finally:
@@ -79,7 +81,7 @@ async def test_the_stream_believes_no_other_authority_either(
 ) -> None:
     trusting.cache_clear()
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
-    data = KiteData(rest="https://localhost:1", ticker="wss://localhost:1", api_key="a", access_token="b",
+    data = KiteData(rest="https://localhost:1", ticker="wss://localhost:1", credentials=KEYS,
                     clock=WallClock(), ca_bundle=str(certificate[0]))  # fmt: skip
     assert data._ca_bundle
     assert trusting().get_ca_certs() or trusting().cert_store_stats()

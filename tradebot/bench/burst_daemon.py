@@ -40,6 +40,7 @@ from tradebot.ops.systemd import Notifier
 from tradebot.strategies.loading import load_strategy
 from tradebot.trading.desk.conditions import NEVER
 from tradebot.trading.metronome import ROUSE_S
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.limiter import Limiter
 from tradebot.venues.venue import Feed
 
@@ -131,7 +132,8 @@ async def _run(
         getattr(logger, level)(event, **fields)
 
     limiter = Limiter(order_daemon.LIMITS, clock)
-    broker = _Broker(rest=rest, api_key=NAME, access_token="-", clock=clock, limiter=limiter)
+    keys = Credentials(api_key=NAME, access_token="-")
+    broker = _Broker(rest=rest, credentials=keys, clock=clock, limiter=limiter)
     universe = Universe([Instrument(symbol=s, token=TOKEN + i, name=s) for i, s in enumerate(symbols)])
     venue = _Venue(broker, clock, "", NAME)
     patience = Patience(within_s=0, clock=clock, tell=lambda *_, **__: None)

@@ -37,9 +37,10 @@ from tradebot.ops import logs
 from tradebot.ops.narrator import Narrator, Tell
 from tradebot.ops.systemd import Notifier
 from tradebot.trading.desk.conditions import NEVER
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.feed import KiteFeed
-from tradebot.venues.kite.profile import KITE
+from tradebot.venues.kite.rules import KITE
 from tradebot.venues.limiter import Limiter, limits
 from tradebot.venues.venue import Accepted, Feed, Profile, Reply
 
@@ -132,7 +133,8 @@ class MadeUpVenue:
 
     def feed(self, universe: Universe, *, tell: Tell = lambda *_, **__: None) -> Feed:
         """Return Kite's own feed."""
-        return KiteFeed(universe, url=self._ticker, api_key=self._name, access_token="-", clock=self._clock)
+        keys = Credentials(api_key=self._name, access_token="-")
+        return KiteFeed(universe, url=self._ticker, credentials=keys, clock=self._clock)
 
 
 def serve(
@@ -156,7 +158,8 @@ async def _run(
     def tell(event: str, level: str = "info", **fields: Any) -> None:
         getattr(logger, level)(event, **fields)
 
-    broker = MadeUpBroker(rest=rest, api_key=name, access_token="-", clock=clock, limiter=Limiter(LIMITS, clock))
+    keys = Credentials(api_key=name, access_token="-")
+    broker = MadeUpBroker(rest=rest, credentials=keys, clock=clock, limiter=Limiter(LIMITS, clock))
     universe = Universe([Instrument(symbol=s, token=TOKEN + i, name=s) for i, s in enumerate(symbols)])
     ground = Ground(
         venue=MadeUpVenue(broker, clock, ticker, name), venue_name="bench", clock=clock, account="B", universe=universe,

@@ -22,6 +22,7 @@ from tradebot.trading.bars import Bars
 from tradebot.trading.lanes import Inbox, Lane
 from tradebot.trading.price_band import PriceBand
 from tradebot.trading.sieve import SessionTimes
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.gather import Gather, units
 from tradebot.venues.kite.feed import KiteFeed
 from tradebot.venues.link import listen
@@ -69,7 +70,9 @@ async def tradebot_kite(ask: Ask, timer: Timer) -> Found:
     """Read Kite frames by the daemon's feed into bars."""
 
     async def read(universe: Universe, lane: Lane) -> None:
-        feed = KiteFeed(universe, url=ask.url("kite"), api_key="-", access_token="-", clock=timer.clock)
+        feed = KiteFeed(
+            universe, url=ask.url("kite"), credentials=Credentials(api_key="-", access_token="-"), clock=timer.clock
+        )
 
         def on_market(message: MarketMessage) -> None:
             if isinstance(message, Quotes):

@@ -127,7 +127,7 @@ async def _serve(plan: Plan) -> None:
     from tradebot.exchange.exchange import Exchange
     from tradebot.exchange.latency import USUAL
     from tradebot.exchange.server import serve
-    from tradebot.venues.kite.server.face import KiteFace
+    from tradebot.venues import registry
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -149,7 +149,7 @@ async def _serve(plan: Plan) -> None:
             serve(
                 market,
                 clock,
-                KiteFace,
+                registry.first().face(),
                 host=plan.host,
                 port=plan.port,
                 keys=Keys.drawn(),

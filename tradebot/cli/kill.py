@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -15,13 +15,8 @@ from tradebot.config.salvage import Salvaged
 from tradebot.errors import AccessDenied, ConfigError, ExitCode
 from tradebot.printable import printable
 from tradebot.printing import aside, say
-
-
-class _Access(NamedTuple):
-    rest: str
-    api_key: str
-    access_token: str
-    ca_bundle: str = ""
+from tradebot.venues import registry
+from tradebot.venues.room import Access, Room
 
 
 @click.command()
@@ -39,7 +34,7 @@ def kill(
 
     Writes the file HALT into the state directory, which a daemon obeys before each send and at start until `resume`,
     then cancels by id and looks until the book is clean. Positions stay. Credentials: TRADEBOT_KILL__API_KEY and
-    TRADEBOT_KILL__ACCESS_TOKEN, else those of [kite]. Exit 0: clean; 75: something is left, or a daemon goes on.
+    TRADEBOT_KILL__ACCESS_TOKEN, else those of the venue. Exit 0: clean; 75: something is left, or a daemon goes on.
     """
     from tradebot.clock import WallClock, iso
 
@@ -47,20 +42,20 @@ def kill(
     why = f"{printable(reason)} (tradebot kill, {iso(WallClock().wall())[:19]}Z)"
     is_barred = _bar_all(state_dir or found.state_dir, why, is_named=state_dir is not None, is_all=is_all)
     try:
-        access = _access(found, exchange_file)
+        target = _target(found, exchange_file)
     except ConfigError as error:
         aside(f"NOT CANCELLED: {error}")
         return ExitCode.TEMPORARY
-    if access is None:
+    if target is None:
         if is_barred:
             say("the venue is the exchange inside the daemon, which takes its own orders back when it sees HALT")
         return ExitCode.OK if is_barred else ExitCode.TEMPORARY
-    return ExitCode.OK if _cancel_all(access, within_s) and is_barred else ExitCode.TEMPORARY
+    return ExitCode.OK if _cancel_all(*target, within_s) and is_barred else ExitCode.TEMPORARY
 
 
-def _cancel_all(access: _Access, within_s: float) -> bool:
+def _cancel_all(room: Room, access: Access, within_s: float) -> bool:
     # Returns whether the book is clean, after every order and position was shown.
-    outcome = asyncio.run(_sweep(access, within_s))
+    outcome = asyncio.run(_sweep(room, access, within_s))
     for line in outcome.lines:
         order = line.order
         end = f"STILL WORKING: {line.answer or 'not asked'}" if line.is_left else order.status.value
@@ -129,45 +124,28 @@ def _is_same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _access(found: Salvaged, exchange_file: Path | None) -> _Access | None:
-    from tradebot.daemon.order_route import is_loopback
-    from tradebot.venues.kite.profile import REST
-
+def _target(found: Salvaged, exchange_file: Path | None) -> tuple[Room, Access] | None:
+    # Where to cancel; None where the venue lives inside the daemon.
     if exchange_file is not None:
         from tradebot.cli.run import addresses
 
-        kite = addresses(exchange_file)["kite"]
-        return _Access(kite["rest"], kite["api_key"], kite["access_token"])
+        printed = addresses(exchange_file)
+        room = registry.spoken(printed)
+        return room, room.access_at(printed[room.name])
     own = found.values.get("kill", {})
-    key, token = (str(own.get(name, "")).strip() for name in ("api_key", "access_token"))
-    if not (key and token) and found.text("venue", "name") != "kite":
+    named = registry.room_of(found.text("venue", "name"))
+    room = named or registry.first()
+    if named is None and not all(str(own.get(key, "")).strip() for key in room.keys):
         return None
-    rest = str(own.get("rest", "")).strip() or found.text("kite", "rest") or REST
-    key, token = (key, token) if key and token else (found.text("kite", "api_key"), found.text("kite", "access_token"))
-    if not key or not token:
-        raise ConfigError("no credentials to cancel with: set TRADEBOT_KILL__API_KEY and TRADEBOT_KILL__ACCESS_TOKEN")
-    if not rest.startswith("https://") and not is_loopback(rest):
-        raise ConfigError(f"the venue's address is {rest[:200]!r}: it must be https, the keys leave with each request")
-    return _Access(rest, key, token, found.text("kite", "ca_bundle"))
+    return room, room.salvaged(own, found.values.get(room.name, {}))
 
 
-async def _sweep(access: _Access, within_s: float) -> Any:
+async def _sweep(room: Room, access: Access, within_s: float) -> Any:
     from tradebot.clock import WallClock
-    from tradebot.control.kill import QUERIES, Sweep
-    from tradebot.venues.kite.broker import KiteBroker
-    from tradebot.venues.kite.rest import Timeouts
-    from tradebot.venues.limiter import Limiter
+    from tradebot.control.kill import Sweep
 
     clock = WallClock()
-    broker = KiteBroker(
-        rest=access.rest,
-        api_key=access.api_key,
-        access_token=access.access_token,
-        ca_bundle=access.ca_bundle,
-        clock=clock,
-        limiter=Limiter(QUERIES, clock),
-        timeouts=Timeouts(connect_s=2.0, query_s=4.0, write_s=4.0),
-    )
+    broker = room.for_kill(access, clock)
     try:
         return await Sweep(broker, clock).run(within_s=within_s)
     except AccessDenied as error:

@@ -50,7 +50,7 @@ def run(
     rehearse: int | None, faults: str | None, faults_until: str | None, **given: Any,
 ) -> None:  # fmt: skip
     """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
-    from tradebot.config import SECRET_KEYS, load_explained
+    from tradebot.config import load_explained, secret_keys
     from tradebot.ops.confinement import children_bounded, confine, scrub
     from tradebot.trading.analysis import fork_server
 
@@ -67,7 +67,7 @@ def run(
     # Strategies may change the working directory: what is written later must not go where they went.
     config = loaded.config.resolved()
     confine()
-    scrub(os.environ, SECRET_KEYS)
+    scrub(os.environ, secret_keys())
     exchange_log = exchange_log and exchange_log.absolute()
     if config.analysis.workers != 0:
         with children_bounded(config.analysis.worker_memory_mb):
@@ -77,7 +77,10 @@ def run(
 
     loaded.refuse(refusals(config, now=WallClock().wall(), has_exchange=exchange is not None))
     if config.app.mode == "live" and not yes:
-        confirm(f"Trade REAL money on account {config.kite.account_id}?")
+        from tradebot.venues import registry
+
+        room = registry.room_of(config.venue.name)
+        confirm(f"Trade REAL money on account {room.account(config.of(room)) if room else ''}?")
     plan = _plan(config, rehearse, faults, faults_until)
     if plan is not None and (exchange is not None or config.venue.name != "embedded"):
         raise click.UsageError("faults belong to the exchange: only the embedded one takes them from this command")
@@ -145,19 +148,19 @@ def addresses(path: Path) -> dict[str, Any]:
     """
     from tradebot.daemon.order_route import Simulated
     from tradebot.errors import DataError
+    from tradebot.venues import registry
 
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
-        missing = {"rest", "ticker", "api_key", "access_token"} - found["kite"].keys() or {
-            "market", "monotonic", "speed"
-        } - found["clock"].keys()  # fmt: skip
+        room = registry.spoken(found)
+        missing = room.entry - found[room.name].keys() or {"market", "monotonic", "speed"} - found["clock"].keys()
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise DataError(f"{path} is not the line of JSON that `tradebot exchange` prints") from error
     if missing:
         raise DataError(
             f"{path} lacks {', '.join(sorted(missing))}; it should be the line that `tradebot exchange` prints"
         )
-    Simulated.of(found)
+    Simulated.of(room, found)
     return found
 
 
@@ -182,6 +185,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.app import Options, run_id
     from tradebot.app import run as run_daemon
     from tradebot.clock import WallClock
+    from tradebot.config.problems import keys_of_venues
     from tradebot.control.running import announced
     from tradebot.daemon.standing import cause_of
     from tradebot.ops import logs
@@ -190,7 +194,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.ops.systemd import Notifier
 
     name = run_id(WallClock())
-    secrets = [config.kite.api_key.get_secret_value(), config.kite.access_token.get_secret_value()]
+    secrets = keys_of_venues(config)
     if dsn := config.store.dsn.get_secret_value():
         from tradebot.store.dsn import secrets_of
 

@@ -39,7 +39,7 @@ def service() -> None:
 
 def _unit_options(command: click.decorators.FC) -> click.decorators.FC:
     for option in (
-        click.option("--credentials", type=click.Path(path_type=Path), help="Folder with kite__api_key and the like."),
+        click.option("--credentials", type=click.Path(path_type=Path), help="Folder with a file for each key."),
         click.option("--user", help="Run as this user.  [default: one that exists only while it runs]"),
         click.option("--symbols", help="What to trade.  [default: as the configuration says]"),
         click.option("-c", "--config", "config", type=click.Path(path_type=Path), help="Configuration file."),
@@ -113,6 +113,7 @@ def _unit(config: Path | None, symbols: str | None, user: str | None, credential
         reads=asked.reads,
         folder=asked.folder,
         begins_again=asked.begins_again,
+        keys=asked.keys,
     )
     for caution in cautions(asked, executable, user):
         aside(f"tradebot: {caution}")

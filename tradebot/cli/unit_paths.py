@@ -11,22 +11,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tradebot.config import Config, load
+from tradebot.config.problems import secrets
+from tradebot.config.sections import EMBEDDED
 from tradebot.config.sources import find
 from tradebot.markets.symbols import parse_symbols
-from tradebot.ops.unit import CREDENTIALS
 from tradebot.strategies.loading import file_of
+from tradebot.venues import registry
 
 SYSTEM_CREDENTIALS = Path("/etc/tradebot/credentials")
 HIDDEN = (Path("/tmp"), Path("/var/tmp"))  # PrivateTmp=yes shows the daemon empty ones of its own
-KEYS = tuple(name.removeprefix("kite__") for name in CREDENTIALS)
 FASTEST = 120.0  # a day takes three minutes: fewer starts than the unit's limit allows
 LATER = "comes with the unit"  # in place of a key that this shell does not have and systemd will hand over
 
 
 class Wanted(NamedTuple):
     """What the unit runs: `reads` are the files it needs, `folder` is where relative names of the configuration begin,
-    None where there are none. With `begins_again` a run is a day of the embedded exchange, and the next start begins
-    the next day; `ends` says why the unit stays down after one."""
+    None where there are none; `keys` are the files of the credentials. With `begins_again` a run is a day of the
+    embedded exchange, and the next start begins the next day; `ends` says why the unit stays down after one."""
 
     config: Path | None
     symbols: str | None
@@ -35,6 +36,7 @@ class Wanted(NamedTuple):
     folder: Path | None
     is_live: bool
     account: str
+    keys: tuple[str, ...]
     begins_again: bool
     ends: str
 
@@ -44,13 +46,17 @@ def wanted(config: Path | None, symbols: str | None, credentials: Path | None) -
     here, found = Path.cwd(), find(config)
     if symbols is not None:
         parse_symbols(symbols, cwd=here)
-    kite, app = _tables(found, "kite", "app")
-    later = {f"kite.{key}": LATER for key in KEYS if not kite.get(key)}
+    app = _table(found, "app")
+    secret = [(section, key) for section, key in secrets() if registry.room_of(section) is not None]
+    later = {f"{section}.{key}": LATER for section, key in secret if not _table(found, section).get(key)}
     settings = load(found, {"app.symbols": symbols} | later)
-    if settings.venue.name == "kite" and later and credentials is None:
+    room = registry.room_of(settings.venue.name)
+    if room is not None and any(key.startswith(f"{room.name}.") for key in later) and credentials is None:
         credentials = SYSTEM_CREDENTIALS
+    speaks = room or registry.first()
+    venue = settings.of(speaks)
     named = [path for section in settings.strategy if (path := file_of(section.name)) is not None]
-    named += [Path(text) for text in (settings.exchange.path, settings.kite.ca_bundle) if text]
+    named += [Path(text) for text in (settings.exchange.path, venue.ca_bundle) if text]
     if symbols is None:
         named += _lists(app.get("symbols", ""))
     ends = _ends(settings)
@@ -61,8 +67,9 @@ def wanted(config: Path | None, symbols: str | None, credentials: Path | None) -
         reads=tuple((here / path.expanduser()).resolve() for path in (*named, *_lists(symbols))),
         folder=here if any(not path.expanduser().is_absolute() for path in named) else None,
         is_live=settings.app.mode == "live",
-        account=settings.kite.account_id,
-        begins_again=settings.venue.name == "embedded" and not ends,
+        account=speaks.account(venue),
+        keys=tuple(f"{section}__{key}" for section, key in secret if section == speaks.name),
+        begins_again=settings.venue.name == EMBEDDED and not ends,
         ends=ends,
     )
 
@@ -82,7 +89,7 @@ def cautions(asked: Wanted, executable: Sequence[str], user: str | None) -> Iter
         elif (shut := _shut(path, user)) is not None:
             yield f"{shut} cannot be read by {user or 'the user of the unit'}; allow it, or name another with --user"
     if asked.credentials is not None:
-        missing = [name for name in CREDENTIALS if not (asked.credentials / name).exists()]
+        missing = [name for name in asked.keys if not (asked.credentials / name).exists()]
         if missing:
             yield f"the unit does not start before {asked.credentials} holds {' and '.join(missing)}"
     if mine := sorted(name for name in os.environ if name.startswith("TRADEBOT_") and "__" in name):
@@ -96,7 +103,7 @@ def _ends(settings: Config) -> str:
     app, exchange = settings.app, settings.exchange
     if app.stop_after != "never":
         return f"app.stop_after is {app.stop_after}"
-    if settings.venue.name != "embedded":
+    if settings.venue.name != EMBEDDED:
         return ""
     if exchange.prices == "recorded":
         return "recorded prices are of one day"
@@ -105,13 +112,13 @@ def _ends(settings: Config) -> str:
     return ""
 
 
-def _tables(path: Path | None, *names: str) -> list[Mapping[str, Any]]:
-    # As they stand, for what `load` no longer tells; what is wrong with the file is its to say.
+def _table(path: Path | None, name: str) -> Mapping[str, Any]:
+    # As it stands, for what `load` no longer tells; what is wrong with the file is its to say.
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError, RecursionError):
         raw = {}
-    return [table if isinstance(table := raw.get(name), dict) else {} for name in names]
+    return table if isinstance(table := raw.get(name), dict) else {}
 
 
 def _lists(symbols: Any) -> list[Path]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 from urllib.parse import parse_qs, urlsplit
 
-from tradebot.config.sections import Config
+from tradebot.config.sections import EMBEDDED, Config
+from tradebot.venues import registry
 
 Complaint = tuple[tuple[str | int, ...], str]  # (key path, what is wrong with it)
-ON_THIS_MACHINE = "an exchange on this machine is named with --exchange"
 
 
 def contradictions(config: Config) -> list[Complaint]:
     """Return what no single key is to blame for."""
-    risk, app, kite = config.risk, config.app, config.kite
+    risk, app = config.risk, config.app
     found: list[Complaint] = []
     ladder = ("order_notional", "max_order_notional", "max_position_notional", "max_gross_notional")
     rates = ("orders_per_second", "orders_per_minute", "orders_per_day")
@@ -25,25 +25,15 @@ def contradictions(config: Config) -> list[Complaint]:
         found.append((("execution", "product"), f"{config.execution.product} is not in risk.permitted_products"))
     if risk.entries_until > risk.square_off_at:
         found.append((("risk", "entries_until"), f"is later than square_off_at ({risk.square_off_at})"))
-    if config.exchange.prices == "recorded" and config.venue.name == "embedded" and not config.exchange.path:
+    if config.exchange.prices == "recorded" and config.venue.name == EMBEDDED and not config.exchange.path:
         found.append((("exchange", "path"), "must name the files when prices are recorded"))
     if not app.symbols:
         found.append((("app", "symbols"), "names no symbol to trade"))
-    if config.venue.name == "kite":
-        found += [
-            (("kite", key), f"is missing; put it into the environment as TRADEBOT_KITE__{key.upper()}")
-            for key in ("api_key", "access_token")
-            if not getattr(kite, key).get_secret_value()
-        ]
-        found += [
-            (("kite", key), f"must be encrypted ({scheme}): the keys leave with every request; {ON_THIS_MACHINE}")
-            for key, scheme in (("rest", "https"), ("ticker", "wss"))
-            if not getattr(kite, key).startswith(f"{scheme}://")
-        ]
-    if app.mode == "live" and config.venue.name == "embedded":
+    if (room := registry.room_of(config.venue.name)) is not None:
+        said = room.complaints(config.of(room), is_live=app.mode == "live")
+        found += [((room.name, key), sentence) for key, sentence in said]
+    elif app.mode == "live":
         found.append((("app", "mode"), "is live, but venue.name is the embedded exchange; name a real venue"))
-    if app.mode == "live" and config.venue.name == "kite" and not kite.account_id:
-        found.append((("kite", "account_id"), "must name the account that live mode may trade"))
     if config.history.in_store and not config.store.dsn.get_secret_value():
         found.append((("history", "in_store"), "is true, but store.dsn names no database"))
     if app.mode == "live" and not _is_private(config.store.dsn.get_secret_value()):

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from tradebot.config.section import Section
 from tradebot.config.values import Number, Reserve, Whole
+from tradebot.section import Section
 from tradebot.store.dsn import WANTED, is_readable
 
 

@@ -8,15 +8,14 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from tradebot.config import position
 from tradebot.config.sections import Config
 from tradebot.printable import printable
+from tradebot.venues import registry
 
 Path = position.Path
-SECRETS = frozenset({("kite", "api_key"), ("kite", "access_token"), ("store", "dsn")})
-SECRET_SECTIONS = frozenset(section for section, _ in SECRETS)
 HIDDEN = "..."
 
 
@@ -56,11 +55,28 @@ class Excerpt:
         return next((self._places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._places), None)
 
 
+def secrets() -> list[tuple[str, str]]:
+    """Return section and key of every setting whose value nobody may see."""
+    found = []
+    for name in Config.model_fields:
+        model = keys_at((name,))
+        found += [(name, key) for key, field in model.items() if field.annotation is SecretStr]
+    return found
+
+
+def keys_of_venues(config: Config) -> list[str]:
+    """Return the keys that `config` holds for any venue, for whoever must not write them down."""
+    venues = [(section, key) for section, key in secrets() if registry.room_of(section) is not None]
+    found = [getattr(getattr(config, section), key).get_secret_value() for section, key in venues]
+    return [text for text in found if text]
+
+
 def _is_harmless(path: Path) -> bool:
     # A setting we know or nearly so, in a section without secrets: any other may be a secret in the wrong place.
     known, word = keys_at(path[:-1]), str(path[-1])
-    is_like_secret = bool(suggest(word, (key for _, key in SECRETS)))
-    return path[0] not in SECRET_SECTIONS and not is_like_secret and (word in known or bool(suggest(word, known)))
+    is_like_secret = bool(suggest(word, (key for _, key in secrets())))
+    has_secrets = path[0] in {section for section, _ in secrets()}
+    return not has_secrets and not is_like_secret and (word in known or bool(suggest(word, known)))
 
 
 def _without_value(line: str) -> str | None:

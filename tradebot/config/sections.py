@@ -8,32 +8,53 @@ from __future__ import annotations
 from decimal import Decimal
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tradebot.clock import SECOND
 from tradebot.config.keeping import HistorySection, JournalSection, LogSection, StoreSection
-from tradebot.config.section import Section
 from tradebot.config.values import (
     CRORE,
     ClockTime,
     Day,
     DurationOrNever,
-    HttpAddress,
     Interval,
     Money,
     Number,
     Percent,
     Product,
     Products,
-    StreamAddress,
     Symbols,
     Whole,
     Workers,
     seconds,
 )
+from tradebot.section import Section
+from tradebot.venues import registry
+from tradebot.venues.room import Room
+
+EMBEDDED = "embedded"  # the name of the venue that is no other
+
+
+def _venue(name: str) -> str:
+    names = (EMBEDDED, *(room.name for room in registry.rooms()))
+    if name not in names:
+        raise ValueError(f"should be {', '.join(map(repr, names[:-1]))} or {names[-1]!r}")
+    return name
+
+
+def _list_venues(schema: dict[str, Any]) -> None:
+    schema["enum"] = [EMBEDDED, *(room.name for room in registry.rooms())]
+
+
+def _venues() -> str:
+    return ", ".join(f"{room.name}: {(room.section().__doc__ or '').partition('. ')[0]}" for room in registry.rooms())
+
+
+VenueName = Annotated[str, AfterValidator(_venue), Field(json_schema_extra=_list_venues)]
 
 
 class AppSection(Section):
@@ -55,31 +76,13 @@ class AppSection(Section):
 class VenueSection(Section):
     """Where quotes come from and orders go."""
 
-    name: Literal["embedded", "kite"] = Field(
-        default="embedded",
-        description="embedded: the simulated exchange inside the daemon; kite: Zerodha Kite Connect, live only",
+    name: VenueName = Field(
+        default=EMBEDDED,
+        description=f"embedded: the simulated exchange inside the daemon; {_venues()}, live only",
     )
     wait_at_start_s: Annotated[Number, Field(ge=0, le=86_400)] = Field(
         default=3600.0, description="wait this long at start for a venue that does not answer; a refusal ends at once"
     )
-
-
-class KiteSection(Section):
-    """Zerodha Kite Connect. Keys belong into credential files or the environment, not here."""
-
-    rest: HttpAddress = Field(default="https://api.kite.trade", description="address of the HTTP API")
-    ticker: StreamAddress = Field(default="wss://ws.kite.trade", description="address of the stream")
-    api_key: SecretStr = Field(
-        default=SecretStr(""), description="credential file kite__api_key, or TRADEBOT_KITE__API_KEY"
-    )
-    access_token: SecretStr = Field(
-        default=SecretStr(""), description="of today's login: kite__access_token, or TRADEBOT_KITE__ACCESS_TOKEN"
-    )
-    account_id: str = Field(default="", max_length=32, description="live refuses to trade any account but this one")
-    ca_bundle: str = Field(
-        default="", max_length=4096, description="file of certificates to trust; empty: those of the system"
-    )
-    mode: Literal["ltp", "quote", "full"] = Field(default="full", description="how much each streamed quote carries")
 
 
 class ExchangeSection(Section):
@@ -281,7 +284,7 @@ class Config(BaseSettings):
 
     app: AppSection = AppSection()
     venue: VenueSection = VenueSection()
-    kite: KiteSection = KiteSection()
+    # Here stands one section for each room of the registry, called like it: see `furnish`.
     exchange: ExchangeSection = ExchangeSection()
     feed: FeedSection = FeedSection()
     bars: BarsSection = BarsSection()
@@ -300,6 +303,10 @@ class Config(BaseSettings):
         app = self.app.model_copy(update={"state_dir": self.app.state_dir.absolute()})
         return self.model_copy(update={"app": app})
 
+    def of(self, room: Room) -> Any:
+        """Return the settings of a venue."""
+        return getattr(self, room.name)
+
     @property
     def digest(self) -> str:
         """A short hash of every setting that is not secret."""
@@ -316,3 +323,25 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Leave only the arguments: `load` gathers the other sources itself, to name the origin of each value."""
         return (init_settings,)
+
+
+def furnish() -> None:
+    """Give Config a section for every room of the registry, behind [venue], and for none that is gone."""
+    fields = Config.__pydantic_fields__
+    rooms = {room.name: room.section() for room in registry.rooms()}
+    if rooms == _FURNISHED:
+        return
+    names = list(fields)
+    place = names.index("venue") + 1
+    before, after = names[:place], [name for name in names[place:] if name not in _FURNISHED]
+    made = {name: FieldInfo(annotation=section, default=section()) for name, section in rooms.items()}
+    ordered = {name: fields[name] for name in before} | made | {name: fields[name] for name in after}
+    fields.clear()
+    fields.update(ordered)
+    _FURNISHED.clear()
+    _FURNISHED.update(rooms)
+    Config.model_rebuild(force=True)
+
+
+_FURNISHED: dict[str, type[Section]] = {}  # the sections of rooms that Config has now
+furnish()

@@ -22,7 +22,7 @@ from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource, Se
 from tradebot.config import problems
 from tradebot.config.contradictions import Complaint, contradictions
 from tradebot.config.problems import Excerpt, dotted
-from tradebot.config.sections import Config
+from tradebot.config.sections import Config, furnish
 from tradebot.errors import ConfigError
 from tradebot.printable import printable
 
@@ -93,6 +93,7 @@ def load(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any
 
 def load_explained(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
     """Return the same with the origin of each value."""
+    furnish()
     gathered, found = _Gathered(), find(path)
     excerpt = None
     complaints: list[Complaint] = []
@@ -181,7 +182,7 @@ def _exposed_secrets(path: Path, values: Mapping[str, Any]) -> list[tuple[KeyPat
         return []
     return [
         ((section, key), f"is a secret in a file that others can read; run chmod 600 {path}")
-        for section, key in sorted(problems.SECRETS)
+        for section, key in problems.secrets()
         if isinstance(table := values.get(section), dict) and table.get(key)
     ]
 

@@ -91,15 +91,6 @@ def _day(text: str) -> str:
     return text
 
 
-def _url(*schemes: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not re.fullmatch(rf"(?:{'|'.join(schemes)})://[^\s/?#@]+(?:/[^\s?#@]*)?", text):
-            raise ValueError(f"should be an address that starts with {' or '.join(s + '://' for s in schemes)}")
-        return text
-
-    return AfterValidator(check)
-
-
 Whole = Annotated[int, BeforeValidator(_no_bool)]
 Number = Annotated[float, BeforeValidator(_no_bool)]
 Money = Annotated[Decimal, BeforeValidator(_no_bool), Field(gt=0, max_digits=18, decimal_places=4)]
@@ -113,6 +104,4 @@ Reserve = Annotated[int | Literal["auto"], BeforeValidator(_reserve)]
 Workers = Annotated[int | Literal["auto"], BeforeValidator(_workers)]
 Product = Literal["MIS", "CNC", "NRML"]
 Products = Annotated[tuple[Product, ...], NoDecode, BeforeValidator(_listed)]
-HttpAddress = Annotated[str, _url("https", "http")]
-StreamAddress = Annotated[str, _url("wss", "ws")]
 CRORE = Decimal(10_000_000)

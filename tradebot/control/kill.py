@@ -20,7 +20,6 @@ WORKING = frozenset({VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TR
 # The venue's own rates: nobody else sends now, and twenty cancels shall leave within two seconds. The venue counts when
 # they arrive, so a little is added to the second.
 CANCELS: tuple[Window, ...] = limits(("change", 10, 1.05, 0))
-QUERIES: tuple[Window, ...] = limits(("query", 8, 1.0, 0))  # for the broker, which leaves the pace of cancels to us
 AT_ONCE = 10
 LONGEST_PACE_S = 2.0  # no more than AT_ONCE wait for a place
 LOOK_EVERY_S = 0.25

@@ -26,7 +26,8 @@ from tradebot.markets.calendar import TradingCalendar, day_of, moment
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
 from tradebot.ops.narrator import Tell
-from tradebot.venues.kite.server.face import KiteFace
+from tradebot.venues import registry
+from tradebot.venues.room import Room
 
 HEALED_S = 0.1  # how often a rehearsal looks whether its faults are over
 SETTLE_S = 1.0  # wall seconds the last frames have to reach the daemon, which then waits out its grace
@@ -52,6 +53,7 @@ async def embedded(
     on_open: Callable[[Exchange], None] = lambda _: None,
     holdings: Sequence[Holding] = (),
     keys: Keys | None = None,
+    room: Room | None = None,
 ) -> AsyncIterator[tuple[Addresses, MarketClock]]:
     """Open the exchange of `config.exchange` for `symbols`; its time stands until the clock is released.
 
@@ -59,7 +61,8 @@ async def embedded(
     else the next trading day begins. The account lives in `log` and survives a restart. `on_end` is told when the
     prices are over. `faults` are committed, and `tell` says each as it strikes. `wall` is this machine's time; the
     exchange looks at it every `poll_s`. `on_open` is given the exchange before anybody trades on it.
-    `keys` open it, by default drawn ones. `holdings` are what the account owns before its first day.
+    `keys` open it, by default drawn ones. `holdings` are what the account owns before its first day. It speaks as the
+    venue of `room` does, by default the first of the registry.
     """
     settings, wall = config.exchange, wall or WallClock()
     calendar = TradingCalendar()
@@ -71,6 +74,7 @@ async def embedded(
         source, begin = _synthetic(config, calendar, universe_for(symbols), seen_until, wall)
     clock = MarketClock(origin=begin, anchor=None, speed=settings.speed, wall=wall)
     events = EventLog(log)
+    face = (room or registry.first()).face()
     delay = settings.latency_ms / 1000 / 2
 
     async def trade(exchange: Exchange) -> None:
@@ -92,7 +96,7 @@ async def embedded(
         on_open(exchange)
         async with (
             serve(
-                exchange, clock, KiteFace, keys=keys or Keys.drawn(), token_expires=False, log=events, faults=faults
+                exchange, clock, face, keys=keys or Keys.drawn(), token_expires=False, log=events, faults=faults
             ) as addresses,
             asyncio.TaskGroup() as tasks,
         ):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tradebot.config import Config
 from tradebot.config.contradictions import Complaint
+from tradebot.config.problems import secrets
 from tradebot.strategies.loading import file_of
 
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -22,8 +23,9 @@ def exposed(config: Config, *, credentials: str = "") -> list[Complaint]:
     if credentials:
         folder = Path(credentials)
         files = sorted(folder.iterdir()) if folder.is_dir() else []
-        found += _complaints(("kite", "api_key"), [folder], "chmod 700", "the folder of credentials")
-        found += _complaints(("kite", "api_key"), files, "chmod 600", "the credential file", also=stat.S_IROTH)
+        key = secrets()[0]
+        found += _complaints(key, [folder], "chmod 700", "the folder of credentials")
+        found += _complaints(key, files, "chmod 600", "the credential file", also=stat.S_IROTH)
     if config.app.mode == "live":
         files = [path for section in config.strategy if (path := file_of(section.name)) is not None]
         folders = {path.absolute().parent for path in files}

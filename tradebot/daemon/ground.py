@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tradebot.clock import Clock, MarketClock, VenueClock, WallClock
 from tradebot.config import Config
+from tradebot.config.sections import EMBEDDED
 from tradebot.daemon.embedded import embedded
-from tradebot.daemon.order_route import Access, OrderRoute, RealMoney, Simulated, kite_access
+from tradebot.daemon.order_route import OrderRoute, RealMoney, Simulated
 from tradebot.daemon.patience import Patience
 from tradebot.domain.instrument import Universe
 from tradebot.errors import ConfigError, DataError
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.ops.narrator import Tell
-from tradebot.venues.kite.venue import KiteData, KiteVenue
+from tradebot.venues import registry
+from tradebot.venues.room import Access, Room
+from tradebot.venues.room import Source as Readable
 from tradebot.venues.venue import Reader, Venue
 
 SILENT = "the venue did not answer"
@@ -67,27 +70,29 @@ async def open_ground(
     async with AsyncExitStack() as stack:
         clock: Clock
         route: OrderRoute
+        room = _room(config, exchange)
         if exchange is not None:
-            name, route, clock = "exchange", Simulated.of(exchange), _clock_of(exchange, wall)
-        elif config.venue.name == "embedded":
+            name, route, clock = "exchange", Simulated.of(room, exchange), _clock_of(exchange, wall)
+        elif config.venue.name == EMBEDDED:
             opening = _embedded(
-                config, seen_until=seen_until, log=exchange_log, on_end=on_end, faults=faults, tell=tell, wall=wall
-            )
-            name, (route, clock) = "embedded", await stack.enter_async_context(opening)
+                config, room, seen_until=seen_until, log=exchange_log, on_end=on_end, faults=faults, tell=tell,
+                wall=wall,
+            )  # fmt: skip
+            name, (route, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
-            name, route = "kite", RealMoney.of(config)
-            clock = VenueClock(wall) if has_stamps(config) else wall
-        venue = await stack.enter_async_context(venue_of(route, clock, config))
+            name, route = room.name, RealMoney.of(room, config)
+            clock = VenueClock(wall) if room.has_stamps(config.of(room)) else wall
+        venue = await stack.enter_async_context(venue_of(room, route, clock, config))
         broker = venue.broker
         account = await patience.ask(broker.login, failed="login_failed", gave_up=SILENT)
         on_step()
-        if config.app.mode == "live" and account != config.kite.account_id:
-            raise ConfigError(f"kite.account_id is {config.kite.account_id}, but the keys are of account {account}")
+        if config.app.mode == "live" and account != (meant := room.account(config.of(room))):
+            raise ConfigError(f"{room.name}.account_id is {meant}, but the keys are of account {account}")
         universe = await _universe(broker, config, patience, tell)
         on_step()
         yield Ground(
             venue=venue, venue_name=name, clock=clock, account=account, universe=universe, patience=patience,
-            login_ends="" if name == "embedded" else venue.profile.login_ends,  # whose token lives as long as it does
+            login_ends="" if name == EMBEDDED else venue.profile.login_ends,  # whose token lives as long as it does
         )  # fmt: skip
 
 
@@ -100,16 +105,17 @@ async def open_source(
     async with AsyncExitStack() as stack:
         clock: Clock
         access: Access
+        room = _room(config, exchange)
         if exchange is not None:
-            name, access, clock = "exchange", Simulated.of(exchange), _clock_of(exchange, wall)
-        elif config.venue.name == "embedded":
+            name, access, clock = "exchange", Simulated.of(room, exchange), _clock_of(exchange, wall)
+        elif config.venue.name == EMBEDDED:
             opening = _embedded(
-                config, seen_until=0, log=exchange_log, on_end=lambda _: None, faults=None, tell=tell, wall=wall
+                config, room, seen_until=0, log=exchange_log, on_end=lambda _: None, faults=None, tell=tell, wall=wall
             )
-            name, (access, clock) = "embedded", await stack.enter_async_context(opening)
+            name, (access, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
-            name, access, clock = "kite", kite_access(config), wall
-        source = await stack.enter_async_context(data_of(access, clock))
+            name, access, clock = room.name, room.access(config.of(room)), wall
+        source: Readable = await stack.enter_async_context(room.read_only(access, clock))
         reader = source.broker
         patience = Patience(within_s=READER_WAITS_S, clock=wall, tell=tell)
         await patience.ask(reader.login, failed="login_failed", gave_up=SILENT)
@@ -119,52 +125,31 @@ async def open_source(
 
 @asynccontextmanager
 async def _embedded(
-    config: Config, *, seen_until: int, log: Path | None, on_end: Callable[[str], None], faults: FaultPlan | None,
-    tell: Tell, wall: Clock,
+    config: Config, room: Room, *, seen_until: int, log: Path | None, on_end: Callable[[str], None],
+    faults: FaultPlan | None, tell: Tell, wall: Clock,
 ) -> AsyncIterator[tuple[Simulated, MarketClock]]:  # fmt: skip
     log = log or config.app.state_dir / EXCHANGE_LOG
     opening = embedded(
         config, symbols=config.app.symbols, seen_until=seen_until, log=log, on_end=on_end, faults=faults, tell=tell,
-        wall=wall,
+        wall=wall, room=room,
     )  # fmt: skip
     async with opening as (addresses, clock):
-        tell(
-            "exchange_opened", rest=addresses.entry["rest"], ticker=addresses.entry["ticker"], speed=clock.speed,
-            log=str(log),
-        )  # fmt: skip
-        yield Simulated.of(addresses.render()), clock
+        route = Simulated.of(room, addresses.render())
+        tell("exchange_opened", **route.addresses, speed=clock.speed, log=str(log))
+        yield route, clock
 
 
-def has_stamps(config: Config) -> bool:
-    """True where the venue's quotes carry its own time; in the other modes they are stamped as they arrive."""
-    return config.kite.mode == "full"
+def _room(config: Config, exchange: dict[str, Any] | None) -> Room:
+    # Whose protocol is spoken: that of the venue, of the exchange that runs already, or of the embedded one.
+    if exchange is not None:
+        return registry.spoken(exchange)
+    return registry.room_of(config.venue.name) or registry.first()
 
 
-def venue_of(route: OrderRoute, clock: Clock, config: Config) -> KiteVenue:
+def venue_of(room: Room, route: OrderRoute, clock: Clock, config: Config) -> AbstractAsyncContextManager[Venue]:
     """Return the venue that orders go to: the one place where a venue with order routes is built."""
     assert isinstance(route, OrderRoute), f"{type(route).__name__} is no order route"
-    return KiteVenue(
-        rest=route.rest,
-        ticker=route.ticker,
-        api_key=route.api_key,
-        access_token=route.access_token,
-        ca_bundle=route.ca_bundle,
-        clock=clock,
-        mode=config.kite.mode,
-        silent_after_s=config.feed.silent_after_s,
-    )
-
-
-def data_of(access: Access, clock: Clock) -> KiteData:
-    """Return a venue that can be read and cannot trade."""
-    return KiteData(
-        rest=access.rest,
-        ticker=access.ticker,
-        api_key=access.api_key,
-        access_token=access.access_token,
-        ca_bundle=access.ca_bundle,
-        clock=clock,
-    )
+    return room.with_orders(route, clock, config.of(room), silent_after_s=config.feed.silent_after_s)
 
 
 def _clock_of(exchange: dict[str, Any], wall: Clock) -> MarketClock:

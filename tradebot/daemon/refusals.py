@@ -11,6 +11,7 @@ from pathlib import Path
 from tradebot.clock import SECOND
 from tradebot.config import Config
 from tradebot.config.contradictions import Complaint
+from tradebot.config.sections import EMBEDDED
 from tradebot.daemon.exposure_checks import exposed
 from tradebot.daemon.order_route import NO_PAPER_AT_VENUE
 from tradebot.errors import ConfigError
@@ -21,7 +22,8 @@ from tradebot.markets.calendar import TradingCalendar, day_of, moment
 from tradebot.markets.listing import unknown_shares
 from tradebot.printable import printable
 from tradebot.strategies.loading import StrategySpec, load_strategy
-from tradebot.venues.kite.profile import CANDLES
+from tradebot.venues import registry
+from tradebot.venues.room import Room
 
 WARN_DAYS = 30  # before the calendar's data ends: the exchange publishes the next year's closures in December
 INTRADAY = "MIS"
@@ -34,12 +36,13 @@ def refusals(config: Config, *, now: int, has_exchange: bool = False) -> list[Co
     loaded, DataError for recorded prices that are not there.
     """
     found: list[Complaint] = []
-    is_kite, is_embedded = (config.venue.name == name and not has_exchange for name in ("kite", "embedded"))
-    if is_kite and config.app.mode == "paper":
-        found.append((("venue", "name"), NO_PAPER_AT_VENUE))
-    if is_kite:
+    is_embedded = config.venue.name == EMBEDDED and not has_exchange
+    room = None if has_exchange else registry.room_of(config.venue.name)
+    if room is not None and config.app.mode == "paper":
+        found.append((("venue", "name"), NO_PAPER_AT_VENUE.format(name=room.name)))
+    if room is not None:
         found += _uncovered(day_of(now), ("venue", "name"), "today")
-        found += _without_history(config)
+        found += _without_history(config, room)
     if is_embedded:
         found += _embedded_day(config, day_of(now))
         found += invented_shares(config)
@@ -71,11 +74,8 @@ def cautions(config: Config, *, now: int) -> list[str]:
             f"the trading calendar ends on {calendar.covered_through}, in {left} days: no real money is traded on days"
             " past it; update tradebot, or add the closures to markets/data/nse_sessions.toml"
         )
-    if config.venue.name == "kite" and config.kite.mode != "full":
-        found.append(
-            f"kite.mode is {config.kite.mode}: its quotes carry no time of the venue, bars follow this machine's clock"
-            " wherever that is set; full holds the two against each other"
-        )
+    if (room := registry.room_of(config.venue.name)) is not None:
+        found += room.cautions(config.of(room))
     for section in config.strategy:
         if unknown := [symbol for symbol in section.symbols if symbol not in config.app.symbols]:
             found.append(f"{section.name} names {', '.join(unknown)}, which app.symbols does not: it is not traded")
@@ -141,11 +141,12 @@ def _embedded_day(config: Config, today: date) -> list[Complaint]:
     return _uncovered(day, key, "the day of the exchange")
 
 
-def _without_history(config: Config) -> list[Complaint]:
-    if not config.analysis.warmup_bars or config.bars.interval_ns in CANDLES:
+def _without_history(config: Config, room: Room) -> list[Complaint]:
+    candles = room.profile.candles
+    if not config.analysis.warmup_bars or config.bars.interval_ns in candles:
         return []
-    has = ", ".join(name for name, _ in CANDLES.values())
-    sentence = f"is {config.bars.interval}, and Kite has no candles of it to warm up with ({has})"
+    has = ", ".join(candles.values())
+    sentence = f"is {config.bars.interval}, and {room.title} has no candles of it to warm up with ({has})"
     return [(("bars", "interval"), f"{sentence}; choose one, or set analysis.warmup_bars = 0")]
 
 

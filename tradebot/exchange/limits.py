@@ -7,10 +7,9 @@ from enum import StrEnum
 
 from tradebot.clock import SECOND, Clock, paced
 from tradebot.domain.message import Message
+from tradebot.markets.market import HOME, Market
 
 MINUTE = 60 * SECOND
-DAY = 86_400 * SECOND
-IST_OFFSET = 19_800 * SECOND
 
 
 class Span(StrEnum):
@@ -26,28 +25,17 @@ class Limit(Message, frozen=True):
     span: Span
 
 
-# Kite Connect v3. "place" counts new orders on top of "orders", which every write of an order uses up.
-KITE_LIMITS: dict[str, tuple[Limit, ...]] = {
-    "quote": (Limit(count=1, span=Span.SECOND),),
-    "historical": (Limit(count=3, span=Span.SECOND),),
-    "orders": (Limit(count=10, span=Span.SECOND),),
-    "place": (Limit(count=400, span=Span.MINUTE), Limit(count=5_000, span=Span.DAY)),
-    "other": (Limit(count=10, span=Span.SECOND),),
-}
-
-
 class RateLimits:
     """Counts requests per group; one per client of a face.
 
     Seconds and minutes are the market's and start on the full second, as the rule counts them: a client may send ten
     requests at the end of one second and ten at the start of the next. They pass while the market stands, too, and no
-    step of the wall clock reaches them. The day is the market's (IST), so that a fast run of many days gets a fresh
-    quota each day. A refused request does not count.
+    step of the wall clock reaches them. The day is the market's, so that a fast run of many days gets a fresh quota
+    each day. A refused request does not count.
     """
 
-    def __init__(self, clock: Clock, limits: Mapping[str, tuple[Limit, ...]] = KITE_LIMITS) -> None:
-        self._clock = clock
-        self._limits = limits
+    def __init__(self, clock: Clock, limits: Mapping[str, tuple[Limit, ...]], *, market: Market = HOME) -> None:
+        self._clock, self._limits, self._market = clock, limits, market
         self._used: dict[tuple[str, Span], tuple[int, int]] = {}  # (group, span) -> (window, requests in it)
 
     def check(self, *groups: str) -> Limit | None:
@@ -66,5 +54,5 @@ class RateLimits:
 
     def _window(self, span: Span) -> int:
         if span is Span.DAY:
-            return (self._clock.market() + IST_OFFSET) // DAY
+            return self._market.day_number(self._clock.market())
         return paced(self._clock) // (SECOND if span is Span.SECOND else MINUTE)

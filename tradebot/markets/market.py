@@ -1,17 +1,57 @@
-"""A market: the zone, calendar, currency and products of where an instrument trades."""
+"""A market: the days, the money and the products of where an instrument trades; asked by the instrument's exchange."""
 
 from __future__ import annotations
 
-from datetime import tzinfo
+from datetime import date, datetime, time, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
-from tradebot.clock import IST
-from tradebot.domain.message import Message
+from tradebot.clock import IST, SECOND
+from tradebot.markets.exchanges import INDIA, NEW_YORK, opening_of, zone_of
+
+DAY = 86_400 * SECOND
+CURRENCIES = {INDIA: "INR", NEW_YORK: "USD"}
 
 
-class Market(Message, frozen=True):
-    """Where something trades."""
+class Market:
+    """Where an exchange trades; equal for the exchanges of one zone."""
 
-    time: tzinfo
+    def __init__(self, exchange: str) -> None:
+        self.exchange = exchange  # by which it was asked for
+        self.zone = zone_of(exchange)
+        self.opens: time = opening_of(exchange)
+        self.currency = CURRENCIES.get(self.zone, "")  # empty where each instrument has its own
+        self.time: tzinfo = IST if self.zone == INDIA else ZoneInfo(self.zone)
+        self._ahead = int(IST.utcoffset(None).total_seconds()) * SECOND if self.zone == INDIA else None
+
+    def ahead(self, at: int) -> int:
+        """Return by how many ns the market's time of the day is ahead of UTC at `at` (ns UTC)."""
+        if self._ahead is not None:
+            return self._ahead
+        offset = datetime.fromtimestamp(at // SECOND, self.time).utcoffset()
+        return int(offset.total_seconds()) * SECOND if offset else 0
+
+    def day_of(self, at: int) -> date:
+        """Return the date of `at` (ns UTC) there."""
+        return datetime.fromtimestamp(at // SECOND, self.time).date()
+
+    def day_number(self, at: int) -> int:
+        """Return the number of the day of `at` (ns UTC) there, counted from 1970-01-01."""
+        return (at + self.ahead(at)) // DAY
+
+    def midnight(self, at: int) -> int:
+        """Return when the day of `at` (ns UTC) began there."""
+        return self.day_number(at) * DAY - self.ahead(at)
+
+    def moment(self, day: date, at: time) -> int:
+        """Return a date and a time of the day there as ns UTC."""
+        return int(datetime.combine(day, at, self.time).timestamp()) * SECOND
 
 
-HOME = Market(time=IST)
+@lru_cache(maxsize=64)
+def market_of(exchange: str) -> Market:
+    """Return the market of an exchange."""
+    return Market(exchange)
+
+
+HOME = market_of("NSE")  # where nothing says another one

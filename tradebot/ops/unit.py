@@ -10,7 +10,6 @@ from pathlib import Path
 from tradebot.errors import ConfigError
 
 SYSTEM_UNIT = Path("/etc/systemd/system/tradebot.service")
-CREDENTIALS = ("kite__api_key", "kite__access_token")
 
 TEMPLATE = """\
 [Unit]
@@ -101,9 +100,10 @@ WantedBy=multi-user.target
 
 def render(
     *, executable: Sequence[str], config: Path | None, symbols: str | None, user: str | None, credentials: Path | None,
-    is_live: bool = False, reads: Sequence[Path] = (), folder: Path | None = None, begins_again: bool = False,
+    keys: Sequence[str], is_live: bool = False, reads: Sequence[Path] = (), folder: Path | None = None,
+    begins_again: bool = False,
 ) -> str:  # fmt: skip
-    """Return the unit; `credentials` is the folder whose files systemd hands over, None for no secret at all.
+    """Return the unit; `credentials` is the folder whose files `keys` systemd hands over, None for no secret at all.
 
     `user` None takes a user that exists only while the daemon runs. `reads` are files that the configuration names,
     `folder` is where its relative names begin, None for the state directory. With `begins_again` another start follows
@@ -119,9 +119,9 @@ def render(
     at_home = any(_below_home(Path(part)) for part in (*executable, config or "", folder or "", *reads))
     return TEMPLATE.format(
         command=" ".join(map(quote, command)),
-        credentials="\n".join(f"LoadCredential={name}:{plain_path(credentials / name)}" for name in CREDENTIALS)
+        credentials="\n".join(f"LoadCredential={name}:{plain_path(credentials / name)}" for name in keys)
         if credentials
-        else "# LoadCredential=kite__api_key:/etc/tradebot/credentials/kite__api_key",
+        else f"# LoadCredential={keys[0]}:/etc/tradebot/credentials/{keys[0]}",
         user=f"User={user}" if user else "DynamicUser=yes",
         restart="always" if begins_again else "on-failure",
         protect_home="read-only" if at_home else "yes",

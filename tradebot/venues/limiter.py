@@ -2,7 +2,7 @@
 
 A venue counts on the seconds and minutes of its own wall clock. A sliding window on our monotonic clock is stricter
 than any such grid, and a step of the wall clock does not reach it. Where the market clock runs faster than ours, on a
-simulated venue, its seconds are counted. Only the day is a calendar day, the market's in IST.
+simulated venue, its seconds are counted. Only the day is a calendar day, the market's.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from collections.abc import Sequence
 
 from tradebot.clock import MILLISECOND, SECOND, Clock, paced
 from tradebot.domain.message import Message
-
-DAY = 86_400 * SECOND
-IST_OFFSET = 19_800 * SECOND  # +05:30
+from tradebot.markets.market import HOME, Market
 
 
 class Window(Message, frozen=True):
@@ -37,8 +35,10 @@ class Limiter:
     Memory is bounded by the sum of the limits.
     """
 
-    def __init__(self, windows: Sequence[Window], clock: Clock, *, used_today: int = 0) -> None:
-        self._clock = clock
+    def __init__(
+        self, windows: Sequence[Window], clock: Clock, *, used_today: int = 0, market: Market = HOME
+    ) -> None:  # fmt: skip
+        self._clock, self._market = clock, market
         self._sliding = [(w, int(w.span_s * SECOND), deque[int]()) for w in windows if w.span_s is not None]
         self._daily = [w for w in windows if w.span_s is None]
         self._day = self._today()
@@ -51,7 +51,7 @@ class Limiter:
 
     @property
     def used_today(self) -> int:
-        """Requests counted by the calendar-day windows since midnight IST; to be kept over a restart."""
+        """Requests counted by the calendar-day windows since the market's midnight; to be kept over a restart."""
         self._turn_day()
         return max(self._used.values(), default=0)
 
@@ -110,7 +110,7 @@ class Limiter:
             self._day, self._used = today, dict.fromkeys(self._used, 0)
 
     def _today(self) -> int:
-        return (self._clock.market() + IST_OFFSET) // DAY
+        return self._market.day_number(self._clock.market())
 
 
 def limits(*windows: tuple[str, int, float | None, int]) -> tuple[Window, ...]:

@@ -30,7 +30,7 @@ def trusting(bundle: str = "") -> ssl.SSLContext:
         try:
             context.load_verify_locations(cafile=bundle)
         except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"kite.ca_bundle {bundle}: holds no certificates that can be read: {error}") from error
+            raise ConfigError(f"ca_bundle {bundle}: holds no certificates that can be read: {error}") from error
         return context
     paths = ssl.get_default_verify_paths()
     files = [name for name in (paths.openssl_cafile, *BUNDLES) if name and Path(name).is_file()]
@@ -39,5 +39,5 @@ def trusting(bundle: str = "") -> ssl.SSLContext:
     elif paths.openssl_capath and Path(paths.openssl_capath).is_dir():
         context.load_verify_locations(capath=paths.openssl_capath)
     else:
-        raise ConfigError("this system has no store of certificates: install ca-certificates, or name kite.ca_bundle")
+        raise ConfigError("this system has no store of certificates: install ca-certificates, or name a ca_bundle")
     return context

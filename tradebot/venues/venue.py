@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -36,6 +36,7 @@ class Profile(Message, frozen=True):
     absence_is_proof: bool = False
     subscriptions: int = 3000
     login_ends: str = ""
+    candles: Mapping[int, str] = {}  # length of a past bar in ns -> the venue's name for it
 
 
 # `Refused.code` where the venue refuses us and not the order: for a right or an address, and for a login that is dead.

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tradebot.clock import ManualClock, from_iso
 from tradebot.domain.order import OrderKind, OrderRequest, Side
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.rest import Timeouts
 
@@ -58,7 +59,7 @@ class Kite:
 async def broker_at(address: str, **settings: Any) -> AsyncIterator[KiteBroker]:
     settings.setdefault("clock", ManualClock(NOW))
     settings.setdefault("timeouts", PATIENT)
-    broker = KiteBroker(rest=address, api_key="key", access_token="secret", **settings)
+    broker = KiteBroker(rest=address, credentials=Credentials(api_key="key", access_token="secret"), **settings)
     try:
         yield broker
     finally:

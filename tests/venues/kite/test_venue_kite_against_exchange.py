@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,6 +24,7 @@ from tradebot.exchange.server import Addresses, serve
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.server.face import KiteFace
 from tradebot.venues.kite.venue import KiteVenue
 from tradebot.venues.venue import SESSION_LOST, Accepted, Refused
@@ -52,17 +54,15 @@ async def day(access_token: str | None = None) -> AsyncIterator[Day]:
     async with serve(exchange, clock, KiteFace) as at:
         token = access_token or at.entry["access_token"]
         async with KiteVenue(
-            rest=at.entry["rest"],
-            ticker=at.entry["ticker"],
-            api_key=at.entry["api_key"],
-            access_token=token,
+            **keys(at, access_token=token),
             clock=clock,
         ) as venue:
             yield Day(exchange, clock, venue)
 
 
-def keys(at: Addresses) -> dict[str, str]:
-    return {name: at.entry[name] for name in ("rest", "ticker", "api_key", "access_token")}
+def keys(at: Addresses, **other: str) -> dict[str, Any]:
+    held = {name: at.entry[name] for name in ("api_key", "access_token")} | other
+    return {"rest": at.entry["rest"], "ticker": at.entry["ticker"], "credentials": Credentials(**held)}
 
 
 def order(order_id: str, side: Side, **fields: object) -> OrderRequest:
@@ -201,10 +201,7 @@ async def test_the_exchange_s_list_of_contracts_tells_whose_day_ends_early_as_th
     async with (
         serve(exchange, clock, KiteFace) as at,
         KiteVenue(
-            rest=at.entry["rest"],
-            ticker=at.entry["ticker"],
-            api_key=at.entry["api_key"],
-            access_token=at.entry["access_token"],
+            **keys(at),
             clock=clock,
         ) as venue,
     ):

@@ -13,6 +13,7 @@ from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.errors import DataError, LinkLost
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.venue import KiteVenue
 from tradebot.venues.venue import Accepted, NotSent
 
@@ -238,7 +239,10 @@ async def test_quotes_of_nothing_ask_nothing(kite: Kite) -> None:
 async def test_a_venue_opens_a_feed_and_closes_its_broker(kite: Kite) -> None:
     kite.answer = success({"user_id": "AB1234"})
     async with KiteVenue(
-        rest=kite.address, ticker="ws://127.0.0.1:1", api_key="key", access_token="secret", clock=WallClock()
+        rest=kite.address,
+        ticker="ws://127.0.0.1:1",
+        credentials=Credentials(api_key="key", access_token="secret"),
+        clock=WallClock(),
     ) as venue:
         assert await venue.broker.login() == "AB1234"
         assert venue.feed(Universe([INFY])).sources == ("kite",)

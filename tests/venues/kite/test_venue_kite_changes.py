@@ -13,6 +13,7 @@ import pytest
 from tradebot.clock import ManualClock, from_iso
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.errors import OutcomeUnknown
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.answers import Verdict, classify
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.rest import Timeouts
@@ -43,7 +44,7 @@ async def venue(answer: bytes) -> AsyncIterator[tuple[KiteBroker, list[bytes]]]:
     async with server:
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         clock = ManualClock(from_iso("2026-01-05T10:00:00+05:30"))
-        broker = KiteBroker(rest=address, api_key="key", access_token="secret", clock=clock,
+        broker = KiteBroker(rest=address, credentials=Credentials(api_key="key", access_token="secret"), clock=clock,
                             timeouts=Timeouts(connect_s=2.0, query_s=2.0, write_s=2.0))  # fmt: skip
         try:
             yield broker, got

@@ -22,6 +22,7 @@ from tradebot.domain.market import Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder, VenueStatus
 from tradebot.errors import DataError
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.feed import KiteFeed
 from tradebot.venues.link import Backoff
 
@@ -122,15 +123,15 @@ class Heard:
         return [type(message).__name__ for message in self.market]
 
 
+KEYS = Credentials(api_key="key", access_token="secret&")
+
+
 def feed_of(ticker: Ticker, heard: Heard, symbols: Universe | None = None, **settings: Any) -> KiteFeed:
     return KiteFeed(
         symbols or universe(),
         url=ticker.address,
         clock=WallClock(),
-        **(
-            {"api_key": "key", "access_token": "secret&", "backoff": QUICK, "tell": heard.tell, "mode": "ltp"}
-            | settings
-        ),
+        **({"credentials": KEYS, "backoff": QUICK, "tell": heard.tell, "mode": "ltp"} | settings),
     )
 
 
@@ -183,6 +184,25 @@ async def test_a_feed_subscribes_and_delivers_quotes_orders_and_notices(ticker: 
     query = parse_qs(urlsplit(ticker.paths[0]).query)
     assert query == {"api_key": ["key"], "access_token": ["secret&"]}
     assert "Sec-WebSocket-Extensions" not in ticker.headers[0]
+
+
+async def test_a_renewed_token_is_carried_by_the_next_connection_of_the_same_feed(ticker: Ticker) -> None:
+    keys = Credentials(api_key="key", access_token="yesterday")
+
+    async def script(connection: ServerConnection, texts: list[dict[str, Any]]) -> None:
+        await hear(connection, texts)
+        await connection.send(ltp(257, 7))
+        if len(ticker.paths) == 1:
+            keys.renew(access_token="today")
+            await connection.close(1008, "the session ended")
+        await stay(connection)
+
+    ticker.scripts = [script]
+    heard = Heard()
+    async with running(feed_of(ticker, heard, credentials=keys), heard):
+        await heard.until(lambda: len(heard.of(Quotes)) == 2)
+    tokens = [parse_qs(urlsplit(path).query)["access_token"] for path in ticker.paths]
+    assert tokens == [["yesterday"], ["today"]]
 
 
 async def test_subscriptions_leave_in_chunks_of_500(ticker: Ticker) -> None:
@@ -417,13 +437,22 @@ async def test_a_bug_in_the_reader_of_quotes_is_not_hidden_by_a_reconnect(ticker
 def test_a_universe_above_the_connections_of_kite_is_refused(n: int, size: int, names: str) -> None:
     with pytest.raises(DataError, match=names):
         KiteFeed(
-            universe(n), url="ws://x", api_key="k", access_token="s", clock=WallClock(), tokens_per_connection=size
+            universe(n),
+            url="ws://x",
+            credentials=Credentials(api_key="k", access_token="s"),
+            clock=WallClock(),
+            tokens_per_connection=size,
         )
 
 
 def test_an_instrument_without_a_token_is_refused() -> None:
     with pytest.raises(DataError, match="no Kite token"):
-        KiteFeed(Universe([Instrument(symbol="A")]), url="ws://x", api_key="k", access_token="s", clock=WallClock())
+        KiteFeed(
+            Universe([Instrument(symbol="A")]),
+            url="ws://x",
+            credentials=Credentials(api_key="k", access_token="s"),
+            clock=WallClock(),
+        )
 
 
 async def test_the_words_of_the_stream_do_not_bring_our_token_back(ticker: Ticker) -> None:
@@ -436,7 +465,9 @@ async def test_the_words_of_the_stream_do_not_bring_our_token_back(ticker: Ticke
 
     ticker.scripts = [script]
     heard = Heard()
-    feed = feed_of(ticker, heard, api_key="apikey0123456789", access_token="token0123456789abcdef")
+    feed = feed_of(
+        ticker, heard, credentials=Credentials(api_key="apikey0123456789", access_token="token0123456789abcdef")
+    )
     async with running(feed, heard):
         await heard.until(lambda: bool(heard.notices and heard.of(LinkDown)))
     (down,) = heard.of(LinkDown)

@@ -18,9 +18,10 @@ from kite_on_loopback import NOW, PATIENT, QUICK, REQUEST, Kite, broker_at, fail
 from tradebot.clock import ManualClock
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Refusal, Side
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown, SessionLost
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.answers import Verdict, classify
 from tradebot.venues.kite.broker import KiteBroker
-from tradebot.venues.kite.profile import LIMITS
+from tradebot.venues.kite.rules import LIMITS
 from tradebot.venues.kite.wire import parse_trades
 from tradebot.venues.limiter import Limiter
 from tradebot.venues.link import Throttled
@@ -28,6 +29,7 @@ from tradebot.venues.venue import ACCESS_DENIED, SESSION_LOST, Accepted, NotSent
 
 pytestmark = pytest.mark.both_loops
 TIMED_OUT = "Order request timed out. Please check the order book and confirm before placing again."
+SLASHED = Credentials(api_key="apikey0123456789", access_token="token+/0123456789abcdef")
 
 
 @pytest.mark.parametrize("method", ["submit", "cancel"])
@@ -284,6 +286,21 @@ def test_classify_never_raises_and_calls_a_write_done_or_refused_only_on_kites_w
         assert answer.verdict is Verdict.UNKNOWN
 
 
+async def test_a_renewed_token_is_carried_by_the_next_request_of_the_same_broker(kite: Kite) -> None:
+    keys = Credentials(api_key="key", access_token="yesterday")
+    kite.says(lambda request: success({"order_id": "1"} if request.method == "POST" else []))
+    broker = KiteBroker(rest=kite.address, credentials=keys, clock=ManualClock(NOW), timeouts=PATIENT)
+    try:
+        await broker.orders()
+        keys.renew(access_token="today")
+        await broker.orders()
+        await broker.submit(REQUEST)
+    finally:
+        await broker.close()
+    said = [headers["Authorization"] for *_, headers in kite.got]
+    assert said == ["token key:yesterday", "token key:today", "token key:today"]
+
+
 QUOTED = "bad header: Authorization: token apikey0123456789:token+/0123456789abcdef"
 
 
@@ -295,7 +312,7 @@ async def test_a_venue_that_quotes_our_request_does_not_bring_its_token_back(kit
         body = (answer.text or "").replace("/", slash if slash != "%2F" else "/")
         kite.says(lambda _: web.Response(status=answer.status, text=body, content_type="application/json"))
 
-    broker = KiteBroker(rest=kite.address, api_key="apikey0123456789", access_token="token+/0123456789abcdef",
+    broker = KiteBroker(rest=kite.address, credentials=SLASHED,
                         clock=ManualClock(NOW), timeouts=PATIENT)  # fmt: skip
     words = []
     try:
@@ -313,7 +330,7 @@ async def test_a_venue_that_quotes_our_request_does_not_bring_its_token_back(kit
     finally:
         await broker.close()
     async with raw_server(f"HTTP/1.1 400 no\r\n{QUOTED}\0\r\n\r\n".encode()) as (address, _):
-        broker = KiteBroker(rest=address, api_key="apikey0123456789", access_token="token+/0123456789abcdef",
+        broker = KiteBroker(rest=address, credentials=SLASHED,
                             clock=ManualClock(NOW), timeouts=PATIENT)  # fmt: skip
         with pytest.raises(LinkLost) as broken:
             await broker.orders()

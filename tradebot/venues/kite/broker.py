@@ -17,10 +17,11 @@ from tradebot.domain.listed import Listed
 from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, Quotes, Series
 from tradebot.domain.order import Execution, OrderRequest, VenueHolding, VenueOrder, VenuePosition
 from tradebot.errors import DataError
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.answers import VENUE_ORDER_ID
 from tradebot.venues.kite.dumps import Dumps
-from tradebot.venues.kite.profile import CANDLES, DAY, KITE, LIMITS, QUOTES_PER_REQUEST
 from tradebot.venues.kite.rest import RestLink, Timeouts
+from tradebot.venues.kite.rules import CANDLES, DAY, KITE, LIMITS, QUOTES_PER_REQUEST
 from tradebot.venues.kite.session import OrderSession, RestSession, parsed
 from tradebot.venues.kite.wire import (
     WireError,
@@ -57,8 +58,7 @@ class KiteReader:
         self,
         *,
         rest: str,
-        api_key: str,
-        access_token: str,
+        credentials: Credentials,
         clock: Clock,
         prefix: str = "",
         limiter: Limiter | None = None,
@@ -68,9 +68,8 @@ class KiteReader:
     ) -> None:
         self._clock = clock
         link = RestLink(
-            rest, api_key=api_key, access_token=access_token, timeouts=timeouts, bind_address=bind_address,
-            ca_bundle=ca_bundle,
-        )  # fmt: skip
+            rest, credentials=credentials, timeouts=timeouts, bind_address=bind_address, ca_bundle=ca_bundle
+        )
         self._limiter = limiter or Limiter(LIMITS, clock)
         self._session = self._open(link, self._limiter, prefix)
 

@@ -20,10 +20,9 @@ from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
 from tradebot.errors import DataError, LinkLost
 from tradebot.ops.narrator import Tell
-from tradebot.ops.redaction import Known
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.feed_words import ODD, FeedWords
-from tradebot.venues.kite.profile import CONNECTIONS, TOKENS_PER_CONNECTION, TOKENS_PER_SUBSCRIBE
-from tradebot.venues.kite.rest import SHORTEST_SECRET
+from tradebot.venues.kite.rules import CONNECTIONS, TOKENS_PER_CONNECTION, TOKENS_PER_SUBSCRIBE
 from tradebot.venues.kite.wire import (
     FrameCounts,
     TokenTable,
@@ -63,8 +62,7 @@ class KiteFeed:
         universe: Universe,
         *,
         url: str,
-        api_key: str,
-        access_token: str,
+        credentials: Credentials,
         clock: Clock,
         mode: str = "full",
         rng: np.random.Generator | None = None,
@@ -78,8 +76,7 @@ class KiteFeed:
         assert mode in MODES, f"mode must be one of {MODES}, was {mode!r}"
         self.counts = FrameCounts()
         self._table = TokenTable(universe)
-        self._address = _address(url, {**(params or {}), "api_key": api_key, "access_token": access_token})
-        self._without_secrets = Known((access_token, api_key), shortest=SHORTEST_SECRET)
+        self._url, self._params, self._credentials = url, params or {}, credentials
         self._clock, self._mode, self._ca_bundle = clock, mode, ca_bundle
         self._rng = rng if rng is not None else np.random.default_rng(0)
         self._backoff, self._silent_after_s = backoff, silent_after_s
@@ -155,9 +152,9 @@ class KiteFeed:
             raise _refusal(error.response.status_code, error.response.headers.get("Retry-After", "")) from None
         # A close frame holds the other side's words, and an address that we asked for holds the token.
         except WebSocketException as error:
-            raise LinkLost(f"the ticker connection broke: {self._without_secrets.words(error)}") from None
+            raise LinkLost(f"the ticker connection broke: {self._credentials.hidden.words(error)}") from None
         except (OSError, EOFError) as error:  # TimeoutError among them
-            raise LinkLost(f"the ticker cannot be reached: {self._without_secrets.words(_plain(error))}") from None
+            raise LinkLost(f"the ticker cannot be reached: {self._credentials.hidden.words(_plain(error))}") from None
 
     async def _subscribe(self, wire: ClientConnection, tokens: list[int]) -> None:
         async with asyncio.timeout(OPEN_TIMEOUT_S):
@@ -175,11 +172,12 @@ class KiteFeed:
                     await self._subscribe(wire, tokens)
 
     def _connect(self) -> _StraightConnect:
+        keys = {name: self._credentials[name] for name in ("api_key", "access_token")}
         return _StraightConnect(
-            self._address,
+            _address(self._url, {**self._params, **keys}),
             compression=None,
             proxy=None,
-            ssl=trusting(self._ca_bundle) if self._address.startswith("wss:") else None,
+            ssl=trusting(self._ca_bundle) if self._url.startswith("wss:") else None,
             max_size=LARGEST_FRAME,
             user_agent_header=f"tradebot/{__version__}",
             open_timeout=OPEN_TIMEOUT_S,
@@ -192,7 +190,7 @@ class KiteFeed:
     def _text(self, frame: str, on_order: OnOrder) -> None:
         self.counts.texts += 1
         try:
-            content = parse_text(self._without_secrets.words(frame))
+            content = parse_text(self._credentials.hidden.words(frame))
         except WireError as error:
             self.counts.malformed_texts += 1
             self._words.malformed(str(error))

@@ -14,13 +14,12 @@ from yarl import URL
 from tradebot import __version__
 from tradebot.domain.message import Message
 from tradebot.errors import LinkLost
-from tradebot.ops.redaction import Known
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.tls import trusting
 
 CONNECTIONS = 32  # above what the rate limits let be under way at once
 CLOSE_TIMEOUT_S = 2.0
 LONGEST_CHANGE_S = 5.0
-SHORTEST_SECRET = 8  # characters; those of Kite have 16 and 32. Stars for a shorter one could fall into a number.
 # Rendered here: aiohttp's own form costs an order as much time as the rest of its request.
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -96,21 +95,15 @@ class RestLink:
         self,
         root: str,
         *,
-        api_key: str,
-        access_token: str,
+        credentials: Credentials,
         timeouts: Timeouts | None = None,
         bind_address: str | None = None,
         ca_bundle: str = "",
     ) -> None:
         self.timeouts = timeouts or Timeouts()
         self._root = root.rstrip("/")
-        self._headers = {
-            "X-Kite-Version": "3",
-            "Authorization": f"token {api_key}:{access_token}",
-            "User-Agent": f"tradebot/{__version__}",
-        }
-        # A gateway that quotes our request in its error must not bring the token into journal, tables and answers.
-        self._without_secrets = Known((access_token, api_key), shortest=SHORTEST_SECRET)
+        self._credentials = credentials
+        self._version = -1  # of the credentials that the pool's headers carry
         self._limits: dict[float, aiohttp.ClientTimeout] = {}  # total_s -> the same as aiohttp wants it
         self._bind_address, self._ca_bundle = bind_address, ca_bundle
         self._session: aiohttp.ClientSession | None = None
@@ -149,14 +142,15 @@ class RestLink:
                     body += piece
                     if len(body) > largest:
                         raise LinkLost(f"{method} {path}: the answer is longer than {largest} bytes")
-                return response.status, self._without_secrets(bytes(body))
+                # A gateway that quotes our request in its error must not bring the token into journal and tables.
+                return response.status, self._credentials.hidden(bytes(body))
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            text = f"{method} {path}: {self._without_secrets.words(error) or type(error).__name__}"
+            text = f"{method} {path}: {self._credentials.hidden.words(error) or type(error).__name__}"
             raise (LinkLost(text) if passage.has_left else NeverSent(text)) from error
 
     async def close(self) -> None:
         """Close the pool; waits at most two seconds."""
-        session, self._session = self._session, None
+        session, self._session, self._version = self._session, None, -1
         if session is not None:
             try:
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -173,9 +167,16 @@ class RestLink:
                     ssl=trusting(self._ca_bundle) if self._root.startswith("https:") else True,
                     local_addr=(self._bind_address, 0) if self._bind_address else None,
                 ),
-                headers=self._headers,
+                headers={"X-Kite-Version": "3", "User-Agent": f"tradebot/{__version__}"},
                 cookie_jar=aiohttp.DummyCookieJar(),
                 request_class=_Request,
                 trust_env=False,
             )
+        if self._version != self._credentials.version:
+            self._version = self._credentials.version
+            self._session.headers["Authorization"] = _token(self._credentials)
         return self._session
+
+
+def _token(credentials: Credentials) -> str:
+    return f"token {credentials['api_key']}:{credentials['access_token']}"

@@ -10,10 +10,11 @@ import numpy as np
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
 from tradebot.ops.narrator import Tell
+from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker, KiteReader
 from tradebot.venues.kite.feed import KiteFeed
-from tradebot.venues.kite.profile import KITE, REST, TICKER
 from tradebot.venues.kite.rest import Timeouts
+from tradebot.venues.kite.rules import KITE, REST, TICKER
 from tradebot.venues.link import Backoff
 from tradebot.venues.venue import Profile
 
@@ -25,6 +26,7 @@ class _Kite(Generic[Reading]):
 
     `seed` fixes the jitter of reconnects. `silent_after_s` and the timeouts are wall seconds. The sandbox wants
     `prefix="/oms"`; `bind_address` is the local address of the REST calls, where a registered one must be used.
+    `credentials` may be renewed at any time: the next request and the next connection carry the new ones.
     """
 
     profile: Profile = KITE
@@ -35,8 +37,7 @@ class _Kite(Generic[Reading]):
         *,
         rest: str = REST,
         ticker: str = TICKER,
-        api_key: str,
-        access_token: str,
+        credentials: Credentials,
         clock: Clock,
         mode: str = "full",
         prefix: str = "",
@@ -49,8 +50,7 @@ class _Kite(Generic[Reading]):
     ) -> None:
         self.broker: Reading = self.opens(
             rest=rest,
-            api_key=api_key,
-            access_token=access_token,
+            credentials=credentials,
             clock=clock,
             prefix=prefix,
             timeouts=timeouts,
@@ -58,7 +58,7 @@ class _Kite(Generic[Reading]):
             ca_bundle=ca_bundle,
         )
         self._ca_bundle = ca_bundle
-        self._ticker, self._api_key, self._access_token = ticker, api_key, access_token
+        self.credentials, self._ticker = credentials, ticker
         self._clock, self._mode, self._silent_after_s, self._backoff = clock, mode, silent_after_s, backoff
         self._rng = np.random.default_rng(seed)
 
@@ -67,8 +67,7 @@ class _Kite(Generic[Reading]):
         return KiteFeed(
             universe,
             url=self._ticker,
-            api_key=self._api_key,
-            access_token=self._access_token,
+            credentials=self.credentials,
             clock=self._clock,
             mode=self._mode,
             rng=self._rng,

@@ -15,6 +15,7 @@ from tradebot.exchange.position import Lots
 from tradebot.exchange.ticket import BookOrder, Ticket
 from tradebot.markets.calendar import day_of
 from tradebot.markets.charges import charges, segment_of
+from tradebot.venues.kite.rules import EXCHANGES
 from tradebot.venues.kite.server.records import (
     charges_record,
     funds_record,
@@ -24,7 +25,6 @@ from tradebot.venues.kite.server.records import (
     trade_record,
 )
 from tradebot.venues.kite.server.wire import (
-    EXCHANGES,
     Params,
     input_error,
     number,

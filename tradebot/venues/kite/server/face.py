@@ -13,6 +13,7 @@ from tradebot.exchange.limits import RateLimits
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder
 from tradebot.venues.kite.server.dialect import KiteFrames, KiteRequests
+from tradebot.venues.kite.server.limits import KITE_LIMITS
 from tradebot.venues.kite.server.rest import KiteRest
 from tradebot.venues.kite.server.session import Sessions
 from tradebot.venues.kite.server.ticker import KiteTicker
@@ -36,8 +37,8 @@ class KiteFace:
             rest_faults = RestFaults(backing.faults, KiteRequests(), exchange=exchange, login=sessions, clock=clock)
             ticker_faults = TickerFaults(backing.faults, KiteFrames(), clock)
         self._rest = KiteRest(
-            exchange, clock, sessions, limits=limits or RateLimits(clock), log=log, redirect_url=redirect_url,
-            faults=rest_faults,
+            exchange, clock, sessions, limits=limits or RateLimits(clock, KITE_LIMITS), log=log,
+            redirect_url=redirect_url, faults=rest_faults,
         )  # fmt: skip
         self._ticker = KiteTicker(exchange, sessions, self._rest.desk.record, log, ticker_faults)
 

@@ -7,23 +7,15 @@ from typing import Any
 
 from tradebot.clock import SECOND
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.limits import DAY, IST_OFFSET
 from tradebot.markets.calendar import day_of
+from tradebot.markets.market import HOME
+from tradebot.venues.kite.rules import CANDLES, DAY, EXCHANGES, PRICES_PER_REQUEST, QUOTES_PER_REQUEST
 from tradebot.venues.kite.server.quotes import candles, instruments_csv, ltp_record, ohlc_record, quote_record
-from tradebot.venues.kite.server.wire import EXCHANGES, Params, input_error, parse_stamp, required
+from tradebot.venues.kite.server.wire import Params, input_error, parse_stamp, required
 
-# interval -> (length in seconds, longest span of one request in days)
-INTERVALS = {
-    "minute": (60, 60),
-    "3minute": (180, 100),
-    "5minute": (300, 100),
-    "10minute": (600, 100),
-    "15minute": (900, 200),
-    "30minute": (1_800, 200),
-    "60minute": (3_600, 400),
-    "day": (86_400, 2_000),
-}
-MAX_QUOTES = {"quote": 500, "ohlc": 1_000, "ltp": 1_000}
+# interval -> (length in ns, longest span of one request in days)
+INTERVALS = {name: (length, days) for length, (name, days) in CANDLES.items()}
+MAX_QUOTES = {"quote": QUOTES_PER_REQUEST, "ohlc": PRICES_PER_REQUEST, "ltp": PRICES_PER_REQUEST}
 
 
 class KiteMarket:
@@ -65,17 +57,17 @@ class KiteMarket:
             raise input_error("Invalid `interval`.")
         if not token.isdigit() or token not in self._rows:
             raise input_error("Invalid `instrument_token`.")
-        seconds, days = INTERVALS[interval]
+        length, days = INTERVALS[interval]
         start = parse_stamp(required(params, "from"), "from")
         end = parse_stamp(required(params, "to"), "to")
         if end < start:
             raise input_error("Invalid date range: `from` is after `to`.")
         if end - start > days * DAY:
             raise input_error(f"interval exceeds max limit: {days} days")
-        if seconds == 86_400:  # whole days, wherever in the day the source begins its bar
-            start, end = _midnight(start), _midnight(end) + DAY - SECOND
+        if length == DAY:  # whole days, wherever in the day the source begins its bar
+            start, end = HOME.midnight(start), HOME.midnight(end) + DAY - SECOND
         row = self._rows[token]
-        series = self._exchange.source.series(row, interval=seconds * SECOND, start=start, end=end + SECOND)
+        series = self._exchange.source.series(row, interval=length, start=start, end=end + SECOND)
         instrument = self._exchange.universe[row]
         return {"candles": candles(series, instrument, with_oi=params.get("oi") == "1")}
 
@@ -87,7 +79,3 @@ class KiteMarket:
             on = day_of(self._exchange.source.opens_at)
             self._lists[exchange] = instruments_csv(self._exchange.universe, exchange, on=on)
         return self._lists[exchange]
-
-
-def _midnight(at: int) -> int:
-    return (at + IST_OFFSET) // DAY * DAY - IST_OFFSET

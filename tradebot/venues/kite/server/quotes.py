@@ -13,10 +13,10 @@ import numpy as np
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints, Series
-from tradebot.exchange.limits import DAY, IST_OFFSET
 from tradebot.markets.calendar import Line
 from tradebot.markets.hours import line_of
 from tradebot.markets.indices import contract_name
+from tradebot.markets.market import DAY, HOME
 from tradebot.venues.kite.server.wire import number, stamp
 
 Json = dict[str, Any]
@@ -76,7 +76,7 @@ def quote_record(
 
 def candles(series: Series, instrument: Instrument, *, with_oi: bool) -> list[list[Any]]:
     """Return rows `["2017-12-15T09:15:00+0530", o, h, l, c, v(, oi)]`; day candles are stamped at midnight."""
-    starts = (series.starts + IST_OFFSET) // SECOND
+    starts = (series.starts + HOME.ahead(0)) // SECOND
     if series.interval >= DAY:
         starts = starts // 86_400 * 86_400
     stamps = np.datetime_as_string(starts.astype("datetime64[s]"), unit="s")

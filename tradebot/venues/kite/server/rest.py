@@ -17,11 +17,11 @@ from tradebot.exchange.faults.catalogue import Stage
 from tradebot.exchange.faults.rest import RestFaults
 from tradebot.exchange.limits import RateLimits
 from tradebot.exchange.ticket import Refusal
+from tradebot.venues.kite.rules import EXCHANGES, PRODUCTS
 from tradebot.venues.kite.server.desk import KiteDesk
 from tradebot.venues.kite.server.market import KiteMarket
 from tradebot.venues.kite.server.session import Sessions
 from tradebot.venues.kite.server.wire import (
-    EXCHANGES,
     KiteError,
     input_error,
     refused,
@@ -272,7 +272,7 @@ class KiteRest:
             "user_shortname": "Trader",
             "broker": "SIMULATED",
             "exchanges": list(EXCHANGES),
-            "products": ["CNC", "NRML", "MIS"],
+            "products": list(PRODUCTS),
             "order_types": list(ORDER_TYPES),
             "avatar_url": None,
             "meta": {"demat_consent": "physical"},

@@ -6,10 +6,11 @@ import hashlib
 import hmac
 
 from tradebot.clock import SECOND, Clock
-from tradebot.exchange.limits import DAY, IST_OFFSET
+from tradebot.markets.market import HOME
+from tradebot.venues.kite.rules import LOGIN_ENDS
 from tradebot.venues.kite.server.wire import KiteError, token_error
 
-EXPIRY_HOUR = 6 * 3_600 * SECOND
+EXPIRY_HOUR = LOGIN_ENDS.hour * 3_600 * SECOND
 REQUEST_TOKEN_LIFE = 300 * SECOND
 MAX_REQUEST_TOKENS = 100
 BAD_TOKEN = "Incorrect `api_key` or `access_token`."
@@ -82,4 +83,4 @@ class Sessions:
 
 
 def _morning(market_ns: int) -> int:
-    return (market_ns + IST_OFFSET - EXPIRY_HOUR) // DAY
+    return HOME.day_number(market_ns - EXPIRY_HOUR)

@@ -19,6 +19,7 @@ from tradebot.exchange.faults.plan import Fault
 from tradebot.exchange.faults.stream import TickerFaults
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder
+from tradebot.venues.kite.rules import CONNECTIONS, TOKENS_PER_CONNECTION
 from tradebot.venues.kite.server.packets import HEARTBEAT, MODES, Column, Mode, Modes, Packets
 from tradebot.venues.kite.server.records import Json, order_update
 from tradebot.venues.kite.server.session import BAD_TOKEN, Sessions
@@ -26,8 +27,8 @@ from tradebot.venues.kite.server.wire import KiteError, render_error, token_erro
 
 HEARTBEAT_S = 2.0
 CLOSING_S = 2.0
-MAX_CONNECTIONS = 3
-MAX_SUBSCRIPTIONS = 3_000
+MAX_CONNECTIONS = CONNECTIONS
+MAX_SUBSCRIPTIONS = TOKENS_PER_CONNECTION
 # A client may fall this far behind before it gets only the newest packet of each instrument. 128 frames are two wall
 # seconds of a market at sixty times the speed, 2 MB nearly four seconds of 3,000 full packets at its own speed.
 MAX_FRAMES = 128

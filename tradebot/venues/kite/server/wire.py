@@ -19,11 +19,10 @@ from tradebot.clock import IST, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, Side, Validity
 from tradebot.exchange.ticket import Conversion, Refusal, Ticket
+from tradebot.venues.kite.rules import EXCHANGES, PRODUCTS, TAG_LENGTH
 
-EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
-PRODUCTS = ("CNC", "NRML", "MIS")
 VARIETIES = ("regular", "amo", "co", "iceberg", "auction")
-TAG = re.compile(r"[A-Za-z0-9]{0,20}")
+TAG = re.compile(f"[A-Za-z0-9]{{0,{TAG_LENGTH}}}")
 # error_type and HTTP code of each kind of refusal
 REFUSALS = {
     "input": (400, "InputException"),
@@ -125,7 +124,7 @@ def parse_ticket(params: Params, *, variety: str, instrument: Instrument, last: 
         raise input_error("Invalid `product`.")
     tag = params.get("tag", "")
     if not TAG.fullmatch(tag):
-        raise input_error("Invalid `tag`. It may have up to 20 letters and digits.")
+        raise input_error(f"Invalid `tag`. It may have up to {TAG_LENGTH} letters and digits.")
     return Ticket(
         exchange=instrument.exchange,
         symbol=instrument.symbol,

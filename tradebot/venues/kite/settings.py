@@ -1,0 +1,28 @@
+"""The section [kite] of config.toml."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from tradebot.section import HttpAddress, Section, StreamAddress
+from tradebot.venues.kite.rules import REST, TICKER
+
+
+class KiteSection(Section):
+    """Zerodha Kite Connect. Keys belong into credential files or the environment, not here."""
+
+    rest: HttpAddress = Field(default=REST, description="address of the HTTP API")
+    ticker: StreamAddress = Field(default=TICKER, description="address of the stream")
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="credential file kite__api_key, or TRADEBOT_KITE__API_KEY"
+    )
+    access_token: SecretStr = Field(
+        default=SecretStr(""), description="of today's login: kite__access_token, or TRADEBOT_KITE__ACCESS_TOKEN"
+    )
+    account_id: str = Field(default="", max_length=32, description="live refuses to trade any account but this one")
+    ca_bundle: str = Field(
+        default="", max_length=4096, description="file of certificates to trust; empty: those of the system"
+    )
+    mode: Literal["ltp", "quote", "full"] = Field(default="full", description="how much each streamed quote carries")
