@@ -150,7 +150,7 @@ class RestLink:
 
     async def close(self) -> None:
         """Close the pool; waits at most two seconds."""
-        session, self._session, self._version = self._session, None, -1
+        session, self._session = self._session, None
         if session is not None:
             try:
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -167,16 +167,20 @@ class RestLink:
                     ssl=trusting(self._ca_bundle) if self._root.startswith("https:") else True,
                     local_addr=(self._bind_address, 0) if self._bind_address else None,
                 ),
-                headers={"X-Kite-Version": "3", "User-Agent": f"tradebot/{__version__}"},
+                headers={
+                    "X-Kite-Version": "3",
+                    "Authorization": self._authorization(),
+                    "User-Agent": f"tradebot/{__version__}",
+                },
                 cookie_jar=aiohttp.DummyCookieJar(),
                 request_class=_Request,
                 trust_env=False,
             )
-        if self._version != self._credentials.version:
-            self._version = self._credentials.version
-            self._session.headers["Authorization"] = _token(self._credentials)
+        elif self._version != self._credentials.version:
+            self._session.headers["Authorization"] = self._authorization()
         return self._session
 
-
-def _token(credentials: Credentials) -> str:
-    return f"token {credentials['api_key']}:{credentials['access_token']}"
+    def _authorization(self) -> str:
+        keys = self._credentials
+        self._version = keys.version
+        return f"token {keys['api_key']}:{keys['access_token']}"
