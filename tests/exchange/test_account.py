@@ -12,7 +12,8 @@ from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import Side
 from tradebot.exchange.account import Account, Holding, Mark
 from tradebot.exchange.event_log import EventLog
-from tradebot.exchange.ticket import Conversion, Refusal, TradeRow
+from tradebot.exchange.refusals import Refusal
+from tradebot.exchange.ticket import Conversion, TradeRow
 
 D = Decimal
 DAY, NEXT_DAY = date(2026, 9, 1), date(2026, 9, 2)
@@ -190,8 +191,8 @@ def test_holdings_that_were_sold_leave_overnight():
 def test_an_exit_needs_no_funds_but_turning_round_does():
     market = Market(cash=201)
     market.place("BUY", 10, price=100.05)
-    assert market.order(market.place("SELL", 10, price=101)).status == "OPEN"
-    assert market.order(market.place("SELL", 15, price=101)).status == "REJECTED"
+    assert market.order(market.place("SELL", 10, price=101)).status == "open"
+    assert market.order(market.place("SELL", 15, price=101)).status == "rejected"
 
 
 def test_shares_in_a_working_delivery_sale_cannot_be_sold_twice():
@@ -199,7 +200,7 @@ def test_shares_in_a_working_delivery_sale_cannot_be_sold_twice():
     market = Market(holdings=held)
     market.place("SELL", 6, price=101, product="CNC")
     assert market.exchange.account.sellable("NSE", "RELIANCE") == 10
-    with pytest.raises(Refusal, match="5 quantity exceeds 4"):
+    with pytest.raises(Refusal, match="5 is more than the 4"):
         market.place("SELL", 5, price=101, product="CNC")
 
 

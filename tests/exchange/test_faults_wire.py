@@ -176,7 +176,7 @@ async def test_an_answer_is_held_back_until_the_order_has_filled() -> None:
 async def test_a_refused_cancel_and_a_cancel_without_an_answer_differ_only_in_the_book() -> None:
     async with rig(faults=faults("cancel-unknown@1, accept-then-5xx:orders.cancel@2")) as market:
         resting = await market.place(order_type="LIMIT", price="3500", market_protection=None)
-        for expected, status in (("OPEN", 400), ("CANCELLED", 500)):
+        for expected, status in (("open", 400), ("cancelled", 500)):
             async with market.client.delete(
                 f"{market.at.rest}/orders/regular/{resting}", headers=market.headers
             ) as response:

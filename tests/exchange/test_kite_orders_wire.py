@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from decimal import Decimal
+from string import Formatter
 from typing import Any
 
 import pytest
@@ -12,9 +13,13 @@ from tradebot.clock import IST, SECOND, ManualClock, MarketClock, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, Side, Validity
 from tradebot.exchange.limits import RateLimits
+from tradebot.exchange.refusals import RefusalCode
+from tradebot.exchange.ticket import BookStatus
 from tradebot.venues.kite.server.limits import KITE_LIMITS
+from tradebot.venues.kite.server.refusals import SENTENCES
 from tradebot.venues.kite.server.session import REQUEST_TOKEN_LIFE, Sessions
 from tradebot.venues.kite.server.wire import (
+    STATUSES,
     KiteError,
     automatic_protection,
     number,
@@ -226,3 +231,19 @@ def test_a_refused_request_uses_nothing_up() -> None:
     assert limits.check("quote") is None
     assert limits.check("quote", "other") is not None
     assert [limits.check("other") for _ in range(11)].count(None) == 10
+
+
+@pytest.mark.parametrize("code", RefusalCode)
+def test_kite_has_a_sentence_for_every_refusal_of_the_exchange_and_needs_no_fact_that_it_does_not_tell(
+    code: RefusalCode,
+) -> None:
+    told = {name for _, name, _, _ in Formatter().parse(code.value) if name}
+    error_type, sentence = SENTENCES[code]
+    wants = {name for _, name, _, _ in Formatter().parse(sentence) if name}
+    assert error_type.endswith("Exception")
+    assert wants - {"field"} <= told, "the exchange's own sentence names its facts"
+
+
+def test_every_state_of_an_order_has_its_word_on_the_wire() -> None:
+    assert set(STATUSES) == set(BookStatus)
+    assert len(set(STATUSES.values())) == len(BookStatus)

@@ -24,6 +24,7 @@ from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, latest
 from tradebot.exchange.ticket import Ticket
 from tradebot.venues.kite.server.packets import Packets
 from tradebot.venues.kite.server.ticker import MAX_FRAMES, MAX_ORDER_FRAMES, MAX_SUBSCRIPTIONS, Connection
+from tradebot.venues.kite.server.wire import STATUSES
 
 TICKET = Ticket(
     exchange="NSE",
@@ -221,7 +222,7 @@ async def test_every_version_of_an_order_reaches_every_connection_as_text() -> N
         sockets = [await connect(r), await connect(r)]
         order_id = await r.place()
         r.step()
-        wanted = [str(version.status) for version in r.exchange.history(order_id)]
+        wanted = [STATUSES[version.status] for version in r.exchange.history(order_id)]
         for ws in sockets:
             frames = [json.loads(await ws.receive_str()) for _ in wanted]
             assert {frame["type"] for frame in frames} == {"order"}

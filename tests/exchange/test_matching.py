@@ -54,7 +54,7 @@ def test_a_market_order_stops_at_its_protection_and_the_rest_stays_open_as_a_lim
     market = Market(opening=[row(0, last=100, asks=((100.50, 4), (101.05, 50)))])
     order = market.order(market.place("BUY", 10, "MARKET"))
     assert market.fills() == [(4, D("100.50"))]
-    assert (order.status, order.filled, order.pending, order.limit) == ("OPEN", 4, 6, D("101"))
+    assert (order.status, order.filled, order.pending, order.limit) == ("open", 4, 6, D("101"))
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_the_protection_is_rounded_inwards(side, reference, pct, limit):
 def test_the_rest_of_an_ioc_order_is_cancelled(market):
     order_id = market.place("BUY", 50, price=100.05, validity=Validity.IOC)
     order = market.order(order_id)
-    assert (order.status, order.filled, order.pending, order.cancelled) == ("CANCELLED", 30, 0, 20)
-    assert market.statuses(order_id)[-3:] == ["OPEN", "OPEN", "CANCELLED"]
+    assert (order.status, order.filled, order.pending, order.cancelled) == ("cancelled", 30, 0, 20)
+    assert market.statuses(order_id)[-3:] == ["open", "open", "cancelled"]
 
 
 @pytest.mark.parametrize(("traded", "filled"), [(0, 0), (100, 0), (104, 4), (110, 10), (500, 10)], ids=lambda v: str(v))
@@ -146,9 +146,9 @@ def test_a_gap_through_a_limit_fills_at_the_market(market, side, limit, gap, exp
 )
 def test_a_stop_triggers_on_the_last_price(market, side, trigger, last, hits):
     order_id = market.place(side, 10, "SL-M", trigger=trigger)
-    assert market.order(order_id).status == "TRIGGER PENDING"
+    assert market.order(order_id).status == "awaiting trigger"
     market.show(1, row(last=last, bids=((last - 0.05, 50),), asks=((last + 0.05, 50),)))
-    assert (market.order(order_id).triggered, market.order(order_id).status == "COMPLETE") == (hits, hits)
+    assert (market.order(order_id).triggered, market.order(order_id).status == "filled") == (hits, hits)
 
 
 def test_a_stop_that_the_market_gapped_through_fills_at_the_market(market):
@@ -161,7 +161,7 @@ def test_a_stop_limit_that_the_market_gapped_beyond_rests_at_its_limit(market):
     order_id = market.place("SELL", 10, "SL", price=98.50, trigger=99)
     market.show(1, row(last=97, bids=((96.95, 50),), asks=((97.05, 50),)))
     order = market.order(order_id)
-    assert (order.status, order.triggered, order.filled) == ("OPEN", True, 0)
+    assert (order.status, order.triggered, order.filled) == ("open", True, 0)
 
     market.show(2, row(last=98.60, traded=3, bids=((98.45, 50),), asks=((98.65, 50),)))
     assert market.fills() == [(3, D("98.60"))]

@@ -122,6 +122,7 @@ def exchange(
 
 
 async def _serve(plan: Plan) -> None:
+    from tradebot.daemon.embedded import rules_of
     from tradebot.exchange.door import Keys
     from tradebot.exchange.event_log import EventLog
     from tradebot.exchange.exchange import Exchange
@@ -129,6 +130,7 @@ async def _serve(plan: Plan) -> None:
     from tradebot.exchange.server import serve
     from tradebot.venues import registry
 
+    room = registry.first()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -144,12 +146,13 @@ async def _serve(plan: Plan) -> None:
             latency=USUAL,
             log=log,
             resume=plan.log if plan.resume else None,
+            rules=rules_of(room.profile),
         )
         addresses = await stack.enter_async_context(
             serve(
                 market,
                 clock,
-                registry.first().face(),
+                room.face(),
                 host=plan.host,
                 port=plan.port,
                 keys=Keys.drawn(),

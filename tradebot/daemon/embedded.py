@@ -20,6 +20,7 @@ from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.exchange.latency import Latency
 from tradebot.exchange.prices.recordings import recording
 from tradebot.exchange.prices.synthetic import SyntheticPrices
+from tradebot.exchange.rules import Rules
 from tradebot.exchange.server import Addresses, serve
 from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.calendar import TradingCalendar, day_of, moment
@@ -28,6 +29,7 @@ from tradebot.markets.listing import universe_for
 from tradebot.ops.narrator import Tell
 from tradebot.venues import registry
 from tradebot.venues.room import Room
+from tradebot.venues.venue import Profile
 
 HEALED_S = 0.1  # how often a rehearsal looks whether its faults are over
 SETTLE_S = 1.0  # wall seconds the last frames have to reach the daemon, which then waits out its grace
@@ -74,7 +76,7 @@ async def embedded(
         source, begin = _synthetic(config, calendar, universe_for(symbols), seen_until, wall)
     clock = MarketClock(origin=begin, anchor=None, speed=settings.speed, wall=wall)
     events = EventLog(log)
-    face = (room or registry.first()).face()
+    room = room or registry.first()
     delay = settings.latency_ms / 1000 / 2
 
     async def trade(exchange: Exchange) -> None:
@@ -92,11 +94,18 @@ async def embedded(
             log=events,
             holdings=holdings,
             resume=log,
+            rules=rules_of(room.profile),
         )
         on_open(exchange)
         async with (
             serve(
-                exchange, clock, face, keys=keys or Keys.drawn(), token_expires=False, log=events, faults=faults
+                exchange,
+                clock,
+                room.face(),
+                keys=keys or Keys.drawn(),
+                token_expires=False,
+                log=events,
+                faults=faults,
             ) as addresses,
             asyncio.TaskGroup() as tasks,
         ):
@@ -107,6 +116,15 @@ async def embedded(
             telling.cancel()
     finally:
         events.close()
+
+
+def rules_of(profile: Profile) -> Rules:
+    """Return the rules of a venue as the simulated exchange enforces them."""
+    return Rules(
+        tag_length=profile.tag_length,
+        changes_per_order=profile.modifications_per_order,
+        needs_protection=profile.needs_protection,
+    )
 
 
 async def _tell_faults(plan: FaultPlan | None, clock: MarketClock, tell: Tell | None) -> None:

@@ -17,7 +17,8 @@ from tradebot.clock import IST, SECOND
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, Side
-from tradebot.exchange.margin import DELIVERY, FREE, Blocked, Reservation, blocked_by
+from tradebot.domain.products import DELIVERY
+from tradebot.exchange.margin import FREE, Blocked, Reservation, blocked_by
 from tradebot.exchange.margin import LEVERAGED as LEVERAGED
 from tradebot.exchange.position import Lots, PositionRow, average
 from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow

@@ -1,4 +1,4 @@
-"""The broker's counter: what is refused at once, before an order is booked; wording and kinds follow Kite's."""
+"""The broker's counter: what is refused at once, before an order is booked, by rules that are data."""
 
 from __future__ import annotations
 
@@ -9,46 +9,42 @@ import msgspec
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.market import Ints
 from tradebot.domain.order import ZERO, OrderKind, Side
+from tradebot.domain.products import CARRIED, DELIVERY, INTRADAY
 from tradebot.exchange.account import Account
 from tradebot.exchange.book import OrderBook
-from tradebot.exchange.margin import DELIVERY
 from tradebot.exchange.matching import trigger_is_hit
+from tradebot.exchange.refusals import Refusal, RefusalCode
+from tradebot.exchange.rules import Rules
 from tradebot.exchange.snapshot import PriceSource
 from tradebot.exchange.ticket import (
     BookOrder,
     BookStatus,
     Conversion,
-    Refusal,
     Ticket,
     kind_has_price,
     kind_has_trigger,
     kind_needs_protection,
 )
 
-TAG_LENGTH = 20
-MODIFICATIONS = 25
-NEEDS_PROTECTION = (
-    "Market orders without market protection are not allowed via API. "
-    "Please set market protection or use a Limit order."
-)
-CLOSED = "Markets are closed right now. Use an after market order (AMO) to place this order."
-EQUITY_PRODUCTS = frozenset({"CNC", "MIS"})
-DERIVATIVE_PRODUCTS = frozenset({"NRML", "MIS"})
+EQUITY_PRODUCTS = frozenset({DELIVERY, INTRADAY})
+DERIVATIVE_PRODUCTS = frozenset({CARRIED, INTRADAY})
 
 
 class Counter:
     """Checks tickets against the instruments, the newest prices, the book and the account."""
 
-    def __init__(self, source: PriceSource, state: dict[str, Ints], book: OrderBook, account: Account) -> None:
+    def __init__(
+        self, source: PriceSource, state: dict[str, Ints], book: OrderBook, account: Account, rules: Rules
+    ) -> None:  # fmt: skip
         self._source, self._universe, self._state = source, source.universe, state
-        self._book, self._account = book, account
+        self._book, self._account, self._rules = book, account, rules
 
     def check_known(self, ticket: Ticket) -> None:
         """Raise Refusal for an instrument that is unknown or cannot be traded."""
         if ticket.symbol not in self._universe or self._universe.get(ticket.symbol).exchange != ticket.exchange:
-            raise Refusal("input", "The instrument you are placing an order for has either expired or does not exist.")
+            raise Refusal(RefusalCode.UNKNOWN_INSTRUMENT, symbol=ticket.symbol, exchange=ticket.exchange)
         if not self._universe.get(ticket.symbol).is_tradable:
-            raise Refusal("input", f"Trading in {ticket.symbol} is not allowed: it is an index.")
+            raise Refusal(RefusalCode.NOT_TRADABLE, symbol=ticket.symbol)
 
     def check(self, ticket: Ticket, *, replaces: BookOrder | None = None) -> None:
         """Raise Refusal for the first rule of form, price or holdings that the ticket of a known instrument breaks;
@@ -60,9 +56,9 @@ class Counter:
             # The trigger has done its work: only the limit, or the protection, that it set free is still checked.
             free = OrderKind.LIMIT if ticket.price is not None else OrderKind.MARKET
             priced = msgspec.structs.replace(ticket, kind=free)
-        _check_form(ticket, instrument)
-        if kind_needs_protection(priced.kind) and not (priced.protection_pct and 0 < priced.protection_pct <= 100):
-            raise Refusal("input", NEEDS_PROTECTION)
+        _check_form(ticket, instrument, self._rules)
+        if self._rules.needs_protection and kind_needs_protection(priced.kind):
+            _check_protection(priced.protection_pct)
         band = (instrument.price(self._source.lower_circuit[id_]), instrument.price(self._source.upper_circuit[id_]))
         if kind_has_price(priced.kind):
             _check_price("price", priced.price, instrument, band)
@@ -79,18 +75,17 @@ class Counter:
         allowed = products_of(kind)
         for product in (asked.was, asked.becomes):
             if product not in allowed:
-                raise Refusal("input", f"Invalid product {product!r}: use {' or '.join(sorted(allowed))}.")
+                raise Refusal(RefusalCode.NO_SUCH_PRODUCT, product=product, allowed=_either(allowed))
         if asked.was == asked.becomes:
-            raise Refusal("input", "The new product is the old one.")
+            raise Refusal(RefusalCode.SAME_PRODUCT)
         if not asked.quantity.is_finite() or asked.quantity <= 0:
-            raise Refusal("input", "Invalid `quantity`: it should be above zero.")
+            raise Refusal(RefusalCode.BAD_QUANTITY)
         if asked.becomes == DELIVERY and asked.side is Side.SELL:
-            raise Refusal("input", "A short position cannot be converted to CNC.")
+            raise Refusal(RefusalCode.SHORT_DELIVERY)
         if asked.quantity > (most := self._account.convertible(asked)):
-            raise Refusal("input", f"{asked.quantity} exceeds the {most} of the position that can be converted.")
+            raise Refusal(RefusalCode.TOO_MUCH_CONVERTED, quantity=asked.quantity, most=most)
         if (required := self._account.cost_of(asked)) > self._account.net:
-            has = f"available margin is {self._account.net:.2f}"
-            raise Refusal("margin", f"Insufficient funds. Required margin is {required:.2f} but {has}.")
+            raise Refusal(RefusalCode.NO_FUNDS, required=required, available=self._account.net)
 
     def _check_held(self, ticket: Ticket, replaces: BookOrder | None) -> None:
         sellable = self._account.sellable(ticket.exchange, ticket.symbol) + (replaces.filled if replaces else ZERO)
@@ -101,9 +96,7 @@ class Counter:
             if is_same and not order.is_ended and (replaces is None or order.order_id != replaces.order_id):
                 sellable -= order.pending
         if ticket.quantity > sellable:
-            raise Refusal(
-                "holding", f"Insufficient stock holding. {ticket.quantity} quantity exceeds {max(sellable, ZERO)}."
-            )
+            raise Refusal(RefusalCode.NOT_HELD, quantity=ticket.quantity, held=max(sellable, ZERO))
 
 
 def products_of(kind: InstrumentKind) -> frozenset[str]:
@@ -114,56 +107,58 @@ def products_of(kind: InstrumentKind) -> frozenset[str]:
 def check_session(now: int, *, opens_at: int, closes_at: int) -> None:
     """Raise Refusal outside the session [opens_at, closes_at)."""
     if not opens_at <= now < closes_at:
-        raise Refusal("order", CLOSED)
+        raise Refusal(RefusalCode.CLOSED)
 
 
 def check_changeable(order: BookOrder, *, verb: str, request: BookStatus | None) -> None:
     """Raise Refusal if an order has ended, or an earlier request that excludes this one is still on its way."""
     if order.is_ended:
-        raise Refusal("order", f"Order cannot be {verb} as it is already {order.status.lower()}.")
-    if request is BookStatus.CANCELLING or (request is not None and verb == "modified"):
-        raise Refusal("order", f"Order cannot be {verb} as it is being processed. Try later.")
+        raise Refusal(RefusalCode.ENDED, verb=verb, status=order.status)
+    if request is BookStatus.CANCELLING or (request is not None and verb == "changed"):
+        raise Refusal(RefusalCode.BUSY, verb=verb)
 
 
-def check_modification(order: BookOrder, ticket: Ticket) -> None:
+def check_modification(order: BookOrder, ticket: Ticket, *, most: int) -> None:
     """Raise Refusal for one modification too many, or a new total that is already filled."""
-    if order.modifications >= MODIFICATIONS:
-        raise Refusal("order", "Maximum allowed order modifications exceeded.")
+    if order.modifications >= most:
+        raise Refusal(RefusalCode.TOO_MANY_CHANGES, most=most)
     if ticket.quantity <= order.filled:
-        raise Refusal("input", f"Quantity should be above the {order.filled} already filled.")
+        raise Refusal(RefusalCode.BELOW_FILLED, filled=order.filled)
 
 
-def _check_form(ticket: Ticket, instrument: Instrument) -> None:
+def _check_form(ticket: Ticket, instrument: Instrument, rules: Rules) -> None:
     if ticket.variety != "regular":
-        raise Refusal("input", "Invalid `variety`: this exchange takes regular orders.")
+        raise Refusal(RefusalCode.UNKNOWN_VARIETY, variety=ticket.variety)
     allowed = products_of(instrument.kind)
     if ticket.product not in allowed:
-        raise Refusal("input", f"Invalid `product` for {ticket.symbol}: use {' or '.join(sorted(allowed))}.")
+        raise Refusal(RefusalCode.BAD_PRODUCT, symbol=ticket.symbol, allowed=_either(allowed))
     if not ticket.quantity.is_finite() or ticket.quantity <= 0:
-        raise Refusal("input", "Invalid `quantity`: it should be above zero.")
+        raise Refusal(RefusalCode.BAD_QUANTITY)
     if not instrument.is_on_lot(ticket.quantity):
-        raise Refusal("input", f"Invalid `quantity`: it should be in multiples of {instrument.lot_size}.")
+        raise Refusal(RefusalCode.OFF_LOT, lot=instrument.lot_size)
     tag = ticket.tag
-    if len(tag) > TAG_LENGTH or (tag and not (tag.isascii() and tag.isalnum())):
-        raise Refusal("input", f"Invalid `tag`: it should be alphanumeric, at most {TAG_LENGTH} characters.")
+    if len(tag) > rules.tag_length or (tag and not (tag.isascii() and tag.isalnum())):
+        raise Refusal(RefusalCode.BAD_TAG, length=rules.tag_length)
+
+
+def _check_protection(percent: Decimal | None) -> None:
+    if not (percent and 0 < percent <= 100):
+        raise Refusal(RefusalCode.UNPROTECTED)
+
+
+def _either(products: frozenset[str]) -> str:
+    return " or ".join(sorted(products))
 
 
 def _check_price(name: str, price: Decimal | None, instrument: Instrument, band: tuple[Decimal, Decimal]) -> None:
     lower, upper = band
     if price is None or not price.is_finite() or price <= 0:
-        raise Refusal("input", f"Invalid `{name.replace(' ', '_')}`: it should be above zero.")
+        raise Refusal(RefusalCode.BAD_PRICE, name=name)
     if not instrument.is_on_tick(price):
-        raise Refusal(
-            "input",
-            f"Tick size for this script is {instrument.tick_size}. "
-            f"Kindly enter {name} in the multiple of tick size for this script.",
-        )
+        raise Refusal(RefusalCode.OFF_TICK, name=name, tick=instrument.tick_size)
     if upper and not lower <= price <= upper:
-        side = "higher than the current upper" if price > upper else "lower than the current lower"
-        limit = upper if price > upper else lower
-        raise Refusal(
-            "order", f"Your order {name} is {side} circuit limit of {limit}. Place it within the daily range."
-        )
+        code, limit = (RefusalCode.ABOVE_BAND, upper) if price > upper else (RefusalCode.BELOW_BAND, lower)
+        raise Refusal(code, name=name, limit=limit)
 
 
 def _check_trigger(ticket: Ticket, instrument: Instrument, *, last: Decimal) -> None:
@@ -173,11 +168,8 @@ def _check_trigger(ticket: Ticket, instrument: Instrument, *, last: Decimal) -> 
     if ticket.kind is OrderKind.STOP_LIMIT:
         assert ticket.price is not None, f"{ticket} has no price"
         if trigger > ticket.price if buys else trigger < ticket.price:
-            word = "above" if buys else "below"
-            raise Refusal("input", f"Trigger price for stoploss {ticket.side} orders cannot be {word} the limit price.")
+            code = RefusalCode.TRIGGER_ABOVE_LIMIT if buys else RefusalCode.TRIGGER_BELOW_LIMIT
+            raise Refusal(code, side=ticket.side)
     if trigger_is_hit(ticket.side, trigger=instrument.units(trigger), last=instrument.units(last)):
-        word = "higher" if buys else "lower"
-        raise Refusal(
-            "input",
-            f"Trigger price for stoploss {ticket.side} orders should be {word} than the last traded price ({last}).",
-        )
+        code = RefusalCode.TRIGGER_TOO_LOW if buys else RefusalCode.TRIGGER_TOO_HIGH
+        raise Refusal(code, side=ticket.side, last=last)

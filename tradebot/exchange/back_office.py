@@ -15,7 +15,7 @@ from tradebot.exchange.book import OrderBook
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.floor import LAPSED
 from tradebot.exchange.margin import reserve_price
-from tradebot.exchange.ticket import BookOrder, BookStatus, TradeRow
+from tradebot.exchange.ticket import BookOrder, BookStatus, TradeRow, line_of
 
 
 class BackOffice:
@@ -59,6 +59,6 @@ class BackOffice:
     def _tell(self, version: BookOrder) -> None:
         if version.is_ended or self._account.is_reserved(version):
             self._account.reserve(version, reserve_price(version, self._mark(version.ticket.symbol).last))
-        self._log.write("order", **msgspec.structs.asdict(version))
+        self._log.write("order", **line_of(version))
         for listener in self.on_order:
             listener(version)

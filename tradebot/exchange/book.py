@@ -14,7 +14,8 @@ import msgspec
 from tradebot.clock import IST, SECOND
 from tradebot.domain.order import ZERO
 from tradebot.exchange.position import average
-from tradebot.exchange.ticket import BookOrder, BookStatus, Refusal, TradeRow
+from tradebot.exchange.refusals import Refusal, RefusalCode
+from tradebot.exchange.ticket import BookOrder, BookStatus, TradeRow
 
 ORDER_DIGITS = 9
 EXCHANGE_ORDER_OFFSET = 1_100_000_000_000_000
@@ -67,7 +68,7 @@ class OrderBook:
         """Return every version, oldest first. Raises Refusal."""
         versions = self._versions.get(order_id)
         if versions is None:
-            raise Refusal("order", "Couldn't find that `order_id`.")
+            raise Refusal(RefusalCode.UNKNOWN_ORDER, order_id=order_id)
         return list(versions)
 
     def orders(self) -> list[BookOrder]:

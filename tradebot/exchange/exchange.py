@@ -27,13 +27,14 @@ from tradebot.exchange.floor import Floor, changed
 from tradebot.exchange.latency import Latency
 from tradebot.exchange.margin import reserve_price
 from tradebot.exchange.post import Post
+from tradebot.exchange.refusals import Refusal, RefusalCode
 from tradebot.exchange.resumption import day_of, read_past
+from tradebot.exchange.rules import Rules
 from tradebot.exchange.snapshot import PriceSource, Snapshots
 from tradebot.exchange.ticket import (
     BookOrder,
     BookStatus,
     Conversion,
-    Refusal,
     Ticket,
     TradeRow,
     received,
@@ -49,7 +50,8 @@ class Exchange:
     `state` holds the latest columns of every instrument, row = instrument id. `on_snapshots` and `on_order` are called
     synchronously: a snapshot before the orders it fills, a fill's trade and position before the version that tells of
     it. `resume` names the log of an earlier run (usually the one `log` appends to), whose orders, trades and account
-    are taken over; orders that were live in it are CANCELLED. Raises DataError or StateError for a bad log.
+    are taken over; orders that were live in it are CANCELLED. `rules` are those of the venue that it stands for.
+    Raises DataError or StateError for a bad log.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Exchange:
         account_id: str = "SIM001",
         holdings: Iterable[Holding] = (),
         resume: Path | str | None = None,
+        rules: Rules | None = None,
     ) -> None:
         self.source, self.universe = source, source.universe
         self._board = Board(self.universe)
@@ -93,7 +96,8 @@ class Exchange:
             self.account = past.account
             self.account.roll(day)
             self._book.restore(past.versions, past.trades)
-        self._counter = Counter(source, self.state, self._book, self.account)
+        self._rules = rules or Rules()
+        self._counter = Counter(source, self.state, self._book, self.account, self._rules)
         self._office = BackOffice(self._book, self.account, self._log, mark=self._mark)
         self.on_order = self._office.on_order
         self._log.write(
@@ -112,7 +116,7 @@ class Exchange:
         self._counter.check_known(ticket)
         self._check_open(now, ticket.symbol)
         if reason := self.refuse(ticket):
-            raise Refusal("order", reason)
+            raise Refusal(RefusalCode.FORBIDDEN, reason=reason)
         self._counter.check(ticket)
         order = received(self._book.next_order_id(), ticket, now)
         self._office.publish(order)
@@ -136,7 +140,7 @@ class Exchange:
         given to a market order makes it a limit order. Raises Refusal.
         """
         now, seen = self._now(), self._book.get(order_id)
-        check_changeable(seen, verb="modified", request=self._book.request_of(order_id))
+        check_changeable(seen, verb="changed", request=self._book.request_of(order_id))
         wishes = {
             "price": price, "trigger_price": trigger_price, "quantity": quantity, "kind": kind, "validity": validity,
             "protection_pct": protection_pct,
@@ -144,7 +148,7 @@ class Exchange:
         changes = {name: value for name, value in wishes.items() if value is not None}
         ticket = changed(seen.ticket, changes)
         self._check_open(now, ticket.symbol)
-        check_modification(seen, ticket)
+        check_modification(seen, ticket, most=self._rules.changes_per_order)
         self._counter.check(ticket, replaces=seen)
         counted = msgspec.structs.replace(seen, modifications=seen.modifications + 1, reason="")
         self._office.ask(counted, BookStatus.MODIFY_VALIDATING, now)

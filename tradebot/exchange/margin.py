@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import ZERO, Side
+from tradebot.domain.products import DELIVERY
 from tradebot.exchange.position import GRAIN, Lots
 from tradebot.exchange.ticket import BookOrder
 
-LEVERAGED = Decimal("0.20")  # five times leverage: the most SEBI's peak margin rules leave to intraday equity
-DELIVERY = "CNC"
+LEVERAGED = Decimal("0.20")  # five times leverage: the most that the regulator's rules leave to intraday equity
 
 
 class Reservation(NamedTuple):

@@ -14,7 +14,7 @@ from tradebot.clock import IST, SECOND
 from tradebot.errors import DataError
 from tradebot.exchange.account import Account, Holding, Mark
 from tradebot.exchange.event_log import read_log
-from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow
+from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow, order_in
 
 
 class Past:
@@ -45,7 +45,7 @@ def read_past(path: Path | str, *, mark: Callable[[str], Mark]) -> Past | None:
             if kind == "session":
                 past = _session(line, past, mark)
             elif kind == "order" and past is not None:
-                past.versions.append(msgspec.convert(line, BookOrder))
+                past.versions.append(order_in(line))
             elif kind == "fill" and past is not None:
                 trade = msgspec.convert(line, TradeRow)
                 past.trades.append(trade)

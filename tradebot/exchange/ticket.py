@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Any
+
+import msgspec
 
 from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, OrderKind, Side, Validity
-
-RefusalKind = Literal["input", "margin", "order", "holding"]
+from tradebot.domain.products import INTRADAY
 
 
 class BookStatus(StrEnum):
-    """The words Kite uses for the state of an order."""
+    """The state of an order in the book."""
 
-    RECEIVED = "PUT ORDER REQ RECEIVED"
-    VALIDATING = "VALIDATION PENDING"
-    OPENING = "OPEN PENDING"
-    OPEN = "OPEN"
-    AWAITING_TRIGGER = "TRIGGER PENDING"
-    MODIFY_VALIDATING = "MODIFY VALIDATION PENDING"
-    MODIFYING = "MODIFY PENDING"
-    MODIFIED = "MODIFIED"
-    CANCELLING = "CANCEL PENDING"
-    COMPLETE = "COMPLETE"
-    REJECTED = "REJECTED"
-    CANCELLED = "CANCELLED"
+    RECEIVED = "received"
+    VALIDATING = "checking"
+    OPENING = "opening"
+    OPEN = "open"
+    AWAITING_TRIGGER = "awaiting trigger"
+    MODIFY_VALIDATING = "checking change"
+    MODIFYING = "changing"
+    MODIFIED = "changed"
+    CANCELLING = "cancelling"
+    COMPLETE = "filled"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
 
     @property
     def is_ended(self) -> bool:
         return self in ENDED
 
 
+# The words of the log on disk. They were taken from one broker's protocol and stay: a log written before is resumed.
+ON_DISK = {
+    BookStatus.RECEIVED: "PUT ORDER REQ RECEIVED",
+    BookStatus.VALIDATING: "VALIDATION PENDING",
+    BookStatus.OPENING: "OPEN PENDING",
+    BookStatus.OPEN: "OPEN",
+    BookStatus.AWAITING_TRIGGER: "TRIGGER PENDING",
+    BookStatus.MODIFY_VALIDATING: "MODIFY VALIDATION PENDING",
+    BookStatus.MODIFYING: "MODIFY PENDING",
+    BookStatus.MODIFIED: "MODIFIED",
+    BookStatus.CANCELLING: "CANCEL PENDING",
+    BookStatus.COMPLETE: "COMPLETE",
+    BookStatus.REJECTED: "REJECTED",
+    BookStatus.CANCELLED: "CANCELLED",
+}
 ENDED = frozenset({BookStatus.COMPLETE, BookStatus.REJECTED, BookStatus.CANCELLED})
 
 
@@ -48,7 +65,7 @@ class Ticket(Message, frozen=True):
     """What a client asks for.
 
     `price` and `trigger_price` are None where the kind has none; `protection_pct` is the market protection of a MARKET
-    or SL-M order as a percent of the reference price, already resolved (Kite's -1 is not one).
+    or SL-M order as a percent of the reference price, already resolved: what a venue writes for "you choose" is none.
     """
 
     exchange: str
@@ -59,7 +76,7 @@ class Ticket(Message, frozen=True):
     price: Decimal | None = None
     trigger_price: Decimal | None = None
     validity: Validity = Validity.DAY
-    product: str = "MIS"
+    product: str = INTRADAY
     tag: str = ""
     protection_pct: Decimal | None = None
     variety: str = "regular"
@@ -93,6 +110,19 @@ class BookOrder(Message, frozen=True):
     @property
     def is_ended(self) -> bool:
         return self.status in ENDED
+
+
+def line_of(order: BookOrder) -> dict[str, Any]:
+    """Return an order as a line of the log has it."""
+    return msgspec.structs.asdict(order) | {"status": ON_DISK[order.status]}
+
+
+def order_in(line: Mapping[str, Any]) -> BookOrder:
+    """Return the order of a line of the log. Raises msgspec.ValidationError, KeyError for an unknown state."""
+    return msgspec.convert({**line, "status": _FROM_DISK[line["status"]]}, BookOrder)
+
+
+_FROM_DISK = {word: status for status, word in ON_DISK.items()}
 
 
 def received(order_id: str, ticket: Ticket, at: int) -> BookOrder:
@@ -132,15 +162,6 @@ class Conversion(Message, frozen=True):
     was: str
     becomes: str
     is_carried: bool = False
-
-
-class Refusal(Exception):
-    """A synchronous no: nothing is booked. `kind` picks the wire's error type, `message` is for the client."""
-
-    def __init__(self, kind: RefusalKind, message: str) -> None:
-        super().__init__(message)
-        self.kind: RefusalKind = kind
-        self.message = message
 
 
 def kind_has_price(kind: OrderKind) -> bool:

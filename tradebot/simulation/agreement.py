@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tradebot.domain.position_key import Line
+from tradebot.domain.products import DELIVERY
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.margin import DELIVERY
 from tradebot.exchange.ticket import Hand
 
 # What the daemon's picture calls a hold that is over by itself: with the next books, with room on the disk.

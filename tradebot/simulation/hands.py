@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from tradebot.clock import SECOND, Clock
 from tradebot.control.halt_file import HaltFile
 from tradebot.exchange.faults.plan import Fault, FaultPlan
-from tradebot.exchange.ticket import Refusal
+from tradebot.exchange.refusals import Refusal
 from tradebot.simulation.dice import Dice
 
 EVERY_S = 1.0

@@ -6,10 +6,11 @@ from contextlib import suppress
 from decimal import Decimal
 
 from tradebot.domain.order import Side
+from tradebot.domain.products import DELIVERY
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.people import market_ticket
-from tradebot.exchange.margin import DELIVERY
-from tradebot.exchange.ticket import Hand, Refusal
+from tradebot.exchange.refusals import Refusal
+from tradebot.exchange.ticket import Hand
 
 # Of a night between two days: when it comes, as a share of the time of faults; how long nothing strikes before it; how
 # long the broker squares off; how long the exchange is closed; how long into the morning the daemon is started again.

@@ -12,10 +12,12 @@ from functools import partial
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import Side
+from tradebot.domain.products import INTRADAY
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.people import INTRADAY, market_ticket
+from tradebot.exchange.faults.people import market_ticket
 from tradebot.exchange.faults.plan import Fault, FaultPlan
-from tradebot.exchange.ticket import BookOrder, BookStatus, Hand, Refusal, Ticket, kind_has_trigger
+from tradebot.exchange.refusals import Refusal
+from tradebot.exchange.ticket import BookOrder, BookStatus, Hand, Ticket, kind_has_trigger
 
 REJECTED = "RMS: the order was rejected by the exchange: price outside the execution range"
 SHORTENED = "the rest was cancelled by the exchange"

@@ -13,13 +13,13 @@ from typing import TypeVar
 
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import OrderKind, Side
+from tradebot.domain.products import DELIVERY, INTRADAY
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.plan import Fault, FaultPlan
-from tradebot.exchange.margin import DELIVERY
 from tradebot.exchange.position import PositionRow
-from tradebot.exchange.ticket import BookOrder, Conversion, Hand, Refusal, Ticket
+from tradebot.exchange.refusals import Refusal
+from tradebot.exchange.ticket import BookOrder, Conversion, Hand, Ticket
 
-INTRADAY = "MIS"
 ELSEWHERE = "BSE"  # an exchange that has our shares too and that this one does not match for
 MOST_SHARES = 10
 PROTECTION = Decimal(1)  # percent that their market orders may pay above the market

@@ -14,7 +14,7 @@ from tradebot.exchange.faults.catalogue import Stage
 from tradebot.exchange.faults.dialect import Error, RestDialect
 from tradebot.exchange.faults.plan import Fault, FaultPlan
 from tradebot.exchange.faults.transport import raw, reset, send_part, send_slowly, stay_silent
-from tradebot.exchange.ticket import Refusal
+from tradebot.exchange.refusals import Refusal
 
 PAGE = b"<html><head><title>%d</title></head><body><h1>We will be back shortly.</h1></body></html>"
 PAGES = {  # what a proxy says in HTML

@@ -10,7 +10,7 @@ from tradebot.exchange.account import Holding, Margins
 from tradebot.exchange.position import PositionRow
 from tradebot.exchange.ticket import BookOrder, Hand, TradeRow
 from tradebot.markets.charges import Charges
-from tradebot.venues.kite.server.wire import number, stamp
+from tradebot.venues.kite.server.wire import STATUSES, number, stamp
 
 Json = dict[str, Any]
 SYSTEM = "SYSTEM"  # who the orders of the broker itself say placed them
@@ -26,7 +26,7 @@ def order_record(order: BookOrder, *, account_id: str, token: int) -> Json:
         "order_id": order.order_id,
         "exchange_order_id": order.exchange_order_id or None,
         "parent_order_id": None,
-        "status": str(order.status),
+        "status": STATUSES[order.status],
         "status_message": order.reason or None,
         "status_message_raw": order.reason or None,
         "order_timestamp": stamp(order.placed_at),

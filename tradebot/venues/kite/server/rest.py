@@ -16,15 +16,15 @@ from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.catalogue import Stage
 from tradebot.exchange.faults.rest import RestFaults
 from tradebot.exchange.limits import RateLimits
-from tradebot.exchange.ticket import Refusal
+from tradebot.exchange.refusals import Refusal
 from tradebot.venues.kite.rules import EXCHANGES, PRODUCTS
 from tradebot.venues.kite.server.desk import KiteDesk
 from tradebot.venues.kite.server.market import KiteMarket
+from tradebot.venues.kite.server.refusals import refused
 from tradebot.venues.kite.server.session import Sessions
 from tradebot.venues.kite.server.wire import (
     KiteError,
     input_error,
-    refused,
     render_error,
     render_success,
     required,

@@ -18,18 +18,12 @@ import orjson
 from tradebot.clock import IST, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, Side, Validity
-from tradebot.exchange.ticket import Conversion, Refusal, Ticket
+from tradebot.exchange.ticket import ON_DISK, BookStatus, Conversion, Ticket
 from tradebot.venues.kite.rules import EXCHANGES, PRODUCTS, TAG_LENGTH
 
 VARIETIES = ("regular", "amo", "co", "iceberg", "auction")
 TAG = re.compile(f"[A-Za-z0-9]{{0,{TAG_LENGTH}}}")
-# error_type and HTTP code of each kind of refusal
-REFUSALS = {
-    "input": (400, "InputException"),
-    "margin": (400, "MarginException"),
-    "order": (400, "OrderException"),
-    "holding": (400, "HoldingException"),
-}
+STATUSES: dict[BookStatus, str] = ON_DISK  # the log began with Kite's words, and they are Kite's still
 # Automatic market protection: below this last price, this percent; the last row is for everything above.
 PROTECTION = ((Decimal(100), Decimal(2)), (Decimal(500), Decimal(1)), (None, Decimal("0.5")))
 OPTION_PROTECTION = (
@@ -56,12 +50,6 @@ def input_error(message: str) -> KiteError:
 def token_error(message: str) -> KiteError:
     """Return the error of a dead session."""
     return KiteError(403, "TokenException", message)
-
-
-def refused(refusal: Refusal) -> KiteError:
-    """Return what the wire says of a refusal by the exchange."""
-    status, error_type = REFUSALS[refusal.kind]
-    return KiteError(status, error_type, refusal.message)
 
 
 def render_success(data: Any) -> bytes:

@@ -1,0 +1,9 @@
+"""The products in which an order may be, by their names in journals, tables and settings; what they mean is everywhere.
+
+What is bought intraday is gone by the evening, what is bought for delivery becomes a holding, the rest is carried.
+"""
+
+from __future__ import annotations
+
+INTRADAY, DELIVERY, CARRIED = "MIS", "CNC", "NRML"
+PRODUCTS = (INTRADAY, DELIVERY, CARRIED)
