@@ -37,11 +37,12 @@ ROOT = Path(__file__).parents[2]
 # What decides about orders and money: desk and gate, the fold of orders, fees, reconciliation.
 TARGETS = (
     "tradebot/trading/desk/**/*.py", "tradebot/domain/order*.py", "tradebot/domain/portfolio.py",
-    "tradebot/domain/halts.py", "tradebot/markets/charges.py", "tradebot/trading/reconciliation.py",
-    "tradebot/trading/book_reader.py", "tradebot/trading/look_schedule.py",
+    "tradebot/domain/halts.py", "tradebot/markets/charges.py", "tradebot/markets/debits.py",
+    "tradebot/trading/reconciliation.py", "tradebot/trading/book_reader.py", "tradebot/trading/look_schedule.py",
 )  # fmt: skip
 # Quick and near first: most changes are noticed by the first of them.
 TESTS = ("tests/domain", "tests/trading/desk", "tests/markets/test_charges.py", "tests/trading/test_reconciliation.py",
+         "tests/trading/test_book_reader.py", "tests/trading/test_look_schedule.py", "tests/markets/test_debits.py",
          "tests/journal/test_recovery.py", "tests/control", "tests/checker", "tests/trading/test_engine.py",
          "tests/backtest/test_every_bar.py", "tests/backtest/test_run.py")  # fmt: skip
 LEFT_OUT = ("tests/control/test_kill_sweep.py", "tests/trading/desk/test_leaks.py")  # processes of their own; memory

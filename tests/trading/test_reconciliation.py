@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.listed import Listed, Unread
+from tradebot.domain.messages import Executed
 from tradebot.domain.order import Execution, OrderKind, Side, VenueHolding, VenueOrder, VenueStatus
-from tradebot.errors import LinkLost
+from tradebot.errors import LinkLost, SessionLost
+from tradebot.trading import reconciliation
 from tradebot.trading.look_schedule import LookSchedule, Pace
 from tradebot.trading.reconciliation import Reconciliation
 
@@ -204,9 +209,10 @@ async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
                 raise LinkLost("no answer")
             return Listed([HELD])
 
-    clock, broker = ManualClock(), Holder(1)
-    looking = reading(broker, clock=clock)
+    clock, broker, told = ManualClock(), Holder(1), Told()
+    looking = reading(broker, clock=clock, told=told)
     first = await looking.books.read()
+    assert len(told.of("holdings_not_read")) == 1
     assert (first.holdings, [row.book for row in first.unread]) == ((), ["holdings"])
     broker.fails = False
     for _ in range(13):
@@ -242,3 +248,86 @@ async def test_books_that_stay_away_are_told_again_and_again_with_the_time_and_t
     assert [line["for_s"] for line in told.of("reconcile_works")] == [1200.0]
     looking._fail(LinkLost("again"))
     assert told.of("reconcile_failed")[-1]["times"] == 1, "another spell is said at once"
+
+
+class Flaky(Books):
+    """A broker whose second list is refused because our login is dead, and whose next two do not come."""
+
+    async def orders(self) -> Listed[VenueOrder]:
+        orders = await super().orders()
+        if self.lists in (2, 3, 4):
+            raise SessionLost("TokenException") if self.lists == 2 else LinkLost("no answer")
+        return orders
+
+
+async def for_a_moment(forever: Awaitable[None]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await forever
+
+
+async def test_each_look_that_is_whole_is_posted_and_a_dead_login_is_suspected() -> None:
+    posted, suspected = list[object](), list[None]()
+    looking = Reconciliation(
+        broker=Flaky(1),  # type: ignore[arg-type]
+        clock=ManualClock(), post=posted.append, has_live=lambda: False, tell=Told(),
+        suspect=lambda: suspected.append(None),
+    )  # fmt: skip
+    looking.doubt()
+    await for_a_moment(looking.run())
+    assert (looking.turns, looking.rounds, len(posted), len(suspected)) == (8, 5, 5, 1)
+
+
+async def test_books_that_do_not_come_are_asked_for_as_often_as_while_orders_work() -> None:
+    class Silent(Books):
+        async def orders(self) -> Listed[VenueOrder]:
+            raise LinkLost("no answer")
+
+    clock = ManualClock()
+    looking = reading(Silent(1), clock=clock)
+    looking.doubt()
+    await for_a_moment(looking.run())
+    assert clock.now == 22.6 * SECOND, "a tenth, a half, one, two, four, and three times five seconds"
+
+
+async def test_how_long_the_books_stay_away_is_told_in_tenths_of_a_second() -> None:
+    clock, told = ManualClock(1000 * SECOND), Told()
+    looking = reading(Books(1), clock=clock, told=told)
+    looking._fail(LinkLost("no answer"))
+    clock.now += 61 * SECOND + SECOND // 4
+    looking._fail(LinkLost("no answer"))
+    looking._succeeded()
+    assert [line["for_s"] for line in told.all[1][1:] + told.all[2][1:]] == [61.2, 61.2]
+
+
+async def test_fills_are_fetched_at_each_hint_and_posted_once_unless_they_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Trader(Books):
+        prices = iter((100, 100, None, 101))
+
+        async def executions(self) -> Listed[Execution]:
+            if (price := next(self.prices)) is None:
+                raise LinkLost("no answer")
+            return Listed([replace(FILL, price=Decimal(price)), replace(FILL, execution_id="E2")])
+
+    posted, told = list[Executed](), Told()
+    looking = Reconciliation(
+        broker=Trader(1),  # type: ignore[arg-type]
+        clock=ManualClock(7), post=posted.append, has_live=lambda: False, tell=told,  # type: ignore[arg-type]
+    )  # fmt: skip
+    doubts = list[None]()
+    monkeypatch.setattr(reconciliation, "TOLD", 2)
+    monkeypatch.setattr(looking, "doubt", lambda: doubts.append(None))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        fetching = tasks.create_task(looking.run_fills())
+        for _ in range(4):
+            looking.hint_fill()
+            for _ in range(3):
+                await asyncio.sleep(0)
+        fetching.cancel()
+    assert [(fill.execution.execution_id, fill.execution.price) for fill in posted] == [
+        ("E1", 100), ("E2", 100), ("E1", 101),
+    ]  # fmt: skip
+    assert {fill.mono for fill in posted} == {7}
+    assert len(told.of("reconcile_failed")) == len(doubts) == 1, "what could not be fetched is looked for"

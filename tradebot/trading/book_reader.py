@@ -27,8 +27,7 @@ class BookReader:
         self._broker, self._clock, self._tell = broker, clock, tell
         self._reminder = Reminder()
         self._unread: dict[Unread, None] = {}  # rows that could not be read, each once
-        self._held: Listed[VenueHolding] | None = None  # the holdings of the last reading
-        self._held_at = 0
+        self._held: tuple[Listed[VenueHolding], int] | None = None  # of the last reading, and its monotonic time
         self.unread = 0  # rows that could not be read, the same one once
 
     async def read(self) -> Books:
@@ -77,14 +76,14 @@ class BookReader:
     async def _holdings(self) -> Listed[VenueHolding]:
         # They change over night alone and bound only what is held for delivery: a look is whole with older ones.
         now = self._clock.monotonic()
-        if self._held is None or now - self._held_at >= HOLDINGS_EVERY:
+        if self._held is None or now - self._held[1] >= HOLDINGS_EVERY:
             try:
-                self._held, self._held_at = await self._broker.holdings(), now
+                self._held = await self._broker.holdings(), now
             except LinkLost as error:
                 self._remind("holdings", "holdings_not_read", reason=str(error))
                 if self._held is None:
                     return Listed((), (Unread(book="holdings", reason=str(error)),))
-        return self._held
+        return self._held[0]
 
     async def _cash(self) -> Decimal | None:
         # Shown to people and evidence of nothing: a look is whole without it.

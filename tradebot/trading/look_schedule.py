@@ -30,7 +30,7 @@ class LookSchedule:
         self._clock, self._pace, self._has_live, self._wanted_at = clock, pace, has_live, wanted_at
         self._doubts = len(DOUBT_S)  # position in DOUBT_S; at its end there is no doubt
         self._due = asyncio.Event()
-        self._wanted, self._in_vain = 0, 0  # what a look was wanted for last, and how many that brought no end to it
+        self._wanted = self._in_vain = 0  # what a look was wanted for last, and how many that brought no end to it
 
     def doubt(self) -> None:
         """Look soon, and again at growing intervals."""

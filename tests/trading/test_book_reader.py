@@ -1,0 +1,102 @@
+"""The book reader: one answer out of five lists, where each may fail or be odd in its own way."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from tests.trading.test_reconciliation import FILL, Books, Odd, Told
+from tradebot.clock import SECOND, ManualClock
+from tradebot.domain.listed import Listed, Unread
+from tradebot.domain.order import Execution
+from tradebot.errors import AccessDenied, LinkLost, SessionLost
+from tradebot.trading import book_reader
+from tradebot.trading.book_reader import BookReader
+
+
+def reader(broker: Books, *, clock: ManualClock | None = None, told: Told | None = None) -> BookReader:
+    return BookReader(broker, clock or ManualClock(), told or Told())  # type: ignore[arg-type]
+
+
+async def test_half_a_second_lies_between_two_tries_for_books_that_fit() -> None:
+    clock = ManualClock(5 * SECOND)
+    books = await reader(Books(3), clock=clock).read_whole()
+    assert clock.now == 6 * SECOND
+    assert books.asked_at == 6 * SECOND, "of the moment before the first list of the try that fitted"
+
+
+async def test_an_order_fits_when_its_fills_add_up_to_what_it_says() -> None:
+    class Parts(Books):
+        quantities = (Decimal(1), Decimal(1))
+
+        async def executions(self) -> Listed[Execution]:
+            return Listed([replace(FILL, execution_id=f"E{n}", quantity=q) for n, q in enumerate(self.quantities)])
+
+    broker = Parts(1)
+    assert len((await reader(broker).read_whole()).executions) == 2
+    assert broker.lists == 1
+    broker.quantities = (Decimal(1), Decimal(2))
+    await reader(broker).read_whole()
+    assert broker.lists == 5, "one more than the order says does not fit, and is believed at the fourth try"
+
+
+@pytest.mark.parametrize("error", [LinkLost("slow"), AccessDenied("not yours")])
+async def test_books_are_whole_without_cash(error: Exception) -> None:
+    class Poor(Books):
+        async def cash(self) -> Decimal:
+            raise error
+
+    assert (await reader(Poor(1)).read()).cash is None
+
+
+async def test_a_dead_login_is_no_look_whatever_query_tells_of_it() -> None:
+    class Out(Books):
+        async def cash(self) -> Decimal:
+            raise SessionLost("TokenException")
+
+    with pytest.raises(SessionLost):
+        await reader(Out(1)).read()
+
+
+async def test_holdings_are_asked_for_again_after_a_whole_minute_and_not_before() -> None:
+    class Holder(Books):
+        asked = 0
+
+        async def holdings(self) -> Listed[object]:
+            self.asked += 1
+            return Listed()
+
+    clock, broker = ManualClock(), Holder(1)
+    looking = reader(broker, clock=clock)
+    for at, asked in ((0, 1), (60 * SECOND - 1, 1), (60 * SECOND, 2), (119 * SECOND, 2), (120 * SECOND, 3)):
+        clock.now = at
+        await looking.read()
+        assert broker.asked == asked
+
+
+async def test_of_many_rows_that_cannot_be_read_three_are_named_and_all_are_counted() -> None:
+    rows = [Unread(book="orders", reason="odd", venue_order_id=f"V{n}", symbol="AAA") for n in range(5)]
+    told = Told()
+    looking = reader(Odd(*rows), told=told)
+    await looking.read()
+    (line,) = told.of("rows_not_read")
+    assert (line["rows"], line["some"]) == (5, [f"orders: V{n} AAA: odd" for n in range(3)])
+    assert looking.unread == 5
+
+
+async def test_of_rows_without_end_the_newest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_reader, "ROWS_KEPT", 2)
+    broker = Odd()
+    looking = reader(broker)
+    for name, count in (("A", 1), ("B", 2), ("A", 2), ("C", 3), ("B", 3), ("A", 4)):
+        broker.unread = (Unread(book="orders", reason=name),)
+        await looking.read()
+        assert looking.unread == count, name
+
+
+async def test_a_row_without_a_name_is_said_to_be_one() -> None:
+    told = Told()
+    await reader(Odd(Unread(book="positions", reason="odd")), told=told).read()
+    assert told.of("rows_not_read")[0]["some"] == ["positions: a row without a name: odd"]
