@@ -175,11 +175,9 @@ def test_a_backtest_of_the_recorded_bars_gives_the_signals_of_the_day(journal: P
     wishes = find(specs, job.instruments, panel, rows, 60.0).wishes
     tested = [
         signal
-        for n, (instrument, bars) in enumerate(zip(job.instruments, panel.series, strict=True))
+        for n, bars in enumerate(panel.series)
         for row in range(rows[n], len(bars))
-        for signal in wishes[n].signals(
-            row, int(bars.starts[row]) + interval, bars.close.item(row) / 10.0**instrument.price_decimals
-        )
+        for signal in wishes[n].signals(row, int(bars.starts[row]) + interval, bars.close.item(row))
     ]
 
     of_the_day = [s for line in recorded.signals if isinstance(line.message, Signals) for s in line.message.signals]

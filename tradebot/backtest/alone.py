@@ -16,10 +16,10 @@ class Alone(Walk):
     def run(self) -> None:
         """Walk to the end of the timeline."""
         counter, loss, funds, moved = self._counter, self._loss, self._funds, self._counter.moved
-        desk, panel, inside, reversals = self._desk, self._panel, self._inside, self._reversals
-        orders, mask, working, wanted = self._books[0].orders, self._mask, self._working, self._wanted
-        marks, begins, opens = desk.marks, panel.begins, panel.opens[0]
-        self._due = self._due_at(0, self._first)
+        desk, panel, inside, reversals = self._desk, self._panel, self._inside, self._desk.reversals
+        orders, mask, working, wanted = counter.books[0].orders, inside.mask, counter.placed, desk.exits.wanted
+        marks, begins, opens, due_at = desk.marks, panel.begins, panel.opens[0], self._outlook.due_at
+        self._due = due_at(0, self._timetable.first)
         for k, is_due, ticks, trades in self._positions():
             counter.k = k
             moved.clear()
@@ -33,11 +33,11 @@ class Alone(Walk):
                 desk.move_to(begun)
                 inside.meet(0, k, opened)
                 if orders or mask[0]:
-                    desk.move_to(begun + self._stamp)
+                    desk.move_to(begun + inside.stamp)
                     inside.walk(0, k)
-                ticks = ticks or k >= self._off_k
+                ticks = ticks or k >= self._square_off_k
                 if not (ticks or working or wanted):
-                    self._due = due = self._due_at(0, k)
+                    self._due = due = due_at(0, k)
                     if due != k:
                         continue
                     ticks = loss.before(k + 1) == k
@@ -46,8 +46,8 @@ class Alone(Walk):
 
     def _positions(self) -> Iterator[tuple[int, bool, bool, object]]:
         # Each `k` to walk: whether the instrument waits for it, whether the clock ticks, and what trades in its bar.
-        loss, orders, mask, end = self._loss, self._books[0].orders, self._mask, self._end
-        clock = [*sorted(k for k in self._clock_ks if self._first <= k < end), end]
+        loss, orders, mask, end = self._loss, self._counter.books[0].orders, self._inside.mask, len(self._panel)
+        clock = [*sorted(k for k in self._timetable.ticks if k < end), end]
         place = visited = 0
         while True:
             due, tick = self._due, clock[place]
@@ -71,7 +71,7 @@ class Alone(Walk):
         self.visited = visited
 
     def _begin(self, k: int, ticks: bool, trades: object) -> object:
-        if ticks and k in self._days:
+        if ticks and k in self._timetable.sessions:
             self._begin_day(k)
             trades = trades or len(self._counter.resends)
         if self._funds.lent:
@@ -80,32 +80,17 @@ class Alone(Walk):
 
     def _end_bar(self, k: int, is_due: bool, ticks: bool) -> None:
         desk, panel, counter = self._desk, self._panel, self._counter
-        at, close = panel.begins[k] + self._interval, panel.closed[0][k]
+        at, close = panel.begins[k] + panel.interval, panel.closed[0][k]
         desk.marks.set(0, close, at)
         desk.move_to(at)
-        if (ticks or self._working or self._wanted) and (outputs := desk.tick(at, at)):
+        if (ticks or counter.placed or desk.exits.wanted) and (outputs := desk.tick(at, at)):
             counter.take(outputs)
         if self._funds.lent and self._funds.is_ruined(desk.marks):
             self._ruin(at)
         if is_due and not self.ruined_at:
-            signals = self._wishes[0].signals(k, at, close / self._scales[0])
-            self.fed += len(signals)
-            if self._has_deciders and self._deciders.has(0):
-                signals = self._deciders.decide(0, k, signals, desk.blotter.position)
+            signals = self._strategies.signals(0, k, at, close)
             if signals:
                 counter.take(desk.decide(signals))
         self._loss.seen = k + 1
         if is_due or counter.moved:  # a clock alone leaves it waiting, for what its guard sees on the way there
-            self._due = self._due_at(0, k + 1)
-
-    def _due_at(self, id_: int, k: int) -> int:
-        if k >= self._end:
-            return self._end
-        if self._books[0].orders or self._wanted or (self._has_deciders and self._deciders.has(0)):
-            return k
-        held = self._held[0]
-        wish = self._wishes[0].next(k, (held > 0) - (held < 0))
-        if held and self._mask[0]:
-            touched = self._touch(0, k, min(wish + 1, self._end))
-            wish = wish if touched is None else touched
-        return wish if wish < self._end else self._end
+            self._due = self._outlook.due_at(0, k + 1)

@@ -10,7 +10,7 @@ import math
 from decimal import Decimal
 
 from tradebot.backtest.job import Job
-from tradebot.backtest.ledger import Ledger, factors_of
+from tradebot.backtest.ledger import Ledger
 from tradebot.backtest.panel import Panel
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import Execution, OrderRequest
@@ -29,16 +29,15 @@ class Funds:
     def __init__(self, job: Job, ledger: Ledger, panel: Panel, charges_of: ChargesOf) -> None:
         self._charges_of = charges_of  # of its own: to ask what a fill would cost is not to book it
         self._ledger, self._instruments = ledger, job.instruments
-        self._ids = {instrument.symbol: id_ for id_, instrument in enumerate(job.instruments)}
+        self._ids = panel.ids
         self._money = 10**ledger.money_decimals
         self._spare, self._spare_pct = SPARE_FEES * self._money, 100 + SPARE_PCT + math.ceil(job.costs.commission_pct)
         self._cash = int(job.cash * self._money)
-        self._factors = [int(factor) for factor in factors_of(job.instruments, ledger.money_decimals)]
         self._rates = [_rate(job, instrument).as_integer_ratio() for instrument in job.instruments]
         self._lots = [max(int(i.lot_size.scaleb(i.quantity_decimals)), 1) for i in job.instruments]
         highest = [int(one.high.max()) if len(one) else 0 for one in panel.series]
         # What a lot takes at most, as money: with so much left nothing has to be worked out.
-        self._lot_money = max(map(math.prod, zip(self._lots, highest, self._factors, strict=True)), default=0)
+        self._lot_money = max(map(math.prod, zip(self._lots, highest, ledger.factors, strict=True)), default=0)
         self._tied_by = [0] * len(job.instruments)  # id -> its part of `tied`
         self.tied = 0
         self.is_margined = any(share != whole for share, whole in self._rates)
@@ -63,11 +62,11 @@ class Funds:
     def is_ruined(self, marks: Marks) -> bool:
         """Return whether the account is worth nothing, its positions at their marks."""
         held = self._ledger.held
-        return self.owed >= sum(n * int(marks.last[id_]) * self._factors[id_] for id_, n in enumerate(held) if n)
+        return self.owed >= sum(n * int(marks.last[id_]) * self._ledger.factors[id_] for id_, n in enumerate(held) if n)
 
     def affordable(self, id_: int, quantity: int, price: int, desk: Desk, request: OrderRequest) -> int:
         """Return how much of an entry of `quantity` units at `price` units the account can pay, charges included."""
-        unit, net = price * self._factors[id_], self._cash + self._ledger.flow - self.tied
+        unit, net = price * self._ledger.factors[id_], self._cash + self._ledger.flow - self.tied
         value = quantity * unit
         if value * self._spare_pct // 100 + self._spare <= net:
             return quantity  # whatever it is charged
@@ -86,7 +85,7 @@ class Funds:
             return ""
         id_ = self._ids[request.symbol]
         share, whole = self._rates[id_]
-        need = self._lots[id_] * self._instruments[id_].units(reference) * self._factors[id_] * share
+        need = self._lots[id_] * self._instruments[id_].units(reference) * self._ledger.factors[id_] * share
         if need <= net * whole:
             return ""
         return f"{net / self._money:,.2f} is left, and one lot takes {need / whole / self._money:,.2f}"

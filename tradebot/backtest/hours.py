@@ -29,6 +29,27 @@ class Day(NamedTuple):
     squares_off_ks: tuple[int, ...]
 
 
+class Timetable:
+    """The days of a timeline as a walk that begins at position `first` meets them; the clock has to tick at `ticks`.
+
+    A walk that begins in the middle of a day begins that day's session too.
+    """
+
+    def __init__(self, days: Sequence[Day], first: int) -> None:
+        begun, to_come = [day for day in days if day.k <= first], [day for day in days if day.k > first]
+        walked = [(max(day.k, first), day) for day in (*begun[-1:], *to_come)]
+        self.first, self.days = first, days
+        self.sessions = {k: day.session for k, day in walked}  # k -> the session that begins there
+        # The same k -> from which close on the clock closes what an order opened late.
+        self.square_offs = {k: min(day.squares_off_ks, default=NEVER) for k, day in walked}
+        self.ticks = {k for day in days for k in day.squares_off_ks if k >= first} | set(self.sessions)
+
+    @property
+    def begun(self) -> int:
+        """How many of the days have begun at `first`."""
+        return sum(day.k <= self.first for day in self.days)
+
+
 def days(hours: Hours, instruments: Sequence[Instrument], starts: Ints, interval: int) -> list[Day]:
     """Return the sessions of a timeline of bar starts, oldest first; each begins with its first bar."""
     if not len(starts):

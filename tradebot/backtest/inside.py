@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tradebot.backtest.counter import Counter
 from tradebot.backtest.panel import Panel
+from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.trading.desk.direct_desk import DirectDesk
 
@@ -19,7 +20,9 @@ class Inside:
         self._instruments, self._desk, self._panel, self._counter, self._held = (
             instruments, desk, panel, counter, held
         )  # fmt: skip
-        self._mask = desk.protection.mask.data  # read one by one, see `Panel`
+        self.mask = desk.protection.mask.data  # id -> whether it has a guard; read one by one, see `Panel`
+        # What happens inside a bar is stamped so long after its begin.
+        self.stamp = panel.interval - SECOND if panel.interval >= 2 * SECOND else 0
         self._orders = [book.orders for book in counter.books]
         self._seen = [0] * len(instruments)  # id -> the first row that a guard of it has not seen
 
@@ -37,7 +40,7 @@ class Inside:
         counter.trade(id_, row, price)
         if self._orders[id_]:  # what follows an exit meets the same price
             counter.trade(id_, row, price)
-        if self._mask[id_]:
+        if self.mask[id_]:
             self._catch_up(id_, row)
             counter.take(self._desk.touch(id_, price))
             counter.trade(id_, row, price)
@@ -82,7 +85,7 @@ class Inside:
             if counter.books[id_].orders and at != end:
                 filled = counter.pass_through(id_, row, start=at, end=end)
             at = end if filled is None else filled
-            if self._mask[id_]:
+            if self.mask[id_]:
                 desk.marks.set(id_, at, desk.conditions.mono)
                 counter.take(desk.touch(id_, at))
                 counter.trade(id_, row, at)

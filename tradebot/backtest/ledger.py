@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from struct import Struct
 
 import numpy as np
@@ -23,11 +24,10 @@ LARGEST = 1 << 62  # of a sum in int64
 
 
 class Ledger:
-    """Rows of one account. `money_decimals` is how money is scaled to integers."""
+    """Rows of one account. `money_decimals` is how money is scaled to integers, `factors` what makes money of units."""
 
     def __init__(self, instruments: Sequence[Instrument], strategies: Sequence[str], money_decimals: int) -> None:
         self._instruments = instruments
-        self._ids = {instrument.symbol: id_ for id_, instrument in enumerate(instruments)}
         self._strategies = {name: code for code, name in enumerate(strategies)} | {"": -1}
         self.money_decimals = money_decimals
         self.texts: dict[str, int] = {"": 0}  # reason -> its code
@@ -35,7 +35,8 @@ class Ledger:
         self.states: list[int] = []  # of each order
         self._fills = bytearray()  # as FILL packs them
         self.held = [0] * len(instruments)  # id -> signed quantity in units
-        self._factors = [int(factor) for factor in factors_of(instruments, money_decimals)]
+        self.factors = [int(factor) for factor in factors_of(instruments, money_decimals)]
+        self._money, self._charged = Decimal(10**money_decimals), Decimal(0)  # what all fills so far were charged
         self.flow = 0  # money that fills brought in less what they took, charges included
 
     def order(self, request: OrderRequest, id_: int, quantity: int, at: int, *, denied: str = "") -> int:
@@ -53,11 +54,15 @@ class Ledger:
         """Note the state an order has come to."""
         self.states[row] = STATES[state]
 
-    def fill(self, row: int, id_: int, k: int, at: int, signed: int, price: int, charges: int) -> None:
-        """Add a fill of the order in `row`: `signed` quantity units at `price` units in the bar `k`."""
+    def fill(self, row: int, id_: int, k: int, at: int, signed: int, price: int, charged: Decimal) -> None:
+        """Add a fill of the order in `row`: `signed` quantity units at `price` units in the bar `k`.
+
+        `charged` is what the account has been charged so far, for this fill too.
+        """
+        charges, self._charged = int((charged - self._charged) * self._money), charged
         self._fills += FILL(row, k, at, signed if signed > 0 else -signed, price, charges)
         self.held[id_] += signed
-        self.flow -= signed * price * self._factors[id_] + charges
+        self.flow -= signed * price * self.factors[id_] + charges
 
     def orders(self) -> Orders:
         """Return the columns of all orders."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tradebot.backtest.funds import Funds
-from tradebot.backtest.hours import Day
-from tradebot.backtest.job import Job
-from tradebot.backtest.ledger import Ledger, factors_of
+from tradebot.backtest.hours import Timetable
+from tradebot.backtest.ledger import Ledger
 from tradebot.backtest.panel import Panel
 from tradebot.trading.desk.desk import Desk
 
@@ -23,17 +22,17 @@ class LossWatch:
     """
 
     def __init__(
-        self, job: Job, desk: Desk, panel: Panel, ledger: Ledger, funds: Funds, days: list[Day], first: int
+        self, desk: Desk, panel: Panel, ledger: Ledger, funds: Funds, timetable: Timetable
     ) -> None:  # fmt: skip
         self._funds = funds
         self._worth, self._halts = desk.worth, desk.conditions.halts
-        self._panel, self._ledger, self._held, self.seen = panel, ledger, ledger.held, first
-        self._day_end, self._decimals = desk.day_end, ledger.money_decimals
-        self._factors = factors_of(job.instruments, ledger.money_decimals)
-        self._factor = int(self._factors[0])
+        self._panel, self._ledger, self._held, self.seen = panel, ledger, ledger.held, timetable.first
+        self._day_end = desk.day_end
+        self._factors, self._factor = np.array(ledger.factors, dtype=np.int64), ledger.factors[0]
         # The extremes of each day's closes: hardly a day comes near its limit. The gaps never reach over a day's end.
-        self._lows, self._highs = panel.extremes([day.k for day in days]) if len(self._held) == 1 else ([], [])
-        self._day = sum(day.k <= first for day in days) - 2  # the walk begins the day it starts in
+        days = [day.k for day in timetable.days] if len(self._held) == 1 else []
+        self._lows, self._highs = panel.extremes(days)
+        self._day = timetable.begun - 2  # the walk begins the day it starts in
         self._count_from_here()
 
     def begin_day(self) -> None:
@@ -52,7 +51,7 @@ class LossWatch:
         # A part of a unit more than the limit is near enough.
         end, base = self._day_end, self._worth.base
         self._lost_limit, self._lost_close = (
-            int((base - loss).scaleb(self._decimals)) + 2 for loss in (end.limit, end.close_at)
+            int((base - loss).scaleb(self._ledger.money_decimals)) + 2 for loss in (end.limit, end.close_at)
         )
 
     def before(self, k: int) -> int:

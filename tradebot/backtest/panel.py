@@ -25,6 +25,7 @@ class Panel:
     """The series of the instruments, in their order. Raises DataError for bars that no backtest can walk."""
 
     def __init__(self, instruments: Sequence[Instrument], series: Mapping[str, Series], interval: int) -> None:
+        self.ids = {instrument.symbol: id_ for id_, instrument in enumerate(instruments)}
         self.series = [_checked(series, instrument.symbol, interval) for instrument in instruments]
         starts = [s.starts for s in self.series]
         self.interval = _length(interval, instruments, starts)

@@ -13,11 +13,12 @@ from tradebot.backtest import ledger as books
 from tradebot.backtest.alone import Alone
 from tradebot.backtest.deciders import Deciders
 from tradebot.backtest.funds import Funds
-from tradebot.backtest.hours import days
+from tradebot.backtest.hours import Timetable, days
 from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.ledger import Ledger
 from tradebot.backtest.panel import Panel
 from tradebot.backtest.result import Result, hash_of
+from tradebot.backtest.strategies import Strategies
 from tradebot.backtest.truths import truths
 from tradebot.backtest.walk import Walk
 from tradebot.backtest.wishes import find
@@ -59,19 +60,18 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
     funds = Funds(job, record, panel, _charges_of(job, decimals))
     desk = _desk(job, funds, decimals)
     kind = Alone if len(job.instruments) == 1 and not job.every_bar else Walk
+    strategies = Strategies(found.wishes, deciders, desk.blotter.position)
+    timetable = Timetable(days(job.hours, job.instruments, panel.starts, job.interval), first)
     walk = kind(
-        job, desk=desk, panel=panel, wishes=found.wishes, deciders=deciders, ledger=record, funds=funds,
-        days=days(job.hours, job.instruments, panel.starts, job.interval), first=first,
+        job, desk=desk, panel=panel, strategies=strategies, ledger=record, funds=funds, timetable=timetable,
         say=lambda k: say(k - first, len(panel) - first),
     )  # fmt: skip
     with _no_collector():
         walk.run()
     say(len(panel) - first, len(panel) - first)
-    wished = sum(wishes.total for wishes in found.wishes)
-    skipped = wished - walk.fed  # what the desk would have ignored
     counts = desk.counts
-    counts["signals"] += skipped
-    counts["ignored"] += skipped
+    counts["signals"] += strategies.skipped
+    counts["ignored"] += strategies.skipped
     bars = sum(len(s) - row for s, row in zip(panel.series, firsts, strict=True))
     counts |= {"bars": bars} | walk.counts
     faults = tuple(

@@ -69,12 +69,12 @@ class _Rows:
 
 
 class Wishes:
-    """The wishes of one instrument, asked forwards. `total` is how many signals they are from the first row traded."""
+    """The wishes of one instrument, asked forwards. `untold` counts those that have not become signals."""
 
-    def __init__(self, symbol: str, wishes: Sequence[Wish]) -> None:
-        self._symbol = symbol
+    def __init__(self, instrument: Instrument, wishes: Sequence[Wish]) -> None:
+        self._symbol, self._scale = instrument.symbol, 10.0**instrument.price_decimals
         self._watched = [(wish, _Rows(wish.rows)) for wish in wishes]
-        self.total = sum(len(wish.rows) for wish in wishes)
+        self.untold = sum(len(wish.rows) for wish in wishes)
         self._heeded = {  # sign of the position -> the rows in which something is wanted that it can heed
             0: _Rows(_merged(wish.rows for wish in wishes if wish.action.is_entry)),
             1: _Rows(_merged(wish.rows for wish in wishes if wish.action is Action.EXIT_LONG)),
@@ -91,9 +91,10 @@ class Wishes:
         first = heeded.rows[heeded.place]
         return first if first >= row else heeded.go(row)
 
-    def signals(self, row: int, end: int, close: float) -> list[Signal]:
-        """Return what is wanted at the close of a row, which ends at `end` with `close`: by strategy, exits first."""
+    def signals(self, row: int, end: int, close: int) -> list[Signal]:
+        """Return what is wanted at the close of a row, `close` units at `end`: by strategy, exits first."""
         found: list[Signal] = []
+        price = close / self._scale
         for wish, fires in self._watched:
             first = fires.rows[fires.place]
             if first > row or (first < row and fires.go(row) != row):
@@ -106,9 +107,10 @@ class Wishes:
             id_ = signal_id(wish.strategy, self._symbol, end, wish.action.text)
             found.append(
                 Signal(
-                    id_, wish.strategy, self._symbol, wish.action, end, end, end, close, quantity, stop, trail, target
+                    id_, wish.strategy, self._symbol, wish.action, end, end, end, price, quantity, stop, trail, target
                 )
             )
+        self.untold -= len(found)
         return found
 
 
@@ -137,7 +139,7 @@ def find(
                 else:
                     faults.append(Fault(spec.name, instruments[id_].symbol, reason))
     wishes = [
-        Wishes(i.symbol, [w for name, one in pairs for w in _wishes(name, one, first)])
+        Wishes(i, [w for name, one in pairs for w in _wishes(name, one, first)])
         for i, pairs, first in zip(instruments, said, firsts, strict=True)
     ]
     return Found(wishes, faults)

@@ -1,0 +1,57 @@
+"""How long an order of a backtest is at the exchange: the first bar that it may meet, and when it is no more."""
+
+from __future__ import annotations
+
+from tradebot.backtest.hours import NEVER
+from tradebot.backtest.job import Job
+from tradebot.backtest.panel import Panel
+from tradebot.backtest.validity import Validities
+from tradebot.trading.desk.conditions import Conditions
+
+
+class OrderSpans:
+    """Told of each day as it begins. `is_late` says that orders take time to the exchange."""
+
+    def __init__(self, job: Job, conditions: Conditions, panel: Panel, validities: Validities) -> None:
+        self._instruments, self._conditions, self._panel = job.instruments, conditions, panel
+        self._validities, self._validity = validities, validities.of(0)  # of the day
+        self._latency_bars, self._latency_ns = job.matching.latency_bars, job.matching.latency_ns
+        self.is_late = not job.matching.is_prompt
+        self._is_plain = panel.is_whole and not self.is_late  # the next bar is the next position
+
+    def begin_day(self, k: int) -> None:
+        """Take the day that begins before the bar `k`."""
+        self._validity = self._validities.of(k)
+
+    def of(self, id_: int, k: int, *, in_bar: bool) -> tuple[int, int]:
+        """Return the first row that an order decided at `k` may meet, and the `k` at which it lapses.
+
+        It is decided at the close of the bar `k`, or inside it when `in_bar`.
+        """
+        inside = self._validity.inside
+        from_row = (k if in_bar else k + 1) if self._is_plain else self._from_row(id_, k, in_bar=in_bar)
+        if not self.is_late and (in_bar or k + 1 < inside):
+            return from_row, inside
+        return from_row, self._lapses_k(id_, k, from_row, in_bar=in_bar)
+
+    def _from_row(self, id_: int, k: int, *, in_bar: bool) -> int:
+        after = k + 1 if self._panel.is_whole else self._panel.first_row(id_, k + 1)
+        if not self.is_late:
+            return after - 1 if in_bar else after
+        row = after + self._latency_bars - (1 if in_bar and self._latency_bars else 0)
+        if self._latency_ns:
+            reach = self._conditions.now + self._latency_ns
+            row = max(row, self._panel.row_after(id_, reach) + self._latency_bars)
+        return row
+
+    def _lapses_k(self, id_: int, k: int, from_row: int, *, in_bar: bool) -> int:
+        # An order that is late counts as decided at the close before the first bar that it may meet.
+        validity = self._validity
+        if self.is_late and from_row < self._panel.sizes[id_]:
+            k, in_bar = self._panel.k(id_, from_row) - 1, False
+            validity = self._validities.of(k)
+        if in_bar or k + 1 < validity.inside:
+            return validity.inside
+        closes_at = self._conditions.closes_at(self._instruments[id_].symbol)
+        is_last = closes_at == NEVER or self._panel.begins[k] + self._panel.interval >= closes_at
+        return validity.last_close if is_last else validity.inside

@@ -1,0 +1,37 @@
+"""What the strategies of a backtest want at the closes: what their rules fired at, and what they decide bar by bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tradebot.backtest.deciders import Deciders
+from tradebot.backtest.wishes import Wishes
+from tradebot.domain.messages import Signal
+from tradebot.domain.portfolio import Position
+
+
+class Strategies:
+    """All strategies over all instruments, each instrument asked forwards; `wishes` are those of the rules, by id.
+
+    `position` is asked for what is held of a symbol. `may_decide` is False where no strategy decides bar by bar.
+    """
+
+    def __init__(self, wishes: Sequence[Wishes], deciders: Deciders, position: Callable[[str], Position]) -> None:
+        self.wishes, self._deciders, self._position = wishes, deciders, position
+        self.may_decide = any(deciders.has(id_) for id_ in range(len(wishes)))
+
+    def decides(self, id_: int) -> bool:
+        """Return whether a strategy still decides each bar of an instrument."""
+        return self.may_decide and self._deciders.has(id_)
+
+    def signals(self, id_: int, row: int, end: int, close: int) -> list[Signal]:
+        """Return what is wanted at the close of a row, which ends at `end` with `close` units, in the desk's order."""
+        found = self.wishes[id_].signals(row, end, close)
+        if self.may_decide and self._deciders.has(id_):
+            return self._deciders.decide(id_, row, found, self._position)
+        return found
+
+    @property
+    def skipped(self) -> int:
+        """The wishes that became no signals, because the desk would have ignored them."""
+        return sum(wishes.untold for wishes in self.wishes)
