@@ -40,6 +40,7 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 ALONGSIDE = {
     ("clock", "errors"),
     ("store", "journal"),
+    ("store", "ops"),
     ("backtest", "trading"),
     ("history", "journal"),
     ("history", "store"),

@@ -30,6 +30,7 @@ VERBS = {  # verb -> (module:command, what `--help` says, so that listing the ve
     "resume": ("control:resume", "End a halt, also the one of `kill`."),
     "flatten": ("control:flatten", "Halt and close every position."),
     "kill": ("kill:kill", "Bar new orders and cancel all at the venue, daemon or not."),
+    "events": ("events:events", "Explain the events of the log: meaning, fields, what to do."),
     "why": ("journal:why", "Explain one order: signal, checks, states, fills."),
     "orders": ("journal:orders", "List the orders in the journal."),
     "trades": ("journal:trades", "List the fills in the journal."),

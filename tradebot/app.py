@@ -33,7 +33,10 @@ from tradebot.journal.rows import End
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.markets.calendar import day_of
-from tradebot.ops.narrator import Narrator, Tell
+from tradebot.ops.events.bus import EventBus
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.run import CautionRaised, DaemonStarted, DaemonStopped
+from tradebot.ops.narrator import Narrator
 from tradebot.ops.systemd import Notifier
 from tradebot.store.opening import store_at
 from tradebot.store.outbox import Outbox
@@ -56,20 +59,21 @@ class Options(NamedTuple):
 
 
 async def run(
-    config: Config, options: Options, *, tell: Tell, notifier: Notifier, wall: Clock | None = None,
+    config: Config, options: Options, *, bus: EventBus, notifier: Notifier, wall: Clock | None = None,
     hand: Hand | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Trade as the config says until a signal, `app.stop_after` or the end of the prices; returns the summary.
 
-    `wall` is this machine's time and `hand` drives the journal: what a simulation brings along.
+    `bus` takes what it has to say. `wall` is this machine's time and `hand` drives the journal: what a simulation
+    brings along.
 
     Raises a TradebotError, with one sentence, for whatever keeps it from starting or going on; what a task raised
     comes in its ExceptionGroup.
     """
     wall = wall or WallClock()
     refuse(config, now=wall.wall(), has_exchange=options.exchange is not None)
-    with told_failure(tell) as standing:
-        return await _run(config, options, tell=tell, notifier=notifier, wall=wall, hand=hand, standing=standing)
+    with told_failure(bus.tell) as standing:
+        return await _run(config, options, tell=bus.tell, notifier=notifier, wall=wall, hand=hand, standing=standing)
 
 
 async def _run(
@@ -86,30 +90,21 @@ async def _run(
     doubt = await asyncio.to_thread(heads.doubt, path)
     recovery = (await asyncio.to_thread(recover, path))._replace(doubt=doubt)
     notifier.extend()
-    tell(
-        "daemon_started",
-        version=tradebot.__version__,
-        pid=os.getpid(),
-        state_dir=str(state_dir),
-        runs=len(recovery.runs),
+    begun = DaemonStarted(
+        version=tradebot.__version__, pid=os.getpid(), state_dir=str(state_dir), runs=len(recovery.runs)
     )
+    tell(begun)
     for caution in cautions(config, now=wall.wall()):
-        tell("caution", level="warning", reason=caution)
+        tell(CautionRaised(reason=caution))
     async with AsyncExitStack() as stack:
         if (outbox := outbox_of(config, tell, wall)) is not None:
             stack.push_async_callback(outbox.finish)  # after the journal is closed, so that its last row is fed too
-        narrator = Narrator(tell, wall)
-        journal = await stack.enter_async_context(
-            Journal(
-                state_dir,
-                run=options.run_id,
-                clock=wall,
-                on_durable=narrator.follow,
-                durable_within_s=None,
-                reserve=partial(reserve_bytes, config),
-                hand=hand,
-            )
-        )
+        journal = Journal(
+            state_dir, run=options.run_id, clock=wall, durable_within_s=None, reserve=partial(reserve_bytes, config),
+            hand=hand,
+        )  # fmt: skip
+        journal.subscribe(Narrator(tell, wall).follow)
+        await stack.enter_async_context(journal)
         opening = open_ground(
             config,
             exchange=options.exchange,
@@ -136,7 +131,7 @@ async def _run(
         summary = await daemon.trade(stop, reasons) if started else {}
         journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market())
         notifier.extend()
-    tell("daemon_stopped", reason=reasons[0], journal=str(path), **await daemon.heads.keep())
+    tell(DaemonStopped(reason=reasons[0], journal=str(path), **await daemon.heads.keep()))
     return summary
 
 

@@ -44,7 +44,7 @@ run --mode {e} | run --for {e} | run --state-dir {f} --for 1s
 config check -c {f} | config show -c {f} | config path -c {f} | config check -c {d}/none | config path -c {d}/bad.toml
 config check -c {d}/bad.toml | config check -c {d}/cut.toml | status -c {d}/bad.toml
 verify {f} | verify {d} | verify --head {e} {f} | verify {d}/journal.sqlite3 | verify {f} --against {f}
-why {e} | orders --state-dir {d} | bars {e} --state-dir {d} | trades -c {f} | positions --state-dir {f}
+events {e} | why {e} | orders --state-dir {d} | bars {e} --state-dir {d} | trades -c {f} | positions --state-dir {f}
 replay {e} --state-dir {d} | replay --state-dir {f} | db status --state-dir {f} | db status -c {f}
 exchange --symbols {e} | exchange --prices {e} | exchange --log {f}/x | exchange --faults {e}
 simulate {e} | simulate 1 --faults {e} | simulate 1 --keep {d}

@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType, SimpleNamespace
@@ -54,6 +54,7 @@ from tradebot.journal import recovery, schema
 from tradebot.journal.recovery import recover
 from tradebot.journal.rows import End, Listing, Run
 from tradebot.journal.writer import Journal
+from tradebot.ops.events.event import without_word
 from tradebot.trading.desk.billing import india
 from tradebot.trading.desk.desk import Desk
 from tradebot.trading.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
@@ -180,7 +181,7 @@ class Life:
             self.engine = Engine(
                 feed=SimpleNamespace(resubscribe=None), broker=self.venue, universe=self.universe, clock=self.clock,
                 stages=Stages(bars=None, analysis=None, desk=self.desk), journal=journal,
-                telemetry=Telemetry(measure=lambda name, ns: None, tell=lambda *a, **k: None, beat=lambda: None),
+                telemetry=Telemetry(measure=lambda name, ns: None, tell=without_word, beat=lambda: None),
                 settings=EngineSettings(
                     stale_after_s=15.0, poll_every_s=1.0, pace=Pace(live_s=5.0, idle_s=30.0),
                     sending=SendRules(deadline_s=1e6, durable_within_s=60.0),
@@ -224,7 +225,8 @@ class Life:
             journal.append("end", End(reason="asked", summary=summary), at=self.clock.market())
 
     def _open(self) -> Journal:
-        journal = Journal(self.folder, run=self.run_id, clock=self.clock, on_durable=self._on_durable)
+        journal = Journal(self.folder, run=self.run_id, clock=self.clock)
+        journal.subscribe(self._on_durable)
         scribe = journal._scribe
         commit = scribe._commit
 
@@ -237,7 +239,7 @@ class Life:
         scribe._commit = guarded  # type: ignore[method-assign]
         return journal
 
-    def _on_durable(self, rows: list[tuple[int, str, Message]]) -> None:
+    def _on_durable(self, rows: Sequence[tuple[int, str, Message]]) -> None:
         self.fuse.note(did="synced", seq=rows[-1][0])
         self._passes("acknowledged")
 

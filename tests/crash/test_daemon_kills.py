@@ -131,7 +131,7 @@ def campaign(folder: Path, seed: int) -> None:
         for number in range(KILLS):
             life = daemon(killed, ready)
             # In every other life during the start, which is recovery; else under load.
-            life.says(("daemon_started", "ready", "daemon_started", "order_submitted")[number % 4])
+            life.says(("daemon_started", "trading_started", "daemon_started", "order_submitted")[number % 4])
             life.runs_for(float(random.uniform(0.0, 0.3)))
             assert life.end(signal.SIGKILL) == -signal.SIGKILL
         last = daemon(killed, ready)

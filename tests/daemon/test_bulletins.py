@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.told import Told
 from tests.trading.desk.desk_room import Room
 from tradebot.clock import ManualClock
 from tradebot.config import Config
@@ -20,7 +21,7 @@ class Heard:
     """The bulletins of a run of three symbols, and what log and supervisor heard of them."""
 
     def __init__(self, *, halted: str = "", **conditions: Any) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.events = Told()
         self.supervisor: list[str] = []
         self.ready, self.was_shown = asyncio.Event(), asyncio.Event()
         self.clock = ManualClock()
@@ -40,7 +41,7 @@ class Heard:
         self.bulletins = Bulletins(
             Config(), ground, engine=engine, desk=desk,  # type: ignore[arg-type]
             notifier=notifier,  # type: ignore[arg-type]
-            tell=lambda event, **fields: self.events.append((event, fields)),
+            tell=self.events,
         )  # fmt: skip
 
     def _show(self, text: str) -> None:
@@ -62,7 +63,7 @@ async def test_ready_is_said_once_a_quote_came_or_its_time_is_over(
             heard.ready.set()
         await saying
     ((event, fields),) = heard.events
-    assert (event, fields["symbols"], fields["venue"], fields["quotes"]) == ("ready", 3, "exchange", quotes)
+    assert (event, fields["symbols"], fields["venue"], fields["quotes"]) == ("trading_started", 3, "exchange", quotes)
     assert heard.supervisor == ["READY PAPER 3 symbols, day PnL -12.50, 1 positions"]
 
 
@@ -97,7 +98,7 @@ async def test_the_end_is_said_with_its_first_reason() -> None:
         assert heard.events == []
         reasons += ["SIGTERM", "SIGINT"]
         stop.set()
-    assert [(event, fields["reason"]) for event, fields in heard.events] == [("daemon_stopping", "SIGTERM")]
+    assert [(event, fields["reason"]) for event, fields in heard.events] == [("stop_requested", "SIGTERM")]
     assert heard.supervisor == ["STOPPING"]
 
 
@@ -112,6 +113,6 @@ def test_positions_whose_stops_end_with_the_process_are_named_with_them() -> Non
     heard.bulletins.left_open()
 
     ((event, fields),) = heard.events
-    assert (event, fields["level"]) == ("stops_end", "warning")
+    assert (event, fields["level"]) == ("stops_ended", "warning")
     assert fields["positions"] == {"AAA": {"qty": "10", "stop": "990.0", "trail": "1030.00", "target": "1100.0"}}
     assert "end with it" in fields["reason"]

@@ -32,7 +32,7 @@ def daemon(failures: int) -> Any:
     bare.asked, bare.said = asked, []
     bare.engine = SimpleNamespace(reconcile=reconcile)
     patience = Patience(
-        within_s=60.0, clock=ManualClock(), tell=lambda event, **fields: bare.said.append((event, fields["tries"]))
+        within_s=60.0, clock=ManualClock(), tell=lambda event: bare.said.append((event.name, event.fields()["tries"]))
     )
     bare._ground = SimpleNamespace(clock=patience._clock, patience=patience)
     return bare

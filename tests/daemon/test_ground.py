@@ -15,6 +15,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.listed import Listed
 from tradebot.errors import DataError, VenueUnavailable
 from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.ops.events.event import Event, without_word
 
 SYMBOLS = ("RELIANCE", "TCS")
 
@@ -31,8 +32,8 @@ class Quick:
             tell=self.tell, faults=FaultPlan.parse(faults, 7),
         )  # fmt: skip
 
-    def tell(self, event: str, **_: Any) -> None:
-        self.events.append(event)
+    def tell(self, event: Event) -> None:
+        self.events.append(event.name)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,6 @@ class BothExchanges:
 
 
 async def test_one_name_on_two_exchanges_is_refused_with_a_sentence() -> None:
-    patience = Patience(within_s=0, clock=ManualClock(), tell=lambda *_, **__: None)
+    patience = Patience(within_s=0, clock=ManualClock(), tell=without_word)
     with pytest.raises(DataError, match="TCS: asked for on two exchanges"):
-        await _universe(BothExchanges(), load(), patience, lambda *_, **__: None)  # type: ignore[arg-type]
+        await _universe(BothExchanges(), load(), patience, without_word)  # type: ignore[arg-type]

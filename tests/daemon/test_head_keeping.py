@@ -22,7 +22,7 @@ class Killed(Exception):
 async def test_a_copy_of_an_hour_ago_is_known_after_a_kill(tmp_path: Path) -> None:
     clock, told, state = ManualClock(), list[str](), tmp_path / "state"
     async with Journal(state, run="T1", clock=clock) as journal:
-        keeping = HeadKeeping(journal.path, begun=0, clock=clock, tell=lambda event, **_: told.append(event))
+        keeping = HeadKeeping(journal.path, begun=0, clock=clock, tell=lambda event: told.append(event.name))
         turns = 0
 
         async def goes_on(seconds: float) -> None:
@@ -54,7 +54,7 @@ async def test_heads_that_cannot_be_written_are_told_once_until_they_can_be(tmp_
     async with Journal(tmp_path, run="T1", clock=clock) as journal:
         journal.append("halt", Command(verb=Verb.HALT), at=0)
         await journal.durable()
-        keeping = HeadKeeping(journal.path, begun=0, clock=clock, tell=lambda event, **_: told.append(event))
+        keeping = HeadKeeping(journal.path, begun=0, clock=clock, tell=lambda event: told.append(event.name))
         heads._beside(journal.path).mkdir()
         assert [await keeping.keep() for _ in range(3)] == [{}, {}, {}]
         assert told == ["head_not_kept"]

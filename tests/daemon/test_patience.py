@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from tests.told import Told
 from tradebot.clock import SECOND, ManualClock
 from tradebot.daemon.patience import Patience
 from tradebot.errors import AccessDenied, LinkLost, StoppedEarly, VenueUnavailable
+from tradebot.ops.events.venue import LoginFailed
 
 
 class Venue:
@@ -30,17 +30,17 @@ class Room:
     def __init__(self, back_at: float, *, within_s: float = 3600.0, word: Exception | None = None) -> None:
         self.clock = ManualClock()
         self.venue = Venue(self.clock, back_at, word)
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.told = Told()
         self.extended: list[float] = []
         self.stop_at = 1e9
         self.patience = Patience(
-            within_s=within_s, clock=self.clock, tell=lambda event, **fields: self.told.append((event, fields)),
+            within_s=within_s, clock=self.clock, tell=self.told,
             extend=lambda: self.extended.append(self.clock.now / SECOND),
             stopped=lambda: self.clock.now >= self.stop_at * SECOND,
         )  # fmt: skip
 
     async def ask(self) -> str:
-        return await self.patience.ask(self.venue, failed="login_failed", gave_up="the venue did not answer")
+        return await self.patience.ask(self.venue, failed=LoginFailed, gave_up="the venue did not answer")
 
 
 async def test_a_venue_that_is_away_for_a_while_is_waited_for_and_the_supervisor_is_asked_for_time() -> None:

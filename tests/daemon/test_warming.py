@@ -34,10 +34,11 @@ async def test_a_login_that_is_lost_meanwhile_is_waited_for_and_told_once(tmp_pa
     )  # fmt: skip
     warming = WarmUp(
         Config(), ground, tmp_path / "journal.sqlite3", Recovery(), opens_at=0, suspect=lambda: suspected.append(1),
-        tell=lambda event, level="info", **fields: told.append((event, level)),
+        tell=lambda event: told.append((event.name, event.level)),
     )  # fmt: skip
 
     assert [series.symbol for series in await warming.bars()] == ["AAA"]
     assert [(b - a) / SECOND for a, b in pairwise(asked)] == [LOGIN_PAUSE_S] * 2
-    assert [level for event, level in told if event == "warmup_waits"] == ["warning", "debug"]
+    waits = [(event, level) for event, level in told if event in ("warmup_postponed", "warmup_retried")]
+    assert waits == [("warmup_postponed", "warning"), ("warmup_retried", "debug")]
     assert len(suspected) == 2

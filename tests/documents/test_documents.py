@@ -15,6 +15,7 @@ from tests.documents.house import House
 from tests.documents.play import ELSEWHERE, play
 from tests.documents.typed import ROOT, Typed, documents, simple, typed_in
 from tradebot.config.document import schema
+from tradebot.ops.events.catalogue import EVENTS
 
 pytestmark = [pytest.mark.real_time, pytest.mark.timeout(300)]
 HISTORY = "CHANGELOG.md"  # of what was: its commands are looked at, none is run
@@ -84,7 +85,7 @@ def test_every_file_of_ours_that_is_mentioned_is_there() -> None:
 
 
 def test_every_word_of_the_log_and_of_the_code_that_is_mentioned_is_in_the_code() -> None:
-    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tradebot").rglob("*.py"))
+    code = "\n".join([*EVENTS, *(path.read_text(encoding="utf-8") for path in (ROOT / "tradebot").rglob("*.py"))])
     words = [one for one in SPANS if re.fullmatch(r"[a-z]+(?:_[a-z]+)+", one.text)]
     wrong = [f"{one.place}: {one.text}: not in the code" for one in words if one.text not in code]
     assert len(words) > 20

@@ -28,11 +28,14 @@ from tradebot.journal.hand import Queued
 from tradebot.journal.reader import rows, verify
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.scribe import Scribe
-from tradebot.journal.writer import Journal
+from tradebot.journal.writer import Durable, Journal
 
 
-def opened(state_dir: Path, **more: object) -> Journal:
-    return Journal(state_dir, run="r1", clock=ManualClock(START), **more)  # type: ignore[arg-type]
+def opened(state_dir: Path, *listeners: Durable, **more: object) -> Journal:
+    journal = Journal(state_dir, run="r1", clock=ManualClock(START), **more)  # type: ignore[arg-type]
+    for listener in listeners:
+        journal.subscribe(listener)
+    return journal
 
 
 @contextmanager
@@ -79,7 +82,7 @@ async def test_a_row_is_visible_to_other_processes_once_it_is_durable(tmp_path: 
 async def test_rows_that_wait_together_are_committed_together(tmp_path: Path) -> None:
     groups: list[int] = []
     with a_slow_disk() as free:
-        async with opened(tmp_path, on_durable=lambda done: groups.append(len(done))) as journal:
+        async with opened(tmp_path, lambda done: groups.append(len(done))) as journal:
             for i in range(300):
                 journal.append("order", intent(f"TB{i}"), at=START)
             free.set()
@@ -94,7 +97,7 @@ async def test_rows_that_wait_together_are_committed_together(tmp_path: Path) ->
 async def test_a_long_queue_is_cut_into_commits(tmp_path: Path) -> None:
     groups: list[int] = []
     with a_slow_disk() as free, patch("tradebot.journal.hand.GROUP_ROWS", 100):
-        async with opened(tmp_path, on_durable=lambda done: groups.append(len(done))) as journal:
+        async with opened(tmp_path, lambda done: groups.append(len(done))) as journal:
             for i in range(250):
                 journal.append("order", intent(f"TB{i}"), at=START)
             free.set()
@@ -106,7 +109,7 @@ async def test_a_long_queue_is_cut_into_commits(tmp_path: Path) -> None:
 
 async def test_a_row_that_is_waited_for_takes_the_row_of_the_turn_before_along(tmp_path: Path) -> None:
     groups: list[int] = []
-    async with opened(tmp_path, on_durable=lambda done: groups.append(len(done))) as journal:
+    async with opened(tmp_path, lambda done: groups.append(len(done))) as journal:
         journal.append("order", intent("TB1"), at=START)
         await asyncio.sleep(0)
         await journal.durable(journal.append("order", fact("TB1", OrderEvent.SENDING), at=START))
@@ -116,24 +119,26 @@ async def test_a_row_that_is_waited_for_takes_the_row_of_the_turn_before_along(t
 
 async def test_a_row_that_nobody_waits_for_reaches_the_disk_as_well(tmp_path: Path) -> None:
     written = asyncio.Event()
-    async with opened(tmp_path, on_durable=lambda done: written.set()) as journal, asyncio.timeout(10):
+    async with opened(tmp_path, lambda done: written.set()) as journal, asyncio.timeout(10):
         journal.append("order", intent("TB1"), at=START)
         await written.wait()
 
     assert verify(tmp_path / FILE_NAME).rows == 1
 
 
-async def test_on_durable_hears_each_row_once_in_order_before_the_waiter_goes_on(tmp_path: Path) -> None:
+async def test_each_listener_hears_each_row_once_in_order_before_the_waiter_goes_on(tmp_path: Path) -> None:
     heard: list[tuple[int, str, Message]] = []
-    async with opened(tmp_path, on_durable=heard.extend) as journal:
+    other: list[tuple[int, str, Message]] = []
+    async with opened(tmp_path, heard.extend, other.extend) as journal:
         first = intent("TB1")
         ticket = journal.append("order", first, at=START)
         journal.append("close", close(), at=START)
         await journal.durable(ticket)
-        assert heard[0] == (1, "order", first)
+        assert heard[0] == other[0] == (1, "order", first)
         await journal.durable()
 
     assert [(seq, kind) for seq, kind, _ in heard] == [(1, "order"), (2, "close")]
+    assert other == heard
 
 
 async def test_leaving_writes_what_is_queued(tmp_path: Path) -> None:
@@ -338,7 +343,7 @@ from pathlib import Path
 from tradebot.clock import WallClock
 from tradebot.domain.order import OrderEvent, OrderFact
 from tradebot.errors import StateError
-from tradebot.journal.writer import Journal
+from tradebot.journal.writer import Durable, Journal
 
 async def main():
     acknowledged, told = 0, ""

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -63,7 +64,7 @@ def reader() -> Iterator[Reader]:
 def test_a_fact_is_one_line_of_json(reader: Reader) -> None:
     reader.open(run_id="r1", mode="paper")
 
-    logs.get("feed").info("feed_connected", source="kite", symbols=2)
+    structlog.get_logger("feed").info("feed_connected", source="kite", symbols=2)
 
     assert reader.lines() == [
         {
@@ -75,7 +76,7 @@ def test_a_fact_is_one_line_of_json(reader: Reader) -> None:
 
 def test_lines_below_the_level_are_not_written(reader: Reader) -> None:
     reader.open(level="warning")
-    log = logs.get("desk")
+    log = structlog.get_logger("desk")
 
     log.info("quiet")
     log.warning("loud")
@@ -86,7 +87,7 @@ def test_lines_below_the_level_are_not_written(reader: Reader) -> None:
 def test_values_of_every_kind_become_json(reader: Reader) -> None:
     reader.open()
 
-    logs.get("x").info(
+    structlog.get_logger("x").info(
         "kinds", tiny=Decimal("1E-8"), path=Path("/a"), array=np.array([1, 2]), error=ValueError("no"), raw=b"\x01",
         nothing=None, deep=[[[[[[1]]]]]], pair=(1, 2), group={"b", "a"}, yes=True,
     )  # fmt: skip
@@ -99,7 +100,7 @@ def test_values_of_every_kind_become_json(reader: Reader) -> None:
 
 def test_what_json_cannot_hold_is_written_as_text(reader: Reader) -> None:
     reader.open()
-    log = logs.get("x")
+    log = structlog.get_logger("x")
 
     log.info("huge", value=2**80, price=Decimal("1.5"))
     log.info("half", text="\ud800")
@@ -112,7 +113,9 @@ def test_what_json_cannot_hold_is_written_as_text(reader: Reader) -> None:
 def test_money_is_written_exactly(reader: Reader) -> None:
     reader.open()
 
-    logs.get("x").info("filled", price=Decimal("1250.50"), charges={"total": Decimal("0.10")}, ratio=float("nan"))
+    structlog.get_logger("x").info(
+        "filled", price=Decimal("1250.50"), charges={"total": Decimal("0.10")}, ratio=float("nan")
+    )
 
     line = reader.lines()[0]
     assert (line["price"], line["charges"], line["ratio"]) == ("1250.50", {"total": "0.10"}, None)
@@ -121,7 +124,7 @@ def test_money_is_written_exactly(reader: Reader) -> None:
 def test_text_from_outside_stays_one_line_and_short(reader: Reader) -> None:
     reader.open()
 
-    logs.get("x").warning(
+    structlog.get_logger("x").warning(
         "order_rejected", reason='bad\n{"level":"info"}\x1b[31m\x9b', long="x" * 10_000, keys={"a\n": "b\n"}
     )
 
@@ -140,7 +143,7 @@ def test_an_exception_keeps_its_end(reader: Reader) -> None:
     try:
         raise ValueError("start" + "x" * 50_000 + "end")
     except ValueError:
-        logs.get("x").exception("broken")
+        structlog.get_logger("x").exception("broken")
 
     line = reader.lines()[0]
     assert line["level"] == "error"
@@ -151,7 +154,7 @@ def test_an_exception_keeps_its_end(reader: Reader) -> None:
 @pytest.mark.parametrize("format", ["json", "text"])
 def test_no_secret_is_written(reader: Reader, format: str) -> None:
     reader.open(secrets=[SECRET, ""], format=format)
-    log = logs.get("x")
+    log = structlog.get_logger("x")
 
     log.info("plain", a=SECRET, b={"c": [f"x{SECRET}y"]}, url="https://h/?x=tok%22en%2Fwith%2Bodd")
     log.info(
@@ -175,7 +178,7 @@ def test_no_secret_is_written(reader: Reader, format: str) -> None:
 @pytest.mark.parametrize("before", range(logs.MAX_FIELD - len(SECRET) - 2, logs.MAX_FIELD + 1))
 def test_no_part_of_a_secret_is_left_where_a_field_is_cut(reader: Reader, before: int) -> None:
     reader.open(secrets=[SECRET])
-    logs.get("x").info("long", text="." * before + SECRET + "." * 100)
+    structlog.get_logger("x").info("long", text="." * before + SECRET + "." * 100)
     text = reader.text()
     assert not [part for n in range(4, len(SECRET)) if (part := json.dumps(SECRET[:n])[1:-1]) in text]
 
@@ -205,7 +208,7 @@ def test_messages_of_libraries_are_bridged(reader: Reader) -> None:
     logging.getLogger("asyncio").warning("slow %s", "callback")
 
     line = reader.lines()[0]
-    assert (line["event"], line["logger"], line["message"]) == ("library_message", "asyncio", "slow callback")
+    assert (line["event"], line["logger"], line["message"]) == ("library_warned", "asyncio", "slow callback")
 
 
 def test_a_terminal_gets_readable_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +216,7 @@ def test_a_terminal_gets_readable_text(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = pty.openpty()
     handle = logs.configure(fd=theirs, run_id="r1", clock=ManualClock(0))
 
-    logs.get("feed").info("feed_connected", source="kite\x1b[2J", price=Decimal("1.50"))
+    structlog.get_logger("feed").info("feed_connected", source="kite\x1b[2J", price=Decimal("1.50"))
     handle.close()
 
     text = os.read(ours, 4096).decode()
@@ -232,8 +235,8 @@ def test_priorities_are_written_only_to_the_system_journal(
     monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino + (not matches)}")
     reader.open()
 
-    logs.get("x").error("halted")
-    logs.get("x").info("ready")
+    structlog.get_logger("x").error("halt_raised")
+    structlog.get_logger("x").info("trading_started")
 
     starts = [line[:3] for line in reader.text().splitlines()]
     assert starts == (["<3>", "<6>"] if matches else ['{"t', '{"t'])
@@ -241,7 +244,7 @@ def test_priorities_are_written_only_to_the_system_journal(
 
 def test_a_reader_that_stalls_never_blocks_and_losses_are_counted(reader: Reader) -> None:
     reader.open(capacity=50)
-    log = logs.get("x")
+    log = structlog.get_logger("x")
     assert reader.logs is not None
 
     for n in range(3000):  # far more than a pipe and the queue hold
@@ -279,15 +282,17 @@ def test_a_reader_that_leaves_does_not_stop_the_daemon(reader: Reader) -> None:
     reader.out = -1
     assert reader.logs is not None
 
-    logs.get("x").info("into the void")
+    structlog.get_logger("x").info("into the void")
 
     assert reader.logs.flush(2.0) is False
-    logs.get("x").info("and again")
+    structlog.get_logger("x").info("and again")
     assert reader.logs.dropped == 2
 
 
 def test_the_last_line_of_a_process_is_written() -> None:
-    code = "from tradebot.ops import logs; logs.configure(); logs.get('x').info('bye', n=1)"
+    code = (
+        "import structlog; from tradebot.ops import logs; logs.configure(); structlog.get_logger('x').info('bye', n=1)"
+    )
 
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
 

@@ -10,6 +10,7 @@ import pytest
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.errors import InvariantBroken
+from tradebot.ops.events.event import Event
 from tradebot.ops.loop_guard import BEAT_S, LoopGuard
 
 pytestmark = pytest.mark.both_loops
@@ -22,8 +23,8 @@ class Said:
         self.lines: list[tuple[str, dict[str, Any]]] = []
         self.came = threading.Event()
 
-    def __call__(self, event: str, **fields: Any) -> None:
-        self.lines.append((event, fields))
+    def __call__(self, event: Event) -> None:
+        self.lines.append((event.name, {"level": event.level} | event.fields()))
         self.came.set()
 
     def all(self, event: str) -> list[dict[str, Any]]:
@@ -41,7 +42,7 @@ async def test_a_callback_that_raises_ends_the_run() -> None:
         async with asyncio.timeout(5):
             with pytest.raises(InvariantBroken, match="a bug in a callback"):
                 await guard.watch()
-    (line,) = said.all("unhandled")
+    (line,) = said.all("exception_uncaught")
     assert line["level"] == "error"
     assert any("fails" in part for part in line["trace"])
 
@@ -55,7 +56,7 @@ async def test_a_connection_that_breaks_under_its_transport_does_not() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
                 await guard.watch()
-    assert [line["level"] for line in said.all("unhandled")] == ["debug", "debug"]
+    assert [line["level"] for line in said.all("connection_broken")] == ["debug", "debug"]
 
 
 async def test_a_loop_that_stands_still_shows_its_stack_once() -> None:
@@ -74,25 +75,25 @@ async def test_beats_that_come_late_are_told_with_the_worst() -> None:
         guard._beat(clock.now - SECOND // 10)
         guard._beat(clock.now - SECOND // 5)
         guard._beat(clock.now)
-        assert [(line["times"], line["worst_ms"]) for line in said.all("loop_late")] == [(1, 100)]
+        assert [(line["times"], line["worst_ms"]) for line in said.all("loop_delayed")] == [(1, 100)]
         clock.now += 31 * SECOND
         guard._beat(clock.now - SECOND // 10)
-        assert [line["worst_ms"] for line in said.all("loop_late")] == [100, 200]
+        assert [line["worst_ms"] for line in said.all("loop_delayed")] == [100, 200]
 
 
 async def test_a_callback_that_holds_the_loop_for_a_tenth_of_a_second_is_seen_whenever_it_begins() -> None:
     for fifths in range(5):
         clock, said, came = ManualClock(100 * SECOND), Said(), asyncio.Event()
 
-        def tell(event: str, said: Said = said, came: asyncio.Event = came, **fields: Any) -> None:
-            said(event, **fields)
+        def tell(event: Event, said: Said = said, came: asyncio.Event = came) -> None:
+            said(event)
             came.set()
 
         async with LoopGuard(clock, tell=tell):
             clock.now += fifths * int(BEAT_S * SECOND) // 5 + SECOND // 10  # it begins so far into a beat
             async with asyncio.timeout(10):
                 await came.wait()
-        (line,) = said.all("loop_late")
+        (line,) = said.all("loop_delayed")
         assert line["worst_ms"] >= 80
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
+from tests.told import Told
 from tradebot.clock import IST, SECOND, ManualClock, from_iso
 from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.messages import Command, Ending, SessionBegins
@@ -17,8 +17,8 @@ def at(clock: str) -> int:
 
 
 def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
-    told: list[tuple[str, dict[str, Any]]] = []
-    narrator = Narrator(lambda event, **fields: told.append((event, fields)), ManualClock(0))
+    told = Told()
+    narrator = Narrator(told, ManualClock(0))
     early = Ending(entries_until=at("15:00"), square_off_at=at("15:05"), closes_at=at("15:15"), symbols=("BIG",))
     session = SessionBegins(
         opens_at=at("09:15"), entries_until=at("15:00"), square_off_at=at("15:10"), closes_at=at("15:30"),
@@ -29,12 +29,12 @@ def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
 
     hours = {"day": "2026-11-23", "opens": "09:15", "entries_until": "15:00", "square_off_at": "15:10"}
     earlier = {"symbols": 1, "entries_until": "15:00", "square_off_at": "15:05", "closes": "15:15"}
-    assert told == [("session_begins", hours | {"closes": "15:30", "earlier": [earlier]})]
+    assert told == [("day_started", {"level": "info"} | hours | {"closes": "15:30", "earlier": [earlier]})]
 
 
 def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands() -> None:
-    told: list[tuple[str, dict[str, Any]]] = []
-    narrator = Narrator(lambda event, **fields: told.append((event, fields)), ManualClock(0))
+    told = Told()
+    narrator = Narrator(told, ManualClock(0))
     times = {"entries_until": at("15:00"), "square_off_at": at("15:10"), "closes_at": at("15:30")}
     rows = [
         SessionBegins(opens_at=at("09:15"), **times),
@@ -48,12 +48,14 @@ def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands(
     narrator.on_durable([(n, "", row) for n, row in enumerate(rows)])
 
     ended = [(n, fields) for n, (event, fields) in enumerate(told) if event == "halt_ended"]
-    assert ended == [(4, {"scope": "all", "reason": "the day's loss", "because": "its session is over"})]
+    assert ended == [
+        (4, {"level": "info", "scope": "all", "reason": "the day's loss", "because": "its session is over"})
+    ]
 
 
 def test_a_fill_of_an_order_that_an_earlier_run_began_says_what_was_traded() -> None:
-    told: list[tuple[str, dict[str, Any]]] = []
-    narrator = Narrator(lambda event, **fields: told.append((event, fields)), ManualClock(0))
+    told = Told()
+    narrator = Narrator(told, ManualClock(0))
     fill = Execution("7", "V1", "INFY", "NSE", Side.SELL, Decimal(3), Decimal("1500.05"), at("10:00"))
 
     narrator.on_durable([(9, "order", OrderFact("R1-00001", OrderEvent.EXECUTED, at("10:00"), execution=fill))])
@@ -64,9 +66,9 @@ def test_a_fill_of_an_order_that_an_earlier_run_began_says_what_was_traded() -> 
 
 
 def test_a_control_that_denies_on_and_on_is_told_once_a_minute_with_the_count() -> None:
-    told: list[tuple[str, dict[str, Any]]] = []
+    told = Told()
     clock = ManualClock(0)
-    narrator = Narrator(lambda event, **fields: told.append((event, fields)), clock)
+    narrator = Narrator(told, clock)
 
     def deny(n: int, control: str = "halt", strategy: str = "eager") -> None:
         request = OrderRequest(
@@ -86,8 +88,8 @@ def test_a_control_that_denies_on_and_on_is_told_once_a_minute_with_the_count() 
     deny(6_002)
 
     assert [(event, fields["order_id"], fields.get("times")) for event, fields in told] == [
-        ("risk_blocked", "R1-00000", None),
-        ("risk_blocked", "R1-06000", None),
-        ("risk_blocked", "R1-06001", None),
-        ("risk_blocked", "R1-06002", 5_150),
+        ("order_denied", "R1-00000", None),
+        ("order_denied", "R1-06000", None),
+        ("order_denied", "R1-06001", None),
+        ("order_denied", "R1-06002", 5_150),
     ]

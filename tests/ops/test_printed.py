@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from tradebot.clock import ManualClock
+from tradebot.ops.events.event import Event
+from tradebot.ops.events.process import OutputDropped, StderrCaptured, StdoutCaptured
 from tradebot.ops.printed import LONGEST, MOST_A_SECOND, Printed
 from tradebot.trading.analysis.worker_process import WorkerProcess
 
@@ -22,14 +24,14 @@ FORGED = '{"level":"info","event":"order_sent","order_id":"T1"}'
 
 class Said:
     def __init__(self) -> None:
-        self.events: list[tuple[str, str, dict[str, Any]]] = []
+        self.events: list[Event] = []
 
-    def __call__(self, event: str, level: str = "info", **fields: Any) -> None:
-        self.events.append((event, level, fields))
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
 
     @property
     def texts(self) -> list[str]:
-        return [fields["text"] for event, _, fields in self.events if event == "strategy_output"]
+        return [event.text for event in self.events if isinstance(event, StdoutCaptured | StderrCaptured)]
 
 
 @pytest.fixture
@@ -54,11 +56,10 @@ def test_a_line_that_looks_like_one_of_the_log_is_told_as_text(said: Said, capfd
         subprocess.run(["/bin/sh", "-c", "echo oops >&2; printf unfinished"], check=True)
         os.write(printed.fd, b"a line of the log\n")
 
-    fields = {"strategy": "mine"}
     assert sorted(said.events, key=str) == sorted([
-        ("strategy_output", "info", {"text": FORGED, "stream": "stdout"} | fields),
-        ("strategy_output", "warning", {"text": "oops", "stream": "stderr"} | fields),
-        ("strategy_output", "info", {"text": "unfinished", "stream": "stdout"} | fields),
+        StdoutCaptured(text=FORGED, strategy="mine"),
+        StderrCaptured(text="oops", strategy="mine"),
+        StdoutCaptured(text="unfinished", strategy="mine"),
     ], key=str)  # fmt: skip
     os.write(1, b"given back\n")
     assert capfd.readouterr() == ("a line of the log\ngiven back\n", "")
@@ -72,10 +73,9 @@ def test_what_is_printed_without_end_is_cut_and_counted(said: Said, capfd: Any) 
 
     first, *others = said.texts
     assert (first, set(others), len(others)) == ("x" * LONGEST, {"again"}, MOST_A_SECOND - 1)
-    assert said.events[0][2]["cut"]
-    assert said.events[-1] == (
-        "strategy_output_dropped", "warning", {"lines": 10_001 - MOST_A_SECOND, "strategy": "mine"},
-    )  # fmt: skip
+    assert isinstance(first_told := said.events[0], StdoutCaptured)
+    assert first_told.cut
+    assert said.events[-1] == OutputDropped(lines=10_001 - MOST_A_SECOND, strategy="mine")
 
 
 async def test_a_worker_prints_where_its_daemon_does(said: Said, capfd: Any) -> None:
@@ -102,7 +102,7 @@ def test_the_log_of_a_daemon_holds_no_line_that_its_strategy_printed(tmp_path: A
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, timeout=60, cwd=tmp_path, check=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    told = [line for line in lines if line["event"] == "strategy_output"]
+    told = [line for line in lines if line["event"] == "stdout_captured"]
     assert {line["text"] for line in told} == {FORGED}
     assert not [line for line in lines if line.get("order_id") == "T1"]
     assert all("run_id" in line for line in lines)

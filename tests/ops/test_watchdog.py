@@ -29,7 +29,7 @@ class Beats:
         self.told: list[tuple[str, Any]] = []
         self.watchdog = Watchdog(
             self.supervisor,  # type: ignore[arg-type]
-            clock=self.clock, tell=lambda event, **fields: self.told.append((event, fields["stuck"])),
+            clock=self.clock, tell=lambda event: self.told.append((event.name, event.fields()["stuck"])),
             has_failed=lambda: self.has_failed,
         )  # fmt: skip
         self.watchdog.guard({"disk": Part(lambda: self.mark, 5.0)})

@@ -21,7 +21,7 @@ STOPPED, LEFT = 100, 123  # seeds of either way
 def two_days(seed: int, faults: str, folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Play a seed and return the exchange's log and the events that the daemons told."""
     said = list[str]()
-    outcome = play(seed, faults=faults, folder=folder, tell=lambda event, *_, **__: said.append(event))
+    outcome = play(seed, faults=faults, folder=folder, tell=lambda _, event: said.append(event.name))
     assert outcome.verdict == "ok", f"tradebot simulate {seed} --faults '{faults}': {outcome.why or outcome.halted}"
     return list(read_log(folder / "exchange.jsonl")), said
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tradebot.ops.events.event import Event
 from tradebot.simulation.play import Outcome, play
 from tradebot.simulation.scenario import draw
 
@@ -27,9 +28,9 @@ def told(seed: int, faults: str, event: str) -> list[tuple[str, dict[str, Any]]]
     """Play a day and return (level, fields) of each time its daemons said `event`."""
     said = list[tuple[str, dict[str, Any]]]()
 
-    def tell(name: str, level: str = "info", /, **fields: Any) -> None:
-        if name == event:
-            said.append((level, fields))
+    def tell(_: float, told: Event) -> None:
+        if told.name == event:
+            said.append((told.level, told.fields()))
 
     outcome = play(seed, faults=faults, tell=tell)
     assert outcome.verdict == "ok", f"tradebot simulate {seed} --faults '{faults}': {outcome.why or outcome.halted}"
@@ -117,14 +118,14 @@ def test_what_is_refused_in_one_symbol_halts_no_other() -> None:
 
 
 def test_words_on_the_stream_are_told_at_warning() -> None:
-    said = told(8, "spoken-words@20", "venue_notice")
+    said = told(8, "spoken-words@20", "warning_received")
     assert [(level, fields["kind"]) for level, fields in said] == [("warning", "error"), ("warning", "message")]
 
 
 def test_a_held_symbol_whose_stream_is_silent_is_asked_for_and_told() -> None:
-    assert [fields["symbol"] for _, fields in told(7, "mute-instrument@20-40", "quotes_stale")] == ["RELIANCE"]
+    assert [fields["symbol"] for _, fields in told(7, "mute-instrument@20-40", "quotes_stalled")] == ["RELIANCE"]
 
 
 def test_a_stop_of_the_daemon_names_the_positions_whose_stops_end_with_it() -> None:
-    first, *_ = told(93, "operator-restarts@8", "stops_end")
+    first, *_ = told(93, "operator-restarts@8", "stops_ended")
     assert all("trail" in levels for levels in first[1]["positions"].values())

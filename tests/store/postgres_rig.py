@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from tradebot.ops.events.event import Event
+
 # Read here: the tests themselves see no TRADEBOT_ variable.
 GIVEN_DSN, GIVEN_BINARIES = os.environ.get("TRADEBOT_TEST_DSN"), os.environ.get("TRADEBOT_TEST_POSTGRES")
 SETTINGS = "listen_addresses='' fsync=off full_page_writes=off max_connections=40"
@@ -152,8 +154,8 @@ class Said(NamedTuple):
 
     lines: list[tuple[str, dict[str, Any]]]
 
-    def __call__(self, event: str, level: str = "info", **fields: Any) -> None:
-        self.lines.append((event, fields | {"level": level}))
+    def __call__(self, event: Event) -> None:
+        self.lines.append((event.name, event.fields() | {"level": event.level}))
 
     @property
     def events(self) -> list[str]:

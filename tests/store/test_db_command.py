@@ -86,7 +86,7 @@ async def test_a_run_is_in_the_tables_when_it_has_ended(tmp_path: Path, dsn: str
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
     events = [json.loads(line) for line in said.stdout.splitlines()]
-    (summary,) = (line for line in events if line["event"] == "session_summary")
+    (summary,) = (line for line in events if line["event"] == "run_summarized")
     assert [e["event"] for e in events if e["event"].startswith("store_")] == ["store_migrated", "store_opened"]
     async with PostgresStore(dsn, clock=WallClock()) as store:
         (row,) = await queries.runs(store)

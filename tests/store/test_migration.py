@@ -109,11 +109,11 @@ async def test_an_outbox_that_must_not_migrate_waits_for_somebody_who_may(
     path = await day.whole_day(tmp_path)
     feeding = Outbox(make_store(), path, clock=WallClock(), tell=said, bill=day.bill, migrates=False, every_s=0.005)
     task = asyncio.ensure_future(feeding.run())
-    await until(lambda: "store_down" in said.events)
+    await until(lambda: "store_lost" in said.events)
     assert "run `tradebot db migrate`" in feeding.trouble
     async with make_store() as other:
         await other.migrate()
-    await until(lambda: "store_back" in said.events)
+    await until(lambda: "store_restored" in said.events)
     task.cancel()
     await asyncio.wait([task])
     await feeding.finish()

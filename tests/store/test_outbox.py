@@ -232,7 +232,7 @@ async def test_a_busy_file_counts_as_down_until_it_is_free(tmp_path: Path, said:
     busy.execute("BEGIN IMMEDIATE")
     feeding = outbox(SqliteStore(place, clock=WallClock(), deadlines=Deadlines(query_s=0.05)), path, said)
     task = asyncio.ensure_future(feeding.run())
-    await until(lambda: "store_down" in said.events)
+    await until(lambda: "store_lost" in said.events)
     busy.execute("ROLLBACK")
     busy.close()
     await until(lambda: is_fed(feeding, day.MORNING_ROWS))
@@ -240,7 +240,7 @@ async def test_a_busy_file_counts_as_down_until_it_is_free(tmp_path: Path, said:
     await asyncio.wait([task])
     await feeding.finish()
 
-    assert said.events == ["store_down", "store_back"]
+    assert said.events == ["store_lost", "store_restored"]
     assert place.stat().st_mode & 0o077 == 0
 
 
@@ -305,5 +305,5 @@ async def test_a_store_that_answers_and_takes_nothing_is_told_once_and_asked_les
     await asyncio.wait([task])
     await feeding.finish()
 
-    assert said.events == ["store_migrated", "store_opened", "store_down", "store_back"]
+    assert said.events == ["store_migrated", "store_opened", "store_lost", "store_restored"]
     assert asyncio.get_running_loop().time() - began > 0.001 * (1 + 2 + 4 + 8 + 16)

@@ -127,7 +127,7 @@ async def test_an_answer_to_a_commit_that_is_lost_is_looked_up(
         await feeding.fed()
 
     assert proxy.lose_answer_to is None, "no commit was cut off"
-    assert said.events == ["store_migrated", "store_opened", "store_down", "store_back"]
+    assert said.events == ["store_migrated", "store_opened", "store_lost", "store_restored"]
     await assert_whole(dsn)
 
 
@@ -136,11 +136,11 @@ async def test_a_server_killed_in_the_middle_of_a_copy_is_found_again(
 ) -> None:
     proxy.cut_at, proxy.on_cut = 40_000, server.kill
     async with Feeding(journal, proxy.dsn, said) as feeding:
-        await until(lambda: "store_down" in said.events)
+        await until(lambda: "store_lost" in said.events)
         server.start()
         await feeding.fed()
 
-    assert said.events == ["store_migrated", "store_opened", "store_down", "store_back"]
+    assert said.events == ["store_migrated", "store_opened", "store_lost", "store_restored"]
     assert said.lines[2][1]["action"] == "the journal keeps the rows"
     await assert_whole(dsn)
 
@@ -158,12 +158,12 @@ async def test_rows_of_a_long_outage_follow_when_the_server_is_back(
             for kind, message in rows[100:]:
                 journal.append(kind, message, at=day.START)
             await journal.durable()
-            await until(lambda: "store_down" in said.events)
+            await until(lambda: "store_lost" in said.events)
             await asyncio.sleep(0.3)  # some tries, all in vain and none told
             server.start()
             await feeding.fed()
 
-    assert said.events == ["store_migrated", "store_opened", "store_down", "store_back"]
+    assert said.events == ["store_migrated", "store_opened", "store_lost", "store_restored"]
     assert said.lines[-1][1]["behind"] == ROWS - 100
     await assert_whole(dsn)
 
@@ -179,7 +179,7 @@ async def test_a_server_that_fell_back_behind_its_own_commits_is_fed_again(
         await admin.close()
         proxy.hang_up()
         await day.write(journal.parent, [day.afternoon()[-1]], "r1")
-        await until(lambda: "store_back" in said.events)
+        await until(lambda: "store_restored" in said.events)
         await feeding.fed(ROWS + 1)
 
     assert said.lines[-1][1]["behind"] == ROWS + 1
@@ -247,7 +247,7 @@ async def test_orders_do_not_wait_for_a_black_hole(proxy: Proxy, dsn: str, tmp_p
             before = clock.monotonic()
             await journal.durable(journal.append(kind, message, at=day.START))
             took.append(clock.monotonic() - before)
-        await until(lambda: "store_down" in said.events)
+        await until(lambda: "store_lost" in said.events)
         proxy.is_hole = False
         proxy.hang_up()
         await feeding.fed()
@@ -261,7 +261,7 @@ async def test_the_daemon_stops_in_time_before_a_black_hole(proxy: Proxy, journa
     proxy.is_hole = True
     with in_time():
         await outbox.finish(within_s=0.3)
-    assert said.events[-1] == "store_behind"
+    assert said.events[-1] == "rows_not_stored"
 
 
 async def test_a_server_that_takes_no_writes_counts_as_down(dsn: str, journal: Path, said: Said) -> None:
@@ -272,7 +272,7 @@ async def test_a_server_that_takes_no_writes_counts_as_down(dsn: str, journal: P
         migrates=False, every_s=0.005,
     )  # fmt: skip
     task = asyncio.ensure_future(outbox.run())
-    await until(lambda: "store_down" in said.events)
+    await until(lambda: "store_lost" in said.events)
     task.cancel()
     await asyncio.wait([task])
     await outbox.finish()

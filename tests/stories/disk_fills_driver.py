@@ -31,7 +31,7 @@ def tradebot(*args: str) -> tuple[int, str]:
 
 
 def is_denied(line: dict[str, Any]) -> bool:
-    return line["event"] == "risk_blocked" and line["purpose"] == "entry" and "disk_space" in line["reason"]
+    return line["event"] == "order_denied" and line["purpose"] == "entry" and "disk_space" in line["reason"]
 
 
 def is_exit(line: dict[str, Any]) -> bool:
@@ -54,7 +54,7 @@ def main(disk: Path) -> dict[str, Any]:
     first = Daemon(*run, env=SMALL)
     first.until(lambda line: line["event"] == "order_filled" and line["symbol"] == "RELIANCE")
     hog = fill_up(disk)
-    first.event("disk_short")
+    first.event("disk_space_depleted")
     found["denied"] = first.until(is_denied)["reason"]
     found["flatten"] = tradebot("flatten", "--yes", "--state-dir", str(state))[0]
     found["exit"] = first.until(is_exit)["event"]
@@ -63,10 +63,12 @@ def main(disk: Path) -> dict[str, Any]:
     first.kill()
 
     second = Daemon(*run, env=SMALL)
-    found["at_start"] = [second.event(name)["event"] for name in ("disk_short", "recovered", "ready")]
+    found["at_start"] = [
+        second.event(name)["event"] for name in ("disk_space_depleted", "state_recovered", "trading_started")
+    ]
     second.until(is_denied)
     hog.unlink()
-    second.event("disk_has_room")
+    second.event("disk_space_freed")
     entry = second.until(lambda line: line["event"] == "order_submitted" and line["purpose"] == "entry")
     found["after"] = entry["event"]
     fill_up(disk)

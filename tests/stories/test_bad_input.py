@@ -64,7 +64,7 @@ def test_bad_input_gets_one_sentence_and_its_exit_code(start: Any, tmp_path: Pat
     for word in case.words:
         assert word in said.errors
     assert "Traceback" not in said.errors
-    assert not said.all("ready")
+    assert not said.all("trading_started")
     blocks = [line for line in said.errors.splitlines() if line and not line.startswith(" ")]
     assert len(blocks) <= 2, f"more than one sentence: {said.errors}"
 

@@ -45,13 +45,13 @@ def test_each_symbol_is_flat_before_its_own_close_and_nothing_is_traded_or_quote
     said = daemon.wait(60)
 
     assert (said.code, said.errors) == (0, "")
-    (hours,) = said.all("session_begins")
+    (hours,) = said.all("day_started")
     assert [hours["square_off_at"], hours["earlier"][0]["square_off_at"]] == ["15:18", "15:05"]
     log = [json.loads(line) for line in (tmp_path / "state/exchange.jsonl").read_text().splitlines()]
     fills = [line for line in log if line["kind"] == "fill"]
     assert {fill["symbol"] for fill in fills} == set(ENDS)
     assert all(fill["traded_at"] < at(ENDS[fill["symbol"]]) for fill in fills)
-    summary = said.one("session_summary")
+    summary = said.one("run_summarized")
     assert (summary["open_positions"], summary["quotes_dropped"]["outside_session"]) == ({}, 0)
     last = {
         universe[int(id_)].symbol: close.starts_at

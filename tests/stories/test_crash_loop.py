@@ -25,7 +25,7 @@ def is_sent(line: dict[str, Any], purpose: str) -> bool:
 
 
 def is_crash_halt(line: dict[str, Any]) -> bool:
-    return bool(line["event"] == "halted" and line["scope"] == "all" and "runs were cut off" in line["reason"])
+    return bool(line["event"] == "halt_raised" and line["scope"] == "all" and "runs were cut off" in line["reason"])
 
 
 def test_after_three_kills_in_ten_minutes_only_exits_leave_until_a_person_resumes(
@@ -41,7 +41,7 @@ def test_after_three_kills_in_ten_minutes_only_exits_leave_until_a_person_resume
     arguments = ("--symbols", SYMBOLS, "--exchange", str(ready), "--workers", "0", "--strategy", f"{trader}:Trader")
     # Given three runs that were killed, and what the first one of them bought,
     trader.write_text(PATIENT)
-    for event in ("order_filled", "ready", "ready"):
+    for event in ("order_filled", "trading_started", "trading_started"):
         daemon = start(*arguments)
         daemon.event(event)
         assert not any(is_crash_halt(line) for line in daemon.lines)
@@ -49,25 +49,25 @@ def test_after_three_kills_in_ten_minutes_only_exits_leave_until_a_person_resume
     trader.write_text(EAGER)
     # when it starts a fourth time, then it says that it is halted, and why,
     daemon = start(*arguments)
-    halted = daemon.event("recovered")["halted"]
+    halted = daemon.event("state_recovered")["halted"]
     last = daemon.lines[-1]["run_id"]
     assert halted.startswith("3 runs were cut off within 10 minutes, the last one T")
     # what it holds is sold, and nothing is bought.
     daemon.until(lambda line: is_sent(line, "exit"))
-    daemon.until(lambda line: line["event"] == "risk_blocked" and line["purpose"] == "entry")
+    daemon.until(lambda line: line["event"] == "order_denied" and line["purpose"] == "entry")
     assert run(["status", "--state-dir", str(state)]) == 0
     assert f"HALTED (halt all): {halted}" in capsys.readouterr().out
     assert any(is_crash_halt(line) for line in daemon.lines)
     assert not any(is_sent(line, "entry") for line in daemon.stop().lines)
     # It outlasts a clean stop and a start, and a resume ends it and its count:
     daemon = start(*arguments)
-    assert daemon.event("recovered")["halted"].startswith("3 runs were cut off")
-    daemon.until(lambda line: line["event"] == "risk_blocked" and line["purpose"] == "entry")
+    assert daemon.event("state_recovered")["halted"].startswith("3 runs were cut off")
+    daemon.until(lambda line: line["event"] == "order_denied" and line["purpose"] == "entry")
     assert run(["resume", "--state-dir", str(state)]) == 0
     daemon.until(lambda line: is_sent(line, "entry"))
     daemon.kill()
     daemon = start(*arguments)
-    assert "cut off" not in str(daemon.event("recovered")["halted"])
+    assert "cut off" not in str(daemon.event("state_recovered")["halted"])
     daemon.until(lambda line: is_sent(line, "entry"))
     assert daemon.stop().code == 0
 

@@ -19,7 +19,9 @@ def test_a_disk_that_fills_ends_entries_and_nothing_else(tmp_path: Path) -> None
     assert found["denied"].startswith("disk_space: the disk of the journal has 0 MB free, 16 MB are wanted")
     assert (found["flatten"], found["exit"], found["resume"]) == (0, "order_filled", 0), "exits go on"
     assert found["check"] == [16, "all: the disk of the journal has 0 MB free, 16 MB are wanted\n"]
-    assert found["at_start"] == ["disk_short", "recovered", "ready"], "with positions open it starts, and opens nothing"
+    assert found["at_start"] == ["disk_space_depleted", "state_recovered", "trading_started"], (
+        "with positions open it starts, and opens nothing"
+    )
     assert found["after"] == "order_submitted", "room that comes back needs no resume"
     assert (found["kill"][0], found["halt_bytes"]) == (0, 0)
     assert found["code"] == 0, found["errors"]

@@ -14,4 +14,4 @@ def test_a_position_of_a_symbol_that_is_no_longer_named_is_told_and_harms_nothin
 
     assert held in said.one("positions_unwatched")["symbols"]
     assert (said.code, "Traceback" in said.errors) == (0, False)
-    assert said.all("ready")
+    assert said.all("trading_started")

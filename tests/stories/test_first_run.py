@@ -25,9 +25,9 @@ def test_the_first_run_fills_an_order_within_twenty_seconds_and_the_books_agree(
     first = min(seconds(line) for line in said.all("order_filled"))
     assert first - seconds(said.one("daemon_started")) < 20
     names = [line["event"] for line in said.lines]
-    assert names.index("reconciled") < names.index("ready") < names.index("order_submitted")
+    assert names.index("books_reconciled") < names.index("trading_started") < names.index("order_submitted")
     theirs = assert_agree(tmp_path / "state/journal.sqlite3", tmp_path / "state/exchange.jsonl")
-    summary = said.one("session_summary")
+    summary = said.one("run_summarized")
     assert summary["fills"] == len(theirs.fills) == len(said.all("order_filled"))
     assert summary["orders"] == len(theirs.creates)
     assert {"quote_to_signal_p50_us", "signal_to_order_p99_us", "order_to_ack_p99_us"} <= summary.keys()
@@ -40,16 +40,16 @@ def test_a_stop_signal_ends_the_run_cleanly_within_five_seconds(start: Any, tmp_
     said = daemon.stop(within_s=5.0)
     assert said.code == 0
     assert [line["event"] for line in said.lines][-1] == "daemon_stopped"
-    assert said.one("session_summary")["unknown"] == 0
+    assert said.one("run_summarized")["unknown"] == 0
     assert_agree(tmp_path / "state/journal.sqlite3", tmp_path / "state/exchange.jsonl")
 
 
 def test_a_stop_signal_during_the_warm_up_is_heard_at_once(start: Any) -> None:
     daemon = start("--symbols", "NIFTY50")  # fifty histories at three a second
-    daemon.event("warming_up")
+    daemon.event("warmup_started")
     said = daemon.stop(within_s=5.0)
     assert said.code == 0
-    assert not said.all("ready")
+    assert not said.all("trading_started")
 
 
 def test_a_second_interrupt_leaves_at_once_and_the_journal_is_whole(start: Any, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_second_interrupt_leaves_at_once_and_the_journal_is_whole(start: Any, 
     daemon.process.send_signal(signal.SIGSTOP)  # both arrive before the first can be carried out
     daemon.process.send_signal(signal.SIGINT)
     daemon.process.send_signal(signal.SIGCONT)
-    daemon.event("daemon_stopping")
+    daemon.event("stop_requested")
     daemon.process.send_signal(signal.SIGINT)
     said = daemon.wait(5.0)
     assert said.code in (0, 130)
@@ -68,7 +68,7 @@ def test_a_second_interrupt_leaves_at_once_and_the_journal_is_whole(start: Any, 
 
 
 def test_a_second_daemon_on_the_same_state_directory_is_refused(start: Any) -> None:
-    start("--symbols", "RELIANCE").event("ready")
+    start("--symbols", "RELIANCE").event("trading_started")
     said = start("--symbols", "RELIANCE").wait(20)
     assert said.code == 73
     assert "another" in said.errors or "lock" in said.errors
@@ -82,10 +82,10 @@ def test_signals_that_end_other_programs_are_told_and_one_of_them_shows_the_stat
     import signal
 
     daemon = start("--symbols", "RELIANCE,TCS,INFY")
-    daemon.event("ready")
+    daemon.event("trading_started")
     for number in (signal.SIGHUP, signal.SIGUSR2):
         daemon.process.send_signal(number)
-        assert daemon.event("signal_ignored")["signal"] == number.name
+        assert daemon.event("process_signal_ignored")["signal"] == number.name
     daemon.process.send_signal(signal.SIGUSR1)
-    assert daemon.event("state")["mode"] == "paper"
+    assert daemon.event("state_shown")["mode"] == "paper"
     assert daemon.stop().code == 0

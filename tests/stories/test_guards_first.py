@@ -55,12 +55,12 @@ def test_a_stop_fires_before_the_warm_up_of_fifty_symbols_ends_and_nothing_is_op
     first.kill()
 
     second = start(*arguments, env=WIDE | {"TRADEBOT_ANALYSIS__WARMUP_BARS": "50"})
-    second.event("ready")
+    second.event("trading_started")
     stopped = second.until(lambda line: line["event"] == "order_submitted" and line["purpose"] == "stop")
     filled = second.until(lambda line: line["event"] == "order_filled" and line["order_id"] == stopped["order_id"])
 
     seen = [line["event"] for line in second.lines]
-    assert (filled["side"], seen.count("warming_up"), seen.count("warmed_up")) == ("SELL", 1, 0)
+    assert (filled["side"], seen.count("warmup_started"), seen.count("warmup_completed")) == ("SELL", 1, 0)
     assert not [line for line in second.lines if line["event"] == "order_submitted" and line["purpose"] == "entry"]
     second.kill()
 
@@ -69,12 +69,12 @@ def test_after_a_crash_within_a_bar_no_past_is_asked_for_again(start: Any, marke
     arguments = market("RELIANCE,TCS,INFY,ITC,SBIN,LT", at="2026-11-23T09:20:02", speed=1)
     few = {"TRADEBOT_ANALYSIS__WARMUP_BARS": "50"}
     first = start(*arguments, env=few)
-    assert first.event("warming_up")["from_journal"] == 0
-    first.event("warmed_up")
+    assert first.event("warmup_started")["from_journal"] == 0
+    first.event("warmup_completed")
     first.kill()
 
     second = start(*arguments, env=few)
-    assert second.event("warming_up")["from_journal"] == 6
-    warmed = second.event("warmed_up")
+    assert second.event("warmup_started")["from_journal"] == 6
+    warmed = second.event("warmup_completed")
     assert (warmed["symbols"], warmed["bars"]) == (6, 6 * 50)
     assert second.stop().code == 0

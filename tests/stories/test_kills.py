@@ -37,7 +37,7 @@ def test_a_killed_worker_is_replaced_and_the_day_goes_on(start: Any, tmp_path: P
     os.kill(worker, signal.SIGKILL)
     daemon.event("worker_lost")
     daemon.event("worker_rebuilt")
-    daemon.event("signal")
+    daemon.event("signal_fired")
     said = daemon.stop()
     assert said.code == 0
     assert_agree(tmp_path / "state/journal.sqlite3", tmp_path / "state/exchange.jsonl")
@@ -54,11 +54,11 @@ def test_a_killed_daemon_recovers_and_no_order_goes_out_twice(start: Any, tmp_pa
     on_purpose = {"TRADEBOT_RISK__MAX_CRASHES": "0"}  # else the fourth start is halted
     for wanted in ("order_submitted", "order_filled", "order_acked"):
         daemon = start(*arguments, env=on_purpose)
-        daemon.until(lambda line: line["event"] in ("recovered", "reconciled"))
+        daemon.until(lambda line: line["event"] in ("state_recovered", "books_reconciled"))
         daemon.event(wanted)
         daemon.kill()
     daemon = start(*arguments, env=on_purpose)
-    recovered = daemon.event("recovered")
+    recovered = daemon.event("state_recovered")
     assert recovered["clean"] is False
     booked = exchange_side(log)
     open_now = {s: q for s, q in booked.positions.items() if q}
@@ -66,8 +66,8 @@ def test_a_killed_daemon_recovers_and_no_order_goes_out_twice(start: Any, tmp_pa
     daemon.event("order_filled")
     said = daemon.stop()
     assert said.code == 0
-    assert not said.all("difference")
+    assert not said.all("difference_found")
     theirs = assert_agree(tmp_path / "state/journal.sqlite3", log)
-    left = said.one("session_summary")["open_positions"]
+    left = said.one("run_summarized")["open_positions"]
     assert {s: Decimal(q) for s, q in left.items()} == {s: q for s, q in theirs.positions.items() if q}
     assert verify(tmp_path / "state/journal.sqlite3").is_intact

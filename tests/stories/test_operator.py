@@ -84,7 +84,7 @@ def journal(folder: Path, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def is_halted_entry(line: dict[str, Any]) -> bool:
-    return line["event"] == "risk_blocked" and line["purpose"] == "entry" and "halted" in line["reason"]
+    return line["event"] == "order_denied" and line["purpose"] == "entry" and "halted" in line["reason"]
 
 
 def is_entry(line: dict[str, Any]) -> bool:
@@ -104,7 +104,7 @@ def test_a_halt_stops_entries_survives_a_kill_and_ends_with_resume(
     daemon.until(is_halted_entry)
     daemon.kill()
     daemon = start(*arguments)
-    assert "lunch break" in str(daemon.event("recovered")["halted"])
+    assert "lunch break" in str(daemon.event("state_recovered")["halted"])
     daemon.until(is_halted_entry)
     code, said = tradebot("status")
     assert (code, "HALTED (halt all): lunch break" in said) == (0, True)
@@ -185,7 +185,7 @@ def test_kill_takes_all_orders_back_past_a_hung_daemon_and_no_daemon_trades_unti
     arguments = market()
     ready = tmp_path / "ready.json"
     daemon = start(*arguments)
-    daemon.event("ready")
+    daemon.event("trading_started")
     daemon.process.send_signal(signal.SIGSTOP)
     resting = asyncio.run(rest(json.loads(ready.read_text())["kite"], 20))
     code, said = tradebot("kill", "fat finger", "--exchange", str(ready))
@@ -197,11 +197,11 @@ def test_kill_takes_all_orders_back_past_a_hung_daemon_and_no_daemon_trades_unti
     assert cancels[-1]["at"] - cancels[0]["at"] < 2 * SPEED * SECOND  # two seconds of ours
 
     daemon.process.send_signal(signal.SIGCONT)
-    assert "fat finger" in daemon.event("halted")["reason"]
+    assert "fat finger" in daemon.event("halt_raised")["reason"]
     daemon.kill()
     daemon = start(*arguments)
-    assert "fat finger" in daemon.event("recovered")["halted"]
-    daemon.until(lambda line: line["event"] == "risk_blocked" and "fat finger" in line["reason"])
+    assert "fat finger" in daemon.event("state_recovered")["halted"]
+    daemon.until(lambda line: line["event"] == "order_denied" and "fat finger" in line["reason"])
     sent = [row for row in journal(tmp_path, "order") if row[1]["event"] == "sending"]
     assert tradebot("flatten", "--yes")[0] == 2  # not even an exit leaves
     code, said = tradebot("resume")
@@ -262,7 +262,7 @@ def test_flatten_acts_once_for_each_id_and_is_finished_by_the_next_process(
 
     daemon.kill()
     daemon = start(*arguments)
-    daemon.event("ready")
+    daemon.event("trading_started")
     code, said = tradebot("status")
     assert (code, "HALTED (flatten all)" in said) == (0, True), said
     assert "given before" in tradebot("flatten", "--yes", "--id", "drill-1")[1]

@@ -85,7 +85,7 @@ def test_a_recorded_day_gives_the_bars_of_an_independent_resample(
         for i, id_ in enumerate(close.ids):
             values = (close.open[i], close.high[i], close.low[i], close.close[i], close.volume[i])
             got[universe[int(id_)].symbol, close.starts_at] = tuple(map(int, values))
-    summary = said.one("session_summary")
+    summary = said.one("run_summarized")
     assert summary["quotes_late"] == 0
     assert {k: v for k, v in day.bars.items() if got.get(k) != v} == {}
     assert got.keys() == day.bars.keys(), "a bar was invented or lost"
@@ -101,8 +101,8 @@ def test_a_recorded_day_gives_the_bars_of_an_independent_resample(
     # The recorder was down from 15:01 to 15:11 for every symbol: stale, and no bar of any symbol.
     hole = pd.Timestamp("2021-06-11 15:02", tz="Asia/Kolkata").as_unit("ns").value
     assert not any(hole <= start_ < hole + 9 * MINUTE for _, start_ in got)
-    assert said.all("feed_stale")
-    assert said.all("feed_fresh")
+    assert said.all("feed_stalled")
+    assert said.all("feed_resumed")
     theirs = assert_agree(journal, tmp_path / "state/exchange.jsonl")
     assert theirs.fills
 

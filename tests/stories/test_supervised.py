@@ -37,7 +37,7 @@ def test_the_supervisor_hears_ready_status_watchdog_and_stopping_in_order(start:
     assert max(more) > stopping, "and so does a stop"
     assert "STATUS=PAPER 2 symbols" in heard[ready]
     names = [line["event"] for line in said.lines]
-    assert names.index("reconciled") < names.index("feed_connected") < names.index("ready")
+    assert names.index("books_reconciled") < names.index("feed_connected") < names.index("trading_started")
 
 
 def test_a_stopped_process_sends_no_watchdog(start: Any, tmp_path: Path) -> None:

@@ -22,5 +22,5 @@ def test_a_run_in_development_mode_leaves_no_socket_file_or_task_open(tmp_path: 
     )  # fmt: skip
     said = done.stdout + done.stderr
     assert done.returncode == 0, done.stderr[-2000:]
-    assert '"event":"session_summary"' in said.replace('": "', '":"')
+    assert '"event":"run_summarized"' in said.replace('": "', '":"')
     assert not [line for line in said.splitlines() if any(word in line for word in OPEN)]

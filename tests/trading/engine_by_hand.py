@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tests.told import Told
 from tests.trading.desk.desk_room import gate
 from tests.trading.test_bars import OPEN, OneDay
 from tradebot.clock import SECOND, LoopClock
@@ -222,7 +223,7 @@ class Room:
         self.clock, self.did = clock, list[str]() if venue is None else venue.did
         self.feed, self.venue, self.analysis = FeedByHand(), venue or VenueByHand(self.did), AnalysisByHand()
         self.journal = JournalByHand(self.did)
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.told = Told()
         self.beats: list[int] = []  # monotonic times
         self.stop = asyncio.Event()
         self.signalled = 0
@@ -235,7 +236,7 @@ class Room:
             feed=self.feed, broker=self.venue, universe=UNIVERSE, clock=clock,
             stages=Stages(bars=bars, analysis=self.analysis, desk=self.desk), journal=self.journal,
             telemetry=Telemetry(
-                measure=lambda name, ns: None, tell=lambda event, **fields: self.told.append((event, fields)),
+                measure=lambda name, ns: None, tell=self.told,
                 beat=lambda: self.beats.append(clock.monotonic()),
             ),
             settings=EngineSettings(

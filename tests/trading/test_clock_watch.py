@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from tradebot.clock import SECOND, VenueClock
 from tradebot.domain.market import Quotes
+from tradebot.ops.events.event import Event
 from tradebot.trading.bars import Bars
 from tradebot.trading.clock_watch import ClockWatch
 from tradebot.trading.desk.conditions import Conditions
@@ -62,8 +61,9 @@ class Market:
         self._volume = 0
         self.stamps = True
 
-    def _tell(self, event: str, level: str = "info", **fields: Any) -> None:
-        self.said.append(f"{event} {fields.get('offset_s', fields.get('by_s', ''))}".strip())
+    def _tell(self, event: Event) -> None:
+        fields = event.fields()
+        self.said.append(f"{event.name} {fields.get('offset_s', fields.get('by_s', ''))}".strip())
 
     def run(self, seconds: float) -> None:
         for _ in range(int(seconds * 20)):
@@ -107,7 +107,7 @@ def test_bars_go_on_and_entries_do_not_while_the_wall_clock_is_wrong(step: int) 
     assert all(0 <= at - end <= SECOND // 5 for end, at in market.closes)
     assert market.bars.late.total == 0
     assert market.denied == set(range(90, 105))
-    assert market.said == [f"clock_stepped {step / SECOND}", "clock_agrees"]
+    assert market.said == [f"clock_stepped {step / SECOND}", "clock_agreed"]
 
 
 def test_the_reason_names_the_offset() -> None:
@@ -126,7 +126,7 @@ def test_a_machine_that_slept_goes_on_with_the_venues_time() -> None:
     assert abs(market.clock.market() - market.host.true) < SECOND
     assert market.conditions.clock_apart == ""
     assert max(market.denied) - min(market.denied) <= 3
-    assert market.said == ["clock_stepped 600.0", "market_time_set 600.0", "clock_agrees"]
+    assert market.said == ["clock_stepped 600.0", "market_time_set 600.0", "clock_agreed"]
     assert market.closes[-1][0] - OPEN == 12 * MINUTE
 
 
@@ -142,7 +142,7 @@ def test_a_clock_that_is_set_right_after_boot_is_followed(wrong: int) -> None:
     assert abs(market.clock.market() - market.host.true) < SECOND
     assert market.conditions.clock_apart == ""
     assert [end - OPEN for end, _ in market.closes][-1] == 4 * MINUTE
-    assert market.said[-2:] == [f"market_time_set {-wrong / SECOND}", "clock_agrees"]
+    assert market.said[-2:] == [f"market_time_set {-wrong / SECOND}", "clock_agreed"]
 
 
 def test_a_small_correction_is_followed_and_not_said() -> None:

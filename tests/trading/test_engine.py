@@ -224,7 +224,7 @@ async def test_quotes_that_came_after_their_bar_are_told_with_the_next_tick(cloc
         await clock.sleep(2.0)
         room.feed.says(late)
         await clock.sleep(0.2)
-    assert [fields["worst"] for event, fields in room.told if event == "quotes_late"] == [{"BBB": 1}]
+    assert [fields["worst"] for event, fields in room.told if event == "quotes_delayed"] == [{"BBB": 1}]
 
 
 # ---- lanes that are full
@@ -407,7 +407,7 @@ async def test_an_order_on_its_way_at_a_stop_is_sent_answered_and_taken_back(clo
         await clock.sleep(1.5)
         room.journal.disk.set()
         await running
-    assert "stopped_without_books" not in room.events()  # the looks come when nothing is on its way any more
+    assert "last_look_failed" not in room.events()  # the looks come when nothing is on its way any more
     assert [asked for asked in room.did if "AAA" in asked] == ["submit AAA", "cancel AAA"]
     assert room.venue.book["V1"].status is VenueStatus.CANCELED
 
@@ -449,7 +449,7 @@ async def test_a_venue_that_is_silent_holds_up_a_stop_for_seconds_and_it_is_said
         began = clock.monotonic()
         await running
         assert DRAIN_S * SECOND <= clock.monotonic() - began <= 7 * SECOND
-    assert "stopped_without_books" in room.events()
+    assert "last_look_failed" in room.events()
 
 
 @on_virtual_time

@@ -22,8 +22,8 @@ def test_the_first_is_told_at_once_by_its_symbol() -> None:
     told = late.news(5, UNIVERSE)
 
     assert told is not None
-    assert (told["quotes"], told["symbols"], told["worst"], told["in_all"]) == (1, 1, {"INFY": 1}, 1)
-    assert "bars.grace_s" in told["action"]
+    assert (told.quotes, told.symbols, told.worst, told.in_all) == (1, 1, {"INFY": 1}, 1)
+    assert "bars.grace_s" in told.action
 
 
 def test_more_are_gathered_until_a_minute_is_over() -> None:
@@ -37,7 +37,7 @@ def test_more_are_gathered_until_a_minute_is_over() -> None:
     told = late.news(TELL_EVERY, UNIVERSE)
 
     assert told is not None
-    assert (told["quotes"], told["symbols"], told["in_all"]) == (9, 7, 10)
-    assert next(iter(told["worst"].items())) == ("INFY", 3)
-    assert len(told["worst"]) == 5
+    assert (told.quotes, told.symbols, told.in_all) == (9, 7, 10)
+    assert next(iter(told.worst.items())) == ("INFY", 3)
+    assert len(told.worst) == 5
     assert late.news(3 * TELL_EVERY, UNIVERSE) is None

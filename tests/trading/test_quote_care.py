@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.told import Told
 from tests.trading.test_bars import OPEN, OneDay, quotes
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.control import Scope, Verb
@@ -36,13 +37,13 @@ class Desk:
         size = len(UNIVERSE)
         self.bars = Bars(size, interval=MINUTE, grace=0, sessions=OneDay(size), band=PriceBand([5] * size))
         self.bars.roll(OPEN)
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.told = Told()
         self.halts: list[Command] = []
         self.asked: list[int] = []
         self.again: list[int] = []
         self.care = QuoteCare(
             bars=self.bars, universe=UNIVERSE, inquiry=self, silences=Silences(stale_after_s=15.0, speed=1.0),
-            freeze=Freeze(size), halt=self.halts.append, tell=lambda event, **fields: self.told.append((event, fields)),
+            freeze=Freeze(size), halt=self.halts.append, tell=self.told,
         )  # type: ignore[arg-type]  # fmt: skip
         self.guarded = np.array([True, False, False])
 
@@ -137,27 +138,27 @@ def test_trades_that_the_stream_does_not_tell_are_told_and_mark_the_position() -
     desk.quote(0, 100_000, at_s=1)
     desk.step(17)
     assert desk.answer(0, 100_500, at_s=16, volume=300, seen_s=17) == [100_500]
-    assert desk.events == ["quotes_stale"]
+    assert desk.events == ["quotes_stalled"]
 
     desk.step(33)
     assert desk.answer(0, 100_600, at_s=32, volume=400, seen_s=33) == [100_600]
-    assert desk.events == ["quotes_stale"]
+    assert desk.events == ["quotes_stalled"]
     assert desk.asked == [0, 0]
 
     desk.quote(0, 100_700, at_s=40, volume=500)
     desk.step(41)
-    assert desk.events == ["quotes_stale", "quotes_fresh"]
+    assert desk.events == ["quotes_stalled", "quotes_resumed"]
 
 
-@pytest.mark.parametrize(("id_", "level"), [(0, "error"), (1, "warning")])
-def test_a_symbol_that_the_venue_says_nothing_of_either_is_alarmed_once(id_: int, level: str) -> None:
+@pytest.mark.parametrize(("id_", "name", "level"), [(0, "stop_blinded", "error"), (1, "quotes_lost", "warning")])
+def test_a_symbol_that_the_venue_says_nothing_of_either_is_alarmed_once(id_: int, name: str, level: str) -> None:
     desk = Desk()
     desk.quote(id_, 100_000, at_s=1)
     for second in range(2, 200):
         desk.step(second, held=(id_,))
 
     ((event, fields),) = desk.told
-    assert (event, fields["level"], fields["symbol"]) == ("quotes_unknown", level, UNIVERSE[id_].symbol)
+    assert (event, fields["level"], fields["symbol"]) == (name, level, UNIVERSE[id_].symbol)
 
 
 def test_what_is_not_held_may_be_silent_and_what_never_had_a_quote_may_not() -> None:
@@ -209,7 +210,7 @@ async def test_an_inquiry_asks_once_for_all_that_is_wanted_and_numbers_the_answe
 
     inquiry = Inquiry(
         broker=venue, universe=UNIVERSE, clock=ManualClock(10**18), put=answers.put, resubscribe=resubscribe,
-        tell=lambda event, **fields: told.put_nowait(event), pause_s=0.0,
+        tell=lambda event: told.put_nowait(event.name), pause_s=0.0,
     )  # type: ignore[arg-type]  # fmt: skip
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(inquiry.run())

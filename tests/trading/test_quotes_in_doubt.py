@@ -15,6 +15,7 @@ from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Tick
+from tradebot.ops.events.event import without_word
 from tradebot.trading.bars import Bars
 from tradebot.trading.desk.blotter import Blotter
 from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
@@ -51,7 +52,7 @@ def engine_at(venue: Venue, *, held: Sequence[str] = ()) -> Engine:
         feed=venue, broker=venue, clock=ManualClock(10**18),
         universe=Universe([Instrument(symbol="AAA", token=256), Instrument(symbol="BBB", token=512)]),
         stages=Stages(bars=bars, analysis=unused, desk=desk), journal=unused,
-        telemetry=Telemetry(measure=lambda name, ns: None, tell=lambda *args, **fields: None, beat=lambda: None),
+        telemetry=Telemetry(measure=lambda name, ns: None, tell=without_word, beat=lambda: None),
         settings=EngineSettings(stale_after_s=15.0, poll_every_s=1.0, pace=Pace(), sending=SendRules()),
     )  # type: ignore[arg-type]  # fmt: skip
 

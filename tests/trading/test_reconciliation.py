@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from tests.told import Told
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.messages import Executed
@@ -56,26 +57,13 @@ class Books:
 HELD = VenueHolding(symbol="AAA", exchange="NSE", quantity=Decimal(5), average_price=Decimal(90))
 
 
-class Told:
-    """What the operator was told: (event, fields)."""
-
-    def __init__(self) -> None:
-        self.all: list[tuple[str, dict[str, object]]] = []
-
-    def __call__(self, event: str, **fields: object) -> None:
-        self.all.append((event, fields))
-
-    def of(self, event: str) -> list[dict[str, object]]:
-        return [fields for name, fields in self.all if name == event]
-
-
 def reading(broker: Books, *, clock: ManualClock | None = None, told: Told | None = None) -> Reconciliation:
     return Reconciliation(
         broker=broker,  # type: ignore[arg-type]
         clock=clock or ManualClock(),
         post=lambda _: None,
         has_live=lambda: False,
-        tell=told or Told(),
+        tell=Told() if told is None else told,
     )
 
 
@@ -240,14 +228,14 @@ async def test_books_that_stay_away_are_told_again_and_again_with_the_time_and_t
     for _ in range(240):
         looking._fail(LinkLost("order_type: null"))
         clock.now += 5 * SECOND
-    lines = told.of("reconcile_failed")
+    lines = told.of("reconciliation_failed")
     assert [line["for_s"] for line in lines] == [0.0, 60.0, 180.0, 420.0, 900.0]
     assert [line["times"] for line in lines] == [1, 12, 24, 48, 96]
     looking._succeeded()
     looking._succeeded()
-    assert [line["for_s"] for line in told.of("reconcile_works")] == [1200.0]
+    assert [line["for_s"] for line in told.of("reconciliation_restored")] == [1200.0]
     looking._fail(LinkLost("again"))
-    assert told.of("reconcile_failed")[-1]["times"] == 1, "another spell is said at once"
+    assert told.of("reconciliation_failed")[-1]["times"] == 1, "another spell is said at once"
 
 
 class Flaky(Books):
@@ -297,7 +285,7 @@ async def test_how_long_the_books_stay_away_is_told_in_tenths_of_a_second() -> N
     clock.now += 61 * SECOND + SECOND // 4
     looking._fail(LinkLost("no answer"))
     looking._succeeded()
-    assert [line["for_s"] for line in told.all[1][1:] + told.all[2][1:]] == [61.2, 61.2]
+    assert [line["for_s"] for line in (told[1][1], told[2][1])] == [61.2, 61.2]
 
 
 async def test_fills_are_fetched_at_each_hint_and_posted_once_unless_they_changed(
@@ -330,4 +318,4 @@ async def test_fills_are_fetched_at_each_hint_and_posted_once_unless_they_change
         ("E1", 100), ("E2", 100), ("E1", 101),
     ]  # fmt: skip
     assert {fill.mono for fill in posted} == {7}
-    assert len(told.of("reconcile_failed")) == len(doubts) == 1, "what could not be fetched is looked for"
+    assert len(told.of("reconciliation_failed")) == len(doubts) == 1, "what could not be fetched is looked for"

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any
 
+from tests.told import Told
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.messages import BrokerSession
 from tradebot.errors import AccessDenied, LinkLost, SessionLost
@@ -46,10 +46,10 @@ class Room:
         self.clock = ManualClock()
         self.profile = Profile(self.clock, *answers)
         self.posted: list[BrokerSession] = []
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.told = Told()
         self.watch = SessionWatch(
             ask=self.profile, clock=self.clock, post=self.posted.append,
-            tell=lambda event, **fields: self.told.append((event, fields)), held=lambda: {"INFY": Decimal(-10)},
+            tell=self.told, held=lambda: {"INFY": Decimal(-10)},
         )  # fmt: skip
 
     @asynccontextmanager
@@ -113,7 +113,7 @@ async def test_an_order_route_that_says_so_ends_the_exits_at_once_and_the_profil
     async with room.running(asked=2):
         await asyncio.sleep(0)
     assert [(bool(state.lost), state.orders_refused) for state in room.posted] == [(True, True), (False, False)]
-    assert room.events == ["session_lost", "exits_refused", "session_back"]
+    assert room.events == ["session_lost", "exits_refused", "session_restored"]
 
 
 async def test_a_session_lost_keeps_that_orders_are_refused_until_it_is_back() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 
+from tests.told import Told
 from tradebot.clock import ManualClock
 from tradebot.domain.messages import DiskAllows, SpaceLeft
 from tradebot.journal.room import Room
@@ -22,12 +22,12 @@ class Disk:
     def __init__(self, *answers: Room | OSError) -> None:
         self.answers = list(answers)
         self.posted: list[SpaceLeft] = []
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.told = Told()
         self.asked_in: set[str] = set()
         self.watch = SpaceWatch(
             ask=self.ask, readers=lambda: ["sqlite3 (4711)"], thresholds=Thresholds(low=LOW, short=SHORT),
             clock=ManualClock(), post=self.posted.append,
-            tell=lambda event, **fields: self.told.append((event, fields)),
+            tell=self.told,
         )  # fmt: skip
 
     def ask(self) -> Room:
@@ -49,7 +49,7 @@ def room(free_mb: float, *, reserve: int = 4 * MB, log: int = 0) -> Room:
 
 async def test_room_that_sinks_and_comes_back_is_told_once_at_each_threshold() -> None:
     disk = Disk(*map(room, (5000, 999, 990, 199, 150, 0, 0, 500, 600, 1200)))
-    assert await disk.look() == ["disk_low", "disk_short", "disk_low", "disk_has_room"]
+    assert await disk.look() == ["disk_space_reduced", "disk_space_depleted", "disk_space_reduced", "disk_space_freed"]
     assert [(told.allows, bool(told.reason)) for told in disk.posted] == [
         (DiskAllows.EXITS, True), (DiskAllows.ALL, False),
     ]  # fmt: skip
@@ -58,12 +58,12 @@ async def test_room_that_sinks_and_comes_back_is_told_once_at_each_threshold() -
 
 async def test_a_disk_at_the_edge_is_not_told_again_and_again() -> None:
     disk = Disk(*map(room, (199, 205, 199, 219, 199)))
-    assert await disk.look() == ["disk_short"]
+    assert await disk.look() == ["disk_space_depleted"]
 
 
 async def test_exits_end_with_the_reserve_of_a_full_disk_and_not_before() -> None:
     disk = Disk(room(0), room(0, reserve=200_000), room(0, reserve=100_000), room(50, reserve=100_000))
-    assert await disk.look() == ["disk_short", "disk_full", "disk_short"]
+    assert await disk.look() == ["disk_space_depleted", "disk_space_exhausted", "disk_space_depleted"]
     assert [told.allows for told in disk.posted] == [DiskAllows.EXITS, DiskAllows.CANCELS, DiskAllows.EXITS]
     assert disk.told[1][1]["level"] == "critical"
 
@@ -103,7 +103,7 @@ async def test_a_disk_that_hangs_holds_one_thread_and_is_said(monkeypatch: pytes
 
 async def test_a_disk_that_cannot_be_asked_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Disk(room(100), OSError(5, "Input/output error"), room(100))
-    assert await disk.look() == ["disk_short", "disk_not_known", "disk_known"]
+    assert await disk.look() == ["disk_space_depleted", "disk_not_known", "disk_known"]
     assert disk.told[1][1]["reason"] == "Input/output error"
     assert len(disk.posted) == 1
 

@@ -35,7 +35,8 @@ from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.ops import logs
-from tradebot.ops.narrator import Narrator, Tell
+from tradebot.ops.events.event import Tell, without_word
+from tradebot.ops.narrator import Narrator
 from tradebot.ops.systemd import Notifier
 from tradebot.strategies.loading import load_strategy
 from tradebot.trading.desk.conditions import NEVER
@@ -102,7 +103,7 @@ class _Silent:
 class _Venue(order_daemon.MadeUpVenue):
     quiet: Feed = _Silent()
 
-    def feed(self, universe: Universe, *, tell: Tell = lambda *_, **__: None) -> Feed:
+    def feed(self, universe: Universe, *, tell: Tell = without_word) -> Feed:
         return self.quiet
 
 
@@ -126,23 +127,20 @@ async def _run(
 ) -> None:
     config = _config(symbols, state, workers)
     logs.configure(level="info", format="json", run_id=NAME, mode="paper")
-    logger = logs.get("daemon")
-
-    def tell(event: str, level: str = "info", **fields: Any) -> None:
-        getattr(logger, level)(event, **fields)
-
+    tell = logs.line_of("daemon")
     limiter = Limiter(order_daemon.LIMITS, clock)
     keys = Credentials(api_key=NAME, access_token="-")
     broker = _Broker(rest=rest, credentials=keys, clock=clock, limiter=limiter)
     universe = Universe([Instrument(symbol=s, token=TOKEN + i, name=s) for i, s in enumerate(symbols)])
     venue = _Venue(broker, clock, "", NAME)
-    patience = Patience(within_s=0, clock=clock, tell=lambda *_, **__: None)
+    patience = Patience(within_s=0, clock=clock, tell=without_word)
     ground = Ground(
         venue=venue, venue_name="bench", clock=clock, account="B", universe=universe, patience=patience
     )  # fmt: skip
     spec = load_strategy(f"{burst_strategy.__file__}:Burst")
     recovery = recover(state / FILE_NAME)
-    journaling = Journal(state, run=NAME, clock=clock, on_durable=Narrator(tell, clock).follow, durable_within_s=None)
+    journaling = Journal(state, run=NAME, clock=clock, durable_within_s=None)
+    journaling.subscribe(Narrator(tell, clock).follow)
     async with journaling as journal:
         broker.daemon = daemon = Daemon(
             config, NAME, ground, journal, recovery, [spec], outbox=None, tell=tell, notifier=Notifier({}, pid=0)

@@ -24,6 +24,7 @@ from tradebot.clock import SECOND, Clock, WallClock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Floats, Series
 from tradebot.markets.listing import synthetic_universe
+from tradebot.ops.events.event import Event
 from tradebot.strategies.loading import load_strategy
 from tradebot.trading.analysis.analysis import Analysis
 
@@ -194,8 +195,8 @@ async def _nothing() -> list[Close]:
     return []
 
 
-def _fault(event: str, fields: dict[str, Any]) -> None:
-    raise AssertionError(f"{event}: {fields}")
+def _fault(event: Event) -> None:
+    raise AssertionError(repr(event))
 
 
 def _advice(rows: list[dict[str, Any]]) -> list[str]:

@@ -12,7 +12,6 @@ import os
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
@@ -34,7 +33,8 @@ from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.ops import logs
-from tradebot.ops.narrator import Narrator, Tell
+from tradebot.ops.events.event import Tell, without_word
+from tradebot.ops.narrator import Narrator
 from tradebot.ops.systemd import Notifier
 from tradebot.trading.desk.conditions import NEVER
 from tradebot.venues.credentials import Credentials
@@ -131,7 +131,7 @@ class MadeUpVenue:
         """Count what earlier processes sent."""
         self.broker.resume_day(sent)
 
-    def feed(self, universe: Universe, *, tell: Tell = lambda *_, **__: None) -> Feed:
+    def feed(self, universe: Universe, *, tell: Tell = without_word) -> Feed:
         """Return Kite's own feed."""
         keys = Credentials(api_key=self._name, access_token="-")
         return KiteFeed(universe, url=self._ticker, credentials=keys, clock=self._clock)
@@ -153,11 +153,7 @@ async def _run(
 ) -> None:
     config = _config(symbols, state, store)
     logs.configure(level="info", format="json", run_id=name, mode="paper")
-    logger = logs.get("daemon")
-
-    def tell(event: str, level: str = "info", **fields: Any) -> None:
-        getattr(logger, level)(event, **fields)
-
+    tell = logs.line_of("daemon")
     keys = Credentials(api_key=name, access_token="-")
     broker = MadeUpBroker(rest=rest, credentials=keys, clock=clock, limiter=Limiter(LIMITS, clock))
     universe = Universe([Instrument(symbol=s, token=TOKEN + i, name=s) for i, s in enumerate(symbols)])
@@ -166,7 +162,8 @@ async def _run(
         patience=Patience(within_s=0, clock=clock, tell=tell),
     )  # fmt: skip
     recovery, outbox = recover(state / FILE_NAME), outbox_of(config, tell, WallClock())
-    journaling = Journal(state, run=name, clock=clock, on_durable=Narrator(tell, clock).follow, durable_within_s=None)
+    journaling = Journal(state, run=name, clock=clock, durable_within_s=None)
+    journaling.subscribe(Narrator(tell, clock).follow)
     async with journaling as journal:
         broker.daemon = daemon = Daemon(
             config, name, ground, journal, recovery, [], outbox=outbox, tell=tell, notifier=Notifier({}, pid=0)

@@ -22,16 +22,20 @@ from tradebot.bench.cpu import cpu_seconds
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.message import Message
 from tradebot.errors import TradebotError
+from tradebot.ops.events.analysis import WarmupCompleted
+from tradebot.ops.events.rehearsal import ExchangeOpened
+from tradebot.ops.events.run import BooksReconciled, DaemonStarted, TradingStarted
 
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
 LIMIT_S = 1.5
+READY = TradingStarted.name
 STAGES = {  # the daemon's own words -> what has been done by then
-    "daemon_started": "imports, configuration, journal read",
-    "exchange_opened": "embedded exchange opened",
-    "warmed_up": "logged in, past bars fetched",
-    "reconciled": "workers warm, books compared",
-    "ready": "first quote",
+    DaemonStarted.name: "imports, configuration, journal read",
+    ExchangeOpened.name: "embedded exchange opened",
+    WarmupCompleted.name: "logged in, past bars fetched",
+    BooksReconciled.name: "workers warm, books compared",
+    READY: "first quote",
 }
 
 
@@ -63,9 +67,9 @@ def measure(load: Load, *, clock: Clock, progress: Callable[[int, int], None]) -
         "bench": "start",
         "asked": {"symbols": list(load.symbols), "repeats": load.repeats},
         "rows": rows,
-        "ready_s": [round(run["ready"], 3) for run in compiled],
+        "ready_s": [round(run[READY], 3) for run in compiled],
         "cpu_s": round(median(used), 3) if used else None,
-        "uncompiled_s": round(runs[0]["ready"], 3),
+        "uncompiled_s": round(runs[0][READY], 3),
     }
 
 
@@ -111,7 +115,7 @@ def _until_ready(child: subprocess.Popen[bytes], begin: int, clock: Clock) -> di
     for line in child.stdout:
         event = json.loads(line)["event"]
         found[event] = (clock.monotonic() - begin) / SECOND
-        if event == "ready":
+        if event == READY:
             if (used := cpu_seconds(child.pid)) is not None:
                 found["cpu"] = used.own + used.below
             return found

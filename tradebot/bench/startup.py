@@ -27,6 +27,7 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.message import Message
 from tradebot.errors import TradebotError
+from tradebot.ops.events.event import Event
 from tradebot.strategies.loading import load_strategy
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.analysis.crew import crew
@@ -193,5 +194,5 @@ async def _nothing() -> list[Close]:
     return []
 
 
-def _fault(event: str, fields: dict[str, Any]) -> None:
-    raise AssertionError(f"{event}: {fields}")
+def _fault(event: Event) -> None:
+    raise AssertionError(repr(event))

@@ -25,6 +25,7 @@ from tradebot.errors import TradebotError
 from tradebot.exchange.event_log import read_log
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.listing import synthetic_universe
+from tradebot.ops.events.run import RunSummarized
 
 LOOK_S = 0.05
 SETTLE_S = 0.5  # from the last tick to the stop: a daemon that needs longer has lost what it did not read
@@ -263,6 +264,6 @@ def _figures(
 def _summary(path: Path) -> dict[str, Any]:
     for line in reversed(path.read_bytes().splitlines()):
         said: dict[str, Any] = json.loads(line)
-        if said.get("event") == "session_summary":
+        if said.get("event") == RunSummarized.name:
             return said
-    raise TradebotError("the daemon wrote no session_summary")
+    raise TradebotError(f"the daemon wrote no {RunSummarized.name}")

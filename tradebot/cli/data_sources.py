@@ -65,10 +65,11 @@ async def _download(
     from tradebot.history.downloading import download as fill
     from tradebot.history.frames import moment
     from tradebot.history.market import zone_of
+    from tradebot.ops.events.event import without_word
 
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "exchange.jsonl"
-        opening = open_source(settings, exchange=exchange, exchange_log=log, tell=lambda *_, **__: None)
+        opening = open_source(settings, exchange=exchange, exchange_log=log, tell=without_word)
         async with opening as source:
             zone = zone_of(source.universe[0].exchange)
             since, until = moment(start, zone, is_end=False), moment(end, zone, is_end=True)

@@ -16,6 +16,7 @@ from tradebot.clock import WallClock, iso
 from tradebot.config import Config, load
 from tradebot.errors import StateError
 from tradebot.journal.schema import FILE_NAME
+from tradebot.ops.events.event import without_word
 from tradebot.printing import confirm, say
 from tradebot.store import migration
 from tradebot.store.follower import Follower
@@ -124,7 +125,7 @@ async def _migrate(store: Store, down_to: int | None) -> None:
 async def _sync(store: Store, config: Config) -> None:
     journal = config.app.state_dir / FILE_NAME
     outbox = Outbox(
-        store, journal, clock=WallClock(), tell=lambda *_, **__: None, bill=india,
+        store, journal, clock=WallClock(), tell=without_word, bill=india,
         batch_rows=config.store.batch_rows, migrates=config.store.migrate,
     )  # fmt: skip
     fed = await outbox.drain()

@@ -189,6 +189,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.control.running import announced
     from tradebot.daemon.standing import cause_of
     from tradebot.ops import logs
+    from tradebot.ops.events.bus import EventBus
     from tradebot.ops.loop_guard import LoopGuard
     from tradebot.ops.printed import Printed
     from tradebot.ops.systemd import Notifier
@@ -207,18 +208,15 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     options = Options(
         run_id=name, exchange=exchange, exchange_log=exchange_log, faults=faults, lines_dropped=lambda: log.dropped
     )
-    logger = logs.get("daemon")
-
-    def tell(event: str, level: str = "info", **fields: Any) -> None:
-        getattr(logger, level)(event, **fields)
-
+    bus = EventBus()
+    bus.subscribe(logs.line_of("daemon"))
     names = [section.name for section in config.strategy]
-    printed.tell_to(tell, WallClock(), strategy=names[0] if len(names) == 1 else "")
+    printed.tell_to(bus.tell, WallClock(), strategy=names[0] if len(names) == 1 else "")
 
     async def guarded() -> None:
-        async with LoopGuard(WallClock(), tell=tell) as guard, asyncio.TaskGroup() as tasks:
+        async with LoopGuard(WallClock(), tell=bus.tell) as guard, asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(guard.watch(), name="loop-guard")
-            await run_daemon(config, options, tell=tell, notifier=Notifier(os.environ, pid=os.getpid()))
+            await run_daemon(config, options, bus=bus, notifier=Notifier(os.environ, pid=os.getpid()))
             watching.cancel()
 
     try:

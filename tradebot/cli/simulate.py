@@ -13,7 +13,7 @@ from tradebot.printable import printable
 from tradebot.printing import aside, say_json
 
 SHOWN = frozenset({"info", "warning", "error"})
-LEFT_OUT = frozenset({"signal", "risk_blocked", "order_complete"})
+LEFT_OUT = frozenset({"signal_fired", "order_denied"})
 
 
 @click.command()
@@ -84,12 +84,10 @@ def _script(outcome: Any) -> str | None:
     return script
 
 
-def _tell(event: str, level: str = "info", **fields: Any) -> None:
-    if level in SHOWN and event not in LEFT_OUT:
-        at = fields.pop("simulated_s", None)
-        words = " ".join(f"{name}={value}" for name, value in fields.items() if value not in (None, "", (), [], {}))
-        clock = f"{at:9.3f}" if at is not None else " " * 9
-        aside(f"{clock}  {level:7}  {event:22} {words}"[:240])
+def _tell(at_s: float, event: Any) -> None:
+    if event.level in SHOWN and event.name not in LEFT_OUT:
+        words = " ".join(f"{name}={value}" for name, value in event.fields().items() if value not in ("", (), [], {}))
+        aside(f"{at_s:9.3f}  {event.level:7}  {event.name:24} {words}"[:240])
 
 
 def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus: Path | None, quiet: bool) -> None:

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from tradebot.config import Config
 from tradebot.daemon.ground import Ground
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.run import StopRequested, StopsEnded, TradingStarted
 from tradebot.ops.systemd import Notifier
 from tradebot.trading.desk.desk import Desk
 from tradebot.trading.engine import Engine
@@ -31,8 +32,7 @@ class Bulletins:
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_QUOTE_S):
                 await self._engine.ready.wait()
-        self._tell(
-            "ready",
+        started = TradingStarted(
             symbols=len(self._ground.universe),
             strategies=[s.name for s in self._config.strategy],
             interval=self._config.bars.interval,
@@ -40,6 +40,7 @@ class Bulletins:
             account=self._ground.account,
             quotes="flowing" if self._engine.ready.is_set() else "none yet",
         )
+        self._tell(started)
         self._notifier.ready(self._status())
 
     async def report(self) -> None:
@@ -51,7 +52,7 @@ class Bulletins:
     async def stopping(self, stop: asyncio.Event, reasons: Sequence[str]) -> None:
         """Wait for `stop`, then say that the daemon ends on purpose and the first of `reasons`."""
         await stop.wait()
-        self._tell("daemon_stopping", reason=reasons[0], resting_orders=self._config.execution.on_stop)
+        self._tell(StopRequested(reason=reasons[0], resting_orders=self._config.execution.on_stop))
         self._notifier.stopping()
 
     def left_open(self) -> None:
@@ -63,11 +64,7 @@ class Bulletins:
             if levels is not None:
                 left[symbol] = {"qty": f"{quantity:f}"} | {name: f"{level:f}" for name, level in levels.told.items()}
         if left:
-            self._tell(
-                "stops_end", level="warning", positions=left,
-                reason="stops and targets are held by this process and end with it",
-                action="nothing guards these positions until the daemon runs again: close them or place stops by hand",
-            )  # fmt: skip
+            self._tell(StopsEnded(positions=left))
 
     def _status(self) -> str:
         c = self._desk.conditions

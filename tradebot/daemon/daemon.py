@@ -33,9 +33,12 @@ from tradebot.journal.room import readers
 from tradebot.journal.rows import FORMAT, Listing, Run
 from tradebot.journal.writer import Journal
 from tradebot.markets.calendar import TradingCalendar, day_number
+from tradebot.ops.events.analysis import WorkersChosen
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.run import BooksReconciled, LotOversized, PositionsUnwatched, StateRecovered
+from tradebot.ops.events.venue import BooksNotRead
 from tradebot.ops.interpreter import settled
 from tradebot.ops.latency import Latencies
-from tradebot.ops.narrator import Tell
 from tradebot.ops.pulse import Part
 from tradebot.ops.systemd import Notifier
 from tradebot.ops.watchdog import Watchdog
@@ -113,7 +116,7 @@ class Daemon:
             deadline_s=config.analysis.deadline_s,
             clock=clock,
             recall=lambda: past_closes(journal, run=run_id, interval=interval),
-            on_fault=lambda event, fields: tell(event, level="error", **fields),
+            on_fault=tell,
         )
         self._watchdog = Watchdog(notifier, clock=clock, tell=tell, has_failed=lambda: journal.error is not None)
         self.engine = Engine(
@@ -169,8 +172,8 @@ class Daemon:
         await self._halt_from_the_start()
         self._notifier.extend()
         blotter = self.desk.blotter
-        self._tell(
-            "recovered" if self._recovery.runs else "reconciled",
+        compared_with = StateRecovered if self._recovery.runs else BooksReconciled
+        started = compared_with(
             clean=self._recovery.is_clean,
             positions=len(self.desk.holdings()),
             working=sum(1 for _ in blotter.live()),
@@ -180,9 +183,10 @@ class Daemon:
             cash=compared.cash,
             halted=self._halt_file.reason or self.desk.conditions.halted or None,
         )
+        self._tell(started)
         # A run of fewer symbols sees no price of what an earlier one left: nothing guards, marks or squares it off.
         if unwatched := sorted({p.symbol for p in blotter.open.values() if p.symbol not in ground.universe}):
-            self._tell("positions_unwatched", level="warning", symbols=unwatched, remedy="name them in --symbols too")
+            self._tell(PositionsUnwatched(symbols=unwatched))
 
     @property
     def _is_held(self) -> bool:
@@ -261,7 +265,7 @@ class Daemon:
         universe = self._ground.universe
         priced = [(universe.get(symbol), price, price) for symbol, price in prices.items()]
         for reason in too_dear(priced, self._config.risk.order_notional):
-            self._tell("lot_too_dear", level="warning", reason=reason)
+            self._tell(LotOversized(reason=reason))
 
     async def _halt_from_the_start(self) -> None:
         # Behind the look at the venue, so that entries it still works are taken back as by every halt.
@@ -277,13 +281,13 @@ class Daemon:
 
     async def _compare(self) -> Books:
         gave_up = "the venue's books could not be read at start"
-        return await self._ground.patience.ask(self.engine.reconcile, failed="books_not_read", gave_up=gave_up)
+        return await self._ground.patience.ask(self.engine.reconcile, failed=BooksNotRead, gave_up=gave_up)
 
     def _crew(self, setting: int | str, specs: Sequence[StrategySpec]) -> int:
         if setting != "auto":
             return int(setting)
         chosen, reason = crew(specs, len(self._ground.universe), os.cpu_count() or 1)
-        self._tell("workers_chosen", workers=chosen, reason=reason)
+        self._tell(WorkersChosen(workers=chosen, reason=reason))
         return chosen
 
     async def trade(self, stop: asyncio.Event, reasons: list[str]) -> dict[str, Any]:
@@ -296,8 +300,8 @@ class Daemon:
         summary = summarize(
             engine=self.engine, desk=self.desk, bars=self.bars, latencies=self._latencies, results=self._results,
         )  # fmt: skip
-        self._tell("session_summary", **summary)
-        return summary
+        self._tell(summary)
+        return summary.fields()
 
     async def _trade(self, stop: asyncio.Event, reasons: list[str]) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -26,7 +26,8 @@ from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.calendar import TradingCalendar, day_of, moment
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.rehearsal import FaultsHealed, FaultStruck, RehearsalStarted
 from tradebot.venues import registry
 from tradebot.venues.room import Room
 from tradebot.venues.venue import Profile
@@ -130,11 +131,11 @@ def rules_of(profile: Profile) -> Rules:
 async def _tell_faults(plan: FaultPlan | None, clock: MarketClock, tell: Tell | None) -> None:
     if plan is None or tell is None:
         return
-    tell("rehearsal", level="warning", seed=plan.seed, faults=plan.render(), until_s=plan.until_s)
-    plan.on_strike.append(lambda line: tell("fault", level="warning", **{k: line[k] for k in line if k != "at"}))
+    tell(RehearsalStarted(seed=plan.seed, faults=plan.render(), until_s=plan.until_s))
+    plan.on_strike.append(lambda line: tell(FaultStruck(strike={k: line[k] for k in line if k != "at"})))
     while not plan.is_over:
         await clock.sleep(HEALED_S)
-    tell("faults_healed", level="warning", struck=dict(plan.strikes))
+    tell(FaultsHealed(struck=dict(plan.strikes)))
 
 
 def _synthetic(

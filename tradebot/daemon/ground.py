@@ -17,7 +17,9 @@ from tradebot.daemon.patience import Patience
 from tradebot.domain.instrument import Universe
 from tradebot.errors import ConfigError, DataError
 from tradebot.exchange.faults.plan import FaultPlan
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.rehearsal import ExchangeOpened
+from tradebot.ops.events.venue import InstrumentsNotRead, LoginFailed, RowsNotRead
 from tradebot.venues import registry
 from tradebot.venues.room import Access, Room
 from tradebot.venues.room import Source as Readable
@@ -84,7 +86,7 @@ async def open_ground(
             clock = VenueClock(wall) if room.has_stamps(config.of(room)) else wall
         venue = await stack.enter_async_context(venue_of(room, route, clock, config))
         broker = venue.broker
-        account = await patience.ask(broker.login, failed="login_failed", gave_up=SILENT)
+        account = await patience.ask(broker.login, failed=LoginFailed, gave_up=SILENT)
         on_step()
         if config.app.mode == "live" and account != (meant := room.account(config.of(room))):
             raise ConfigError(f"{room.name}.account_id is {meant}, but the keys are of account {account}")
@@ -118,7 +120,7 @@ async def open_source(
         source: Readable = await stack.enter_async_context(room.read_only(access, clock))
         reader = source.broker
         patience = Patience(within_s=READER_WAITS_S, clock=wall, tell=tell)
-        await patience.ask(reader.login, failed="login_failed", gave_up=SILENT)
+        await patience.ask(reader.login, failed=LoginFailed, gave_up=SILENT)
         universe = await _universe(reader, config, patience, tell)
         yield Source(reader=reader, venue_name=name, clock=clock, universe=universe)
 
@@ -135,7 +137,7 @@ async def _embedded(
     )  # fmt: skip
     async with opening as (addresses, clock):
         route = Simulated.of(room, addresses.render())
-        tell("exchange_opened", **route.addresses, speed=clock.speed, log=str(log))
+        tell(ExchangeOpened(addresses=route.addresses, speed=clock.speed, log=str(log)))
         yield route, clock
 
 
@@ -159,10 +161,10 @@ def _clock_of(exchange: dict[str, Any], wall: Clock) -> MarketClock:
 
 async def _universe(reader: Reader, config: Config, patience: Patience, tell: Tell) -> Universe:
     symbols = config.app.symbols
-    listed = await patience.ask(lambda: reader.instruments(symbols), failed="instruments_not_read", gave_up=SILENT)
+    listed = await patience.ask(lambda: reader.instruments(symbols), failed=InstrumentsNotRead, gave_up=SILENT)
     if listed.unread:
         some = [f"{row.symbol or 'a row without a symbol'}: {row.reason}" for row in listed.unread[:ROWS_NAMED]]
-        tell("rows_not_read", level="warning", book="instruments", rows=len(listed.unread), some=some)
+        tell(RowsNotRead(book="instruments", rows=len(listed.unread), some=some))
     twice = [symbol for symbol, count in Counter(i.symbol for i in listed).items() if count > 1]
     if twice:
         raise DataError(f"{', '.join(twice)}: asked for on two exchanges; one run trades a symbol on one of them")

@@ -12,7 +12,8 @@ from typing import Any
 from tradebot.clock import Clock
 from tradebot.errors import StateError
 from tradebot.journal import heads
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.process import HeadNotKept
 
 EVERY_S = 60.0
 
@@ -30,7 +31,7 @@ class HeadKeeping:
             rows, head = await asyncio.to_thread(heads.keep, self._path, begun=self._begun)
         except StateError as error:
             if not self._is_failing:
-                self._tell("head_not_kept", level="warning", reason=str(error))
+                self._tell(HeadNotKept(reason=str(error)))
             self._is_failing = True
             return {}
         self._is_failing = False

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from tradebot.clock import SECOND, Clock
 from tradebot.errors import LinkLost, StoppedEarly, VenueUnavailable
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.venue import Unanswered
 from tradebot.ops.reminder import Reminder
 
 Told = TypeVar("Told")
@@ -32,8 +33,8 @@ class Patience:
         self._extend, self._stopped = extend, stopped
         self._reminder = Reminder(first_s=30.0, longest_s=300.0)
 
-    async def ask(self, question: Callable[[], Awaitable[Told]], *, failed: str, gave_up: str) -> Told:
-        """Return what the venue says; silence is told as the event `failed`.
+    async def ask(self, question: Callable[[], Awaitable[Told]], *, failed: type[Unanswered], gave_up: str) -> Told:
+        """Return what the venue says; silence is told as `failed`.
 
         Raises VenueUnavailable, which begins with `gave_up`, when the time is over, StoppedEarly when the operator does
         not want to wait; whatever is no LinkLost passes through: the venue has answered.
@@ -48,8 +49,8 @@ class Patience:
                 waited_s, left_s = (now - began) / SECOND, self._within_s - (now - began) / SECOND
                 if left_s <= 0:
                     raise VenueUnavailable(f"{gave_up} ({tries} tries in {waited_s:.0f} s): {error}") from error
-                if self._reminder.times(failed, now):
-                    self._tell(failed, level="warning", tries=tries, reason=str(error), waits_s=round(left_s))
+                if self._reminder.times(failed.name, now):
+                    self._tell(failed(tries=tries, reason=str(error), waits_s=round(left_s)))
             await self._sleep(min(pause, max(left_s, 0.0)))
             pause = min(2 * pause, LONGEST_PAUSE_S)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderState
 from tradebot.trading.desk.desk import Desk
@@ -37,7 +38,7 @@ class Results:
         """Return the orders of this run, those that the gate denied included."""
         return self._since(self._at)
 
-    def render(self) -> dict[str, int | Decimal]:
+    def render(self) -> dict[str, Any]:
         """Return counts, and rupees rounded to paise for reading; `net` is after charges, what is open at its marks.
 
         Orders are those that the gate let through.

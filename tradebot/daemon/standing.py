@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from tradebot.errors import ExitCode, TradebotError
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.run import DaemonFailed, ProcessSignalIgnored, StateShown
 
 NO_FAILURE = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
@@ -33,10 +34,11 @@ def told_failure(tell: Tell) -> Iterator[Standing]:
     except BaseException as error:
         cause = cause_of(error)
         code = cause.exit_code if isinstance(cause, TradebotError) else ExitCode.UNEXPECTED
-        tell(
-            "daemon_failed", level="critical", reason=str(cause) or type(cause).__name__, error=type(cause).__name__,
-            exit_code=int(code), open_positions=standing.positions(),
+        failed = DaemonFailed(
+            reason=str(cause) or type(cause).__name__, error=type(cause).__name__, exit_code=int(code),
+            open_positions=standing.positions(),
         )  # fmt: skip
+        tell(failed)
         raise
 
 
@@ -44,11 +46,10 @@ def on_signals(tell: Tell, standing: Standing) -> None:
     """Take the signals that end a process by default: USR1 writes the state to the log, the others are told."""
 
     def show() -> None:
-        found = standing.picture()
-        tell("state", **(found or {"reason": "the daemon is starting"}))
+        tell(StateShown(picture=standing.picture() or {"reason": "the daemon is starting"}))
 
     def ignore(name: str) -> None:
-        tell("signal_ignored", level="warning", signal=name, reason="nothing can be reloaded while the daemon runs")
+        tell(ProcessSignalIgnored(signal=name))
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, show)

@@ -1,12 +1,12 @@
-"""The last word of a run: one `session_summary` with orders, fills, charges, profit, latencies and what was dropped."""
+"""The last word of a run: one `run_summarized` with orders, fills, charges, profit, latencies and what was dropped."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from tradebot.daemon.results import PAISE, Results
 from tradebot.domain.order import OrderState
+from tradebot.ops.events.run import RunSummarized
 from tradebot.ops.latency import Latencies
 from tradebot.trading.bars import Bars
 from tradebot.trading.desk.desk import Desk
@@ -17,8 +17,8 @@ LATENCIES = (
 )  # fmt: skip
 
 
-def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, results: Results) -> dict[str, Any]:
-    """Return the fields of the summary.
+def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, results: Results) -> RunSummarized:
+    """Return the summary.
 
     What is counted is of this run, or says its span: `run_`, `day_` or `whole_`, the last since the journal began.
     Money is rounded to paise for reading, the journal keeps it exact.
@@ -27,37 +27,40 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, r
     states = Counter(o.state for o in orders)
     sent = [o for o in orders if o.state is not OrderState.DENIED]
     unrealized = desk.blotter.unrealized(desk.marks.price)
-    fields: dict[str, Any] = {
-        "orders": len(sent),
-        "filled": states[OrderState.FILLED],
-        "rejected": states[OrderState.REJECTED],
-        "cancelled": states[OrderState.CANCELED],
-        "unknown": states[OrderState.UNKNOWN],
-        "denied": states[OrderState.DENIED],
-        "denied_by": desk.denials.by_control,
-        "fills": results.fills,
+    return RunSummarized(
+        orders=len(sent),
+        filled=states[OrderState.FILLED],
+        rejected=states[OrderState.REJECTED],
+        cancelled=states[OrderState.CANCELED],
+        unknown=states[OrderState.UNKNOWN],
+        denied=states[OrderState.DENIED],
+        denied_by=desk.denials.by_control,
+        fills=results.fills,
         **results.render(),
-        "unrealized": unrealized.quantize(PAISE),
-        "open_positions": {s: str(q) for s, (q, _) in desk.holdings().items()},
-        "signals": desk.counts["signals"],
-        "signals_ignored": desk.counts["ignored"],
-        "signals_late": desk.counts["late_signals"],
-        "reversals_late": desk.counts["late_reversals"],
-        "bars": bars.closed,
-        "quotes_received": bars.sieve.accepted + sum(bars.sieve.dropped.values()) + engine.lanes.market.merged,
-        "quotes": bars.sieve.accepted,
-        "quotes_late": bars.late.total,
-        "quotes_merged": engine.lanes.market.merged + engine.lanes.quotes.merged,
-        "quotes_dropped": dict(bars.sieve.dropped),
-        "resubscribed": engine.resubscribed,
-        "reconciled": engine.reconciliation.rounds,
-        "frames_dropped": engine.frames_dropped,
-        "rows_not_read": engine.reconciliation.books.unread,
-    }
-    measured = latencies.summary()
+        unrealized=unrealized.quantize(PAISE),
+        open_positions={s: str(q) for s, (q, _) in desk.holdings().items()},
+        signals=desk.counts["signals"],
+        signals_ignored=desk.counts["ignored"],
+        signals_late=desk.counts["late_signals"],
+        reversals_late=desk.counts["late_reversals"],
+        bars=bars.closed,
+        quotes_received=bars.sieve.accepted + sum(bars.sieve.dropped.values()) + engine.lanes.market.merged,
+        quotes=bars.sieve.accepted,
+        quotes_late=bars.late.total,
+        quotes_merged=engine.lanes.market.merged + engine.lanes.quotes.merged,
+        quotes_dropped=dict(bars.sieve.dropped),
+        resubscribed=engine.resubscribed,
+        reconciled=engine.reconciliation.rounds,
+        frames_dropped=engine.frames_dropped,
+        rows_not_read=engine.reconciliation.books.unread,
+        latencies=_latencies(latencies),
+    )
+
+
+def _latencies(latencies: Latencies) -> dict[str, float]:
+    measured, found = latencies.summary(), dict[str, float]()
     for name in LATENCIES:
         if name in measured:
-            fields[f"{name}_p50_us"] = round(measured[name]["p50_us"], 1)
-            fields[f"{name}_p99_us"] = round(measured[name]["p99_us"], 1)
-            fields[f"{name}_max_us"] = round(measured[name]["max_us"], 1)
-    return fields
+            for figure in ("p50_us", "p99_us", "max_us"):
+                found[f"{name}_{figure}"] = round(measured[name][figure], 1)
+    return found

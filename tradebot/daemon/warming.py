@@ -13,7 +13,8 @@ from tradebot.errors import SessionLost
 from tradebot.journal.recalled import recalled
 from tradebot.journal.recovery import Recovery
 from tradebot.markets.calendar import day_number
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.analysis import WarmupPostponed, WarmupRetried
+from tradebot.ops.events.event import Tell
 from tradebot.trading.analysis.past import past_bars
 
 LOGIN_PAUSE_S = 30.0  # between two tries while the login is lost
@@ -33,7 +34,7 @@ class WarmUp:
 
     async def bars(self) -> list[Series]:
         """Return the past bars of as many symbols as can be had; while the login is lost it waits."""
-        ground, known, level = self._ground, await self._recalled(), "warning"
+        ground, known, tries = self._ground, await self._recalled(), 0
         while True:
             try:
                 return await past_bars(
@@ -42,9 +43,8 @@ class WarmUp:
                 )  # fmt: skip
             except SessionLost as error:  # a state, and never the end of a run that guards what is open
                 self._suspect()
-                action = "the strategies decide nothing until the login is back"
-                self._tell("warmup_waits", level=level, reason=str(error), action=action)
-                level = "debug"
+                tries += 1
+                self._tell((WarmupPostponed if tries == 1 else WarmupRetried)(reason=str(error)))
             await ground.clock.sleep(LOGIN_PAUSE_S)
 
     async def _recalled(self) -> list[Series]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.scribe import Listener, Scribe
 
 QUEUE_ROWS = 100_000  # a disk that is this far behind is broken
+Durable = Callable[[Sequence[tuple[int, str, Message]]], None]
 LINGER_S = 0.002  # what nobody waits for, answers and fills mostly, goes with the next order's row or this much later
 
 
@@ -35,18 +36,18 @@ class Journal:
     """The one writer of a state directory; use as an async context manager.
 
     Entering locks the directory and opens or makes the journal; leaving writes and syncs what is queued. Both raise
-    StateError. `on_durable` is called in the loop after each commit with its rows (seq, kind, message), in order.
-    `hand` drives the work, by default in a thread. `reserve` is how many bytes are kept for a full disk, see `Scribe`.
+    StateError. `hand` drives the work, by default in a thread. `reserve` is how many bytes are kept for a full disk,
+    see `Scribe`.
     """
 
     def __init__(
         self, state_dir: Path, *, run: str, clock: Clock,
-        on_durable: Callable[[list[tuple[int, str, Message]]], None] | None = None, queue_rows: int = QUEUE_ROWS,
+        queue_rows: int = QUEUE_ROWS,
         durable_within_s: float | None = 5.0, close_within_s: float = 10.0, reserve: Callable[[int], int] = lambda _: 0,
         hand: Hand | None = None,
     ) -> None:  # fmt: skip
         self.state_dir, self.path = Path(state_dir), Path(state_dir) / FILE_NAME
-        self.on_durable = on_durable
+        self._listeners: tuple[Durable, ...] = ()
         self.failed = asyncio.Event()  # set once, with `error`
         self.error: TradebotError | None = None
         self.commits = 0
@@ -103,6 +104,13 @@ class Journal:
         self._lock.release()
         if self.error is not None and error is None:
             raise self._again()
+
+    def subscribe(self, listener: Durable) -> None:
+        """Call `listener` in the loop after each commit from now on with its rows (seq, kind, message), in order.
+
+        It holds the loop and every waiter of the commit: what takes long is kept for a later turn.
+        """
+        self._listeners = (*self._listeners, listener)
 
     @property
     def head(self) -> tuple[int, int]:
@@ -207,8 +215,9 @@ class Journal:
             if not waiter.done():
                 waiter.set_result(None)
         # The waiters wake in a later turn of the loop, so this comes first for them as well.
-        if self.on_durable is not None:
-            self.on_durable([(row.seq, row.kind, row.message) for row in group])
+        rows = [(row.seq, row.kind, row.message) for row in group]
+        for listener in self._listeners:
+            listener(rows)
 
     def _end(self) -> None:
         if self._synced < self._appended:

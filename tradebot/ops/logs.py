@@ -19,6 +19,8 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from tradebot.clock import SECOND, Clock, WallClock, iso
+from tradebot.ops.events.event import Event, Tell
+from tradebot.ops.events.process import LibraryFailed, LibraryWarned, LogLinesDropped
 from tradebot.ops.line_writer import LineWriter
 from tradebot.ops.redaction import Redactor
 
@@ -78,8 +80,9 @@ def configure(
     finish = _Finish(render, redact, prefixed=is_journal(fd, os.environ))
 
     def notice(count: int) -> bytes:
-        event = {"event": "log_lines_dropped", "level": "warning", "count": count, "timestamp": iso(clock.wall())}
-        return finish(None, "warning", event | fixed)
+        dropped = LogLinesDropped(count=count)
+        line = {"event": dropped.name, "level": dropped.level, "timestamp": iso(clock.wall())} | dropped.fields()
+        return finish(None, dropped.level, line | fixed)
 
     sys.stdout.flush()  # what was printed before stays before
     writer = LineWriter(fd, capacity=capacity, notice=notice)
@@ -97,10 +100,15 @@ def configure(
     return logs
 
 
-def get(name: str) -> FilteringBoundLogger:
-    """Return the logger of a part, `get("feed").info("feed_connected", source="kite")`; events are snake_case names."""
+def line_of(name: str) -> Tell:
+    """Return a listener that writes each event as a line of the logger `name`, from `configure` on."""
     logger: FilteringBoundLogger = structlog.get_logger(name)
-    return logger
+
+    def write(event: Event) -> None:
+        if logger.is_enabled_for(LEVELS[event.level]):
+            getattr(logger, event.level)(event.name, **event.fields())
+
+    return write
 
 
 def is_journal(fd: int, env: Mapping[str, str]) -> bool:
@@ -240,11 +248,11 @@ def _as_text(value: Any) -> str:
 
 class _Bridge(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        name = record.levelname.lower() if record.levelname.lower() in LEVELS else "warning"
+        told = LibraryFailed if record.levelno >= logging.ERROR else LibraryWarned
         fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
         if record.exc_info and record.exc_info[1] is not None:
             fields["exc_info"] = record.exc_info
-        getattr(structlog.get_logger(), name)("library_message", **fields)
+        getattr(structlog.get_logger(), told.level)(told.name, **fields)
 
 
 def _bridge_stdlib(logs: Logs, level: int) -> None:

@@ -10,12 +10,13 @@ import asyncio
 import sys
 import threading
 import traceback
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn
 
 from tradebot.clock import MILLISECOND, SECOND, Clock
 from tradebot.errors import InvariantBroken
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.process import ConnectionBroken, ExceptionUncaught, LoopDelayed, LoopStalled
 
 BEAT_S = 0.02  # what holds the loop longer than LATE and a beat is always seen, what holds it shorter than LATE never
 LATE = 50 * MILLISECOND  # a beat later than this counts as late
@@ -26,9 +27,9 @@ DEEPEST = 12  # frames of a stack, the innermost
 
 
 class LoopGuard:
-    """Guards the running loop while entered; `tell(event, level=..., **fields)` writes a line, from any thread."""
+    """Guards the running loop while entered; `tell` takes events from any thread."""
 
-    def __init__(self, clock: Clock, *, tell: Callable[..., None]) -> None:
+    def __init__(self, clock: Clock, *, tell: Tell) -> None:
         self._clock, self._tell = clock, tell
         self._broken = asyncio.Event()
         self._why = ""
@@ -63,7 +64,8 @@ class LoopGuard:
         # A connection that breaks under its transport is the venue's or the reader's doing and is seen by its owner.
         is_ours = error is not None and not isinstance(error, OSError)
         trace = traceback.format_exception(error)[-DEEPEST:] if error is not None else []
-        self._tell("unhandled", level="error" if is_ours else "debug", reason=message, error=repr(error), trace=trace)
+        told = ExceptionUncaught if is_ours else ConnectionBroken
+        self._tell(told(reason=message, error=repr(error), trace=trace))
         if is_ours:
             self._why = self._why or f"{message}: {error!r}"
             self._broken.set()
@@ -74,7 +76,7 @@ class LoopGuard:
         if late > LATE:
             self._late, self._worst = self._late + 1, max(self._worst, late)
             if now - self._told_at > TOLD_EVERY:
-                self._tell("loop_late", level="warning", times=self._late, worst_ms=self._worst // MILLISECOND)
+                self._tell(LoopDelayed(times=self._late, worst_ms=self._worst // MILLISECOND))
                 self._late, self._worst, self._told_at = 0, 0, now
         self._beat_at = now
         self._timer = self._loop.call_later(BEAT_S, self._beat, now + int(BEAT_S * SECOND))
@@ -90,4 +92,4 @@ class LoopGuard:
                 told = beat_at
                 frame = sys._current_frames().get(self._id)
                 stack = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_stack(frame)[-DEEPEST:]]
-                self._tell("loop_stalled", level="error", seconds=round(stalled / SECOND, 1), stack=stack)
+                self._tell(LoopStalled(seconds=round(stalled / SECOND, 1), stack=stack))

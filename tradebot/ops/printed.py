@@ -1,6 +1,6 @@
 """What strategies and libraries print, here and in worker processes, as events of the log: never lines between its own.
 
-descriptors 1 and 2 ──pipes──▶ a thread ──`strategy_output`──▶ log, on a descriptor of its own
+descriptors 1 and 2 ──pipes──▶ a thread ──`stdout_captured`──▶ log, on a descriptor of its own
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import threading
 from contextlib import suppress
 
 from tradebot.clock import SECOND, Clock
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.process import OutputDropped, StderrCaptured, StdoutCaptured
 
 PIECE = 65_536  # what a pipe holds
 LONGEST = 4_096  # bytes of a line; what is beyond is dropped
 MOST_A_SECOND = 20  # lines; those beyond are dropped and counted: a loop that prints must not fill the disk
 END_S = 2.0
-STREAMS = {1: ("stdout", "info"), 2: ("stderr", "warning")}
+STREAMS = {1: StdoutCaptured, 2: StderrCaptured}
 
 
 class Printed:
@@ -49,7 +50,7 @@ class Printed:
 
     def tell_to(self, tell: Tell, clock: Clock, *, strategy: str = "") -> None:
         """Begin to tell; `strategy` is named where there is only one."""
-        self._tell, self._clock, self._named = tell, clock, {"strategy": strategy} if strategy else {}
+        self._tell, self._clock, self._strategy = tell, clock, strategy or None
         self._thread = threading.Thread(target=self._run, name="printed", daemon=True)
         self._thread.start()
 
@@ -104,14 +105,13 @@ class Printed:
         if self._told > MOST_A_SECOND:
             self._dropped += 1
             return
-        stream, level = STREAMS[self._pipes[pipe]]
-        cut = {"cut": True} if len(line) > LONGEST else {}
+        captured = STREAMS[self._pipes[pipe]]
         text = line[:LONGEST].decode("utf-8", "backslashreplace")
-        self._tell("strategy_output", level, text=text, stream=stream, **cut, **self._named)
+        self._tell(captured(text=text, cut=len(line) > LONGEST or None, strategy=self._strategy))
 
     def _count(self) -> None:
         if self._dropped:
-            self._tell("strategy_output_dropped", "warning", lines=self._dropped, **self._named)
+            self._tell(OutputDropped(lines=self._dropped, strategy=self._strategy))
             self._dropped = 0
 
 

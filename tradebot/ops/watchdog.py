@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tradebot.clock import SECOND, Clock
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.process import WatchdogWithheld
 from tradebot.ops.pulse import Part, Pulse
 from tradebot.ops.systemd import Notifier
 
@@ -30,6 +31,6 @@ class Watchdog:
             return
         self._fed_at = now
         if stuck := self._pulse.stuck(now):
-            self._tell("watchdog_withheld", level="error", stuck=stuck, action="the supervisor will start it again")
+            self._tell(WatchdogWithheld(stuck=stuck))
         else:
             self._notifier.watchdog()

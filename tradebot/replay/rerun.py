@@ -135,7 +135,7 @@ class _Rerun:
             deadline_s=60.0,
             clock=self.clock,
             recall=self._recall,
-            on_fault=lambda event, fields: None,  # what the strategies of the run did, they do again
+            on_fault=lambda event: None,  # what the strategies of the run did, they do again
         )
 
     async def begin(self) -> None:

@@ -13,6 +13,8 @@ from tradebot.clock import SECOND, Clock
 from tradebot.control.halt_file import HaltFile
 from tradebot.exchange.faults.plan import Fault, FaultPlan
 from tradebot.exchange.refusals import Refusal
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.rehearsal import OperatorActed
 from tradebot.simulation.dice import Dice
 
 EVERY_S = 1.0
@@ -60,7 +62,7 @@ class Machine(Protocol):
 class Hands:
     """Operator and host of one session."""
 
-    def __init__(self, plan: FaultPlan, machine: Machine, dice: Dice, tell: Callable[..., None]) -> None:
+    def __init__(self, plan: FaultPlan, machine: Machine, dice: Dice, tell: Tell) -> None:
         self._plan, self._machine, self._dice, self._tell = plan, machine, dice, tell
         self._waiting: list[tuple[float, str]] = []  # (when, scope) of the resumes to come
 
@@ -123,7 +125,7 @@ class Hands:
         due = [scope for at, scope in self._waiting if at <= now_s]
         self._waiting = [(at, scope) for at, scope in self._waiting if at > now_s]
         for scope in due:
-            self._tell("operator", level="warning", verb="resume", scope=scope)
+            self._tell(OperatorActed(verb="resume", body={"scope": scope}))
             await self._ask_until_done("resume", scope)
 
     async def _ask_until_done(self, verb: str, scope: str) -> None:

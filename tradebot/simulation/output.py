@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tradebot.ops.events.event import Event
 from tradebot.ops.line_writer import LineWriter
 from tradebot.ops.logs import render_json
 from tradebot.simulation.loop import Stuck
@@ -45,9 +46,9 @@ class SimulatedOutput(LineWriter):
         super().__init__(1, capacity=LINES, notice=lambda count: b"%d lines were lost\n" % count)
         self._changed: Any = Unwaited()
 
-    def say(self, event: str, level: str, fields: dict[str, Any]) -> None:
+    def say(self, event: Event) -> None:
         """Write one line of the log, as far as there is room."""
-        self.write(render_json(None, level, {"event": event, "level": level, **fields}))
+        self.write(render_json(None, event.level, {"event": event.name, "level": event.level, **event.fields()}))
         while self._lines and (self._has_reader or self._is_left or self._room > 0):
             self.turn()
 

@@ -26,12 +26,13 @@ from tradebot.checker.promises import judge_case
 from tradebot.checker.verdict import Ruling
 from tradebot.exchange.event_log import read_log
 from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.ops.events.event import Event
 from tradebot.simulation.agreement import cash_difference
 from tradebot.simulation.dice import Dice
 from tradebot.simulation.loop import Stuck, VirtualLoop
 from tradebot.simulation.process import PROCESS, Process
 from tradebot.simulation.scenario import draw
-from tradebot.simulation.session import Session, Tell
+from tradebot.simulation.session import Heard, Session
 
 MEMORY = Path("/dev/shm")  # a disk in memory: syncing it takes no time, and nothing of a session is kept
 SWEEPS = 3  # a coroutine that will not end is asked twice
@@ -66,11 +67,11 @@ def _uncached() -> None:
     pass
 
 
-def silence(*_: Any, **__: Any) -> None:
-    """Tell nobody."""
+def silence(at_s: float, event: Event) -> None:
+    """Drop what is told."""
 
 
-def play(seed: int, *, faults: str | None = None, tell: Tell = silence, folder: Path | None = None) -> Outcome:
+def play(seed: int, *, faults: str | None = None, tell: Heard = silence, folder: Path | None = None) -> Outcome:
     """Play the session of `seed` and return its outcome; the same seed gives the same one, to the last byte.
 
     `faults` in the words of `--faults` take the place of the seed's swarm; "" is none. `folder` keeps the records.
@@ -85,7 +86,7 @@ def play(seed: int, *, faults: str | None = None, tell: Tell = silence, folder: 
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _play(seed: int, faults: str | None, tell: Tell, folder: Path) -> Outcome:
+def _play(seed: int, faults: str | None, tell: Heard, folder: Path) -> Outcome:
     scenario, dice = draw(seed), Dice(seed, 0xD1CE)
     plan = _plan(seed, faults if faults is not None else f"swarm,{scenario.words}", scenario.faulty_s)
     struck: list[str] = []

@@ -28,6 +28,18 @@ from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.journal.lock import StateLock
 from tradebot.journal.schema import FILE_NAME
+from tradebot.ops.events.bus import EventBus
+from tradebot.ops.events.event import Event
+from tradebot.ops.events.rehearsal import (
+    BooksAgreed,
+    BooksDisagreed,
+    DaemonKilled,
+    FaultsEnded,
+    LifeEnded,
+    NightFallen,
+    OperatorActed,
+)
+from tradebot.ops.events.run import TradingStarted
 from tradebot.ops.systemd import Notifier
 from tradebot.simulation.agreement import Agreement, compare
 from tradebot.simulation.dice import Dice
@@ -58,9 +70,8 @@ RESTART_S = (0.2, 3.0)
 OPERATOR_S, OPERATOR_TRIES = 40.0, 30
 LIVES = 40
 LOG = "exchange.jsonl"
+Heard = Callable[[float, Event], None]  # of an event and its simulated second
 MEANT = ("token-death", "address-refused")  # faults with which a venue does refuse us: then no life begins
-
-Tell = Callable[..., None]
 
 
 class Session:
@@ -70,7 +81,7 @@ class Session:
     """
 
     def __init__(
-        self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, dice: Dice, folder: Path, tell: Tell
+        self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, dice: Dice, folder: Path, tell: Heard
     ) -> None:
         self.scenario, self.plan, self.folder = scenario, plan, folder
         self._loop, self._dice = loop, dice
@@ -97,8 +108,8 @@ class Session:
         self._locked_s = 0.0  # that the lock of the next life is held by another process
         self._troubled_at = 0.0  # when the last fault was over, or a kill fell after it
 
-    def _tell(self, event: str, level: str = "info", **fields: Any) -> None:
-        self._heard(event, level, simulated_s=self._loop.time(), **fields)
+    def _tell(self, event: Event) -> None:
+        self._heard(self._loop.time(), event)
 
     @property
     def journal(self) -> Path:
@@ -131,7 +142,7 @@ class Session:
         if self._hand is not None:
             self._hand.heal()
         self._troubled_at = max(self._troubled_at, healed_at)
-        self._tell("faults_over", struck=dict(self.plan.strikes))
+        self._tell(FaultsEnded(struck=dict(self.plan.strikes)))
         await asyncio.wait((operating, handling), timeout=OPERATOR_S)
         for working in (operating, handling):
             if working.done():
@@ -182,7 +193,7 @@ class Session:
             await self.clock.sleep(SQUARE_OFF_S)
         close_day(self.exchange, self.scenario.symbols[0])
         await self.clock.sleep(SQUARE_OFF_S)
-        self._tell("night", level="warning", daemon=self.scenario.night)
+        self._tell(NightFallen(daemon=self.scenario.night))
         self._evening.set()
         await self._opened.wait()
         self.plan.is_paused = False
@@ -209,7 +220,7 @@ class Session:
             if not process.is_alive:
                 self.kills += 1
                 self._troubled_at = self._loop.time()
-                self._tell("daemon_killed", level="warning", events=self._loop.turns)
+                self._tell(DaemonKilled(events=self._loop.turns))
                 self._leave_crashed()
             elif (error := main.exception()) is not None:
                 self._on_error(error)
@@ -223,19 +234,19 @@ class Session:
     async def _live(self) -> dict[str, Any]:
         commits = self.scenario.commits if len(self.lives) == 1 and not self.scenario.night else 0
         hand = self._hand = SimulatedHand(self._loop, self._dice, self.tape.on_synced, commits=commits)
-        output, self._was_ready = SimulatedOutput(self._loop), False
-        self._output = output
-
-        def say(event: str, level: str = "info", **fields: Any) -> None:
-            self._was_ready = self._was_ready or event == "ready"
-            output.say(event, level, fields)
-            self._tell(event, level, **fields)
-
+        self._output, self._was_ready = SimulatedOutput(self._loop), False
+        bus = EventBus()
+        bus.subscribe(self._note_ready, TradingStarted)
+        bus.subscribe(self._output.say)
+        bus.subscribe(self._tell)
         self._known = self._addresses
         options = Options(run_id=run_id(self.clock), exchange=self._known)
         return await run(
-            self._config, options, tell=say, notifier=Notifier({}), wall=self.clock, hand=hand
+            self._config, options, bus=bus, notifier=Notifier({}), wall=self.clock, hand=hand
         )  # fmt: skip
+
+    def _note_ready(self, _: Event) -> None:
+        self._was_ready = True
 
     # ---- what hands can reach
 
@@ -294,7 +305,7 @@ class Session:
             await self.clock.sleep(max(act.at_s - self._loop.time(), 0))
             for _ in range(OPERATOR_TRIES):
                 if await self.ask(act.verb, act.body) is not None:
-                    self._tell("operator", level="warning", verb=act.verb, **act.body)
+                    self._tell(OperatorActed(verb=act.verb, body=act.body))
                     break
                 await self.clock.sleep(1.0)
 
@@ -317,7 +328,7 @@ class Session:
         is_meant = is_refused and not self._was_ready
         if any(isinstance(cause, AccessDenied) for cause in causes) and not is_meant:
             self._fail(f"the daemon ended for a refusal that means nothing: {causes[0]}")
-        self._tell("daemon_failed", level="error", reason="; ".join(map(repr, causes)))
+        self._tell(LifeEnded(reason="; ".join(map(repr, causes))))
         if any(not isinstance(cause, TradebotError) for cause in causes):
             self._fail(f"the daemon raised {causes[0]!r}")
         self.agreement = self.agreement._replace(ended=str(causes[0]))
@@ -336,9 +347,9 @@ class Session:
             agreed = agreed + 1 if self.agreement.is_whole else 0
             if agreed == 2:
                 self.agreed_after_s = passed
-                self._tell("books_agree", after_s=round(passed, 1))
+                self._tell(BooksAgreed(after_s=round(passed, 1)))
                 return
-        self._tell("books_differ", level="error", **self.agreement._asdict())
+        self._tell(BooksDisagreed(**self.agreement._asdict()))
 
     async def ask(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
         """Return what the daemon answers on its control socket, None when nobody does or it refuses."""

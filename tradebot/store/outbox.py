@@ -17,6 +17,15 @@ from tradebot.errors import LinkLost, StateError
 from tradebot.journal.recovery import ChargesOf
 from tradebot.journal.rows import Listing
 from tradebot.markets.debits import DAY, DELIVERY
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.storage import (
+    RowsNotStored,
+    StoreLost,
+    StoreMigrated,
+    StoreOpened,
+    StoreRefused,
+    StoreRestored,
+)
 from tradebot.store import migration
 from tradebot.store.follower import Follower
 from tradebot.store.projection import Known, Projection
@@ -29,7 +38,6 @@ PAUSE_S = 0.01  # between two batches while catching up, so that a long journal 
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 30.0
 FINISH_WITHIN_S = 3.0
 
-Tell = Callable[..., None]  # tell(event, level="info", **fields)
 Bill = Callable[[Universe], ChargesOf]
 
 
@@ -76,7 +84,7 @@ class Outbox:
             except LinkLost as error:
                 await self.store.close()
                 if not self.trouble:
-                    self._tell("store_down", level="warning", reason=str(error), action="the journal keeps the rows")
+                    self._tell(StoreLost(reason=str(error)))
                 self.trouble = str(error)
                 await self._clock.sleep(min(FIRST_RETRY_S * 2**tries, LONGEST_RETRY_S))
                 tries = min(tries + 1, 10)
@@ -101,14 +109,14 @@ class Outbox:
                     await self.drain()
         except (TimeoutError, LinkLost, StateError) as error:
             reason = str(error) or f"the store took more than {within_s:g} s"
-            self._tell("store_behind", level="warning", reason=reason, action="the next run feeds the rest")
+            self._tell(RowsNotStored(reason=reason))
         finally:
             await self.store.close()
             await asyncio.to_thread(self._follower.close)
 
     async def _refuse(self, error: StateError) -> None:
         self._is_refused, self.trouble = True, str(error)
-        self._tell("store_refused", level="error", reason=str(error), action="trading goes on without it")
+        self._tell(StoreRefused(reason=str(error)))
         await self.store.close()
 
     async def _connect(self) -> None:
@@ -117,7 +125,7 @@ class Outbox:
         if self._migrates:
             done = await self.store.migrate()
             if done:
-                self._tell("store_migrated", migrations=done)
+                self._tell(StoreMigrated(migrations=done))
         elif wanted := migration.missing(migration.shipped(), await self.store.applied(), place=self.store.place):
             names = ", ".join(f"{one.version:04} {one.name}" for one in wanted)
             raise LinkLost(f"{self.store.place}: migrations are missing ({names}); run `tradebot db migrate`")
@@ -128,13 +136,13 @@ class Outbox:
         self.fed = cursor.seq
         self.behind = await asyncio.to_thread(self._follower.head) - self.fed
         if not self._was_open and not self.trouble:
-            self._tell("store_opened", place=self.store.place, behind=self.behind)
+            self._tell(StoreOpened(place=self.store.place, behind=self.behind))
         self._was_open, self._found_behind = True, self.behind
 
     def _is_back(self) -> None:
         if self.trouble:
             self.trouble = ""
-            self._tell("store_back", place=self.store.place, behind=self._found_behind)
+            self._tell(StoreRestored(place=self.store.place, behind=self._found_behind))
 
     async def _go_on_from(self, cursor: Cursor) -> None:
         unsent = self._unsent

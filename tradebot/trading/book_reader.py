@@ -10,7 +10,8 @@ from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.messages import Books
 from tradebot.domain.order import ZERO, VenueHolding
 from tradebot.errors import AccessDenied, LinkLost, SessionLost
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.venue import CashNotRead, HoldingsNotRead, RowsNotRead
 from tradebot.ops.reminder import Reminder
 from tradebot.venues.venue import Broker
 
@@ -80,7 +81,8 @@ class BookReader:
             try:
                 self._held = await self._broker.holdings(), now
             except LinkLost as error:
-                self._remind("holdings", "holdings_not_read", reason=str(error))
+                if times := self._times("holdings"):
+                    self._tell(HoldingsNotRead(reason=str(error), times=times))
                 if self._held is None:
                     return Listed((), (Unread(book="holdings", reason=str(error)),))
         return self._held[0]
@@ -92,7 +94,8 @@ class BookReader:
         except (LinkLost, AccessDenied) as error:
             if isinstance(error, SessionLost):
                 raise
-            self._remind("cash", "cash_not_read", reason=str(error))
+            if times := self._times("cash"):
+                self._tell(CashNotRead(reason=str(error), times=times))
             return None
 
     def _say_unread(self, unread: Sequence[Unread]) -> None:
@@ -102,11 +105,11 @@ class BookReader:
             del self._unread[next(iter(self._unread))]
         self.unread += len(fresh)
         names = [_named(row) for row in unread[:ROWS_NAMED]]
-        self._remind(f"{len(unread)} rows, {names}", "rows_not_read", rows=len(unread), some=names)
+        if times := self._times(f"{len(unread)} rows, {names}"):
+            self._tell(RowsNotRead(rows=len(unread), some=names, times=times))
 
-    def _remind(self, thing: str, event: str, **fields: object) -> None:
-        if times := self._reminder.times(thing, self._clock.monotonic()):
-            self._tell(event, level="warning", **fields, times=times)
+    def _times(self, thing: str) -> int:
+        return self._reminder.times(thing, self._clock.monotonic())
 
 
 def _named(row: Unread) -> str:

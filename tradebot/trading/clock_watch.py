@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tradebot.clock import SECOND, Clock, VenueClock
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import ClockApart
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.market import ClockAgreed, ClockStepped, MarketTimeSet
 
 
 class ClockWatch:
@@ -15,7 +15,7 @@ class ClockWatch:
     `tell` says a step and its end.
     """
 
-    def __init__(self, clock: Clock, tell: Callable[..., None]) -> None:
+    def __init__(self, clock: Clock, tell: Tell) -> None:
         self._clock = clock if isinstance(clock, VenueClock) else None
         self._tell = tell
         self._newest: Quotes | None = None  # since the last step
@@ -32,11 +32,11 @@ class ClockWatch:
         self._newest = None
         before, ahead = clock.apart, clock.wall() - clock.market()
         if clock.look(int(newest.sent_at.max()) if newest is not None and len(newest) else None):
-            self._tell("market_time_set", level="warning", by_s=round(ahead / SECOND, 3))
+            self._tell(MarketTimeSet(by_s=round(ahead / SECOND, 3)))
         if bool(clock.apart) == bool(before) and abs(clock.apart - before) <= clock.FOLLOWED:
             return None
         if clock.apart:
-            self._tell("clock_stepped", level="error", offset_s=round(clock.apart / SECOND, 3))
+            self._tell(ClockStepped(offset_s=round(clock.apart / SECOND, 3)))
         else:
-            self._tell("clock_agrees")
+            self._tell(ClockAgreed())
         return ClockApart(mono=clock.monotonic(), offset=clock.apart)

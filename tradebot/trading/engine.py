@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Books, Command
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.bars import Bars
 from tradebot.trading.clock_watch import ClockWatch

@@ -10,7 +10,8 @@ from tradebot.domain.market import Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage, OrderSeen
 from tradebot.domain.order import VenueOrder
 from tradebot.errors import AccessDenied, LinkLost, SessionLost
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.market import FeedConnected, FeedLost, QuotesNotFetched
 from tradebot.trading.lanes import Lanes
 from tradebot.trading.reconciliation import Reconciliation
 from tradebot.trading.session_watch import SessionWatch
@@ -40,11 +41,11 @@ class FeedIntake:
         match message:
             case LinkUp():
                 self._stream_is_down.clear()
-                self._tell("feed_connected", source=message.source)
+                self._tell(FeedConnected(source=message.source))
                 self._reconciliation.doubt()
             case LinkDown():
                 self._stream_is_down.set()
-                self._tell("feed_lost", level="warning", source=message.source, reason=message.reason)
+                self._tell(FeedLost(source=message.source, reason=message.reason))
                 self._session.suspect()
 
     def on_order(self, order: VenueOrder) -> None:
@@ -62,5 +63,5 @@ class FeedIntake:
             except (LinkLost, AccessDenied) as error:
                 if isinstance(error, SessionLost):
                     self._session.suspect()
-                self._tell("quotes_not_fetched", level="debug", reason=str(error))
+                self._tell(QuotesNotFetched(reason=str(error)))
             await self._clock.sleep(self._poll_every_s)

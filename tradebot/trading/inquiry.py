@@ -13,6 +13,8 @@ from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Fetched
 from tradebot.errors import AccessDenied, LinkLost
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.market import QuotesNotAnswered
 from tradebot.venues.venue import Broker
 
 MOST = 500  # instruments of one request, as most venues allow
@@ -28,7 +30,7 @@ class Inquiry:
 
     def __init__(
         self, *, broker: Broker, universe: Universe, clock: Clock, put: Callable[[Fetched], Awaitable[None]],
-        resubscribe: Callable[[Sequence[int]], Awaitable[None]], tell: Callable[..., None], pause_s: float,
+        resubscribe: Callable[[Sequence[int]], Awaitable[None]], tell: Tell, pause_s: float,
     ) -> None:  # fmt: skip
         self._broker, self._universe, self._clock, self._put, self._tell = broker, universe, clock, put, tell
         self._resubscribe, self._pause_s = resubscribe, pause_s
@@ -70,7 +72,7 @@ class Inquiry:
         except (LinkLost, AccessDenied, TimeoutError) as error:
             self.failed += 1
             reason = str(error) or f"no answer within {WITHIN_S:g} s"
-            self._tell("quotes_not_answered", level="warning", symbols=len(ids), reason=reason)
+            self._tell(QuotesNotAnswered(symbols=len(ids), reason=reason))
             return
         numbers = np.array(ids, dtype=np.int64)
         await self._put(Fetched(quotes=msgspec.structs.replace(answer, ids=numbers[answer.ids])))

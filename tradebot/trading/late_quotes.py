@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints
+from tradebot.ops.events.market import QuotesDelayed
 
 TELL_EVERY = 60 * SECOND  # wall: a machine that is always late would fill the log
 SHOWN = 5
@@ -26,15 +26,17 @@ class LateQuotes:
         self.total += len(ids)
         self._untold.update(ids.tolist())
 
-    def news(self, mono: int, universe: Universe) -> dict[str, Any] | None:
-        """Return the fields of a warning about what was not told yet, None where nothing was or one came lately.
+    def news(self, mono: int, universe: Universe) -> QuotesDelayed | None:
+        """Return a warning about what was not told yet, None where nothing was or one came lately.
 
         `mono` is our monotonic time in ns.
         """
         if not self._untold or (self._told_at is not None and mono - self._told_at < TELL_EVERY):
             return None
         worst = {universe[id_].symbol: count for id_, count in self._untold.most_common(SHOWN)}
-        fields = {"quotes": self._untold.total(), "symbols": len(self._untold), "worst": worst, "in_all": self.total}
+        delayed = QuotesDelayed(
+            quotes=self._untold.total(), symbols=len(self._untold), worst=worst, in_all=self.total
+        )  # fmt: skip
         self._untold.clear()
         self._told_at = mono
-        return fields | {"action": "their bars stay as they closed; a longer bars.grace_s waits for them"}
+        return delayed

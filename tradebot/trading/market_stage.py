@@ -9,7 +9,8 @@ from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Fetched, LinkDown, LinkUp, Tick
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.market import BarClosed, FeedResumed, FeedStalled
 from tradebot.trading.bars import Bars
 from tradebot.trading.clock_watch import ClockWatch
 from tradebot.trading.desk_view import DeskView
@@ -79,10 +80,10 @@ class MarketStage:
             await self._lanes.signals.put(session)
         for close in self._bars.close(tick.at, mono=tick.mono):
             self._journal.append("close", close, at=close.ends_at)
-            self._tell("bar_closed", level="debug", at=close.ends_at, bars=len(close))
+            self._tell(BarClosed(at=close.ends_at, bars=len(close)))
             await self._lanes.closes.put(close)
         if (late := self._bars.late.news(tick.mono, self._universe)) is not None:
-            self._tell("quotes_late", level="warning", **late)
+            self._tell(late)
         await self._watch_over(tick)
         await self._lanes.quotes.put(tick)
 
@@ -90,9 +91,9 @@ class MarketStage:
         is_open = self._bars.is_open(tick.at)
         for link in self._watch.step(tick.mono, is_open=is_open):
             if isinstance(link, LinkDown):
-                self._tell("feed_stale", level="warning", reason=link.reason, action="no entries until quotes come")
+                self._tell(FeedStalled(reason=link.reason))
             else:
-                self._tell("feed_fresh")
+                self._tell(FeedResumed())
             self._journal.append("link", link, at=tick.at)
             await self._lanes.quotes.put(link)
         if is_open and not self._watch.is_stale:

@@ -12,6 +12,15 @@ from tradebot.domain.control import Scope, Verb
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Frozen
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.market import (
+    QuoteDoubted,
+    QuotesFrozen,
+    QuotesLost,
+    QuotesResumed,
+    QuotesStalled,
+    StopBlinded,
+)
 from tradebot.trading.bars import Bars
 from tradebot.trading.freeze import Freeze
 from tradebot.trading.inquiry import Inquiry
@@ -26,7 +35,7 @@ class QuoteCare:
 
     def __init__(
         self, *, bars: Bars, universe: Universe, inquiry: Inquiry, silences: Silences, freeze: Freeze,
-        halt: Callable[[Command], None], tell: Callable[..., None],
+        halt: Callable[[Command], None], tell: Tell,
     ) -> None:  # fmt: skip
         self._bars, self._universe, self._inquiry = bars, universe, inquiry
         self._silences, self._freeze, self._halt, self._tell = silences, freeze, halt, tell
@@ -44,10 +53,7 @@ class QuoteCare:
             price, median = instrument.price(doubt.price), instrument.price(doubt.median)
             if sound.seen_at - self._told.get(doubt.id, -TOLD_EVERY) >= TOLD_EVERY or doubt.is_too_many:
                 self._told[doubt.id] = sound.seen_at
-                self._tell(
-                    "quote_doubted", level="warning", symbol=instrument.symbol, price=price, median=median,
-                    action="it counts when another quote or the venue's answer agrees",
-                )  # fmt: skip
+                self._tell(QuoteDoubted(symbol=instrument.symbol, price=price, median=median))
             if doubt.is_too_many:
                 reason = f"three prices within a minute were doubted, the last {price} at a median of {median}"
                 scope = Scope.symbol(instrument.symbol)
@@ -58,26 +64,19 @@ class QuoteCare:
         """Take note of the venue's answers; `news` is True for rows that the stream has not told."""
         for id_, is_news in zip(quotes.ids.tolist(), news.tolist(), strict=True):
             if self._silences.answered(id_, quotes.seen_at, has_news=is_news):
-                self._tell(
-                    "quotes_stale", level="warning", symbol=self._universe[id_].symbol,
-                    reason="it trades at the venue and its stream is silent", action="asked for over REST",
-                )  # fmt: skip
+                self._tell(QuotesStalled(symbol=self._universe[id_].symbol))
 
     def step(self, mono: int, *, held: Iterable[int], guarded: npt.NDArray[np.bool_]) -> Frozen | None:
         """Look at what is silent and what only repeats itself; returns the frozen symbols when they are others now."""
         look = self._silences.step(mono, held, self._bars.sieve.fresh)
         self._inquiry.want(look.ask, resubscribe=True)
         for id_ in look.unknown:
-            symbol, is_guarded = self._universe[id_].symbol, bool(guarded[id_])
-            self._tell(
-                "quotes_unknown", level="error" if is_guarded else "warning", symbol=symbol,
-                reason="its stream is silent and the venue does not answer",
-                action="its stop cannot fire until quotes come" if is_guarded else None,
-            )  # fmt: skip
+            symbol = self._universe[id_].symbol
+            self._tell(StopBlinded(symbol=symbol) if guarded[id_] else QuotesLost(symbol=symbol))
         for id_ in look.over:
-            self._tell("quotes_fresh", symbol=self._universe[id_].symbol)
+            self._tell(QuotesResumed(symbol=self._universe[id_].symbol))
         if not self._freeze.step(mono, self._bars.sieve):
             return None
         symbols = tuple(self._universe[id_].symbol for id_ in np.flatnonzero(self._freeze.is_frozen).tolist())
-        self._tell("quotes_frozen", level="warning", symbols=symbols, action="nothing is opened in them")
+        self._tell(QuotesFrozen(symbols=symbols))
         return Frozen(symbols=symbols, mono=mono)

@@ -15,7 +15,8 @@ from tradebot.clock import SECOND, Clock
 from tradebot.domain.messages import Books, Executed
 from tradebot.domain.order import Execution
 from tradebot.errors import AccessDenied, LinkLost, SessionLost
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.venue import ReconciliationFailed, ReconciliationRestored
 from tradebot.ops.reminder import Reminder
 from tradebot.trading.book_reader import BookReader
 from tradebot.trading.look_schedule import LookSchedule, Pace
@@ -89,7 +90,7 @@ class Reconciliation:
         self.rounds += 1
         if self._failing_since is not None:
             for_s = round((self._clock.monotonic() - self._failing_since) / SECOND, 1)
-            self._tell("reconcile_works", for_s=for_s, reason="the venue's books are read again")
+            self._tell(ReconciliationRestored(for_s=for_s))
             self._failing_since = None
             self._reminder.over("books")
 
@@ -101,4 +102,4 @@ class Reconciliation:
             self._failing_since = now
         for_s = round((now - self._failing_since) / SECOND, 1)
         if times := self._reminder.times("books", now):
-            self._tell("reconcile_failed", level="warning", reason=str(error), for_s=for_s, times=times)
+            self._tell(ReconciliationFailed(reason=str(error), for_s=for_s, times=times))

@@ -14,7 +14,8 @@ from decimal import Decimal
 from tradebot.clock import Clock
 from tradebot.domain.messages import BrokerSession
 from tradebot.errors import AccessDenied, LinkLost
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.venue import ExitsRefused, SessionLost, SessionRestored
 
 FIRST_S, LONGEST_S = 0.5, 60.0  # between two questions: a login that is dead stays so on most days
 HELD_FOR_S = 2.0  # that the answer stands, however many suspicions come
@@ -63,7 +64,7 @@ class SessionWatch:
         except LinkLost:
             return False  # silence, or the page of a gateway: no word of the venue's
         if self.state.lost:
-            self._tell("session_back", reason="the venue knows our login again")
+            self._tell(SessionRestored())
             self._change(BrokerSession(mono=self._clock.monotonic()))
         return True
 
@@ -73,11 +74,9 @@ class SessionWatch:
             return
         positions = {symbol: str(quantity) for symbol, quantity in self._held().items()}
         if not was.lost:
-            action = "no entries; exits are tried; log in, then restart with the new token, no resume is needed"
-            self._tell("session_lost", level="error", reason=reason, positions=positions, action=action)
+            self._tell(SessionLost(reason=reason, positions=positions))
         if orders_refused:
-            action = "no exit can leave: close them in the broker's app, or restart with a new token"
-            self._tell("exits_refused", level="error", reason=reason, positions=positions, action=action)
+            self._tell(ExitsRefused(reason=reason, positions=positions))
         self._change(
             BrokerSession(mono=self._clock.monotonic(), lost=was.lost or reason, orders_refused=orders_refused)
         )

@@ -16,6 +16,17 @@ from tradebot.clock import Clock
 from tradebot.domain.messages import DiskAllows, SpaceLeft
 from tradebot.journal.room import Room
 from tradebot.journal.schema import LOG_BYTES
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.storage import (
+    DiskKnown,
+    DiskNotKnown,
+    DiskSpaceDepleted,
+    DiskSpaceExhausted,
+    DiskSpaceFreed,
+    DiskSpaceReduced,
+    JournalLogCut,
+    JournalLogGrown,
+)
 
 EVERY_S, ASK_S = 2.0, 5.0
 MB = 1_000_000
@@ -52,7 +63,7 @@ class SpaceWatch:
 
     def __init__(
         self, *, ask: Callable[[], Room], readers: Callable[[], Sequence[str]], thresholds: Thresholds, clock: Clock,
-        post: Callable[[SpaceLeft], None], tell: Callable[..., None],
+        post: Callable[[SpaceLeft], None], tell: Tell,
     ) -> None:  # fmt: skip
         self._ask, self._readers, self._thresholds = ask, readers, thresholds
         self._clock, self._post, self._tell = clock, post, tell
@@ -97,9 +108,9 @@ class SpaceWatch:
         if (room is None) is not self._is_unknown:
             self._is_unknown = room is None
             if room is None:
-                self._tell("disk_not_known", level="warning", reason=why)
+                self._tell(DiskNotKnown(reason=why))
             else:
-                self._tell("disk_known")
+                self._tell(DiskKnown())
         return room
 
     def _level_of(self, room: Room) -> Level:
@@ -122,19 +133,17 @@ class SpaceWatch:
         return ""
 
     def _say(self, level: Level, room: Room, reason: str) -> None:
-        fields = {"free_mb": room.free // MB, "reserve_kb": room.reserve // 1000}
+        free_mb, reserve_kb = room.free // MB, room.reserve // 1000
         match level:
             case Level.FULL:
-                action = "neither entries nor exits leave, cancels do; make room at once"
-                self._tell("disk_full", level="critical", reason=reason, action=action, **fields)
+                self._tell(DiskSpaceExhausted(reason=reason, free_mb=free_mb, reserve_kb=reserve_kb))
             case Level.SHORT:
-                action = "no entries; exits and cancels go on, on a full disk in the journal's reserve; make room"
-                self._tell("disk_short", level="error", reason=reason, action=action, **fields)
+                self._tell(DiskSpaceDepleted(reason=reason, free_mb=free_mb, reserve_kb=reserve_kb))
             case Level.LOW:
                 short = self._thresholds.short // MB
-                self._tell("disk_low", level="warning", entries_end_below_mb=short, **fields)
+                self._tell(DiskSpaceReduced(entries_end_below_mb=short, free_mb=free_mb, reserve_kb=reserve_kb))
             case Level.ENOUGH:
-                self._tell("disk_has_room", **fields)
+                self._tell(DiskSpaceFreed(free_mb=free_mb, reserve_kb=reserve_kb))
 
     async def _look_at_log(self, room: Room) -> None:
         if not self._is_grown and room.log > GROWN:
@@ -143,10 +152,7 @@ class SpaceWatch:
             cause = (
                 f"read by {', '.join(found)}" if found else "a disk that is behind, or a reader that is not ours to see"
             )
-            self._tell(
-                "journal_log_grown", level="warning", log_mb=room.log // MB, likely=cause,
-                action="end the reader's transaction: while it lasts the log cannot start over",
-            )  # fmt: skip
+            self._tell(JournalLogGrown(log_mb=room.log // MB, likely=cause))
         elif self._is_grown and room.log <= CUT:
             self._is_grown = False
-            self._tell("journal_log_cut", log_mb=room.log // MB)
+            self._tell(JournalLogCut(log_mb=room.log // MB))

@@ -12,7 +12,7 @@ from tradebot.domain.market import Quotes, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import Execution, OrderRequest, Refusal, VenueHolding, VenueOrder, VenuePosition
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
 
 
 class Profile(Message, frozen=True):

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.told import Told
 from tradebot.clock import SECOND, WallClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.messages import Signals
+from tradebot.ops.events.event import Event
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.trading.analysis.analysis import Analysis
 
@@ -58,7 +60,7 @@ class Bench:
     """An analysis with a history of closes and the faults it reported."""
 
     def __init__(self, *, size: int, specs: list[StrategySpec], workers: int, deadline_s: float = 5.0) -> None:
-        self.faults: list[tuple[str, dict[str, object]]] = []
+        self.faults = Told()
         self.heard = asyncio.Event()
         self.passed: list[Close] = []
         self.history, self.closes = market(size)
@@ -70,8 +72,8 @@ class Bench:
     async def recall(self) -> list[Close]:
         return list(self.passed)
 
-    def on_fault(self, event: str, fields: dict[str, object]) -> None:
-        self.faults.append((event, fields))
+    def on_fault(self, event: Event) -> None:
+        self.faults(event)
         self.heard.set()
 
     async def hear(self, event: str) -> dict[str, object]:

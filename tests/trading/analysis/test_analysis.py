@@ -73,9 +73,14 @@ class Mine(Strategy):
     assert symbols == [["S00", "S01", "S02", "S03"]] + [["S00", "S02", "S03"]] * 3
     assert [told(a) for a in answers] != expected
     assert [[x for x in told(a) if x[0].startswith("ema")] for a in answers] == expected[:4]
-    assert [name for name, _ in bench.faults] == ["strategy_off"]
+    assert [name for name, _ in bench.faults] == ["strategy_disabled"]
     reason = "SystemExit: 3" if raised.startswith("System") else "ZeroDivisionError: by zero"
-    assert bench.faults[0][1] == {"strategy": "Mine", "symbol": "S01", "reason": f"{reason} (line 10)"}
+    assert bench.faults[0][1] == {
+        "level": "error",
+        "strategy": "Mine",
+        "symbol": "S01",
+        "reason": f"{reason} (line 10)",
+    }
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -188,7 +193,7 @@ async def test_a_strategy_in_pandas_runs_in_a_worker_always(tmp_path, workers):
     assert {s.inputs["rows"] for s in signals} == {12.0}
     assert {s.symbol for s in found[-1].signals} <= {"S00", "S02"}
     assert [(name, fields["reason"]) for name, fields in bench.faults] == [
-        ("strategy_off", "ZeroDivisionError: by zero (line 14)")
+        ("strategy_disabled", "ZeroDivisionError: by zero (line 14)")
     ]
     for t, one in enumerate(found):
         for s in one.signals:

@@ -47,7 +47,7 @@ async def asked(archive: Archive, count: int) -> tuple[list[Series], list[str]]:
     universe = Universe([Instrument(symbol=symbol, token=i + 1) for i, symbol in enumerate(SYMBOLS)])
     found = await past_bars(
         archive, universe, count=count, interval=MINUTE, clock=ManualClock(NOW),  # type: ignore[arg-type]
-        tell=lambda event, **fields: told.append(event),
+        tell=lambda event: told.append(event.name),
     )  # fmt: skip
     return found, told
 
@@ -57,7 +57,7 @@ async def test_the_newest_bars_of_each_symbol_are_returned_and_nothing_is_asked_
     found, told = await asked(archive, 10)
     assert [series.symbol for series in found] == list(SYMBOLS)
     assert [series.close.tolist() for series in found] == [list(range(20, 30))] * 3
-    assert told == ["warming_up", "warmed_up"]
+    assert told == ["warmup_started", "warmup_completed"]
     assert await asked(archive, 0) == ([], [])
 
 
@@ -71,12 +71,12 @@ async def test_it_asks_for_twice_the_days_that_so_many_bars_take_and_six_more(ba
 async def test_a_symbol_that_cannot_be_had_is_told_and_the_others_come() -> None:
     found, told = await asked(Archive(loses="BBB"), 10)
     assert [series.symbol for series in found] == ["AAA", "CCC"]
-    assert told == ["warming_up", "warmup_missing", "warmed_up"]
+    assert told == ["warmup_started", "warmup_bars_not_read", "warmup_completed"]
 
 
 async def test_without_the_right_to_past_bars_the_strategies_start_cold_and_nothing_more_is_asked() -> None:
     archive = Archive(refuses=AccessDenied("Insufficient permission for that call."))
-    assert await asked(archive, 10) == ([], ["warming_up", "warmup_denied", "warmed_up"])
+    assert await asked(archive, 10) == ([], ["warmup_started", "warmup_denied", "warmup_completed"])
     assert len(archive.spans) == 1
 
 
@@ -94,7 +94,7 @@ async def test_odd_bars_are_told_and_the_others_warm_up() -> None:
 async def test_what_came_until_the_time_was_over_is_used() -> None:
     found, told = await asked(Archive(hangs="BBB"), 10)
     assert [series.symbol for series in found] == ["AAA"]
-    assert told[-1] == "warmed_up"
+    assert told[-1] == "warmup_completed"
 
 
 async def test_a_runs_own_closes_come_back_oldest_first_those_still_on_their_way_to_the_disk_too(

@@ -141,7 +141,7 @@ async def test_a_worker_that_hangs_for_ever_is_replaced_three_times_and_then_lef
     async with running(Bench(size=4, specs=[spec], workers=2, deadline_s=0.2)) as bench:
         await bench.step(0)
         await bench.step(1)
-        off = await bench.hear("worker_off")
+        off = await bench.hear("worker_disabled")
         assert off["names"] == ["S01", "S03"]
         later = await bench.step(2)
     assert len(list(marks.glob("*"))) == 4

@@ -27,6 +27,7 @@ from tradebot.journal import schema
 from tradebot.journal.rows import Listing, Run
 from tradebot.journal.writer import Journal
 from tradebot.ops import narrator as narrator_file
+from tradebot.ops.events.event import Event, without_word
 from tradebot.ops.narrator import Narrator
 from tradebot.store import projection as projection_file
 from tradebot.store.outbox import Outbox
@@ -67,7 +68,7 @@ class Day:
         self.room, self.journal, self.n, self.days, self.lines = Room(), journal, 0, 0, 0
         self.narrator = Narrator(self._tell, ManualClock(OPEN))
 
-    def _tell(self, event: str, **fields: Any) -> None:
+    def _tell(self, event: Event) -> None:
         self.lines += 1
 
     def write(self, outputs: list[Any]) -> list[Any]:
@@ -162,9 +163,7 @@ async def measure(orders: int, folder: Path) -> dict[str, Any]:
     async with Journal(folder, run="leaks", clock=ManualClock(OPEN)) as journal:
         day = Day(journal)
         store = SqliteStore(folder / "store.sqlite3", clock=WallClock())
-        outbox = Outbox(
-            store, journal.path, clock=WallClock(), tell=lambda *_, **__: None, bill=lambda _: lambda *_: D(1)
-        )
+        outbox = Outbox(store, journal.path, clock=WallClock(), tell=without_word, bill=lambda _: lambda *_: D(1))
         journal.append("run", Run(run_id="leaks", mode="paper", account="A1"), at=OPEN)
         journal.append("universe", Listing(instruments=day.room.universe.instruments), at=OPEN)
         for n in range(SAMPLES + 1):

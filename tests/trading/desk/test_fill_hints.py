@@ -13,6 +13,7 @@ from tradebot.domain.listed import Listed
 from tradebot.domain.messages import Executed
 from tradebot.domain.order import Execution, Side
 from tradebot.errors import LinkLost
+from tradebot.ops.events.event import without_word
 from tradebot.trading.reconciliation import Reconciliation
 
 
@@ -51,7 +52,7 @@ async def following(day: Day, posted: list[Any]) -> AsyncIterator[Reconciliation
         clock=WallClock(),
         post=posted.append,
         has_live=lambda: False,
-        tell=lambda *_, **__: None,
+        tell=without_word,
     )
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         task = tasks.create_task(reconciliation.run_fills())

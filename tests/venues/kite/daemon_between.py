@@ -17,6 +17,8 @@ from tradebot.clock import WallClock
 from tradebot.config.sources import load
 from tradebot.daemon.embedded import embedded
 from tradebot.exchange.exchange import Exchange
+from tradebot.ops.events.bus import EventBus
+from tradebot.ops.events.event import Event
 from tradebot.ops.systemd import Notifier
 
 SYMBOLS = "RELIANCE,TCS"
@@ -42,8 +44,8 @@ class Run:
         self.news = asyncio.Event()
         self.supervisor = Said()
 
-    def tell(self, event: str, level: str = "info", **fields: Any) -> None:
-        self.told.append({"event": event, "level": level} | fields)
+    def tell(self, event: Event) -> None:
+        self.told.append({"event": event.name, "level": event.level} | event.fields())
         self.news.set()
 
     def all(self, event: str, since: int = 0) -> list[dict[str, Any]]:
@@ -107,6 +109,8 @@ async def day(folder: Path, *, trader: str = PATIENT, symbols: str = SYMBOLS, **
 
             async def start(this: Run) -> Any:
                 options = Options(run_id=f"T{next(runs)}", exchange=at)
-                return await run(config, options, tell=this.tell, notifier=this.supervisor, wall=WallClock())
+                bus = EventBus()
+                bus.subscribe(this.tell)
+                return await run(config, options, bus=bus, notifier=this.supervisor, wall=WallClock())
 
             yield Run(proxy, opened[0], start)

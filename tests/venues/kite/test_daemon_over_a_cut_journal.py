@@ -32,7 +32,7 @@ async def holding_and_halted(today: Run, state: Path) -> None:
     async with today.daemon():
         await today.event("order_filled", times=2)
     async with today.daemon():
-        await today.event("ready", times=2)
+        await today.event("trading_started", times=2)
         await asyncio.to_thread(ask, state, "POST", "/halt", {"reason": "what I saw", "scope": "all"})
 
 
@@ -55,23 +55,23 @@ async def test_a_journal_cut_before_a_halt_starts_halted_exits_act_and_a_resume_
         async with today.daemon():
             # then it is halted before it trades, sells what is held, and opens nothing
             await today.until(lambda: any(is_sent(line, "exit") for line in today.told[before:]))
-            await today.until(lambda: any(line["purpose"] == "entry" for line in today.all("risk_blocked", before)))
+            await today.until(lambda: any(line["purpose"] == "entry" for line in today.all("order_denied", before)))
             assert not any(is_sent(line, "entry") for line in today.told[before:])
-            (recovered,) = today.all("recovered", before)
+            (recovered,) = today.all("state_recovered", before)
             assert f"rows behind row {first} were cut off or changed" in recovered["halted"]
             assert "opens nothing until `tradebot resume`" in recovered["halted"]
         # A start over the same journal is halted by the row that says so, and only by that, until a resume.
         before = len(today.told)
         async with today.daemon():
-            await today.until(lambda: any(line["purpose"] == "entry" for line in today.all("risk_blocked", before)))
+            await today.until(lambda: any(line["purpose"] == "entry" for line in today.all("order_denied", before)))
             assert await asyncio.to_thread(command, ["resume", "--state-dir", str(state), "it is an older copy"]) == 0
             await today.until(lambda: any(is_sent(line, "entry") for line in today.told[before:]))
         assert len(head_halts(journal)) == 1
         assert await asyncio.to_thread(command, ["verify", str(journal)]) == 0
         before = len(today.told)
         async with today.daemon():
-            await today.event("ready", times=5)
-        assert today.all("recovered", before)[0]["halted"] is None
+            await today.event("trading_started", times=5)
+        assert today.all("state_recovered", before)[0].get("halted") is None
 
 
 async def test_a_journal_that_was_put_away_starts_a_new_one_halted(tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ async def test_a_journal_that_was_put_away_starts_a_new_one_halted(tmp_path: Pat
                 file.unlink()
         before = len(today.told)
         async with today.daemon():
-            await today.until(lambda: any(line["purpose"] == "entry" for line in today.all("risk_blocked", before)))
+            await today.until(lambda: any(line["purpose"] == "entry" for line in today.all("order_denied", before)))
         assert not any(is_sent(line, "entry") for line in today.told[before:])
         (reason,) = head_halts(journal)
         assert "there is no journal, though a run left row" in reason
-        assert today.all("halted", before)[0]["level"] == "error"
+        assert today.all("halt_raised", before)[0]["level"] == "error"

@@ -44,12 +44,12 @@ async def test_a_foreign_row_that_cannot_be_read_is_told_and_every_look_is_whole
         async with today.daemon():
             await today.event("order_filled")
             await today.until(lambda: today.proxy.count("GET", "/portfolio/positions") > 4)
-    assert not today.all("reconcile_failed")
-    assert not today.all("halted")
+    assert not today.all("reconciliation_failed")
+    assert not today.all("halt_raised")
     (line,) = today.all("rows_not_read")
     assert "NIFTY26DECFUT" in line["some"][0]
     assert "order_type" in line["some"][0]
-    (summary,) = today.all("session_summary")
+    (summary,) = today.all("run_summarized")
     assert summary["rows_not_read"] == 1
     assert summary["reconciled"] > 2
 
@@ -68,7 +68,7 @@ async def test_a_ticker_that_is_refused_with_a_page_is_tried_again_and_nothing_e
         return HTML_403 if path == "/user/profile" else None
 
     async with day(tmp_path) as today, today.daemon() as daemon:
-        await today.event("ready")
+        await today.event("trading_started")
         before = today.proxy.count("GET", "/user/profile")
         today.proxy.upgrade = upgrade
         if profile == "page":
@@ -79,7 +79,7 @@ async def test_a_ticker_that_is_refused_with_a_page_is_tried_again_and_nothing_e
         assert not daemon.done()
         assert len(refusals) == 3
     assert not today.all("session_lost")
-    assert not today.all("halted")
+    assert not today.all("halt_raised")
 
 
 async def test_a_token_that_dies_leaves_a_daemon_that_stays_up_and_a_restart_that_needs_no_resume(
@@ -97,14 +97,14 @@ async def test_a_token_that_dies_leaves_a_daemon_that_stays_up_and_a_restart_tha
             await today.until(lambda: any("SESSION LOST" in word for word in today.supervisor.words))
             assert not daemon.done()
         assert len(today.all("session_lost")) == 1
-        assert not today.all("halted")
+        assert not today.all("halt_raised")
         # with a new token, which the exchange never took away:
         today.told.clear()
         today.proxy.refuse = lambda method, path: None
         today.proxy.upgrade = lambda: None
         async with today.daemon():
-            recovered = await today.event("recovered")
-            assert recovered["halted"] is None
+            recovered = await today.event("state_recovered")
+            assert recovered.get("halted") is None
             await today.event("order_submitted")
 
 
@@ -130,7 +130,7 @@ async def test_exits_are_tried_until_an_order_route_says_that_the_login_is_dead_
         assert not today.all("exits_refused")
         # When it is back, trading goes on; when an order route says it too, no order leaves any more,
         today.proxy.refuse = lambda method, path: None
-        await today.event("session_back")
+        await today.event("session_restored")
         began = len(today.told)
         await today.until(lambda: any(line.get("side") == "BUY" for line in today.all("order_filled", began)))
         today.proxy.refuse = lambda method, path: TOKEN_DEAD if method in dead else None
@@ -141,11 +141,11 @@ async def test_exits_are_tried_until_an_order_route_says_that_the_login_is_dead_
         assert today.proxy.asked.count(("POST", "/orders/regular")) <= asked + 2, "but for what was on its way"
         # and what is open is closed as soon as the venue knows the login again.
         today.proxy.refuse = lambda method, path: None
-        await today.event("session_back", times=2)
+        await today.event("session_restored", times=2)
         began = len(today.told)
         await today.until(lambda: sent("exit"))
         assert not daemon.done()
-    assert not today.all("halted")
+    assert not today.all("halt_raised")
 
 
 OPTION = {"tradingsymbol": "NIFTY26JAN24000CE", "exchange": "NFO", "product": "NRML", "average_price": 80.5}
@@ -167,22 +167,22 @@ async def test_a_start_outlasts_odd_rows_of_others_and_an_account_without_past_b
     async with day(tmp_path, analysis={"warmup_bars": 5}) as today:
         today.proxy.alter = alter
         async with today.daemon():
-            await today.event("ready")
+            await today.event("trading_started")
             await today.proxy.say('{"type":"error","data":"Number of tokens exceeds the limit"}')
             await today.proxy.say('{"type":"message","data":"RMS: Rule: Check circuit limit"}')
             await today.proxy.say('{"type":"order","data":{"order_id":7}}')
-            await today.event("venue_notice", times=2)
+            await today.event("warning_received", times=2)
             await today.event("order_filled")
     assert [line["level"] for line in today.all("warmup_denied")] == ["warning"]
     rows = today.all("rows_not_read")
     assert any("ACME" in line["some"][0] and "13 fields" in line["some"][0] for line in rows)
     assert any("NIFTY26JAN24000CE" in line["some"][0] and "quantity" in line["some"][0] for line in rows)
-    notices = [(line["kind"], line["text"], line["level"]) for line in today.all("venue_notice")]
+    notices = [(line["kind"], line["text"], line["level"]) for line in today.all("warning_received")]
     assert notices == [
         ("error", "Number of tokens exceeds the limit", "warning"),
         ("message", "RMS: Rule: Check circuit limit", "warning"),
     ]
-    (summary,) = today.all("session_summary")
+    (summary,) = today.all("run_summarized")
     assert summary["frames_dropped"]["malformed_texts"] == 1
 
 
@@ -199,7 +199,7 @@ async def test_a_venue_that_is_away_at_the_start_is_waited_for_and_a_bad_key_is_
             assert not daemon.done()
             assert any(word.startswith("EXTEND_TIMEOUT_USEC") for word in today.supervisor.words)
             today.proxy.refuse = lambda method, path: None
-            await today.event("ready")
+            await today.event("trading_started")
         today.proxy.refuse = lambda method, path: TOKEN_DEAD
         with pytest.RaisesGroup(pytest.RaisesExc(SessionLost, match="log in again"), allow_unwrapped=True):
             await today.start()

@@ -16,12 +16,14 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from tests.told import Told
 from tradebot.clock import WallClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder, VenueStatus
 from tradebot.errors import DataError
+from tradebot.ops.events.event import Event
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.feed import KiteFeed
 from tradebot.venues.link import Backoff
@@ -90,7 +92,7 @@ class Heard:
     def __init__(self) -> None:
         self.market: list[MarketMessage] = []
         self.orders: list[VenueOrder] = []
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.told = Told()
         self.changed = asyncio.Event()
 
     def on_market(self, message: MarketMessage) -> None:
@@ -101,13 +103,17 @@ class Heard:
         self.orders.append(order)
         self.changed.set()
 
-    def tell(self, event: str, **fields: Any) -> None:
-        self.told.append((event, fields))
+    def tell(self, event: Event) -> None:
+        self.told(event)
         self.changed.set()
 
     @property
     def notices(self) -> list[tuple[str, str]]:
-        return [(fields["kind"], fields["text"]) for event, fields in self.told if event == "venue_notice"]
+        return [
+            (fields["kind"], fields["text"])
+            for event, fields in self.told
+            if event in ("notice_received", "warning_received")
+        ]
 
     async def until(self, is_enough: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):

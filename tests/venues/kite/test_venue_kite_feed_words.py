@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from tests.told import Told
 from tradebot.clock import SECOND, ManualClock
 from tradebot.venues.kite.feed_words import LINES_A_MINUTE, FeedWords
 from tradebot.venues.kite.packets import FrameCounts
@@ -12,9 +11,9 @@ from tradebot.venues.kite.packets import FrameCounts
 class Room:
     def __init__(self) -> None:
         self.clock, self.counts = ManualClock(1000 * SECOND), FrameCounts()
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.told = Told()
         self.words = FeedWords(
-            self.counts, clock=self.clock, tell=lambda event, **fields: self.told.append((event, fields))
+            self.counts, clock=self.clock, tell=self.told
         )  # fmt: skip
 
     def wait(self, seconds: float) -> None:
@@ -26,9 +25,9 @@ def test_an_error_and_a_message_of_the_broker_are_warnings_and_its_own_business_
     for kind, text in (("error", "Number of tokens"), ("message", "RMS: ..."), ("instruments_meta", "a dict")):
         room.words.notice(kind, text)
     assert [(event, fields["level"], fields["kind"], fields["text"]) for event, fields in room.told] == [
-        ("venue_notice", "warning", "error", "Number of tokens"),
-        ("venue_notice", "warning", "message", "RMS: ..."),
-        ("venue_notice", "info", "instruments_meta", "a dict"),
+        ("warning_received", "warning", "error", "Number of tokens"),
+        ("warning_received", "warning", "message", "RMS: ..."),
+        ("notice_received", "info", "instruments_meta", "a dict"),
     ]
 
 

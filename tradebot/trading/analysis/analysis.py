@@ -7,7 +7,6 @@ strategy that compares symbols lives whole in one worker.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.messages import Signals
 from tradebot.errors import ConfigError
+from tradebot.ops.events.event import Tell
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.briefing import Briefing, Holdings
 from tradebot.trading.analysis.parts import parts
@@ -43,7 +43,7 @@ class Analysis:
         deadline_s: float,
         clock: Clock,
         recall: Callable[[], Awaitable[Sequence[Close]]],
-        on_fault: Callable[[str, dict[str, Any]], None],
+        on_fault: Tell,
     ) -> None:
         names = [spec.name for spec in strategies]
         if len(set(names)) != len(names):

@@ -6,14 +6,15 @@ or read anew from the journal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Ints, Series
+from tradebot.ops.events.analysis import StrategyDisabled
+from tradebot.ops.events.event import Tell
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 from tradebot.trading.analysis.parts import Part
@@ -31,7 +32,7 @@ class Briefing:
 
     def __init__(
         self, universe: Universe, strategies: Sequence[StrategySpec], interval: int,
-        on_fault: Callable[[str, dict[str, Any]], None],
+        on_fault: Tell,
     ) -> None:  # fmt: skip
         self.universe, self.interval = universe, interval
         self._on_fault = on_fault
@@ -89,4 +90,4 @@ class Briefing:
             if (strategy, id_) not in self._off:
                 self._off.add((strategy, id_))
                 symbol = self.universe[id_].symbol
-                self._on_fault("strategy_off", {"strategy": strategy, "symbol": symbol, "reason": reason})
+                self._on_fault(StrategyDisabled(strategy=strategy, symbol=symbol, reason=reason))

@@ -12,7 +12,14 @@ from tradebot.domain.market import Close, Series
 from tradebot.errors import AccessDenied, LinkLost, SessionLost
 from tradebot.journal.closes import closes
 from tradebot.journal.writer import Journal
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.analysis import (
+    CandlesNotRead,
+    WarmupBarsNotRead,
+    WarmupCompleted,
+    WarmupDenied,
+    WarmupStarted,
+)
+from tradebot.ops.events.event import Tell
 from tradebot.venues.venue import Broker
 
 WITHIN_S = 60.0  # a venue that allows three history requests a second warms up 180 symbols in this time
@@ -35,7 +42,7 @@ async def past_bars(
     sessions = count * interval // (SESSION_S * SECOND) + 1
     start = now - (2 * sessions + 6) * 86_400 * SECOND  # weekends and holidays lie between
     found: list[Series] = []
-    tell("warming_up", symbols=len(universe), bars=count, at_most_s=WITHIN_S, from_journal=len(held))
+    tell(WarmupStarted(symbols=len(universe), bars=count, at_most_s=WITHIN_S, from_journal=len(held)))
     with suppress(TimeoutError):
         async with asyncio.timeout(WITHIN_S):
             for instrument in universe:
@@ -44,19 +51,19 @@ async def past_bars(
                 try:
                     series = await broker.history(instrument, interval=interval, start=start, end=now)
                 except LinkLost as error:
-                    tell("warmup_missing", level="warning", symbol=instrument.symbol, reason=str(error))
+                    tell(WarmupBarsNotRead(symbol=instrument.symbol, reason=str(error)))
                     continue
                 except SessionLost:
                     raise
                 except AccessDenied as error:
-                    tell("warmup_denied", level="warning", reason=str(error), action="the strategies start cold")
+                    tell(WarmupDenied(reason=str(error)))
                     break
                 if len(series.odd):
-                    tell("candles_not_read", level="warning", symbol=instrument.symbol, candles=len(series.odd))
+                    tell(CandlesNotRead(symbol=instrument.symbol, candles=len(series.odd)))
                 found.append(series.cut(slice(-count, None)))
     held |= {series.symbol: series for series in found}
     found = [held[symbol] for symbol in universe.symbols if symbol in held]
-    tell("warmed_up", symbols=len(found), of=len(universe), bars=sum(map(len, found)))
+    tell(WarmupCompleted(symbols=len(found), of=len(universe), bars=sum(map(len, found))))
     return found
 
 

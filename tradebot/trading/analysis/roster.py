@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.market import Close, Ints
 from tradebot.errors import DataError
+from tradebot.ops.events.analysis import WorkerDisabled, WorkerLost, WorkerRebuilt
+from tradebot.ops.events.event import Tell
 from tradebot.trading.analysis import worker
 from tradebot.trading.analysis.briefing import Briefing
 from tradebot.trading.analysis.parts import Part
@@ -57,7 +58,7 @@ class Roster:
 
     def __init__(
         self, parts: Sequence[Sequence[Part]], briefing: Briefing, *, deadline_s: float, clock: Clock,
-        recall: Callable[[], Awaitable[Sequence[Close]]], on_fault: Callable[[str, dict[str, Any]], None],
+        recall: Callable[[], Awaitable[Sequence[Close]]], on_fault: Tell,
     ) -> None:  # fmt: skip
         self._briefing, self._deadline_s, self._clock = briefing, deadline_s, clock
         self._recall, self._on_fault = recall, on_fault
@@ -174,16 +175,19 @@ class Roster:
             w.asked = None
         now = self._clock.monotonic()
         w.replaced_at = [at for at in w.replaced_at if now - at < WINDOW_NS]
-        fields = {"worker": w.number, "symbols": len(w.ids), "reason": f"worker {w.number} {reason}"}
+        number, symbols, why = w.number, len(w.ids), f"worker {w.number} {reason}"
         if len(w.replaced_at) >= REPLACEMENTS:
             w.state = WorkerState.OFF
             w.missed.clear()
             names = [self._briefing.universe[int(id_)].symbol for id_ in w.ids]
-            self._on_fault("worker_off", fields | {"replacements": REPLACEMENTS, "names": names})
+            disabled = WorkerDisabled(
+                worker=number, symbols=symbols, reason=why, replacements=REPLACEMENTS, names=names
+            )
+            self._on_fault(disabled)
             return
         w.state = WorkerState.BUILDING
         w.replaced_at.append(now)
-        self._on_fault("worker_lost", fields)
+        self._on_fault(WorkerLost(worker=number, symbols=symbols, reason=why))
         self._repairs.put_nowait(w)
 
     async def _build(self, w: Worker) -> None:
@@ -203,7 +207,7 @@ class Roster:
         if w.state is WorkerState.BUILDING:
             w.state = WorkerState.READY
             if not is_first:
-                self._on_fault("worker_rebuilt", {"worker": w.number, "symbols": len(w.ids), "closes": replayed})
+                self._on_fault(WorkerRebuilt(worker=w.number, symbols=len(w.ids), closes=replayed))
 
     async def _warm(self, w: Worker, process: WorkerProcess) -> None:
         under_way: list[asyncio.Future[Answer]] = []

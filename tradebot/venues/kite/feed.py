@@ -19,7 +19,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
 from tradebot.errors import DataError, LinkLost
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell, without_word
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.feed_words import ODD, FeedWords
 from tradebot.venues.kite.rules import CONNECTIONS, TOKENS_PER_CONNECTION, TOKENS_PER_SUBSCRIBE
@@ -70,7 +70,7 @@ class KiteFeed:
         silent_after_s: float = 5.0,
         tokens_per_connection: int = TOKENS_PER_CONNECTION,
         params: Mapping[str, str] | None = None,
-        tell: Tell = lambda *_, **__: None,
+        tell: Tell = without_word,
         ca_bundle: str = "",
     ) -> None:
         assert mode in MODES, f"mode must be one of {MODES}, was {mode!r}"

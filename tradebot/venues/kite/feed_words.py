@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tradebot.clock import SECOND, Clock
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell
+from tradebot.ops.events.market import FramesDropped, NoticeReceived, WarningReceived
 from tradebot.ops.reminder import Reminder
 from tradebot.venues.kite.packets import FrameCounts
 
@@ -35,11 +36,9 @@ class FeedWords:
         if not (times := self._reminder.times(f"{kind} {text}", now)):
             return
         self._lines += 1
-        fields = {"unsaid": self._unsaid} if self._unsaid else {}
+        received = WarningReceived if kind in LOUD else NoticeReceived
+        self._tell(received(kind=kind, text=text, times=times, unsaid=self._unsaid or None))
         self._unsaid = 0
-        self._tell(
-            "venue_notice", level="warning" if kind in LOUD else "info", kind=kind, text=text, times=times, **fields
-        )
 
     def malformed(self, fault: str) -> None:
         """Keep what is wrong with a text frame, for the next line that tells of the dropped ones."""
@@ -57,7 +56,5 @@ class FeedWords:
         if not any(fresh.values()) or not self._reminder.times("dropped", self._clock.monotonic()):
             return
         self._told = {name: getattr(self._counts, name) for name in ODD}
-        fields: dict[str, object] = {name: n for name, n in fresh.items() if n}
-        if fresh["malformed_texts"]:
-            fields["fault"] = self._fault
-        self._tell("frames_dropped", level="warning", **fields)
+        found = {name: n for name, n in fresh.items() if n}
+        self._tell(FramesDropped(**found, fault=self._fault if fresh["malformed_texts"] else None))

@@ -9,7 +9,7 @@ import numpy as np
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
-from tradebot.ops.narrator import Tell
+from tradebot.ops.events.event import Tell, without_word
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker, KiteReader
 from tradebot.venues.kite.feed import KiteFeed
@@ -62,7 +62,7 @@ class _Kite(Generic[Reading]):
         self._clock, self._mode, self._silent_after_s, self._backoff = clock, mode, silent_after_s, backoff
         self._rng = np.random.default_rng(seed)
 
-    def feed(self, universe: Universe, *, tell: Tell = lambda *_, **__: None) -> KiteFeed:
+    def feed(self, universe: Universe, *, tell: Tell = without_word) -> KiteFeed:
         """Return a feed of the instruments of `universe`. Raises DataError when they are too many."""
         return KiteFeed(
             universe,

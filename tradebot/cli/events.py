@@ -1,0 +1,49 @@
+"""The verb `events`: every event of the log out of its declaration, as a list, one in full, or the page of all."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import click
+
+from tradebot.cli.tables import show
+from tradebot.ops.events.catalogue import EVENTS, page, row
+from tradebot.printing import say_json, say_text
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with fields.")
+@click.option("--page", "as_page", is_flag=True, help="Print the page of all events, in Markdown.")
+def events(name: str | None, as_json: bool, as_page: bool) -> None:
+    """Explain the events of the log: the one named NAME, now or before, in full, or a list of those that hold it."""
+    if as_page:
+        say_text(page())
+        return
+    found = named(name or "")
+    if as_json:
+        say_json(found, indent=2)
+    elif name is not None and all(name in (one["name"], one["was"]) for one in found):
+        say_text("\n".join(map(_whole, found)))
+    else:
+        show([{key: one[key] for key in ("name", "level", "means", "was")} for one in found], as_json=False)
+
+
+def named(name: str) -> list[dict[str, Any]]:
+    """Return the events of that name or old name, else those whose name holds it. Raises UsageError where none does."""
+    rows = [row(event) for event in EVENTS.values()]
+    found = [one for one in rows if name and name in (one["name"], one["was"])]
+    found = found or [one for one in rows if name in one["name"]]
+    if not found:
+        near = difflib.get_close_matches(name, EVENTS, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise click.UsageError(f"No event is called '{name}'.{hint}")
+    return found
+
+
+def _whole(event: dict[str, Any]) -> str:
+    was = f", before: {event['was']}" if event["was"] else ""
+    lines = [f"{event['name']} ({event['level']}{was})", f"  {event['means']}", f"  Do: {event['do']}"]
+    width = max(map(len, event["fields"]), default=0)
+    return "\n".join([*lines, *(f"    {field:{width}}  {text}" for field, text in event["fields"].items()), ""])

@@ -1,0 +1,138 @@
+"""Events of the analysis: the past that strategies are warmed up with, the worker processes, strategies that fail."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from tradebot.ops.events.event import (
+    DEBUG,
+    ERROR,
+    INFO,
+    WARNING,
+    Action,
+    Count,
+    Event,
+    Reason,
+    Strategy,
+    Symbol,
+    Symbols,
+)  # fmt: skip
+
+Worker = Annotated[int, "the number of the worker"]
+Watched = Annotated[int, "how many symbols it has"]
+
+
+class WorkersChosen(Event, frozen=True):
+    """How many worker processes analysis.workers = "auto" means on this machine, and why."""
+
+    level = INFO
+    do = "Nothing."
+    workers: Count
+    reason: Reason
+
+
+class WarmupStarted(Event, frozen=True):
+    """Past bars are fetched for the strategies, which decide nothing until it is over; what is open is guarded."""
+
+    level, was = INFO, "warming_up"
+    do = "Nothing."
+    symbols: Count
+    bars: Annotated[int, "how many a symbol"]
+    at_most_s: Annotated[float, "seconds it may take"]
+    from_journal: Annotated[int, "symbols whose bars the journal has"]
+
+
+class WarmupCompleted(Event, frozen=True):
+    """The strategies have their past and decide from now on."""
+
+    level, was = INFO, "warmed_up"
+    do = "With `symbols` below `of` some start cold: look for warmup_bars_not_read."
+    symbols: Annotated[int, "that have a past"]
+    of: Annotated[int, "of so many"]
+    bars: Count
+
+
+class WarmupBarsNotRead(Event, frozen=True):
+    """The past bars of a symbol could not be fetched: its strategies start cold."""
+
+    level, was = WARNING, "warmup_missing"
+    do = "Nothing for one symbol; if all miss, the venue's history is down."
+    symbol: Symbol
+    reason: Reason
+
+
+class WarmupDenied(Event, frozen=True):
+    """The account has no right to past bars: every strategy starts cold."""
+
+    level = WARNING
+    do = "Buy the broker's historical data, or set analysis.warmup_bars = 0."
+    reason: Reason
+    action: Action = "the strategies start cold"
+
+
+class WarmupPostponed(Event, frozen=True):
+    """The login is lost before the strategies have their past; it is asked for again every 30 s."""
+
+    level, was = WARNING, "warmup_waits"
+    do = "Log in again and restart with the new token."
+    reason: Reason
+    action: Action = "the strategies decide nothing until the login is back"
+
+
+class WarmupRetried(Event, frozen=True):
+    """The login is still lost, and the strategies still wait for their past."""
+
+    level, was = DEBUG, "warmup_waits"
+    do = "As for warmup_postponed."
+    reason: Reason
+
+
+class CandlesNotRead(Event, frozen=True):
+    """Some past bars of a symbol could not be read and were left out."""
+
+    level = WARNING
+    do = "Nothing for a few; many mean that the venue changed its answers."
+    symbol: Symbol
+    candles: Count
+
+
+class StrategyDisabled(Event, frozen=True):
+    """A strategy raised an error: it is off for that symbol until the daemon starts again."""
+
+    level, was = ERROR, "strategy_off"
+    do = "Mend the strategy and restart; what it opened stays guarded and is closed by its stops."
+    strategy: Strategy
+    symbol: Symbol
+    reason: Reason
+
+
+class WorkerLost(Event, frozen=True):
+    """A worker process died or took too long: it is replaced, and its symbols decide nothing meanwhile."""
+
+    level = ERROR
+    do = "Nothing for one; if it repeats, look at memory (analysis.worker_memory_mb) and at what the strategy does."
+    worker: Worker
+    symbols: Watched
+    reason: Reason
+
+
+class WorkerRebuilt(Event, frozen=True):
+    """A lost worker is back, with the state that it would have had."""
+
+    level = INFO
+    do = "Nothing."
+    worker: Worker
+    symbols: Watched
+    closes: Annotated[int, "that it was fed again"]
+
+
+class WorkerDisabled(Event, frozen=True):
+    """A worker was lost too often: its symbols decide nothing until a restart; what is open stays guarded."""
+
+    level, was = ERROR, "worker_off"
+    do = "Find what the strategy does to its process, then restart."
+    worker: Worker
+    symbols: Watched
+    reason: Reason
+    replacements: Annotated[int, "how often it was replaced before"]
+    names: Symbols

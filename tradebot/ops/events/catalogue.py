@@ -1,0 +1,73 @@
+"""The catalogue of all events, for the operator's list and its page; a test holds that nothing is told beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from inspect import isclass
+from types import ModuleType
+from typing import Any
+
+from tradebot.ops.events import analysis, desk, market, orders, process, rehearsal, run, storage, venue
+from tradebot.ops.events.event import Event, fields_of, means
+
+TITLES = {
+    run: "The run", process: "The process", orders: "Orders", desk: "The desk", market: "Market data",
+    venue: "The account at the venue", analysis: "Strategies", storage: "Disk and tables",
+    rehearsal: "Rehearsals and simulated days",
+}  # fmt: skip
+
+
+def declared(module: ModuleType) -> Iterator[type[Event]]:
+    """Return the events that a module declares, in its order."""
+    for thing in vars(module).values():
+        if (
+            isclass(thing)
+            and issubclass(thing, Event)
+            and "level" in vars(thing)
+            and thing.__module__ == module.__name__
+        ):
+            yield thing
+
+
+EVENTS: dict[str, type[Event]] = {event.name: event for module in TITLES for event in declared(module)}
+
+
+def row(event: type[Event]) -> dict[str, Any]:
+    """Return an event as JSON values."""
+    return {
+        "name": event.name, "level": event.level, "means": means(event), "do": event.do, "fields": fields_of(event),
+        "was": event.was,
+    }  # fmt: skip
+
+
+def page() -> str:
+    """Return the page of all events, in Markdown."""
+    lines = [HEAD.strip(), ""]
+    for module, title in TITLES.items():
+        lines += [f"## {title}", "", (module.__doc__ or "").strip(), ""]
+        for event in declared(module):
+            was = f", before: `{event.was}`" if event.was else ""
+            lines += [f"### {event.name}", "", f"*{event.level}{was}.* {means(event)}", ""]
+            lines += [f"**Do:** {event.do}", ""]
+            lines += [f"- `{name}`: {text}" for name, text in fields_of(event).items()]
+            lines += [""] if event.__struct_fields__ else []
+    return "\n".join(lines).rstrip() + "\n"
+
+
+HEAD = """
+# Events of the log
+
+One line of the log is one event: `event` is its name, `level` how bad it is, and the fields below it. Every line has
+`timestamp`, `run_id` and `mode` too. A field that does not apply is left out. This page is made from the declarations
+in `tradebot/ops/events/` by `tradebot events --page`; `tradebot events feed_lost` shows one.
+
+    tradebot run --symbols NIFTY50 | jq -c 'select(.level == "error" or .level == "critical")'
+
+| level | means |
+| --- | --- |
+| debug | what happens all the time; off by default (`log.level`) |
+| info | the course of a day |
+| warning | something is not as it should be, and the daemon copes |
+| error | something is less than it should be until a person or the venue acts |
+| critical | orders do not leave, or the daemon ends |
+"""

@@ -1,0 +1,88 @@
+"""What an event is: a type whose name, level, meaning and fields are read from its declaration, by code and by people.
+
+tell(FeedLost(source="kite", reason="1006"))   ──▶   {"event": "feed_lost", "level": "warning", "source": "kite", ...}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal, get_type_hints
+
+import msgspec
+
+Level = Literal["debug", "info", "warning", "error", "critical"]
+DEBUG: Level = "debug"  # what happens all the time; off by default
+INFO: Level = "info"  # the course of a day
+WARNING: Level = "warning"  # something is not as it should be, and the daemon copes
+ERROR: Level = "error"  # something is less than it should be until a person or the venue acts
+CRITICAL: Level = "critical"  # orders do not leave, or the daemon ends
+
+# What fields hold; the text is for readers of the list of events.
+Reason = Annotated[str, "why, in words for people"]
+Action = Annotated[str, "what the daemon does meanwhile, or a person should do, in words"]
+Symbol = Annotated[str, "the symbol"]
+Symbols = Annotated[Sequence[str], "the symbols"]
+Count = Annotated[int, "a number"]
+Times = Annotated[int, "how often it came since it was said last, this time included"]
+Seconds = Annotated[float, "seconds of this machine"]
+Megabytes = Annotated[int, "MB"]
+Kilobytes = Annotated[int, "KB"]
+Quantity = Annotated[Decimal, "shares or contracts"]
+Price = Annotated[Decimal, "a price, in the currency of the symbol"]
+Money = Annotated[Decimal, "money, in the currency of the account"]
+Strategy = Annotated[str, "the strategy"]
+Positions = Annotated[Mapping[str, Any], "symbol -> quantity, below zero where it is short"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One fact for the operator; a subclass with a `level` declares one event.
+
+    Its name is the class name in snake_case, subject first and then a participle. The docstring says in a sentence what
+    it means, `do` in another what to do about it. `was` is the name in the release before, where that was another.
+    Fields that are None are left out of a line; `flat` names a field whose keys stand in the line beside the others.
+    """
+
+    name: ClassVar[str] = ""
+    level: ClassVar[Level]
+    do: ClassVar[str] = ""
+    was: ClassVar[str] = ""
+    flat: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the line, in the order of the declaration."""
+        found = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        if self.flat and self.flat in found:
+            found |= found.pop(self.flat)
+        return found
+
+
+Tell = Callable[[Event], None]  # may be called from any thread, and returns at once
+
+
+def means(event: type[Event]) -> str:
+    """Return the sentence that says what an event means."""
+    return " ".join((event.__doc__ or "").split())
+
+
+def fields_of(event: type[Event]) -> dict[str, str]:
+    """Return field -> what it holds, with its unit, in the order of the line."""
+    hints = get_type_hints(event, include_extras=True)
+    return {name: _said(hints[name]) for name in event.__struct_fields__}
+
+
+def _said(hint: Any) -> str:
+    # `Annotated[int, "MB"] | None` says the same as without None: a field that is not there is left out.
+    for one in (hint, *getattr(hint, "__args__", ())):
+        for text in getattr(one, "__metadata__", ()):
+            return str(text)
+    return ""
+
+
+def without_word(_: Event) -> None:
+    """Drop an event: for a reader of a venue that has no log."""
