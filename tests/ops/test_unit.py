@@ -23,6 +23,7 @@ def rendered(**changes: object) -> str:
         "symbols": "RELIANCE,M&M",
         "user": None,
         "credentials": Path("/etc/tradebot/credentials"),
+        "keys": ("kite__api_key", "kite__access_token"),
     }
     return unit.render(**(arguments | changes))  # type: ignore[arg-type]
 
