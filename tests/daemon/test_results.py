@@ -11,7 +11,7 @@ from tradebot.domain.order import OrderEvent, OrderFact, OrderState
 
 
 def order(begun_at: int, *, state: OrderState = OrderState.FILLED, is_external: bool = False) -> Any:
-    return SimpleNamespace(begun_at=begun_at, state=state, is_external=is_external)
+    return SimpleNamespace(times=SimpleNamespace(begun_at=begun_at), state=state, is_external=is_external)
 
 
 def fact(n: int, event: OrderEvent) -> OrderFact:
