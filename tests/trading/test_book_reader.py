@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from tests.trading.test_reconciliation import FILL, Books, Odd, Told
+from tests.told import Told
+from tests.trading.test_reconciliation import FILL, Books, Odd
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.order import Execution
@@ -17,7 +18,7 @@ from tradebot.trading.book_reader import BookReader
 
 
 def reader(broker: Books, *, clock: ManualClock | None = None, told: Told | None = None) -> BookReader:
-    return BookReader(broker, clock or ManualClock(), told or Told())  # type: ignore[arg-type]
+    return BookReader(broker, clock or ManualClock(), Told() if told is None else told)  # type: ignore[arg-type]
 
 
 async def test_half_a_second_lies_between_two_tries_for_books_that_fit() -> None:
