@@ -99,8 +99,8 @@ class MessageRate(Rule):
 
     def counts_in(self, mono: int, is_exit: bool) -> bool:
         """Return whether `check` of an order at `mono` would pass, and count it then."""
-        is_near = self._today >= self._fewest or len(self._sent) >= self._fewest
-        if is_near and self._reached(mono, is_exit) is not None:
+        # Of the day as many are sent at least as were sent today.
+        if len(self._sent) >= self._fewest and self._reached(mono, is_exit) is not None:
             return False
         self._sent.append(mono)
         self._today += 1

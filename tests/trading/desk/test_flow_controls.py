@@ -1,0 +1,144 @@
+"""The controls that remember: what passes at each limit to the order, and that memory does not grow with the day."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.trading.desk.test_gate import VIEW, passes, request, seeing
+from tradebot.clock import SECOND
+from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
+from tradebot.trading.desk.gate.flow_controls import (
+    NEWCOMERS,
+    FreshData,
+    InSession,
+    MessageRate,
+    NoDuplicate,
+    NotHalted,
+)
+from tradebot.trading.desk.gate.gate import Gate
+
+D = Decimal
+NOW = VIEW.mono
+LIMITS = [
+    {"per_second": 4, "per_minute": 99, "per_day": 99}, {"per_second": 99, "per_minute": 4, "per_day": 99},
+    {"per_second": 99, "per_minute": 99, "per_day": 4},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=["second", "minute", "day"])
+def test_the_short_way_counts_entries_and_exits_out_where_the_long_one_does(limits: dict[str, int]) -> None:
+    rate = MessageRate(**limits)
+    assert [rate.counts_in(NOW, is_exit=False) for _ in range(5)] == [True, True, True, False, False]
+    assert [rate.counts_in(NOW, is_exit=True) for _ in range(3)] == [True, False, False], "a quarter is left to exits"
+
+
+@pytest.mark.parametrize(("limits", "after"), [(LIMITS[0], SECOND), (LIMITS[1], 60 * SECOND)])
+def test_what_was_sent_leaves_its_window_after_all_of_it(limits: dict[str, int], after: int) -> None:
+    rate = MessageRate(**limits)
+    assert [rate.counts_in(NOW + n, is_exit=False) for n in range(3)] == [True] * 3
+    assert not rate.counts_in(NOW + after - 1, is_exit=False)
+    assert rate.counts_in(NOW + after, is_exit=False)
+    assert not rate.counts_in(NOW + after, is_exit=False), "the second one of three has not left yet"
+
+
+def test_an_allowance_of_one_or_nothing_for_entries() -> None:
+    one, none = (MessageRate(per_second=n, per_minute=9, per_day=9) for n in (1, 0))
+    assert [one.counts_in(NOW, is_exit=False) for _ in range(2)] == [True, False]
+    assert not none.counts_in(NOW, is_exit=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "passed"),
+    [
+        ({}, False), ({"price": D(99)}, True), ({"quantity": D(11)}, True), ({"side": Side.SELL}, True),
+        ({"kind": OrderKind.MARKET, "price": None, "protection_pct": D(1)}, True), ({"strategy": "t"}, True),
+        ({"symbol": "BBB"}, True), ({"purpose": Purpose.EXIT}, True),
+    ],
+)  # fmt: skip
+def test_the_same_order_is_one_of_the_same_strategy_symbol_side_kind_quantity_and_price(
+    change: dict[str, Any], passed: bool
+) -> None:
+    gate = Gate([NoDuplicate(window_s=5.0)])
+    assert gate.check(request(signal_id=""), VIEW).is_passed
+    assert gate.check(request(signal_id="", symbol="CCC"), VIEW).is_passed, "another one between them"
+    assert gate.check(request(signal_id="", **change), seeing(mono=NOW + 1)).is_passed is passed
+
+
+def test_the_words_of_a_denial_say_how_long_ago_the_same_order_passed() -> None:
+    gate = Gate([NoDuplicate(window_s=5.0)])
+    gate.check(request(signal_id="a"), VIEW)
+    late = seeing(mono=NOW + 3 * SECOND // 2)
+    assert gate.check(request(signal_id="b"), late).reason == "duplicate: the same order passed 1.5 s ago"
+    assert gate.check(request(signal_id="a"), late).reason == "duplicate: signal a was acted on already"
+
+
+def remembered(control: NoDuplicate) -> int:
+    return len(control._newcomers) + sum(map(len, control._orders.values()))
+
+
+def small(n: int, **changes: Any) -> OrderRequest:
+    return request(quantity=D(n), signal_id="", **changes)
+
+
+def test_what_passed_before_the_window_is_forgotten() -> None:
+    control = NoDuplicate(window_s=5.0)
+    for n in range(3 * NEWCOMERS):
+        assert control.repeats(small(n + 1), NOW + n, is_exit=False) is None
+        control.remember(small(n + 1), NOW + n)
+    assert remembered(control) == 3 * NEWCOMERS
+    control.remember(small(1), NOW + 3 * NEWCOMERS + 6 * SECOND)
+    assert remembered(control) == 1
+
+
+def test_exits_are_sorted_in_as_they_crowd_and_each_counts_once() -> None:
+    control = NoDuplicate(window_s=5.0)
+    for n in range(3 * NEWCOMERS + 1):
+        control.remember(small(n + 1, purpose=Purpose.EXIT), NOW + n)
+        assert len(control._newcomers) < NEWCOMERS
+    assert remembered(control) == 3 * NEWCOMERS + 1
+
+
+def test_of_orders_of_too_many_kinds_the_first_is_forgotten_and_of_signals_the_oldest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(NoDuplicate, "REMEMBERED", 3)
+    control = NoDuplicate(window_s=5.0)
+    for n in range(5):
+        control.remember(request(symbol=f"S{n}", signal_id=f"{n}"), NOW)
+    again = [control.repeats(request(symbol=f"S{n}", signal_id="new"), NOW, is_exit=False) for n in range(5)]
+    assert [text is None for text in again] == [True, True, False, False, False]
+    acted = [control.repeats(request(symbol="T", signal_id=f"{n}"), NOW, is_exit=False) for n in range(6)]
+    assert [text is None for text in acted] == [False] * 5 + [True]
+    for n in range(5, 10):
+        control.remember(request(symbol=f"S{n}", signal_id=f"{n}"), NOW)
+    acted = [control.repeats(request(symbol="T", signal_id=f"{n}"), NOW, is_exit=False) for n in range(3)]
+    assert [text is None for text in acted] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("purpose", "age_s", "passed"),
+    [
+        (Purpose.ENTRY, 15.0, True), (Purpose.ENTRY, 15.1, False), (Purpose.EXIT, 60.0, True),
+        (Purpose.EXIT, 60.1, False), (Purpose.ENTRY, None, False), (Purpose.EXIT, None, False),
+    ],
+)  # fmt: skip
+def test_an_entry_needs_a_fresh_quote_and_an_exit_one_of_the_minute(
+    purpose: Purpose, age_s: float | None, passed: bool
+) -> None:
+    assert passes(FreshData(max_age_s=15.0), request(purpose=purpose), quote_age_s=age_s) is passed
+
+
+@pytest.mark.parametrize(
+    ("control", "view"),
+    [
+        (FreshData(max_age_s=15.0), {"feed_is_stale": True}), (FreshData(max_age_s=15.0), {"quote_trouble": "frozen"}),
+        (NotHalted(), {"halted": "by hand"}), (InSession(), {"entries_closed": "the session is over"}),
+    ],
+)  # fmt: skip
+def test_what_keeps_entries_out_lets_exits_pass(control: Any, view: dict[str, Any]) -> None:
+    assert not passes(control, request(), **view)
+    assert passes(control, request(purpose=Purpose.EXIT), **view)
+    assert passes(control, request())
