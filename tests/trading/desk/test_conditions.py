@@ -7,8 +7,18 @@ import pytest
 from tests.trading.desk.desk_room import Room
 from tests.trading.desk.test_exits import Crowd
 from tradebot.clock import SECOND
-from tradebot.domain.control import Verb
-from tradebot.domain.messages import Action, Command, Ending, SessionBegins, Submit
+from tradebot.domain.control import Scope, Verb
+from tradebot.domain.messages import (
+    Action,
+    ClockApart,
+    Command,
+    DiskAllows,
+    Ending,
+    Frozen,
+    SessionBegins,
+    SpaceLeft,
+    Submit,
+)
 from tradebot.domain.order import OrderEvent, OrderFact
 from tradebot.trading.desk.conditions import Conditions
 
@@ -111,3 +121,90 @@ def test_an_entry_that_fills_after_a_flatten_is_closed_also_between_two_square_o
     sent = [o.request for o in room.tick() if isinstance(o, Submit)]
 
     assert [(request.symbol, request.purpose.is_exit) for request in sent] == [("BBB", True)]
+
+
+def test_the_close_of_a_symbol_is_its_own_or_that_of_the_session() -> None:
+    conditions = Conditions()
+    assert conditions.closes_at("AAA") == 0, "before the first session"
+    conditions.begin(session(0, early=("AAA",)))
+    assert (conditions.closes_at("AAA"), conditions.closes_at("BBB")) == (600 * SECOND, 1000 * SECOND)
+
+
+def test_a_symbol_is_squared_off_from_its_time_to_its_close() -> None:
+    conditions = Conditions()
+    assert not conditions.squares_off("AAA")
+    conditions.begin(session(0, early=("AAA",)))
+    found = []
+    for second in (499, 500, 599, 600, 799, 800, 999, 1000):
+        conditions.now = second * SECOND
+        found.append((conditions.squares_off("AAA"), conditions.squares_off("BBB")))
+    no, early, late = (False, False), (True, False), (False, True)
+    assert found == [no, early, early, no, no, late, late, no]
+
+
+def test_without_the_books_of_a_minute_nothing_is_opened_and_it_is_said_for_how_long() -> None:
+    conditions = Conditions()
+    conditions.mono = 10**15
+    assert conditions.blind == "", "where no books come nobody waits for them"
+    conditions.looked(1000 * SECOND)
+    conditions.mono = 1060 * SECOND
+    assert conditions.blind == ""
+    conditions.mono += 1
+    assert conditions.blind == "the venue's books were not read for 60 s"
+    conditions.mono = 1075 * SECOND
+    assert conditions.blind == "the venue's books were not read for 75 s"
+
+
+@pytest.mark.parametrize(
+    ("offset", "said"),
+    [
+        (0, ""), (70 * SECOND, "the host's clock is 70.0 s ahead of the venue's time"),
+        (-SECOND // 2, "the host's clock is 0.5 s behind the venue's time"),
+    ],
+)  # fmt: skip
+def test_a_clock_that_is_apart_is_said_with_its_seconds(offset: int, said: str) -> None:
+    conditions = Conditions()
+    conditions.take_clock(ClockApart(mono=0, offset=offset))
+    assert conditions.clock_apart == said
+    conditions.begin(session(0))
+    assert conditions.entries_closed("AAA") == said
+
+
+@pytest.mark.parametrize(
+    ("allows", "short", "full"),
+    [(DiskAllows.ALL, "", ""), (DiskAllows.EXITS, "full", ""), (DiskAllows.CANCELS, "full", "full")],
+)
+def test_room_on_disk_ends_first_for_entries_and_then_for_exits(allows: DiskAllows, short: str, full: str) -> None:
+    conditions = Conditions()
+    conditions.take_space(SpaceLeft(mono=0, allows=allows, reason="full"))
+    assert (conditions.disk_short, conditions.disk_full) == (short, full)
+
+
+def test_what_the_venue_does_not_show_is_no_evidence_while_a_link_or_the_login_is_lost() -> None:
+    conditions = Conditions()
+    assert not conditions.is_cut_off
+    conditions.down["kite"] = "silent"
+    assert conditions.is_cut_off
+    conditions.down.clear()
+    conditions.session_lost = "the login is dead"
+    assert conditions.is_cut_off
+
+
+def test_quotes_that_only_repeat_themselves_are_trouble_until_they_are_told_of_no_more() -> None:
+    conditions = Conditions()
+    conditions.freeze(Frozen(symbols=("AAA",), mono=0))
+    assert (conditions.quote_trouble("AAA"), conditions.quote_trouble("BBB")) == (
+        "the quotes of AAA only repeat themselves", "",
+    )  # fmt: skip
+    conditions.freeze(Frozen(symbols=(), mono=0))
+    assert conditions.quote_trouble("AAA") == ""
+
+
+def test_halts_of_a_scope_and_of_everything() -> None:
+    conditions = Conditions()
+    assert (conditions.has_halts, conditions.halted, conditions.halt_of("AAA", "s")) == (False, "", "")
+    conditions.halts.apply(Command(verb=Verb.HALT, reason="odd", scope=Scope.symbol("AAA")))
+    assert (conditions.has_halts, conditions.halted) == (True, "")
+    assert (conditions.halt_of("AAA", "s"), conditions.halt_of("BBB", "s")) == ("odd", "")
+    conditions.halts.apply(Command(verb=Verb.HALT, reason="by hand"))
+    assert (conditions.halted, conditions.halt_of("BBB")) == ("by hand", "by hand")

@@ -17,6 +17,7 @@ from tradebot.trading.desk.gate.flow_controls import (
     MessageRate,
     NoDuplicate,
     NotHalted,
+    NotKilled,
 )
 from tradebot.trading.desk.gate.gate import Gate
 
@@ -129,6 +130,12 @@ def test_an_entry_needs_a_fresh_quote_and_an_exit_one_of_the_minute(
     purpose: Purpose, age_s: float | None, passed: bool
 ) -> None:
     assert passes(FreshData(max_age_s=15.0), request(purpose=purpose), quote_age_s=age_s) is passed
+
+
+def test_while_the_file_is_there_nothing_leaves_not_even_an_exit() -> None:
+    for purpose in (Purpose.ENTRY, Purpose.EXIT):
+        assert Gate([NotKilled(lambda: "the file")]).check(request(purpose=purpose), VIEW).reason == "kill: the file"
+        assert passes(NotKilled(lambda: ""), request(purpose=purpose))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,168 @@
+"""What orders may still do to a position: who may trade, who is reserved a while more, and the worst case of both."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from tests.domain.test_order_machine import fact, request
+from tradebot.clock import SECOND
+from tradebot.domain.order import ZERO, Order, OrderEvent, OrderState, Purpose, Side
+from tradebot.domain.order_fold import apply, begin
+from tradebot.domain.portfolio import Position
+from tradebot.domain.position_key import PositionKey
+from tradebot.trading.desk.exposure import Exposure
+
+D, E = Decimal, OrderEvent
+
+
+class Room:
+    """Orders and open positions as a blotter keeps them, and the exposure that they make."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, Order] = {}
+        self.open: dict[str, Position] = {}
+        self.exposure = Exposure(self.orders, self.open)
+
+    def order(
+        self, name: str, *events: OrderEvent, symbol: str = "AAA", side: Side = Side.BUY, quantity: int = 2,
+        purpose: Purpose = Purpose.ENTRY, is_proof: bool = False,
+    ) -> None:  # fmt: skip
+        asked = replace(request(name, quantity=quantity, side=side), symbol=symbol, purpose=purpose)
+        order = begin(fact(name, E.INTENT, request=asked))
+        for event in events:
+            order = apply(order, fact(name, event, mono=SECOND, is_proof=is_proof))
+        self.orders[name] = order
+        self.exposure.begin(name, symbol)
+        if not order.is_live:
+            self.exposure.end(name, symbol)
+            self.exposure.hold(name, symbol)
+
+    def hold(self, quantity: int, *, symbol: str = "AAA") -> None:
+        key = PositionKey("", "NSE", symbol, "MIS")
+        self.open[symbol] = Position(key, D(quantity), D(100 * quantity))
+
+
+WORKS = E.SENDING, E.ACCEPTED
+CANCELED = *WORKS, E.SEEN_CANCELED
+
+
+def test_orders_are_counted_by_symbol_from_their_beginning_to_their_end() -> None:
+    room = Room()
+    for name, symbol in (("T1", "AAA"), ("T2", "AAA"), ("T3", "BBB")):
+        room.order(name, *WORKS, symbol=symbol)
+    of = room.exposure
+    assert of.working == 3
+    assert [[o.order_id for o in of.live(s)] for s in (None, "AAA", "CCC")] == [["T1", "T2", "T3"], ["T1", "T2"], []]
+
+    of.end("T1", "AAA")
+    assert (of.working, of.has_live("AAA"), of.has_orders("AAA")) == (2, True, True)
+    of.end("T2", "AAA")
+    assert (of.working, of.has_live("AAA"), of.has_orders("AAA"), of.has_live("BBB")) == (1, False, False, True)
+    of.end("T3", "BBB")
+    assert (list(of.live()), bool(of)) == ([], False)
+
+
+def test_an_order_that_was_cancelled_counts_for_two_seconds_more_and_is_told_of_when_it_ends() -> None:
+    room = Room()
+    room.order("T1", *CANCELED)
+    of = room.exposure
+    for mono in (SECOND, 3 * SECOND - 1):
+        assert of.release(mono) == {"AAA"}
+        assert of.worst_case("AAA") == (2, 0)
+    assert (of.has_live("AAA"), of.has_orders("AAA"), bool(of)) == (False, True, True)
+    assert of.release(3 * SECOND) == {"AAA"}, "what it was reserved for is free"
+    assert (of.worst_case("AAA"), of.has_orders("AAA"), of.release(3 * SECOND)) == ((0, 0), False, set())
+
+
+def test_time_does_not_go_back() -> None:
+    room = Room()
+    room.order("T1", *CANCELED)
+    room.exposure.release(3 * SECOND - 1)
+    room.exposure.release(SECOND)
+    assert room.exposure.mono == 3 * SECOND - 1
+
+
+def test_of_two_that_are_reserved_each_ends_in_its_time_and_one_that_lives_again_is_not_reserved() -> None:
+    room = Room()
+    room.order("T1", *CANCELED)
+    room.order("T2", *CANCELED)
+    of = room.exposure
+    of.begin("T1", "AAA")
+    assert list(of.held["AAA"]) == ["T2"]
+    assert [order.order_id for order in of.all("AAA")] == ["T1", "T2"], "one lives, one is reserved"
+    of.begin("T2", "AAA")
+    assert of.held == {}
+
+
+@pytest.mark.parametrize(("held", "worst"), [(0, (2, -3)), (5, (7, 2)), (-5, (-3, -8))])
+def test_the_worst_case_is_that_all_buys_fill_or_all_sells(held: int, worst: tuple[int, int]) -> None:
+    room = Room()
+    if held:
+        room.hold(held)
+    room.order("T1", *WORKS)
+    room.order("T2", *WORKS, side=Side.SELL, quantity=3)
+    room.order("T3", *WORKS, symbol="BBB", quantity=9)
+    assert room.exposure.worst_case("AAA") == worst
+    assert room.exposure.worst_case("CCC") == (0, 0)
+
+
+def test_what_exits_close_counts_without_entries_and_without_an_exit_that_is_taken_for_absent() -> None:
+    room = Room()
+    room.hold(9)
+    assert room.exposure.closing("AAA") == ZERO
+    room.order("T1", *WORKS, side=Side.SELL, quantity=3, purpose=Purpose.EXIT)
+    room.order("T2", *CANCELED, side=Side.SELL, quantity=1, purpose=Purpose.STOP)
+    room.order("T3", *WORKS, quantity=5)
+    room.order("T4", E.SENDING, E.AMBIGUOUS, E.NOT_FOUND, side=Side.SELL, quantity=2, purpose=Purpose.EXIT)
+    assert room.orders["T4"].state is OrderState.ABSENT
+    assert room.exposure.closing("AAA") == 4
+    assert room.exposure.worst_case("AAA") == (14, 3), "which is counted with it"
+
+
+@pytest.mark.parametrize(
+    ("orders", "is_alone"),
+    [
+        ((), False), ((Purpose.EXIT,), True), ((Purpose.STOP,), True), ((Purpose.ENTRY,), False),
+        ((Purpose.EXIT, Purpose.EXIT), False), ((Purpose.EXIT, Purpose.ENTRY), False),
+    ],
+)  # fmt: skip
+def test_one_exit_closes_alone_where_nothing_else_works(orders: tuple[Purpose, ...], is_alone: bool) -> None:
+    room = Room()
+    for n, purpose in enumerate(orders):
+        room.order(f"T{n}", *WORKS, side=Side.SELL, quantity=1, purpose=purpose)
+    assert room.exposure.is_closing_alone("AAA") is is_alone
+
+
+@pytest.mark.parametrize(
+    ("events", "is_in_doubt"),
+    [
+        ((), True),
+        ((E.SENDING,), True),
+        ((E.SENDING, E.AMBIGUOUS), True),
+        (WORKS, False),
+        ((*WORKS, E.SEEN_OPEN), False),
+    ],
+)
+def test_an_order_is_in_doubt_until_the_venue_has_it(events: tuple[OrderEvent, ...], is_in_doubt: bool) -> None:
+    room = Room()
+    room.order("T1", *events)
+    assert room.exposure.in_doubt("AAA") is is_in_doubt
+    assert not room.exposure.in_doubt("BBB")
+
+
+def test_symbols_are_those_held_those_at_work_and_those_reserved() -> None:
+    room = Room()
+    of = room.exposure
+    room.hold(5)
+    assert (set(of.symbols()), of.symbols_at_most(), bool(of)) == ({"AAA"}, 1, True)
+    room.order("T1", *CANCELED, symbol="BBB")
+    assert (set(of.symbols()), of.symbols_at_most()) == ({"AAA", "BBB"}, 2)
+    room.order("T2", *WORKS, symbol="CCC")
+    room.order("T3", *WORKS, symbol="AAA")
+    assert (set(of.symbols()), of.symbols_at_most()) == ({"AAA", "BBB", "CCC"}, 4), "a bound, and not the number"
+    del room.open["AAA"]
+    of.release(3 * SECOND)
+    assert set(of.symbols()) == {"AAA", "CCC"}
