@@ -126,3 +126,4 @@ def test_a_symbol_that_an_earlier_run_held_and_this_one_does_not_name_counts_as_
     marks.last[:] = 10_000
 
     assert Gross(universe, blotter, marks).without(SYMBOLS[0]) == (held - 1) * 300
+    assert bool(blotter.touched) is (held < FEW), "what was added up in columns is not looked at again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,3 +50,31 @@ def test_a_position_without_a_price_counts_as_nothing_won() -> None:
     marks.last[:] = np.array([0, *[11_000 * 10 ** (n % 2) for n in range(1, len(SYMBOLS))]])
 
     assert Worth(UNIVERSE, blotter, marks).profit() == Decimal(100) * (len(SYMBOLS) - 1)
+
+
+@pytest.mark.parametrize("held", [1, FEW + 2], ids=["few", "many"])
+def test_the_day_begins_at_what_is_won_by_then_and_without_marks_at_what_was_realized(held: int) -> None:
+    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(UNIVERSE)
+    worth = Worth(UNIVERSE, blotter, marks)
+    for symbol in SYMBOLS[:held]:
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(10), Decimal(100))
+    marks.last[:] = [11_000 * 10 ** (n % 2) for n in range(len(SYMBOLS))]
+    blotter.realized, blotter.charges, blotter.fills = Decimal(70), Decimal(8), 3
+    assert worth.profit() == worth.day_profit() == 62 + 100 * held
+    worth.begin_day(is_marked=False)
+    assert (worth.base, worth.day_profit(), worth.day_base) == (62, 100 * held, (3, 8))
+    worth.begin_day()
+    assert (worth.base, worth.day_profit()) == (62 + 100 * held, 0)
+    assert not (held > FEW and blotter.moved), "what was added up is not looked at again"
+
+
+def test_what_an_earlier_run_held_and_this_one_does_not_name_is_worth_what_it_cost() -> None:
+    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(UNIVERSE)
+    worth = Worth(UNIVERSE, blotter, marks)
+    for symbol in (*SYMBOLS, "GONE"):
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(10), Decimal(100))
+    marks.last[:] = [11_000 * 10 ** (n % 2) for n in range(len(SYMBOLS))]
+    assert worth.profit() == 100 * len(SYMBOLS)
+    for symbol in (SYMBOLS[0], "GONE"):
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(0), Decimal(100))
+    assert worth.profit() == 100 * (len(SYMBOLS) - 1)

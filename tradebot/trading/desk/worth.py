@@ -29,7 +29,7 @@ class Worth:
         self._most = 1  # units that any of them ever was
         self._costs: dict[str, Decimal] = {}  # symbol -> cost of what is held in the columns
         self._cost = ZERO  # their sum
-        self._apart: set[str] = set()  # open, and not in the columns: no instrument of ours, or no whole units
+        self._apart: set[str] = set()  # open, and not in the columns: of no whole units
         decimals = [i.price_decimals + i.quantity_decimals for i in universe]
         self._alike = {d: np.flatnonzero(np.array(decimals) == d) for d in set(decimals)}  # of price * quantity
 
@@ -70,7 +70,7 @@ class Worth:
             for id_ in np.flatnonzero((last == 0) & (held != 0)).tolist():  # without a price it counts as what it cost
                 total += self._costs[self._universe[id_].symbol]
         for symbol in self._apart:
-            if symbol in self._universe and (price := self._marks.price(symbol)) is not None:
+            if (price := self._marks.price(symbol)) is not None:
                 total += self._blotter.open[symbol].unrealized(price)
         return total
 
@@ -80,11 +80,9 @@ class Worth:
             self._cost -= self._costs.pop(symbol, ZERO)
             self._apart.discard(symbol)
             position = blotter.open.get(symbol)
-            if symbol not in self._universe:
-                if position is not None:
-                    self._apart.add(symbol)
+            id_ = self._universe.ids.get(symbol)
+            if id_ is None:  # an earlier run named it, this one does not: there is no price for it
                 continue
-            id_ = self._universe.id(symbol)
             units = ZERO if position is None else position.quantity.scaleb(self._universe[id_].quantity_decimals)
             self._held[id_] = 0
             if position is None:
