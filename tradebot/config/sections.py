@@ -304,8 +304,8 @@ class Config(BaseSettings):
         return self.model_copy(update={"app": app})
 
     def of(self, room: Room) -> Any:
-        """Return the settings of a venue."""
-        return getattr(self, room.name)
+        """Return the settings of a venue, the defaults of one that was not known when these were made."""
+        return getattr(self, room.name, None) or room.section()()
 
     @property
     def digest(self) -> str:

@@ -33,6 +33,8 @@ from tradebot.simulation.loop import Stuck, VirtualLoop
 from tradebot.simulation.process import PROCESS, Process
 from tradebot.simulation.scenario import draw
 from tradebot.simulation.session import Heard, Session
+from tradebot.venues import registry
+from tradebot.venues.room import Room
 
 MEMORY = Path("/dev/shm")  # a disk in memory: syncing it takes no time, and nothing of a session is kept
 SWEEPS = 3  # a coroutine that will not end is asked twice
@@ -71,28 +73,31 @@ def silence(at_s: float, event: Event) -> None:
     """Drop what is told."""
 
 
-def play(seed: int, *, faults: str | None = None, tell: Heard = silence, folder: Path | None = None) -> Outcome:
+def play(
+    seed: int, *, faults: str | None = None, tell: Heard = silence, folder: Path | None = None, room: Room | None = None
+) -> Outcome:
     """Play the session of `seed` and return its outcome; the same seed gives the same one, to the last byte.
 
+    Exchange and daemon speak the protocol of `room`, by default the first of the registry, which knows it.
     `faults` in the words of `--faults` take the place of the seed's swarm; "" is none. `folder` keeps the records.
     Raises ConfigError for faults that cannot be read.
     """
     place = folder or Path(tempfile.mkdtemp(prefix="tradebot-", dir=MEMORY if MEMORY.is_dir() else None))
     try:
         with swept():
-            return _play(seed, faults, tell, place)
+            return _play(seed, faults, tell, place, room or registry.first())
     finally:
         if folder is None:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _play(seed: int, faults: str | None, tell: Heard, folder: Path) -> Outcome:
+def _play(seed: int, faults: str | None, tell: Heard, folder: Path, room: Room) -> Outcome:
     scenario, dice = draw(seed), Dice(seed, 0xD1CE)
     plan = _plan(seed, faults if faults is not None else f"swarm,{scenario.words}", scenario.faulty_s)
     struck: list[str] = []
     plan.on_strike.append(lambda line: struck.append(f"{line['name']}:{line['where']}@{line['n']}"))
     with _machine(dice) as loop:
-        session = Session(scenario, plan, loop=loop, dice=dice, folder=folder, tell=tell)
+        session = Session(scenario, plan, loop=loop, dice=dice, folder=folder, tell=tell, room=room)
         try:
             loop.run_until_complete(loop.spawn(Process("director"), session.direct))
         except Stuck as stuck:

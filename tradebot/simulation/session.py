@@ -59,6 +59,7 @@ from tradebot.simulation.output import SimulatedOutput
 from tradebot.simulation.process import Process
 from tradebot.simulation.scenario import BEGINS, Scenario
 from tradebot.simulation.tape import Tape
+from tradebot.venues.room import Room
 
 POLL_S = 0.04  # how often the exchange looks at its clock
 # How often the books are compared once the faults are over, and while in doubt; not in step with the bars, at whose
@@ -81,13 +82,15 @@ class Session:
     """
 
     def __init__(
-        self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, dice: Dice, folder: Path, tell: Heard
-    ) -> None:
+        self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, dice: Dice, folder: Path, tell: Heard,
+        room: Room,
+    ) -> None:  # fmt: skip
         self.scenario, self.plan, self.folder = scenario, plan, folder
         self._loop, self._dice = loop, dice
         self._heard = tell
         self.clock = LoopClock(loop, origin=BEGINS)
-        self.tape = Tape(loop.network)
+        self.tape = Tape(loop.network, room.marks)
+        self._room = room
         self.exchange: Exchange
         self._addresses: dict[str, Any] = {}
         self.lives: list[Process] = []
@@ -168,7 +171,7 @@ class Session:
             async with embedded(
                 self._config, symbols=self._config.app.symbols, seen_until=seen_until, log=self.log,
                 on_end=lambda _: None, faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
-                keys=keys, holdings=self.scenario.holdings,
+                keys=keys, holdings=self.scenario.holdings, room=self._room,
             ) as (addresses, clock):  # fmt: skip
                 clock.release()
                 self._addresses = addresses.render()

@@ -16,20 +16,21 @@ from typing import Any
 from tradebot.clock import SECOND
 from tradebot.exchange.event_log import read_log
 from tradebot.simulation.wire import Endpoint, Network
+from tradebot.venues.room import Marks
 
 DATE = re.compile(rb"\r\nDate: [^\r]*")  # the servers' header tells the time of this machine
-TAG = re.compile(rb"(?:^|[&?\n])tag=([^&\s]+)")
-CREATE = b"POST /orders/"
-CHANGES = {b"PUT": "modify", b"DELETE": "cancel"}  # of an order that the path names
 MACHINE = ("pid", "config_hash")  # of a run's first row: this process, and a hash over the paths of this machine
 ROWS = "SELECT seq, run, at, wall, kind, body FROM rows ORDER BY seq"
 
 
 class Tape:
-    """Listens to a network; `creates` counts the requests for a new order by tag, as they left."""
+    """Listens to a network; `creates` counts the requests for a new order by tag, as they left.
 
-    def __init__(self, network: Network) -> None:
-        self._loop = network.loop
+    `marks` tell the requests of the venue whose protocol is spoken.
+    """
+
+    def __init__(self, network: Network, marks: Marks) -> None:
+        self._loop, self._marks = network.loop, marks
         self._digest = hashlib.sha256()
         self._lines: list[dict[str, Any]] = []
         self._open: dict[Endpoint, dict[str, Any]] = {}  # a create whose body has not been seen yet
@@ -46,14 +47,16 @@ class Tape:
     def _on_write(self, end: Endpoint, content: bytes) -> None:
         self.writes += 1
         self._note(end.name.encode() + b" " + (DATE.sub(b"", content) if content.startswith(b"HTTP/") else content))
-        if content.startswith(CREATE):
-            line = {"did": "sent", "request": "create", "order_id": ""}
-            self._lines.append(line)
-            self._open[end] = line
-        elif (kind := CHANGES.get(content.partition(b" ")[0])) and b" /orders/" in content[:16]:
-            venue_order_id = content.split(b" ", 2)[1].partition(b"?")[0].rpartition(b"/")[2].decode()
-            self._lines.append({"did": "sent", "request": kind, "order_id": "", "venue_order_id": venue_order_id})
-        if end in self._open and (found := TAG.search(content)):
+        for kind, pattern in self._marks.writes:
+            if begin := pattern.match(content):
+                line = {"did": "sent", "request": kind, "order_id": ""}
+                if kind == "create":
+                    self._open[end] = line
+                else:
+                    line["venue_order_id"] = begin["id"].decode()
+                self._lines.append(line)
+                break
+        if end in self._open and (found := self._marks.tag.search(content)):
             tag = found[1].decode()
             self._open.pop(end)["order_id"] = tag
             self.creates[tag] += 1

@@ -11,10 +11,11 @@ venues/<name>/  room      this file's protocol, said for one venue
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from tradebot.clock import Clock
@@ -41,6 +42,17 @@ def is_loopback(address: str) -> bool:
         return False
 
 
+class Marks(NamedTuple):
+    """How the requests that write can be told by the bytes of a connection, for who only listens to the wire.
+
+    `writes` are tried in their order at the begin of what is sent: the kind (create, modify or cancel) and its pattern,
+    with a group `id` where the venue's order number stands there. `tag` finds our order id in a create.
+    """
+
+    writes: tuple[tuple[str, re.Pattern[bytes]], ...]
+    tag: re.Pattern[bytes]
+
+
 class Source(Protocol):
     """A venue that can be read and cannot trade."""
 
@@ -59,6 +71,7 @@ class Room(Protocol):
     name: str  # of the section, of `venue.name`, and of what a running exchange prints
     title: str  # as its users call it
     profile: Profile
+    marks: Marks
     keys: tuple[str, ...]  # the names of its credentials, each a setting of its section
     entry: frozenset[str]  # names without which what a running exchange printed is of no use
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -11,7 +12,7 @@ from tradebot.errors import ConfigError
 from tradebot.section import Section
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.rules import KITE, QUERIES, REST
-from tradebot.venues.room import Access, Source, is_loopback
+from tradebot.venues.room import Access, Marks, Source, is_loopback
 from tradebot.venues.venue import Broker, Profile, Venue
 
 ON_THIS_MACHINE = "an exchange on this machine is named with --exchange"
@@ -26,6 +27,14 @@ class KiteRoom:
     name = "kite"
     title = "Kite"
     profile: Profile = KITE
+    marks = Marks(
+        writes=(
+            ("create", re.compile(rb"POST /orders/")),
+            ("modify", re.compile(rb"PUT /orders/[^/ ]+/(?P<id>[^ ?]+)")),
+            ("cancel", re.compile(rb"DELETE /orders/[^/ ]+/(?P<id>[^ ?]+)")),
+        ),
+        tag=re.compile(rb"(?:^|[&?\n])tag=([^&\s]+)"),
+    )
     keys: tuple[str, ...] = KEYS
     entry = frozenset({*ADDRESSES, *KEYS})
 

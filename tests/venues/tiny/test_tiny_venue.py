@@ -1,0 +1,82 @@
+"""A second venue of another protocol, in its own folder alone: settings, order route and mornings with faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny_room import TinyRoom
+
+from tradebot.config import load, secret_keys
+from tradebot.config.sections import furnish
+from tradebot.daemon.order_route import RealMoney, Simulated
+from tradebot.errors import ConfigError
+from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.simulation.play import play
+from tradebot.venues import registry
+
+ROOM = TinyRoom()
+
+
+@pytest.fixture(autouse=True)
+def listed() -> Iterator[None]:
+    with registry.having(ROOM):
+        yield
+    furnish()
+
+
+@pytest.mark.parametrize(("seed", "faults"), [(1, ""), (3, None), (11, None)])
+def test_a_simulated_morning_trades_and_every_promise_is_kept(seed: int, faults: str | None) -> None:
+    outcome = play(seed, faults=faults, room=ROOM)
+    assert (outcome.verdict, outcome.why) == ("ok", ())
+    assert min(outcome.orders, outcome.fills) > 10
+    assert bool(outcome.faults) is (faults is None)
+
+
+def test_its_section_of_the_configuration_is_read_and_its_key_is_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[app]\nmode = 'live'\n[venue]\nname = 'tiny'\n[tiny]\naccount_id = 'T1'\n")
+    monkeypatch.setenv("TRADEBOT_TINY__KEY", "a-key-of-tiny")
+    config = load(path)
+    route = RealMoney.of(ROOM, config)
+    assert (route.credentials["key"], ROOM.account(config.of(ROOM))) == ("a-key-of-tiny", "T1")
+    assert "tiny.key" in secret_keys()
+    monkeypatch.delenv("TRADEBOT_TINY__KEY")
+    with pytest.raises(ConfigError, match=r"tiny\.key: is missing"):
+        load(path)
+
+
+def test_a_venue_that_has_gone_is_named_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[tiny]\naccount_id = 'T1'\n")
+    assert load(path).of(ROOM).account_id == "T1"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(registry._ROOMS, "tiny")
+        with pytest.raises(ConfigError, match="tiny: unknown section"):
+            load(path)
+
+
+def test_what_a_running_exchange_printed_says_whose_protocol_it_speaks() -> None:
+    printed = {"tiny": {"rest": "http://127.0.0.1:1", "stream": "ws://127.0.0.1:1", "key": "k"}, "clock": {}}
+    assert registry.spoken(printed) is ROOM
+    assert Simulated.of(ROOM, printed).credentials["key"] == "k"
+    with pytest.raises(KeyError, match="no venue of other"):
+        registry.spoken({"other": {}})
+    with pytest.raises(ConfigError, match="is not of this machine"):
+        Simulated.of(ROOM, printed | {"tiny": printed["tiny"] | {"stream": "ws://tiny.invalid"}})
+
+
+def test_a_plan_without_what_a_protocol_lacks_strikes_as_it_would_have() -> None:
+    def struck(text: str, *, without: set[str]) -> list[str]:
+        plan = FaultPlan.parse(text, 7)
+        plan.leave_out(without)
+        faults = (plan.strike("orders.list") for _ in range(200))
+        return [f"{fault.name}@{fault.n}" for fault in faults if fault is not None]
+
+    whole = struck("shuffled-list~0.1, huge-row:orders.list~0.2", without=set())
+    left = struck("shuffled-list~0.1, huge-row:orders.list~0.2", without={"huge-row"})
+    assert left == [one for one in whole if one.startswith("shuffled-list")]
+    assert 0 < len(left) < len(whole)

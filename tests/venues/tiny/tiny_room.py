@@ -1,0 +1,109 @@
+"""The room of a second, tiny venue: a JSON stream over websocket and three REST routes. Nothing of it is anywhere else.
+
+Its words: `{"ok": ...}` or `{"no": code, "why": text}` over HTTP; `{"q": [rows]}`, `{"o": order}` and `{"hb": 1}` on
+the stream. Numbers are strings. It exists to prove that the house takes a venue of another protocol by its room alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from pydantic import Field, SecretStr
+
+from tradebot.clock import SECOND, Clock
+from tradebot.errors import ConfigError
+from tradebot.section import HttpAddress, Section, StreamAddress
+from tradebot.venues.credentials import Credentials
+from tradebot.venues.room import Access, Marks, Source
+from tradebot.venues.venue import Broker, Profile, Venue
+
+MINUTE = 60 * SECOND
+TINY = Profile(
+    name="tiny", tag_length=20, orders_per_second=50, orders_per_minute=1_000, orders_per_day=50_000,
+    modifications_per_order=100, needs_protection=True, absent_after_s=55.0, candles={MINUTE: "1m", 5 * MINUTE: "5m"},
+)  # fmt: skip
+
+
+class TinySection(Section):
+    """A tiny venue. Keys belong into credential files or the environment, not here."""
+
+    rest: HttpAddress = Field(default="https://tiny.invalid", description="address of the routes")
+    stream: StreamAddress = Field(default="wss://tiny.invalid", description="address of the stream")
+    key: SecretStr = Field(default=SecretStr(""), description="credential file tiny__key, or TRADEBOT_TINY__KEY")
+    account_id: str = Field(default="", description="the account that live mode may trade")
+    ca_bundle: str = Field(default="", description="file of certificates to trust; empty: those of the system")
+
+
+class TinyRoom:
+    """See `tradebot/venues/room.py`."""
+
+    name = "tiny"
+    title = "Tiny"
+    profile: Profile = TINY
+    keys: tuple[str, ...] = ("key",)
+    entry = frozenset({"rest", "stream", "key"})
+    marks = Marks(
+        writes=(
+            ("create", re.compile(rb"POST /orders/new ")),
+            ("modify", re.compile(rb"POST /orders/change\?id=(?P<id>\d+)")),
+            ("cancel", re.compile(rb"POST /orders/cancel\?id=(?P<id>\d+)")),
+        ),
+        tag=re.compile(rb'"tag":"([^"]+)"'),
+    )
+
+    def section(self) -> type[Section]:
+        return TinySection
+
+    def account(self, settings: Any) -> str:
+        return str(settings.account_id)
+
+    def complaints(self, settings: Any, *, is_live: bool) -> list[tuple[str, str]]:
+        found = [] if settings.key.get_secret_value() else [("key", "is missing")]
+        return found + ([("account_id", "must name the account")] if is_live and not settings.account_id else [])
+
+    def cautions(self, settings: Any) -> list[str]:
+        return []
+
+    def has_stamps(self, settings: Any) -> bool:
+        return True
+
+    def access(self, settings: Any) -> Access:
+        if not (settings.rest.startswith("https:") and settings.stream.startswith("wss:")):
+            raise ConfigError("tiny.rest and tiny.stream must be encrypted")
+        key = Credentials(key=settings.key.get_secret_value())
+        return Access(addresses={"rest": settings.rest, "stream": settings.stream}, credentials=key)
+
+    def access_at(self, entry: Mapping[str, Any]) -> Access:
+        addresses = {name: str(entry[name]) for name in ("rest", "stream")}
+        return Access(addresses=addresses, credentials=Credentials(key=str(entry["key"])))
+
+    def salvaged(self, own: Mapping[str, Any], section: Mapping[str, Any]) -> Access:
+        found = {**section, **own}
+        if not found.get("key"):
+            raise ConfigError("no key to cancel with")
+        return Access(addresses={"rest": str(found["rest"])}, credentials=Credentials(key=str(found["key"])))
+
+    def with_orders(
+        self, access: Access, clock: Clock, settings: Any, *, silent_after_s: float
+    ) -> AbstractAsyncContextManager[Venue]:
+        from tiny_client import TinyVenue
+
+        return TinyVenue(access, clock, silent_after_s)
+
+    def read_only(self, access: Access, clock: Clock) -> AbstractAsyncContextManager[Source]:
+        from tiny_client import TinySource
+
+        return TinySource(access, clock)
+
+    def for_kill(self, access: Access, clock: Clock) -> Broker:
+        from tiny_client import TinyBroker
+
+        return TinyBroker(access, clock)
+
+    def face(self) -> Callable[..., Any]:
+        from tiny_server import TinyFace
+
+        return TinyFace

@@ -1,0 +1,430 @@
+"""The tiny venue's face of the simulated exchange: three routes, a JSON stream, and what a fault makes of both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import orjson
+from aiohttp import WSMsgType, web
+
+from tradebot.clock import SECOND
+from tradebot.domain.order import OrderKind, Side, Validity
+from tradebot.exchange.event_log import EventLog
+from tradebot.exchange.face import Backing
+from tradebot.exchange.faults.catalogue import Stage
+from tradebot.exchange.faults.dialect import Frame
+from tradebot.exchange.faults.rest import RestFaults
+from tradebot.exchange.faults.stream import TickerFaults
+from tradebot.exchange.refusals import Refusal, RefusalCode
+from tradebot.exchange.request_lines import note_request
+from tradebot.exchange.snapshot import Snapshots
+from tradebot.exchange.ticket import BookOrder, Ticket
+from tradebot.markets.calendar import day_of
+
+HEARTBEAT_S = 2.0
+Json = dict[str, Any]
+# The code of a refusal, where it is not `order`.
+CODES = {
+    RefusalCode.NO_FUNDS: "funds", RefusalCode.CLOSED: "closed", RefusalCode.UNKNOWN_ORDER: "unknown",
+    RefusalCode.BUSY: "busy",
+}  # fmt: skip
+
+
+class TinyNo(Exception):
+    """An answer other than `ok`."""
+
+    def __init__(self, status: int, code: str, why: str) -> None:
+        super().__init__(why)
+        self.status, self.code, self.why = status, code, why
+
+
+class TinyRequests:
+    """How requests are named, refused and lied to."""
+
+    points: Mapping[str, str] = {
+        "/orders/new": "orders.create", "/orders/change": "orders.modify", "/orders/cancel": "orders.cancel",
+        "/books/account": "profile", "/books/orders": "orders.list", "/books/fills": "trades",
+        "/books/positions": "positions", "/books/holdings": "holdings", "/books/cash": "margins",
+        "/market/instruments": "instruments", "/market/quotes": "quotes", "/market/past": "history",
+    }  # fmt: skip
+    refusals: Mapping[str, TinyNo] = {
+        "429": TinyNo(429, "slow", "too many"), "unknown-refusal-text": TinyNo(422, "nobody-knows", "what this is"),
+        "accept-then-unknown-text": TinyNo(422, "nobody-knows", "what this is"),
+        "definite-reject": TinyNo(422, "funds", "no funds"), "closed-market-reject": TinyNo(422, "closed", "closed"),
+        "refuse-then-fill": TinyNo(422, "closed", "closed"), "address-refused": TinyNo(403, "address", "not from here"),
+        "cancel-unknown": TinyNo(422, "unknown", "no such order"), "no-right": TinyNo(403, "right", "no right"),
+        "token-death": TinyNo(401, "key", "the key is dead"), "error-200": TinyNo(200, "error", "something happened"),
+    }  # fmt: skip
+    bodies: Mapping[str, bytes] = {
+        "wrong-type": b'{"ok":7}', "null-data": b'{"ok":null}', "wrong-order-id": b'{"ok":{"id":"99"}}'
+    }  # fmt: skip
+    errors: tuple[type[Exception], ...] = (TinyNo,)
+
+    def unsaid(self, status: int, why: str) -> TinyNo:
+        return TinyNo(status, "", why)
+
+    def render(self, error: TinyNo) -> bytes:
+        return orjson.dumps({"no": error.code, "why": error.why})
+
+    def lie(self, name: str, point: str, data: Any, *, draw: float) -> Any:
+        match name:
+            case "repeated-rows" | "duplicate-trades" | "duplicate-candles":
+                return [row for row in data for _ in range(2)]
+            case "reordered-rows" | "shuffled-list":
+                return data[::-1]
+            case "truncated-list":
+                return data[: len(data) // 2]
+            case "empty-orders" | "empty-trades" | "empty-positions" | "no-candles":
+                return []
+            case "lagging-trades":
+                return data[:-1]
+            case "zero-cash":
+                return {"free": "0"}
+            case "zero-rest-quotes":
+                return [row | {"last": "0"} for row in data]
+            case "missing-quotes":
+                return data[::2]
+            case "missing-candles":
+                return [row for i, row in enumerate(data) if i % 3 != 2]
+            case "odd-fields":
+                return [row | {"new": None} for row in data]
+        raise AssertionError(f"nobody tells {name}")
+
+
+LACKS = frozenset({
+    "foreign-rows", "huge-row", "other-words", "rounded-price", "broken-row", "text-numbers", "rewritten-order",
+    "changed-trade", "twin-trade", "garbage-lengths",
+})  # fmt: skip
+
+
+class TinyFrames:
+    """How frames are told apart and spoiled; instruments are numbered by the length of the universe's list."""
+
+    words: Sequence[Frame] = ('{"say":"hello"}',)
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        self._symbols = symbols
+
+    def order_in(self, frame: Frame) -> Mapping[str, Any] | None:
+        if not isinstance(frame, str) or not frame.startswith('{"o"'):
+            return None
+        row = orjson.loads(frame)["o"]
+        return {"tag": row["tag"], "order_id": row["id"], "status": row["state"]}
+
+    def is_market(self, frame: Frame) -> bool:
+        return isinstance(frame, str) and frame.startswith('{"q"')
+
+    def chosen(self, frame: Frame, draw: float) -> int:
+        rows = orjson.loads(frame)["q"]
+        return 1 + self._symbols.index(rows[int(draw * len(rows))]["symbol"])
+
+    def without(self, frame: Frame, instrument: int) -> Frame:
+        symbol = self._symbols[instrument - 1]
+        return said({"q": [row for row in orjson.loads(frame)["q"] if row["symbol"] != symbol]})
+
+    def repeated(self, frame: Frame, instrument: int, first: dict[int, Any]) -> Frame:
+        rows = orjson.loads(frame)["q"]
+        for n, row in enumerate(rows):
+            if row["symbol"] == self._symbols[instrument - 1]:
+                rows[n] = first.setdefault(instrument, row) | {"at": row["at"]}
+        return said({"q": rows})
+
+    def spoiled(self, frame: Frame, name: str, draw: float, sent: Collection[Frame]) -> Frame:
+        rows = orjson.loads(frame)["q"]
+        if not rows:
+            return frame
+        row = rows[int(draw * len(rows))]
+        last = Decimal(row["last"])
+        prices = {"zero-quote": Decimal(0), "negative-quote": -last, "tenfold-quote": last * 10,
+                  "hundredth-quote": last / 100}  # fmt: skip
+        hour = 3_600 * SECOND
+        match name:
+            case name if name in prices:
+                row["last"] = str(prices[name])
+            case "crossed-quote":
+                row["bid"], row["ask"] = row["ask"], row["bid"]
+            case "wrong-token":
+                row["symbol"] = next((s for s in self._symbols if s != row["symbol"]), "NONE")
+            case "epoch-stamps" | "backward-stamps" | "future-stamps":
+                shift = {"backward-stamps": -hour, "future-stamps": hour}.get(name)
+                rows = [one | {"at": 0 if shift is None else one["at"] + shift} for one in rows]
+            case "cut-frame":
+                return frame[: len(frame) - 20]
+            case _:
+                raise AssertionError(f"nobody commits {name}")
+        return said({"q": rows})
+
+
+def said(content: Json) -> str:
+    return orjson.dumps(content).decode()
+
+
+class Client:
+    """What one client of the stream asked for and has to come; quotes merge to the newest, orders never."""
+
+    def __init__(self) -> None:
+        self.symbols: set[str] = set()
+        self.orders: deque[str] = deque()
+        self.quotes: dict[str, Json] = {}
+        self.wake = asyncio.Event()
+
+    def next(self) -> str | None:
+        if self.orders:
+            return self.orders.popleft()
+        rows, self.quotes = list(self.quotes.values()), {}
+        return said({"q": rows}) if rows else None
+
+
+class TinyFace:
+    """See `tradebot/exchange/face.py`; it is its own login, of one key."""
+
+    venue = "tiny"
+    lacks = LACKS
+
+    def __init__(self, backing: Backing) -> None:
+        self._exchange, self._clock, self._key = backing.exchange, backing.clock, backing.keys.access_token
+        self._log = backing.log or EventLog(None)
+        self._clients: set[Client] = set()
+        self._sockets: set[web.WebSocketResponse] = set()
+        self.dead_until = 0
+        self._faults: RestFaults[TinyNo] | None = None
+        self._stream_faults: TickerFaults | None = None
+        if (plan := backing.faults) is not None:
+            self._faults = RestFaults(
+                plan, TinyRequests(), exchange=self._exchange, login=self, clock=self._clock
+            )  # fmt: skip
+            frames = TinyFrames(self._exchange.universe.symbols)
+            self._stream_faults = TickerFaults(plan, frames, self._clock)
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_post("/orders/{part}", self._handle)
+        app.router.add_get("/books/{part}", self._handle)
+        app.router.add_get("/market/{part}", self._handle)
+        app.router.add_get("/stream", self._stream)
+        app.on_shutdown.append(self._close)
+
+    def entry(self, host: str, port: int) -> Mapping[str, str]:
+        return {"rest": f"http://{host}:{port}", "stream": f"ws://{host}:{port}", "key": self._key}
+
+    # ---- requests
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        route = request.path
+        point = TinyRequests.points.get(route, "")
+        body = orjson.loads(await request.read() or b"{}")
+        order_id = request.query.get("id", "")
+        fault, data, no, ticket = None, None, None, None
+        answer: Callable[[], Any] = partial(self._answer, route, request.query, body)
+        try:
+            if not point:
+                raise TinyNo(404, "route", "no such route")
+            if route == "/orders/new":
+                ticket = self._ticket(body)
+                answer = partial(self._placed, ticket)
+            if self._faults is not None:
+                symbol = ticket.symbol if ticket else ""
+                fault = self._faults.strike(route, tag=body.get("tag", ""), symbol=symbol, order_id=order_id)
+            if self._faults is not None and fault is not None and fault.kind.stage is Stage.BEFORE:
+                no = self._faults.refusal(fault, answer)
+            elif not self._is_known(request.headers.get("Key", "")):
+                raise TinyNo(401, "key", "this key opens nothing")
+            else:
+                data = answer()
+        except Refusal as refusal:
+            no = TinyNo(422, CODES.get(refusal.code, "order"), str(refusal))
+        except TinyNo as error:
+            no = error
+        if point:
+            named = data.get("id", "") if isinstance(data, dict) and route.startswith("/orders") else order_id
+            note_request(
+                self._log, point, at=self._clock.market(), status=no.status if no else 200, ticket=ticket,
+                order_id=named or order_id, error=no.code if no else "", message=no.why if no else "",
+            )  # fmt: skip
+        if self._faults is not None and no is None:
+            data = self._faults.data(fault, route, data)
+        if self._faults is not None and fault is not None:
+            truth = web.Response() if fault.kind.stage is Stage.BEFORE else respond(data, no)
+            return await self._faults.answer(fault, request, truth)
+        return respond(data, no)
+
+    def _is_known(self, key: str) -> bool:
+        return key == self._key and self._clock.monotonic() >= self.dead_until
+
+    def _ticket(self, body: Json) -> Ticket:
+        try:
+            return Ticket(
+                exchange=body["exchange"], symbol=body["symbol"], side=Side(body["side"]), product=body["product"],
+                tag=body["tag"], kind=OrderKind(body["kind"]), quantity=Decimal(body["quantity"]),
+                price=amount(body, "price"), trigger_price=amount(body, "trigger"),
+                protection_pct=amount(body, "protection"), validity=Validity(body["validity"]),
+            )  # fmt: skip
+        except (KeyError, ValueError, ArithmeticError) as error:
+            raise TinyNo(422, "order", f"it lacks or spoils {error}") from error
+
+    def _placed(self, ticket: Ticket) -> Json:
+        return {"id": self._exchange.place(ticket).order_id}
+
+    def _answer(self, route: str, query: Mapping[str, str], body: Json) -> Any:
+        exchange, today = self._exchange, self._exchange.account.on
+        match route:
+            case "/orders/change":
+                changes = {"price": amount(body, "price"), "trigger_price": amount(body, "trigger"),
+                           "quantity": amount(body, "quantity"), "kind": OrderKind(body["kind"])}  # fmt: skip
+                return {"id": exchange.modify(query["id"], **changes).order_id}
+            case "/orders/cancel":
+                return {"id": exchange.cancel(query["id"]).order_id}
+            case "/books/account":
+                return {"id": exchange.account_id}
+            case "/books/orders":
+                return [order_row(order) for order in exchange.orders() if day_of(order.placed_at) >= today]
+            case "/books/fills":
+                return [
+                    {"id": t.trade_id, "order": t.order_id, "symbol": t.symbol, "exchange": t.exchange, "side": t.side,
+                     "quantity": str(t.quantity), "price": str(t.price), "at": t.traded_at, "product": t.product}
+                    for t in exchange.trades() if day_of(t.traded_at) >= today
+                ]  # fmt: skip
+            case "/books/positions":
+                return [
+                    {"symbol": p.symbol, "exchange": p.exchange, "product": p.product, "quantity": str(p.quantity),
+                     "average": str(p.average_price)}
+                    for p in exchange.account.positions()
+                ]  # fmt: skip
+            case "/books/holdings":
+                return [
+                    {"symbol": h.symbol, "exchange": h.exchange, "quantity": str(h.owned),
+                     "average": str(h.average_price)}
+                    for h in exchange.account.holdings()
+                ]  # fmt: skip
+            case "/books/cash":
+                return {"free": str(exchange.account.net)}
+        return self._market(route, query)
+
+    def _market(self, route: str, query: Mapping[str, str]) -> Any:
+        universe = self._exchange.universe
+        if route == "/market/instruments":
+            return [
+                {"symbol": i.symbol, "exchange": i.exchange, "token": i.token, "kind": i.kind, "tick": str(i.tick_size),
+                 "lot": str(i.lot_size), "has_derivatives": i.has_derivatives}
+                for i in universe
+            ]  # fmt: skip
+        if route == "/market/quotes":
+            ids = [universe.id(symbol) for symbol in query["symbols"].split(",") if symbol in universe]
+            return [self._quote(self._exchange.state, id_, id_) for id_ in ids]
+        start, end, interval = (int(query[name]) for name in ("start", "end", "interval"))
+        instrument = universe.get(query["symbol"])
+        past = self._exchange.source.series(universe.id(query["symbol"]), interval=interval, start=start, end=end)
+        prices = zip(past.starts, past.open, past.high, past.low, past.close, past.volume, strict=True)
+        return [[int(at), *(str(instrument.price(int(p))) for p in row), int(v)] for at, *row, v in prices]
+
+    # ---- the stream
+
+    def publish(self, snapshots: Snapshots) -> None:
+        columns = {name: getattr(snapshots, name) for name in SHOWN}
+        for row, id_ in enumerate(snapshots.ids.tolist()):
+            shown = self._quote(columns, row, id_)
+            for client in self._clients:
+                if shown["symbol"] in client.symbols:
+                    client.quotes[shown["symbol"]] = shown
+                    client.wake.set()
+
+    def note_order(self, order: BookOrder) -> None:
+        for client in self._clients:
+            client.orders.append(said({"o": order_row(order)}))
+            client.wake.set()
+
+    def _quote(self, columns: Mapping[str, Any], row: int, id_: int) -> Json:
+        instrument = self._exchange.universe[id_]
+        price = lambda units: str(instrument.price(int(units)))  # noqa: E731
+        return {
+            "symbol": instrument.symbol, "at": int(columns["stamps"][row]), "last": price(columns["last"][row]),
+            "volume": int(columns["volume"][row]), "bid": price(columns["bids"][row][0]),
+            "ask": price(columns["asks"][row][0]), "bids": int(columns["bid_quantities"][row][0]),
+            "asks": int(columns["ask_quantities"][row][0]),
+        }  # fmt: skip
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        if not self._is_known(request.query.get("key", "")):
+            return respond(None, TinyNo(401, "key", "this key opens nothing"))
+        fault = None
+        if self._stream_faults is not None:
+            fault = self._stream_faults.strike()
+            if (refusal := await self._stream_faults.refusal(fault, request)) is not None:
+                return refusal
+        socket = web.WebSocketResponse(compress=False, timeout=2.0)
+        await socket.prepare(request)
+        client = Client()
+        send: Callable[[str], Any] = socket.send_str
+        if self._stream_faults is not None:
+            send = self._stream_faults.link(socket, request.transport, fault).send
+        if fault is not None and fault.name == "replay-orders":
+            client.orders.extend(said({"o": order_row(order)}) for order in self._exchange.orders()[-10:])
+        self._clients.add(client)
+        self._sockets.add(socket)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                sender = tasks.create_task(self._send(client, send), name="tiny sender")
+                async for message in socket:
+                    if message.type is WSMsgType.TEXT:
+                        self._subscribe(client, orjson.loads(message.data)["sub"])
+                sender.cancel()
+        finally:
+            self._clients.discard(client)
+            self._sockets.discard(socket)
+        return socket
+
+    def _subscribe(self, client: Client, symbols: list[str]) -> None:
+        universe = self._exchange.universe
+        for symbol in symbols:
+            if symbol in universe:
+                client.symbols.add(symbol)
+                client.quotes[symbol] = self._quote(self._exchange.state, universe.id(symbol), universe.id(symbol))
+        client.wake.set()
+
+    async def _send(self, client: Client, send: Callable[[str], Any]) -> None:
+        try:
+            while self._clock.monotonic() >= self.dead_until:
+                frame = client.next()
+                if frame is None:
+                    client.wake.clear()
+                    try:
+                        async with asyncio.timeout(HEARTBEAT_S):
+                            await client.wake.wait()
+                        continue
+                    except TimeoutError:
+                        frame = '{"hb":1}'
+                await send(frame)
+        except ConnectionResetError:
+            return  # its reader ends by itself
+
+    async def _close(self, *_: Any) -> None:
+        for socket in list(self._sockets):
+            await socket.close()
+
+
+SHOWN = ("stamps", "last", "volume", "bids", "bid_quantities", "asks", "ask_quantities")
+
+
+def amount(body: Mapping[str, Any], name: str) -> Decimal | None:
+    return Decimal(body[name]) if name in body else None
+
+
+def order_row(order: BookOrder) -> Json:
+    ticket = order.ticket
+    return {
+        "id": order.order_id, "tag": ticket.tag, "symbol": ticket.symbol, "exchange": ticket.exchange,
+        "side": ticket.side, "kind": ticket.kind, "state": order.status, "quantity": str(ticket.quantity),
+        "filled": str(order.filled), "price": str(ticket.price or 0), "trigger": str(ticket.trigger_price or 0),
+        "average": str(order.average_price), "product": ticket.product, "why": order.reason,
+        "at": order.changed_at, "no_funds": "funds" in order.reason.lower(),
+    }  # fmt: skip
+
+
+def respond(data: Any, no: TinyNo | None) -> web.Response:
+    if no is not None:
+        return web.Response(body=TinyRequests().render(no), status=no.status, content_type="application/json")
+    return web.Response(body=orjson.dumps({"ok": data}), content_type="application/json")
