@@ -16,6 +16,9 @@ from typing import Protocol
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
 MICROSECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR  # of a calendar whose clocks never change, such as India's or UTC
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
 

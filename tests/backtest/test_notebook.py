@@ -21,10 +21,11 @@ from tradebot.backtest import metrics, story
 from tradebot.backtest.intake import take
 from tradebot.backtest.place import place_of
 from tradebot.backtest.sample import sample
+from tradebot.clock import DAY
 from tradebot.domain.market import Bar
 from tradebot.domain.messages import Action
 from tradebot.errors import ConfigError, DataError
-from tradebot.history.interval import DAY, name_of
+from tradebot.history.interval import name_of
 from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, lag, opening_range, resample, ta
 from tradebot.strategies.frame_strategy import FrameStrategy
 from tradebot.strategies.strategy import Holding, Intent, Param, Rules, Strategy

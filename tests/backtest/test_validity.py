@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from tests.backtest.bars_by_hand import MINUTE, START, bars, job, random_bars
 from tests.backtest.test_every_bar import both, matchings, specs, told
 from tests.backtest.test_fills_inside_bars import CODE, prices, purposes
-from tradebot.backtest.hours import DAY, NEVER, days
+from tradebot.backtest.hours import NEVER, days
 from tradebot.backtest.job import Hours
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run
 from tradebot.backtest.validity import Validities
+from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import Matching

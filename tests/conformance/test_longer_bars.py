@@ -11,8 +11,9 @@ import pytest
 import tradebot
 from tradebot.backtest.intake import take
 from tradebot.backtest.place import place_of
+from tradebot.clock import DAY
 from tradebot.history.frames import frame
-from tradebot.history.interval import DAY, MONTH, WEEK, name_of
+from tradebot.history.interval import MONTH, WEEK, name_of
 from tradebot.history.resample import resampled
 from tradebot.indicators.expressions import Bars
 from tradebot.strategies.strategy import Rules, Strategy

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tradebot.clock import IST, SECOND
+from tradebot.clock import DAY, IST, MINUTE, SECOND
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.errors import DataError
 from tradebot.exchange.prices import recorded
-from tradebot.exchange.prices.folding import DAY, MINUTE
 from tradebot.exchange.prices.recorded import RecordedTicks
 from tradebot.exchange.prices.tickfile import symbol_of
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots

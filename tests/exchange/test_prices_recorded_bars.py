@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tradebot.clock import IST, SECOND
+from tradebot.clock import DAY, IST, MINUTE, SECOND
 from tradebot.errors import DataError
-from tradebot.exchange.prices.folding import DAY, MINUTE
 from tradebot.exchange.prices.recorded_bars import RecordedBars
 
 Write = Callable[..., Path]

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, MINUTE, SECOND
 from tradebot.domain.market import Series
 from tradebot.exchange.prices import synthetic
-from tradebot.exchange.prices.folding import DAY, MINUTE
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
 from tradebot.markets.calendar import Session, TradingCalendar

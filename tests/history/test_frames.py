@@ -11,12 +11,12 @@ import pytest
 
 import tradebot
 from tests.history.bars_by_hand import MINUTE, series, walk
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.errors import DataError
 from tradebot.history.frames import write
 from tradebot.history.history import open_history
-from tradebot.history.interval import DAY, MONTH, WEEK
+from tradebot.history.interval import MONTH, WEEK
 from tradebot.history.resample import calendar_starts, resampled
 
 BARS = walk(days=5)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tradebot.history.interval import DAY, MONTH, WEEK
+from tradebot.clock import DAY
+from tradebot.history.interval import MONTH, WEEK
 from tradebot.history.lengths import is_over, is_running
 from tradebot.history.resample import calendar_starts
 

@@ -7,13 +7,13 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import Execution, Order, OrderKind, OrderRequest, OrderState, Side
 from tradebot.exchange.account import Account, Mark
 from tradebot.exchange.ticket import TradeRow
 from tradebot.markets.calendar import day_of
-from tradebot.markets.debits import DAY, Debits
+from tradebot.markets.debits import Debits
 from tradebot.trading.desk.billing import india
 
 D = Decimal

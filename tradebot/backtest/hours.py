@@ -8,14 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot.backtest.job import Hours
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Ints
 from tradebot.domain.messages import SessionBegins
 from tradebot.markets.calendar import TradingCalendar
 from tradebot.trading.sessions import CalendarSessions
 
-DAY = 86_400 * SECOND
 NEVER = 1 << 62
 IST_NS = 19_800 * SECOND
 

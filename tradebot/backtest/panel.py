@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
+from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.interval import DAY, least_step, name_of
+from tradebot.history.interval import least_step, name_of
 from tradebot.markets.exchanges import INDIA, UTC_ZONE, zone_of
 from tradebot.trading.desk.marks import Marks
 

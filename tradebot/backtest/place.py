@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tradebot.backtest.job import Bill
+from tradebot.clock import DAY
 from tradebot.domain.market import Series
 from tradebot.errors import ConfigError
-from tradebot.history.interval import DAY
 from tradebot.history.market import INDIA, NEW_YORK, in_session, require_exchange, zone_of
 
 RUPEE, DOLLAR = "INR", "USD"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, time, timedelta
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
 from tradebot.exchange.prices.synthetic import SyntheticPrices
@@ -18,7 +18,6 @@ from tradebot.markets.listing import universe_for
 
 SYMBOLS = ("RELIANCE", "TCS", "INFY")
 SEED = 7
-MINUTE = 60 * SECOND
 LAST_DAY = date(2026, 6, 30)  # a trading day; the sample ends before it
 
 

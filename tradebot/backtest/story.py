@@ -23,7 +23,7 @@ from tradebot.backtest.candles import candles, length, local_s
 from tradebot.backtest.check import Check
 from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.result import Result
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, SECOND
 from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.domain.order import Side
 from tradebot.markets.calendar import day_of
@@ -86,7 +86,7 @@ def tell(
         "locale": "en-IN" if job.currency == "INR" else "en-US",
         "zone": job.zone,
         "digits": max(i.price_decimals for i in job.instruments),
-        "intraday": job.interval < 86_400 * SECOND,
+        "intraday": job.interval < DAY,
         "period": _period(result),
         "tiles": list(TILES),
         "figures": [

@@ -10,8 +10,9 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tradebot.backtest.hours import DAY, NEVER, Day
+from tradebot.backtest.hours import NEVER, Day
 from tradebot.backtest.job import Job
+from tradebot.clock import DAY
 from tradebot.domain.market import Ints
 from tradebot.history.market import (
     INDIA,

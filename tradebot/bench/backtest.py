@@ -25,7 +25,7 @@ from tradebot.backtest.result import Result
 from tradebot.backtest.run import run
 from tradebot.backtest.spread import run_spread
 from tradebot.bench import report
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
@@ -33,7 +33,6 @@ from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.ordering import DeskSettings
 
-MINUTE = 60 * SECOND
 STARTS_AT = 1_704_067_200 * SECOND  # 2024-01-01, UTC
 FAST, SLOW = 12, 26
 SELDOM = 36  # times as long: one fill in about a thousand bars

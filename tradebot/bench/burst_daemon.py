@@ -20,7 +20,7 @@ import uvloop
 from tradebot.bench import burst_strategy, order_daemon
 from tradebot.bench.eleven import histories
 from tradebot.bench.order_venue import TOKEN
-from tradebot.clock import SECOND, MarketClock, WallClock
+from tradebot.clock import HOUR, SECOND, MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.config.sections import AnalysisSection
 from tradebot.daemon.daemon import Daemon
@@ -46,7 +46,6 @@ from tradebot.venues.limiter import Limiter
 from tradebot.venues.venue import Feed
 
 NAME = "burst"
-HOUR = 3600 * SECOND  # the bars of the run: longer than it takes, so that no other close comes between
 WARM, DISTINCT = 60, 50
 PROBE_S = 0.001
 WITHIN_S = 60.0

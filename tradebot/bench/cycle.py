@@ -20,7 +20,7 @@ import pandas as pd
 from tradebot.bench import cycle_strategy, eleven, fetch
 from tradebot.bench.quote_server import running
 from tradebot.bench.rivals import described
-from tradebot.clock import SECOND, Clock, WallClock
+from tradebot.clock import MINUTE, SECOND, Clock, WallClock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Floats, Series
 from tradebot.markets.listing import synthetic_universe
@@ -143,7 +143,7 @@ class _Daemon:
         self.bars, self.starts = eleven.histories(min(len(universe), DISTINCT), window)
         spec = load_strategy(f"{cycle_strategy.__file__}:Above")
         self.analysis = Analysis(
-            universe=universe, strategies=[spec], interval=eleven.MINUTE, workers=1, deadline_s=60.0, clock=WallClock(),
+            universe=universe, strategies=[spec], interval=MINUTE, workers=1, deadline_s=60.0, clock=WallClock(),
             recall=_nothing, on_fault=_fault,
         )  # fmt: skip
         self.at = int(self.starts[-1])
@@ -153,7 +153,7 @@ class _Daemon:
         names = ("open", "high", "low", "close", "volume")
         await self.analysis.start([
             Series(
-                symbol=instrument.symbol, interval=eleven.MINUTE, starts=self.starts[:-1],
+                symbol=instrument.symbol, interval=MINUTE, starts=self.starts[:-1],
                 **{name: units[i % len(units), j, :-1] for j, name in enumerate(names)},
             )
             for i, instrument in enumerate(self.universe)
@@ -163,11 +163,11 @@ class _Daemon:
         begin = clock.monotonic()
         quotes = await fetch.in_batches(port, self.universe.symbols)
         fetched = clock.monotonic() - begin
-        self.at += eleven.MINUTE
+        self.at += MINUTE
         ids = np.arange(len(self.universe))
         price = np.rint(np.array([quotes[name] for name in self.universe.symbols]) * 100).astype(np.int64)
         close = Close(
-            interval=eleven.MINUTE, ends_at=self.at, seen_at=begin, quoted_at=begin, ids=ids, open=price, high=price,
+            interval=MINUTE, ends_at=self.at, seen_at=begin, quoted_at=begin, ids=ids, open=price, high=price,
             low=price, close=price, volume=np.ones_like(ids), ticks=np.ones_like(ids),
         )  # fmt: skip
         signals = await self.analysis.step(close, {})

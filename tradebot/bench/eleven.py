@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.market import Floats, Ints
 from tradebot.indicators.expressions import Bars, session_vwap, ta
 from tradebot.indicators.node import Node
 from tradebot.indicators.plan import Plan
 
-MINUTE = 60 * SECOND
 OPENS_AT = 1_766_966_400 * SECOND + 225 * MINUTE  # a day's 03:45 UTC, when NSE opens
 NAMES = (
     "SMA20", "EMA12", "EMA26", "MACD", "MACD signal", "MACD hist", "RSI14", "ATR14", "BB upper", "BB middle",

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from tradebot.bench.rivals import Cost, described
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
 from tradebot.history.database import PostgresDatabase
 from tradebot.history.history import open_history
 
-MINUTE = 60 * SECOND
 DISTINCT = 20  # series; the symbols share them, which changes no cost and saves memory
 MOST_RIVAL_BARS = 5_000_000  # a rival's rate is per bar: it need not take minutes
 MOST_ROW_BARS = 1_000_000  # nor what keeps a row a bar

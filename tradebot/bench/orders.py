@@ -19,14 +19,13 @@ import numpy as np
 from tradebot.bench import order_daemon, order_plain, order_venue, report
 from tradebot.bench.cpu import cpu_seconds
 from tradebot.bench.order_venue import Slice
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import HOUR, Clock
 from tradebot.domain.message import Message
 from tradebot.errors import TradebotError
 from tradebot.markets.calendar import TradingCalendar, day_of
 
 SYMBOLS = tuple(f"SYM{i:04d}" for i in range(50))
 OURS, PLAIN = "tradebot", "plain"
-HOUR = 3600 * SECOND
 P50_LIMIT_US, P99_LIMIT_US, RATIO_LIMIT = 800.0, 2_500.0, 1.5
 PROMISED_AT = 200.0  # quotes a second at which the promises hold
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from tradebot.bench import eleven, report
 from tradebot.bench.rivals import described
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.market import Floats
 from tradebot.indicators.live import Live
 
@@ -133,13 +133,13 @@ class _Step:
 
     def __call__(self, bars: Floats) -> Floats:
         live = _lives[self.key]
-        values = live.step(np.arange(live.size), bars, eleven.OPENS_AT + 600 * eleven.MINUTE)
+        values = live.step(np.arange(live.size), bars, eleven.OPENS_AT + 600 * MINUTE)
         return np.array([values[root] for root in live.plan.roots])
 
 
 def _prepare(key: str, past: Floats) -> None:
     live = _lives[key] = Live(eleven.plan(), len(past))
-    starts = eleven.OPENS_AT + np.arange(past.shape[2]) * eleven.MINUTE
+    starts = eleven.OPENS_AT + np.arange(past.shape[2]) * MINUTE
     for row, bars in enumerate(past):
         live.fill(row, bars, starts)
 

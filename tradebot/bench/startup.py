@@ -22,7 +22,7 @@ import uvloop
 from tradebot.bench import burst_strategy, eleven
 from tradebot.bench.burst_daemon import Crew
 from tradebot.bench.cpu import family_memory
-from tradebot.clock import SECOND, Clock, WallClock
+from tradebot.clock import MINUTE, SECOND, Clock, WallClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.message import Message
@@ -154,7 +154,7 @@ async def _run(count: int, bars: int, workers: Crew) -> Start:
     spec = load_strategy(f"{burst_strategy.__file__}:Burst")
     chosen = crew([spec], count, os.cpu_count() or 1)[0] if workers == "auto" else workers
     analysis = Analysis(
-        universe=universe, strategies=[spec], interval=eleven.MINUTE, workers=chosen, deadline_s=60.0,
+        universe=universe, strategies=[spec], interval=MINUTE, workers=chosen, deadline_s=60.0,
         clock=clock, recall=_nothing, on_fault=_fault,
     )  # fmt: skip
     history, close = _market(universe, bars)
@@ -178,7 +178,7 @@ def _market(universe: Universe, bars: int) -> tuple[list[Series], Close]:
     names = ("open", "high", "low", "close", "volume")
     history = [
         Series(
-            symbol=instrument.symbol, interval=eleven.MINUTE, starts=starts[:bars].copy(),
+            symbol=instrument.symbol, interval=MINUTE, starts=starts[:bars].copy(),
             **{name: units[i % len(units), j, :bars].copy() for j, name in enumerate(names)},
         )
         for i, instrument in enumerate(universe)
@@ -186,8 +186,8 @@ def _market(universe: Universe, bars: int) -> tuple[list[Series], Close]:
     ids = np.arange(len(universe))
     last = {name: units[ids % len(units), j, bars] for j, name in enumerate(names)}
     last["volume"] = np.full(len(ids), burst_strategy.ENTER)
-    at = int(starts[bars]) + eleven.MINUTE
-    return history, Close(interval=eleven.MINUTE, ends_at=at, seen_at=0, quoted_at=0, ids=ids, ticks=ids, **last)
+    at = int(starts[bars]) + MINUTE
+    return history, Close(interval=MINUTE, ends_at=at, seen_at=0, quoted_at=0, ids=ids, ticks=ids, **last)
 
 
 async def _nothing() -> list[Close]:

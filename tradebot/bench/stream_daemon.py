@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tradebot.bench.stream_run import QUEUE, Ask, Found, Timer
 from tradebot.bench.stream_server import END, TOKEN, symbol
-from tradebot.clock import MILLISECOND, SECOND
+from tradebot.clock import HOUR, MILLISECOND, MINUTE
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import MarketMessage
@@ -26,8 +26,6 @@ from tradebot.venues.credentials import Credentials
 from tradebot.venues.gather import Gather, units
 from tradebot.venues.kite.feed import KiteFeed
 from tradebot.venues.link import listen
-
-HOUR = 3600 * SECOND
 
 
 class _Session:
@@ -44,7 +42,7 @@ async def _into_bars(ask: Ask, timer: Timer, read: Callable[[Universe, Lane], Aw
     # What the engine does between feed and bars: one lane, one task, closes by the clock.
     universe = Universe([Instrument(symbol=symbol(i), token=TOKEN + i) for i in range(ask.symbols)])
     band = PriceBand([instrument.units(instrument.tick_size) for instrument in universe])
-    bars = Bars(ask.symbols, interval=60 * SECOND, grace=0, sessions=_Session(ask.symbols, ask.origin), band=band)
+    bars = Bars(ask.symbols, interval=MINUTE, grace=0, sessions=_Session(ask.symbols, ask.origin), band=band)
     bars.roll(ask.origin)
     lane = Lane("market", 2_000)
     with settled(timer.clock, timer.latencies.record):

@@ -15,7 +15,7 @@ from tradebot.backtest.job import Job
 from tradebot.backtest.sample import sample
 from tradebot.bench.cpu import cpu_seconds
 from tradebot.bench.report import machine, versions
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.strategies.loading import load_strategy
 from tradebot.sweep.crew import Crew, Inline, Processes
@@ -88,4 +88,4 @@ def _bars(count: int) -> Series:
 
 def _job() -> Job:
     universe, _ = sample(("RELIANCE",), days=3)
-    return Job(strategies=(load_strategy(STRATEGY),), instruments=universe.instruments, interval=60 * SECOND)
+    return Job(strategies=(load_strategy(STRATEGY),), instruments=universe.instruments, interval=MINUTE)

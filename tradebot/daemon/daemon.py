@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import tradebot
-from tradebot.clock import SECOND, MarketClock
+from tradebot.clock import MINUTE, SECOND, MarketClock
 from tradebot.config import Config
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.panel import Panel
@@ -52,7 +52,7 @@ from tradebot.trading.desk.sizing import too_dear
 from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
 from tradebot.trading.execution import SendRules
 from tradebot.trading.look_schedule import Pace
-from tradebot.trading.price_band import MINUTE, PriceBand
+from tradebot.trading.price_band import PriceBand
 from tradebot.trading.sessions import CalendarSessions
 from tradebot.trading.space_watch import MB, SpaceWatch, Thresholds
 

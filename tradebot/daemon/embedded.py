@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import date, time
 from pathlib import Path
 
-from tradebot.clock import SECOND, Clock, MarketClock, WallClock
+from tradebot.clock import HOUR, Clock, MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.domain.instrument import Universe
 from tradebot.errors import DataError
@@ -38,7 +38,7 @@ TODAY = "today"
 # Invented prices are drawn for their date. A first run on a set day is the same for everybody, whenever it is made, and
 # on this one the shipped strategy finds something to do within the first minutes.
 FIRST_DAY = "2026-02-03"
-RESUME_BEFORE_END = 3600 * SECOND  # a day with less than this left is not resumed: the next one begins
+RESUME_BEFORE_END = HOUR  # a day with less than this left is not resumed: the next one begins
 
 
 @asynccontextmanager

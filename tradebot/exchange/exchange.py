@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.order import ZERO, OrderKind, Validity
 from tradebot.exchange.account import Account, Holding, Mark
 from tradebot.exchange.admission import Counter, check_changeable, check_modification, check_session
@@ -40,7 +40,6 @@ from tradebot.exchange.ticket import (
     received,
 )
 
-MINUTE = 60 * SECOND
 POLL_S = 0.005  # how often `run` looks at the clock: what an order waits for it at most, beside its latency
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from tradebot.clock import SECOND, Clock, paced
+from tradebot.clock import MINUTE, SECOND, Clock, paced
 from tradebot.domain.message import Message
 from tradebot.markets.market import HOME, Market
-
-MINUTE = 60 * SECOND
 
 
 class Span(StrEnum):

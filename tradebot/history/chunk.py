@@ -16,12 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, MINUTE, SECOND
 from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
 from tradebot.errors import StateError
 
 PRICES = ("open", "high", "low", "close")
-MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
 FORMAT = 1
 MAPPED_BYTES = 1 << 20  # smaller tables come from memory the process has already
 _HEADER = struct.Struct("<BBB6sxxxIqq")  # format, decimals of prices and volume, column codes, bars, first start, unit

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import DAY, SECOND, Clock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import LinkLost, VenueUnavailable
 from tradebot.history.history import History
-from tradebot.history.market import DAY, Calendar, calendar_of, days_of
+from tradebot.history.market import Calendar, calendar_of, days_of
 from tradebot.history.merging import Put
 
 TRIES = 4

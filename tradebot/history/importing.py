@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from tradebot.clock import Clock, WallClock
+from tradebot.clock import DAY, Clock, WallClock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.errors import DataError
@@ -22,7 +22,7 @@ from tradebot.history.files.rows import Parser, Wanted
 from tradebot.history.files.tables import table_at
 from tradebot.history.history import History
 from tradebot.history.lengths import look_like_ends
-from tradebot.history.market import DAY, INDIA, as_date, days_of, require_exchange, zone_of
+from tradebot.history.market import INDIA, as_date, days_of, require_exchange, zone_of
 from tradebot.history.merging import Put
 from tradebot.history.staging import Reading, Staged, Staging
 from tradebot.markets.listing import universe_for

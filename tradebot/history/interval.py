@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, HOUR, MINUTE, SECOND
 from tradebot.errors import DataError
 
-DAY = 86_400 * SECOND
 WEEK, MONTH = 7 * DAY, 28 * DAY
-UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": DAY}
+UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 CALENDAR = {"1w": WEEK, "1mo": MONTH}  # only one of each: two weeks begin nowhere in particular
-CLOCKS_CHANGE = 3_600 * SECOND  # what a day lacks when clocks go forward
+CLOCKS_CHANGE = HOUR  # what a day lacks when clocks go forward
 _WORDS = {
     "s": "s", "sec": "s", "second": "s", "m": "m", "t": "m", "min": "m", "minute": "m", "h": "h", "hour": "h",
     "d": "d", "day": "d", "w": "w", "wk": "w", "week": "w", "mo": "mo", "mon": "mo", "month": "mo",

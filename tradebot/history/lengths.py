@@ -6,14 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, MINUTE, SECOND
 from tradebot.domain.market import Ints
 from tradebot.errors import DataError
-from tradebot.history.interval import DAY, MONTH, WEEK, least_step, name_of
+from tradebot.history.interval import MONTH, WEEK, least_step, name_of
 from tradebot.history.market import UTC_ZONE, calendar_of, days_of, zone_of
 from tradebot.history.resample import calendar_days
 
-MINUTE = 60 * SECOND
 FEW_STEPS, MANY_STEPS = 3, 5  # in a row of a longer bar: behind shorter ones, and as a whole day
 
 

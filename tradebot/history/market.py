@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, SECOND
 from tradebot.domain.market import Ints
 from tradebot.errors import DataError
 from tradebot.markets import exchanges
 from tradebot.markets.calendar import Line, TradingCalendar
 
-DAY = 86_400 * SECOND
 INDIA, NEW_YORK, UTC_ZONE, ZONES = exchanges.INDIA, exchanges.NEW_YORK, exchanges.UTC_ZONE, exchanges.ZONES
 zone_of = exchanges.zone_of
 # These trade around the clock, in UTC. One that is not known is asked about: its hours would be a guess.

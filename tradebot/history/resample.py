@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tradebot.clock import DAY
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.interval import DAY, MONTH, WEEK, name_of
+from tradebot.history.interval import MONTH, WEEK, name_of
 from tradebot.history.market import UTC_ZONE, calendar_of, days_of, zone_of
 
 MONDAY, SUNDAY = 3, 6  # 1970-01-01 was a Thursday, three days after a Monday; a Sunday is six after one

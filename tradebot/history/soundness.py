@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.clock import iso
+from tradebot.clock import DAY, iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.interval import DAY, MONTH, WEEK, name_of
+from tradebot.history.interval import MONTH, WEEK, name_of
 from tradebot.history.jumps import jumps
 from tradebot.history.lengths import look_like_ends
 from tradebot.history.market import Calendar, as_date, calendar_of, days_of, zone, zone_of

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from tradebot.clock import DAY
 from tradebot.errors import DataError
 from tradebot.history.files.rows import Rows
 from tradebot.history.interval import common_step
-from tradebot.history.market import DAY, UTC_ZONE, calendar_of, days_of, zone_of
+from tradebot.history.market import UTC_ZONE, calendar_of, days_of, zone_of
 
 MOST_WAITING = 400_000  # a list of all shares has some thousand rows a day
 MOST_ASKED = 20  # symbols of a batch that are looked at for the step between their bars

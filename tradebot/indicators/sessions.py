@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, MINUTE
 from tradebot.domain.market import Floats, Ints
 from tradebot.indicators.opens import Opens
 from tradebot.indicators.vector import Step
 
-DAY = 86_400 * SECOND
-MINUTE = 60 * SECOND
 NO_SESSION = np.iinfo(np.int64).min
 
 

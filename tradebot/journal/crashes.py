@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.control import Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Reconciled
@@ -83,6 +83,6 @@ def crash_loop(cut_off: Sequence[CutOff], *, now: int, most: int) -> str:
         return ""
     runs = "1 run was" if len(recent) == 1 else f"{len(recent)} runs were"
     return (
-        f"{runs} cut off within {WITHIN // (60 * SECOND)} minutes, the last one {recent[-1].run_id}:"
+        f"{runs} cut off within {WITHIN // MINUTE} minutes, the last one {recent[-1].run_id}:"
         " find the cause at the end of its log, then `tradebot resume`"
     )

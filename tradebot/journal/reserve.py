@@ -11,11 +11,10 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY
 from tradebot.journal.checkpoints import checkpoint
 from tradebot.journal.schema import LOG_BYTES
 
-DAY = 86_400 * SECOND
 PAGE_BYTES = 4_096
 STEP_BYTES = 2 << 20  # filled in one commit: the log must not grow for it
 ENOUGH = 0.75  # of what is wanted; with less left all of it is filled again

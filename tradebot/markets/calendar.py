@@ -15,12 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tradebot.clock import IST, SECOND
+from tradebot.clock import DAY, IST, MINUTE, SECOND
 from tradebot.domain.message import Message
 
 DATA = Path(__file__).with_name("data")
 ONE_DAY = timedelta(days=1)
-DAY, IST_AHEAD = 86_400 * SECOND, 19_800 * SECOND  # +05:30
+IST_AHEAD = 19_800 * SECOND  # +05:30
 LONGEST_BREAK_DAYS = 30  # no exchange is closed longer; past it the data is wrong, not the market closed
 
 
@@ -182,7 +182,7 @@ def day_number(at: int) -> int:
 def _session(day: date, opens: time, closes: time, exit_minutes: int, name: str = "") -> Session:
     closes_at = moment(day, closes)
     return Session(
-        opens_at=moment(day, opens), closes_at=closes_at, exit_by=closes_at - exit_minutes * 60 * SECOND, name=name
+        opens_at=moment(day, opens), closes_at=closes_at, exit_by=closes_at - exit_minutes * MINUTE, name=name
     )
 
 

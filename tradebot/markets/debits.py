@@ -9,11 +9,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, SECOND
 from tradebot.domain.order import ZERO, Side
 
 DELIVERY = "CNC"
-DAY, IST_NS = 86_400 * SECOND, 19_800 * SECOND
+IST_NS = 19_800 * SECOND
 KEPT_DAYS = 7  # a fill may be told days late, and no later
 
 FillKey = tuple[str, str]  # (exchange, execution id)

@@ -6,10 +6,9 @@ from datetime import date, datetime, time, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from tradebot.clock import IST, SECOND
+from tradebot.clock import DAY, IST, SECOND
 from tradebot.markets.exchanges import INDIA, NEW_YORK, opening_of, zone_of
 
-DAY = 86_400 * SECOND
 CURRENCIES = {INDIA: "INR", NEW_YORK: "USD"}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import HOUR, SECOND, Clock
 from tradebot.control.halt_file import HaltFile
 from tradebot.exchange.faults.plan import Fault, FaultPlan
 from tradebot.exchange.refusals import Refusal
@@ -20,7 +20,7 @@ from tradebot.simulation.dice import Dice
 EVERY_S = 1.0
 EVENTS = (1, 1500)  # of the daemon, from a kill -9 until it falls
 TRIES = 40
-STEP = 3_600 * SECOND
+STEP = HOUR
 
 
 class Machine(Protocol):

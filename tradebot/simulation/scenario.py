@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from tradebot.clock import IST, SECOND, from_iso
+from tradebot.clock import HOUR, IST, from_iso
 from tradebot.config import Config
 from tradebot.config.keeping import StoreSection
 from tradebot.config.sections import (
@@ -42,7 +42,7 @@ NIGHTS = 0.05  # share of the seeds over two days, of which the second, two days
 FIRST_ANSWERS = "null-data:books@t+172800s"
 PIPED = 0.05  # share of the seeds whose log nobody reads for a while, or any more
 COMMITS = (5, 80)  # of the first life, until its disk fails
-STEP = 3600 * SECOND  # of the wall clock, there or back
+STEP = HOUR  # of the wall clock, there or back
 OPERATOR_WAITS_S = (1.0, 6.0)  # from a halt or a flatten until the operator resumes
 
 

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tradebot.clock import Clock
+from tradebot.clock import DAY, Clock
 from tradebot.domain.instrument import Universe
 from tradebot.errors import LinkLost, StateError
 from tradebot.journal.recovery import ChargesOf
 from tradebot.journal.rows import Listing
-from tradebot.markets.debits import DAY, DELIVERY
+from tradebot.markets.debits import DELIVERY
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.storage import (
     RowsNotStored,

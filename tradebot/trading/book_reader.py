@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import MINUTE, Clock
 from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.messages import Books
 from tradebot.domain.order import ZERO, VenueHolding
@@ -17,7 +17,7 @@ from tradebot.venues.venue import Broker
 
 WHOLE_TRIES, WHOLE_WAIT_S = 4, 0.5
 ROWS_NAMED = 3  # of those that cannot be read, in one line
-HOLDINGS_EVERY = 60 * SECOND
+HOLDINGS_EVERY = MINUTE
 ROWS_KEPT = 10_000  # of those that could not be read, to count each once
 
 

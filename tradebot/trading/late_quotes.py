@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints
 from tradebot.ops.events.market import QuotesDelayed
 
-TELL_EVERY = 60 * SECOND  # wall: a machine that is always late would fill the log
+TELL_EVERY = MINUTE  # wall: a machine that is always late would fill the log
 SHOWN = 5
 
 

@@ -13,14 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE
 from tradebot.domain.market import Ints, Quotes
 from tradebot.trading.sieve import FEW
 
 SHARE = 20  # a price may lie a twentieth, 5%, from the median of the minute
 TICKS = 4  # and as many ticks always: of a cheap option one of them is more than 5%
 SLOTS = 12  # of the minute, one price each: the first that came in it
-MINUTE = 60 * SECOND
 MOST = 3  # doubted prices of one instrument within a minute, until somebody should look
 FAR_AWAY = np.iinfo(np.int64).max
 

@@ -12,11 +12,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, SECOND
 from tradebot.domain.market import Ints, Quotes
 from tradebot.domain.messages import Ending, SessionBegins
 
-DAY = 86_400 * SECOND
 NEVER = 2**63 - 1
 REASONS = ("epoch", "outside_session", "future", "backward", "duplicate", "insane", "doubted")
 BACK = 5 * SECOND  # by which a clock is followed back, and no day begins anew

@@ -12,11 +12,10 @@ from typing import NoReturn
 
 import numpy as np
 
-from tradebot.clock import MICROSECOND, MILLISECOND, SECOND, Clock, Turn
+from tradebot.clock import HOUR, MICROSECOND, MILLISECOND, SECOND, Clock, Turn
 from tradebot.domain.message import Message
 from tradebot.errors import LinkLost
 
-HOUR = 3600 * SECOND
 BREATH = MILLISECOND  # of frames on end; what they lead to takes as long again before the loop turns
 WAITED = 20 * MICROSECOND  # `receive` of a frame that is there already takes a tenth of it
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tradebot.clock import IST, SECOND
+from tradebot.clock import DAY, IST, MINUTE, SECOND
 from tradebot.domain.market import Ints, Series
 
-MINUTE = 60 * SECOND
-DAY = 86_400 * SECOND
 IST_OFFSET = int(IST.utcoffset(None).total_seconds()) * SECOND
 NO_BARS: Ints = np.zeros(0, dtype=np.int64)
 

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Floats, Ints
 from tradebot.exchange.prices import noise
-from tradebot.exchange.prices.folding import MINUTE, Columns, fold
+from tradebot.exchange.prices.folding import Columns, fold
 from tradebot.exchange.prices.traits import FULL_DAY_MINUTES, GAP_SHARE, MARKET_DAILY, Traits, swing_shape, volume_shape
 from tradebot.markets.calendar import Session, TradingCalendar
 from tradebot.markets.hours import line_of

@@ -13,16 +13,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, MINUTE, SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
 from tradebot.exchange.prices import noise, tickfile
 from tradebot.exchange.prices.depth import book, circuits
 from tradebot.exchange.prices.folding import (
-    DAY,
     IST_OFFSET,
-    MINUTE,
     NO_BARS,
     Columns,
     check_interval,

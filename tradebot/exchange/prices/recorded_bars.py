@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from tradebot.clock import IST, SECOND
+from tradebot.clock import DAY, IST, SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
@@ -17,7 +17,6 @@ from tradebot.exchange.prices import barfile, noise
 from tradebot.exchange.prices.barfile import BarFile
 from tradebot.exchange.prices.depth import book, circuits
 from tradebot.exchange.prices.folding import (
-    DAY,
     IST_OFFSET,
     NO_BARS,
     Columns,

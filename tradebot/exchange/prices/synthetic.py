@@ -12,12 +12,12 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Floats, Ints, Series
 from tradebot.exchange.prices import noise
 from tradebot.exchange.prices.depth import book, circuits
-from tradebot.exchange.prices.folding import MINUTE, check_interval, midnight, series
+from tradebot.exchange.prices.folding import check_interval, midnight, series
 from tradebot.exchange.prices.past import Past
 from tradebot.exchange.prices.regimes import Regimes
 from tradebot.exchange.prices.steps import NEVER, Block, Reel, before_trading

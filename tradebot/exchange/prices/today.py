@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from tradebot.clock import MINUTE
 from tradebot.domain.market import Ints
-from tradebot.exchange.prices.folding import MINUTE, Columns, complete, fold
+from tradebot.exchange.prices.folding import Columns, complete, fold
 
 FAR = np.int64(1 << 62)
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import DAY, SECOND, Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Series
 from tradebot.errors import AccessDenied, LinkLost, SessionLost
@@ -40,7 +40,7 @@ async def past_bars(
     held = {series.symbol: series for series in known}
     now = clock.market()
     sessions = count * interval // (SESSION_S * SECOND) + 1
-    start = now - (2 * sessions + 6) * 86_400 * SECOND  # weekends and holidays lie between
+    start = now - (2 * sessions + 6) * DAY  # weekends and holidays lie between
     found: list[Series] = []
     tell(WarmupStarted(symbols=len(universe), bars=count, at_most_s=WITHIN_S, from_journal=len(held)))
     with suppress(TimeoutError):

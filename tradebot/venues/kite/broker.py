@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from tradebot.clock import IST, SECOND, Clock, iso
+from tradebot.clock import DAY, IST, SECOND, Clock, iso
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.listed import Listed
 from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, Quotes, Series
@@ -21,7 +21,7 @@ from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.answers import VENUE_ORDER_ID
 from tradebot.venues.kite.dumps import Dumps
 from tradebot.venues.kite.rest import RestLink, Timeouts
-from tradebot.venues.kite.rules import CANDLES, DAY, KITE, LIMITS, QUOTES_PER_REQUEST
+from tradebot.venues.kite.rules import CANDLES, KITE, LIMITS, QUOTES_PER_REQUEST
 from tradebot.venues.kite.session import OrderSession, RestSession, parsed
 from tradebot.venues.kite.wire import (
     WireError,

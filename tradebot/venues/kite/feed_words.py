@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import MINUTE, Clock
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.market import FramesDropped, NoticeReceived, WarningReceived
 from tradebot.ops.reminder import Reminder
@@ -28,7 +28,7 @@ class FeedWords:
     def notice(self, kind: str, text: str) -> None:
         """Say what the broker says over the stream."""
         now = self._clock.monotonic()
-        if now - self._minute >= 60 * SECOND:
+        if now - self._minute >= MINUTE:
             self._minute, self._lines = now, 0
         if self._lines == LINES_A_MINUTE:
             self._unsaid += 1

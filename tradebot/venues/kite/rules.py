@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from datetime import time
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, MINUTE
 from tradebot.venues.limiter import Window, limits
 from tradebot.venues.venue import Profile
 
 REST = "https://api.kite.trade"
 TICKER = "wss://ws.kite.trade"
 
-MINUTE = 60 * SECOND
-DAY = 86_400 * SECOND
 # interval in ns -> (Kite's name, longest span of one request in days)
 CANDLES: dict[int, tuple[str, int]] = {
     MINUTE: ("minute", 60),

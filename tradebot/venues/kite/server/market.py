@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, SECOND
 from tradebot.exchange.exchange import Exchange
 from tradebot.markets.calendar import day_of
 from tradebot.markets.market import HOME
-from tradebot.venues.kite.rules import CANDLES, DAY, EXCHANGES, PRICES_PER_REQUEST, QUOTES_PER_REQUEST
+from tradebot.venues.kite.rules import CANDLES, EXCHANGES, PRICES_PER_REQUEST, QUOTES_PER_REQUEST
 from tradebot.venues.kite.server.quotes import candles, instruments_csv, ltp_record, ohlc_record, quote_record
 from tradebot.venues.kite.server.wire import Params, input_error, parse_stamp, required
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.clock import SECOND
+from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints, Series
 from tradebot.markets.calendar import Line
 from tradebot.markets.hours import line_of
 from tradebot.markets.indices import contract_name
-from tradebot.markets.market import DAY, HOME
+from tradebot.markets.market import HOME
 from tradebot.venues.kite.server.wire import number, stamp
 
 Json = dict[str, Any]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from tradebot.clock import SECOND, Clock
+from tradebot.clock import HOUR, SECOND, Clock
 from tradebot.markets.market import HOME
 from tradebot.venues.kite.rules import LOGIN_ENDS
 from tradebot.venues.kite.server.wire import KiteError, token_error
 
-EXPIRY_HOUR = LOGIN_ENDS.hour * 3_600 * SECOND
+EXPIRY_HOUR = LOGIN_ENDS.hour * HOUR
 REQUEST_TOKEN_LIFE = 300 * SECOND
 MAX_REQUEST_TOKENS = 100
 BAD_TOKEN = "Incorrect `api_key` or `access_token`."
