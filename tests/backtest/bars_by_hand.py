@@ -14,7 +14,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.trading.desk.gate.limits import Limits
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings
 
 MINUTE = 60 * SECOND
 START = 1_704_067_200 * SECOND  # 2024-01-01 00:00 UTC

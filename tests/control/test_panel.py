@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +13,12 @@ from tradebot.clock import ManualClock
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.panel import Panel, Wrong
 from tradebot.domain.control import Scope, Verb
-from tradebot.domain.halts import Halts
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Command
-from tradebot.trading.desk.blotter import Blotter
-from tradebot.trading.desk.marks import Marks
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.desk import desk_of
+from tradebot.trading.desk.gate.gate import Gate
+from tradebot.trading.desk.settings import DeskSettings
 
 
 class Room:
@@ -26,16 +26,15 @@ class Room:
 
     def __init__(self, folder: Path) -> None:
         universe = Universe([Instrument(symbol="TCS", token=1), Instrument(symbol="INFY", token=2)])
-        self.halts, self.commands = Halts(), list[Command]()
+        self.commands = list[Command]()
         self.was_there: list[bool] = []  # was the HALT file there when a command came
         self.stops: list[str] = []
         self.halt_file, self.clock = HaltFile(folder), ManualClock(1)
-        blotter = Blotter(lambda order, fact: Decimal(0))
-        desk: Any = SimpleNamespace(
-            conditions=SimpleNamespace(halts=self.halts), blotter=blotter, marks=Marks(universe)
-        )
+        book = Book(universe, DeskSettings(order_notional=Decimal(0)), lambda order, fact: Decimal(0))
+        self.halts = book.conditions.halts
+        desk = desk_of(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
         self.panel = Panel(
-            desk=desk, universe=universe, strategies=frozenset({"ema_cross"}), clock=self.clock,
+            account=desk.account, universe=universe, strategies=frozenset({"ema_cross"}), clock=self.clock,
             halt_file=self.halt_file, command=self.command, picture=dict, ask_to_stop=self.stops.append,
         )  # fmt: skip
 

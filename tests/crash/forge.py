@@ -56,14 +56,15 @@ from tradebot.journal.rows import End, Listing, Run
 from tradebot.journal.writer import Journal
 from tradebot.ops.events.event import without_word
 from tradebot.trading.desk.billing import india
-from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
 from tradebot.trading.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
 from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.gate.order_controls import Collar, Permitted, Sanity, Size
 from tradebot.trading.desk.gate.venue_controls import Accounted
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings
 from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
 from tradebot.trading.execution import SendRules
 from tradebot.trading.look_schedule import Pace
@@ -153,14 +154,8 @@ class Life:
             sent=lambda request, order_id: fuse.note(did="sent", request=request, order_id=order_id),
         )  # fmt: skip
         settings = DeskSettings(order_notional=Decimal(1000), chase="modify")
-        self.desk: Any = Desk(
-            universe=self.universe,
-            gate=gate(),
-            settings=settings,
-            charges_of=india(self.universe),
-            id_prefix=self.run_id,
-            absent_after_s=60.0,
-        )
+        book = Book(self.universe, settings, india(self.universe))
+        self.desk: Any = desk_of(book, gate=gate(), id_prefix=self.run_id, absent_after_s=60.0)
         if pair:
             self.desk = pair_of(
                 universe=self.universe, limits=seam.plain(LIMITS), settings=seam.plain(settings), killed=lambda: "",
@@ -216,11 +211,11 @@ class Life:
                     await self._settle()
                 for task in running:
                     task.cancel()
-            blotter = self.desk.blotter
+            blotter = self.desk.book.blotter
             summary = {
-                "open_positions": {s: str(q) for s, (q, _) in self.desk.holdings().items()},
-                "realized": blotter.realized.quantize(PAISE),
-                "charges": blotter.charges.quantize(PAISE),
+                "open_positions": {s: str(q) for s, (q, _) in self.desk.account.holdings().items()},
+                "realized": blotter.positions.realized.quantize(PAISE),
+                "charges": blotter.positions.charges.quantize(PAISE),
             }
             journal.append("end", End(reason="asked", summary=summary), at=self.clock.market())
 

@@ -30,16 +30,16 @@ class Heard:
             status=self._show,
             stopping=lambda: self.supervisor.append("STOPPING"),
         )
-        quiet = {"halted": halted, "session_lost": "", "blind": "", "disk_short": ""}
-        desk = SimpleNamespace(
-            conditions=SimpleNamespace(**quiet | conditions),
-            worth=SimpleNamespace(day_profit=lambda: Decimal("-12.5")),
-            holdings=lambda: {"AAA": 1},
-        )  # fmt: skip
+        links = {"session_lost": "", "orders_refused": False}
+        links |= {name: conditions.pop(name) for name in links if name in conditions}
+        quiet = {"halted": halted, "blind": "", "disk_short": "", "links": SimpleNamespace(**links)}
+        account: Any = SimpleNamespace(
+            conditions=SimpleNamespace(**quiet | conditions), day_profit=lambda: Decimal("-12.5"), open_symbols={"AAA"}
+        )
         ground: Any = SimpleNamespace(clock=self.clock, universe=range(3), venue_name="exchange", account="SIM001")
         engine: Any = SimpleNamespace(ready=self.ready)
         self.bulletins = Bulletins(
-            Config(), ground, engine=engine, desk=desk,  # type: ignore[arg-type]
+            Config(), ground, engine=engine, account=account,
             notifier=notifier,  # type: ignore[arg-type]
             tell=self.events,
         )  # fmt: skip
@@ -104,7 +104,7 @@ async def test_the_end_is_said_with_its_first_reason() -> None:
 
 def test_positions_whose_stops_end_with_the_process_are_named_with_them() -> None:
     heard, room = Heard(), Room()
-    heard.bulletins._desk, heard.bulletins._ground.universe = room.desk, room.universe  # type: ignore[attr-defined]
+    heard.bulletins._account, heard.bulletins._ground.universe = room.desk.account, room.universe  # type: ignore[attr-defined]
     heard.bulletins.left_open()
     assert heard.events == []
 

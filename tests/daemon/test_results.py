@@ -7,33 +7,53 @@ from types import SimpleNamespace
 from typing import Any
 
 from tradebot.daemon.results import Results
-from tradebot.domain.order import OrderEvent, OrderFact, OrderState
+from tradebot.domain.order import OrderEvent, OrderFact, OrderState, OrderTimes
 
 
 def order(begun_at: int, *, state: OrderState = OrderState.FILLED, is_external: bool = False) -> Any:
-    return SimpleNamespace(times=SimpleNamespace(begun_at=begun_at), state=state, is_external=is_external)
+    return SimpleNamespace(times=OrderTimes(begun_at=begun_at), state=state, is_external=is_external)
 
 
 def fact(n: int, event: OrderEvent) -> OrderFact:
     return OrderFact(order_id=f"T{n}", event=event, at=100)
 
 
+class Account:
+    """What an account shows whose day began behind five fills."""
+
+    totals = 0, Decimal(0), Decimal(0)
+    conditions = SimpleNamespace(times=SimpleNamespace(day_opens_at=200))
+
+    def __init__(self) -> None:
+        self.kept: dict[int, Any] = {}
+
+    def orders(self) -> dict[int, Any]:
+        return self.kept
+
+    def profit(self) -> Decimal:
+        _, charges, realized = self.totals
+        return realized - charges + Decimal("4.005")
+
+    def day_profit(self) -> Decimal:
+        return Decimal("-7.5")
+
+    @property
+    def day_totals(self) -> tuple[int, Decimal]:
+        fills, charges, _ = self.totals
+        return fills - 5, charges - Decimal("20.00")
+
+
 def test_the_second_run_tells_its_own_the_days_and_the_whole_apart() -> None:
-    blotter = SimpleNamespace(fills=0, charges=Decimal(0), realized=Decimal(0), orders={})
-    worth = SimpleNamespace(
-        profit=lambda: blotter.realized - blotter.charges + Decimal("4.005"), day_profit=lambda: Decimal("-7.5"),
-        day_base=(5, Decimal("20.00")),
-    )  # fmt: skip
-    desk: Any = SimpleNamespace(blotter=blotter, worth=worth, day_end=SimpleNamespace(opens_at=200))
-    results = Results(desk)
-    blotter.fills, blotter.charges, blotter.realized = 6, Decimal("30.25"), Decimal("-100")  # recovered
+    account = Account()
+    results = Results(account)  # type: ignore[arg-type]
+    account.totals = 6, Decimal("30.25"), Decimal("-100")  # recovered
     before = [fact(n, event) for n in range(4) for event in (OrderEvent.INTENT, OrderEvent.SENDING)]
-    blotter.orders |= {n: order(at) for n, at in enumerate((100, 199, 200, 250))}
+    account.kept |= {n: order(at) for n, at in enumerate((100, 199, 200, 250))}
     results.begin(at=300, before=before)
     assert (results.fills, results.render()["run_charges"], results.render()["run_realized"]) == (0, 0, 0)
     later = (order(300), order(310), order(310, state=OrderState.DENIED), order(320, is_external=True))
-    blotter.orders |= {10 + n: one for n, one in enumerate(later)}
-    blotter.fills, blotter.charges, blotter.realized = 8, Decimal("40.50"), Decimal("-80")
+    account.kept |= {10 + n: one for n, one in enumerate(later)}
+    account.totals = 8, Decimal("40.50"), Decimal("-80")
     assert results.fills == 2
     assert {name: str(value) for name, value in results.render().items()} == {
         "run_orders": "2", "run_fills": "2", "day_orders": "4", "day_fills": "3", "day_charges": "20.50",

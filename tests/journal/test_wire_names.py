@@ -24,7 +24,7 @@ from tradebot.journal import older, rows, tape
 from tradebot.journal.reader import rows as read_rows
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.gate.limits import Limits
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings
 
 # What rows hold, what tapes hold, what is packed into them, what `terms` holds as values, and what tables hold.
 WRITTEN = (

@@ -34,24 +34,26 @@ from rich.progress import Progress
 from rich.table import Table
 
 ROOT = Path(__file__).parents[2]
-# What decides about orders and money: desk and gate, the fold of orders, fees, reconciliation.
+# What decides about orders and money: desk and gate, the fold of orders, fees, reconciliation; the desk of a backtest.
 TARGETS = (
     "tradebot/trading/desk/**/*.py", "tradebot/domain/order*.py", "tradebot/domain/portfolio.py",
     "tradebot/domain/halts.py", "tradebot/markets/charges.py", "tradebot/markets/debits.py",
     "tradebot/trading/reconciliation.py", "tradebot/trading/book_reader.py", "tradebot/trading/look_schedule.py",
+    "tradebot/backtest/fast_*.py", "tradebot/backtest/clearance.py", "tradebot/backtest/order_course.py",
 )  # fmt: skip
 # Quick and near first: most changes are noticed by the first of them.
 TESTS = ("tests/domain", "tests/trading/desk", "tests/markets/test_charges.py", "tests/trading/test_reconciliation.py",
          "tests/trading/test_book_reader.py", "tests/trading/test_look_schedule.py", "tests/markets/test_debits.py",
          "tests/journal/test_recovery.py", "tests/control", "tests/checker", "tests/trading/test_engine.py",
+         "tests/backtest/test_clearance.py", "tests/backtest/test_fast_desk.py", "tests/backtest/test_order_course.py",
          "tests/backtest/test_every_bar.py", "tests/backtest/test_run.py")  # fmt: skip
 LEFT_OUT = ("tests/control/test_kill_sweep.py", "tests/trading/desk/test_leaks.py")  # processes of their own; memory
-SOURCES = ("tradebot/domain", "tradebot/markets", "tradebot/trading")  # where the targets are
+SOURCES = ("tradebot/domain", "tradebot/markets", "tradebot/trading", "tradebot/backtest")  # where the targets are
 DAYS = range(1, 61)
 # For one mutant, for one that hangs is one that is noticed: of its processor, and of the clock where it only waits.
 WITHIN_CPU_S, WITHIN_S = 400, 3600
 LIVING_AT_MOST = 0.05
-UNCHANGED = Mutant("tradebot/trading/desk/exits.py", 1, "unchanged", "", "", 0, 0)
+UNCHANGED = Mutant("tradebot/trading/desk/rules/exits.py", 1, "unchanged", "", "", 0, 0)
 EQUAL = Path(__file__).with_name("equal.toml")
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 INTO = Path(__file__).with_name("vendor")
-TAKEN = ("tradebot/trading/desk",)  # folders and files of the package
+TAKEN = ("tradebot/trading/desk", "tradebot/domain/order_course.py")  # folders and files of the package
 SEAM = "tests/oracle/seam.py"
 PACKAGE = "tests.oracle.vendor"
 

@@ -33,8 +33,9 @@ from tradebot.simulation.dice import Dice
 from tradebot.simulation.loop import VirtualLoop
 from tradebot.simulation.process import Process
 from tradebot.trading.bars import Bars
-from tradebot.trading.desk.desk import Desk
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.desk import desk_of
+from tradebot.trading.desk.settings import DeskSettings
 from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
 from tradebot.trading.execution import SendRules
 from tradebot.trading.look_schedule import Pace
@@ -227,10 +228,9 @@ class Room:
         self.beats: list[int] = []  # monotonic times
         self.stop = asyncio.Event()
         self.signalled = 0
-        self.desk = Desk(
-            universe=UNIVERSE, gate=gate(), settings=DeskSettings(order_notional=D(10_000), protection_pct=D("0.5")),
-            charges_of=lambda order, fact: D(1), id_prefix="T", absent_after_s=60.0,
-        )  # fmt: skip
+        own = DeskSettings(order_notional=D(10_000), protection_pct=D("0.5"))
+        book = Book(UNIVERSE, own, lambda order, fact: D(1))
+        self.desk = desk_of(book, gate=gate(), id_prefix="T", absent_after_s=60.0)
         bars = Bars(len(UNIVERSE), interval=interval_s * SECOND, grace=0, sessions=OneDay(len(UNIVERSE)))
         self.engine = Engine(
             feed=self.feed, broker=self.venue, universe=UNIVERSE, clock=clock,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +16,6 @@ from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Tick
 from tradebot.ops.events.event import without_word
 from tradebot.trading.bars import Bars
-from tradebot.trading.desk.blotter import Blotter
 from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
 from tradebot.trading.execution import SendRules
 from tradebot.trading.look_schedule import Pace
@@ -45,9 +43,10 @@ def engine_at(venue: Venue, *, held: Sequence[str] = ()) -> Engine:
     unused: Any = None
     bars = Bars(2, interval=60 * SECOND, grace=0, sessions=OneDay(2), band=PriceBand([5, 5]))
     bars.roll(OPEN)
-    blotter: Any = Blotter(lambda order, fact: Decimal(0))
-    blotter.open |= dict.fromkeys(held)
-    desk = SimpleNamespace(blotter=blotter, protection=SimpleNamespace(mask=np.zeros(2, dtype=bool)))
+    account = SimpleNamespace(
+        open_symbols=held, holdings=dict, live_orders=lambda: iter(()), guarded=np.zeros(2, dtype=bool)
+    )
+    desk: Any = SimpleNamespace(account=account)
     return Engine(
         feed=venue, broker=venue, clock=ManualClock(10**18),
         universe=Universe([Instrument(symbol="AAA", token=256), Instrument(symbol="BBB", token=512)]),

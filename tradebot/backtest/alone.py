@@ -16,7 +16,7 @@ class Alone(Walk):
     def run(self) -> None:
         """Walk to the end of the timeline."""
         counter, loss, funds, moved = self._counter, self._loss, self._funds, self._counter.moved
-        desk, panel, inside, reversals = self._desk, self._panel, self._inside, self._desk.reversals
+        desk, panel, inside, reversals = self._desk, self._panel, self._inside, self._desk.entries
         orders, mask, working, wanted = counter.books[0].orders, inside.mask, counter.placed, desk.exits.wanted
         marks, begins, opens, due_at = desk.marks, panel.begins, panel.opens[0], self._outlook.due_at
         self._due = due_at(0, self._timetable.first)
@@ -83,7 +83,7 @@ class Alone(Walk):
         at, close = panel.begins[k] + panel.interval, panel.closed[0][k]
         desk.marks.set(0, close, at)
         desk.move_to(at)
-        if (ticks or counter.placed or desk.exits.wanted) and (outputs := desk.tick(at, at)):
+        if (ticks or counter.placed or desk.exits.wanted) and (outputs := desk.tick(at)):
             counter.take(outputs)
         if self._funds.lent and self._funds.is_ruined(desk.marks):
             self._ruin(at)

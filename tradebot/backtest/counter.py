@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from tradebot.backtest.fast_desk import FastDesk
 from tradebot.backtest.funds import Funds
 from tradebot.backtest.job import Job
 from tradebot.backtest.ledger import STATES, Ledger
@@ -29,8 +30,7 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.exchange.bar_matching import BarBook, Resting
-from tradebot.trading.desk.desk import DeskOutput
-from tradebot.trading.desk.direct_desk import DirectDesk
+from tradebot.trading.desk.decisions import DeskOutput
 
 DENIED, SENDING, ACCEPTED = OrderEvent.DENIED, OrderEvent.SENDING, OrderEvent.ACCEPTED
 ENTRY, LIMIT, FILLED = Purpose.ENTRY, OrderKind.LIMIT, STATES[OrderState.FILLED]
@@ -56,7 +56,7 @@ class Counter:
     """
 
     def __init__(
-        self, job: Job, desk: DirectDesk, panel: Panel, ledger: Ledger, funds: Funds, spans: OrderSpans
+        self, job: Job, desk: FastDesk, panel: Panel, ledger: Ledger, funds: Funds, spans: OrderSpans
     ) -> None:  # fmt: skip
         self._desk, self._panel, self._ledger, self._funds, self._spans = desk, panel, ledger, funds, spans
         self._conditions = desk.conditions
@@ -127,7 +127,7 @@ class Counter:
             self.counts["lapsed"] += 1
             if placed.request.purpose.is_exit:
                 self.resends.add(placed.id)
-                self._desk.reversals.drop(placed.request.symbol)
+                self._desk.entries.drop(placed.request.symbol)
             # Between two sessions there is time for late fills, also where their bars leave none.
             self._ended(placed, VenueStatus.EXPIRED, OrderState.EXPIRED, settled_ns=SETTLE)
 
@@ -183,7 +183,7 @@ class Counter:
     def _fill(self, order: _Placed, quantity: int, price: int) -> None:
         desk, funds, ledger = self._desk, self._funds, self._ledger
         order_id, request, id_, now = order.order_id, order.request, order.id, self._conditions.now
-        if request.purpose is ENTRY and (paid := funds.affordable(id_, quantity, price, desk, request)) < quantity:
+        if request.purpose is ENTRY and (paid := funds.affordable(id_, quantity, price, desk.book, request)) < quantity:
             self._cut(order, quantity, paid, price)
             return
         order.fills += 1
@@ -193,10 +193,10 @@ class Counter:
             request.quantity if is_one else self._instruments[id_].quantity(quantity),
             Decimal(price) * self._points[id_], now, request.product,
         )  # fmt: skip
-        outputs = desk.book(execution, self._conditions.mono)
-        ledger.fill(order.row, id_, self.k, now, order.sign * quantity, price, desk.blotter.charges)
+        outputs = desk.fill(execution, self._conditions.mono)
+        ledger.fill(order.row, id_, self.k, now, order.sign * quantity, price, desk.blotter.positions.charges)
         if funds.is_margined or funds.lent or ledger.held[id_] < 0:
-            funds.moved(id_, desk)
+            funds.moved(id_, desk.book)
         if not order.remaining:
             ledger.states[order.row] = FILLED
             del self.placed[order_id]

@@ -16,7 +16,7 @@ from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import Execution, OrderRequest
 from tradebot.exchange.margin import rate_of
 from tradebot.trading.desk.blotter import ChargesOf
-from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.book import Book
 from tradebot.trading.desk.marks import Marks
 
 # What no bill comes near, in percent of the fill and in the currency: with that left none is worked out.
@@ -43,11 +43,11 @@ class Funds:
         self.is_margined = any(share != whole for share, whole in self._rates)
         self.lent = 0  # positions that are sold short or not paid in full: with others an account cannot be ruined
 
-    def moved(self, id_: int, desk: Desk) -> None:
+    def moved(self, id_: int, book: Book) -> None:
         """Take note of a booked fill; of one in an account that is not `is_margined`, has nothing `lent` and is not
         short there is nothing to note."""
         share, whole = self._rates[id_]
-        position = desk.blotter.open.get(self._instruments[id_].symbol)
+        position = book.positions.open.get(self._instruments[id_].symbol)
         cost = 0 if position is None else int(position.cost * self._money)
         tied = -(-abs(cost) * share // whole) - cost
         self.tied += tied - self._tied_by[id_]
@@ -64,7 +64,7 @@ class Funds:
         held = self._ledger.held
         return self.owed >= sum(n * int(marks.last[id_]) * self._ledger.factors[id_] for id_, n in enumerate(held) if n)
 
-    def affordable(self, id_: int, quantity: int, price: int, desk: Desk, request: OrderRequest) -> int:
+    def affordable(self, id_: int, quantity: int, price: int, book: Book, request: OrderRequest) -> int:
         """Return how much of an entry of `quantity` units at `price` units the account can pay, charges included."""
         unit, net = price * self._ledger.factors[id_], self._cash + self._ledger.flow - self.tied
         value = quantity * unit
@@ -72,7 +72,7 @@ class Funds:
             return quantity  # whatever it is charged
         share, whole = self._rates[id_]
         need = value if share == whole else -(-value * share // whole)
-        charges = self._charges(id_, quantity, price, desk, request)
+        charges = self._charges(id_, quantity, price, book, request)
         if need + charges <= net:
             return quantity
         most = max(net - charges, 0) * whole // (unit * share)
@@ -90,11 +90,11 @@ class Funds:
             return ""
         return f"{net / self._money:,.2f} is left, and one lot takes {need / whole / self._money:,.2f}"
 
-    def _charges(self, id_: int, quantity: int, price: int, desk: Desk, request: OrderRequest) -> int:
-        instrument, order = self._instruments[id_], desk.blotter.orders[request.order_id]
+    def _charges(self, id_: int, quantity: int, price: int, book: Book, request: OrderRequest) -> int:
+        instrument, order = self._instruments[id_], book.blotter.orders[request.order_id]
         execution = Execution(
             request.order_id, request.order_id, request.symbol, request.exchange, request.side,
-            instrument.quantity(quantity), instrument.price(price), desk.conditions.now, request.product,
+            instrument.quantity(quantity), instrument.price(price), book.conditions.now, request.product,
         )  # fmt: skip
         return int(self._charges_of(order, execution) * self._money)
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tradebot.backtest.counter import Counter
+from tradebot.backtest.fast_desk import FastDesk
 from tradebot.backtest.panel import Panel
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.trading.desk.direct_desk import DirectDesk
 
 
 class Inside:
     """Moves prices through bars; what they touch goes to the desk, and its exits meet the price that touched."""
 
     def __init__(
-        self, instruments: Sequence[Instrument], desk: DirectDesk, panel: Panel, counter: Counter, held: list[int]
+        self, instruments: Sequence[Instrument], desk: FastDesk, panel: Panel, counter: Counter, held: list[int]
     ) -> None:
         self._instruments, self._desk, self._panel, self._counter, self._held = (
             instruments, desk, panel, counter, held
         )  # fmt: skip
-        self.mask = desk.protection.mask.data  # id -> whether it has a guard; read one by one, see `Panel`
+        self.mask = desk.guards.mask.data  # id -> whether it has a guard; read one by one, see `Panel`
         # What happens inside a bar is stamped so long after its begin.
         self.stamp = panel.interval - SECOND if panel.interval >= 2 * SECOND else 0
         self._orders = [book.orders for book in counter.books]
@@ -67,13 +67,13 @@ class Inside:
     def _catch_up(self, id_: int, row: int) -> None:
         """Show a trailing stop the best price of the bars that were left out since the last one it saw."""
         series, seen = self._panel.series[id_], self._seen[id_]
-        levels = self._desk.protection.levels(id_)
+        levels = self._desk.guards.levels(id_)
         if levels is None or levels.trail_by is None or levels.best is None or seen >= row:
             return
         units = int(series.high[seen:row].max() if levels.is_long else series.low[seen:row].min())
         best = self._instruments[id_].price(units)
         if best > levels.best if levels.is_long else best < levels.best:
-            self._desk.protection.saw(id_, best)
+            self._desk.guards.saw(id_, best)
 
     def _leg(self, id_: int, row: int, at: int, to: int) -> None:
         """Move the price of an instrument from `at` to `to` inside a bar, by way of what it touches in between."""
@@ -94,7 +94,7 @@ class Inside:
 
     def _level(self, id_: int, at: int, to: int) -> int | None:
         """Return the first level of a guard that a move from `at` to `to` reaches, None when it reaches none."""
-        levels = self._desk.protection.levels(id_)
+        levels = self._desk.guards.levels(id_)
         if levels is None or self._instruments[id_].symbol in self._desk.exits.wanted:
             return None
         units = self._instruments[id_].units

@@ -17,7 +17,7 @@ from tradebot.exchange.bar_matching import Matching
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.gate.limits import Limits
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings
 
 __all__ = ("Bill", "Costs", "Hours", "Job", "Matching", "Slippage", "SlippageKind")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from tradebot.backtest.fast_desk import FastDesk
 from tradebot.backtest.funds import Funds
 from tradebot.backtest.hours import Timetable
 from tradebot.backtest.ledger import Ledger
 from tradebot.backtest.panel import Panel
-from tradebot.trading.desk.desk import Desk
 
 DOUBT = 1e-9  # relative error that a sum of floats may have; nearer to the limit than this the desk decides
 
@@ -22,12 +22,12 @@ class LossWatch:
     """
 
     def __init__(
-        self, desk: Desk, panel: Panel, ledger: Ledger, funds: Funds, timetable: Timetable
+        self, desk: FastDesk, panel: Panel, ledger: Ledger, funds: Funds, timetable: Timetable
     ) -> None:  # fmt: skip
         self._funds = funds
-        self._worth, self._halts = desk.worth, desk.conditions.halts
+        self._worth, self._halts = desk.book.worth, desk.conditions.halts
         self._panel, self._ledger, self._held, self.seen = panel, ledger, ledger.held, timetable.first
-        self._day_end = desk.day_end
+        self._rule = desk.daily_loss
         self._factors, self._factor = np.array(ledger.factors, dtype=np.int64), ledger.factors[0]
         # The extremes of each day's closes: hardly a day comes near its limit. The gaps never reach over a day's end.
         days = [day.k for day in timetable.days] if len(self._held) == 1 else []
@@ -42,14 +42,14 @@ class LossWatch:
 
     def _lost(self) -> int | None:
         # The profit, as money, at which the desk does something next.
-        loss = self._day_end.next_loss
+        loss = self._rule.next_loss
         if loss is None:
             return None
-        return self._lost_limit if loss is self._day_end.limit else self._lost_close
+        return self._lost_limit if loss is self._rule.limit else self._lost_close
 
     def _count_from_here(self) -> None:
         # A part of a unit more than the limit is near enough.
-        end, base = self._day_end, self._worth.base
+        end, base = self._rule, self._worth.base
         self._lost_limit, self._lost_close = (
             int((base - loss).scaleb(self._ledger.money_decimals)) + 2 for loss in (end.limit, end.close_at)
         )

@@ -38,7 +38,7 @@ from tradebot.history.soundness import require_sound
 from tradebot.strategies.loading import given, load_strategy
 from tradebot.strategies.strategy import Strategy
 from tradebot.trading.desk.gate.limits import Limits
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings
 
 NO_LIMIT = Decimal(10) ** 15  # a figure that no test account reaches: the caller's cash is the limit
 LINE = (640, 120)  # of the equity curve in a cell, pixels

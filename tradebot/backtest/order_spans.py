@@ -52,6 +52,6 @@ class OrderSpans:
             validity = self._validities.of(k)
         if in_bar or k + 1 < validity.inside:
             return validity.inside
-        closes_at = self._conditions.closes_at(self._instruments[id_].symbol)
+        closes_at = self._conditions.times.closes_at(self._instruments[id_].symbol)
         is_last = closes_at == NEVER or self._panel.begins[k] + self._panel.interval >= closes_at
         return validity.last_close if is_last else validity.inside

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tradebot.backtest.counter import Counter
+from tradebot.backtest.fast_desk import FastDesk
 from tradebot.backtest.job import Job
 from tradebot.backtest.panel import Panel
 from tradebot.backtest.strategies import Strategies
 from tradebot.backtest.touch import Guard, first_touch
 from tradebot.backtest.wishes import NEVER
-from tradebot.trading.desk.direct_desk import DirectDesk
 
 
 class Outlook:
@@ -18,12 +18,12 @@ class Outlook:
     """
 
     def __init__(
-        self, job: Job, desk: DirectDesk, panel: Panel, strategies: Strategies, counter: Counter, held: list[int]
+        self, job: Job, desk: FastDesk, panel: Panel, strategies: Strategies, counter: Counter, held: list[int]
     ) -> None:
         self._instruments, self._panel, self._strategies, self._held = job.instruments, panel, strategies, held
         self._is_whole, self._sizes = panel.is_whole, panel.sizes
         self._books, self._wanted = counter.books, desk.exits.wanted
-        self._protection, self._mask = desk.protection, desk.protection.mask.data
+        self._guards, self._mask = desk.guards, desk.guards.mask.data
 
     def due_at(self, id_: int, k: int) -> int:
         """Return the first position from `k` on at which something can happen to an instrument, NEVER for none."""
@@ -43,7 +43,7 @@ class Outlook:
         return due if self._is_whole or due == NEVER else self._panel.k(id_, due)
 
     def _touch(self, id_: int, row: int, end: int) -> int | None:
-        levels = self._protection.levels(id_)
+        levels = self._guards.levels(id_)
         assert levels is not None, f"{self._instruments[id_].symbol} has a guard without levels"
         units = self._instruments[id_].units
         guard = Guard(levels.is_long, *(None if level is None else units(level) for level in levels[1:]))

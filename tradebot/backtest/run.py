@@ -11,7 +11,9 @@ import msgspec
 
 from tradebot.backtest import ledger as books
 from tradebot.backtest.alone import Alone
+from tradebot.backtest.clearance import Clearance
 from tradebot.backtest.deciders import Deciders
+from tradebot.backtest.fast_desk import FastDesk
 from tradebot.backtest.funds import Funds
 from tradebot.backtest.hours import Timetable, days
 from tradebot.backtest.job import Bill, Job
@@ -27,8 +29,8 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
 from tradebot.trading.desk import billing
 from tradebot.trading.desk.blotter import ChargesOf
+from tradebot.trading.desk.book import Book
 from tradebot.trading.desk.denials import Denial
-from tradebot.trading.desk.direct_desk import DirectDesk
 from tradebot.trading.desk.gate.limits import gate_of
 from tradebot.trading.desk.sizing import too_dear
 
@@ -60,7 +62,7 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
     funds = Funds(job, record, panel, _charges_of(job, decimals))
     desk = _desk(job, funds, decimals)
     kind = Alone if len(job.instruments) == 1 and not job.every_bar else Walk
-    strategies = Strategies(found.wishes, deciders, desk.blotter.position)
+    strategies = Strategies(found.wishes, deciders, desk.book.positions.of)
     timetable = Timetable(days(job.hours, job.instruments, panel.starts, job.interval), first)
     walk = kind(
         job, desk=desk, panel=panel, strategies=strategies, ledger=record, funds=funds, timetable=timetable,
@@ -69,7 +71,7 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
     with _no_collector():
         walk.run()
     say(len(panel) - first, len(panel) - first)
-    counts = desk.counts
+    counts = desk.account.counts
     counts["signals"] += strategies.skipped
     counts["ignored"] += strategies.skipped
     bars = sum(len(s) - row for s, row in zip(panel.series, firsts, strict=True))
@@ -82,7 +84,7 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
     if walk.ruined_at:
         when = iso(walk.ruined_at, ZoneInfo(job.zone))[:19]
         notes = (f"the account was worth nothing at {when}: everything was closed, and trading ended there", *notes)
-    return _result(job, panel, record, first, cash, counts, faults, notes, tuple(desk.denials))
+    return _result(job, panel, record, first, cash, counts, faults, notes, tuple(desk.account.denials))
 
 
 def dear(job: Job, series: Bars) -> tuple[str, ...]:
@@ -153,20 +155,21 @@ def _until(bars: Series, end: int | None) -> Series:
     return bars.cut(slice(int(bars.starts.searchsorted(end))))
 
 
-def _desk(job: Job, funds: Funds, decimals: int) -> DirectDesk:
+def _desk(job: Job, funds: Funds, decimals: int) -> FastDesk:
     universe, matching = Universe(job.instruments), job.matching
     # The wire that is modelled is no fault of a signal: it does not age by it. What comes late waits for another open.
     waits = matching.latency_bars + bool(matching.latency_ns)
     under_way_s = (waits * job.interval + matching.latency_ns) / SECOND
     settings = msgspec.structs.replace(job.desk, signal_max_age_s=job.desk.signal_max_age_s + under_way_s)
-    return DirectDesk(
-        universe=universe,
-        gate=gate_of(job.limits, killed=lambda: "", lacking=funds.lacking),
-        settings=settings,
-        charges_of=_charges_of(job, decimals),
+    at_once = job.matching.is_prompt
+    gate = gate_of(job.limits, killed=lambda: "", lacking=funds.lacking)
+    return FastDesk(
+        Book(universe, settings, _charges_of(job, decimals), keeps_ended=not at_once),
+        gate=gate,
+        clearance=Clearance(job.limits, gate, lacking=funds.lacking),
         id_prefix="B",
         absent_after_s=NEVER / 1e9,
-        at_once=job.matching.is_prompt,
+        at_once=at_once,
     )
 
 

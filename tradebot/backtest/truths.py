@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tradebot.backtest.job import Bill, Job
-from tradebot.trading.desk.day_end import CLOSE, CLOSE_AT
+from tradebot.trading.desk.rules.daily_loss import CLOSE, CLOSE_AT
 
 SHOWN = 6  # symbols of an order
 ALWAYS = (

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from tradebot.backtest.agenda import Agenda
 from tradebot.backtest.counter import Counter
+from tradebot.backtest.fast_desk import FastDesk
 from tradebot.backtest.funds import Funds
 from tradebot.backtest.hours import NEVER, Timetable
 from tradebot.backtest.inside import Inside
@@ -26,7 +27,6 @@ from tradebot.backtest.strategies import Strategies
 from tradebot.backtest.validity import Validities
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Command, Signal
-from tradebot.trading.desk.direct_desk import DirectDesk
 
 SAID_EVERY = 4_096  # positions walked between two words on how far it is
 
@@ -35,7 +35,7 @@ class Walk:
     """One account's walk from `timetable.first` on; `say` is told the `k` it has come to now and then."""
 
     def __init__(
-        self, job: Job, *, desk: DirectDesk, panel: Panel, strategies: Strategies, ledger: Ledger, funds: Funds,
+        self, job: Job, *, desk: FastDesk, panel: Panel, strategies: Strategies, ledger: Ledger, funds: Funds,
         timetable: Timetable, say: Callable[[int], None],
     ) -> None:  # fmt: skip
         self._job, self._desk, self._panel, self._strategies = job, desk, panel, strategies
@@ -105,8 +105,8 @@ class Walk:
 
     def _trade_bars(self, k: int, active: list[int]) -> None:
         desk, inside, start = self._desk, self._inside, self._panel.start(k)
-        if desk.reversals.waiting:
-            desk.reversals.skip_to(start)
+        if desk.entries.waiting:
+            desk.entries.skip_to(start)
         desk.move_to(start)
         self._panel.mark_opens(k, desk.marks, start)
         for id_ in active:
@@ -148,8 +148,8 @@ class Walk:
         if k:
             self._panel.mark_closes(k - 1, desk.marks)
         start = self._panel.start(k)
-        if desk.reversals.waiting:
-            desk.reversals.skip_to(start)
+        if desk.entries.waiting:
+            desk.entries.skip_to(start)
         desk.move_to(start)
         self._counter.take(desk.apply(self._timetable.sessions[k]))
         self._square_off_k = self._timetable.square_offs[k]
@@ -162,8 +162,8 @@ class Walk:
         panel.mark_opens(k, desk.marks, start)
         if self.ruined_at or not self._funds.is_ruined(desk.marks):
             return
-        if desk.reversals.waiting:
-            desk.reversals.skip_to(start)
+        if desk.entries.waiting:
+            desk.entries.skip_to(start)
         desk.move_to(start)
         counter.in_bar = True
         self._ruin(start)
@@ -184,7 +184,7 @@ class Walk:
         desk, counter, panel = self._desk, self._counter, self._panel
         end, strategies = panel.begins[k] + panel.interval, self._strategies
         panel.mark_closes(k, desk.marks)
-        if outputs := desk.tick(end, end):
+        if outputs := desk.tick(end):
             counter.take(outputs)
         if self._funds.lent and self._funds.is_ruined(desk.marks):
             self._ruin(end)

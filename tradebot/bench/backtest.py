@@ -31,7 +31,7 @@ from tradebot.domain.market import Series
 from tradebot.errors import DataError
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.gate.limits import Limits
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings
 
 STARTS_AT = 1_704_067_200 * SECOND  # 2024-01-01, UTC
 FAST, SLOW = 12, 26

@@ -39,7 +39,7 @@ from tradebot.ops.events.event import Tell, without_word
 from tradebot.ops.narrator import Narrator
 from tradebot.ops.systemd import Notifier
 from tradebot.strategies.loading import load_strategy
-from tradebot.trading.desk.conditions import NEVER
+from tradebot.trading.desk import conditions
 from tradebot.trading.metronome import ROUSE_S
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.limiter import Limiter
@@ -140,12 +140,12 @@ async def _run(
     recovery = recover(state / FILE_NAME)
     journaling = Journal(state, run=NAME, clock=clock, durable_within_s=None)
     journaling.subscribe(Narrator(tell, clock).follow)
+    conditions.BLIND_AFTER = conditions.NEVER  # this venue keeps no books after the start
     async with journaling as journal:
         broker.daemon = daemon = Daemon(
             config, NAME, ground, journal, recovery, [spec], outbox=None, tell=tell, notifier=Notifier({}, pid=0)
         )
         await daemon.start()
-        daemon.desk.conditions.blind_from = NEVER  # this venue keeps no books after the start
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             trading = tasks.create_task(daemon.trade(stop, ["the benchmark ends"]), name="trade")
@@ -213,7 +213,7 @@ class _Bursts:
         await clock.sleep(0.05)
         await self._idle()
         self._ends_at += HOUR
-        before = self._daemon.desk.counts["signals"]
+        before = self._daemon.desk.account.counts["signals"]
         self._signalled.clear()
         self._longest = 0
         self._daemon.analysis.rouse()  # as the engine does before a bar is due
@@ -227,7 +227,7 @@ class _Bursts:
         async with asyncio.timeout(WITHIN_S):
             await self._signalled.wait()
             await self._idle()
-        signals = self._daemon.desk.counts["signals"] - before
+        signals = self._daemon.desk.account.counts["signals"] - before
         orders, stall_ns = int(np.count_nonzero(asks)), self._longest
         return Hit(
             closed_at=close.seen_at, signalled_at=self._signalled_at, signals=signals, orders=orders, stall_ns=stall_ns

@@ -36,7 +36,7 @@ from tradebot.ops import logs
 from tradebot.ops.events.event import Tell, without_word
 from tradebot.ops.narrator import Narrator
 from tradebot.ops.systemd import Notifier
-from tradebot.trading.desk.conditions import NEVER
+from tradebot.trading.desk import conditions
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.feed import KiteFeed
@@ -62,7 +62,9 @@ class MadeUpBroker(KiteBroker):
 
     def _fill(self, request: OrderRequest, venue_order_id: str) -> None:
         engine, clock = self.daemon.engine, self._clock
-        decided_at = self.daemon.desk.blotter.orders[request.order_id].reference  # a fill far from it halts its symbol
+        decided_at = self.daemon.desk.account.orders()[
+            request.order_id
+        ].reference  # a fill far from it halts its symbol
         execution = Execution(
             execution_id=venue_order_id,
             venue_order_id=venue_order_id,
@@ -164,12 +166,12 @@ async def _run(
     recovery, outbox = recover(state / FILE_NAME), outbox_of(config, tell, WallClock())
     journaling = Journal(state, run=name, clock=clock, durable_within_s=None)
     journaling.subscribe(Narrator(tell, clock).follow)
+    conditions.BLIND_AFTER = conditions.NEVER  # this venue keeps no books after the start
     async with journaling as journal:
         broker.daemon = daemon = Daemon(
             config, name, ground, journal, recovery, [], outbox=outbox, tell=tell, notifier=Notifier({}, pid=0)
         )
         await daemon.start()
-        daemon.desk.conditions.blind_from = NEVER  # this venue keeps no books after the start
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(daemon.trade(asyncio.Event(), []), name="trade")
             await daemon.engine.ready.wait()

@@ -7,7 +7,7 @@ from decimal import Decimal
 from tradebot.config import Config
 from tradebot.domain.order import OrderKind
 from tradebot.trading.desk.gate.limits import Limits
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings
 
 FASTEST_STALE_S = 1.0  # wall seconds; on a market clock that runs fast a shorter age is the scheduler's
 

@@ -14,7 +14,7 @@ from tradebot.control.picture import holdings_of, orders_of
 from tradebot.domain.control import EVERYTHING, Scope, ScopeKind, Verb
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Command
-from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.account_view import AccountView
 
 LONGEST_REASON = 300
 COMMAND_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -37,11 +37,11 @@ class Panel:
     """
 
     def __init__(
-        self, *, desk: Desk, universe: Universe, strategies: frozenset[str], clock: Clock, halt_file: HaltFile,
-        command: Callable[[Command], Awaitable[None]], picture: Callable[[], dict[str, Any]],
+        self, *, account: AccountView, universe: Universe, strategies: frozenset[str], clock: Clock,
+        halt_file: HaltFile, command: Callable[[Command], Awaitable[None]], picture: Callable[[], dict[str, Any]],
         ask_to_stop: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self._desk, self._universe, self._strategies, self._clock = desk, universe, strategies, clock
+        self._account, self._universe, self._strategies, self._clock = account, universe, strategies, clock
         self._halt_file, self._command, self._picture, self._ask_to_stop = halt_file, command, picture, ask_to_stop
 
     def status(self) -> dict[str, Any]:
@@ -82,8 +82,8 @@ class Panel:
                 f"no order may leave, not even an exit: {killed}; `tradebot flatten --lift-kill` lets exits leave",
                 status=409,
             )
-        known = id_ in self._desk.conditions.halts.flattened
-        holdings, orders = holdings_of(self._desk), orders_of(self._desk)
+        known = id_ in self._account.conditions.halts.flattened
+        holdings, orders = holdings_of(self._account), orders_of(self._account)
         await self._command(Command(verb=Verb.FLATTEN, reason=reason, id=id_))
         if killed:
             await self._lift()  # the halt is in the journal now, so entries stay out

@@ -1,4 +1,4 @@
-"""The picture of a run that the operator is shown: JSON values read from desk, marks and queues at one moment."""
+"""The picture of a run that the operator is shown: JSON values read from account and queues at one moment."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import Any
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.order import ZERO
 from tradebot.domain.position_key import EXTERNAL
-from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.lanes import Lane
 
 
-def holdings_of(desk: Desk) -> list[dict[str, Any]]:
+def holdings_of(account: AccountView) -> list[dict[str, Any]]:
     """Return what is open, ours and then what is not, with last price and profit before charges.
 
     Both are None before the first quote, and what is not ours has no profit: it is not the run's to count.
     """
-    blotter = desk.blotter
-    ours = [(p.key, p.quantity, p.average_price, p) for p in blotter.positions.values() if not p.is_flat]
-    others = [(p.key, p.quantity, p.average_price, None) for p in blotter.external.positions(blotter.venue)]
+    ours = [(p.key, p.quantity, p.average_price, p) for p in account.positions() if not p.is_flat]
+    others = [(p.key, p.quantity, p.average_price, None) for p in account.external_positions()]
     found: list[dict[str, Any]] = []
     for key, quantity, average_price, position in (*ours, *others):
-        last = desk.marks.price_at(key)
+        last = account.price_at(key)
         found.append(
             {
                 "exchange": key.exchange,
@@ -38,7 +37,7 @@ def holdings_of(desk: Desk) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: (row["owner"] == EXTERNAL, row["symbol"], row["exchange"], row["product"]))
 
 
-def orders_of(desk: Desk) -> list[dict[str, Any]]:
+def orders_of(account: AccountView) -> list[dict[str, Any]]:
     """Return the orders that may still trade, UNKNOWN ones and those placed elsewhere included, by their id."""
     return [
         {
@@ -53,20 +52,20 @@ def orders_of(desk: Desk) -> list[dict[str, Any]]:
             "purpose": order.request.purpose,
             "venue_order_id": order.venue_order_id,
         }
-        for order in sorted(desk.blotter.live_anywhere(), key=lambda order: order.order_id)
+        for order in sorted(account.live_anywhere(), key=lambda order: order.order_id)
     ]
 
 
-def halts_of(desk: Desk, *, killed: str) -> list[dict[str, str]]:
+def halts_of(account: AccountView, *, killed: str) -> list[dict[str, str]]:
     """Return what keeps entries out: the kill, halts that wait for a `resume`, and what is over by itself."""
-    conditions = desk.conditions
+    conditions = account.conditions
     found = [{"verb": "kill", "scope": "every order", "reason": killed}] if killed else []
     found += [
         {"verb": c.verb, "scope": str(c.scope), "reason": c.reason, "until": c.until, "control": c.control}
         for c in conditions.halts.standing
     ]
-    if conditions.session_lost:
-        found.append({"verb": "session lost", "scope": "all", "reason": conditions.session_lost})
+    if conditions.links.session_lost:
+        found.append({"verb": "session lost", "scope": "all", "reason": conditions.links.session_lost})
     if conditions.blind:
         found.append({"verb": "no books", "scope": "all", "reason": conditions.blind})
     if conditions.clock_apart:
@@ -80,7 +79,7 @@ def halts_of(desk: Desk, *, killed: str) -> list[dict[str, str]]:
 
 
 def picture(
-    *, run: dict[str, Any], desk: Desk, clock: Clock, lanes: Iterable[Lane], pending: int, killed: str,
+    *, run: dict[str, Any], account: AccountView, clock: Clock, lanes: Iterable[Lane], pending: int, killed: str,
     head: tuple[int, int], is_trading: bool, vitals: dict[str, Any], fills: int, orders: int,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the whole picture; `run` is what never changes in a run, `head` the journal's rows (queued, on disk).
@@ -89,29 +88,29 @@ def picture(
 
     `paid` is what was paid for everything we bought less what came in for everything we sold, before charges.
     """
-    newest = desk.marks.newest
-    halts, session, now = halts_of(desk, killed=killed), desk.conditions.session, clock.market()
+    newest, conditions = account.quoted_at, account.conditions
+    halts, session, now = halts_of(account, killed=killed), conditions.times.session, clock.market()
     is_open = session is not None and session.opens_at <= now < session.closes_at
     closes_at = None if session is None else session.closes_at
     return (
         run
         | vitals
         | {
-            "state": "stopping" if desk.conditions.stopping else "trading" if is_trading else "starting",
+            "state": "stopping" if conditions.stopping else "trading" if is_trading else "starting",
             "market_time": now,
             "session": {"is_open": is_open, "closes_at": closes_at},
             "halted": bool(halts),
             "halts": halts,
             "feed": {
                 "age_s": round((clock.monotonic() - newest) / SECOND, 3) if newest else None,
-                "is_stale": bool(desk.conditions.down),
-                "down": dict(desk.conditions.down),
+                "is_stale": bool(conditions.links.down),
+                "down": dict(conditions.links.down),
             },
-            "positions": holdings_of(desk),
-            "orders": orders_of(desk),
-            "paid": sum((p.bought - p.sold for p in desk.blotter.positions.values()), ZERO),
-            "day_profit": round(desk.worth.day_profit(), 2),
-            "counts": desk.counts | {"orders": orders, "fills": fills},
+            "positions": holdings_of(account),
+            "orders": orders_of(account),
+            "paid": sum((p.bought - p.sold for p in account.positions()), ZERO),
+            "day_profit": round(account.day_profit(), 2),
+            "counts": account.counts | {"orders": orders, "fills": fills},
             "queues": {
                 lane.name: {"now": lane.qsize(), "deepest": lane.deepest, "size": lane.maxsize} for lane in lanes
             }

@@ -11,7 +11,7 @@ from tradebot.daemon.ground import Ground
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.run import StopRequested, StopsEnded, TradingStarted
 from tradebot.ops.systemd import Notifier
-from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.engine import Engine
 
 FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
@@ -22,9 +22,9 @@ class Bulletins:
     """What one run says of itself: as events to `tell`, which logs them, and as lines to the supervisor's notifier."""
 
     def __init__(
-        self, config: Config, ground: Ground, *, engine: Engine, desk: Desk, tell: Tell, notifier: Notifier
+        self, config: Config, ground: Ground, *, engine: Engine, account: AccountView, tell: Tell, notifier: Notifier
     ) -> None:
-        self._config, self._ground, self._engine, self._desk = config, ground, engine, desk
+        self._config, self._ground, self._engine, self._account = config, ground, engine, account
         self._tell, self._notifier = tell, notifier
 
     async def ready(self) -> None:
@@ -57,25 +57,25 @@ class Bulletins:
 
     def left_open(self) -> None:
         """Warn of the positions that stay open without the stops that this process held for them."""
-        desk, universe = self._desk, self._ground.universe
+        account, universe = self._account, self._ground.universe
         left = {}
-        for symbol, (quantity, _) in desk.holdings().items():
-            levels = desk.protection.levels(universe.ids[symbol]) if symbol in universe else None
+        for symbol, (quantity, _) in account.holdings().items():
+            levels = account.levels(universe.ids[symbol]) if symbol in universe else None
             if levels is not None:
                 left[symbol] = {"qty": f"{quantity:f}"} | {name: f"{level:f}" for name, level in levels.told.items()}
         if left:
             self._tell(StopsEnded(positions=left))
 
     def _status(self) -> str:
-        c = self._desk.conditions
+        c = self._account.conditions
         halted = f", HALTED: {c.halted}" if c.halted else ""
-        if c.session_lost:
-            halted = f", SESSION LOST: {'no order leaves' if c.orders_refused else 'log in again'}{halted}"
+        if c.links.session_lost:
+            halted = f", SESSION LOST: {'no order leaves' if c.links.orders_refused else 'log in again'}{halted}"
         elif c.blind:
             halted = f", NO BOOKS{halted}"
         if c.disk_short:
             halted = f", DISK {'FULL' if c.disk_full else 'SHORT'}{halted}"
         return (
             f"{self._config.app.mode.upper()} {len(self._ground.universe)} symbols, "
-            f"day PnL {self._desk.worth.day_profit():+.2f}, {len(self._desk.holdings())} positions{halted}"
+            f"day PnL {self._account.day_profit():+.2f}, {len(self._account.open_symbols)} positions{halted}"
         )

@@ -96,7 +96,7 @@ class Daemon:
             config, ground, journal, run_id=run_id, killed=lambda: self._halt_file.reason
         )  # fmt: skip
         self.desk = self._recording.desk
-        self._results = Results(self.desk)
+        self._results = Results(self.desk.account)
         sessions = CalendarSessions(
             calendar=TradingCalendar(),
             universe=universe,
@@ -141,7 +141,7 @@ class Daemon:
         )  # fmt: skip
         self._watchdog.guard(self._parts())
         self._bulletins = Bulletins(
-            config, ground, engine=self.engine, desk=self.desk, tell=tell, notifier=notifier
+            config, ground, engine=self.engine, account=self.desk.account, tell=tell, notifier=notifier
         )  # fmt: skip
 
     async def start(self) -> None:
@@ -171,21 +171,21 @@ class Daemon:
         compared = await self._compare()
         await self._halt_from_the_start()
         self._notifier.extend()
-        blotter = self.desk.blotter
+        account = self.desk.account
         compared_with = StateRecovered if self._recovery.runs else BooksReconciled
         started = compared_with(
             clean=self._recovery.is_clean,
-            positions=len(self.desk.holdings()),
-            working=sum(1 for _ in blotter.live()),
-            unknown=sum(1 for o in blotter.live() if o.state.value == "UNKNOWN"),
+            positions=len(account.open_symbols),
+            working=sum(1 for _ in account.live_orders()),
+            unknown=sum(1 for o in account.live_orders() if o.state.value == "UNKNOWN"),
             orders_at_venue=len(compared.orders),
             fills_at_venue=len(compared.executions),
             cash=compared.cash,
-            halted=self._halt_file.reason or self.desk.conditions.halted or None,
+            halted=self._halt_file.reason or account.conditions.halted or None,
         )
         self._tell(started)
         # A run of fewer symbols sees no price of what an earlier one left: nothing guards, marks or squares it off.
-        if unwatched := sorted({p.symbol for p in blotter.open.values() if p.symbol not in ground.universe}):
+        if unwatched := sorted(s for s in account.open_symbols if s not in ground.universe):
             self._tell(PositionsUnwatched(symbols=unwatched))
 
     @property
@@ -220,7 +220,7 @@ class Daemon:
             lines_dropped=lines_dropped, login_ends=ground.login_ends,
         )  # fmt: skip
         self._panel = Panel(
-            desk=self.desk,
+            account=self.desk.account,
             universe=ground.universe,
             strategies=frozenset(s.name for s in config.strategy),
             clock=ground.clock,
@@ -228,7 +228,7 @@ class Daemon:
             command=engine.command,
             picture=lambda: picture(
                 run=run,
-                desk=self.desk,
+                account=self.desk.account,
                 clock=ground.clock,
                 lanes=engine.lanes,
                 pending=engine.execution.queue.pending,
@@ -298,7 +298,8 @@ class Daemon:
         with settled(self._ground.clock, self._latencies.record):
             await self._trade(stop, reasons)
         summary = summarize(
-            engine=self.engine, desk=self.desk, bars=self.bars, latencies=self._latencies, results=self._results,
+            engine=self.engine, account=self.desk.account, bars=self.bars, latencies=self._latencies,
+            results=self._results,
         )  # fmt: skip
         self._tell(summary)
         return summary.fields()
@@ -336,8 +337,8 @@ class Daemon:
             clock.release()  # the embedded exchange opens when somebody listens
         await self._bulletins.ready()
         if not self._config.analysis.warmup_bars:  # no past said what they cost
-            marks = self.desk.marks
-            self._tell_dear({s: p for s in self._ground.universe.symbols if (p := marks.price(s)) is not None})
+            account = self.desk.account
+            self._tell_dear({s: p for s in self._ground.universe.symbols if (p := account.price(s)) is not None})
 
     async def _stop_after(self, seconds: float, stop: asyncio.Event, reasons: list[str]) -> None:
         await self._ground.clock.sleep(seconds)

@@ -7,16 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderState
-from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.account_view import AccountView
 
 PAISE = Decimal("0.01")
 
 
 class Results:
-    """The sums of a desk; `begin` says where the run starts, after what earlier runs left was recovered."""
+    """The sums of an account; `begin` says where the run starts, after what earlier runs left was recovered."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, account: AccountView) -> None:
+        self._account = account
         self.begin(at=0)
 
     def begin(self, *, at: int, before: Iterable[object] = ()) -> None:
@@ -24,15 +24,14 @@ class Results:
 
         What they left open begins at what it cost.
         """
-        blotter = self._desk.blotter
         self._at = at
         self._sent = sum(1 for fact in before if isinstance(fact, OrderFact) and fact.event is OrderEvent.SENDING)
-        self._fills, self._charges, self._realized = blotter.fills, blotter.charges, blotter.realized
+        self._fills, self._charges, self._realized = self._account.totals
 
     @property
     def fills(self) -> int:
         """The fills of this run."""
-        return self._desk.blotter.fills - self._fills
+        return self._account.totals[0] - self._fills
 
     def orders(self) -> list[Order]:
         """Return the orders of this run, those that the gate denied included."""
@@ -43,29 +42,29 @@ class Results:
 
         Orders are those that the gate let through.
         """
-        blotter, worth = self._desk.blotter, self._desk.worth
-        profit, run, (fills, charges) = worth.profit(), _passed(self.orders()), worth.day_base
+        account, profit, run = self._account, self._account.profit(), _passed(self.orders())
+        (fills, charges, realized), (day_fills, day_charges) = account.totals, account.day_totals
         sums = {
-            "run_charges": blotter.charges - self._charges,
-            "run_realized": blotter.realized - self._realized,
+            "run_charges": charges - self._charges,
+            "run_realized": realized - self._realized,
             "run_pnl_net": profit - (self._realized - self._charges),
-            "day_charges": blotter.charges - charges,
-            "day_pnl_net": worth.day_profit(),
-            "whole_charges": blotter.charges,
-            "whole_realized": blotter.realized,
+            "day_charges": day_charges,
+            "day_pnl_net": account.day_profit(),
+            "whole_charges": charges,
+            "whole_realized": realized,
             "whole_pnl_net": profit,
         }
         return {
             "run_orders": run,
             "run_fills": self.fills,
-            "day_orders": _passed(self._since(self._desk.day_end.opens_at)),
-            "day_fills": blotter.fills - fills,
+            "day_orders": _passed(self._since(account.conditions.times.day_opens_at)),
+            "day_fills": day_fills,
             "whole_orders": self._sent + run,
-            "whole_fills": blotter.fills,
+            "whole_fills": fills,
         } | {name: value.quantize(PAISE) for name, value in sums.items()}
 
     def _since(self, at: int) -> list[Order]:
-        return [o for o in self._desk.blotter.orders.values() if o.times.begun_at >= at and not o.is_external]
+        return [o for o in self._account.orders().values() if o.times.begun_at >= at and not o.is_external]
 
 
 def _passed(orders: Iterable[Order]) -> int:

@@ -9,7 +9,7 @@ from tradebot.domain.order import OrderState
 from tradebot.ops.events.run import RunSummarized
 from tradebot.ops.latency import Latencies
 from tradebot.trading.bars import Bars
-from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.engine import Engine
 
 LATENCIES = (
@@ -17,7 +17,9 @@ LATENCIES = (
 )  # fmt: skip
 
 
-def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, results: Results) -> RunSummarized:
+def summarize(
+    *, engine: Engine, account: AccountView, bars: Bars, latencies: Latencies, results: Results
+) -> RunSummarized:
     """Return the summary.
 
     What is counted is of this run, or says its span: `run_`, `day_` or `whole_`, the last since the journal began.
@@ -26,7 +28,7 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, r
     orders = results.orders()
     states = Counter(o.state for o in orders)
     sent = [o for o in orders if o.state is not OrderState.DENIED]
-    unrealized = desk.blotter.unrealized(desk.marks.price)
+    unrealized = account.unrealized()
     return RunSummarized(
         orders=len(sent),
         filled=states[OrderState.FILLED],
@@ -34,15 +36,15 @@ def summarize(*, engine: Engine, desk: Desk, bars: Bars, latencies: Latencies, r
         cancelled=states[OrderState.CANCELED],
         unknown=states[OrderState.UNKNOWN],
         denied=states[OrderState.DENIED],
-        denied_by=desk.denials.by_control,
+        denied_by=account.denials.by_control,
         fills=results.fills,
         **results.render(),
         unrealized=unrealized.quantize(PAISE),
-        open_positions={s: str(q) for s, (q, _) in desk.holdings().items()},
-        signals=desk.counts["signals"],
-        signals_ignored=desk.counts["ignored"],
-        signals_late=desk.counts["late_signals"],
-        reversals_late=desk.counts["late_reversals"],
+        open_positions={s: str(q) for s, (q, _) in account.holdings().items()},
+        signals=account.counts["signals"],
+        signals_ignored=account.counts["ignored"],
+        signals_late=account.counts["late_signals"],
+        reversals_late=account.counts["late_reversals"],
         bars=bars.closed,
         quotes_received=bars.sieve.accepted + sum(bars.sieve.dropped.values()) + engine.lanes.market.merged,
         quotes=bars.sieve.accepted,

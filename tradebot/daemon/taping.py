@@ -16,9 +16,11 @@ from tradebot.journal.rows import Terms, Warmup
 from tradebot.journal.writer import Journal
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.billing import india
-from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.desk import Desk, desk_of
 from tradebot.trading.desk.gate.limits import gate_of
 from tradebot.trading.desk.recording import TapedDesk
+from tradebot.trading.trading_desk import TradingDesk
 
 WARMUP_SYMBOLS = 50  # whose past bars go into one row: some hundred kB
 
@@ -30,22 +32,19 @@ class Recording:
     def __init__(
         self, config: Config, ground: Ground, journal: Journal, *, run_id: str, killed: Callable[[], str]
     ) -> None:  # fmt: skip
-        self._config, self._ground, self._journal, self._halt_reason = config, ground, journal, killed
+        self._config, self._ground, self._journal = config, ground, journal
         profile = ground.venue.profile
         settings = desk_settings(config, most_changes=profile.modifications_per_order, checks_fills=True)
         self._settings = msgspec.structs.replace(settings, venue=ground.venue_name)
         self._limits = limits(config, speed=ground.clock.speed)
-        self._venue = {"absent_after_s": profile.absent_after_s, "absence_is_proof": profile.absence_is_proof}
-        parts: dict[str, Any] = {
-            "universe": ground.universe,
-            "gate": gate_of(self._limits, killed=self._killed),
-            "settings": self._settings,
-            "charges_of": india(ground.universe),
-            "id_prefix": run_id,
-            **self._venue,
+        self._venue: dict[str, Any] = {
+            "absent_after_s": profile.absent_after_s,
+            "absence_is_proof": profile.absence_is_proof,
         }
-        self._taped = TapedDesk(append=self._append, **parts) if config.journal.record_inputs else None
-        self.desk: Desk = self._taped or Desk(**parts)
+        self._taped = None
+        if config.journal.record_inputs:
+            self._taped = TapedDesk(self._desk(run_id), killed=killed, append=self._append)
+        self.desk: TradingDesk = self._taped or self._desk(run_id)(killed)
 
     def terms(
         self, specs: Iterable[StrategySpec], *, opens_at: int, halts: Sequence[Command], flattened: Iterable[str]
@@ -81,6 +80,11 @@ class Recording:
     def _append(self, tape: Any) -> None:
         self._journal.append("tape", tape, at=self._ground.clock.market())
 
-    def _killed(self) -> str:
-        reason = self._halt_reason()
-        return reason if self._taped is None else self._taped.killed(reason)
+    def _desk(self, run_id: str) -> Callable[[Callable[[], str]], Desk]:
+        universe = self._ground.universe
+
+        def make(killed: Callable[[], str]) -> Desk:
+            book = Book(universe, self._settings, india(universe))
+            return desk_of(book, gate=gate_of(self._limits, killed=killed), id_prefix=run_id, **self._venue)
+
+        return make

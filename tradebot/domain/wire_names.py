@@ -79,7 +79,7 @@ ON_DISK: dict[str, str] = {
         "Limits: permitted_products allow_short max_order_quantity max_order_notional max_position_notional "
         "max_gross_notional max_daily_loss max_open_orders price_collar_pct freeze_quantity freeze_quantities "
         "orders_per_second orders_per_minute orders_per_day duplicate_window_s stale_after_s max_stop_pct pace",
-    "ordering.DeskSettings":
+    "settings.DeskSettings":
         "DeskSettings: order_notional venue product order_kind protection_pct max_daily_loss on_daily_loss "
         "max_rejects_in_a_row max_rejects_per_minute max_rejected_symbols max_account_rejects_per_minute "
         "signal_max_age_s reverses chase_after_s chase most_changes on_stop fill_collar_pct",

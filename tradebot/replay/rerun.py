@@ -24,10 +24,10 @@ from tradebot.replay.recorded import Line, Recorded
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.desk.billing import india
-from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.desk import Desk, desk_of
 from tradebot.trading.desk.gate.limits import Limits, gate_of
-from tradebot.trading.desk.ordering import DeskSettings
-from tradebot.trading.desk.recording import state_of
+from tradebot.trading.desk.settings import DeskSettings
 
 NOTHING = "nothing"
 # What runs knew nothing of, whose terms do not name it.
@@ -85,7 +85,8 @@ async def replay(recorded: Recorded, *, progress: Callable[[int, int], None] = l
     counts = rerun.counts
     return Replayed(
         run_id=recorded.run.run_id, closes=counts["closes"], signals=counts["signals"], facts=counts["facts"],
-        states=counts["states"], state=state_of(rerun.desk), behind_tape=len(rerun.expected), difference=difference,
+        states=counts["states"], state=rerun.desk.state(), behind_tape=len(rerun.expected),
+        difference=difference,
     )  # fmt: skip
 
 
@@ -116,11 +117,10 @@ class _Rerun:
 
     def _desk(self) -> Desk:
         recorded, terms = self._recorded, self._recorded.terms
-        return Desk(
-            universe=recorded.universe,
+        settings = msgspec.convert(RULES | terms.desk, DeskSettings, strict=False)
+        return desk_of(
+            Book(recorded.universe, settings, india(recorded.universe)),
             gate=gate_of(msgspec.convert(LIMITS | terms.limits, Limits, strict=False), killed=lambda: self._reason),
-            settings=msgspec.convert(RULES | terms.desk, DeskSettings, strict=False),
-            charges_of=india(recorded.universe),
             id_prefix=recorded.run.run_id,
             **terms.venue,
         )
@@ -157,7 +157,7 @@ class _Rerun:
             await self._take(entry)
         if tape.state:
             self.counts["states"] += 1
-            if (state := state_of(self.desk)) != tape.state:
+            if (state := self.desk.state()) != tape.state:
                 raise self._differs("the state of orders and positions", tape.state, state, row=row.seq)
 
     def end(self) -> None:
@@ -167,11 +167,11 @@ class _Rerun:
 
     async def _take(self, entry: Entry) -> None:
         desk, mono = self.desk, entry.mono
-        desk.conditions.mono = max(desk.conditions.mono, mono)
+        desk.advance(mono)
         self.clock.now = max(self.clock.now, mono)
         match message := entry.message:
             case Marks():
-                self._mark(message)
+                desk.restore_quotes(message)
             case Stepped():
                 await self._step(message)
             case Signaled():
@@ -189,16 +189,11 @@ class _Rerun:
                     self._books = message
                 self._follow(desk.apply(message))  # type: ignore[arg-type]
 
-    def _mark(self, marks: Marks) -> None:
-        m = self.desk.marks
-        m.last[marks.ids], m.bid[marks.ids], m.ask[marks.ids] = marks.last, marks.bid, marks.ask
-        m.seen_at[marks.ids] = marks.seen_at
-
     async def _step(self, step: Stepped) -> None:
         close = self._recorded.closes.get(step.ends_at)
         if close is None:
             raise self._differs("a close", NOTHING, f"the strategies were given one that ends at {step.ends_at}")
-        if (held := self.desk.holdings()) != step.held:
+        if (held := self.desk.account.holdings()) != step.held:
             raise self._differs("the holdings told to the strategies", repr(step.held), repr(held))
         self.counts["closes"] += 1
         made = await self.analysis.step(close, step.held)
@@ -242,7 +237,7 @@ class _Rerun:
     def _differs(
         self, what: str, recorded: str, replayed: str, *, row: int | None = None, at: int | None = None
     ) -> _Differs:
-        when = self.desk.conditions.now if at is None else at
+        when = self.desk.account.conditions.now if at is None else at
         return _Differs(Difference(what, self._row if row is None else row, when, recorded, replayed))
 
     async def _recall(self) -> Sequence[Any]:

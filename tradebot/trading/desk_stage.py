@@ -20,22 +20,30 @@ from tradebot.domain.messages import (
     Trailing,
 )
 from tradebot.domain.order import OrderFact
-from tradebot.trading.desk.desk import Desk, DeskOutput
+from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.execution import Ledger
 from tradebot.trading.lanes import Lanes
 from tradebot.trading.looks import Looks
 from tradebot.trading.order_queue import OrderQueue
+from tradebot.trading.trading_desk import TradingDesk
 
 
 class DeskStage:
     """Reads the desk's inbox. `beat` is called with each tick that came through."""
 
     def __init__(
-        self, *, lanes: Lanes, desk: Desk, clock: Clock, journal: Ledger, orders: OrderQueue, beat: Callable[[], None]
+        self,
+        *,
+        lanes: Lanes,
+        desk: TradingDesk,
+        clock: Clock,
+        journal: Ledger,
+        orders: OrderQueue,
+        beat: Callable[[], None],
     ) -> None:
         self._lanes, self._desk, self._clock = lanes, desk, clock
         self._journal, self._orders, self._beat = journal, orders, beat
-        self._looks = Looks(desk.blotter)
+        self._looks = Looks(desk.account)
         self._commands: list[tuple[Command, asyncio.Event]] = []  # given from outside, not applied yet
         self._is_running = self._is_stopping = False
 

@@ -21,7 +21,6 @@ from tradebot.ops.events.event import Tell
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.bars import Bars
 from tradebot.trading.clock_watch import ClockWatch
-from tradebot.trading.desk.desk import Desk
 from tradebot.trading.desk_stage import DeskStage
 from tradebot.trading.desk_view import DeskView
 from tradebot.trading.drain import Drain
@@ -37,6 +36,7 @@ from tradebot.trading.quote_care import QuoteCare
 from tradebot.trading.reconciliation import Reconciliation
 from tradebot.trading.session_watch import SessionWatch
 from tradebot.trading.signal_stage import SignalStage
+from tradebot.trading.trading_desk import TradingDesk
 from tradebot.trading.watch import FeedWatch, Silences
 from tradebot.venues.venue import Broker, Feed
 
@@ -67,7 +67,7 @@ class Stages(NamedTuple):
 
     bars: Bars
     analysis: Analysis
-    desk: Desk
+    desk: TradingDesk
 
 
 class Engine:
@@ -80,7 +80,7 @@ class Engine:
         (bars, analysis, desk), (measure, tell, beat) = stages, telemetry
         self._feed = feed
         self.lanes = lanes = Lanes(clock)
-        view = DeskView(desk, universe)
+        view = DeskView(desk.account, universe)
         self._metronome = Metronome(lanes.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
         self.session = SessionWatch(
             ask=broker.login, clock=clock, post=lanes.updates.post, tell=tell, held=view.held

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tradebot.domain.messages import ExternalPosition, Reconciled
 from tradebot.domain.order import OrderState
-from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.desk.account_view import AccountView
 
 
 class Looks:
@@ -14,15 +14,15 @@ class Looks:
     doubt are evidence: without their rows nobody could show that the venue was asked.
     """
 
-    def __init__(self, blotter: Blotter) -> None:
-        self._blotter = blotter
+    def __init__(self, account: AccountView) -> None:
+        self._account = account
         self._differences: tuple[str, ...] | None = None  # of the look before; None without one
         self._external: tuple[ExternalPosition, ...] = ()
         self._was_in_doubt = False
 
     def is_evidence(self, look: Reconciled, *, is_stopping: bool) -> bool:
         """Return whether `look`, the newest, needs a row; a run that stops needs one of each."""
-        in_doubt = any(order.state is OrderState.UNKNOWN for order in self._blotter.live_anywhere())
+        in_doubt = any(order.state is OrderState.UNKNOWN for order in self._account.live_anywhere())
         is_evidence = (
             self._differences is None or look.differences != self._differences or look.external != self._external
             or bool(look.released) or in_doubt or self._was_in_doubt or is_stopping

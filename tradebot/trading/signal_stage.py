@@ -10,9 +10,9 @@ from tradebot.clock import Clock, Turn
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Signals
 from tradebot.trading.analysis.analysis import Analysis
-from tradebot.trading.desk.desk import Desk
 from tradebot.trading.execution import Ledger
 from tradebot.trading.lanes import BREATH, Lanes
+from tradebot.trading.trading_desk import TradingDesk
 
 WARM_POLL_S = 0.02
 
@@ -21,7 +21,7 @@ class SignalStage:
     """Reads the lane of closes, one at a time. `measure(name, ns)` takes latencies."""
 
     def __init__(
-        self, *, lanes: Lanes, analysis: Analysis, desk: Desk, clock: Clock, journal: Ledger,
+        self, *, lanes: Lanes, analysis: Analysis, desk: TradingDesk, clock: Clock, journal: Ledger,
         measure: Callable[[str, int], None],
     ) -> None:  # fmt: skip
         self._lanes, self._analysis, self._desk = lanes, analysis, desk

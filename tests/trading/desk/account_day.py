@@ -34,9 +34,11 @@ from tradebot.domain.order import (
     VenuePosition,
     VenueStatus,
 )
-from tradebot.trading.desk.desk import Desk, DeskOutput
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.decisions import DeskOutput
+from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.limits import Limits, gate_of
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
 OPEN = 1_770_090_300 * SECOND
@@ -83,11 +85,9 @@ class Day:
             max_gross_notional=LARGE, max_daily_loss=LARGE, orders_per_second=10**6, orders_per_minute=10**6,
             orders_per_day=10**6, duplicate_window_s=0.0, stale_after_s=10.0**6, max_stop_pct=None,
         )  # fmt: skip
-        self.desk = Desk(
-            universe=universe, gate=gate_of(limits, killed=lambda: ""),
-            settings=DeskSettings(order_notional=D(1000), max_daily_loss=LARGE, chase_after_s=10.0**6),
-            charges_of=lambda order, fill: D(0), id_prefix="T", absent_after_s=60.0,
-        )  # fmt: skip
+        own = DeskSettings(order_notional=D(1000), max_daily_loss=LARGE, chase_after_s=10.0**6)
+        book = Book(universe, own, lambda order, fill: D(0))
+        self.desk = desk_of(book, gate=gate_of(limits, killed=lambda: ""), id_prefix="T", absent_after_s=60.0)
         ends = OPEN + 22_000 * SECOND
         self.desk.apply(SessionBegins(opens_at=OPEN, closes_at=ends, entries_until=ends, square_off_at=ends))
         self.follow(self.desk.apply(Tick(at=self.at, mono=self.mono)))
@@ -120,7 +120,7 @@ class Day:
         )  # fmt: skip
         self.trades.append((paper, execution))
         if paper.tag:
-            order = self.desk.blotter.orders[paper.tag]
+            order = self.desk.book.blotter.orders[paper.tag]
             if order.request.purpose.is_exit:
                 after = self.held(paper.product)
                 assert before * paper.side.sign < 0, f"an exit {paper.side} of what the venue holds {before} of"

@@ -28,13 +28,15 @@ from tradebot.domain.order import (
     VenuePosition,
     VenueStatus,
 )
-from tradebot.trading.desk.desk import Desk, DeskOutput
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.decisions import DeskOutput
+from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
 from tradebot.trading.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
 from tradebot.trading.desk.gate.gate import Control, Gate
 from tradebot.trading.desk.gate.order_controls import Collar, Permitted, Sanity, Size
 from tradebot.trading.desk.gate.venue_controls import Accounted
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings
 
 OPEN = 1_700_000_100 * SECOND
 DAY = 86_400 * SECOND
@@ -73,14 +75,8 @@ class Room:
             ]
         )
         chosen = {"order_notional": D(10000), "protection_pct": D("0.5")} | settings
-        self.desk = Desk(
-            universe=self.universe,
-            gate=gate(),
-            settings=DeskSettings(**chosen),  # type: ignore[arg-type]
-            charges_of=lambda order, fact: D(1),
-            id_prefix="T",
-            absent_after_s=60.0,
-        )
+        book = Book(self.universe, DeskSettings(**chosen), lambda order, fact: D(1))  # type: ignore[arg-type]
+        self.desk = desk_of(book, gate=gate(), id_prefix="T", absent_after_s=60.0)
         self.mono = 1000 * SECOND
         self.at = OPEN
         self.trades = 0
@@ -128,7 +124,7 @@ class Room:
             VenuePosition(
                 symbol=p.symbol, exchange="NSE", product="MIS", quantity=p.quantity, average_price=p.average_price
             )
-            for p in self.desk.blotter.positions.values()
+            for p in self.desk.book.positions.by_key.values()
         )
 
     def signal(

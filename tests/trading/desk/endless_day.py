@@ -177,7 +177,7 @@ async def measure(orders: int, folder: Path) -> dict[str, Any]:
         after = counted()
         assert outbox.behind == 0
         await outbox.finish()
-    return {"samples": samples, "before": before, "after": after, "kept": len(day.room.desk.blotter.orders)}
+    return {"samples": samples, "before": before, "after": after, "kept": len(day.room.desk.book.blotter.orders)}
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 
 from tests.domain.test_order_machine import execution, fact, request, status
+from tradebot.backtest.order_course import placed
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Books
 from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact
-from tradebot.domain.order_course import placed
 from tradebot.trading.desk.blotter import Blotter
-from tradebot.trading.desk.shortfalls import Shortfalls
+from tradebot.trading.desk.rules.shortfalls import Shortfalls
 
 D, E = Decimal, OrderEvent
 
@@ -61,19 +61,19 @@ def test_an_id_under_which_something_was_filled_stays() -> None:
 
 def test_an_order_that_one_fill_makes_whole_is_forgotten_with_all_that_led_to_it_where_none_is_kept() -> None:
     book, fill = blotter(keeps_ended=False), execution("T1", "a", quantity=2)
-    gone: list[str] = []
-    book.on_forget = lambda order: gone.append(order.order_id)
-    book.fill(working(book), fill, fill.key, at=1, mono=1)
-    assert (gone, book.orders, book.by_venue, book.booked) == (["T1"], {}, {}, {})
-    assert book.quantity("AAA") == 2
+    working(book)
+    book.record(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=fill))
+    assert [order.order_id for order in book.forgotten] == ["T1"]
+    assert (book.orders, book.by_venue, book.booked) == ({}, {}, {})
+    assert book.positions.quantity("AAA") == 2
 
 
 def test_what_was_made_up_for_an_order_is_forgotten_with_it() -> None:
-    book, fill = blotter(keeps_ended=False), execution("T1", "a", quantity=2)
+    book = blotter()
     shortfalls = Shortfalls(book, Universe([Instrument(symbol="AAA", token=256)]), lambda symbol: D(100))
     shortfalls.inferred["T1"] = execution("T1", "i", inferred=True)
     shortfalls.short["T1"] = 1
-    book.fill(working(book), fill, fill.key, at=1, mono=1)
+    shortfalls.forget(working(book))
     assert (shortfalls.inferred, shortfalls.short) == ({}, {})
 
 
@@ -93,9 +93,9 @@ def test_fills_are_counted_and_one_that_is_taken_back_no_more() -> None:
     working(book)
     for name in "ab":
         book.record(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", name)))
-    assert book.fills == 2
+    assert book.positions.fills == 2
     book.record(fact("T1", E.REVERSED, venue_order_id="V-T1", execution=execution("T1", "a")))
-    assert book.fills == 1
+    assert book.positions.fills == 1
     assert book.owner(execution("T1", "a").key) == book.owner(execution("T1", "b").key) == "T1"
     assert book.owner(("NSE", "unknown")) is None
 
@@ -116,7 +116,8 @@ def test_one_order_that_is_reserved_keeps_no_other_from_being_forgotten() -> Non
     book.release(1)
     canceled = working(book, "T1", E.SEEN_CANCELED)
     fill = execution("T2", "a", quantity=2)
-    book.fill(working(book, "T2"), fill, fill.key, at=1, mono=1)
+    working(book, "T2")
+    book.record(fact("T2", E.EXECUTED, venue_order_id="V-T2", execution=fill))
     assert book.exposure.is_held(canceled)
     assert not book.exposure.is_held(book.orders["T2"])
 
@@ -125,10 +126,10 @@ def test_no_more_symbols_are_exposed_than_the_bound_says() -> None:
     book = blotter()
     book.release(1)
     for n, events in enumerate(((E.SEEN_CANCELED,), (E.SEEN_CANCELED,), ()), 1):
-        order = working(book, f"T{n}", *events)
+        working(book, f"T{n}", *events)
     assert len(book.exposure.symbols()) <= book.exposure.symbols_at_most()
     fill = execution("T3", "a", quantity=2)
-    book.fill(order, fill, fill.key, at=1, mono=1)
+    book.record(fact("T3", E.EXECUTED, venue_order_id="V-T3", execution=fill))
     assert len(book.exposure.symbols()) == 1 <= book.exposure.symbols_at_most()
 
 

@@ -27,16 +27,16 @@ from tradebot.domain.order import (
     VenueOrder,
     VenueStatus,
 )
-from tradebot.trading.desk.breaker import WINDOW, Breaker
-from tradebot.trading.desk.desk import DeskOutput
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.decisions import DeskOutput
+from tradebot.trading.desk.rules.reject_breaker import WINDOW, Rejections
+from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
 E = OrderEvent
 
 
-def breaker(*, in_a_row: int = 100, in_a_minute: int = 100, of_account: int = 100, symbols: int = 100) -> Breaker:
-    return Breaker(
+def breaker(*, in_a_row: int = 100, in_a_minute: int = 100, of_account: int = 100, symbols: int = 100) -> Rejections:
+    return Rejections(
         DeskSettings(
             order_notional=D(1), max_rejects_in_a_row=in_a_row, max_rejects_per_minute=in_a_minute,
             max_account_rejects_per_minute=of_account, max_rejected_symbols=symbols,
@@ -325,7 +325,7 @@ def test_what_was_refused_today_counts_on_after_a_restart_and_what_was_refused_y
         ]
         fresh = Room(max_rejects_in_a_row=2)
         fresh.desk.recover(facts, adopted=(), halted="", opens_at=opens_at)
-        fresh.desk._ordering._counter = 1
+        fresh.desk.placement.requests.used = 1
         fresh.tick(6)  # what passed before the restart keeps out the same order for a while
         assert halts(refuse(fresh, signal(fresh, "AAA", "a"))) == expected
 
@@ -336,7 +336,7 @@ def test_what_tripped_in_an_earlier_run_and_was_resumed_is_not_halted_by_a_resta
     ends = [msgspec.structs.replace(intent, event=event, request=None, checks=()) for event in (E.SENDING, E.REFUSED)]
     fresh = Room(max_rejects_in_a_row=1)
     fresh.desk.recover([intent, *ends], adopted=(), halted="", opens_at=OPEN)
-    assert not fresh.desk.conditions.halts
+    assert not fresh.desk.book.conditions.halts
 
 
 def test_a_fill_in_part_ends_the_rows_of_its_order_too() -> None:

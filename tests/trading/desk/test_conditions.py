@@ -63,7 +63,7 @@ def test_another_session_forgets_the_endings_of_the_last() -> None:
     conditions.now = 650 * SECOND
 
     assert conditions.entries_closed("AAA") == ""
-    assert conditions.square_off_at == 800 * SECOND
+    assert conditions.times.square_off_at == 800 * SECOND
 
 
 def test_an_entry_is_denied_where_its_symbol_has_ended_and_passes_where_it_has_not() -> None:
@@ -125,9 +125,9 @@ def test_an_entry_that_fills_after_a_flatten_is_closed_also_between_two_square_o
 
 def test_the_close_of_a_symbol_is_its_own_or_that_of_the_session() -> None:
     conditions = Conditions()
-    assert conditions.closes_at("AAA") == 0, "before the first session"
+    assert conditions.times.closes_at("AAA") == 0, "before the first session"
     conditions.begin(session(0, early=("AAA",)))
-    assert (conditions.closes_at("AAA"), conditions.closes_at("BBB")) == (600 * SECOND, 1000 * SECOND)
+    assert (conditions.times.closes_at("AAA"), conditions.times.closes_at("BBB")) == (600 * SECOND, 1000 * SECOND)
 
 
 def test_a_symbol_is_squared_off_from_its_time_to_its_close() -> None:
@@ -182,12 +182,12 @@ def test_room_on_disk_ends_first_for_entries_and_then_for_exits(allows: DiskAllo
 
 def test_what_the_venue_does_not_show_is_no_evidence_while_a_link_or_the_login_is_lost() -> None:
     conditions = Conditions()
-    assert not conditions.is_cut_off
-    conditions.down["kite"] = "silent"
-    assert conditions.is_cut_off
-    conditions.down.clear()
-    conditions.session_lost = "the login is dead"
-    assert conditions.is_cut_off
+    assert not conditions.links.is_cut_off
+    conditions.links.down["kite"] = "silent"
+    assert conditions.links.is_cut_off
+    conditions.links.down.clear()
+    conditions.links.session_lost = "the login is dead"
+    assert conditions.links.is_cut_off
 
 
 def test_quotes_that_only_repeat_themselves_are_trouble_until_they_are_told_of_no_more() -> None:

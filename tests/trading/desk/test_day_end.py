@@ -11,7 +11,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.control import Until, Verb
 from tradebot.domain.messages import Action, Command, Executed, Incident, SessionBegins
 from tradebot.domain.order import OrderEvent, OrderRequest, Purpose
-from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.gate.gate import Gate
 
 D = Decimal
@@ -28,7 +28,7 @@ def fallen(room: Room) -> dict[int, tuple[list[tuple[Verb, Until, str]], list[Or
     found = {}
     for price, profit in FALL:
         room.quote("AAA", price)
-        assert room.desk.worth.day_profit() == profit
+        assert room.desk.book.worth.day_profit() == profit
         outputs = room.tick()
         found[profit] = commands(outputs), submitted(outputs)
     return found
@@ -75,7 +75,7 @@ def test_a_persons_halt_does_not_keep_a_loss_from_being_closed() -> None:
 
 def test_what_may_be_held_overnight_is_told_and_not_closed() -> None:
     room = Room(max_daily_loss=D(200), product="CNC")
-    room.desk._ordering._gate = Gate([])
+    room.desk.placement._gate = Gate([])
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     bought = msgspec.structs.replace(room.execution(request, 10, "1000"), venue_order_id="V1", product="CNC")
@@ -109,7 +109,7 @@ def test_it_lasts_until_the_session_ends_over_a_restart_as_well() -> None:
     fresh.desk.apply(
         SessionBegins(opens_at=opens_at, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at)
     )
-    assert not fresh.desk.conditions.halts
+    assert not fresh.desk.book.conditions.halts
 
 
 def test_nothing_is_opened_after_that() -> None:

@@ -34,7 +34,7 @@ from tradebot.domain.order import (
     VenuePosition,
     VenueStatus,
 )
-from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.gate.flow_controls import MessageRate, NoDuplicate
 from tradebot.trading.desk.gate.gate import Gate
 
@@ -107,8 +107,8 @@ def test_a_fill_is_booked_once_however_often_it_is_told() -> None:
     room.trades -= 1
     again = Executed(execution=execution.__class__(**{**_fields(execution), "execution_id": "1"}), mono=room.mono)
     assert room.desk.apply(again) == []
-    assert room.desk.blotter.position("AAA").quantity == 10
-    assert room.desk.blotter.fills == 1
+    assert room.desk.book.positions.of("AAA").quantity == 10
+    assert room.desk.book.positions.fills == 1
 
 
 def _fields(execution: Execution) -> dict[str, object]:
@@ -123,7 +123,7 @@ def test_a_fill_before_the_acknowledgement_waits_for_its_order() -> None:
     assert room.fill(request, 10, "1000", "V9") == []
     outputs = room.outcome(request, OrderEvent.ACCEPTED, "V9")
     assert events(outputs) == [OrderEvent.ACCEPTED, OrderEvent.EXECUTED]
-    assert room.desk.blotter.orders[request.order_id].state is OrderState.FILLED
+    assert room.desk.book.blotter.orders[request.order_id].state is OrderState.FILLED
 
 
 def test_an_ambiguous_order_is_found_by_its_tag_and_never_sent_again() -> None:
@@ -144,8 +144,8 @@ def test_an_ambiguous_order_is_found_by_its_tag_and_never_sent_again() -> None:
     )
     outputs = room.desk.apply(books)
     assert submitted(outputs) == []
-    assert room.desk.blotter.orders[request.order_id].state is OrderState.FILLED
-    assert room.desk.blotter.position("AAA").average_price == D("1000.5")
+    assert room.desk.book.blotter.orders[request.order_id].state is OrderState.FILLED
+    assert room.desk.book.positions.of("AAA").average_price == D("1000.5")
 
 
 def empty_books(room: Room) -> Books:
@@ -158,7 +158,7 @@ def test_an_order_in_doubt_is_absent_only_after_two_late_complete_lists() -> Non
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     room.outcome(request, OrderEvent.SENDING)
     room.outcome(request, OrderEvent.AMBIGUOUS)
-    state = lambda: room.desk.blotter.orders[request.order_id].state  # noqa: E731
+    state = lambda: room.desk.book.blotter.orders[request.order_id].state  # noqa: E731
     for _ in range(5):
         room.desk.apply(empty_books(room))
         room.tick(5)
@@ -179,7 +179,7 @@ def test_an_empty_position_list_does_not_make_us_flat_but_halts_the_symbol() -> 
     room.tick(5)
     (report,) = [o for o in room.desk.apply(empty_books(room)) if isinstance(o, Reconciled)]
     assert report.differences == ("NSE:AAA MIS: the venue holds 0, the journal 10",)
-    assert room.desk.blotter.position("AAA").quantity == 10
+    assert room.desk.book.positions.of("AAA").quantity == 10
 
 
 def test_an_order_placed_elsewhere_is_written_down_with_its_fills_and_is_not_ours() -> None:
@@ -204,10 +204,10 @@ def test_an_order_placed_elsewhere_is_written_down_with_its_fills_and_is_not_our
     room.desk.apply(
         Books(asked_at=room.mono, orders=(other,), executions=(execution,), positions=(position,), cash=D(0))
     )
-    assert room.desk.blotter.position("BBB").is_flat
-    assert room.desk.blotter.external.beyond == {("NSE", "BBB", "MIS"): 3}
-    assert room.desk.holdings() == {}
-    order = room.desk.blotter.orders["EXT-X7"]
+    assert room.desk.book.positions.of("BBB").is_flat
+    assert room.desk.book.blotter.external.beyond == {("NSE", "BBB", "MIS"): 3}
+    assert room.desk.account.holdings() == {}
+    order = room.desk.book.blotter.orders["EXT-X7"]
     assert (order.state, order.request.purpose) == (OrderState.FILLED, Purpose.EXTERNAL)
 
 
@@ -264,7 +264,7 @@ def test_the_halt_of_the_days_loss_names_its_rule_and_ends_with_the_session() ->
     (halt,) = [o for o in room.tick() if isinstance(o, Command)]
     assert (halt.until, halt.control, str(halt.scope)) == (Until.SESSION, "daily_loss", "all")
     assert [o for o in next_session(room) if isinstance(o, Command)] == []
-    assert room.desk.conditions.halted == ""
+    assert room.desk.book.conditions.halted == ""
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_the_halt_of_a_person_stands_until_resume_whatever_it_says(reason: str) 
     room.desk.apply(Command(verb=Verb.HALT, reason=reason))
     next_session(room)
     room.quote("BBB", "500")
-    assert room.desk.conditions.halted == (reason or "halted")
+    assert room.desk.book.conditions.halted == (reason or "halted")
     assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEvent.DENIED]
     room.desk.apply(Command(verb=Verb.RESUME))
     assert events(room.signal("BBB", Action.ENTER_LONG, n=2)) == [OrderEvent.INTENT]
@@ -298,7 +298,7 @@ def test_a_signal_closes_only_what_its_own_strategy_opened() -> None:
     room = Room()
     entry = room.bought()
     assert submitted(said_by("leaver", room, Action.EXIT_LONG)) == []
-    assert room.desk.counts["ignored"] == 1
+    assert room.desk.account.counts["ignored"] == 1
     assert len(submitted(said_by(entry.strategy, room, Action.EXIT_LONG))) == 1
 
 
@@ -320,7 +320,7 @@ def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> No
     for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED):
         fresh.outcome(exit_, event, "V9" if event is OrderEvent.ACCEPTED else "")
     fresh.fill(exit_, 10, "1000", "V9")
-    assert fresh.desk.exits.holders == {}
+    assert fresh.desk.book.exits.holders == {}
 
 
 def test_the_orders_of_a_day_are_counted_over_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,11 +410,11 @@ def test_recovery_rebuilds_positions_orders_and_the_day() -> None:
         facts += [o for o in outputs if isinstance(o, OrderFact)]
     fresh = Room()
     fresh.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
-    assert fresh.desk.blotter.position("AAA") == other.desk.blotter.position("AAA")
-    assert fresh.desk.blotter.charges == 1
+    assert fresh.desk.book.positions.of("AAA") == other.desk.book.positions.of("AAA")
+    assert fresh.desk.book.positions.charges == 1
     (exit_,) = submitted(fresh.quote("AAA", "989"))
     assert exit_.purpose is Purpose.STOP
 
 
 def submitted_id(room: Room) -> OrderRequest:
-    return next(iter(room.desk.blotter.orders.values())).request
+    return next(iter(room.desk.book.blotter.orders.values())).request

@@ -62,7 +62,7 @@ def changes_of(outputs: list[DeskOutput]) -> list[Modify]:
 
 
 def order_of(room: Room, exit_: OrderRequest) -> Order:
-    return room.desk.blotter.orders[exit_.order_id]
+    return room.desk.book.blotter.orders[exit_.order_id]
 
 
 def test_an_exit_that_hangs_has_its_price_moved_after_its_row_and_a_pass_of_the_gate() -> None:
@@ -164,7 +164,7 @@ def test_a_fill_that_lands_during_a_change_ends_the_order_once() -> None:
     assert events(outputs) == [E.EXECUTED]
     order = order_of(room, exit_)
     assert (order.state, order.replace.wish, order.remaining) == (OrderState.FILLED, Wish.NONE, 0)
-    assert room.desk.blotter.position("AAA").is_flat
+    assert room.desk.book.positions.of("AAA").is_flat
     assert events(room.outcome(exit_, E.REPLACE_REFUSED)) == [E.REPLACE_REFUSED]
     assert order_of(room, exit_).state is OrderState.FILLED
 
@@ -174,7 +174,7 @@ def test_half_filled_during_a_change_only_the_rest_is_exposed() -> None:
     room.tick(3.5)
     room.fill(exit_, 4, "979", "V2")
     assert order_of(room, exit_).state is OrderState.PARTIAL
-    assert room.desk.blotter.exposure.worst_case("AAA") == (6, 0)
+    assert room.desk.book.blotter.exposure.worst_case("AAA") == (6, 0)
 
 
 def test_a_price_that_would_be_no_better_is_not_sent() -> None:
@@ -218,7 +218,7 @@ def test_the_gate_is_asked_for_the_rest_of_an_exit_that_is_filled_in_part_and_th
 
 def test_an_exit_that_buys_back_follows_the_price_up_and_not_down() -> None:
     room = Room(chase="modify")
-    room.desk.blotter.adopt(room.desk._audit.key("AAA"), D(-10), D(1000))
+    room.desk.book.blotter.adopt(room.desk.book.key("AAA"), D(-10), D(1000))
     room.quote("AAA", "1011")
     (exit_,) = submitted(room.desk.apply(Command(verb=Verb.FLATTEN, id="f")))
     room.outcome(exit_, E.SENDING)
@@ -251,8 +251,8 @@ def test_what_was_left_to_do_is_done_at_the_next_tick_though_no_time_went_by() -
 
 def test_orders_that_work_are_not_looked_at_on_every_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     room, _ = hanging()
-    live, looks = room.desk.blotter.live, []
-    monkeypatch.setattr(room.desk.blotter, "live", lambda *symbol: looks.append(symbol) or live(*symbol))
+    live, looks = room.desk.book.blotter.live, []
+    monkeypatch.setattr(room.desk.book.blotter, "live", lambda *symbol: looks.append(symbol) or live(*symbol))
     for _ in range(5):
         room.tick()
     assert looks.count(()) == 1

@@ -8,8 +8,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from tests.backtest.test_fast_desk import accepted
 from tests.trading.desk.test_recording import NAMES, SETTINGS, Day
-from tests.trading.desk.test_short_ways import accepted
 from tradebot.clock import SECOND
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Action, Command, Executed, Signal, Signals, Tick
@@ -62,7 +62,7 @@ def test_the_entry_follows_when_the_exit_has_filled_flat() -> None:
 
     (entry,) = day.waiting
     assert (entry.side, entry.purpose, entry.quantity) == (Side.SELL, Purpose.ENTRY, D(10))
-    assert day.desk.counts["ignored"] == day.desk.counts["late_reversals"] == 0
+    assert day.desk.account.counts["ignored"] == day.desk.account.counts["late_reversals"] == 0
 
 
 def test_an_entry_as_large_as_the_exit_is_not_taken_for_the_same_order_again() -> None:
@@ -82,7 +82,7 @@ def test_an_exit_that_takes_longer_than_a_signal_may_age_drops_the_entry_and_cou
     fill(day, exit_, exit_.quantity)
 
     assert day.waiting == []
-    assert day.desk.counts["late_reversals"] == 1
+    assert day.desk.account.counts["late_reversals"] == 1
 
 
 def test_an_entry_waits_for_as_long_as_a_signal_may_age() -> None:
@@ -106,12 +106,12 @@ def test_the_gate_is_asked_when_the_exit_has_filled_and_its_denial_is_written_do
 
 def test_an_entry_of_the_same_side_as_what_is_being_closed_is_ignored() -> None:
     day, exit_ = exiting()
-    day.desk.reversals.waiting.clear()
+    day.desk._desk.rules.entries.waiting.clear()
 
     reversing(day, Action.ENTER_LONG)
     fill(day, exit_, exit_.quantity)
 
-    assert (day.waiting, day.desk.counts["ignored"]) == ([], 1)
+    assert (day.waiting, day.desk.account.counts["ignored"]) == ([], 1)
 
 
 def test_what_an_operator_closes_is_followed_by_nothing() -> None:
@@ -124,7 +124,7 @@ def test_what_an_operator_closes_is_followed_by_nothing() -> None:
     reversing(day, Action.EXIT_LONG, Action.ENTER_SHORT)
     fill(day, exit_, exit_.quantity)
 
-    assert (day.waiting, day.desk.counts["ignored"]) == ([], 2)
+    assert (day.waiting, day.desk.account.counts["ignored"]) == ([], 2)
 
 
 def test_a_process_that_starts_again_has_forgotten_the_entry() -> None:
@@ -137,7 +137,7 @@ def test_a_process_that_starts_again_has_forgotten_the_entry() -> None:
 
     again.give(Executed(execution=day.execution(exit_, exit_.quantity), mono=again.mono))
 
-    assert again.desk.holdings() == {}
+    assert again.desk.account.holdings() == {}
     assert again.waiting == []
 
 
@@ -151,7 +151,7 @@ def sent(fact: OrderFact) -> list[OrderFact]:
 @pytest.mark.parametrize("reverses", [True, False])
 def test_a_replay_makes_the_same_reversal_and_none_where_the_run_made_none(reverses: bool) -> None:
     day = Day()
-    day.desk._acting._reverses = reverses
+    day.desk.book.settings = msgspec.structs.replace(day.desk.book.settings, reverses=reverses)
     reversing(day, Action.ENTER_LONG)
     fill(day, entry := accepted(day), entry.quantity)
     reversing(day, Action.EXIT_LONG, Action.ENTER_SHORT)

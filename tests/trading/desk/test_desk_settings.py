@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tradebot.config import Config
 from tradebot.config.desk_settings import desk_settings
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings
 
 NAMED = {"venue", "max_daily_loss", "protection_pct"}  # with a config they come from it, and elsewhere are named
 

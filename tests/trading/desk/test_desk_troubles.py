@@ -29,7 +29,7 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.ops.narrator import LINES
-from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.decisions import DeskOutput
 
 D, E = Decimal, OrderEvent
 
@@ -59,7 +59,7 @@ def scopes(outputs: list[DeskOutput]) -> list[str]:
 
 
 def state(room: Room, request: OrderRequest) -> OrderState:
-    return room.desk.blotter.orders[request.order_id].state
+    return room.desk.book.blotter.orders[request.order_id].state
 
 
 def test_a_cancel_of_an_order_that_is_being_sent_waits_and_goes_out_with_the_answer() -> None:
@@ -106,15 +106,15 @@ def test_fills_that_the_status_knows_and_no_trade_tells_are_inferred_after_five_
     (made_up,) = [o for o in room.tick(2) if isinstance(o, OrderFact)]
     assert made_up.execution is not None
     assert made_up.execution.is_inferred
-    assert room.desk.blotter.position("AAA").quantity == 10
+    assert room.desk.book.positions.of("AAA").quantity == 10
     outputs = room.fill(request, 4, "999")
     assert events(outputs) == [E.REVERSED, E.EXECUTED, E.EXECUTED]
-    assert room.desk.blotter.position("AAA").quantity == 10
+    assert room.desk.book.positions.of("AAA").quantity == 10
     assert events(room.fill(request, 6, "999")) == [E.REVERSED, E.EXECUTED]
-    order = room.desk.blotter.orders[request.order_id]
+    order = room.desk.book.blotter.orders[request.order_id]
     assert (order.state, order.average_price, len(order.booked)) == (OrderState.FILLED, 999, 2)
-    assert room.desk.blotter.position("AAA").bought == 9990
-    assert room.desk.blotter.charges == 2
+    assert room.desk.book.positions.of("AAA").bought == 9990
+    assert room.desk.book.positions.charges == 2
 
 
 def test_a_fill_told_with_other_figures_is_booked_anew_once_the_list_has_shown_them_twice() -> None:
@@ -130,7 +130,7 @@ def test_a_fill_told_with_other_figures_is_booked_anew_once_the_list_has_shown_t
     shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
     assert E.REVERSED not in events(books(room, shown, executions=(other,)))
     assert events(books(room, shown, executions=(other,)))[:2] == [E.REVERSED, E.EXECUTED]
-    assert room.desk.blotter.position("AAA").average_price == 998
+    assert room.desk.book.positions.of("AAA").average_price == 998
 
 
 def test_an_order_that_comes_back_from_the_dead_is_cancelled_and_stops_its_strategy() -> None:
@@ -207,18 +207,18 @@ def test_the_bound_of_a_doubt_counts_from_the_sending_and_a_look_is_wanted_right
     room = Room()
     request = entered(room, answered=False)
     sent = room.mono
-    assert room.desk.sightings.look_wanted_at() is None, "there is no doubt yet"
+    assert room.desk.account.look_wanted_at() is None, "there is no doubt yet"
     room.tick(8)
     room.outcome(request, E.AMBIGUOUS)
     books(room)
-    assert room.desk.sightings.look_wanted_at() == sent + 60 * SECOND
+    assert room.desk.account.look_wanted_at() == sent + 60 * SECOND
     room.tick(52.1)
     books(room)
     room.tick(0.5)
     assert state(room, request) is OrderState.UNKNOWN
     books(room)
     assert state(room, request) is OrderState.ABSENT
-    assert room.desk.sightings.look_wanted_at() is None
+    assert room.desk.account.look_wanted_at() is None
 
 
 def test_an_exit_that_the_venue_never_had_is_sent_anew_and_does_not_wait_for_ten_minutes() -> None:
@@ -281,9 +281,9 @@ def test_no_look_counts_against_an_order_in_doubt_while_the_session_is_lost_and_
         room.tick(70)
         books(room)
     assert state(room, request) is OrderState.UNKNOWN
-    assert room.desk.sightings.look_wanted_at() is None
+    assert room.desk.account.look_wanted_at() is None
     room.desk.apply(LinkUp(source="kite", mono=room.mono))
-    assert room.desk.sightings.look_wanted_at() == room.mono + 5 * SECOND
+    assert room.desk.account.look_wanted_at() == room.mono + 5 * SECOND
     assert events(books(room)) == [E.LINK_BACK]
     for _ in range(4):
         room.tick(1)
@@ -303,9 +303,9 @@ def test_a_presumed_absence_stays_exposed_for_ten_minutes() -> None:
         books(room)
         room.tick(61)
     assert state(room, request) is OrderState.ABSENT
-    assert room.desk.blotter.exposure.worst_case("AAA") == (10, 0)
+    assert room.desk.book.blotter.exposure.worst_case("AAA") == (10, 0)
     room.tick(600)
-    assert room.desk.blotter.exposure.worst_case("AAA") == (0, 0)
+    assert room.desk.book.blotter.exposure.worst_case("AAA") == (0, 0)
 
 
 def test_an_order_of_a_day_that_is_over_is_in_doubt_until_the_venue_ends_it() -> None:
@@ -339,7 +339,7 @@ def test_terms_that_somebody_changed_are_the_truth_and_stop_the_symbol() -> None
     outputs = room.desk.apply(OrderSeen(order=shown, mono=room.mono))
     assert events(outputs)[0] is E.CHANGED
     assert "symbol:AAA" in scopes(outputs)
-    assert room.desk.blotter.exposure.worst_case("AAA") == (7, 0)
+    assert room.desk.book.blotter.exposure.worst_case("AAA") == (7, 0)
 
 
 def test_halts_and_open_exits_survive_a_restart() -> None:
@@ -348,13 +348,13 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
     (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG))
     facts = [
         OrderFact(order_id=o.order_id, event=E.INTENT, at=OPEN, mono=1, request=o.request)
-        for o in room.desk.blotter.orders.values()
+        for o in room.desk.book.blotter.orders.values()
     ]
     entry = facts[0].order_id
     facts[1:1] = [
         OrderFact(order_id=entry, event=E.SENDING, at=OPEN, mono=1),
         OrderFact(order_id=entry, event=E.EXECUTED, at=OPEN, mono=1,
-                  execution=next(iter(room.desk.blotter.booked.values())).execution),
+                  execution=next(iter(room.desk.book.blotter.booked.values())).execution),
     ]  # fmt: skip
     lapsed = OrderFact(order_id=exit_.order_id, event=E.LAPSED, at=OPEN, mono=1)
     cut_off = Room()
@@ -366,8 +366,8 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
     fresh = Room()
     halts = (Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse("strategy:s")),)
     fresh.desk.recover(facts, adopted=(), halted="", opens_at=OPEN, halts=halts)
-    assert fresh.desk.conditions.halt_of("BBB", "s") == "by hand"
-    assert fresh.desk.conditions.halt_of("BBB", "other") == ""
+    assert fresh.desk.book.conditions.halt_of("BBB", "s") == "by hand"
+    assert fresh.desk.book.conditions.halt_of("BBB", "other") == ""
     lost = room.venue_order(exit_, VenueStatus.CANCELED)
     held = fresh.positions()
     fresh.desk.adopt(Books(asked_at=fresh.mono, orders=(lost,), executions=(), positions=held, cash=D(0)))
@@ -406,7 +406,7 @@ def test_the_same_flatten_closes_once_also_after_a_resume() -> None:
     room.fill(exit_, 10, "1000", "V2")
     room.desk.apply(Command(verb=Verb.RESUME, reason="go on"))
     assert room.desk.apply(Command(verb=Verb.FLATTEN, reason="enough", id="f1")) == []
-    assert not room.desk.conditions.halted
+    assert not room.desk.book.conditions.halted
     assert scopes(room.desk.apply(Command(verb=Verb.FLATTEN, reason="enough", id="f2"))) == ["all"]
 
 
@@ -436,19 +436,19 @@ def test_a_boot_of_the_machine_keeps_no_reservation_and_no_patience_for_ever() -
     canceled = before.venue_order(request, VenueStatus.CANCELED)
     facts += [o for o in before.desk.apply(OrderSeen(order=canceled, mono=before.mono)) if isinstance(o, OrderFact)]
     after = Room()
-    after.desk.blotter.exposure.mono = 0  # as a new process, whose first tick comes after the recovery
+    after.desk.book.blotter.exposure.mono = 0  # as a new process, whose first tick comes after the recovery
     after.desk.recover([intent, *sent, *facts], adopted=(), halted="", opens_at=OPEN)
     after.tick()
-    assert after.desk.blotter.exposure.worst_case("AAA")[0] == request.quantity, "a late fill may still come"
+    assert after.desk.book.blotter.exposure.worst_case("AAA")[0] == request.quantity, "a late fill may still come"
     after.tick(2.1)
-    assert after.desk.blotter.exposure.worst_case("AAA") == (0, 0)
+    assert after.desk.book.blotter.exposure.worst_case("AAA") == (0, 0)
 
 
 def test_the_days_loss_is_known_after_a_restart_and_yesterdays_is_not() -> None:
     sold = Room()
     sold.bought(price="1000", stop_loss=990.0)
     assert submitted(sold.quote("AAA", "950"))
-    lost = [sold.desk.blotter.orders[i].request for i in sold.desk.blotter.orders]
+    lost = [sold.desk.book.blotter.orders[i].request for i in sold.desk.book.blotter.orders]
     facts = []
     for n, (request, price) in enumerate(zip(lost, ("1000", "950"), strict=True)):
         facts += [
@@ -460,7 +460,7 @@ def test_the_days_loss_is_known_after_a_restart_and_yesterdays_is_not() -> None:
     for opens_at, profit in ((OPEN, -502), (OPEN + 86_400 * SECOND, 0)):
         fresh = Room()
         fresh.desk.recover(facts, adopted=(), halted="", opens_at=opens_at)
-        assert fresh.desk.worth.day_profit() == profit
+        assert fresh.desk.book.worth.day_profit() == profit
 
 
 def test_an_order_is_exposed_in_the_step_that_checked_it() -> None:
@@ -468,7 +468,7 @@ def test_an_order_is_exposed_in_the_step_that_checked_it() -> None:
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     assert state(room, request) is OrderState.INTENT
-    assert room.desk.blotter.exposure.worst_case("AAA") == (request.quantity, 0)
+    assert room.desk.book.blotter.exposure.worst_case("AAA") == (request.quantity, 0)
 
 
 def test_a_cancel_that_was_accepted_has_ten_seconds_to_show() -> None:

@@ -23,7 +23,7 @@ def test_nothing_is_opened_by_a_control_of_its_own_name_and_the_way_back_needs_n
     assert (denied.control, denied.reason) == ("disk_space", "disk_space: 9 MB free")
     disk(room, DiskAllows.ALL)
     assert submitted(room.signal("AAA", Action.ENTER_LONG, n=2))
-    assert not room.desk.conditions.has_halts
+    assert not room.desk.book.conditions.has_halts
 
 
 def test_a_stop_goes_on_while_the_reserve_lasts() -> None:

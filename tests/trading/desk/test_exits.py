@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
 
+from tradebot.backtest.clearance import Clearance
+from tradebot.backtest.fast_desk import FastDesk
 from tradebot.clock import SECOND
 from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, Universe
@@ -31,16 +32,19 @@ from tradebot.domain.order import (
     OrderFact,
     OrderKind,
     OrderRequest,
-    OrderState,
     Purpose,
     Side,
     VenuePosition,
 )
 from tradebot.domain.position_key import PositionKey
-from tradebot.trading.desk.desk import Desk, DeskOutput
-from tradebot.trading.desk.exits import AT_ONCE
-from tradebot.trading.desk.gate.gate import Gate
-from tradebot.trading.desk.ordering import DeskSettings, Ordering
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.decisions import DeskOutput
+from tradebot.trading.desk.desk import desk_of
+from tradebot.trading.desk.gate.gate import Gate, Verdict
+from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.pending_exits import AT_ONCE
+from tradebot.trading.desk.requests import OrderRequests
+from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
 MANY = 3 * AT_ONCE + 5
@@ -53,10 +57,9 @@ class Crowd:
     def __init__(self, count: int) -> None:
         names = [f"S{i:03d}" for i in range(count)]
         self.universe = Universe([Instrument(symbol=name, token=256 * i) for i, name in enumerate(names, 1)])
-        self.desk = Desk(
-            universe=self.universe, gate=Gate([]), settings=DeskSettings(order_notional=D(1), max_daily_loss=D(10**9)),
-            charges_of=lambda order, fact: D(0), id_prefix="T", absent_after_s=60.0,
-        )  # fmt: skip
+        settings = DeskSettings(order_notional=D(1), max_daily_loss=D(10**9))
+        book = Book(self.universe, settings, lambda order, fact: D(0))
+        self.desk = desk_of(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
         self.mono, self.at = 1000 * SECOND, OPEN
         ends = OPEN + 22_500 * SECOND
         self.desk.apply(SessionBegins(opens_at=OPEN, closes_at=ends, entries_until=ends, square_off_at=ends))
@@ -143,7 +146,7 @@ def test_what_was_closed_and_is_held_again_is_not_closed_for_the_wish_of_before(
     sent += [request for _ in range(6) for request in crowd.tick()]
     for request in sent:
         crowd.fill(request)
-    assert crowd.desk.holdings() == {}
+    assert crowd.desk.account.holdings() == {}
     crowd.desk.apply(Command(verb=Verb.RESUME))
     again, other = sent[0].symbol, sent[-1].symbol
     for symbol in (again, other):
@@ -157,23 +160,25 @@ def test_what_was_closed_and_is_held_again_is_not_closed_for_the_wish_of_before(
 def test_only_what_is_wanted_is_sent_again_at_an_open() -> None:
     crowd = Crowd(2)
     held, wanted = crowd.universe.symbols
-    crowd.desk.exits.again(held)
-    assert crowd.desk.exits.wanted == {}
+    gate = gate_of(limits := Limits(stale_after_s=1e6), killed=lambda: "")
+    fast = FastDesk(
+        crowd.desk.book, gate=gate, clearance=Clearance(limits, gate), id_prefix="T", absent_after_s=60.0, at_once=False
+    )
+    assert not fast.exit_again(held)
+    assert crowd.desk.book.exits.wanted == {}
     (sent,) = submitted(crowd.desk.apply(crowd.signal(wanted, Action.EXIT_LONG)))
     crowd.tell(sent, OrderEvent.SENDING)
     crowd.tell(sent, OrderEvent.NOT_SENT)
     crowd.mono += 2 * SECOND
-    crowd.desk.conditions.mono = crowd.mono
-    with patch.object(Ordering, "exit", return_value=True) as leaves:
-        crowd.desk.exits.again(held)
-        crowd.desk.exits.again(wanted)
-    assert [call.args[0] for call in leaves.call_args_list] == [wanted]
+    crowd.desk.book.conditions.mono = crowd.mono
+    assert not fast.exit_again(held)
+    assert [request.symbol for request in submitted(list(fast.exit_again(wanted)))] == [wanted]
 
 
 def test_an_exit_that_works_is_not_looked_at_on_each_tick() -> None:
     crowd = Crowd(5)
     crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
-    with patch.object(Ordering, "exit", side_effect=AssertionError("nothing to do")):
+    with patch.object(OrderRequests, "exit", side_effect=AssertionError("nothing to do")):
         assert crowd.tick() == []
 
 
@@ -198,7 +203,8 @@ def test_each_order_that_hangs_is_taken_back_at_the_first_tick_after_its_time_wh
 def test_exits_that_the_gate_holds_back_do_not_stand_before_the_others() -> None:
     crowd = Crowd(MANY)
     tried: list[str] = []
-    with patch.object(Ordering, "exit", lambda self, symbol, **rest: tried.append(symbol)):
+    denied = Verdict("held: back", (), "held")
+    with patch.object(Gate, "check", lambda self, request, view: tried.append(request.symbol) or denied):
         crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
         for _ in range(3):
             crowd.tick()
@@ -207,11 +213,15 @@ def test_exits_that_the_gate_holds_back_do_not_stand_before_the_others() -> None
 
 def test_an_exit_that_a_run_of_more_symbols_left_under_way_is_wanted_by_none_of_fewer() -> None:
     desk = Crowd(1).desk
-    desk.blotter.adopt(PositionKey("", "NSE", "GONE", "MIS"), D(5), D(100))
+    desk.book.blotter.adopt(PositionKey("", "NSE", "GONE", "MIS"), D(5), D(100))
     request = OrderRequest(
         order_id="T1", symbol="GONE", exchange="NSE", side=Side.SELL, quantity=D(5), kind=OrderKind.MARKET,
         purpose=Purpose.FLATTEN, reason="closing",
     )  # fmt: skip
-    desk.exits.ended(SimpleNamespace(request=request, state=OrderState.CANCELED))
-    assert not desk.exits.wanted
+    begun = [OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.REFUSED]
+    facts = [
+        OrderFact("T1", event, OPEN, 1, request=request if event is OrderEvent.INTENT else None) for event in begun
+    ]
+    desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    assert not desk.book.exits.wanted
     assert not submitted(desk.apply(Tick(at=OPEN + SECOND, mono=1001 * SECOND)))

@@ -39,7 +39,7 @@ def elsewhere(day: Day, side: Side, product: str, quantity: int, *, is_told: boo
 
 def exits(day: Day) -> list[OrderRequest]:
     """The exits that left for the venue."""
-    orders = day.desk.blotter.orders.values()
+    orders = day.desk.book.blotter.orders.values()
     return [order.request for order in orders if order.request.purpose.is_exit and order.times.sent_mono]
 
 
@@ -48,7 +48,7 @@ def flatten(day: Day) -> None:
 
 
 def last_denial(day: Day) -> str:
-    return next(o.reason for o in reversed(day.desk.blotter.orders.values()) if o.state.value == "DENIED")
+    return next(o.reason for o in reversed(day.desk.book.blotter.orders.values()) if o.state.value == "DENIED")
 
 
 def released(outputs: list[DeskOutput]) -> tuple[Released, ...]:
@@ -57,14 +57,14 @@ def released(outputs: list[DeskOutput]) -> tuple[Released, ...]:
 
 def test_shares_of_another_product_are_shown_and_stay_out_of_exits_limits_and_what_strategies_are_told() -> None:
     day = holding()
-    before = day.desk.worth.day_profit()
+    before = day.desk.book.worth.day_profit()
     elsewhere(day, Side.BUY, "CNC", 10)
     day.look()
-    rows = {(row["product"], row["owner"]): (row["quantity"], row["profit"]) for row in holdings_of(day.desk)}
+    rows = {(row["product"], row["owner"]): (row["quantity"], row["profit"]) for row in holdings_of(day.desk.account)}
     assert rows == {("MIS", "ours"): (10, 0), ("CNC", EXTERNAL): (10, None)}
-    assert day.desk.holdings() == {"AAA": (10, 100)}
-    assert day.desk.worth.day_profit() == before
-    assert day.desk.blotter.exposure.worst_case("AAA") == (10, 10)
+    assert day.desk.account.holdings() == {"AAA": (10, 100)}
+    assert day.desk.book.worth.day_profit() == before
+    assert day.desk.book.blotter.exposure.worst_case("AAA") == (10, 10)
     flatten(day)
     assert [(e.side, e.product, e.quantity) for e in exits(day)] == [(Side.SELL, "MIS", 10)]
     day.fill(day.papers[-1], 10, is_told=True)
@@ -88,9 +88,9 @@ def test_what_the_owner_closes_of_ours_is_not_closed_again_and_ours_no_more_once
     day.pass_time()
     (part,) = released(day.look())
     assert (part.key.line, part.quantity, part.price) == (MIS, 10, 100)
-    assert day.desk.holdings() == {}
-    assert day.desk.exits.wanted == {}
-    assert day.desk.blotter.external.beyond == {}
+    assert day.desk.account.holdings() == {}
+    assert day.desk.book.exits.wanted == {}
+    assert day.desk.book.blotter.external.beyond == {}
     day.follow(day.desk.apply(Command(verb=Verb.RESUME)))
     day.pass_time(10)
     day.signal(Action.ENTER_LONG, 5)
@@ -112,8 +112,8 @@ def test_what_the_owner_converts_is_not_sold_and_is_his() -> None:
     day.pass_time()
     (part,) = released(day.look())
     assert (part.key.line, part.quantity) == (MIS, 10)
-    assert day.desk.blotter.external.beyond == {CNC: 10}
-    assert day.desk.conditions.unaccounted == {}
+    assert day.desk.book.blotter.external.beyond == {CNC: 10}
+    assert day.desk.book.conditions.unaccounted == {}
 
 
 def test_a_position_list_that_lacks_ours_gives_nothing_up_and_closes_nothing() -> None:
@@ -125,8 +125,8 @@ def test_a_position_list_that_lacks_ours_gives_nothing_up_and_closes_nothing() -
         assert released(outputs) == ()
         flatten(day)
     assert exits(day) == []
-    assert day.desk.holdings() == {"AAA": (10, 100)}
-    assert day.desk.conditions.unaccounted == {"AAA": "NSE:AAA MIS: the venue holds 0, the journal 10"}
+    assert day.desk.account.holdings() == {"AAA": (10, 100)}
+    assert day.desk.book.conditions.unaccounted == {"AAA": "NSE:AAA MIS: the venue holds 0, the journal 10"}
     day.net["MIS"] = 10
     day.look()
     day.pass_time()
@@ -155,8 +155,8 @@ def test_an_order_in_another_product_or_exchange_halts_nothing() -> None:
     day = Day(owned=0)
     day.pass_time()
     elsewhere(day, Side.BUY, "CNC", 10, is_told=False)
-    assert day.desk.conditions.unaccounted == {}
-    assert day.desk.conditions.halts.are_none
+    assert day.desk.book.conditions.unaccounted == {}
+    assert day.desk.book.conditions.halts.are_none
     day.signal(Action.ENTER_LONG, 5)
     assert day.papers[-1].tag
 
@@ -194,7 +194,7 @@ def test_to_an_empty_journal_nothing_at_the_venue_is_ours() -> None:
     (report,) = [o for o in outputs if isinstance(o, Reconciled)]
     assert report.adopted == ()
     assert [(p.key.line, p.key.owner, p.quantity) for p in report.external] == [(MIS, EXTERNAL, 10)]
-    assert again.desk.holdings() == {}
+    assert again.desk.account.holdings() == {}
     assert not any(isinstance(o, Incident | Command) for o in outputs)
     flatten(again)
     assert exits(again) == []
@@ -202,11 +202,11 @@ def test_to_an_empty_journal_nothing_at_the_venue_is_ours() -> None:
 
 def test_shares_bought_on_a_day_before_are_in_the_holdings_and_are_no_difference() -> None:
     day = Day(owned=7)
-    assert day.desk.blotter.external.beyond == {CNC: 7}
+    assert day.desk.book.blotter.external.beyond == {CNC: 7}
     elsewhere(day, Side.SELL, "CNC", 2)
     outputs = day.look()
     assert [o.differences for o in outputs if isinstance(o, Reconciled)] == [()]
-    assert day.desk.blotter.external.beyond == {CNC: 5}
+    assert day.desk.book.blotter.external.beyond == {CNC: 5}
 
 
 def test_what_was_given_up_stays_so_over_a_restart() -> None:
@@ -218,8 +218,8 @@ def test_what_was_given_up_stays_so_over_a_restart() -> None:
     again.desk.recover([*day.said, *parts], adopted=(), halted="", opens_at=OPEN)
     (report,) = [o for o in again.desk.adopt(again.books()) if isinstance(o, Reconciled)]
     assert (report.differences, report.released, report.external) == ((), (), ())
-    assert again.desk.holdings() == {"AAA": (6, 100)}
-    assert again.desk.worth.day_profit() == day.desk.worth.day_profit()
+    assert again.desk.account.holdings() == {"AAA": (6, 100)}
+    assert again.desk.book.worth.day_profit() == day.desk.book.worth.day_profit()
 
 
 NEXT_DAY = OPEN + 86_400 * SECOND

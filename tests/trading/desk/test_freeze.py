@@ -7,6 +7,7 @@ from decimal import Decimal
 from test_gate import request, seeing
 
 from tests.trading.desk.account_day import Day
+from tradebot.backtest.clearance import Clearance
 from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.messages import Action, Command
@@ -34,8 +35,7 @@ def test_both_ways_past_the_gate_hold_to_it() -> None:
         max_position_notional=D(10**9), max_gross_notional=D(10**9),
     )  # fmt: skip
     gate = gate_of(limits, killed=lambda: "")
-    way, instrument = gate.clearance, seeing().instrument
-    assert way is not None
+    way, instrument = Clearance(limits, gate), seeing().instrument
     for quantity, passes in ((50, True), (51, False)):
         asked = request(quantity=D(quantity), kind=OrderKind.LIMIT, order_id=f"T{quantity}", signal_id=f"s{quantity}")
         clears = way.entry(asked, instrument, D(0), D(100), 0, 10**12, 0, None, lambda: D(0))
@@ -48,21 +48,21 @@ def test_an_exit_of_more_than_one_order_may_have_goes_in_parts_until_nothing_is_
     day = Day(owned=0)
     day.signal(Action.ENTER_LONG, 12)
     day.fill(day.papers[-1], 12, is_told=True)
-    day.desk._ordering._gate.most = lambda instrument: D(5)
+    day.desk.placement.requests._most = lambda instrument: D(5)
     day.follow(day.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="f")))
     for _ in range(5):
         if (paper := day.papers[-1]).left:
             day.fill(paper, paper.left, is_told=True)
         day.pass_time(3)
     assert [paper.quantity for paper in day.papers[1:]] == [5, 5, 2]
-    assert day.desk.holdings() == {}
+    assert day.desk.account.holdings() == {}
 
 
 def test_the_rest_of_an_exit_is_still_wanted_by_a_process_that_starts_between_two_parts() -> None:
     day = Day(owned=0)
     day.signal(Action.ENTER_LONG, 12)
     day.fill(day.papers[-1], 12, is_told=True)
-    day.desk._ordering._gate.most = lambda instrument: D(5)
+    day.desk.placement.requests._most = lambda instrument: D(5)
     day.signal(Action.EXIT_LONG, 12)
     day.fill(day.papers[-1], 5, is_told=True)
 

@@ -178,7 +178,7 @@ def test_only_entries_are_counted_out_by_open_orders_and_the_days_loss() -> None
 
 def test_a_control_that_is_not_asked_has_nothing_to_say() -> None:
     gate = gate_of(Limits(), killed=lambda: "")
-    for control in gate._controls:
+    for control in gate.controls:
         for purpose, asked in ((Purpose.ENTRY, control.of_entries), (Purpose.EXIT, control.of_exits)):
             if not asked:
                 odd = request(purpose=purpose, quantity=Decimal(10) ** 9)

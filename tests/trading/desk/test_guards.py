@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.trading.desk.test_gate import REQUEST
 from tradebot.domain.messages import Trailing
 from tradebot.domain.order import OrderRequest, Purpose, Side
-from tradebot.trading.desk.protection import TOLD_EVERY, Hit, Protection
+from tradebot.trading.desk.rules.guards import TOLD_EVERY, Guards, Hit
 
 D = Decimal
 
@@ -20,14 +20,14 @@ def entry(side: Side = Side.BUY, **levels: Any) -> OrderRequest:
     return replace(REQUEST, side=side, **{name: D(level) for name, level in levels.items()})
 
 
-def guarded(side: Side = Side.BUY, **levels: Any) -> Protection:
-    protection = Protection(3)
+def guarded(side: Side = Side.BUY, **levels: Any) -> Guards:
+    protection = Guards(3)
     protection.set(1, entry(side, **levels))
     return protection
 
 
-def hit(protection: Protection, price: str) -> str:
-    found = protection.judge(1, "AAA", D(price))
+def hit(protection: Guards, price: str) -> str:
+    found = protection.judge(1, D(price))
     return "" if found is None else found.purpose.value
 
 
@@ -58,8 +58,8 @@ def test_a_trailing_stop_follows_the_best_price_at_its_distance(
 
 
 def test_the_words_of_a_hit_name_the_level_and_the_price() -> None:
-    found = guarded(stop_loss="95.50").judge(1, "AAA", D("95.05"))
-    assert found == Hit("AAA", Purpose.STOP, "stop at 95.5, last 95.05")
+    found = guarded(stop_loss="95.50").judge(1, D("95.05"))
+    assert found == Hit(Purpose.STOP, "stop at 95.5, last 95.05")
 
 
 def test_a_guard_stands_for_its_instrument_alone_until_it_is_cleared_or_an_entry_brings_none() -> None:
@@ -88,7 +88,7 @@ def test_a_further_fill_of_one_order_keeps_the_best_price_and_another_order_begi
 def test_what_a_trailing_stop_saw_is_told_once_and_not_too_often() -> None:
     protection = guarded(trail_by=2)
     protection.set(0, replace(entry(stop_loss=1), order_id="T2"))
-    protection.judge(0, "BBB", D(50))
+    protection.judge(0, D(50))
     assert protection.told(at=5, mono=TOLD_EVERY) == (), "a stop that does not trail"
     hit(protection, "110")
     assert protection.told(at=5, mono=TOLD_EVERY - 1) == ()

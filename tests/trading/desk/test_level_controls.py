@@ -66,7 +66,7 @@ def test_the_desk_refuses_an_entry_with_the_figures_and_counts_it(
 ) -> None:
     room = Room()
     gate: Gate = gate_of(Limits(allow_short=True), killed=lambda: "")
-    room.desk._ordering._gate = gate
+    room.desk.placement._gate = gate
     room.quote("AAA", "1000")
 
     out = room.signal("AAA", action, **levels)
@@ -77,5 +77,5 @@ def test_the_desk_refuses_an_entry_with_the_figures_and_counts_it(
     assert fact.event is OrderEvent.DENIED
     assert fact.reason.startswith("protection: ")
     assert reason in fact.reason
-    assert [(d.control, d.strategy, d.count) for d in room.desk.denials] == [("protection", "s", 1)]
+    assert [(d.control, d.strategy, d.count) for d in room.desk.account.denials] == [("protection", "s", 1)]
     assert submitted(room.signal("AAA", action, n=2))  # without levels it goes

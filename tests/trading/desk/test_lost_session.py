@@ -7,7 +7,7 @@ from test_unread_rows import look, seeing, sent, state
 from tests.trading.desk.desk_room import D, Room, events, submitted
 from tradebot.domain.messages import Action, BrokerSession, Incident, LinkDown, LinkUp
 from tradebot.domain.order import OrderEvent, OrderFact, OrderState
-from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.decisions import DeskOutput
 
 
 def session(room: Room, lost: str = "", *, orders_refused: bool = False) -> list[DeskOutput]:
@@ -23,7 +23,7 @@ def test_nothing_is_opened_by_a_control_of_its_own_name_and_the_way_back_needs_n
     assert denied.reason == "broker_session: the token is dead"
     session(room)
     assert submitted(room.signal("AAA", Action.ENTER_LONG, n=2))
-    assert not room.desk.conditions.has_halts
+    assert not room.desk.book.conditions.has_halts
 
 
 def test_exits_are_tried_until_an_order_route_says_that_the_login_is_dead_and_again_when_it_is_back() -> None:
@@ -55,9 +55,9 @@ def test_refusals_for_a_dead_login_halt_nothing() -> None:
     session(room, "dead", orders_refused=True)
     outputs = [output for request in requests for output in room.outcome(request, OrderEvent.REFUSED)]
     assert events(outputs).count(OrderEvent.REFUSED) == 2
-    assert room.desk._breaker.rows == {}
+    assert room.desk.rules.reject_breaker.counts.rows == {}
     assert not any(isinstance(output, Incident) for output in outputs)
-    assert not room.desk.conditions.has_halts
+    assert not room.desk.book.conditions.has_halts
 
 
 def test_an_order_that_is_not_shown_while_the_session_is_lost_is_not_absent() -> None:
@@ -81,7 +81,7 @@ def test_a_link_that_comes_back_while_the_session_is_lost_makes_no_absence_belie
         request = sent(room)
         room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="403"))
         session(room, "dead")
-        assert room.desk.blotter.orders[request.order_id].is_stale
+        assert room.desk.book.blotter.orders[request.order_id].is_stale
         if down:
             room.desk.apply(LinkUp(source="kite", mono=room.mono))
         else:
@@ -90,4 +90,4 @@ def test_a_link_that_comes_back_while_the_session_is_lost_makes_no_absence_belie
             room.tick(5)
             look(room)
         assert state(room, request) is OrderState.UNKNOWN
-        assert room.desk.blotter.orders[request.order_id].is_stale
+        assert room.desk.book.blotter.orders[request.order_id].is_stale

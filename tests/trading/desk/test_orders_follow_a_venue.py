@@ -31,9 +31,10 @@ from tradebot.domain.order import (
     VenueOrder,
     VenueStatus,
 )
-from tradebot.trading.desk.blotter import Blotter
-from tradebot.trading.desk.shortfalls import Shortfalls
-from tradebot.trading.desk.sightings import Sightings
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.rules.shortfalls import Shortfalls
+from tradebot.trading.desk.rules.sightings import Sightings
+from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
 E = OrderEvent
@@ -66,9 +67,10 @@ class Day(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         universe = Universe([Instrument(symbol="AAA", token=256)])
-        self.blotter = Blotter(lambda order, fact: D(0))
+        self.book = Book(universe, DeskSettings(order_notional=D(0)), lambda order, fact: D(0))
+        self.blotter = self.book.blotter
         self.shortfalls = Shortfalls(self.blotter, universe, lambda symbol: D(100))
-        self.sightings = Sightings(self.blotter, universe, self.shortfalls)
+        self.sightings = Sightings(self.book, self.shortfalls)
         self.mono = self.at = 1000 * SECOND
         self.venue: dict[str, VenueSide] = {}
         self.sent: list[str] = []
@@ -222,7 +224,7 @@ class Day(RuleBasedStateMachine):
             order = self.blotter.orders[order_id]
             traded = self.venue[order_id].filled if order_id in self.venue else 0
             assert order.filled <= traded, f"{order_id}: {order.filled} booked, {traded} traded"
-        assert self.blotter.position("AAA").quantity == sum(self.blotter.orders[i].filled for i in self.sent)
+        assert self.blotter.positions.of("AAA").quantity == sum(self.blotter.orders[i].filled for i in self.sent)
 
     @invariant()
     def what_may_still_trade_is_exposed(self) -> None:

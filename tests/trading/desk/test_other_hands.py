@@ -103,10 +103,10 @@ def test_no_exit_passes_zero_and_what_is_not_ours_is_never_sold(
         for paper in [paper for paper in day.papers if paper.left]:
             day.fill(paper, paper.left, is_told=True)
     (report,) = [output for output in day.look() if isinstance(output, Reconciled)]
-    ours = {position.key.line: position.quantity for position in day.desk.blotter.positions.values()}
+    ours = {position.key.line: position.quantity for position in day.desk.book.positions.by_key.values()}
     beyond = {position.key.line: position.quantity for position in report.external}
     for product in ("MIS", "CNC"):
         line = ("NSE", "AAA", product)
         assert ours.get(line, 0) + beyond.get(line, 0) == day.held(product)
     assert not report.differences
-    assert day.desk.blotter.open == {}
+    assert day.desk.book.positions.open == {}

@@ -22,8 +22,8 @@ from tradebot.domain.order import (
     Side,
     VenueStatus,
 )
-from tradebot.trading.desk.desk import DeskOutput
-from tradebot.trading.desk.post_trade import misfits
+from tradebot.trading.desk.decisions import DeskOutput
+from tradebot.trading.desk.rules.fill_check import misfits
 
 D = Decimal
 COLLAR = {"fill_collar_pct": D(1)}
@@ -98,7 +98,7 @@ def test_a_far_fill_is_booked_told_once_and_halts_the_symbol(parts: tuple[int, .
         f"T00001: a BUY of {parts[0]} was filled at 1030, 3.00% from the 1000.00 that it was decided at; within 2% was"
         " expected"
     ]
-    assert room.desk.blotter.quantity("AAA") == 10
+    assert room.desk.book.positions.quantity("AAA") == 10
     assert len(submitted(room.signal("AAA", Action.EXIT_LONG))) == 1
     room.quote("BBB", "1000")
     assert len(submitted(room.signal("BBB", Action.ENTER_LONG))) == 1
@@ -117,7 +117,7 @@ def test_a_fill_of_the_wrong_side_is_booked_as_it_is_and_halts_the_symbol(quanti
     wrong = msgspec.structs.replace(room.execution(request, quantity, "1000", "VT00001"), side=Side.SELL)
     texts, scopes = told(room.desk.apply(Executed(execution=wrong, mono=room.mono)))
     assert (texts, scopes) == (["T00001 is a BUY, fill 1 of it is a SELL"], ["symbol:AAA"])
-    assert room.desk.blotter.quantity("AAA") == -quantity
+    assert room.desk.book.positions.quantity("AAA") == -quantity
 
 
 @pytest.mark.parametrize("quantity", [10, 4])
@@ -128,7 +128,7 @@ def test_a_fill_of_another_symbol_is_booked_there_and_halts_both(quantity: int) 
     texts, scopes = told(room.desk.apply(Executed(execution=wrong, mono=room.mono)))
     assert scopes == ["symbol:AAA", "symbol:BBB"]
     assert texts == ["T00001 is an order of AAA, fill 1 of it is of BBB", "BBB was traded by T00001, of AAA"]
-    assert room.desk.blotter.quantity("BBB") == quantity
+    assert room.desk.book.positions.quantity("BBB") == quantity
 
 
 def test_an_exit_whose_price_was_moved_is_held_against_the_price_it_was_moved_at() -> None:
@@ -139,5 +139,5 @@ def test_an_exit_whose_price_was_moved_is_held_against_the_price_it_was_moved_at
     room.desk.apply(OrderSeen(order=works, mono=room.mono))
     room.quote("AAA", "900")
     room.tick(4)
-    assert room.desk.blotter.orders[request.order_id].reference == 900
+    assert room.desk.book.blotter.orders[request.order_id].reference == 900
     assert told(room.fill(request, 10, "899", f"V{request.order_id}")) == ([], [])

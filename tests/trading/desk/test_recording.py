@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
@@ -51,11 +52,14 @@ from tradebot.journal.tape import Adopt, Marks, Tape
 from tradebot.replay.recorded import Line, Recorded
 from tradebot.replay.rerun import replay
 from tradebot.strategies.loading import load_strategy
-from tradebot.trading.desk import recording
+from tradebot.trading.desk import recording, states
 from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.desk import Desk, desk_of
 from tradebot.trading.desk.gate.limits import Limits, gate_of
-from tradebot.trading.desk.ordering import DeskSettings
-from tradebot.trading.desk.recording import States, TapedDesk, state_of
+from tradebot.trading.desk.recording import TapedDesk
+from tradebot.trading.desk.settings import DeskSettings
+from tradebot.trading.desk.states import States, state_of
 
 OPEN = 1_770_090_300 * SECOND  # 2026-02-03 09:15 in India
 MINUTE = 60 * SECOND
@@ -75,10 +79,7 @@ class Day:
         self.signals: list[Line] = []
         self.said: list[Line] = []
         self.reason = ""
-        self.desk = TapedDesk(
-            append=self.tapes.append, universe=self.universe, settings=SETTINGS, charges_of=india(self.universe),
-            gate=gate_of(LIMITS, killed=lambda: self.desk.killed(self.reason)), id_prefix="T1", **VENUE,
-        )  # fmt: skip
+        self.desk = TapedDesk(self.made, killed=lambda: self.reason, append=self.tapes.append)
         self.at, self.mono, self.count = OPEN, 1_000 * SECOND, 0
         self.prices = np.full(len(NAMES), 100_000)
         self.waiting: list[OrderRequest] = []
@@ -89,6 +90,10 @@ class Day:
         closes_at = OPEN + 22_500 * SECOND
         self.give(SessionBegins(opens_at=OPEN, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at))
         self.quote(range(len(NAMES)), [0] * len(NAMES))
+
+    def made(self, killed: Callable[[], str]) -> Desk:
+        book = Book(self.universe, SETTINGS, india(self.universe))
+        return desk_of(book, gate=gate_of(LIMITS, killed=killed), id_prefix="T1", **VENUE)
 
     def give(self, message: DeskMessage) -> None:
         self.follow(self.desk.apply(message))
@@ -261,8 +266,8 @@ def test_a_state_put_into_words_a_second_time_has_the_hash_of_one_that_was_never
     told = []
     for op, n in OPS * 3:
         day.step(op, n)
-        told.append(states.of(day.desk))
-        assert told[-1] == state_of(day.desk)
+        told.append(states.of(day.desk.book))
+        assert told[-1] == state_of(day.desk.book)
     assert len(set(told)) > 10
 
 
@@ -289,14 +294,14 @@ def test_the_state_with_more_live_orders_than_the_loop_has_time_for_is_hashed_wh
     day.step(2, 0)
     day.step(4, 0)
     day.desk.flush()
-    assert day.desk.blotter.exposure.working == 1
+    assert day.desk.book.blotter.exposure.working == 1
     assert day.tapes[-1].state == ""
 
     day.step(6, 0)
     day.step(7, 0)
     day.desk.flush()
-    assert day.desk.blotter.exposure.working == 0
-    assert day.tapes[-1].state == state_of(day.desk)
+    assert day.desk.book.blotter.exposure.working == 0
+    assert day.tapes[-1].state == state_of(day.desk.book)
 
 
 def entries(day: Day) -> list:
@@ -324,20 +329,20 @@ def test_the_prices_of_what_the_first_books_show_are_on_the_tape_before_them() -
 def worded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Symbols of the positions that are put into words from here on."""
     told: list[str] = []
-    line = recording._position_line
+    line = states._position_line
 
     def note(position: Position) -> str:
         told.append(position.symbol)
         return line(position)
 
-    monkeypatch.setattr(recording, "_position_line", note)
+    monkeypatch.setattr(states, "_position_line", note)
     return told
 
 
 def bought(day: Day) -> None:
     for op, n in ((2, 0), (4, 0), (6, 0), (7, 0)):
         day.step(op, n)
-    assert day.desk.blotter.fills == 1
+    assert day.desk.book.positions.fills == 1
 
 
 def test_what_changed_is_put_into_words_at_a_tick_and_not_again_for_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,22 +353,22 @@ def test_what_changed_is_put_into_words_at_a_tick_and_not_again_for_the_hash(mon
     day.step(0, 0)
     assert told == ["A"]
     day.desk.flush()
-    assert day.tapes[-1].state == state_of(day.desk)
+    assert day.tapes[-1].state == state_of(day.desk.book)
     assert told == ["A", "A"], "once at the tick, once by the hash of who knew nothing"
 
 
 def test_a_second_hash_puts_nothing_into_words_that_did_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    day, states = Day(), States()
+    day, known = Day(), States()
     bought(day)
-    first, told = states.of(day.desk), worded(monkeypatch)
-    assert (states.of(day.desk), told) == (first, [])
+    first, told = known.of(day.desk.book), worded(monkeypatch)
+    assert (known.of(day.desk.book), told) == (first, [])
 
 
 def test_a_state_with_another_count_of_orders_has_another_hash() -> None:
     day = Day()
-    before = state_of(day.desk)
+    before = state_of(day.desk.book)
     day.reason = "the file"
     day.step(4, 0)
-    assert day.desk.counts["denied"] == 1
-    assert not day.desk.blotter.exposure.working
-    assert state_of(day.desk) != before
+    assert day.desk.account.counts["denied"] == 1
+    assert not day.desk.book.blotter.exposure.working
+    assert state_of(day.desk.book) != before

@@ -10,7 +10,7 @@ import pytest
 from tests.trading.desk.desk_room import OPEN, Room, events, submitted
 from tradebot.domain.messages import Action, Books, OrderSeen
 from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, VenueStatus
-from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.decisions import DeskOutput
 
 D, E = Decimal, OrderEvent
 
@@ -25,11 +25,11 @@ def lists(room: Room, request: OrderRequest, execution: Execution) -> list[DeskO
 def test_figures_that_change_from_list_to_list_replace_ours_only_when_two_lists_in_a_row_have_the_same() -> None:
     room = Room()
     request = room.bought()
-    (booked,) = room.desk.blotter.booked.values()
+    (booked,) = room.desk.book.blotter.booked.values()
     for price, replaces in (("998", False), ("997", False), ("998", False), ("998", True)):
         outputs = lists(room, request, msgspec.structs.replace(booked.execution, price=D(price)))
         assert (E.REVERSED in events(outputs)) is replaces, price
-    assert room.desk.blotter.position("AAA").average_price == 998
+    assert room.desk.book.positions.of("AAA").average_price == 998
 
 
 def unheard() -> tuple[Room, OrderRequest, list[OrderFact]]:
@@ -57,13 +57,13 @@ def test_fills_that_were_missing_before_a_restart_are_inferred_after_it() -> Non
     room = restarted(facts)
     room.quote("AAA", "1000")
     assert events(room.tick(6)) == [E.EXECUTED]
-    assert room.desk.blotter.quantity("AAA") == 10
+    assert room.desk.book.positions.quantity("AAA") == 10
 
 
 def test_what_was_missing_when_a_run_ended_has_five_seconds_of_the_next_one() -> None:
     _, _, facts = unheard()
     room = Room()
-    room.desk.conditions.mono = 0  # as in a process that has not looked at its clock
+    room.desk.book.conditions.mono = 0  # as in a process that has not looked at its clock
     room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
     room.quote("AAA", "1000")
     assert events(room.tick(1)) == []
@@ -81,10 +81,10 @@ def test_a_real_fill_replaces_what_was_made_up_before_a_restart() -> None:
     before, request, facts = unheard()
     facts += [o for o in before.tick(6) if isinstance(o, OrderFact)]
     room = restarted(facts)
-    assert room.desk.blotter.quantity("AAA") == 10
+    assert room.desk.book.positions.quantity("AAA") == 10
     assert events(room.fill(request, 10, "999")) == [E.REVERSED, E.EXECUTED]
-    assert room.desk.blotter.quantity("AAA") == 10
-    assert room.desk.blotter.position("AAA").average_price == 999
+    assert room.desk.book.positions.quantity("AAA") == 10
+    assert room.desk.book.positions.of("AAA").average_price == 999
 
 
 @pytest.mark.parametrize("parts", [(10,), (4, 6)])
@@ -96,7 +96,7 @@ def test_what_is_missing_anew_is_waited_for_anew(parts: tuple[int, ...]) -> None
     room.tick(1)
     shown = msgspec.structs.replace(room.venue_order(request, VenueStatus.FILLED, filled=12), quantity=D(12))
     room.desk.apply(OrderSeen(order=shown, mono=room.mono))
-    assert room.desk.blotter.orders[request.order_id].shortfall == 2
+    assert room.desk.book.blotter.orders[request.order_id].shortfall == 2
     assert events(room.tick(4.9)) == []
     assert events(room.tick(0.2)) == [E.EXECUTED]
 
@@ -115,8 +115,8 @@ def test_more_that_is_missing_replaces_what_was_made_up_before() -> None:
     assert E.EXECUTED in events(room.tick(5.1))
     claimed(room, request, 10, "1000")
     assert events(room.tick(5.1)) == [E.REVERSED, E.EXECUTED]
-    assert [fill.execution.quantity for fill in room.desk.blotter.booked.values()] == [10]
-    assert room.desk.blotter.quantity("AAA") == 10
+    assert [fill.execution.quantity for fill in room.desk.book.blotter.booked.values()] == [10]
+    assert room.desk.book.positions.quantity("AAA") == 10
 
 
 def test_what_is_missing_has_the_price_that_the_venues_average_leaves_for_it() -> None:
@@ -125,7 +125,7 @@ def test_what_is_missing_has_the_price_that_the_venues_average_leaves_for_it() -
     room.fill(request, 4, "990")
     claimed(room, request, 10, "1000")
     assert events(room.tick(5.1)) == [E.EXECUTED]
-    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.blotter.booked.values()}
+    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked.values()}
     assert prices == {4: D(990), 6: D("1006.65")}  # 6,040 for six
 
 
@@ -135,4 +135,4 @@ def test_what_has_no_price_at_all_waits_for_one() -> None:
     assert events(room.tick(6)) == []
     room.quote("AAA", "1001")
     assert events(room.tick(0.1)) == [E.EXECUTED]
-    assert room.desk.blotter.position("AAA").average_price == 1001
+    assert room.desk.book.positions.of("AAA").average_price == 1001

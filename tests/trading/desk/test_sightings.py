@@ -35,16 +35,16 @@ def test_only_a_status_that_works_and_has_a_quantity_tells_of_terms(
     shown = msgspec.structs.replace(room.venue_order(entry, status), **changes)
     found = events(room.desk.apply(OrderSeen(order=shown, mono=room.mono)))
     assert [event for event in found if event in (*told, E.CHANGED)] == told
-    assert (room.desk.blotter.orders[entry.order_id].quantity == 10) is (E.CHANGED not in told)
+    assert (room.desk.book.blotter.orders[entry.order_id].quantity == 10) is (E.CHANGED not in told)
 
 
 def test_of_fills_without_an_order_the_oldest_go_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tradebot.trading.desk.sightings.ORPHANS_KEPT", 2)
+    monkeypatch.setattr("tradebot.trading.desk.rules.sightings.ORPHANS_KEPT", 2)
     room = Room()
     for number in range(4):
         fill = Execution(f"F{number}", f"V{number}", "AAA", "NSE", Side.BUY, D(1), D(1000), room.at, "MIS")
         room.desk.apply(Executed(execution=fill, mono=room.mono))
-    assert list(room.desk.sightings.orphans) == ["V2", "V3"]
+    assert list(room.desk.rules.venue_reports._sightings.orphans) == ["V2", "V3"]
 
 
 def test_an_order_whose_answer_named_another_one_is_cancelled_under_the_id_that_the_venue_shows() -> None:

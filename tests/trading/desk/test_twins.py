@@ -10,7 +10,7 @@ from tests.trading.desk.desk_room import Room, events, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Action, Books, Command
 from tradebot.domain.order import Execution, OrderEvent, OrderRequest, Side, VenuePosition, VenueStatus
-from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.decisions import DeskOutput
 
 D, E = Decimal, OrderEvent
 
@@ -21,7 +21,7 @@ class Doubled:
     def __init__(self, **other: object) -> None:
         self.room = Room()
         self.request: OrderRequest = self.room.bought()
-        self.fill = next(iter(self.room.desk.blotter.booked.values())).execution
+        self.fill = next(iter(self.room.desk.book.blotter.booked.values())).execution
         twin = {name: getattr(self.fill, name) for name in self.fill.__struct_fields__} | {"execution_id": "99"} | other
         self.twin = Execution(**twin)
         self.told = self.books(self.fill, self.twin)
@@ -38,7 +38,7 @@ class Doubled:
 
     @property
     def quantity(self) -> Decimal:
-        return self.room.desk.blotter.quantity("AAA")
+        return self.room.desk.book.positions.quantity("AAA")
 
     def later(self, *executions: Execution, **more: int) -> list[OrderEvent]:
         self.room.tick(3)
@@ -55,13 +55,13 @@ def test_both_are_booked_and_the_symbol_is_halted() -> None:
 def test_the_one_that_the_books_know_nothing_of_for_five_seconds_is_taken_back_and_stays_so() -> None:
     day = Doubled()
     day.later(day.fill)
-    wanted = day.room.desk.sightings.look_wanted_at()
+    wanted = day.room.desk.account.look_wanted_at()
     assert wanted == day.room.mono + 5 * SECOND
     assert E.REVERSED not in day.later(day.fill)
     assert E.REVERSED in day.later(day.fill)
     assert day.quantity == 10
     day.later(day.fill)
-    assert day.room.desk.sightings.look_wanted_at() is None
+    assert day.room.desk.account.look_wanted_at() is None
     assert E.EXECUTED not in day.later(day.fill, day.twin)
     assert not submitted(day.room.signal("AAA", Action.ENTER_LONG, n=2)), "a person lifts the halt"
 
@@ -96,7 +96,7 @@ def test_an_exit_of_what_may_have_been_told_twice_is_as_large_as_the_venue_shows
         return [request.quantity for request in submitted(room.signal("AAA", Action.EXIT_LONG, n=n))]
 
     assert leave(1) == [], "the venue was not asked since the fill"
-    assert room.desk.sightings.look_wanted_at() is not None
+    assert room.desk.account.look_wanted_at() is not None
     room.tick(3)
     room.quote("AAA", "1000")
     day.books(day.fill)
@@ -126,7 +126,7 @@ def test_an_excess_that_the_venue_holds_as_well_is_closed_whole() -> None:
 def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_seconds() -> None:
     room = Room()
     request = room.bought()
-    fill = next(iter(room.desk.blotter.booked.values())).execution
+    fill = next(iter(room.desk.book.blotter.booked.values())).execution
     other = Execution(**({name: getattr(fill, name) for name in fill.__struct_fields__} | {"price": D(1010)}))
     shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
 
@@ -137,9 +137,9 @@ def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_se
         )
 
     assert E.QUARANTINED in events(look(other))
-    assert room.desk.sightings.look_wanted_at() == room.mono, "which is now"
+    assert room.desk.account.look_wanted_at() == room.mono, "which is now"
     room.tick(0.5)
     assert events(look(other)) == [E.REVERSED, E.EXECUTED]
     room.tick(10)
     look(other)
-    assert room.desk.sightings.look_wanted_at() is None
+    assert room.desk.account.look_wanted_at() is None

@@ -10,7 +10,7 @@ from tests.trading.desk.desk_room import Room, submitted
 from tradebot.domain.listed import Unread
 from tradebot.domain.messages import Action, Books, Reconciled
 from tradebot.domain.order import OrderEvent, OrderRequest, OrderState, VenuePosition, VenueStatus
-from tradebot.trading.desk.desk import DeskOutput
+from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.gate.limits import Limits, gate_of
 from tradebot.trading.desk.gate.venue_controls import BooksKnown
 
@@ -32,7 +32,7 @@ def sent(room: Room, event: OrderEvent = OrderEvent.AMBIGUOUS, venue_order_id: s
 
 
 def state(room: Room, request: OrderRequest) -> OrderState:
-    return room.desk.blotter.orders[request.order_id].state
+    return room.desk.book.blotter.orders[request.order_id].state
 
 
 def looks_for(room: Room, seconds: int, *unread: Unread, **books: object) -> None:
@@ -90,7 +90,7 @@ def test_a_fill_is_booked_although_the_row_of_its_order_cannot_be_read() -> None
     fill = room.execution(request, 10, "1000.5")
     row = Unread(book="orders", reason="odd", tag=request.order_id, venue_order_id=fill.venue_order_id)
     look(room, row, executions=(fill,))
-    assert room.desk.blotter.position("AAA").quantity == D(10)
+    assert room.desk.book.positions.of("AAA").quantity == D(10)
 
 
 def test_a_position_that_cannot_be_read_closes_its_symbol_alone_until_it_can() -> None:
@@ -129,12 +129,12 @@ def test_nothing_is_taken_over_at_the_start_for_a_symbol_whose_trades_cannot_be_
     held = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(5), average_price=D(1000))
     row = Unread(book="trades", reason="average_price: 0", symbol="AAA", venue_order_id="V7")
     room.desk.adopt(Books(asked_at=room.mono, orders=(), executions=(), positions=(held,), cash=None, unread=(row,)))
-    assert room.desk.blotter.position("AAA").is_flat
+    assert room.desk.book.positions.of("AAA").is_flat
 
 
 def seeing(room: Room) -> Room:
     """A room whose gate has all the controls, the short way past them included."""
-    room.desk._ordering._gate = gate_of(Limits(stale_after_s=15.0), killed=lambda: "")
+    room.desk.placement._gate = gate_of(Limits(stale_after_s=15.0), killed=lambda: "")
     return room
 
 

@@ -14,7 +14,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.messages import Action, Cancel, OrderSeen
 from tradebot.domain.order import Order, OrderEvent, OrderFact, Purpose, VenueStatus
 from tradebot.domain.order_fold import apply, begin
-from tradebot.trading.desk.vigil import findings
+from tradebot.trading.desk.rules.order_invariants import findings
 
 D, E = Decimal, OrderEvent
 ENDED = 100 * SECOND

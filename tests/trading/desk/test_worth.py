@@ -37,7 +37,7 @@ def test_many_positions_are_worth_what_each_of_them_is(data: st.DataObject) -> N
         marks.last[:] = data.draw(st.lists(st.integers(0, 10**13), min_size=len(SYMBOLS), max_size=len(SYMBOLS)))
 
         one_by_one = ZERO
-        for position in blotter.positions.values():
+        for position in blotter.positions.by_key.values():
             if position.symbol in UNIVERSE and (price := marks.price(position.symbol)) is not None:
                 one_by_one += position.unrealized(price)
         assert worth.profit() == one_by_one  # however many they are, and whether each is an instrument of this run
@@ -59,13 +59,14 @@ def test_the_day_begins_at_what_is_won_by_then_and_without_marks_at_what_was_rea
     for symbol in SYMBOLS[:held]:
         blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(10), Decimal(100))
     marks.last[:] = [11_000 * 10 ** (n % 2) for n in range(len(SYMBOLS))]
-    blotter.realized, blotter.charges, blotter.fills = Decimal(70), Decimal(8), 3
+    sums = blotter.positions
+    sums.realized, sums.charges, sums.fills = Decimal(70), Decimal(8), 3
     assert worth.profit() == worth.day_profit() == 62 + 100 * held
     worth.begin_day(is_marked=False)
     assert (worth.base, worth.day_profit(), worth.day_base) == (62, 100 * held, (3, 8))
     worth.begin_day()
     assert (worth.base, worth.day_profit()) == (62 + 100 * held, 0)
-    assert not (held > FEW and blotter.moved), "what was added up is not looked at again"
+    assert not (held > FEW and blotter.positions.moved), "what was added up is not looked at again"
 
 
 def test_what_an_earlier_run_held_and_this_one_does_not_name_is_worth_what_it_cost() -> None:

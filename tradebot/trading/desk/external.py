@@ -112,6 +112,23 @@ class External:
         much: it was converted meanwhile. What ours lost in a line whose day `is_over` is gone. The rest is a
         difference, see `rests`.
         """
+        odd = self._odd_lines(own, symbols, is_over)
+        before, self._odd = self._odd, {}
+        for of, rests in odd.items():
+            last = before.get(of)
+            lasted = last[1] + 1 if last is not None and last[0] == rests else 1
+            if lasted >= CONFIRMATIONS:
+                self._accept_confirmed(rests, own, is_traded)
+            if rests:
+                self._odd[of] = rests, lasted
+        self._touched = {
+            line: told for line, told in self._touched.items() if asked_at <= told[0] or self._rest(line)
+        }  # fmt: skip
+
+    def _odd_lines(
+        self, own: Own, symbols: Collection[str], is_over: Callable[[Line], bool]
+    ) -> dict[tuple[str, str], dict[Line, Decimal]]:
+        # (exchange, symbol) -> line -> what another look must confirm; all else is accounted for now.
         odd: dict[tuple[str, str], dict[Line, Decimal]] = {}
         lines = self.beyond.keys() | self._accounted.keys()
         of_symbol: dict[tuple[str, str], Decimal] = {}
@@ -130,27 +147,21 @@ class External:
         self._looks += 1
         if self._looks > SETTLED_AFTER:
             self._heard_since.clear()
-        before, self._odd = self._odd, {}
-        for of, rests in odd.items():
-            last = before.get(of)
-            lasted = last[1] + 1 if last is not None and last[0] == rests else 1
-            if lasted >= CONFIRMATIONS:
-                is_converted = not sum(rests.values(), ZERO)
-                for line in [
-                    i for i in rests
-                    if is_converted or not is_traded(i) or i not in self.beyond or self._is_told_twice(i, rests[i])
-                    or self._was_shown_wrongly(i, own)
-                ]:  # fmt: skip
-                    self._accept(line, own.held.get(line, ZERO) if is_converted else ZERO)
-                    if not is_converted:
-                        del rests[line]
-                if is_converted:
-                    continue
-            if rests:
-                self._odd[of] = rests, lasted
-        self._touched = {
-            line: told for line, told in self._touched.items() if asked_at <= told[0] or self._rest(line)
-        }  # fmt: skip
+        return odd
+
+    def _accept_confirmed(self, rests: dict[Line, Decimal], own: Own, is_traded: Callable[[Line], bool]) -> None:
+        # Of the rests of a symbol that two looks said alike: what is accounted for leaves `rests`.
+        if not sum(rests.values(), ZERO):  # what one line lost others won: it was converted
+            for line in rests:
+                self._accept(line, own.held.get(line, ZERO))
+            rests.clear()
+            return
+        for line in list(rests):
+            is_ours = is_traded(line) and line in self.beyond
+            if is_ours and not self._is_told_twice(line, rests[line]) and not self._was_shown_wrongly(line, own):
+                continue
+            self._accept(line)
+            del rests[line]
 
     def _is_told_twice(self, line: Line, rest: Decimal) -> bool:
         # The first look showed a fill that was heard of after it.

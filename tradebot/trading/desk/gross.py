@@ -55,7 +55,7 @@ class Gross:
                 continue
             if finer:
                 finer.pop(symbol, None)
-            if symbol not in blotter.open and not blotter.exposure.has_orders(symbol):
+            if symbol not in blotter.positions.open and not blotter.exposure.has_orders(symbol):
                 self._worst[id_] = 0
                 continue
             quantity = self._quantity(symbol)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Protocol
 
 import numpy as np
 
@@ -10,6 +11,21 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints, Quotes
 from tradebot.domain.position_key import PositionKey
+
+
+class NewestQuotes(Protocol):
+    """The newest quotes of some instruments as columns, prices in units; `seen_at` is monotonic ns."""
+
+    @property
+    def ids(self) -> Ints: ...
+    @property
+    def seen_at(self) -> Ints: ...
+    @property
+    def last(self) -> Ints: ...
+    @property
+    def bid(self) -> Ints: ...
+    @property
+    def ask(self) -> Ints: ...
 
 
 class Marks:
@@ -35,6 +51,12 @@ class Marks:
         self.last[ids], self.bid[ids], self.ask[ids] = quotes.last, quotes.bid, quotes.ask
         self.seen_at[ids] = quotes.seen_at
         self.newest = max(self.newest, quotes.seen_at)
+
+    def restore(self, newest: NewestQuotes) -> None:
+        """Take the newest quotes of some instruments as they were noted, whenever they were seen."""
+        ids = newest.ids
+        self.last[ids], self.bid[ids], self.ask[ids] = newest.last, newest.bid, newest.ask
+        self.seen_at[ids] = newest.seen_at
 
     def set(self, id_: int, units: int, mono: int) -> None:
         """Take one last price of one instrument, seen at monotonic `mono`."""

@@ -36,10 +36,10 @@ class Worth:
     def profit(self) -> Decimal:
         """Return realized and unrealized profit after charges, since the journal began."""
         blotter = self._blotter
-        won = blotter.realized - blotter.charges
-        if len(blotter.open) > FEW:
+        won = blotter.positions.realized - blotter.positions.charges
+        if len(blotter.positions.open) > FEW:
             return won + self._unrealized()
-        return won + blotter.unrealized(self._marks.price)
+        return won + blotter.positions.unrealized(self._marks.price)
 
     def day_profit(self) -> Decimal:
         """Return the profit after charges since the session's start."""
@@ -48,8 +48,8 @@ class Worth:
     def begin_day(self, *, is_marked: bool = True) -> None:
         """Count the day from here; without marks from what was realized."""
         blotter = self._blotter
-        self._base = self.profit() if is_marked else blotter.realized - blotter.charges
-        self.day_base = (blotter.fills, blotter.charges)
+        self._base = self.profit() if is_marked else blotter.positions.realized - blotter.positions.charges
+        self.day_base = (blotter.positions.fills, blotter.positions.charges)
 
     @property
     def base(self) -> Decimal:
@@ -71,15 +71,15 @@ class Worth:
                 total += self._costs[self._universe[id_].symbol]
         for symbol in self._apart:
             if (price := self._marks.price(symbol)) is not None:
-                total += self._blotter.open[symbol].unrealized(price)
+                total += self._blotter.positions.open[symbol].unrealized(price)
         return total
 
     def _refresh(self) -> None:
-        blotter, moved = self._blotter, self._blotter.moved
+        blotter, moved = self._blotter, self._blotter.positions.moved
         for symbol in moved:
             self._cost -= self._costs.pop(symbol, ZERO)
             self._apart.discard(symbol)
-            position = blotter.open.get(symbol)
+            position = blotter.positions.open.get(symbol)
             id_ = self._universe.ids.get(symbol)
             if id_ is None:  # an earlier run named it, this one does not: there is no price for it
                 continue

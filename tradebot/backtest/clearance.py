@@ -14,8 +14,10 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import INDEX, Instrument
 from tradebot.domain.order import ZERO, OrderKind, OrderRequest, Side
 from tradebot.trading.desk.gate.exposure_controls import Lacking
-from tradebot.trading.desk.gate.flow_controls import FreshData, MessageRate, NoDuplicate
+from tradebot.trading.desk.gate.flow_controls import FreshData, MessageRate, NoDuplicate, NotKilled
+from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.gate.level_controls import misplaced
+from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.gate.order_controls import Freeze
 
 BUY, MARKET, LIMIT = Side.BUY, OrderKind.MARKET, OrderKind.LIMIT
@@ -28,19 +30,19 @@ class Clearance:
     Of the two controls that remember, `rate` and `duplicates`, it asks and tells the memory itself.
     """
 
-    def __init__(
-        self, *, killed: Callable[[], str], products: tuple[str, ...], allow_short: bool, max_quantity: Decimal,
-        max_notional: Decimal, per_symbol: Decimal, gross: Decimal, max_loss: Decimal, max_open: int,
-        collar_pct: Decimal, max_age_s: float, max_stop_pct: Decimal | None, rate: MessageRate, duplicates: NoDuplicate,
-        lacking: Lacking | None = None, freeze: Freeze | None = None,
-    ) -> None:  # fmt: skip
-        self._killed, self._products, self._allow_short = killed, frozenset(products), allow_short
-        self._max_quantity, self._max_notional, self._per_symbol = max_quantity, max_notional, per_symbol
-        self._gross, self._max_loss, self._max_open = gross, max_loss, max_open
-        self._collar, self._exit_collar = collar_pct, collar_pct * 2
-        self._max_age_s, self._exit_age_s = max_age_s, max(FreshData.EXIT_AGE_S, max_age_s)
-        self._max_stop_pct, self._rate, self._duplicates = max_stop_pct, rate, duplicates
-        self._lacking, self._freeze = lacking, freeze
+    def __init__(self, limits: Limits, gate: Gate, *, lacking: Lacking | None = None) -> None:
+        self._lacking, self._max_stop_pct, self._max_loss = lacking, limits.max_stop_pct, limits.max_daily_loss
+        self._max_quantity, self._max_notional = limits.max_order_quantity, limits.max_order_notional
+        self._per_symbol, self._gross = limits.max_position_notional, limits.max_gross_notional
+        self._max_open, self._allow_short, self._max_age_s = (
+            limits.max_open_orders, limits.allow_short, limits.stale_after_s
+        )  # fmt: skip
+        self._products = frozenset(limits.permitted_products)
+        self._collar, self._exit_collar = limits.price_collar_pct, limits.price_collar_pct * 2
+        self._exit_age_s = max(FreshData.EXIT_AGE_S, limits.stale_after_s)
+        self._rate, self._duplicates = gate.control(MessageRate), gate.control(NoDuplicate)
+        self._killed = gate.control(NotKilled).killed
+        self._freeze = None if limits.freeze_quantity is None else gate.control(Freeze)
 
     def entry(
         self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int,
@@ -50,27 +52,17 @@ class Clearance:
 
         `others` gives the worst-case notional of the other symbols, None where there is none.
         """
-        quantity, is_buy = request.quantity, request.side is BUY
-        if (
-            not quantity.is_finite()
-            or not ZERO < quantity <= self._max_quantity
-            or request.product not in self._products
-        ):
+        quantity = request.quantity
+        if not quantity.is_finite() or not ZERO < quantity <= self._max_quantity:
             return False
-        if not self._is_sound(request, instrument, reference, self._collar):
+        if request.product not in self._products or not self._is_sound(request, instrument, reference, self._collar):
             return False
         if not age_ns / SECOND <= self._max_age_s or open_orders >= self._max_open:
             return False
         most = self._max_stop_pct
         if most is not None and misplaced(request, reference, most) is not None:
             return False
-        price = request.price or reference
-        reach = held + quantity if is_buy else held - quantity
-        worst = (reach if reach >= 0 else -reach) * price
-        if (reach < 0 and not is_buy and not self._allow_short) or price * quantity > self._max_notional:
-            return False
-        gross = worst if others is None else others(request.symbol) + worst
-        if worst > self._per_symbol or not gross.is_finite() or gross > self._gross:
+        if not self._fits(request, held, request.price or reference, others):
             return False
         if self._lacking is not None and self._lacking(request, reference):
             return False
@@ -78,6 +70,18 @@ class Clearance:
         if not profit.is_finite() or -profit > self._max_loss:
             return False
         return self._flows(request, mono, is_exit=False)
+
+    def _fits(
+        self, request: OrderRequest, held: Decimal, price: Decimal, others: Callable[[str], Decimal] | None
+    ) -> bool:
+        # Permitted, Size and MaxPosition of what is held and nothing at work.
+        quantity, is_buy = request.quantity, request.side is BUY
+        reach = held + quantity if is_buy else held - quantity
+        worst = (reach if reach >= 0 else -reach) * price
+        if (reach < 0 and not is_buy and not self._allow_short) or price * quantity > self._max_notional:
+            return False
+        gross = worst if others is None else others(request.symbol) + worst
+        return worst <= self._per_symbol and gross.is_finite() and gross <= self._gross
 
     def exit(
         self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int, mono: int
@@ -97,11 +101,8 @@ class Clearance:
             return False
         if request.quantity % instrument.lot_size:
             return False
-        freeze = self._freeze
-        if freeze is not None and request.quantity > freeze.least:
-            most = freeze.most(instrument)
-            if most is not None and request.quantity > most:
-                return False
+        if self._freeze is not None and self._is_too_large(self._freeze, request, instrument):
+            return False
         price = request.price
         if request.kind is MARKET and price is None:
             away = request.protection_pct
@@ -111,6 +112,10 @@ class Clearance:
         if price % instrument.tick_size:
             return False
         return (price - reference) * request.side.sign * PERCENT <= collar * reference
+
+    def _is_too_large(self, freeze: Freeze, request: OrderRequest, instrument: Instrument) -> bool:
+        most = freeze.most(instrument) if request.quantity > freeze.least else None
+        return most is not None and request.quantity > most
 
     def _flows(self, request: OrderRequest, mono: int, *, is_exit: bool) -> bool:
         # NotKilled, NoDuplicate and MessageRate, last because the two remember.

@@ -1,4 +1,4 @@
-"""Protective exits: stop, trailing stop and target of each open position, judged on every quote."""
+"""The guards of open positions: stop, trailing stop and target of each, and the best price that it saw."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ TOLD_EVERY = 950 * MILLISECOND  # with the tick that writes them down no best pr
 class Hit(NamedTuple):
     """A protective level that the last price reached."""
 
-    symbol: str
     purpose: Purpose
     reason: str
 
@@ -67,7 +66,7 @@ class _Guard:
         return None
 
 
-class Protection:
+class Guards:
     """The guards of all open positions. `mask[id]` is True where one stands: a frame of quotes is sifted at once.
 
     `tells` is off where there is no restart to outlive. A stop is judged on the last price: between two quotes the
@@ -76,22 +75,22 @@ class Protection:
 
     def __init__(self, size: int) -> None:
         self.mask: npt.NDArray[np.bool_] = np.zeros(size, dtype=bool)
-        self._guards: dict[int, _Guard] = {}  # id -> guard
+        self.standing: dict[int, _Guard] = {}  # id -> guard
         self.moved: set[int] = set()  # ids whose trailing stop follows a better price than was told last
         self.tells, self._told_at = True, 0
 
     def set(self, id_: int, request: OrderRequest) -> None:
         """Guard the position that `request` opens with its stop, trail and target; replaces one of another order."""
         if request.stop_loss is None and request.trail_by is None and request.target is None:
-            if self._guards:
+            if self.standing:
                 self.clear(id_)
             return
-        if id_ not in self._guards or self._guards[id_].order_id != request.order_id:
-            self._guards[id_] = _Guard(request)  # a further fill of one order keeps the best price seen
+        if id_ not in self.standing or self.standing[id_].order_id != request.order_id:
+            self.standing[id_] = _Guard(request)  # a further fill of one order keeps the best price seen
         self.mask[id_] = True
 
     def clear(self, id_: int) -> None:
-        if self._guards.pop(id_, None) is not None:
+        if self.standing.pop(id_, None) is not None:
             self.mask[id_] = False
             self.moved.discard(id_)
 
@@ -99,29 +98,29 @@ class Protection:
         """Return what the trailing stops saw that moved, unless the last words on them are less than `every` ns old."""
         if not self.moved or mono - self._told_at < every:
             return ()
-        guards, self._told_at = [self._guards[id_] for id_ in sorted(self.moved)], mono
+        guards, self._told_at = [self.standing[id_] for id_ in sorted(self.moved)], mono
         self.moved.clear()
         return (Trailing(at=at, best={guard.order_id: guard.best for guard in guards if guard.best is not None}),)
 
     def recover(self, best: Mapping[str, Decimal]) -> None:
         """Take the best prices that an earlier run saw, by the order id of the entry; others stay as they are."""
-        for guard in self._guards.values():
+        for guard in self.standing.values():
             guard.best = best.get(guard.order_id, guard.best)
 
     def levels(self, id_: int) -> Levels | None:
         """Return what guards the position of an instrument, if anything does."""
-        guard = self._guards.get(id_)
+        guard = self.standing.get(id_)
         if guard is None:
             return None
         return Levels(guard.is_long, guard.stop, guard.trail_by, guard.target, guard.best)
 
     def saw(self, id_: int, best: Decimal) -> None:
         """Take the best price so far from who looked at a whole history; a trailing stop follows it."""
-        self._guards[id_].best = best
+        self.standing[id_].best = best
 
-    def judge(self, id_: int, symbol: str, price: Decimal) -> Hit | None:
+    def judge(self, id_: int, price: Decimal) -> Hit | None:
         """Return the level that `price` reached, if any; moves the trailing stop."""
-        guard = self._guards[id_]
+        guard = self.standing[id_]
         before = guard.best
         found = guard.judge(price)
         if self.tells and guard.trail_by is not None and guard.best is not before:
@@ -129,4 +128,4 @@ class Protection:
         if found is None:
             return None
         purpose, level = found
-        return Hit(symbol, purpose, f"{purpose} at {level.normalize():f}, last {price}")
+        return Hit(purpose, f"{purpose} at {level.normalize():f}, last {price}")

@@ -30,14 +30,11 @@ class Shortfalls:
         self._disputed: dict[tuple[str, str], tuple[Execution, int]] = {}  # key -> (other figures, lists that had them)
         self.inferred: dict[str, Execution] = {}  # order_id -> the execution made up for it
         self.disputed_at: int | None = None  # monotonic time of the last fill that was told with other figures
-        blotter.on_forget = self._forget
 
     def note(self, order: Order, fact: OrderFact, mono: int) -> None:
         """Take what a fact did: its fill has an owner now, and the order lacks fills or does not."""
         execution = fact.execution
         if execution is not None and fact.event is EXECUTED:
-            if order.filled > order.quantity:
-                self._blotter.suspect(order.symbol)
             if execution.is_inferred:
                 self.inferred[fact.order_id] = execution
         elif execution is not None and fact.event is OrderEvent.REVERSED and execution.is_inferred:
@@ -47,11 +44,8 @@ class Shortfalls:
         elif self.short:
             self.short.pop(fact.order_id, None)
 
-    def filled(self, order_id: str) -> None:
-        """Take a first fill that made its order whole, as `note` would of its fact."""
-        self.short.pop(order_id, None)
-
-    def _forget(self, order: Order) -> None:
+    def forget(self, order: Order) -> None:
+        """Forget an order that the book keeps no longer."""
         if self._disputed:
             for execution in (*order.booked, *order.odd.busted):
                 self._disputed.pop(execution.key, None)

@@ -1,4 +1,4 @@
-"""The look at a fill after it was booked: is it of its order, and near the price that the order was decided at.
+"""Fill check: is a fill, once booked, of its order, and near the price that the order was decided at.
 
 A fill is a fact and is never refused; what it does not fit is told and its symbol opens nothing until a person has
 looked. In a fast market that may be the market's doing, so exits go on. Of live orders alone: in a backtest an order
@@ -10,10 +10,27 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tradebot.domain.control import Scope
-from tradebot.domain.order import Execution, Order
-from tradebot.trading.desk.vigil import Finding
+from tradebot.domain.order import Execution, Order, OrderEvent
+from tradebot.trading.desk.book import Book, OrderChange
+from tradebot.trading.desk.decisions import NOTHING, Decisions
+from tradebot.trading.desk.rules.finding import Finding, raise_findings
 
 PERCENT = Decimal(100)
+
+
+class FillCheck:
+    """Looks at every fill of an order of ours."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    def on_change(self, change: OrderChange) -> Decisions:
+        """Raise what does not fit of a fill."""
+        execution = change.fact.execution
+        if change.fact.event is not OrderEvent.EXECUTED or execution is None or change.after.is_external:
+            return NOTHING
+        found = misfits(change.after, execution, self._book.settings.fill_collar_pct)
+        return raise_findings(self._book, found, change.after) if found else NOTHING
 
 
 def misfits(order: Order, fill: Execution, collar_pct: Decimal | None) -> list[Finding]:
@@ -21,7 +38,7 @@ def misfits(order: Order, fill: Execution, collar_pct: Decimal | None) -> list[F
 
     The price may be away from the order's reference by twice the collar that the gate holds such an order to: beyond
     it on the worse side the venue did not keep to our price, on the better side the reference was not the market.
-    A fill that we made up has no price of its own, and how much was filled is the vigil's to judge. Without a collar
+    A fill that we made up has no price of its own, and how much was filled the order invariants judge. Without a collar
     no fill is looked at.
     """
     if collar_pct is None:

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from tradebot.backtest.clearance import Clearance
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
-from tradebot.trading.desk.gate.gate import ShortWay, View
+from tradebot.trading.desk.gate.gate import View
 from tradebot.trading.desk.gate.limits import Limits, gate_of
 
 D = Decimal
@@ -122,8 +123,7 @@ def test_what_is_cleared_passes_every_control_and_is_remembered_like_it(seed: in
     for _ in range(250):
         file, mono, limits = [""], 1000 * SECOND, drawn.limits()
         short, long = (gate_of(limits, killed=partial(file.__getitem__, 0)) for _ in range(2))
-        way = short.clearance
-        assert way is not None
+        way = Clearance(limits, short)
         for number in range(5):
             asked = drawn.asked(number)
             file[0], mono = asked.killed, mono + int(asked.passes_s * SECOND)
@@ -141,7 +141,7 @@ def test_what_is_cleared_passes_every_control_and_is_remembered_like_it(seed: in
     assert min(cleared, minded) > 200
 
 
-def clears(way: ShortWay, asked: Asked, mono: int) -> bool:
+def clears(way: Clearance, asked: Asked, mono: int) -> bool:
     around = (asked.request, asked.instrument, asked.held, asked.reference, asked.age_ns, mono)
     if asked.request.purpose.is_exit:
         return way.exit(*around)

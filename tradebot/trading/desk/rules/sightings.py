@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from tradebot.clock import SECOND
-from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Books
 from tradebot.domain.order import (
     Execution,
@@ -21,16 +20,17 @@ from tradebot.domain.order import (
     OrderRequest,
     OrderState,
     Purpose,
+    Terms,
     VenueOrder,
     VenueStatus,
     Wish,
 )
 from tradebot.domain.order_fold import apply, begin, is_old
 from tradebot.domain.order_states import AT_VENUE, ROWS, TRANSITIONS
-from tradebot.trading.desk.blotter import JUST_FILLED, Blotter
-from tradebot.trading.desk.shortfalls import Shortfalls
-from tradebot.trading.desk.twins import Twins
-from tradebot.trading.desk.unread import UnreadOrders
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.rules.shortfalls import Shortfalls
+from tradebot.trading.desk.rules.twins import Twins
+from tradebot.trading.desk.rules.unread import UnreadOrders
 
 EVENTS = {
     VenueStatus.ACKED: OrderEvent.SEEN_ACKED,
@@ -50,38 +50,26 @@ REPLACE_PATIENCE = 10 * SECOND  # for a change that may have been accepted to sh
 BELOW_FOR = 60 * SECOND  # how long the venue's cumulative quantity may lag behind the fills it told
 OMITTED_FOR = 2 * SECOND  # that lists may omit a working order until it is in doubt
 DISPUTED_FOR = 10 * SECOND  # that a fill told with other figures makes looks come soon
-BACK_FOR = 5 * SECOND  # that a session is back until an order it does not show may count as missing
 
 
 class Sightings:
-    """Turns sightings into facts against one blotter. `absent_after_s`, `absence_is_proof`: see `Profile`."""
+    """Turns sightings into facts against one book. `absent_after_s`, `absence_is_proof`: see `Profile`."""
 
     def __init__(
-        self, blotter: Blotter, universe: Universe, shortfalls: Shortfalls, *, absent_after_s: float = 60.0,
-        absence_is_proof: bool = False,
-    ) -> None:  # fmt: skip
-        self._blotter, self._universe, self._shortfalls = blotter, universe, shortfalls
+        self, book: Book, shortfalls: Shortfalls, *, absent_after_s: float = 60.0, absence_is_proof: bool = False
+    ) -> None:
+        self._blotter, self._universe, self._conditions = book.blotter, book.universe, book.conditions
+        self._shortfalls = shortfalls
         self._absent_after, self._absence_is_proof = int(absent_after_s * SECOND), absence_is_proof
         self.orphans: OrderedDict[str, list[Execution]] = OrderedDict()  # venue_order_id -> fills
         self._misses: dict[str, tuple[int, int]] = {}  # order_id -> (asked_at of the first miss, misses that count)
         self._below: dict[str, int] = {}  # order_id -> asked_at of the first list that knew fewer fills than we
-        self._twins = Twins(blotter)
+        self._twins = Twins(book.blotter)
         self._looked_at = 0  # when the last books were asked for
-        self._is_paused = False
-        self._back_at = -BACK_FOR  # monotonic time since which the session is there
-
-    def pause(self) -> None:
-        """The session is lost: an order that is not shown is no evidence, however often one looks."""
-        self._is_paused = True
-
-    def resume(self, mono: int) -> None:
-        """The session is back: absences count again once the venue had a while to show what it holds."""
-        if self._is_paused:
-            self._is_paused, self._back_at = False, mono
 
     def look_wanted_at(self) -> int | None:
         """Return the monotonic time from which a look may end a doubt; None when no look can."""
-        if self._is_paused:
+        if self._conditions.links.is_cut_off:
             return None
         due = [self._due(order) for order in self._blotter.live_anywhere() if order.state is OrderState.UNKNOWN]
         due.append(self._twins.look_wanted_at())
@@ -140,16 +128,6 @@ class Sightings:
             return []
         return self._shortfalls.fills(order_id, execution, at=at, mono=mono)
 
-    def unheard(self, execution: Execution, key: tuple[str, str]) -> Order | None:
-        """Return our order of a fill that was never told and replaces none; None where `executed` has to be asked."""
-        blotter, shortfalls = self._blotter, self._shortfalls
-        order_id = blotter.by_venue.get(execution.venue_order_id)
-        if order_id is None or execution.is_inferred or order_id in shortfalls.inferred:
-            return None
-        order = blotter.orders[order_id]
-        # What was booked or taken back has an owner; what another hand trades is in no book of ours.
-        return None if key in blotter.booked or key in blotter.busted or order.is_external else order
-
     def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
         """Return the fills that came before the venue's id of their order was known."""
         facts: list[OrderFact] = []
@@ -182,28 +160,17 @@ class Sightings:
         """Return the statuses of the books, then the absences, then what was never a trade."""
         facts: list[OrderFact] = []
         self._looked_at = books.asked_at
-        if self._blotter.in_excess:
-            self._hold_against(books)
         # A row that comes twice is one order: the facts of the first are not applied yet when the second is looked at.
         for order in {order.venue_order_id: order for order in books.orders}.values():
             facts += self.seen(order, at=at, mono=mono, asked_at=books.asked_at)
         shown = ({o.tag for o in books.orders} | {o.venue_order_id for o in books.orders}) - {""}
         unread = UnreadOrders(books, self._blotter)
         facts += self._absent(books, shown, unread, at=at, mono=mono)
-        return facts if self._is_paused else facts + self._twins.taken_back(books, unread, at=at, mono=mono)
-
-    def _hold_against(self, books: Books) -> None:
-        # What the venue's list holds of symbols in excess, once it was asked for after their last fill.
-        net = books.net()
-        for symbol, (since, _) in list(self._blotter.in_excess.items()):
-            line = self._blotter.position(symbol).key.line
-            held = self._blotter.external.of_ours(line, net)
-            if books.asked_at <= since + JUST_FILLED or books.hides(symbol):
-                continue
-            if held == self._blotter.quantity(symbol):
-                del self._blotter.in_excess[symbol]
-            else:
-                self._blotter.in_excess[symbol] = since, held
+        return (
+            facts
+            if self._conditions.links.is_cut_off
+            else facts + self._twins.taken_back(books, unread, at=at, mono=mono)
+        )
 
     def behind(self, books: Books) -> list[Order]:
         """Return the orders of which the venue has for a minute known fewer fills than it told us."""
@@ -222,27 +189,32 @@ class Sightings:
         facts: list[OrderFact] = []
         live = list(self._blotter.live_anywhere())
         self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
+        if self._conditions.links.is_cut_off:
+            return facts  # an order that is not shown is no evidence then, however often one looks
         for order in live:
             ids = (order.order_id, order.venue_order_id, *order.other_ids)
-            if order.state in UNSENT or self._is_paused or any(i in shown for i in ids):
+            if order.state in UNSENT or any(i in shown for i in ids):
                 continue
             if (row := unread.ours.get(order.order_id)) is not None:
                 self._misses.pop(order.order_id, None)
                 if order.state in AT_VENUE:
                     why = f"its row in the venue's list cannot be read: {row.reason}"
                     facts.append(_not_found(order, why, at=at, mono=mono))
-                continue
-            if order.state is OrderState.UNKNOWN and unread.may_be(order):
+            elif order.state is OrderState.UNKNOWN and unread.may_be(order):
                 continue  # a list that may show it does not end it
-            since, misses = self._misses.setdefault(order.order_id, (books.asked_at, 0))
-            if (due := self._due(order)) is not None and books.asked_at > due:
-                misses += 1
-            self._misses[order.order_id] = since, misses
-            if misses >= CONFIRMATIONS:
+            elif (misses := self._miss(order, books.asked_at)) >= CONFIRMATIONS:
                 del self._misses[order.order_id]
                 why = f"not in {misses} complete order lists"
                 facts.append(_not_found(order, why, at=at, mono=mono, is_proof=self._absence_is_proof))
         return facts
+
+    def _miss(self, order: Order, asked_at: int) -> int:
+        # One more list without the order; returns how many of them count.
+        since, misses = self._misses.setdefault(order.order_id, (asked_at, 0))
+        if (due := self._due(order)) is not None and asked_at > due:
+            misses += 1
+        self._misses[order.order_id] = since, misses
+        return misses
 
     def _due(self, order: Order) -> int | None:
         # From when on a list without the order counts. A working one is in doubt soon, and never ended by it. One in
@@ -254,7 +226,7 @@ class Sightings:
             patience = self._absent_after
             if order.times.sent_mono and not order.times.acked_mono:
                 since = order.times.sent_mono
-        return None if since is None else max(since + patience, self._back_at + BACK_FOR)
+        return None if since is None else max(since + patience, self._conditions.links.shown_from)
 
     def _external(self, order: VenueOrder, at: int, mono: int) -> OrderFact:
         order_id = f"EXT-{order.venue_order_id}"
@@ -308,19 +280,29 @@ def _terms(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEvent 
         return None
     # Times are whole seconds and the stream may repeat: within one second only a list asked for since the last change
     # tells which terms are the later ones.
-    is_list = asked_at is not None and asked_at > order.replace.mono
+    since_change = None if asked_at is None else asked_at - order.replace.mono
+    is_list = since_change is not None and since_change > 0
     is_newer = is_list or not shown.changed_at or shown.changed_at > order.claim.seen_at
     if order.replace.terms is not None:
-        wanted = order.replace.terms
-        if shown.quantity == wanted.quantity and wanted.price in (None, shown.price):
-            # Taken for done too early, a larger quantity leaves no less exposed; a smaller one would.
-            return OrderEvent.REPLACED if is_newer or wanted.quantity >= order.quantity else None
-        # A list asked for after a refusal, or long after a request of unknown fate, proves that the old terms stand;
-        # and of an order that is through no change is to come.
-        patience = 0 if order.replace.wish is Wish.REFUSED else REPLACE_PATIENCE
-        is_settled = is_list and asked_at is not None and asked_at - order.replace.mono > patience
-        return OrderEvent.CHANGED if is_settled or shown.status is VenueStatus.FILLED else None
+        return _settled(order, order.replace.terms, shown, since_change, is_newer=is_newer)
+    return OrderEvent.CHANGED if is_newer and _has_other_terms(order, shown) else None
+
+
+def _settled(
+    order: Order, wanted: Terms, shown: VenueOrder, since_change: int | None, *, is_newer: bool
+) -> OrderEvent | None:
+    # What becomes of a change that is under way.
+    if shown.quantity == wanted.quantity and wanted.price in (None, shown.price):
+        # Taken for done too early, a larger quantity leaves no less exposed; a smaller one would.
+        return OrderEvent.REPLACED if is_newer or wanted.quantity >= order.quantity else None
+    # A list asked for after a refusal, or long after a request of unknown fate, proves that the old terms stand; and of
+    # an order that is through no change is to come.
+    patience = 0 if order.replace.wish is Wish.REFUSED else REPLACE_PATIENCE
+    is_settled = since_change is not None and since_change > patience
+    return OrderEvent.CHANGED if is_settled or shown.status is VenueStatus.FILLED else None
+
+
+def _has_other_terms(order: Order, shown: VenueOrder) -> bool:
     kind = order.request.kind
-    priced = kind in PRICED and shown.kind is kind and None not in (shown.price, order.price)
-    moved = shown.quantity != order.quantity or (priced and shown.price != order.price)
-    return OrderEvent.CHANGED if moved and is_newer else None
+    is_priced = kind in PRICED and shown.kind is kind and None not in (shown.price, order.price)
+    return shown.quantity != order.quantity or (is_priced and shown.price != order.price)

@@ -1,10 +1,9 @@
-"""The short ways of the desk and its gate say what the long ones say, over random days with limits and faults."""
+"""The desk of a backtest says what a live one says, over random days with limits and faults."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,14 +12,16 @@ from hypothesis import strategies as st
 
 from tests.oracle.seam import handle_fast, view
 from tests.trading.desk.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
+from tradebot.backtest.clearance import Clearance
+from tradebot.backtest.fast_desk import FastDesk
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Submit, Trailing
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, VenueStatus
 from tradebot.trading.desk.billing import india
-from tradebot.trading.desk.desk import Desk
-from tradebot.trading.desk.direct_desk import DirectDesk
+from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.limits import Limits, gate_of
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
 
@@ -53,12 +54,12 @@ class _Pair:
     def __init__(self, day: Twice) -> None:
         self.day = day
         gate, controls = (gate_of(day.limits, killed=lambda: day.reason) for _ in range(2))
+        clearance: Any = Clearance(day.limits, gate)
         for name in ("entry", "exit"):
-            setattr(gate.clearance, name, self._counted(getattr(gate.clearance, name)))
-        controls.clearance = None
-        rest = {"universe": day.universe, "settings": day.rules, "charges_of": india(day.universe), "id_prefix": "T1"}
-        self.short: Any = DirectDesk(at_once=False, gate=gate, **rest, **VENUE)
-        self.long: Any = Desk(gate=controls, **rest, **VENUE)
+            setattr(clearance, name, self._counted(getattr(clearance, name)))
+        books = [Book(day.universe, day.rules, india(day.universe)) for _ in range(2)]
+        self.short: Any = FastDesk(books[0], gate=gate, clearance=clearance, id_prefix="T1", at_once=False, **VENUE)
+        self.long: Any = desk_of(books[1], gate=controls, id_prefix="T1", **VENUE)
 
     def _counted(self, way: Any) -> Any:
         def ask(*args: Any) -> bool:
@@ -72,10 +73,10 @@ class _Pair:
         return self._compared(handle_fast(self.short, message), self.long.apply(message))
 
     def adopt(self, books: Any) -> list[Any]:
-        return self._compared(self.short.adopt(books), self.long.adopt(books))
+        return self._compared(self.short.desk.adopt(books), self.long.adopt(books))
 
     def recover(self, facts: Any, **rest: Any) -> None:
-        for desk in (self.short, self.long):
+        for desk in (self.short.desk, self.long):
             desk.recover(facts, **rest)
 
     def _compared(self, said: Sequence[Any], other: Sequence[Any]) -> list[Any]:
@@ -126,7 +127,7 @@ def test_what_passes_on_a_plain_day_is_cleared_by_the_short_way() -> None:
             day.step(op, n * 4 if op in (6, 7) else n)
 
     desk = day.desk.short
-    assert day.cleared == len(desk.blotter.orders) - desk.counts["denied"] > 3
+    assert day.cleared == len(desk.book.blotter.orders) - desk.account.counts["denied"] > 3
 
 
 def test_a_whole_fill_far_from_its_reference_is_told_by_the_short_way_too() -> None:
@@ -166,7 +167,7 @@ def test_what_was_cancelled_a_moment_ago_keeps_an_entry_from_the_short_way() -> 
 
     day.step(4, 1)  # both together are 20,000 while the first is reserved
 
-    assert day.desk.short.counts["denied"] == 1
+    assert day.desk.short.account.counts["denied"] == 1
 
 
 def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
@@ -221,16 +222,14 @@ class Prompt(Day):
 
     @desk.setter
     def desk(self, _: Any) -> None:
-        self.once, self.told = (
-            kind(
-                universe=self.universe, settings=self.rules, charges_of=india(self.universe),
-                gate=gate_of(self.limits, killed=lambda: self.reason), id_prefix="T1", **VENUE,
-            )
-            for kind in (partial(DirectDesk, at_once=True), Desk)
-        )  # fmt: skip
+        once, told = (gate_of(self.limits, killed=lambda: self.reason) for _ in range(2))
+        books = [Book(self.universe, self.rules, india(self.universe), keeps_ended=keeps) for keeps in (False, True)]
+        clearance = Clearance(self.limits, once)
+        self.once = FastDesk(books[0], gate=once, clearance=clearance, id_prefix="T1", at_once=True, **VENUE)
+        self.told = desk_of(books[1], gate=told, id_prefix="T1", **VENUE)
 
     def recover(self, facts: Any, **rest: Any) -> None:
-        for desk in (self.once, self.told):
+        for desk in (self.once.desk, self.told):
             desk.recover(facts, **rest)
 
     def adopt(self, books: Any) -> list[Any]:
@@ -239,7 +238,7 @@ class Prompt(Day):
     def apply(self, message: DeskMessage) -> list[Any]:
         said, full = list(handle_fast(self.once, message)), self.told.apply(message)
         for submit in [what for what in full if isinstance(what, Submit)]:
-            c, order_id = self.told.conditions, submit.request.order_id
+            c, order_id = self.told.book.conditions, submit.request.order_id
             for event, venue_order_id in ((OrderEvent.SENDING, ""), (OrderEvent.ACCEPTED, order_id)):
                 fact = OrderFact(order_id=order_id, event=event, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
                 full += self.told.apply(Outcome(fact=fact))
@@ -300,6 +299,11 @@ def test_a_desk_whose_orders_are_accepted_at_once_keeps_none_that_was_filled() -
         for op in (1, 2, 5, 7):
             day.step(op, n * 4 if op == 7 else n)
 
-    assert day.once.blotter.fills == day.told.blotter.fills > 10
-    assert len(day.once.blotter.orders) == len(day.once.blotter.by_venue) == day.once.blotter.exposure.working < 6
-    assert not day.once.blotter.booked
+    assert day.once.book.positions.fills == day.told.book.positions.fills > 10
+    assert (
+        len(day.once.book.blotter.orders)
+        == len(day.once.book.blotter.by_venue)
+        == day.once.book.blotter.exposure.working
+        < 6
+    )
+    assert not day.once.book.blotter.booked

@@ -1,4 +1,4 @@
-"""The reject breaker: counts what the venue refuses, and names what may open nothing any more; the desk halts it.
+"""The reject breaker: counts what the venue refuses, and halts what may open nothing any more.
 
 A refusal counts for its symbol, entry or exit: what this venue will not take of one share says nothing of others, and
 what cannot be left must not be entered. Where several symbols of one strategy are refused within a minute the mistake
@@ -9,13 +9,16 @@ tries of one exit (`exits.py`) leave room for it alone and not for two.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tradebot.clock import SECOND
-from tradebot.domain.control import EVERYTHING, Scope, ScopeKind
+from tradebot.domain.control import EVERYTHING, Scope, ScopeKind, Verb
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Refusal
-from tradebot.trading.desk.ordering import DeskSettings
+from tradebot.trading.desk.book import Book, OrderChange
+from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Stand
+from tradebot.trading.desk.rules.finding import halt
+from tradebot.trading.desk.settings import DeskSettings
 
 WINDOW = 60 * SECOND  # of our monotonic time
 EXECUTED, REJECTED = OrderEvent.EXECUTED, OrderState.REJECTED
@@ -28,7 +31,36 @@ class Trip(NamedTuple):
     scope: Scope
 
 
-class Breaker:
+class RejectBreaker:
+    """Halts what trips. A dead login is no fault of an order and needs no resume: what it refuses does not count."""
+
+    def __init__(self, book: Book) -> None:
+        self._book, self.counts = book, Rejections(book.settings)
+
+    def on_change(self, change: OrderChange) -> Decisions:
+        """Count a rejection, or a fill that ends a row of them."""
+        if change.before is None or self._book.conditions.links.orders_refused:
+            return NOTHING
+        trips = self.counts.heard(change.before, change.fact, change.after)
+        return self._halts(trips) if trips else NOTHING
+
+    def on_stand(self, decision: Stand) -> Decisions:
+        """Begin a scope again that a person lets trade."""
+        if decision.command.verb is Verb.RESUME:
+            self.counts.resumed(decision.command.scope)
+        return NOTHING
+
+    def begin_day(self) -> None:
+        """Forget what was refused on another day."""
+        self.counts.begin_day()
+
+    def _halts(self, trips: Sequence[Trip]) -> Iterator[Decision]:
+        for reason, scope in trips:
+            if not self._book.conditions.halts.has(scope):
+                yield halt(reason, scope, control=Rejections.name)
+
+
+class Rejections:
     """Rejections in a row, and within a minute, of each scope; symbols of a strategy, and orders of the account, within
     a minute.
 

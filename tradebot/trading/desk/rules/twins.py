@@ -9,13 +9,14 @@ position is ours without it, it was never a trade.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Books
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact
 from tradebot.trading.desk.blotter import Blotter
-from tradebot.trading.desk.unread import UnreadOrders
+from tradebot.trading.desk.rules.unread import UnreadOrders
 
 MATCHED_FOR = 5 * SECOND  # that the books must say the same before a fill is taken back
 
@@ -44,7 +45,7 @@ class Twins:
         since, facts = dict[str, int](), list[OrderFact]()
         for symbol, pairs in found.items():
             excess = sum((e.quantity * e.side.sign for _, e in pairs), ZERO)
-            ours = self._blotter.position(symbol)
+            ours = self._blotter.positions.of(symbol)
             if ours.quantity - excess != self._blotter.external.of_ours(ours.key.line, net):
                 continue
             since[symbol] = self._since.get(symbol, books.asked_at)
@@ -62,12 +63,19 @@ class Twins:
                 continue
             if listed is None:
                 listed = {execution.key for execution in books.executions}
-            there = [e for e in order.booked if e.key in listed]
-            gone = [e for e in order.booked if e.key not in listed]
-            if sum((e.quantity for e in there), ZERO) == shown.filled and all(
-                any(e.tells_the_same(other) and e.traded_at == other.traded_at for other in there) for e in gone
-            ):
-                yield from ((order, execution) for execution in gone)
+            yield from ((order, execution) for execution in _without_trade(order, listed, shown.filled))
+
+
+def _without_trade(order: Order, listed: set[tuple[str, str]], filled: Decimal) -> list[Execution]:
+    # The fills that are not listed, where each has its like among those that are and make up what was filled.
+    there = [e for e in order.booked if e.key in listed]
+    gone = [e for e in order.booked if e.key not in listed]
+    is_whole = sum((e.quantity for e in there), ZERO) == filled
+    return gone if is_whole and all(_has_like(execution, there) for execution in gone) else []
+
+
+def _has_like(execution: Execution, there: Sequence[Execution]) -> bool:
+    return any(execution.tells_the_same(e) and execution.traded_at == e.traded_at for e in there)
 
 
 def _reversal(order: Order, execution: Execution, at: int, mono: int) -> OrderFact:

@@ -1,0 +1,126 @@
+"""The loop of the desk: what a decision leads to is carried out before the next one, and facts stand before orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.trading.desk.desk_room import Room, events
+from tradebot.domain.messages import Cancel, Executed, Incident, OrderSeen, SessionBegins, Submit, Tick
+from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Side, VenueStatus
+from tradebot.trading.desk.book import OrderChange
+from tradebot.trading.desk.decisions import CancelOrder, Decision, Record
+from tradebot.trading.desk.desk import Desk
+
+E = OrderEvent
+
+
+def said(desk: Desk, decisions: Any) -> list[str]:
+    """Carry decisions out; return the facts by their event, and anything else by its kind."""
+    out = desk.carry_out(decisions)
+    return [what.event.value if isinstance(what, OrderFact) else type(what).__name__ for what in out]
+
+
+def test_what_a_decision_leads_to_comes_before_the_next_decision() -> None:
+    room = Room()
+    request = room.entered()
+    order_id, book = request.order_id, room.desk.book
+    seen: list[str] = []
+
+    def rule() -> Iterator[Decision]:
+        yield CancelOrder(order_id, "for a test")
+        seen.append(book.blotter.orders[order_id].cancel.wish.value)
+        yield book.incident("behind it")
+
+    assert said(room.desk, rule()) == ["cancel_sent", "Cancel", "Incident"]
+    assert seen == ["sent"], "the book knew it when the rule went on"
+
+
+def test_the_rules_hear_of_a_fact_in_their_order_and_the_next_when_the_one_before_is_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = Room()
+    request = room.entered()
+    book, heard = room.desk.book, list[str]()
+
+    def first(change: OrderChange) -> list[Decision]:
+        heard.append(f"first of {change.fact.event.value}")
+        return [CancelOrder(request.order_id, "for a test")] if change.fact.event is E.LINK_LOST else []
+
+    def second(change: OrderChange) -> list[Decision]:
+        heard.append(f"second of {change.fact.event.value}")
+        return []
+
+    monkeypatch.setattr(room.desk.rules, "changes", (first, second))
+    order = book.blotter.orders[request.order_id]
+    room.desk.carry_out([Record(book.fact(order, E.LINK_LOST, "for a test"))])
+
+    assert heard == [
+        "first of link_lost", "first of cancel_sent", "second of cancel_sent", "second of link_lost",
+    ]  # fmt: skip
+
+
+def test_an_order_leaves_behind_its_fact_and_a_cancel_behind_its_own() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    request = room.entered()
+    out = room.desk.carry_out([CancelOrder(request.order_id, "for a test")])
+    assert [type(what) for what in out] == [OrderFact, Cancel]
+
+
+def test_what_is_decided_again_is_judged_again() -> None:
+    room = Room()
+    request = room.entered()
+    twice = [CancelOrder(request.order_id, "once"), CancelOrder(request.order_id, "twice")]
+    assert said(room.desk, twice) == ["cancel_sent", "Cancel"]
+    assert said(room.desk, [CancelOrder("nobody's", "no such order")]) == []
+
+
+def test_a_message_that_nothing_hears_is_a_fault_of_ours() -> None:
+    with pytest.raises(AssertionError, match="the desk does not know Submit"):
+        Room().desk.apply(Submit(request=None))  # type: ignore[arg-type]
+
+
+def test_every_rule_is_asked_at_a_tick_and_says_nothing_on_a_quiet_day() -> None:
+    room = Room()
+    assert len(room.desk.rules.hears[Tick]) == 6
+    assert room.tick(1) == []
+    assert not any(isinstance(what, Incident) for what in room.tick(60))
+
+
+def test_another_day_begins_with_its_session_and_the_same_day_only_once() -> None:
+    room = Room()
+    first = room.desk.book.conditions.times.session
+    assert first is not None
+    before = room.desk.book.worth.day_base
+    room.bought()
+    room.desk.apply(first)
+    assert room.desk.book.worth.day_base == before
+    later = 86_400_000_000_000
+    room.desk.apply(
+        SessionBegins(
+            opens_at=first.opens_at + later, closes_at=first.closes_at + later,
+            entries_until=first.entries_until + later, square_off_at=first.square_off_at + later,
+        )
+    )  # fmt: skip
+    assert room.desk.book.worth.day_base[0] == 1
+
+
+def test_a_fill_of_another_hand_leaves_our_stop_where_it_stands() -> None:
+    room = Room()
+    room.bought(stop_loss=980.0)
+    guard = room.desk.account.levels(0)
+    assert guard is not None
+    theirs = OrderRequest(
+        order_id="", symbol="AAA", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET, quantity=Decimal(3),
+        product="CNC",
+    )  # fmt: skip
+    shown = msgspec.structs.replace(room.venue_order(theirs, VenueStatus.OPEN), venue_order_id="X1", product="CNC")
+    room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    fill = msgspec.structs.replace(room.execution(theirs, 3, "1001", "X1"), product="CNC")
+    assert events(room.desk.apply(Executed(execution=fill, mono=room.mono))) == [E.EXECUTED]
+    assert room.desk.account.levels(0) == guard

@@ -1,0 +1,26 @@
+"""What the stages ask of a desk, whether it keeps a tape or not."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Protocol
+
+from tradebot.domain.market import Close
+from tradebot.domain.messages import Books, DeskMessage
+from tradebot.trading.desk.account_view import AccountView
+from tradebot.trading.desk.decisions import DeskOutput
+
+
+class TradingDesk(Protocol):
+    """Takes messages one at a time; see `Desk`."""
+
+    @property
+    def account(self) -> AccountView: ...
+
+    def apply(self, message: DeskMessage) -> list[DeskOutput]: ...
+
+    def adopt(self, books: Books) -> list[DeskOutput]: ...
+
+    def recover(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]: ...
