@@ -407,7 +407,7 @@ async def test_an_order_on_its_way_at_a_stop_is_sent_answered_and_taken_back(clo
         await clock.sleep(1.5)
         room.journal.disk.set()
         await running
-    assert "last_look_failed" not in room.events()  # the looks come when nothing is on its way any more
+    assert "shutdown_unreconciled" not in room.events()  # the looks come when nothing is on its way any more
     assert [asked for asked in room.did if "AAA" in asked] == ["submit AAA", "cancel AAA"]
     assert room.venue.book["V1"].status is VenueStatus.CANCELED
 
@@ -449,7 +449,7 @@ async def test_a_venue_that_is_silent_holds_up_a_stop_for_seconds_and_it_is_said
         began = clock.monotonic()
         await running
         assert DRAIN_S * SECOND <= clock.monotonic() - began <= 7 * SECOND
-    assert "last_look_failed" in room.events()
+    assert "shutdown_unreconciled" in room.events()
 
 
 @on_virtual_time

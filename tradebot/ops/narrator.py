@@ -26,7 +26,7 @@ from tradebot.ops.events.desk import (
     PositionAdopted,
     SignalFired,
     SignalsMissed,
-    SignalsNotShown,
+    SignalsTruncated,
 )
 from tradebot.ops.events.event import Tell
 from tradebot.ops.reminder import Reminder
@@ -54,7 +54,7 @@ LINES: dict[OrderEvent, type[orders.OrderTold]] = {
     OrderEvent.REVERSED: orders.FillReversed,
     OrderEvent.QUARANTINED: orders.FillDisputed,
     OrderEvent.NOT_FOUND: orders.OrderNotFound,
-    OrderEvent.CANCEL_ASKED: orders.OrderCancelRequested,
+    OrderEvent.CANCEL_ASKED: orders.OrderCancelDeferred,
     OrderEvent.CANCEL_SENT: orders.OrderCancelSent,
     OrderEvent.CANCEL_ACCEPTED: orders.OrderCancelAccepted,
     OrderEvent.CANCEL_REFUSED: orders.OrderCancelRefused,
@@ -169,7 +169,7 @@ class Narrator:
             self._tell(fired)
         if self._shown == SIGNAL_LINES and len(signals.signals) > len(shown):
             self._shown += 1  # said once a close
-            self._tell(SignalsNotShown(reason=f"more than {SIGNAL_LINES} at this close; the journal holds all"))
+            self._tell(SignalsTruncated(reason=f"more than {SIGNAL_LINES} at this close; the journal holds all"))
         if signals.failed:
             self._tell(SignalsMissed(symbols=list(signals.failed)))
 

@@ -7,7 +7,7 @@ import asyncio
 from tradebot.clock import SECOND, Clock
 from tradebot.errors import AccessDenied, LinkLost
 from tradebot.ops.events.event import Tell
-from tradebot.ops.events.run import LastLookFailed
+from tradebot.ops.events.run import ShutdownUnreconciled
 from tradebot.trading.book_reader import BookReader
 from tradebot.trading.desk_view import DeskView
 from tradebot.trading.execution import Ledger
@@ -55,7 +55,7 @@ class Drain:
                 await self._journal.durable()
         except (TimeoutError, LinkLost, AccessDenied) as error:
             reason = str(error) or "the venue did not answer in time"
-            self._tell(LastLookFailed(reason=reason))
+            self._tell(ShutdownUnreconciled(reason=reason))
 
     @property
     def _is_idle(self) -> bool:

@@ -122,10 +122,10 @@ class SignalFired(Event, frozen=True):
     inputs: Annotated[Mapping[str, float], "the indicator values behind it"]
 
 
-class SignalsNotShown(Event, frozen=True):
+class SignalsTruncated(Event, frozen=True):
     """A close had more signals than the log shows; the journal has them all."""
 
-    level = INFO
+    level, was = INFO, "signals_not_shown"
     do = "Nothing."
     reason: Reason
 

@@ -156,7 +156,7 @@ class OrderNotFound(OrderTold, frozen=True):
     do = "Look in the broker's app; entries in the symbol wait until the books explain it."
 
 
-class OrderCancelRequested(OrderTold, frozen=True):
+class OrderCancelDeferred(OrderTold, frozen=True):
     """A cancel is wanted and waits until the order may be cancelled."""
 
     level, was = INFO, "order_cancel_waits"

@@ -121,7 +121,7 @@ class StopRequested(Event, frozen=True):
     resting_orders: Annotated[str, "what happens to them: the setting execution.on_stop"]
 
 
-class LastLookFailed(Event, frozen=True):
+class ShutdownUnreconciled(Event, frozen=True):
     """The daemon stopped without a last look at the venue's books: the newest fills may be missing in the journal."""
 
     level, was = WARNING, "stopped_without_books"
