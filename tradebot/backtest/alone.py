@@ -1,4 +1,4 @@
-"""The walk of one instrument: nobody is beside it, so it needs no agenda; what it does at a position is the walk's.
+"""The walk of one instrument: nobody is beside it, so it needs no schedule; what it does at a position is the walk's.
 
 An account of its own for each of many symbols, and every trial of a sweep over one, goes this way.
 """

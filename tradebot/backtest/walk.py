@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tradebot.backtest.agenda import Agenda
 from tradebot.backtest.counter import Counter
 from tradebot.backtest.fast_desk import FastDesk
 from tradebot.backtest.funds import Funds
@@ -23,6 +22,7 @@ from tradebot.backtest.loss import LossWatch
 from tradebot.backtest.order_spans import OrderSpans
 from tradebot.backtest.outlook import Outlook
 from tradebot.backtest.panel import Panel
+from tradebot.backtest.schedule import Schedule
 from tradebot.backtest.strategies import Strategies
 from tradebot.backtest.validity import Validities
 from tradebot.domain.control import Verb
@@ -45,7 +45,7 @@ class Walk:
         self._inside = Inside(job.instruments, desk, panel, self._counter, ledger.held)
         self._outlook = Outlook(job, desk, panel, strategies, self._counter, ledger.held)
         self._loss = LossWatch(desk, panel, ledger, funds, timetable)
-        self._agenda = Agenda(len(job.instruments), len(panel), timetable.ticks)
+        self._schedule = Schedule(len(job.instruments), len(panel), timetable.ticks)
         self._square_off_k = NEVER  # of this day: from its close on the clock closes what an order opened late
         self.ruined_at = 0  # market ns at which the account was worth nothing
         self.visited = 0
@@ -66,17 +66,17 @@ class Walk:
         self._counter.states()
 
     def _run_sparse(self) -> None:
-        agenda, loss = self._agenda, self._loss
+        schedule, loss = self._schedule, self._loss
         for id_ in range(len(self._panel.series)):
-            agenda.schedule(id_, self._outlook.due_at(id_, self._timetable.first))
+            schedule.put(id_, self._outlook.due_at(id_, self._timetable.first))
         while True:
-            k = agenda.next_k
+            k = schedule.next_k
             if loss.seen < k and (lost := loss.before(k)) < k:
                 self._visit(lost, [], ticks=True)
                 continue
-            if k >= agenda.end:
+            if k >= schedule.end:
                 return
-            due, ticks = agenda.take(k)
+            due, ticks = schedule.take(k)
             self._visit(k, due, ticks=ticks)
 
     # ---- one position of the timeline
@@ -126,16 +126,16 @@ class Walk:
             self._close_and_schedule(k, due)
             return
         for id_, at in zip(due, following, strict=True):
-            self._agenda.schedule(id_, at)
+            self._schedule.put(id_, at)
 
     def _close_and_schedule(self, k: int, due: list[int]) -> None:
         self._close(k, due)
         self._loss.seen = k + 1
         for id_ in self._counter.moved.union(due):
-            self._agenda.schedule(id_, self._outlook.due_at(id_, k + 1))
+            self._schedule.put(id_, self._outlook.due_at(id_, k + 1))
         if self._is_waiting:
             # What waits may have no bar at the next position, and the clock matters to it all the same.
-            self._agenda.tick(k + 1)
+            self._schedule.tick(k + 1)
 
     @property
     def _is_waiting(self) -> bool:

@@ -1,4 +1,4 @@
-"""The agenda of a walk: where on the timeline which instrument is due next, and where the clock ticks."""
+"""The schedule of a walk: where on the timeline which instrument is due next, and where the clock ticks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from heapq import heapify, heappop, heappush
 from tradebot.backtest.hours import NEVER
 
 
-class Agenda:
+class Schedule:
     """An instrument is due at one position at most, the clock at any number of them; `end` is behind the last one."""
 
     def __init__(self, size: int, end: int, ticks: Iterable[int]) -> None:
@@ -22,7 +22,7 @@ class Agenda:
         """The first position with something on it, `end` for none."""
         return self._heap[0] // self._slots if self._heap else self.end
 
-    def schedule(self, id_: int, k: int) -> None:
+    def put(self, id_: int, k: int) -> None:
         """Let an instrument be due at `k` and nowhere else."""
         self._next[id_] = k
         if k < self.end:
