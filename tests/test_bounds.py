@@ -60,9 +60,9 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk_stage.DeskStage._commands": Bound(
         "one per request of the control socket", "the socket takes a few at a time"),
     "trading.order_queue.OrderQueue._lanes": Bound("1,000 each", "the desk waits"),
-    "journal.writer.Journal._held": Bound("100,000 rows", "the journal fails and trading ends",
-                                          "tradebot.journal.writer:QUEUE_ROWS"),
-    "journal.writer.Journal._waiters": Bound("one per waiting task", "each waits with a time limit"),
+    "journal.waiters.Lingering._rows": Bound("100,000 rows", "the journal fails and trading ends",
+                                             "tradebot.journal.writer:QUEUE_ROWS"),
+    "journal.waiters.Waiters._heap": Bound("one per waiting task", "each waits with a time limit"),
     # ---- the desk
     "trading.desk.blotter.Blotter.orders": Bound(
         "20,000 ended ones and the living", "the oldest that ended is forgotten",

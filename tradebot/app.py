@@ -31,7 +31,7 @@ from tradebot.journal.recovery import recover
 from tradebot.journal.reserve import wanted_bytes
 from tradebot.journal.rows import End
 from tradebot.journal.schema import FILE_NAME
-from tradebot.journal.writer import Journal
+from tradebot.journal.writer import Journal, WriteLimits
 from tradebot.markets.calendar import day_of
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.event import Tell
@@ -100,8 +100,8 @@ async def _run(
         if (outbox := outbox_of(config, tell, wall)) is not None:
             stack.push_async_callback(outbox.finish)  # after the journal is closed, so that its last row is fed too
         journal = Journal(
-            state_dir, run=options.run_id, clock=wall, durable_within_s=None, reserve=partial(reserve_bytes, config),
-            hand=hand,
+            state_dir, run=options.run_id, clock=wall, limits=WriteLimits(durable_within_s=None),
+            reserve=partial(reserve_bytes, config), hand=hand,
         )  # fmt: skip
         journal.subscribe(Narrator(tell, wall).follow)
         await stack.enter_async_context(journal)

@@ -285,7 +285,7 @@ class Life:
         while quiet < 3:
             await asyncio.sleep(0)
             is_idle = self.engine.lanes.to_desk.is_empty and not self.engine.execution.queue.pending
-            if is_idle and self.journal._appended > self.journal._synced:
+            if is_idle and self.journal.head[0] > self.journal.head[1]:
                 await self.journal.durable()
                 quiet = 0
             elif is_idle:
@@ -324,7 +324,7 @@ def _forgotten(orders: Any, at: int) -> Iterator[OrderFact]:
 
 def _unwritten(self: Journal, kind: str, message: Message, *, at: int) -> int:
     if isinstance(message, OrderFact) and message.event is OrderEvent.EXECUTED:
-        return self._appended
+        return self.head[0]
     return _append(self, kind, message, at=at)
 
 

@@ -33,7 +33,7 @@ from tradebot.domain.messages import LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
 from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
-from tradebot.journal.writer import Journal
+from tradebot.journal.writer import Journal, WriteLimits
 from tradebot.ops import logs
 from tradebot.ops.events.event import Tell, without_word
 from tradebot.ops.narrator import Narrator
@@ -138,7 +138,7 @@ async def _run(
     )  # fmt: skip
     spec = load_strategy(f"{burst_strategy.__file__}:Burst")
     recovery = recover(state / FILE_NAME)
-    journaling = Journal(state, run=NAME, clock=clock, durable_within_s=None)
+    journaling = Journal(state, run=NAME, clock=clock, limits=WriteLimits(durable_within_s=None))
     journaling.subscribe(Narrator(tell, clock).follow)
     conditions.BLIND_AFTER = conditions.NEVER  # this venue keeps no books after the start
     async with journaling as journal:

@@ -31,7 +31,7 @@ from tradebot.domain.order import Execution, OrderRequest, VenueHolding, VenueOr
 from tradebot.errors import LinkLost
 from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
-from tradebot.journal.writer import Journal
+from tradebot.journal.writer import Journal, WriteLimits
 from tradebot.ops import logs
 from tradebot.ops.events.event import Tell, without_word
 from tradebot.ops.narrator import Narrator
@@ -164,7 +164,7 @@ async def _run(
         patience=Patience(within_s=0, clock=clock, tell=tell),
     )  # fmt: skip
     recovery, outbox = recover(state / FILE_NAME), outbox_of(config, tell, WallClock())
-    journaling = Journal(state, run=name, clock=clock, durable_within_s=None)
+    journaling = Journal(state, run=name, clock=clock, limits=WriteLimits(durable_within_s=None))
     journaling.subscribe(Narrator(tell, clock).follow)
     conditions.BLIND_AFTER = conditions.NEVER  # this venue keeps no books after the start
     async with journaling as journal:

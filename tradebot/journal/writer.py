@@ -9,13 +9,13 @@ every waiter is told, and start-up reads what is there.
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from tradebot.clock import Clock
 from tradebot.domain.message import Message
@@ -26,10 +26,26 @@ from tradebot.journal.room import Room, log_bytes
 from tradebot.journal.rows import check_kind
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.scribe import Listener, Scribe
+from tradebot.journal.waiters import Lingering, Waiters
 
 QUEUE_ROWS = 100_000  # a disk that is this far behind is broken
 Durable = Callable[[Sequence[tuple[int, str, Message]]], None]
-LINGER_S = 0.002  # what nobody waits for, answers and fills mostly, goes with the next order's row or this much later
+
+
+class WriteLimits(NamedTuple):
+    """How far the disk may be behind, and how long it may take for a row and at the end; None for no limit."""
+
+    queue_rows: int = QUEUE_ROWS
+    durable_within_s: float | None = 5.0
+    close_within_s: float = 10.0
+
+
+class _Phase(Enum):
+    # How far a journal has come; ENDED once its context is left.
+
+    OPENING = 0
+    OPEN = 1
+    ENDED = 2
 
 
 class Journal:
@@ -42,18 +58,14 @@ class Journal:
 
     def __init__(
         self, state_dir: Path, *, run: str, clock: Clock,
-        queue_rows: int = QUEUE_ROWS,
-        durable_within_s: float | None = 5.0, close_within_s: float = 10.0, reserve: Callable[[int], int] = lambda _: 0,
-        hand: Hand | None = None,
+        limits: WriteLimits = WriteLimits(), reserve: Callable[[int], int] = lambda _: 0, hand: Hand | None = None,
     ) -> None:  # fmt: skip
-        self.state_dir, self.path = Path(state_dir), Path(state_dir) / FILE_NAME
+        self.path = Path(state_dir) / FILE_NAME
         self._listeners: tuple[Durable, ...] = ()
         self.failed = asyncio.Event()  # set once, with `error`
         self.error: TradebotError | None = None
-        self.commits = 0
-        self._clock, self._queue_rows = clock, queue_rows
-        self._durable_within_s, self._close_within_s = durable_within_s, close_within_s
-        self._lock = StateLock(self.state_dir)
+        self._clock, self._limits = clock, limits
+        self._lock = StateLock(Path(state_dir))
         listener = Listener(
             begun=partial(self._post, self._begin), refused=partial(self._post, self._refuse),
             committed=partial(self._post, self._committed), failed=partial(self._post, self._fail),
@@ -61,44 +73,39 @@ class Journal:
         )  # fmt: skip
         self._scribe = Scribe(self.path, run=run, lock=self._lock, reserve=reserve, listener=listener)
         self._hand = hand or WriterThread()
-        self._held: list[Queued] = []  # rows not handed over yet
-        self._lingering: asyncio.TimerHandle | None = None  # while there are some
-        self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []  # heap of (seq, tie break, future)
-        self._asked = 0
-        self._is_entered = self._is_open = False
+        self._lingering, self._waiters = Lingering(self._hand), Waiters()
+        self._phase = _Phase.OPENING
         self._appended = self._synced = 0  # seq of the last row queued, and of the last on disk
-        self._loop: asyncio.AbstractEventLoop
+        self._ear: _Ear
 
     async def __aenter__(self) -> Journal:
-        self._loop = asyncio.get_running_loop()
-        self._opened: asyncio.Future[None] = self._loop.create_future()
-        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._ear = _Ear()
         self._hand.start(self._scribe.work())
         try:
-            await self._opened
+            await self._ear.opened
         except StateError:
-            await self._ended
+            await self._ear.ended
             raise
         except BaseException:
             self._hand.put(None)
             raise
-        self._is_entered = self._is_open = True
+        self._phase = _Phase.OPEN
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._is_open = False
-        self._hand_over()
+        self._phase = _Phase.ENDED
+        self._lingering.hand_over()
         self._hand.put(None)
         try:
-            async with asyncio.timeout(self._close_within_s):
-                await self._ended
+            async with asyncio.timeout(self._limits.close_within_s):
+                await self._ear.ended
         except TimeoutError as late:
             # The thread hangs in the disk and still holds the lock; both go with the process.
             waiting = self._appended - self._synced
             raise StateError(
-                f"{self.path}: {waiting} rows were not on disk {self._close_within_s:g} s after the end"
+                f"{self.path}: {waiting} rows were not on disk {self._limits.close_within_s:g} s after the end"
             ) from late
         self._hand.join()
         self._lock.release()
@@ -132,14 +139,12 @@ class Journal:
         check_kind(kind, message)
         if self.error is not None:
             raise self._again()
-        assert self._is_open, "append to a journal that is not open"
-        if self._appended - self._synced >= self._queue_rows:
-            self._fail(StateError(f"{self.path}: the disk is {self._queue_rows} rows behind"))
+        assert self._phase is _Phase.OPEN, "append to a journal that is not open"
+        if self._appended - self._synced >= self._limits.queue_rows:
+            self._fail(StateError(f"{self.path}: the disk is {self._limits.queue_rows} rows behind"))
             raise self._again()
         self._appended += 1
-        if self._lingering is None:
-            self._lingering = self._loop.call_later(LINGER_S, self._hand_over)
-        self._held.append(Queued(self._appended, at, self._clock.wall(), kind, message))
+        self._lingering.add(Queued(self._appended, at, self._clock.wall(), kind, message))
         return self._appended
 
     async def durable(self, ticket: int | None = None) -> None:
@@ -154,18 +159,16 @@ class Journal:
             return
         if self.error is not None:
             raise self._again()
-        self._hand_over()
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        self._asked += 1
-        heapq.heappush(self._waiters, (ticket, self._asked, waiter))
-        if self._durable_within_s is None:
+        self._lingering.hand_over()
+        waiter, within_s = self._waiters.add(ticket), self._limits.durable_within_s
+        if within_s is None:
             await waiter
             return
         try:
-            async with asyncio.timeout(self._durable_within_s):
+            async with asyncio.timeout(within_s):
                 await waiter
         except TimeoutError as late:
-            self._fail(StateError(f"{self.path}: the disk took more than {self._durable_within_s:g} s for a row"))
+            self._fail(StateError(f"{self.path}: the disk took more than {within_s:g} s for a row"))
             raise self._again() from late
 
     async def watch(self) -> NoReturn:
@@ -173,24 +176,12 @@ class Journal:
         await self.failed.wait()
         raise self._again()
 
-    def _hand_over(self) -> None:
-        if self._lingering is not None:
-            self._lingering.cancel()
-            self._lingering = None
-        # One after the other without giving the interpreter away: the hand takes them together.
-        held, self._held = self._held, []
-        for row in held:
-            self._hand.put(row)
-
     def _fail(self, error: TradebotError) -> None:
         if self.error is not None:
             return
         self.error = error
         self.failed.set()
-        for _, _, waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_exception(self._again())
-        self._waiters.clear()
+        self._waiters.fail(error)
 
     def _again(self) -> TradebotError:
         assert self.error is not None
@@ -200,20 +191,16 @@ class Journal:
 
     def _begin(self, seq: int) -> None:
         self._appended = self._synced = seq
-        if not self._opened.done():
-            self._opened.set_result(None)
+        if not self._ear.opened.done():
+            self._ear.opened.set_result(None)
 
     def _refuse(self, error: TradebotError) -> None:
-        if not self._opened.done():
-            self._opened.set_exception(error)
+        if not self._ear.opened.done():
+            self._ear.opened.set_exception(error)
 
     def _committed(self, group: list[Queued]) -> None:
         self._synced = group[-1].seq
-        self.commits += 1
-        while self._waiters and self._waiters[0][0] <= self._synced:
-            waiter = heapq.heappop(self._waiters)[2]
-            if not waiter.done():
-                waiter.set_result(None)
+        self._waiters.reached(self._synced)
         # The waiters wake in a later turn of the loop, so this comes first for them as well.
         rows = [(row.seq, row.kind, row.message) for row in group]
         for listener in self._listeners:
@@ -222,12 +209,24 @@ class Journal:
     def _end(self) -> None:
         if self._synced < self._appended:
             self._fail(StateError(f"{self.path}: the writer ended before every row was on disk"))
-        if not self._is_entered:
+        if self._phase is _Phase.OPENING:
             self._lock.release()
-        if not self._ended.done():
-            self._ended.set_result(None)
+        if not self._ear.ended.done():
+            self._ear.ended.set_result(None)
 
     def _post(self, callback: Callable[..., None], *args: Any) -> None:
+        self._ear.post(callback, *args)
+
+
+class _Ear:
+    # What the scribe tells from its thread is heard in the loop: that it `opened` the journal, that it `ended`.
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.opened: asyncio.Future[None] = self._loop.create_future()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+
+    def post(self, callback: Callable[..., None], *args: Any) -> None:
         # The loop may be gone when the daemon is torn down without leaving the context.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(callback, *args)
