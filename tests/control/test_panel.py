@@ -15,7 +15,7 @@ from tradebot.control.panel import Panel, Wrong
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Command
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.settings import DeskSettings

@@ -56,7 +56,7 @@ from tradebot.journal.rows import End, Listing, Run
 from tradebot.journal.writer import Journal
 from tradebot.ops.events.event import without_word
 from tradebot.trading.desk.billing import india
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
 from tradebot.trading.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted

@@ -37,7 +37,7 @@ from tradebot.domain.order import (
 )
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.order_states import BY_QUANTITY, GONE, NO_OPS, ROWS, TABLE, TRANSITIONS
-from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.desk.book.blotter import Blotter
 
 S, E, D = OrderState, OrderEvent, Decimal
 PAIRS = set(product(S, E))

@@ -33,17 +33,17 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Books, DeskMessage, Executed, Signals, Tick
 from tradebot.trading.desk.billing import india
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
+from tradebot.trading.desk.book.states import state_of
 from tradebot.trading.desk.decisions import Place
 from tradebot.trading.desk.desk import Desk, desk_of
 from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.gate.limits import Limits, gate_of
-from tradebot.trading.desk.placement import Placement
+from tradebot.trading.desk.placing.placement import Placement
 from tradebot.trading.desk.recording import TapedDesk
 from tradebot.trading.desk.rules.entries import Entries
-from tradebot.trading.desk.ruleset import Ruleset
+from tradebot.trading.desk.rules.ruleset import Ruleset
 from tradebot.trading.desk.settings import DeskSettings
-from tradebot.trading.desk.states import state_of
 
 Killed = Callable[[], str]
 Append = Callable[[Any], object]

@@ -33,7 +33,7 @@ from tradebot.simulation.dice import Dice
 from tradebot.simulation.loop import VirtualLoop
 from tradebot.simulation.process import Process
 from tradebot.trading.bars import Bars
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.settings import DeskSettings
 from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry

@@ -10,7 +10,7 @@ from tradebot.domain.market import Quotes
 from tradebot.ops.events.event import Event
 from tradebot.trading.bars import Bars
 from tradebot.trading.clock_watch import ClockWatch
-from tradebot.trading.desk.conditions import Conditions
+from tradebot.trading.desk.book.conditions import Conditions
 from tradebot.trading.sieve import SessionTimes
 
 OPEN = 1_700_000_100 * SECOND

@@ -16,12 +16,12 @@ from tradebot.backtest.fast_placement import FastPlacement
 from tradebot.backtest.order_course import fills_whole
 from tradebot.domain.messages import DeskMessage, Executed, Signal, Submit, Tick
 from tradebot.domain.order import Execution, Order
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import ClosePosition, DeskOutput, Place
 from tradebot.trading.desk.desk import Desk
 from tradebot.trading.desk.gate.gate import Gate
-from tradebot.trading.desk.requests import OrderRequests
-from tradebot.trading.desk.ruleset import Ruleset
+from tradebot.trading.desk.placing.requests import OrderRequests
+from tradebot.trading.desk.rules.ruleset import Ruleset
 
 NOTHING: tuple[DeskOutput, ...] = ()
 

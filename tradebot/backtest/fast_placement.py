@@ -8,11 +8,11 @@ from tradebot.backtest.clearance import Clearance
 from tradebot.backtest.order_course import placed
 from tradebot.domain.messages import Submit
 from tradebot.domain.order import ZERO
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput, Place
 from tradebot.trading.desk.gate.gate import Gate, Verdict
-from tradebot.trading.desk.placement import Placement
-from tradebot.trading.desk.requests import OrderRequests
+from tradebot.trading.desk.placing.placement import Placement
+from tradebot.trading.desk.placing.requests import OrderRequests
 
 
 class FastPlacement(Placement):

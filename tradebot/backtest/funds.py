@@ -15,9 +15,9 @@ from tradebot.backtest.panel import Panel
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import Execution, OrderRequest
 from tradebot.exchange.margin import rate_of
-from tradebot.trading.desk.blotter import ChargesOf
-from tradebot.trading.desk.book import Book
-from tradebot.trading.desk.marks import Marks
+from tradebot.trading.desk.book.blotter import ChargesOf
+from tradebot.trading.desk.book.book import Book
+from tradebot.trading.desk.book.marks import Marks
 
 # What no bill comes near, in percent of the fill and in the currency: with that left none is worked out.
 SPARE_PCT, SPARE_FEES = 3, 1_000

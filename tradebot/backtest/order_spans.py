@@ -6,7 +6,7 @@ from tradebot.backtest.hours import NEVER
 from tradebot.backtest.job import Job
 from tradebot.backtest.panel import Panel
 from tradebot.backtest.validity import Validities
-from tradebot.trading.desk.conditions import Conditions
+from tradebot.trading.desk.book.conditions import Conditions
 
 
 class OrderSpans:

@@ -17,7 +17,7 @@ from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.interval import least_step, name_of
 from tradebot.markets.exchanges import INDIA, UTC_ZONE, zone_of
-from tradebot.trading.desk.marks import Marks
+from tradebot.trading.desk.book.marks import Marks
 
 BLOCK = 8_192  # positions of the timeline whose marks of all instruments are laid out at once
 

@@ -18,7 +18,7 @@ from tradebot.backtest import frames
 from tradebot.backtest.job import Job
 from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
-from tradebot.trading.desk.denials import Denial
+from tradebot.trading.desk.placing.denials import Denial
 
 Codes = npt.NDArray[np.int32]  # positions in a tuple of names
 ODDS = {  # counts of what did not go its usual way

@@ -28,10 +28,10 @@ from tradebot.clock import SECOND, iso
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
 from tradebot.trading.desk import billing
-from tradebot.trading.desk.blotter import ChargesOf
-from tradebot.trading.desk.book import Book
-from tradebot.trading.desk.denials import Denial
+from tradebot.trading.desk.book.blotter import ChargesOf
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.gate.limits import gate_of
+from tradebot.trading.desk.placing.denials import Denial
 from tradebot.trading.desk.sizing import too_dear
 
 NEVER = 1 << 62

@@ -20,7 +20,7 @@ from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
 from tradebot.indicators.expressions import Bars as Columns
 from tradebot.indicators.plan import Plan
-from tradebot.trading.desk.denials import Denials
+from tradebot.trading.desk.placing.denials import Denials
 
 PAYS_FROM = 200_000  # bars; below it a second process costs more than it brings
 CHUNKS = 8  # a worker, so that the last one does not keep the others waiting

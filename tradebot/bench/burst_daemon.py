@@ -39,7 +39,7 @@ from tradebot.ops.events.event import Tell, without_word
 from tradebot.ops.narrator import Narrator
 from tradebot.ops.systemd import Notifier
 from tradebot.strategies.loading import load_strategy
-from tradebot.trading.desk import conditions
+from tradebot.trading.desk.book import conditions
 from tradebot.trading.metronome import ROUSE_S
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.limiter import Limiter

@@ -36,7 +36,7 @@ from tradebot.ops import logs
 from tradebot.ops.events.event import Tell, without_word
 from tradebot.ops.narrator import Narrator
 from tradebot.ops.systemd import Notifier
-from tradebot.trading.desk import conditions
+from tradebot.trading.desk.book import conditions
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.feed import KiteFeed

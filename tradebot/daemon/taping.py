@@ -16,7 +16,7 @@ from tradebot.journal.rows import Terms, Warmup
 from tradebot.journal.writer import Journal
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.billing import india
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import Desk, desk_of
 from tradebot.trading.desk.gate.limits import gate_of
 from tradebot.trading.desk.recording import TapedDesk

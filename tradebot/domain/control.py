@@ -6,6 +6,8 @@ import re
 from enum import StrEnum
 from typing import Self
 
+DAILY_LOSS = "daily_loss"  # the control of the day's loss: at the gate, and as the one that halts or flattens
+
 
 class Verb(StrEnum):
     """What a command asks for.

@@ -24,7 +24,7 @@ from tradebot.replay.recorded import Line, Recorded
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.desk.billing import india
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import Desk, desk_of
 from tradebot.trading.desk.gate.limits import Limits, gate_of
 from tradebot.trading.desk.settings import DeskSettings

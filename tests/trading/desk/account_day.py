@@ -34,7 +34,7 @@ from tradebot.domain.order import (
     VenuePosition,
     VenueStatus,
 )
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.limits import Limits, gate_of

@@ -32,7 +32,7 @@ from tradebot.ops.narrator import Narrator
 from tradebot.store import projection as projection_file
 from tradebot.store.outbox import Outbox
 from tradebot.store.sqlite import SqliteStore
-from tradebot.trading.desk import blotter as blotter_file
+from tradebot.trading.desk.book import blotter as blotter_file
 from tradebot.trading.desk.gate import flow_controls
 
 E, D = OrderEvent, Decimal

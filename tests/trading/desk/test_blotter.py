@@ -11,7 +11,7 @@ from tradebot.backtest.order_course import placed
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Books
 from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact
-from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.desk.book.blotter import Blotter
 from tradebot.trading.desk.rules.shortfalls import Shortfalls
 
 D, E = Decimal, OrderEvent
@@ -136,7 +136,7 @@ def test_no_more_symbols_are_exposed_than_the_bound_says() -> None:
 def test_the_order_that_ended_first_is_forgotten_when_there_are_more_than_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tradebot.trading.desk.blotter.ENDED_KEPT", 2)
+    monkeypatch.setattr("tradebot.trading.desk.book.blotter.ENDED_KEPT", 2)
     book = blotter()
     for order_id in ("T1", "T2", "T3", "T4"):
         working(book, order_id, E.SEEN_REJECTED)

@@ -20,7 +20,7 @@ from tradebot.domain.messages import (
     Submit,
 )
 from tradebot.domain.order import OrderEvent, OrderFact
-from tradebot.trading.desk.conditions import Conditions
+from tradebot.trading.desk.book.conditions import Conditions
 
 
 def session(opens_at: int, *, early: tuple[str, ...] = ()) -> SessionBegins:

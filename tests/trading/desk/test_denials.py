@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradebot.trading.desk.denials import Denial, Denials
+from tradebot.trading.desk.placing.denials import Denial, Denials
 
 
 def test_denials_are_counted_by_control_and_strategy_and_keep_the_first_reason() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.trading.desk.desk_room import Room, events
 from tradebot.domain.messages import Cancel, Executed, Incident, OrderSeen, SessionBegins, Submit, Tick
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Side, VenueStatus
-from tradebot.trading.desk.book import OrderChange
+from tradebot.trading.desk.book.book import OrderChange
 from tradebot.trading.desk.decisions import CancelOrder, Decision, Record
 from tradebot.trading.desk.desk import Desk
 

@@ -37,13 +37,13 @@ from tradebot.domain.order import (
     VenuePosition,
 )
 from tradebot.domain.position_key import PositionKey
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
+from tradebot.trading.desk.book.pending_exits import AT_ONCE
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.gate import Gate, Verdict
 from tradebot.trading.desk.gate.limits import Limits, gate_of
-from tradebot.trading.desk.pending_exits import AT_ONCE
-from tradebot.trading.desk.requests import OrderRequests
+from tradebot.trading.desk.placing.requests import OrderRequests
 from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal

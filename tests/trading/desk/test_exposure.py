@@ -13,7 +13,7 @@ from tradebot.domain.order import ZERO, Order, OrderEvent, OrderState, Purpose, 
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
-from tradebot.trading.desk.exposure import Exposure
+from tradebot.trading.desk.book.exposure import Exposure
 
 D, E = Decimal, OrderEvent
 

@@ -14,8 +14,8 @@ from tradebot.domain.messages import Action, Books, Command, Incident, Reconcile
 from tradebot.domain.order import Execution, OrderRequest, Side, VenuePosition
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import EXTERNAL, PositionKey
+from tradebot.trading.desk.book.external import External, Own
 from tradebot.trading.desk.desk import DeskOutput
-from tradebot.trading.desk.external import External, Own
 
 D = Decimal
 MIS, CNC = ("NSE", "AAA", "MIS"), ("NSE", "AAA", "CNC")

@@ -22,7 +22,7 @@ from tradebot.domain.order import (
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import Line, PositionKey
-from tradebot.trading.desk.external import External, Own
+from tradebot.trading.desk.book.external import External, Own
 
 D = Decimal
 MIS, CNC, NRML = (("NSE", "AAA", product) for product in ("MIS", "CNC", "NRML"))

@@ -11,9 +11,9 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Purpose, Side
 from tradebot.domain.position_key import PositionKey
-from tradebot.trading.desk.blotter import Blotter
-from tradebot.trading.desk.gross import FEW, Gross
-from tradebot.trading.desk.marks import Marks
+from tradebot.trading.desk.book.blotter import Blotter
+from tradebot.trading.desk.book.marks import Marks
+from tradebot.trading.desk.placing.gross import FEW, Gross
 
 SIZE = 2 * FEW
 SYMBOLS = [f"S{i:02d}" for i in range(SIZE)]

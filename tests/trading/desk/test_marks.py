@@ -11,7 +11,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.position_key import PositionKey
-from tradebot.trading.desk.marks import Marks
+from tradebot.trading.desk.book.marks import Marks
 
 D = Decimal
 UNIVERSE = Universe([Instrument(symbol="AAA"), Instrument(symbol="BBB", price_decimals=4)])

@@ -31,7 +31,7 @@ from tradebot.domain.order import (
     VenueOrder,
     VenueStatus,
 )
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.rules.shortfalls import Shortfalls
 from tradebot.trading.desk.rules.sightings import Sightings
 from tradebot.trading.desk.settings import DeskSettings

@@ -52,14 +52,15 @@ from tradebot.journal.tape import Adopt, Marks, Tape
 from tradebot.replay.recorded import Line, Recorded
 from tradebot.replay.rerun import replay
 from tradebot.strategies.loading import load_strategy
-from tradebot.trading.desk import recording, states
+from tradebot.trading.desk import recording
 from tradebot.trading.desk.billing import india
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book import states
+from tradebot.trading.desk.book.book import Book
+from tradebot.trading.desk.book.states import States, state_of
 from tradebot.trading.desk.desk import Desk, desk_of
 from tradebot.trading.desk.gate.limits import Limits, gate_of
 from tradebot.trading.desk.recording import TapedDesk
 from tradebot.trading.desk.settings import DeskSettings
-from tradebot.trading.desk.states import States, state_of
 
 OPEN = 1_770_090_300 * SECOND  # 2026-02-03 09:15 in India
 MINUTE = 60 * SECOND

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import ZERO
 from tradebot.domain.position_key import PositionKey
-from tradebot.trading.desk.blotter import Blotter
-from tradebot.trading.desk.marks import Marks
-from tradebot.trading.desk.worth import FEW, Worth
+from tradebot.trading.desk.book.blotter import Blotter
+from tradebot.trading.desk.book.marks import Marks
+from tradebot.trading.desk.book.worth import FEW, Worth
 
 SYMBOLS = [f"S{n}" for n in range(FEW + 4)]
 UNIVERSE = Universe(

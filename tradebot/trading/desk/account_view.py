@@ -13,11 +13,11 @@ from tradebot.domain.messages import Command, ExternalPosition, SessionBegins
 from tradebot.domain.order import Order
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
-from tradebot.trading.desk.book import Book
-from tradebot.trading.desk.denials import Denials
-from tradebot.trading.desk.placement import Placement
+from tradebot.trading.desk.book.book import Book
+from tradebot.trading.desk.placing.denials import Denials
+from tradebot.trading.desk.placing.placement import Placement
 from tradebot.trading.desk.rules.guards import Levels
-from tradebot.trading.desk.ruleset import Ruleset
+from tradebot.trading.desk.rules.ruleset import Ruleset
 
 
 class StandingHalts(Protocol):

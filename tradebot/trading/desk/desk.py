@@ -34,7 +34,9 @@ from tradebot.domain.messages import (
 )
 from tradebot.domain.order import OrderFact
 from tradebot.trading.desk.account_view import AccountView
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
+from tradebot.trading.desk.book.marks import NewestQuotes
+from tradebot.trading.desk.book.states import state_of
 from tradebot.trading.desk.decisions import (
     CheckExcess,
     ClosePosition,
@@ -53,11 +55,9 @@ from tradebot.trading.desk.decisions import (
     Unaccounted,
 )
 from tradebot.trading.desk.gate.gate import Gate
-from tradebot.trading.desk.marks import NewestQuotes
-from tradebot.trading.desk.placement import Placement
-from tradebot.trading.desk.requests import OrderRequests
-from tradebot.trading.desk.ruleset import Ruleset
-from tradebot.trading.desk.states import state_of
+from tradebot.trading.desk.placing.placement import Placement
+from tradebot.trading.desk.placing.requests import OrderRequests
+from tradebot.trading.desk.rules.ruleset import Ruleset
 
 NO_BEST: Mapping[str, Decimal] = {}
 

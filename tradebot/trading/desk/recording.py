@@ -32,9 +32,9 @@ from tradebot.domain.messages import (
 )
 from tradebot.domain.order import OrderFact
 from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Stepped, Tape
+from tradebot.trading.desk.book.states import States
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.desk import Desk
-from tradebot.trading.desk.states import States
 
 AT_A_TICK = 64  # changed positions put into words: a fifth of a millisecond, and those of a burst never come together
 MOST_LIVE = 500  # live orders up to which a state is hashed: the words of more hold the loop, and change again soon

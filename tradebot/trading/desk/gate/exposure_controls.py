@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from tradebot.domain.control import DAILY_LOSS
 from tradebot.domain.order import ZERO, OrderRequest, Side
 from tradebot.trading.desk.gate.gate import Rule, View, within
 
@@ -79,7 +80,7 @@ class ReduceOnly(Rule):
 class DailyLoss(Rule):
     """No entry once the day's profit after charges, open positions marked, is down by the limit."""
 
-    name = "daily_loss"
+    name = DAILY_LOSS
     of_exits = False
 
     def __init__(self, *, max_loss: Decimal) -> None:

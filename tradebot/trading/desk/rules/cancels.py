@@ -9,7 +9,7 @@ from tradebot.domain.control import Verb
 from tradebot.domain.messages import Cancel, Outcome
 from tradebot.domain.order import Order, OrderEvent, OrderState, Wish
 from tradebot.domain.order_states import AT_VENUE, GONE
-from tradebot.trading.desk.book import Book, OrderChange
+from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import NOTHING, CancelOrder, Decision, Decisions, Look, Record, Stand
 from tradebot.trading.desk.rules.sightings import WORKS
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Command
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, CancelOrder, ClosePositions, Decision, Decisions, Stand
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from tradebot.domain.control import Until, Verb
+from tradebot.domain.control import DAILY_LOSS, Until, Verb
 from tradebot.domain.messages import Command, Tick
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Stand
-from tradebot.trading.desk.gate.exposure_controls import DailyLoss as DailyLossControl
 from tradebot.trading.desk.rules.finding import halt
 
-CONTROL = DailyLossControl.name
 CLOSE_AT = Decimal("1.5")  # times the loss limit: a halt alone does not keep a loss from growing
 CLOSE = "close"  # what the limit does: halt entries and close later; or only "halt"
 
@@ -31,7 +29,7 @@ class DailyLoss:
         halts = self._book.conditions.halts
         if halts.are_none or not self._book.conditions.halted:
             return self.limit
-        has_closed = not self._closes or not self._book.positions.open or halts.flattened_by(CONTROL)
+        has_closed = not self._closes or not self._book.positions.open or halts.flattened_by(DAILY_LOSS)
         return None if has_closed else self.close_at
 
     def on_tick(self, tick: Tick) -> Decisions:
@@ -46,11 +44,11 @@ class DailyLoss:
         while (loss := self.next_loss) is not None and (profit := book.worth.day_profit()) <= -loss:
             reason = f"the day is at {profit:.2f}, max_daily_loss is {self.limit}"
             if loss is self.limit:
-                yield halt(reason, control=CONTROL, until=Until.SESSION)
+                yield halt(reason, control=DAILY_LOSS, until=Until.SESSION)
                 continue
-            id_ = f"{CONTROL}-{book.conditions.times.day_opens_at}"
+            id_ = f"{DAILY_LOSS}-{book.conditions.times.day_opens_at}"
             more = f"{reason}: {CLOSE_AT} times that"
-            yield Stand(Command(verb=Verb.FLATTEN, reason=more, id=id_, control=CONTROL, until=Until.SESSION))
+            yield Stand(Command(verb=Verb.FLATTEN, reason=more, id=id_, control=DAILY_LOSS, until=Until.SESSION))
             if stays := [symbol for symbol in book.positions.open if not book.is_intraday(symbol)]:
                 text = f"{reason}; not closed, since it may be held overnight: {', '.join(sorted(stays))}"
                 yield book.incident(text)

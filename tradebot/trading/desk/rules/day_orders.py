@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tradebot.clock import SECOND
 from tradebot.domain.order import OrderEvent
 from tradebot.domain.order_states import AT_VENUE
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Look, Record
 
 GRACE = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day

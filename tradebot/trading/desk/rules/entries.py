@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Action, Signal, Signals
 from tradebot.domain.order import ZERO, Purpose
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, ClosePosition, Decision, Decisions, Place
-from tradebot.trading.desk.requests import OrderRequests
+from tradebot.trading.desk.placing.requests import OrderRequests
 
 EXIT, EXIT_LONG = Purpose.EXIT, Action.EXIT_LONG
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Signal, Tick
 from tradebot.domain.order import OrderEvent, OrderState
-from tradebot.trading.desk.book import Book, OrderChange
+from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import (
     NOTHING,
     CancelOrder,
@@ -17,7 +17,7 @@ from tradebot.trading.desk.decisions import (
     Decisions,
     Forget,
 )
-from tradebot.trading.desk.requests import OrderRequests
+from tradebot.trading.desk.placing.requests import OrderRequests
 
 REFUSED = (OrderState.REJECTED, OrderState.ABSENT)
 LONGEST_PAUSE = 32 * SECOND  # between two exits that the venue refuses

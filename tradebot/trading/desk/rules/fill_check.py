@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from tradebot.domain.control import Scope
 from tradebot.domain.order import Execution, Order, OrderEvent
-from tradebot.trading.desk.book import Book, OrderChange
+from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import NOTHING, Decisions
 from tradebot.trading.desk.rules.finding import Finding, raise_findings
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tradebot.domain.control import EVERYTHING, Scope, Until, Verb
 from tradebot.domain.messages import Command
 from tradebot.domain.order import Order
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import Decision, Stand
 
 INCIDENT = "incident"  # the control that halts over what must not happen and did

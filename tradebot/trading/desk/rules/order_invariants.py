@@ -6,7 +6,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.control import Scope
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderState, Wish
 from tradebot.domain.order_states import GONE
-from tradebot.trading.desk.book import Book, OrderChange
+from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import NOTHING, Decisions
 from tradebot.trading.desk.rules.finding import Finding, raise_findings
 

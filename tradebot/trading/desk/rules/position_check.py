@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from tradebot.domain.messages import Reconciled, Released
 from tradebot.domain.order import OrderEvent
-from tradebot.trading.desk.book import Book, OrderChange
+from tradebot.trading.desk.book.book import Book, OrderChange
+from tradebot.trading.desk.book.external import line_of
 from tradebot.trading.desk.decisions import (
     NOTHING,
     CancelOrder,
@@ -18,7 +19,6 @@ from tradebot.trading.desk.decisions import (
     Suspect,
     Unaccounted,
 )
-from tradebot.trading.desk.external import line_of
 
 STALENESS = frozenset((OrderEvent.LINK_LOST, OrderEvent.LINK_BACK))  # tells nothing of the order itself
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tradebot.clock import SECOND
 from tradebot.domain.control import EVERYTHING, Scope, ScopeKind, Verb
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Refusal
-from tradebot.trading.desk.book import Book, OrderChange
+from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Stand
 from tradebot.trading.desk.rules.finding import halt
 from tradebot.trading.desk.settings import DeskSettings

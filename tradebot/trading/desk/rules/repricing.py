@@ -9,10 +9,10 @@ import msgspec
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Modify, Outcome, Tick
 from tradebot.domain.order import Order, OrderEvent, OrderKind, OrderState, Terms, Wish
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, CancelOrder, Decision, Decisions, Record
-from tradebot.trading.desk.placement import Placement
-from tradebot.trading.desk.requests import OrderRequests
+from tradebot.trading.desk.placing.placement import Placement
+from tradebot.trading.desk.placing.requests import OrderRequests
 
 AT_BOOK = (OrderState.OPEN, OrderState.PARTIAL)
 

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.order import Execution, Order, OrderEvent, OrderFact
-from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.desk.book.blotter import Blotter
 
 INFER_AFTER = 5 * SECOND
 EXECUTED = OrderEvent.EXECUTED

@@ -27,7 +27,7 @@ from tradebot.domain.order import (
 )
 from tradebot.domain.order_fold import apply, begin, is_old
 from tradebot.domain.order_states import AT_VENUE, ROWS, TRANSITIONS
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.rules.shortfalls import Shortfalls
 from tradebot.trading.desk.rules.twins import Twins
 from tradebot.trading.desk.rules.unread import UnreadOrders

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tradebot.domain.control import DAILY_LOSS
 from tradebot.domain.messages import Tick
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, ClosePositions, Decision, Decisions
-from tradebot.trading.desk.gate.exposure_controls import DailyLoss
 
 
 class SquareOff:
@@ -29,6 +29,6 @@ class SquareOff:
         if is_time:
             yield ClosePositions(book.open_symbols(c.squares_off), "square-off before the close")
         for command in c.halts.flattens:
-            is_of_loss = command.control == DailyLoss.name
+            is_of_loss = command.control == DAILY_LOSS
             symbols = book.open_symbols(book.is_intraday) if is_of_loss else book.open_symbols()
             yield ClosePositions(symbols, command.reason or "flattened")

@@ -12,7 +12,7 @@ from tradebot.domain.control import Verb
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Tick
 from tradebot.domain.order import OrderEvent, OrderRequest
-from tradebot.trading.desk.book import Book, OrderChange
+from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import NOTHING, ClosePosition, Decision, Decisions, Forget, Release
 from tradebot.trading.desk.rules.guards import Guards, Levels
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Books
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact
-from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.desk.book.blotter import Blotter
 from tradebot.trading.desk.rules.unread import UnreadOrders
 
 MATCHED_FOR = 5 * SECOND  # that the books must say the same before a fill is taken back

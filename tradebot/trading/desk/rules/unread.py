@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from tradebot.domain.listed import Unread
 from tradebot.domain.messages import Books
 from tradebot.domain.order import Order
-from tradebot.trading.desk.blotter import Blotter
+from tradebot.trading.desk.book.blotter import Blotter
 
 NONE: Mapping[str, Unread] = {}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tradebot.domain.messages import BrokerSession, LinkDown, LinkUp
 from tradebot.domain.order import OrderEvent
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Look, Record
 
 

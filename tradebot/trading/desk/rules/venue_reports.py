@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tradebot.domain.control import Scope
 from tradebot.domain.messages import Executed, OrderSeen, Outcome, Tick
 from tradebot.domain.order import OrderEvent
-from tradebot.trading.desk.book import Book, OrderChange
+from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import (
     NOTHING,
     CheckExcess,

@@ -7,12 +7,12 @@ from functools import partial
 
 from tradebot.domain.messages import Submit
 from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, OrderRequest, Side
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput, Place
-from tradebot.trading.desk.denials import Denials
 from tradebot.trading.desk.gate.gate import Gate, Verdict, View
-from tradebot.trading.desk.gross import Gross
-from tradebot.trading.desk.requests import OrderRequests
+from tradebot.trading.desk.placing.denials import Denials
+from tradebot.trading.desk.placing.gross import Gross
+from tradebot.trading.desk.placing.requests import OrderRequests
 
 INTENT, DENIED = OrderEvent.INTENT, OrderEvent.DENIED
 

@@ -14,8 +14,8 @@ from tradebot.domain.messages import (
     SessionBegins,
     SpaceLeft,
 )
-from tradebot.trading.desk.links import Links
-from tradebot.trading.desk.session_times import SessionTimes
+from tradebot.trading.desk.book.links import Links
+from tradebot.trading.desk.book.session_times import SessionTimes
 
 BLIND_AFTER = 60 * SECOND  # of our time without the venue's books: some ten looks that failed
 NEVER = 1 << 62

@@ -11,8 +11,8 @@ import numpy as np
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.order import ZERO
-from tradebot.trading.desk.blotter import Blotter
-from tradebot.trading.desk.marks import Marks
+from tradebot.trading.desk.book.blotter import Blotter
+from tradebot.trading.desk.book.marks import Marks
 
 FEW = 8  # exposed symbols that are added up as fast without the columns
 MOST = 2**62

@@ -10,7 +10,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Signal
 from tradebot.domain.order import ZERO, OrderKind, OrderRequest, Purpose, Side, Validity
 from tradebot.domain.position_key import PositionKey
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import Place
 
 # Bound once: reading a member of an enumeration costs as much as a call.

@@ -9,7 +9,7 @@ from typing import TypeVar
 from tradebot.domain.order import Order
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)

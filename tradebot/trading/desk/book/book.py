@@ -15,8 +15,11 @@ from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Incident, SessionBegins, Tick
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, Purpose
 from tradebot.domain.position_key import Line, PositionKey
-from tradebot.trading.desk.blotter import Blotter, ChargesOf
-from tradebot.trading.desk.conditions import Conditions
+from tradebot.trading.desk.book.blotter import Blotter, ChargesOf
+from tradebot.trading.desk.book.conditions import Conditions
+from tradebot.trading.desk.book.marks import Marks
+from tradebot.trading.desk.book.pending_exits import PendingExits
+from tradebot.trading.desk.book.worth import Worth
 from tradebot.trading.desk.decisions import (
     CheckExcess,
     ClosePosition,
@@ -29,10 +32,7 @@ from tradebot.trading.desk.decisions import (
     Suspect,
     Unaccounted,
 )
-from tradebot.trading.desk.marks import Marks
-from tradebot.trading.desk.pending_exits import PendingExits
 from tradebot.trading.desk.settings import DeskSettings
-from tradebot.trading.desk.worth import Worth
 
 EXECUTED = OrderEvent.EXECUTED
 INTRADAY = "MIS"  # the product that no venue holds over a night

@@ -17,7 +17,7 @@ from tradebot.domain.messages import (
     Signals,
     Tick,
 )
-from tradebot.trading.desk.book import Book
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import (
     CancelOrder,
     ClosePosition,
@@ -28,8 +28,8 @@ from tradebot.trading.desk.decisions import (
     Release,
     Stand,
 )
-from tradebot.trading.desk.placement import Placement
-from tradebot.trading.desk.requests import OrderRequests
+from tradebot.trading.desk.placing.placement import Placement
+from tradebot.trading.desk.placing.requests import OrderRequests
 from tradebot.trading.desk.rules.cancels import Cancels
 from tradebot.trading.desk.rules.commands import Commands
 from tradebot.trading.desk.rules.daily_loss import DailyLoss

@@ -13,9 +13,9 @@ from tradebot.domain.order import HOLDS, ZERO, Execution, Order, OrderEvent, Ord
 from tradebot.domain.order_fold import apply, begin, no_later
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import Line, PositionKey
-from tradebot.trading.desk.exposure import Exposure
-from tradebot.trading.desk.external import External, Own, line_of
-from tradebot.trading.desk.positions import Positions
+from tradebot.trading.desk.book.exposure import Exposure
+from tradebot.trading.desk.book.external import External, Own, line_of
+from tradebot.trading.desk.book.positions import Positions
 
 ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
 Key = tuple[str, str]  # (exchange, execution_id)

@@ -8,8 +8,8 @@ import numpy as np
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.order import ZERO
-from tradebot.trading.desk.blotter import Blotter
-from tradebot.trading.desk.marks import Marks
+from tradebot.trading.desk.book.blotter import Blotter
+from tradebot.trading.desk.book.marks import Marks
 
 FEW = 8  # open positions that are added up as fast without the columns
 MOST = 2**62
