@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from tests.trading.desk.test_gate import request
 from tradebot.backtest.clearance import Clearance
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind
@@ -146,3 +147,31 @@ def clears(way: Clearance, asked: Asked, mono: int) -> bool:
     if asked.request.purpose.is_exit:
         return way.exit(*around)
     return way.entry(*around, asked.working, lambda symbol: asked.others, lambda: asked.day_profit)
+
+
+WIDE = Limits(
+    allow_short=False, max_order_quantity=MUCH, max_order_notional=MUCH, max_position_notional=MUCH,
+    max_gross_notional=MUCH, freeze_quantity=D(100), freeze_quantities={"BBB": D(1)},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("quantity", "held", "price"),
+    [("1", "0", "0.05"), ("1", "0", "1"), ("100", "0", "100"), ("10", "10", "100"), ("0.5", "0", "100")],
+    ids=["the least tick", "a rupee", "the most of one order", "all that is held", "half a piece"],
+)
+def test_the_short_way_clears_what_no_control_minds_to_the_piece(quantity: str, held: str, price: str) -> None:
+    way = Clearance(WIDE, gate_of(WIDE, killed=lambda: ""))
+    instrument = Instrument(symbol="AAA", token=256, lot_size=D("0.5"))
+    side = Side.SELL if D(held) else Side.BUY
+    asked = request(quantity=D(quantity), side=side, price=D(price))
+    assert way.entry(asked, instrument, D(held), D(price), 0, 10**12, 0, None, lambda: D(0))
+
+
+def test_half_a_piece_counts_at_its_worth_by_the_short_way() -> None:
+    limits = Limits(allow_short=True, max_position_notional=D(40))
+    way = Clearance(limits, gate_of(limits, killed=lambda: ""))
+    instrument = Instrument(symbol="AAA", token=256, lot_size=D("0.5"))
+    for side in Side:
+        asked = request(quantity=D("0.5"), side=side)
+        assert not way.entry(asked, instrument, D(0), D(100), 0, 10**12, 0, None, lambda: D(0))

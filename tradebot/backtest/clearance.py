@@ -77,7 +77,7 @@ class Clearance:
         # Permitted, Size and MaxPosition of what is held and nothing at work.
         quantity, is_buy = request.quantity, request.side is BUY
         reach = held + quantity if is_buy else held - quantity
-        worst = (reach if reach >= 0 else -reach) * price
+        worst = abs(reach) * price
         if (reach < 0 and not is_buy and not self._allow_short) or price * quantity > self._max_notional:
             return False
         gross = worst if others is None else others(request.symbol) + worst

@@ -68,6 +68,12 @@ def test_the_same_order_is_one_of_the_same_strategy_symbol_side_kind_quantity_an
     assert gate.check(request(signal_id="", **change), seeing(mono=NOW + 1)).is_passed is passed
 
 
+def test_the_same_exit_may_follow_at_once() -> None:
+    gate = Gate([NoDuplicate(window_s=5.0)])
+    for mono in (NOW, NOW + 1):
+        assert gate.check(request(signal_id="", purpose=Purpose.EXIT), seeing(mono=mono)).is_passed
+
+
 def test_the_words_of_a_denial_say_how_long_ago_the_same_order_passed() -> None:
     gate = Gate([NoDuplicate(window_s=5.0)])
     gate.check(request(signal_id="a"), VIEW)

@@ -64,17 +64,15 @@ class ReduceOnly(Rule):
     def check(self, request: OrderRequest, view: View) -> str | None:
         if not request.purpose.is_exit:
             return None
-        held = view.closable
-        opposite = held < 0 if request.side is BUY else held > 0
-        free = abs(held) - view.closing
-        if opposite and within(request.quantity, free):
+        free = max(ZERO, -view.closable * request.side.sign - view.closing)
+        if within(request.quantity, free):
             return None
-        if held != view.quantity:
+        if view.closable != view.quantity:
             return (
-                f"an exit of {request.quantity} exceeds the {max(free, ZERO) if opposite else 0} that is left: we hold"
-                f" {view.quantity}, of which the venue holds {held} that no other order closes"
+                f"an exit of {request.quantity} exceeds the {free} that is left: we hold {view.quantity}, of which the"
+                f" venue holds {view.closable} that no other order closes"
             )
-        return f"an exit of {request.quantity} exceeds the open {free if opposite else 0} that nothing closes yet"
+        return f"an exit of {request.quantity} exceeds the open {free} that nothing closes yet"
 
 
 class DailyLoss(Rule):

@@ -1,0 +1,119 @@
+"""Orders at the borders of the controls: what passes to the piece, what is denied, and in which words."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.trading.desk.test_gate import VIEW, passes, request, seeing
+from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
+from tradebot.trading.desk.gate.exposure_controls import Affordable, ReduceOnly
+from tradebot.trading.desk.gate.level_controls import Protected
+from tradebot.trading.desk.gate.limits import Limits
+from tradebot.trading.desk.gate.order_controls import Sanity
+from tradebot.trading.desk.gate.venue_controls import Accounted, BooksKnown, Recordable, SessionHeld
+
+D = Decimal
+LIMIT, MARKET, STOP_LIMIT, STOP_MARKET = (
+    OrderKind.LIMIT, OrderKind.MARKET, OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET
+)  # fmt: skip
+
+
+def exiting(quantity: int, side: Side = Side.SELL) -> OrderRequest:
+    return request(side=side, quantity=D(quantity), purpose=Purpose.EXIT)
+
+
+@pytest.mark.parametrize(
+    ("held", "closable", "closing", "words"),
+    [
+        (10, 10, 4, "an exit of 7 exceeds the open 6 that nothing closes yet"),
+        (2, 2, 4, "an exit of 7 exceeds the open 0 that nothing closes yet"),
+        (-9, -9, 0, "an exit of 7 exceeds the open 0 that nothing closes yet"),
+        (0, 0, 0, "an exit of 7 exceeds the open 0 that nothing closes yet"),
+        (10, 6, 1, "an exit of 7 exceeds the 5 that is left: we hold 10, of which the venue holds 6 that no other order"
+                   " closes"),
+    ],
+)  # fmt: skip
+def test_an_exit_of_too_much_is_told_what_is_left_of_what(held: int, closable: int, closing: int, words: str) -> None:
+    view = seeing(quantity=D(held), closable=D(closable), closing=D(closing))
+    assert ReduceOnly().check(exiting(7), view) == words
+    assert ReduceOnly().check(request(), view) is None
+
+
+@pytest.mark.parametrize(("lacks", "passed"), [("", True), ("5.00 is missing", False)])
+def test_an_entry_needs_the_money_that_is_said_to_be_there_and_an_exit_none(lacks: str, passed: bool) -> None:
+    asked = list[Decimal]()
+    control = Affordable(lambda order, price: asked.append(price) or lacks)  # type: ignore[func-returns-value]
+    assert control.check(request(), VIEW) == (lacks or None)
+    assert asked == [VIEW.reference]
+    assert passes(control, exiting(7))
+    assert control.check(exiting(7), VIEW) is None
+    assert control.check(request(), seeing(reference=None)) is None, "without a price others deny"
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("reference", ["0", "-1", "NaN"])
+@pytest.mark.parametrize("side", list(Side))
+def test_levels_are_judged_at_a_price_above_nothing(side: Side, reference: str) -> None:
+    asked = request(side=side, stop_loss=D(101))
+    assert Protected(max_stop_pct=D(50)).check(asked, seeing(reference=D(reference))) == (
+        "there is no reference price to judge its stop and target at"
+    )
+
+
+def test_levels_of_a_share_below_a_rupee_are_judged_too() -> None:
+    asked = request(stop_loss=D("0.45"))
+    assert passes(Protected(max_stop_pct=D(50)), asked, reference=D("0.50"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "price", "trigger", "words"),
+    [
+        (LIMIT, "100", None, None), (LIMIT, None, None, "a LIMIT order needs a price"),
+        (LIMIT, "100", "99", "a LIMIT order takes no trigger price"), (MARKET, None, None, None),
+        (MARKET, "100", None, "a MARKET order takes no price"), (STOP_LIMIT, "100", "99", None),
+        (MARKET, None, "99", "a MARKET order takes no trigger price"), (STOP_MARKET, None, "99", None),
+        (STOP_LIMIT, "100", None, "a SL order needs a trigger price"),
+        (STOP_MARKET, "1", "1", "a SL-M order takes no price"),
+        (STOP_LIMIT, None, "99", "a SL order needs a price"),
+        (STOP_MARKET, None, None, "a SL-M order needs a trigger price"),
+        (LIMIT, "100.02", None, "price 100.02 is not a positive multiple of tick 0.05"),
+        (STOP_MARKET, None, "0", "trigger price 0 is not a positive multiple of tick 0.05"),
+    ],
+)  # fmt: skip
+def test_an_order_has_the_prices_of_its_kind_and_no_others(
+    kind: OrderKind, price: str | None, trigger: str | None, words: str | None
+) -> None:
+    asked = request(kind=kind, price=price and D(price), trigger_price=trigger and D(trigger))
+    assert Sanity().check(asked, VIEW) == words
+
+
+@pytest.mark.parametrize(
+    ("control", "view", "entry", "exit_"),
+    [
+        (SessionHeld(), {"session_lost": "dead"}, "dead", None),
+        (SessionHeld(), {"session_lost": "dead", "orders_refused": True}, "dead", "dead"),
+        (SessionHeld(), {"orders_refused": True}, None, None), (BooksKnown(), {"blind": "unread"}, "unread", None),
+        (BooksKnown(), {}, None, None), (Accounted(), {"unaccounted": "odd"}, "odd", None),
+        (Accounted(), {"beyond": D(-3)}, "-3 is held there that is not ours, and a BUY would close it", None),
+        (Accounted(), {"beyond": D(3)}, None, None), (Accounted(), {}, None, None),
+        (Recordable(), {"disk_short": "full"}, "full", None), (Recordable(), {"disk_full": "full"}, None, "full"),
+        (Recordable(), {}, None, None),
+    ],
+)  # fmt: skip
+def test_what_is_not_known_of_the_venue_keeps_entries_out_and_exits_seldom(
+    control: Any, view: dict[str, Any], entry: str | None, exit_: str | None
+) -> None:
+    assert control.check(request(), seeing(**view)) == entry
+    assert control.check(exiting(7), seeing(**view)) == exit_
+
+
+def test_the_limits_that_nobody_sets_are_those_of_a_small_account() -> None:
+    limits = Limits()
+    assert (limits.max_order_quantity, limits.max_order_notional, limits.max_position_notional) == (500, 20_000, 25_000)
+    assert (limits.max_gross_notional, limits.max_daily_loss, limits.max_open_orders) == (100_000, 2_500, 20)
+    assert (limits.orders_per_second, limits.orders_per_minute, limits.orders_per_day) == (8, 200, 2_000)
+    assert (limits.price_collar_pct, limits.max_stop_pct, limits.stale_after_s) == (1, 50, 5.0)
+    assert (limits.duplicate_window_s, limits.pace, limits.allow_short) == (5.0, 1.0, False)
