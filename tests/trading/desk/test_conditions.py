@@ -208,3 +208,7 @@ def test_halts_of_a_scope_and_of_everything() -> None:
     assert (conditions.halt_of("AAA", "s"), conditions.halt_of("BBB", "s")) == ("odd", "")
     conditions.halts.apply(Command(verb=Verb.HALT, reason="by hand"))
     assert (conditions.halted, conditions.halt_of("BBB")) == ("by hand", "by hand")
+
+
+def test_before_the_first_message_it_is_no_time_at_all() -> None:
+    assert (Conditions().now, Conditions().mono, Conditions().times.square_off_at) == (0, 0, 0)

@@ -77,8 +77,16 @@ def test_an_order_that_was_cancelled_counts_for_two_seconds_more_and_is_told_of_
     assert (of.worst_case("AAA"), of.has_orders("AAA"), of.release(3 * SECOND)) == ((0, 0), False, set())
 
 
+def test_an_exit_with_nothing_left_to_fill_closes_nothing() -> None:
+    room = Room()
+    room.order("T1", *WORKS, side=Side.SELL, purpose=Purpose.EXIT)
+    room.orders["T1"] = replace(room.orders["T1"], filled=D(2))
+    assert not room.exposure.is_closing_alone("AAA")
+
+
 def test_time_does_not_go_back() -> None:
     room = Room()
+    assert room.exposure.mono == 0, "before the first release"
     room.order("T1", *CANCELED)
     room.exposure.release(3 * SECOND - 1)
     room.exposure.release(SECOND)

@@ -127,3 +127,24 @@ def test_a_symbol_that_an_earlier_run_held_and_this_one_does_not_name_counts_as_
 
     assert Gross(universe, blotter, marks).without(SYMBOLS[0]) == (held - 1) * 300
     assert bool(blotter.touched) is (held < FEW), "what was added up in columns is not looked at again"
+
+
+@pytest.mark.parametrize("units", [2**30, 2**31 - 1])
+def test_many_sums_that_fit_each_and_not_together_are_exact(units):
+    universe = Universe([Instrument(symbol=s, price_decimals=0) for s in SYMBOLS])
+    blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
+    for symbol in SYMBOLS:
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(units), Decimal(1))
+    marks.last[:] = units
+    assert Gross(universe, blotter, marks).without(SYMBOLS[3]) == (SIZE - 1) * units * units
+
+
+def test_a_quantity_that_was_no_whole_number_of_units_and_is_one_now_counts_once():
+    universe = Universe([Instrument(symbol=s) for s in SYMBOLS])
+    blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
+    gross = Gross(universe, blotter, marks)
+    marks.last[:] = 10_000
+    for quantity in ("2.5", "3", "0.5", "0"):
+        for symbol in SYMBOLS:
+            blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(quantity), Decimal(100))
+        assert gross.without(SYMBOLS[3]) == 100 * (SIZE - 1) * Decimal(quantity)

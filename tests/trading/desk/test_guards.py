@@ -94,11 +94,21 @@ def test_what_a_trailing_stop_saw_is_told_once_and_not_too_often() -> None:
     assert protection.told(at=5, mono=TOLD_EVERY - 1) == ()
     assert protection.told(at=5, mono=TOLD_EVERY) == (Trailing(at=5, best={"T1": D(110)}),)
     assert protection.told(at=6, mono=3 * TOLD_EVERY) == (), "nothing moved"
-    hit(protection, "109")
-    assert protection.moved == set()
+    for price in ("109", "110"):
+        hit(protection, price)
+        assert protection.moved == set(), price
     hit(protection, "111")
     assert protection.told(at=7, mono=2 * TOLD_EVERY - 1) == ()
     assert protection.told(at=7, mono=2 * TOLD_EVERY - 1, every=0) == (Trailing(at=7, best={"T1": D(111)}),)
+
+
+def test_a_short_follows_lower_prices_alone() -> None:
+    protection = guarded(Side.SELL, trail_by=2)
+    hit(protection, "90")
+    assert protection.told(at=5, mono=TOLD_EVERY) == (Trailing(at=5, best={"T1": D(90)}),)
+    for price in ("91", "90"):
+        hit(protection, price)
+        assert protection.moved == set(), price
 
 
 def test_a_desk_without_a_restart_to_outlive_notes_nothing() -> None:

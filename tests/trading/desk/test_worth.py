@@ -79,3 +79,29 @@ def test_what_an_earlier_run_held_and_this_one_does_not_name_is_worth_what_it_co
     for symbol in (SYMBOLS[0], "GONE"):
         blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(0), Decimal(100))
     assert worth.profit() == 100 * (len(SYMBOLS) - 1)
+
+
+def test_before_the_first_day_nothing_was_won_filled_or_charged() -> None:
+    worth = Worth(UNIVERSE, Blotter(lambda order, fact: ZERO), Marks(UNIVERSE))
+    assert (worth.profit(), worth.base, worth.day_base) == (0, 0, (0, 0))
+
+
+@pytest.mark.parametrize("units", [2**30, 2**31 - 1])
+def test_many_sums_that_fit_each_and_not_together_are_exact(units: int) -> None:
+    universe = Universe([Instrument(symbol=symbol, price_decimals=0) for symbol in SYMBOLS])
+    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(universe)
+    for symbol in SYMBOLS:
+        blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(units), Decimal(1))
+    marks.last[:] = units
+    assert Worth(universe, blotter, marks).profit() == len(SYMBOLS) * (units * units - units)
+
+
+def test_a_quantity_that_was_no_whole_number_of_units_and_is_one_now_counts_once() -> None:
+    universe = Universe([Instrument(symbol=symbol) for symbol in SYMBOLS])
+    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(universe)
+    worth = Worth(universe, blotter, marks)
+    marks.last[:] = 11_000
+    for quantity in ("2.5", "3", "0.5"):
+        for symbol in SYMBOLS:
+            blotter.adopt(PositionKey("", "NSE", symbol, "MIS"), Decimal(quantity), Decimal(100))
+        assert worth.profit() == 10 * len(SYMBOLS) * Decimal(quantity)

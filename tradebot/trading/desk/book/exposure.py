@@ -53,8 +53,7 @@ class Exposure:
 
     def release(self, mono: int) -> Set[str]:
         """Move the time to monotonic `mono`; returns the symbols in which something was reserved before."""
-        if mono > self.mono:
-            self.mono = mono
+        self.mono = max(self.mono, mono)
         if not self.held:
             return NOBODY
         symbols = set(self.held)

@@ -53,8 +53,7 @@ class Gross:
             id_ = self._universe.ids.get(symbol)
             if id_ is None:  # an earlier run named it, this one does not: there is no price for it
                 continue
-            if finer:
-                finer.pop(symbol, None)
+            finer.pop(symbol, None)
             if symbol not in blotter.positions.open and not blotter.exposure.has_orders(symbol):
                 self._worst[id_] = 0
                 continue
