@@ -36,7 +36,8 @@ from rich.table import Table
 ROOT = Path(__file__).parents[2]
 # What decides about orders and money: desk and gate, the fold of orders, fees, reconciliation; the desk of a backtest.
 TARGETS = (
-    "tradebot/trading/desk/**/*.py", "tradebot/domain/order*.py", "tradebot/domain/portfolio.py",
+    "tradebot/trading/desk/**/*.py", "tradebot/domain/order*.py", "tradebot/domain/venue_reports.py",
+    "tradebot/domain/portfolio.py",
     "tradebot/domain/halts.py", "tradebot/markets/charges.py", "tradebot/markets/debits.py",
     "tradebot/trading/reconciliation.py", "tradebot/trading/book_reader.py", "tradebot/trading/look_schedule.py",
     "tradebot/backtest/fast_*.py", "tradebot/backtest/clearance.py", "tradebot/backtest/order_course.py",

@@ -1,208 +1,30 @@
-"""An order from intent to its end: the request, what the venue reports, the facts, and the view that is their fold.
+"""An order from intent to its end: the facts of its life, and the view that is their fold.
 
-Facts and views are kept apart: facts are the messages below, an `Order` is the fold of them (`apply`). `filled` is the
-sum of booked executions and is never copied from a status. The states and their table stand in `order_states.py`.
+Facts and views are kept apart: an `Order` is the fold of its facts (`apply`). `filled` is the sum of booked executions
+and is never copied from a status. What is asked stands in `order_request.py`, what a venue reports in
+`venue_reports.py`, the states and their table in `order_states.py`; all of it is to be had here.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 
 from tradebot.clock import SECOND
 from tradebot.domain.message import Message
+from tradebot.domain.order_request import OrderKind, OrderRequest, Purpose, Side, Terms, Validity
 from tradebot.domain.order_states import TRANSITIONS, OrderEvent, OrderState, Origin, Wish
+from tradebot.domain.venue_reports import Execution, Refusal, VenueHolding, VenueOrder, VenuePosition, VenueStatus
 
 __all__ = (
     "HOLDS", "TRANSITIONS", "ZERO", "CancelState", "Execution", "OddFills", "Order", "OrderEvent", "OrderFact",
-    "OrderKind", "OrderRequest", "OrderState", "OrderTimes", "Origin", "Purpose", "ReplaceState", "Side", "Terms",
-    "Validity", "VenueClaim", "VenueHolding", "VenueOrder", "VenuePosition", "VenueStatus", "Wish",
+    "OrderKind", "OrderRequest", "OrderState", "OrderTimes", "Origin", "Purpose", "Refusal", "ReplaceState", "Side",
+    "Terms", "Validity", "VenueClaim", "VenueHolding", "VenueOrder", "VenuePosition", "VenueStatus", "Wish",
 )  # fmt: skip
 
 ZERO = Decimal(0)
 SETTLE = 2 * SECOND  # after a cancel was seen: fills may still be on their way, the reservation stands
 WATCH = 600 * SECOND  # after an absence that is only presumed
 HOLDS = {OrderState.CANCELED: SETTLE, OrderState.EXPIRED: SETTLE, OrderState.ABSENT: WATCH}
-
-
-class Side(StrEnum):
-    BUY = "BUY"
-    SELL = "SELL"
-
-    sign: int  # of what it adds to a position
-
-    def __init__(self, value: str) -> None:
-        self.sign = 1 if value == "BUY" else -1
-
-    @property
-    def opposite(self) -> Side:
-        return Side.SELL if self is Side.BUY else Side.BUY
-
-
-class OrderKind(StrEnum):
-    MARKET = "MARKET"
-    LIMIT = "LIMIT"
-    STOP_LIMIT = "SL"
-    STOP_MARKET = "SL-M"
-
-
-class Validity(StrEnum):
-    DAY = "DAY"
-    IOC = "IOC"
-
-
-class Purpose(StrEnum):
-    """Why an order exists; exits keep a share of every limit that entries may not use."""
-
-    ENTRY = "entry"
-    EXIT = "exit"
-    STOP = "stop"
-    TRAIL = "trail"
-    TARGET = "target"
-    FLATTEN = "flatten"
-    EXTERNAL = "external"
-
-    is_exit: bool
-
-    def __init__(self, value: str) -> None:
-        self.is_exit = value not in ("entry", "external")
-
-
-class OrderRequest(Message, frozen=True, kw_only=False):
-    """What the desk decided to send, whole and final before it is journaled.
-
-    `order_id` is ours and is what the venue echoes (Kite: `tag`); `price` and `trigger_price` are None where the kind
-    has none; `protection_pct` is the market protection of a MARKET or SL-M order. `quoted_at`, `signaled_at` and
-    `decided_at` are monotonic ns of the quote, the signal and the decision behind it.
-    """
-
-    order_id: str
-    symbol: str
-    exchange: str
-    side: Side
-    kind: OrderKind
-    quantity: Decimal
-    price: Decimal | None = None
-    trigger_price: Decimal | None = None
-    validity: Validity = Validity.DAY
-    product: str = "MIS"
-    protection_pct: Decimal | None = None
-    purpose: Purpose = Purpose.ENTRY
-    strategy: str = ""
-    signal_id: str = ""
-    reason: str = ""
-    stop_loss: Decimal | None = None
-    trail_by: Decimal | None = None
-    target: Decimal | None = None
-    decided_at: int = 0
-    signaled_at: int = 0
-    quoted_at: int = 0
-
-    @property
-    def is_external(self) -> bool:
-        """True for an order that was placed elsewhere: not ours to change, to cancel or to answer for."""
-        return self.purpose is Purpose.EXTERNAL
-
-
-class VenueStatus(StrEnum):
-    """What a venue says of an order, in one vocabulary for all venues."""
-
-    ACKED = "acked"  # the broker has it, the exchange not yet
-    OPEN = "open"
-    PENDING_TRIGGER = "pending_trigger"
-    FILLED = "filled"
-    CANCELED = "canceled"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-
-
-class Refusal(StrEnum):
-    """What a refusal of the venue speaks of: the order, or the money that it would need."""
-
-    ORDER = "order"
-    FUNDS = "funds"
-
-
-class VenueOrder(Message, frozen=True):
-    """One order as the venue reports it, on the stream or in a list.
-
-    `tag` is our order id where the venue echoes it, else ""; `filled` is the venue's cumulative quantity; `changed_at`
-    is the venue's time of the last change, ns UTC, 0 if not given.
-    """
-
-    venue_order_id: str
-    tag: str
-    symbol: str
-    exchange: str
-    side: Side
-    kind: OrderKind
-    status: VenueStatus
-    quantity: Decimal
-    filled: Decimal
-    price: Decimal | None = None
-    trigger_price: Decimal | None = None
-    average_price: Decimal | None = None
-    product: str = "MIS"
-    reason: str = ""
-    changed_at: int = 0
-    refusal: Refusal | None = None
-
-
-class Execution(Message, frozen=True, kw_only=False):
-    """One fill as the venue reports it; booked once per (exchange, `execution_id`).
-
-    `is_inferred` marks one that we made from the venue's cumulative quantity because no trade came for it.
-    """
-
-    execution_id: str
-    venue_order_id: str
-    symbol: str
-    exchange: str
-    side: Side
-    quantity: Decimal
-    price: Decimal
-    traded_at: int
-    product: str = "MIS"
-    is_inferred: bool = False
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What the venue promises to be unique."""
-        return self.exchange, self.execution_id
-
-    def tells_the_same(self, other: Execution) -> bool:
-        """True when both report the same trade in every figure that is booked."""
-        return (self.side, self.quantity, self.price, self.symbol) == (
-            other.side, other.quantity, other.price, other.symbol,
-        )  # fmt: skip
-
-
-class VenuePosition(Message, frozen=True):
-    """A net position as the venue reports it; `quantity` is signed."""
-
-    symbol: str
-    exchange: str
-    product: str
-    quantity: Decimal
-    average_price: Decimal
-
-
-class VenueHolding(Message, frozen=True):
-    """Shares held beyond the day as the venue reports them, those bought and not yet delivered included."""
-
-    symbol: str
-    exchange: str
-    quantity: Decimal
-    average_price: Decimal
-    product: str = "CNC"
-
-
-class Terms(Message, frozen=True):
-    """What a replace asks for; `quantity` is the new total, fills included."""
-
-    quantity: Decimal
-    price: Decimal | None = None
-    trigger_price: Decimal | None = None
 
 
 class OrderFact(Message, frozen=True, kw_only=False):

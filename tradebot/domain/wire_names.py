@@ -43,20 +43,20 @@ ON_DISK: dict[str, str] = {
     "messages.SpaceLeft": "SpaceLeft: mono allows reason",
     "messages.Tick": "Tick: at mono",
     "messages.Trailing": "Trailing: at best",
-    "order.Execution":
+    "venue_reports.Execution":
         "Execution: execution_id venue_order_id symbol exchange side quantity price traded_at product is_inferred",
     "order.OrderFact":
         "OrderFact: order_id event at mono reason venue_order_id request execution venue checks inputs terms is_proof "
         "reference refusal control",
-    "order.OrderRequest":
+    "order_request.OrderRequest":
         "OrderRequest: order_id symbol exchange side kind quantity price trigger_price validity product "
         "protection_pct purpose strategy signal_id reason stop_loss trail_by target decided_at signaled_at quoted_at",
-    "order.Terms": "Terms: quantity price trigger_price",
-    "order.VenueHolding": "VenueHolding: symbol exchange quantity average_price product",
-    "order.VenueOrder":
+    "order_request.Terms": "Terms: quantity price trigger_price",
+    "venue_reports.VenueHolding": "VenueHolding: symbol exchange quantity average_price product",
+    "venue_reports.VenueOrder":
         "VenueOrder: venue_order_id tag symbol exchange side kind status quantity filled price trigger_price "
         "average_price product reason changed_at refusal",
-    "order.VenuePosition": "VenuePosition: symbol exchange product quantity average_price",
+    "venue_reports.VenuePosition": "VenuePosition: symbol exchange product quantity average_price",
     "portfolio.Position": "Position: key quantity cost realized charges bought sold",
     "position_key.PositionKey": "PositionKey: venue exchange symbol product owner",
     "rows.End": "End: reason summary",
