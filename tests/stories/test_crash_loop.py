@@ -67,7 +67,7 @@ def test_after_three_kills_in_ten_minutes_only_exits_leave_until_a_person_resume
     daemon.until(lambda line: is_sent(line, "entry"))
     daemon.kill()
     daemon = start(*arguments)
-    assert "cut off" not in str(daemon.event("state_recovered")["halted"])
+    assert "cut off" not in str(daemon.event("state_recovered").get("halted"))
     daemon.until(lambda line: is_sent(line, "entry"))
     assert daemon.stop().code == 0
 
