@@ -9,7 +9,7 @@ import pytest
 
 from tests.trading.desk.desk_room import OPEN, Room, events, submitted
 from tradebot.domain.messages import Action, Books, OrderSeen
-from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, VenueStatus
+from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, OrderRequest, Purpose, Side, VenueStatus
 from tradebot.trading.desk.decisions import DeskOutput
 
 D, E = Decimal, OrderEvent
@@ -136,3 +136,30 @@ def test_what_has_no_price_at_all_waits_for_one() -> None:
     room.quote("AAA", "1001")
     assert events(room.tick(0.1)) == [E.EXECUTED]
     assert room.desk.book.positions.of("AAA").average_price == 1001
+
+
+def of_another_run(purpose: Purpose, *events: E) -> list[OrderFact]:
+    """The facts of an order in a symbol that this run does not name."""
+    request = OrderRequest(
+        order_id="R00001", symbol="GONE", exchange="NSE", side=Side.SELL, kind=OrderKind.MARKET, quantity=D(10),
+        purpose=purpose,
+    )  # fmt: skip
+    begun = OrderFact(order_id="R00001", event=E.INTENT, at=OPEN, mono=1, request=request)
+    return [begun, *(OrderFact("R00001", event, OPEN, 1, venue_order_id="V1") for event in events)]
+
+
+def test_what_is_missing_of_a_symbol_that_this_run_does_not_name_waits_and_ends_no_process() -> None:
+    room = Room()
+    facts = of_another_run(Purpose.FLATTEN, E.SENDING, E.ACCEPTED)
+    room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    request = facts[0].request
+    assert request is not None
+    room.desk.apply(OrderSeen(order=room.venue_order(request, VenueStatus.FILLED, filled=10), mono=room.mono))
+    assert events(room.tick(6)) == []
+
+
+def test_an_exit_that_hangs_in_a_symbol_that_this_run_does_not_name_is_taken_back() -> None:
+    room = Room(chase="modify")
+    facts = of_another_run(Purpose.FLATTEN, E.SENDING, E.ACCEPTED, E.SEEN_OPEN)
+    room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    assert events(room.tick(6)) == [E.CANCEL_SENT]

@@ -81,9 +81,10 @@ class Marks:
     def reference(self, symbol: str) -> Decimal | None:
         """Return the middle of a spread of at most 1% that lies within 5% of the last price, else the last price.
 
-        None before the first quote.
+        None before the first quote and for no instrument of ours: a run may leave one out.
         """
-        return self.reference_of(self._universe.id(symbol))
+        id_ = self._universe.ids.get(symbol)
+        return None if id_ is None else self.reference_of(id_)
 
     def reference_of(self, id_: int) -> Decimal | None:
         """Return the `reference` of an instrument by its number."""
