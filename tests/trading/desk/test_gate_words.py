@@ -9,16 +9,17 @@ import pytest
 
 from tests.trading.desk.test_gate import VIEW, passes, request, seeing
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
-from tradebot.trading.desk.gate.exposure_controls import Affordable, ReduceOnly
+from tradebot.trading.desk.gate.exposure_controls import Affordable, MaxPosition, ReduceOnly
 from tradebot.trading.desk.gate.level_controls import Protected
 from tradebot.trading.desk.gate.limits import Limits
-from tradebot.trading.desk.gate.order_controls import Sanity
+from tradebot.trading.desk.gate.order_controls import Collar, Permitted, Sanity, Size
 from tradebot.trading.desk.gate.venue_controls import Accounted, BooksKnown, Recordable, SessionHeld
 
 D = Decimal
 LIMIT, MARKET, STOP_LIMIT, STOP_MARKET = (
     OrderKind.LIMIT, OrderKind.MARKET, OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET
 )  # fmt: skip
+MUCH = D(10**9)
 
 
 def exiting(quantity: int, side: Side = Side.SELL) -> OrderRequest:
@@ -117,3 +118,56 @@ def test_the_limits_that_nobody_sets_are_those_of_a_small_account() -> None:
     assert (limits.orders_per_second, limits.orders_per_minute, limits.orders_per_day) == (8, 200, 2_000)
     assert (limits.price_collar_pct, limits.max_stop_pct, limits.stale_after_s) == (1, 50, 5.0)
     assert (limits.duplicate_window_s, limits.pace, limits.allow_short) == (5.0, 1.0, False)
+
+
+@pytest.mark.parametrize(
+    ("side", "longest", "shortest", "passed"),
+    [
+        (Side.BUY, 90, -500, True), (Side.BUY, 91, 0, False), (Side.SELL, 500, -90, True), (Side.SELL, 0, -91, False),
+        (Side.SELL, 500, 50, True),
+    ],
+)  # fmt: skip
+def test_a_position_counts_at_the_worst_of_its_own_side(side: Side, longest: int, shortest: int, passed: bool) -> None:
+    control = MaxPosition(per_symbol=D(10_000), gross=MUCH)
+    assert passes(control, request(side=side), longest=D(longest), shortest=D(shortest)) is passed
+
+
+def test_an_entry_is_of_a_listed_product_and_an_exit_of_any() -> None:
+    control = Permitted(products=("MIS",), allow_short=True)
+    assert control.check(request(product="CNC"), VIEW) == "product CNC is not in risk.permitted_products"
+    assert control.check(request(product="CNC", purpose=Purpose.EXIT), VIEW) is None
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "words"),
+    [
+        ("10", "100", None), ("11", "10", "quantity 11 is above max_order_quantity 10"),
+        ("10", "100.05", "notional 1000.50 is above max_order_notional 1000"),
+        ("9", "111.15", "notional 1000.35 is above max_order_notional 1000"),
+    ],
+)  # fmt: skip
+def test_an_entry_is_no_larger_than_its_pieces_and_its_worth_may_be(
+    quantity: str, price: str, words: str | None
+) -> None:
+    control = Size(max_quantity=D(10), max_notional=D(1000))
+    assert control.check(request(quantity=D(quantity), price=D(price)), VIEW) == words
+    assert control.check(request(quantity=MUCH, price=D(price), purpose=Purpose.EXIT), VIEW) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "price", "protection", "entry", "exit_"),
+    [
+        (MARKET, None, "1", True, True), (MARKET, None, "1.01", False, True), (MARKET, None, "2", False, True),
+        (MARKET, None, "2.01", False, False), (MARKET, None, "0", False, False), (MARKET, None, None, False, False),
+        (MARKET, None, "-1", False, False), (MARKET, None, "0.01", True, True), (LIMIT, "101", None, True, True),
+        (LIMIT, "101.05", None, False, True), (LIMIT, "102", None, False, True), (LIMIT, "102.05", None, False, False),
+    ],
+)  # fmt: skip
+def test_an_exit_may_be_twice_as_far_from_the_reference_as_an_entry(
+    kind: OrderKind, price: str | None, protection: str | None, entry: bool, exit_: bool
+) -> None:
+    for purpose, passed in ((Purpose.ENTRY, entry), (Purpose.EXIT, exit_)):
+        asked = request(
+            kind=kind, price=price and D(price), protection_pct=protection and D(protection), purpose=purpose
+        )  # fmt: skip
+        assert passes(Collar(collar_pct=D(1)), asked, reference=D(100)) is passed
