@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from tradebot.clock import DAY
 from tradebot.domain.market import Floats
 
 WEEKDAYS, EVERY_DAY = 252, 365  # trading days of a year where weekends are closed, and where they are not
@@ -181,7 +182,7 @@ def drawdown_days(equity: pd.Series, *, cash: float) -> float | None:
     # The point that reaches the top again ends the time under water, so it counts from the top before it.
     before = np.concatenate([stamps[:1], since[:-1]])
     is_under = ~at_top | np.concatenate([[False], ~at_top[:-1]])
-    return float(np.max(np.where(is_under, stamps - before, 0)) / 86_400e9)
+    return float(np.max(np.where(is_under, stamps - before, 0)) / DAY)
 
 
 def value_at_risk(daily: Floats, share: float = 0.05) -> float | None:

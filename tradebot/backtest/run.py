@@ -168,7 +168,7 @@ def _desk(job: Job, funds: Funds, decimals: int) -> FastDesk:
         gate=gate,
         clearance=Clearance(job.limits, gate, lacking=funds.lacking),
         id_prefix="B",
-        absent_after_s=NEVER / 1e9,
+        absent_after_s=NEVER / SECOND,
         at_once=at_once,
     )
 

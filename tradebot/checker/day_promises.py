@@ -6,8 +6,8 @@ from collections import Counter
 
 from tradebot.checker.case import Case
 from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+from tradebot.clock import DAY
 
-DAY = 86_400_000_000_000
 INDIA = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
 FOR_EXITS = 4  # one of so many orders of a day is kept for exits
 

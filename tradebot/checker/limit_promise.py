@@ -18,8 +18,8 @@ from tradebot.checker.case import Case
 from tradebot.checker.evidence import Row
 from tradebot.checker.story import OrderStory, number
 from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+from tradebot.clock import SECOND
 
-SECOND = 1_000_000_000
 HELD = {"CANCELED": 2 * SECOND, "EXPIRED": 2 * SECOND, "ABSENT": 600 * SECOND}  # reserved after their end
 # The gate values the other symbols at their newest quotes, which are not in these rows: what the prices of their last
 # bars make of them passes the gross limit only when it is above it by more than prices move in one.

@@ -9,12 +9,12 @@ from tradebot.checker.case import Case
 from tradebot.checker.evidence import HALTS, Row
 from tradebot.checker.story import OrderStory
 from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+from tradebot.clock import DAY
 from tradebot.domain.control import Scope, Until, lasted_until
 
 LOOKS = 2  # complete lists an order must be missing from
 ENDINGS = ("refused", "not_sent", "lapsed")  # what only the answer to the request itself can say
 ROW_OF = {"create": "sending", "modify": "replace_sent", "cancel": "cancel_sent"}  # what stands on disk before each
-DAY = 86_400_000_000_000
 INDIA = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
 
 

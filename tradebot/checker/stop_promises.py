@@ -16,8 +16,8 @@ from tradebot.checker.evidence import Row
 from tradebot.checker.story import number
 from tradebot.checker.taped import REFUSED, STOPS, Seen
 from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+from tradebot.clock import SECOND
 
-SECOND = 1_000_000_000
 SINCE = 3  # the format of rows from which on trailing stops outlive their run, and no entry has a level that is none
 PROTECTIVE = ("stop", "trail", "target")
 LEVELS = ("stop_loss", "trail_by", "target")

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from tradebot.checker.case import Case
 from tradebot.checker.evidence import Row
 from tradebot.checker.story import OrderStory
+from tradebot.clock import SECOND
 
-SECOND = 1_000_000_000
 MOST = 12  # lines of one part; the rest is counted
 FIGURE = re.compile(r"\d[\d.,]*")
 SEEN = ("seen_acked", "seen_open", "seen_filled", "seen_canceled", "seen_expired", "seen_rejected", "executed")

@@ -13,6 +13,7 @@ import click
 
 from tradebot.cli.asked import CORES, bar_options, bars_asked, job_asked
 from tradebot.cli.tables import others_aside
+from tradebot.clock import SECOND
 from tradebot.errors import ExitCode
 from tradebot.printing import aside, say, say_json
 
@@ -95,7 +96,7 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
             "the same command with --resume goes on"
         )
         return None
-    seconds = (clock.monotonic() - begin) / 1e9
+    seconds = (clock.monotonic() - begin) / SECOND
     outcome.write(outcome.frame(rows, plan.space), out)
     alone = [outcome.across(rows, plan)] if plan.symbols else []
     rows = pooled(rows) if plan.symbols else rows

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 from weakref import WeakValueDictionary
 
+from tradebot.clock import DAY, HOUR, MINUTE, SECOND
 from tradebot.indicators.opens import Anchor
 
 
@@ -239,10 +240,10 @@ def label(expression: Node) -> str:
 
 
 def _length(ns: int) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if ns % (size * 1_000_000_000) == 0:
-            return f"{ns // (size * 1_000_000_000)}{unit}"
-    return f"{ns / 1e9:g}s"
+    for unit, size in (("d", DAY), ("h", HOUR), ("m", MINUTE)):
+        if ns % size == 0:
+            return f"{ns // size}{unit}"
+    return f"{ns / SECOND:g}s"
 
 
 def named(root: Node) -> Iterator[Node]:

@@ -10,7 +10,7 @@ from typing import cast
 
 from aiohttp import web
 
-from tradebot.clock import Clock
+from tradebot.clock import SECOND, Clock
 
 LONGEST_SILENCE_S = 60.0
 LOOK_S = 0.05
@@ -28,7 +28,7 @@ def reset(transport: asyncio.BaseTransport | None) -> None:
 
 async def stay_silent(request: web.Request, clock: Clock, *, longest_s: float = LONGEST_SILENCE_S) -> None:
     """Say nothing until the client goes away; after `longest_s` wall seconds the connection is reset."""
-    until = clock.monotonic() + int(longest_s * 1e9)
+    until = clock.monotonic() + int(longest_s * SECOND)
     while clock.monotonic() < until:
         if request.transport is None or request.transport.is_closing():
             return
