@@ -237,7 +237,7 @@ def iso(ns: int, zone: tzinfo = UTC) -> str:
     return text.replace("+00:00", "Z")
 
 
-def from_iso(text: str, zone: timezone = UTC) -> int:
+def from_iso(text: str, zone: tzinfo = UTC) -> int:
     """Parse ISO-8601 to ns; a time without a zone is taken in `zone`. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:

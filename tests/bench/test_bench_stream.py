@@ -11,11 +11,11 @@ from tradebot.bench import stream
 from tradebot.bench.stream import Load, measure, verdicts
 from tradebot.bench.stream_clients import CLIENTS
 from tradebot.bench.stream_plain import dictionaries
-from tradebot.bench.stream_server import PRICE, TOKEN, kite_frames
+from tradebot.bench.stream_server import PRICE, TOKEN, binary_frames
 from tradebot.clock import SECOND, WallClock
 
 
-def row(rival: str, face: str = "kite", **more: Any) -> dict[str, Any]:
+def row(rival: str, face: str = "binary", **more: Any) -> dict[str, Any]:
     found = {"face": face, "ticks_a_frame": 50, "rival": rival, "ticks_per_s": 400_000, "cpu_us_per_tick": 1.0}
     return found | {"loop_lag_max_ms": 1.0} | more
 
@@ -24,14 +24,14 @@ def test_every_tick_of_a_short_run_comes_through_every_client() -> None:
     result = measure(Load(symbols=20, ticks=3_000, sizes=(50,), turns=1), clock=WallClock(), progress=lambda a, b: None)
 
     ticks = {(r["face"], r["rival"]): r["ticks"] for r in result["rows"]}
-    assert ticks.pop(("kite", "tradebot")) == 3_000
+    assert ticks.pop(("binary", "tradebot")) == 3_000
     assert ticks.pop(("json", "tradebot")) == 300
     assert len(ticks) == sum(map(len, CLIENTS.values())) - 2
     assert all(r["ticks_per_s"] > 0 for r in result["rows"])
 
 
 def test_the_plain_way_reads_what_the_server_sends() -> None:
-    (frame,) = kite_frames(20, 2, 2, 1_790_000_000 * SECOND)
+    (frame,) = binary_frames(20, 2, 2, 1_790_000_000 * SECOND)
     first, second = dictionaries(frame)
     assert struct.unpack(">H", frame[:2]) == (2,)
     assert (first["instrument_token"], first["last_price"], first["volume_traded"]) == (TOKEN, PRICE / 100, 1)
@@ -39,7 +39,7 @@ def test_the_plain_way_reads_what_the_server_sends() -> None:
 
 
 def test_a_process_that_dies_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "CLIENTS", {"no such": {"kite": None}})
+    monkeypatch.setattr(stream, "CLIENTS", {"no such": {"binary": None}})
     with pytest.raises(stream.TradebotError, match="a process of the benchmark failed"):
         measure(Load(symbols=20, ticks=100, sizes=(50,), turns=1), clock=WallClock(), progress=lambda a, b: None)
 

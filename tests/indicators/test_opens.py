@@ -11,7 +11,7 @@ import pytest
 from tradebot.clock import SECOND
 from tradebot.indicators.expressions import Bars, opening_range, resample, session_vwap
 from tradebot.indicators.live import Live
-from tradebot.indicators.opens import NSE, Opens
+from tradebot.indicators.opens import HOME, Opens
 from tradebot.indicators.plan import Plan, batch
 
 MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
@@ -30,7 +30,7 @@ def test_a_session_begins_a_day_of_its_own_clock_whatever_the_season() -> None:
     assert (NEW_YORK.since(closes) % DAY == 390 * MINUTE).all()
     assert [NEW_YORK.since(int(at)) for at in opens] == NEW_YORK.since(opens).tolist()
     assert (np.diff(NEW_YORK.since(opens)) > 0).all()
-    assert NSE.since(ns("2024-06-03 09:15", zone="Asia/Kolkata")) % DAY == 0
+    assert HOME.since(ns("2024-06-03 09:15", zone="Asia/Kolkata")) % DAY == 0
 
 
 def days_around_the_change(zone: str, opens: str, count: int = 390) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +42,7 @@ def days_around_the_change(zone: str, opens: str, count: int = 390) -> tuple[np.
 
 
 @pytest.mark.parametrize(
-    ("zone", "opens", "place"), [("America/New_York", "09:30", NEW_YORK), ("Asia/Kolkata", "09:15", NSE)]
+    ("zone", "opens", "place"), [("America/New_York", "09:30", NEW_YORK), ("Asia/Kolkata", "09:15", HOME)]
 )
 def test_longer_bars_ranges_and_averages_count_from_the_open(zone: str, opens: str, place: Opens) -> None:
     # given

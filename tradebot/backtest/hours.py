@@ -8,15 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot.backtest.job import Hours
-from tradebot.clock import DAY, SECOND
+from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Ints
 from tradebot.domain.messages import SessionBegins
 from tradebot.markets.calendar import TradingCalendar
+from tradebot.markets.market import HOME
 from tradebot.trading.sessions import CalendarSessions
 
 NEVER = 1 << 62
-IST_NS = 19_800 * SECOND
 
 
 class Day(NamedTuple):
@@ -54,7 +54,7 @@ def days(hours: Hours, instruments: Sequence[Instrument], starts: Ints, interval
     if not len(starts):
         return []
     is_nse = hours.market == "nse"
-    numbers = (starts + (IST_NS if is_nse else 0)) // DAY
+    numbers = (starts + (HOME.ahead(0) if is_nse else 0)) // DAY
     firsts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
     if not is_nse:
         return [Day(k, _always(int(numbers[k]) * DAY), ()) for k in firsts.tolist()]

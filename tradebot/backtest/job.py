@@ -13,6 +13,7 @@ import msgspec
 
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.message import Message
+from tradebot.domain.products import DELIVERY, INTRADAY
 from tradebot.exchange.bar_matching import Matching
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.strategies.loading import StrategySpec
@@ -81,15 +82,15 @@ class Job(Message, frozen=True):
 def delivered(job: Job) -> Job:
     """Return the job with shares bought for delivery (CNC) where nothing sells them before the day is over.
 
-    An intraday product (MIS) is not held overnight and is taxed less: its bill would be too small. The product stays
+    An intraday product is not held overnight and is taxed less: its bill would be too small. The product stays
     with short sales, which delivery does not know, and where the bill is not India's.
     """
-    is_kept = job.hours.market == "always" and job.costs.bill is Bill.INDIA and job.desk.product == "MIS"
+    is_kept = job.hours.market == "always" and job.costs.bill is Bill.INDIA and job.desk.product == INTRADAY
     if not is_kept or job.limits.allow_short or any(i.kind is not InstrumentKind.EQUITY for i in job.instruments):
         return job
-    permitted = tuple(dict.fromkeys((*job.limits.permitted_products, "CNC")))
+    permitted = tuple(dict.fromkeys((*job.limits.permitted_products, DELIVERY)))
     return msgspec.structs.replace(
         job,
-        desk=msgspec.structs.replace(job.desk, product="CNC"),
+        desk=msgspec.structs.replace(job.desk, product=DELIVERY),
         limits=msgspec.structs.replace(job.limits, permitted_products=permitted),
     )

@@ -169,7 +169,7 @@ def backtest(
     `bars` is a frame (open, high, low, close, volume by time), one with a column `symbol`, or symbol -> frame. Every
     entry buys for `order_notional`, by default a tenth of `cash`, and no more than the cash pays.
 
-    `exchange` says whose hours, zone, currency and instruments these are: that of `load_bars`, else NSE for rupees,
+    `exchange` says whose hours, zone, currency and instruments these are: that of `load_bars`, else the home one,
     NASDAQ for another currency in New York's zone, or CRYPTO, which is around the clock in UTC. Times without a zone
     are in `zone`, by default the exchange's. `commission_pct` of the value is charged; without it India's brokerage and
     taxes are for its exchanges, and nothing elsewhere. `market` is "nse" for its sessions, with entries until 15:00 and

@@ -10,8 +10,9 @@ from tradebot.clock import DAY
 from tradebot.domain.market import Series
 from tradebot.errors import ConfigError
 from tradebot.history.market import INDIA, NEW_YORK, in_session, require_exchange, zone_of
+from tradebot.markets.market import HOME, market_of
 
-RUPEE, DOLLAR = "INR", "USD"
+DOLLAR = "USD"
 OF_ZONE = {NEW_YORK: "NASDAQ"}  # the exchange that a zone means where none is said
 ELSEWHERE = "CRYPTO"  # around the clock, in UTC
 MOSTLY = 0.5  # of the bars, that lie in sessions of the exchange: some have auctions, or trades after hours, beside
@@ -26,17 +27,17 @@ class Place(NamedTuple):
 
 
 def place_of(exchange: str = "", *, zone: str = "", currency: str = "") -> Place:
-    """Return where is traded, by what is said of it; without a word that is NSE.
+    """Return where is traded, by what is said of it; without a word that is the home exchange.
 
-    A currency other than rupees is of New York's exchanges where that is the zone, else of a market around the clock.
-    Raises DataError for an exchange that is not known, ConfigError for money that one does not trade in.
+    Another currency than the home market's is of New York's exchanges where that is the zone, else of a market around
+    the clock. Raises DataError for an exchange that is not known, ConfigError for money that one does not trade in.
     """
     name = exchange.strip().upper()
     if not name:
-        name = "NSE" if currency in ("", RUPEE) else OF_ZONE.get(zone, ELSEWHERE)
+        name = HOME.exchange if currency in ("", HOME.currency) else OF_ZONE.get(zone, ELSEWHERE)
     require_exchange(name)
     lives_by = zone_of(name)
-    own = {INDIA: RUPEE, NEW_YORK: DOLLAR}.get(lives_by, "")
+    own = market_of(name).currency
     if own and currency not in ("", own):
         raise ConfigError(f"{name} trades in {own}, not in {currency}; say exchange= for another market")
     return Place(name, lives_by, currency or own or DOLLAR)

@@ -1,4 +1,4 @@
-"""Sample bars: some months of an invented NSE, for a first backtest with nothing else at hand.
+"""Sample bars: some months of an invented market, for a first backtest with nothing else at hand.
 
 They are the past of the embedded exchange, so a backtest of them and `tradebot run` trade the same market. Made when
 asked for, the same on every machine.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tradebot.backtest.job import Bill, Job
+from tradebot.domain import products
+from tradebot.markets.market import HOME
 from tradebot.trading.desk.rules.daily_loss import CLOSE, CLOSE_AT
 
 SHOWN = 6  # symbols of an order
@@ -31,7 +33,9 @@ def truths(job: Job) -> tuple[str, ...]:
     match job.costs.bill:
         case Bill.INDIA:
             found.append(f"charges: brokerage, taxes and fees of the day, as billed in India for {_product(job)}")
-            found.append("taxes are counted to the paisa; a contract note rounds a day's transaction tax to the rupee")
+            found.append(
+                f"taxes are counted exactly; a contract note rounds a day's transaction tax to whole {HOME.money}"
+            )
         case Bill.PERCENT:
             found.append(f"charges: {job.costs.commission_pct}% of the value of each fill")
         case Bill.NONE:
@@ -72,11 +76,11 @@ def _hours(job: Job) -> str:
 
 def _product(job: Job) -> str:
     match job.desk.product:
-        case "MIS" if job.hours.market == "always":
-            return "intraday trades (MIS), which no broker lets be held overnight as here"
-        case "MIS":
-            return "intraday trades (MIS)"
-        case "CNC":
+        case products.INTRADAY if job.hours.market == "always":
+            return f"intraday trades ({products.INTRADAY}), which no broker lets be held overnight as here"
+        case products.INTRADAY:
+            return f"intraday trades ({products.INTRADAY})"
+        case products.DELIVERY:
             return "delivery (CNC), with the depository's fee for each share and day of a sale"
         case product:
             return f"positions that are carried ({product})"

@@ -91,7 +91,7 @@ def measure(
 
 
 def walk(symbol: str, count: int, *, seed: int) -> Series:
-    """Return bars of a random walk on a tick of 5 paise from 10,000 rupees; each opens at the last close."""
+    """Return bars of a random walk on a tick of 5 paise from 10,000; each opens at the last close."""
     draw = np.random.default_rng(seed)
     close = np.maximum(200_000 + np.cumsum(draw.integers(-20, 21, count)), 1_000) * 5
     open_ = np.concatenate((close[:1], close[:-1]))

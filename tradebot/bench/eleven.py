@@ -14,7 +14,7 @@ from tradebot.indicators.expressions import Bars, session_vwap, ta
 from tradebot.indicators.node import Node
 from tradebot.indicators.plan import Plan
 
-OPENS_AT = 1_766_966_400 * SECOND + 225 * MINUTE  # a day's 03:45 UTC, when NSE opens
+OPENS_AT = 1_766_966_400 * SECOND + 225 * MINUTE  # a day's 03:45 UTC, when the exchange opens
 NAMES = (
     "SMA20", "EMA12", "EMA26", "MACD", "MACD signal", "MACD hist", "RSI14", "ATR14", "BB upper", "BB middle",
     "BB lower", "STOCH k", "STOCH d", "ADX14", "VWAP", "OBV",

@@ -22,7 +22,7 @@ from tradebot.clock import SECOND, Clock
 from tradebot.markets.listing import synthetic_universe
 
 SEQUENTIAL_UP_TO = 50  # beyond, the time of these is scaled: it is latency times symbols
-BATCH = 500  # instruments in one request, what Kite allows
+BATCH = 500  # instruments in one request, what the venue allows
 PROCESSES = 10
 LIMIT_S = 300.0
 Quotes = dict[str, float]

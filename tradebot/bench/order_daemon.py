@@ -17,6 +17,8 @@ import uvloop
 
 from tradebot.app import outbox_of
 from tradebot.bench.order_venue import STOP, TOKEN
+from tradebot.bench.wire import PROFILE, Broker
+from tradebot.bench.wire import Feed as BinaryFeed
 from tradebot.clock import MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.config.keeping import JournalSection
@@ -38,9 +40,6 @@ from tradebot.ops.narrator import Narrator
 from tradebot.ops.systemd import Notifier
 from tradebot.trading.desk.book import conditions
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.kite.broker import KiteBroker
-from tradebot.venues.kite.feed import KiteFeed
-from tradebot.venues.kite.rules import KITE
 from tradebot.venues.limiter import Limiter, limits
 from tradebot.venues.venue import Accepted, Feed, Profile, Reply
 
@@ -48,8 +47,8 @@ MANY = 1_000_000
 LIMITS = limits(("order change", 10_000, 1.0, 2), ("order", 100_000, 60.0, 60), ("order", MANY, None, 500))
 
 
-class MadeUpBroker(KiteBroker):
-    """Kite's broker, with the venue's fills and the next entry made up beside it."""
+class MadeUpBroker(Broker):
+    """The broker of a real venue, with the venue's fills and the next entry made up beside it."""
 
     daemon: Daemon
 
@@ -122,11 +121,11 @@ class MadeUpBroker(KiteBroker):
 
 
 class MadeUpVenue:
-    """Kite's profile, the broker above and a feed from `ticker`."""
+    """A real profile, the broker above and a feed from `ticker`."""
 
-    profile: Profile = KITE
+    profile: Profile = PROFILE
 
-    def __init__(self, broker: KiteBroker, clock: MarketClock, ticker: str, name: str) -> None:
+    def __init__(self, broker: Broker, clock: MarketClock, ticker: str, name: str) -> None:
         self.broker, self._clock, self._ticker, self._name = broker, clock, ticker, name
 
     def resume_day(self, sent: int) -> None:
@@ -134,9 +133,9 @@ class MadeUpVenue:
         self.broker.resume_day(sent)
 
     def feed(self, universe: Universe, *, tell: Tell = without_word) -> Feed:
-        """Return Kite's own feed."""
+        """Return the venue's own feed."""
         keys = Credentials(api_key=self._name, access_token="-")
-        return KiteFeed(universe, url=self._ticker, credentials=keys, clock=self._clock)
+        return BinaryFeed(universe, url=self._ticker, credentials=keys, clock=self._clock)
 
 
 def serve(

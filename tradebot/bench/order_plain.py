@@ -21,6 +21,9 @@ import uvloop
 from websockets.asyncio.client import connect
 
 from tradebot.bench.order_venue import STOP, TOKEN
+from tradebot.bench.wire import HEADERS
+from tradebot.domain.instrument import HOME_EXCHANGE
+from tradebot.domain.products import INTRADAY
 
 STOP_PAISE = round(STOP * 100)
 
@@ -56,7 +59,7 @@ class _Rows:
 
 async def _run(name: str, symbols: Sequence[str], rest: str, ticker: str, path: Path) -> None:
     rows = _Rows(path)
-    headers = {"X-Kite-Version": "3", "Authorization": f"token {name}:-"}
+    headers = {**HEADERS, "Authorization": f"token {name}:-"}
     async with (
         aiohttp.ClientSession(rest, headers=headers) as session,
         connect(f"{ticker}/?api_key={name}", compression=None) as socket,
@@ -71,8 +74,8 @@ async def _run(name: str, symbols: Sequence[str], rest: str, ticker: str, path: 
 
 async def _sell(session: aiohttp.ClientSession, rows: _Rows, symbol: str) -> None:
     form = {
-        "exchange": "NSE", "tradingsymbol": symbol, "transaction_type": "SELL", "order_type": "MARKET", "quantity": "1",
-        "product": "MIS", "validity": "DAY", "tag": "plain", "market_protection": "0.5",
+        "exchange": HOME_EXCHANGE, "tradingsymbol": symbol, "transaction_type": "SELL", "order_type": "MARKET",
+        "quantity": "1", "product": INTRADAY, "validity": "DAY", "tag": "plain", "market_protection": "0.5",
     }  # fmt: skip
     await rows.write(json.dumps(form))
     async with session.post("/orders/regular", data=form) as response:

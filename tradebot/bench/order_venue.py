@@ -1,7 +1,7 @@
 """The venue of the order benchmark, a process of its own: quotes leave, order requests come, both are timed.
 
 One clock measures both ends: a quote is stamped before its bytes are handed to the socket, a request when its last byte
-has come. The ticker speaks Kite's binary frames, the counter as much of HTTP as placing an order takes.
+has come. The ticker speaks binary frames, the counter as much of HTTP as placing an order takes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from tradebot.bench.wire import RECORDS
 from tradebot.clock import SECOND, WallClock
 from tradebot.domain.message import Message
-from tradebot.venues.kite.packets import RECORDS
 
 START_S = 30.0
 ARMED_WITHIN_S = 15.0

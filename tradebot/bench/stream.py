@@ -20,14 +20,14 @@ from tradebot.errors import TradebotError
 
 ORIGIN = 1_790_000_000 * SECOND
 RUN_WITHIN_S = 120.0
-LIMIT_US = {"kite": 3.0, "json": 15.0}  # of the processor, a tick
+LIMIT_US = {"binary": 3.0, "json": 15.0}  # of the processor, a tick
 STALL_LIMIT_MS = 5.0
 SLOW = "plain"  # reads a tenth of the ticks, for the sake of those who wait
 OURS = "tradebot, to bars"
 
 
 class Load(Message, frozen=True):
-    """What to measure: `ticks` over `symbols`, in Kite frames of each of `sizes` and as JSON, in `turns` turns."""
+    """What to measure: `ticks` over `symbols`, in binary frames of each of `sizes` and as JSON, in `turns` turns."""
 
     symbols: int
     ticks: int
@@ -40,7 +40,7 @@ def measure(load: Load, *, clock: Clock, progress: Callable[[int, int], None]) -
 
     Raises TradebotError when one of the two processes fails.
     """
-    faces = [*(("kite", size) for size in load.sizes), ("json", 1)]
+    faces = [*(("binary", size) for size in load.sizes), ("json", 1)]
     runs = [(face, size, name) for face, size in faces for name in CLIENTS if face in CLIENTS[name]]
     found: dict[tuple[str, int, str], list[Found]] = {run: [] for run in runs}
     try:

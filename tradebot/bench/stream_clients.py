@@ -6,16 +6,16 @@ from multiprocessing.connection import Connection
 
 import uvloop
 
-from tradebot.bench.stream_daemon import tradebot_json, tradebot_kite
-from tradebot.bench.stream_plain import numpy_kite, plain_json, plain_kite, socket_json, socket_kite
+from tradebot.bench.stream_daemon import tradebot_binary, tradebot_json
+from tradebot.bench.stream_plain import numpy_binary, plain_binary, plain_json, socket_binary, socket_json
 from tradebot.bench.stream_run import Ask, Timer
 
 # name -> face of the server -> the client that reads it
 CLIENTS = {
-    "tradebot, to bars": {"kite": tradebot_kite, "json": tradebot_json},
-    "plain": {"kite": plain_kite, "json": plain_json},
-    "socket alone": {"kite": socket_kite, "json": socket_json},
-    "numpy, no socket": {"kite": numpy_kite},
+    "tradebot, to bars": {"binary": tradebot_binary, "json": tradebot_json},
+    "plain": {"binary": plain_binary, "json": plain_json},
+    "socket alone": {"binary": socket_binary, "json": socket_json},
+    "numpy, no socket": {"binary": numpy_binary},
 }
 
 

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tradebot.bench.stream_run import QUEUE, Ask, Found, Timer
 from tradebot.bench.stream_server import END, TOKEN, symbol
+from tradebot.bench.wire import Feed
 from tradebot.clock import HOUR, MILLISECOND, MINUTE
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
@@ -24,7 +25,6 @@ from tradebot.trading.price_band import PriceBand
 from tradebot.trading.sieve import SessionTimes
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.gather import Gather, units
-from tradebot.venues.kite.feed import KiteFeed
 from tradebot.venues.link import listen
 
 
@@ -64,12 +64,12 @@ async def _into_bars(ask: Ask, timer: Timer, read: Callable[[Universe, Lane], Aw
     return found
 
 
-async def tradebot_kite(ask: Ask, timer: Timer) -> Found:
-    """Read Kite frames by the daemon's feed into bars."""
+async def tradebot_binary(ask: Ask, timer: Timer) -> Found:
+    """Read binary frames by the daemon's feed into bars."""
 
     async def read(universe: Universe, lane: Lane) -> None:
-        feed = KiteFeed(
-            universe, url=ask.url("kite"), credentials=Credentials(api_key="-", access_token="-"), clock=timer.clock
+        feed = Feed(
+            universe, url=ask.url("binary"), credentials=Credentials(api_key="-", access_token="-"), clock=timer.clock
         )
 
         def on_market(message: MarketMessage) -> None:

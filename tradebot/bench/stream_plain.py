@@ -12,13 +12,13 @@ import numpy as np
 from websockets.asyncio.client import connect
 
 from tradebot.bench.stream_run import QUEUE, Ask, Found, Timer
-from tradebot.bench.stream_server import kite_frames
-from tradebot.venues.kite.packets import RECORDS
+from tradebot.bench.stream_server import binary_frames
+from tradebot.bench.wire import RECORDS
 
 
-async def plain_kite(ask: Ask, timer: Timer) -> Found:
-    """Read Kite frames the plain way: a dictionary a packet, as the official client makes them; no bars."""
-    return await _each(ask, timer, "kite", lambda frame: len(dictionaries(frame)))
+async def plain_binary(ask: Ask, timer: Timer) -> Found:
+    """Read binary frames the plain way: a dictionary a packet, as the official client makes them; no bars."""
+    return await _each(ask, timer, "binary", lambda frame: len(dictionaries(frame)))
 
 
 async def plain_json(ask: Ask, timer: Timer) -> Found:
@@ -35,9 +35,9 @@ async def plain_json(ask: Ask, timer: Timer) -> Found:
     return await _each(ask, timer, "json", on_frame)
 
 
-async def socket_kite(ask: Ask, timer: Timer) -> Found:
-    """Read Kite frames and leave them unread: what the socket alone costs."""
-    return await _each(ask, timer, "kite", lambda frame: ask.size)
+async def socket_binary(ask: Ask, timer: Timer) -> Found:
+    """Read binary frames and leave them unread: what the socket alone costs."""
+    return await _each(ask, timer, "binary", lambda frame: ask.size)
 
 
 async def socket_json(ask: Ask, timer: Timer) -> Found:
@@ -45,9 +45,9 @@ async def socket_json(ask: Ask, timer: Timer) -> Found:
     return await _each(ask, timer, "json", lambda frame: 1)
 
 
-async def numpy_kite(ask: Ask, timer: Timer) -> Found:
-    """Decode every field of Kite frames that are in memory already, a whole frame at once: the least it can cost."""
-    frames = list(kite_frames(ask.symbols, ask.size, ask.ticks, ask.origin))
+async def numpy_binary(ask: Ask, timer: Timer) -> Found:
+    """Decode every field of binary frames that are in memory already, a whole frame at once: the least it can cost."""
+    frames = list(binary_frames(ask.symbols, ask.size, ask.ticks, ask.origin))
     names = (RECORDS[184].names or ())[1:]
     timer.begin()
     for frame in frames:

@@ -1,6 +1,6 @@
 """The server of the tick stream benchmark, a process of its own: sends ticks as fast as the client takes them.
 
-Two faces over one websocket port: `/kite` sends binary frames of full packets, `/json` text frames of one trade each,
+Two faces over one websocket port: `/binary` sends binary frames of full packets, `/json` text frames of one trade each,
 as crypto venues do: `{"e":"trade","s":"SYM0001","p":"1573.15","q":"7","T":1790000000123}`.
 """
 
@@ -18,8 +18,8 @@ import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from tradebot.bench.wire import RECORDS
 from tradebot.clock import SECOND
-from tradebot.venues.kite.packets import RECORDS
 
 START_S = 30.0
 TOKEN = 256 * 8001 + 1  # of the first symbol; the others follow
@@ -51,7 +51,7 @@ def running(symbols: int, *, origin: int) -> Iterator[str]:
         ours.close()
 
 
-def kite_frames(symbols: int, size: int, ticks: int, origin: int) -> Iterator[bytes]:
+def binary_frames(symbols: int, size: int, ticks: int, origin: int) -> Iterator[bytes]:
     """Yield frames of `size` full packets until `ticks` are through; no two of a symbol are alike."""
     packets = np.zeros(size, dtype=RECORDS[184])
     packets["length"], packets["bid"], packets["ask"] = 184, PRICE - 5, PRICE + 5
@@ -82,8 +82,8 @@ async def _run(ready: Connection, symbols: int, origin: int) -> None:
         query = {name: int(value) for name, value in parse_qsl(asked.query) if value.isdecimal()}
         try:
             await socket.recv()  # a subscription, or whatever says that the client is there
-            if asked.path == "/kite":
-                for frame in kite_frames(symbols, query["size"], query["ticks"], origin):
+            if asked.path == "/binary":
+                for frame in binary_frames(symbols, query["size"], query["ticks"], origin):
                     await socket.send(frame)
             else:
                 for text in json_frames(symbols, query["ticks"], origin):

@@ -19,12 +19,13 @@ from typing import Any
 
 import tradebot
 from tradebot.bench.cpu import Used, cpu_seconds, peak_memory_mb
-from tradebot.clock import IST, SECOND, Clock, MarketClock, iso
+from tradebot.clock import SECOND, Clock, MarketClock, iso
 from tradebot.domain.message import Message
 from tradebot.errors import TradebotError
 from tradebot.exchange.event_log import read_log
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.listing import synthetic_universe
+from tradebot.markets.market import HOME
 from tradebot.ops.events.run import RunSummarized
 
 LOOK_S = 0.05
@@ -39,7 +40,7 @@ CONFIG = """
 [analysis]
 warmup_bars = 0 # thousands of histories at three requests a second would take a quarter of an hour
 
-[risk] # wide; entries stay below the six a second that Kite's limiter lets pass, which would make the rest wait
+[risk] # wide; entries stay below the six a second that the venue's limiter lets pass, which would make the rest wait
 max_open_orders = 1000
 max_gross_notional = 500000000
 max_daily_loss = 10000000
@@ -135,7 +136,14 @@ def _exchange_options(load: Load, folder: Path, opens_at: int) -> list[str]:
     begin = opens_at - int(load.lead_s * load.rate * SECOND)
     return [
         *("--symbols", f"@{folder / 'symbols.txt'}", "--every-second", "--cash", "1000000000"),
-        *("--at", iso(begin, IST), "--until", iso(opens_at + load.steps * SECOND, IST), "--speed", str(load.rate)),
+        *(
+            "--at",
+            iso(begin, HOME.time),
+            "--until",
+            iso(opens_at + load.steps * SECOND, HOME.time),
+            "--speed",
+            str(load.rate),
+        ),
         # Should this process be killed, its children end by themselves.
         *("--log", str(folder / "exchange.jsonl"), "--for", f"{ceil(load.lead_s + load.for_s) + 60}s"),
     ]

@@ -14,13 +14,16 @@ from fractions import Fraction
 from math import floor
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tradebot.checker.evidence import Journal, Row
 from tradebot.checker.story import OrderStory, number
-from tradebot.clock import IST, SECOND
+from tradebot.clock import SECOND
+from tradebot.domain.products import DELIVERY, INTRADAY
 
 RATES = Path(__file__).resolve().parent.parent / "markets/data/charges_india.toml"
 Line = tuple[str, str, str]  # exchange, symbol, product: what a venue nets
+ZONE = ZoneInfo("Asia/Kolkata")  # whose days the tables are of
 SHARES = frozenset({"equity", "etf"})
 
 
@@ -66,7 +69,7 @@ def holdings(journal: Journal, orders: Iterable[OrderStory]) -> dict[Line, Holdi
 
 
 def _line(record: dict[str, Any]) -> Line:
-    return (str(record["exchange"]), str(record["symbol"]), str(record.get("product", "MIS")))
+    return (str(record["exchange"]), str(record["symbol"]), str(record.get("product", INTRADAY)))
 
 
 def signed(fill: dict[str, Any]) -> Fraction:
@@ -75,7 +78,7 @@ def signed(fill: dict[str, Any]) -> Fraction:
 
 
 def charges(orders: Iterable[OrderStory]) -> Fraction:
-    """Return what our fills of shares cost in all, rupees."""
+    """Return what our fills of shares cost in all, in money."""
     total = Fraction(0)
     for order in orders:
         if order.is_external:
@@ -84,8 +87,8 @@ def charges(orders: Iterable[OrderStory]) -> Fraction:
         for row in order.fills:
             fill = row.body["execution"]
             turnover += number(fill["quantity"]) * number(fill["price"])
-            on = datetime.fromtimestamp(fill["traded_at"] // SECOND, IST).date()
-            bill = _bill(fill["side"], fill.get("product", "MIS"), fill["exchange"], turnover, on)
+            on = _day(fill)
+            bill = _bill(fill["side"], fill.get("product", INTRADAY), fill["exchange"], turnover, on)
             total += bill - before
             before = bill
     return total + _debits([row for order in orders if not order.is_external for row in order.fills])
@@ -97,12 +100,12 @@ def _debits(rows: list[Row]) -> Fraction:
     charged = dict[tuple[date, str], Fraction]()
     for row in sorted(rows, key=lambda row: row.seq):
         fill = row.body["execution"]
-        if fill.get("product", "MIS") == "CNC":
-            of = datetime.fromtimestamp(fill["traded_at"] // SECOND, IST).date(), fill["symbol"]
+        if fill.get("product", INTRADAY) == DELIVERY:
+            of = _day(fill), fill["symbol"]
             net[of] -= signed(fill)
             if net[of] > 0 and fill["side"] == "SELL" and of not in charged:
                 table = _table(of[0])
-                fee = number(table["dp_rupees"])
+                fee = _amount(table, "dp")
                 charged[of] = fee + _paise(fee * number(table["gst_pct"]) / 100)
     return sum(charged.values(), Fraction(0))
 
@@ -114,15 +117,24 @@ def cash(fills: Iterable[dict[str, Any]]) -> Fraction:
 
 def _bill(side: str, product: str, exchange: str, turnover: Fraction, on: date) -> Fraction:
     table = _table(on)
-    rate = table["equity_intraday" if product == "MIS" else "equity_delivery"]
+    rate = table["equity_intraday" if product == INTRADAY else "equity_delivery"]
     tax, stamp = (rate["tax_buy_pct"], rate["stamp_buy_pct"]) if side == "BUY" else (rate["tax_sell_pct"], 0)
     parts = [
-        _paise(min(turnover * number(rate["brokerage_pct"]) / 100, number(rate["brokerage_cap_rupees"]))),
+        _paise(min(turnover * number(rate["brokerage_pct"]) / 100, _amount(rate, "brokerage_cap"))),
         _paise(turnover * number(rate["exchange_pct"][exchange]) / 100),
-        _paise(turnover * number(table["sebi_rupees_per_crore"]) / 10_000_000),
+        _paise(turnover * _amount(table, "sebi") / 10_000_000),
     ]
     gst = _paise(sum(parts) * number(table["gst_pct"]) / 100)
     return sum(parts) + gst + _paise(turnover * number(tax) / 100) + _paise(turnover * number(stamp) / 100)
+
+
+def _amount(table: dict[str, Any], name: str) -> Fraction:
+    # What a table says in money: the name of the money follows.
+    return next(number(value) for key, value in table.items() if key.startswith(f"{name}_"))
+
+
+def _day(fill: dict[str, Any]) -> date:
+    return datetime.fromtimestamp(fill["traded_at"] // SECOND, ZONE).date()
 
 
 def _table(on: date) -> dict[str, Any]:

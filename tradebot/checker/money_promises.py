@@ -12,7 +12,7 @@ from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
 
 # Fields that are written as decimal text, wherever they stand in a row.
 MONEY = ("quantity", "price", "trigger_price", "average_price", "filled", "stop_loss", "target", "trail_by")
-HALF_PAISA = Fraction(1, 200)  # rupees; totals are stated rounded to a paisa
+HALF_PAISA = Fraction(1, 200)  # totals are stated rounded to a paisa
 
 
 def exact_arithmetic(case: Case) -> Verdict:

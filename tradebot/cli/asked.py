@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 
 import click
 
+from tradebot.domain.instrument import HOME_EXCHANGE
+from tradebot.markets.market import HOME
 from tradebot.printing import aside
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-MOST_CHANGES = 25  # of one order, as Kite allows
+MOST_CHANGES = 25  # of one order, as many as venues allow
 SAMPLE_DAYS = 120
 Tell = Callable[[str, int, int], None]  # what, done, of how many
 
@@ -69,7 +71,7 @@ OPTIONS = (
     click.option("--time-format", default="", help="Of unusual times in files, as in strftime: '%d/%m/%Y %H:%M'."),
     click.option("--stamps", type=click.Choice(["start", "end"]), default="start", show_default=True,
                  help="What of a bar its time in a file is."),
-    click.option("--exchange", default="NSE", show_default=True, help="Where the symbols of files trade."),
+    click.option("--exchange", default=HOME_EXCHANGE, show_default=True, help="Where the symbols of files trade."),
     click.option("--accept-gaps", is_flag=True, help="Test on data with gaps, or with rows twice or out of order."),
     click.option("--cash", type=EXACT, default=Decimal(100_000), show_default=True, help="What the account has."),
     click.option("--slippage", default="none", show_default=True, help="2ticks, 5bps, spread:0.05 or volume:10."),
@@ -77,7 +79,8 @@ OPTIONS = (
     click.option("--latency", type=_Span(0, 3600), default=0.0, help="Seconds an order is under way."),
     click.option("--participation", type=_Span(0, 100, min_open=True),
                  help="Percent of a bar's volume that orders may take.  [default: all]"),
-    click.option("--costs", default="", help="india, none, or a percentage as 0.1%.  [default: india for rupees]"),
+    click.option("--costs", default="",
+                 help=f"india, none, or a percentage as 0.1%.  [default: india for {HOME.money}]"),
     click.option("--hours", type=click.Choice(["nse", "always"]),
                  help="Sessions.  [default: by exchange, interval and bars]"),
     click.option("--account", type=click.Choice(["shared", "each"]), default="shared", show_default=True,

@@ -131,10 +131,11 @@ def _log_mb(folder: Path) -> int | None:
 
 
 def _vitals(found: dict[str, Any]) -> str:
-    from tradebot.clock import IST, iso
+    from tradebot.clock import iso
+    from tradebot.markets.market import HOME
 
     def when(at: int | None) -> str:
-        return "none" if at is None else iso(at, IST)[:19]
+        return "none" if at is None else iso(at, HOME.time)[:19]
 
     session, store, offset, login = found["session"], found["store"], found["clock_offset_s"], found["login"]
     ends = "its end not known" if login["ends_at"] is None else f"ends {when(login['ends_at'])} at the latest"
@@ -156,10 +157,11 @@ def _vitals(found: dict[str, Any]) -> str:
 
 def _show_status(found: dict[str, Any]) -> None:
     from tradebot.cli.tables import table
-    from tradebot.clock import IST, iso
+    from tradebot.clock import iso
+    from tradebot.markets.market import HOME
 
     say(f"{found['state']}, {found['mode']} on {found['venue']}, account {found['account']}, run {found['run_id']}, "
-        f"pid {found['pid']}, market time {iso(found['market_time'], IST)[:19]}")  # fmt: skip
+        f"pid {found['pid']}, market time {iso(found['market_time'], HOME.time)[:19]}")  # fmt: skip
     for one in found["halts"]:
         ends = ", to the end of the session" if one.get("until") == "session" else ""
         say(f"HALTED ({one['verb']} {one['scope']}{ends}): {one['reason']}")

@@ -9,6 +9,7 @@ import click
 
 from tradebot.cli.data_options import opened, where
 from tradebot.config import load
+from tradebot.domain.instrument import HOME_EXCHANGE
 from tradebot.errors import DataError
 from tradebot.history.history import History
 from tradebot.printing import say
@@ -17,7 +18,7 @@ from tradebot.printing import say
 @click.command()
 @click.argument("symbol")
 @click.argument("day", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]))
-@click.option("--exchange", default="", help="Where it trades.  [default: as in the history, else NSE]")
+@click.option("--exchange", default="", help=f"Where it trades.  [default: as in the history, else {HOME_EXCHANGE}]")
 @where
 def accept(symbol: str, day: date, exchange: str, config: str | None, state_dir: Path | None) -> None:
     """Accept the jump of SYMBOL on DATE, the first day of its new prices: no split, or one that is meant to be there.
@@ -44,7 +45,7 @@ def _exchange(history: History, symbol: str, day: int) -> str:
 
     lengths = history.intervals(symbol)
     if not lengths:
-        return "NSE"
+        return HOME_EXCHANGE
     exchange = history.instrument(symbol, lengths[0]).exchange
     found = {jump.day for length in lengths for jump in jumps(history.load([symbol], length)[symbol], exchange)}
     if day not in found:

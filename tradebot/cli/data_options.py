@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from tradebot.config import Config
+from tradebot.domain.instrument import HOME_EXCHANGE
 from tradebot.history.database import FILE_NAME
 from tradebot.history.files.rows import SERIES, Wanted
 from tradebot.history.history import History, open_history
@@ -61,12 +62,19 @@ def reading(command: click.decorators.FC) -> click.decorators.FC:
             show_default=True,
             help="What of a bar its time is.",
         ),
-        click.option("--series", default=",".join(SERIES), show_default=True, help="Of NSE's lists: which are taken."),
+        click.option(
+            "--series",
+            default=",".join(SERIES),
+            show_default=True,
+            help=f"Of the lists of {HOME_EXCHANGE}: which are taken.",
+        ),
         click.option("--columns", default="", help="Names, in order, where a file has no head: date,time,open,...,-"),
         click.option("--skip-bad", is_flag=True, help="Leave rows out that cannot be bars, and count them."),
         click.option("--table", default="", help="The table of a DuckDB file."),
         click.option("--decimals", type=click.IntRange(0, 8), help="Round prices to so many.  [default: as they come]"),
-        click.option("--exchange", default="NSE", show_default=True, help="Where they trade: its zone and calendar."),
+        click.option(
+            "--exchange", default=HOME_EXCHANGE, show_default=True, help="Where they trade: its zone and calendar."
+        ),
         click.option("--time-format", default="", help="As in strftime: '%d/%m/%Y %H:%M'; epoch, excel."),
         click.option("--tz", "zone", default="", help="Zone of times that name none: Asia/Kolkata, America/New_York."),
         click.option("--interval", default="", help="Length of a bar.  [default: as the rows show]"),

@@ -11,13 +11,14 @@ from pathlib import Path
 import click
 
 from tradebot.cli.faults import LIST, plan_of, render_catalogue
-from tradebot.clock import IST, SECOND, MarketClock, WallClock, from_iso, iso
+from tradebot.clock import SECOND, MarketClock, WallClock, from_iso, iso
 from tradebot.config.values import seconds
 from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.calendar import TradingCalendar, day_of
+from tradebot.markets.market import HOME
 from tradebot.markets.symbols import parse_symbols
 from tradebot.printing import say_json, say_text
 
@@ -47,9 +48,11 @@ class Plan(Message, frozen=True):
 @click.option("--prices", type=click.Choice(["synthetic", "recorded"]), default="synthetic", show_default=True)
 @click.option("--path", type=click.Path(path_type=Path, exists=True), help="Folder or file of recorded ticks.")
 @click.option(
-    "--at", help="Market time to begin at, IST, such as 2026-11-23T09:15.  [default: the last session's open]"
+    "--at", help=f"Market time to begin at, {HOME.clock}, such as 2026-11-23T09:15.  [default: the last session's open]"
 )
-@click.option("--until", help="Market time at which synthetic prices end, IST.  [default: the session's close]")
+@click.option(
+    "--until", help=f"Market time at which synthetic prices end, {HOME.clock}.  [default: the session's close]"
+)
 @click.option("--every-second", is_flag=True, help="Each synthetic symbol trades every market second, for load.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Makes prices and delays repeat."
@@ -57,7 +60,7 @@ class Plan(Message, frozen=True):
 @click.option("--speed", type=click.FloatRange(0.01, MAX_SPEED), default=1.0, show_default=True, help="Market s per s.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on.  [default: any free one]")
-@click.option("--cash", default="50000", show_default=True, help="Rupees in the account.")
+@click.option("--cash", default="50000", show_default=True, help=f"{HOME.money.capitalize()} in the account.")
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Write what happens here, JSON lines.")
 @click.option("--resume", is_flag=True, help="Continue the account that --log recorded.")
 @click.option("--faults", help='Misbehave: "swarm", "accept-then-reset:orders.create@3,429~0.1", or "list".')
@@ -84,7 +87,7 @@ def exchange(
     faults_until: str | None,
     as_json: bool,
 ) -> None:
-    """Serve a simulated exchange that speaks Kite Connect, and print one JSON line of addresses when it is ready.
+    """Serve a simulated exchange that speaks as a venue does, and print one JSON line of addresses when it is ready.
 
     Prices end with the session; the books stay readable until a signal or the end of --for.
     """
@@ -112,7 +115,7 @@ def exchange(
         speed=speed,
         host=host,
         port=port,
-        cash=_rupees(cash),
+        cash=_money(cash),
         log=log,
         resume=resume,
         for_s=_duration(duration),
@@ -192,7 +195,7 @@ def _synthetic(
     last = int(closes_of(universe, day, calendar).max())
     closes_at = last if end is None else end
     if not max(begin or 0, session.opens_at) < closes_at <= last or closes_at % SECOND:
-        until = f"{iso(last, IST)[11:16]} IST"
+        until = f"{iso(last, HOME.time)[11:16]} {HOME.clock}"
         raise ConfigError(f"--until must be a whole second after --at and inside the session of {day}, to {until}")
     return SyntheticPrices(
         universe,
@@ -214,7 +217,7 @@ def _recorded(path: Path | None, text: str | None) -> PriceSource:
 
 def _moment(text: str, option: str) -> int:
     try:
-        return from_iso(text, IST)
+        return from_iso(text, HOME.time)
     except ValueError:
         raise click.BadParameter(f"{text!r} is not a time such as 2026-11-23T09:15", param_hint=option) from None
 
@@ -226,11 +229,11 @@ def _duration(text: str | None) -> float | None:
         raise click.BadParameter(str(error), param_hint="--for") from None
 
 
-def _rupees(text: str) -> Decimal:
+def _money(text: str) -> Decimal:
     try:
         cash = Decimal(text)
     except InvalidOperation:
         cash = Decimal("NaN")
     if not cash.is_finite() or cash < 0 or cash * 100 != (cash * 100).to_integral_value():
-        raise click.BadParameter(f"{text!r} is not an amount of rupees such as 50000", param_hint="--cash")
+        raise click.BadParameter(f"{text!r} is not an amount of {HOME.money} such as 50000", param_hint="--cash")
     return cash

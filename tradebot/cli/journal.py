@@ -15,13 +15,14 @@ from tradebot.checker.verdict import Ruling
 from tradebot.cli.emergency import salvaged
 from tradebot.cli.order_story import order_fields, plain, story_fields, tell, zone_of
 from tradebot.cli.tables import show
-from tradebot.clock import IST, SECOND, from_iso, iso
+from tradebot.clock import SECOND, from_iso, iso
 from tradebot.domain.messages import Released
 from tradebot.domain.portfolio import Position
 from tradebot.errors import DataError, InvariantBroken, StateError
 from tradebot.journal import closes, heads, reader, recovery
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.story import story
+from tradebot.markets.market import HOME
 from tradebot.printing import say, say_json, say_text
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -144,7 +145,7 @@ def bars(
         raise DataError(f"the journal holds no {interval} bars of {symbol}")
     fields = [
         {
-            "start": iso(bar.start, IST),
+            "start": iso(bar.start, HOME.time),
             "open": f"{bar.open:f}",
             "high": f"{bar.high:f}",
             "low": f"{bar.low:f}",
@@ -236,7 +237,7 @@ def _interval(text: str) -> int:
 
 def _moment(text: str | None) -> int | None:
     try:
-        return None if text is None else from_iso(text, IST)
+        return None if text is None else from_iso(text, HOME.time)
     except ValueError as error:
         raise click.BadParameter(
             f"should be a time such as 2026-11-23T09:15, not {text!r}", param_hint="--since"

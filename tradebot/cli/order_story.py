@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timezone
+from datetime import tzinfo
 from typing import Any
 
 from tradebot.cli.tables import table
-from tradebot.clock import IST, MILLISECOND, iso
+from tradebot.clock import MILLISECOND, iso
 from tradebot.domain.order import Order, OrderFact
 from tradebot.journal.story import Step, Story
+from tradebot.markets.market import market_of
 from tradebot.printing import say
 
-INDIAN = ("NSE", "BSE", "NFO", "BFO")
 
-
-def zone_of(exchange: str) -> timezone:
+def zone_of(exchange: str) -> tzinfo:
     """Return the zone in which times of an exchange are told."""
-    return IST if exchange in INDIAN else UTC
+    return market_of(exchange).time
 
 
 def plain(value: Any) -> str:
@@ -44,7 +43,7 @@ def order_fields(order: Order) -> dict[str, Any]:
     }
 
 
-def _step_fields(step: Step, zone: timezone, since_ns: int | None) -> dict[str, Any]:
+def _step_fields(step: Step, zone: tzinfo, since_ns: int | None) -> dict[str, Any]:
     fact = step.fact
     return {
         "at": iso(fact.at, zone),

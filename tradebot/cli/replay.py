@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from tradebot import __version__
-from tradebot.clock import IST, iso
+from tradebot.clock import iso
 from tradebot.errors import DataError, ExitCode
+from tradebot.markets.market import HOME
 from tradebot.printable import printable
 from tradebot.printing import say, say_json
 from tradebot.replay import recorded as recordings
@@ -56,7 +57,7 @@ def _replay(recorded: Recorded, *, as_json: bool) -> int:
     if as_json:
         fields = found._asdict() | {"equal": found.difference is None, "has_ended": recorded.has_ended}
         if found.difference is not None:
-            fields["difference"] = found.difference._asdict() | {"at": iso(found.difference.at, IST)}
+            fields["difference"] = found.difference._asdict() | {"at": iso(found.difference.at, HOME.time)}
         say_json(fields)
     else:
         _tell(recorded, found)
@@ -74,7 +75,7 @@ def _tell(recorded: Recorded, found: Replayed) -> None:
     what, row, at, left, right = found.difference
     version = recorded.run.versions.get("tradebot", "")
     other = f" (recorded by tradebot {version}, replayed by {__version__})" if version != __version__ else ""
-    say(f"run {found.run_id} differs at row {row}, {iso(at, IST)}: {what}{other}")
+    say(f"run {found.run_id} differs at row {row}, {iso(at, HOME.time)}: {what}{other}")
     say(f"  recorded: {left}")
     say(f"  replayed: {right}")
     for here, there in _parts(left, right)[:MOST_PARTS]:

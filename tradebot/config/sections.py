@@ -32,10 +32,13 @@ from tradebot.config.values import (
     Workers,
     seconds,
 )
+from tradebot.domain.products import CARRIED, DELIVERY, INTRADAY
+from tradebot.markets.market import HOME
 from tradebot.section import Section
 from tradebot.venues import registry
 from tradebot.venues.room import Room
 
+PRODUCTS_SAID = f"{INTRADAY} intraday, {DELIVERY} delivery, {CARRIED} carried"
 EMBEDDED = "embedded"  # the name of the venue that is no other
 
 
@@ -100,11 +103,13 @@ class ExchangeSection(Section):
         default="",
         description="trading day, 2026-11-23; today: the newest one; empty: the same day for every first run",
     )
-    starts_at: ClockTime = Field(default="09:15", description="market time at which the daemon joins the day, IST")
+    starts_at: ClockTime = Field(
+        default="09:15", description=f"market time at which the daemon joins the day, {HOME.clock}"
+    )
     latency_ms: Annotated[Number, Field(ge=0, le=60_000)] = Field(
         default=5.0, description="real milliseconds from order to exchange"
     )
-    cash: Money = Field(default=Decimal(50000), description="funds of the simulated account, in rupees")
+    cash: Money = Field(default=Decimal(50000), description=f"funds of the simulated account, in {HOME.money}")
     invent: bool = Field(
         default=False, description="symbols that no list here knows become invented shares, instead of a refusal"
     )
@@ -165,9 +170,9 @@ class StrategySection(Section):
 
 
 class RiskSection(Section):
-    """What the desk refuses. Rupees; live orders and unknown ones count at their worst."""
+    """What the desk refuses, in the market's money; live orders and unknown ones count at their worst."""
 
-    permitted_products: Products = Field(default=("MIS",), description="MIS intraday, CNC delivery, NRML carried")
+    permitted_products: Products = Field(default=(INTRADAY,), description=PRODUCTS_SAID)
     allow_short: bool = Field(default=False, description="may a position go below zero")
     order_notional: Annotated[Money, Field(le=CRORE)] = Field(
         default=Decimal(10000), description="the size of an entry, where the strategy names no quantity"
@@ -176,7 +181,8 @@ class RiskSection(Section):
         default=500, description="shares of one order"
     )
     freeze_quantity: Annotated[Whole, Field(ge=1)] = Field(
-        default=100_000, description="most shares that NSE takes as one order (from one source, unverified)"
+        default=100_000,
+        description=f"most shares that {HOME.exchange} takes as one order (from one source, unverified)",
     )
     freeze_quantities: dict[str, Annotated[Whole, Field(ge=1)]] = Field(
         default={}, description="the same of other symbols, contracts above all: { NIFTY26DECFUT = 1800 }"
@@ -234,17 +240,20 @@ class RiskSection(Section):
         default=3,
         description="runs cut off in 10 minutes, then entries are halted from the start on; 0 never",
     )
-    entries_until: ClockTime = Field(default="15:00", description="no new position after this market time, IST")
+    entries_until: ClockTime = Field(
+        default="15:00", description=f"no new position after this market time, {HOME.clock}"
+    )
     square_off_at: ClockTime = Field(
         default="15:10",
-        description="positions are closed at this market time, IST, or 10 minutes before the symbol's own close",
+        description=f"positions are closed at this market time, {HOME.clock},"
+        " or 10 minutes before the symbol's own close",
     )
 
 
 class ExecutionSection(Section):
     """How orders are sent."""
 
-    product: Product = Field(default="MIS", description="MIS intraday, CNC delivery, NRML carried")
+    product: Product = Field(default=INTRADAY, description=PRODUCTS_SAID)
     order_kind: Literal["MARKET", "LIMIT"] = Field(
         default="MARKET", description="MARKET is sent with protection, never raw"
     )

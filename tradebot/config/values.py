@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
+from tradebot.domain.products import Product as Product
 from tradebot.errors import DataError
 from tradebot.markets.symbols import parse_symbols
 from tradebot.printable import printable
@@ -102,6 +103,5 @@ Interval = Annotated[str, AfterValidator(_interval)]
 DurationOrNever = Annotated[str, AfterValidator(_duration_or_never)]
 Reserve = Annotated[int | Literal["auto"], BeforeValidator(_reserve)]
 Workers = Annotated[int | Literal["auto"], BeforeValidator(_workers)]
-Product = Literal["MIS", "CNC", "NRML"]
 Products = Annotated[tuple[Product, ...], NoDecode, BeforeValidator(_listed)]
 CRORE = Decimal(10_000_000)

@@ -14,6 +14,7 @@ from tradebot.config.contradictions import Complaint
 from tradebot.config.sections import EMBEDDED
 from tradebot.daemon.exposure_checks import exposed
 from tradebot.daemon.order_route import NO_PAPER_AT_VENUE
+from tradebot.domain.products import INTRADAY
 from tradebot.errors import ConfigError
 from tradebot.exchange.prices.recordings import chosen
 from tradebot.indicators.expressions import Bars
@@ -26,7 +27,6 @@ from tradebot.venues import registry
 from tradebot.venues.room import Room
 
 WARN_DAYS = 30  # before the calendar's data ends: the exchange publishes the next year's closures in December
-INTRADAY = "MIS"
 
 
 def refusals(config: Config, *, now: int, has_exchange: bool = False) -> list[Complaint]:

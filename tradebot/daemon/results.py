@@ -38,7 +38,7 @@ class Results:
         return self._since(self._at)
 
     def render(self) -> dict[str, Any]:
-        """Return counts, and rupees rounded to paise for reading; `net` is after charges, what is open at its marks.
+        """Return counts, and money rounded for reading; `net` is after charges, what is open at its marks.
 
         Orders are those that the gate let through.
         """

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from tradebot.domain.message import Message
 
+HOME_EXCHANGE = "NSE"  # where nothing says another one; journals leave it out
+
 
 class InstrumentKind(StrEnum):
     """What the instrument is; an index has quotes and cannot be traded."""
@@ -34,7 +36,7 @@ class Instrument(Message, frozen=True):
     """
 
     symbol: str
-    exchange: str = "NSE"
+    exchange: str = HOME_EXCHANGE
     token: int = 0
     kind: InstrumentKind = InstrumentKind.EQUITY
     tick_size: Decimal = Decimal("0.05")

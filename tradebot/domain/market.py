@@ -1,6 +1,6 @@
 """What the market says: quotes and closed bars, as columns over instruments, so that the next stage works on arrays.
 
-A column holds int64 in the instrument's own units (paise for NSE), so every price is exact; `floats()` is the one
+A column holds int64 in the instrument's own units (hundredths, mostly), so every price is exact; `floats()` is the one
 crossing into the floating-point world of indicators.
 """
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tradebot.domain.message import Message
+from tradebot.domain.products import INTRADAY
 
 
 class Side(StrEnum):
@@ -54,7 +55,7 @@ class Purpose(StrEnum):
 class OrderRequest(Message, frozen=True, kw_only=False):
     """What the desk decided to send, whole and final before it is journaled.
 
-    `order_id` is ours and is what the venue echoes (Kite: `tag`); `price` and `trigger_price` are None where the kind
+    `order_id` is ours and is what the venue echoes (its `tag`); `price` and `trigger_price` are None where the kind
     has none; `protection_pct` is the market protection of a MARKET or SL-M order. `quoted_at`, `signaled_at` and
     `decided_at` are monotonic ns of the quote, the signal and the decision behind it.
     """
@@ -68,7 +69,7 @@ class OrderRequest(Message, frozen=True, kw_only=False):
     price: Decimal | None = None
     trigger_price: Decimal | None = None
     validity: Validity = Validity.DAY
-    product: str = "MIS"
+    product: str = INTRADAY
     protection_pct: Decimal | None = None
     purpose: Purpose = Purpose.ENTRY
     strategy: str = ""

@@ -5,5 +5,8 @@ What is bought intraday is gone by the evening, what is bought for delivery beco
 
 from __future__ import annotations
 
-INTRADAY, DELIVERY, CARRIED = "MIS", "CNC", "NRML"
-PRODUCTS = (INTRADAY, DELIVERY, CARRIED)
+from typing import Literal, get_args
+
+Product = Literal["MIS", "CNC", "NRML"]
+PRODUCTS: tuple[Product, Product, Product] = get_args(Product)
+INTRADAY, DELIVERY, CARRIED = PRODUCTS

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from tradebot.domain.message import Message
 from tradebot.domain.order_request import OrderKind, Side
+from tradebot.domain.products import DELIVERY, INTRADAY
 
 
 class VenueStatus(StrEnum):
@@ -47,7 +48,7 @@ class VenueOrder(Message, frozen=True):
     price: Decimal | None = None
     trigger_price: Decimal | None = None
     average_price: Decimal | None = None
-    product: str = "MIS"
+    product: str = INTRADAY
     reason: str = ""
     changed_at: int = 0
     refusal: Refusal | None = None
@@ -67,7 +68,7 @@ class Execution(Message, frozen=True, kw_only=False):
     quantity: Decimal
     price: Decimal
     traded_at: int
-    product: str = "MIS"
+    product: str = INTRADAY
     is_inferred: bool = False
 
     @property
@@ -99,4 +100,4 @@ class VenueHolding(Message, frozen=True):
     exchange: str
     quantity: Decimal
     average_price: Decimal
-    product: str = "CNC"
+    product: str = DELIVERY

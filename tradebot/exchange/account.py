@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 
-from tradebot.clock import IST, SECOND
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, Side
@@ -24,6 +23,7 @@ from tradebot.exchange.position import Lots, PositionRow, average
 from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow
 from tradebot.markets.charges import NOTHING, Charges, fill_charges, segment_of
 from tradebot.markets.debits import Debits
+from tradebot.markets.market import market_of
 
 Key = tuple[str, str, str]  # exchange, symbol, product
 
@@ -61,7 +61,7 @@ class Holding(Message, frozen=True):
 
 
 class Margins(Message, frozen=True):
-    """The funds in rupees. `net`, what new orders may use, is `opening` + `realised` - `charges` - `used`.
+    """The funds. `net`, what new orders may use, is `opening` + `realised` - `charges` - `used`.
 
     `used` = `positions` + `orders` + `delivery` - `holding_sales`: margin of open intraday positions, of working
     orders, the price of shares bought for delivery, less the credit for holdings sold today. `cash` is the ledger after
@@ -103,7 +103,7 @@ class Account:
             (h.exchange, h.symbol): Lots(h.owned, h.owned * h.average_price) for h in holdings
         }
         self._arriving = {(h.exchange, h.symbol): h.t1_quantity for h in holdings}  # of those, not delivered yet
-        self._turnover: dict[str, Decimal] = {}  # order id -> rupees filled, for charges per order
+        self._turnover: dict[str, Decimal] = {}  # order id -> money filled, for charges per order
         self._debits = Debits()
         self._working: dict[Key, dict[str, Reservation]] = {}  # position -> order id -> what it reserves
         self._blocked: dict[Key, Blocked] = {}
@@ -140,7 +140,7 @@ class Account:
             side=trade.side,
             quantity=trade.quantity,
             price=trade.price,
-            on=datetime.fromtimestamp(trade.traded_at // SECOND, IST).date(),
+            on=market_of(trade.exchange).day_of(trade.traded_at),
             order_turnover=turnover,
             exchange=trade.exchange,
             with_dp=is_debit,
@@ -227,7 +227,7 @@ class Account:
         return order.order_id in self._working.get(_key(order), {})
 
     def shortage(self, order: BookOrder, price: Decimal) -> tuple[Decimal, Decimal] | None:
-        """Return (required, available) rupees if the funds do not cover a new or changed order, else None.
+        """Return (required, available) money if the funds do not cover a new or changed order, else None.
 
         What lowers the margin in use, an exit, needs no funds.
         """

@@ -6,12 +6,11 @@ The exchange's own truth lives in `floor.py`; versions and trades arrive here as
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
 
 import msgspec
 
-from tradebot.clock import IST, SECOND
 from tradebot.domain.order import ZERO
 from tradebot.exchange.position import average
 from tradebot.exchange.refusals import Refusal, RefusalCode
@@ -25,20 +24,20 @@ TRADE_OFFSET = 10_000_000
 class OrderBook:
     """Versions of orders and rows of trades, as the client may see them now."""
 
-    def __init__(self, opens_at: int) -> None:
-        self._prefix = datetime.fromtimestamp(opens_at // SECOND, IST).strftime("%y%m%d")
+    def __init__(self, day: date) -> None:
+        self._prefix = day.strftime("%y%m%d")
         self._versions: dict[str, list[BookOrder]] = {}  # order id -> versions, oldest first
         self._trades: list[TradeRow] = []
         self._requests: dict[str, BookStatus] = {}  # order id -> the request on its way to the exchange
         self._orders = self._entered = self._traded = 0
 
     def next_order_id(self) -> str:
-        """Return a new order number: the date of the session and a counter, 15 digits as Kite's."""
+        """Return a new order number: the date of the session and a counter, 15 digits."""
         self._orders += 1
         return f"{self._prefix}{self._orders:0{ORDER_DIGITS}d}"
 
     def next_exchange_order_id(self) -> str:
-        """Return a new number of the exchange, 16 digits as NSE's."""
+        """Return a new number of the exchange, 16 digits."""
         self._entered += 1
         return str(EXCHANGE_ORDER_OFFSET + self._entered)
 

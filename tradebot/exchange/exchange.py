@@ -28,7 +28,7 @@ from tradebot.exchange.latency import Latency
 from tradebot.exchange.margin import reserve_price
 from tradebot.exchange.post import Post
 from tradebot.exchange.refusals import Refusal, RefusalCode
-from tradebot.exchange.resumption import day_of, read_past
+from tradebot.exchange.resumption import read_past
 from tradebot.exchange.rules import Rules
 from tradebot.exchange.snapshot import PriceSource, Snapshots
 from tradebot.exchange.ticket import (
@@ -39,6 +39,7 @@ from tradebot.exchange.ticket import (
     TradeRow,
     received,
 )
+from tradebot.markets.market import market_of_all
 
 POLL_S = 0.005  # how often `run` looks at the clock: what an order waits for it at most, beside its latency
 
@@ -81,13 +82,14 @@ class Exchange:
         self.account_id = account_id
         self._clock, self._log = clock, log or EventLog(None)
         self._post = Post(latency, clock, seed=seed)
-        self._book = OrderBook(source.opens_at)
+        market = market_of_all(self.universe)
+        self._book = OrderBook(market.day_of(source.opens_at))
         self._floor = Floor(source, self.state, self._book, answer=self._answer, funds=self._funds)
         self._at = 0
         self._ends = sorted(set(source.closes.tolist()))  # of the instruments, those to come
         self._has_ended = False
         self._board.update(source.opening())
-        day, stock = day_of(source.opens_at), tuple(holdings)
+        day, stock = market.day_of(source.opens_at), tuple(holdings)
         past = read_past(resume, mark=self._mark) if resume is not None else None
         if past is None:
             self.account = Account(account_id=account_id, cash=cash, mark=self._mark, on=day, holdings=stock)

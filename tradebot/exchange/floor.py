@@ -53,7 +53,7 @@ class Floor:
         self._source, self._universe, self._state = source, source.universe, state
         self._numbers, self._answer, self._funds = numbers, answer, funds
         self._live: dict[str, BookOrder] = {}  # order id -> its true version
-        self._value: dict[str, Decimal] = {}  # order id -> rupees filled, exact
+        self._value: dict[str, Decimal] = {}  # order id -> money filled, exact
         self._books: dict[int, InstrumentBook] = {}  # instrument id -> our orders in it
         self._watched = np.zeros(len(self._universe), dtype=np.bool_)  # instruments with orders at work
         self._sequence = 0

@@ -51,7 +51,7 @@ def rate_of(product: str, kind: InstrumentKind) -> Decimal:
 
 
 def blocked_by(lots: Lots, working: list[Reservation], *, product: str, kind: InstrumentKind) -> Blocked:
-    """Return what a position and its working orders block in rupees; delivery is paid in full."""
+    """Return what a position and its working orders block in money; delivery is paid in full."""
     if product == DELIVERY:
         buying = sum((r.quantity * r.price for r in working if r.side is Side.BUY), ZERO)
         return Blocked(ZERO, buying, max(lots.cost, ZERO), max(-lots.cost, ZERO))

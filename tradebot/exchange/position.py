@@ -12,7 +12,7 @@ SHOWN = Decimal("0.000001")
 
 
 class PositionRow(Message, frozen=True):
-    """One position as Kite shows it; `quantity` is signed, prices are averages, values exact.
+    """One position as a broker shows it; `quantity` is signed, prices are averages, values exact.
 
     `unrealised` is against the last price, `realised` the profit of what was closed, both before charges;
     `pnl` is their sum. Fields without `day_` include what was carried over from earlier days.

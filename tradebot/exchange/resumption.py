@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tradebot.clock import IST, SECOND
 from tradebot.errors import DataError
 from tradebot.exchange.account import Account, Holding, Mark
 from tradebot.exchange.event_log import read_log
 from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow, order_in
+from tradebot.markets.market import HOME
 
 
 class Past:
@@ -24,11 +23,6 @@ class Past:
         self.account = account
         self.versions: list[BookOrder] = []
         self.trades: list[TradeRow] = []
-
-
-def day_of(at: int) -> date:
-    """Return the Indian calendar day of a market time in ns."""
-    return datetime.fromtimestamp(at // SECOND, IST).date()
 
 
 def read_past(path: Path | str, *, mark: Callable[[str], Mark]) -> Past | None:
@@ -60,7 +54,7 @@ def read_past(path: Path | str, *, mark: Callable[[str], Mark]) -> Past | None:
 
 
 def _session(line: dict[str, Any], past: Past | None, mark: Callable[[str], Mark]) -> Past:
-    day = day_of(line["opens_at"])
+    day = HOME.day_of(line["opens_at"])
     if not line["resumed"]:
         return Past(
             Account(

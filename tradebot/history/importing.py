@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from tradebot.clock import DAY, Clock, WallClock
-from tradebot.domain.instrument import Instrument
+from tradebot.domain.instrument import HOME_EXCHANGE, Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.errors import DataError
 from tradebot.history.files.opening import files_at, symbol_of
@@ -25,11 +25,11 @@ from tradebot.history.lengths import look_like_ends
 from tradebot.history.market import INDIA, as_date, days_of, require_exchange, zone_of
 from tradebot.history.merging import Put
 from tradebot.history.staging import Reading, Staged, Staging
+from tradebot.markets.exchanges import OF_YAHOO, TICK_RULES
 from tradebot.markets.listing import universe_for
 from tradebot.markets.ticks import tick_of
 
 ENDS = "times look like the ends of their bars, and are taken for their starts; say --stamps end if so"
-OF_YAHOO = {"NS": "NSE", "BO": "BSE"}  # what stands behind a ticker -> its exchange
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
@@ -39,7 +39,7 @@ class Terms(NamedTuple):
     round to (None: as many as there are), the table of a database, how long a bar is if a lone one does not tell,
     whether times are those of the ends of bars, which of two bars that differ is kept (first, last, "": none)."""
 
-    exchange: str = "NSE"
+    exchange: str = HOME_EXCHANGE
     interval: int = 0
     decimals: int | None = None
     table: str = ""
@@ -154,7 +154,7 @@ def _tick(instrument: Instrument, staged: Staged) -> Decimal:
     # The rule of the last day; where the prices show a finer step, of earlier rules or another listing, that one.
     if not staged.step:
         return instrument.tick_size
-    if instrument.is_tradable and instrument.exchange in ("NSE", "BSE"):
+    if instrument.is_tradable and instrument.exchange in TICK_RULES:
         (day,) = days_of(np.array([staged.newest], dtype=np.int64), instrument.exchange).tolist()
         close = Decimal(str(staged.month_close))
         tick = tick_of(instrument.symbol, close, as_date(day), exchange=instrument.exchange)
@@ -200,7 +200,7 @@ def _stage(
 
 
 def _symbol(file: Path, ticker: str, wanted: str, exchange: str) -> str:
-    # A ticker of Yahoo's names its exchange: TCS.NS trades on NSE.
+    # A ticker of Yahoo's names its exchange: that of TCS.NS is India's first.
     name, dot, suffix = ticker.rpartition(".")
     if dot and suffix in OF_YAHOO:
         if OF_YAHOO[suffix] != exchange.upper():

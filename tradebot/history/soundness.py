@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot.clock import DAY, iso
-from tradebot.domain.instrument import Instrument
+from tradebot.domain.instrument import HOME_EXCHANGE, Instrument
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.interval import MONTH, WEEK, name_of
@@ -76,7 +76,7 @@ def require_sound(
     rotten = [
         finding
         for symbol, bars in series.items()
-        for finding in examine(bars, *traded.get(symbol, ("NSE", Line.SHARE)), accepted)
+        for finding in examine(bars, *traded.get(symbol, (HOME_EXCHANGE, Line.SHARE)), accepted)
         if finding.is_rotten and not (accept_gaps and finding.kind in bearable)
     ]
     if rotten:

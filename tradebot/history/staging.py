@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from tradebot.clock import iso
-from tradebot.domain.instrument import Instrument
+from tradebot.domain.instrument import HOME_EXCHANGE, Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError, StateError
 from tradebot.history.chunk import periods
@@ -52,7 +52,7 @@ class Reading(NamedTuple):
     """How rows are to be taken: at which exchange, whether they are stamped at the end of their bar, which of two that
     differ is kept ("" refuses them), and what time it is (ns UTC): a bar that is not over then is left out."""
 
-    exchange: str = "NSE"
+    exchange: str = HOME_EXCHANGE
     are_ends: bool = False
     keep: str = ""
     now: int = FOREVER

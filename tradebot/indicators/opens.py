@@ -69,4 +69,4 @@ def _table(zone: str, at: time) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(edges), tuple(offset * SECOND for offset in offsets)
 
 
-NSE = Opens("Asia/Kolkata", time(9, 15))
+HOME = Opens("Asia/Kolkata", time(9, 15))  # where nothing says another one

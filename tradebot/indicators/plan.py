@@ -12,7 +12,7 @@ from tradebot.errors import ConfigError
 from tradebot.indicators import talib_bridge
 from tradebot.indicators.arithmetic import ELEMENTWISE
 from tradebot.indicators.node import CROSS_SECTION, Node, Op, label, order
-from tradebot.indicators.opens import NSE, Opens
+from tradebot.indicators.opens import HOME, Opens
 from tradebot.indicators.sessions import OpeningState, VwapState
 from tradebot.indicators.timeframes import HoldState, LongerLagState, ResampleState
 
@@ -27,7 +27,7 @@ class Plan:
     bars are not made of whole bars.
     """
 
-    def __init__(self, roots: Iterable[Node], *, interval: int | None = None, opens: Opens = NSE) -> None:
+    def __init__(self, roots: Iterable[Node], *, interval: int | None = None, opens: Opens = HOME) -> None:
         self.roots = tuple(roots)
         self.interval, self.opens = interval, opens
         self.nodes = order(self.roots)

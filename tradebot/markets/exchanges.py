@@ -9,6 +9,8 @@ ZONES = {
     **dict.fromkeys(("NSE", "BSE", "NFO", "BFO"), INDIA),
     **dict.fromkeys(("NYSE", "NASDAQ", "ARCA", "AMEX", "BATS"), NEW_YORK),
 }  # other exchanges trade around the clock, in UTC
+TICK_RULES = ("NSE", "BSE")  # these set the tick of a share by its price
+OF_YAHOO = {"NS": "NSE", "BO": "BSE"}  # what stands behind a ticker of Yahoo -> its exchange
 OPENINGS = {INDIA: time(9, 15), NEW_YORK: time(9, 30), UTC_ZONE: time(0, 0)}
 
 

@@ -7,9 +7,11 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from tradebot.clock import DAY, IST, SECOND
+from tradebot.domain.instrument import HOME_EXCHANGE, Universe
 from tradebot.markets.exchanges import INDIA, NEW_YORK, opening_of, zone_of
 
 CURRENCIES = {INDIA: "INR", NEW_YORK: "USD"}
+MONEY = {"INR": "rupees", "USD": "dollars"}  # as people say it
 
 
 class Market:
@@ -20,8 +22,14 @@ class Market:
         self.zone = zone_of(exchange)
         self.opens: time = opening_of(exchange)
         self.currency = CURRENCIES.get(self.zone, "")  # empty where each instrument has its own
+        self.money = MONEY.get(self.currency, self.currency)
         self.time: tzinfo = IST if self.zone == INDIA else ZoneInfo(self.zone)
         self._ahead = int(IST.utcoffset(None).total_seconds()) * SECOND if self.zone == INDIA else None
+
+    @property
+    def clock(self) -> str:
+        """What people call the time there, such as IST."""
+        return self.time.tzname(None) or self.zone
 
     def ahead(self, at: int) -> int:
         """Return by how many ns the market's time of the day is ahead of UTC at `at` (ns UTC)."""
@@ -53,4 +61,9 @@ def market_of(exchange: str) -> Market:
     return Market(exchange)
 
 
-HOME = market_of("NSE")  # where nothing says another one
+def market_of_all(universe: Universe) -> Market:
+    """Return the market of a run, which is that of its first instrument."""
+    return market_of(universe[0].exchange) if len(universe) else HOME
+
+
+HOME = market_of(HOME_EXCHANGE)  # where nothing says another one

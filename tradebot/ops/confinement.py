@@ -22,7 +22,7 @@ def confine() -> None:
 
 
 def scrub(environment: MutableMapping[str, str], names: Iterable[str]) -> None:
-    """Take the variables of the secrets `names` (such as `kite.access_token`) out, in any case of letters."""
+    """Take the variables of the secrets `names` (such as `store.dsn`) out, in any case of letters."""
     hidden = {f"TRADEBOT_{name.replace('.', '__')}".upper() for name in names}
     for name in [name for name in environment if name.upper() in hidden or name.upper().startswith("TRADEBOT_KILL__")]:
         del environment[name]

@@ -7,12 +7,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from tradebot.clock import IST, Clock, iso
+from tradebot.clock import Clock, iso
 from tradebot.domain.control import Verb
 from tradebot.domain.halts import Halts
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Ending, Incident, Reconciled, SessionBegins, Signals
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest
+from tradebot.markets.market import HOME
 from tradebot.ops.events import orders
 from tradebot.ops.events.desk import (
     DayStarted,
@@ -206,7 +207,10 @@ def _hours(session: SessionBegins) -> DayStarted:
     # Of the symbols whose day ends earlier or later than that of most: how many they are and when.
     earlier = [{"symbols": len(ending.symbols)} | _end(ending) for ending in session.endings]
     return DayStarted(
-        day=iso(session.opens_at, IST)[:10], opens=_clock(session.opens_at), **_end(session), earlier=earlier or None
+        day=iso(session.opens_at, HOME.time)[:10],
+        opens=_clock(session.opens_at),
+        **_end(session),
+        earlier=earlier or None,
     )
 
 
@@ -219,4 +223,4 @@ def _end(end: SessionBegins | Ending) -> dict[str, Any]:
 
 
 def _clock(at: int) -> str:
-    return iso(at, IST)[11:16]
+    return iso(at, HOME.time)[11:16]

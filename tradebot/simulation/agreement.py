@@ -45,7 +45,7 @@ def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
         theirs[row.exchange, row.symbol, row.product] += row.quantity
     for shown in picture["positions"]:  # ours and what it knows to be of others, which the exchange does not tell apart
         ours[shown["exchange"], shown["symbol"], shown["product"]] += Decimal(str(shown["quantity"]))
-    owned = {(h.exchange, h.symbol, DELIVERY): h.owned for h in exchange.account.holdings()}
+    owned: dict[Line, Decimal] = {(h.exchange, h.symbol, DELIVERY): h.owned for h in exchange.account.holdings()}
     differences = [
         f"{' '.join(line)}: the exchange holds {theirs.get(line, 0)}, the daemon {ours.get(line, 0)}"
         for line in sorted(theirs.keys() | ours.keys())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from decimal import Decimal
 
+from tradebot.domain.instrument import HOME_EXCHANGE
 from tradebot.domain.order import Side
 from tradebot.domain.products import DELIVERY
 from tradebot.exchange.exchange import Exchange
@@ -22,12 +23,12 @@ DELIVERED = Decimal(3)  # shares that the owner buys for delivery in the evening
 
 def close_day(exchange: Exchange, symbol: str) -> None:
     """Square off what is intraday and take nothing new; the owner has bought some of `symbol` that arrive in days."""
-    tickets = [market_ticket("NSE", symbol, Side.BUY, DELIVERED, DELIVERY, Hand.OWNER)]
+    tickets = [market_ticket(HOME_EXCHANGE, symbol, Side.BUY, DELIVERED, DELIVERY, Hand.OWNER)]
     for order in exchange.orders():
         if not order.is_ended:
             exchange.withdraw(order.order_id, "cancelled by the broker")
     for row in exchange.account.positions():
-        if row.quantity and row.product != DELIVERY and row.exchange == "NSE":
+        if row.quantity and row.product != DELIVERY and row.exchange == HOME_EXCHANGE:
             side = Side.SELL if row.quantity > 0 else Side.BUY
             tickets.append(market_ticket(row.exchange, row.symbol, side, abs(row.quantity), row.product, Hand.BROKER))
     for ticket in tickets:

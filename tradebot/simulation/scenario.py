@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from tradebot.clock import HOUR, IST, from_iso
+from tradebot.clock import HOUR, from_iso
 from tradebot.config import Config
 from tradebot.config.keeping import StoreSection
 from tradebot.config.sections import (
@@ -19,11 +19,12 @@ from tradebot.config.sections import (
     StrategySection,
 )
 from tradebot.exchange.account import Holding
+from tradebot.markets.market import HOME
 from tradebot.simulation import restless
 from tradebot.simulation.dice import Dice
 
 DAY = "2026-11-23"
-BEGINS = from_iso(f"{DAY}T09:00:00", IST)  # wall time of every session's begin
+BEGINS = from_iso(f"{DAY}T09:00:00", HOME.time)  # wall time of every session's begin
 QUICK = 5.0, "5s"  # market seconds per second and the length of a bar: one closes every second
 USUAL = 30.0, "1m"  # the shortest bar that the venue has a past of; one closes every two seconds
 WARMED_UP = 0.15  # share of the seeds with USUAL bars and a past
@@ -162,8 +163,8 @@ def _beside(dice: Dice, symbols: tuple[str, ...], *, halts_soon: bool) -> dict[s
     held = [symbol for symbol in symbols if dice.happens(HELD)]
     found = {
         "holdings": tuple(
-            Holding(symbol=symbol, exchange="NSE", quantity=Decimal(dice.whole(1, 50)), average_price=Decimal(1_000),
-                    t1_quantity=Decimal(dice.whole(0, 5)))
+            Holding(symbol=symbol, exchange=HOME.exchange, quantity=Decimal(dice.whole(1, 50)),
+                    average_price=Decimal(1_000), t1_quantity=Decimal(dice.whole(0, 5)))
             for symbol in held
         ),
         "orders_per_day": dice.whole(*FEW_ORDERS) if dice.happens(COUNTED) else 2_000,

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tradebot.venues.kite.room import KiteRoom
+from tradebot.venues.kite.room import ROOM as FIRST
 from tradebot.venues.room import Room
 
-_ROOMS: dict[str, Room] = {room.name: room for room in (KiteRoom(),)}
+_ROOMS: dict[str, Room] = {FIRST.name: FIRST}
 
 
 def rooms() -> tuple[Room, ...]:

@@ -19,7 +19,7 @@ class Profile(Message, frozen=True):
     """The rules of a venue as data; what differs between venues is here and not in code.
 
     `absent_after_s`: an order not seen in two complete queries begun this long after sending was never accepted;
-    `absence_is_proof` is False where the venue states no such bound (Kite) and the absence is only presumed.
+    `absence_is_proof` is False where the venue states no such bound and the absence is only presumed.
     `finds_by_tag`: our id comes back in the order list. `login_ends`: the time of the day (HH:MM, India) at which every
     login ends, empty where the venue names none. Limits are counted per wall-clock second, minute and day.
     """

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from tradebot.domain.message import Message
+from tradebot.markets.market import HOME
 
 WRITES = ("orders.create", "orders.modify", "orders.cancel")
 BOOKS = ("orders.list", "trades", "positions")
@@ -177,7 +178,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ("zero-quote", "F55", "One quote says 0."),
         ("negative-quote", "F55", "One quote is below 0."),
         ("tenfold-quote", "F55", "One quote is ten times the price."),
-        ("hundredth-quote", "F55", "One quote is a hundredth of the price, as if rupees were paise."),
+        ("hundredth-quote", "F55", f"One quote is a hundredth of the price, as if {HOME.money} were paise."),
         ("crossed-quote", "F55", "The best bid of one quote stands above the best ask."),
         ("wrong-token", "F55", "One quote carries the token of another instrument."),
         ("epoch-stamps", "F56", "The stamps of a frame say 1970."),

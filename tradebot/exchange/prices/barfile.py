@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tradebot.clock import IST, SECOND
+from tradebot.clock import SECOND
 from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
 from tradebot.errors import DataError
+from tradebot.markets.market import HOME
 
 TIME_NAMES = ("timestamp", "datetime", "date", "time", "ts")
 PRICE_NAMES = ("open", "high", "low", "close")
@@ -35,7 +36,7 @@ class BarFile(Message, frozen=True, eq=False):
     volume: Ints
 
 
-def read(path: Path, *, symbol: str, zone: tzinfo = IST) -> BarFile:
+def read(path: Path, *, symbol: str, zone: tzinfo = HOME.time) -> BarFile:
     """Read one CSV or CSV.gz; a time without a zone is taken in `zone`, rows may stand in any order.
 
     A file without a volume column has volume 0. Raises DataError naming file, line and what was expected.

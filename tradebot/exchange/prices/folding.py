@@ -1,13 +1,14 @@
-"""Minute bars to longer ones, counted from the session's open as Kite counts them; behind every source's `series`."""
+"""Minute bars to longer ones, counted from the session's open as brokers count them; behind every source's `series`."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tradebot.clock import DAY, IST, MINUTE, SECOND
+from tradebot.clock import DAY, MINUTE
 from tradebot.domain.market import Ints, Series
+from tradebot.markets.market import HOME
 
-IST_OFFSET = int(IST.utcoffset(None).total_seconds()) * SECOND
+AHEAD = HOME.ahead(0)  # of UTC
 NO_BARS: Ints = np.zeros(0, dtype=np.int64)
 
 Columns = tuple[Ints, Ints, Ints, Ints, Ints, Ints]  # starts, open, high, low, close, volume
@@ -20,7 +21,7 @@ def check_interval(interval: int) -> None:
 
 
 def fold(minutes: Columns, *, opens_at: int, interval: int) -> Columns:
-    """Return the minute bars of one session as bars of `interval`; a day's bar starts at midnight IST."""
+    """Return the minute bars of one session as bars of `interval`; a day's bar starts at its midnight."""
     starts, open_, high, low, close, volume = minutes
     if interval == MINUTE or len(starts) == 0:
         return minutes
@@ -42,7 +43,7 @@ def fold(minutes: Columns, *, opens_at: int, interval: int) -> Columns:
 
 def midnight(at: int) -> int:
     """Return the start of the Indian day of `at`, ns UTC."""
-    return (at + IST_OFFSET) // DAY * DAY - IST_OFFSET
+    return (at + AHEAD) // DAY * DAY - AHEAD
 
 
 def series(symbol: str, interval: int, parts: list[Columns], *, start: int, end: int) -> Series:

@@ -20,7 +20,7 @@ from tradebot.errors import DataError
 from tradebot.exchange.prices import noise, tickfile
 from tradebot.exchange.prices.depth import book, circuits
 from tradebot.exchange.prices.folding import (
-    IST_OFFSET,
+    AHEAD,
     NO_BARS,
     Columns,
     check_interval,
@@ -216,11 +216,11 @@ def _choose(files: list[Path], symbols: Iterable[str] | None) -> list[Path]:
 
 
 def _day_of(ticks: list[TickFile]) -> date:
-    days, counts = np.unique(np.concatenate([(t.stamps + IST_OFFSET) // DAY for t in ticks]), return_counts=True)
+    days, counts = np.unique(np.concatenate([(t.stamps + AHEAD) // DAY for t in ticks]), return_counts=True)
     counts[days <= 0] = 0  # 1970 is what a recorder writes for "unknown"
     if not counts.any():
         raise DataError(f"{ticks[0].path}: no row carries a usable date")
-    return day_of(int(days[counts.argmax()]) * DAY - IST_OFFSET)
+    return day_of(int(days[counts.argmax()]) * DAY - AHEAD)
 
 
 def _carried(values: Ints, fresh: npt.NDArray[np.bool_]) -> Ints:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from tradebot.clock import DAY, IST, SECOND
+from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
@@ -17,7 +17,7 @@ from tradebot.exchange.prices import barfile, noise
 from tradebot.exchange.prices.barfile import BarFile
 from tradebot.exchange.prices.depth import book, circuits
 from tradebot.exchange.prices.folding import (
-    IST_OFFSET,
+    AHEAD,
     NO_BARS,
     Columns,
     check_interval,
@@ -31,6 +31,7 @@ from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
+from tradebot.markets.market import HOME
 
 POINTS = 4
 CIRCUIT = 0.20  # a wide band around the close before: the file does not say the limits
@@ -55,7 +56,7 @@ class RecordedBars:
         paths: Mapping[str, Path],
         *,
         date: date | None = None,
-        zone: tzinfo = IST,
+        zone: tzinfo = HOME.time,
         first: Literal["low", "high"] = "low",
         calendar: TradingCalendar | None = None,
     ) -> None:
@@ -114,7 +115,7 @@ class RecordedBars:
         f, span = self._files[id_], self._spans[id_]
         starts, closes_at = f.starts[: span.stop], int(self.closes[id_])
         parts: list[Columns] = []
-        cuts = np.flatnonzero(np.diff((starts + IST_OFFSET) // DAY)) + 1
+        cuts = np.flatnonzero(np.diff((starts + AHEAD) // DAY)) + 1
         for begin, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(starts)], strict=True):
             if starts[stop - 1] < midnight(start) or starts[begin] >= end:
                 continue

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tradebot.clock import IST, SECOND, from_iso
+from tradebot.clock import SECOND, from_iso
 from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
 from tradebot.errors import DataError
-from tradebot.exchange.prices.folding import IST_OFFSET
+from tradebot.exchange.prices.folding import AHEAD
+from tradebot.markets.market import HOME
 
 HEADER = ["timestamp", "ltp", "volume"]
 LARGEST_PRICE = 1e12  # Rs; beyond it integer paise are no longer exact
@@ -72,7 +73,7 @@ def read(path: Path) -> TickFile:
         if list(frame.columns) != HEADER:
             raise ValueError("header")
         local = pd.to_datetime(frame["timestamp"], format="%Y-%m-%d %H:%M:%S").to_numpy().astype("datetime64[s]")
-        stamps = local.astype(np.int64) * SECOND - IST_OFFSET
+        stamps = local.astype(np.int64) * SECOND - AHEAD
         prices = frame["ltp"].to_numpy()
         if not (np.abs(prices) < LARGEST_PRICE).all():
             raise ValueError("price")
@@ -116,7 +117,7 @@ def _expected(row: list[str]) -> str:
     try:
         if len(stamp) != 19:
             return "a time such as 2021-06-11 09:15:52"
-        from_iso(stamp, IST)
+        from_iso(stamp, HOME.time)
     except ValueError:
         return "a time such as 2021-06-11 09:15:52"
     try:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tradebot.domain.instrument import HOME_EXCHANGE
 from tradebot.domain.market import Floats, Ints
 from tradebot.errors import DataError
 from tradebot.history.files.columns import PRICES, TIMES
@@ -25,7 +26,7 @@ MOST_OTHERS = 10  # symbols that are not the one asked for
 NO_SYMBOL, TO_COME = "no symbol", "a time that is still to come"
 MOST_SHOWN = 40  # of a value, in the sentence about its row
 LOW_ABOVE_HIGH, OUTSIDE, BAD_VOLUME = "a high below the low", "open or close outside low to high", "a bad volume"
-SERIES = ("EQ", "BE", "BZ", "SM", "ST")  # in which NSE trades shares one by one; BL and others are blocks and bonds
+SERIES = ("EQ", "BE", "BZ", "SM", "ST")  # in which shares trade one by one; BL and others are blocks and bonds
 FOREVER = (1 << 63) - 1
 
 
@@ -56,7 +57,7 @@ class Rows(NamedTuple):
 class Parser:
     """Reads the batches of one file in order. `skipped` counts the rows left out, by reason; `end` tells the rest."""
 
-    def __init__(self, path: Path, wanted: Wanted, table: Table, symbol: str, *, exchange: str = "NSE") -> None:
+    def __init__(self, path: Path, wanted: Wanted, table: Table, symbol: str, *, exchange: str = HOME_EXCHANGE) -> None:
         self._path, self._wanted, self._table, self._exchange = path, wanted, table, exchange
         self._symbol = symbol  # of rows that name none
         self._stamps = Stamps(path, zone=wanted.zone, time_format=wanted.time_format, latest=wanted.latest)

@@ -14,6 +14,7 @@ from tradebot.errors import DataError
 from tradebot.history import market
 from tradebot.history.files import counts
 from tradebot.history.files.counts import Found
+from tradebot.markets.market import HOME
 
 ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
 WORDED = r"\d\s*([A-Za-z_]{2,}(?:/[A-Za-z_]+)*)$"  # a zone by its name behind a time
@@ -22,7 +23,7 @@ MONTH = r"[A-Za-z]{3}"  # a year behind it is no zone
 FIRST, LAST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
 EPOCH, EXCEL = "epoch", "excel"  # words that --time-format takes beside strftime's
 ABBREVIATED = {
-    "UTC": "UTC", "GMT": "UTC", "IST": market.INDIA, "EST": "Etc/GMT+5", "EDT": "Etc/GMT+4", "CST": "Etc/GMT+6",
+    "UTC": "UTC", "GMT": "UTC", HOME.clock: HOME.zone, "EST": "Etc/GMT+5", "EDT": "Etc/GMT+4", "CST": "Etc/GMT+6",
     "CDT": "Etc/GMT+5", "PST": "Etc/GMT+8", "PDT": "Etc/GMT+7", "CET": "Etc/GMT-1", "CEST": "Etc/GMT-2",
 }  # fmt: skip
 # What stands for one time alone, however it is read: the year first, or the month by its name.

@@ -1,6 +1,6 @@
 """What an event is: a type whose name, level, meaning and fields are read from its declaration, by code and by people.
 
-tell(FeedLost(source="kite", reason="1006"))   ──▶   {"event": "feed_lost", "level": "warning", "source": "kite", ...}
+tell(FeedLost(source="a", reason="1006"))   ──▶   {"event": "feed_lost", "level": "warning", "source": "a", ...}
 """
 
 from __future__ import annotations

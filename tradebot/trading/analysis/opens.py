@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tradebot.domain.instrument import Instrument
 from tradebot.errors import DataError
-from tradebot.indicators.opens import NSE, Opens
+from tradebot.indicators.opens import HOME, Opens
 from tradebot.markets.exchanges import opening_of, zone_of
 
 
@@ -16,4 +16,4 @@ def opens_of(instruments: Sequence[Instrument]) -> Opens:
     if len(found) > 1:
         places = ", ".join(sorted({i.exchange for i in instruments}))
         raise DataError(f"exchanges of different hours cannot be traded together: {places}")
-    return Opens(*found.pop()) if found else NSE
+    return Opens(*found.pop()) if found else HOME

@@ -15,6 +15,7 @@ from tradebot import __version__
 from tradebot.domain.message import Message
 from tradebot.errors import LinkLost
 from tradebot.venues.credentials import Credentials
+from tradebot.venues.kite.rules import HEADERS
 from tradebot.venues.tls import trusting
 
 CONNECTIONS = 32  # above what the rate limits let be under way at once
@@ -168,7 +169,7 @@ class RestLink:
                     local_addr=(self._bind_address, 0) if self._bind_address else None,
                 ),
                 headers={
-                    "X-Kite-Version": "3",
+                    **HEADERS,
                     "Authorization": self._authorization(),
                     "User-Agent": f"tradebot/{__version__}",
                 },

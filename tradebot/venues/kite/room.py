@@ -128,6 +128,9 @@ class KiteRoom:
         return KiteFace
 
 
+ROOM = KiteRoom()
+
+
 def _ways(access: Access) -> dict[str, Any]:
     return {**access.addresses, "credentials": access.credentials, "ca_bundle": access.ca_bundle}
 

@@ -10,6 +10,7 @@ from tradebot.venues.venue import Profile
 
 REST = "https://api.kite.trade"
 TICKER = "wss://ws.kite.trade"
+HEADERS = {"X-Kite-Version": "3"}  # of every request
 
 # interval in ns -> (Kite's name, longest span of one request in days)
 CANDLES: dict[int, tuple[str, int]] = {
