@@ -41,7 +41,7 @@ class Alone(Walk):
                     if due != k:
                         continue
                     ticks = loss.before(k + 1) == k
-            self._end_bar(k, is_due, ticks)
+            self._end_bar(k, is_due, ticks or working or wanted)
         counter.states()
 
     def _positions(self) -> Iterator[tuple[int, bool, bool, object]]:
@@ -78,12 +78,12 @@ class Alone(Walk):
             self._judge_open(k)
         return trades
 
-    def _end_bar(self, k: int, is_due: bool, ticks: bool) -> None:
+    def _end_bar(self, k: int, is_due: bool, ticks: object) -> None:
         desk, panel, counter = self._desk, self._panel, self._counter
         at, close = panel.begins[k] + panel.interval, panel.closed[0][k]
         desk.marks.set(0, close, at)
         desk.move_to(at)
-        if (ticks or counter.placed or desk.exits.wanted) and (outputs := desk.tick(at)):
+        if ticks and (outputs := desk.tick(at)):
             counter.take(outputs)
         if self._funds.lent and self._funds.is_ruined(desk.marks):
             self._ruin(at)
