@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from tradebot.domain.control import Scope, Until, Verb, lasted_until
+from tradebot.domain.control import EVERYTHING, Scope, Until, Verb, lasted_until
 from tradebot.domain.halts import Halts, lasting
 from tradebot.domain.messages import Command
 
@@ -97,3 +97,34 @@ def test_a_scope_is_written_as_it_was_read(text: str) -> None:
 def test_a_scope_is_no_mutable_thing() -> None:
     with pytest.raises(AttributeError):
         Scope.symbol("AAA").name = "BBB"
+
+
+def test_halts_tell_what_stands_who_called_it_and_which_flattens_were_carried_out() -> None:
+    found = Halts()
+    assert found.are_none
+    found.apply(Command(verb=Verb.HALT, reason="odd", scope=Scope.symbol("AAA"), id="h1", control="incident"))
+    assert not found.are_none
+    assert (found.flattened, found.flattened_by("incident")) == (set(), False)
+    found.apply(Command(verb=Verb.FLATTEN, id="f1", control="daily_loss", until=Until.SESSION))
+    assert (found.flattened, found.flattened_by("daily_loss"), found.flattened_by("")) == ({"f1"}, True, False)
+    assert [found.has(scope) for scope in (Scope.symbol("AAA"), EVERYTHING, Scope.symbol("BBB"))] == [True, True, False]
+    assert found.of_all == "flattened", "which has no reason of its own"
+    found.end_session()
+    assert (found.are_none, found.has(EVERYTHING), found.flattened) == (False, False, {"f1"})
+    found.apply(Command(verb=Verb.RESUME, scope=Scope.symbol("AAA")))
+    assert found.are_none
+
+
+def test_of_two_commands_as_strong_the_later_one_says_why() -> None:
+    found = Halts()
+    for reason in ("by hand", "by another hand"):
+        found.apply(Command(verb=Verb.HALT, reason=reason))
+    assert [command.reason for command in found.standing] == ["by another hand"]
+    found.apply(Command(verb=Verb.STOP))
+    assert found.of_all == "by another hand", "a stop changes nothing"
+
+
+def test_the_session_that_ends_leaves_no_halt_where_none_else_stands() -> None:
+    found = Halts([Command(verb=Verb.HALT, reason="the loss", until=Until.SESSION)])
+    assert [command.reason for command in found.end_session()] == ["the loss"]
+    assert found.are_none

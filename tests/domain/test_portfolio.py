@@ -69,3 +69,34 @@ def test_a_fill_that_is_taken_back_leaves_quantity_charges_and_turnover_as_befor
     assert (back.quantity, back.charges, back.bought, back.sold) == (
         before.quantity, before.charges, before.bought, before.sold,
     )  # fmt: skip
+
+
+def test_a_position_is_flat_without_quantity_and_has_no_average_price_then() -> None:
+    key = PositionKey("", "NSE", "AAA", "MIS")
+    flat, held = Position(key), Position(key, Decimal(1), Decimal(100))
+    assert (flat.is_flat, held.is_flat) == (True, False)
+    assert (flat.average_price, held.average_price, held.unrealized(Decimal(101))) == (0, 100, 1)
+
+
+def test_what_was_bought_and_sold_is_counted_at_its_value() -> None:
+    position = Position(PositionKey("", "NSE", "AAA", "MIS"))
+    for n, (side, quantity, price) in enumerate(((Side.BUY, 3, 100), (Side.SELL, 2, 110), (Side.SELL, 4, 90))):
+        fill = Execution(
+            f"e{n}", "V1", "AAA", "NSE", side, Decimal(quantity), Decimal(price), traded_at=0
+        )  # fmt: skip
+        position = position.apply(fill, Decimal(1))
+    assert (position.bought, position.sold, position.charges) == (300, 580, 3)
+    assert (position.quantity, position.cost, position.realized) == (-3, -270, 10)
+    back = position.reverse(fill, Decimal(1))
+    assert (back.bought, back.sold, back.charges, back.quantity) == (300, 220, 2, 1)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_part_that_is_no_longer_ours_leaves_with_its_cost_and_what_it_won(sign: int) -> None:
+    key = PositionKey("", "NSE", "AAA", "MIS")
+    held = Position(key, Decimal(10 * sign), Decimal(1000 * sign), realized=Decimal(7))
+    rest = held.release(Decimal(4 * sign), Decimal(110))
+    assert (rest.quantity, rest.cost, rest.average_price) == (6 * sign, 600 * sign, 100)
+    assert rest.realized == 7 + 40 * sign
+    again = rest.hold(Decimal(2), Decimal(50))
+    assert (again.quantity, again.cost, again.realized) == (2, 100, rest.realized)

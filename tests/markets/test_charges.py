@@ -123,3 +123,11 @@ def test_a_bill_in_units_is_the_bill_to_the_paisa(segment: Segment, side: Side, 
     paise = tariff.in_units().total(units)
 
     assert Decimal(paise) / 100 == tariff.total(Decimal(units).scaleb(-4))
+
+
+@pytest.mark.parametrize("units", [-1, 0, 1])
+def test_the_flat_brokerage_of_an_option_is_due_from_the_least_turnover_on(units: int) -> None:
+    tariff = tariff_of(Segment.OPTIONS, Side.BUY, IN_2026, "NFO")
+    paise = 2360 if units > 0 else 0  # twenty rupees and their tax
+    assert tariff.in_units().total(units) == paise
+    assert tariff.total(Decimal(units).scaleb(-4)) == Decimal(paise) / 100
