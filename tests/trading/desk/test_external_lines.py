@@ -186,3 +186,13 @@ def test_an_order_of_another_hand_on_the_side_of_our_exit_counts_as_if_it_had_fi
     external = External({"EXT-X1": order})
     external.exposure.begin("EXT-X1", "AAA")
     assert external.closable(position(held)) == free
+
+
+def test_a_fill_that_the_first_look_showed_beside_ours_and_the_stream_told_later_counts_once() -> None:
+    account = Account(MIS=10)
+    account.look(MIS=12)
+    account.hear(2)
+    for _ in range(2):
+        account.look(MIS=12)
+    assert (account.external.rests(), account.external.beyond) == ({}, {MIS: D(2)})
+    assert account.lost(10) == 0
