@@ -183,6 +183,9 @@ def test_an_order_may_trade_while_the_venue_has_not_named_all_of_it(filled: int,
         ((seen(E.SEEN_CANCELED), fill()), S.CANCELED, 1, 1),
         ((seen(E.SEEN_CANCELED), fill(quantity=2)), S.FILLED, 2, 1),
         ((fact("T1", E.NOT_FOUND), fact("T1", E.NOT_FOUND), fill()), S.PARTIAL, 1, 1),
+        ((fill(), fact("T1", E.NOT_FOUND), fact("T1", E.REVERSED, execution=execution("T1", "a"))), S.UNKNOWN, 0, 0),
+        ((fill(quantity=2), fill("b"), fact("T1", E.REVERSED, execution=execution("T1", "b"))), S.FILLED, 2, 1),
+        ((seen(E.SEEN_OPEN), fill(), seen(E.CHANGED, quantity=D(1), filled=1, at=5)), S.FILLED, 1, 1),
     ],
 )  # fmt: skip
 def test_the_fills_say_how_far_an_order_is(

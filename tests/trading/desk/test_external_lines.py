@@ -196,3 +196,34 @@ def test_a_fill_that_the_first_look_showed_beside_ours_and_the_stream_told_later
         account.look(MIS=12)
     assert (account.external.rests(), account.external.beyond) == ({}, {MIS: D(2)})
     assert account.lost(10) == 0
+
+
+@pytest.mark.parametrize(("looks", "rests"), [(3, {}), (14, {MIS: D(-2)})])
+def test_a_fill_is_told_behind_the_first_look_for_a_while_and_no_longer(
+    looks: int, rests: dict[tuple[str, str, str], Decimal]
+) -> None:
+    account = Account(MIS=10)
+    for _ in range(looks):
+        account.look(MIS=12)
+    account.hear(2)
+    for _ in range(3):
+        account.look(MIS=12)
+    assert account.external.rests() == rests
+
+
+def test_a_line_is_in_doubt_while_another_look_may_tell_more_of_it() -> None:
+    account = Account(MIS=10)
+    account.look(MIS=10)
+    assert not account.external.is_in_doubt
+    account.look(MIS=4)
+    assert account.external.is_in_doubt, "one look alone said so"
+    account.look(MIS=4)
+    assert not account.external.is_in_doubt, "and now two did"
+    account.external.touch(MIS, 9, "an order placed elsewhere")
+    assert account.external.is_in_doubt
+
+
+def test_other_hands_bound_a_symbol_where_something_of_theirs_is_held() -> None:
+    account = Account()
+    account.look(CNC=5)
+    assert [account.external.bounds(symbol) for symbol in ("AAA", "BBB")] == [True, False]

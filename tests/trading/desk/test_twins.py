@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from tests.trading.desk.desk_room import Room, events, submitted
 from tradebot.clock import SECOND
+from tradebot.domain.listed import Unread
 from tradebot.domain.messages import Action, Books, Command
 from tradebot.domain.order import Execution, OrderEvent, OrderRequest, Side, VenuePosition, VenueStatus
 from tradebot.trading.desk.decisions import DeskOutput
@@ -26,21 +28,26 @@ class Doubled:
         self.twin = Execution(**twin)
         self.told = self.books(self.fill, self.twin)
 
-    def books(self, *executions: Execution, holds: int = 10, filled: int = 10) -> list[DeskOutput]:
+    def books(
+        self, *executions: Execution, holds: int = 10, filled: int = 10, unread: tuple[Unread, ...] = ()
+    ) -> list[DeskOutput]:  # fmt: skip
         room = self.room
         position = VenuePosition(
             symbol="AAA", exchange="NSE", product="MIS", quantity=D(holds), average_price=D(1000)
         )  # fmt: skip
         shown = room.venue_order(self.request, VenueStatus.FILLED, filled=filled)
         return room.desk.apply(
-            Books(asked_at=room.mono, orders=(shown,), executions=executions, positions=(position,), cash=D(0))
-        )
+            Books(
+                asked_at=room.mono, orders=(shown,), executions=executions, positions=(position,), cash=D(0),
+                unread=unread,
+            )
+        )  # fmt: skip
 
     @property
     def quantity(self) -> Decimal:
         return self.room.desk.book.positions.quantity("AAA")
 
-    def later(self, *executions: Execution, **more: int) -> list[OrderEvent]:
+    def later(self, *executions: Execution, **more: Any) -> list[OrderEvent]:
         self.room.tick(3)
         return events(self.books(*executions, **more))
 
@@ -72,6 +79,32 @@ def test_nothing_is_taken_back_while_positions_or_orders_say_otherwise(more: dic
     for _ in range(6):
         assert E.REVERSED not in day.later(day.fill, **more)
     assert day.quantity == 20
+
+
+@pytest.mark.parametrize(
+    ("row", "is_taken_back"),
+    [
+        ({"book": "trades"}, False), ({"book": "trades", "symbol": "AAA"}, False),
+        ({"book": "trades", "venue_order_id": "V1"}, False), ({"book": "positions", "symbol": "AAA"}, False),
+        ({"book": "positions"}, False), ({"book": "trades", "symbol": "BBB"}, True),
+        ({"book": "trades", "venue_order_id": "V9"}, True), ({"book": "orders", "symbol": "AAA"}, True),
+        ({"book": "positions", "symbol": "BBB"}, True),
+    ],
+)  # fmt: skip
+def test_what_a_row_that_cannot_be_read_may_be_is_not_taken_back(row: dict[str, str], is_taken_back: bool) -> None:
+    day = Doubled()
+    unread = (Unread(reason="odd", **row),)
+    found = [E.REVERSED in day.later(day.fill, unread=unread) for _ in range(6)]
+    assert any(found) is is_taken_back
+
+
+def test_books_that_say_it_for_five_seconds_and_no_longer_take_nothing_back() -> None:
+    day = Doubled()
+    found = []
+    for seconds in (1, 5, 0.05):
+        day.room.tick(seconds)
+        found.append(E.REVERSED in events(day.books(day.fill)))
+    assert found == [False, False, True]
 
 
 def test_a_fill_that_has_no_like_is_not_taken_back() -> None:
