@@ -17,7 +17,7 @@ from tradebot.clock import SECOND, Clock
 from tradebot.errors import ConfigError
 from tradebot.section import HttpAddress, Section, StreamAddress
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.room import Access, Marks, Source
+from tradebot.venues.room import Access, Marks, Source, is_loopback
 from tradebot.venues.venue import Broker, Profile, Venue
 
 MINUTE = 60 * SECOND
@@ -84,7 +84,9 @@ class TinyRoom:
         found = {**section, **own}
         if not found.get("key"):
             raise ConfigError("no key to cancel with")
-        return Access(addresses={"rest": str(found["rest"])}, credentials=Credentials(key=str(found["key"])))
+        if not (rest := str(found["rest"])).startswith("https:") and not is_loopback(rest):
+            raise ConfigError(f"the address is {rest}: it must be https")
+        return Access(addresses={"rest": rest}, credentials=Credentials(key=str(found["key"])))
 
     def with_orders(
         self, access: Access, clock: Clock, settings: Any, *, silent_after_s: float

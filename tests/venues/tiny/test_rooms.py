@@ -1,0 +1,94 @@
+"""What every room of a venue must keep, those of the registry and the tiny one: one suite for all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from tiny_room import TinyRoom
+
+from tradebot.clock import ManualClock
+from tradebot.errors import ConfigError
+from tradebot.section import Section
+from tradebot.venues import registry
+from tradebot.venues.room import Room, is_loopback
+
+ROOMS: tuple[Room, ...] = (*registry.rooms(), TinyRoom())
+ORDER_ROUTES = ("submit", "modify", "cancel", "write")
+pytestmark = pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+
+
+def entry_of(room: Room) -> dict[str, str]:
+    """Return what a running exchange would print for a room."""
+    addresses = dict.fromkeys(room.entry - set(room.keys), "http://127.0.0.1:1")
+    return addresses | {key: f"a-long-{key}" for key in room.keys}
+
+
+def settings_of(room: Room, scheme: str) -> Any:
+    """Return settings whose addresses have a scheme of HTTP, and the one of a stream that belongs to it."""
+    fields = room.section().model_fields
+    keys = {key: SecretStr(f"a-long-{key}") for key in room.keys}
+    addresses = {}
+    for name in room.entry - set(room.keys):
+        is_stream = str(fields[name].default).startswith("ws")
+        addresses[name] = f"{scheme.replace('http', 'ws') if is_stream else scheme}://venue.invalid"
+    return room.section()(**addresses, **keys, account_id="A1")
+
+
+def test_its_section_is_whole_by_default_and_hides_its_keys(room: Room) -> None:
+    section = room.section()
+    assert issubclass(section, Section)
+    assert section().model_config["extra"] == "forbid"
+    secret = {name for name, field in section.model_fields.items() if field.annotation is SecretStr}
+    assert secret == set(room.keys)
+    assert room.profile.name == room.name
+
+
+def test_it_says_what_is_missing_before_anything_is_opened(room: Room) -> None:
+    keys = {key for key, _ in room.complaints(room.section()(), is_live=True)}
+    assert {*room.keys, "account_id"} <= keys
+    assert room.complaints(settings_of(room, "https"), is_live=True) == []
+
+
+def test_keys_leave_encrypted_alone(room: Room) -> None:
+    access = room.access(settings_of(room, "https"))
+    assert [access.credentials[key] for key in room.keys] == [f"a-long-{key}" for key in room.keys]
+    with pytest.raises(ConfigError, match="must be encrypted"):
+        room.access(settings_of(room, "http"))
+
+
+def test_the_access_to_a_running_exchange_has_the_addresses_that_it_printed_and_no_other(room: Room) -> None:
+    access = room.access_at(entry_of(room))
+    assert access.addresses
+    assert all(map(is_loopback, access.addresses.values()))
+    for missing in room.entry:
+        with pytest.raises(KeyError):
+            room.access_at({name: text for name, text in entry_of(room).items() if name != missing})
+
+
+async def test_what_only_reads_has_no_order_route(room: Room) -> None:
+    async with room.read_only(room.access_at(entry_of(room)), ManualClock()) as source:
+        for held in (source, source.broker, *vars(source.broker).values()):
+            assert not [name for name in ORDER_ROUTES if hasattr(held, name)]
+
+
+async def test_what_trades_holds_the_credentials_that_it_was_given(room: Room) -> None:
+    access = room.access_at(entry_of(room))
+    async with room.with_orders(access, ManualClock(), room.section()(), silent_after_s=5.0) as venue:
+        assert all(hasattr(venue.broker, name) for name in ORDER_ROUTES[:3])
+        assert venue.profile is room.profile
+        held = [value for part in (venue, venue.broker) for value in vars(part).values()]
+        assert not {text for text in held if isinstance(text, str)} & set(entry_of(room).values()) - set(
+            access.addresses.values()
+        ), "a copy of a key would outlive its renewal"
+
+
+def test_an_emergency_takes_its_own_keys_before_those_of_the_section(room: Room) -> None:
+    own, section = {key: f"own-{key}" for key in room.keys}, entry_of(room)
+    assert [room.salvaged(own, section).credentials[key] for key in room.keys] == list(own.values())
+    assert [room.salvaged({}, section).credentials[key] for key in room.keys] == [section[k] for k in room.keys]
+    with pytest.raises(ConfigError):
+        room.salvaged({}, {})
+    with pytest.raises(ConfigError, match="it must be https"):
+        room.salvaged(own, section | {"rest": "http://venue.invalid"})
