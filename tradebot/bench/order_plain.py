@@ -22,7 +22,7 @@ from websockets.asyncio.client import connect
 
 from tradebot.bench.order_venue import STOP, TOKEN
 from tradebot.bench.wire import HEADERS
-from tradebot.domain.instrument import HOME_EXCHANGE
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.products import INTRADAY
 
 STOP_PAISE = round(STOP * 100)

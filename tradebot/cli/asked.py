@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from tradebot.domain.instrument import HOME_EXCHANGE
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.markets.market import HOME
 from tradebot.printing import aside
 

@@ -9,7 +9,7 @@ import click
 
 from tradebot.cli.data_options import opened, where
 from tradebot.config import load
-from tradebot.domain.instrument import HOME_EXCHANGE
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.errors import DataError
 from tradebot.history.history import History
 from tradebot.printing import say

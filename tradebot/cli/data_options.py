@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tradebot.config import Config
-from tradebot.domain.instrument import HOME_EXCHANGE
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.history.database import FILE_NAME
 from tradebot.history.files.rows import SERIES, Wanted
 from tradebot.history.history import History, open_history

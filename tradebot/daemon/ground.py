@@ -22,8 +22,8 @@ from tradebot.ops.events.rehearsal import ExchangeOpened
 from tradebot.ops.events.venue import InstrumentsNotRead, LoginFailed, RowsNotRead
 from tradebot.venues import registry
 from tradebot.venues.room import Access, Room
-from tradebot.venues.room import Source as Readable
 from tradebot.venues.venue import Reader, Venue
+from tradebot.venues.venue import Source as Readable
 
 SILENT = "the venue did not answer"
 ROWS_NAMED = 3  # of those that cannot be read, in one line
@@ -117,7 +117,8 @@ async def open_source(
             name, (access, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
             name, access, clock = room.name, room.access(config.of(room)), wall
-        source: Readable = await stack.enter_async_context(room.read_only(access, clock))
+        reading: AbstractAsyncContextManager[Readable] = room.read_only(access, clock)
+        source = await stack.enter_async_context(reading)
         reader = source.broker
         patience = Patience(within_s=READER_WAITS_S, clock=wall, tell=tell)
         await patience.ask(reader.login, failed=LoginFailed, gave_up=SILENT)
@@ -151,7 +152,10 @@ def _room(config: Config, exchange: dict[str, Any] | None) -> Room:
 def venue_of(room: Room, route: OrderRoute, clock: Clock, config: Config) -> AbstractAsyncContextManager[Venue]:
     """Return the venue that orders go to: the one place where a venue with order routes is built."""
     assert isinstance(route, OrderRoute), f"{type(route).__name__} is no order route"
-    return room.with_orders(route, clock, config.of(room), silent_after_s=config.feed.silent_after_s)
+    found: AbstractAsyncContextManager[Venue] = room.with_orders(
+        route, clock, config.of(room), silent_after_s=config.feed.silent_after_s
+    )
+    return found
 
 
 def _clock_of(exchange: dict[str, Any], wall: Clock) -> MarketClock:

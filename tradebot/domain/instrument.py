@@ -9,9 +9,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.message import Message
-
-HOME_EXCHANGE = "NSE"  # where nothing says another one; journals leave it out
 
 
 class InstrumentKind(StrEnum):

@@ -39,7 +39,7 @@ from tradebot.exchange.ticket import (
     TradeRow,
     received,
 )
-from tradebot.markets.market import market_of_all
+from tradebot.markets.market import HOME, market_of
 
 POLL_S = 0.005  # how often `run` looks at the clock: what an order waits for it at most, beside its latency
 
@@ -82,7 +82,7 @@ class Exchange:
         self.account_id = account_id
         self._clock, self._log = clock, log or EventLog(None)
         self._post = Post(latency, clock, seed=seed)
-        market = market_of_all(self.universe)
+        market = market_of(self.universe[0].exchange) if len(self.universe) else HOME
         self._book = OrderBook(market.day_of(source.opens_at))
         self._floor = Floor(source, self.state, self._book, answer=self._answer, funds=self._funds)
         self._at = 0

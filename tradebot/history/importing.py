@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 
 from tradebot.clock import DAY, Clock, WallClock
-from tradebot.domain.instrument import HOME_EXCHANGE, Instrument
+from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.errors import DataError
 from tradebot.history.files.opening import files_at, symbol_of

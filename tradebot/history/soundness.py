@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot.clock import DAY, iso
-from tradebot.domain.instrument import HOME_EXCHANGE, Instrument
+from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.interval import MONTH, WEEK, name_of

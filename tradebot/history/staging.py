@@ -18,7 +18,8 @@ import msgspec
 import numpy as np
 
 from tradebot.clock import iso
-from tradebot.domain.instrument import HOME_EXCHANGE, Instrument
+from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError, StateError
 from tradebot.history.chunk import periods

@@ -7,7 +7,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from tradebot.clock import DAY, IST, SECOND
-from tradebot.domain.instrument import HOME_EXCHANGE, Universe
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.markets.exchanges import INDIA, NEW_YORK, opening_of, zone_of
 
 CURRENCIES = {INDIA: "INR", NEW_YORK: "USD"}
@@ -59,11 +59,6 @@ class Market:
 def market_of(exchange: str) -> Market:
     """Return the market of an exchange."""
     return Market(exchange)
-
-
-def market_of_all(universe: Universe) -> Market:
-    """Return the market of a run, which is that of its first instrument."""
-    return market_of(universe[0].exchange) if len(universe) else HOME
 
 
 HOME = market_of(HOME_EXCHANGE)  # where nothing says another one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from decimal import Decimal
 
-from tradebot.domain.instrument import HOME_EXCHANGE
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.order import Side
 from tradebot.domain.products import DELIVERY
 from tradebot.exchange.exchange import Exchange

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from ipaddress import ip_address
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -22,7 +21,7 @@ from tradebot.clock import Clock
 from tradebot.domain.message import Message
 from tradebot.section import Section
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.venue import Broker, Profile, Reader, Venue
+from tradebot.venues.profile import Profile
 
 
 class Access(Message, frozen=True):
@@ -51,15 +50,6 @@ class Marks(NamedTuple):
 
     writes: tuple[tuple[str, re.Pattern[bytes]], ...]
     tag: re.Pattern[bytes]
-
-
-class Source(Protocol):
-    """A venue that can be read and cannot trade."""
-
-    @property
-    def broker(self) -> Reader:
-        """What reads its books, quotes and past."""
-        ...
 
 
 class Room(Protocol):
@@ -110,18 +100,18 @@ class Room(Protocol):
         """
         ...
 
-    def with_orders(
-        self, access: Access, clock: Clock, settings: Any, *, silent_after_s: float
-    ) -> AbstractAsyncContextManager[Venue]:
-        """Return the venue that orders go to; a stream that says nothing for `silent_after_s` is replaced."""
+    # What these build is named in `venue.py`, whose types load numpy: verbs that only read settings do without it.
+
+    def with_orders(self, access: Access, clock: Clock, settings: Any, *, silent_after_s: float) -> Any:
+        """Return the Venue that orders go to, to be entered; a stream silent for `silent_after_s` is replaced."""
         ...
 
-    def read_only(self, access: Access, clock: Clock) -> AbstractAsyncContextManager[Source]:
-        """Return the venue to read from; nothing in it can send an order."""
+    def read_only(self, access: Access, clock: Clock) -> Any:
+        """Return the Source to read from, to be entered; nothing in it can send an order."""
         ...
 
-    def for_kill(self, access: Access, clock: Clock) -> Broker:
-        """Return a broker that reads the books and cancels, with short waits and the whole rate limit to itself."""
+    def for_kill(self, access: Access, clock: Clock) -> Any:
+        """Return a Broker that reads the books and cancels, with short waits and the whole rate limit to itself."""
         ...
 
     def face(self) -> Callable[..., Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -13,31 +13,7 @@ from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import Execution, OrderRequest, Refusal, VenueHolding, VenueOrder, VenuePosition
 from tradebot.ops.events.event import Tell
-
-
-class Profile(Message, frozen=True):
-    """The rules of a venue as data; what differs between venues is here and not in code.
-
-    `absent_after_s`: an order not seen in two complete queries begun this long after sending was never accepted;
-    `absence_is_proof` is False where the venue states no such bound and the absence is only presumed.
-    `finds_by_tag`: our id comes back in the order list. `login_ends`: the time of the day (HH:MM, India) at which every
-    login ends, empty where the venue names none. Limits are counted per wall-clock second, minute and day.
-    """
-
-    name: str
-    tag_length: int
-    orders_per_second: int
-    orders_per_minute: int
-    orders_per_day: int
-    modifications_per_order: int
-    needs_protection: bool
-    finds_by_tag: bool = True
-    absent_after_s: float = 60.0
-    absence_is_proof: bool = False
-    subscriptions: int = 3000
-    login_ends: str = ""
-    candles: Mapping[int, str] = {}  # length of a past bar in ns -> the venue's name for it
-
+from tradebot.venues.profile import Profile as Profile
 
 # `Refused.code` where the venue refuses us and not the order: for a right or an address, and for a login that is dead.
 ACCESS_DENIED, SESSION_LOST = "AccessDenied", "SessionLost"
@@ -162,4 +138,13 @@ class Venue(Protocol):
 
     def feed(self, universe: Universe, *, tell: Tell = ...) -> Feed:
         """Return a feed of the instruments of `universe`; `tell` takes what it has to say besides quotes and orders."""
+        ...
+
+
+class Source(Protocol):
+    """A venue that can be read and cannot trade."""
+
+    @property
+    def broker(self) -> Reader:
+        """What reads its books, quotes and past."""
         ...

@@ -17,8 +17,8 @@ from tradebot.clock import SECOND, Clock
 from tradebot.errors import ConfigError
 from tradebot.section import HttpAddress, Section, StreamAddress
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.room import Access, Marks, Source, is_loopback
-from tradebot.venues.venue import Broker, Profile, Venue
+from tradebot.venues.room import Access, Marks, is_loopback
+from tradebot.venues.venue import Broker, Profile, Source, Venue
 
 MINUTE = 60 * SECOND
 TINY = Profile(

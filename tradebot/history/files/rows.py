@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tradebot.domain.instrument import HOME_EXCHANGE
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.market import Floats, Ints
 from tradebot.errors import DataError
 from tradebot.history.files.columns import PRICES, TIMES

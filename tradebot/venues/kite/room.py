@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from tradebot.clock import Clock
@@ -12,8 +11,8 @@ from tradebot.errors import ConfigError
 from tradebot.section import Section
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.rules import KITE, QUERIES, REST
-from tradebot.venues.room import Access, Marks, Source, is_loopback
-from tradebot.venues.venue import Broker, Profile, Venue
+from tradebot.venues.profile import Profile
+from tradebot.venues.room import Access, Marks, is_loopback
 
 ON_THIS_MACHINE = "an exchange on this machine is named with --exchange"
 ADDRESSES = {"rest": "https", "ticker": "wss"}  # name -> the scheme that hides what is said
@@ -99,19 +98,17 @@ class KiteRoom:
         ca_bundle = _text(section, "ca_bundle")
         return Access(addresses={"rest": rest}, credentials=Credentials(**keys), ca_bundle=ca_bundle)
 
-    def with_orders(
-        self, access: Access, clock: Clock, settings: Any, *, silent_after_s: float
-    ) -> AbstractAsyncContextManager[Venue]:
+    def with_orders(self, access: Access, clock: Clock, settings: Any, *, silent_after_s: float) -> Any:
         from tradebot.venues.kite.venue import KiteVenue
 
         return KiteVenue(**_ways(access), clock=clock, mode=settings.mode, silent_after_s=silent_after_s)
 
-    def read_only(self, access: Access, clock: Clock) -> AbstractAsyncContextManager[Source]:
+    def read_only(self, access: Access, clock: Clock) -> Any:
         from tradebot.venues.kite.venue import KiteData
 
         return KiteData(**_ways(access), clock=clock)
 
-    def for_kill(self, access: Access, clock: Clock) -> Broker:
+    def for_kill(self, access: Access, clock: Clock) -> Any:
         from tradebot.venues.kite.broker import KiteBroker
         from tradebot.venues.kite.rest import Timeouts
         from tradebot.venues.limiter import Limiter

@@ -6,7 +6,7 @@ from datetime import time
 
 from tradebot.clock import DAY, MINUTE
 from tradebot.venues.limiter import Window, limits
-from tradebot.venues.venue import Profile
+from tradebot.venues.profile import Profile
 
 REST = "https://api.kite.trade"
 TICKER = "wss://ws.kite.trade"
