@@ -249,3 +249,9 @@ def test_the_end_that_the_venue_named_is_forgotten_when_the_order_lives_again() 
     for unnamed in (fact("T1", E.REFUSED), fact("T1", E.NOT_FOUND), fill(quantity=2)):
         assert told(fact("T1", E.NOT_FOUND), unnamed).claim.ended_as is None, unnamed.event
     assert told(fact("T1", E.REFUSED)).claim.ended_as is None
+
+
+def test_new_terms_find_an_order_in_doubt_at_work_and_leave_another_where_it_is() -> None:
+    changed = seen(E.CHANGED, quantity=D(1), at=5)
+    assert told(fact("T1", E.NOT_FOUND), changed).state is S.OPEN
+    assert told(changed).state is S.ACKED
