@@ -45,10 +45,11 @@ test: $(VENV)/.dev compile  ## Run the tests: TESTS=tests/trading ARGS="-k bars"
 prove: $(VENV)/.dev compile  ## Run the long tests: more seeds, stories over real sockets, kills, loads
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=20 -m prove $(TESTS) $(ARGS)
 
-check: $(VENV)/.dev audit  ## Lint, format check, types, audit
+check: $(VENV)/.dev audit  ## Lint, format check, types, shape, audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/shape.py
 
 audit: $(VENV)/.dev  ## Is what is installed what the locks say, and is anything known against it
 	$(BIN)/python -m locks.audit build run dev
