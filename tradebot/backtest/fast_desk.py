@@ -43,6 +43,7 @@ class FastDesk:
         self.book, self.conditions, self.blotter = book, book.conditions, book.blotter
         self.marks, self.exits = book.marks, book.exits
         self.entries, self.guards, self.daily_loss = rules.entries, rules.stop_levels.guards, rules.daily_loss
+        self._reports = rules.venue_reports
         self._levels, self._sent, self._refusals = rules.stop_levels, rules.exits, rules.reject_breaker
         self.guards.tells = False
 
@@ -58,8 +59,15 @@ class FastDesk:
             self.blotter.release(at)
 
     def tick(self, at: int) -> Sequence[DeskOutput]:
-        """Take a Tick."""
-        return self.desk.apply(Tick(at=at, mono=at))
+        """Take a Tick; on a quiet one there is the day's loss to be looked at and nothing else."""
+        c = self.conditions
+        is_quiet = not (self.blotter.exposure.working or self.exits.wanted or self.entries.waiting)
+        if not is_quiet or not c.halts.are_none or at >= c.times.square_off_at or self._reports.lacks_fills:
+            return self.desk.apply(Tick(at=at, mono=at))
+        c.now = c.mono = at
+        self.blotter.release(at)
+        # What a loss decides others carry out in the same tick.
+        return self.desk.apply(Tick(at=at, mono=at)) if self.daily_loss.watch() else NOTHING
 
     def decide(self, signals: Iterable[Signal]) -> Sequence[DeskOutput]:
         """Take Signals."""

@@ -97,7 +97,8 @@ class Desk:
             self._begin_session(message)
         else:
             self._take(Look(message, is_start=False) if type(message) is Books else message)
-        self._run(self.rules.entries.follow())
+        if self.rules.entries.waiting:
+            self._run(self.rules.entries.follow())
         return self._out
 
     def adopt(self, books: Books) -> list[DeskOutput]:
@@ -164,7 +165,8 @@ class Desk:
         if write is not None:
             write(what)
         for rule in hears or ():
-            self._run(rule(what))
+            if decisions := rule(what):
+                self._run(decisions)
 
     def _run(self, decisions: Decisions) -> None:
         for decision in decisions:
@@ -175,7 +177,8 @@ class Desk:
         change = self.book.record(decision.fact)
         self._out.append(decision.fact)
         for rule in self.rules.changes:
-            self._run(rule(change))
+            if decisions := rule(change):
+                self._run(decisions)
 
     def _place(self, decision: Place) -> None:
         self.placement.place(decision, self._out)

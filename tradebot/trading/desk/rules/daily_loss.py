@@ -34,6 +34,10 @@ class DailyLoss:
 
     def on_tick(self, tick: Tick) -> Decisions:
         """Halt entries once the day has lost its limit; at more than that close what is meant to be gone by night."""
+        return self.watch()
+
+    def watch(self) -> Decisions:
+        """Return what the day's loss leads to now."""
         book = self._book
         if book.conditions.halts.are_none and book.worth.day_profit() > -self.limit:
             return NOTHING

@@ -8,7 +8,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.messages import Action, Signal, Signals
 from tradebot.domain.order import ZERO, Purpose
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.decisions import NOTHING, ClosePosition, Decision, Decisions, Place
+from tradebot.trading.desk.decisions import ClosePosition, Decision, Place
 from tradebot.trading.desk.placing.requests import OrderRequests
 
 EXIT, EXIT_LONG = Purpose.EXIT, Action.EXIT_LONG
@@ -56,9 +56,15 @@ class Entries:
             return None
         return self._requests.entry(signal)
 
-    def follow(self) -> Decisions:
+    def follow(self) -> Iterator[Decision]:
         """Drop the entries that waited too long, and send those whose symbols are flat now; after every message."""
-        return self._follow() if self.waiting else NOTHING
+        exposure = self._book.exposure
+        for symbol, (signal, since) in list(self.waiting.items()):
+            if self._book.conditions.mono - since > self._longest_wait:
+                self.drop(symbol)
+            elif not (symbol in self._open or symbol in self._wanted or exposure.has_live(symbol)):
+                del self.waiting[symbol]
+                yield self._requests.entry(signal)
 
     def skip_to(self, mono: int) -> None:
         """Let it be `mono` after a time in which nothing could trade: no entry ages by it."""
@@ -91,12 +97,3 @@ class Entries:
             return False
         self.waiting[signal.symbol] = signal, signal.quoted_at
         return True
-
-    def _follow(self) -> Iterator[Decision]:
-        exposure = self._book.exposure
-        for symbol, (signal, since) in list(self.waiting.items()):
-            if self._book.conditions.mono - since > self._longest_wait:
-                self.drop(symbol)
-            elif not (symbol in self._open or symbol in self._wanted or exposure.has_live(symbol)):
-                del self.waiting[symbol]
-                yield self._requests.entry(signal)

@@ -80,6 +80,11 @@ class VenueReports:
             forgotten.clear()
         return NOTHING
 
+    @property
+    def lacks_fills(self) -> bool:
+        """True while the venue knows of fills that it has not told."""
+        return bool(self._shortfalls.short)
+
     def look_wanted_at(self) -> int | None:
         """Return the monotonic time from which a look at the books may end a doubt, None when no look can."""
         return self._sightings.look_wanted_at()
