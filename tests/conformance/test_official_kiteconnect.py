@@ -25,6 +25,7 @@ from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.listing import universe_for
 from tradebot.venues.kite.server.face import KiteFace
 from tradebot.venues.kite.server.limits import KITE_LIMITS
+from tradebot.venues.kite.server.wire import STATUSES
 
 HERE = Path(__file__).resolve().parent
 CLIENT = HERE.parents[1] / ".venv-sdk/bin/python"
@@ -160,14 +161,14 @@ def test_the_orders_the_client_places_are_those_in_the_book(seen: Any) -> None:
     assert (resting["status"], resting["tag"], resting["quantity"]) == ("CANCELLED", "rest1", 2)
     assert resting["price"] == book[said["resting"]].ticket.price
     assert (taking["status"], taking["filled_quantity"]) == ("COMPLETE", 3)
-    assert [row["status"] for row in said["history"]] == [str(v.status) for v in exchange.history(said["resting"])]
+    assert [row["status"] for row in said["history"]] == [STATUSES[v.status] for v in exchange.history(said["resting"])]
 
 
 def test_the_order_frames_tell_every_version_in_order(seen: Any) -> None:
     said, exchange, _ = seen
     for name in ("resting", "taking"):
         told = [data["status"] for data in said["orders_seen"] if data["order_id"] == said[name]]
-        assert told == [str(version.status) for version in exchange.history(said[name])]
+        assert told == [STATUSES[version.status] for version in exchange.history(said[name])]
 
 
 def test_fills_and_positions_are_those_of_the_account(seen: Any) -> None:

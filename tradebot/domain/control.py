@@ -13,7 +13,7 @@ class Verb(StrEnum):
     """What a command asks for.
 
     All halts let only orders pass that close a position; `halt` also takes working entries back, `flatten` closes every
-    position as well, those of late fills too. `resume` ends them, `stop` ends the run.
+    position as well, those of late fills too, whatever its scope. `resume` ends them, `stop` ends the run.
     """
 
     HALT = "halt"

@@ -87,9 +87,24 @@ def test_a_message_that_nothing_hears_is_a_fault_of_ours() -> None:
 
 def test_every_rule_is_asked_at_a_tick_and_says_nothing_on_a_quiet_day() -> None:
     room = Room()
-    assert len(room.desk.rules.hears[Tick]) == 6
     assert room.tick(1) == []
     assert not any(isinstance(what, Incident) for what in room.tick(60))
+
+
+# Why a backtest need not walk every bar for a rule that acts at ticks.
+WATCHED = {
+    "StopLevels": "its levels are found in the bars, see `backtest/touch.py`",
+    "VenueReports": "a venue of bars tells every fill",
+    "DailyLoss": "`backtest/loss.py` finds the first close at which the loss may reach its limit",
+    "SquareOff": "the clock ticks at its times, and while a flatten stands",
+    "Exits": "the clock ticks while an exit is wanted",
+    "Repricing": "the clock ticks while an order works",
+}
+
+
+def test_a_backtest_knows_where_each_rule_that_acts_at_ticks_may_act() -> None:
+    asked = {type(rule.__self__).__name__ for rule in Room().desk.rules.hears[Tick]}  # type: ignore[attr-defined]
+    assert asked == WATCHED.keys(), "a backtest walks only bars in which something can happen: see `backtest/loss.py`"
 
 
 def test_another_day_begins_with_its_session_and_the_same_day_only_once() -> None:

@@ -60,7 +60,11 @@ class CancelOrder(Message, frozen=True, kw_only=False):
 
 
 class ClosePosition(Message, frozen=True, kw_only=False):
-    """Close a symbol, now and until it is flat; the first reason stands."""
+    """Close a symbol, now and until it is flat; the first reason stands.
+
+    It is asked for once: the wish is kept and tried again. A rule of the desk closes with the purpose FLATTEN, which no
+    entry of the other side follows; STOP, TRAIL and TARGET name a level that was reached.
+    """
 
     symbol: str
     purpose: Purpose

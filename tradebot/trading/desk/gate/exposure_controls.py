@@ -7,13 +7,13 @@ from decimal import Decimal
 
 from tradebot.domain.control import DAILY_LOSS
 from tradebot.domain.order import ZERO, OrderRequest, Side
-from tradebot.trading.desk.gate.gate import Rule, View, within
+from tradebot.trading.desk.gate.gate import PlainControl, View, within
 
 BUY = Side.BUY
 Lacking = Callable[[OrderRequest, Decimal], str]  # (an entry, its reference price) -> what lacks
 
 
-class MaxPosition(Rule):
+class MaxPosition(PlainControl):
     """The notional of the worst-case position, per symbol and over the account."""
 
     name = "position"
@@ -37,7 +37,7 @@ class MaxPosition(Rule):
         return None
 
 
-class OpenOrders(Rule):
+class OpenOrders(PlainControl):
     """How many orders of the account may work at one time; exits are not counted out."""
 
     name = "open_orders"
@@ -52,7 +52,7 @@ class OpenOrders(Rule):
         return f"{view.open_orders} orders are working, max_open_orders is {self._max_open}"
 
 
-class ReduceOnly(Rule):
+class ReduceOnly(PlainControl):
     """An exit may not exceed what is ours and at the venue as well, less the exits already working.
 
     One that did would leave the product on the other side.
@@ -75,7 +75,7 @@ class ReduceOnly(Rule):
         return f"an exit of {request.quantity} exceeds the open {free} that nothing closes yet"
 
 
-class DailyLoss(Rule):
+class DailyLoss(PlainControl):
     """No entry once the day's profit after charges, open positions marked, is down by the limit."""
 
     name = DAILY_LOSS
@@ -90,7 +90,7 @@ class DailyLoss(Rule):
         return f"the day is at {day_pnl:.2f}, beyond max_daily_loss {self._max_loss}"
 
 
-class Affordable(Rule):
+class Affordable(PlainControl):
     """An entry needs the money for one lot; `lacking` says what an account lacks for that, empty when nothing.
 
     More than one lot is cut to the money where it is filled.

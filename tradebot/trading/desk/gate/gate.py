@@ -58,7 +58,8 @@ class View(Message, frozen=True):
 
 
 class Control(Protocol):
-    """One rule. `check` decides; `passed` is told of every order that all controls let through.
+    """One control. `check` decides; `passed` is told of every order that all controls let through, and of every change
+    of one: only exits are changed.
 
     `recall` is told of those that passed before a restart, on the same market day, and `begin_day` of another one.
     """
@@ -102,7 +103,9 @@ class Gate:
         # What a control has nothing to say of is not asked, which is half of them for an exit.
         self._entries = tuple(c.check for c in controls if getattr(c, "of_entries", True))
         self._exits = tuple(c.check for c in controls if getattr(c, "of_exits", True))
-        self._remember = tuple(c.passed for c in controls if getattr(type(c), "passed", None) is not Rule.passed)
+        self._remember = tuple(
+            c.passed for c in controls if getattr(type(c), "passed", None) is not PlainControl.passed
+        )
         # Hardly an order is denied: the lines of one that is not are made once.
         self.passed = Verdict("", tuple(f"{control.name}: ok" for control in controls))
 
@@ -136,8 +139,11 @@ class Gate:
         return Verdict(f"{control}: {answer}", lines, control)
 
 
-class Rule:
-    """A control without memory. One that has nothing to say of entries, or of exits, says so and is not asked."""
+class PlainControl:
+    """What controls have in common: one keeps nothing unless it says so, and is asked of entries and exits alike.
+
+    One that has nothing to say of entries, or of exits, says so and is not asked of them.
+    """
 
     name = ""
     of_entries = True

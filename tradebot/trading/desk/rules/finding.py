@@ -25,8 +25,14 @@ def raise_findings(book: Book, findings: Iterable[Finding], order: Order) -> Ite
     """Yield an incident for each finding of an order, and the halt of its scope."""
     for finding in findings:
         yield book.incident(finding.text, order)
-        if finding.scope is not None and not book.conditions.halts.has(finding.scope):
-            yield halt(finding.text, finding.scope, control=INCIDENT)
+        if finding.scope is not None:
+            yield from halt_once(book, finding.text, finding.scope, control=INCIDENT)
+
+
+def halt_once(book: Book, reason: str, scope: Scope, *, control: str) -> Iterator[Decision]:
+    """Yield the halt of a scope that is not halted by itself; a halt of everything may end before this one."""
+    if not book.conditions.halts.has(scope):
+        yield halt(reason, scope, control=control)
 
 
 def halt(reason: str, scope: Scope = EVERYTHING, *, control: str, until: Until = Until.RESUME) -> Stand:

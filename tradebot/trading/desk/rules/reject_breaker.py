@@ -17,7 +17,7 @@ from tradebot.domain.control import EVERYTHING, Scope, ScopeKind, Verb
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Refusal
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Stand
-from tradebot.trading.desk.rules.finding import halt
+from tradebot.trading.desk.rules.finding import halt_once
 from tradebot.trading.desk.settings import DeskSettings
 
 WINDOW = 60 * SECOND  # of our monotonic time
@@ -56,8 +56,7 @@ class RejectBreaker:
 
     def _halts(self, trips: Sequence[Trip]) -> Iterator[Decision]:
         for reason, scope in trips:
-            if not self._book.conditions.halts.has(scope):
-                yield halt(reason, scope, control=Rejections.name)
+            yield from halt_once(self._book, reason, scope, control=Rejections.name)
 
 
 class Rejections:

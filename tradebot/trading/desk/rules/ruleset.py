@@ -52,7 +52,8 @@ Hears = Callable[[Any], Decisions]
 class Ruleset:
     """Every rule of one desk. `hears` is who is asked about a message or a decision, in order; see `changes` for facts.
 
-    A rule that is to be added gets its line in one of the two, with the reason for its place.
+    A rule that is to be added gets its line in one of the two, with the reason for its place. One that acts on prices
+    at a tick needs more: a backtest ticks only where something can happen, see `backtest/loss.py`.
     """
 
     def __init__(
