@@ -19,7 +19,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 INTO = Path(__file__).with_name("vendor")
-TAKEN = ("tradebot/trading/desk", "tradebot/domain/order_course.py")  # folders and files of the package
+# Folders and files of the package: the desk, and the ways of a backtest past it.
+TAKEN = ("tradebot/trading/desk", "tradebot/backtest/fast_desk.py", "tradebot/backtest/fast_placement.py",
+         "tradebot/backtest/clearance.py", "tradebot/backtest/order_course.py")  # fmt: skip
 SEAM = "tests/oracle/seam.py"
 PACKAGE = "tests.oracle.vendor"
 

@@ -146,12 +146,11 @@ class OracleDay(RandomSteps):
             frozen = frozen_seam.build(**values, append=tapes[1].append)
         handle = _fast if self.is_fast else _plain
         return seam.Stand(
-            Pair(present, frozen, look=look, heard=self._heard, tapes=tapes, handle=handle, handle_frozen=self._long)
+            Pair(present, frozen, look=look, heard=self._heard, tapes=tapes, handle=handle, handle_frozen=self._told)
         )
 
-    def _long(self, own: Any, desk: Any, message: Any) -> Sequence[Any]:
-        with own.only_long_ways(desk):
-            said: Sequence[Any] = own.handle(desk, message)
+    def _told(self, own: Any, desk: Any, message: Any) -> Sequence[Any]:
+        said: Sequence[Any] = own.handle(desk, message)
         return [what for what in said if not (self.is_fast and isinstance(what, Trailing))]
 
 

@@ -161,12 +161,6 @@ def view(desk: Any, *, is_tick: bool = True) -> dict[str, Any]:
     return found
 
 
-@contextmanager
-def only_long_ways(desk: Any) -> Iterator[None]:
-    """Let a desk take none of its short ways while this holds; a live one has none."""
-    yield
-
-
 def _swapped_controls(self: Gate, controls: Sequence[Any], **rest: Any) -> None:
     first, second, *others = controls
     _new_gate(self, [second, first, *others], **rest)
