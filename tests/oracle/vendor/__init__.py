@@ -1,3 +1,3 @@
-"""The desk of revision 847ee5762f91, written by `freeze.py`; not edited by hand."""
+"""The desk of revision 40c5c9a23ede, written by `freeze.py`; not edited by hand."""
 
-REVISION = "847ee5762f9191d1d1dbea94244b29a97c43527e"
+REVISION = "40c5c9a23edeb81bc2a2a5c610358c1c61fa5a82"

@@ -27,19 +27,23 @@ from unittest.mock import patch
 
 import msgspec
 
+from tests.oracle.vendor.backtest.clearance import Clearance
+from tests.oracle.vendor.backtest.fast_desk import FastDesk
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Books, DeskMessage, Executed, Signals, Tick
-from tests.oracle.vendor.trading.desk import desk as desk_file
 from tests.oracle.vendor.trading.desk.billing import india
-from tests.oracle.vendor.trading.desk.desk import Desk
-from tests.oracle.vendor.trading.desk.direct_desk import DirectDesk
+from tests.oracle.vendor.trading.desk.book.book import Book
+from tests.oracle.vendor.trading.desk.book.states import state_of
+from tests.oracle.vendor.trading.desk.decisions import Place
+from tests.oracle.vendor.trading.desk.desk import Desk, desk_of
 from tests.oracle.vendor.trading.desk.gate.gate import Gate
 from tests.oracle.vendor.trading.desk.gate.limits import Limits, gate_of
-from tests.oracle.vendor.trading.desk.ordering import DeskSettings
-from tests.oracle.vendor.trading.desk.recording import TapedDesk, state_of
-from tests.oracle.vendor.trading.desk.reversals import Reversals
-from tests.oracle.vendor.trading.desk.shortfalls import Shortfalls
+from tests.oracle.vendor.trading.desk.placing.placement import Placement
+from tests.oracle.vendor.trading.desk.recording import TapedDesk
+from tests.oracle.vendor.trading.desk.rules.entries import Entries
+from tests.oracle.vendor.trading.desk.rules.ruleset import Ruleset
+from tests.oracle.vendor.trading.desk.settings import DeskSettings
 
 Killed = Callable[[], str]
 Append = Callable[[Any], object]
@@ -51,14 +55,12 @@ def build(
     append: Append | None = None,
 ) -> Any:  # fmt: skip
     """Return a desk; `venue` is `absent_after_s` and `absence_is_proof`, values are those of `plain`."""
-    if append is None:
-        return Desk(**_parts(universe, limits, settings, killed, id_prefix, venue))
 
-    def look() -> str:
-        return taped.killed(killed())
+    def make(killed: Killed) -> Desk:
+        book, gate = _parts(universe, limits, settings, killed)
+        return desk_of(book, gate=gate, id_prefix=id_prefix, **venue)
 
-    taped = TapedDesk(append=append, **_parts(universe, limits, settings, look, id_prefix, venue))
-    return taped
+    return make(killed) if append is None else TapedDesk(make, killed=killed, append=append)
 
 
 def build_fast(
@@ -66,17 +68,17 @@ def build_fast(
     at_once: bool,
 ) -> Any:  # fmt: skip
     """Return the desk of a backtest; `at_once` for one without latency."""
-    return DirectDesk(at_once=at_once, **_parts(universe, limits, settings, killed, id_prefix, venue))
+    book, gate = _parts(universe, limits, settings, killed, keeps_ended=not at_once)
+    clearance = Clearance(msgspec.convert(limits, Limits, strict=False), gate)
+    return FastDesk(book, gate=gate, clearance=clearance, id_prefix=id_prefix, at_once=at_once, **venue)
 
 
 def _parts(
-    universe: Universe, limits: Values, settings: Values, killed: Killed, id_prefix: str, venue: Values
-) -> dict[str, Any]:
-    return {
-        "universe": universe, "gate": gate_of(msgspec.convert(limits, Limits, strict=False), killed=killed),
-        "settings": msgspec.convert(settings, DeskSettings, strict=False), "charges_of": india(universe),
-        "id_prefix": id_prefix, **venue,
-    }  # fmt: skip
+    universe: Universe, limits: Values, settings: Values, killed: Killed, *, keeps_ended: bool = True
+) -> tuple[Book, Gate]:
+    own = msgspec.convert(settings, DeskSettings, strict=False)
+    gate = gate_of(msgspec.convert(limits, Limits, strict=False), killed=killed)
+    return Book(universe, own, india(universe), keeps_ended=keeps_ended), gate
 
 
 def plain(settings: Any) -> dict[str, Any]:
@@ -93,28 +95,30 @@ def handle(desk: Any, message: DeskMessage) -> Sequence[Any]:
 def handle_fast(desk: Any, message: DeskMessage) -> Sequence[Any]:
     """Give a backtest's desk what a message says."""
     match message:
-        case Tick(at=at, mono=mono):
-            return desk.tick(at, mono)  # type: ignore[no-any-return]
         case Signals(signals=signals):
             return desk.decide(signals)  # type: ignore[no-any-return]
         case Executed(execution=execution, mono=mono):
-            return desk.book(execution, mono)  # type: ignore[no-any-return]
+            return desk.fill(execution, mono)  # type: ignore[no-any-return]
     return desk.apply(message)  # type: ignore[no-any-return]
 
 
 def adopt(desk: Any, books: Books) -> Sequence[Any]:
     """Compare with the venue's books at the start; returns what follows."""
-    return desk.adopt(books)  # type: ignore[no-any-return]
+    return _whole(desk).adopt(books)  # type: ignore[no-any-return]
 
 
 def recover(desk: Any, facts: Sequence[Any], **rest: Any) -> None:
     """Rebuild from the journal's facts."""
-    desk.recover(facts, **rest)
+    _whole(desk).recover(facts, **rest)
+
+
+def _whole(desk: Any) -> Any:
+    return desk.desk if isinstance(desk, FastDesk) else desk
 
 
 def told(desk: Any, close: Close) -> Any:
     """Return the holdings that strategies are told with a close."""
-    return desk.holdings_at(close)
+    return _whole(desk).holdings_at(close)
 
 
 def flush(desk: Any) -> None:
@@ -127,45 +131,34 @@ def view(desk: Any, *, is_tick: bool = True) -> dict[str, Any]:
 
     The day's profit is asked for at ticks alone, as the desk does itself: asking must not renew what it has at hand.
     """
-    book, conditions, guards = desk.blotter, desk.conditions, desk.protection
+    account, book, guards = desk.account, desk.book.blotter, desk.account.guarded
+    conditions = desk.book.conditions
     found = {
-        "positions": book.positions,
-        "orders": book.orders,
-        "live": [order.order_id for order in book.live_anywhere()],
-        "holdings": desk.holdings(),
-        "realized": book.realized,
-        "charges": book.charges,
-        "fills": book.fills,
+        "positions": book.positions.by_key,
+        "orders": account.orders(),
+        "live": [order.order_id for order in account.live_anywhere()],
+        "holdings": account.holdings(),
+        "realized": book.positions.realized,
+        "charges": book.positions.charges,
+        "fills": book.positions.fills,
         "beyond": book.external.beyond,
-        "external": list(book.external.positions(book.venue)),
+        "external": list(account.external_positions()),
         "halts": list(conditions.halts.standing),
         "flattened": set(conditions.halts.flattened),
         "clock": (conditions.now, conditions.mono),
-        "session": conditions.session,
-        "down": conditions.down,
-        "blocks": (conditions.session_lost, conditions.blind, conditions.clock_apart, conditions.stopping),
+        "session": conditions.times.session,
+        "down": conditions.links.down,
+        "blocks": (conditions.links.session_lost, conditions.blind, conditions.clock_apart, conditions.stopping),
         "unaccounted": conditions.unaccounted,
-        "guards": guards.mask.tolist(),
-        "levels": [guards.levels(id_) for id_ in guards.mask.nonzero()[0].tolist()],
-        "counts": desk.counts,
-        "denied": [(one.control, one.strategy, one.count, one.reason) for one in desk.denials],
-        "look wanted": desk.sightings.look_wanted_at(),
+        "guards": guards.tolist(),
+        "levels": [account.levels(id_) for id_ in guards.nonzero()[0].tolist()],
+        "counts": account.counts,
+        "denied": [(one.control, one.strategy, one.count, one.reason) for one in account.denials],
+        "look wanted": account.look_wanted_at(),
     }
     if is_tick:
-        found |= {"day profit": desk.worth.day_profit(), "state": state_of(desk)}
+        found |= {"day profit": account.day_profit(), "state": state_of(desk.book)}
     return found
-
-
-@contextmanager
-def only_long_ways(desk: Any) -> Iterator[None]:
-    """Let a desk take none of its short ways while this holds."""
-    gate = desk._ordering._gate
-    clearance, gate.clearance = gate.clearance, None
-    try:
-        with patch.object(desk_file, "fills_whole", lambda *_: False):
-            yield
-    finally:
-        gate.clearance = clearance
 
 
 def _swapped_controls(self: Gate, controls: Sequence[Any], **rest: Any) -> None:
@@ -173,25 +166,24 @@ def _swapped_controls(self: Gate, controls: Sequence[Any], **rest: Any) -> None:
     _new_gate(self, [second, first, *others], **rest)
 
 
-def _order_before_its_fact(self: Desk, *arguments: Any) -> None:
-    _intend(self, *arguments)
-    self._out[-2:] = self._out[-1], self._out[-2]
+def _order_before_its_fact(self: Placement, order: Place, verdict: Any, out: list[Any]) -> None:
+    _passed(self, order, verdict, out)
+    out[-2:] = out[-1], out[-2]
 
 
-def _chased_first(self: Desk, at: int, mono: int) -> None:
-    if self._exposure.working and not self.conditions.orders_refused:
-        self._ordering.chase(mono)
-    _clock(self, at, mono)
+def _repriced_first(self: Ruleset, book: Any) -> Any:
+    hears = _hears(self, book)
+    hears[Tick] = (hears[Tick][-1], *hears[Tick][:-1])
+    return hears
 
 
-_new_gate, _intend, _clock = Gate.__init__, Desk._intend, Desk._clock
+_new_gate, _passed, _hears = Gate.__init__, Placement.passed, Ruleset._hears
 # Changes of one line that the oracle must see: owner, method, what takes its place.
 PLANTED: dict[str, tuple[Any, str, Any]] = {
     "two controls of the gate change places": (Gate, "__init__", _swapped_controls),
-    "an order leaves before its fact": (Desk, "_intend", _order_before_its_fact),
-    "what hangs is taken back before the clock is set": (Desk, "_clock", _chased_first),
-    "an entry that waits for an exit never follows": (Reversals, "follow", lambda self: None),
-    "a whole fill leaves its shortfall": (Shortfalls, "filled", lambda self, order_id: None),
+    "an order leaves before its fact": (Placement, "passed", _order_before_its_fact),
+    "an entry that waits for an exit never follows": (Entries, "follow", lambda self: ()),
+    "what hangs is taken back before anything else at a tick": (Ruleset, "_hears", _repriced_first),
 }
 
 
@@ -228,22 +220,28 @@ def in_daemon(look_of: Callable[[Killed], Killed], stand_in: Callable[..., Any])
     It is given the `build` of the desk of today, which takes `append` alone, the daemon's `append`, and the values that
     `build` of the other desk takes. `look_of` may stand before the look-up of the HALT file.
     """
-    limits_of: dict[int, tuple[Any, Killed]] = {}
+    limits_of: dict[int, Limits] = {}
+    made: dict[str, Any] = {}
 
-    def gate(limits: Limits, *, killed: Killed) -> Any:
+    def gate(limits: Limits, *, killed: Killed) -> Gate:
+        one = gate_of(limits, killed=killed)
+        limits_of[id(one)] = limits
+        return one
+
+    def desk(book: Book, *, gate: Gate, **rest: Any) -> Desk:
+        made.update(book=book, gate=gate, rest=rest)
+        return desk_of(book, gate=gate, **rest)
+
+    def taped(make: Callable[[Killed], Desk], *, killed: Killed, append: Append) -> Any:
         look = look_of(killed)
-        made = gate_of(limits, killed=look)
-        limits_of[id(made)] = limits, look
-        return made
-
-    def taped(*, append: Append, **parts: Any) -> Any:
-        limits, look = limits_of.pop(id(parts["gate"]))
+        make(look)  # to see what it is made of
+        book, rest = made["book"], dict(made["rest"])
         values = {
-            "universe": parts["universe"], "limits": plain(limits), "settings": plain(parts["settings"]),
-            "killed": look, "id_prefix": parts["id_prefix"],
-            "venue": {name: parts[name] for name in ("absent_after_s", "absence_is_proof")},
+            "universe": book.universe, "limits": plain(limits_of.pop(id(made["gate"]))),
+            "settings": plain(book.settings), "killed": look, "id_prefix": rest.pop("id_prefix"), "venue": rest,
         }  # fmt: skip
-        return stand_in(lambda append: TapedDesk(append=append, **parts), append, values)
+        return stand_in(lambda append: TapedDesk(make, killed=look, append=append), append, values)
 
-    with patch("tradebot.daemon.taping.gate_of", gate), patch("tradebot.daemon.taping.TapedDesk", taped):
+    where = "tradebot.daemon.taping"
+    with patch(f"{where}.gate_of", gate), patch(f"{where}.desk_of", desk), patch(f"{where}.TapedDesk", taped):
         yield

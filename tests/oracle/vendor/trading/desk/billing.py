@@ -10,7 +10,7 @@ from tradebot.domain.order import ZERO, Execution, Order, Side
 from tradebot.markets.calendar import day_of, moment
 from tradebot.markets.charges import PAISA, UNITS_A_PAISA, Tariff, UnitTariff, in_force, segment_of, tariff_of
 from tradebot.markets.debits import DELIVERY, Debits
-from tests.oracle.vendor.trading.desk.blotter import ChargesOf
+from tests.oracle.vendor.trading.desk.book.blotter import ChargesOf
 
 UNITS = 100 * UNITS_A_PAISA  # of a rupee
 

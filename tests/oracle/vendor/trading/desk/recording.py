@@ -6,11 +6,10 @@ seconds and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from hashlib import blake2b
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -31,28 +30,34 @@ from tradebot.domain.messages import (
     Signals,
     Tick,
 )
-from tradebot.domain.order import Order, OrderFact
-from tradebot.domain.portfolio import Position
-from tradebot.domain.position_key import PositionKey
+from tradebot.domain.order import OrderFact
 from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Stepped, Tape
-from tests.oracle.vendor.trading.desk.desk import Desk, DeskOutput
+from tests.oracle.vendor.trading.desk.book.states import States
+from tests.oracle.vendor.trading.desk.decisions import DeskOutput
+from tests.oracle.vendor.trading.desk.desk import Desk
 
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 AT_A_TICK = 64  # changed positions put into words: a fifth of a millisecond, and those of a burst never come together
 MOST_LIVE = 500  # live orders up to which a state is hashed: the words of more hold the loop, and change again soon
 EVERY = 5 * SECOND  # our time between two rows of tape
 MOST_ENTRIES = 500  # of one row: half a millisecond of packing, for which an order's row behind it has to wait
 
 
-class TapedDesk(Desk):
-    """A desk that notes what it is given. `append` takes a finished tape, a few times a minute."""
+class TapedDesk:
+    """A desk that notes what it is given. `append` takes a finished tape, a few times a minute.
 
-    def __init__(self, *, append: Callable[[Tape], object], **settings: Any) -> None:
-        super().__init__(**settings)
-        self._append = append
+    `make` builds the desk around a look-up of the HALT file, which is noted too: what the gate was told decides.
+    """
+
+    def __init__(
+        self, make: Callable[[Callable[[], str]], Desk], *, killed: Callable[[], str],
+        append: Callable[[Tape], object],
+    ) -> None:  # fmt: skip
+        self._look_up, self._append = killed, append
+        self._desk = make(self._look)
+        self.account = self._desk.account
+        self.book = self._book = book = self._desk.book
         self._entries: list[Entry] = []
-        self._is_noted: npt.NDArray[np.bool_] = np.zeros(len(self._universe), dtype=bool)  # whose quotes decide
+        self._is_noted: npt.NDArray[np.bool_] = np.zeros(len(book.universe), dtype=bool)  # whose quotes decide
         self._books: Books | None = None
         self._flushed_at = 0
         self._has_changed = True  # orders or positions, since the last hash
@@ -61,13 +66,14 @@ class TapedDesk(Desk):
         self._killed = ""
 
     def apply(self, message: DeskMessage) -> list[DeskOutput]:
+        """Note a message and let the desk take it."""
         self._note(message)
-        output = super().apply(message)
+        output = self._desk.apply(message)
         self._follow(output)
         if isinstance(message, Tick):
             for symbol in list(islice(self._untold, AT_A_TICK)):
                 del self._untold[symbol]
-                self._states.note(self.blotter.position(symbol))
+                self._states.note(self._book.positions.of(symbol))
             if message.mono - self._flushed_at >= EVERY:
                 self.flush()
         elif len(self._entries) >= MOST_ENTRIES:
@@ -75,39 +81,42 @@ class TapedDesk(Desk):
         return output
 
     def adopt(self, books: Books) -> list[DeskOutput]:
+        """Note the books of the start and let the desk compare them."""
         self._mark({p.symbol for p in books.positions} | {o.symbol for o in books.orders})
         self._put(Adopt(books=books))
         self._books = books
-        output = super().adopt(books)
+        output = self._desk.adopt(books)
         self._follow(output)
         return output
 
     def recover(self, facts: Sequence[OrderFact | Released], **rest: Any) -> None:
-        super().recover(facts, **rest)
-        self._look_at(self._universe.symbols)
+        """Let the desk be rebuilt from the journal's facts."""
+        self._desk.recover(facts, **rest)
+        self._look_at(self._book.universe.symbols)
 
     def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
-        held = super().holdings_at(close)
+        """Return the holdings that the strategies are told with `close`, and note them."""
+        held = self._desk.holdings_at(close)
         self._put(Stepped(ends_at=close.ends_at, held=held))
         return held
 
-    def killed(self, reason: str) -> str:
-        """Note what the gate was told of the HALT file and return it."""
+    def flush(self) -> None:
+        """Hand on what was noted so far."""
+        self._flushed_at = max(self._flushed_at, self._book.conditions.mono)
+        if not self._entries:
+            return
+        if self._has_changed and self._book.exposure.working <= MOST_LIVE:
+            self._has_changed = False
+            self._hand_on(self._states.of(self._book))
+        else:
+            self._hand_on("")
+
+    def _look(self) -> str:
+        reason = self._look_up()
         if reason != self._killed:
             self._killed = reason
             self._put(Killed(reason=reason))
         return reason
-
-    def flush(self) -> None:
-        """Hand on what was noted so far."""
-        self._flushed_at = max(self._flushed_at, self.conditions.mono)
-        if not self._entries:
-            return
-        if self._has_changed and self._exposure.working <= MOST_LIVE:
-            self._has_changed = False
-            self._hand_on(self._states.of(self))
-        else:
-            self._hand_on("")
 
     def _hand_on(self, state: str) -> None:
         entries, self._entries = self._entries, []
@@ -131,13 +140,14 @@ class TapedDesk(Desk):
                 self._put(message)
 
     def _put(self, message: Message) -> None:
-        self._entries.append(Entry(self.conditions.mono, message))
+        # The time is the one from before the message: a replay sets it in front of it.
+        self._entries.append(Entry(self._book.conditions.mono, message))
 
     def _mark(self, symbols: Iterable[str]) -> None:
         # Of symbols whose quotes are not noted one by one the newest is, before something is decided on it.
         unnoted = [id_ for id_ in self._ids(symbols) if not self._is_noted.item(id_)]
         if unnoted:
-            m, ids = self.marks, np.array(unnoted, dtype=np.int64)
+            m, ids = self._book.marks, np.array(unnoted, dtype=np.int64)
             self._put(Marks(ids=ids, seen_at=m.seen_at[ids], last=m.last[ids], bid=m.bid[ids], ask=m.ask[ids]))
 
     def _follow(self, output: Sequence[DeskOutput]) -> None:
@@ -145,7 +155,7 @@ class TapedDesk(Desk):
         for what in output:
             match what:
                 case OrderFact():
-                    touched.add(self.blotter.orders[what.order_id].symbol)
+                    touched.add(self._book.blotter.orders[what.order_id].symbol)
                 case Reconciled():
                     touched.update(part.key.symbol for part in what.released)
                 case Command():
@@ -156,16 +166,17 @@ class TapedDesk(Desk):
             self._look_at(touched)
 
     def _look_at(self, symbols: Iterable[str]) -> None:
+        book = self._book
         for id_ in self._ids(symbols):
-            symbol = self._universe[id_].symbol
+            symbol = book.universe[id_].symbol
             self._is_noted[id_] = (
-                not self.blotter.position(symbol).is_flat
-                or next(self._exposure.all(symbol), None) is not None
-                or symbol in self.exits
+                not book.positions.of(symbol).is_flat
+                or next(book.exposure.all(symbol), None) is not None
+                or symbol in book.exits.wanted
             )
 
     def _ids(self, symbols: Iterable[str]) -> list[int]:
-        universe = self._universe
+        universe = self._book.universe
         return [universe.id(symbol) for symbol in sorted(symbols) if symbol in universe]
 
 
@@ -183,55 +194,6 @@ def symbols_of(message: Message) -> set[str]:
         case Books():
             return {p.symbol for p in message.positions} | {o.symbol for o in message.orders}
     return set()
-
-
-def state_of(desk: Desk) -> str:
-    """Return a hash of what the desk holds and works: positions, money, live orders, standing halts."""
-    return States().of(desk)
-
-
-class States:
-    """Hashes of one desk's states. What has not changed since the last one is not put into words again."""
-
-    def __init__(self) -> None:
-        self._positions: dict[PositionKey, tuple[Position, str]] = {}  # ours with its line
-        self._orders: dict[str, tuple[Order, str]] = {}  # order_id -> live order and its line
-
-    def note(self, position: Position) -> None:
-        """Put one position into words ahead of the next hash."""
-        self._positions[position.key] = position, _position_line(position)
-
-    def of(self, desk: Desk) -> str:
-        """Return the hash as `state_of` does."""
-        blotter = desk.blotter
-        self._positions = _told(self._positions, blotter.positions.items(), _position_line)
-        self._orders = _told(self._orders, ((o.order_id, o) for o in blotter.live_anywhere()), _order_line)
-        positions = sorted(self._positions.items(), key=lambda known: (known[0].symbol, *known[0].line))
-        lines = [line for _, (_, line) in positions]
-        lines += sorted(line for _, line in self._orders.values())
-        lines += [f"{line} {beyond:f}" for line, beyond in sorted(blotter.external.beyond.items())]
-        lines += sorted(f"{c.verb} {c.scope} {c.reason}" for c in desk.conditions.halts.standing)
-        lines.append(f"{blotter.realized:f} {blotter.charges:f} {blotter.fills} {len(blotter.orders)}")
-        return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
-
-
-def _position_line(p: Position) -> str:
-    return f"{p.symbol} {p.quantity:f} {p.cost:f} {p.realized:f} {p.charges:f}"
-
-
-def _order_line(o: Order) -> str:
-    return f"{o.order_id} {o.state} {o.filled:f} {o.cancel.wish}"
-
-
-def _told(
-    known: dict[K, tuple[T, str]], now: Iterable[tuple[K, T]], line: Callable[[T], str]
-) -> dict[K, tuple[T, str]]:
-    # Both are never changed, only replaced: the same object has the same line.
-    told = {}
-    for key, what in now:
-        before = known.get(key)
-        told[key] = before if before is not None and before[0] is what else (what, line(what))
-    return told
 
 
 def _is_same(old: Books, new: Books) -> bool:

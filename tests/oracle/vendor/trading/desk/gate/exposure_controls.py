@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from tradebot.domain.control import DAILY_LOSS
 from tradebot.domain.order import ZERO, OrderRequest, Side
-from tests.oracle.vendor.trading.desk.gate.gate import Rule, View, within
+from tests.oracle.vendor.trading.desk.gate.gate import PlainControl, View, within
 
 BUY = Side.BUY
 Lacking = Callable[[OrderRequest, Decimal], str]  # (an entry, its reference price) -> what lacks
 
 
-class MaxPosition(Rule):
+class MaxPosition(PlainControl):
     """The notional of the worst-case position, per symbol and over the account."""
 
     name = "position"
@@ -36,7 +37,7 @@ class MaxPosition(Rule):
         return None
 
 
-class OpenOrders(Rule):
+class OpenOrders(PlainControl):
     """How many orders of the account may work at one time; exits are not counted out."""
 
     name = "open_orders"
@@ -51,7 +52,7 @@ class OpenOrders(Rule):
         return f"{view.open_orders} orders are working, max_open_orders is {self._max_open}"
 
 
-class ReduceOnly(Rule):
+class ReduceOnly(PlainControl):
     """An exit may not exceed what is ours and at the venue as well, less the exits already working.
 
     One that did would leave the product on the other side.
@@ -63,23 +64,21 @@ class ReduceOnly(Rule):
     def check(self, request: OrderRequest, view: View) -> str | None:
         if not request.purpose.is_exit:
             return None
-        held = view.closable
-        opposite = held < 0 if request.side is BUY else held > 0
-        free = abs(held) - view.closing
-        if opposite and within(request.quantity, free):
+        free = max(ZERO, -view.closable * request.side.sign - view.closing)
+        if within(request.quantity, free):
             return None
-        if held != view.quantity:
+        if view.closable != view.quantity:
             return (
-                f"an exit of {request.quantity} exceeds the {max(free, ZERO) if opposite else 0} that is left: we hold"
-                f" {view.quantity}, of which the venue holds {held} that no other order closes"
+                f"an exit of {request.quantity} exceeds the {free} that is left: we hold {view.quantity}, of which the"
+                f" venue holds {view.closable} that no other order closes"
             )
-        return f"an exit of {request.quantity} exceeds the open {free if opposite else 0} that nothing closes yet"
+        return f"an exit of {request.quantity} exceeds the open {free} that nothing closes yet"
 
 
-class DailyLoss(Rule):
+class DailyLoss(PlainControl):
     """No entry once the day's profit after charges, open positions marked, is down by the limit."""
 
-    name = "daily_loss"
+    name = DAILY_LOSS
     of_exits = False
 
     def __init__(self, *, max_loss: Decimal) -> None:
@@ -91,7 +90,7 @@ class DailyLoss(Rule):
         return f"the day is at {day_pnl:.2f}, beyond max_daily_loss {self._max_loss}"
 
 
-class Affordable(Rule):
+class Affordable(PlainControl):
     """An entry needs the money for one lot; `lacking` says what an account lacks for that, empty when nothing.
 
     More than one lot is cut to the money where it is filled.

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from tradebot.clock import SECOND
 from tradebot.domain.order import OrderRequest
-from tests.oracle.vendor.trading.desk.gate.gate import Rule, View
+from tests.oracle.vendor.trading.desk.gate.gate import PlainControl, View
 
 MINUTE = 60 * SECOND
 NEWCOMERS = 64  # orders not sorted in yet: most days ask for none of them
 
 
-class NotHalted(Rule):
+class NotHalted(PlainControl):
     """A halt lets exits pass and nothing else."""
 
     name = "halt"
@@ -23,19 +23,19 @@ class NotHalted(Rule):
         return f"halted: {view.halted}" if view.halted and not request.purpose.is_exit else None
 
 
-class NotKilled(Rule):
+class NotKilled(PlainControl):
     """While the HALT file is there nothing leaves, not even an exit; `killed` tells its reason, empty without it."""
 
     name = "kill"
 
     def __init__(self, killed: Callable[[], str]) -> None:
-        self._killed = killed
+        self.killed = killed
 
     def check(self, request: OrderRequest, view: View) -> str | None:
-        return self._killed() or None
+        return self.killed() or None
 
 
-class InSession(Rule):
+class InSession(PlainControl):
     """No entry outside the session or after the time from which positions are squared off."""
 
     name = "session"
@@ -45,7 +45,7 @@ class InSession(Rule):
         return view.entries_closed if view.entries_closed and not request.purpose.is_exit else None
 
 
-class FreshData(Rule):
+class FreshData(PlainControl):
     """An entry needs a fresh quote and a live feed; an exit may use a reference up to 60 s old."""
 
     name = "fresh_data"
@@ -68,7 +68,7 @@ class FreshData(Rule):
         return None if view.quote_age_s <= limit else f"the quote is {view.quote_age_s:.1f} s old, above {limit:.1f} s"
 
 
-class MessageRate(Rule):
+class MessageRate(PlainControl):
     """Orders per second, minute and market day; a quarter of each is kept for exits.
 
     So the gate lets through no more entries than the venue's own limiter, where they would wait in front of exits.
@@ -99,8 +99,8 @@ class MessageRate(Rule):
 
     def counts_in(self, mono: int, is_exit: bool) -> bool:
         """Return whether `check` of an order at `mono` would pass, and count it then."""
-        is_near = self._today >= self._fewest or len(self._sent) >= self._fewest
-        if is_near and self._reached(mono, is_exit) is not None:
+        # Of the day as many are sent at least as were sent today.
+        if len(self._sent) >= self._fewest and self._reached(mono, is_exit) is not None:
             return False
         self._sent.append(mono)
         self._today += 1
@@ -125,7 +125,7 @@ class MessageRate(Rule):
         return None
 
 
-class NoDuplicate(Rule):
+class NoDuplicate(PlainControl):
     """The same order twice within the window, a signal acted on before, or an order in doubt for the symbol.
 
     The window is of our monotonic time.

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.message import Message
 from tradebot.domain.order import OrderRequest
+
+C = TypeVar("C")
 
 
 class View(Message, frozen=True):
@@ -56,7 +58,8 @@ class View(Message, frozen=True):
 
 
 class Control(Protocol):
-    """One rule. `check` decides; `passed` is told of every order that all controls let through.
+    """One control. `check` decides; `passed` is told of every order that all controls let through, and of every change
+    of one: only exits are changed.
 
     `recall` is told of those that passed before a restart, on the same market day, and `begin_day` of another one.
     """
@@ -70,19 +73,6 @@ class Control(Protocol):
     def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None: ...
 
     def begin_day(self) -> None: ...
-
-
-class ShortWay(Protocol):
-    """One answer for all controls together, of an order that is asked for by itself; see `clearance.py`."""
-
-    def entry(
-        self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int,
-        mono: int, open_orders: int, others: Callable[[str], Decimal] | None, day_profit: Callable[[], Decimal],
-    ) -> bool: ...  # fmt: skip
-
-    def exit(
-        self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int, mono: int
-    ) -> bool: ...
 
 
 class Verdict(NamedTuple):
@@ -103,20 +93,19 @@ class Verdict(NamedTuple):
 class Gate:
     """Asks all controls; an order is denied with the first reason, and every answer is kept.
 
-    `clearance` is the short way past the same controls, where there is one: what it clears they would all let pass.
     `most` tells the largest quantity of one order in an instrument, where one is known.
     """
 
     def __init__(
-        self, controls: Sequence[Control], *, clearance: ShortWay | None = None,
-        most: Callable[[Instrument], Decimal | None] | None = None,
-    ) -> None:  # fmt: skip
-        self._controls = tuple(controls)
-        self.clearance, self.most = clearance, most
+        self, controls: Sequence[Control], *, most: Callable[[Instrument], Decimal | None] | None = None
+    ) -> None:
+        self.controls, self.most = tuple(controls), most
         # What a control has nothing to say of is not asked, which is half of them for an exit.
         self._entries = tuple(c.check for c in controls if getattr(c, "of_entries", True))
         self._exits = tuple(c.check for c in controls if getattr(c, "of_exits", True))
-        self._remember = tuple(c.passed for c in controls if getattr(type(c), "passed", None) is not Rule.passed)
+        self._remember = tuple(
+            c.passed for c in controls if getattr(type(c), "passed", None) is not PlainControl.passed
+        )
         # Hardly an order is denied: the lines of one that is not are made once.
         self.passed = Verdict("", tuple(f"{control.name}: ok" for control in controls))
 
@@ -129,25 +118,32 @@ class Gate:
             passed(request, view)
         return self.passed
 
+    def control(self, kind: type[C]) -> C:
+        """Return the control of a kind, which this gate must have."""
+        return next(control for control in self.controls if isinstance(control, kind))
+
     def recall(self, request: OrderRequest, mono: int, *, is_change: bool = False) -> None:
         """Let the controls remember an order, or a change of one, that passed today before a restart."""
-        for control in self._controls:
+        for control in self.controls:
             control.recall(request, mono, is_change=is_change)
 
     def begin_day(self) -> None:
         """Let the counters of a day begin at zero."""
-        for control in self._controls:
+        for control in self.controls:
             control.begin_day()
 
     def _denied(self, request: OrderRequest, view: View) -> Verdict:
-        answers = [(control.name, control.check(request, view)) for control in self._controls]
+        answers = [(control.name, control.check(request, view)) for control in self.controls]
         lines = tuple(f"{name}: {'ok' if answer is None else answer}" for name, answer in answers)
         control, answer = next((name, answer) for name, answer in answers if answer is not None)
         return Verdict(f"{control}: {answer}", lines, control)
 
 
-class Rule:
-    """A control without memory. One that has nothing to say of entries, or of exits, says so and is not asked."""
+class PlainControl:
+    """What controls have in common: one keeps nothing unless it says so, and is asked of entries and exits alike.
+
+    One that has nothing to say of entries, or of exits, says so and is not asked of them.
+    """
 
     name = ""
     of_entries = True

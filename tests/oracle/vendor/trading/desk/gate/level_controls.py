@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tradebot.domain.order import ZERO, OrderRequest, Side
-from tests.oracle.vendor.trading.desk.gate.gate import Rule, View
+from tests.oracle.vendor.trading.desk.gate.gate import PlainControl, View
 
 PERCENT = Decimal(100)
 
 
-class Protected(Rule):
+class Protected(PlainControl):
     """A stop that is a price, on the side that loses and not too far away; a target on the side that wins.
 
     They are judged at the reference price of the decision. What the fill makes of them is the market's doing.

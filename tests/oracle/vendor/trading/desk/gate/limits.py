@@ -6,7 +6,6 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from tradebot.domain.message import Message
-from tests.oracle.vendor.trading.desk.gate.clearance import Clearance
 from tests.oracle.vendor.trading.desk.gate.exposure_controls import (
     Affordable,
     DailyLoss,
@@ -71,14 +70,6 @@ def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | Non
     freeze = None
     if limits.freeze_quantity is not None:
         freeze = Freeze(shares=limits.freeze_quantity, others=limits.freeze_quantities)
-    clearance = Clearance(
-        killed=killed, products=limits.permitted_products, allow_short=limits.allow_short,
-        max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional,
-        per_symbol=limits.max_position_notional, gross=limits.max_gross_notional, max_loss=limits.max_daily_loss,
-        max_open=limits.max_open_orders, collar_pct=limits.price_collar_pct, max_age_s=limits.stale_after_s,
-        max_stop_pct=limits.max_stop_pct, rate=rate, duplicates=duplicates, lacking=lacking,
-        freeze=freeze,
-    )  # fmt: skip
     controls: list[Control] = [
         NotKilled(killed),
         NotHalted(),
@@ -102,4 +93,4 @@ def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | Non
         DailyLoss(max_loss=limits.max_daily_loss),
         rate,
     ]
-    return Gate(controls, clearance=clearance, most=None if freeze is None else freeze.most)
+    return Gate(controls, most=None if freeze is None else freeze.most)

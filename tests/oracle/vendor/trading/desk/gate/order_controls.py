@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, OrderRequest, Side
-from tests.oracle.vendor.trading.desk.gate.gate import Rule, View, within
+from tests.oracle.vendor.trading.desk.gate.gate import PlainControl, View, within
 
 PERCENT = Decimal(100)
 MARKET, SELL = OrderKind.MARKET, Side.SELL
@@ -17,7 +17,7 @@ PRICED = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
 TRIGGERED = (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
 
 
-class Permitted(Rule):
+class Permitted(PlainControl):
     """Only tradable instruments, and of entries only listed products and no short sale unless allowed."""
 
     name = "permitted"
@@ -39,7 +39,7 @@ class Permitted(Rule):
         return None
 
 
-class Sanity(Rule):
+class Sanity(PlainControl):
     """Finite, positive, on the tick and on the lot; the fields that its kind needs and no others."""
 
     name = "sanity"
@@ -57,7 +57,7 @@ class Sanity(Rule):
         )
 
 
-class Size(Rule):
+class Size(PlainControl):
     """Quantity and notional of an entry; an exit may be as large as what it closes."""
 
     name = "size"
@@ -79,7 +79,7 @@ class Size(Rule):
         return None
 
 
-class Freeze(Rule):
+class Freeze(PlainControl):
     """No order may be larger than what an exchange takes as one; an exit of more goes in parts, see `Ordering`.
 
     `shares` holds for every share at NSE, `others` (symbol -> quantity) for what the operator names; of the rest nobody
@@ -106,7 +106,7 @@ class Freeze(Rule):
         return f"quantity {request.quantity} is above the {most} that {request.exchange} takes as one order"
 
 
-class Collar(Rule):
+class Collar(PlainControl):
     """A price may not be worse than the reference by more than the collar; a market order needs its protection."""
 
     name = "collar"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tradebot.domain.order import OrderRequest
-from tests.oracle.vendor.trading.desk.gate.gate import Rule, View
+from tests.oracle.vendor.trading.desk.gate.gate import PlainControl, View
 
 
-class SessionHeld(Rule):
+class SessionHeld(PlainControl):
     """An entry needs a login that holds; an exit is tried until an order route says that the login is dead."""
 
     name = "broker_session"
@@ -17,7 +17,7 @@ class SessionHeld(Rule):
         return view.session_lost
 
 
-class BooksKnown(Rule):
+class BooksKnown(PlainControl):
     """An entry needs the venue's books; while they cannot be read nothing is opened."""
 
     name = "books"
@@ -27,7 +27,7 @@ class BooksKnown(Rule):
         return view.blind if view.blind and not request.purpose.is_exit else None
 
 
-class Accounted(Rule):
+class Accounted(PlainControl):
     """No entry where others trade the same line, while the books do not account for it or it would close theirs."""
 
     name = "accounted"
@@ -43,7 +43,7 @@ class Accounted(Rule):
         return None
 
 
-class Recordable(Rule):
+class Recordable(PlainControl):
     """An entry needs room on the journal's disk for all that follows from it, an exit the journal's reserve."""
 
     name = "disk_space"

@@ -1,0 +1,108 @@
+"""What an order looks like: its size, its prices and its line, as the settings, the signal and the market say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.messages import Signal
+from tradebot.domain.order import ZERO, OrderKind, OrderRequest, Purpose, Side, Validity
+from tradebot.domain.position_key import PositionKey
+from tests.oracle.vendor.trading.desk.book.book import Book
+from tests.oracle.vendor.trading.desk.decisions import Place
+
+# Bound once: reading a member of an enumeration costs as much as a call.
+ENTRY, BUY, SELL, DAY = Purpose.ENTRY, Side.BUY, Side.SELL, Validity.DAY
+MARKET, LIMIT = OrderKind.MARKET, OrderKind.LIMIT
+Levels = tuple[Decimal | None, Decimal | None, Decimal | None]  # stop, trail, target
+NO_LEVELS: Levels = (None, None, None)
+
+
+class OrderRequests:
+    """Builds orders, each under the next free id: `id_prefix` and how many were used. The gate judges them.
+
+    `most` tells the largest quantity of one order in an instrument, None where none is known.
+    """
+
+    def __init__(self, book: Book, *, id_prefix: str, most: Callable[[Instrument], Decimal | None] | None) -> None:
+        self._book, self._universe, self._marks, self._settings = book, book.universe, book.marks, book.settings
+        self._blotter, self._conditions = book.blotter, book.conditions
+        self._id_prefix, self._most = id_prefix, most
+        self.used = 0  # ids: of orders that were sent or denied
+
+    def entry(self, signal: Signal) -> Place:
+        """Return the order of an entry as its signal asks for it."""
+        id_ = self._universe.ids[signal.symbol]
+        instrument, reference = self._universe.instruments[id_], self._marks.reference_of(id_)
+        levels = NO_LEVELS
+        if signal.stop_loss is not None or signal.trail_by is not None or signal.target is not None:
+            levels = (
+                _level(instrument, signal.stop_loss), _level(instrument, signal.trail_by),
+                _level(instrument, signal.target),
+            )  # fmt: skip
+        request = self._request(
+            instrument, signal.action.side, self._size(signal, instrument, reference), ENTRY,
+            f"{signal.strategy}: {signal.action.text}", reference, signal, signal.quoted_at, levels,
+        )  # fmt: skip
+        return Place(id_, request, reference, signal.inputs)
+
+    def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> Place:
+        """Return the exit of what may be closed of an open position, as much as fits into one order."""
+        blotter = self._blotter
+        position, id_ = blotter.positions.open[symbol], self._universe.ids[symbol]
+        instrument = self._universe.instruments[id_]
+        # Where the venue holds nothing of it the gate says so of the whole.
+        quantity = blotter.closable(symbol) or position.quantity
+        if self._most is not None and (most := self._most(instrument)) is not None:
+            quantity = min(quantity, most.copy_sign(quantity), key=abs)  # the rest follows, for the wish stands
+        reference = self._marks.reference_of(id_)
+        request = self._request(
+            instrument, SELL if quantity > 0 else BUY, abs(quantity), purpose, reason, reference, signal, quoted_at,
+            closes=position.key,
+        )  # fmt: skip
+        return Place(id_, request, reference, signal.inputs if signal else {})
+
+    def protected_price(self, instrument: Instrument, side: Side, reference: Decimal | None) -> Decimal | None:
+        """Return the worst price that an order may get, None before the first quote."""
+        if reference is None:
+            return None
+        away = 1 + side.sign * self._settings.protection_pct / 100
+        return instrument.round_price(reference * away, up=side is SELL)
+
+    def _size(self, signal: Signal, instrument: Instrument, reference: Decimal | None) -> Decimal:
+        if signal.quantity is not None:
+            return instrument.round_quantity(Decimal(str(float(signal.quantity))))
+        return instrument.round_quantity(self._settings.order_notional / reference) if reference else ZERO
+
+    def _request(
+        self, instrument: Instrument, side: Side, quantity: Decimal, purpose: Purpose, reason: str,
+        reference: Decimal | None, signal: Signal | None, quoted_at: int, levels: Levels = NO_LEVELS,
+        closes: PositionKey | None = None,
+    ) -> OrderRequest:  # fmt: skip
+        settings = self._settings
+        kind = settings.order_kind
+        price = self.protected_price(instrument, side, reference) if kind is LIMIT else None
+        protection = settings.protection_pct if kind is MARKET else None
+        strategy, signal_id, signaled_at = "", "", quoted_at
+        if signal is not None:
+            strategy, signal_id, signaled_at = signal.strategy, signal.signal_id, signal.made_at
+        stop_loss, trail_by, target = levels
+        # An exit is of the line that it closes, wherever entries go by now.
+        exchange, product = instrument.exchange, settings.product
+        if closes is not None:
+            exchange, product = closes.exchange, closes.product
+        return OrderRequest(
+            f"{self._id_prefix}{self.used + 1:05d}", instrument.symbol, exchange, side, kind, quantity,
+            price, None, DAY, product, protection, purpose, strategy, signal_id, reason, stop_loss, trail_by,
+            target, self._conditions.mono, signaled_at, quoted_at,
+        )  # fmt: skip
+
+
+def _level(instrument: Instrument, value: float | None) -> Decimal | None:
+    # The one way back from floats: a level from the indicators becomes a price of the instrument.
+    # What is no number is no price, and the gate says so: an entry is not sent without the stop it was meant to have.
+    if value is None:
+        return None
+    return instrument.nearest_price(Decimal(str(float(value)))) if math.isfinite(value) else ZERO

@@ -1,0 +1,41 @@
+"""Commands of an operator: halts and their end, flatten, stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tradebot.domain.control import Verb
+from tradebot.domain.messages import Command
+from tests.oracle.vendor.trading.desk.book.book import Book
+from tests.oracle.vendor.trading.desk.decisions import NOTHING, CancelOrder, ClosePositions, Decision, Decisions, Stand
+
+
+class Commands:
+    """Says what a command means."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    def on_command(self, command: Command) -> Decisions:
+        """Carry out a command; a flatten once for each id."""
+        match command.verb:
+            case Verb.STOP:
+                return self._stop()
+            case Verb.HALT | Verb.RESUME:
+                return (Stand(command),)
+            case Verb.FLATTEN:
+                is_known = command.id in self._book.conditions.halts.flattened
+                return NOTHING if is_known else self._flatten(command)
+        raise AssertionError(f"the desk does not know the command {command.verb}")
+
+    def _flatten(self, command: Command) -> Iterator[Decision]:
+        yield Stand(command)
+        yield ClosePositions(self._book.open_symbols(), command.reason)
+
+    def _stop(self) -> Iterator[Decision]:
+        on_stop = self._book.settings.on_stop
+        for order in self._book.blotter.live():
+            if on_stop == "cancel" or (on_stop == "flatten" and not order.request.purpose.is_exit):
+                yield CancelOrder(order.order_id, "the daemon is stopping")
+        if on_stop == "flatten":
+            yield ClosePositions(self._book.open_symbols(), "the daemon is stopping")

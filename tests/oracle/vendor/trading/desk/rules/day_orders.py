@@ -1,0 +1,31 @@
+"""Day orders: the venue ends them after the close; one of which it does not say so is told to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tradebot.clock import SECOND
+from tradebot.domain.order import OrderEvent
+from tradebot.domain.order_states import AT_VENUE
+from tests.oracle.vendor.trading.desk.book.book import Book
+from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decision, Decisions, Look, Record
+
+GRACE = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
+
+
+class DayOrders:
+    """Looks for orders that outlived their day."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    def on_look(self, look: Look) -> Decisions:
+        """Put an end to orders of a day that is over."""
+        c = self._book.conditions
+        return self._ended() if c.times.closed_at and c.now >= c.times.closed_at + GRACE else NOTHING
+
+    def _ended(self) -> Iterator[Decision]:
+        book = self._book
+        for order in book.blotter.live_anywhere():
+            if order.times.begun_at < book.conditions.times.closed_at and order.state in AT_VENUE:
+                yield Record(book.fact(order, OrderEvent.DAY_ENDED, "the day of the order is over"))

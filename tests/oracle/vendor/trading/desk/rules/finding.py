@@ -1,0 +1,40 @@
+"""A finding: something that must not happen did; told to a person, and what it halts opens nothing until a resume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from tradebot.domain.control import EVERYTHING, Scope, Until, Verb
+from tradebot.domain.messages import Command
+from tradebot.domain.order import Order
+from tests.oracle.vendor.trading.desk.book.book import Book
+from tests.oracle.vendor.trading.desk.decisions import Decision, Stand
+
+INCIDENT = "incident"  # the control that halts over what must not happen and did
+
+
+class Finding(NamedTuple):
+    """What a person must know; `scope` is what may open nothing until a person resumes, if any."""
+
+    text: str
+    scope: Scope | None = None
+
+
+def raise_findings(book: Book, findings: Iterable[Finding], order: Order) -> Iterator[Decision]:
+    """Yield an incident for each finding of an order, and the halt of its scope."""
+    for finding in findings:
+        yield book.incident(finding.text, order)
+        if finding.scope is not None:
+            yield from halt_once(book, finding.text, finding.scope, control=INCIDENT)
+
+
+def halt_once(book: Book, reason: str, scope: Scope, *, control: str) -> Iterator[Decision]:
+    """Yield the halt of a scope that is not halted by itself; a halt of everything may end before this one."""
+    if not book.conditions.halts.has(scope):
+        yield halt(reason, scope, control=control)
+
+
+def halt(reason: str, scope: Scope = EVERYTHING, *, control: str, until: Until = Until.RESUME) -> Stand:
+    """Return the decision that nothing of `scope` may be opened, by the rule `control`."""
+    return Stand(Command(verb=Verb.HALT, reason=reason, scope=scope, control=control, until=until))

@@ -1,0 +1,115 @@
+"""The rules of a desk and their order, which is behaviour: who hears what, and who hears it first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import (
+    BrokerSession,
+    Command,
+    Executed,
+    LinkDown,
+    LinkUp,
+    OrderSeen,
+    Outcome,
+    Signals,
+    Tick,
+)
+from tests.oracle.vendor.trading.desk.book.book import Book
+from tests.oracle.vendor.trading.desk.decisions import (
+    CancelOrder,
+    ClosePosition,
+    ClosePositions,
+    Decisions,
+    Forget,
+    Look,
+    Release,
+    Stand,
+)
+from tests.oracle.vendor.trading.desk.placing.placement import Placement
+from tests.oracle.vendor.trading.desk.placing.requests import OrderRequests
+from tests.oracle.vendor.trading.desk.rules.cancels import Cancels
+from tests.oracle.vendor.trading.desk.rules.commands import Commands
+from tests.oracle.vendor.trading.desk.rules.daily_loss import DailyLoss
+from tests.oracle.vendor.trading.desk.rules.day_orders import DayOrders
+from tests.oracle.vendor.trading.desk.rules.entries import Entries
+from tests.oracle.vendor.trading.desk.rules.exits import Exits
+from tests.oracle.vendor.trading.desk.rules.fill_check import FillCheck
+from tests.oracle.vendor.trading.desk.rules.order_invariants import OrderInvariants
+from tests.oracle.vendor.trading.desk.rules.position_check import PositionCheck
+from tests.oracle.vendor.trading.desk.rules.reject_breaker import RejectBreaker
+from tests.oracle.vendor.trading.desk.rules.repricing import Repricing
+from tests.oracle.vendor.trading.desk.rules.square_off import SquareOff
+from tests.oracle.vendor.trading.desk.rules.stop_levels import StopLevels
+from tests.oracle.vendor.trading.desk.rules.venue_links import VenueLinks
+from tests.oracle.vendor.trading.desk.rules.venue_reports import VenueReports
+
+Hears = Callable[[Any], Decisions]
+
+
+class Ruleset:
+    """Every rule of one desk. `hears` is who is asked about a message or a decision, in order; see `changes` for facts.
+
+    A rule that is to be added gets its line in one of the two, with the reason for its place. One that acts on prices
+    at a tick needs more: a backtest ticks only where something can happen, see `backtest/loss.py`.
+    """
+
+    def __init__(
+        self, book: Book, requests: OrderRequests, placement: Placement, *, absent_after_s: float,
+        absence_is_proof: bool,
+    ) -> None:  # fmt: skip
+        self.entries = Entries(book, requests)
+        self.exits = Exits(book, requests)
+        self.stop_levels = StopLevels(book)
+        self.daily_loss = DailyLoss(book)
+        self.reject_breaker = RejectBreaker(book)
+        self.venue_links = VenueLinks(book)
+        self.venue_reports = VenueReports(book, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof)
+        self._cancels, self._repricing = Cancels(book), Repricing(book, requests, placement)
+        self._positions = PositionCheck(book)
+        self.hears = self._hears(book)
+        # Of a fact, once it is in the book.
+        self.changes: tuple[Hears, ...] = (
+            self.exits.on_change,  # what the venue refused, before anything sends an exit again
+            self.venue_reports.on_change,  # which fills lack, before a halt or a cancel leads to more facts
+            self._positions.on_change,  # of other hands' orders the one rule that acts: it bounds our exits
+            OrderInvariants(book).on_change,  # what must not happen is told before what follows from it
+            FillCheck(book).on_change,
+            self.stop_levels.on_change,  # guards what a fill opened, once its incidents are told
+            self.reject_breaker.on_change,
+            self._cancels.on_change,  # last: a halt just now may have taken the order back already
+        )
+
+    def _hears(self, book: Book) -> dict[type, tuple[Hears, ...]]:
+        reports, links, levels, cancels = self.venue_reports, self.venue_links, self.stop_levels, self._cancels
+        return {
+            Quotes: (levels.on_quotes,),
+            Signals: (self.entries.on_signals,),
+            Tick: (
+                levels.on_tick,
+                reports.on_tick,  # fills first: what is made up here changes what the rules below see
+                self.daily_loss.on_tick,
+                SquareOff(book).on_tick,  # behind the loss, whose flatten it carries out
+                self.exits.on_tick,  # behind what wants symbols flat
+                self._repricing.on_tick,  # last: an exit that was sent just now does not hang
+            ),
+            OrderSeen: (reports.on_seen,),
+            Executed: (reports.on_executed,),
+            Outcome: (reports.on_outcome, self._repricing.on_outcome, cancels.on_outcome),
+            # What the books tell is booked first; then differences count.
+            Look: (
+                reports.on_look, cancels.on_look, DayOrders(book).on_look, links.on_look, self._positions.on_look,
+            ),
+            LinkDown: (links.on_link,),
+            LinkUp: (links.on_link,),
+            BrokerSession: (links.on_login,),
+            Command: (Commands(book).on_command, levels.on_command),
+            CancelOrder: (cancels.on_cancel,),
+            ClosePosition: (self.exits.on_close,),
+            ClosePositions: (self.exits.on_close_all,),
+            Stand: (cancels.on_stand, self.reject_breaker.on_stand),
+            Forget: (levels.on_forget,),
+            Release: (levels.on_release,),
+        }  # fmt: skip

@@ -1,0 +1,34 @@
+"""Square-off: what must be flat before the close, and what a flatten that stands wants flat, is closed at each tick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tradebot.domain.control import DAILY_LOSS
+from tradebot.domain.messages import Tick
+from tests.oracle.vendor.trading.desk.book.book import Book
+from tests.oracle.vendor.trading.desk.decisions import NOTHING, ClosePositions, Decision, Decisions
+
+
+class SquareOff:
+    """Looks at every tick of the clock. A flatten by the daily loss closes what is meant to be gone by the evening."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    def on_tick(self, tick: Tick) -> Decisions:
+        """Close what must be flat by now; nothing while the daemon leaves what is open as it is."""
+        c = self._book.conditions
+        is_time = c.times.session is not None and c.times.square_off_at <= tick.at < c.times.session.closes_at
+        if self._book.is_leaving or not (is_time or c.has_halts):
+            return NOTHING
+        return self._close(is_time=is_time)
+
+    def _close(self, *, is_time: bool) -> Iterator[Decision]:
+        book, c = self._book, self._book.conditions
+        if is_time:
+            yield ClosePositions(book.open_symbols(c.squares_off), "square-off before the close")
+        for command in c.halts.flattens:
+            is_of_loss = command.control == DAILY_LOSS
+            symbols = book.open_symbols(book.is_intraday) if is_of_loss else book.open_symbols()
+            yield ClosePositions(symbols, command.reason or "flattened")

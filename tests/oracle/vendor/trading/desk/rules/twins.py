@@ -1,0 +1,90 @@
+"""Fills that were told twice under two ids: booked both, as every fill is, and taken back once the books say which.
+
+A venue may give one trade two ids, on the stream and in a list, or in one answer and not in the next. Both are booked,
+the order is filled beyond its quantity and its symbol halted. When the venue's whole books have for a while known
+nothing of one of them, while its like is listed, the order's cumulative quantity is that of the listed ones, and the
+position is ours without it, it was never a trade.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from tradebot.clock import SECOND
+from tradebot.domain.messages import Books
+from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact
+from tests.oracle.vendor.trading.desk.book.blotter import Blotter
+from tests.oracle.vendor.trading.desk.rules.unread import UnreadOrders
+
+MATCHED_FOR = 5 * SECOND  # that the books must say the same before a fill is taken back
+
+
+class Twins:
+    """Looks for fills that the venue's books know nothing of any more, beside their likes, in one blotter."""
+
+    def __init__(self, blotter: Blotter) -> None:
+        self._blotter = blotter
+        self._since: dict[str, int] = {}  # symbol -> asked_at of the first books without the fills in excess
+
+    def look_wanted_at(self) -> int | None:
+        """Return the monotonic time from which a look may settle an excess, None without one."""
+        return min(self._since.values()) + MATCHED_FOR if self._since else None
+
+    def taken_back(self, books: Books, unread: UnreadOrders, *, at: int, mono: int) -> list[OrderFact]:
+        """Return the reversals of what the books have not known for long enough; what may be unread is not unknown."""
+        found: dict[str, list[tuple[Order, Execution]]] = defaultdict(list)
+        for order, execution in self._unlisted(books):
+            if books.hides(order.symbol) or unread.may_fill(order):
+                continue
+            found[order.symbol].append((order, execution))
+        if not found and not self._since:
+            return []
+        net = books.net()
+        since, facts = dict[str, int](), list[OrderFact]()
+        for symbol, pairs in found.items():
+            excess = sum((e.quantity * e.side.sign for _, e in pairs), ZERO)
+            ours = self._blotter.positions.of(symbol)
+            if ours.quantity - excess != self._blotter.external.of_ours(ours.key.line, net):
+                continue
+            since[symbol] = self._since.get(symbol, books.asked_at)
+            if books.asked_at - since[symbol] > MATCHED_FOR:
+                del since[symbol]
+                facts += [_reversal(order, execution, at, mono) for order, execution in pairs]
+        self._since = since
+        return facts
+
+    def _unlisted(self, books: Books) -> Iterator[tuple[Order, Execution]]:
+        listed: set[tuple[str, str]] | None = None
+        for shown in books.orders:
+            order = self._blotter.orders.get(self._blotter.by_venue.get(shown.venue_order_id, ""))
+            if order is None or len(order.booked) < 2 or order.filled <= shown.filled:
+                continue
+            if listed is None:
+                listed = {execution.key for execution in books.executions}
+            yield from ((order, execution) for execution in _without_trade(order, listed, shown.filled))
+
+
+def _without_trade(order: Order, listed: set[tuple[str, str]], filled: Decimal) -> list[Execution]:
+    # The fills that are not listed, where each has its like among those that are and make up what was filled.
+    there = [e for e in order.booked if e.key in listed]
+    gone = [e for e in order.booked if e.key not in listed]
+    is_whole = sum((e.quantity for e in there), ZERO) == filled
+    return gone if is_whole and all(_has_like(execution, there) for execution in gone) else []
+
+
+def _has_like(execution: Execution, there: Sequence[Execution]) -> bool:
+    return any(execution.tells_the_same(e) and execution.traded_at == e.traded_at for e in there)
+
+
+def _reversal(order: Order, execution: Execution, at: int, mono: int) -> OrderFact:
+    return OrderFact(
+        order_id=order.order_id,
+        event=OrderEvent.REVERSED,
+        at=at,
+        mono=mono,
+        reason="told beside its like under another id; the venue's fills, orders and positions know nothing of it",
+        execution=execution,
+        venue_order_id=execution.venue_order_id,
+    )
