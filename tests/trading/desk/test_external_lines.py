@@ -227,3 +227,13 @@ def test_other_hands_bound_a_symbol_where_something_of_theirs_is_held() -> None:
     account = Account()
     account.look(CNC=5)
     assert [account.external.bounds(symbol) for symbol in ("AAA", "BBB")] == [True, False]
+
+
+@pytest.mark.parametrize(("symbol", "beyond"), [("AAA", {MIS: D(5)}), ("", {MIS: D(5)}), ("BBB", {}), ("MIS", {})])
+def test_a_row_of_positions_that_cannot_be_read_hides_its_symbol_or_all(
+    symbol: str, beyond: dict[tuple[str, str, str], Decimal]
+) -> None:
+    account = Account()
+    account.look(MIS=5)
+    account.look(unread=(Unread(book="positions", reason="odd", symbol=symbol),))
+    assert account.external.beyond == beyond

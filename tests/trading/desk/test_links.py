@@ -63,3 +63,7 @@ def test_another_day_begins_with_another_opening_and_the_newest_close_that_is_ov
     assert times.begin(session(2 * SECOND), 2000 * SECOND)
     times.end_if_over(2000 * SECOND)
     assert (times.closed_at, times.day_opens_at) == (1005 * SECOND, 2 * SECOND)
+    following = SessionTimes()
+    following.begin(session(0), 0)
+    following.begin(session(2000 * SECOND), 1000 * SECOND)
+    assert following.closed_at == 1000 * SECOND, "the session before it is over with it"

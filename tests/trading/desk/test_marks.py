@@ -51,6 +51,7 @@ def test_the_middle_of_a_narrow_book_near_the_last_price_is_the_reference(
 
 def test_before_the_first_quote_nothing_has_a_price() -> None:
     marks = Marks(UNIVERSE)
+    assert marks.newest == 0
     assert [marks.price("AAA"), marks.reference("AAA"), marks.age_s(0, SECOND)] == [None, None, None]
     assert marks.trouble(0) == ""
 
