@@ -297,7 +297,7 @@ def text_findings(name: str, text: str) -> Iterator[Finding]:
 
 
 # Lines that name one venue or one country outside `venues/kite` and `markets`. It may only sink.
-LINES_OF_ONE_PLACE = 13
+LINES_OF_ONE_PLACE = 6
 # What can send an order, and the only files that may name it: the room of the venue, the benchmarks. A room builds it
 # for the ground of a run and for the kill switch.
 ORDER_ROUTES = {"KiteVenue", "KiteBroker", "OrderSession"}

@@ -12,7 +12,7 @@ from tradebot.markets.charges import PAISA, UNITS_A_PAISA, Tariff, UnitTariff, i
 from tradebot.markets.debits import DELIVERY, Debits
 from tradebot.trading.desk.book.blotter import ChargesOf
 
-UNITS = 100 * UNITS_A_PAISA  # of a rupee
+UNITS = 100 * UNITS_A_PAISA  # of one of the account's currency
 
 
 class India:

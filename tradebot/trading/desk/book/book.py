@@ -15,6 +15,7 @@ from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Incident, SessionBegins, Tick
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, Purpose
 from tradebot.domain.position_key import Line, PositionKey
+from tradebot.domain.products import INTRADAY
 from tradebot.trading.desk.book.blotter import Blotter, ChargesOf
 from tradebot.trading.desk.book.conditions import Conditions
 from tradebot.trading.desk.book.marks import Marks
@@ -35,7 +36,6 @@ from tradebot.trading.desk.decisions import (
 from tradebot.trading.desk.settings import DeskSettings
 
 EXECUTED = OrderEvent.EXECUTED
-INTRADAY = "MIS"  # the product that no venue holds over a night
 
 
 class OrderChange(NamedTuple):

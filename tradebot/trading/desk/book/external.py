@@ -15,9 +15,9 @@ from tradebot.domain.messages import Books, ExternalPosition
 from tradebot.domain.order import ZERO, Execution, Order, Side
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import EXTERNAL, Line, PositionKey
+from tradebot.domain.products import DELIVERY
 from tradebot.trading.desk.book.exposure import Exposure
 
-DELIVERY = "CNC"  # the product that becomes a holding over night
 SETTLED_AFTER = 12  # looks of a process: a fill that the first one showed was heard of long before
 CONFIRMATIONS = 2  # looks in a row that must say the same of a line before it counts
 

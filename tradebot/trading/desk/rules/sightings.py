@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.messages import Books
 from tradebot.domain.order import (
     Execution,
@@ -47,7 +47,7 @@ ORPHANS_KEPT = 10_000  # fills whose order is not known yet; a venue's day allow
 UNSENT = (OrderState.INTENT, OrderState.SENDING)
 CONFIRMATIONS = 2  # rounds that an absence must last before it counts
 REPLACE_PATIENCE = 10 * SECOND  # for a change that may have been accepted to show in a list
-BELOW_FOR = 60 * SECOND  # how long the venue's cumulative quantity may lag behind the fills it told
+BELOW_FOR = MINUTE  # how long the venue's cumulative quantity may lag behind the fills it told
 OMITTED_FOR = 2 * SECOND  # that lists may omit a working order until it is in doubt
 DISPUTED_FOR = 10 * SECOND  # that a fill told with other figures makes looks come soon
 
