@@ -59,9 +59,14 @@ class Options(NamedTuple):
 
 
 async def run(
-    config: Config, options: Options, *, bus: EventBus, notifier: Notifier, wall: Clock | None = None,
+    config: Config,
+    options: Options,
+    *,
+    bus: EventBus,
+    notifier: Notifier,
+    wall: Clock | None = None,
     hand: Hand | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Trade as the config says until a signal, `app.stop_after` or the end of the prices; returns the summary.
 
     `bus` takes what it has to say. `wall` is this machine's time and `hand` drives the journal: what a simulation
@@ -77,9 +82,15 @@ async def run(
 
 
 async def _run(
-    config: Config, options: Options, *, tell: Tell, notifier: Notifier, wall: Clock, hand: Hand | None,
+    config: Config,
+    options: Options,
+    *,
+    tell: Tell,
+    notifier: Notifier,
+    wall: Clock,
+    hand: Hand | None,
     standing: Standing,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     stop, reasons = asyncio.Event(), list[str]()
     ask_to_stop = _on_signals(stop, reasons)
     on_signals(tell, standing)
@@ -100,9 +111,13 @@ async def _run(
         if (outbox := outbox_of(config, tell, wall)) is not None:
             stack.push_async_callback(outbox.finish)  # after the journal is closed, so that its last row is fed too
         journal = Journal(
-            state_dir, run=options.run_id, clock=wall, limits=WriteLimits(durable_within_s=None),
-            reserve=partial(reserve_bytes, config), hand=hand,
-        )  # fmt: skip
+            state_dir,
+            run=options.run_id,
+            clock=wall,
+            limits=WriteLimits(durable_within_s=None),
+            reserve=partial(reserve_bytes, config),
+            hand=hand,
+        )
         journal.subscribe(Narrator(tell, wall).follow)
         await stack.enter_async_context(journal)
         opening = open_ground(

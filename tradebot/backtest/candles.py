@@ -75,12 +75,16 @@ def _market(result: Result, series: Series, fills: pd.DataFrame, stops: pd.DataF
         "fills": [
             {"bar": int(b), "side": side, "qty": qty, "price": price, "purpose": purpose, "stop": purpose in STOPS}
             for b, side, qty, price, purpose in zip(
-                bar, shown["side"], shown["qty"].tolist(), shown["price"].tolist(), shown["purpose"].astype(str),
+                bar,
+                shown["side"],
+                shown["qty"].tolist(),
+                shown["price"].tolist(),
+                shown["purpose"].astype(str),
                 strict=True,
             )
         ],
         "stops": _stop_lines(stops.iloc[-MOST_FILLS:], t),
-    }  # fmt: skip
+    }
 
 
 def _stop_lines(stops: pd.DataFrame, t: Ints) -> list[list[float]]:

@@ -55,9 +55,7 @@ class Counter:
     the orders that met a bar in which nothing traded (`waited`); `resends` are the ids whose exit lapsed.
     """
 
-    def __init__(
-        self, job: Job, desk: FastDesk, panel: Panel, ledger: Ledger, funds: Funds, spans: OrderSpans
-    ) -> None:  # fmt: skip
+    def __init__(self, job: Job, desk: FastDesk, panel: Panel, ledger: Ledger, funds: Funds, spans: OrderSpans) -> None:
         self._desk, self._panel, self._ledger, self._funds, self._spans = desk, panel, ledger, funds, spans
         self._conditions = desk.conditions
         self._instruments: Sequence[Instrument] = job.instruments
@@ -160,9 +158,18 @@ class Counter:
         limit = instrument.units(request.price) if request.kind is LIMIT and request.price else None
         row = self._ledger.order(request, id_, quantity, c.now)
         order = self.placed[order_id] = _Placed(
-            order_id, request.side.sign, quantity, limit, request.protection_pct, from_row, request, id_, row,
-            not spans.is_late, lapses_k,
-        )  # fmt: skip
+            order_id,
+            request.side.sign,
+            quantity,
+            limit,
+            request.protection_pct,
+            from_row,
+            request,
+            id_,
+            row,
+            not spans.is_late,
+            lapses_k,
+        )
         self.moved.add(id_)
         self.books[id_].enter(order)
 
@@ -189,10 +196,16 @@ class Counter:
         order.fills += 1
         is_one = order.fills == 1 and not order.remaining
         execution = Execution(
-            f"{order_id}/{order.fills}", order_id, request.symbol, request.exchange, request.side,
+            f"{order_id}/{order.fills}",
+            order_id,
+            request.symbol,
+            request.exchange,
+            request.side,
             request.quantity if is_one else self._instruments[id_].quantity(quantity),
-            Decimal(price) * self._points[id_], now, request.product,
-        )  # fmt: skip
+            Decimal(price) * self._points[id_],
+            now,
+            request.product,
+        )
         outputs = desk.fill(execution, self._conditions.mono)
         ledger.fill(order.row, id_, self.k, now, order.sign * quantity, price, desk.blotter.positions.charges)
         if funds.is_margined or funds.lent or ledger.held[id_] < 0:

@@ -93,9 +93,16 @@ class Funds:
     def _charges(self, id_: int, quantity: int, price: int, book: Book, request: OrderRequest) -> int:
         instrument, order = self._instruments[id_], book.blotter.orders[request.order_id]
         execution = Execution(
-            request.order_id, request.order_id, request.symbol, request.exchange, request.side,
-            instrument.quantity(quantity), instrument.price(price), book.conditions.now, request.product,
-        )  # fmt: skip
+            request.order_id,
+            request.order_id,
+            request.symbol,
+            request.exchange,
+            request.side,
+            instrument.quantity(quantity),
+            instrument.price(price),
+            book.conditions.now,
+            request.product,
+        )
         return int(self._charges_of(order, execution) * self._money)
 
 

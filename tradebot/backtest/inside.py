@@ -18,8 +18,12 @@ class Inside:
         self, instruments: Sequence[Instrument], desk: FastDesk, panel: Panel, counter: Counter, held: list[int]
     ) -> None:
         self._instruments, self._desk, self._panel, self._counter, self._held = (
-            instruments, desk, panel, counter, held
-        )  # fmt: skip
+            instruments,
+            desk,
+            panel,
+            counter,
+            held,
+        )
         self.mask = desk.guards.mask.data  # id -> whether it has a guard; read one by one, see `Panel`
         # What happens inside a bar is stamped so long after its begin.
         self.stamp = panel.interval - SECOND if panel.interval >= 2 * SECOND else 0

@@ -42,9 +42,7 @@ class Taken(NamedTuple):
     notes: tuple[str, ...]
 
 
-def take(
-    bars: Bars, *, place: Place, zone: str = "", symbol: str = "", interval: int = 0, now: int = NEVER
-) -> Taken:  # fmt: skip
+def take(bars: Bars, *, place: Place, zone: str = "", symbol: str = "", interval: int = 0, now: int = NEVER) -> Taken:
     """Return what `bars` hold: one frame, one with a column `symbol`, or symbol -> frame.
 
     Stamps are the starts of bars; without a zone they are taken in `zone`, else in the exchange's. `interval` is the
@@ -118,9 +116,14 @@ def _series(
     _check_lengths(symbol, starts, interval, zone)
     closes = month_closes({}, starts, prices[:, 3])
     staged = Staged(
-        len(frame), _decimals(prices), _volume_decimals(volume), 0, int(starts.max()), closes[min(closes)][1],
+        len(frame),
+        _decimals(prices),
+        _volume_decimals(volume),
+        0,
+        int(starts.max()),
+        closes[min(closes)][1],
         step_of(prices, 0),
-    )  # fmt: skip
+    )
     instrument = instrument_for(symbol, place.exchange, staged)
     if instrument.currency != place.currency:
         instrument = msgspec.structs.replace(instrument, currency=place.currency)

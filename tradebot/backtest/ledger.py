@@ -43,10 +43,16 @@ class Ledger:
         """Add an order that is meant to be sent, or was `denied` for that reason, and return its row."""
         row = len(self.states)
         self._orders += ORDER(
-            id_, self._strategies[request.strategy], request.side.sign, KINDS[request.kind], PURPOSES[request.purpose],
-            self.texts.setdefault(denied or request.reason, len(self.texts)), quantity, at,
+            id_,
+            self._strategies[request.strategy],
+            request.side.sign,
+            KINDS[request.kind],
+            PURPOSES[request.purpose],
+            self.texts.setdefault(denied or request.reason, len(self.texts)),
+            quantity,
+            at,
             0 if request.stop_loss is None else self._instruments[id_].units(request.stop_loss),
-        )  # fmt: skip
+        )
         self.states.append(DENIED if denied else INTENT)
         return row
 
@@ -69,10 +75,17 @@ class Ledger:
         table = np.frombuffer(self._orders, dtype=np.int64).reshape(-1, 9).T
         symbol, strategy, side, kind, purpose, reason = (column.astype(np.int32) for column in table[:6])
         return Orders(
-            symbol=symbol, strategy=strategy, side=side, kind=kind, purpose=purpose, reason=reason,
-            state=np.array(self.states, dtype=np.int32), quantity=table[6].copy(), decided_at=table[7].copy(),
+            symbol=symbol,
+            strategy=strategy,
+            side=side,
+            kind=kind,
+            purpose=purpose,
+            reason=reason,
+            state=np.array(self.states, dtype=np.int32),
+            quantity=table[6].copy(),
+            decided_at=table[7].copy(),
             stop=table[8].copy(),
-        )  # fmt: skip
+        )
 
     def fills(self) -> tuple[Fills, Ints]:
         """Return the columns of all fills, and the place of each one's bar on the timeline."""
@@ -116,11 +129,19 @@ def round_trips(orders: Orders, fills: Fills, ks: Ints, factors: Ints) -> Trades
     entry, exit_ = summed(np.where(enters, value, 0)), summed(np.where(enters, 0, value))
     direction = side[begins]
     found = Trades(
-        symbol=symbol[flat], strategy=orders.strategy[order[begins]], side=direction.astype(np.int32),
-        reason=orders.purpose[order[flat]], bars=k[flat] - k[begins], entered_at=at[begins], exited_at=at[flat],
-        quantity=summed(np.where(enters, quantity, 0)), entry_value=entry, exit_value=exit_,
-        gross=direction * (exit_ - entry) * factors[symbol[flat]], charges=summed(fills.charges[by_symbol]),
-    )  # fmt: skip
+        symbol=symbol[flat],
+        strategy=orders.strategy[order[begins]],
+        side=direction.astype(np.int32),
+        reason=orders.purpose[order[flat]],
+        bars=k[flat] - k[begins],
+        entered_at=at[begins],
+        exited_at=at[flat],
+        quantity=summed(np.where(enters, quantity, 0)),
+        entry_value=entry,
+        exit_value=exit_,
+        gross=direction * (exit_ - entry) * factors[symbol[flat]],
+        charges=summed(fills.charges[by_symbol]),
+    )
     in_time = np.argsort(found.exited_at, kind="stable")
     return Trades(**{name: getattr(found, name)[in_time] for name in Trades.__struct_fields__})
 
@@ -128,9 +149,19 @@ def round_trips(orders: Orders, fills: Fills, ks: Ints, factors: Ints) -> Trades
 def _no_trades() -> Trades:
     codes, ints = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
     return Trades(
-        symbol=codes, strategy=codes, side=codes, reason=codes, bars=ints, entered_at=ints, exited_at=ints,
-        quantity=ints, entry_value=ints, exit_value=ints, gross=ints, charges=ints,
-    )  # fmt: skip
+        symbol=codes,
+        strategy=codes,
+        side=codes,
+        reason=codes,
+        bars=ints,
+        entered_at=ints,
+        exited_at=ints,
+        quantity=ints,
+        entry_value=ints,
+        exit_value=ints,
+        gross=ints,
+        charges=ints,
+    )
 
 
 def equity(panel: Panel, first: int, cash: int, orders: Orders, fills: Fills, ks: Ints, factors: Ints) -> Ints:

@@ -21,9 +21,7 @@ class LossWatch:
     floats with their doubt added.
     """
 
-    def __init__(
-        self, desk: FastDesk, panel: Panel, ledger: Ledger, funds: Funds, timetable: Timetable
-    ) -> None:  # fmt: skip
+    def __init__(self, desk: FastDesk, panel: Panel, ledger: Ledger, funds: Funds, timetable: Timetable) -> None:
         self._funds = funds
         self._worth, self._halts = desk.book.worth, desk.conditions.halts
         self._panel, self._ledger, self._held, self.seen = panel, ledger, ledger.held, timetable.first

@@ -237,10 +237,18 @@ def _exchange(bars: Bars) -> str:
 
 def _no_limits(*, allow_short: bool) -> Limits:
     return Limits(
-        allow_short=allow_short, max_order_quantity=NO_LIMIT, max_order_notional=NO_LIMIT,
-        max_position_notional=NO_LIMIT, max_gross_notional=NO_LIMIT, max_daily_loss=NO_LIMIT, max_open_orders=10_000,
-        price_collar_pct=Decimal(100), orders_per_second=10_000, orders_per_minute=100_000, orders_per_day=1_000_000,
-    )  # fmt: skip
+        allow_short=allow_short,
+        max_order_quantity=NO_LIMIT,
+        max_order_notional=NO_LIMIT,
+        max_position_notional=NO_LIMIT,
+        max_gross_notional=NO_LIMIT,
+        max_daily_loss=NO_LIMIT,
+        max_open_orders=10_000,
+        price_collar_pct=Decimal(100),
+        orders_per_second=10_000,
+        orders_per_minute=100_000,
+        orders_per_day=1_000_000,
+    )
 
 
 def _costs(commission_pct: float | Decimal | None, exchange: str) -> Costs:

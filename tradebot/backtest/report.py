@@ -36,9 +36,7 @@ def page(story: dict[str, Any]) -> str:
     )
 
 
-def filled(
-    body: str, *, title: str, story: dict[str, Any], styles: str, script: str, **parts: str
-) -> str:  # fmt: skip
+def filled(body: str, *, title: str, story: dict[str, Any], styles: str, script: str, **parts: str) -> str:
     """Return a page from its body: `{{name}}` becomes that part, the title escaped, the story packed.
 
     All pages share their head, the end of their styles, and the beginning of their script.

@@ -65,9 +65,15 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
     strategies = Strategies(found.wishes, deciders, desk.book.positions.of)
     timetable = Timetable(days(job.hours, job.instruments, panel.starts, job.interval), first)
     walk = kind(
-        job, desk=desk, panel=panel, strategies=strategies, ledger=record, funds=funds, timetable=timetable,
+        job,
+        desk=desk,
+        panel=panel,
+        strategies=strategies,
+        ledger=record,
+        funds=funds,
+        timetable=timetable,
         say=lambda k: say(k - first, len(panel) - first),
-    )  # fmt: skip
+    )
     with _no_collector():
         walk.run()
     say(len(panel) - first, len(panel) - first)
@@ -104,9 +110,16 @@ def by_symbol(series: Bars) -> Mapping[str, Series]:
 
 
 def _result(
-    job: Job, panel: Panel, record: Ledger, first: int, cash: int, counts: dict[str, int], faults: tuple[str, ...],
-    notes: tuple[str, ...], denials: tuple[Denial, ...],
-) -> Result:  # fmt: skip
+    job: Job,
+    panel: Panel,
+    record: Ledger,
+    first: int,
+    cash: int,
+    counts: dict[str, int],
+    faults: tuple[str, ...],
+    notes: tuple[str, ...],
+    denials: tuple[Denial, ...],
+) -> Result:
     orders, (fills, ks) = record.orders(), record.fills()
     factors = books.factors_of(job.instruments, record.money_decimals)
     if len(fills):  # sums may wrap around and their differences are right all the same; one value may not

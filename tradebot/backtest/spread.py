@@ -141,13 +141,23 @@ def merge(job: Job, parts: Sequence[Result], ids: Sequence[Sequence[int]]) -> Re
     for part in parts:
         counts = {name: counts.get(name, 0) + count for name, count in part.counts.items()}
     return Result(
-        job=job, orders_hash=hash_of(all_orders, all_fills, names=(*symbols, *strategies)), symbols=symbols,
-        strategies=strategies, texts=tuple(texts), money_decimals=decimals, order_rows=all_orders,
-        fill_rows=all_fills, trade_rows=all_trades, equity_at=at, equity_units=worth, counts=counts,
+        job=job,
+        orders_hash=hash_of(all_orders, all_fills, names=(*symbols, *strategies)),
+        symbols=symbols,
+        strategies=strategies,
+        texts=tuple(texts),
+        money_decimals=decimals,
+        order_rows=all_orders,
+        fill_rows=all_fills,
+        trade_rows=all_trades,
+        equity_at=at,
+        equity_units=worth,
+        counts=counts,
         faults=tuple(fault for part in parts for fault in part.faults),
-        denials=tuple(Denials(one for part in parts for one in part.denials)), truths=parts[0].truths,
+        denials=tuple(Denials(one for part in parts for one in part.denials)),
+        truths=parts[0].truths,
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
-    )  # fmt: skip
+    )
 
 
 def _worth(job: Job, parts: Sequence[Result], decimals: int) -> tuple[Ints, Ints]:

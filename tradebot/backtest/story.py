@@ -35,15 +35,29 @@ MOST_TRADES = 4_000
 TILES = ("net", "total_return", "sharpe", "max_drawdown", "trades", "win_rate", "profit_factor", "cost_share")
 SIGNED = {"net", "total_return", "cagr", "sharpe", "sortino", "calmar", "gross", "expectancy", "max_drawdown"}
 PART_NAMES = {
-    "brokerage": "Brokerage", "transaction_tax": "Transaction tax (STT, CTT)", "exchange_fee": "Exchange fees",
-    "sebi_fee": "SEBI fee", "stamp_duty": "Stamp duty", "gst": "GST", "dp": "Depository",
-}  # fmt: skip
+    "brokerage": "Brokerage",
+    "transaction_tax": "Transaction tax (STT, CTT)",
+    "exchange_fee": "Exchange fees",
+    "sebi_fee": "SEBI fee",
+    "stamp_duty": "Stamp duty",
+    "gst": "GST",
+    "dp": "Depository",
+}
 TRADE_COLUMNS = (
-    ("symbol", "Symbol", "text"), ("strategy", "Strategy", "text"), ("side", "Side", "text"),
-    ("entered_at", "Entered", "time"), ("exited_at", "Left", "time"), ("qty", "Quantity", "quantity"),
-    ("entry_price", "In at", "price"), ("exit_price", "Out at", "price"), ("gross", "Gross", "money"),
-    ("charges", "Costs", "money"), ("net", "Net", "money"), ("bars", "Bars", "count"), ("exit_reason", "Exit", "text"),
-)  # fmt: skip
+    ("symbol", "Symbol", "text"),
+    ("strategy", "Strategy", "text"),
+    ("side", "Side", "text"),
+    ("entered_at", "Entered", "time"),
+    ("exited_at", "Left", "time"),
+    ("qty", "Quantity", "quantity"),
+    ("entry_price", "In at", "price"),
+    ("exit_price", "Out at", "price"),
+    ("gross", "Gross", "money"),
+    ("charges", "Costs", "money"),
+    ("net", "Net", "money"),
+    ("bars", "Bars", "count"),
+    ("exit_reason", "Exit", "text"),
+)
 
 
 def summary(result: Result, checks: Sequence[Check] = ()) -> dict[str, Any]:
@@ -90,8 +104,13 @@ def tell(
         "period": _period(result),
         "tiles": list(TILES),
         "figures": [
-            {"name": name, "text": label.text, "kind": label.kind, "value": whole["figures"][name],
-             "signed": name in SIGNED}
+            {
+                "name": name,
+                "text": label.text,
+                "kind": label.kind,
+                "value": whole["figures"][name],
+                "signed": name in SIGNED,
+            }
             for name, label in metrics.LABELS.items()
         ],
         "checks": whole["checks"],
@@ -104,7 +123,7 @@ def tell(
         "charges": _shares(whole["costs"]),
         "hashes": hashes,
         "config": _config(result, whole, hashes),
-    }  # fmt: skip
+    }
 
 
 def bars_hash(series: Mapping[str, Series]) -> str:
@@ -219,8 +238,10 @@ def _curve(equity: pd.Series[float], *, cash: float) -> dict[str, list[Any]]:
         keep = np.array(sorted(set.union({0, len(values) - 1}, *ends)))
     seconds = local_s(pd.DatetimeIndex(equity.index))[keep]
     return {
-        "t": seconds.tolist(), "v": np.round(values[keep], 2).tolist(), "drawdown": np.round(under[keep], 6).tolist()
-    }  # fmt: skip
+        "t": seconds.tolist(),
+        "v": np.round(values[keep], 2).tolist(),
+        "drawdown": np.round(under[keep], 6).tolist(),
+    }
 
 
 def _trades(trades: pd.DataFrame) -> dict[str, Any]:

@@ -22,10 +22,24 @@ DAY_FORMAT = "%Y%m%d"
 ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
 OFFERED = tuple(
     f"{day}{time}"
-    for day in ("%d-%m-%Y", "%m-%d-%Y", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%y", "%d/%m/%y", "%m/%d/%y",
-                "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%Y%m%d", "%Y.%m.%d", "%Y/%m/%d")
+    for day in (
+        "%d-%m-%Y",
+        "%m-%d-%Y",
+        "%d/%m/%Y",
+        "%m/%d/%Y",
+        "%d.%m.%Y",
+        "%d-%m-%y",
+        "%d/%m/%y",
+        "%m/%d/%y",
+        "%d-%b-%Y",
+        "%d %b %Y",
+        "%b %d, %Y",
+        "%Y%m%d",
+        "%Y.%m.%d",
+        "%Y/%m/%d",
+    )
     for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
-)  # fmt: skip
+)
 DIGITS = {10: "%y%m%d%H%M", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # numbers that may be written so, by their length
 SAMPLE = 1_000  # rows that a format is tried on
 

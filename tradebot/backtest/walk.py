@@ -35,9 +35,17 @@ class Walk:
     """One account's walk from `timetable.first` on; `say` is told the `k` it has come to now and then."""
 
     def __init__(
-        self, job: Job, *, desk: FastDesk, panel: Panel, strategies: Strategies, ledger: Ledger, funds: Funds,
-        timetable: Timetable, say: Callable[[int], None],
-    ) -> None:  # fmt: skip
+        self,
+        job: Job,
+        *,
+        desk: FastDesk,
+        panel: Panel,
+        strategies: Strategies,
+        ledger: Ledger,
+        funds: Funds,
+        timetable: Timetable,
+        say: Callable[[int], None],
+    ) -> None:
         self._job, self._desk, self._panel, self._strategies = job, desk, panel, strategies
         self._funds, self._timetable, self._say = funds, timetable, say
         spans = OrderSpans(job, desk.conditions, panel, Validities(job, panel.starts, timetable.days))

@@ -115,9 +115,12 @@ class Wishes:
 
 
 def find(
-    specs: Sequence[StrategySpec], instruments: Sequence[Instrument], panel: Panel, firsts: Sequence[int],
+    specs: Sequence[StrategySpec],
+    instruments: Sequence[Instrument],
+    panel: Panel,
+    firsts: Sequence[int],
     limit_s: float,
-) -> Found:  # fmt: skip
+) -> Found:
     """Evaluate rules and frame strategies over all histories; wishes before row `firsts[id]` only warmed them up.
 
     `specs` are sorted by name. A frame strategy that raises, or takes longer than `limit_s` for one history, is out for

@@ -55,9 +55,16 @@ class Cross(Strategy):
 
 
 def measure(
-    *, bars: int, symbols: int, bars_each: int, workers: int, repeats: int, rivals: Path, clock: Clock,
+    *,
+    bars: int,
+    symbols: int,
+    bars_each: int,
+    workers: int,
+    repeats: int,
+    rivals: Path,
+    clock: Clock,
     progress: Callable[[str], None],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Measure one instrument of many bars, and many of few, and every rival that is installed.
 
     Raises DataError when a rival's process fails.
@@ -99,9 +106,15 @@ def walk(symbol: str, count: int, *, seed: int) -> Series:
     low = np.minimum(open_, close) - draw.integers(0, 10, count) * 5
     starts = STARTS_AT + MINUTE * np.arange(count, dtype=np.int64)
     return Series(
-        symbol=symbol, interval=MINUTE, starts=starts, open=open_, high=high, low=low, close=close,
+        symbol=symbol,
+        interval=MINUTE,
+        starts=starts,
+        open=open_,
+        high=high,
+        low=low,
+        close=close,
         volume=np.full(count, 1_000, dtype=np.int64),
-    )  # fmt: skip
+    )
 
 
 def job(symbols: Sequence[str], *, times: int = 1, shared: bool = True) -> Job:
@@ -110,10 +123,17 @@ def job(symbols: Sequence[str], *, times: int = 1, shared: bool = True) -> Job:
         name="cross", reference="cross.py:Cross", params={"fast": FAST * times, "slow": SLOW * times}, code=CODE
     )
     limits = Limits(
-        max_order_quantity=ENOUGH, max_order_notional=ENOUGH, max_position_notional=ENOUGH,
-        max_gross_notional=ENOUGH, max_daily_loss=ENOUGH, max_open_orders=10**6, price_collar_pct=Decimal(20),
-        orders_per_second=10**6, orders_per_minute=10**6, orders_per_day=10**6,
-    )  # fmt: skip
+        max_order_quantity=ENOUGH,
+        max_order_notional=ENOUGH,
+        max_position_notional=ENOUGH,
+        max_gross_notional=ENOUGH,
+        max_daily_loss=ENOUGH,
+        max_open_orders=10**6,
+        price_collar_pct=Decimal(20),
+        orders_per_second=10**6,
+        orders_per_minute=10**6,
+        orders_per_day=10**6,
+    )
     return Job(
         strategies=(spec,),
         instruments=tuple(Instrument(symbol=symbol) for symbol in symbols),
@@ -183,8 +203,11 @@ def _rivals(
         try:
             done = subprocess.run(
                 [str(python), str(SCRIPT), folder, str(FAST), str(SLOW), str(SELDOM)],
-                capture_output=True, text=True, timeout=RIVALS_TAKE_S, check=False,
-            )  # fmt: skip
+                capture_output=True,
+                text=True,
+                timeout=RIVALS_TAKE_S,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return [], [f"the rivals took longer than {RIVALS_TAKE_S} s"]
     if done.returncode:

@@ -43,9 +43,15 @@ def _vectorbt(one: Any, many: Any, fast: int, slow: int, seldom: int) -> list[di
         above = quick > late
         entries, exits = above & ~above.shift(fill_value=True), ~above & above.shift(fill_value=False)
         book = vbt.Portfolio.from_signals(
-            closes, entries.shift(fill_value=False), exits.shift(fill_value=False), price=pd.DataFrame(opens),
-            fees=0.0005, init_cash=1e9, size=10.0, freq="1min",
-        )  # fmt: skip
+            closes,
+            entries.shift(fill_value=False),
+            exits.shift(fill_value=False),
+            price=pd.DataFrame(opens),
+            fees=0.0005,
+            init_cash=1e9,
+            size=10.0,
+            freq="1min",
+        )
         book.value()
         return len(book.orders.records_arr)
 
@@ -111,9 +117,14 @@ def _timed(rival: str, run: str, bars: int, work: Callable[[], int]) -> dict[str
     fills = work()
     spent, wall = process_time() - cpu, perf_counter() - begin
     return {
-        "rival": rival, "run": run, "bars": bars, "fills": fills, "us_a_bar": spent / bars * 1e6, "cpu_s": spent,
+        "rival": rival,
+        "run": run,
+        "bars": bars,
+        "fills": fills,
+        "us_a_bar": spent / bars * 1e6,
+        "cpu_s": spent,
         "wall_s": wall,
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -71,9 +71,14 @@ def _at(load: Load, count: int, pools: dict[str, Executor | None], clock: Clock)
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="tradebot-bench-", ignore_cleanup_errors=True)))
         wire = stack.enter_context(burst_venue.running())
         daemon = partial(
-            burst_daemon.serve, symbols=count, workers=load.workers, rest=wire.rest, origin=in_the_session(clock),
-            anchor=clock.monotonic(), folder=folder,
-        )  # fmt: skip
+            burst_daemon.serve,
+            symbols=count,
+            workers=load.workers,
+            rest=wire.rest,
+            origin=in_the_session(clock),
+            anchor=clock.monotonic(),
+            folder=folder,
+        )
         pipe = stack.enter_context(_daemon(daemon))
         if not pipe.poll(START_S):
             raise TimeoutError(f"the daemon did not start within {START_S:g} s: {_last(folder)}")
@@ -122,10 +127,16 @@ def _script_row(count: int, name: str, seconds: Sequence[float]) -> dict[str, An
         f"measured on {SCRIPTED} symbols and scaled" if count > SCRIPTED else "measured"
     )
     return {
-        "symbols": count, "rival": name, "fired": None, "n": len(seconds),
-        "signal_p50_ms": median(seconds) * 1e3, "signal_p99_ms": None, "signal_max_ms": max(seconds) * 1e3, **blank,
+        "symbols": count,
+        "rival": name,
+        "fired": None,
+        "n": len(seconds),
+        "signal_p50_ms": median(seconds) * 1e3,
+        "signal_p99_ms": None,
+        "signal_max_ms": max(seconds) * 1e3,
+        **blank,
         "how": scaled,
-    }  # fmt: skip
+    }
 
 
 def _ranks(values: Any) -> dict[str, float]:

@@ -133,9 +133,7 @@ async def _run(
     universe = Universe([Instrument(symbol=s, token=TOKEN + i, name=s) for i, s in enumerate(symbols)])
     venue = _Venue(broker, clock, "", NAME)
     patience = Patience(within_s=0, clock=clock, tell=without_word)
-    ground = Ground(
-        venue=venue, venue_name="bench", clock=clock, account="B", universe=universe, patience=patience
-    )  # fmt: skip
+    ground = Ground(venue=venue, venue_name="bench", clock=clock, account="B", universe=universe, patience=patience)
     spec = load_strategy(f"{burst_strategy.__file__}:Burst")
     recovery = recover(state / FILE_NAME)
     journaling = Journal(state, run=NAME, clock=clock, limits=WriteLimits(durable_within_s=None))
@@ -206,10 +204,17 @@ class _Bursts:
         quoted_at = clock.monotonic()
         columns = {"last": last, "bid": last - 5, "ask": last + 5, "volume": np.full(count, shot.number + 1)}
         sizes = np.full(count, 100_000)
-        engine.intake.on_market(Quotes(
-            source=NAME, seen_at=quoted_at, ids=self._ids, sent_at=np.full(count, clock.market()), bid_size=sizes,
-            ask_size=sizes, **columns,
-        ))  # fmt: skip
+        engine.intake.on_market(
+            Quotes(
+                source=NAME,
+                seen_at=quoted_at,
+                ids=self._ids,
+                sent_at=np.full(count, clock.market()),
+                bid_size=sizes,
+                ask_size=sizes,
+                **columns,
+            )
+        )
         await clock.sleep(0.05)
         await self._idle()
         self._ends_at += HOUR
@@ -219,9 +224,14 @@ class _Bursts:
         self._daemon.analysis.rouse()  # as the engine does before a bar is due
         await clock.sleep(ROUSE_S)
         close = Close(
-            interval=HOUR, ends_at=self._ends_at, seen_at=clock.monotonic(), quoted_at=quoted_at, ids=self._ids,
-            ticks=np.ones_like(self._ids), **_units(bar.T) | {"volume": np.where(asks, wish, burst_strategy.QUIET)},
-        )  # fmt: skip
+            interval=HOUR,
+            ends_at=self._ends_at,
+            seen_at=clock.monotonic(),
+            quoted_at=quoted_at,
+            ids=self._ids,
+            ticks=np.ones_like(self._ids),
+            **_units(bar.T) | {"volume": np.where(asks, wish, burst_strategy.QUIET)},
+        )
         self._daemon._journal.append("close", close, at=clock.market())
         await engine.lanes.closes.put(close)
         async with asyncio.timeout(WITHIN_S):
@@ -231,7 +241,7 @@ class _Bursts:
         orders, stall_ns = int(np.count_nonzero(asks)), self._longest
         return Hit(
             closed_at=close.seen_at, signalled_at=self._signalled_at, signals=signals, orders=orders, stall_ns=stall_ns
-        )  # fmt: skip
+        )
 
     async def _idle(self) -> None:
         engine = self._engine

@@ -48,9 +48,14 @@ class Turn(NamedTuple):
 
 
 def measure(
-    symbols: Sequence[int], *, latency_s: float, window: int, repeats: int, clock: Clock,
+    symbols: Sequence[int],
+    *,
+    latency_s: float,
+    window: int,
+    repeats: int,
+    clock: Clock,
     progress: Callable[[str], None],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Time the cycle in every way, in turns, and compare whom the ways chose in the first."""
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
@@ -143,21 +148,31 @@ class _Daemon:
         self.bars, self.starts = eleven.histories(min(len(universe), DISTINCT), window)
         spec = load_strategy(f"{cycle_strategy.__file__}:Above")
         self.analysis = Analysis(
-            universe=universe, strategies=[spec], interval=MINUTE, workers=1, deadline_s=60.0, clock=WallClock(),
-            recall=_nothing, on_fault=_fault,
-        )  # fmt: skip
+            universe=universe,
+            strategies=[spec],
+            interval=MINUTE,
+            workers=1,
+            deadline_s=60.0,
+            clock=WallClock(),
+            recall=_nothing,
+            on_fault=_fault,
+        )
         self.at = int(self.starts[-1])
 
     async def start(self) -> None:
         units = np.rint(self.bars * np.array([100, 100, 100, 100, 1])[:, None]).astype(np.int64)
         names = ("open", "high", "low", "close", "volume")
-        await self.analysis.start([
-            Series(
-                symbol=instrument.symbol, interval=MINUTE, starts=self.starts[:-1],
-                **{name: units[i % len(units), j, :-1] for j, name in enumerate(names)},
-            )
-            for i, instrument in enumerate(self.universe)
-        ])  # fmt: skip
+        await self.analysis.start(
+            [
+                Series(
+                    symbol=instrument.symbol,
+                    interval=MINUTE,
+                    starts=self.starts[:-1],
+                    **{name: units[i % len(units), j, :-1] for j, name in enumerate(names)},
+                )
+                for i, instrument in enumerate(self.universe)
+            ]
+        )
 
     async def turn(self, port: int, clock: Clock) -> Turn:
         begin = clock.monotonic()
@@ -167,9 +182,18 @@ class _Daemon:
         ids = np.arange(len(self.universe))
         price = np.rint(np.array([quotes[name] for name in self.universe.symbols]) * 100).astype(np.int64)
         close = Close(
-            interval=MINUTE, ends_at=self.at, seen_at=begin, quoted_at=begin, ids=ids, open=price, high=price,
-            low=price, close=price, volume=np.ones_like(ids), ticks=np.ones_like(ids),
-        )  # fmt: skip
+            interval=MINUTE,
+            ends_at=self.at,
+            seen_at=begin,
+            quoted_at=begin,
+            ids=ids,
+            open=price,
+            high=price,
+            low=price,
+            close=price,
+            volume=np.ones_like(ids),
+            ticks=np.ones_like(ids),
+        )
         signals = await self.analysis.step(close, {})
         chosen = frozenset(signal.symbol for signal in signals.signals)
         return Turn(fetched / SECOND, (clock.monotonic() - begin) / SECOND, chosen)

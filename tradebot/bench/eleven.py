@@ -16,9 +16,23 @@ from tradebot.indicators.plan import Plan
 
 OPENS_AT = 1_766_966_400 * SECOND + 225 * MINUTE  # a day's 03:45 UTC, when the exchange opens
 NAMES = (
-    "SMA20", "EMA12", "EMA26", "MACD", "MACD signal", "MACD hist", "RSI14", "ATR14", "BB upper", "BB middle",
-    "BB lower", "STOCH k", "STOCH d", "ADX14", "VWAP", "OBV",
-)  # fmt: skip
+    "SMA20",
+    "EMA12",
+    "EMA26",
+    "MACD",
+    "MACD signal",
+    "MACD hist",
+    "RSI14",
+    "ATR14",
+    "BB upper",
+    "BB middle",
+    "BB lower",
+    "STOCH k",
+    "STOCH d",
+    "ADX14",
+    "VWAP",
+    "OBV",
+)
 
 
 def plan() -> Plan:
@@ -30,9 +44,18 @@ def expressions(bars: Bars) -> list[Node]:
     """Return the indicators as expressions, in the order of NAMES."""
     close = bars.close
     return [
-        ta.SMA(close, 20), ta.EMA(close, 12), ta.EMA(close, 26), *ta.MACD(close), ta.RSI(close, 14), ta.ATR(bars, 14),
-        *ta.BBANDS(close, 20), *ta.STOCH(bars, 14, 3, 0, 3, 0), ta.ADX(bars, 14), session_vwap(bars), ta.OBV(bars),
-    ]  # fmt: skip
+        ta.SMA(close, 20),
+        ta.EMA(close, 12),
+        ta.EMA(close, 26),
+        *ta.MACD(close),
+        ta.RSI(close, 14),
+        ta.ATR(bars, 14),
+        *ta.BBANDS(close, 20),
+        *ta.STOCH(bars, 14, 3, 0, 3, 0),
+        ta.ADX(bars, 14),
+        session_vwap(bars),
+        ta.OBV(bars),
+    ]
 
 
 def histories(count: int, rows: int, seed: int = 7) -> tuple[Floats, Ints]:
@@ -53,10 +76,18 @@ def by_talib(bars: Floats) -> list[float]:
     _, high, low, close, volume = bars
     traded, total = np.cumsum((high + low + close) / 3.0 * volume), np.cumsum(volume)
     columns = [
-        talib.SMA(close, 20), talib.EMA(close, 12), talib.EMA(close, 26), *talib.MACD(close), talib.RSI(close, 14),
-        talib.ATR(high, low, close, 14), *talib.BBANDS(close, 20), *talib.STOCH(high, low, close, 14, 3, 0, 3, 0),
-        talib.ADX(high, low, close, 14), traded / total, talib.OBV(close, volume),
-    ]  # fmt: skip
+        talib.SMA(close, 20),
+        talib.EMA(close, 12),
+        talib.EMA(close, 26),
+        *talib.MACD(close),
+        talib.RSI(close, 14),
+        talib.ATR(high, low, close, 14),
+        *talib.BBANDS(close, 20),
+        *talib.STOCH(high, low, close, 14, 3, 0, 3, 0),
+        talib.ADX(high, low, close, 14),
+        traded / total,
+        talib.OBV(close, volume),
+    ]
     return [float(column[-1]) for column in columns]
 
 
@@ -81,9 +112,23 @@ def by_pandas(frame: pd.DataFrame) -> list[float]:
     vwap = ((high + low + close) / 3 * volume).cumsum() / volume.cumsum()
     obv = (np.sign(change).fillna(1) * volume).cumsum()
     columns = [
-        middle, fast, slow, macd, signal, macd - signal, 100 * gain / (gain + loss), atr, middle + 2 * deviation,
-        middle, middle - 2 * deviation, k, k.rolling(3).mean(), adx, vwap, obv,
-    ]  # fmt: skip
+        middle,
+        fast,
+        slow,
+        macd,
+        signal,
+        macd - signal,
+        100 * gain / (gain + loss),
+        atr,
+        middle + 2 * deviation,
+        middle,
+        middle - 2 * deviation,
+        k,
+        k.rolling(3).mean(),
+        adx,
+        vwap,
+        obv,
+    ]
     return [float(column.iloc[-1]) for column in columns]
 
 

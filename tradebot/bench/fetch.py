@@ -149,8 +149,10 @@ def _advice(rows: list[dict[str, Any]], latency_s: float) -> list[str]:
     most = max(row["symbols"] for row in rows)
     seconds = {row["rival"]: row["seconds"] for row in rows if row["symbols"] == most}
     batches, singly, threads = (
-        seconds[f"aiohttp, batches of {BATCH}"], seconds["aiohttp, no limit"], seconds["threads, 10"],
-    )  # fmt: skip
+        seconds[f"aiohttp, batches of {BATCH}"],
+        seconds["aiohttp, no limit"],
+        seconds["threads, 10"],
+    )
     return [
         f"{most:,} quotes at {latency_s * 1e3:g} ms each: {batches:.2f} s in batches, {singly:.2f} s as single",
         f"requests at once, {threads:.1f} s with ten threads. Waiting needs no processor, so no threads or processes.",

@@ -29,9 +29,7 @@ POSTGRES, POSTGRES_ROWS = "tradebot history, PostgreSQL", "PostgreSQL rows"
 BOUND = 25.0  # million bars a second
 
 
-def measure(
-    *, symbols: int, bars: int, dsn: str, clock: Clock, progress: Callable[[str], None]
-) -> dict[str, Any]:  # fmt: skip
+def measure(*, symbols: int, bars: int, dsn: str, clock: Clock, progress: Callable[[str], None]) -> dict[str, Any]:
     """Write and load `symbols` x `bars` minutes; rivals take as many of the symbols as their pace allows."""
     tables = [_table(n, bars) for n in range(min(DISTINCT, symbols))]
     rows = []

@@ -159,9 +159,13 @@ async def _run(
     broker = MadeUpBroker(rest=rest, credentials=keys, clock=clock, limiter=Limiter(LIMITS, clock))
     universe = Universe([Instrument(symbol=s, token=TOKEN + i, name=s) for i, s in enumerate(symbols)])
     ground = Ground(
-        venue=MadeUpVenue(broker, clock, ticker, name), venue_name="bench", clock=clock, account="B", universe=universe,
+        venue=MadeUpVenue(broker, clock, ticker, name),
+        venue_name="bench",
+        clock=clock,
+        account="B",
+        universe=universe,
         patience=Patience(within_s=0, clock=clock, tell=tell),
-    )  # fmt: skip
+    )
     recovery, outbox = recover(state / FILE_NAME), outbox_of(config, tell, WallClock())
     journaling = Journal(state, run=name, clock=clock, limits=WriteLimits(durable_within_s=None))
     journaling.subscribe(Narrator(tell, clock).follow)
@@ -182,11 +186,16 @@ def _config(symbols: Sequence[str], state: Path, store: bool) -> Config:
     risk = RiskSection.model_construct(
         **RiskSection().model_dump()
         | {
-            "max_order_notional": Decimal(MANY), "max_gross_notional": Decimal(MANY), "max_daily_loss": Decimal(10**12),
-            "max_open_orders": 1000, "orders_per_second": 10_000, "orders_per_minute": 100_000,
-            "orders_per_day": MANY, "duplicate_window_s": 0.0,
+            "max_order_notional": Decimal(MANY),
+            "max_gross_notional": Decimal(MANY),
+            "max_daily_loss": Decimal(10**12),
+            "max_open_orders": 1000,
+            "orders_per_second": 10_000,
+            "orders_per_minute": 100_000,
+            "orders_per_day": MANY,
+            "duplicate_window_s": 0.0,
         }
-    )  # fmt: skip
+    )
     config = Config(
         app=AppSection(symbols=tuple(symbols), state_dir=state),
         analysis=AnalysisSection(workers=0, warmup_bars=0),

@@ -74,9 +74,16 @@ async def _run(name: str, symbols: Sequence[str], rest: str, ticker: str, path: 
 
 async def _sell(session: aiohttp.ClientSession, rows: _Rows, symbol: str) -> None:
     form = {
-        "exchange": HOME_EXCHANGE, "tradingsymbol": symbol, "transaction_type": "SELL", "order_type": "MARKET",
-        "quantity": "1", "product": INTRADAY, "validity": "DAY", "tag": "plain", "market_protection": "0.5",
-    }  # fmt: skip
+        "exchange": HOME_EXCHANGE,
+        "tradingsymbol": symbol,
+        "transaction_type": "SELL",
+        "order_type": "MARKET",
+        "quantity": "1",
+        "product": INTRADAY,
+        "validity": "DAY",
+        "tag": "plain",
+        "market_protection": "0.5",
+    }
     await rows.write(json.dumps(form))
     async with session.post("/orders/regular", data=form) as response:
         answer: Any = await response.json()

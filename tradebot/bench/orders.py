@@ -61,9 +61,16 @@ def _measure(load: Load, clock: Clock, progress: Callable[[int, int], None]) -> 
         running = order_venue.running(SYMBOLS, (OURS, PLAIN), origin=origin, anchor=anchor)
         wire = stack.enter_context(running)
         daemon = partial(
-            order_daemon.serve, OURS, SYMBOLS, rest=wire.rest, ticker=wire.ticker, origin=origin, anchor=anchor,
-            folder=folder, store=load.store,
-        )  # fmt: skip
+            order_daemon.serve,
+            OURS,
+            SYMBOLS,
+            rest=wire.rest,
+            ticker=wire.ticker,
+            origin=origin,
+            anchor=anchor,
+            folder=folder,
+            store=load.store,
+        )
         plain = partial(order_plain.serve, PLAIN, SYMBOLS, rest=wire.rest, ticker=wire.ticker, folder=folder)
         pids = {OURS: stack.enter_context(_process(daemon)), PLAIN: stack.enter_context(_process(plain))}
         wire.wait_until_armed()
@@ -140,9 +147,13 @@ def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _asked(load: Load) -> dict[str, Any]:
     return {
-        "rates": list(load.rates), "seconds": load.for_s, "turns": load.turns, "orders_per_s": load.orders,
-        "symbols": len(SYMBOLS), "store": load.store,
-    }  # fmt: skip
+        "rates": list(load.rates),
+        "seconds": load.for_s,
+        "turns": load.turns,
+        "orders_per_s": load.orders,
+        "symbols": len(SYMBOLS),
+        "store": load.store,
+    }
 
 
 def in_the_session(clock: Clock) -> int:

@@ -69,7 +69,7 @@ def advice(symbols: int, rows: list[dict[str, Any]], cores: int) -> list[str]:
         f"That step takes {inline:.2f} ms inline and {step[pool.PROCESSES]:.2f} ms over processes{pays}.",
         f"The daemon still puts strategies into {named} by default: what hangs or crashes there leaves feed and desk "
         f"alone ({reason}). `analysis.workers = 0` runs them inline.",
-    ]  # fmt: skip
+    ]
 
 
 def _best(ms: Mapping[str, float]) -> str:

@@ -154,9 +154,15 @@ async def _run(count: int, bars: int, workers: Crew) -> Start:
     spec = load_strategy(f"{burst_strategy.__file__}:Burst")
     chosen = crew([spec], count, os.cpu_count() or 1)[0] if workers == "auto" else workers
     analysis = Analysis(
-        universe=universe, strategies=[spec], interval=MINUTE, workers=chosen, deadline_s=60.0,
-        clock=clock, recall=_nothing, on_fault=_fault,
-    )  # fmt: skip
+        universe=universe,
+        strategies=[spec],
+        interval=MINUTE,
+        workers=chosen,
+        deadline_s=60.0,
+        clock=clock,
+        recall=_nothing,
+        on_fault=_fault,
+    )
     history, close = _market(universe, bars)
     begin = clock.monotonic()
     await analysis.start(history)
@@ -167,9 +173,13 @@ async def _run(count: int, bars: int, workers: Crew) -> Start:
     pss, rss = family_memory()
     await analysis.close()
     return Start(
-        ready_s=(ready - begin) / SECOND, first_s=(first - begin) / SECOND, pss_mb=pss, rss_mb=rss,
-        workers=chosen, fired=fired,
-    )  # fmt: skip
+        ready_s=(ready - begin) / SECOND,
+        first_s=(first - begin) / SECOND,
+        pss_mb=pss,
+        rss_mb=rss,
+        workers=chosen,
+        fired=fired,
+    )
 
 
 def _market(universe: Universe, bars: int) -> tuple[list[Series], Close]:
@@ -178,11 +188,13 @@ def _market(universe: Universe, bars: int) -> tuple[list[Series], Close]:
     names = ("open", "high", "low", "close", "volume")
     history = [
         Series(
-            symbol=instrument.symbol, interval=MINUTE, starts=starts[:bars].copy(),
+            symbol=instrument.symbol,
+            interval=MINUTE,
+            starts=starts[:bars].copy(),
             **{name: units[i % len(units), j, :bars].copy() for j, name in enumerate(names)},
         )
         for i, instrument in enumerate(universe)
-    ]  # fmt: skip
+    ]
     ids = np.arange(len(universe))
     last = {name: units[ids % len(units), j, bars] for j, name in enumerate(names)}
     last["volume"] = np.full(len(ids), burst_strategy.ENTER)

@@ -52,11 +52,15 @@ def measure(load: Load, *, clock: Clock, progress: Callable[[int, int], None]) -
                     found[face, size, name].append(
                         ask(
                             Ask(
-                                client=f"{name}/{face}", address=address, symbols=load.symbols, size=size,
-                                ticks=max(ticks, size), origin=ORIGIN,
+                                client=f"{name}/{face}",
+                                address=address,
+                                symbols=load.symbols,
+                                size=size,
+                                ticks=max(ticks, size),
+                                origin=ORIGIN,
                             )
                         )
-                    )  # fmt: skip
+                    )
     except (TimeoutError, EOFError, OSError) as error:
         raise TradebotError(f"a process of the benchmark failed: {str(error) or 'it ended early'}") from error
     asked = {"symbols": load.symbols, "ticks": load.ticks, "sizes": list(load.sizes), "turns": load.turns}
@@ -85,9 +89,10 @@ def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
             continue
         face, cost = row["face"], row["cpu_us_per_tick"]
         plain = next(
-            r for r in result["rows"]
+            r
+            for r in result["rows"]
             if (r["face"], r["ticks_a_frame"], r["rival"]) == (face, row["ticks_a_frame"], "plain")
-        )  # fmt: skip
+        )
         text = (
             f"{face} frames of {row['ticks_a_frame']}: {cost:.2f} us of the processor a tick, {row['ticks_per_s']:,} "
             f"ticks/s, {plain['cpu_us_per_tick'] / cost:.1f} times the plain way; the limit is {LIMIT_US[face]:g} us"

@@ -88,24 +88,29 @@ def dictionaries(frame: bytes) -> list[dict[str, Any]]:
             depth["sell" if level >= 5 else "buy"].append(
                 {"quantity": number(at), "price": number(at + 4) / 100, "orders": number(at + 8, "H")}
             )
-        found.append({
-            "tradable": True,
-            "mode": "full",
-            "instrument_token": number(0),
-            "last_price": number(4) / 100,
-            "last_traded_quantity": number(8),
-            "average_traded_price": number(12) / 100,
-            "volume_traded": number(16),
-            "total_buy_quantity": number(20),
-            "total_sell_quantity": number(24),
-            "ohlc": {
-                "open": number(28) / 100, "high": number(32) / 100, "low": number(36) / 100, "close": number(40) / 100,
-            },
-            "last_trade_time": datetime.fromtimestamp(number(44), UTC),
-            "oi": number(48),
-            "oi_day_high": number(52),
-            "oi_day_low": number(56),
-            "exchange_timestamp": datetime.fromtimestamp(number(60), UTC),
-            "depth": depth,
-        })  # fmt: skip
+        found.append(
+            {
+                "tradable": True,
+                "mode": "full",
+                "instrument_token": number(0),
+                "last_price": number(4) / 100,
+                "last_traded_quantity": number(8),
+                "average_traded_price": number(12) / 100,
+                "volume_traded": number(16),
+                "total_buy_quantity": number(20),
+                "total_sell_quantity": number(24),
+                "ohlc": {
+                    "open": number(28) / 100,
+                    "high": number(32) / 100,
+                    "low": number(36) / 100,
+                    "close": number(40) / 100,
+                },
+                "last_trade_time": datetime.fromtimestamp(number(44), UTC),
+                "oi": number(48),
+                "oi_day_high": number(52),
+                "oi_day_low": number(56),
+                "exchange_timestamp": datetime.fromtimestamp(number(60), UTC),
+                "depth": depth,
+            }
+        )
     return found

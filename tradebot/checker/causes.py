@@ -10,20 +10,71 @@ from tradebot.checker.case import Case
 from tradebot.checker.evidence import HALTS, Row
 
 ANYTHING = frozenset({"*"})
-REFUSED = frozenset({
-    "definite-reject", "closed-market-reject", "unknown-refusal-text", "accept-then-unknown-text", "error-200",
-    "accepted-then-rejected", "trading-halt", "barred-symbol", "refuse-then-fill", "429", "lost-timeout",
-    "408-after-accept", "cancel-unknown",
-})  # fmt: skip
-UNTRUE = frozenset({  # what makes the venue say of an order what is not so, or do what was not asked
-    "wrong-order-id", "ignored-cancel", "fill-after-cancel", "cancel-unknown", "overfill", "changed-trade",
-    "twin-trade", "refuse-then-fill", "late-accept", "stale-orders", "empty-orders", "truncated-list", "lagging-trades",
-    "empty-trades", "text-numbers", "rewritten-order", "broken-row", "partial-fill-only", "mass-cancel", "square-off",
-    "manual-cancel", "manual-order", "owner-cancels", "owner-exits", "owner-converts", "owner-sells", "owner-buys",
-    "risk-reduces", "risk-squares-off", "operator-kills", "rounded-price", "other-words",
-})  # fmt: skip
-QUOTES = frozenset({"zero-quote", "negative-quote", "tenfold-quote", "hundredth-quote", "wrong-token", "crossed-quote",
-                    "frozen-quote", "zero-rest-quotes"})  # fmt: skip
+REFUSED = frozenset(
+    {
+        "definite-reject",
+        "closed-market-reject",
+        "unknown-refusal-text",
+        "accept-then-unknown-text",
+        "error-200",
+        "accepted-then-rejected",
+        "trading-halt",
+        "barred-symbol",
+        "refuse-then-fill",
+        "429",
+        "lost-timeout",
+        "408-after-accept",
+        "cancel-unknown",
+    }
+)
+UNTRUE = frozenset(
+    {  # what makes the venue say of an order what is not so, or do what was not asked
+        "wrong-order-id",
+        "ignored-cancel",
+        "fill-after-cancel",
+        "cancel-unknown",
+        "overfill",
+        "changed-trade",
+        "twin-trade",
+        "refuse-then-fill",
+        "late-accept",
+        "stale-orders",
+        "empty-orders",
+        "truncated-list",
+        "lagging-trades",
+        "empty-trades",
+        "text-numbers",
+        "rewritten-order",
+        "broken-row",
+        "partial-fill-only",
+        "mass-cancel",
+        "square-off",
+        "manual-cancel",
+        "manual-order",
+        "owner-cancels",
+        "owner-exits",
+        "owner-converts",
+        "owner-sells",
+        "owner-buys",
+        "risk-reduces",
+        "risk-squares-off",
+        "operator-kills",
+        "rounded-price",
+        "other-words",
+    }
+)
+QUOTES = frozenset(
+    {
+        "zero-quote",
+        "negative-quote",
+        "tenfold-quote",
+        "hundredth-quote",
+        "wrong-token",
+        "crossed-quote",
+        "frozen-quote",
+        "zero-rest-quotes",
+    }
+)
 DISK = frozenset({"host-disk-full", "host-disk-fails", "host-disk-slow"})
 CAUSES: dict[str, frozenset[str]] = {  # the control that called a halt -> the faults of which one must have struck
     "daily_loss": ANYTHING,  # a loss is the market's doing

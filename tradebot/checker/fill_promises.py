@@ -14,8 +14,14 @@ from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
 
 LOOKS = 3  # comparisons after which a fill that the venue showed is not late but lost
 # A field of a fill in the journal -> the same in the exchange's log; both must read alike.
-ONE_READING = {"execution_id": "trade_id", "venue_order_id": "order_id", "symbol": "symbol", "side": "side",
-               "quantity": "quantity", "price": "price"}  # fmt: skip
+ONE_READING = {
+    "execution_id": "trade_id",
+    "venue_order_id": "order_id",
+    "symbol": "symbol",
+    "side": "side",
+    "quantity": "quantity",
+    "price": "price",
+}
 
 
 def no_fill_lost(case: Case) -> Verdict:
@@ -82,8 +88,12 @@ def no_fill_twice(case: Case) -> Verdict:
 
 def fill_never_refused(case: Case) -> Verdict:
     """I10: late, excess and foreign fills are booked like any other."""
-    odd = {(r.body["execution"]["exchange"], r.body["execution"]["execution_id"]) for o in case.orders.values()
-           for r in o.facts if r.body["event"] == "executed" and (o.is_external or r in o.odd)}  # fmt: skip
+    odd = {
+        (r.body["execution"]["exchange"], r.body["execution"]["execution_id"])
+        for o in case.orders.values()
+        for r in o.facts
+        if r.body["event"] == "executed" and (o.is_external or r in o.odd)
+    }
     faults, seen = [], len(odd)
     for line, fill, oddity in _odd_fills(case):
         key = (fill["exchange"], fill["trade_id"])

@@ -11,10 +11,18 @@ from tradebot.checker.case import Case
 from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
 
 # Rows that a reader may have to leave out, and that keep it from none of the others.
-ODD = frozenset({
-    "foreign-rows", "huge-row", "repeated-rows", "reordered-rows", "odd-fields", "other-words", "broken-row",
-    "rounded-price",
-})  # fmt: skip
+ODD = frozenset(
+    {
+        "foreign-rows",
+        "huge-row",
+        "repeated-rows",
+        "reordered-rows",
+        "odd-fields",
+        "other-words",
+        "broken-row",
+        "rounded-price",
+    }
+)
 FIRST = "/orders"  # of the books of a look
 OK = 200
 NEXT = {"orders.list": ("/trades",), "positions": ("/portfolio/holdings", "/user/margins")}

@@ -20,9 +20,11 @@ MOST = 12  # lines of one part; the rest is counted
 FIGURE = re.compile(r"\d[\d.,]*")
 SEEN = ("seen_acked", "seen_open", "seen_filled", "seen_canceled", "seen_expired", "seen_rejected", "executed")
 TROUBLES = {
-    "cancel_unknown": "a cancel without an answer", "cancel_refused": "a cancel refused",
-    "replace_unknown": "a change without an answer", "replace_refused": "a change refused",
-}  # fmt: skip
+    "cancel_unknown": "a cancel without an answer",
+    "cancel_refused": "a cancel refused",
+    "replace_unknown": "a change without an answer",
+    "replace_refused": "a change refused",
+}
 UNSENT = {"lapsed": "not sent any more", "refused": "refused by the venue", "not_sent": "could not be sent"}
 
 

@@ -69,28 +69,48 @@ OPTIONS = (
     click.option("--to", "end", help="Last day, or the time to stop before."),
     click.option("--tz", "zone", default="", help="Zone of times in files that name none."),
     click.option("--time-format", default="", help="Of unusual times in files, as in strftime: '%d/%m/%Y %H:%M'."),
-    click.option("--stamps", type=click.Choice(["start", "end"]), default="start", show_default=True,
-                 help="What of a bar its time in a file is."),
+    click.option(
+        "--stamps",
+        type=click.Choice(["start", "end"]),
+        default="start",
+        show_default=True,
+        help="What of a bar its time in a file is.",
+    ),
     click.option("--exchange", default=HOME_EXCHANGE, show_default=True, help="Where the symbols of files trade."),
     click.option("--accept-gaps", is_flag=True, help="Test on data with gaps, or with rows twice or out of order."),
     click.option("--cash", type=EXACT, default=Decimal(100_000), show_default=True, help="What the account has."),
     click.option("--slippage", default="none", show_default=True, help="2ticks, 5bps, spread:0.05 or volume:10."),
     click.option("--latency-bars", type=click.IntRange(0, 1000), default=0, help="Bars an order is under way."),
     click.option("--latency", type=_Span(0, 3600), default=0.0, help="Seconds an order is under way."),
-    click.option("--participation", type=_Span(0, 100, min_open=True),
-                 help="Percent of a bar's volume that orders may take.  [default: all]"),
-    click.option("--costs", default="",
-                 help=f"india, none, or a percentage as 0.1%.  [default: india for {HOME.money}]"),
-    click.option("--hours", type=click.Choice(["nse", "always"]),
-                 help="Sessions.  [default: by exchange, interval and bars]"),
-    click.option("--account", type=click.Choice(["shared", "each"]), default="shared", show_default=True,
-                 help="One account for all symbols as the daemon trades, or one for each."),
+    click.option(
+        "--participation",
+        type=_Span(0, 100, min_open=True),
+        help="Percent of a bar's volume that orders may take.  [default: all]",
+    ),
+    click.option(
+        "--costs", default="", help=f"india, none, or a percentage as 0.1%.  [default: india for {HOME.money}]"
+    ),
+    click.option(
+        "--hours", type=click.Choice(["nse", "always"]), help="Sessions.  [default: by exchange, interval and bars]"
+    ),
+    click.option(
+        "--account",
+        type=click.Choice(["shared", "each"]),
+        default="shared",
+        show_default=True,
+        help="One account for all symbols as the daemon trades, or one for each.",
+    ),
     click.option("--every-bar", is_flag=True, help="Walk every bar; gives the same, slower."),
-    click.option("--time-limit", type=_Span(0.01, 3600), default=10.0, show_default=True,
-                 help="Seconds a strategy may take for a bar; ten times that for a symbol in a frame."),
+    click.option(
+        "--time-limit",
+        type=_Span(0.01, 3600),
+        default=10.0,
+        show_default=True,
+        help="Seconds a strategy may take for a bar; ten times that for a symbol in a frame.",
+    ),
     click.option("-c", "--config", "config_path", metavar="FILE", help="Configuration: risk and execution hold here."),
     click.option("--state-dir", type=click.Path(path_type=Path), help="Where the history is.  [default: as set]"),
-)  # fmt: skip
+)
 
 
 def bar_options(command: click.decorators.FC) -> click.decorators.FC:
@@ -267,6 +287,7 @@ def _costs(text: str, default: Any) -> Any:
     except InvalidOperation:
         percent = Decimal(-1)
     if not (percent.is_finite() and 0 <= percent <= 100):
-        raise click.BadParameter(f"should be india, none or a percentage such as 0.1%, not {text!r}",
-                                 param_hint="--costs")  # fmt: skip
+        raise click.BadParameter(
+            f"should be india, none or a percentage such as 0.1%, not {text!r}", param_hint="--costs"
+        )
     return Costs(bill=Bill.PERCENT, commission_pct=percent)

@@ -13,9 +13,7 @@ from tradebot.printing import say, say_json
 MOST_REASONS = 3  # for which orders were denied, each with one of its sentences
 
 
-def show(
-    result: Any, series: Mapping[str, Any], checks: Sequence[Any], *, report: Path | None, as_json: bool
-) -> None:  # fmt: skip
+def show(result: Any, series: Mapping[str, Any], checks: Sequence[Any], *, report: Path | None, as_json: bool) -> None:
     """Print the result, and write its report where one is asked for. Raises DataError."""
     from tradebot.backtest import story
     from tradebot.backtest.report import write

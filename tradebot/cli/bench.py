@@ -28,11 +28,18 @@ def bench(context: click.Context, symbols: int, latency: str, as_json: bool) -> 
 
 
 for command in (
-    bench_rivals.indicators, bench_rivals.fetch, bench_rivals.pool, bench_paths.orders, bench_paths.start,
-    bench_sweep.sweep, bench_backtest.backtest,
-    bench_analysis.burst, bench_analysis.startup, bench_rivals.cycle,
+    bench_rivals.indicators,
+    bench_rivals.fetch,
+    bench_rivals.pool,
+    bench_paths.orders,
+    bench_paths.start,
+    bench_sweep.sweep,
+    bench_backtest.backtest,
+    bench_analysis.burst,
+    bench_analysis.startup,
+    bench_rivals.cycle,
     bench_rivals.history,
-):  # fmt: skip
+):
     bench.add_command(command)
 
 

@@ -26,7 +26,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def backtest(
     bars: int, symbols: int, bars_each: int, workers: int, repeats: int, rivals: Path | None, as_json: bool
-) -> None:  # fmt: skip
+) -> None:
     """Cross two averages on one symbol of many bars and on many of few: desk, gate, orders and charges on.
 
     us_a_bar and cpu_s are processor time of a whole run, workers included. Rivals fill at the same opens and know no
@@ -43,9 +43,15 @@ def backtest(
             aside(f"{what} ...")
 
     found = benchmark.measure(
-        bars=bars, symbols=symbols, bars_each=bars_each, workers=workers, repeats=repeats,
-        rivals=rivals or benchmark.RIVALS, clock=WallClock(), progress=progress,
-    )  # fmt: skip
+        bars=bars,
+        symbols=symbols,
+        bars_each=bars_each,
+        workers=workers,
+        repeats=repeats,
+        rivals=rivals or benchmark.RIVALS,
+        clock=WallClock(),
+        progress=progress,
+    )
     if as_json:
         say_json(found)
         return

@@ -40,8 +40,13 @@ def duration(text: str, *, longest_s: float) -> float:
 )
 @click.option("--for", "length", default="10s", show_default=True, help="How long each client is measured at each.")
 @click.option("--turns", type=click.IntRange(1, 100), default=5, show_default=True, help="Turns that time is cut into.")
-@click.option("--orders", type=click.FloatRange(1, 1000), default=100.0, show_default=True,
-              help="Quotes a second that hit a stop, at most.")  # fmt: skip
+@click.option(
+    "--orders",
+    type=click.FloatRange(1, 1000),
+    default=100.0,
+    show_default=True,
+    help="Quotes a second that hit a stop, at most.",
+)
 @click.option("--store/--no-store", default=True, show_default=True, help="Feed the tables people query meanwhile.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def orders(rates: tuple[float, ...], length: str, turns: int, orders: float, store: bool, as_json: bool) -> None:
@@ -52,9 +57,7 @@ def orders(rates: tuple[float, ...], length: str, turns: int, orders: float, sto
     """
     from tradebot.bench.orders import Load, measure, verdicts
 
-    load = Load(
-        rates=rates, for_s=duration(length, longest_s=LONGEST_S), turns=turns, orders=orders, store=store
-    )  # fmt: skip
+    load = Load(rates=rates, for_s=duration(length, longest_s=LONGEST_S), turns=turns, orders=orders, store=store)
     tell(measure(load, clock=WallClock(), progress=_progress), verdicts, as_json)
 
 

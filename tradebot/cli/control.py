@@ -149,9 +149,10 @@ def _vitals(found: dict[str, Any]) -> str:
         "clock as the exchange's own" if offset is None else f"clock {offset:+.3f} s from the venue's",
         f"log lines dropped {found['log_lines_dropped']}",
         "free disk not known" if found["disk_free_mb"] is None else f"free disk {found['disk_free_mb']} MB",
-        "no store" if store is None else f"store {store['behind']} rows behind"
-        + (f": {store['trouble']}" if store["trouble"] else ""),
-    ]  # fmt: skip
+        "no store"
+        if store is None
+        else f"store {store['behind']} rows behind" + (f": {store['trouble']}" if store["trouble"] else ""),
+    ]
     return "; ".join(said)
 
 
@@ -160,8 +161,10 @@ def _show_status(found: dict[str, Any]) -> None:
     from tradebot.clock import iso
     from tradebot.markets.market import HOME
 
-    say(f"{found['state']}, {found['mode']} on {found['venue']}, account {found['account']}, run {found['run_id']}, "
-        f"pid {found['pid']}, market time {iso(found['market_time'], HOME.time)[:19]}")  # fmt: skip
+    say(
+        f"{found['state']}, {found['mode']} on {found['venue']}, account {found['account']}, run {found['run_id']}, "
+        f"pid {found['pid']}, market time {iso(found['market_time'], HOME.time)[:19]}"
+    )
     for one in found["halts"]:
         ends = ", to the end of the session" if one.get("until") == "session" else ""
         say(f"HALTED ({one['verb']} {one['scope']}{ends}): {one['reason']}")

@@ -40,9 +40,7 @@ for command in (data_sources.download, data_sources.import_journal, accept):
 @reading
 @where
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def import_(
-    path: Path, config: str | None, state_dir: Path | None, as_json: bool, skip_bad: bool, **given: Any
-) -> int:  # fmt: skip
+def import_(path: Path, config: str | None, state_dir: Path | None, as_json: bool, skip_bad: bool, **given: Any) -> int:
     """Take the bars of PATH into the history: CSV or text, plain, in gzip or zip, Parquet, DuckDB, or a folder of such.
 
     Columns are found by the names that brokers and data vendors give them. What is left out, taken as 0 or not read is
@@ -118,7 +116,7 @@ def list_(config: str | None, state_dir: Path | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(
     path: Path | None, symbols: str, config: str | None, state_dir: Path | None, as_json: bool, **given: Any
-) -> int:  # fmt: skip
+) -> int:
     """Look for gaps, impossible prices, and splits that were not adjusted, in the history or in the files of PATH.
 
     Gaps are trading days and minutes inside sessions that the exchange's calendar has and the data has not. The exit
@@ -131,10 +129,17 @@ def check(
     else:
         findings = _check_files(settings, path, wanted_of(given, skips_bad=True), terms_of(given))
     rows = [
-        {"symbol": f.symbol, "interval": length, "kind": f.kind, "times": f.times,
-         "first": iso(f.first_at) if f.first_at else "", "refused": f.is_rotten, "finding": f.text}
+        {
+            "symbol": f.symbol,
+            "interval": length,
+            "kind": f.kind,
+            "times": f.times,
+            "first": iso(f.first_at) if f.first_at else "",
+            "refused": f.is_rotten,
+            "finding": f.text,
+        }
         for length, f in findings
-    ]  # fmt: skip
+    ]
     if as_json or rows:
         show(rows, as_json=as_json)
     else:
@@ -200,9 +205,14 @@ def _check_files(settings: Config, path: Path, wanted: Wanted, terms: Terms) -> 
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A file.csv, .csv.gz or .parquet.")
 @where
 def export(
-    symbol: str, interval: str, start: str | None, end: str | None, output: Path | None, config: str | None,
+    symbol: str,
+    interval: str,
+    start: str | None,
+    end: str | None,
+    output: Path | None,
+    config: str | None,
     state_dir: Path | None,
-) -> None:  # fmt: skip
+) -> None:
     """Write the bars of SYMBOL as CSV, with times in the exchange's zone."""
     from tradebot.history.frames import bars_from, write
 

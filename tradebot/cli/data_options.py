@@ -87,18 +87,26 @@ def reading(command: click.decorators.FC) -> click.decorators.FC:
 def wanted_of(given: Mapping[str, Any], *, skips_bad: bool) -> Wanted:
     """Return how `reading`'s options want a file's rows."""
     return Wanted(
-        zone=given["zone"], time_format=given["time_format"], symbol=given["symbol"].upper(), skips_bad=skips_bad,
-        mends=given["mend"], columns=_words(given["columns"]),
+        zone=given["zone"],
+        time_format=given["time_format"],
+        symbol=given["symbol"].upper(),
+        skips_bad=skips_bad,
+        mends=given["mend"],
+        columns=_words(given["columns"]),
         series=tuple(word.upper() for word in _words(given["series"])),
-    )  # fmt: skip
+    )
 
 
 def terms_of(given: Mapping[str, Any]) -> Terms:
     """Return what `reading`'s options say of a file that it does not. Raises DataError."""
     return Terms(
-        exchange=given["exchange"], interval=parse(given["interval"]) if given["interval"] else 0,
-        decimals=given["decimals"], table=given["table"], are_ends=given["stamps"] == "end", keep=given["keep"] or "",
-    )  # fmt: skip
+        exchange=given["exchange"],
+        interval=parse(given["interval"]) if given["interval"] else 0,
+        decimals=given["decimals"],
+        table=given["table"],
+        are_ends=given["stamps"] == "end",
+        keep=given["keep"] or "",
+    )
 
 
 def _words(text: str) -> tuple[str, ...]:

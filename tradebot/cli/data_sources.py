@@ -23,14 +23,24 @@ from tradebot.printing import aside, say_json
 @click.option("--interval", default="1m", show_default=True, help="Length of a bar, as the venue has it.")
 @click.option("--from", "start", required=True, help="First day or time.")
 @click.option("--to", "end", help="Last day, or the time to stop before.  [default: now]")
-@click.option("--exchange", "exchange_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="A running `tradebot exchange`: the file holding the line it printed.")  # fmt: skip
+@click.option(
+    "--exchange",
+    "exchange_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A running `tradebot exchange`: the file holding the line it printed.",
+)
 @where
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def download(
-    symbols: str | None, interval: str, start: str, end: str | None, exchange_file: Path | None, config: str | None,
-    state_dir: Path | None, as_json: bool,
-) -> int:  # fmt: skip
+    symbols: str | None,
+    interval: str,
+    start: str,
+    end: str | None,
+    exchange_file: Path | None,
+    config: str | None,
+    state_dir: Path | None,
+    as_json: bool,
+) -> int:
     """Fetch past bars from the configured venue: only what it has not been asked for, at the pace it allows.
 
     Each piece is kept before the next is asked for: after an interruption the same command goes on. The embedded
@@ -58,9 +68,14 @@ def download(
 
 
 async def _download(
-    settings: Config, exchange: dict[str, Any] | None, history: History, interval: int, start: str, end: str | None,
+    settings: Config,
+    exchange: dict[str, Any] | None,
+    history: History,
+    interval: int,
+    start: str,
+    end: str | None,
     tell: Progress,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     from tradebot.daemon.ground import open_source
     from tradebot.history.downloading import download as fill
     from tradebot.history.frames import moment
@@ -78,10 +93,17 @@ async def _download(
             if since >= min(until or now, now):
                 raise DataError(f"--from {start} is not before --to {end or 'now'}, or not before the venue's time")
             found = await fill(
-                history, source.universe.instruments, interval, since, until or now,
-                fetch=source.reader.history, clock=source.clock, source=f"venue {source.venue_name}",
-                venue=source.venue_name, progress=tell,
-            )  # fmt: skip
+                history,
+                source.universe.instruments,
+                interval,
+                since,
+                until or now,
+                fetch=source.reader.history,
+                clock=source.clock,
+                source=f"venue {source.venue_name}",
+                venue=source.venue_name,
+                progress=tell,
+            )
     return [
         {
             "symbol": one.symbol,
@@ -101,7 +123,7 @@ async def _download(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def import_journal(
     journal: Path | None, run_id: str | None, config: str | None, state_dir: Path | None, as_json: bool
-) -> None:  # fmt: skip
+) -> None:
     """Take the bars that a daemon recorded in JOURNAL (a file or a state directory; default: its own) into the history.
 
     A running daemon is not disturbed. Bars already there are replaced. The bars its strategies were warmed up with come

@@ -125,9 +125,14 @@ async def _migrate(store: Store, down_to: int | None) -> None:
 async def _sync(store: Store, config: Config) -> None:
     journal = config.app.state_dir / FILE_NAME
     outbox = Outbox(
-        store, journal, clock=WallClock(), tell=without_word, bill=india,
-        batch_rows=config.store.batch_rows, migrates=config.store.migrate,
-    )  # fmt: skip
+        store,
+        journal,
+        clock=WallClock(),
+        tell=without_word,
+        bill=india,
+        batch_rows=config.store.batch_rows,
+        migrates=config.store.migrate,
+    )
     fed = await outbox.drain()
     say(f"{store.place}: fed {fed} rows")
     await outbox.finish()

@@ -135,9 +135,15 @@ def positions(state_dir: Path | None, config: str | None, as_json: bool, account
 @click.option("--run", "run_id", help="Only what this run recorded.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def bars(
-    symbol: str, state_dir: Path | None, config: str | None, as_json: bool, interval: str, since: str | None,
-    run_id: str | None, as_csv: bool,
-) -> None:  # fmt: skip
+    symbol: str,
+    state_dir: Path | None,
+    config: str | None,
+    as_json: bool,
+    interval: str,
+    since: str | None,
+    run_id: str | None,
+    as_csv: bool,
+) -> None:
     """Print the recorded bars of SYMBOL by start time."""
     length = _interval(interval)
     found = closes.bars(_journal(state_dir, config), symbol, length, since=_moment(since), run=run_id)
@@ -174,9 +180,15 @@ def bars(
 )
 @click.option("--trace", metavar="FILE", type=click.Path(path_type=Path), help="And this trace of commits and sends.")
 def verify(
-    journal: Path | None, state_dir: Path | None, config: str | None, as_json: bool, head: str | None, promises: bool,
-    against: Path | None, trace: Path | None,
-) -> None:  # fmt: skip
+    journal: Path | None,
+    state_dir: Path | None,
+    config: str | None,
+    as_json: bool,
+    head: str | None,
+    promises: bool,
+    against: Path | None,
+    trace: Path | None,
+) -> None:
     """Check the hash chain row by row, of JOURNAL or of the configured state directory; exit 73 when it is broken.
 
     A journal that lacks the row with which a run ended, which stands in the file .heads beside it, is refused as well.

@@ -22,11 +22,16 @@ from tradebot.venues.room import Access, Room
 @click.command()
 @where
 @click.argument("reason", default="killed by the operator")
-@click.option("--exchange", "exchange_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="A running `tradebot exchange`: the file holding the line it printed.")  # fmt: skip
+@click.option(
+    "--exchange",
+    "exchange_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A running `tradebot exchange`: the file holding the line it printed.",
+)
 @click.option("--all", "is_all", is_flag=True, help="Bar every daemon of this user that runs.")
-@click.option("--within", "within_s", type=click.FloatRange(1, 600), default=30.0, show_default=True,
-              help="Seconds to try.")  # fmt: skip
+@click.option(
+    "--within", "within_s", type=click.FloatRange(1, 600), default=30.0, show_default=True, help="Seconds to try."
+)
 def kill(
     path: str | None, state_dir: Path | None, reason: str, exchange_file: Path | None, is_all: bool, within_s: float
 ) -> int:
@@ -91,8 +96,10 @@ def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool) -> bool
         _, is_stopped = _bar(one.state_dir, reason)
         is_running, is_named = is_running or is_stopped, is_named or not is_stopped
     for one in () if is_all else others:
-        aside(f"STILL RUNNING: pid {one.pid or 'unknown'} on {one.state_dir}; `tradebot kill --state-dir "
-            f"{one.state_dir}` stops it, --all stops every one")  # fmt: skip
+        aside(
+            f"STILL RUNNING: pid {one.pid or 'unknown'} on {one.state_dir}; `tradebot kill --state-dir "
+            f"{one.state_dir}` stops it, --all stops every one"
+        )
     is_barred = is_running or (was_used and (is_named or not others))
     if not is_barred:
         aside(f"NOT HALTED: no daemon {'runs' if was_used else 'has ever run'} on {folder}")

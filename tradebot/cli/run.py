@@ -33,22 +33,36 @@ SESSION_S = 22_500  # market seconds of a day
 @click.option("--invent", is_flag=True, default=None, help="Invent shares for symbols that no list here knows.")
 @click.option("--prices", help="Recorded prices for the embedded exchange: a file or folder.")
 @click.option("--workers", help='Worker processes, 0 for none, or "auto".')
-@click.option("--exchange", "exchange_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Trade on a running `tradebot exchange`: the file holding the line it printed.")  # fmt: skip
+@click.option(
+    "--exchange",
+    "exchange_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Trade on a running `tradebot exchange`: the file holding the line it printed.",
+)
 @click.option(
     "--exchange-log", type=click.Path(dir_okay=False, path_type=Path), help="Where the embedded exchange logs."
 )
-@click.option("--rehearse", type=click.IntRange(min=0), metavar="SEED",
-              help="Rehearse a bad day: the embedded exchange misbehaves as SEED says; a verdict follows.")  # fmt: skip
+@click.option(
+    "--rehearse",
+    type=click.IntRange(min=0),
+    metavar="SEED",
+    help="Rehearse a bad day: the embedded exchange misbehaves as SEED says; a verdict follows.",
+)
 @click.option("--faults", help='Faults of the embedded exchange: "swarm", "429:books~0.1", or "list" to see them.')
 @click.option("--faults-until", help="No fault strikes after this long, such as 60s.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.option("--log-format", type=click.Choice(["auto", "json", "text"]))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before trading live.")
 def run(
-    config_path: str | None, exchange_file: Path | None, exchange_log: Path | None, yes: bool,
-    rehearse: int | None, faults: str | None, faults_until: str | None, **given: Any,
-) -> None:  # fmt: skip
+    config_path: str | None,
+    exchange_file: Path | None,
+    exchange_log: Path | None,
+    yes: bool,
+    rehearse: int | None,
+    faults: str | None,
+    faults_until: str | None,
+    **given: Any,
+) -> None:
     """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
     from tradebot.config import load_explained, secret_keys
     from tradebot.ops.confinement import children_bounded, confine, scrub
@@ -127,11 +141,19 @@ def _plan(config: Any, rehearse: int | None, faults: str | None, until: str | No
 
 def _overrides(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     keys = {
-        "symbols": "app.symbols", "stop_after": "app.stop_after", "mode": "app.mode", "state_dir": "app.state_dir",
-        "interval": "bars.interval", "speed": "exchange.speed", "seed": "exchange.seed", "prices": "exchange.path",
-        "invent": "exchange.invent", "workers": "analysis.workers", "log_level": "log.level",
+        "symbols": "app.symbols",
+        "stop_after": "app.stop_after",
+        "mode": "app.mode",
+        "state_dir": "app.state_dir",
+        "interval": "bars.interval",
+        "speed": "exchange.speed",
+        "seed": "exchange.seed",
+        "prices": "exchange.path",
+        "invent": "exchange.invent",
+        "workers": "analysis.workers",
+        "log_level": "log.level",
         "log_format": "log.format",
-    }  # fmt: skip
+    }
     for name, key in keys.items():
         if given[name] is not None:
             yield key, given[name]
@@ -202,9 +224,13 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
         secrets += secrets_of(dsn)
     printed = Printed()
     log = logs.configure(
-        level=config.log.level, format=config.log.format, run_id=name, mode=config.app.mode,
-        secrets=[s for s in secrets if s], fd=printed.fd,
-    )  # fmt: skip
+        level=config.log.level,
+        format=config.log.format,
+        run_id=name,
+        mode=config.app.mode,
+        secrets=[s for s in secrets if s],
+        fd=printed.fd,
+    )
     options = Options(
         run_id=name, exchange=exchange, exchange_log=exchange_log, faults=faults, lines_dropped=lambda: log.dropped
     )

@@ -23,14 +23,24 @@ LEFT_OUT = frozenset({"signal_fired", "order_denied"})
 @click.option("--for", "for_", help="Play seeds for this long: 90s, 10m, 4h.")
 @click.option("--from", "first", type=click.IntRange(min=0), default=0, show_default=True, help="The first of them.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; by default one a core.")
-@click.option("--corpus", type=click.Path(dir_okay=False, path_type=Path),
-              help="Seeds to play before all others; a seed that breaks is added.")  # fmt: skip
+@click.option(
+    "--corpus",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Seeds to play before all others; a seed that breaks is added.",
+)
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the records of SEED in a folder.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the last line alone.")
 def simulate(
-    seed: int | None, faults: str | None, seeds: int | None, for_: str | None, first: int, workers: int | None,
-    corpus: Path | None, keep: Path | None, quiet: bool,
-) -> None:  # fmt: skip
+    seed: int | None,
+    faults: str | None,
+    seeds: int | None,
+    for_: str | None,
+    first: int,
+    workers: int | None,
+    corpus: Path | None,
+    keep: Path | None,
+    quiet: bool,
+) -> None:
     """Simulate whole days with faults, kills and recovery on virtual time, and let the checker judge them.
 
     With SEED one day is played and told; it ends with one line of JSON. The same seed gives the same bytes. With

@@ -22,28 +22,56 @@ CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit
 
 @click.command()
 @click.option("-s", "--strategy", default="ema_cross", show_default=True, help="A shipped name or file.py:Class.")
-@click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUES", required=True,
-              help="fast=5:20:5 (from:to:step) or fast=5,10,20; may be repeated.")  # fmt: skip
-@click.option("--search", "kind", type=click.Choice(["grid", "random", "optuna"]), default="grid", show_default=True,
-              help="Every combination, some drawn, or optuna's suggestions.")  # fmt: skip
+@click.option(
+    "-p",
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUES",
+    required=True,
+    help="fast=5:20:5 (from:to:step) or fast=5,10,20; may be repeated.",
+)
+@click.option(
+    "--search",
+    "kind",
+    type=click.Choice(["grid", "random", "optuna"]),
+    default="grid",
+    show_default=True,
+    help="Every combination, some drawn, or optuna's suggestions.",
+)
 @click.option("--trials", type=click.IntRange(1, 1_000_000), help="How many, for random and optuna.  [default: 100]")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of random and optuna.")
 @click.option("--objective", type=click.Choice(CHOICES), default="sharpe", show_default=True, help="To make large.")
 @click.option("--each-symbol", is_flag=True, help="Try every symbol alone; the best is best over all of them.")
-@click.option("--walk-forward", "forward", type=click.Choice(["anchored", "rolling"]),
-              help="Search on --train, try the winner on the --test after it, and so on.")  # fmt: skip
+@click.option(
+    "--walk-forward",
+    "forward",
+    type=click.Choice(["anchored", "rolling"]),
+    help="Search on --train, try the winner on the --test after it, and so on.",
+)
 @click.option("--train", default="60d", show_default=True, help="Length of a training span.")
 @click.option("--test", default="20d", show_default=True, help="Length of a test span.")
 @bar_options
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("sweep.csv"),
-              show_default=True, help="Rows of all trials, .csv or .parquet; the heat map goes beside it.")  # fmt: skip
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("sweep.csv"),
+    show_default=True,
+    help="Rows of all trials, .csv or .parquet; the heat map goes beside it.",
+)
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="A report of the best trial, .html.")
 @click.option("--resume", is_flag=True, help="Go on with a sweep that was stopped.")
 @click.option("--workers", type=click.IntRange(0, 1024), default=CORES, show_default="one a core", help="Processes.")
 @click.option("--cluster", metavar="ADDRESS", help="Run on a Dask cluster: tls://host:8786, tcp://127.0.0.1:8786.")
 @click.option("--cluster-without-tls", is_flag=True, help="The way to the cluster is yours alone.")
-@click.option("--patience", type=click.IntRange(1), default=600, show_default=True,
-              help="Seconds without any trial done after which the workers are taken to hang.")  # fmt: skip
+@click.option(
+    "--patience",
+    type=click.IntRange(1),
+    default=600,
+    show_default=True,
+    help="Seconds without any trial done after which the workers are taken to hang.",
+)
 @click.option("--no-checks", is_flag=True, help="Leave out the honesty checks of the best trial.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sweep(**given: Any) -> int:
@@ -191,14 +219,26 @@ def _plan(given: dict[str, Any], job: Any, series: dict[str, Any], spec: Any) ->
         raise ConfigError("--each-symbol compares the same parameters over symbols: use a grid or random, all at once")
     space = parse(given["params"], spec.load().params, strategy=spec.name)
     begin, end = span(job, series)
-    steps = [] if given["forward"] is None else folds(
-        begin, end, kind=WalkForward(given["forward"]),
-        train=_window("--train", given["train"]), test=_window("--test", given["test"]),
-    )  # fmt: skip
+    steps = (
+        []
+        if given["forward"] is None
+        else folds(
+            begin,
+            end,
+            kind=WalkForward(given["forward"]),
+            train=_window("--train", given["train"]),
+            test=_window("--test", given["test"]),
+        )
+    )
     return Plan(
-        space=space, kind=kind, trials=given["trials"], seed=given["seed"], objective=given["objective"],
-        folds=tuple(steps), symbols=tuple(series) if given["each_symbol"] else (),
-    )  # fmt: skip
+        space=space,
+        kind=kind,
+        trials=given["trials"],
+        seed=given["seed"],
+        objective=given["objective"],
+        folds=tuple(steps),
+        symbols=tuple(series) if given["each_symbol"] else (),
+    )
 
 
 def _window(option: str, text: str) -> int:

@@ -37,10 +37,17 @@ class Panel:
     """
 
     def __init__(
-        self, *, account: AccountView, universe: Universe, strategies: frozenset[str], clock: Clock,
-        halt_file: HaltFile, command: Callable[[Command], Awaitable[None]], picture: Callable[[], dict[str, Any]],
+        self,
+        *,
+        account: AccountView,
+        universe: Universe,
+        strategies: frozenset[str],
+        clock: Clock,
+        halt_file: HaltFile,
+        command: Callable[[Command], Awaitable[None]],
+        picture: Callable[[], dict[str, Any]],
         ask_to_stop: Callable[[str], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._account, self._universe, self._strategies, self._clock = account, universe, strategies, clock
         self._halt_file, self._command, self._picture, self._ask_to_stop = halt_file, command, picture, ask_to_stop
 

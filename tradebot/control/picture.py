@@ -79,9 +79,19 @@ def halts_of(account: AccountView, *, killed: str) -> list[dict[str, str]]:
 
 
 def picture(
-    *, run: dict[str, Any], account: AccountView, clock: Clock, lanes: Iterable[Lane], pending: int, killed: str,
-    head: tuple[int, int], is_trading: bool, vitals: dict[str, Any], fills: int, orders: int,
-) -> dict[str, Any]:  # fmt: skip
+    *,
+    run: dict[str, Any],
+    account: AccountView,
+    clock: Clock,
+    lanes: Iterable[Lane],
+    pending: int,
+    killed: str,
+    head: tuple[int, int],
+    is_trading: bool,
+    vitals: dict[str, Any],
+    fills: int,
+    orders: int,
+) -> dict[str, Any]:
     """Return the whole picture; `run` is what never changes in a run, `head` the journal's rows (queued, on disk).
 
     `vitals` are how it fares besides its books. `fills` and `orders` are this run's, denied ones included.

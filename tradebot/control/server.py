@@ -180,8 +180,11 @@ def _add_routes(app: web.Application, panel: Panel) -> None:
 
     app.router.add_get("/status", status, allow_head=False)
     for name, action in (
-        ("halt", panel.halt), ("resume", panel.resume), ("flatten", panel.flatten), ("stop", panel.stop),
-    ):  # fmt: skip
+        ("halt", panel.halt),
+        ("resume", panel.resume),
+        ("flatten", panel.flatten),
+        ("stop", panel.stop),
+    ):
         app.router.add_post(f"/{name}", post(action))
 
 

@@ -147,9 +147,12 @@ def _synthetic(
     if session is None:
         raise DataError(f"exchange.day {day} is not a trading day; the next one is {calendar.next_trading_day(day)}")
     source = SyntheticPrices(
-        universe, seed=settings.seed, opens_at=session.opens_at,
-        closes_at=int(closes_of(universe, day, calendar).max()), calendar=calendar,
-    )  # fmt: skip
+        universe,
+        seed=settings.seed,
+        opens_at=session.opens_at,
+        closes_at=int(closes_of(universe, day, calendar).max()),
+        calendar=calendar,
+    )
     return source, max(starts_at or moment(day, _time(settings.starts_at)), session.opens_at)
 
 

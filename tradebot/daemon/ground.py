@@ -54,10 +54,18 @@ class Source(NamedTuple):
 
 @asynccontextmanager
 async def open_ground(
-    config: Config, *, exchange: dict[str, Any] | None, exchange_log: Path | None, seen_until: int,
-    on_end: Callable[[str], None], tell: Tell, faults: FaultPlan | None = None, wall: Clock | None = None,
-    on_step: Callable[[], None] = lambda: None, stopped: Callable[[], bool] = lambda: False,
-) -> AsyncIterator[Ground]:  # fmt: skip
+    config: Config,
+    *,
+    exchange: dict[str, Any] | None,
+    exchange_log: Path | None,
+    seen_until: int,
+    on_end: Callable[[str], None],
+    tell: Tell,
+    faults: FaultPlan | None = None,
+    wall: Clock | None = None,
+    on_step: Callable[[], None] = lambda: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> AsyncIterator[Ground]:
     """Open the venue for one run and close it at the end; `exchange` holds the addresses of one that runs already.
 
     `seen_until`, `exchange_log`, `on_end` and `faults` concern the embedded exchange, see `embedded`. `wall` is this
@@ -66,9 +74,7 @@ async def open_ground(
     for a run that may not trade where the config says.
     """
     wall = wall or WallClock()
-    patience = Patience(
-        within_s=config.venue.wait_at_start_s, clock=wall, tell=tell, extend=on_step, stopped=stopped
-    )  # fmt: skip
+    patience = Patience(within_s=config.venue.wait_at_start_s, clock=wall, tell=tell, extend=on_step, stopped=stopped)
     async with AsyncExitStack() as stack:
         clock: Clock
         route: OrderRoute
@@ -77,9 +83,15 @@ async def open_ground(
             name, route, clock = "exchange", Simulated.of(room, exchange), _clock_of(exchange, wall)
         elif config.venue.name == EMBEDDED:
             opening = _embedded(
-                config, room, seen_until=seen_until, log=exchange_log, on_end=on_end, faults=faults, tell=tell,
+                config,
+                room,
+                seen_until=seen_until,
+                log=exchange_log,
+                on_end=on_end,
+                faults=faults,
+                tell=tell,
                 wall=wall,
-            )  # fmt: skip
+            )
             name, (route, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
             name, route = room.name, RealMoney.of(room, config)
@@ -93,9 +105,14 @@ async def open_ground(
         universe = await _universe(broker, config, patience, tell)
         on_step()
         yield Ground(
-            venue=venue, venue_name=name, clock=clock, account=account, universe=universe, patience=patience,
+            venue=venue,
+            venue_name=name,
+            clock=clock,
+            account=account,
+            universe=universe,
+            patience=patience,
             login_ends="" if name == EMBEDDED else venue.profile.login_ends,  # whose token lives as long as it does
-        )  # fmt: skip
+        )
 
 
 @asynccontextmanager
@@ -128,14 +145,28 @@ async def open_source(
 
 @asynccontextmanager
 async def _embedded(
-    config: Config, room: Room, *, seen_until: int, log: Path | None, on_end: Callable[[str], None],
-    faults: FaultPlan | None, tell: Tell, wall: Clock,
-) -> AsyncIterator[tuple[Simulated, MarketClock]]:  # fmt: skip
+    config: Config,
+    room: Room,
+    *,
+    seen_until: int,
+    log: Path | None,
+    on_end: Callable[[str], None],
+    faults: FaultPlan | None,
+    tell: Tell,
+    wall: Clock,
+) -> AsyncIterator[tuple[Simulated, MarketClock]]:
     log = log or config.app.state_dir / EXCHANGE_LOG
     opening = embedded(
-        config, symbols=config.app.symbols, seen_until=seen_until, log=log, on_end=on_end, faults=faults, tell=tell,
-        wall=wall, room=room,
-    )  # fmt: skip
+        config,
+        symbols=config.app.symbols,
+        seen_until=seen_until,
+        log=log,
+        on_end=on_end,
+        faults=faults,
+        tell=tell,
+        wall=wall,
+        room=room,
+    )
     async with opening as (addresses, clock):
         route = Simulated.of(room, addresses.render())
         tell(ExchangeOpened(addresses=route.addresses, speed=clock.speed, log=str(log)))

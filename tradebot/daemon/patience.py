@@ -26,9 +26,14 @@ class Patience:
     """
 
     def __init__(
-        self, *, within_s: float, clock: Clock, tell: Tell, extend: Callable[[], None] = lambda: None,
+        self,
+        *,
+        within_s: float,
+        clock: Clock,
+        tell: Tell,
+        extend: Callable[[], None] = lambda: None,
         stopped: Callable[[], bool] = lambda: False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._within_s, self._clock, self._tell = within_s, clock, tell
         self._extend, self._stopped = extend, stopped
         self._reminder = Reminder(first_s=30.0, longest_s=300.0)

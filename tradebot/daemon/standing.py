@@ -35,9 +35,11 @@ def told_failure(tell: Tell) -> Iterator[Standing]:
         cause = cause_of(error)
         code = cause.exit_code if isinstance(cause, TradebotError) else ExitCode.UNEXPECTED
         failed = DaemonFailed(
-            reason=str(cause) or type(cause).__name__, error=type(cause).__name__, exit_code=int(code),
+            reason=str(cause) or type(cause).__name__,
+            error=type(cause).__name__,
+            exit_code=int(code),
             open_positions=standing.positions(),
-        )  # fmt: skip
+        )
         tell(failed)
         raise
 

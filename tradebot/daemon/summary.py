@@ -13,8 +13,14 @@ from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.engine import Engine
 
 LATENCIES = (
-    "quote_to_signal", "signal_to_order", "quote_to_order", "order_to_ack", "close_to_signals", "loop_lag", "gc_pause",
-)  # fmt: skip
+    "quote_to_signal",
+    "signal_to_order",
+    "quote_to_order",
+    "order_to_ack",
+    "close_to_signals",
+    "loop_lag",
+    "gc_pause",
+)
 
 
 def summarize(

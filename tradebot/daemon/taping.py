@@ -31,7 +31,7 @@ class Recording:
 
     def __init__(
         self, config: Config, ground: Ground, journal: Journal, *, run_id: str, killed: Callable[[], str]
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._config, self._ground, self._journal = config, ground, journal
         profile = ground.venue.profile
         settings = desk_settings(config, most_changes=profile.modifications_per_order, checks_fills=True)
@@ -48,7 +48,7 @@ class Recording:
 
     def terms(
         self, specs: Iterable[StrategySpec], *, opens_at: int, halts: Sequence[Command], flattened: Iterable[str]
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Write down what the run decides by."""
         if self._taped is None:
             return

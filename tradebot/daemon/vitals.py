@@ -20,9 +20,15 @@ class Vitals:
     """
 
     def __init__(
-        self, *, clock: Clock, engine: Engine, recovery: Recovery, outbox: Outbox | None,
-        lines_dropped: Callable[[], int], login_ends: str = "",
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        clock: Clock,
+        engine: Engine,
+        recovery: Recovery,
+        outbox: Outbox | None,
+        lines_dropped: Callable[[], int],
+        login_ends: str = "",
+    ) -> None:
         self._clock, self._engine, self._recovery, self._outbox = clock, engine, recovery, outbox
         self._lines_dropped = lines_dropped
         self._began, self._held_since = clock.monotonic(), clock.market()

@@ -25,9 +25,16 @@ class WarmUp:
     """Brings the past of one run. `opens_at` is when its session opens (market ns), `suspect` doubts the login."""
 
     def __init__(
-        self, config: Config, ground: Ground, journal: Path, recovery: Recovery, *, opens_at: int,
-        suspect: Callable[[], None], tell: Tell,
-    ) -> None:  # fmt: skip
+        self,
+        config: Config,
+        ground: Ground,
+        journal: Path,
+        recovery: Recovery,
+        *,
+        opens_at: int,
+        suspect: Callable[[], None],
+        tell: Tell,
+    ) -> None:
         self._ground, self._journal, self._recovery = ground, journal, recovery
         self._opens_at, self._suspect, self._tell = opens_at, suspect, tell
         self._count, self._interval = config.analysis.warmup_bars, config.bars.interval_ns
@@ -38,9 +45,14 @@ class WarmUp:
         while True:
             try:
                 return await past_bars(
-                    ground.venue.broker, ground.universe, count=self._count, interval=self._interval,
-                    clock=ground.clock, tell=self._tell, known=known,
-                )  # fmt: skip
+                    ground.venue.broker,
+                    ground.universe,
+                    count=self._count,
+                    interval=self._interval,
+                    clock=ground.clock,
+                    tell=self._tell,
+                    known=known,
+                )
             except SessionLost as error:  # a state, and never the end of a run that guards what is open
                 self._suspect()
                 tries += 1
@@ -55,9 +67,16 @@ class WarmUp:
             return []
         for run in reversed(self._recovery.runs[-RUNS_RECALLED:]):
             found = await asyncio.to_thread(
-                recalled, self._journal, run.run_id, ground.universe, venue=ground.venue_name, interval=interval,
-                count=self._count, last_end=lambda at: opens + (at - opens) // interval * interval, now=now,
-            )  # fmt: skip
+                recalled,
+                self._journal,
+                run.run_id,
+                ground.universe,
+                venue=ground.venue_name,
+                interval=interval,
+                count=self._count,
+                last_end=lambda at: opens + (at - opens) // interval * interval,
+                now=now,
+            )
             if found:
                 return found
         return []

@@ -326,7 +326,20 @@ class Command(Message, frozen=True):
 
 MarketMessage = Quotes | Tick | LinkUp | LinkDown | Fetched
 DeskMessage = (
-    Quotes | Tick | LinkUp | LinkDown | Frozen | SessionBegins | Signals | OrderSeen | Executed | Outcome | Books
-    | Command | BrokerSession | ClockApart | SpaceLeft
-)  # fmt: skip
+    Quotes
+    | Tick
+    | LinkUp
+    | LinkDown
+    | Frozen
+    | SessionBegins
+    | Signals
+    | OrderSeen
+    | Executed
+    | Outcome
+    | Books
+    | Command
+    | BrokerSession
+    | ClockApart
+    | SpaceLeft
+)
 OrderMessage = Submit | Modify | Cancel

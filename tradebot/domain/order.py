@@ -16,10 +16,33 @@ from tradebot.domain.order_states import TRANSITIONS, OrderEvent, OrderState, Or
 from tradebot.domain.venue_reports import Execution, Refusal, VenueHolding, VenueOrder, VenuePosition, VenueStatus
 
 __all__ = (
-    "HOLDS", "TRANSITIONS", "ZERO", "CancelState", "Execution", "OddFills", "Order", "OrderEvent", "OrderFact",
-    "OrderKind", "OrderRequest", "OrderState", "OrderTimes", "Origin", "Purpose", "Refusal", "ReplaceState", "Side",
-    "Terms", "Validity", "VenueClaim", "VenueHolding", "VenueOrder", "VenuePosition", "VenueStatus", "Wish",
-)  # fmt: skip
+    "HOLDS",
+    "TRANSITIONS",
+    "ZERO",
+    "CancelState",
+    "Execution",
+    "OddFills",
+    "Order",
+    "OrderEvent",
+    "OrderFact",
+    "OrderKind",
+    "OrderRequest",
+    "OrderState",
+    "OrderTimes",
+    "Origin",
+    "Purpose",
+    "Refusal",
+    "ReplaceState",
+    "Side",
+    "Terms",
+    "Validity",
+    "VenueClaim",
+    "VenueHolding",
+    "VenueOrder",
+    "VenuePosition",
+    "VenueStatus",
+    "Wish",
+)
 
 ZERO = Decimal(0)
 SETTLE = 2 * SECOND  # after a cancel was seen: fills may still be on their way, the reservation stands

@@ -79,8 +79,11 @@ class Execution(Message, frozen=True, kw_only=False):
     def tells_the_same(self, other: Execution) -> bool:
         """True when both report the same trade in every figure that is booked."""
         return (self.side, self.quantity, self.price, self.symbol) == (
-            other.side, other.quantity, other.price, other.symbol,
-        )  # fmt: skip
+            other.side,
+            other.quantity,
+            other.price,
+            other.symbol,
+        )
 
 
 class VenuePosition(Message, frozen=True):

@@ -35,7 +35,7 @@ class Counter:
 
     def __init__(
         self, source: PriceSource, state: dict[str, Ints], book: OrderBook, account: Account, rules: Rules
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._source, self._universe, self._state = source, source.universe, state
         self._book, self._account, self._rules = book, account, rules
 

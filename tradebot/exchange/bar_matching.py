@@ -110,9 +110,11 @@ class BarBook(Generic[R]):
             quantity = order.remaining if self._share is None else self._offered(order.remaining, row)
             if not quantity:
                 continue
-            paid = price if self._slip.is_none else self._slip.price(
-                price, sign=order.sign, quantity=quantity, volume=self._volumes[row]
-            )  # fmt: skip
+            paid = (
+                price
+                if self._slip.is_none
+                else self._slip.price(price, sign=order.sign, quantity=quantity, volume=self._volumes[row])
+            )
             if paid != price:
                 if limit is None and order.protection_pct is not None:
                     side = Side.BUY if order.sign > 0 else Side.SELL

@@ -51,10 +51,17 @@ class OrderBook:
         filled, ticket = seen.filled + quantity, seen.ticket
         number = seen.exchange_order_id or self.next_exchange_order_id()
         trade = TradeRow(
-            trade_id=self.next_trade_id(), order_id=seen.order_id, exchange_order_id=number, symbol=ticket.symbol,
-            exchange=ticket.exchange, product=ticket.product, side=ticket.side, quantity=quantity, price=price,
+            trade_id=self.next_trade_id(),
+            order_id=seen.order_id,
+            exchange_order_id=number,
+            symbol=ticket.symbol,
+            exchange=ticket.exchange,
+            product=ticket.product,
+            side=ticket.side,
+            quantity=quantity,
+            price=price,
             traded_at=at,
-        )  # fmt: skip
+        )
         changes = {"status": BookStatus.COMPLETE, "filled": filled, "cancelled": ZERO, "reason": "", "changed_at": at}
         mean = average(seen.average_price * seen.filled + price * quantity, filled)
         return trade, msgspec.structs.replace(seen, exchange_order_id=number, average_price=mean, **changes)

@@ -102,10 +102,18 @@ class Exchange:
         self._office = BackOffice(self._book, self.account, self._log, mark=self._mark)
         self.on_order = self._office.on_order
         self._log.write(
-            "session", account=self.account_id, seed=seed, cash=self.account.cash, holdings=stock,
-            prices=type(source).__name__, instruments=len(self.universe), opens_at=source.opens_at,
-            closes_at=source.closes_at, latency=latency, resumed=past is not None,
-        )  # fmt: skip
+            "session",
+            account=self.account_id,
+            seed=seed,
+            cash=self.account.cash,
+            holdings=stock,
+            prices=type(source).__name__,
+            instruments=len(self.universe),
+            opens_at=source.opens_at,
+            closes_at=source.closes_at,
+            latency=latency,
+            resumed=past is not None,
+        )
         self._office.lapse(at=source.opens_at)
 
     def place(self, ticket: Ticket) -> BookOrder:
@@ -143,9 +151,13 @@ class Exchange:
         now, seen = self._now(), self._book.get(order_id)
         check_changeable(seen, verb="changed", request=self._book.request_of(order_id))
         wishes = {
-            "price": price, "trigger_price": trigger_price, "quantity": quantity, "kind": kind, "validity": validity,
+            "price": price,
+            "trigger_price": trigger_price,
+            "quantity": quantity,
+            "kind": kind,
+            "validity": validity,
             "protection_pct": protection_pct,
-        }  # fmt: skip
+        }
         changes = {name: value for name, value in wishes.items() if value is not None}
         ticket = changed(seen.ticket, changes)
         self._check_open(now, ticket.symbol)
@@ -253,9 +265,15 @@ class Exchange:
         self._post.run_all()
         funds = self.account.margins()
         self._log.write(
-            "end", at=self._now(), reason=reason, orders=len(self._book.orders()), trades=len(self._book.trades()),
-            cash=funds.cash, charges=funds.charges, realised=funds.realised,
-        )  # fmt: skip
+            "end",
+            at=self._now(),
+            reason=reason,
+            orders=len(self._book.orders()),
+            trades=len(self._book.trades()),
+            cash=funds.cash,
+            charges=funds.charges,
+            realised=funds.realised,
+        )
 
     def _now(self) -> int:
         return max(self._clock.market(), self._at)

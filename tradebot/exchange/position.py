@@ -53,9 +53,16 @@ class Lots:
     """
 
     __slots__ = (
-        "buy_quantity", "buy_value", "cost", "overnight_cost", "overnight_quantity",
-        "quantity", "realised", "sell_quantity", "sell_value",
-    )  # fmt: skip
+        "buy_quantity",
+        "buy_value",
+        "cost",
+        "overnight_cost",
+        "overnight_quantity",
+        "quantity",
+        "realised",
+        "sell_quantity",
+        "sell_value",
+    )
 
     def __init__(self, quantity: Decimal = ZERO, cost: Decimal = ZERO) -> None:
         self.quantity = self.overnight_quantity = quantity

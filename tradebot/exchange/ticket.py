@@ -128,10 +128,21 @@ _FROM_DISK = {word: status for status, word in ON_DISK.items()}
 def received(order_id: str, ticket: Ticket, at: int) -> BookOrder:
     """Return the first version of an order, as the counter took it in."""
     return BookOrder(
-        order_id=order_id, exchange_order_id="", ticket=ticket, status=BookStatus.RECEIVED, filled=ZERO,
-        pending=ticket.quantity, cancelled=ZERO, average_price=ZERO, reason="", placed_at=at, changed_at=at,
-        modifications=0, triggered=False, limit=None,
-    )  # fmt: skip
+        order_id=order_id,
+        exchange_order_id="",
+        ticket=ticket,
+        status=BookStatus.RECEIVED,
+        filled=ZERO,
+        pending=ticket.quantity,
+        cancelled=ZERO,
+        average_price=ZERO,
+        reason="",
+        placed_at=at,
+        changed_at=at,
+        modifications=0,
+        triggered=False,
+        limit=None,
+    )
 
 
 class TradeRow(Message, frozen=True):

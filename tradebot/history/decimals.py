@@ -53,9 +53,7 @@ def step_of(prices: Floats, known: int) -> int:
     return next((step for step in STEPS if not (known and step > known) and not (cents % step).any()), 1)
 
 
-def month_closes(
-    known: dict[int, tuple[int, float]], starts: Ints, closes: Floats
-) -> dict[int, tuple[int, float]]:  # fmt: skip
+def month_closes(known: dict[int, tuple[int, float]], starts: Ints, closes: Floats) -> dict[int, tuple[int, float]]:
     """Return month -> (start, close) of the last bar of each of the newest two months, with what was known of them."""
     months = starts.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
     found = dict(known)

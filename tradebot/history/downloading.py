@@ -49,7 +49,7 @@ class Downloaded(NamedTuple):
 
 def missing(
     history: History, instrument: Instrument, interval: int, start: int, end: int, *, venue: str = ""
-) -> list[Piece]:  # fmt: skip
+) -> list[Piece]:
     """Return the pieces of [start, end) that a venue has not been asked for and that hold trading time."""
     calendar = calendar_of(instrument.exchange)
     length = (PIECE_DAYS if interval < DAY else LONG_PIECE_DAYS) * DAY
@@ -66,9 +66,18 @@ def missing(
 
 
 async def download(
-    history: History, instruments: Sequence[Instrument], interval: int, start: int, end: int, *, fetch: Fetch,
-    clock: Clock, source: str, venue: str = "", progress: Progress = lambda what, done, total: None,
-) -> list[Downloaded]:  # fmt: skip
+    history: History,
+    instruments: Sequence[Instrument],
+    interval: int,
+    start: int,
+    end: int,
+    *,
+    fetch: Fetch,
+    clock: Clock,
+    source: str,
+    venue: str = "",
+    progress: Progress = lambda what, done, total: None,
+) -> list[Downloaded]:
     """Fill [start, end) of each series from a venue; the venue's own limits set the pace.
 
     What another venue was asked for counts only where both pass on the prices of one exchange.

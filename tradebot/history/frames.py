@@ -26,9 +26,13 @@ Moment = str | date | datetime | pd.Timestamp | None
 
 
 def load_bars(
-    symbol: str, interval: str = "1m", *, start: Moment = None, end: Moment = None,
+    symbol: str,
+    interval: str = "1m",
+    *,
+    start: Moment = None,
+    end: Moment = None,
     source: str | os.PathLike[str] | None = None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Return the bars of a symbol from the history, `open high low close volume` over a DatetimeIndex named `ts`.
 
     The index is in the exchange's zone, sorted, without repeats, one row at the start of each bar; prices are floats.
@@ -48,7 +52,7 @@ def load_bars(
 
 def bars_from(
     history: History, symbol: str, interval: int, *, start: Moment = None, end: Moment = None
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Return the same from a history that is open; `interval` in ns. Raises DataError."""
     stored = stored_interval(history, symbol, interval)
     instrument = history.instrument(symbol, stored)
@@ -82,8 +86,10 @@ def frame(series: Series, instrument: Instrument) -> pd.DataFrame:
     columns["volume"] = series.volume / quantity if instrument.quantity_decimals else series.volume
     found = pd.DataFrame(columns, index=index)
     found.attrs |= {
-        "symbol": series.symbol, "exchange": instrument.exchange, "interval": name_of(series.interval),
-    }  # fmt: skip
+        "symbol": series.symbol,
+        "exchange": instrument.exchange,
+        "interval": name_of(series.interval),
+    }
     return found
 
 

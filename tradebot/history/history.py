@@ -178,7 +178,7 @@ class History:
 
     def note_asked(
         self, instrument: Instrument, interval: int, since: int, until: int, *, source: str, venue: str = ""
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Remember that a venue has been asked for [since, until); call it inside `transaction`."""
         kept = self._register.keep(instrument, interval, source, inventor(venue))
         spans = joined([*self.asked(instrument, interval, venue=venue), (since, until)])
@@ -230,7 +230,7 @@ class History:
 
     def _without_shared(
         self, slot: int, body: bytes, series: Series, decimals: Decimals
-    ) -> list[tuple[int, int, int, int, bytes]]:  # fmt: skip
+    ) -> list[tuple[int, int, int, int, bytes]]:
         old = np.stack(decode([body], decimals))
         kept = old[:, ~shares_time(old[0], series.starts, series.interval)]
         if kept.shape == old.shape or not kept.shape[1]:
@@ -268,9 +268,7 @@ class History:
         raise DataError(f"{self.place}: no {name_of(interval)} bars of {names} in the asked span{there}")
 
 
-def open_history(
-    state_dir: Path, *, dsn: str = "", writes: bool = False, clock: Clock | None = None
-) -> History:  # fmt: skip
+def open_history(state_dir: Path, *, dsn: str = "", writes: bool = False, clock: Clock | None = None) -> History:
     """Open the history in a state directory, or behind a DSN; `writes` makes what is not there.
 
     Raises DataError when there is nothing to read, StateError when it cannot be used, LinkLost when no server answers.

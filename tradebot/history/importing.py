@@ -80,9 +80,15 @@ class Read(NamedTuple):
 
 
 def import_files(
-    path: Path, history: History, scratch: Path, *, wanted: Wanted, terms: Terms, clock: Clock | None = None,
+    path: Path,
+    history: History,
+    scratch: Path,
+    *,
+    wanted: Wanted,
+    terms: Terms,
+    clock: Clock | None = None,
     progress: Progress = lambda what, done, total: None,
-) -> Report:  # fmt: skip
+) -> Report:
     """Write the bars of a file or folder into the history. Raises DataError; then nothing was written."""
     with _staging(scratch, terms, clock) as staging:
         skipped, notes = _stage(path, staging, wanted, terms, progress, clock)
@@ -102,9 +108,15 @@ def import_files(
 
 
 def read_files(
-    path: Path, scratch: Path, *, wanted: Wanted, terms: Terms, symbols: Sequence[str] = (),
-    clock: Clock | None = None, progress: Progress = lambda what, done, total: None,
-) -> Read:  # fmt: skip
+    path: Path,
+    scratch: Path,
+    *,
+    wanted: Wanted,
+    terms: Terms,
+    symbols: Sequence[str] = (),
+    clock: Clock | None = None,
+    progress: Progress = lambda what, done, total: None,
+) -> Read:
     """Return the bars of a file or folder without a history.
 
     `symbols` chooses among them and gives the order. Raises DataError, naming symbols that are not there.
@@ -138,9 +150,12 @@ def instrument_for(symbol: str, exchange: str, staged: Staged) -> Instrument:
     else:
         cents = Decimal("0.01")
         instrument = Instrument(
-            symbol=symbol, exchange=exchange.upper(), tick_size=cents, currency="USD",
+            symbol=symbol,
+            exchange=exchange.upper(),
+            tick_size=cents,
+            currency="USD",
             lot_size=Decimal(1).scaleb(-staged.quantity_decimals),
-        )  # fmt: skip
+        )
     decimals = max(staged.price_decimals, instrument.price_decimals)
     finest = Decimal(1).scaleb(-staged.price_decimals)
     return msgspec.structs.replace(

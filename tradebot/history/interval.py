@@ -21,9 +21,24 @@ UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 CALENDAR = {"1w": WEEK, "1mo": MONTH}  # only one of each: two weeks begin nowhere in particular
 CLOCKS_CHANGE = HOUR  # what a day lacks when clocks go forward
 _WORDS = {
-    "s": "s", "sec": "s", "second": "s", "m": "m", "t": "m", "min": "m", "minute": "m", "h": "h", "hour": "h",
-    "d": "d", "day": "d", "w": "w", "wk": "w", "week": "w", "mo": "mo", "mon": "mo", "month": "mo",
-}  # fmt: skip
+    "s": "s",
+    "sec": "s",
+    "second": "s",
+    "m": "m",
+    "t": "m",
+    "min": "m",
+    "minute": "m",
+    "h": "h",
+    "hour": "h",
+    "d": "d",
+    "day": "d",
+    "w": "w",
+    "wk": "w",
+    "week": "w",
+    "mo": "mo",
+    "mon": "mo",
+    "month": "mo",
+}
 _FORM = re.compile(r"(\d{0,5})\s*([a-z]+)")
 _STEPS = ((DAY, 0, 5), (WEEK, 5, 10), (MONTH, 26, 36))  # a calendar step, and the days it may take (from, to before)
 

@@ -23,10 +23,34 @@ INDIA, NEW_YORK, UTC_ZONE, ZONES = exchanges.INDIA, exchanges.NEW_YORK, exchange
 zone_of = exchanges.zone_of
 # These trade around the clock, in UTC. One that is not known is asked about: its hours would be a guess.
 AROUND_THE_CLOCK = (
-    "BINANCE", "BITFINEX", "BITGET", "BITMEX", "BITSTAMP", "BYBIT", "COINBASE", "COINDCX", "CRYPTO", "DELTA", "DERIBIT",
-    "DYDX", "FOREX", "FTX", "GATEIO", "GEMINI", "HTX", "HUOBI", "HYPERLIQUID", "KRAKEN", "KUCOIN", "MEXC", "OANDA",
-    "OKX", "POLONIEX", "UPBIT", "WAZIRX",
-)  # fmt: skip
+    "BINANCE",
+    "BITFINEX",
+    "BITGET",
+    "BITMEX",
+    "BITSTAMP",
+    "BYBIT",
+    "COINBASE",
+    "COINDCX",
+    "CRYPTO",
+    "DELTA",
+    "DERIBIT",
+    "DYDX",
+    "FOREX",
+    "FTX",
+    "GATEIO",
+    "GEMINI",
+    "HTX",
+    "HUOBI",
+    "HYPERLIQUID",
+    "KRAKEN",
+    "KUCOIN",
+    "MEXC",
+    "OANDA",
+    "OKX",
+    "POLONIEX",
+    "UPBIT",
+    "WAZIRX",
+)
 UNSUPPORTED = ("CDS", "BCD", "MCX", "NCDEX", "NCO", "NSEIX")  # Indian, with hours and contracts of their own
 
 

@@ -37,7 +37,7 @@ class Recorded(NamedTuple):
 
 def import_journal(
     path: Path, history: History, *, run: str | None = None, progress: Callable[[int], None] = lambda rows: None
-) -> list[Recorded]:  # fmt: skip
+) -> list[Recorded]:
     """Write every recorded bar of a journal, or of one run, into the history; all or none.
 
     The bars that strategies were warmed up with come along, so that a backtest from the first recorded bar on decides
@@ -74,9 +74,7 @@ def _warmups(path: Path, run: str | None) -> Iterator[tuple[Instrument, Series, 
                 yield from ((instruments[past.symbol], past, venue) for past in row.message.series if len(past))
 
 
-def _batches(
-    path: Path, run: str | None, progress: Callable[[int], None]
-) -> Iterator[tuple[Listed, int, Gathered]]:  # fmt: skip
+def _batches(path: Path, run: str | None, progress: Callable[[int], None]) -> Iterator[tuple[Listed, int, Gathered]]:
     venue, listed = "", Listed({}, "")
     symbols: tuple[str, ...] = ()
     interval, count, gathered = 0, 0, Gathered()

@@ -101,8 +101,14 @@ class Register:
         self._database.ask(
             "INSERT INTO history_series VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (series) DO UPDATE"
             " SET instrument = excluded.instrument, source = excluded.source",
-            number, venue, instrument.exchange, instrument.symbol, interval, body, source,
-        )  # fmt: skip
+            number,
+            venue,
+            instrument.exchange,
+            instrument.symbol,
+            interval,
+            body,
+            source,
+        )
         self._named.clear()
         kept = self._keyed[venue, instrument.exchange, instrument.symbol, interval] = Kept(number, instrument, venue)
         return kept
@@ -131,5 +137,7 @@ class Register:
 
     def _rows(self, symbol: str) -> list[tuple[int, str, str, int, str]]:
         query = "SELECT series, venue, exchange, bar_ns, instrument FROM history_series WHERE symbol = ?"
-        return [(number, venue, exchange, ns, body) for number, venue, exchange, ns, body
-                in self._database.ask(query, symbol)]  # fmt: skip
+        return [
+            (number, venue, exchange, ns, body)
+            for number, venue, exchange, ns, body in self._database.ask(query, symbol)
+        ]

@@ -29,9 +29,15 @@ def resampled(series: Series, interval: int, exchange: str) -> Series:
         )
     if not len(series):
         return Series(
-            symbol=series.symbol, interval=interval, starts=series.starts, open=series.open, high=series.high,
-            low=series.low, close=series.close, volume=series.volume,
-        )  # fmt: skip
+            symbol=series.symbol,
+            interval=interval,
+            starts=series.starts,
+            open=series.open,
+            high=series.high,
+            low=series.low,
+            close=series.close,
+            volume=series.volume,
+        )
     begins = _begins(series.starts, interval, exchange)
     firsts = np.append(0, np.flatnonzero(np.diff(begins)) + 1)
     lasts = np.append(firsts[1:], len(begins)) - 1

@@ -47,9 +47,7 @@ class Finding(NamedTuple):
 Accepted = Collection[tuple[str, str, int]]  # (exchange, symbol, day counted from 1970-01-01)
 
 
-def examine(
-    series: Series, exchange: str, line: Line = Line.SHARE, accepted: Accepted = ()
-) -> list[Finding]:  # fmt: skip
+def examine(series: Series, exchange: str, line: Line = Line.SHARE, accepted: Accepted = ()) -> list[Finding]:
     """Return everything that is wrong with a series, the worst kinds first; exchange and line tell its hours.
 
     A jump on a day that was accepted for its symbol is no finding.
@@ -64,9 +62,14 @@ def examine(
 
 
 def require_sound(
-    series: Mapping[str, Series], instruments: Iterable[Instrument], *, accept_gaps: bool = False,
-    hint: str = "--accept-gaps", with_splits: bool = False, accepted: Accepted = (),
-) -> None:  # fmt: skip
+    series: Mapping[str, Series],
+    instruments: Iterable[Instrument],
+    *,
+    accept_gaps: bool = False,
+    hint: str = "--accept-gaps",
+    with_splits: bool = False,
+    accepted: Accepted = (),
+) -> None:
     """Raise DataError when a series is not fit to be tested on; `accept_gaps` lets gaps pass, no other.
 
     `hint` is how the caller says so. What looks like a split passes on days that were accepted for its symbol, or with

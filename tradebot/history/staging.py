@@ -67,7 +67,7 @@ class Staging:
 
     def __init__(
         self, folder: Path, *, interval: int, decimals: int | None = None, lone: int = 0, reading: Reading = Reading()
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.interval, self._reading = interval, reading
         self._is_asked = bool(interval)
         self.duplicates = 0  # rows that said the same as one before

@@ -40,10 +40,15 @@ class ResampleState:
         is_new = before != number
         ended = is_new & (before != NONE)
         known[:, ended] = forming[:, ended]
-        grown = np.array([
-            forming[0], np.maximum(forming[HIGH], bars[HIGH]), np.minimum(forming[LOW], bars[LOW]), bars[CLOSE],
-            forming[VOLUME] + bars[VOLUME],
-        ])  # fmt: skip
+        grown = np.array(
+            [
+                forming[0],
+                np.maximum(forming[HIGH], bars[HIGH]),
+                np.minimum(forming[LOW], bars[LOW]),
+                bars[CLOSE],
+                forming[VOLUME] + bars[VOLUME],
+            ]
+        )
         forming = np.where(is_new, bars, grown)
         if is_last:
             is_taken = ~np.isnan(known[CLOSE])
@@ -62,10 +67,15 @@ class ResampleState:
         is_last = (since + self.interval) % self.length == 0
         first = np.flatnonzero(np.append(True, (np.diff(numbers) != 0) | is_last[:-1]))
         last = np.append(first[1:], count) - 1
-        longer = np.array([
-            bars[0, first], np.maximum.reduceat(bars[HIGH], first), np.minimum.reduceat(bars[LOW], first),
-            bars[CLOSE, last], [np.cumsum(bars[VOLUME, a : b + 1])[-1] for a, b in zip(first, last, strict=True)],
-        ])  # fmt: skip
+        longer = np.array(
+            [
+                bars[0, first],
+                np.maximum.reduceat(bars[HIGH], first),
+                np.minimum.reduceat(bars[LOW], first),
+                bars[CLOSE, last],
+                [np.cumsum(bars[VOLUME, a : b + 1])[-1] for a, b in zip(first, last, strict=True)],
+            ]
+        )
         is_whole = is_last[last]
         order = np.arange(len(first))
         at = np.maximum.accumulate(np.where(is_whole, last, last + 1) - order) + order  # one at a row

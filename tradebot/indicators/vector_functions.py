@@ -97,8 +97,10 @@ class VectorStoch(VectorState):
         super().__init__(params, size)
         given = {name: int(value) for name, value in params}
         self.period, self.k_period, self.d_period = (
-            given["fastk_period"], given["slowk_period"], given["slowd_period"],
-        )  # fmt: skip
+            given["fastk_period"],
+            given["slowk_period"],
+            given["slowd_period"],
+        )
         self.highs, self.lows = Ring(self.period, size), Ring(self.period, size)
         self.k_total, self.d_total = MovingTotal(self.k_period, size), MovingTotal(self.d_period, size)
 
@@ -161,8 +163,16 @@ class VectorObv(VectorState):
 
 
 _FUNCTIONS: tuple[type[VectorState], ...] = (
-    VectorSma, VectorEma, VectorMacd, VectorBbands, VectorRsi, VectorAtr, VectorAdx, VectorStoch, VectorObv,
-)  # fmt: skip
+    VectorSma,
+    VectorEma,
+    VectorMacd,
+    VectorBbands,
+    VectorRsi,
+    VectorAtr,
+    VectorAdx,
+    VectorStoch,
+    VectorObv,
+)
 FUNCTIONS: dict[str, type[VectorState]] = {function.name: function for function in _FUNCTIONS}
 """TA-Lib name -> the indicator over arrays of symbols."""
 

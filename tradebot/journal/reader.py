@@ -40,9 +40,13 @@ class Verdict(NamedTuple):
 
 
 def rows(
-    path: Path, *, kinds: Collection[str] | None = None, run: str | None = None, since: int | None = None,
+    path: Path,
+    *,
+    kinds: Collection[str] | None = None,
+    run: str | None = None,
+    since: int | None = None,
     order_id: str | None = None,
-) -> Iterator[Row]:  # fmt: skip
+) -> Iterator[Row]:
     """Yield the rows in order: of some kinds, of one run, stamped `since` (market ns) or later, of one order.
 
     `order_id` may be the beginning of one; it selects among rows of the kind "order". Raises StateError.

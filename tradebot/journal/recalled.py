@@ -14,9 +14,16 @@ from tradebot.journal.rows import Listing, Run, Warmup
 
 
 def recalled(
-    path: Path, run: str, universe: Universe, *, venue: str, interval: int, count: int, last_end: Callable[[int], int],
+    path: Path,
+    run: str,
+    universe: Universe,
+    *,
+    venue: str,
+    interval: int,
+    count: int,
+    last_end: Callable[[int], int],
     now: int,
-) -> list[Series]:  # fmt: skip
+) -> list[Series]:
     """Return the newest `count` bars (of `interval` ns) of each symbol of which the journal has all up to `now`.
 
     `last_end` is when the last whole bar before a market time ended. A run that recorded another day's session, another

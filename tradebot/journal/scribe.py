@@ -156,16 +156,12 @@ class Scribe:
         size = 0
         for row in group:
             body = encode(row.kind, row.message)
-            own = link(
-                prev=self._prev, seq=row.seq, run=self._run, at=row.at, wall=row.wall, kind=row.kind, body=body
-            )  # fmt: skip
+            own = link(prev=self._prev, seq=row.seq, run=self._run, at=row.at, wall=row.wall, kind=row.kind, body=body)
             values += (row.seq, self._run, row.at, row.wall, row.kind, self._prev, own, body)
             self._prev = own
             size += len(body)
         width = len(values) // len(group)
-        statements = [
-            values[i * width : (i + STATEMENT_ROWS) * width] for i in range(0, len(group), STATEMENT_ROWS)
-        ]  # fmt: skip
+        statements = [values[i * width : (i + STATEMENT_ROWS) * width] for i in range(0, len(group), STATEMENT_ROWS)]
         if len(statements) > 1:
             connection.execute("BEGIN IMMEDIATE")
         for some in statements:

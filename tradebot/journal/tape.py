@@ -100,10 +100,25 @@ class Tape(Message, frozen=True, eq=False):
 MESSAGES: dict[str, type[Message]] = {
     class_on_disk(kind): kind
     for kind in (
-        Adopt, Books, BrokerSession, SameBooks, ClockApart, Command, Executed, Frozen, Killed, LinkDown, LinkUp,
-        OrderSeen, Outcome, SessionBegins, Signaled, SpaceLeft, Stepped,
+        Adopt,
+        Books,
+        BrokerSession,
+        SameBooks,
+        ClockApart,
+        Command,
+        Executed,
+        Frozen,
+        Killed,
+        LinkDown,
+        LinkUp,
+        OrderSeen,
+        Outcome,
+        SessionBegins,
+        Signaled,
+        SpaceLeft,
+        Stepped,
     )
-}  # fmt: skip
+}
 NAMES = {kind: name for name, kind in MESSAGES.items()}
 _TICK, _QUOTES, _MARKS, _OTHER = "tqkm"
 ROWS = ("ids", "last", "bid", "ask")  # on disk

@@ -57,9 +57,15 @@ class Journal:
     """
 
     def __init__(
-        self, state_dir: Path, *, run: str, clock: Clock,
-        limits: WriteLimits = WriteLimits(), reserve: Callable[[int], int] = lambda _: 0, hand: Hand | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        state_dir: Path,
+        *,
+        run: str,
+        clock: Clock,
+        limits: WriteLimits = WriteLimits(),
+        reserve: Callable[[int], int] = lambda _: 0,
+        hand: Hand | None = None,
+    ) -> None:
         self.path = Path(state_dir) / FILE_NAME
         self._listeners: tuple[Durable, ...] = ()
         self.failed = asyncio.Event()  # set once, with `error`
@@ -67,10 +73,12 @@ class Journal:
         self._clock, self._limits = clock, limits
         self._lock = StateLock(Path(state_dir))
         listener = Listener(
-            begun=partial(self._post, self._begin), refused=partial(self._post, self._refuse),
-            committed=partial(self._post, self._committed), failed=partial(self._post, self._fail),
+            begun=partial(self._post, self._begin),
+            refused=partial(self._post, self._refuse),
+            committed=partial(self._post, self._committed),
+            failed=partial(self._post, self._fail),
             ended=partial(self._post, self._end),
-        )  # fmt: skip
+        )
         self._scribe = Scribe(self.path, run=run, lock=self._lock, reserve=reserve, listener=listener)
         self._hand = hand or WriterThread()
         self._lingering, self._waiters = Lingering(self._hand), Waiters()
@@ -126,9 +134,7 @@ class Journal:
 
     def room(self) -> Room:
         """Ask the disk how much room there is. May wait for it, so not in the loop; raises OSError."""
-        return Room(
-            free=self._hand.free(self.path), reserve=self._scribe.reserve_left, log=log_bytes(self.path)
-        )  # fmt: skip
+        return Room(free=self._hand.free(self.path), reserve=self._scribe.reserve_left, log=log_bytes(self.path))
 
     def append(self, kind: str, message: Message, *, at: int) -> int:
         """Queue a row stamped with market time `at` (ns) and return its ticket, which is its `seq` on disk.

@@ -37,7 +37,7 @@ class Debits:
 
     def charges(
         self, *, symbol: str, side: Side, quantity: Decimal, traded_at: int, key: FillKey | None = None
-    ) -> bool:  # fmt: skip
+    ) -> bool:
         """Take a delivery fill of market time `traded_at`; returns whether it is charged for.
 
         Asked again with the `key` of a fill it says the same; without one each fill is another.

@@ -10,9 +10,12 @@ from typing import Any
 from tradebot.markets.calendar import DATA
 
 CONTRACTS = {  # index -> how its futures and options call it
-    "NIFTY 50": "NIFTY", "NIFTY NEXT 50": "NIFTYNXT50", "NIFTY BANK": "BANKNIFTY", "NIFTY FIN SERVICE": "FINNIFTY",
+    "NIFTY 50": "NIFTY",
+    "NIFTY NEXT 50": "NIFTYNXT50",
+    "NIFTY BANK": "BANKNIFTY",
+    "NIFTY FIN SERVICE": "FINNIFTY",
     "NIFTY MID SELECT": "MIDCPNIFTY",
-}  # fmt: skip
+}
 
 
 def members(name: str) -> tuple[str, ...]:

@@ -31,9 +31,7 @@ class Listed(NamedTuple):
     number: int | None
 
 
-def universe_for(
-    symbols: Iterable[str], *, on: date | None = None, paise: Mapping[str, int] | None = None
-) -> Universe:  # fmt: skip
+def universe_for(symbols: Iterable[str], *, on: date | None = None, paise: Mapping[str, int] | None = None) -> Universe:
     """Return instruments for `symbols` in their order, with the tick sizes of day `on` (None: today's rule).
 
     `paise` are prices that decide on the ticks of symbols, where better ones are known than the listing's.
@@ -86,9 +84,13 @@ def _instrument(symbol: str, on: date | None, taken: set[int], paise: int | None
     exchange, _, symbol = symbol.rpartition(":")
     if symbol in INDEX_TOKENS:
         return Instrument(
-            symbol=symbol, token=INDEX_TOKENS[symbol], kind=InstrumentKind.INDEX, tick_size=tick_of_index(),
-            name=symbol, has_derivatives=has_derivatives(symbol),
-        )  # fmt: skip
+            symbol=symbol,
+            token=INDEX_TOKENS[symbol],
+            kind=InstrumentKind.INDEX,
+            tick_size=tick_of_index(),
+            name=symbol,
+            has_derivatives=has_derivatives(symbol),
+        )
     listed = _listing().get(symbol)
     number = listed.number if listed and listed.number else _invented(symbol)
     while number in taken:

@@ -48,8 +48,9 @@ def tick_of_index() -> Decimal:
 @lru_cache(maxsize=4)
 def _rules(exchange: str) -> tuple[Steps, ...]:
     rows = sorted((row for row in _file()["shares"] if row["exchange"] == exchange), key=lambda row: row["from"])
-    return tuple(Steps(row["from"], tuple(map(Decimal, row["up_to"])), tuple(map(Decimal, row["ticks"])))
-                 for row in rows)  # fmt: skip
+    return tuple(
+        Steps(row["from"], tuple(map(Decimal, row["up_to"])), tuple(map(Decimal, row["ticks"]))) for row in rows
+    )
 
 
 @lru_cache(maxsize=1)

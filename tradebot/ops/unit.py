@@ -99,10 +99,18 @@ WantedBy=multi-user.target
 
 
 def render(
-    *, executable: Sequence[str], config: Path | None, symbols: str | None, user: str | None, credentials: Path | None,
-    keys: Sequence[str], is_live: bool = False, reads: Sequence[Path] = (), folder: Path | None = None,
+    *,
+    executable: Sequence[str],
+    config: Path | None,
+    symbols: str | None,
+    user: str | None,
+    credentials: Path | None,
+    keys: Sequence[str],
+    is_live: bool = False,
+    reads: Sequence[Path] = (),
+    folder: Path | None = None,
     begins_again: bool = False,
-) -> str:  # fmt: skip
+) -> str:
     """Return the unit; `credentials` is the folder whose files `keys` systemd hands over, None for no secret at all.
 
     `user` None takes a user that exists only while the daemon runs. `reads` are files that the configuration names,

@@ -84,10 +84,15 @@ async def replay(recorded: Recorded, *, progress: Callable[[int, int], None] = l
         await rerun.analysis.close()
     counts = rerun.counts
     return Replayed(
-        run_id=recorded.run.run_id, closes=counts["closes"], signals=counts["signals"], facts=counts["facts"],
-        states=counts["states"], state=rerun.desk.state(), behind_tape=len(rerun.expected),
+        run_id=recorded.run.run_id,
+        closes=counts["closes"],
+        signals=counts["signals"],
+        facts=counts["facts"],
+        states=counts["states"],
+        state=rerun.desk.state(),
+        behind_tape=len(rerun.expected),
         difference=difference,
-    )  # fmt: skip
+    )
 
 
 class _Rerun:
@@ -141,9 +146,14 @@ class _Rerun:
     async def begin(self) -> None:
         before, terms = self._recorded.before, self._recorded.terms
         self.desk.recover(
-            (*before.facts, *before.undone), adopted=before.adopted, halted="", opens_at=terms.opens_at,
-            halts=terms.halts, flattened=terms.flattened, best=before.best,
-        )  # fmt: skip
+            (*before.facts, *before.undone),
+            adopted=before.adopted,
+            halted="",
+            opens_at=terms.opens_at,
+            halts=terms.halts,
+            flattened=terms.flattened,
+            best=before.best,
+        )
         self._follow(before.undone)
         await self.analysis.start(self._recorded.warmup)
 

@@ -187,9 +187,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._connected[sock.fileno()] = address[:2]
 
     async def create_connection(  # type: ignore[override]
-        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: str | None = None, port: int | None = None,
-        *, sock: socket.socket | None = None, **_: Any,
-    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:  # fmt: skip
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        sock: socket.socket | None = None,
+        **_: Any,
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         if sock is None:
             await self.network.reach(address := (host, port))
         else:
@@ -209,9 +214,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.network.listen((host, port or self.network.port_of(PROCESS.get().name)), protocol_factory)
 
     async def create_unix_server(  # type: ignore[override]
-        self, protocol_factory: Callable[[], asyncio.BaseProtocol], path: str | None = None, *,
-        sock: socket.socket | None = None, **_: Any,
-    ) -> Listener:  # fmt: skip
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        path: str | None = None,
+        *,
+        sock: socket.socket | None = None,
+        **_: Any,
+    ) -> Listener:
         assert sock is not None, "the control socket is bound by its owner"
         address = sock.getsockname()
         sock.close()

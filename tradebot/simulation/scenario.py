@@ -95,9 +95,11 @@ class Scenario(NamedTuple):
     def config(self, state_dir: Path) -> Config:
         """Return the daemon's config; the exchange's part of it goes to the exchange."""
         params: dict[str, int | Decimal | bool | str] = {
-            "seed": self.seed, "entries": self.entries, "exits": SELDOM if self.is_trailed else self.exits,
+            "seed": self.seed,
+            "entries": self.entries,
+            "exits": SELDOM if self.is_trailed else self.exits,
             "trails": self.is_trailed,
-        }  # fmt: skip
+        }
         return Config(
             app=AppSection(symbols=self.symbols, state_dir=state_dir),
             exchange=ExchangeSection(seed=self.seed, speed=self.speed, day=DAY, cash=Decimal(5_000_000)),
@@ -108,18 +110,24 @@ class Scenario(NamedTuple):
                 order_kind=self.order_kind, chase=self.chase, protection_pct=self.protection_pct
             ),
             risk=RiskSection(
-                order_notional=Decimal(self.notional), max_order_quantity=50_000, max_order_notional=Decimal(1_000_000),
+                order_notional=Decimal(self.notional),
+                max_order_quantity=50_000,
+                max_order_notional=Decimal(1_000_000),
                 max_position_notional=self.notional * Decimal("1.1") if self.is_tight else Decimal(1_200_000),
                 max_gross_notional=self.notional * Decimal("1.6") if self.is_tight else Decimal(10_000_000),
-                max_daily_loss=Decimal(2_000_000), max_open_orders=100,
-                orders_per_minute=390, orders_per_day=self.orders_per_day, duplicate_window_s=0,
-                max_rejects_in_a_row=2 if self.halts_soon else 50, max_rejects_per_minute=3 if self.halts_soon else 50,
+                max_daily_loss=Decimal(2_000_000),
+                max_open_orders=100,
+                orders_per_minute=390,
+                orders_per_day=self.orders_per_day,
+                duplicate_window_s=0,
+                max_rejects_in_a_row=2 if self.halts_soon else 50,
+                max_rejects_per_minute=3 if self.halts_soon else 50,
                 max_rejected_symbols=2 if self.halts_soon else 50,
                 max_account_rejects_per_minute=4 if self.halts_soon else 50,
                 max_crashes=0,  # it is killed on purpose, and no person looks why
             ),
             store=StoreSection(enabled=False),
-        )  # fmt: skip
+        )
 
 
 def draw(seed: int) -> Scenario:
@@ -163,14 +171,19 @@ def _beside(dice: Dice, symbols: tuple[str, ...], *, halts_soon: bool) -> dict[s
     held = [symbol for symbol in symbols if dice.happens(HELD)]
     found = {
         "holdings": tuple(
-            Holding(symbol=symbol, exchange=HOME.exchange, quantity=Decimal(dice.whole(1, 50)),
-                    average_price=Decimal(1_000), t1_quantity=Decimal(dice.whole(0, 5)))
+            Holding(
+                symbol=symbol,
+                exchange=HOME.exchange,
+                quantity=Decimal(dice.whole(1, 50)),
+                average_price=Decimal(1_000),
+                t1_quantity=Decimal(dice.whole(0, 5)),
+            )
             for symbol in held
         ),
         "orders_per_day": dice.whole(*FEW_ORDERS) if dice.happens(COUNTED) else 2_000,
         "is_trailed": dice.happens(TRAILED),
         "words": f"host-pipe-{('full', 'closed')[dice.whole(0, 1)]}@{dice.whole(2, 15)}" if dice.happens(PIPED) else "",
-    }  # fmt: skip
+    }
     return found if halts_soon else found | _night(dice)  # what is refused in the evening would halt it
 
 

@@ -270,9 +270,7 @@ class Network:
         local, latency_s = ("127.0.0.1", self.free_port()), self._latency_s(address)
         name = f"{self._connections}"
         ours = Endpoint(self, f"{name}>", local=local, remote=address, latency_s=latency_s)
-        theirs = listener.context.run(
-            Endpoint, self, f"{name}<", local=address, remote=local, latency_s=latency_s
-        )  # fmt: skip
+        theirs = listener.context.run(Endpoint, self, f"{name}<", local=address, remote=local, latency_s=latency_s)
         ours.peer, theirs.peer = theirs, ours
         ours.start(factory)
         ours._send(theirs.start, listener.factory)

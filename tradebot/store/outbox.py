@@ -54,9 +54,17 @@ class Outbox:
     """
 
     def __init__(
-        self, store: Store, path: Path, *, clock: Clock, tell: Tell, bill: Bill, batch_rows: int = 500,
-        migrates: bool = True, every_s: float = EVERY_S,
-    ) -> None:  # fmt: skip
+        self,
+        store: Store,
+        path: Path,
+        *,
+        clock: Clock,
+        tell: Tell,
+        bill: Bill,
+        batch_rows: int = 500,
+        migrates: bool = True,
+        every_s: float = EVERY_S,
+    ) -> None:
         self.store, self.path = store, Path(path)
         self.fed = self.behind = 0
         self.trouble = ""

@@ -124,12 +124,16 @@ class PostgresStore:
                     await self._merge(connection, TABLES[name], rows)
 
     async def select(
-        self, table: Table, where: Mapping[str, Any], *, order_by: Sequence[str] = (),
-        since: tuple[str, Any] | None = None, newest: bool = False, limit: int | None = None,
-    ) -> list[dict[str, Any]]:  # fmt: skip
-        text, values = query(
-            table, where, order_by=order_by, since=since, newest=newest, limit=limit, place="${}"
-        )  # fmt: skip
+        self,
+        table: Table,
+        where: Mapping[str, Any],
+        *,
+        order_by: Sequence[str] = (),
+        since: tuple[str, Any] | None = None,
+        newest: bool = False,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        text, values = query(table, where, order_by=order_by, since=since, newest=newest, limit=limit, place="${}")
         async with self._within(self._deadlines.query_s, f"reading {table.name}"):
             found = await self._connection.fetch(text, *values)
         return [{name: value(kind, row[name]) for name, kind in table.columns.items()} for row in found]

@@ -111,12 +111,16 @@ class SqliteStore:
         await self._run("writing a batch", self._deadlines.query_s, work)
 
     async def select(
-        self, table: Table, where: Mapping[str, Any], *, order_by: Sequence[str] = (),
-        since: tuple[str, Any] | None = None, newest: bool = False, limit: int | None = None,
-    ) -> list[dict[str, Any]]:  # fmt: skip
-        text, values = query(
-            table, where, order_by=order_by, since=since, newest=newest, limit=limit, place="?{}"
-        )  # fmt: skip
+        self,
+        table: Table,
+        where: Mapping[str, Any],
+        *,
+        order_by: Sequence[str] = (),
+        since: tuple[str, Any] | None = None,
+        newest: bool = False,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        text, values = query(table, where, order_by=order_by, since=since, newest=newest, limit=limit, place="?{}")
 
         def work(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
             return connection.execute(text, values).fetchall()

@@ -103,17 +103,29 @@ class Store(Protocol):
         ...
 
     async def select(
-        self, table: Table, where: Mapping[str, Any], *, order_by: Sequence[str] = (),
-        since: tuple[str, Any] | None = None, newest: bool = False, limit: int | None = None,
-    ) -> list[dict[str, Any]]:  # fmt: skip
+        self,
+        table: Table,
+        where: Mapping[str, Any],
+        *,
+        order_by: Sequence[str] = (),
+        since: tuple[str, Any] | None = None,
+        newest: bool = False,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
         """Return lines whose columns equal `where`, and whose column `since[0]` is `since[1]` or more."""
         ...
 
 
 def query(
-    table: Table, where: Mapping[str, Any], *, order_by: Sequence[str], since: tuple[str, Any] | None, newest: bool,
-    limit: int | None, place: str,
-) -> tuple[str, list[Any]]:  # fmt: skip
+    table: Table,
+    where: Mapping[str, Any],
+    *,
+    order_by: Sequence[str],
+    since: tuple[str, Any] | None,
+    newest: bool,
+    limit: int | None,
+    place: str,
+) -> tuple[str, list[Any]]:
     """Return a SELECT and its values; `place` is how the dialect writes value n, such as `${}`."""
     names = [*where, *order_by, *([since[0]] if since else [])]
     assert all(name in table.columns for name in names), f"{table.name} has no such column among {names}"

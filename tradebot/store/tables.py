@@ -47,51 +47,59 @@ TABLES = {
     table.name: table
     for table in (
         _table(
-            "runs", "journal run",
+            "runs",
+            "journal run",
             "journal:t run:t seq:w at:w wall:w account:t mode:t venue:t symbols:j config_hash:t versions:j pid:w"
             " ended_at:w end_reason:t summary:j",
             is_view=True,
         ),
         _table(
-            "orders", "journal order_id",
+            "orders",
+            "journal order_id",
             "journal:t order_id:t run:t seq:w account:t symbol:t exchange:t side:t kind:t quantity:m price:m"
             " trigger_price:m validity:t product:t purpose:t strategy:t signal_id:t state:t reason:t venue_order_id:t"
             " filled:m value:m average_price:m late_fills:w begun_at:w changed_at:w",
             is_view=True,
         ),
         _table(
-            "order_events", "journal seq",
+            "order_events",
+            "journal seq",
             "journal:t seq:w run:t order_id:t event:t state:t at:w mono:w wall:w reason:t venue_order_id:t checks:j"
             " inputs:j",
         ),
         _table(
-            "fills", "journal seq",
+            "fills",
+            "journal seq",
             "journal:t seq:w run:t account:t order_id:t execution_id:t venue_order_id:t symbol:t exchange:t side:t"
             " quantity:m price:m charges:m product:t strategy:t traded_at:w",
         ),
         _table(
-            "positions", "journal account exchange symbol product owner",
+            "positions",
+            "journal account exchange symbol product owner",
             "journal:t account:t exchange:t symbol:t product:t owner:t seq:w at:w quantity:m cost:m realized:m"
             " charges:m bought:m sold:m mark:m",
             is_view=True,
         ),
         _table(
-            "equity", "journal seq",
+            "equity",
+            "journal seq",
             "journal:t seq:w run:t account:t at:w cash:m realized:m charges:m unrealized:m net:m exposure:m",
         ),
         _table(
-            "signals", "journal seq place",
+            "signals",
+            "journal seq place",
             "journal:t seq:w place:w run:t signal_id:t strategy:t symbol:t action:t bar_at:w close:r quantity:r"
             " stop_loss:r trail_by:r target:r inputs:j",
         ),
         _table(
-            "bars", "journal run exchange symbol interval_ns starts_at",
+            "bars",
+            "journal run exchange symbol interval_ns starts_at",
             "journal:t run:t exchange:t symbol:t interval_ns:w starts_at:w ends_at:w seq:w open:m high:m low:m close:m"
             " volume:m ticks:w",
             is_view=True,
         ),
     )
-}  # fmt: skip
+}
 
 
 def cell(kind: Kind, value: Any) -> Any:
@@ -134,8 +142,12 @@ def _json(value: Any) -> Any:
 EMPTY: dict[type, str] = {tuple: "[]", list: "[]", dict: "{}"}
 _dump = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=str).encode
 _PUT: dict[Kind, Callable[[Any], Any]] = {
-    Kind.TEXT: _text, Kind.WHOLE: _whole, Kind.MONEY: _money, Kind.REAL: _real, Kind.JSON: _json,
-}  # fmt: skip
+    Kind.TEXT: _text,
+    Kind.WHOLE: _whole,
+    Kind.MONEY: _money,
+    Kind.REAL: _real,
+    Kind.JSON: _json,
+}
 CELLS = {name: tuple((column, _PUT[kind]) for column, kind in table.columns.items()) for name, table in TABLES.items()}
 """Table -> its columns in order, each with what makes a value one that either database takes, as `cell` does."""
 

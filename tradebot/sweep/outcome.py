@@ -113,9 +113,12 @@ def forward(rows: Sequence[Row], plan: Plan) -> Check:
     is_good = net > 0 and kept is not None and kept >= 0.5
     verdict = Verdict.FAIL if net <= 0 else Verdict.PASS if is_good else Verdict.WARN
     return Check(
-        name="walk_forward", title="Walk-forward", verdict=verdict if tests else Verdict.NONE, text=f"{text}.",
+        name="walk_forward",
+        title="Walk-forward",
+        verdict=verdict if tests else Verdict.NONE,
+        text=f"{text}.",
         values={"net": net, "won": won, "spans": len(tests), "kept": kept},
-    )  # fmt: skip
+    )
 
 
 def across(rows: Sequence[Row], plan: Plan) -> Check:
@@ -126,10 +129,12 @@ def across(rows: Sequence[Row], plan: Plan) -> Check:
     share = won / len(own) if own else 0.0
     verdict = Verdict.PASS if share >= MOST else Verdict.WARN if share >= SOME else Verdict.FAIL
     return Check(
-        name="across_symbols", title="Symbol by symbol", verdict=verdict if own else Verdict.NONE,
+        name="across_symbols",
+        title="Symbol by symbol",
+        verdict=verdict if own else Verdict.NONE,
         text=f"The best parameters win on {won:,} of {len(own):,} symbols, each with an account of its own.",
         values={"won": won, "symbols": len(own)},
-    )  # fmt: skip
+    )
 
 
 def sharpe_deviation(rows: Sequence[Row], *, days: float) -> float | None:

@@ -67,9 +67,14 @@ def head(plan: Plan, ground: Ground) -> Head:
 
 
 def sweep(
-    plan: Plan, crew: Crew, ledger: Ledger, *, clock: Clock, patience_s: float = 600.0,
+    plan: Plan,
+    crew: Crew,
+    ledger: Ledger,
+    *,
+    clock: Clock,
+    patience_s: float = 600.0,
     on_progress: Callable[[int], None] = lambda done: None,
-) -> list[Row]:  # fmt: skip
+) -> list[Row]:
     """Make every trial that the ledger does not have, return all rows by number; `on_progress` gets how many exist."""
 
     def on_rows(rows: Sequence[Row]) -> None:

@@ -23,9 +23,16 @@ class Drain:
     """Waits for the stages, which go on while it does."""
 
     def __init__(
-        self, *, lanes: Lanes, desk: DeskView, orders: OrderQueue, books: BookReader, clock: Clock,
-        journal: Ledger, tell: Tell,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        lanes: Lanes,
+        desk: DeskView,
+        orders: OrderQueue,
+        books: BookReader,
+        clock: Clock,
+        journal: Ledger,
+        tell: Tell,
+    ) -> None:
         self._lanes, self._desk, self._orders, self._books = lanes, desk, orders, books
         self._clock, self._journal, self._tell = clock, journal, tell
 

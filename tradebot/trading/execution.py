@@ -52,10 +52,17 @@ class Execution:
     """
 
     def __init__(
-        self, *, broker: Broker, journal: Ledger, clock: Clock, post: Callable[[Outcome | Command], None],
-        doubt: Callable[[], None], measure: Callable[[str, int], None], rules: SendRules = SendRules(),
+        self,
+        *,
+        broker: Broker,
+        journal: Ledger,
+        clock: Clock,
+        post: Callable[[Outcome | Command], None],
+        doubt: Callable[[], None],
+        measure: Callable[[str, int], None],
+        rules: SendRules = SendRules(),
         logged_out: Callable[[str], None] = lambda reason: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._broker, self._journal, self._clock = broker, journal, clock
         self._post, self._doubt, self._measure = post, doubt, measure
         self._rules, self._logged_out = rules, logged_out
@@ -189,9 +196,14 @@ class Execution:
         self._post(Command(verb=Verb.HALT, reason=reason, control=control))
 
     def _tell(
-        self, order_id: str, event: OrderEvent, *, reason: str = "", venue_order_id: str = "",
+        self,
+        order_id: str,
+        event: OrderEvent,
+        *,
+        reason: str = "",
+        venue_order_id: str = "",
         refusal: Refusal | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         fact = OrderFact(
             order_id=order_id,
             event=event,

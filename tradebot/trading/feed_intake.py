@@ -22,9 +22,17 @@ class FeedIntake:
     """Takes what the feed delivers; `poll_every_s` wall seconds lie between two fetches of quotes."""
 
     def __init__(
-        self, *, lanes: Lanes, broker: Broker, universe: Universe, clock: Clock, reconciliation: Reconciliation,
-        session: SessionWatch, tell: Tell, poll_every_s: float,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        lanes: Lanes,
+        broker: Broker,
+        universe: Universe,
+        clock: Clock,
+        reconciliation: Reconciliation,
+        session: SessionWatch,
+        tell: Tell,
+        poll_every_s: float,
+    ) -> None:
         self._lanes, self._broker, self._universe, self._clock = lanes, broker, universe, clock
         self._reconciliation, self._session, self._tell = reconciliation, session, tell
         self._poll_every_s = poll_every_s

@@ -29,9 +29,16 @@ class Inquiry:
     """
 
     def __init__(
-        self, *, broker: Broker, universe: Universe, clock: Clock, put: Callable[[Fetched], Awaitable[None]],
-        resubscribe: Callable[[Sequence[int]], Awaitable[None]], tell: Tell, pause_s: float,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        broker: Broker,
+        universe: Universe,
+        clock: Clock,
+        put: Callable[[Fetched], Awaitable[None]],
+        resubscribe: Callable[[Sequence[int]], Awaitable[None]],
+        tell: Tell,
+        pause_s: float,
+    ) -> None:
         self._broker, self._universe, self._clock, self._put, self._tell = broker, universe, clock, put, tell
         self._resubscribe, self._pause_s = resubscribe, pause_s
         self._silent: set[int] = set()  # of the wanted: whose stream is to be subscribed again

@@ -34,9 +34,7 @@ class LateQuotes:
         if not self._untold or (self._told_at is not None and mono - self._told_at < TELL_EVERY):
             return None
         worst = {universe[id_].symbol: count for id_, count in self._untold.most_common(SHOWN)}
-        delayed = QuotesDelayed(
-            quotes=self._untold.total(), symbols=len(self._untold), worst=worst, in_all=self.total
-        )  # fmt: skip
+        delayed = QuotesDelayed(quotes=self._untold.total(), symbols=len(self._untold), worst=worst, in_all=self.total)
         self._untold.clear()
         self._told_at = mono
         return delayed

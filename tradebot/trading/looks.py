@@ -24,8 +24,13 @@ class Looks:
         """Return whether `look`, the newest, needs a row; a run that stops needs one of each."""
         in_doubt = any(order.state is OrderState.UNKNOWN for order in self._account.live_anywhere())
         is_evidence = (
-            self._differences is None or look.differences != self._differences or look.external != self._external
-            or bool(look.released) or in_doubt or self._was_in_doubt or is_stopping
-        )  # fmt: skip
+            self._differences is None
+            or look.differences != self._differences
+            or look.external != self._external
+            or bool(look.released)
+            or in_doubt
+            or self._was_in_doubt
+            or is_stopping
+        )
         self._differences, self._external, self._was_in_doubt = look.differences, look.external, in_doubt
         return is_evidence

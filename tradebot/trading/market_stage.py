@@ -32,9 +32,17 @@ class MarketStage:
     """Reads the lane of the market, one message at a time; the one that drives the bars."""
 
     def __init__(
-        self, *, lanes: Lanes, bars: Bars, universe: Universe, clock: Clock, journal: Ledger, desk: DeskView,
-        watches: Watches, tell: Tell,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        lanes: Lanes,
+        bars: Bars,
+        universe: Universe,
+        clock: Clock,
+        journal: Ledger,
+        desk: DeskView,
+        watches: Watches,
+        tell: Tell,
+    ) -> None:
         self._lanes, self._bars, self._universe, self._clock = lanes, bars, universe, clock
         self._journal, self._desk, self._tell = journal, desk, tell
         self._watch, self._clock_watch, self._care = watches

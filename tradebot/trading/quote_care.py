@@ -34,9 +34,16 @@ class QuoteCare:
     """Tells the operator, asks the venue, and `halt`s the symbol where prices are doubted too often."""
 
     def __init__(
-        self, *, bars: Bars, universe: Universe, inquiry: Inquiry, silences: Silences, freeze: Freeze,
-        halt: Callable[[Command], None], tell: Tell,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        bars: Bars,
+        universe: Universe,
+        inquiry: Inquiry,
+        silences: Silences,
+        freeze: Freeze,
+        halt: Callable[[Command], None],
+        tell: Tell,
+    ) -> None:
         self._bars, self._universe, self._inquiry = bars, universe, inquiry
         self._silences, self._freeze, self._halt, self._tell = silences, freeze, halt, tell
         self._told: dict[int, int] = {}  # id -> when its last doubted price was told

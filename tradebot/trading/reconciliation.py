@@ -32,10 +32,17 @@ class Reconciliation:
     """
 
     def __init__(
-        self, *, broker: Broker, clock: Clock, post: Callable[[Books | Executed], None],
-        has_live: Callable[[], bool], tell: Tell, pace: Pace = Pace(),
-        wanted_at: Callable[[], int | None] = lambda: None, suspect: Callable[[], None] = lambda: None,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        broker: Broker,
+        clock: Clock,
+        post: Callable[[Books | Executed], None],
+        has_live: Callable[[], bool],
+        tell: Tell,
+        pace: Pace = Pace(),
+        wanted_at: Callable[[], int | None] = lambda: None,
+        suspect: Callable[[], None] = lambda: None,
+    ) -> None:
         self._broker, self._clock, self._post, self._tell, self._suspect = broker, clock, post, tell, suspect
         self._schedule = LookSchedule(clock, pace, has_live=has_live, wanted_at=wanted_at)
         self.books = BookReader(broker, clock, tell)

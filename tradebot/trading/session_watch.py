@@ -28,9 +28,14 @@ class SessionWatch:
     """
 
     def __init__(
-        self, *, ask: Callable[[], Awaitable[object]], clock: Clock, post: Callable[[BrokerSession], None], tell: Tell,
+        self,
+        *,
+        ask: Callable[[], Awaitable[object]],
+        clock: Clock,
+        post: Callable[[BrokerSession], None],
+        tell: Tell,
         held: Callable[[], Mapping[str, Decimal]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._ask, self._clock, self._post, self._tell, self._held = ask, clock, post, tell, held
         self._suspected = asyncio.Event()
         self.state = BrokerSession(mono=0)

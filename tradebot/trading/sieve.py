@@ -157,8 +157,15 @@ class Sieve:
         self.fresh[ids] = quotes.seen_at
         return np.asarray(good)
 
-    def _count(self, sent: Ints, before: Ints, repeat: npt.NDArray[np.bool_], times: SessionTimes, ids: Ints,
-               bad: npt.NDArray[np.bool_]) -> None:  # fmt: skip
+    def _count(
+        self,
+        sent: Ints,
+        before: Ints,
+        repeat: npt.NDArray[np.bool_],
+        times: SessionTimes,
+        ids: Ints,
+        bad: npt.NDArray[np.bool_],
+    ) -> None:
         left = bad.copy()
         kinds = (
             ("epoch", sent < DAY),

@@ -21,9 +21,15 @@ class SignalStage:
     """Reads the lane of closes, one at a time. `measure(name, ns)` takes latencies."""
 
     def __init__(
-        self, *, lanes: Lanes, analysis: Analysis, desk: TradingDesk, clock: Clock, journal: Ledger,
+        self,
+        *,
+        lanes: Lanes,
+        analysis: Analysis,
+        desk: TradingDesk,
+        clock: Clock,
+        journal: Ledger,
         measure: Callable[[str, int], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._lanes, self._analysis, self._desk = lanes, analysis, desk
         self._clock, self._journal, self._measure = clock, journal, measure
         self._is_stopping = False

@@ -43,9 +43,11 @@ class Level(IntEnum):
 
 
 DESK = {
-    Level.ENOUGH: DiskAllows.ALL, Level.LOW: DiskAllows.ALL, Level.SHORT: DiskAllows.EXITS,
+    Level.ENOUGH: DiskAllows.ALL,
+    Level.LOW: DiskAllows.ALL,
+    Level.SHORT: DiskAllows.EXITS,
     Level.FULL: DiskAllows.CANCELS,
-}  # fmt: skip
+}
 
 
 class Thresholds(NamedTuple):
@@ -62,9 +64,15 @@ class SpaceWatch:
     """
 
     def __init__(
-        self, *, ask: Callable[[], Room], readers: Callable[[], Sequence[str]], thresholds: Thresholds, clock: Clock,
-        post: Callable[[SpaceLeft], None], tell: Tell,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        ask: Callable[[], Room],
+        readers: Callable[[], Sequence[str]],
+        thresholds: Thresholds,
+        clock: Clock,
+        post: Callable[[SpaceLeft], None],
+        tell: Tell,
+    ) -> None:
         self._ask, self._readers, self._thresholds = ask, readers, thresholds
         self._clock, self._post, self._tell = clock, post, tell
         self.level = Level.ENOUGH

@@ -54,7 +54,15 @@ class Gather:
         absent = np.zeros(len(ids), dtype=np.int64)
         self._on_quotes(
             Quotes(
-                source=self._source, seen_at=seen_at, ids=ids, sent_at=sent_at, last=last, volume=volume, bid=absent,
-                ask=absent, bid_size=absent, ask_size=absent,
+                source=self._source,
+                seen_at=seen_at,
+                ids=ids,
+                sent_at=sent_at,
+                last=last,
+                volume=volume,
+                bid=absent,
+                ask=absent,
+                bid_size=absent,
+                ask_size=absent,
             )
-        )  # fmt: skip
+        )

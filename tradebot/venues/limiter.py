@@ -35,9 +35,7 @@ class Limiter:
     Memory is bounded by the sum of the limits.
     """
 
-    def __init__(
-        self, windows: Sequence[Window], clock: Clock, *, used_today: int = 0, market: Market = HOME
-    ) -> None:  # fmt: skip
+    def __init__(self, windows: Sequence[Window], clock: Clock, *, used_today: int = 0, market: Market = HOME) -> None:
         self._clock, self._market = clock, market
         self._sliding = [(w, int(w.span_s * SECOND), deque[int]()) for w in windows if w.span_s is not None]
         self._daily = [w for w in windows if w.span_s is None]

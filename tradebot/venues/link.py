@@ -100,9 +100,12 @@ async def keep(
 
 
 async def listen(
-    receive: Callable[[], Awaitable[str | bytes]], on_frame: Callable[[str | bytes], None], *, silent_after_s: float,
+    receive: Callable[[], Awaitable[str | bytes]],
+    on_frame: Callable[[str | bytes], None],
+    *,
+    silent_after_s: float,
     clock: Clock,
-) -> NoReturn:  # fmt: skip
+) -> NoReturn:
     """Hand every frame to `on_frame`; raises LinkLost when none of any kind came for `silent_after_s` wall seconds.
 
     It may take an eighth longer. A socket can die without a word, so heartbeats count and an open connection does not.

@@ -13,9 +13,11 @@ from tradebot.errors import ConfigError
 
 # Where the systems keep them; a Python that brings its own OpenSSL may look elsewhere.
 BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
-)  # fmt: skip
+)
 
 
 @cache

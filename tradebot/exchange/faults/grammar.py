@@ -29,12 +29,26 @@ GRAMMAR = "NAME[:WHERE][@N | @N-M | @t+SECONDSs | ~RATE]"
 # Rates of a swarm by point: from, to. A stream sends sixty frames while an order is placed once; people
 # and hosts act by the second.
 RATES = {
-    "orders.create": (0.08, 0.5), "orders.modify": (0.1, 0.5), "orders.cancel": (0.1, 0.6), "orders.list": (0.03, 0.3),
-    "trades": (0.03, 0.3), "positions": (0.03, 0.3), "margins": (0.03, 0.3), "quotes": (0.05, 0.5),
-    "ticker.connect": (0.1, 0.6), "ticker.frame": (0.0005, 0.01), "ticker.order": (0.05, 0.4),
-    "exchange.enter": (0.05, 0.3), "exchange.cancel": (0.1, 0.6), "exchange.minute": (0.02, 0.15),
-    "history": (0.05, 0.4), "owner": (0.03, 0.25), "broker": (0.02, 0.1), "operator": (0.02, 0.1), "host": (0.02, 0.1),
-}  # fmt: skip
+    "orders.create": (0.08, 0.5),
+    "orders.modify": (0.1, 0.5),
+    "orders.cancel": (0.1, 0.6),
+    "orders.list": (0.03, 0.3),
+    "trades": (0.03, 0.3),
+    "positions": (0.03, 0.3),
+    "margins": (0.03, 0.3),
+    "quotes": (0.05, 0.5),
+    "ticker.connect": (0.1, 0.6),
+    "ticker.frame": (0.0005, 0.01),
+    "ticker.order": (0.05, 0.4),
+    "exchange.enter": (0.05, 0.3),
+    "exchange.cancel": (0.1, 0.6),
+    "exchange.minute": (0.02, 0.15),
+    "history": (0.05, 0.4),
+    "owner": (0.03, 0.25),
+    "broker": (0.02, 0.1),
+    "operator": (0.02, 0.1),
+    "host": (0.02, 0.1),
+}
 WARMUP = "history"  # asked before market time moves, and a run can do without it
 CALM, ALL = 0.1, 0.1  # shares of the seeds without any fault and with every kind at once
 FEWEST, MOST = 3, 8
@@ -51,7 +65,7 @@ BAD_LUCK: tuple[tuple[tuple[str, ...], str, int, int], ...] = (
     (("empty-positions", "stale-positions", "html"), "positions", 3, 12),
     (("half-open", "cut-frame", "garbage-lengths"), "ticker.frame", 40, 200),
     (("connect-503", "accept-then-drop"), "ticker.connect", 2, 2),
-)  # fmt: skip
+)
 
 
 class Rule(Message, frozen=True):

@@ -113,14 +113,19 @@ class People:
             self._exchange.deal(market_ticket(ELSEWHERE, symbol, Side.BUY, quantity, DELIVERY, Hand.OWNER), price)
 
 
-def market_ticket(
-    exchange: str, symbol: str, side: Side, quantity: Decimal, product: str, hand: Hand
-) -> Ticket:  # fmt: skip
+def market_ticket(exchange: str, symbol: str, side: Side, quantity: Decimal, product: str, hand: Hand) -> Ticket:
     """Return a market order as a person gives it."""
     return Ticket(
-        exchange=exchange, symbol=symbol, side=side, kind=OrderKind.MARKET, quantity=quantity, product=product,
-        protection_pct=PROTECTION, tag=RISK_DESK if hand is Hand.BROKER else "", hand=hand,
-    )  # fmt: skip
+        exchange=exchange,
+        symbol=symbol,
+        side=side,
+        kind=OrderKind.MARKET,
+        quantity=quantity,
+        product=product,
+        protection_pct=PROTECTION,
+        tag=RISK_DESK if hand is Hand.BROKER else "",
+        hand=hand,
+    )
 
 
 def _one(things: Sequence[Thing], draw: float) -> Thing | None:

@@ -18,9 +18,14 @@ from tradebot.exchange.refusals import Refusal
 
 PAGE = b"<html><head><title>%d</title></head><body><h1>We will be back shortly.</h1></body></html>"
 PAGES = {  # what a proxy says in HTML
-    "unavailable": 503, "firewall-403": 403, "lost-timeout": 408, "late-accept": 504, "html": 200,
-    "408-after-accept": 408, "429-after-accept": 429,
-}  # fmt: skip
+    "unavailable": 503,
+    "firewall-403": 403,
+    "lost-timeout": 408,
+    "late-accept": 504,
+    "html": 200,
+    "408-after-accept": 408,
+    "429-after-accept": 429,
+}
 GATEWAY_ERRORS = (500, 502, 503, 504)
 FIRST_WORDS = 300  # bytes of an answer within which a reset may fall: status line, headers, the begin of the body
 NESTED = 100_000

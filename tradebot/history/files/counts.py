@@ -53,9 +53,7 @@ def read(text: pd.Series[Any], *, latest: int, is_epoch: bool, is_excel: bool) -
     return Found(stamps.mask(is_none))
 
 
-def whole(
-    column: pd.Series[Any], *, latest: int, is_epoch: bool
-) -> tuple[Ints, npt.NDArray[np.bool_]] | None:  # fmt: skip
+def whole(column: pd.Series[Any], *, latest: int, is_epoch: bool) -> tuple[Ints, npt.NDArray[np.bool_]] | None:
     """Return the times of a column of whole numbers that are counts since 1970, and for each whether it is none.
 
     None where `read` has to look at them as texts.

@@ -60,9 +60,7 @@ def opened(path: Path, table: str) -> Iterator[tuple[Columns, Reader]]:
         raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def frames(
-    reader: Reader, rows: int, progress: Callable[[int, int], None]
-) -> Iterator[tuple[pd.DataFrame, int]]:  # fmt: skip
+def frames(reader: Reader, rows: int, progress: Callable[[int, int], None]) -> Iterator[tuple[pd.DataFrame, int]]:
     """Yield frames of about half as many rows with the number of their first: texts of numbers take twice the room."""
     first = 1
     while len(frame := reader.result.fetch_df_chunk(max(1, rows // 2 // VECTOR_ROWS))):

@@ -44,21 +44,26 @@ HEADLESS = (
         re.compile(rf"(?:\d{{13}}|\d{{16}})(?:,{NUMBER}){{5}},(?:\d{{13}}|\d{{16}})(?:,{NUMBER}){{5}}"),
     ),
     Headless(
-        "bars of AmiBroker", ("ticker", "date", "time", *PRICES, "volume", "openint"),
+        "bars of AmiBroker",
+        ("ticker", "date", "time", *PRICES, "volume", "openint"),
         re.compile(rf"[^,\d][^,]*,\d{{8}},\d\d:\d\d(?::\d\d)?(?:,{NUMBER}){{6}}"),
     ),
     Headless(
-        "bars of AmiBroker", ("ticker", "date", "time", *PRICES, "volume"),
+        "bars of AmiBroker",
+        ("ticker", "date", "time", *PRICES, "volume"),
         re.compile(rf"[^,\d][^,]*,\d{{8}},\d\d:\d\d(?::\d\d)?(?:,{NUMBER}){{5}}"),
     ),
     Headless(
-        "bars of HistData", ("timestamp", *PRICES, "volume"), re.compile(rf"\d{{8}} \d{{6}}(?:;{NUMBER}){{5}}"),
+        "bars of HistData",
+        ("timestamp", *PRICES, "volume"),
+        re.compile(rf"\d{{8}} \d{{6}}(?:;{NUMBER}){{5}}"),
     ),
     Headless(
-        "bars of MetaTrader 4", ("date", "time", *PRICES, "volume"),
+        "bars of MetaTrader 4",
+        ("date", "time", *PRICES, "volume"),
         re.compile(rf"\d{{4}}\.\d\d\.\d\d,\d\d:\d\d(?:,{NUMBER}){{5}}"),
     ),
-)  # fmt: skip
+)
 
 
 def head_of(path: Path, lines: Sequence[str], given: Sequence[str] = (), symbol: str = "") -> Head:

@@ -197,7 +197,7 @@ class Parser:
 
     def _without_end(
         self, frame: pd.DataFrame, places: Ints, symbols: npt.NDArray[Any], values: Floats, is_blank: npt.NDArray[Any]
-    ) -> tuple[pd.DataFrame, Ints, npt.NDArray[Any], Floats]:  # fmt: skip
+    ) -> tuple[pd.DataFrame, Ints, npt.NDArray[Any], Floats]:
         # Words below the last bar are a footer. Words between bars are bad rows, known as such by the bar behind them.
         if self._prose is None and not is_blank.any():
             return frame, places, symbols, values

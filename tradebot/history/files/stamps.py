@@ -23,21 +23,57 @@ MONTH = r"[A-Za-z]{3}"  # a year behind it is no zone
 FIRST, LAST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
 EPOCH, EXCEL = "epoch", "excel"  # words that --time-format takes beside strftime's
 ABBREVIATED = {
-    "UTC": "UTC", "GMT": "UTC", HOME.clock: HOME.zone, "EST": "Etc/GMT+5", "EDT": "Etc/GMT+4", "CST": "Etc/GMT+6",
-    "CDT": "Etc/GMT+5", "PST": "Etc/GMT+8", "PDT": "Etc/GMT+7", "CET": "Etc/GMT-1", "CEST": "Etc/GMT-2",
-}  # fmt: skip
+    "UTC": "UTC",
+    "GMT": "UTC",
+    HOME.clock: HOME.zone,
+    "EST": "Etc/GMT+5",
+    "EDT": "Etc/GMT+4",
+    "CST": "Etc/GMT+6",
+    "CDT": "Etc/GMT+5",
+    "PST": "Etc/GMT+8",
+    "PDT": "Etc/GMT+7",
+    "CET": "Etc/GMT-1",
+    "CEST": "Etc/GMT-2",
+}
 # What stands for one time alone, however it is read: the year first, or the month by its name.
 SURE = (
-    "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M", "%Y%m%d %H%M", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%b %d, %Y",
-    "%d-%b-%Y %H:%M:%S", "%d-%b-%Y %H:%M", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %H%M",
-    "%Y-%m-%d %H%M%S", "%Y.%m.%d %H%M", "%Y.%m.%d %H%M%S", "%Y/%m/%d %H%M", "%Y/%m/%d %H%M%S",
-)  # fmt: skip
+    "%Y%m%d %H%M%S",
+    "%Y%m%d %H:%M:%S",
+    "%Y%m%d %H:%M",
+    "%Y%m%d %H%M",
+    "%d-%b-%Y",
+    "%d-%b-%y",
+    "%d %b %Y",
+    "%b %d, %Y",
+    "%d-%b-%Y %H:%M:%S",
+    "%d-%b-%Y %H:%M",
+    "%Y-%m-%d %I:%M:%S %p",
+    "%Y-%m-%d %I:%M %p",
+    "%Y-%m-%d %H%M",
+    "%Y-%m-%d %H%M%S",
+    "%Y.%m.%d %H%M",
+    "%Y.%m.%d %H%M%S",
+    "%Y/%m/%d %H%M",
+    "%Y/%m/%d %H%M%S",
+)
 FULL = pd.Timestamp("2024-12-31 23:59:59")  # its day, month and hour have two digits
 OFFERED = (
-    *(f"{day}{time}" for mark in "/-." for day in (f"%d{mark}%m{mark}%Y", f"%m{mark}%d{mark}%Y", f"%d{mark}%m{mark}%y")
-      for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")),
-    "%d%m%Y", "%m%d%Y", "%y%m%d", "%d%m%y", "%Y%m", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%y%m%d%H%M", "%y%m%d%H%M%S",
-)  # fmt: skip
+    *(
+        f"{day}{time}"
+        for mark in "/-."
+        for day in (f"%d{mark}%m{mark}%Y", f"%m{mark}%d{mark}%Y", f"%d{mark}%m{mark}%y")
+        for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+    ),
+    "%d%m%Y",
+    "%m%d%Y",
+    "%y%m%d",
+    "%d%m%y",
+    "%Y%m",
+    "%Y%m%d%H%M",
+    "%Y%m%d%H%M%S",
+    "%y%m%d%H%M",
+    "%y%m%d%H%M%S",
+)
 
 
 class Stamps:
@@ -54,7 +90,7 @@ class Stamps:
 
     def read(
         self, frame: pd.DataFrame, places: Ints, unit: str, symbols: npt.NDArray[Any]
-    ) -> tuple[Ints, npt.NDArray[np.bool_]]:  # fmt: skip
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """Return the times of a batch and for each whether there was none to read. Raises DataError."""
         column = self._column(frame)
         if (
@@ -111,7 +147,7 @@ class Stamps:
 
     def _formatted(
         self, text: pd.Series[Any], places: Ints, unit: str, symbols: npt.NDArray[Any]
-    ) -> tuple[Ints, npt.NDArray[np.bool_]]:  # fmt: skip
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         try:
             read = pd.to_datetime(text, format=self._format, errors="coerce", utc="%z" in self._format)
         except ValueError as error:
@@ -122,11 +158,13 @@ class Stamps:
 
     def _counted(
         self, text: pd.Series[Any], is_count: pd.Series[bool], places: Ints, unit: str, symbols: npt.NDArray[Any]
-    ) -> tuple[Ints, npt.NDArray[np.bool_]]:  # fmt: skip
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         found: Found = counts.read(
-            text.where(is_count, ""), latest=self._latest, is_epoch=self._is_epoch or self._format == EPOCH,
+            text.where(is_count, ""),
+            latest=self._latest,
+            is_epoch=self._is_epoch or self._format == EPOCH,
             is_excel=self._format == EXCEL,
-        )  # fmt: skip
+        )
         if found.words:
             self.notes[f"times are {found.words}"] = None
         if found.is_local:
@@ -136,7 +174,7 @@ class Stamps:
 
     def _named(
         self, text: pd.Series[Any], words: pd.Series[Any], places: Ints, unit: str, symbols: npt.NDArray[Any]
-    ) -> tuple[Ints, npt.NDArray[np.bool_]]:  # fmt: skip
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         starts, is_missing = np.zeros(len(text), dtype=np.int64), np.ones(len(text), dtype=bool)
         bare = text.str.replace(r"\s*[A-Za-z_]{2,}(?:/[A-Za-z_]+)*$", "", regex=True)
         for word in words.dropna().unique():
@@ -152,7 +190,7 @@ class Stamps:
 
     def _in_zone(
         self, naive: pd.Series[Any], places: Ints, unit: str, symbols: npt.NDArray[Any]
-    ) -> tuple[Ints, npt.NDArray[np.bool_]]:  # fmt: skip
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         if not self._zone:
             raise DataError(f"{self._path}: its times name no zone; say which it is, such as --tz Asia/Kolkata")
         zone = market.zone(self._zone)

@@ -49,9 +49,13 @@ class Table(NamedTuple):
 
 @contextmanager
 def table_at(
-    path: Path, *, columns: Sequence[str] = (), symbol: str = "", table: str = "",
+    path: Path,
+    *,
+    columns: Sequence[str] = (),
+    symbol: str = "",
+    table: str = "",
     progress: Progress = lambda done, total: None,
-) -> Iterator[Table]:  # fmt: skip
+) -> Iterator[Table]:
     """Open a file of bars; its batches come in its order, `BATCH_ROWS` rows each. Raises DataError, the batches too.
 
     `columns` names those of a file without a head, `symbol` chooses among tickers side by side, `table` is DuckDB's.
@@ -92,17 +96,24 @@ def _batch_rows(head: Head, sample: Sequence[str]) -> int:
     return max(1, min(BATCH_ROWS, BATCH_CELLS // (len(head.names) + 1), LARGEST_BATCH // 2 // mean))
 
 
-def _rows(
-    path: Path, head: Head, rest: Rest, text: Text, progress: Progress, batch_rows: int
-) -> Iterator[Batch]:  # fmt: skip
+def _rows(path: Path, head: Head, rest: Rest, text: Text, progress: Progress, batch_rows: int) -> Iterator[Batch]:
     count, first, read = len(head.names), head.skipped + 1, head.columns.read
     texts = {place: str for place, ours in read.items() if ours in TOLD or not head.notation.is_plain}
     try:
         reader = pd.read_csv(
-            rest, sep=head.separator, header=None, names=range(count + 1),  index_col=False,
-            chunksize=batch_rows, skip_blank_lines=False, dtype=texts, on_bad_lines="error", low_memory=False,
-            skipinitialspace=True, quoting=csv.QUOTE_MINIMAL,
-        )  # fmt: skip
+            rest,
+            sep=head.separator,
+            header=None,
+            names=range(count + 1),
+            index_col=False,
+            chunksize=batch_rows,
+            skip_blank_lines=False,
+            dtype=texts,
+            on_bad_lines="error",
+            low_memory=False,
+            skipinitialspace=True,
+            quoting=csv.QUOTE_MINIMAL,
+        )
     except pd.errors.EmptyDataError:
         return  # a head and nothing below it
     for frame in reader:

@@ -16,7 +16,7 @@ from tradebot.ops.events.event import (
     Strategy,
     Symbol,
     Symbols,
-)  # fmt: skip
+)
 
 Worker = Annotated[int, "the number of the worker"]
 Watched = Annotated[int, "how many symbols it has"]

@@ -11,10 +11,16 @@ from tradebot.ops.events import analysis, desk, market, orders, process, rehears
 from tradebot.ops.events.event import Event, fields_of, means
 
 TITLES = {
-    run: "The run", process: "The process", orders: "Orders", desk: "The desk", market: "Market data",
-    venue: "The account at the venue", analysis: "Strategies", storage: "Disk and tables",
+    run: "The run",
+    process: "The process",
+    orders: "Orders",
+    desk: "The desk",
+    market: "Market data",
+    venue: "The account at the venue",
+    analysis: "Strategies",
+    storage: "Disk and tables",
     rehearsal: "Rehearsals and simulated days",
-}  # fmt: skip
+}
 
 
 def declared(module: ModuleType) -> Iterator[type[Event]]:
@@ -35,9 +41,13 @@ EVENTS: dict[str, type[Event]] = {event.name: event for module in TITLES for eve
 def row(event: type[Event]) -> dict[str, Any]:
     """Return an event as JSON values."""
     return {
-        "name": event.name, "level": event.level, "means": means(event), "do": event.do, "fields": fields_of(event),
+        "name": event.name,
+        "level": event.level,
+        "means": means(event),
+        "do": event.do,
+        "fields": fields_of(event),
         "was": event.was,
-    }  # fmt: skip
+    }
 
 
 def page() -> str:

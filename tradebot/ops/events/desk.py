@@ -17,7 +17,7 @@ from tradebot.ops.events.event import (
     Strategy,
     Symbol,
     Symbols,
-)  # fmt: skip
+)
 from tradebot.ops.events.orders import OrderId
 
 Halted = Annotated[str, "what it is about: all, strategy:NAME or symbol:NAME"]

@@ -19,7 +19,7 @@ from tradebot.ops.events.event import (
     Symbol,
     Symbols,
     Times,
-)  # fmt: skip
+)
 
 Source = Annotated[str, "the venue's stream"]
 

@@ -16,7 +16,7 @@ from tradebot.ops.events.event import (
     Positions,
     Reason,
     Symbols,
-)  # fmt: skip
+)
 
 Closed = Annotated[bool, "whether the run before ended with its journal closed"]
 

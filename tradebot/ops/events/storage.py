@@ -15,7 +15,7 @@ from tradebot.ops.events.event import (
     Kilobytes,
     Megabytes,
     Reason,
-)  # fmt: skip
+)
 
 Free = Annotated[Megabytes, "MB free on the journal's disk"]
 Reserve = Annotated[Kilobytes, "KB kept for a full disk"]

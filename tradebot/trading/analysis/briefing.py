@@ -31,9 +31,12 @@ class Briefing:
     """Knows all that the workers are told. `on_fault` hears of each strategy that is switched off for a symbol."""
 
     def __init__(
-        self, universe: Universe, strategies: Sequence[StrategySpec], interval: int,
+        self,
+        universe: Universe,
+        strategies: Sequence[StrategySpec],
+        interval: int,
         on_fault: Tell,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.universe, self.interval = universe, interval
         self._on_fault = on_fault
         self._pasts: dict[int, Series] = {}  # by symbol id

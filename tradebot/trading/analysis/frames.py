@@ -24,9 +24,12 @@ class Frames:
     """The frame strategies of a share, each with the symbols it trades; `off` are (strategy, id) that run no more."""
 
     def __init__(
-        self, specs: Sequence[tuple[StrategySpec, list[int]]], universe: Universe, row_of: Mapping[int, int],
+        self,
+        specs: Sequence[tuple[StrategySpec, list[int]]],
+        universe: Universe,
+        row_of: Mapping[int, int],
         off: frozenset[tuple[str, int]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         # pandas is imported where a strategy needs it, and in no other worker.
         from tradebot.strategies import frame_strategy
 

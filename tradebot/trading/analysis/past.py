@@ -27,9 +27,15 @@ SESSION_S = 300 * 60  # the shortest session that is counted on
 
 
 async def past_bars(
-    broker: Broker, universe: Universe, *, count: int, interval: int, clock: Clock, tell: Tell,
+    broker: Broker,
+    universe: Universe,
+    *,
+    count: int,
+    interval: int,
+    clock: Clock,
+    tell: Tell,
     known: Sequence[Series] = (),
-) -> list[Series]:  # fmt: skip
+) -> list[Series]:
     """Return the venue's newest `count` complete bars of each instrument, of as many as can be had in `WITHIN_S`.
 
     What is `known` is not asked for. None where the account has no right to them: the strategies start cold. Raises

@@ -57,9 +57,15 @@ class Roster:
     """The workers; `parts` holds the work of each. See `Analysis` for `deadline_s`, `recall` and `on_fault`."""
 
     def __init__(
-        self, parts: Sequence[Sequence[Part]], briefing: Briefing, *, deadline_s: float, clock: Clock,
-        recall: Callable[[], Awaitable[Sequence[Close]]], on_fault: Tell,
-    ) -> None:  # fmt: skip
+        self,
+        parts: Sequence[Sequence[Part]],
+        briefing: Briefing,
+        *,
+        deadline_s: float,
+        clock: Clock,
+        recall: Callable[[], Awaitable[Sequence[Close]]],
+        on_fault: Tell,
+    ) -> None:
         self._briefing, self._deadline_s, self._clock = briefing, deadline_s, clock
         self._recall, self._on_fault = recall, on_fault
         self._workers = [Worker(n, mine, len(briefing.universe)) for n, mine in enumerate(parts) if mine]

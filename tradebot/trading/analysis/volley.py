@@ -124,10 +124,19 @@ class Volley:
                 inputs = {label: value for label, value in inputs.items() if isfinite(value)}
             yield Signal(
                 signal_id=head + symbol + tail,  # as `signal_id` makes it
-                strategy=strategy, symbol=symbol, action=action, bar_at=at, quoted_at=quoted_at,
-                made_at=made_at, close=price, quantity=quantity, stop_loss=stop_loss, trail_by=trail_by, target=target,
+                strategy=strategy,
+                symbol=symbol,
+                action=action,
+                bar_at=at,
+                quoted_at=quoted_at,
+                made_at=made_at,
+                close=price,
+                quantity=quantity,
+                stop_loss=stop_loss,
+                trail_by=trail_by,
+                target=target,
                 inputs=inputs,
-            )  # fmt: skip
+            )
 
     def _table(self, fires: Fires) -> Floats:
         # A row for each symbol: its close, levels and inputs.

@@ -60,9 +60,12 @@ class India:
 
     def _depository(self, tariff: Tariff, execution: Execution) -> Decimal:
         is_charged = self.debits.charges(
-            symbol=execution.symbol, side=execution.side, quantity=execution.quantity, traded_at=execution.traded_at,
+            symbol=execution.symbol,
+            side=execution.side,
+            quantity=execution.quantity,
+            traded_at=execution.traded_at,
             key=execution.key,
-        )  # fmt: skip
+        )
         return tariff.debit if is_charged else ZERO
 
 

@@ -22,19 +22,25 @@ PRICE, COUNT = ">i4", ">u4"
 
 
 def _record(length: int, **fields: tuple[str, int]) -> np.dtype[Any]:
-    return np.dtype({
-        "names": ["length", *fields],
-        "formats": [">u2", *(kind for kind, _ in fields.values())],
-        "offsets": [0, *(offset + 2 for _, offset in fields.values())],
-        "itemsize": length + 2,
-    })  # fmt: skip
+    return np.dtype(
+        {
+            "names": ["length", *fields],
+            "formats": [">u2", *(kind for kind, _ in fields.values())],
+            "offsets": [0, *(offset + 2 for _, offset in fields.values())],
+            "itemsize": length + 2,
+        }
+    )
 
 
 _LTP = {"token": (COUNT, 0), "last": (PRICE, 4)}
 _QUOTE = _LTP | {"volume": (COUNT, 16)}
 _FULL = _QUOTE | {
-    "time": (COUNT, 60), "bid_size": (COUNT, 64), "bid": (PRICE, 68), "ask_size": (COUNT, 124), "ask": (PRICE, 128),
-}  # fmt: skip
+    "time": (COUNT, 60),
+    "bid_size": (COUNT, 64),
+    "bid": (PRICE, 68),
+    "ask_size": (COUNT, 124),
+    "ask": (PRICE, 128),
+}
 # body length -> record of the length field and the body: last price, index quote, index full, quote, full
 RECORDS = {
     8: _record(8, **_LTP),
@@ -149,9 +155,14 @@ def _few(data: bytes, length: int) -> list[tuple[int, ...]] | None:
 
 
 def _few_quotes(
-    rows: list[tuple[int, ...]], places: list[int | None], table: TokenTable, seen_at: int, now: int, source: str,
+    rows: list[tuple[int, ...]],
+    places: list[int | None],
+    table: TokenTable,
+    seen_at: int,
+    now: int,
+    source: str,
     counts: FrameCounts,
-) -> Quotes | None:  # fmt: skip
+) -> Quotes | None:
     counts.packets += len(rows)
     known = [row for row in rows if row[1] in table.ids]
     if len(known) < len(rows):

@@ -115,9 +115,13 @@ class KiteRoom:
 
         timeouts = Timeouts(connect_s=KILL_WAITS_S / 2, query_s=KILL_WAITS_S, write_s=KILL_WAITS_S)
         return KiteBroker(
-            rest=access.addresses["rest"], credentials=access.credentials, ca_bundle=access.ca_bundle, clock=clock,
-            limiter=Limiter(QUERIES, clock), timeouts=timeouts,
-        )  # fmt: skip
+            rest=access.addresses["rest"],
+            credentials=access.credentials,
+            ca_bundle=access.ca_bundle,
+            clock=clock,
+            limiter=Limiter(QUERIES, clock),
+            timeouts=timeouts,
+        )
 
     def face(self) -> Callable[..., Any]:
         from tradebot.venues.kite.server.face import KiteFace

@@ -30,8 +30,15 @@ from tradebot.venues.kite.fields import (
 
 PRICE_DECIMALS = {"CDS": 7, "BCD": 4}  # exchange -> decimals of a ticker price; all others count paise
 CSV_FIELDS = (
-    "instrument_token", "tradingsymbol", "name", "tick_size", "lot_size", "instrument_type", "segment", "exchange",
-)  # fmt: skip
+    "instrument_token",
+    "tradingsymbol",
+    "name",
+    "tick_size",
+    "lot_size",
+    "instrument_type",
+    "segment",
+    "exchange",
+)
 INSTRUMENT_KINDS = {
     "EQ": InstrumentKind.EQUITY,
     "FUT": InstrumentKind.FUTURE,
@@ -159,9 +166,16 @@ def parse_candles(data: object, instrument: Instrument, *, interval: int, start:
     table = np.array([rows[int(at)] for at in starts], dtype=np.int64).reshape(-1, 5)
     opens, highs, lows, closes, volumes = table.T.copy()
     return Series(
-        symbol=instrument.symbol, interval=interval, starts=starts,
-        open=opens, high=highs, low=lows, close=closes, volume=volumes, odd=np.array(odd, dtype=np.int64),
-    )  # fmt: skip
+        symbol=instrument.symbol,
+        interval=interval,
+        starts=starts,
+        open=opens,
+        high=highs,
+        low=lows,
+        close=closes,
+        volume=volumes,
+        odd=np.array(odd, dtype=np.int64),
+    )
 
 
 def parse_quotes(data: object, universe: Universe, *, seen_at: int, source: str = "kite") -> Quotes:

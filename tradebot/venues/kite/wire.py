@@ -69,7 +69,7 @@ __all__ = [
     "render_mode",
     "render_order",
     "render_subscribe",
-]  # fmt: skip
+]
 NO_FUNDS = re.compile(r"insufficient funds|margin exceed|required margin|RMS:\s*Margin", re.IGNORECASE)
 TAG = re.compile(r"[0-9A-Za-z]{1,20}")
 # The list is open: a status that is not here is taken as live and named in `VenueOrder.reason`.

@@ -62,8 +62,10 @@ class Book:
         self.conditions = Conditions()
         self.blotter = Blotter(charges_of, venue=settings.venue, keeps_ended=keeps_ended)
         self.positions, self.exposure, self.external = (
-            self.blotter.positions, self.blotter.exposure, self.blotter.external
-        )  # fmt: skip
+            self.blotter.positions,
+            self.blotter.exposure,
+            self.blotter.external,
+        )
         self.marks = Marks(universe)
         self.worth = Worth(universe, self.blotter, self.marks)
         self.exits = PendingExits()

@@ -183,9 +183,7 @@ class Sightings:
         self._below = below
         return [self._blotter.orders[i] for i, since in below.items() if books.asked_at - since >= BELOW_FOR]
 
-    def _absent(
-        self, books: Books, shown: set[str], unread: UnreadOrders, *, at: int, mono: int
-    ) -> list[OrderFact]:  # fmt: skip
+    def _absent(self, books: Books, shown: set[str], unread: UnreadOrders, *, at: int, mono: int) -> list[OrderFact]:
         facts: list[OrderFact] = []
         live = list(self._blotter.live_anywhere())
         self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
@@ -256,7 +254,7 @@ class Sightings:
 def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = False) -> OrderFact:
     return OrderFact(
         order_id=order.order_id, event=OrderEvent.NOT_FOUND, at=at, mono=mono, reason=why, is_proof=is_proof
-    )  # fmt: skip
+    )
 
 
 def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEvent]:

@@ -12,22 +12,37 @@ from tradebot.venues.kite.server import frames, replies
 from tradebot.venues.kite.server.wire import KiteError, render_error
 
 ROUTES = {
-    "POST /session/token": "session", "GET /user/profile": "profile", "GET /user/margins": "margins",
-    "GET /user/margins/{segment}": "margins", "POST /orders/{variety}": "orders.create",
-    "PUT /orders/{variety}/{order_id}": "orders.modify", "DELETE /orders/{variety}/{order_id}": "orders.cancel",
-    "GET /orders": "orders.list", "GET /orders/{order_id}": "orders.history", "GET /orders/{order_id}/trades": "trades",
-    "GET /trades": "trades", "GET /portfolio/positions": "positions", "GET /portfolio/holdings": "holdings",
-    "GET /instruments/historical/{token}/{interval}": "history", "GET /instruments": "instruments",
-    "GET /instruments/{exchange}": "instruments", "GET /quote": "quotes", "GET /quote/ohlc": "quotes",
+    "POST /session/token": "session",
+    "GET /user/profile": "profile",
+    "GET /user/margins": "margins",
+    "GET /user/margins/{segment}": "margins",
+    "POST /orders/{variety}": "orders.create",
+    "PUT /orders/{variety}/{order_id}": "orders.modify",
+    "DELETE /orders/{variety}/{order_id}": "orders.cancel",
+    "GET /orders": "orders.list",
+    "GET /orders/{order_id}": "orders.history",
+    "GET /orders/{order_id}/trades": "trades",
+    "GET /trades": "trades",
+    "GET /portfolio/positions": "positions",
+    "GET /portfolio/holdings": "holdings",
+    "GET /instruments/historical/{token}/{interval}": "history",
+    "GET /instruments": "instruments",
+    "GET /instruments/{exchange}": "instruments",
+    "GET /quote": "quotes",
+    "GET /quote/ohlc": "quotes",
     "GET /quote/ltp": "quotes",
-}  # fmt: skip
+}
 STRANGE = KiteError(400, "SurveillanceException", "RMS:Rule: entity block type 7 for account across exchange")
 REFUSALS = {  # what is said in Kite's own envelope
     "429": KiteError(429, "NetworkException", "Too many requests."),
     "unknown-refusal-text": STRANGE,
     "accept-then-unknown-text": STRANGE,
-    "definite-reject": KiteError(400, "MarginException", "Insufficient funds. Required margin is 1.00 but available "
-                                 "margin is 0.00. Check the orderbook for open orders."),
+    "definite-reject": KiteError(
+        400,
+        "MarginException",
+        "Insufficient funds. Required margin is 1.00 but available "
+        "margin is 0.00. Check the orderbook for open orders.",
+    ),
     "closed-market-reject": KiteError(400, "OrderException", "Markets are closed right now."),
     "refuse-then-fill": KiteError(400, "OrderException", "Markets are closed right now."),
     "address-refused": KiteError(403, "PermissionException", "IP address is not allowed to place orders."),
@@ -35,7 +50,7 @@ REFUSALS = {  # what is said in Kite's own envelope
     "no-right": KiteError(403, "PermissionException", "Insufficient permission for that call."),
     "token-death": KiteError(403, "TokenException", "Incorrect `api_key` or `access_token`."),
     "error-200": KiteError(200, "GeneralException", "Something unexpected happened."),
-}  # fmt: skip
+}
 BODIES = {
     "wrong-type": b'{"status":"success","data":7}',
     "null-data": b'{"status":"success","data":null}',

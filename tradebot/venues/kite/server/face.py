@@ -29,17 +29,25 @@ class KiteFace:
         exchange, clock, keys, log = backing.exchange, backing.clock, backing.keys, backing.log
         self._keys = keys
         sessions = Sessions(
-            clock, api_key=keys.api_key, api_secret=keys.api_secret, access_token=keys.access_token,
+            clock,
+            api_key=keys.api_key,
+            api_secret=keys.api_secret,
+            access_token=keys.access_token,
             expires=backing.token_expires,
-        )  # fmt: skip
+        )
         rest_faults = ticker_faults = None
         if backing.faults is not None:
             rest_faults = RestFaults(backing.faults, KiteRequests(), exchange=exchange, login=sessions, clock=clock)
             ticker_faults = TickerFaults(backing.faults, KiteFrames(), clock)
         self._rest = KiteRest(
-            exchange, clock, sessions, limits=limits or RateLimits(clock, KITE_LIMITS), log=log,
-            redirect_url=redirect_url, faults=rest_faults,
-        )  # fmt: skip
+            exchange,
+            clock,
+            sessions,
+            limits=limits or RateLimits(clock, KITE_LIMITS),
+            log=log,
+            redirect_url=redirect_url,
+            faults=rest_faults,
+        )
         self._ticker = KiteTicker(exchange, sessions, self._rest.desk.record, log, ticker_faults)
 
     def add_to(self, app: web.Application) -> None:

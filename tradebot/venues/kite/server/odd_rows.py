@@ -12,36 +12,91 @@ Row = dict[str, Any]
 TIME = "2026-11-23 09:30:00"
 SOMEBODY: Row = {"exchange": "NSE", "tradingsymbol": "IDEA", "instrument_token": 3677697, "product": "CNC"}
 STRANGERS: dict[str, Row] = {  # a whole row of another order, trade and position of the same account
-    "orders.list": SOMEBODY | {
-        "order_id": "269999999999991", "exchange_order_id": "1399999999999991", "placed_by": "ABC123", "tag": None,
-        "status": "COMPLETE", "status_message": None, "order_timestamp": TIME, "exchange_timestamp": TIME,
-        "exchange_update_timestamp": TIME, "variety": "regular", "order_type": "LIMIT", "transaction_type": "BUY",
-        "validity": "DAY", "quantity": 10, "disclosed_quantity": 0, "price": 12.5, "trigger_price": 0,
-        "average_price": 12.5, "filled_quantity": 10, "pending_quantity": 0, "cancelled_quantity": 0,
-        "market_protection": 0, "meta": {}, "guid": "x",
+    "orders.list": SOMEBODY
+    | {
+        "order_id": "269999999999991",
+        "exchange_order_id": "1399999999999991",
+        "placed_by": "ABC123",
+        "tag": None,
+        "status": "COMPLETE",
+        "status_message": None,
+        "order_timestamp": TIME,
+        "exchange_timestamp": TIME,
+        "exchange_update_timestamp": TIME,
+        "variety": "regular",
+        "order_type": "LIMIT",
+        "transaction_type": "BUY",
+        "validity": "DAY",
+        "quantity": 10,
+        "disclosed_quantity": 0,
+        "price": 12.5,
+        "trigger_price": 0,
+        "average_price": 12.5,
+        "filled_quantity": 10,
+        "pending_quantity": 0,
+        "cancelled_quantity": 0,
+        "market_protection": 0,
+        "meta": {},
+        "guid": "x",
     },
-    "trades": SOMEBODY | {
-        "trade_id": "99999991", "order_id": "269999999999991", "exchange_order_id": "1399999999999991",
-        "average_price": 12.5, "quantity": 10, "transaction_type": "BUY", "fill_timestamp": TIME,
-        "order_timestamp": "09:30:00", "exchange_timestamp": TIME,
+    "trades": SOMEBODY
+    | {
+        "trade_id": "99999991",
+        "order_id": "269999999999991",
+        "exchange_order_id": "1399999999999991",
+        "average_price": 12.5,
+        "quantity": 10,
+        "transaction_type": "BUY",
+        "fill_timestamp": TIME,
+        "order_timestamp": "09:30:00",
+        "exchange_timestamp": TIME,
     },
-    "positions": SOMEBODY | {
-        "quantity": 10, "overnight_quantity": 0, "multiplier": 1, "average_price": 12.5, "close_price": 0,
-        "last_price": 12.6, "value": -125, "pnl": 1, "m2m": 1, "unrealised": 1, "realised": 0, "buy_quantity": 10,
-        "buy_price": 12.5, "buy_value": 125, "sell_quantity": 0, "sell_price": 0, "sell_value": 0,
+    "positions": SOMEBODY
+    | {
+        "quantity": 10,
+        "overnight_quantity": 0,
+        "multiplier": 1,
+        "average_price": 12.5,
+        "close_price": 0,
+        "last_price": 12.6,
+        "value": -125,
+        "pnl": 1,
+        "m2m": 1,
+        "unrealised": 1,
+        "realised": 0,
+        "buy_quantity": 10,
+        "buy_price": 12.5,
+        "buy_value": 125,
+        "sell_quantity": 0,
+        "sell_price": 0,
+        "sell_value": 0,
     },
-}  # fmt: skip
+}
 ODD: dict[str, tuple[Row, ...]] = {  # what may be wrong with such a row; None takes the place of the value
     "orders.list": (
-        {"order_type": None}, {"order_id": 269999999999991}, {"product": None}, {"product": ""}, {"status": None},
-        {"status": "AMO REQ RECEIVED"}, {"transaction_type": "LEND"}, {"quantity": None}, {"filled_quantity": "ten"},
-        {"price": "12.5"}, {"average_price": None}, {"order_timestamp": "0000-00-00 00:00:00"}, {"exchange": None},
+        {"order_type": None},
+        {"order_id": 269999999999991},
+        {"product": None},
+        {"product": ""},
+        {"status": None},
+        {"status": "AMO REQ RECEIVED"},
+        {"transaction_type": "LEND"},
+        {"quantity": None},
+        {"filled_quantity": "ten"},
+        {"price": "12.5"},
+        {"average_price": None},
+        {"order_timestamp": "0000-00-00 00:00:00"},
+        {"exchange": None},
     ),
     "trades": (
-        {"average_price": 0}, {"quantity": None}, {"trade_id": 99999991}, {"fill_timestamp": ""}, {"product": None},
+        {"average_price": 0},
+        {"quantity": None},
+        {"trade_id": 99999991},
+        {"fill_timestamp": ""},
+        {"product": None},
     ),
     "positions": ({"quantity": None}, {"average_price": None}, {"product": ""}, {"quantity": "10"}, {"exchange": None}),
-}  # fmt: skip
+}
 HUGE = 1 << 20
 CONTROL = "\x00\x1b[2J\x07\u202e"
 SPARE = ("guid", "meta", "account_id", "placed_by", "validity_ttl", "modified", "disclosed_quantity")  # nobody needs it

@@ -25,9 +25,17 @@ U32_MAX, U16_MAX = 2**32 - 1, 2**16 - 1
 # The 4-byte fields that follow the token, in the order of the wire.
 LTP = ("last",)
 QUOTE = (
-    "last", "last_quantity", "average", "volume", "buy_quantity", "sell_quantity", "open", "high", "low",
+    "last",
+    "last_quantity",
+    "average",
+    "volume",
+    "buy_quantity",
+    "sell_quantity",
+    "open",
+    "high",
+    "low",
     "previous_close",
-)  # fmt: skip
+)
 INDEX_QUOTE = ("last", "high", "low", "open", "previous_close")
 
 Column = Callable[[str], Ints]

@@ -22,9 +22,19 @@ from tradebot.venues.kite.server.wire import number, stamp
 Json = dict[str, Any]
 
 INSTRUMENT_COLUMNS = (
-    "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike", "tick_size",
-    "lot_size", "instrument_type", "segment", "exchange",
-)  # fmt: skip
+    "instrument_token",
+    "exchange_token",
+    "tradingsymbol",
+    "name",
+    "last_price",
+    "expiry",
+    "strike",
+    "tick_size",
+    "lot_size",
+    "instrument_type",
+    "segment",
+    "exchange",
+)
 CONTRACTS, TUESDAY = "NFO", 1
 KINDS = {InstrumentKind.FUTURE: "FUT", InstrumentKind.OPTION: "CE"}
 
@@ -109,19 +119,38 @@ def _instrument_rows(instruments: Iterable[Instrument]) -> Iterable[tuple[Any, .
     for i in instruments:
         is_index = i.kind is InstrumentKind.INDEX
         yield (
-            i.token, i.token >> 8, i.symbol, i.name or i.symbol, "0.0", "", "0.0",
-            "0" if is_index else i.tick_size, i.lot_size, KINDS.get(i.kind, "EQ"),
-            "INDICES" if is_index else i.exchange, i.exchange,
-        )  # fmt: skip
+            i.token,
+            i.token >> 8,
+            i.symbol,
+            i.name or i.symbol,
+            "0.0",
+            "",
+            "0.0",
+            "0" if is_index else i.tick_size,
+            i.lot_size,
+            KINDS.get(i.kind, "EQ"),
+            "INDICES" if is_index else i.exchange,
+            i.exchange,
+        )
 
 
 def _future_rows(instruments: Iterable[Instrument], expiry: date) -> Iterable[tuple[Any, ...]]:
     for i in instruments:
         token, name = i.token + 1, contract_name(i.symbol)  # the segment after the share's
         yield (
-            token, token >> 8, f"{name}{expiry:%y%b}FUT".upper(), name, "0", expiry.isoformat(), "0", i.tick_size,
-            "1", "FUT", f"{CONTRACTS}-FUT", CONTRACTS,
-        )  # fmt: skip
+            token,
+            token >> 8,
+            f"{name}{expiry:%y%b}FUT".upper(),
+            name,
+            "0",
+            expiry.isoformat(),
+            "0",
+            i.tick_size,
+            "1",
+            "FUT",
+            f"{CONTRACTS}-FUT",
+            CONTRACTS,
+        )
 
 
 def _expiry(on: date) -> date:

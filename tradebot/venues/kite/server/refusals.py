@@ -10,10 +10,11 @@ _STOP = "Trigger price for stoploss {side} orders"
 _SLOW = "Order cannot be {verb} as it is being processed. Try later."
 SENTENCES: dict[RefusalCode, tuple[str, str]] = {
     RefusalCode.UNKNOWN_INSTRUMENT: (
-        INPUT, "The instrument you are placing an order for has either expired or does not exist."),
+        INPUT,
+        "The instrument you are placing an order for has either expired or does not exist.",
+    ),
     RefusalCode.NOT_TRADABLE: (INPUT, "Trading in {symbol} is not allowed: it is an index."),
-    RefusalCode.CLOSED: (
-        ORDER, "Markets are closed right now. Use an after market order (AMO) to place this order."),
+    RefusalCode.CLOSED: (ORDER, "Markets are closed right now. Use an after market order (AMO) to place this order."),
     RefusalCode.FORBIDDEN: (ORDER, "{reason}"),
     RefusalCode.UNKNOWN_VARIETY: (INPUT, "Invalid `variety`: this exchange takes regular orders."),
     RefusalCode.BAD_PRODUCT: (INPUT, "Invalid `product` for {symbol}: use {allowed}."),
@@ -21,18 +22,23 @@ SENTENCES: dict[RefusalCode, tuple[str, str]] = {
     RefusalCode.OFF_LOT: (INPUT, "Invalid `quantity`: it should be in multiples of {lot}."),
     RefusalCode.BAD_TAG: (INPUT, "Invalid `tag`: it should be alphanumeric, at most {length} characters."),
     RefusalCode.UNPROTECTED: (
-        INPUT, "Market orders without market protection are not allowed via API. "
-               "Please set market protection or use a Limit order."),
+        INPUT,
+        "Market orders without market protection are not allowed via API. "
+        "Please set market protection or use a Limit order.",
+    ),
     RefusalCode.BAD_PRICE: (INPUT, "Invalid `{field}`: it should be above zero."),
     RefusalCode.OFF_TICK: (
-        INPUT, "Tick size for this script is {tick}. "
-               "Kindly enter {name} in the multiple of tick size for this script."),
+        INPUT,
+        "Tick size for this script is {tick}. Kindly enter {name} in the multiple of tick size for this script.",
+    ),
     RefusalCode.ABOVE_BAND: (
-        ORDER, "Your order {name} is higher than the current upper circuit limit of {limit}. "
-               "Place it within the daily range."),
+        ORDER,
+        "Your order {name} is higher than the current upper circuit limit of {limit}. Place it within the daily range.",
+    ),
     RefusalCode.BELOW_BAND: (
-        ORDER, "Your order {name} is lower than the current lower circuit limit of {limit}. "
-               "Place it within the daily range."),
+        ORDER,
+        "Your order {name} is lower than the current lower circuit limit of {limit}. Place it within the daily range.",
+    ),
     RefusalCode.TRIGGER_ABOVE_LIMIT: (INPUT, _STOP + " cannot be above the limit price."),
     RefusalCode.TRIGGER_BELOW_LIMIT: (INPUT, _STOP + " cannot be below the limit price."),
     RefusalCode.TRIGGER_TOO_LOW: (INPUT, _STOP + " should be higher than the last traded price ({last})."),
@@ -48,8 +54,10 @@ SENTENCES: dict[RefusalCode, tuple[str, str]] = {
     RefusalCode.SHORT_DELIVERY: (INPUT, "A short position cannot be converted to CNC."),
     RefusalCode.TOO_MUCH_CONVERTED: (INPUT, "{quantity} exceeds the {most} of the position that can be converted."),
     RefusalCode.NO_FUNDS: (
-        MARGIN, "Insufficient funds. Required margin is {required:.2f} but available margin is {available:.2f}."),
-}  # fmt: skip
+        MARGIN,
+        "Insufficient funds. Required margin is {required:.2f} but available margin is {available:.2f}.",
+    ),
+}
 ENDED = {"filled": "complete"}  # the exchange's word for an end -> Kite's, where they differ
 VERBS = {"changed": "modified"}
 

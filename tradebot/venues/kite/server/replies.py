@@ -7,8 +7,16 @@ from typing import Any
 from tradebot.venues.kite.server import odd_rows
 
 PRICES = ("price", "trigger_price", "average_price")
-ROWS = ("foreign-rows", "huge-row", "repeated-rows", "reordered-rows", "odd-fields", "other-words", "rounded-price",
-        "broken-row")  # fmt: skip
+ROWS = (
+    "foreign-rows",
+    "huge-row",
+    "repeated-rows",
+    "reordered-rows",
+    "odd-fields",
+    "other-words",
+    "rounded-price",
+    "broken-row",
+)
 TRADES = ("empty-trades", "lagging-trades", "duplicate-trades", "changed-trade", "twin-trade")
 QUANTITIES = ("quantity", "filled_quantity", "pending_quantity", "cancelled_quantity")
 

@@ -39,13 +39,18 @@ PLACE = ("orders", "place")  # a new order counts by the second with other write
 
 # Known to the official clients and refused by name: GTT orders would wait at a broker that this exchange has not got.
 NOT_OFFERED = {
-    "GTT orders": ("GET /gtt/triggers", "POST /gtt/triggers", "GET /gtt/triggers/{trigger_id}",
-                   "PUT /gtt/triggers/{trigger_id}", "DELETE /gtt/triggers/{trigger_id}"),
+    "GTT orders": (
+        "GET /gtt/triggers",
+        "POST /gtt/triggers",
+        "GET /gtt/triggers/{trigger_id}",
+        "PUT /gtt/triggers/{trigger_id}",
+        "DELETE /gtt/triggers/{trigger_id}",
+    ),
     "Trigger ranges": ("GET /instruments/trigger_range/{transaction_type}",),
     "Alerts": ("GET /alerts", "POST /alerts", "DELETE /alerts", "GET /alerts/{uuid}", "PUT /alerts/{uuid}"),
     "Auctions": ("GET /portfolio/holdings/auctions",),
     "Authorisations of holdings": ("POST /portfolio/holdings/authorise", "GET /portfolio/holdings/authorise"),
-}  # fmt: skip
+}
 
 
 class Call(Message, frozen=True):

@@ -27,8 +27,11 @@ STATUSES: dict[BookStatus, str] = ON_DISK  # the log began with Kite's words, an
 # Automatic market protection: below this last price, this percent; the last row is for everything above.
 PROTECTION = ((Decimal(100), Decimal(2)), (Decimal(500), Decimal(1)), (None, Decimal("0.5")))
 OPTION_PROTECTION = (
-    (Decimal(10), Decimal(5)), (Decimal(100), Decimal(3)), (Decimal(500), Decimal(2)), (None, Decimal(1)),
-)  # fmt: skip
+    (Decimal(10), Decimal(5)),
+    (Decimal(100), Decimal(3)),
+    (Decimal(500), Decimal(2)),
+    (None, Decimal(1)),
+)
 
 Params = Mapping[str, str]
 Choice = TypeVar("Choice", bound=StrEnum)
