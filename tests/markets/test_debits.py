@@ -107,3 +107,11 @@ def test_desk_and_exchange_bill_the_same(steps: list[tuple[str, int, bool]]) -> 
 
 def test_a_fill_that_is_told_days_late_counts_for_its_own_day() -> None:
     assert fees(fill(1, "BUY", 5), fill(2, "SELL", 5, day=6), fill(3, "SELL", 5)) == [D(0), FEE, D(0)]
+
+
+def test_the_day_of_a_sale_begins_at_midnight_in_india_to_the_second() -> None:
+    midnight = 20_000 * DAY - 19_800 * SECOND
+    for bought_at, is_charged in ((midnight, False), (midnight - 1, True)):
+        debits, what = Debits(), {"symbol": "AAA", "quantity": Decimal(1)}
+        debits.charges(side=Side.BUY, traded_at=bought_at, **what)
+        assert debits.charges(side=Side.SELL, traded_at=midnight + DAY - 1, **what) is is_charged
