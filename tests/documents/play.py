@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from tests.documents.house import House
+from tests.documents.house import House, Said
 from tests.documents.lint import faults
 from tests.documents.typed import Typed, simple
 
@@ -52,7 +52,10 @@ def _command(one: Typed, house: House, *, is_whole: bool) -> list[str]:
     is_choice = re.search(r"\w\|\w", one.text) is not None
     lines = [" ".join(words) for words in simple(one.text)] if is_choice else [one.text]
     failed = [(line, said) for line in lines if (said := house.type(line)).code]
-    return [f"{line} ended with {said.code}: {said.errors.strip()[-400:]}" for line, said in failed]
+    return [
+        f"{line} ended with {said.code}: {said.errors.strip()[-400:]} {said.out.strip()[-1200:]}"
+        for line, said in failed
+    ]
 
 
 def _block(one: Typed, house: House) -> list[str]:
@@ -69,4 +72,8 @@ def _block(one: Typed, house: House) -> list[str]:
         said = house.python(name[1] if name else "notebook.py", one.text)
     else:
         return [f"no test knows how to run {one.kind}"]
-    return [f"ended with {said.code}: {said.errors.strip()[-400:]}"] if said.code else []
+    return [_ended(said)] if said.code else []
+
+
+def _ended(said: Said) -> str:
+    return f"ended with {said.code}: {said.errors.strip()[-400:]} {said.out.strip()[-1200:]}"

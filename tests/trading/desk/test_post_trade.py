@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trading.desk.desk_room import Room, submitted
+from tests.trading.desk.test_recording import SETTINGS, Day
 from tradebot.domain.messages import Action, Command, Executed, Incident, OrderSeen
 from tradebot.domain.order import (
     Execution,
     Order,
     OrderEvent,
+    OrderFact,
     OrderKind,
     OrderRequest,
     OrderState,
@@ -22,7 +24,11 @@ from tradebot.domain.order import (
     Side,
     VenueStatus,
 )
+from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput
+from tradebot.trading.desk.desk import desk_of
+from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.rules.fill_check import misfits
 
 D = Decimal
@@ -129,6 +135,22 @@ def test_a_fill_of_another_symbol_is_booked_there_and_halts_both(quantity: int) 
     assert scopes == ["symbol:AAA", "symbol:BBB"]
     assert texts == ["T00001 is an order of AAA, fill 1 of it is of BBB", "BBB was traded by T00001, of AAA"]
     assert room.desk.book.positions.quantity("BBB") == quantity
+
+
+def test_a_fill_at_an_exchange_without_rates_is_booked_free_of_charge_and_halts_the_symbol() -> None:
+    day = Day()
+    book = Book(day.universe, msgspec.structs.replace(SETTINGS, fill_collar_pct=D(1)), india(day.universe))
+    request = OrderRequest(
+        order_id="T1", symbol="A", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET, quantity=D(10)
+    )
+    desk = desk_of(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
+    begun = [OrderFact("T1", OrderEvent.INTENT, 1, 1, request=request), OrderFact("T1", OrderEvent.SENDING, 1, 1)]
+    begun.append(OrderFact("T1", OrderEvent.ACCEPTED, 1, 1, venue_order_id="VT1"))
+    desk.recover(begun, adopted=(), halted="", opens_at=1)
+    wrong = msgspec.structs.replace(day.execution(request, D(10)), exchange="MARS")
+    texts, scopes = told(desk.apply(Executed(execution=wrong, mono=2)))
+    assert (texts, scopes) == (["T1 is an order at NSE, fill 1 of it is at MARS"], ["symbol:A"])
+    assert (book.positions.quantity("A"), book.positions.charges) == (10, 0)
 
 
 def test_an_exit_whose_price_was_moved_is_held_against_the_price_it_was_moved_at() -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.order import ZERO, Execution, Order, Side
+from tradebot.errors import DataError
 from tradebot.markets.calendar import day_of, moment
 from tradebot.markets.charges import PAISA, UNITS_A_PAISA, Tariff, UnitTariff, in_force, segment_of, tariff_of
 from tradebot.markets.debits import DELIVERY, Debits
@@ -55,7 +56,10 @@ class India:
         if execution.symbol not in self._universe:
             return None
         segment = segment_of(self._universe.get(execution.symbol).kind, execution.product)
-        found = tariff_of(segment, execution.side, day_of(execution.traded_at), execution.exchange)
+        try:
+            found = tariff_of(segment, execution.side, day_of(execution.traded_at), execution.exchange)
+        except DataError:
+            return None  # a fill is booked wherever it was told to be; of an odd exchange the fill check tells
         return found, found.in_units()
 
     def _depository(self, tariff: Tariff, execution: Execution) -> Decimal:
