@@ -1,3 +1,3 @@
-"""The desk of revision 40c5c9a23ede, written by `freeze.py`; not edited by hand."""
+"""The desk of revision 0940d01da5e5, written by `freeze.py`; not edited by hand."""
 
-REVISION = "40c5c9a23edeb81bc2a2a5c610358c1c61fa5a82"
+REVISION = "0940d01da5e52404df8fb3880ac324dbc6777303"

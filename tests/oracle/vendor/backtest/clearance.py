@@ -35,8 +35,10 @@ class Clearance:
         self._max_quantity, self._max_notional = limits.max_order_quantity, limits.max_order_notional
         self._per_symbol, self._gross = limits.max_position_notional, limits.max_gross_notional
         self._max_open, self._allow_short, self._max_age_s = (
-            limits.max_open_orders, limits.allow_short, limits.stale_after_s
-        )  # fmt: skip
+            limits.max_open_orders,
+            limits.allow_short,
+            limits.stale_after_s,
+        )
         self._products = frozenset(limits.permitted_products)
         self._collar, self._exit_collar = limits.price_collar_pct, limits.price_collar_pct * 2
         self._exit_age_s = max(FreshData.EXIT_AGE_S, limits.stale_after_s)
@@ -45,9 +47,17 @@ class Clearance:
         self._freeze = None if limits.freeze_quantity is None else gate.control(Freeze)
 
     def entry(
-        self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int,
-        mono: int, open_orders: int, others: Callable[[str], Decimal] | None, day_profit: Callable[[], Decimal],
-    ) -> bool:  # fmt: skip
+        self,
+        request: OrderRequest,
+        instrument: Instrument,
+        held: Decimal,
+        reference: Decimal,
+        age_ns: int,
+        mono: int,
+        open_orders: int,
+        others: Callable[[str], Decimal] | None,
+        day_profit: Callable[[], Decimal],
+    ) -> bool:
         """Return whether every control lets an entry pass; it is remembered then.
 
         `others` gives the worst-case notional of the other symbols, None where there is none.

@@ -30,14 +30,21 @@ class FastDesk:
     """A desk that takes some messages as calls; what they return is what `Desk.apply` of the message does."""
 
     def __init__(
-        self, book: Book, *, gate: Gate, clearance: Clearance, id_prefix: str, absent_after_s: float,
-        absence_is_proof: bool = False, at_once: bool,
-    ) -> None:  # fmt: skip
+        self,
+        book: Book,
+        *,
+        gate: Gate,
+        clearance: Clearance,
+        id_prefix: str,
+        absent_after_s: float,
+        absence_is_proof: bool = False,
+        at_once: bool,
+    ) -> None:
         self._requests = requests = OrderRequests(book, id_prefix=id_prefix, most=gate.most)
         self._placement = FastPlacement(book, gate, requests, clearance=clearance, at_once=at_once)
         rules = Ruleset(
             book, requests, self._placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
-        )  # fmt: skip
+        )
         self.desk = Desk(book, self._placement, rules)
         self.account, self._at_once = self.desk.account, at_once
         self.book, self.conditions, self.blotter = book, book.conditions, book.blotter

@@ -61,9 +61,16 @@ class FastPlacement(Placement):
             return False
         elsewhere = self._gross.without if exposure else None
         return clearance.entry(
-            request, instrument, self._closable(symbol, is_plain=True), reference, c.mono - seen, c.mono,
-            exposure.working, elsewhere, self._day_profit,
-        )  # fmt: skip
+            request,
+            instrument,
+            self._closable(symbol, is_plain=True),
+            reference,
+            c.mono - seen,
+            c.mono,
+            exposure.working,
+            elsewhere,
+            self._day_profit,
+        )
 
     def _closable(self, symbol: str, *, is_plain: bool) -> Decimal:
         if not is_plain:

@@ -7,12 +7,13 @@ from decimal import Decimal
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.order import ZERO, Execution, Order, Side
+from tradebot.errors import DataError
 from tradebot.markets.calendar import day_of, moment
 from tradebot.markets.charges import PAISA, UNITS_A_PAISA, Tariff, UnitTariff, in_force, segment_of, tariff_of
 from tradebot.markets.debits import DELIVERY, Debits
 from tests.oracle.vendor.trading.desk.book.blotter import ChargesOf
 
-UNITS = 100 * UNITS_A_PAISA  # of a rupee
+UNITS = 100 * UNITS_A_PAISA  # of one of the account's currency
 
 
 class India:
@@ -55,14 +56,20 @@ class India:
         if execution.symbol not in self._universe:
             return None
         segment = segment_of(self._universe.get(execution.symbol).kind, execution.product)
-        found = tariff_of(segment, execution.side, day_of(execution.traded_at), execution.exchange)
+        try:
+            found = tariff_of(segment, execution.side, day_of(execution.traded_at), execution.exchange)
+        except DataError:
+            return None  # a fill is booked wherever it was told to be; of an odd exchange the fill check tells
         return found, found.in_units()
 
     def _depository(self, tariff: Tariff, execution: Execution) -> Decimal:
         is_charged = self.debits.charges(
-            symbol=execution.symbol, side=execution.side, quantity=execution.quantity, traded_at=execution.traded_at,
+            symbol=execution.symbol,
+            side=execution.side,
+            quantity=execution.quantity,
+            traded_at=execution.traded_at,
             key=execution.key,
-        )  # fmt: skip
+        )
         return tariff.debit if is_charged else ZERO
 
 

@@ -132,9 +132,21 @@ class Look(Message, frozen=True, kw_only=False):
 
 
 Decision = (
-    Record | Known | Place | CancelOrder | ClosePosition | ClosePositions | Stand | Forget | Release | CheckExcess
-    | Settle | Suspect | Unaccounted | Outgoing
-)  # fmt: skip
+    Record
+    | Known
+    | Place
+    | CancelOrder
+    | ClosePosition
+    | ClosePositions
+    | Stand
+    | Forget
+    | Release
+    | CheckExcess
+    | Settle
+    | Suspect
+    | Unaccounted
+    | Outgoing
+)
 Decisions = Iterable[Decision]
 NOTHING: Decisions = ()
 

@@ -74,19 +74,37 @@ class Desk:
         self._out: list[DeskOutput] = []
         # What a message or a decision writes into the book, before the rules hear of it.
         self._writes: dict[type, Callable[[Any], object]] = {
-            Quotes: book.take_quotes, Tick: book.take_tick, Command: book.take_command, Look: book.take_look,
-            LinkDown: book.conditions.lose_link, LinkUp: book.conditions.regain_link,
-            BrokerSession: book.conditions.take_login, Frozen: book.conditions.freeze,
-            ClockApart: book.conditions.take_clock, SpaceLeft: book.conditions.take_space,
-            ClosePosition: book.want_closed, ClosePositions: book.want_all_closed, Forget: book.forget,
-            Release: book.release, CheckExcess: book.check_excess, Settle: book.settle, Suspect: book.suspect,
+            Quotes: book.take_quotes,
+            Tick: book.take_tick,
+            Command: book.take_command,
+            Look: book.take_look,
+            LinkDown: book.conditions.lose_link,
+            LinkUp: book.conditions.regain_link,
+            BrokerSession: book.conditions.take_login,
+            Frozen: book.conditions.freeze,
+            ClockApart: book.conditions.take_clock,
+            SpaceLeft: book.conditions.take_space,
+            ClosePosition: book.want_closed,
+            ClosePositions: book.want_all_closed,
+            Forget: book.forget,
+            Release: book.release,
+            CheckExcess: book.check_excess,
+            Settle: book.settle,
+            Suspect: book.suspect,
             Unaccounted: book.leave_unaccounted,
-        }  # fmt: skip
+        }
         out = self._put
         self._carries_out: dict[type, Callable[[Any], object]] = {
-            Record: self._record, Known: book.know, Place: self._place, Stand: self._stand, Cancel: out, Modify: out,
-            Incident: out, Reconciled: out, Trailing: out,
-        }  # fmt: skip
+            Record: self._record,
+            Known: book.know,
+            Place: self._place,
+            Stand: self._stand,
+            Cancel: out,
+            Modify: out,
+            Incident: out,
+            Reconciled: out,
+            Trailing: out,
+        }
 
     # ---- in
 
@@ -112,10 +130,16 @@ class Desk:
         return self._out
 
     def recover(
-        self, facts: Sequence[OrderFact | Released], *, adopted: Sequence[tuple[str, Decimal, Decimal]], halted: str,
-        opens_at: int, halts: Sequence[Command] = (), flattened: Iterable[str] = (),
+        self,
+        facts: Sequence[OrderFact | Released],
+        *,
+        adopted: Sequence[tuple[str, Decimal, Decimal]],
+        halted: str,
+        opens_at: int,
+        halts: Sequence[Command] = (),
+        flattened: Iterable[str] = (),
         best: Mapping[str, Decimal] = NO_BEST,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Rebuild from the journal's facts before the first message; nothing is returned and nothing is sent.
 
         The day's profit counts from `opens_at` (market ns). `halts` still stand; `halted` is the reason of one that
@@ -220,7 +244,5 @@ def desk_of(book: Book, *, gate: Gate, id_prefix: str, absent_after_s: float, ab
     the venue's, see `Profile`."""
     requests = OrderRequests(book, id_prefix=id_prefix, most=gate.most)
     placement = Placement(book, gate, requests)
-    rules = Ruleset(
-        book, requests, placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
-    )  # fmt: skip
+    rules = Ruleset(book, requests, placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof)
     return Desk(book, placement, rules)

@@ -49,9 +49,12 @@ class TapedDesk:
     """
 
     def __init__(
-        self, make: Callable[[Callable[[], str]], Desk], *, killed: Callable[[], str],
+        self,
+        make: Callable[[Callable[[], str]], Desk],
+        *,
+        killed: Callable[[], str],
         append: Callable[[Tape], object],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._look_up, self._append = killed, append
         self._desk = make(self._look)
         self.account = self._desk.account

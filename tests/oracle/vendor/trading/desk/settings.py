@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from tradebot.domain.message import Message
 from tradebot.domain.order import OrderKind
+from tradebot.domain.products import INTRADAY
 
 
 class DeskSettings(Message, frozen=True):
@@ -13,7 +14,7 @@ class DeskSettings(Message, frozen=True):
 
     order_notional: Decimal
     venue: str = ""  # where the positions are
-    product: str = "MIS"
+    product: str = INTRADAY
     order_kind: OrderKind = OrderKind.MARKET  # or LIMIT, priced at the protection
     protection_pct: Decimal = Decimal(1)
     max_daily_loss: Decimal = Decimal(1000)

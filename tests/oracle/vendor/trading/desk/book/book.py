@@ -15,6 +15,7 @@ from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Incident, SessionBegins, Tick
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, Purpose
 from tradebot.domain.position_key import Line, PositionKey
+from tradebot.domain.products import INTRADAY
 from tests.oracle.vendor.trading.desk.book.blotter import Blotter, ChargesOf
 from tests.oracle.vendor.trading.desk.book.conditions import Conditions
 from tests.oracle.vendor.trading.desk.book.marks import Marks
@@ -35,7 +36,6 @@ from tests.oracle.vendor.trading.desk.decisions import (
 from tests.oracle.vendor.trading.desk.settings import DeskSettings
 
 EXECUTED = OrderEvent.EXECUTED
-INTRADAY = "MIS"  # the product that no venue holds over a night
 
 
 class OrderChange(NamedTuple):
@@ -62,8 +62,10 @@ class Book:
         self.conditions = Conditions()
         self.blotter = Blotter(charges_of, venue=settings.venue, keeps_ended=keeps_ended)
         self.positions, self.exposure, self.external = (
-            self.blotter.positions, self.blotter.exposure, self.blotter.external
-        )  # fmt: skip
+            self.blotter.positions,
+            self.blotter.exposure,
+            self.blotter.external,
+        )
         self.marks = Marks(universe)
         self.worth = Worth(universe, self.blotter, self.marks)
         self.exits = PendingExits()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.halts import Halts
 from tradebot.domain.messages import (
     BrokerSession,
@@ -17,7 +17,7 @@ from tradebot.domain.messages import (
 from tests.oracle.vendor.trading.desk.book.links import Links
 from tests.oracle.vendor.trading.desk.book.session_times import SessionTimes
 
-BLIND_AFTER = 60 * SECOND  # of our time without the venue's books: some ten looks that failed
+BLIND_AFTER = MINUTE  # of our time without the venue's books: some ten looks that failed
 NEVER = 1 << 62
 
 

@@ -15,9 +15,9 @@ from tradebot.domain.messages import Books, ExternalPosition
 from tradebot.domain.order import ZERO, Execution, Order, Side
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import EXTERNAL, Line, PositionKey
+from tradebot.domain.products import DELIVERY
 from tests.oracle.vendor.trading.desk.book.exposure import Exposure
 
-DELIVERY = "CNC"  # the product that becomes a holding over night
 SETTLED_AFTER = 12  # looks of a process: a fill that the first one showed was heard of long before
 CONFIRMATIONS = 2  # looks in a row that must say the same of a line before it counts
 
@@ -101,9 +101,14 @@ class External:
     # ---- what is accounted for
 
     def account(
-        self, own: Own, *, asked_at: int, symbols: Collection[str], is_traded: Callable[[Line], bool],
+        self,
+        own: Own,
+        *,
+        asked_at: int,
+        symbols: Collection[str],
+        is_traded: Callable[[Line], bool],
         is_over: Callable[[Line], bool] = lambda _: False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Account for what the look showed, as far as it can be.
 
         Orders of other hands account for what they filled. A conversion is what one line lost and others of its symbol
@@ -121,9 +126,7 @@ class External:
                 self._accept_confirmed(rests, own, is_traded)
             if rests:
                 self._odd[of] = rests, lasted
-        self._touched = {
-            line: told for line, told in self._touched.items() if asked_at <= told[0] or self._rest(line)
-        }  # fmt: skip
+        self._touched = {line: told for line, told in self._touched.items() if asked_at <= told[0] or self._rest(line)}
 
     def _odd_lines(
         self, own: Own, symbols: Collection[str], is_over: Callable[[Line], bool]

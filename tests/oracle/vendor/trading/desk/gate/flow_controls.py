@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.order import OrderRequest
 from tests.oracle.vendor.trading.desk.gate.gate import PlainControl, View
 
-MINUTE = 60 * SECOND
 NEWCOMERS = 64  # orders not sorted in yet: most days ask for none of them
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from tradebot.domain.message import Message
+from tradebot.domain.products import INTRADAY
 from tests.oracle.vendor.trading.desk.gate.exposure_controls import (
     Affordable,
     DailyLoss,
@@ -35,7 +36,7 @@ class Limits(Message, frozen=True):
     pass in one of ours: message rates count the market's.
     """
 
-    permitted_products: tuple[str, ...] = ("MIS",)
+    permitted_products: tuple[str, ...] = (INTRADAY,)
     allow_short: bool = False
     max_order_quantity: Decimal = Decimal(500)
     max_order_notional: Decimal = Decimal(20_000)
@@ -44,7 +45,7 @@ class Limits(Message, frozen=True):
     max_daily_loss: Decimal = Decimal(2_500)
     max_open_orders: int = 20
     price_collar_pct: Decimal = Decimal(1)
-    freeze_quantity: Decimal | None = None  # of shares at NSE; None: nothing is known of freeze quantities
+    freeze_quantity: Decimal | None = None  # of shares at home; None: nothing is known of freeze quantities
     freeze_quantities: dict[str, Decimal] = {}  # symbol -> that of others
     orders_per_second: int = 8
     orders_per_minute: int = 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tests.oracle.vendor.trading.desk.gate.gate import PlainControl, View, within
@@ -80,10 +81,10 @@ class Size(PlainControl):
 
 
 class Freeze(PlainControl):
-    """No order may be larger than what an exchange takes as one; an exit of more goes in parts, see `Ordering`.
+    """No order may be larger than what an exchange takes as one; an exit of more goes in parts, see `OrderRequests`.
 
-    `shares` holds for every share at NSE, `others` (symbol -> quantity) for what the operator names; of the rest nobody
-    here knows a quantity.
+    `shares` holds for every share at home, `others` (symbol -> quantity) for what the operator names; of the rest no
+    quantity is known here.
     """
 
     name = "freeze"
@@ -95,7 +96,7 @@ class Freeze(PlainControl):
     def most(self, instrument: Instrument) -> Decimal | None:
         """Return the largest quantity of one order in an instrument, None where it is not known."""
         given = self._others.get(instrument.symbol)
-        if given is None and instrument.exchange == "NSE" and instrument.kind is EQUITY:
+        if given is None and instrument.exchange == HOME_EXCHANGE and instrument.kind is EQUITY:
             return self._shares
         return given
 

@@ -43,9 +43,19 @@ class Placement:
         if self._held and request.purpose.is_exit:
             self._held.pop(request.symbol, None)
         fact = OrderFact(
-            request.order_id, INTENT, c.now, c.mono, "", "", request, None, None, verdict.checks, order.inputs,
+            request.order_id,
+            INTENT,
+            c.now,
+            c.mono,
+            "",
+            "",
+            request,
+            None,
+            None,
+            verdict.checks,
+            order.inputs,
             reference=order.reference,
-        )  # fmt: skip
+        )
         self._book.blotter.begin(fact)
         out += (fact, Submit(request=request))
 
@@ -59,9 +69,20 @@ class Placement:
             self._held[request.symbol] = verdict.control
         self.requests.used += 1
         fact = OrderFact(
-            request.order_id, DENIED, c.now, c.mono, verdict.reason, "", request, None, None, verdict.checks,
-            order.inputs, reference=order.reference, control=verdict.control,
-        )  # fmt: skip
+            request.order_id,
+            DENIED,
+            c.now,
+            c.mono,
+            verdict.reason,
+            "",
+            request,
+            None,
+            None,
+            verdict.checks,
+            order.inputs,
+            reference=order.reference,
+            control=verdict.control,
+        )
         self._book.record(fact)
         out.append(fact)
 

@@ -39,13 +39,21 @@ class OrderRequests:
         levels = NO_LEVELS
         if signal.stop_loss is not None or signal.trail_by is not None or signal.target is not None:
             levels = (
-                _level(instrument, signal.stop_loss), _level(instrument, signal.trail_by),
+                _level(instrument, signal.stop_loss),
+                _level(instrument, signal.trail_by),
                 _level(instrument, signal.target),
-            )  # fmt: skip
+            )
         request = self._request(
-            instrument, signal.action.side, self._size(signal, instrument, reference), ENTRY,
-            f"{signal.strategy}: {signal.action.text}", reference, signal, signal.quoted_at, levels,
-        )  # fmt: skip
+            instrument,
+            signal.action.side,
+            self._size(signal, instrument, reference),
+            ENTRY,
+            f"{signal.strategy}: {signal.action.text}",
+            reference,
+            signal,
+            signal.quoted_at,
+            levels,
+        )
         return Place(id_, request, reference, signal.inputs)
 
     def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> Place:
@@ -59,9 +67,16 @@ class OrderRequests:
             quantity = min(quantity, most.copy_sign(quantity), key=abs)  # the rest follows, for the wish stands
         reference = self._marks.reference_of(id_)
         request = self._request(
-            instrument, SELL if quantity > 0 else BUY, abs(quantity), purpose, reason, reference, signal, quoted_at,
+            instrument,
+            SELL if quantity > 0 else BUY,
+            abs(quantity),
+            purpose,
+            reason,
+            reference,
+            signal,
+            quoted_at,
             closes=position.key,
-        )  # fmt: skip
+        )
         return Place(id_, request, reference, signal.inputs if signal else {})
 
     def protected_price(self, instrument: Instrument, side: Side, reference: Decimal | None) -> Decimal | None:
@@ -77,10 +92,18 @@ class OrderRequests:
         return instrument.round_quantity(self._settings.order_notional / reference) if reference else ZERO
 
     def _request(
-        self, instrument: Instrument, side: Side, quantity: Decimal, purpose: Purpose, reason: str,
-        reference: Decimal | None, signal: Signal | None, quoted_at: int, levels: Levels = NO_LEVELS,
+        self,
+        instrument: Instrument,
+        side: Side,
+        quantity: Decimal,
+        purpose: Purpose,
+        reason: str,
+        reference: Decimal | None,
+        signal: Signal | None,
+        quoted_at: int,
+        levels: Levels = NO_LEVELS,
         closes: PositionKey | None = None,
-    ) -> OrderRequest:  # fmt: skip
+    ) -> OrderRequest:
         settings = self._settings
         kind = settings.order_kind
         price = self.protected_price(instrument, side, reference) if kind is LIMIT else None
@@ -94,10 +117,28 @@ class OrderRequests:
         if closes is not None:
             exchange, product = closes.exchange, closes.product
         return OrderRequest(
-            f"{self._id_prefix}{self.used + 1:05d}", instrument.symbol, exchange, side, kind, quantity,
-            price, None, DAY, product, protection, purpose, strategy, signal_id, reason, stop_loss, trail_by,
-            target, self._conditions.mono, signaled_at, quoted_at,
-        )  # fmt: skip
+            f"{self._id_prefix}{self.used + 1:05d}",
+            instrument.symbol,
+            exchange,
+            side,
+            kind,
+            quantity,
+            price,
+            None,
+            DAY,
+            product,
+            protection,
+            purpose,
+            strategy,
+            signal_id,
+            reason,
+            stop_loss,
+            trail_by,
+            target,
+            self._conditions.mono,
+            signaled_at,
+            quoted_at,
+        )
 
 
 def _level(instrument: Instrument, value: float | None) -> Decimal | None:

@@ -59,6 +59,10 @@ def _misfits(order: Order, fill: Execution, collar_pct: Decimal) -> list[Finding
             Finding(f"{request.order_id} is an order of {request.symbol}, {told}", Scope.symbol(request.symbol)),
             Finding(f"{fill.symbol} was traded by {request.order_id}, of {request.symbol}", Scope.symbol(fill.symbol)),
         ]
+    if fill.exchange != request.exchange:
+        told = f"fill {fill.execution_id} of it is at {fill.exchange}"
+        text = f"{request.order_id} is an order at {request.exchange}, {told}"
+        return [Finding(text, Scope.symbol(request.symbol))]
     if fill.side is not request.side:
         text = f"{request.order_id} is a {request.side}, fill {fill.execution_id} of it is a {fill.side}"
         return [Finding(text, Scope.symbol(request.symbol))]

@@ -11,8 +11,13 @@ from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decisions
 from tests.oracle.vendor.trading.desk.rules.finding import Finding, raise_findings
 
 LATE = 5 * SECOND  # a fill this long after the end of its order is no longer the wire's delay
-SEEN = (OrderEvent.SEEN_ACKED, OrderEvent.SEEN_OPEN, OrderEvent.SEEN_FILLED, OrderEvent.SEEN_CANCELED,
-        OrderEvent.SEEN_EXPIRED)  # fmt: skip
+SEEN = (
+    OrderEvent.SEEN_ACKED,
+    OrderEvent.SEEN_OPEN,
+    OrderEvent.SEEN_FILLED,
+    OrderEvent.SEEN_CANCELED,
+    OrderEvent.SEEN_EXPIRED,
+)
 NEVER_SENT = (OrderState.DENIED, OrderState.INTENT)
 ENDED_RIGHTLY = (OrderState.CANCELED, OrderState.EXPIRED, OrderState.FILLED)
 EXECUTED, CHANGED = OrderEvent.EXECUTED, OrderEvent.CHANGED

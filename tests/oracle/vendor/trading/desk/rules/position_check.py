@@ -41,9 +41,12 @@ class PositionCheck:
         for symbol in list(book.positions.open) if external else ():
             yield from self._shrink(symbol)
         yield Reconciled(
-            at=book.conditions.now, differences=tuple(differences.values()), cash=look.books.cash,
-            external=external.positions(book.settings.venue), released=released,
-        )  # fmt: skip
+            at=book.conditions.now,
+            differences=tuple(differences.values()),
+            cash=look.books.cash,
+            external=external.positions(book.settings.venue),
+            released=released,
+        )
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Take a fact of an order of another hand: it bounds our exits at once, and where we trade no entry leaves

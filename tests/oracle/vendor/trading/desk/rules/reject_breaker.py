@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE
 from tradebot.domain.control import EVERYTHING, Scope, ScopeKind, Verb
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Refusal
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
@@ -20,7 +20,7 @@ from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decision, Decisi
 from tests.oracle.vendor.trading.desk.rules.finding import halt_once
 from tests.oracle.vendor.trading.desk.settings import DeskSettings
 
-WINDOW = 60 * SECOND  # of our monotonic time
+WINDOW = MINUTE  # of our monotonic time
 EXECUTED, REJECTED = OrderEvent.EXECUTED, OrderState.REJECTED
 
 

@@ -57,9 +57,14 @@ class Ruleset:
     """
 
     def __init__(
-        self, book: Book, requests: OrderRequests, placement: Placement, *, absent_after_s: float,
+        self,
+        book: Book,
+        requests: OrderRequests,
+        placement: Placement,
+        *,
+        absent_after_s: float,
         absence_is_proof: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.entries = Entries(book, requests)
         self.exits = Exits(book, requests)
         self.stop_levels = StopLevels(book)
@@ -100,7 +105,11 @@ class Ruleset:
             Outcome: (reports.on_outcome, self._repricing.on_outcome, cancels.on_outcome),
             # What the books tell is booked first; then differences count.
             Look: (
-                reports.on_look, cancels.on_look, DayOrders(book).on_look, links.on_look, self._positions.on_look,
+                reports.on_look,
+                cancels.on_look,
+                DayOrders(book).on_look,
+                links.on_look,
+                self._positions.on_look,
             ),
             LinkDown: (links.on_link,),
             LinkUp: (links.on_link,),
@@ -112,4 +121,4 @@ class Ruleset:
             Stand: (cancels.on_stand, self.reject_breaker.on_stand),
             Forget: (levels.on_forget,),
             Release: (levels.on_release,),
-        }  # fmt: skip
+        }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from tradebot.clock import SECOND
+from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.messages import Books
 from tradebot.domain.order import (
     Execution,
@@ -47,7 +47,7 @@ ORPHANS_KEPT = 10_000  # fills whose order is not known yet; a venue's day allow
 UNSENT = (OrderState.INTENT, OrderState.SENDING)
 CONFIRMATIONS = 2  # rounds that an absence must last before it counts
 REPLACE_PATIENCE = 10 * SECOND  # for a change that may have been accepted to show in a list
-BELOW_FOR = 60 * SECOND  # how long the venue's cumulative quantity may lag behind the fills it told
+BELOW_FOR = MINUTE  # how long the venue's cumulative quantity may lag behind the fills it told
 OMITTED_FOR = 2 * SECOND  # that lists may omit a working order until it is in doubt
 DISPUTED_FOR = 10 * SECOND  # that a fill told with other figures makes looks come soon
 
@@ -183,9 +183,7 @@ class Sightings:
         self._below = below
         return [self._blotter.orders[i] for i, since in below.items() if books.asked_at - since >= BELOW_FOR]
 
-    def _absent(
-        self, books: Books, shown: set[str], unread: UnreadOrders, *, at: int, mono: int
-    ) -> list[OrderFact]:  # fmt: skip
+    def _absent(self, books: Books, shown: set[str], unread: UnreadOrders, *, at: int, mono: int) -> list[OrderFact]:
         facts: list[OrderFact] = []
         live = list(self._blotter.live_anywhere())
         self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
@@ -256,7 +254,7 @@ class Sightings:
 def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = False) -> OrderFact:
     return OrderFact(
         order_id=order.order_id, event=OrderEvent.NOT_FOUND, at=at, mono=mono, reason=why, is_proof=is_proof
-    )  # fmt: skip
+    )
 
 
 def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEvent]:
