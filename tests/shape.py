@@ -149,7 +149,8 @@ def complex_functions() -> Iterator[str]:
     """Yield the functions that ruff finds too complex."""
     config = f"lint.mccabe.max-complexity={COMPLEX}"
     folders = [str(PACKAGE / name) for name in COMPLEX_IN]
-    command = ["ruff", "check", "--no-cache", "--select", "C901", "--config", config, "--output-format", "concise"]
+    ruff = str(Path(sys.executable).with_name("ruff"))
+    command = [ruff, "check", "--no-cache", "--select", "C901", "--config", config, "--output-format", "concise"]
     said = subprocess.run([*command, *folders], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     for line in said.splitlines():
         if found := re.match(r"(?P<place>\S+:\d+):\d+: C901 `(?P<name>\S+)` is too complex \((?P<much>\d+)", line):

@@ -22,8 +22,9 @@ def test_rows_go_on_into_the_reserve_when_the_disk_is_full(tmp_path: Path) -> No
 
     assert with_reserve["reserve"] >= RESERVE > without["reserve"]
     assert with_reserve["free"] == without["free"] == 0
-    assert with_reserve["taken"] - without["taken"] > 0.9 * RESERVE, "what was kept takes rows, and nothing else does"
-    assert with_reserve["left"] < 0.1 * RESERVE
+    # How many rows the log holds besides is a matter of when it was copied last: from a third of it to all.
+    assert with_reserve["taken"] > RESERVE > without["taken"], "what was kept takes rows"
+    assert with_reserve["left"] < 0.1 * RESERVE, "and nothing else does"
 
 
 def test_what_was_acknowledged_on_a_full_disk_is_there_and_whole(tmp_path: Path) -> None:
