@@ -2,7 +2,7 @@
 
 python tests/shape.py [--places]
 
-`make check` runs it. A figure above its limit fails; one that sinks lets its limit sink with it, for nobody raises one.
+`make check` runs it. A figure above its limit fails; where one sinks its limit sinks with it, and no limit is raised.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.book.positions.Positions.moved": Bound(SYMBOLS, "emptied by its reader"),
     "trading.reconciliation.Reconciliation._told": Bound("50,000", "the oldest goes",
                                                         "tradebot.trading.reconciliation:TOLD"),
-    "trading.analysis.volley.Volley._tables": Bound("the signals of one close", "a volley is made anew for each"),
+    "trading.analysis.volley.Volley._tables": Bound("the signals of one close", "a new volley is made for each"),
     "trading.desk.book.worth.Worth._costs": Bound(SYMBOLS, "goes when it is flat"),
     "trading.desk.book.worth.Worth._apart": Bound(SYMBOLS, "goes when it is flat"),
     "trading.desk.book.exposure.Exposure._live": Bound(LIVE, GONE),
@@ -90,19 +90,19 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.rules.shortfalls.Shortfalls.short": Bound(LIVE, GONE),
     "trading.desk.rules.shortfalls.Shortfalls._disputed": Bound("one per disputed fill", GONE),
     "trading.desk.rules.shortfalls.Shortfalls.inferred": Bound("one per fill that never came", GONE),
-    "trading.desk.rules.twins.Twins._since": Bound(SYMBOLS, "made anew with each list"),
+    "trading.desk.rules.twins.Twins._since": Bound(SYMBOLS, "rebuilt with each list"),
     "trading.desk.rules.sightings.Sightings.orphans": Bound(
         "10,000", "the oldest goes", "tradebot.trading.desk.rules.sightings:ORPHANS_KEPT"),
-    "trading.desk.rules.sightings.Sightings._misses": Bound(LIVE, "made anew with each list"),
-    "trading.desk.rules.sightings.Sightings._below": Bound(LIVE, "made anew with each list"),
+    "trading.desk.rules.sightings.Sightings._misses": Bound(LIVE, "rebuilt with each list"),
+    "trading.desk.rules.sightings.Sightings._below": Bound(LIVE, "rebuilt with each list"),
     "trading.desk.book.external.External._taken": Bound(LINES, "goes when it is given up"),
     "trading.desk.book.external.External._heard_since": Bound(
         "one per line held at the start", "emptied after twelve looks"
     ),
     "trading.desk.book.external.External.beyond": Bound(LINES, "goes when the venue holds ours alone"),
     "trading.desk.book.external.External._accounted": Bound(LINES, "follows the venue's net"),
-    "trading.desk.book.external.External._prices": Bound(LINES, "made anew with each list"),
-    "trading.desk.book.external.External._odd": Bound(LINES, "made anew with each list"),
+    "trading.desk.book.external.External._prices": Bound(LINES, "rebuilt with each list"),
+    "trading.desk.book.external.External._odd": Bound(LINES, "rebuilt with each list"),
     "trading.desk.book.external.External._touched": Bound(LINES, "goes with books that account for it"),
     "trading.desk.rules.cancels.Cancels._given_up": Bound(
         "one per order that outlived its cancels", "forgotten with its order"),
@@ -111,7 +111,7 @@ BOUNDS: dict[str, Bound] = {
     "trading.book_reader.BookReader._unread": Bound(
         "10,000 rows", "the oldest goes", "tradebot.trading.book_reader:ROWS_KEPT"),
     "ops.reminder.Reminder._told": Bound("1,000", "the oldest goes", "tradebot.ops.reminder:KEPT"),
-    "trading.desk.desk.Desk._out": Bound("the outputs of one message", "made anew with each message"),
+    "trading.desk.desk.Desk._out": Bound("the outputs of one message", "rebuilt with each message"),
     "trading.desk.rules.reject_breaker.Rejections.rows": Bound(
         "one per strategy, one per symbol that exits", "goes with a fill or a halt"),
     "trading.desk.rules.reject_breaker.Rejections._times": Bound(
@@ -136,8 +136,8 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.placing.placement.Placement._held": Bound(SYMBOLS, "none goes"),
     "trading.desk.rules.guards.Guards.standing": Bound(UNIVERSE, "goes when it is flat"),
     "trading.desk.book.links.Links.down": Bound("one per connection", "goes when it is up"),
-    "trading.desk.book.conditions.Conditions.unaccounted": Bound(SYMBOLS, "made anew with each list"),
-    "trading.desk.book.session_times.SessionTimes._endings": Bound(SYMBOLS, "made anew with each session"),
+    "trading.desk.book.conditions.Conditions.unaccounted": Bound(SYMBOLS, "rebuilt with each list"),
+    "trading.desk.book.session_times.SessionTimes._endings": Bound(SYMBOLS, "rebuilt with each session"),
     "trading.desk.gate.flow_controls.MessageRate._sent": Bound("the orders of a minute", "the oldest goes"),
     "trading.desk.gate.flow_controls.NoDuplicate._newcomers": Bound("64", "they are sorted in",
                                                               "tradebot.trading.desk.gate.flow_controls:NEWCOMERS"),

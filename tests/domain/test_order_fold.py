@@ -113,7 +113,7 @@ def test_a_cancel_is_counted_and_forgotten_with_its_order_but_for_its_tries() ->
     assert told(sent, fact("T1", E.CANCEL_UNKNOWN), sent).cancel == CancelState(Wish.SENT, 2, 7)
     canceled = told(sent, seen(E.SEEN_CANCELED))
     assert (canceled.cancel, canceled.origin) == (CancelState(Wish.NONE, 1, 7), Origin.OWN)
-    assert told(seen(E.SEEN_CANCELED)).origin is Origin.BROKER, "nobody here asked for it"
+    assert told(seen(E.SEEN_CANCELED)).origin is Origin.BROKER, "it was not asked for here"
     assert told(seen(E.SEEN_CANCELED), purpose=Purpose.EXTERNAL).origin is Origin.EXTERNAL
     absent = told(sent, fact("T1", E.NOT_FOUND), fact("T1", E.NOT_FOUND))
     assert (absent.state, absent.is_presumed, absent.cancel.tries) == (S.ABSENT, True, 1)

@@ -29,11 +29,11 @@ class Dice:
         return low + self.below(high - low + 1)
 
     def choice(self, items: Sequence[Item]) -> Item:
-        """Return one of several."""
+        """Return one of the choices."""
         return items[self.below(len(items))]
 
     def weighed(self, items: Mapping[Item, int]) -> Item:
-        """Return one of several, as often as its weight among all says."""
+        """Return one of the choices, as often as its weight among all says."""
         left = self.below(sum(items.values()))
         for item, weight in items.items():
             left -= weight

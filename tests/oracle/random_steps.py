@@ -184,7 +184,7 @@ class Steps(Surroundings):
         accepted, dice = OrderEvent.ACCEPTED, self.dice
         event = event or dice.weighed(OUTCOMES)
         if event is OrderEvent.AMBIGUOUS and dice.random() < 0.5:
-            self.venue.accept(request)  # it is there, and nobody said so
+            self.venue.accept(request)  # it is there, and no message said so
         if event is accepted:
             order = self.venue.accept(request)
             if dice.random() < 0.1:  # its fill is faster than the answer

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from types import SimpleNamespace
+from decimal import Decimal
 from typing import Any
-
-import numpy as np
 
 from tests.trading.test_bars import OPEN, OneDay, quotes
 from tradebot.clock import SECOND, ManualClock
@@ -16,6 +14,10 @@ from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Tick
 from tradebot.ops.events.event import without_word
 from tradebot.trading.bars import Bars
+from tradebot.trading.desk.book.book import Book
+from tradebot.trading.desk.desk import desk_of
+from tradebot.trading.desk.gate.gate import Gate
+from tradebot.trading.desk.settings import DeskSettings
 from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
 from tradebot.trading.execution import SendRules
 from tradebot.trading.look_schedule import Pace
@@ -43,13 +45,14 @@ def engine_at(venue: Venue, *, held: Sequence[str] = ()) -> Engine:
     unused: Any = None
     bars = Bars(2, interval=60 * SECOND, grace=0, sessions=OneDay(2), band=PriceBand([5, 5]))
     bars.roll(OPEN)
-    account = SimpleNamespace(
-        open_symbols=held, holdings=dict, live_orders=lambda: iter(()), guarded=np.zeros(2, dtype=bool)
-    )
-    desk: Any = SimpleNamespace(account=account)
+    universe = Universe([Instrument(symbol="AAA", token=256), Instrument(symbol="BBB", token=512)])
+    book = Book(universe, DeskSettings(order_notional=Decimal(1)), lambda order, fact: Decimal(0))
+    for symbol in held:
+        book.blotter.adopt(book.key(symbol), Decimal(1), Decimal(100))
+    desk = desk_of(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
     return Engine(
         feed=venue, broker=venue, clock=ManualClock(10**18),
-        universe=Universe([Instrument(symbol="AAA", token=256), Instrument(symbol="BBB", token=512)]),
+        universe=universe,
         stages=Stages(bars=bars, analysis=unused, desk=desk), journal=unused,
         telemetry=Telemetry(measure=lambda name, ns: None, tell=without_word, beat=lambda: None),
         settings=EngineSettings(stale_after_s=15.0, poll_every_s=1.0, pace=Pace(), sending=SendRules()),

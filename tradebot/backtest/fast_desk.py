@@ -2,12 +2,13 @@
 
 Its caller knows that nothing else waits and keeps no tape. `at_once` is for one without latency: an order is at the
 exchange, under our id, in the moment it is decided; of its common course nothing is told but the order itself, and when
-it was filled nobody asks for it again.
+it was filled it is not asked for again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -18,10 +19,8 @@ from tradebot.domain.messages import DeskMessage, Executed, Signal, Submit, Tick
 from tradebot.domain.order import Execution, Order
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import ClosePosition, DeskOutput, Place
-from tradebot.trading.desk.desk import Desk
+from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.gate import Gate
-from tradebot.trading.desk.placing.requests import OrderRequests
-from tradebot.trading.desk.rules.ruleset import Ruleset
 
 NOTHING: tuple[DeskOutput, ...] = ()
 
@@ -40,13 +39,16 @@ class FastDesk:
         absence_is_proof: bool = False,
         at_once: bool,
     ) -> None:
-        self._requests = requests = OrderRequests(book, id_prefix=id_prefix, most=gate.most)
-        self._placement = FastPlacement(book, gate, requests, clearance=clearance, at_once=at_once)
-        rules = Ruleset(
-            book, requests, self._placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
+        self.desk = desk = desk_of(
+            book,
+            gate=gate,
+            id_prefix=id_prefix,
+            absent_after_s=absent_after_s,
+            absence_is_proof=absence_is_proof,
+            placement_of=partial(FastPlacement, clearance=clearance, at_once=at_once),
         )
-        self.desk = Desk(book, self._placement, rules)
-        self.account, self._at_once = self.desk.account, at_once
+        rules, self._placement, self._requests = desk.rules, desk.placement, desk.placement.requests
+        self.account, self._at_once = desk.account, at_once
         self.book, self.conditions, self.blotter = book, book.conditions, book.blotter
         self.marks, self.exits = book.marks, book.exits
         self.entries, self.guards, self.daily_loss = rules.entries, rules.stop_levels.guards, rules.daily_loss

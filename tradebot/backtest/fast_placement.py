@@ -32,15 +32,12 @@ class FastPlacement(Placement):
         else:
             super().place(order, out)
 
-    def passed(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
-        """Let an order out that passed; `at_once` it is at the exchange."""
+    def reserve(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
+        """Reserve an order, and let it out; `at_once` it is at the exchange."""
         if not self._at_once:
-            super().passed(order, verdict, out)
+            super().reserve(order, verdict, out)
             return
         request, c = order.request, self._conditions
-        self.requests.used += 1
-        if self._held and request.purpose.is_exit:
-            self._held.pop(request.symbol, None)
         self._blotter.place(placed(request, at=c.now, mono=c.mono))
         out.append(Submit(request=request))
 

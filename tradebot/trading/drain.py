@@ -9,7 +9,7 @@ from tradebot.errors import AccessDenied, LinkLost
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.run import ShutdownUnreconciled
 from tradebot.trading.book_reader import BookReader
-from tradebot.trading.desk_view import DeskView
+from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.execution import Ledger
 from tradebot.trading.lanes import Lanes
 from tradebot.trading.order_queue import OrderQueue
@@ -26,14 +26,14 @@ class Drain:
         self,
         *,
         lanes: Lanes,
-        desk: DeskView,
+        account: AccountView,
         orders: OrderQueue,
         books: BookReader,
         clock: Clock,
         journal: Ledger,
         tell: Tell,
     ) -> None:
-        self._lanes, self._desk, self._orders, self._books = lanes, desk, orders, books
+        self._lanes, self._account, self._orders, self._books = lanes, account, orders, books
         self._clock, self._journal, self._tell = clock, journal, tell
 
     async def quiet(self) -> None:
@@ -41,7 +41,7 @@ class Drain:
         deadline = self._clock.monotonic() + int(DRAIN_S * SECOND)
         while self._clock.monotonic() < deadline:
             await self._clock.sleep(0.02)
-            if not self._desk.has_live() and self._is_idle:
+            if not self._account.has_live() and self._is_idle:
                 break
 
     async def last_looks(self) -> None:

@@ -22,7 +22,6 @@ from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.bars import Bars
 from tradebot.trading.clock_watch import ClockWatch
 from tradebot.trading.desk_stage import DeskStage
-from tradebot.trading.desk_view import DeskView
 from tradebot.trading.drain import Drain
 from tradebot.trading.execution import Execution, Ledger, SendRules
 from tradebot.trading.feed_intake import FeedIntake
@@ -78,16 +77,15 @@ class Engine:
         telemetry: Telemetry, settings: EngineSettings,
     ) -> None:  # fmt: skip
         (bars, analysis, desk), (measure, tell, beat) = stages, telemetry
-        self._feed = feed
+        self._feed, account = feed, desk.account
         self.lanes = lanes = Lanes(clock)
-        view = DeskView(desk.account, universe)
         self._metronome = Metronome(lanes.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
         self.session = SessionWatch(
-            ask=broker.login, clock=clock, post=lanes.updates.post, tell=tell, held=view.held
+            ask=broker.login, clock=clock, post=lanes.updates.post, tell=tell, held=account.held
         )  # fmt: skip
         self.reconciliation = Reconciliation(
-            broker=broker, clock=clock, post=lanes.updates.post, has_live=view.is_exposed, tell=tell,
-            pace=settings.pace, wanted_at=view.look_wanted_at, suspect=self.session.suspect,
+            broker=broker, clock=clock, post=lanes.updates.post, has_live=account.is_exposed, tell=tell,
+            pace=settings.pace, wanted_at=account.look_wanted_at, suspect=self.session.suspect,
         )  # fmt: skip
         self.execution = Execution(
             broker=broker, journal=journal, clock=clock, post=lanes.updates.post, doubt=self.reconciliation.doubt,
@@ -108,7 +106,7 @@ class Engine:
         )  # fmt: skip
         feed_watch = FeedWatch(stale_after_s=settings.stale_after_s, speed=clock.speed)
         self.market_stage = MarketStage(
-            lanes=lanes, bars=bars, universe=universe, clock=clock, journal=journal, desk=view,
+            lanes=lanes, bars=bars, universe=universe, clock=clock, journal=journal, account=account,
             watches=Watches(feed=feed_watch, clock=ClockWatch(clock, tell), care=care), tell=tell,
         )  # fmt: skip
         self.signal_stage = SignalStage(
@@ -117,7 +115,7 @@ class Engine:
         orders = self.execution.queue
         self.desk_stage = DeskStage(lanes=lanes, desk=desk, clock=clock, journal=journal, orders=orders, beat=beat)
         self._drain = Drain(
-            lanes=lanes, desk=view, orders=orders, books=self.reconciliation.books, clock=clock, journal=journal,
+            lanes=lanes, account=account, orders=orders, books=self.reconciliation.books, clock=clock, journal=journal,
             tell=tell,
         )  # fmt: skip
 

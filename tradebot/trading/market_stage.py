@@ -13,7 +13,7 @@ from tradebot.ops.events.event import Tell
 from tradebot.ops.events.market import BarClosed, FeedResumed, FeedStalled
 from tradebot.trading.bars import Bars
 from tradebot.trading.clock_watch import ClockWatch
-from tradebot.trading.desk_view import DeskView
+from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.execution import Ledger
 from tradebot.trading.lanes import Lanes
 from tradebot.trading.quote_care import QuoteCare
@@ -39,12 +39,12 @@ class MarketStage:
         universe: Universe,
         clock: Clock,
         journal: Ledger,
-        desk: DeskView,
+        account: AccountView,
         watches: Watches,
         tell: Tell,
     ) -> None:
         self._lanes, self._bars, self._universe, self._clock = lanes, bars, universe, clock
-        self._journal, self._desk, self._tell = journal, desk, tell
+        self._journal, self._account, self._tell = journal, account, tell
         self._watch, self._clock_watch, self._care = watches
         self.ready = asyncio.Event()  # set with the first quote that passed the sieve
 
@@ -105,7 +105,7 @@ class MarketStage:
             self._journal.append("link", link, at=tick.at)
             await self._lanes.quotes.put(link)
         if is_open and not self._watch.is_stale:
-            frozen = self._care.step(tick.mono, held=self._desk.held_ids(), guarded=self._desk.guarded)
+            frozen = self._care.step(tick.mono, held=self._account.held_ids(), guarded=self._account.guarded)
             if frozen is not None:
                 self._journal.append("frozen", frozen, at=tick.at)
                 await self._lanes.quotes.put(frozen)

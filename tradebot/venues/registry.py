@@ -24,11 +24,14 @@ def room_of(name: str) -> Room | None:
 
 def spoken(printed: Mapping[str, Any]) -> Room:
     """Return the room whose protocol a running exchange speaks, by what it printed. Raises KeyError for none."""
-    return next(room for name, room in _ROOMS.items() if name in printed) if printed.keys() & _ROOMS else _none(printed)
+    for name, room in _ROOMS.items():
+        if name in printed:
+            return room
+    raise KeyError(f"no venue of {', '.join(map(str, printed))} is known; there are {', '.join(_ROOMS)}")
 
 
 def first() -> Room:
-    """Return the room whose protocol the simulated exchange speaks where nobody says another."""
+    """Return the room whose protocol the simulated exchange speaks where no other one is named."""
     return next(iter(_ROOMS.values()))
 
 
@@ -47,7 +50,3 @@ def having(room: Room) -> Iterator[None]:
         yield
     finally:
         del _ROOMS[room.name]
-
-
-def _none(printed: Mapping[str, Any]) -> Room:
-    raise KeyError(f"no venue of {', '.join(map(str, printed))} is known; there are {', '.join(_ROOMS)}")

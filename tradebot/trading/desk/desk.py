@@ -84,6 +84,8 @@ class Desk:
             Frozen: book.conditions.freeze,
             ClockApart: book.conditions.take_clock,
             SpaceLeft: book.conditions.take_space,
+            SessionBegins: self._begin_session,
+            Stand: self._stand,
             ClosePosition: book.want_closed,
             ClosePositions: book.want_all_closed,
             Forget: book.forget,
@@ -98,7 +100,6 @@ class Desk:
             Record: self._record,
             Known: book.know,
             Place: self._place,
-            Stand: self._stand,
             Cancel: out,
             Modify: out,
             Incident: out,
@@ -111,10 +112,7 @@ class Desk:
     def apply(self, message: DeskMessage) -> list[DeskOutput]:
         """Take one message; returns what follows from it, facts before the orders they allow."""
         self._out = []
-        if type(message) is SessionBegins:
-            self._begin_session(message)
-        else:
-            self._take(Look(message, is_start=False) if type(message) is Books else message)
+        self._take(Look(message, is_start=False) if type(message) is Books else message)
         if self.rules.entries.waiting:
             self._run(self.rules.entries.follow())
         return self._out
@@ -210,8 +208,6 @@ class Desk:
     def _stand(self, decision: Stand) -> None:
         self.book.conditions.halts.apply(decision.command)
         self._out.append(decision.command)
-        for rule in self.rules.hears[Stand]:
-            self._run(rule(decision))
 
     def _put(self, output: Any) -> None:
         self._out.append(output)
@@ -239,10 +235,18 @@ class Desk:
             rules.reject_breaker.begin_day()
 
 
-def desk_of(book: Book, *, gate: Gate, id_prefix: str, absent_after_s: float, absence_is_proof: bool = False) -> Desk:
+def desk_of(
+    book: Book,
+    *,
+    gate: Gate,
+    id_prefix: str,
+    absent_after_s: float,
+    absence_is_proof: bool = False,
+    placement_of: Callable[[Book, Gate, OrderRequests], Placement] = Placement,
+) -> Desk:
     """Return the desk of a book; its order ids are `id_prefix` and a count, `absent_after_s` and `absence_is_proof` are
-    the venue's, see `Profile`."""
+    the venue's, see `Profile`. `placement_of` makes the way in which it places."""
     requests = OrderRequests(book, id_prefix=id_prefix, most=gate.most)
-    placement = Placement(book, gate, requests)
+    placement = placement_of(book, gate, requests)
     rules = Ruleset(book, requests, placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof)
     return Desk(book, placement, rules)

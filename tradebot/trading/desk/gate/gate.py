@@ -140,7 +140,7 @@ class Gate:
 
 
 class PlainControl:
-    """What controls have in common: one keeps nothing unless it says so, and is asked of entries and exits alike.
+    """What controls have in common: one keeps nothing unless it says so, and is asked of entries and of exits.
 
     One that has nothing to say of entries, or of exits, says so and is not asked of them.
     """

@@ -37,11 +37,15 @@ class Placement:
             self.denied(order, verdict, out)
 
     def passed(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
-        """Reserve an order that passed, and let it out behind its INTENT."""
-        request, c = order.request, self._book.conditions
+        """Let an order out that passed; an exit that the gate held back before is told again if it is another time."""
         self.requests.used += 1
-        if self._held and request.purpose.is_exit:
-            self._held.pop(request.symbol, None)
+        if self._held and order.request.purpose.is_exit:
+            self._held.pop(order.request.symbol, None)
+        self.reserve(order, verdict, out)
+
+    def reserve(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
+        """Reserve an order, and let it out behind its INTENT."""
+        request, c = order.request, self._book.conditions
         fact = OrderFact(
             request.order_id,
             INTENT,

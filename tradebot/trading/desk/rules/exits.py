@@ -35,7 +35,7 @@ class Exits:
         return self.send(decision.symbol, decision.quoted_at, decision.signal)
 
     def on_close_all(self, decision: ClosePositions) -> Iterator[Decision]:
-        """Send the exits of several symbols."""
+        """Send the exits of the symbols that are named."""
         for symbol in self._book.exits.turn(decision.symbols):
             yield from self.send(symbol, self._book.conditions.mono)
 
