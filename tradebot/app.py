@@ -140,7 +140,7 @@ async def _run(
         stack.push_async_callback(daemon.analysis.close)
         panel = daemon.panel(ask_to_stop, lines_dropped=options.lines_dropped)
         standing.picture = panel.status
-        standing.positions = lambda: {symbol: held for symbol, (held, _) in daemon.desk.account.holdings().items()}
+        standing.positions = daemon.desk.account.held
         await stack.enter_async_context(serve(state_dir, panel))
         started = await _unless(stop, daemon.start())
         summary = await daemon.trade(stop, reasons) if started else {}

@@ -59,7 +59,7 @@ class Bulletins:
         """Warn of the positions that stay open without the stops that this process held for them."""
         account, universe = self._account, self._ground.universe
         left = {}
-        for symbol, (quantity, _) in account.holdings().items():
+        for symbol, quantity in account.held().items():
             levels = account.levels(universe.ids[symbol]) if symbol in universe else None
             if levels is not None:
                 left[symbol] = {"qty": f"{quantity:f}"} | {name: f"{level:f}" for name, level in levels.told.items()}

@@ -46,7 +46,7 @@ def summarize(
         fills=results.fills,
         **results.render(),
         unrealized=unrealized.quantize(PAISE),
-        open_positions={s: str(q) for s, (q, _) in account.holdings().items()},
+        open_positions={s: str(q) for s, q in account.held().items()},
         signals=account.counts["signals"],
         signals_ignored=account.counts["ignored"],
         signals_late=account.counts["late_signals"],
