@@ -46,14 +46,13 @@ class OrderBook:
         self._traded += 1
         return str(TRADE_OFFSET + self._traded)
 
-    def late_fill(self, seen: BookOrder, quantity: Decimal, price: Decimal, at: int) -> tuple[TradeRow, BookOrder]:
-        """Return a trade of an order that has ended and the version that tells of it; neither is in the book yet."""
-        filled, ticket = seen.filled + quantity, seen.ticket
-        number = seen.exchange_order_id or self.next_exchange_order_id()
-        trade = TradeRow(
+    def trade(self, order: BookOrder, quantity: Decimal, price: Decimal, at: int) -> TradeRow:
+        """Return a fill of an order under a new number; it is not in the book yet."""
+        ticket = order.ticket
+        return TradeRow(
             trade_id=self.next_trade_id(),
-            order_id=seen.order_id,
-            exchange_order_id=number,
+            order_id=order.order_id,
+            exchange_order_id=order.exchange_order_id,
             symbol=ticket.symbol,
             exchange=ticket.exchange,
             product=ticket.product,
@@ -62,9 +61,21 @@ class OrderBook:
             price=price,
             traded_at=at,
         )
-        changes = {"status": BookStatus.COMPLETE, "filled": filled, "cancelled": ZERO, "reason": "", "changed_at": at}
-        mean = average(seen.average_price * seen.filled + price * quantity, filled)
-        return trade, msgspec.structs.replace(seen, exchange_order_id=number, average_price=mean, **changes)
+
+    def late_fill(self, seen: BookOrder, quantity: Decimal, price: Decimal, at: int) -> tuple[TradeRow, BookOrder]:
+        """Return a trade of an order that has ended and the version that tells of it; neither is in the book yet."""
+        filled = seen.filled + quantity
+        told = msgspec.structs.replace(
+            seen,
+            exchange_order_id=seen.exchange_order_id or self.next_exchange_order_id(),
+            status=BookStatus.COMPLETE,
+            filled=filled,
+            cancelled=ZERO,
+            average_price=average(seen.average_price * seen.filled + price * quantity, filled),
+            reason="",
+            changed_at=at,
+        )
+        return self.trade(told, quantity, price, at), told
 
     def get(self, order_id: str) -> BookOrder:
         """Return the newest version. Raises Refusal."""

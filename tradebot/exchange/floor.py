@@ -180,20 +180,7 @@ class Floor:
         value = self._value[order.order_id] = self._value.get(order.order_id, ZERO) + quantity * price
         filled = order.filled + quantity
         assert filled <= ticket.quantity, f"{order.order_id} filled {filled} of {ticket.quantity}"
-        self._answer(
-            TradeRow(
-                trade_id=self._numbers.next_trade_id(),
-                order_id=order.order_id,
-                exchange_order_id=order.exchange_order_id,
-                symbol=ticket.symbol,
-                exchange=ticket.exchange,
-                product=ticket.product,
-                side=ticket.side,
-                quantity=quantity,
-                price=price,
-                traded_at=at,
-            )
-        )
+        self._answer(self._numbers.trade(order, quantity, price, at))
         self._became(
             order,
             at,
