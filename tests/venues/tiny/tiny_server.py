@@ -16,7 +16,6 @@ from tradebot.clock import SECOND
 from tradebot.domain.order import OrderKind, Side, Validity
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.face import Backing
-from tradebot.exchange.faults.catalogue import Stage
 from tradebot.exchange.faults.dialect import Frame
 from tradebot.exchange.faults.rest import RestFaults
 from tradebot.exchange.faults.stream import TickerFaults
@@ -229,7 +228,7 @@ class TinyFace:
             if self._faults is not None:
                 symbol = ticket.symbol if ticket else ""
                 fault = self._faults.strike(route, tag=body.get("tag", ""), symbol=symbol, order_id=order_id)
-            if self._faults is not None and fault is not None and fault.kind.stage is Stage.BEFORE:
+            if self._faults is not None and fault is not None and fault.comes_before:
                 no = self._faults.refusal(fault, answer)
             elif not self._is_known(request.headers.get("Key", "")):
                 raise TinyNo(401, "key", "this key opens nothing")
@@ -245,12 +244,9 @@ class TinyFace:
                 self._log, point, at=self._clock.market(), status=no.status if no else 200, ticket=ticket,
                 order_id=named or order_id, error=no.code if no else "", message=no.why if no else "",
             )  # fmt: skip
-        if self._faults is not None and no is None:
-            data = self._faults.data(fault, route, data)
-        if self._faults is not None and fault is not None:
-            truth = web.Response() if fault.kind.stage is Stage.BEFORE else respond(data, no)
-            return await self._faults.answer(fault, request, truth)
-        return respond(data, no)
+        if self._faults is None:
+            return respond(data, no)
+        return await self._faults.reply(request, route, fault, data, no, respond=respond)
 
     def _is_known(self, key: str) -> bool:
         return key == self._key and self._clock.monotonic() >= self.dead_until

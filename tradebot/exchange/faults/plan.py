@@ -14,7 +14,7 @@ import numpy as np
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.message import Message
-from tradebot.exchange.faults.catalogue import POINTS, Kind
+from tradebot.exchange.faults.catalogue import POINTS, Kind, Stage
 from tradebot.exchange.faults.grammar import Rule, parse_rules
 
 
@@ -33,6 +33,11 @@ class Fault(Message, frozen=True):
     @property
     def name(self) -> str:
         return self.kind.name
+
+    @property
+    def comes_before(self) -> bool:
+        """True where the request that it strikes is not carried out, or only later."""
+        return self.kind.stage is Stage.BEFORE
 
 
 class FaultPlan:

@@ -68,8 +68,26 @@ class RestFaults(Generic[Error]):
         with suppress(Refusal, *self._dialect.errors):  # by then the exchange may refuse it, and nobody would hear
             answer()
 
-    def data(self, fault: Fault | None, route: str, data: Any) -> Any:
-        """Return the data that the client is told; remembers it for a query that is answered late."""
+    async def reply(
+        self,
+        request: web.Request,
+        route: str,
+        fault: Fault | None,
+        data: Any,
+        error: Error | None,
+        *,
+        respond: Callable[[Any, Error | None], web.Response],
+    ) -> web.StreamResponse:
+        """Answer a request with its data or its error, as `respond` says them, or with what a fault makes of them."""
+        if error is None:
+            data = self._told(fault, route, data)
+        if fault is None:
+            return respond(data, error)
+        truth = web.Response() if fault.comes_before else respond(data, error)
+        return await self._answer(fault, request, truth)
+
+    def _told(self, fault: Fault | None, route: str, data: Any) -> Any:
+        # What the client is told; kept for a query that is answered late.
         point = self._dialect.points.get(route, "")
         before = self._last.get(point, [] if point == "orders.list" else data)
         self._last[point] = data
@@ -79,8 +97,8 @@ class RestFaults(Generic[Error]):
             return before
         return self._dialect.lie(fault.name, point, data, draw=fault.draw)
 
-    async def answer(self, fault: Fault, request: web.Request, truth: web.Response) -> web.StreamResponse:
-        """Answer a request that was struck; `truth` is what would have been said."""
+    async def _answer(self, fault: Fault, request: web.Request, truth: web.Response) -> web.StreamResponse:
+        # Of a request that was struck; `truth` is what would have been said.
         name, clock = fault.name, self._clock
         if fault.kind.stage is Stage.LIE:
             return truth

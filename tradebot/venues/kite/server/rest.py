@@ -13,7 +13,6 @@ from tradebot.clock import Clock
 from tradebot.domain.message import Message
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.catalogue import Stage
 from tradebot.exchange.faults.rest import RestFaults
 from tradebot.exchange.limits import RateLimits
 from tradebot.exchange.refusals import Refusal
@@ -175,7 +174,7 @@ class KiteRest:
                         symbol=call.params.get("tradingsymbol", ""),
                         order_id=call.path.get("order_id", ""),
                     )
-                if self._faults is not None and fault is not None and fault.kind.stage is Stage.BEFORE:
+                if self._faults is not None and fault is not None and fault.comes_before:
                     error = self._faults.refusal(fault, lambda: route.answer(call))
                 else:
                     self._admit(request, route)
@@ -185,12 +184,9 @@ class KiteRest:
             except KiteError as answer:
                 error = answer
             self._write(request, call, data, error)
-            if self._faults is not None and error is None:
-                data = self._faults.data(fault, name, data)
-            if self._faults is not None and fault is not None:
-                truth = web.Response() if fault.kind.stage is Stage.BEFORE else _respond(data, error)
-                return await self._faults.answer(fault, request, truth)
-            return _respond(data, error)
+            if self._faults is None:
+                return _respond(data, error)
+            return await self._faults.reply(request, name, fault, data, error, respond=_respond)
 
         return handle
 
