@@ -243,6 +243,25 @@ async def test_a_kill_that_comes_while_the_row_is_written_still_stops_the_reques
     assert tape.facts() == [OrderEvent.SENDING, OrderEvent.NOT_SENT]
 
 
+async def test_the_look_at_the_kill_switch_holds_for_one_turn_of_the_loop() -> None:
+    tape, looks = Tape(), 0
+
+    def look() -> str:
+        nonlocal looks
+        looks += 1
+        return ""
+
+    async with running(tape, killed=look) as execution:  # type: ignore[arg-type]
+        for order_id in ("T1", "T2", "T3"):
+            await execution.queue.put(Submit(request=request(order_id)))
+        await tape.until(lambda: len(tape.facts()) == 6)
+        assert 0 < looks < 6, "three orders in one turn look together"
+        before = looks
+        await execution.queue.put(Submit(request=request("T4")))
+        await tape.until(lambda: len(tape.facts()) == 8)
+    assert looks > before, "and the next turn looks again"
+
+
 async def test_a_change_leaves_after_its_row_and_its_acceptance_is_not_its_effect() -> None:
     tape = Tape()
     async with running(tape) as execution:

@@ -29,7 +29,7 @@ PRIORITIES = {"debug": b"<7>", "info": b"<6>", "warning": b"<4>", "error": b"<3>
 MAX_FIELD = 4096  # characters; a venue's text or a traceback beyond this adds nothing
 MAX_EXCEPTION = 16_384  # the journal cuts a line at 48 KiB
 MAX_ITEMS, MAX_DEPTH = 200, 4
-PLAIN = frozenset({str, int, float, bool, type(None), Decimal})
+PLAIN = (str, int, float, Decimal, type(None))  # what stands in a line as it is
 _JSON = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
@@ -141,10 +141,10 @@ class Tidy:
 
     def __call__(self, _logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
         # Nearly every line is short and printable as a whole: then none of its texts needs a look of its own.
-        together = "".join([value for value in event.values() if type(value) is str])
+        together = "".join([value for value in event.values() if isinstance(value, str)])
         is_short = len(together) <= MAX_FIELD and together.isprintable()
         for key, value in event.items():
-            if is_short and type(value) in PLAIN:
+            if is_short and isinstance(value, PLAIN):
                 continue
             if isinstance(value, str):
                 if len(value) > 200 or not value.isprintable():

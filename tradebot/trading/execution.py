@@ -67,6 +67,7 @@ class Execution:
         self._post, self._doubt, self._measure = post, doubt, measure
         self._rules, self._logged_out = rules, logged_out
         self._deadline = int(rules.deadline_s * SECOND)
+        self._killed: str | None = None  # what the look of this turn of the loop found
         self.queue = OrderQueue(rules.lanes)
 
     async def run(self, lane: int) -> None:
@@ -179,10 +180,18 @@ class Execution:
         return True
 
     def _is_killed(self, order_id: str, unsent: OrderEvent) -> bool:
-        if reason := self._rules.killed():
+        # One look holds for a turn of the loop: every look gives the interpreter away to the journal's thread, and a
+        # burst would look a thousand times.
+        if self._killed is None:
+            self._killed = self._rules.killed()
+            asyncio.get_running_loop().call_soon(self._look_again)
+        if reason := self._killed:
             self._tell(order_id, unsent, reason=reason)
             self._halt(KILL, reason)
         return bool(reason)
+
+    def _look_again(self) -> None:
+        self._killed = None
 
     def _say_if_denied(self, reply: Reply) -> None:
         if not isinstance(reply, Refused):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.trading.desk.desk_room import Room, events
 from tradebot.domain.messages import Cancel, Executed, Incident, OrderSeen, SessionBegins, Submit, Tick
-from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Side, VenueStatus
+from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Purpose, Side, VenueStatus
 from tradebot.trading.desk.book.book import OrderChange
 from tradebot.trading.desk.decisions import CancelOrder, Decision, Record
 from tradebot.trading.desk.desk import Desk
@@ -55,13 +55,30 @@ def test_the_rules_hear_of_a_fact_in_their_order_and_the_next_when_the_one_befor
         heard.append(f"second of {change.fact.event.value}")
         return []
 
-    monkeypatch.setattr(room.desk.rules, "changes", (first, second))
+    monkeypatch.setattr(room.desk.rules, "of_change", lambda change: (first, second))
     order = book.blotter.orders[request.order_id]
     room.desk.carry_out([Record(book.fact(order, E.LINK_LOST, "for a test"))])
 
     assert heard == [
         "first of link_lost", "first of cancel_sent", "second of cancel_sent", "second of link_lost",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "purpose", "asked"),
+    [
+        (E.EXECUTED, Purpose.ENTRY, "Exits VenueReports OrderInvariants FillCheck StopLevels RejectBreaker Cancels"),
+        (E.ACCEPTED, Purpose.ENTRY, "VenueReports OrderInvariants Cancels"),
+        (E.REFUSED, Purpose.EXIT, "Exits VenueReports OrderInvariants RejectBreaker Cancels"),
+        (E.EXECUTED, Purpose.EXTERNAL, "VenueReports PositionCheck"),
+    ],
+)
+def test_a_rule_hears_of_the_facts_that_concern_it(event: E, purpose: Purpose, asked: str) -> None:
+    room = Room()
+    order = room.desk.book.blotter.orders[room.entered().order_id]
+    order = msgspec.structs.replace(order, request=msgspec.structs.replace(order.request, purpose=purpose))
+    change = OrderChange(order, room.desk.book.fact(order, event, "for a test"), order)
+    assert [type(rule.__self__).__name__ for rule in room.desk.rules.of_change(change)] == asked.split()  # type: ignore[attr-defined]
 
 
 def test_an_order_leaves_behind_its_fact_and_a_cancel_behind_its_own() -> None:

@@ -49,7 +49,10 @@ class India:
         units, units_before = _units(after), _units(before) if before else 0
         if units is None or units_before is None:
             return exact.total(after) - exact.total(before) + fee
-        bill = Decimal(of.total(units) - of.total(units_before)) * PAISA
+        paise = of.total(units)
+        if before:
+            paise -= of.total(units_before)
+        bill = Decimal(paise) * PAISA
         return bill + fee if fee else bill
 
     def _tariff(self, execution: Execution) -> tuple[Tariff, UnitTariff] | None:

@@ -198,7 +198,7 @@ class Desk:
     def _record(self, decision: Record) -> None:
         change = self.book.record(decision.fact)
         self._out.append(decision.fact)
-        for rule in self.rules.changes:
+        for rule in self.rules.of_change(change):
             if decisions := rule(change):
                 self._run(decisions)
 
@@ -228,7 +228,7 @@ class Desk:
             change = book.record(fact)
             if is_today:
                 self.placement.recall(change.after, fact)
-            for rule in rules.changes:
+            for rule in rules.of_change(change):
                 rule(change)
         if not is_today:
             book.worth.begin_day(is_marked=False)

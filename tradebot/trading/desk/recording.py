@@ -6,7 +6,7 @@ seconds and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -146,19 +146,21 @@ class TapedDesk:
         # The time is the one from before the message: a replay sets it in front of it.
         self._entries.append(Entry(self.book.conditions.mono, message))
 
-    def _mark(self, symbols: Iterable[str]) -> None:
+    def _mark(self, symbols: Collection[str]) -> None:
         # Of symbols whose quotes are not noted one by one the newest is, before something is decided on it.
+        if not symbols:
+            return
         unnoted = [id_ for id_ in self._ids(symbols) if not self._is_noted.item(id_)]
         if unnoted:
             m, ids = self.book.marks, np.array(unnoted, dtype=np.int64)
             self._put(Marks(ids=ids, seen_at=m.seen_at[ids], last=m.last[ids], bid=m.bid[ids], ask=m.ask[ids]))
 
     def _follow(self, output: Sequence[DeskOutput]) -> None:
-        touched = set()
+        touched, orders = set(), self.book.blotter.orders
         for what in output:
             match what:
                 case OrderFact():
-                    touched.add(self.book.blotter.orders[what.order_id].symbol)
+                    touched.add(orders[what.order_id].request.symbol)
                 case Reconciled():
                     touched.update(part.key.symbol for part in what.released)
                 case Command():
@@ -170,17 +172,14 @@ class TapedDesk:
 
     def _look_at(self, symbols: Iterable[str]) -> None:
         book = self.book
-        for id_ in self._ids(symbols):
-            symbol = book.universe[id_].symbol
-            self._is_noted[id_] = (
-                not book.positions.of(symbol).is_flat
-                or next(book.exposure.all(symbol), None) is not None
-                or symbol in book.exits.wanted
-            )
+        ids, open_, exposure, wanted = book.universe.ids, book.positions.open, book.exposure, book.exits.wanted
+        for symbol in symbols:
+            if (id_ := ids.get(symbol)) is not None:
+                self._is_noted[id_] = symbol in open_ or exposure.has_orders(symbol) or symbol in wanted
 
-    def _ids(self, symbols: Iterable[str]) -> list[int]:
-        universe = self.book.universe
-        return [universe.id(symbol) for symbol in sorted(symbols) if symbol in universe]
+    def _ids(self, symbols: Collection[str]) -> list[int]:
+        ids = self.book.universe.ids
+        return [ids[symbol] for symbol in (sorted(symbols) if len(symbols) > 1 else symbols) if symbol in ids]
 
 
 def symbols_of(message: Message) -> set[str]:

@@ -48,8 +48,6 @@ class Exits:
     def on_change(self, change: OrderChange) -> Decisions:
         """Remember how often the venue refused the exits of a symbol in a row."""
         order = change.after
-        if order.is_external:
-            return NOTHING
         symbol = order.request.symbol
         if change.fact.event is OrderEvent.EXECUTED:
             self.filled(symbol)
