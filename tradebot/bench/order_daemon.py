@@ -44,6 +44,7 @@ from tradebot.venues.limiter import Limiter, limits
 from tradebot.venues.venue import Accepted, Feed, Profile, Reply
 
 MANY = 1_000_000
+LOOK_S = 0.005  # between two looks at whether a price is above its stop again
 LIMITS = limits(("order change", 10_000, 1.0, 2), ("order", 100_000, 60.0, 60), ("order", MANY, None, 500))
 
 
@@ -76,7 +77,15 @@ class MadeUpBroker(Broker):
         )
         engine.lanes.updates.post(Executed(execution=execution, mono=clock.monotonic()))
         if request.purpose.is_exit:
-            self.enter([request.symbol])
+            self._enter_above(request.symbol)
+
+    def _enter_above(self, symbol: str) -> None:
+        # Below the stop that it brings the gate lets no entry pass.
+        price = self.daemon.desk.account.price(symbol)
+        if price is not None and price > STOP:
+            self.enter([symbol])
+        else:
+            asyncio.get_running_loop().call_later(LOOK_S, self._enter_above, symbol)
 
     def enter(self, symbols: Sequence[str]) -> None:
         """Signal an entry of each symbol, one share with a stop."""

@@ -42,10 +42,14 @@ class Slice(Message, frozen=True):
 
 
 class Turn(Message, frozen=True):
-    """What one turn found: ns from quote to order request, in the order of arrival, and quotes no order came for."""
+    """What one turn found: ns from quote to order request, in the order of arrival, and quotes no order came for.
+
+    `unarmed` counts the quotes that were to hit a stop while the client held no symbol that one could hit.
+    """
 
     delays: tuple[int, ...]
     missing: int
+    unarmed: int
 
 
 class _Client:
@@ -53,6 +57,7 @@ class _Client:
         self.socket: ServerConnection | None = None
         self.quoted: dict[str, int] = {}  # symbol -> when the quote left that hits its stop
         self.armed: deque[str] = deque()  # symbols with a stop that no quote has hit
+        self.sold: list[int] = []  # symbols, by their number, whose price is still below the stop that sold them
         self.delays: list[int] = []
         self.volume = dict.fromkeys(symbols, 0)
 
@@ -63,7 +68,9 @@ class _Venue:
         self.clients = {name: _Client(symbols) for name in clients}
         self._orders = 0
 
-    def frame(self, client: _Client, numbers: Sequence[int], price: int) -> bytes:
+    def frame(self, client: _Client, numbers: Sequence[int], hit: int | None = None) -> bytes:
+        """Return a frame in which symbols stand where nothing happens, but for the one that is hit."""
+        price = np.where(np.array(numbers) == hit, BELOW, ABOVE)
         packets = np.zeros(len(numbers), dtype=RECORDS[184])
         packets["length"], packets["last"] = 184, price
         packets["bid"], packets["ask"], packets["bid_size"], packets["ask_size"] = price - 5, price + 5, 100, 100
@@ -79,7 +86,7 @@ class _Venue:
         client = self.clients[dict(parse_qsl(urlsplit(socket.request.path).query))["api_key"]]
         try:
             await socket.recv()  # the subscription
-            await socket.send(self.frame(client, range(len(self._symbols)), ABOVE))
+            await socket.send(self.frame(client, range(len(self._symbols))))
             client.socket = socket
             async for _ in socket:
                 pass
@@ -91,6 +98,7 @@ class _Venue:
         self._orders += 1
         if form["transaction_type"] == ["SELL"]:
             client.delays.append(at - client.quoted.pop(symbol))
+            client.sold.append(self._symbols.index(symbol))
         if (form["transaction_type"] == ["BUY"]) or name.startswith("plain"):
             client.armed.append(symbol)  # it holds the symbol again; the plain one always does
         return f"{self._orders:015d}"
@@ -100,23 +108,26 @@ class _Venue:
         socket = client.socket
         assert socket is not None, f"{given.client} is not connected"
         client.delays = []
-        begin, hits = clock.monotonic(), 0
+        begin, hits, unarmed = clock.monotonic(), 0, 0
         for k in range(given.count):
             wait = begin + int(k / given.rate * SECOND) - clock.monotonic()
             await clock.sleep(max(wait, 0) / SECOND)
+            risen, client.sold = client.sold, []  # a price is back up with the next quote, and bought again above
             if k % given.every == 0 and client.armed:
                 symbol = client.armed.popleft()
-                frame = self.frame(client, [self._symbols.index(symbol)], BELOW)
+                number = self._symbols.index(symbol)
+                frame = self.frame(client, [number, *(n for n in risen if n != number)], hit=number)
                 hits += 1
                 client.quoted[symbol] = clock.monotonic()
             else:
-                frame = self.frame(client, [k % len(self._symbols)], ABOVE)
+                unarmed += k % given.every == 0
+                frame = self.frame(client, [*risen, k % len(self._symbols)])
             await socket.send(frame)
         deadline = clock.monotonic() + int(LATE_S * SECOND)
         while len(client.delays) < hits and clock.monotonic() < deadline:
             await clock.sleep(0.01)
         client.quoted.clear()
-        return Turn(delays=tuple(client.delays), missing=hits - len(client.delays))
+        return Turn(delays=tuple(client.delays), missing=hits - len(client.delays), unarmed=unarmed)
 
     async def ready(self) -> None:
         async with asyncio.timeout(ARMED_WITHIN_S):

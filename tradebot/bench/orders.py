@@ -85,7 +85,7 @@ def _rate(load: Load, rate: float, wire: order_venue.Wire, pids: dict[str, int])
     every = max(1, round(rate / load.orders))
     count = max(every, int(rate * load.for_s / load.turns))
     delays: dict[str, list[int]] = {name: [] for name in pids}
-    missing, used = dict.fromkeys(pids, 0), dict.fromkeys(pids, 0.0)
+    missing, unarmed, used = dict.fromkeys(pids, 0), dict.fromkeys(pids, 0), dict.fromkeys(pids, 0.0)
     for _ in range(load.turns):
         for name, pid in pids.items():
             before = cpu_seconds(pid)
@@ -93,13 +93,16 @@ def _rate(load: Load, rate: float, wire: order_venue.Wire, pids: dict[str, int])
             after = cpu_seconds(pid)
             delays[name] += found.delays
             missing[name] += found.missing
+            unarmed[name] += found.unarmed
             if before is not None and after is not None:
                 used[name] += after.since(before).own
     for name in pids:
-        yield _row(rate, rate / every, name, delays[name], missing[name], used[name])
+        yield _row(rate, rate / every, name, delays[name], missing[name], unarmed[name], used[name])
 
 
-def _row(rate: float, orders: float, name: str, delays: Sequence[int], missing: int, cpu_s: float) -> dict[str, Any]:
+def _row(
+    rate: float, orders: float, name: str, delays: Sequence[int], missing: int, unarmed: int, cpu_s: float
+) -> dict[str, Any]:
     ranks = (50, 99, 99.9)
     figures = [round(float(p) / 1e3, 1) for p in np.percentile(delays, ranks)] if delays else [None] * 3
     return {
@@ -108,6 +111,7 @@ def _row(rate: float, orders: float, name: str, delays: Sequence[int], missing: 
         "rival": name,
         "n": len(delays),
         "missing": missing,
+        "unarmed": unarmed,
         "p50_us": figures[0],
         "p99_us": figures[1],
         "p99.9_us": figures[2] if len(delays) >= 1000 else None,  # of fewer it would be the largest
@@ -129,8 +133,18 @@ def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
             instead=True,
         )
     )
+    unarmed = sum(row["unarmed"] for row in rows)
+    found.append(
+        report.verdict(
+            unarmed == 0,
+            "every stop that was to be hit stood",
+            f"{unarmed:,} quotes found no stop to hit: what was sold was not bought again in time",
+            instead=True,
+        )
+    )
     for ours, plain in zip(rows[::2], rows[1::2], strict=True):
         if ours["p50_us"] is None or plain["p50_us"] is None:
+            found.append({"ok": False, "text": f"at {ours['quotes_per_s']:g} quotes/s nothing was measured"})
             continue
         ratio = ours["p50_us"] / plain["p50_us"]
         text = (
