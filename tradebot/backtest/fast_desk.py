@@ -50,7 +50,7 @@ class FastDesk:
         rules, self._placement, self._requests = desk.rules, desk.placement, desk.placement.requests
         self.account, self._at_once = desk.account, at_once
         self.book, self.conditions, self.blotter = book, book.conditions, book.blotter
-        self.marks, self.exits = book.marks, book.exits
+        self.marks, self.exits, self.positions = book.marks, book.exits, book.positions
         self.entries, self.guards, self.daily_loss = rules.entries, rules.stop_levels.guards, rules.daily_loss
         self._reports = rules.venue_reports
         self._levels, self._sent, self._refusals = rules.stop_levels, rules.exits, rules.reject_breaker
@@ -127,25 +127,29 @@ class FastDesk:
         if is_rare or ((exposure.working or exposure.held) and exposure.has_orders(symbol)):
             out += self.desk.carry_out((close,))
             return
-        exits.want(symbol, close.purpose, close.reason)
         order = self._requests.exit(
             symbol, purpose=close.purpose, reason=close.reason, quoted_at=close.quoted_at, signal=close.signal
         )
         before = len(out)
         self._placement.place(order, out)
         if len(out) > before and type(out[-1]) is Submit:  # and nothing else of the symbol is at work
-            exits.settle(symbol)
+            exits.work(symbol, close.purpose, close.reason)
+        else:
+            exits.want(symbol, close.purpose, close.reason)
 
     def _filled(self, order: Order) -> None:
         # What a fill that made an order whole means, as the rules would find out one by one.
         request = order.request
-        symbol = request.symbol
-        self.book.hold(request)
+        symbol, is_exit = request.symbol, request.purpose.is_exit
         if self._sent.refused:
             self._sent.filled(symbol)
-        if self.guards.standing or not request.purpose.is_exit:
+        if self.guards.standing or not is_exit:
             self._levels.filled(request)
         if self._refusals.counts.rows:
             self._refusals.counts.filled(request)
-        if request.purpose.is_exit and symbol in self.blotter.positions.open:
+        if symbol not in self.positions.open:
+            self.exits.forget(symbol)
+        elif is_exit:
             self.book.want(symbol, request.purpose, request.reason)
+        else:
+            self.book.hold(request)
