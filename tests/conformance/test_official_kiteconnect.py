@@ -15,7 +15,7 @@ import pytest
 
 from tradebot.clock import IST, SECOND, MarketClock, WallClock, from_iso
 from tradebot.domain.instrument import Universe
-from tradebot.exchange.account import Holding
+from tradebot.exchange.account import Holding, OpeningBalance
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import USUAL
 from tradebot.exchange.limits import Limit, RateLimits, Span
@@ -60,7 +60,9 @@ async def _drive() -> tuple[dict[str, Any], Exchange, dict[int, list[dict[str, A
         universe_for(SYMBOLS), seed=3, opens_at=OPENS_AT, closes_at=from_iso("2026-11-23T15:30:00", IST)
     )
     held = Holding(symbol="INFY", exchange="NSE", quantity=Decimal(4), average_price=Decimal("1400.50"))
-    exchange = Exchange(source, clock, seed=3, cash=Decimal(50_000), latency=USUAL, log=None, holdings=[held])
+    exchange = Exchange(
+        source, clock, seed=3, balance=OpeningBalance(cash=Decimal(50_000), holdings=(held,)), latency=USUAL, log=None
+    )
     published: dict[int, list[dict[str, Any]]] = {instrument.token: [] for instrument in exchange.universe}
     _record(exchange.universe, published, source.opening())
     exchange.on_snapshots.append(partial(_record, exchange.universe, published))

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from tradebot.clock import IST, SECOND, ManualClock, from_iso
-from tradebot.exchange.account import Holding
+from tradebot.exchange.account import Holding, OpeningBalance
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import INSTANT, Latency
@@ -101,9 +101,8 @@ async def rig(
     source = SyntheticPrices(
         universe_for(symbols), seed=7, opens_at=OPENS_AT + later, closes_at=CLOSES_AT + later
     )  # fmt: skip
-    exchange = Exchange(
-        source, clock, seed=7, cash=CASH, latency=latency, log=log, holdings=holdings, resume=resume
-    )  # fmt: skip
+    balance = OpeningBalance(cash=CASH, holdings=tuple(holdings))
+    exchange = Exchange(source, clock, seed=7, balance=balance, latency=latency, log=log, resume=resume)
     exchange.step(clock.now)
     face = partial(KiteFace, limits=limits, redirect_url=redirect_url)
     async with serve(exchange, clock, face, log=log, **options) as at, aiohttp.ClientSession() as client:

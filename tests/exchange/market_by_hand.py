@@ -9,6 +9,7 @@ from tradebot.clock import SECOND, ManualClock, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind, Side
+from tradebot.exchange.account import OpeningBalance
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import INSTANT
 from tradebot.exchange.snapshot import LEVELS, SNAPSHOT_COLUMNS, Snapshots
@@ -87,7 +88,12 @@ class Market:
         closes_at = opens_at + (CLOSES_AT - OPENS_AT)
         self.source = HandSource(opens_at=opens_at, closes_at=closes_at, closes=closes, opening=opening)
         self.clock = ManualClock(opens_at)
-        self.exchange = Exchange(self.source, self.clock, seed=seed, cash=D(cash), latency=latency, log=log, **options)
+        balance = OpeningBalance(
+            cash=D(cash), **{name: options.pop(name) for name in ("account_id", "holdings") if name in options}
+        )
+        self.exchange = Exchange(
+            self.source, self.clock, seed=seed, balance=balance, latency=latency, log=log, **options
+        )
         self.versions: list[BookOrder] = []
         self.exchange.on_order.append(self.versions.append)
 

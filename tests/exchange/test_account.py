@@ -10,7 +10,7 @@ from market_by_hand import OPENS_AT, Market, row
 
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import Side
-from tradebot.exchange.account import Account, Holding, Mark
+from tradebot.exchange.account import Account, Holding, Mark, OpeningBalance
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.refusals import Refusal
 from tradebot.exchange.ticket import Conversion, TradeRow
@@ -21,7 +21,7 @@ DAY, NEXT_DAY = date(2026, 9, 1), date(2026, 9, 2)
 
 def account(cash=100_000, last=100, holdings=()):
     mark = Mark(kind=InstrumentKind.EQUITY, last=D(last), close=D(99))
-    return Account(account_id="SIM001", cash=D(cash), mark=lambda symbol: mark, on=DAY, holdings=holdings)
+    return Account(OpeningBalance(cash=D(cash), holdings=tuple(holdings)), mark=lambda symbol: mark, on=DAY)
 
 
 def trade(side, quantity, price, *, order="1", product="MIS", symbol="RELIANCE", at=OPENS_AT):
@@ -197,7 +197,7 @@ def test_an_exit_needs_no_funds_but_turning_round_does():
 
 def test_shares_in_a_working_delivery_sale_cannot_be_sold_twice():
     held = [Holding(symbol="RELIANCE", exchange="NSE", quantity=D(10), average_price=D(90))]
-    market = Market(holdings=held)
+    market = Market(holdings=tuple(held))
     market.place("SELL", 6, price=101, product="CNC")
     assert market.exchange.account.sellable("NSE", "RELIANCE") == 10
     with pytest.raises(Refusal, match="5 is more than the 4"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import Execution, Order, OrderKind, OrderRequest, OrderState, Side
-from tradebot.exchange.account import Account, Mark
+from tradebot.exchange.account import Account, Mark, OpeningBalance
 from tradebot.exchange.ticket import TradeRow
 from tradebot.markets.calendar import day_of
 from tradebot.markets.debits import Debits
@@ -89,7 +89,7 @@ def test_a_fill_that_is_billed_again_costs_the_same() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["BUY", "SELL"]), st.integers(1, 9), st.booleans()), max_size=25))
 def test_desk_and_exchange_bill_the_same(steps: list[tuple[str, int, bool]]) -> None:
     mark = Mark(kind=InstrumentKind.EQUITY, last=D(1_000), close=D(1_000))
-    account = Account(account_id="A", cash=D(10**7), mark=lambda _: mark, on=day_of(MORNING))
+    account = Account(OpeningBalance(cash=D(10**7)), mark=lambda _: mark, on=day_of(MORNING))
     bill, day = india(Universe([Instrument(symbol="TCS")])), 0
     for n, (side, quantity, is_next_day) in enumerate(steps):
         day += is_next_day

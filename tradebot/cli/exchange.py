@@ -126,6 +126,7 @@ def exchange(
 
 async def _serve(plan: Plan) -> None:
     from tradebot.daemon.embedded import rules_of
+    from tradebot.exchange.account import OpeningBalance
     from tradebot.exchange.door import Keys
     from tradebot.exchange.event_log import EventLog
     from tradebot.exchange.exchange import Exchange
@@ -145,7 +146,7 @@ async def _serve(plan: Plan) -> None:
             plan.source,
             clock,
             seed=plan.seed,
-            cash=plan.cash,
+            balance=OpeningBalance(cash=plan.cash),
             latency=USUAL,
             log=log,
             resume=plan.log if plan.resume else None,

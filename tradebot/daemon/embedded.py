@@ -12,7 +12,7 @@ from tradebot.clock import HOUR, Clock, MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.domain.instrument import Universe
 from tradebot.errors import DataError
-from tradebot.exchange.account import Holding
+from tradebot.exchange.account import Holding, OpeningBalance
 from tradebot.exchange.door import Keys
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import POLL_S, Exchange
@@ -90,10 +90,9 @@ async def embedded(
             source,
             clock,
             seed=settings.seed,
-            cash=settings.cash,
+            balance=OpeningBalance(cash=settings.cash, holdings=tuple(holdings)),
             latency=Latency(to_exchange_s=delay, back_s=delay, jitter_s=delay / 2),
             log=events,
-            holdings=holdings,
             resume=log,
             rules=rules_of(room.profile),
         )

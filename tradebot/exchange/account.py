@@ -8,7 +8,7 @@ closed it for a fee (for the trader); a converted position keeps the charges of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from copy import copy
 from datetime import date
 from decimal import Decimal
@@ -60,6 +60,14 @@ class Holding(Message, frozen=True):
         return self.owned * (self.last_price - self.average_price)
 
 
+class OpeningBalance(Message, frozen=True):
+    """What an account is opened with; `cash` is money in its currency."""
+
+    cash: Decimal
+    holdings: tuple[Holding, ...] = ()
+    account_id: str = "SIM001"
+
+
 class Margins(Message, frozen=True):
     """The funds. `net`, what new orders may use, is `opening` + `realised` - `charges` - `used`.
 
@@ -84,17 +92,9 @@ class Margins(Message, frozen=True):
 class Account:
     """One account. Always, exactly: cash + cost of the positions = opening + realised - charges."""
 
-    def __init__(
-        self,
-        *,
-        account_id: str,
-        cash: Decimal,
-        mark: Callable[[str], Mark],
-        on: date,
-        holdings: Sequence[Holding] = (),
-    ) -> None:
-        self.account_id = account_id
-        self.opening = self.cash = cash
+    def __init__(self, balance: OpeningBalance, *, mark: Callable[[str], Mark], on: date) -> None:
+        self.account_id, holdings = balance.account_id, balance.holdings
+        self.opening = self.cash = balance.cash
         self.on = on
         self.billed: Charges = NOTHING  # today's, by part
         self._mark = mark

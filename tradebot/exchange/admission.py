@@ -68,6 +68,13 @@ class Counter:
         if ticket.side is Side.SELL and ticket.product == DELIVERY:
             self._check_held(ticket, replaces)
 
+    def check_modification(self, order: BookOrder, ticket: Ticket) -> None:
+        """Raise Refusal for one modification too many, or a new total that is already filled."""
+        if order.modifications >= (most := self._rules.changes_per_order):
+            raise Refusal(RefusalCode.TOO_MANY_CHANGES, most=most)
+        if ticket.quantity <= order.filled:
+            raise Refusal(RefusalCode.BELOW_FILLED, filled=order.filled)
+
     def check_conversion(self, asked: Conversion) -> None:
         """Raise Refusal for a conversion that the products, the position or the funds do not allow."""
         is_listed = asked.symbol in self._universe
@@ -116,14 +123,6 @@ def check_changeable(order: BookOrder, *, verb: str, request: BookStatus | None)
         raise Refusal(RefusalCode.ENDED, verb=verb, status=order.status)
     if request is BookStatus.CANCELLING or (request is not None and verb == "changed"):
         raise Refusal(RefusalCode.BUSY, verb=verb)
-
-
-def check_modification(order: BookOrder, ticket: Ticket, *, most: int) -> None:
-    """Raise Refusal for one modification too many, or a new total that is already filled."""
-    if order.modifications >= most:
-        raise Refusal(RefusalCode.TOO_MANY_CHANGES, most=most)
-    if ticket.quantity <= order.filled:
-        raise Refusal(RefusalCode.BELOW_FILLED, filled=order.filled)
 
 
 def _check_form(ticket: Ticket, instrument: Instrument, rules: Rules) -> None:

@@ -6,7 +6,7 @@ Two states of knowledge: what is true at the exchange (`Floor`) and what the cli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -16,14 +16,17 @@ import msgspec
 import numpy as np
 
 from tradebot.clock import MINUTE, SECOND, Clock
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Ints
 from tradebot.domain.order import ZERO, OrderKind, Validity
-from tradebot.exchange.account import Account, Holding, Mark
-from tradebot.exchange.admission import Counter, check_changeable, check_modification, check_session
+from tradebot.exchange.account import Account, Mark, OpeningBalance
+from tradebot.exchange.admission import Counter, check_changeable, check_session
 from tradebot.exchange.back_office import BackOffice
 from tradebot.exchange.board import Board
 from tradebot.exchange.book import OrderBook
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.floor import Floor, changed
+from tradebot.exchange.hooks import Hooks
 from tradebot.exchange.latency import Latency
 from tradebot.exchange.margin import reserve_price
 from tradebot.exchange.post import Post
@@ -60,26 +63,16 @@ class Exchange:
         clock: Clock,
         *,
         seed: int,
-        cash: Decimal,
+        balance: OpeningBalance,
         latency: Latency,
         log: EventLog | None,
-        account_id: str = "SIM001",
-        holdings: Iterable[Holding] = (),
         resume: Path | str | None = None,
         rules: Rules | None = None,
     ) -> None:
-        self.source, self.universe = source, source.universe
+        self.source = source
         self._board = Board(self.universe)
-        self.state = self._board.state
         self.on_snapshots: list[Callable[[Snapshots], None]] = []
-        # Where somebody may reach in: `refuse` and `reject` give reasons, at the counter and at the exchange's door,
-        # `takes_cancel` True swallows a cancel that arrived, `on_minute` hears each minute of the session.
-        self.refuse: Callable[[Ticket], str] = lambda _: ""
-        self.reject: Callable[[BookOrder], str] = lambda _: ""
-        self.takes_cancel: Callable[[str], bool] = lambda _: False
-        self.on_minute: list[Callable[[int], None]] = []
-        self.on_second: list[Callable[[int], None]] = []  # wall seconds, however fast market time runs
-        self.account_id = account_id
+        self.hooks = Hooks()
         self._clock, self._log = clock, log or EventLog(None)
         self._post = Post(latency, clock, seed=seed)
         market = market_of(self.universe[0].exchange) if len(self.universe) else HOME
@@ -89,24 +82,22 @@ class Exchange:
         self._ends = sorted(set(source.closes.tolist()))  # of the instruments, those to come
         self._has_ended = False
         self._board.update(source.opening())
-        day, stock = market.day_of(source.opens_at), tuple(holdings)
+        day = market.day_of(source.opens_at)
         past = read_past(resume, mark=self._mark) if resume is not None else None
         if past is None:
-            self.account = Account(account_id=account_id, cash=cash, mark=self._mark, on=day, holdings=stock)
+            self.account = Account(balance, mark=self._mark, on=day)
         else:
             self.account = past.account
             self.account.roll(day)
             self._book.restore(past.versions, past.trades)
-        self._rules = rules or Rules()
-        self._counter = Counter(source, self.state, self._book, self.account, self._rules)
+        self._counter = Counter(source, self.state, self._book, self.account, rules or Rules())
         self._office = BackOffice(self._book, self.account, self._log, mark=self._mark)
-        self.on_order = self._office.on_order
         self._log.write(
             "session",
-            account=self.account_id,
+            account=balance.account_id,
             seed=seed,
             cash=self.account.cash,
-            holdings=stock,
+            holdings=balance.holdings,
             prices=type(source).__name__,
             instruments=len(self.universe),
             opens_at=source.opens_at,
@@ -116,6 +107,21 @@ class Exchange:
         )
         self._office.lapse(at=source.opens_at)
 
+    @property
+    def universe(self) -> Universe:
+        """The instruments that are traded."""
+        return self.source.universe
+
+    @property
+    def state(self) -> dict[str, Ints]:
+        """The newest columns of every instrument, row = instrument id."""
+        return self._board.state
+
+    @property
+    def on_order(self) -> list[Callable[[BookOrder], None]]:
+        """Who is told of each version of an order."""
+        return self._office.on_order
+
     def place(self, ticket: Ticket) -> BookOrder:
         """Take an order in and return its first version; it is live only after the latency, at a `step`.
 
@@ -124,7 +130,7 @@ class Exchange:
         now = self._now()
         self._counter.check_known(ticket)
         self._check_open(now, ticket.symbol)
-        if reason := self.refuse(ticket):
+        if reason := self.hooks.refuse(ticket):
             raise Refusal(RefusalCode.FORBIDDEN, reason=reason)
         self._counter.check(ticket)
         order = received(self._book.next_order_id(), ticket, now)
@@ -161,7 +167,7 @@ class Exchange:
         changes = {name: value for name, value in wishes.items() if value is not None}
         ticket = changed(seen.ticket, changes)
         self._check_open(now, ticket.symbol)
-        check_modification(seen, ticket, most=self._rules.changes_per_order)
+        self._counter.check_modification(seen, ticket)
         self._counter.check(ticket, replaces=seen)
         counted = msgspec.structs.replace(seen, modifications=seen.modifications + 1, reason="")
         self._office.ask(counted, BookStatus.MODIFY_VALIDATING, now)
@@ -236,11 +242,11 @@ class Exchange:
         self._post.run(until)
         self._at = max(self._at, until)
         if self._at // MINUTE > minute and self.source.opens_at <= until < closes_at:
-            for told in self.on_minute:
+            for told in self.hooks.on_minute:
                 told(until)
         second = max(int(self._clock.speed * SECOND), 1)
-        if self.on_second and self._at // second > before // second and self.source.opens_at <= until < closes_at:
-            for told in self.on_second:
+        if self.hooks.on_second and self._at // second > before // second and self.source.opens_at <= until < closes_at:
+            for told in self.hooks.on_second:
                 told(until)
 
     async def run(self, *, poll_s: float = POLL_S) -> None:
@@ -287,7 +293,7 @@ class Exchange:
         check_session(now, opens_at=self.source.opens_at, closes_at=closes_at)
 
     def _funds(self, order: BookOrder) -> str:
-        if not order.exchange_order_id and (reason := self.reject(order)):
+        if not order.exchange_order_id and (reason := self.hooks.reject(order)):
             return reason
         price = reserve_price(order, self._mark(order.ticket.symbol).last)
         short = self.account.shortage(order, price)
@@ -304,7 +310,7 @@ class Exchange:
         # The request is over for the client when the answers it causes begin to arrive, so this goes before them.
         self._post.answer(at, lambda _: self._book.end_request(order_id, request))
         if request is BookStatus.CANCELLING:
-            if self.takes_cancel(order_id):
+            if self.hooks.takes_cancel(order_id):
                 self._floor.restate(order_id, at)
             else:
                 self._floor.withdraw(order_id, at)

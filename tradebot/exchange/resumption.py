@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tradebot.errors import DataError
-from tradebot.exchange.account import Account, Holding, Mark
+from tradebot.exchange.account import Account, Holding, Mark, OpeningBalance
 from tradebot.exchange.event_log import read_log
 from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow, order_in
 from tradebot.markets.market import HOME
@@ -56,15 +56,12 @@ def read_past(path: Path | str, *, mark: Callable[[str], Mark]) -> Past | None:
 def _session(line: dict[str, Any], past: Past | None, mark: Callable[[str], Mark]) -> Past:
     day = HOME.day_of(line["opens_at"])
     if not line["resumed"]:
-        return Past(
-            Account(
-                account_id=line["account"],
-                cash=Decimal(line["cash"]),
-                mark=mark,
-                on=day,
-                holdings=msgspec.convert(line["holdings"], list[Holding]),
-            )
+        balance = OpeningBalance(
+            cash=Decimal(line["cash"]),
+            holdings=msgspec.convert(line["holdings"], tuple[Holding, ...]),
+            account_id=line["account"],
         )
+        return Past(Account(balance, mark=mark, on=day))
     if past is None:
         raise DataError("it continues another log, which is the one to resume")
     past.account.roll(day)

@@ -34,4 +34,4 @@ def close_day(exchange: Exchange, symbol: str) -> None:
     for ticket in tickets:
         with suppress(Refusal):
             exchange.place(ticket)
-    exchange.refuse = lambda _: CLOSED
+    exchange.hooks.refuse = lambda _: CLOSED

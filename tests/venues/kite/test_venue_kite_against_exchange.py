@@ -17,6 +17,7 @@ from tradebot.domain.market import Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import OrderKind, OrderRequest, Side, VenueOrder, VenueStatus
 from tradebot.errors import SessionLost
+from tradebot.exchange.account import OpeningBalance
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import INSTANT
 from tradebot.exchange.prices.synthetic import SyntheticPrices
@@ -49,7 +50,7 @@ class Day:
 async def day(access_token: str | None = None) -> AsyncIterator[Day]:
     clock = ManualClock(OPENS_AT)
     source = SyntheticPrices(universe_for(SYMBOLS), seed=7, opens_at=OPENS_AT, closes_at=CLOSES_AT)
-    exchange = Exchange(source, clock, seed=7, cash=Decimal(50_000), latency=INSTANT, log=None)
+    exchange = Exchange(source, clock, seed=7, balance=OpeningBalance(cash=Decimal(50_000)), latency=INSTANT, log=None)
     exchange.step(clock.now)
     async with serve(exchange, clock, KiteFace) as at:
         token = access_token or at.entry["access_token"]
@@ -197,7 +198,7 @@ async def test_the_exchange_s_list_of_contracts_tells_whose_day_ends_early_as_th
     names = ("TCS", "SYM0001", "NIFTY 50", "INDIA VIX")
     clock = ManualClock(OPENS_AT)
     source = SyntheticPrices(universe_for(names), seed=7, opens_at=OPENS_AT, closes_at=CLOSES_AT)
-    exchange = Exchange(source, clock, seed=7, cash=Decimal(50_000), latency=INSTANT, log=None)
+    exchange = Exchange(source, clock, seed=7, balance=OpeningBalance(cash=Decimal(50_000)), latency=INSTANT, log=None)
     async with (
         serve(exchange, clock, KiteFace) as at,
         KiteVenue(

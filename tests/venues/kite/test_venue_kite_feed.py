@@ -25,7 +25,7 @@ from tradebot.domain.order import VenueOrder, VenueStatus
 from tradebot.errors import DataError
 from tradebot.ops.events.event import Event
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.kite.feed import KiteFeed
+from tradebot.venues.kite.feed import FeedSettings, KiteFeed
 from tradebot.venues.link import Backoff
 
 pytestmark = pytest.mark.both_loops
@@ -133,11 +133,14 @@ KEYS = Credentials(api_key="key", access_token="secret&")
 
 
 def feed_of(ticker: Ticker, heard: Heard, symbols: Universe | None = None, **settings: Any) -> KiteFeed:
+    keys = settings.pop("credentials", KEYS)
     return KiteFeed(
         symbols or universe(),
         url=ticker.address,
+        credentials=keys,
         clock=WallClock(),
-        **({"credentials": KEYS, "backoff": QUICK, "tell": heard.tell, "mode": "ltp"} | settings),
+        settings=FeedSettings(**({"backoff": QUICK, "mode": "ltp"} | settings)),
+        tell=heard.tell,
     )
 
 
@@ -447,7 +450,7 @@ def test_a_universe_above_the_connections_of_kite_is_refused(n: int, size: int, 
             url="ws://x",
             credentials=Credentials(api_key="k", access_token="s"),
             clock=WallClock(),
-            tokens_per_connection=size,
+            settings=FeedSettings(tokens_per_connection=size),
         )
 
 

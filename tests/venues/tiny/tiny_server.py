@@ -275,7 +275,7 @@ class TinyFace:
             case "/orders/cancel":
                 return {"id": exchange.cancel(query["id"]).order_id}
             case "/books/account":
-                return {"id": exchange.account_id}
+                return {"id": exchange.account.account_id}
             case "/books/orders":
                 return [order_row(order) for order in exchange.orders() if day_of(order.placed_at) >= today]
             case "/books/fills":

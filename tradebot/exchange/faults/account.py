@@ -35,10 +35,10 @@ class AccountFaults:
         self._plan, self._exchange, self._clock = plan, exchange, clock
         self._halted_until = 0  # monotonic ns
         self._barred = ""  # the symbol in which no order is taken
-        exchange.refuse = self._refuse
-        exchange.reject = self._reject
-        exchange.takes_cancel = self._takes_cancel
-        exchange.on_minute.append(self._minute)
+        exchange.hooks.refuse = self._refuse
+        exchange.hooks.reject = self._reject
+        exchange.hooks.takes_cancel = self._takes_cancel
+        exchange.hooks.on_minute.append(self._minute)
 
     def _refuse(self, ticket: Ticket) -> str:
         if self._clock.monotonic() < self._halted_until:

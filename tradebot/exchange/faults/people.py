@@ -33,7 +33,7 @@ class People:
 
     def __init__(self, plan: FaultPlan, exchange: Exchange) -> None:
         self._plan, self._exchange = plan, exchange
-        exchange.on_second.append(self._second)
+        exchange.hooks.on_second.append(self._second)
 
     def _second(self, _: int) -> None:
         for point in ("owner", "broker"):

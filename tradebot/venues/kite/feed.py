@@ -16,6 +16,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from tradebot import __version__
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
+from tradebot.domain.message import Message
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
 from tradebot.errors import DataError, LinkLost
@@ -48,13 +49,24 @@ OnMarket = Callable[[MarketMessage], None]
 OnOrder = Callable[[VenueOrder], None]
 
 
+class FeedSettings(Message, frozen=True):
+    """How the stream is listened to: `mode` is what a tick holds, see `MODES`.
+
+    A connection without any frame, heartbeats included, for `silent_after_s` wall seconds is replaced.
+    """
+
+    mode: str = "full"
+    silent_after_s: float = 5.0
+    backoff: Backoff = Backoff()
+    tokens_per_connection: int = TOKENS_PER_CONNECTION
+
+
 class KiteFeed:
     """Streams a universe over one connection per 3,000 tokens; `counts` tells what was dropped.
 
-    `silent_after_s` is in wall seconds: a connection without any frame, heartbeats included, for that long is replaced.
     The source of its messages is `kite`, with several connections `kite-1`, `kite-2`, ... Each connection delivers the
-    order updates, so with several they repeat. `params` are added to the address. `tell` takes the broker's notices and
-    what was dropped. Raises DataError for a universe without tokens or above three connections.
+    order updates, so with several they repeat. `rng` draws the pauses between two tries. `tell` takes the broker's
+    notices and what was dropped. Raises DataError for a universe without tokens or above three connections.
     """
 
     def __init__(
@@ -64,28 +76,23 @@ class KiteFeed:
         url: str,
         credentials: Credentials,
         clock: Clock,
-        mode: str = "full",
+        settings: FeedSettings = FeedSettings(),
         rng: np.random.Generator | None = None,
-        backoff: Backoff | None = None,
-        silent_after_s: float = 5.0,
-        tokens_per_connection: int = TOKENS_PER_CONNECTION,
-        params: Mapping[str, str] | None = None,
         tell: Tell = without_word,
         ca_bundle: str = "",
     ) -> None:
-        assert mode in MODES, f"mode must be one of {MODES}, was {mode!r}"
+        assert settings.mode in MODES, f"mode must be one of {MODES}, was {settings.mode!r}"
         self.counts = FrameCounts()
         self._table = TokenTable(universe)
-        self._url, self._params, self._credentials = url, params or {}, credentials
-        self._clock, self._mode, self._ca_bundle = clock, mode, ca_bundle
+        self._url, self._credentials = url, credentials
+        self._clock, self._settings, self._ca_bundle = clock, settings, ca_bundle
         self._rng = rng if rng is not None else np.random.default_rng(0)
-        self._backoff, self._silent_after_s = backoff, silent_after_s
         self._wires: dict[str, ClientConnection] = {}  # source -> its newest connection
         self._words = FeedWords(self.counts, clock=clock, tell=tell)
         tokens = self._table.tokens
         if tokens[:1] == [0]:
             raise DataError("an instrument of the universe has no Kite token")
-        self._shares = _chunks(tokens, tokens_per_connection) or [[]]
+        self._shares = _chunks(tokens, settings.tokens_per_connection) or [[]]
         if len(self._shares) > CONNECTIONS:
             raise DataError(
                 f"{len(tokens)} instruments need {len(self._shares)} ticker connections; Kite allows {CONNECTIONS}"
@@ -124,7 +131,7 @@ class KiteFeed:
             lambda reason: on_market(LinkDown(source=source, mono=clock.monotonic(), reason=reason)),
             clock=clock,
             rng=self._rng,
-            backoff=self._backoff,
+            backoff=self._settings.backoff,
         )
 
     async def _session(
@@ -147,7 +154,7 @@ class KiteFeed:
                 _read_little(wire)
                 await self._subscribe(wire, tokens)
                 self._wires[source] = wire
-                await listen(wire.recv, on_frame, silent_after_s=self._silent_after_s, clock=self._clock)
+                await listen(wire.recv, on_frame, silent_after_s=self._settings.silent_after_s, clock=self._clock)
         except InvalidStatus as error:
             raise _refusal(error.response.status_code, error.response.headers.get("Retry-After", "")) from None
         # A close frame holds the other side's words, and an address that we asked for holds the token.
@@ -160,7 +167,7 @@ class KiteFeed:
         async with asyncio.timeout(OPEN_TIMEOUT_S):
             for some in _chunks(tokens, TOKENS_PER_SUBSCRIBE):
                 await wire.send(render_subscribe(some))
-                await wire.send(render_mode(self._mode, some))
+                await wire.send(render_mode(self._settings.mode, some))
 
     async def resubscribe(self, ids: Sequence[int]) -> None:
         """Ask the stream to send these instruments of the universe again; does nothing where it is down."""
@@ -174,7 +181,7 @@ class KiteFeed:
     def _connect(self) -> _StraightConnect:
         keys = {name: self._credentials[name] for name in ("api_key", "access_token")}
         return _StraightConnect(
-            _address(self._url, {**self._params, **keys}),
+            _address(self._url, keys),
             compression=None,
             proxy=None,
             ssl=trusting(self._ca_bundle) if self._url.startswith("wss:") else None,
@@ -204,7 +211,7 @@ class KiteFeed:
         clock = self._clock
         # In full mode every packet carries its time; the one without is the greeting that comes before the mode is set,
         # and says what was true at some earlier time.
-        now = NO_TIME if self._mode == "full" else clock.market()
+        now = NO_TIME if self._settings.mode == "full" else clock.market()
         quotes = parse_frame(frame, self._table, seen_at=clock.monotonic(), now=now, source=source, counts=self.counts)
         if quotes is None:
             return

@@ -99,9 +99,11 @@ class KiteRoom:
         return Access(addresses={"rest": rest}, credentials=Credentials(**keys), ca_bundle=ca_bundle)
 
     def with_orders(self, access: Access, clock: Clock, settings: Any, *, silent_after_s: float) -> Any:
+        from tradebot.venues.kite.feed import FeedSettings
         from tradebot.venues.kite.venue import KiteVenue
 
-        return KiteVenue(**_ways(access), clock=clock, mode=settings.mode, silent_after_s=silent_after_s)
+        feed = FeedSettings(mode=settings.mode, silent_after_s=silent_after_s)
+        return KiteVenue(**_ways(access), clock=clock, feed=feed)
 
     def read_only(self, access: Access, clock: Clock) -> Any:
         from tradebot.venues.kite.venue import KiteData

@@ -12,10 +12,8 @@ from tradebot.domain.instrument import Universe
 from tradebot.ops.events.event import Tell, without_word
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker, KiteReader
-from tradebot.venues.kite.feed import KiteFeed
-from tradebot.venues.kite.rest import Timeouts
+from tradebot.venues.kite.feed import FeedSettings, KiteFeed
 from tradebot.venues.kite.rules import KITE, REST, TICKER
-from tradebot.venues.link import Backoff
 from tradebot.venues.venue import Profile
 
 Reading = TypeVar("Reading", bound=KiteReader)
@@ -24,8 +22,7 @@ Reading = TypeVar("Reading", bound=KiteReader)
 class _Kite(Generic[Reading]):
     """Kite Connect v3, real, sandbox or simulated, according to the addresses; an async context manager.
 
-    `seed` fixes the jitter of reconnects. `silent_after_s` and the timeouts are wall seconds. The sandbox wants
-    `prefix="/oms"`; `bind_address` is the local address of the REST calls, where a registered one must be used.
+    `feed` says how the stream is listened to. `ca_bundle` is a file of the authorities to believe, besides the usual.
     `credentials` may be renewed at any time: the next request and the next connection carry the new ones.
     """
 
@@ -39,28 +36,13 @@ class _Kite(Generic[Reading]):
         ticker: str = TICKER,
         credentials: Credentials,
         clock: Clock,
-        mode: str = "full",
-        prefix: str = "",
-        silent_after_s: float = 5.0,
-        backoff: Backoff | None = None,
-        timeouts: Timeouts | None = None,
-        bind_address: str | None = None,
+        feed: FeedSettings = FeedSettings(),
         ca_bundle: str = "",
-        seed: int = 0,
     ) -> None:
-        self.broker: Reading = self.opens(
-            rest=rest,
-            credentials=credentials,
-            clock=clock,
-            prefix=prefix,
-            timeouts=timeouts,
-            bind_address=bind_address,
-            ca_bundle=ca_bundle,
-        )
-        self._ca_bundle = ca_bundle
-        self.credentials, self._ticker = credentials, ticker
-        self._clock, self._mode, self._silent_after_s, self._backoff = clock, mode, silent_after_s, backoff
-        self._rng = np.random.default_rng(seed)
+        self.broker: Reading = self.opens(rest=rest, credentials=credentials, clock=clock, ca_bundle=ca_bundle)
+        self.credentials, self._ticker, self._ca_bundle = credentials, ticker, ca_bundle
+        self._clock, self._listening = clock, feed
+        self._rng = np.random.default_rng(0)  # of the pauses between two tries
 
     def feed(self, universe: Universe, *, tell: Tell = without_word) -> KiteFeed:
         """Return a feed of the instruments of `universe`. Raises DataError when they are too many."""
@@ -69,10 +51,8 @@ class _Kite(Generic[Reading]):
             url=self._ticker,
             credentials=self.credentials,
             clock=self._clock,
-            mode=self._mode,
+            settings=self._listening,
             rng=self._rng,
-            backoff=self._backoff,
-            silent_after_s=self._silent_after_s,
             tell=tell,
             ca_bundle=self._ca_bundle,
         )
