@@ -89,7 +89,9 @@ class Surroundings:
 
     def quote(self, ids: Iterable[int], move: int = 0, spread: tuple[int, int] = (5, 5)) -> None:
         """Quote instruments, moved by up to `move` thousandths of a percent; bid and ask lie `spread` units away."""
-        ids = np.array(list(ids))
+        ids = np.array(list(ids), dtype=np.int64)
+        if not len(ids):  # a universe of three has no fourth
+            return
         self.mono += SECOND // 50
         steps = [self.dice.between(-move, move) for _ in ids]
         self.prices[ids] += self.prices[ids] * steps // 100_000

@@ -51,9 +51,8 @@ class FastDesk:
         self.account, self._at_once = desk.account, at_once
         self.book, self.conditions, self.blotter = book, book.conditions, book.blotter
         self.marks, self.exits, self.positions = book.marks, book.exits, book.positions
-        self.entries, self.guards, self.daily_loss = rules.entries, rules.stop_levels.guards, rules.daily_loss
-        self._reports = rules.venue_reports
-        self._levels, self._sent, self._refusals = rules.stop_levels, rules.exits, rules.reject_breaker
+        self.entries, self.guards = rules.entries, rules.stop_levels.guards
+        self.rules, self._sent = rules, rules.exits
         self.guards.tells = False
 
     def apply(self, message: DeskMessage) -> Sequence[DeskOutput]:
@@ -71,12 +70,12 @@ class FastDesk:
         """Take a Tick; on a quiet one there is the day's loss to be looked at and nothing else."""
         c = self.conditions
         is_quiet = not (self.blotter.exposure.working or self.exits.wanted or self.entries.waiting)
-        if not is_quiet or not c.halts.are_none or at >= c.times.square_off_at or self._reports.lacks_fills:
+        if not is_quiet or not c.halts.are_none or at >= c.times.square_off_at or self.rules.venue_reports.lacks_fills:
             return self.desk.apply(Tick(at=at, mono=at))
         c.now = c.mono = at
         self.blotter.release(at)
         # What a loss decides others carry out in the same tick.
-        return self.desk.apply(Tick(at=at, mono=at)) if self.daily_loss.watch() else NOTHING
+        return self.desk.apply(Tick(at=at, mono=at)) if self.rules.daily_loss.watch() else NOTHING
 
     def decide(self, signals: Iterable[Signal]) -> Sequence[DeskOutput]:
         """Take Signals."""
@@ -91,7 +90,7 @@ class FastDesk:
 
     def touch(self, id_: int, units: int) -> Sequence[DeskOutput]:
         """Hold one last price against the guard of its instrument; for who knows prices and has no quotes."""
-        reached = self._levels.touch(id_, units, quoted_at=self.conditions.mono)
+        reached = self.rules.stop_levels.touch(id_, units, quoted_at=self.conditions.mono)
         if reached is None:
             return NOTHING
         out: list[DeskOutput] = []
@@ -144,9 +143,9 @@ class FastDesk:
         if self._sent.refused:
             self._sent.filled(symbol)
         if self.guards.standing or not is_exit:
-            self._levels.filled(request)
-        if self._refusals.counts.rows:
-            self._refusals.counts.filled(request)
+            self.rules.stop_levels.filled(request)
+        if (refusals := self.rules.reject_breaker.counts).rows:
+            refusals.filled(request)
         if symbol not in self.positions.open:
             self.exits.forget(symbol)
         elif is_exit:

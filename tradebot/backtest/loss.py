@@ -25,7 +25,7 @@ class LossWatch:
         self._funds = funds
         self._worth, self._halts = desk.book.worth, desk.conditions.halts
         self._panel, self._ledger, self._held, self.seen = panel, ledger, ledger.held, timetable.first
-        self._rule = desk.daily_loss
+        self._rule = desk.rules.daily_loss
         self._factors, self._factor = np.array(ledger.factors, dtype=np.int64), ledger.factors[0]
         # The extremes of each day's closes: hardly a day comes near its limit. The gaps never reach over a day's end.
         days = [day.k for day in timetable.days] if len(self._held) == 1 else []
