@@ -41,7 +41,7 @@ from tradebot.ops.systemd import Notifier
 from tradebot.store.opening import store_at
 from tradebot.store.outbox import Outbox
 from tradebot.store.store import Deadlines
-from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.billing import charges_by_market
 
 
 class Options(NamedTuple):
@@ -198,7 +198,7 @@ def outbox_of(config: Config, tell: Tell, clock: Clock) -> Outbox | None:
         config.app.state_dir / FILE_NAME,
         clock=clock,
         tell=tell,
-        bill=india,
+        bill=charges_by_market,
         batch_rows=section.batch_rows,
         migrates=section.migrate,
     )

@@ -17,7 +17,7 @@ from tradebot.backtest.fast_desk import FastDesk
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Submit, Trailing
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, VenueStatus
-from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.limits import Limits, gate_of
@@ -57,7 +57,7 @@ class _Pair:
         clearance: Any = Clearance(day.limits, gate)
         for name in ("entry", "exit"):
             setattr(clearance, name, self._counted(getattr(clearance, name)))
-        books = [Book(day.universe, day.rules, india(day.universe)) for _ in range(2)]
+        books = [Book(day.universe, day.rules, charges_by_market(day.universe)) for _ in range(2)]
         self.short: Any = FastDesk(books[0], gate=gate, clearance=clearance, id_prefix="T1", at_once=False, **VENUE)
         self.long: Any = desk_of(books[1], gate=controls, id_prefix="T1", **VENUE)
 
@@ -223,7 +223,10 @@ class Prompt(Day):
     @desk.setter
     def desk(self, _: Any) -> None:
         once, told = (gate_of(self.limits, killed=lambda: self.reason) for _ in range(2))
-        books = [Book(self.universe, self.rules, india(self.universe), keeps_ended=keeps) for keeps in (False, True)]
+        books = [
+            Book(self.universe, self.rules, charges_by_market(self.universe), keeps_ended=keeps)
+            for keeps in (False, True)
+        ]
         clearance = Clearance(self.limits, once)
         self.once = FastDesk(books[0], gate=once, clearance=clearance, id_prefix="T1", at_once=True, **VENUE)
         self.told = desk_of(books[1], gate=told, id_prefix="T1", **VENUE)

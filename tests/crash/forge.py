@@ -55,7 +55,7 @@ from tradebot.journal.recovery import recover
 from tradebot.journal.rows import End, Listing, Run
 from tradebot.journal.writer import Journal
 from tradebot.ops.events.event import without_word
-from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
@@ -154,7 +154,7 @@ class Life:
             sent=lambda request, order_id: fuse.note(did="sent", request=request, order_id=order_id),
         )  # fmt: skip
         settings = DeskSettings(order_notional=Decimal(1000), chase="modify")
-        book = Book(self.universe, settings, india(self.universe))
+        book = Book(self.universe, settings, charges_by_market(self.universe))
         self.desk: Any = desk_of(book, gate=gate(), id_prefix=self.run_id, absent_after_s=60.0)
         if pair:
             self.desk = pair_of(

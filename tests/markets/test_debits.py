@@ -14,7 +14,7 @@ from tradebot.exchange.account import Account, Mark, OpeningBalance
 from tradebot.exchange.ticket import TradeRow
 from tradebot.markets.calendar import day_of
 from tradebot.markets.debits import Debits
-from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.billing import charges_by_market
 
 D = Decimal
 MORNING = 1_787_200_000 * SECOND  # 2026-08-20 in India
@@ -39,12 +39,12 @@ def order_of(execution: Execution) -> Order:
 def fees(*fills: Execution) -> list[Decimal]:
     """What each fill costs beyond the same fill that no depository sees."""
     universe = Universe([Instrument(symbol="TCS"), Instrument(symbol="INFY")])
-    bill = india(universe)
+    bill = charges_by_market(universe)
     return [bill(order_of(one), one) - _undebited(universe, one) for one in fills]
 
 
 def _undebited(universe: Universe, execution: Execution) -> Decimal:
-    bill = india(universe)
+    bill = charges_by_market(universe)
     bought = Execution(
         execution_id="b", venue_order_id="b", symbol=execution.symbol, exchange="NSE", side=Side.BUY,
         quantity=D(10**6), price=D(1), traded_at=execution.traded_at, product="CNC",
@@ -90,7 +90,7 @@ def test_a_fill_that_is_billed_again_costs_the_same() -> None:
 def test_desk_and_exchange_bill_the_same(steps: list[tuple[str, int, bool]]) -> None:
     mark = Mark(kind=InstrumentKind.EQUITY, last=D(1_000), close=D(1_000))
     account = Account(OpeningBalance(cash=D(10**7)), mark=lambda _: mark, on=day_of(MORNING))
-    bill, day = india(Universe([Instrument(symbol="TCS")])), 0
+    bill, day = charges_by_market(Universe([Instrument(symbol="TCS")])), 0
     for n, (side, quantity, is_next_day) in enumerate(steps):
         day += is_next_day
         one = fill(n, side, quantity, day=day)

@@ -26,7 +26,7 @@ from tradebot.domain.order import (
 from tradebot.journal.rows import End, Listing, Run
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
-from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.billing import charges_by_market
 
 MINUTE = 60_000_000_000
 START = 1_795_405_500_000_000_000  # 2026-11-23 09:15 in India
@@ -35,7 +35,7 @@ HOSTILE = "x'); DROP TABLE orders; --\x00\t\\N\n\"{}$1 \u202e\u0001 रु"
 ADOPTED = ("INFY", Decimal(4), Decimal("1500.35"))
 MORNING_ROWS, ROWS = 18, 33
 Written = tuple[str, Message]
-bill = india
+bill = charges_by_market
 
 
 def run(run_id: str, account: str = "AB1234") -> list[Written]:

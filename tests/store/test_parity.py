@@ -18,7 +18,7 @@ from tradebot.store.postgres import PostgresStore
 from tradebot.store.sqlite import SqliteStore
 from tradebot.store.store import Store
 from tradebot.store.tables import TABLES
-from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.billing import charges_by_market
 
 
 async def feed(store: Store, path: Path, said: Any, **more: Any) -> int:
@@ -52,7 +52,7 @@ async def test_orders_fills_and_positions_are_those_of_the_journal(store: Store,
         ("r1-3", 1, Decimal("3800.10")), ("r2-1", 6, Decimal("2519.95")),
     ]  # fmt: skip
 
-    bill = india(Universe([Instrument(symbol=symbol) for symbol in day.SYMBOLS]))
+    bill = charges_by_market(Universe([Instrument(symbol=symbol) for symbol in day.SYMBOLS]))
     lines = {(line["exchange"], line["symbol"], line["product"]): line for line in await queries.positions(store)}
     for key, position in recovery.positions(path, charges_of=bill).items():
         for name in ("quantity", "cost", "realized", "charges", "bought", "sold"):

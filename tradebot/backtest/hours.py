@@ -12,8 +12,7 @@ from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Ints
 from tradebot.domain.messages import SessionBegins
-from tradebot.markets.calendar import TradingCalendar
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME, market_of_all
 from tradebot.trading.sessions import CalendarSessions
 
 NEVER = 1 << 62
@@ -59,7 +58,7 @@ def days(hours: Hours, instruments: Sequence[Instrument], starts: Ints, interval
     if not is_nse:
         return [Day(k, _always(int(numbers[k]) * DAY), ()) for k in firsts.tolist()]
     calendar = CalendarSessions(
-        calendar=TradingCalendar(),
+        calendar=market_of_all(i.exchange for i in instruments).calendar,
         universe=Universe(instruments),
         entries_until=hours.entries_until,
         square_off_at=hours.square_off_at,

@@ -189,7 +189,7 @@ def _desk(job: Job, funds: Funds, decimals: int) -> FastDesk:
 def _charges_of(job: Job, decimals: int) -> ChargesOf:
     match job.costs.bill:
         case Bill.INDIA:
-            return billing.india(Universe(job.instruments))
+            return billing.charges_by_market(Universe(job.instruments))
         case Bill.PERCENT:
             return billing.percent(job.costs.commission_pct, decimals=decimals)
         case Bill.NONE:

@@ -13,8 +13,9 @@ from tradebot.clock import MINUTE
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
 from tradebot.exchange.prices.synthetic import SyntheticPrices
-from tradebot.markets.calendar import TradingCalendar, moment
+from tradebot.markets.calendar import moment
 from tradebot.markets.listing import universe_for
+from tradebot.markets.market import market_of_all
 
 SYMBOLS = ("RELIANCE", "TCS", "INFY")
 SEED = 7
@@ -26,7 +27,7 @@ def sample(
 ) -> tuple[Universe, dict[str, Series]]:
     """Return instruments and their bars (symbol -> oldest first) of the sessions in the `days` before LAST_DAY."""
     universe = universe_for(symbols, on=LAST_DAY)
-    calendar = TradingCalendar()
+    calendar = market_of_all(i.exchange for i in universe).calendar
     session = calendar.session(LAST_DAY)
     assert session is not None, f"{LAST_DAY} is a trading day"
     prices = SyntheticPrices(

@@ -24,7 +24,8 @@ from tradebot.history.market import (
     in_session,
     zone_of,
 )
-from tradebot.markets.calendar import Line, TradingCalendar
+from tradebot.markets.calendar import Line
+from tradebot.markets.market import market_of
 
 LONGEST_BREAK = 10 * DAY  # more than the longest holidays of any exchange; longer is a hole in the data
 MOST, SAMPLE = 0.5, 5_000  # of the bars of a market lie in its sessions; so many are looked at
@@ -96,7 +97,7 @@ def _trade_while_shut(days: Sequence[int], closes: Mapping[int, int]) -> bool:
 def _closes(calendar: Calendar, first: int, last: int, *, only_covered: bool) -> dict[int, int]:
     # Day -> when its first symbols close, of the days with a session; in India of those whose closures are at hand.
     if only_covered and calendar.zone == INDIA:
-        known = TradingCalendar()
+        known = market_of(calendar.exchange).calendar
         first, last = max(first, day_number(known.covered_from)), min(last, day_number(known.covered_through))
     found: dict[int, int] = {}
     for day in range(first, last + 1):

@@ -23,7 +23,7 @@ from tradebot.store.follower import Follower
 from tradebot.store.opening import store_at
 from tradebot.store.outbox import Outbox
 from tradebot.store.store import Deadlines, Store
-from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.billing import charges_by_market
 
 
 def _options(command: click.decorators.FC) -> click.decorators.FC:
@@ -129,7 +129,7 @@ async def _sync(store: Store, config: Config) -> None:
         journal,
         clock=WallClock(),
         tell=without_word,
-        bill=india,
+        bill=charges_by_market,
         batch_rows=config.store.batch_rows,
         migrates=config.store.migrate,
     )

@@ -32,7 +32,8 @@ from tradebot.journal.recovery import Recovery
 from tradebot.journal.room import readers
 from tradebot.journal.rows import FORMAT, Listing, Run
 from tradebot.journal.writer import Journal
-from tradebot.markets.calendar import TradingCalendar, day_number
+from tradebot.markets.calendar import day_number
+from tradebot.markets.market import market_of_all
 from tradebot.ops.events.analysis import WorkersChosen
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.run import BooksReconciled, LotOversized, PositionsUnwatched, StateRecovered
@@ -98,7 +99,7 @@ class Daemon:
         self.desk = self._recording.desk
         self._results = Results(self.desk.account)
         sessions = CalendarSessions(
-            calendar=TradingCalendar(),
+            calendar=market_of_all(i.exchange for i in universe).calendar,
             universe=universe,
             entries_until=time.fromisoformat(config.risk.entries_until),
             square_off_at=time.fromisoformat(config.risk.square_off_at),

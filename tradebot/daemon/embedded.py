@@ -26,6 +26,7 @@ from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.calendar import TradingCalendar, day_of, moment
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
+from tradebot.markets.market import market_of_all
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.rehearsal import FaultsHealed, FaultStruck, RehearsalStarted
 from tradebot.venues import registry
@@ -68,13 +69,12 @@ async def embedded(
     venue of `room` does, by default the first of the registry.
     """
     settings, wall = config.exchange, wall or WallClock()
-    calendar = TradingCalendar()
     if settings.prices == "recorded":
         day = date.fromisoformat(settings.day) if settings.day not in ("", TODAY) else None
         source: PriceSource = recording(Path(settings.path), symbols=symbols, day=day)
         begin = max(moment(day_of(source.opens_at), _time(settings.starts_at)), source.opens_at)
     else:
-        source, begin = _synthetic(config, calendar, universe_for(symbols), seen_until, wall)
+        source, begin = _synthetic(config, universe_for(symbols), seen_until, wall)
     clock = MarketClock(origin=begin, anchor=None, speed=settings.speed, wall=wall)
     events = EventLog(log)
     room = room or registry.first()
@@ -137,10 +137,8 @@ async def _tell_faults(plan: FaultPlan | None, clock: MarketClock, tell: Tell | 
     tell(FaultsHealed(struck=dict(plan.strikes)))
 
 
-def _synthetic(
-    config: Config, calendar: TradingCalendar, universe: Universe, seen_until: int, wall: Clock
-) -> tuple[SyntheticPrices, int]:
-    settings = config.exchange
+def _synthetic(config: Config, universe: Universe, seen_until: int, wall: Clock) -> tuple[SyntheticPrices, int]:
+    settings, calendar = config.exchange, market_of_all(i.exchange for i in universe).calendar
     day, starts_at = _day(config, calendar, seen_until, wall)
     session = calendar.session(day)
     if session is None:

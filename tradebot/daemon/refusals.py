@@ -19,8 +19,9 @@ from tradebot.errors import ConfigError
 from tradebot.exchange.prices.recordings import chosen
 from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import Plan
-from tradebot.markets.calendar import TradingCalendar, day_of, moment
+from tradebot.markets.calendar import day_of, moment
 from tradebot.markets.listing import unknown_shares
+from tradebot.markets.market import HOME
 from tradebot.printable import printable
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.venues import registry
@@ -67,7 +68,7 @@ def refuse(config: Config, *, now: int, has_exchange: bool) -> None:
 def cautions(config: Config, *, now: int) -> list[str]:
     """Return what an operator should know of these settings at `now` (wall ns) though a run starts with them."""
     found = []
-    calendar, today = TradingCalendar(), day_of(now)
+    calendar, today = HOME.calendar, day_of(now)
     left = (calendar.covered_through - today).days
     if 0 <= left <= WARN_DAYS:
         found.append(
@@ -113,7 +114,7 @@ def check_day(day: date) -> None:
 
 
 def _uncovered(day: date, key: tuple[str, str], what: str) -> list[Complaint]:
-    calendar = TradingCalendar()
+    calendar = HOME.calendar
     if calendar.is_covered(day):
         return []
     return [
@@ -135,7 +136,7 @@ def _embedded_day(config: Config, today: date) -> list[Complaint]:
         day = date.fromisoformat(said)
     except ValueError:
         return [(key, f"is {said}, which is no date")]
-    calendar = TradingCalendar()
+    calendar = HOME.calendar
     if calendar.is_covered(day) and not calendar.is_trading_day(day):
         return [(key, f"is {day}, not a trading day; the next one is {calendar.next_trading_day(day)}")]
     return _uncovered(day, key, "the day of the exchange")
@@ -161,7 +162,7 @@ def _untradable(config: Config) -> list[Complaint]:
             )
         ]
     # An ordinary day of a share; bars are counted from the open, and the last one ends with the session.
-    session = TradingCalendar().session(TradingCalendar().previous_trading_day(date(2026, 1, 1)))
+    session = HOME.calendar.session(HOME.calendar.previous_trading_day(date(2026, 1, 1)))
     assert session is not None, "a trading day has a session"
     until = moment(day_of(session.opens_at), time.fromisoformat(config.risk.entries_until))
     first = min(session.opens_at + config.bars.interval_ns, session.closes_at)

@@ -15,7 +15,7 @@ from tradebot.domain.messages import Command
 from tradebot.journal.rows import Terms, Warmup
 from tradebot.journal.writer import Journal
 from tradebot.strategies.loading import StrategySpec
-from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import Desk, desk_of
 from tradebot.trading.desk.gate.limits import gate_of
@@ -84,7 +84,7 @@ class Recording:
         universe = self._ground.universe
 
         def make(killed: Callable[[], str]) -> Desk:
-            book = Book(universe, self._settings, india(universe))
+            book = Book(universe, self._settings, charges_by_market(universe))
             return desk_of(book, gate=gate_of(self._limits, killed=killed), id_prefix=run_id, **self._venue)
 
         return make

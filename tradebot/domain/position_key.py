@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from tradebot.domain.message import Message
 
 OURS = "ours"  # the owner of what our own orders made; a strategy's name once strategies have books
 EXTERNAL = "external"  # of everything else at the venue: shown, never traded
 
 Line = tuple[str, str, str]  # (exchange, symbol, product): what a venue nets, whoever traded it
+
+
+class InstrumentKey(NamedTuple):
+    """What is traded, and where: one symbol at two exchanges is two instruments, and so is one at two venues.
+
+    `venue` is empty where every venue passes on what the exchange says, as of traded prices.
+    """
+
+    venue: str
+    exchange: str
+    symbol: str
 
 
 class PositionKey(Message, frozen=True, kw_only=False, cache_hash=True):

@@ -17,7 +17,8 @@ from tradebot.clock import DAY, SECOND
 from tradebot.domain.market import Ints
 from tradebot.errors import DataError
 from tradebot.markets import exchanges
-from tradebot.markets.calendar import Line, TradingCalendar
+from tradebot.markets.calendar import Line
+from tradebot.markets.market import market_of
 
 INDIA, NEW_YORK, UTC_ZONE, ZONES = exchanges.INDIA, exchanges.NEW_YORK, exchanges.UTC_ZONE, exchanges.ZONES
 zone_of = exchanges.zone_of
@@ -106,7 +107,7 @@ class Calendar:
 
     def __init__(self, exchange: str) -> None:
         self.exchange, self.zone = exchange, zone_of(exchange)
-        self._indian = TradingCalendar() if self.zone == INDIA else None
+        self._indian = market_of(exchange).calendar if self.zone == INDIA else None
         # (day, line) -> its session; a backtest asks for the same of every symbol
         self._known: dict[tuple[int, Line], Hours | None] = {}
 

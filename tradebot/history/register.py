@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from tradebot.domain.instrument import Instrument
+from tradebot.domain.position_key import InstrumentKey
 from tradebot.errors import DataError
 from tradebot.history.database import Database
 
@@ -38,7 +39,7 @@ class Register:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._named: dict[str, dict[int, Kept]] = {}  # name -> interval -> series
-        self._keyed: dict[tuple[str, str, str, int], Kept] = {}  # (venue, exchange, symbol, interval) -> series
+        self._keyed: dict[tuple[InstrumentKey, int], Kept] = {}  # (instrument, interval) -> series
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -68,18 +69,18 @@ class Register:
 
     def at(self, instrument: Instrument, interval: int, venue: str) -> Kept | None:
         """Return the series of an instrument at its exchange, None when there is none."""
-        key = venue, instrument.exchange, instrument.symbol, interval
-        if key not in self._keyed:
+        key = InstrumentKey(venue, instrument.exchange, instrument.symbol)
+        if (key, interval) not in self._keyed:
             query = (
                 "SELECT series, instrument FROM history_series WHERE venue = ? AND exchange = ? AND symbol = ?"
                 " AND bar_ns = ?"
             )
-            found = self._database.ask(query, *key)
+            found = self._database.ask(query, *key, interval)
             if not found:
                 return None
             number, body = found[0]
-            self._keyed[key] = Kept(number, msgspec.json.decode(body, type=Instrument), venue)
-        return self._keyed[key]
+            self._keyed[key, interval] = Kept(number, msgspec.json.decode(body, type=Instrument), venue)
+        return self._keyed[key, interval]
 
     def keep(self, instrument: Instrument, interval: int, source: str, venue: str) -> Kept:
         """Return the series of an instrument, made now if need be; it gets finer decimals and never coarser ones."""
@@ -110,7 +111,8 @@ class Register:
             source,
         )
         self._named.clear()
-        kept = self._keyed[venue, instrument.exchange, instrument.symbol, interval] = Kept(number, instrument, venue)
+        key = InstrumentKey(venue, instrument.exchange, instrument.symbol)
+        kept = self._keyed[key, interval] = Kept(number, instrument, venue)
         return kept
 
     def remove(self, kept: Kept) -> None:

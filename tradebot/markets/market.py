@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, tzinfo
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 from tradebot.clock import DAY, IST, SECOND
 from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.errors import DataError
+from tradebot.markets.calendar import TradingCalendar
 from tradebot.markets.exchanges import INDIA, NEW_YORK, opening_of, zone_of
 
 CURRENCIES = {INDIA: "INR", NEW_YORK: "USD"}
@@ -25,6 +28,13 @@ class Market:
         self.money = MONEY.get(self.currency, self.currency)
         self.time: tzinfo = IST if self.zone == INDIA else ZoneInfo(self.zone)
         self._ahead = int(IST.utcoffset(None).total_seconds()) * SECOND if self.zone == INDIA else None
+
+    @cached_property
+    def calendar(self) -> TradingCalendar:
+        """The days and hours of its sessions. Raises DataError where they are not at hand."""
+        if self.zone != INDIA:
+            raise DataError(f"{self.exchange}: the calendar of its sessions is not at hand")
+        return TradingCalendar()
 
     @property
     def clock(self) -> str:
@@ -59,6 +69,18 @@ class Market:
 def market_of(exchange: str) -> Market:
     """Return the market of an exchange."""
     return Market(exchange)
+
+
+def market_of_all(exchanges: Iterable[str]) -> Market:
+    """Return the one market of some exchanges, the home market of none.
+
+    Raises DataError where they are of several: one run has one day, one money and one account.
+    """
+    markets = {market.zone: market for market in map(market_of, exchanges)}
+    if len(markets) > 1:
+        names = ", ".join(sorted(market.exchange for market in markets.values()))
+        raise DataError(f"exchanges of several markets cannot be traded on together: {names}")
+    return next(iter(markets.values()), HOME)
 
 
 HOME = market_of(HOME_EXCHANGE)  # where nothing says another one

@@ -23,7 +23,7 @@ from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Signal
 from tradebot.replay.recorded import Line, Recorded
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
-from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import Desk, desk_of
 from tradebot.trading.desk.gate.limits import Limits, gate_of
@@ -124,7 +124,7 @@ class _Rerun:
         recorded, terms = self._recorded, self._recorded.terms
         settings = msgspec.convert(RULES | terms.desk, DeskSettings, strict=False)
         return desk_of(
-            Book(recorded.universe, settings, india(recorded.universe)),
+            Book(recorded.universe, settings, charges_by_market(recorded.universe)),
             gate=gate_of(msgspec.convert(LIMITS | terms.limits, Limits, strict=False), killed=lambda: self._reason),
             id_prefix=recorded.run.run_id,
             **terms.venue,

@@ -15,7 +15,7 @@ from tradebot.domain.order import OrderEvent, Side
 from tradebot.domain.order_fold import begin
 from tradebot.markets.calendar import day_of
 from tradebot.markets.charges import Segment, charges
-from tradebot.trading.desk.billing import india, percent
+from tradebot.trading.desk.billing import charges_by_market, percent
 
 D = Decimal
 AT = int(datetime(2026, 2, 3, 6, tzinfo=UTC).timestamp()) * SECOND
@@ -34,7 +34,7 @@ def test_a_fill_is_billed_what_the_table_says_of_its_turnover_whether_it_has_who
     order = begin(fact("T1", OrderEvent.INTENT, request=request()))
     fill = msgspec.structs.replace(execution("T1", "a"), quantity=D(quantity), price=D(price), traded_at=AT)
     bill = charges(segment=Segment.INTRADAY, side=Side.BUY, turnover=D(quantity) * D(price), on=day_of(AT)).total
-    assert india(Universe([Instrument(symbol="AAA")]))(order, fill) == bill
+    assert charges_by_market(Universe([Instrument(symbol="AAA")]))(order, fill) == bill
 
 
 def test_a_percentage_is_of_the_value_and_rounded_half_to_even() -> None:

@@ -24,7 +24,7 @@ from tradebot.domain.order import (
     Side,
     VenueStatus,
 )
-from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.desk import desk_of
@@ -139,7 +139,7 @@ def test_a_fill_of_another_symbol_is_booked_there_and_halts_both(quantity: int) 
 
 def test_a_fill_at_an_exchange_without_rates_is_booked_free_of_charge_and_halts_the_symbol() -> None:
     day = Day()
-    book = Book(day.universe, msgspec.structs.replace(SETTINGS, fill_collar_pct=D(1)), india(day.universe))
+    book = Book(day.universe, msgspec.structs.replace(SETTINGS, fill_collar_pct=D(1)), charges_by_market(day.universe))
     request = OrderRequest(
         order_id="T1", symbol="A", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET, quantity=D(10)
     )

@@ -53,7 +53,7 @@ from tradebot.replay.recorded import Line, Recorded
 from tradebot.replay.rerun import replay
 from tradebot.strategies.loading import load_strategy
 from tradebot.trading.desk import recording
-from tradebot.trading.desk.billing import india
+from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book import states
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.book.states import States, state_of
@@ -93,7 +93,7 @@ class Day:
         self.quote(range(len(NAMES)), [0] * len(NAMES))
 
     def made(self, killed: Callable[[], str]) -> Desk:
-        book = Book(self.universe, SETTINGS, india(self.universe))
+        book = Book(self.universe, SETTINGS, charges_by_market(self.universe))
         return desk_of(book, gate=gate_of(LIMITS, killed=killed), id_prefix="T1", **VENUE)
 
     def give(self, message: DeskMessage) -> None:
