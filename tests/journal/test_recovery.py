@@ -24,7 +24,7 @@ from ledger_by_hand import (
 
 from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Reconciled, Trailing
+from tradebot.domain.messages import Command, Reconciled, Released, Trailing
 from tradebot.domain.order import OrderEvent, OrderState, Purpose, Side
 from tradebot.domain.order_fold import apply
 from tradebot.domain.portfolio import Position
@@ -150,6 +150,21 @@ async def test_an_adopted_position_counts_from_there(tmp_path: Path) -> None:
     assert books.adopted == adopted
     assert books.positions[RELIANCE].is_flat
     assert books.positions[RELIANCE].realized == Decimal("50.00")
+
+
+async def test_an_adopted_position_can_be_given_up(tmp_path: Path) -> None:
+    adopted = (("RELIANCE", Decimal(5), Decimal("90.00")),)
+    sold = Released(key=RELIANCE, quantity=Decimal(2), price=Decimal(95), at=START)
+    path = await write(
+        tmp_path,
+        ("run", run()),
+        ("reconciled", Reconciled(at=START, adopted=adopted)),
+        ("reconciled", Reconciled(at=START, released=(sold,))),
+    )
+
+    books = recover(path).of("AB1234")
+
+    assert {key: position.quantity for key, position in books.positions.items()} == {RELIANCE: 3}
 
 
 @pytest.mark.parametrize(

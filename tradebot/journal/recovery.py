@@ -16,7 +16,7 @@ from tradebot.domain.messages import Command, ExternalPosition, Reconciled, Rele
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, OrderState, Wish
 from tradebot.domain.order_fold import apply, begin
 from tradebot.domain.portfolio import Position
-from tradebot.domain.position_key import PositionKey
+from tradebot.domain.position_key import Line, PositionKey
 from tradebot.errors import StateError
 from tradebot.journal.crashes import CutOff, Lives
 from tradebot.journal.reader import rows
@@ -70,8 +70,8 @@ class Fold:
                     self.positions[key] = (self.positions.get(key) or Position(key)).hold(quantity, price)
                 for part in message.released:
                     self.facts.append(part)
-                    key = self._key(*part.key.line)
-                    self.positions[key] = self.positions[key].release(part.quantity, part.price)
+                    position = self._at(part.key.line).release(part.quantity, part.price)
+                    self.positions[position.key] = position
             case Trailing():
                 self.best |= message.best
             case _:
@@ -87,18 +87,19 @@ class Fold:
         if after.filled == before.filled or fact.execution is None or after.is_external:
             return
         execution = fact.execution
+        line = (execution.exchange, execution.symbol, execution.product)
         if fact.event is OrderEvent.REVERSED:
             execution = next(e for e in before.booked if e.key == execution.key)
-            position = self._at(execution).reverse(execution, self._billed.pop(execution.key))
+            position = self._at(line).reverse(execution, self._billed.pop(execution.key))
         else:
             charges = self._billed[execution.key] = self._charges_of(before, execution)
-            position = self._at(execution).apply(execution, charges)
+            position = self._at(line).apply(execution, charges)
         self.positions[position.key] = position
 
-    def _at(self, execution: Execution) -> Position:
-        # Of what runs of before took over the row does not say the line: it is that of the first fill.
-        key = self._key(execution.exchange, execution.symbol, execution.product)
-        taken = self.positions.pop(self._key("", execution.symbol, ""), None)
+    def _at(self, line: Line) -> Position:
+        # Of what runs of before took over the row does not say the line: it is that of the first fill or release.
+        key = self._key(*line)
+        taken = self.positions.pop(self._key("", line[1], ""), None)
         if taken is not None:
             return msgspec.structs.replace(taken, key=key)
         return self.positions.get(key) or Position(key)

@@ -9,8 +9,9 @@ import msgspec
 from tests.trading.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.control import Until, Verb
-from tradebot.domain.messages import Action, Command, Executed, Incident, SessionBegins
+from tradebot.domain.messages import Action, Command, Executed, Incident, Released, SessionBegins
 from tradebot.domain.order import OrderEvent, OrderRequest, Purpose
+from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.gate.gate import Gate
 
@@ -110,6 +111,13 @@ def test_it_lasts_until_the_session_ends_over_a_restart_as_well() -> None:
         SessionBegins(opens_at=opens_at, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at)
     )
     assert not fresh.desk.book.conditions.halts
+
+
+def test_what_an_early_run_took_over_is_given_up_also_by_a_run_that_does_not_name_it() -> None:
+    room = Room()
+    sold = Released(key=PositionKey("", "NSE", "OLD", "MIS"), quantity=D(4), price=D(100), at=OPEN)
+    room.desk.recover([sold], adopted=[("OLD", D(10), D(90))], halted="", opens_at=OPEN)
+    assert room.desk.book.positions.of("OLD").quantity == 6
 
 
 def test_nothing_is_opened_after_that() -> None:

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from tradebot.domain.control import Verb
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.market import Close, Quotes
 from tradebot.domain.messages import (
     Books,
@@ -145,8 +148,11 @@ class Desk:
         `best` is what trailing stops had seen, see `Trailing`.
         """
         book = self.book
-        for symbol, quantity, price in adopted:
-            book.blotter.adopt(book.key(symbol), quantity, price)
+        for symbol, quantity, price in adopted:  # by runs from before a row named the exchange
+            key = book.key(symbol)
+            if not key.exchange:
+                key = msgspec.structs.replace(key, exchange=HOME_EXCHANGE)
+            book.blotter.adopt(key, quantity, price)
         for fact in facts:
             self._recall(fact, is_today=fact.at >= opens_at)
         self.rules.stop_levels.guards.recover(best)
