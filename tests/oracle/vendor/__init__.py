@@ -1,3 +1,3 @@
-"""The desk of revision 0940d01da5e5, written by `freeze.py`; not edited by hand."""
+"""The desk of revision 3d60c03b4869, written by `freeze.py`; not edited by hand."""
 
-REVISION = "0940d01da5e52404df8fb3880ac324dbc6777303"
+REVISION = "3d60c03b48699265c47a1f086b751d327a349cea"

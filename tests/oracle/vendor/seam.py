@@ -32,7 +32,7 @@ from tests.oracle.vendor.backtest.fast_desk import FastDesk
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Books, DeskMessage, Executed, Signals, Tick
-from tests.oracle.vendor.trading.desk.billing import india
+from tests.oracle.vendor.trading.desk.billing import charges_by_market
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.book.states import state_of
 from tests.oracle.vendor.trading.desk.decisions import Place
@@ -78,7 +78,7 @@ def _parts(
 ) -> tuple[Book, Gate]:
     own = msgspec.convert(settings, DeskSettings, strict=False)
     gate = gate_of(msgspec.convert(limits, Limits, strict=False), killed=killed)
-    return Book(universe, own, india(universe), keeps_ended=keeps_ended), gate
+    return Book(universe, own, charges_by_market(universe), keeps_ended=keeps_ended), gate
 
 
 def plain(settings: Any) -> dict[str, Any]:

@@ -31,14 +31,10 @@ class Clearance:
     """
 
     def __init__(self, limits: Limits, gate: Gate, *, lacking: Lacking | None = None) -> None:
-        self._lacking, self._max_stop_pct, self._max_loss = lacking, limits.max_stop_pct, limits.max_daily_loss
+        self._limits, self._lacking = limits, lacking
         self._max_quantity, self._max_notional = limits.max_order_quantity, limits.max_order_notional
         self._per_symbol, self._gross = limits.max_position_notional, limits.max_gross_notional
-        self._max_open, self._allow_short, self._max_age_s = (
-            limits.max_open_orders,
-            limits.allow_short,
-            limits.stale_after_s,
-        )
+        self._max_age_s = limits.stale_after_s
         self._products = frozenset(limits.permitted_products)
         self._collar, self._exit_collar = limits.price_collar_pct, limits.price_collar_pct * 2
         self._exit_age_s = max(FreshData.EXIT_AGE_S, limits.stale_after_s)
@@ -67,9 +63,9 @@ class Clearance:
             return False
         if request.product not in self._products or not self._is_sound(request, instrument, reference, self._collar):
             return False
-        if not age_ns / SECOND <= self._max_age_s or open_orders >= self._max_open:
+        if not age_ns / SECOND <= self._max_age_s or open_orders >= self._limits.max_open_orders:
             return False
-        most = self._max_stop_pct
+        most = self._limits.max_stop_pct
         if most is not None and misplaced(request, reference, most) is not None:
             return False
         if not self._fits(request, held, request.price or reference, others):
@@ -77,7 +73,7 @@ class Clearance:
         if self._lacking is not None and self._lacking(request, reference):
             return False
         profit = day_profit()
-        if not profit.is_finite() or -profit > self._max_loss:
+        if not profit.is_finite() or -profit > self._limits.max_daily_loss:
             return False
         return self._flows(request, mono, is_exit=False)
 
@@ -88,7 +84,7 @@ class Clearance:
         quantity, is_buy = request.quantity, request.side is BUY
         reach = held + quantity if is_buy else held - quantity
         worst = abs(reach) * price
-        if (reach < 0 and not is_buy and not self._allow_short) or price * quantity > self._max_notional:
+        if (reach < 0 and not is_buy and not self._limits.allow_short) or price * quantity > self._max_notional:
             return False
         gross = worst if others is None else others(request.symbol) + worst
         return worst <= self._per_symbol and gross.is_finite() and gross <= self._gross

@@ -2,12 +2,13 @@
 
 Its caller knows that nothing else waits and keeps no tape. `at_once` is for one without latency: an order is at the
 exchange, under our id, in the moment it is decided; of its common course nothing is told but the order itself, and when
-it was filled nobody asks for it again.
+it was filled it is not asked for again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -18,10 +19,8 @@ from tradebot.domain.messages import DeskMessage, Executed, Signal, Submit, Tick
 from tradebot.domain.order import Execution, Order
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.decisions import ClosePosition, DeskOutput, Place
-from tests.oracle.vendor.trading.desk.desk import Desk
+from tests.oracle.vendor.trading.desk.desk import desk_of
 from tests.oracle.vendor.trading.desk.gate.gate import Gate
-from tests.oracle.vendor.trading.desk.placing.requests import OrderRequests
-from tests.oracle.vendor.trading.desk.rules.ruleset import Ruleset
 
 NOTHING: tuple[DeskOutput, ...] = ()
 
@@ -40,18 +39,20 @@ class FastDesk:
         absence_is_proof: bool = False,
         at_once: bool,
     ) -> None:
-        self._requests = requests = OrderRequests(book, id_prefix=id_prefix, most=gate.most)
-        self._placement = FastPlacement(book, gate, requests, clearance=clearance, at_once=at_once)
-        rules = Ruleset(
-            book, requests, self._placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
+        self.desk = desk = desk_of(
+            book,
+            gate=gate,
+            id_prefix=id_prefix,
+            absent_after_s=absent_after_s,
+            absence_is_proof=absence_is_proof,
+            placement_of=partial(FastPlacement, clearance=clearance, at_once=at_once),
         )
-        self.desk = Desk(book, self._placement, rules)
-        self.account, self._at_once = self.desk.account, at_once
+        rules, self._placement, self._requests = desk.rules, desk.placement, desk.placement.requests
+        self.account, self._at_once = desk.account, at_once
         self.book, self.conditions, self.blotter = book, book.conditions, book.blotter
-        self.marks, self.exits = book.marks, book.exits
-        self.entries, self.guards, self.daily_loss = rules.entries, rules.stop_levels.guards, rules.daily_loss
-        self._reports = rules.venue_reports
-        self._levels, self._sent, self._refusals = rules.stop_levels, rules.exits, rules.reject_breaker
+        self.marks, self.exits, self.positions = book.marks, book.exits, book.positions
+        self.entries, self.guards = rules.entries, rules.stop_levels.guards
+        self.rules, self._sent = rules, rules.exits
         self.guards.tells = False
 
     def apply(self, message: DeskMessage) -> Sequence[DeskOutput]:
@@ -69,12 +70,12 @@ class FastDesk:
         """Take a Tick; on a quiet one there is the day's loss to be looked at and nothing else."""
         c = self.conditions
         is_quiet = not (self.blotter.exposure.working or self.exits.wanted or self.entries.waiting)
-        if not is_quiet or not c.halts.are_none or at >= c.times.square_off_at or self._reports.lacks_fills:
+        if not is_quiet or not c.halts.are_none or at >= c.times.square_off_at or self.rules.venue_reports.lacks_fills:
             return self.desk.apply(Tick(at=at, mono=at))
         c.now = c.mono = at
         self.blotter.release(at)
         # What a loss decides others carry out in the same tick.
-        return self.desk.apply(Tick(at=at, mono=at)) if self.daily_loss.watch() else NOTHING
+        return self.desk.apply(Tick(at=at, mono=at)) if self.rules.daily_loss.watch() else NOTHING
 
     def decide(self, signals: Iterable[Signal]) -> Sequence[DeskOutput]:
         """Take Signals."""
@@ -89,7 +90,7 @@ class FastDesk:
 
     def touch(self, id_: int, units: int) -> Sequence[DeskOutput]:
         """Hold one last price against the guard of its instrument; for who knows prices and has no quotes."""
-        reached = self._levels.touch(id_, units, quoted_at=self.conditions.mono)
+        reached = self.rules.stop_levels.touch(id_, units, quoted_at=self.conditions.mono)
         if reached is None:
             return NOTHING
         out: list[DeskOutput] = []
@@ -125,25 +126,29 @@ class FastDesk:
         if is_rare or ((exposure.working or exposure.held) and exposure.has_orders(symbol)):
             out += self.desk.carry_out((close,))
             return
-        exits.want(symbol, close.purpose, close.reason)
         order = self._requests.exit(
             symbol, purpose=close.purpose, reason=close.reason, quoted_at=close.quoted_at, signal=close.signal
         )
         before = len(out)
         self._placement.place(order, out)
         if len(out) > before and type(out[-1]) is Submit:  # and nothing else of the symbol is at work
-            exits.settle(symbol)
+            exits.work(symbol, close.purpose, close.reason)
+        else:
+            exits.want(symbol, close.purpose, close.reason)
 
     def _filled(self, order: Order) -> None:
         # What a fill that made an order whole means, as the rules would find out one by one.
         request = order.request
-        symbol = request.symbol
-        self.book.hold(request)
+        symbol, is_exit = request.symbol, request.purpose.is_exit
         if self._sent.refused:
             self._sent.filled(symbol)
-        if self.guards.standing or not request.purpose.is_exit:
-            self._levels.filled(request)
-        if self._refusals.counts.rows:
-            self._refusals.counts.filled(request)
-        if request.purpose.is_exit and symbol in self.blotter.positions.open:
+        if self.guards.standing or not is_exit:
+            self.rules.stop_levels.filled(request)
+        if (refusals := self.rules.reject_breaker.counts).rows:
+            refusals.filled(request)
+        if symbol not in self.positions.open:
+            self.exits.forget(symbol)
+        elif is_exit:
             self.book.want(symbol, request.purpose, request.reason)
+        else:
+            self.book.hold(request)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from tests.oracle.vendor.backtest.clearance import Clearance
 from tests.oracle.vendor.backtest.order_course import placed
 from tradebot.domain.messages import Submit
@@ -32,15 +30,12 @@ class FastPlacement(Placement):
         else:
             super().place(order, out)
 
-    def passed(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
-        """Let an order out that passed; `at_once` it is at the exchange."""
+    def reserve(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
+        """Reserve an order, and let it out; `at_once` it is at the exchange."""
         if not self._at_once:
-            super().passed(order, verdict, out)
+            super().reserve(order, verdict, out)
             return
         request, c = order.request, self._conditions
-        self.requests.used += 1
-        if self._held and request.purpose.is_exit:
-            self._held.pop(request.symbol, None)
         self._blotter.place(placed(request, at=c.now, mono=c.mono))
         out.append(Submit(request=request))
 
@@ -54,16 +49,19 @@ class FastPlacement(Placement):
             return False
         instrument, others, seen = self._instruments[id_], self._external, self._marks.times[id_]
         is_shared = bool(others.beyond or others.exposure.working or others.exposure.held) and others.bounds(symbol)
+        position = self._open.get(symbol)
+        held = ZERO if position is None else position.quantity
         if request.purpose.is_exit:
-            held = self._closable(symbol, is_plain=not (is_shared or self._blotter.in_excess))
+            if is_shared or self._blotter.in_excess:
+                held = self._blotter.closable(symbol)
             return clearance.exit(request, instrument, held, reference, c.mono - seen, c.mono)
         if is_shared or not self._is_quiet(id_, symbol):
             return False
-        elsewhere = self._gross.without if exposure else None
+        elsewhere = self._gross.without if self._open or exposure.working or exposure.held else None
         return clearance.entry(
             request,
             instrument,
-            self._closable(symbol, is_plain=True),
+            held,
             reference,
             c.mono - seen,
             c.mono,
@@ -71,12 +69,6 @@ class FastPlacement(Placement):
             elsewhere,
             self._day_profit,
         )
-
-    def _closable(self, symbol: str, *, is_plain: bool) -> Decimal:
-        if not is_plain:
-            return self._blotter.closable(symbol)
-        position = self._open.get(symbol)
-        return ZERO if position is None else position.quantity
 
     def _is_quiet(self, id_: int, symbol: str) -> bool:
         # Nothing holds entries back: no halt, no session's end, no link or quote in doubt.

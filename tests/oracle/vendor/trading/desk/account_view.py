@@ -95,6 +95,22 @@ class AccountView:
         """The symbols in which something of ours is open."""
         return self._blotter.positions.open.keys()
 
+    def held(self) -> dict[str, Decimal]:
+        """Return symbol -> signed quantity of every open position of ours."""
+        return {symbol: position.quantity for symbol, position in self._blotter.positions.open.items()}
+
+    def held_ids(self) -> Iterator[int]:
+        """Yield the instruments of the run in which something of ours is open."""
+        ids = self._book.universe.ids
+        return (ids[symbol] for symbol in self.open_symbols if symbol in ids)
+
+    def is_exposed(self) -> bool:
+        """Return whether an order of ours lives or a position is open.
+
+        A position of ours may be closed or converted by another hand, and conversions show in the books alone.
+        """
+        return self.has_live() or bool(self.open_symbols)
+
     def positions(self) -> Iterable[Position]:
         """Return the positions that were ever ours, flat ones included."""
         return self._blotter.positions.by_key.values()
@@ -121,6 +137,10 @@ class AccountView:
     def live_orders(self) -> Iterator[Order]:
         """Yield the orders of ours that may still trade, UNKNOWN included."""
         return self._blotter.live()
+
+    def has_live(self) -> bool:
+        """Return whether an order of ours may still trade."""
+        return next(self.live_orders(), None) is not None
 
     def live_anywhere(self) -> Iterator[Order]:
         """Yield all orders that may still trade, those placed elsewhere last."""

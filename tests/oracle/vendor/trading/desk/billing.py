@@ -11,13 +11,18 @@ from tradebot.errors import DataError
 from tradebot.markets.calendar import day_of, moment
 from tradebot.markets.charges import PAISA, UNITS_A_PAISA, Tariff, UnitTariff, in_force, segment_of, tariff_of
 from tradebot.markets.debits import DELIVERY, Debits
+from tradebot.markets.exchanges import INDIA
+from tradebot.markets.market import market_of
 from tests.oracle.vendor.trading.desk.book.blotter import ChargesOf
 
+TARIFFS = {INDIA: tariff_of}  # zone of a market -> its table of charges
 UNITS = 100 * UNITS_A_PAISA  # of one of the account's currency
 
 
-class India:
-    """Bills a fill by the market's table of the fill's day, and a delivery sale with the depository's fee.
+class MarketCharges:
+    """Bills a fill by its market's table of the fill's day, and a delivery sale with the depository's fee.
+
+    Where nothing is known of a market's charges nothing is billed.
 
     Bills depend on the delivery fills of the same day that were billed before, and on nothing else that went on.
     """
@@ -49,15 +54,21 @@ class India:
         units, units_before = _units(after), _units(before) if before else 0
         if units is None or units_before is None:
             return exact.total(after) - exact.total(before) + fee
-        bill = Decimal(of.total(units) - of.total(units_before)) * PAISA
+        paise = of.total(units)
+        if before:
+            paise -= of.total(units_before)
+        bill = Decimal(paise) * PAISA
         return bill + fee if fee else bill
 
     def _tariff(self, execution: Execution) -> tuple[Tariff, UnitTariff] | None:
         if execution.symbol not in self._universe:
             return None
-        segment = segment_of(self._universe.get(execution.symbol).kind, execution.product)
+        instrument = self._universe.get(execution.symbol)
+        if (table := TARIFFS.get(market_of(instrument.exchange).zone)) is None:
+            return None
+        segment = segment_of(instrument.kind, execution.product)
         try:
-            found = tariff_of(segment, execution.side, day_of(execution.traded_at), execution.exchange)
+            found = table(segment, execution.side, day_of(execution.traded_at), execution.exchange)
         except DataError:
             return None  # a fill is booked wherever it was told to be; of an odd exchange the fill check tells
         return found, found.in_units()
@@ -73,9 +84,9 @@ class India:
         return tariff.debit if is_charged else ZERO
 
 
-def india(universe: Universe) -> ChargesOf:
-    """Return the function that bills a fill by the market's table of the fill's day."""
-    return India(universe)
+def charges_by_market(universe: Universe) -> ChargesOf:
+    """Return the function that bills a fill by the table of its instrument's market, of the fill's day."""
+    return MarketCharges(universe)
 
 
 def _units(value: Decimal) -> int | None:

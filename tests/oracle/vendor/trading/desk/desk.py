@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from tradebot.domain.control import Verb
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.market import Close, Quotes
 from tradebot.domain.messages import (
     Books,
@@ -84,6 +87,8 @@ class Desk:
             Frozen: book.conditions.freeze,
             ClockApart: book.conditions.take_clock,
             SpaceLeft: book.conditions.take_space,
+            SessionBegins: self._begin_session,
+            Stand: self._stand,
             ClosePosition: book.want_closed,
             ClosePositions: book.want_all_closed,
             Forget: book.forget,
@@ -98,7 +103,6 @@ class Desk:
             Record: self._record,
             Known: book.know,
             Place: self._place,
-            Stand: self._stand,
             Cancel: out,
             Modify: out,
             Incident: out,
@@ -111,10 +115,7 @@ class Desk:
     def apply(self, message: DeskMessage) -> list[DeskOutput]:
         """Take one message; returns what follows from it, facts before the orders they allow."""
         self._out = []
-        if type(message) is SessionBegins:
-            self._begin_session(message)
-        else:
-            self._take(Look(message, is_start=False) if type(message) is Books else message)
+        self._take(Look(message, is_start=False) if type(message) is Books else message)
         if self.rules.entries.waiting:
             self._run(self.rules.entries.follow())
         return self._out
@@ -147,8 +148,11 @@ class Desk:
         `best` is what trailing stops had seen, see `Trailing`.
         """
         book = self.book
-        for symbol, quantity, price in adopted:
-            book.blotter.adopt(book.key(symbol), quantity, price)
+        for symbol, quantity, price in adopted:  # by runs from before a row named the exchange
+            key = book.key(symbol)
+            if not key.exchange:
+                key = msgspec.structs.replace(key, exchange=HOME_EXCHANGE)
+            book.blotter.adopt(key, quantity, price)
         for fact in facts:
             self._recall(fact, is_today=fact.at >= opens_at)
         self.rules.stop_levels.guards.recover(best)
@@ -200,7 +204,7 @@ class Desk:
     def _record(self, decision: Record) -> None:
         change = self.book.record(decision.fact)
         self._out.append(decision.fact)
-        for rule in self.rules.changes:
+        for rule in self.rules.of_change(change):
             if decisions := rule(change):
                 self._run(decisions)
 
@@ -210,8 +214,6 @@ class Desk:
     def _stand(self, decision: Stand) -> None:
         self.book.conditions.halts.apply(decision.command)
         self._out.append(decision.command)
-        for rule in self.rules.hears[Stand]:
-            self._run(rule(decision))
 
     def _put(self, output: Any) -> None:
         self._out.append(output)
@@ -232,17 +234,25 @@ class Desk:
             change = book.record(fact)
             if is_today:
                 self.placement.recall(change.after, fact)
-            for rule in rules.changes:
+            for rule in rules.of_change(change):
                 rule(change)
         if not is_today:
             book.worth.begin_day(is_marked=False)
             rules.reject_breaker.begin_day()
 
 
-def desk_of(book: Book, *, gate: Gate, id_prefix: str, absent_after_s: float, absence_is_proof: bool = False) -> Desk:
+def desk_of(
+    book: Book,
+    *,
+    gate: Gate,
+    id_prefix: str,
+    absent_after_s: float,
+    absence_is_proof: bool = False,
+    placement_of: Callable[[Book, Gate, OrderRequests], Placement] = Placement,
+) -> Desk:
     """Return the desk of a book; its order ids are `id_prefix` and a count, `absent_after_s` and `absence_is_proof` are
-    the venue's, see `Profile`."""
+    the venue's, see `Profile`. `placement_of` makes the way in which it places."""
     requests = OrderRequests(book, id_prefix=id_prefix, most=gate.most)
-    placement = Placement(book, gate, requests)
+    placement = placement_of(book, gate, requests)
     rules = Ruleset(book, requests, placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof)
     return Desk(book, placement, rules)

@@ -6,7 +6,7 @@ seconds and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -58,7 +58,7 @@ class TapedDesk:
         self._look_up, self._append = killed, append
         self._desk = make(self._look)
         self.account = self._desk.account
-        self.book = self._book = book = self._desk.book
+        self.book = book = self._desk.book
         self._entries: list[Entry] = []
         self._is_noted: npt.NDArray[np.bool_] = np.zeros(len(book.universe), dtype=bool)  # whose quotes decide
         self._books: Books | None = None
@@ -76,7 +76,7 @@ class TapedDesk:
         if isinstance(message, Tick):
             for symbol in list(islice(self._untold, AT_A_TICK)):
                 del self._untold[symbol]
-                self._states.note(self._book.positions.of(symbol))
+                self._states.note(self.book.positions.of(symbol))
             if message.mono - self._flushed_at >= EVERY:
                 self.flush()
         elif len(self._entries) >= MOST_ENTRIES:
@@ -95,7 +95,7 @@ class TapedDesk:
     def recover(self, facts: Sequence[OrderFact | Released], **rest: Any) -> None:
         """Let the desk be rebuilt from the journal's facts."""
         self._desk.recover(facts, **rest)
-        self._look_at(self._book.universe.symbols)
+        self._look_at(self.book.universe.symbols)
 
     def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
         """Return the holdings that the strategies are told with `close`, and note them."""
@@ -105,12 +105,12 @@ class TapedDesk:
 
     def flush(self) -> None:
         """Hand on what was noted so far."""
-        self._flushed_at = max(self._flushed_at, self._book.conditions.mono)
+        self._flushed_at = max(self._flushed_at, self.book.conditions.mono)
         if not self._entries:
             return
-        if self._has_changed and self._book.exposure.working <= MOST_LIVE:
+        if self._has_changed and self.book.exposure.working <= MOST_LIVE:
             self._has_changed = False
-            self._hand_on(self._states.of(self._book))
+            self._hand_on(self._states.of(self.book))
         else:
             self._hand_on("")
 
@@ -144,21 +144,23 @@ class TapedDesk:
 
     def _put(self, message: Message) -> None:
         # The time is the one from before the message: a replay sets it in front of it.
-        self._entries.append(Entry(self._book.conditions.mono, message))
+        self._entries.append(Entry(self.book.conditions.mono, message))
 
-    def _mark(self, symbols: Iterable[str]) -> None:
+    def _mark(self, symbols: Collection[str]) -> None:
         # Of symbols whose quotes are not noted one by one the newest is, before something is decided on it.
+        if not symbols:
+            return
         unnoted = [id_ for id_ in self._ids(symbols) if not self._is_noted.item(id_)]
         if unnoted:
-            m, ids = self._book.marks, np.array(unnoted, dtype=np.int64)
+            m, ids = self.book.marks, np.array(unnoted, dtype=np.int64)
             self._put(Marks(ids=ids, seen_at=m.seen_at[ids], last=m.last[ids], bid=m.bid[ids], ask=m.ask[ids]))
 
     def _follow(self, output: Sequence[DeskOutput]) -> None:
-        touched = set()
+        touched, orders = set(), self.book.blotter.orders
         for what in output:
             match what:
                 case OrderFact():
-                    touched.add(self._book.blotter.orders[what.order_id].symbol)
+                    touched.add(orders[what.order_id].request.symbol)
                 case Reconciled():
                     touched.update(part.key.symbol for part in what.released)
                 case Command():
@@ -169,18 +171,15 @@ class TapedDesk:
             self._look_at(touched)
 
     def _look_at(self, symbols: Iterable[str]) -> None:
-        book = self._book
-        for id_ in self._ids(symbols):
-            symbol = book.universe[id_].symbol
-            self._is_noted[id_] = (
-                not book.positions.of(symbol).is_flat
-                or next(book.exposure.all(symbol), None) is not None
-                or symbol in book.exits.wanted
-            )
+        book = self.book
+        ids, open_, exposure, wanted = book.universe.ids, book.positions.open, book.exposure, book.exits.wanted
+        for symbol in symbols:
+            if (id_ := ids.get(symbol)) is not None:
+                self._is_noted[id_] = symbol in open_ or exposure.has_orders(symbol) or symbol in wanted
 
-    def _ids(self, symbols: Iterable[str]) -> list[int]:
-        universe = self._book.universe
-        return [universe.id(symbol) for symbol in sorted(symbols) if symbol in universe]
+    def _ids(self, symbols: Collection[str]) -> list[int]:
+        ids = self.book.universe.ids
+        return [ids[symbol] for symbol in (sorted(symbols) if len(symbols) > 1 else symbols) if symbol in ids]
 
 
 def symbols_of(message: Message) -> set[str]:

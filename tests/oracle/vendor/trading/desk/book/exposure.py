@@ -120,11 +120,13 @@ class Exposure:
         if not self.has_orders(symbol):
             return quantity, quantity
         longest = shortest = quantity
-        for order in self.all(symbol):
-            if order.request.side is Side.BUY:
-                longest += order.reserved(self.mono)
-            else:
-                shortest -= order.reserved(self.mono)
+        for orders in (self._live, self.held):
+            for order_id in orders.get(symbol, ()):
+                order = self._orders[order_id]
+                if order.request.side is Side.BUY:
+                    longest += order.reserved(self.mono)
+                else:
+                    shortest -= order.reserved(self.mono)
         return longest, shortest
 
     def closing(self, symbol: str) -> Decimal:

@@ -153,7 +153,7 @@ class External:
         return odd
 
     def _accept_confirmed(self, rests: dict[Line, Decimal], own: Own, is_traded: Callable[[Line], bool]) -> None:
-        # Of the rests of a symbol that two looks said alike: what is accounted for leaves `rests`.
+        # Of the rests of a symbol of which two looks said the same: what is accounted for leaves `rests`.
         if not sum(rests.values(), ZERO):  # what one line lost others won: it was converted
             for line in rests:
                 self._accept(line, own.held.get(line, ZERO))

@@ -26,6 +26,10 @@ class PendingExits:
             self.wanted[symbol] = purpose, reason
             self._open[symbol] = None
 
+    def work(self, symbol: str, purpose: Purpose, reason: str) -> None:
+        """Want a symbol flat whose exit works already."""
+        self.wanted[symbol] = purpose, reason
+
     def heard(self, symbol: str) -> None:
         """Look at a symbol again at the next tick: a fact of one of its orders came."""
         if symbol in self.wanted:

@@ -18,7 +18,7 @@ from tradebot.domain.order import OrderRequest
 C = TypeVar("C")
 
 
-class View(Message, frozen=True):
+class View(Message, frozen=True, kw_only=False):
     """What the controls may know of the world at one instant, worst case included.
 
     `longest` and `shortest` are the position if every live buy, or every live sell, filled; `closable` is what of it
@@ -140,7 +140,7 @@ class Gate:
 
 
 class PlainControl:
-    """What controls have in common: one keeps nothing unless it says so, and is asked of entries and exits alike.
+    """What controls have in common: one keeps nothing unless it says so, and is asked of entries and of exits.
 
     One that has nothing to say of entries, or of exits, says so and is not asked of them.
     """

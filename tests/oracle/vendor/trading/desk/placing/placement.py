@@ -37,11 +37,15 @@ class Placement:
             self.denied(order, verdict, out)
 
     def passed(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
-        """Reserve an order that passed, and let it out behind its INTENT."""
-        request, c = order.request, self._book.conditions
+        """Let an order out that passed; an exit that the gate held back before is told again if it is another time."""
         self.requests.used += 1
-        if self._held and request.purpose.is_exit:
-            self._held.pop(request.symbol, None)
+        if self._held and order.request.purpose.is_exit:
+            self._held.pop(order.request.symbol, None)
+        self.reserve(order, verdict, out)
+
+    def reserve(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
+        """Reserve an order, and let it out behind its INTENT."""
+        request, c = order.request, self._book.conditions
         fact = OrderFact(
             request.order_id,
             INTENT,
@@ -115,29 +119,29 @@ class Placement:
             longest -= reserved if without.request.side is Side.BUY else ZERO
             shortest += reserved if without.request.side is Side.SELL else ZERO
             closing -= reserved if without.request.purpose.is_exit else ZERO
-        return View(
-            instrument=book.universe[id_],
-            quantity=quantity,
-            closable=blotter.closable(symbol),
-            longest=longest,
-            shortest=shortest,
-            closing=closing,
-            open_orders=exposure.working - (without is not None),
-            in_doubt=in_doubt,
-            reference=reference,
-            quote_age_s=book.marks.age_s(id_, c.mono),
-            feed_is_stale=bool(c.links.down),
-            halted=c.halt_of(symbol, strategy) if c.has_halts else "",
-            unaccounted=c.unaccounted.get(symbol, ""),
-            beyond=book.external.beyond.get((exchange, symbol, product), ZERO) if book.external else ZERO,
-            entries_closed=c.entries_closed(symbol),
-            gross=partial(self._gross.without, symbol),
-            day_pnl=self._day_profit,
-            mono=c.mono,
-            blind=c.blind,
-            quote_trouble=c.quote_trouble(symbol) or book.marks.trouble(id_),
-            session_lost=c.links.session_lost,
-            disk_short=c.disk_short,
-            disk_full=c.disk_full,
-            orders_refused=c.links.orders_refused,
+        return View(  # by place: keywords would cost as much as all that is looked up here
+            book.universe.instruments[id_],
+            quantity,
+            blotter.closable(symbol),
+            longest,
+            shortest,
+            closing,
+            exposure.working - (without is not None),
+            in_doubt,
+            reference,
+            book.marks.age_s(id_, c.mono),
+            bool(c.links.down),
+            c.halt_of(symbol, strategy) if c.has_halts else "",
+            c.unaccounted.get(symbol, ""),
+            book.external.beyond.get((exchange, symbol, product), ZERO) if book.external else ZERO,
+            c.entries_closed(symbol),
+            partial(self._gross.without, symbol),
+            self._day_profit,
+            c.mono,
+            c.blind,
+            c.quote_trouble(symbol) or book.marks.trouble(id_),
+            c.links.session_lost,
+            c.links.orders_refused,
+            c.disk_short,
+            c.disk_full,
         )

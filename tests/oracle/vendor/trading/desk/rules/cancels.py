@@ -47,7 +47,7 @@ class Cancels:
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Send the cancel that waited for the outcome of an order, or of one that came back from the dead."""
-        if change.before is None or change.after.is_external:
+        if change.before is None:
             return NOTHING
         was = change.before.state
         # What an earlier rule decided just now may have changed the order.

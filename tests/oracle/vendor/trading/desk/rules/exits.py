@@ -35,7 +35,7 @@ class Exits:
         return self.send(decision.symbol, decision.quoted_at, decision.signal)
 
     def on_close_all(self, decision: ClosePositions) -> Iterator[Decision]:
-        """Send the exits of several symbols."""
+        """Send the exits of the symbols that are named."""
         for symbol in self._book.exits.turn(decision.symbols):
             yield from self.send(symbol, self._book.conditions.mono)
 
@@ -48,8 +48,6 @@ class Exits:
     def on_change(self, change: OrderChange) -> Decisions:
         """Remember how often the venue refused the exits of a symbol in a row."""
         order = change.after
-        if order.is_external:
-            return NOTHING
         symbol = order.request.symbol
         if change.fact.event is OrderEvent.EXECUTED:
             self.filled(symbol)

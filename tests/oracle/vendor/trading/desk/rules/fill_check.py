@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tradebot.domain.control import Scope
-from tradebot.domain.order import Execution, Order, OrderEvent
+from tradebot.domain.order import Execution, Order
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decisions
 from tests.oracle.vendor.trading.desk.rules.finding import Finding, raise_findings
@@ -27,7 +27,7 @@ class FillCheck:
     def on_change(self, change: OrderChange) -> Decisions:
         """Raise what does not fit of a fill."""
         execution = change.fact.execution
-        if change.fact.event is not OrderEvent.EXECUTED or execution is None or change.after.is_external:
+        if execution is None:
             return NOTHING
         found = misfits(change.after, execution, self._book.settings.fill_collar_pct)
         return raise_findings(self._book, found, change.after) if found else NOTHING

@@ -51,9 +51,7 @@ class PositionCheck:
     def on_change(self, change: OrderChange) -> Decisions:
         """Take a fact of an order of another hand: it bounds our exits at once, and where we trade no entry leaves
         until the books account for it."""
-        if not change.after.is_external or change.fact.event in STALENESS:
-            return NOTHING
-        return self._elsewhere(change)
+        return NOTHING if change.fact.event in STALENESS else self._elsewhere(change)
 
     def _elsewhere(self, change: OrderChange) -> Iterator[Decision]:
         order = change.after

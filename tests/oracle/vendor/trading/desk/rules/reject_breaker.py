@@ -110,6 +110,8 @@ class Rejections:
 
     def filled(self, request: OrderRequest) -> None:
         """End the rows that an order belongs to: it was filled, in part or whole."""
+        if not self.rows:
+            return
         for refusal in Refusal:
             self.rows.pop(self._scope_of(request, refusal), None)
 

@@ -17,7 +17,8 @@ from tradebot.domain.messages import (
     Signals,
     Tick,
 )
-from tests.oracle.vendor.trading.desk.book.book import Book
+from tradebot.domain.order import OrderEvent
+from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import (
     CancelOrder,
     ClosePosition,
@@ -47,10 +48,13 @@ from tests.oracle.vendor.trading.desk.rules.venue_links import VenueLinks
 from tests.oracle.vendor.trading.desk.rules.venue_reports import VenueReports
 
 Hears = Callable[[Any], Decisions]
+FILLS = frozenset((OrderEvent.EXECUTED,))
+ALL = frozenset(OrderEvent)
+NEWS = ALL - {OrderEvent.SENDING, OrderEvent.ACCEPTED}  # which neither end an order nor fill it
 
 
 class Ruleset:
-    """Every rule of one desk. `hears` is who is asked about a message or a decision, in order; see `changes` for facts.
+    """Every rule of one desk. `hears` is who is asked about a message or decision, `of_change` about a fact; in order.
 
     A rule that is to be added gets its line in one of the two, with the reason for its place. One that acts on prices
     at a tick needs more: a backtest ticks only where something can happen, see `backtest/loss.py`.
@@ -75,17 +79,25 @@ class Ruleset:
         self._cancels, self._repricing = Cancels(book), Repricing(book, requests, placement)
         self._positions = PositionCheck(book)
         self.hears = self._hears(book)
-        # Of a fact, once it is in the book.
-        self.changes: tuple[Hears, ...] = (
-            self.exits.on_change,  # what the venue refused, before anything sends an exit again
-            self.venue_reports.on_change,  # which fills lack, before a halt or a cancel leads to more facts
-            self._positions.on_change,  # of other hands' orders the one rule that acts: it bounds our exits
-            OrderInvariants(book).on_change,  # what must not happen is told before what follows from it
-            FillCheck(book).on_change,
-            self.stop_levels.on_change,  # guards what a fill opened, once its incidents are told
-            self.reject_breaker.on_change,
-            self._cancels.on_change,  # last: a halt just now may have taken the order back already
+        self._of_ours, self._of_others = self._changes(book)
+
+    def of_change(self, change: OrderChange) -> tuple[Hears, ...]:
+        """Return who is asked about a fact that is in the book, in order."""
+        return self._of_others if change.after.is_external else self._of_ours[change.fact.event]
+
+    def _changes(self, book: Book) -> tuple[dict[OrderEvent, tuple[Hears, ...]], tuple[Hears, ...]]:
+        # Of an order of ours, by event, and of one placed elsewhere.
+        of_ours: tuple[tuple[Hears, frozenset[OrderEvent]], ...] = (
+            (self.exits.on_change, NEWS),  # what the venue refused, before anything sends an exit again
+            (self.venue_reports.on_change, ALL),  # which fills lack, before a halt or a cancel leads to more
+            (OrderInvariants(book).on_change, ALL),  # what must not happen is told before what follows from it
+            (FillCheck(book).on_change, FILLS),
+            (self.stop_levels.on_change, FILLS),  # guards what a fill opened, once its incidents are told
+            (self.reject_breaker.on_change, NEWS),
+            (self._cancels.on_change, ALL),  # last: a halt just now may have taken the order back already
         )
+        by_event = {event: tuple(rule for rule, events in of_ours if event in events) for event in OrderEvent}
+        return by_event, (self.venue_reports.on_change, self._positions.on_change)
 
     def _hears(self, book: Book) -> dict[type, tuple[Hears, ...]]:
         reports, links, levels, cancels = self.venue_reports, self.venue_links, self.stop_levels, self._cancels

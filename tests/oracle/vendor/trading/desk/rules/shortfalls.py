@@ -56,10 +56,10 @@ class Shortfalls:
         """Return the facts of a fill: nothing when it is known, its quarantine when it is known otherwise."""
         key = execution.key
         if key not in self._blotter.booked and key not in self._blotter.busted and order_id not in self.inferred:
-            return [_fact(order_id, EXECUTED, execution, at, mono)]
+            return [fill_fact(order_id, EXECUTED, execution, at, mono)]
 
         def fact(event: OrderEvent, what: Execution, reason: str = "") -> OrderFact:
-            return _fact(order_id, event, what, at, mono, reason)
+            return fill_fact(order_id, event, what, at, mono, reason)
 
         booked = self._blotter.booked.get(key)
         if booked is not None:
@@ -193,7 +193,8 @@ class Shortfalls:
         return self._universe.get(order.symbol).nearest_price(price)
 
 
-def _fact(order_id: str, event: OrderEvent, what: Execution, at: int, mono: int, reason: str = "") -> OrderFact:
+def fill_fact(order_id: str, event: OrderEvent, what: Execution, at: int, mono: int, reason: str = "") -> OrderFact:
+    """Return what happened to one fill of an order, with the id that the venue gave the order."""
     return OrderFact(
         order_id=order_id,
         event=event,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tradebot.domain.control import Verb
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Tick
-from tradebot.domain.order import OrderEvent, OrderRequest
+from tradebot.domain.order import OrderRequest
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import NOTHING, ClosePosition, Decision, Decisions, Forget, Release
 from tests.oracle.vendor.trading.desk.rules.guards import Guards, Levels
@@ -49,8 +49,7 @@ class StopLevels:
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Guard what a fill left open, and nothing where it left nothing."""
-        if change.fact.event is OrderEvent.EXECUTED and not change.after.is_external:
-            self.filled(change.after.request)
+        self.filled(change.after.request)
         return NOTHING
 
     def filled(self, request: OrderRequest) -> None:

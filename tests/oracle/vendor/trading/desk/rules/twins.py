@@ -16,8 +16,10 @@ from tradebot.clock import SECOND
 from tradebot.domain.messages import Books
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact
 from tests.oracle.vendor.trading.desk.book.blotter import Blotter
+from tests.oracle.vendor.trading.desk.rules.shortfalls import fill_fact
 from tests.oracle.vendor.trading.desk.rules.unread import UnreadOrders
 
+TAKEN_BACK = "told beside its like under another id; the venue's fills, orders and positions know nothing of it"
 MATCHED_FOR = 5 * SECOND  # that the books must say the same before a fill is taken back
 
 
@@ -51,7 +53,7 @@ class Twins:
             since[symbol] = self._since.get(symbol, books.asked_at)
             if books.asked_at - since[symbol] > MATCHED_FOR:
                 del since[symbol]
-                facts += [_reversal(order, execution, at, mono) for order, execution in pairs]
+                facts += [fill_fact(o.order_id, OrderEvent.REVERSED, e, at, mono, TAKEN_BACK) for o, e in pairs]
         self._since = since
         return facts
 
@@ -76,15 +78,3 @@ def _without_trade(order: Order, listed: set[tuple[str, str]], filled: Decimal) 
 
 def _has_like(execution: Execution, there: Sequence[Execution]) -> bool:
     return any(execution.tells_the_same(e) and execution.traded_at == e.traded_at for e in there)
-
-
-def _reversal(order: Order, execution: Execution, at: int, mono: int) -> OrderFact:
-    return OrderFact(
-        order_id=order.order_id,
-        event=OrderEvent.REVERSED,
-        at=at,
-        mono=mono,
-        reason="told beside its like under another id; the venue's fills, orders and positions know nothing of it",
-        execution=execution,
-        venue_order_id=execution.venue_order_id,
-    )
