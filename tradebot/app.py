@@ -32,7 +32,6 @@ from tradebot.journal.reserve import wanted_bytes
 from tradebot.journal.rows import End
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal, WriteLimits
-from tradebot.markets.calendar import day_of
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.run import CautionRaised, DaemonStarted, DaemonStopped
@@ -118,7 +117,8 @@ async def _run(
             reserve=partial(reserve_bytes, config),
             hand=hand,
         )
-        journal.subscribe(Narrator(tell, wall).follow)
+        narrator = Narrator(tell, wall)
+        journal.subscribe(narrator.follow)
         await stack.enter_async_context(journal)
         opening = open_ground(
             config,
@@ -133,7 +133,8 @@ async def _run(
             stopped=stop.is_set,
         )
         ground = await stack.enter_async_context(opening)
-        check_day(day_of(ground.clock.market()))
+        check_day(ground.clock.market(), ground.market)
+        narrator.market = ground.market
         daemon = Daemon(
             config, options.run_id, ground, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
         )

@@ -12,6 +12,7 @@ from tradebot.config import load
 from tradebot.daemon.refusals import cautions, check_day, refusals
 from tradebot.errors import ConfigError
 from tradebot.markets.calendar import TradingCalendar, moment
+from tradebot.markets.market import HOME
 
 NOW = moment(date(2026, 11, 23), time(10))
 LIVE = (
@@ -142,9 +143,9 @@ def test_the_end_of_the_calendar_is_said_from_thirty_days_ahead(folder: Path) ->
 
 
 def test_a_market_whose_day_lies_past_the_calendar_is_not_traded() -> None:
-    check_day(date(2026, 12, 31))
+    check_day(moment(date(2026, 12, 31), time(10)), HOME)
     with pytest.raises(ConfigError, match="cannot be traded on 2027-01-04"):
-        check_day(date(2027, 1, 4))
+        check_day(moment(date(2027, 1, 4), time(10)), HOME)
 
 
 def test_a_strategys_symbol_that_is_not_traded_is_said(folder: Path) -> None:

@@ -29,7 +29,7 @@ async def test_a_login_that_is_lost_meanwhile_is_waited_for_and_told_once(tmp_pa
         return Series(symbol=instrument.symbol, interval=interval, **columns)
 
     ground: Any = SimpleNamespace(
-        clock=clock, universe=Universe([Instrument(symbol="AAA")]), venue_name="kite",
+        clock=clock, universe=Universe([Instrument(symbol="AAA")]), venue_name="kite", market=HOME,
         venue=SimpleNamespace(broker=SimpleNamespace(history=history)),
     )  # fmt: skip
     warming = WarmUp(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, time
 from decimal import Decimal
 
 from tests.told import Told
@@ -9,6 +10,7 @@ from tradebot.clock import IST, SECOND, ManualClock, from_iso
 from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.messages import Command, Ending, SessionBegins
 from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, OrderRequest, Side
+from tradebot.markets.market import market_of
 from tradebot.ops.narrator import Narrator
 
 
@@ -30,6 +32,21 @@ def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
     hours = {"day": "2026-11-23", "opens": "09:15", "entries_until": "15:00", "square_off_at": "15:10"}
     earlier = {"symbols": 1, "entries_until": "15:00", "square_off_at": "15:05", "closes": "15:15"}
     assert told == [("day_started", {"level": "info"} | hours | {"closes": "15:30", "earlier": [earlier]})]
+
+
+def test_the_hours_are_those_of_the_market_that_is_traded() -> None:
+    told = Told()
+    narrator = Narrator(told, ManualClock(0))
+    narrator.market = market_of("NASDAQ")
+    opens_at, closes_at = (narrator.market.moment(date(2026, 11, 23), time(hour)) for hour in (9, 16))
+    session = SessionBegins(
+        opens_at=opens_at, entries_until=closes_at, square_off_at=closes_at, closes_at=closes_at
+    )  # fmt: skip
+
+    narrator.on_durable([(1, "session", session)])
+
+    ((_, fields),) = told
+    assert (fields["day"], fields["opens"], fields["closes"]) == ("2026-11-23", "09:00", "16:00")
 
 
 def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands() -> None:

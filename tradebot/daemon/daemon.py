@@ -32,8 +32,6 @@ from tradebot.journal.recovery import Recovery
 from tradebot.journal.room import readers
 from tradebot.journal.rows import FORMAT, Listing, Run
 from tradebot.journal.writer import Journal
-from tradebot.markets.calendar import day_number
-from tradebot.markets.market import market_of_all
 from tradebot.ops.events.analysis import WorkersChosen
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.run import BooksReconciled, LotOversized, PositionsUnwatched, StateRecovered
@@ -99,7 +97,7 @@ class Daemon:
         self.desk = self._recording.desk
         self._results = Results(self.desk.account)
         sessions = CalendarSessions(
-            calendar=market_of_all(i.exchange for i in universe).calendar,
+            calendar=ground.market.calendar,
             universe=universe,
             entries_until=time.fromisoformat(config.risk.entries_until),
             square_off_at=time.fromisoformat(config.risk.square_off_at),
@@ -166,7 +164,7 @@ class Daemon:
         self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market())
         self._recover(books)
         await self.space.look()
-        ground.venue.resume_day(books.sent_on(day_number(clock.market())))
+        ground.venue.resume_day(books.sent_on(ground.market.day_number(clock.market())))
         if self._is_held:  # nothing moves that would need a guard, and nothing may be missed
             await self._warm_up()
         compared = await self._compare()
@@ -218,7 +216,7 @@ class Daemon:
         engine = self.engine
         vitals = Vitals(
             clock=ground.clock, engine=engine, recovery=self._recovery, outbox=self._outbox,
-            lines_dropped=lines_dropped, login_ends=ground.login_ends,
+            lines_dropped=lines_dropped, login_ends=ground.login_ends, market=ground.market,
         )  # fmt: skip
         self._panel = Panel(
             account=self.desk.account,

@@ -23,10 +23,9 @@ from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.rules import Rules
 from tradebot.exchange.server import Addresses, serve
 from tradebot.exchange.snapshot import PriceSource
-from tradebot.markets.calendar import TradingCalendar, day_of, moment
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
-from tradebot.markets.market import market_of_all
+from tradebot.markets.market import Market, market_of_all
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.rehearsal import FaultsHealed, FaultStruck, RehearsalStarted
 from tradebot.venues import registry
@@ -72,7 +71,8 @@ async def embedded(
     if settings.prices == "recorded":
         day = date.fromisoformat(settings.day) if settings.day not in ("", TODAY) else None
         source: PriceSource = recording(Path(settings.path), symbols=symbols, day=day)
-        begin = max(moment(day_of(source.opens_at), _time(settings.starts_at)), source.opens_at)
+        market = market_of_all(i.exchange for i in source.universe)
+        begin = max(market.moment(market.day_of(source.opens_at), _time(settings.starts_at)), source.opens_at)
     else:
         source, begin = _synthetic(config, universe_for(symbols), seen_until, wall)
     clock = MarketClock(origin=begin, anchor=None, speed=settings.speed, wall=wall)
@@ -138,8 +138,9 @@ async def _tell_faults(plan: FaultPlan | None, clock: MarketClock, tell: Tell | 
 
 
 def _synthetic(config: Config, universe: Universe, seen_until: int, wall: Clock) -> tuple[SyntheticPrices, int]:
-    settings, calendar = config.exchange, market_of_all(i.exchange for i in universe).calendar
-    day, starts_at = _day(config, calendar, seen_until, wall)
+    settings, market = config.exchange, market_of_all(i.exchange for i in universe)
+    calendar = market.calendar
+    day, starts_at = _day(config, market, seen_until, wall)
     session = calendar.session(day)
     if session is None:
         raise DataError(f"exchange.day {day} is not a trading day; the next one is {calendar.next_trading_day(day)}")
@@ -150,19 +151,20 @@ def _synthetic(config: Config, universe: Universe, seen_until: int, wall: Clock)
         closes_at=int(closes_of(universe, day, calendar).max()),
         calendar=calendar,
     )
-    return source, max(starts_at or moment(day, _time(settings.starts_at)), session.opens_at)
+    return source, max(starts_at or market.moment(day, _time(settings.starts_at)), session.opens_at)
 
 
-def _day(config: Config, calendar: TradingCalendar, seen_until: int, wall: Clock) -> tuple[date, int]:
+def _day(config: Config, market: Market, seen_until: int, wall: Clock) -> tuple[date, int]:
+    calendar = market.calendar
     if seen_until:
-        day = day_of(seen_until)
+        day = market.day_of(seen_until)
         session = calendar.session(day)
         if session is not None and seen_until < session.closes_at - RESUME_BEFORE_END:
             return day, seen_until
         return calendar.next_trading_day(day), 0
     if config.exchange.day != TODAY:
         return date.fromisoformat(config.exchange.day or FIRST_DAY), 0
-    today = day_of(wall.wall())
+    today = market.day_of(wall.wall())
     return today if calendar.is_trading_day(today) else calendar.previous_trading_day(today), 0
 
 

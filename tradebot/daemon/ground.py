@@ -17,6 +17,7 @@ from tradebot.daemon.patience import Patience
 from tradebot.domain.instrument import Universe
 from tradebot.errors import ConfigError, DataError
 from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.markets.market import Market, market_of_all
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.rehearsal import ExchangeOpened
 from tradebot.ops.events.venue import InstrumentsNotRead, LoginFailed, RowsNotRead
@@ -41,6 +42,11 @@ class Ground(NamedTuple):
     universe: Universe
     patience: Patience
     login_ends: str = ""  # the time of the day at which our login ends, empty where nothing is known of it
+
+    @property
+    def market(self) -> Market:
+        """Where the instruments trade: its day is the run's. Raises DataError where they trade in several."""
+        return market_of_all(i.exchange for i in self.universe)
 
 
 class Source(NamedTuple):

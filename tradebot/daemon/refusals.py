@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import date, time, timedelta
+from datetime import date, time
 from itertools import combinations
 from pathlib import Path
 
-from tradebot.clock import SECOND
+from tradebot.clock import iso
 from tradebot.config import Config
 from tradebot.config.contradictions import Complaint
 from tradebot.config.sections import EMBEDDED
@@ -19,9 +19,8 @@ from tradebot.errors import ConfigError
 from tradebot.exchange.prices.recordings import chosen
 from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import Plan
-from tradebot.markets.calendar import day_of, moment
 from tradebot.markets.listing import unknown_shares
-from tradebot.markets.market import HOME
+from tradebot.markets.market import Market, market_of
 from tradebot.printable import printable
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.venues import registry
@@ -39,16 +38,17 @@ def refusals(config: Config, *, now: int, has_exchange: bool = False) -> list[Co
     found: list[Complaint] = []
     is_embedded = config.venue.name == EMBEDDED and not has_exchange
     room = None if has_exchange else registry.room_of(config.venue.name)
+    market = _market(room)
     if room is not None and config.app.mode == "paper":
         found.append((("venue", "name"), NO_PAPER_AT_VENUE.format(name=room.name)))
     if room is not None:
-        found += _uncovered(day_of(now), ("venue", "name"), "today")
+        found += _uncovered(market, market.day_of(now), ("venue", "name"), "today")
         found += _without_history(config, room)
     if is_embedded:
-        found += _embedded_day(config, day_of(now))
+        found += _embedded_day(config, market, market.day_of(now))
         found += invented_shares(config)
     found += exposed(config, credentials=os.environ.get("CREDENTIALS_DIRECTORY", ""))
-    found += _untradable(config)
+    found += _untradable(config, market)
     found += _shared_symbols(config)
     if found:
         return found
@@ -68,14 +68,16 @@ def refuse(config: Config, *, now: int, has_exchange: bool) -> None:
 def cautions(config: Config, *, now: int) -> list[str]:
     """Return what an operator should know of these settings at `now` (wall ns) though a run starts with them."""
     found = []
-    calendar, today = HOME.calendar, day_of(now)
-    left = (calendar.covered_through - today).days
+    room = registry.room_of(config.venue.name)
+    market = _market(room)
+    calendar = market.calendar
+    left = (calendar.covered_through - market.day_of(now)).days
     if 0 <= left <= WARN_DAYS:
         found.append(
             f"the trading calendar ends on {calendar.covered_through}, in {left} days: no real money is traded on days"
             " past it; update tradebot, or add the closures to markets/data/nse_sessions.toml"
         )
-    if (room := registry.room_of(config.venue.name)) is not None:
+    if room is not None:
         found += room.cautions(config.of(room))
     for section in config.strategy:
         if unknown := [symbol for symbol in section.symbols if symbol not in config.app.symbols]:
@@ -107,14 +109,19 @@ def invented_shares(config: Config) -> list[Complaint]:
     return [(("app", "symbols"), f"{told}; {hint}")] if told else []
 
 
-def check_day(day: date) -> None:
-    """Raise ConfigError where `day`, which is about to be traded, lies past the data of the calendar."""
-    for _, sentence in _uncovered(day, ("venue", "name"), "the market's day"):
+def check_day(at: int, market: Market) -> None:
+    """Raise ConfigError where the day of `at` (market ns), about to be traded, lies past the market's calendar."""
+    for _, sentence in _uncovered(market, market.day_of(at), ("venue", "name"), "the market's day"):
         raise ConfigError(sentence)
 
 
-def _uncovered(day: date, key: tuple[str, str], what: str) -> list[Complaint]:
-    calendar = HOME.calendar
+def _market(room: Room | None) -> Market:
+    # The embedded exchange trades where the venue does that it speaks as.
+    return market_of((room or registry.first()).profile.exchange)
+
+
+def _uncovered(market: Market, day: date, key: tuple[str, str], what: str) -> list[Complaint]:
+    calendar = market.calendar
     if calendar.is_covered(day):
         return []
     return [
@@ -126,20 +133,20 @@ def _uncovered(day: date, key: tuple[str, str], what: str) -> list[Complaint]:
     ]
 
 
-def _embedded_day(config: Config, today: date) -> list[Complaint]:
+def _embedded_day(config: Config, market: Market, today: date) -> list[Complaint]:
     key, said = ("exchange", "day"), config.exchange.day
     if config.exchange.prices != "synthetic" or not said:
         return []
     if said == "today":
-        return _uncovered(today, key, "today")
+        return _uncovered(market, today, key, "today")
     try:
         day = date.fromisoformat(said)
     except ValueError:
         return [(key, f"is {said}, which is no date")]
-    calendar = HOME.calendar
+    calendar = market.calendar
     if calendar.is_covered(day) and not calendar.is_trading_day(day):
         return [(key, f"is {day}, not a trading day; the next one is {calendar.next_trading_day(day)}")]
-    return _uncovered(day, key, "the day of the exchange")
+    return _uncovered(market, day, key, "the day of the exchange")
 
 
 def _without_history(config: Config, room: Room) -> list[Complaint]:
@@ -151,7 +158,7 @@ def _without_history(config: Config, room: Room) -> list[Complaint]:
     return [(("bars", "interval"), f"{sentence}; choose one, or set analysis.warmup_bars = 0")]
 
 
-def _untradable(config: Config) -> list[Complaint]:
+def _untradable(config: Config, market: Market) -> list[Complaint]:
     product = config.execution.product
     if product != INTRADAY:
         return [
@@ -162,14 +169,13 @@ def _untradable(config: Config) -> list[Complaint]:
             )
         ]
     # An ordinary day of a share; bars are counted from the open, and the last one ends with the session.
-    session = HOME.calendar.session(HOME.calendar.previous_trading_day(date(2026, 1, 1)))
+    session = market.calendar.session(market.calendar.previous_trading_day(date(2026, 1, 1)))
     assert session is not None, "a trading day has a session"
-    until = moment(day_of(session.opens_at), time.fromisoformat(config.risk.entries_until))
+    until = market.moment(market.day_of(session.opens_at), time.fromisoformat(config.risk.entries_until))
     first = min(session.opens_at + config.bars.interval_ns, session.closes_at)
     if first < min(until, session.closes_at):
         return []
-    closes = (timedelta(hours=5, minutes=30, seconds=first // SECOND % 86_400)).seconds
-    at = f"{closes // 3600:02}:{closes // 60 % 60:02}"
+    at = iso(first, market.time)[11:16]
     return [
         (
             ("bars", "interval"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from tradebot.clock import SECOND, Clock, VenueClock
 from tradebot.journal.recovery import Recovery
-from tradebot.markets.calendar import day_of, moment
+from tradebot.markets.market import HOME, Market
 from tradebot.store.outbox import Outbox
 from tradebot.trading.engine import Engine
 
@@ -16,7 +16,8 @@ from tradebot.trading.engine import Engine
 class Vitals:
     """Reads what there is to know at one moment; nothing is asked of a disk or of the venue.
 
-    `lines_dropped` says how many lines of the log were lost, `login_ends` at which time of the day a login ends.
+    `lines_dropped` says how many lines of the log were lost, `login_ends` at which time of the
+    `market`'s day a login ends.
     """
 
     def __init__(
@@ -28,11 +29,12 @@ class Vitals:
         outbox: Outbox | None,
         lines_dropped: Callable[[], int],
         login_ends: str = "",
+        market: Market = HOME,
     ) -> None:
         self._clock, self._engine, self._recovery, self._outbox = clock, engine, recovery, outbox
         self._lines_dropped = lines_dropped
         self._began, self._held_since = clock.monotonic(), clock.market()
-        self._login_ends = next_time(login_ends, self._held_since) if login_ends else None
+        self._login_ends = next_time(login_ends, self._held_since, market) if login_ends else None
 
     def picture(self) -> dict[str, Any]:
         """Return JSON values. Times are market ns, None where there is none yet or nothing is known.
@@ -56,8 +58,8 @@ class Vitals:
         }
 
 
-def next_time(text: str, after: int) -> int:
-    """Return the first moment behind `after` (market ns) at which a clock in India shows `text` (HH:MM)."""
-    day, at = day_of(after), time.fromisoformat(text)
-    today = moment(day, at)
-    return today if today > after else moment(day + timedelta(days=1), at)
+def next_time(text: str, after: int, market: Market) -> int:
+    """Return the first moment behind `after` (market ns) at which the market's clock shows `text` (HH:MM)."""
+    day, at = market.day_of(after), time.fromisoformat(text)
+    today = market.moment(day, at)
+    return today if today > after else market.moment(day + timedelta(days=1), at)

@@ -12,7 +12,6 @@ from tradebot.domain.market import Series
 from tradebot.errors import SessionLost
 from tradebot.journal.recalled import recalled
 from tradebot.journal.recovery import Recovery
-from tradebot.markets.calendar import day_number
 from tradebot.ops.events.analysis import WarmupPostponed, WarmupRetried
 from tradebot.ops.events.event import Tell
 from tradebot.trading.analysis.past import past_bars
@@ -62,7 +61,7 @@ class WarmUp:
     async def _recalled(self) -> list[Series]:
         # Of today's runs only: the bars of another day may have been adjusted since, by a split or a dividend.
         ground, now, opens, interval = self._ground, self._ground.clock.market(), self._opens_at, self._interval
-        is_today = day_number(self._recovery.last_at) == day_number(now)
+        is_today = ground.market.day_number(self._recovery.last_at) == ground.market.day_number(now)
         if not (self._count and is_today and now >= opens):
             return []
         for run in reversed(self._recovery.runs[-RUNS_RECALLED:]):

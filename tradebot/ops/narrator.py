@@ -13,7 +13,7 @@ from tradebot.domain.halts import Halts
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Ending, Incident, Reconciled, SessionBegins, Signals
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME, Market
 from tradebot.ops.events import orders
 from tradebot.ops.events.desk import (
     DayStarted,
@@ -81,6 +81,7 @@ class Narrator:
         self._differences: tuple[str, ...] = ()
         self._untold: deque[tuple[int, str, Message]] = deque()
         self._halts, self._opens_at = Halts(), 0
+        self.market = HOME  # whose clock tells the hours of a day, until somebody knows better
         self._close, self._shown = 0, 0  # end of the newest close with signals, and how many of them had a line
 
     def on_durable(self, rows: Sequence[tuple[int, str, Message]]) -> None:
@@ -113,7 +114,7 @@ class Narrator:
             for over in self._halts.end_session():
                 self._tell(HaltEnded(scope=str(over.scope), reason=over.reason))
         self._opens_at = session.opens_at
-        self._tell(_hours(session))
+        self._tell(_hours(session, self.market))
 
     def follow(self, rows: Sequence[tuple[int, str, Message]]) -> None:
         """Do as `on_durable`, two turns of the loop later: an order that waited for the disk leaves before its line.
@@ -203,24 +204,17 @@ def _whole(request: OrderRequest) -> dict[str, Any]:
     }
 
 
-def _hours(session: SessionBegins) -> DayStarted:
+def _hours(session: SessionBegins, market: Market) -> DayStarted:
     # Of the symbols whose day ends earlier or later than that of most: how many they are and when.
-    earlier = [{"symbols": len(ending.symbols)} | _end(ending) for ending in session.endings]
+    earlier = [{"symbols": len(ending.symbols)} | _end(ending, market) for ending in session.endings]
     return DayStarted(
-        day=iso(session.opens_at, HOME.time)[:10],
-        opens=_clock(session.opens_at),
-        **_end(session),
+        day=iso(session.opens_at, market.time)[:10],
+        opens=iso(session.opens_at, market.time)[11:16],
+        **_end(session, market),
         earlier=earlier or None,
     )
 
 
-def _end(end: SessionBegins | Ending) -> dict[str, Any]:
-    return {
-        "entries_until": _clock(end.entries_until),
-        "square_off_at": _clock(end.square_off_at),
-        "closes": _clock(end.closes_at),
-    }
-
-
-def _clock(at: int) -> str:
-    return iso(at, HOME.time)[11:16]
+def _end(end: SessionBegins | Ending, market: Market) -> dict[str, Any]:
+    times = {"entries_until": end.entries_until, "square_off_at": end.square_off_at, "closes": end.closes_at}
+    return {name: iso(at, market.time)[11:16] for name, at in times.items()}

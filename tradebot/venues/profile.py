@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.message import Message
 
 
@@ -12,8 +13,9 @@ class Profile(Message, frozen=True):
 
     `absent_after_s`: an order not seen in two complete queries begun this long after sending was never accepted;
     `absence_is_proof` is False where the venue states no such bound and the absence is only presumed.
-    `finds_by_tag`: our id comes back in the order list. `login_ends`: the time of the day (HH:MM, India) at which every
-    login ends, empty where the venue names none. Limits are counted per wall-clock second, minute and day.
+    `finds_by_tag`: our id comes back in the order list. `exchange` is where it trades unless an instrument says another
+    one: its market's clock shows `login_ends`, the time of the day (HH:MM) at which every login ends, empty where the
+    venue names none. Limits are counted per wall-clock second, minute and day.
     """
 
     name: str
@@ -27,5 +29,6 @@ class Profile(Message, frozen=True):
     absent_after_s: float = 60.0
     absence_is_proof: bool = False
     subscriptions: int = 3000
+    exchange: str = HOME_EXCHANGE
     login_ends: str = ""
     candles: Mapping[int, str] = {}  # length of a past bar in ns -> the venue's name for it
