@@ -224,7 +224,7 @@ def call_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
         "tradebot/clock.py": {*(k for k, v in BANNED_CALLS.items() if v == CLOCK), "asyncio.sleep"},
         "tradebot/printing.py": {"click.echo", "click.confirm"},
     }.get(name, set())
-    if name.startswith(("tradebot/bench/", "tradebot/cli/bench")):
+    if name.startswith(("tradebot/bench/", "tradebot/cli/bench/")):
         allowed = {"time.perf_counter", "time.perf_counter_ns"}
     aliases = _aliases(tree)
     for node in ast.walk(tree):
@@ -302,7 +302,7 @@ LINES_OF_ONE_PLACE = 6
 # for the ground of a run and for the kill switch.
 ORDER_ROUTES = {"KiteVenue", "KiteBroker", "OrderSession"}
 ROUTE_BUILDERS = ("tradebot/venues/kite/", "tradebot/bench/")
-ROOMS_BUILD = {"with_orders": "tradebot/daemon/ground.py", "for_kill": "tradebot/cli/kill.py"}
+ROOMS_BUILD = {"with_orders": "tradebot/daemon/ground.py", "for_kill": "tradebot/cli/control/kill.py"}
 
 
 def route_findings(name: str, tree: ast.Module) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from tradebot.bench import burst
 from tradebot.bench.burst import Load, measure, verdicts
-from tradebot.cli.bench import bench
+from tradebot.cli.bench.bench import bench
 from tradebot.clock import WallClock
 
 

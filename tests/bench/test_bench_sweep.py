@@ -6,7 +6,7 @@ import json
 
 from click.testing import CliRunner
 
-from tradebot.cli.bench import bench
+from tradebot.cli.bench.bench import bench
 
 
 def test_one_process_and_several_give_the_same_rows() -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tradebot.bench import cycle, eleven, fetch, indicators, overview, pool
 from tradebot.bench.quote_server import price
 from tradebot.bench.rivals import interleaved
-from tradebot.cli.bench import bench
+from tradebot.cli.bench.bench import bench
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.indicators.plan import batch
 

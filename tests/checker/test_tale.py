@@ -10,7 +10,7 @@ from records import ENTRY, EXIT, LOST, Records, day
 from tradebot.checker.case import Case
 from tradebot.checker.evidence import gather
 from tradebot.checker.tale import Tale, tell
-from tradebot.cli.rehearsal import verdict_of
+from tradebot.cli.run.rehearsal import verdict_of
 
 
 def told(records: Records, folder: Path) -> Tale:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tradebot import __main__
-from tradebot.cli import sweep as verb
+from tradebot.cli.sweep import sweep as verb
 from tradebot.sweep import sweep as sweeping
 
 TRIED = ["-p", "fast=5,10", "-p", "slow=20,30", "--objective", "net"]
@@ -188,5 +188,5 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_verb_is_listed() -> None:
-    assert __main__.VERBS["sweep"][0] == "sweep:sweep"
+    assert __main__.VERBS["sweep"][0] == "sweep.sweep:sweep"
     assert verb.sweep.name == "sweep"

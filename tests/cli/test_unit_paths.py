@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tradebot.__main__ import run
-from tradebot.cli.unit_paths import cautions, wanted
+from tradebot.cli.systemd.unit_paths import cautions, wanted
 from tradebot.ops import unit
 
 LIVE = """
@@ -115,9 +115,9 @@ def test_what_the_sandbox_hides_or_shuts_is_said(folder: Path, monkeypatch: pyte
     config.write_text("[app]\nsymbols = 'TCS'\n")
     config.chmod(0o600)
     asked = wanted(config, None, None)
-    monkeypatch.setattr("tradebot.cli.unit_paths.HIDDEN", (folder.resolve(),))
+    monkeypatch.setattr("tradebot.cli.systemd.unit_paths.HIDDEN", (folder.resolve(),))
     assert any("is hidden from the unit" in line for line in cautions(asked, ["/usr/bin/env"], None))
-    monkeypatch.setattr("tradebot.cli.unit_paths.HIDDEN", ())
+    monkeypatch.setattr("tradebot.cli.systemd.unit_paths.HIDDEN", ())
     said = list(cautions(asked, ["/usr/bin/env"], None))
     assert any("cannot be read by the user of the unit" in line for line in said), said
     assert any("does not know TRADEBOT_RISK__MAX_OPEN_ORDERS" in line for line in said), said

@@ -7,7 +7,7 @@ from typing import Any
 import click.testing
 import pytest
 
-from tradebot.cli import control
+from tradebot.cli.control.status import status
 from tradebot.control.checkup import check
 
 WELL: dict[str, Any] = {
@@ -49,5 +49,5 @@ def test_each_trouble_of_a_run_has_its_own_code(changes: dict[str, Any], code: i
 
 
 def test_the_help_tells_every_code() -> None:
-    said = " ".join(click.testing.CliRunner().invoke(control.status, ["--help"]).output.split())
+    said = " ".join(click.testing.CliRunner().invoke(status, ["--help"]).output.split())
     assert all(f"{code} " in said for code in (10, 11, 12, 13, 14, 15, 69)), said

@@ -15,7 +15,7 @@ import traceback
 # What the verbs import late, so that no fork pays for it.
 import tradebot.app
 import tradebot.cli.exchange
-import tradebot.cli.run  # noqa: F401
+import tradebot.cli.run.run  # noqa: F401
 from tradebot.__main__ import run
 
 

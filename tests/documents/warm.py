@@ -19,15 +19,23 @@ import traceback
 # What the verbs import late, so that no fork pays for it.
 import tradebot.app
 import tradebot.backtest.honesty
-import tradebot.cli.backtest
-import tradebot.cli.control
-import tradebot.cli.data
+import tradebot.cli.backtest.backtest
+import tradebot.cli.control.flatten
+import tradebot.cli.control.halt
+import tradebot.cli.control.kill
+import tradebot.cli.control.status
+import tradebot.cli.data.data
 import tradebot.cli.db
 import tradebot.cli.exchange
-import tradebot.cli.journal
-import tradebot.cli.run
+import tradebot.cli.journal.bars
+import tradebot.cli.journal.orders
+import tradebot.cli.journal.positions
+import tradebot.cli.journal.trades
+import tradebot.cli.journal.verify
+import tradebot.cli.journal.why
+import tradebot.cli.run.run
 import tradebot.cli.simulate
-import tradebot.cli.sweep  # noqa: F401
+import tradebot.cli.sweep.sweep  # noqa: F401
 from tradebot.__main__ import run
 
 # Speaks to it: hands over its own standard streams, passes signals on, ends with the exit code.

@@ -26,7 +26,7 @@ from ledger_by_hand import (
 )
 
 from tradebot.__main__ import run as tradebot
-from tradebot.cli import journal as verbs
+from tradebot.__main__ import tradebot as verbs
 from tradebot.clock import ManualClock
 from tradebot.domain.messages import Action, Signal, Signals
 from tradebot.domain.order import OrderEvent, OrderFact, Side
@@ -62,7 +62,7 @@ def explained() -> list[OrderFact]:
 
 
 def call(name: str, state_dir: Path, *args: str) -> Result:
-    return CliRunner().invoke(getattr(verbs, name), [*args, "--state-dir", str(state_dir)])
+    return CliRunner().invoke(verbs, [name, *args, "--state-dir", str(state_dir)])
 
 
 def said(name: str, state_dir: Path, *args: str) -> str:
@@ -286,7 +286,7 @@ async def test_the_state_dir_comes_from_the_configuration(tmp_path: Path) -> Non
     await a_day(state)
     (tmp_path / "config.toml").write_text(f'[app]\nstate_dir = "{state}"\n')
 
-    result = CliRunner().invoke(verbs.orders, ["--config", str(tmp_path / "config.toml"), "--json"])
+    result = CliRunner().invoke(verbs, ["orders", "--config", str(tmp_path / "config.toml"), "--json"])
 
     assert len(json.loads(result.stdout)) == 3
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tradebot.cli.faults import plan_of
+from tradebot.cli.shared.faults import plan_of
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.catalogue import CATALOGUE, Stage
 from tradebot.exchange.faults.plan import FaultPlan

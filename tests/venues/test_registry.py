@@ -18,6 +18,6 @@ def test_a_name_is_taken_once() -> None:
 
 def test_settings_and_rooms_are_read_without_what_only_trading_needs() -> None:
     heavy = ("numpy", "pandas", "aiohttp", "websockets", "tradebot.venues.venue", "tradebot.exchange.exchange")
-    code = f"import sys, tradebot.config, tradebot.cli.kill; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, tradebot.config, tradebot.cli.control.kill; print([m for m in {heavy} if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert said.stdout.strip() == "[]"

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from tradebot.cli.config import CONFIG_OPTION
-from tradebot.cli.tables import show
+from tradebot.cli.shared.options import CONFIG, state_dir_option, together
+from tradebot.cli.shared.tables import show
 from tradebot.clock import WallClock, iso
 from tradebot.config import Config, load
 from tradebot.errors import StateError
@@ -25,12 +25,7 @@ from tradebot.store.outbox import Outbox
 from tradebot.store.store import Deadlines, Store
 from tradebot.trading.desk.billing import charges_by_market
 
-
-def _options(command: click.decorators.FC) -> click.decorators.FC:
-    where = click.option(
-        "--state-dir", type=click.Path(path_type=Path), help="Where journal and store are.  [default: as configured]"
-    )
-    return CONFIG_OPTION(where(command))
+_options = together(CONFIG, state_dir_option("Where journal and store are."))
 
 
 @click.group()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tradebot.cli.tables import show
+from tradebot.cli.shared.tables import show
 from tradebot.ops.events.catalogue import EVENTS, page, row
 from tradebot.printing import say_json, say_text
 

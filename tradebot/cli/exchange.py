@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.faults import LIST, plan_of, render_catalogue
+from tradebot.cli.shared.faults import LIST, plan_of, render_catalogue
 from tradebot.clock import SECOND, MarketClock, WallClock, from_iso, iso
 from tradebot.config.values import seconds
 from tradebot.domain.message import Message

@@ -104,7 +104,7 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from tradebot.cli.tables import show
+    from tradebot.cli.shared.tables import show
     from tradebot.clock import SECOND, WallClock
     from tradebot.config.values import seconds
     from tradebot.simulation.many import Day, Tally, add_to_corpus, play_all, read_corpus

@@ -1,0 +1,99 @@
+"""The verb `backtest`: past bars through the desk, gate and order machine that trade live, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tradebot.cli.backtest.bars import bars_asked
+from tradebot.cli.backtest.job import job_asked
+from tradebot.cli.backtest.options import CORES, bar_options
+from tradebot.cli.backtest.result import show
+from tradebot.cli.shared.progress import progress
+from tradebot.cli.shared.tables import others_aside
+from tradebot.errors import ExitCode
+from tradebot.printing import aside
+
+MOST_WORKERS = 64
+
+
+@click.command()
+@click.option(
+    "-s", "--strategy", "strategies", multiple=True, help="A shipped name or path/to/file.py:Class; repeatable."
+)
+@click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the one strategy.")
+@bar_options
+@click.option("--workers", type=click.IntRange(1, MOST_WORKERS), help="Processes for --account each.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page, and JSON beside it.")
+@click.option("--no-checks", is_flag=True, help="Leave the honesty checks out.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def backtest(as_json: bool, **given: Any) -> int:
+    """Trade past bars by the code that trades live: same desk, gate, orders and charges.
+
+    The limits of [risk] and the rules of [execution] hold. Orders of a bar's close fill at the next open; inside a bar
+    stops count before targets. The same bars and settings give the same orders_hash. The exit code is 65 when a
+    strategy raised or took too long: it is switched off for that symbol, and the figures are those without it.
+    """
+    from tradebot.backtest.report import check_place
+
+    if given["report"] is not None:
+        check_place(given["report"])
+    with others_aside(as_json=as_json):
+        result, bars, checks = _tested(given)
+    show(result, bars.series, checks, report=given["report"], as_json=as_json)
+    for fault in result.faults:
+        aside(f"tradebot: {fault}")
+    return ExitCode.DATA if result.faults else ExitCode.OK
+
+
+def _tested(given: Mapping[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
+    from tradebot.backtest.run import dear
+    from tradebot.backtest.spread import run_spread
+    from tradebot.config import load
+
+    config = load(given["config_path"], {"app.state_dir": given["state_dir"]})
+    specs = _specs(config, given)
+    with progress() as tell:
+        bars = bars_asked(config, given, tell)
+        job = job_asked(config, given, bars, specs)
+        for note in dear(job, bars.series):
+            aside(f"tradebot: {note}")
+        workers = given["workers"] or CORES
+        result = run_spread(job, bars.series, workers=workers, say=lambda done, of: tell("walking", done, of))
+        checks: Sequence[Any] = ()
+        if not given["no_checks"]:
+            from tradebot.backtest.honesty import checks as honest
+
+            tell("checking", 0, 1)
+            checks = honest(result, bars.series, run_spread)
+            tell("checking", 1, 1)
+    return result, bars, checks
+
+
+def _specs(config: Any, given: Mapping[str, Any]) -> list[Any]:
+    from tradebot.strategies.loading import load_strategy
+
+    names = given["strategies"]
+    if not names:
+        return [load_strategy(s.name, s.params, symbols=s.symbols) for s in config.strategy]
+    if given["params"] and len(names) > 1:
+        raise click.UsageError("--param belongs to one --strategy; write several into the configuration")
+    return [load_strategy(name, dict(map(_param, given["params"]))) for name in names]
+
+
+def _param(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise click.BadParameter(f"should be NAME=VALUE, not {text!r}", param_hint="--param")
+    words = value.strip()
+    if words.lower() in ("true", "false"):
+        return name.strip(), words.lower() == "true"
+    for kind in (int, float):
+        try:
+            return name.strip(), kind(words)
+        except ValueError:
+            continue
+    return name.strip(), words

@@ -1,0 +1,106 @@
+"""The bars that the options of `backtest` and `sweep` mean: out of the history, out of files, or invented."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from tradebot.cli.shared.progress import Progress
+from tradebot.printing import aside
+
+SAMPLE_DAYS = 120
+
+
+class Given(NamedTuple):
+    """The bars of a backtest with their instruments, all of one length."""
+
+    instruments: tuple[Any, ...]
+    series: Mapping[str, Any]
+    invented: tuple[str, ...] = ()  # symbols whose prices no market had
+
+
+def bars_asked(config: Any, given: Mapping[str, Any], tell: Progress) -> Given:
+    """Return the bars that `bar_options` mean, fit to be tested on. Raises DataError and UsageError."""
+    from tradebot.cli.shared.history import accepted_in
+    from tradebot.history.interval import parse
+    from tradebot.history.resample import resampled
+    from tradebot.history.soundness import require_sound
+    from tradebot.markets.symbols import parse_symbols
+
+    symbols = parse_symbols(given["symbols"], cwd=Path.cwd()) if given["symbols"] else ()
+    interval = parse(given["interval"]) if given["interval"] else 0
+    if given["sample"]:
+        if given["data"] != "history":
+            raise click.UsageError("--sample makes its own bars; leave out --data")
+        found = _sample(symbols)
+    elif given["data"] == "history":
+        found = _from_history(config, symbols or config.app.symbols, interval or parse(str(config.bars.interval)))
+    else:
+        found = _from_files(Path(given["data"]), symbols, interval, given, tell)
+    if interval:
+        exchanges = {i.symbol: i.exchange for i in found.instruments}
+        series = {name: resampled(one, interval, exchanges[name]) for name, one in found.series.items()}
+        found = found._replace(series=series)
+    gaps, accepted = given["accept_gaps"], () if given["sample"] else accepted_in(config)
+    require_sound(found.series, found.instruments, accept_gaps=gaps, accepted=accepted)
+    return found
+
+
+def _sample(symbols: Sequence[str]) -> Given:
+    from tradebot.backtest.sample import SYMBOLS, sample
+
+    universe, series = sample(symbols or SYMBOLS, days=SAMPLE_DAYS)
+    return Given(universe.instruments, series, universe.symbols)
+
+
+def _from_history(config: Any, symbols: Sequence[str], interval: int) -> Given:
+    from tradebot.cli.shared.history import opened
+    from tradebot.errors import DataError
+    from tradebot.history.frames import stored_interval
+
+    if not symbols:
+        raise DataError("say which bars: --symbols RELIANCE,TCS from the history, --data PATH, or --sample")
+    with opened(config) as history:
+        by_length: dict[int, list[str]] = {}
+        for symbol in symbols:
+            by_length.setdefault(stored_interval(history, symbol, interval), []).append(symbol)
+        series: dict[str, Any] = {}
+        instruments: dict[str, Any] = {}
+        invented: list[str] = []
+        for stored, names in by_length.items():
+            series |= history.load(names, stored)
+            instruments |= {name: history.instrument(name, stored) for name in names}
+            invented += [instruments[name].symbol for name in names if history.inventor(name, stored)]
+    return Given(
+        tuple(instruments[name] for name in symbols),
+        {instruments[name].symbol: series[name] for name in symbols},
+        tuple(invented),
+    )
+
+
+def _from_files(path: Path, symbols: Sequence[str], lone: int, given: Mapping[str, Any], tell: Progress) -> Given:
+    from tradebot.errors import DataError
+    from tradebot.history.files.rows import Wanted
+    from tradebot.history.importing import Terms, read_files
+    from tradebot.history.market import zone
+
+    if given["zone"]:
+        zone(given["zone"])  # a wrong one is refused whether or not the files need it
+    wanted = Wanted(zone=given["zone"], time_format=given["time_format"])
+    terms = Terms(exchange=given["exchange"], lone=lone, are_ends=given["stamps"] == "end")
+    bare = [symbol.removeprefix(f"{terms.exchange.upper()}:") for symbol in symbols]
+    with tempfile.TemporaryDirectory() as scratch:
+        read = read_files(path, Path(scratch), wanted=wanted, terms=terms, symbols=bare, progress=tell)
+    for note in read.notes:
+        aside(note)
+    late = sum(read.unsorted.values())
+    for count, words in ((read.duplicates, "that say the same as one before"), (late, "that come after later ones")):
+        if count and not given["accept_gaps"]:
+            raise DataError(
+                f"{path}: rows {words}: {count}; `tradebot data import` puts that right, or say --accept-gaps"
+            )
+    return Given(tuple(read.instruments), read.series)

@@ -1,0 +1,104 @@
+"""The job that the options of `backtest` and `sweep` mean: strategies, money, costs, hours and span."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+
+from tradebot.cli.backtest.bars import Given
+
+MOST_CHANGES = 25  # of one order, as many as venues allow
+
+
+def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Sequence[Any]) -> Any:
+    """Return the job that `bar_options` mean for these bars and strategies. Raises DataError and UsageError."""
+    from tradebot.backtest.job import Hours, Job, Matching, Slippage, delivered
+    from tradebot.backtest.place import bill_of, hours_of
+    from tradebot.config.desk_settings import desk_settings, limits
+    from tradebot.errors import DataError
+    from tradebot.history.frames import moment
+    from tradebot.history.market import zone_of
+
+    lengths = {one.interval for one in bars.series.values()}
+    if len(lengths) != 1:
+        raise DataError("the bars have several lengths; say one with --interval")
+    if len({(zone_of(i.exchange), i.currency) for i in bars.instruments}) > 1:
+        places = ", ".join(sorted({f"{i.exchange} in {i.currency}" for i in bars.instruments}))
+        raise DataError(f"the symbols trade on exchanges of several hours or currencies ({places}); take one at a time")
+    interval, first = lengths.pop(), bars.instruments[0]
+    zone = zone_of(first.exchange)
+    try:
+        slippage = Slippage.parse(given["slippage"])
+    except ValueError as fault:
+        raise click.BadParameter(str(fault), param_hint="--slippage") from None
+    if given["cash"] < Decimal("0.01"):
+        least = "more than 0" if given["cash"] <= 0 else "0.01 or more"
+        raise click.BadParameter(f"should be {least}, not {given['cash']}", param_hint="--cash")
+    share = given["participation"]
+    job = Job(
+        strategies=tuple(strategies),
+        instruments=tuple(bars.instruments),
+        interval=interval,
+        cash=given["cash"],
+        limits=limits(config),
+        desk=desk_settings(config, most_changes=MOST_CHANGES),
+        matching=Matching(
+            slippage=slippage,
+            latency_bars=given["latency_bars"],
+            latency_s=given["latency"],
+            participation=None if share is None else Decimal(str(share)) / 100,
+        ),
+        costs=_costs(given["costs"], bill_of(first.exchange)),
+        hours=Hours(
+            market=given["hours"] or hours_of(first.exchange, interval, bars.series),
+            entries_until=time.fromisoformat(config.risk.entries_until),
+            square_off_at=time.fromisoformat(config.risk.square_off_at),
+        ),
+        zone=zone,
+        currency=first.currency,
+        begin=moment(given["start"], zone, is_end=False),
+        end=moment(given["end"], zone, is_end=True),
+        every_bar=given["every_bar"],
+        shared=given["account"] == "shared",
+        time_limit_s=given["time_limit"],
+        invented=bars.invented,
+    )
+    _check_span(job, bars.series)
+    return delivered(job)
+
+
+def _check_span(job: Any, series: Mapping[str, Any]) -> None:
+    from zoneinfo import ZoneInfo
+
+    from tradebot.clock import iso
+    from tradebot.errors import DataError
+
+    if job.begin is not None and job.end is not None and job.begin >= job.end:
+        raise click.UsageError("--from must be before --to")
+    first = min(int(one.starts[0]) for one in series.values())
+    last = max(int(one.starts[-1]) for one in series.values())
+    begin, end = first if job.begin is None else job.begin, last + 1 if job.end is None else job.end
+    if not any(one.starts.searchsorted(begin) < one.starts.searchsorted(end) for one in series.values()):
+        span = " to ".join(iso(at, ZoneInfo(job.zone))[:16] for at in (first, last))
+        raise DataError(f"there are no bars from --from to --to: they go from {span}")
+
+
+def _costs(text: str, default: Any) -> Any:
+    from tradebot.backtest.job import Bill, Costs
+
+    words = text.strip().lower() or default
+    if words in (Bill.INDIA, Bill.NONE):
+        return Costs(bill=Bill(words))
+    try:
+        percent = Decimal(words.removesuffix("%"))
+    except InvalidOperation:
+        percent = Decimal(-1)
+    if not (percent.is_finite() and 0 <= percent <= 100):
+        raise click.BadParameter(
+            f"should be india, none or a percentage such as 0.1%, not {text!r}", param_hint="--costs"
+        )
+    return Costs(bill=Bill.PERCENT, commission_pct=percent)

@@ -1,0 +1,83 @@
+"""How a finished backtest is shown: JSON, a table for people with what it rests on, a page to open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tradebot.cli.shared.tables import standard_console
+from tradebot.printing import say, say_json
+
+MOST_REASONS = 3  # for which orders were denied, each with one of its sentences
+
+
+def show(result: Any, series: Mapping[str, Any], checks: Sequence[Any], *, report: Path | None, as_json: bool) -> None:
+    """Print the result, and write its report where one is asked for. Raises DataError."""
+    from tradebot.backtest import story
+    from tradebot.backtest.report import write
+
+    summary = story.summary(result, checks)
+    if report is not None:
+        write(report, story.tell(result, series, checks, summary_=summary), summary)
+    if as_json:
+        say_json(summary | {"faults": list(result.faults)})
+        return
+    _head(result)
+    if result.faults and not result.counts["orders"]:
+        say("no order was made before that, so there are no figures to show")  # a table of zeros would look like some
+    else:
+        _figures(result, summary["figures"], checks)
+    if report is not None:
+        say(f"report: {report}")
+
+
+def _head(result: Any) -> None:
+    from tradebot.backtest.result import ODDS
+
+    names = ", ".join(spec.name for spec in result.job.strategies)
+    symbols = ", ".join(result.symbols[:6]) + (f" and {len(result.symbols) - 6} more" if result.symbols[6:] else "")
+    counts = result.counts
+    say(f"{names} on {symbols}, {counts['bars']:,} bars, {counts['visited']:,} of them walked")
+    say(
+        f"{counts['signals']:,} signals, {counts['orders']:,} orders, {counts['denied']:,} of them denied, "
+        f"{counts['fills']:,} fills"
+    )
+    if counts["denied"]:
+        _denied(result)
+    for note in result.notes:
+        say(note)
+    for name, words in ODDS.items():
+        if counts.get(name):
+            say(f"{counts[name]:,} {words}")
+    if result.faults:
+        say(f"strategies switched off on the way: {len(result.faults)}, named at the end")
+
+
+def _denied(result: Any) -> None:
+    counts: dict[str, int] = {}
+    reasons: dict[str, str] = {}  # control -> its first sentence
+    for denial in result.denials:
+        counts[denial.control] = counts.get(denial.control, 0) + denial.count
+        reasons.setdefault(denial.control, denial.reason)
+    for control in sorted(counts, key=lambda name: -counts[name])[:MOST_REASONS]:
+        say(f"{counts[control]:,} denied by {reasons[control]}")
+
+
+def _figures(result: Any, figures: Mapping[str, float | None], checks: Sequence[Any]) -> None:
+    from rich.table import Table
+
+    from tradebot.backtest.metrics import LABELS
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, label in LABELS.items():
+        table.add_row(label.text, label.read(figures[name], currency=result.job.currency))
+    standard_console().print(table)
+    for check in checks:
+        say(f"{check.verdict.value:<7} {check.text}")
+    say("")
+    for truth in result.truths:
+        say(f"assumed: {truth}")
+    say(f"orders_hash {result.orders_hash}")

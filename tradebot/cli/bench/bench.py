@@ -1,0 +1,118 @@
+"""The verb `bench`: measures this machine; `ticks` is the whole tick path over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import Any
+
+import click
+
+from tradebot.cli.bench import analysis, backtest, paths, rivals, sweep
+from tradebot.clock import WallClock
+from tradebot.config.values import seconds
+from tradebot.printing import say_json
+
+MAX_SYMBOLS = 9_000  # three streaming connections of 3,000
+MAX_SECONDS = 3_600.0
+
+
+@click.group(invoke_without_command=True)
+@rivals.overview_options
+@click.pass_context
+def bench(context: click.Context, symbols: int, latency: str, as_json: bool) -> None:
+    """Measure this machine; without a command a short look at quotes, indicators and pools, and what to choose."""
+    if context.invoked_subcommand is None:
+        rivals.overview(symbols, latency, as_json)
+
+
+for command in (
+    rivals.indicators,
+    rivals.fetch,
+    rivals.pool,
+    paths.orders,
+    paths.start,
+    sweep.sweep,
+    backtest.backtest,
+    analysis.burst,
+    analysis.startup,
+    rivals.cycle,
+    rivals.history,
+):
+    bench.add_command(command)
+
+
+@bench.command()
+@click.option("--symbols", type=click.IntRange(1, MAX_SYMBOLS), default=3000, show_default=True, help="How many tick.")
+@click.option("--for", "duration", default="60s", show_default=True, help="How long they tick.")
+@click.option("--rate", type=click.FloatRange(0.1, 60), default=1.0, show_default=True, help="Ticks a second of each.")
+@click.option("--strategy", default="ema_cross", show_default=True, help="A shipped name, file.py:Class, or none.")
+@click.option("--interval", default="1s", show_default=True, help="Length of a bar: each is a close of all symbols.")
+@click.option("--workers", default="1", show_default=True, help='Worker processes, 0 for none, or "auto".')
+@click.option("--sustained", is_flag=True, help="As many as one core takes, from the socket to the bars, by rivals.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def ticks(
+    symbols: int, duration: str, rate: float, strategy: str, interval: str, workers: str, sustained: bool, as_json: bool
+) -> None:
+    """Stream ticks from an exchange in its own process into a daemon in another, and account for every one.
+
+    With --sustained a server sends as fast as it is read, and what a tick costs is set beside the plain ways. The
+    figures are for reading: the exit code tells only whether the measurement could be made.
+    """
+    if sustained:
+        paths.sustained_ticks(symbols, as_json)
+        return
+    from rich.console import Console
+
+    from tradebot.bench import report
+    from tradebot.bench.ticks import Load
+    from tradebot.cli.shared.tables import WIDE
+
+    load = Load(
+        symbols=symbols,
+        for_s=_duration(duration),
+        rate=rate,
+        strategy=None if strategy == "none" else strategy,
+        interval=interval,
+        workers=workers,
+    )
+    box = report.machine()
+    try:
+        result = asyncio.run(_measure(load))
+    except asyncio.CancelledError:
+        raise click.Abort from None
+    result |= {"machine": box, "versions": report.versions()}
+    result["verdicts"] = report.verdicts(result)
+    if as_json:
+        say_json(result)
+    else:
+        report.show(result, Console(highlight=False, width=None if sys.stdout.isatty() else WIDE))
+
+
+async def _measure(load: Any) -> dict[str, Any]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from tradebot.bench.ticks import measure
+
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None, "this is a coroutine of a task"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    errors = Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not sys.stderr.isatty()) as bar:
+        shown = bar.add_task(f"{load.symbols:,} symbols", total=None)
+        return await measure(
+            load, clock=WallClock(), progress=lambda done, total: bar.update(shown, completed=done, total=total)
+        )
+
+
+def _duration(text: str) -> float:
+    try:
+        length = seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--for") from None
+    if length > MAX_SECONDS:
+        raise click.BadParameter("an hour is the longest", param_hint="--for")
+    return length

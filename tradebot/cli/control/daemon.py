@@ -1,0 +1,18 @@
+"""What the operator's verbs share: the options that say which daemon is meant, and how it is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tradebot.cli.shared.options import CONFIG, state_dir_option, together
+from tradebot.cli.shared.state_dir import state_dir_of
+
+daemon_options = together(CONFIG, state_dir_option("The daemon's state directory."))
+
+
+def ask(path: str | None, state_dir: Path | None, route: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the daemon's answer to a command. Raises DaemonAway and RequestRefused."""
+    from tradebot.control import client  # in an emergency `kill`, which asks nobody, loads only what it needs
+
+    return client.ask(state_dir_of(state_dir, path), "POST", route, body)

@@ -1,0 +1,40 @@
+"""The verb `flatten`: asks the running daemon to halt and to close every position."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from tradebot.cli.control.daemon import ask, daemon_options
+from tradebot.printing import confirm, say
+
+
+@click.command()
+@daemon_options
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--id", "id_", help="Name of this command; the same name acts once.  [default: a new one]")
+@click.option("--reason", default="flattened by the operator", help="Why, for the journal.")
+@click.option("--lift-kill", is_flag=True, help="After `kill`: let exits leave again; entries stay halted.")
+def flatten(path: str | None, state_dir: Path | None, yes: bool, id_: str | None, reason: str, lift_kill: bool) -> None:
+    """Halt, take back working orders and close every position; it stands until `resume`."""
+    from tradebot.clock import WallClock
+
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("add --yes to close every position without being asked")
+        confirm("Close every position and halt?")
+    id_ = id_ or f"flatten-{WallClock().wall()}"
+    body = {"id": id_, "reason": reason} | ({"lift_kill": True} if lift_kill else {})
+    answer = ask(path, state_dir, "/flatten", body)
+    if answer.get("known"):
+        say(f"{id_} was given before and did nothing more")
+    for order in answer.get("orders", ()):
+        what = f"{order['side']} {order['quantity']} {order['symbol']}"
+        say(f"working: {order['order_id']} {what}")
+    for position in answer.get("closing", ()):
+        say(f"closing: {position['quantity']} {position['symbol']}")
+    if not answer.get("closing"):
+        say("no position is open")
+    say(f"halted and flattening ({id_}); `tradebot status` shows what is left")

@@ -1,0 +1,32 @@
+"""The verbs `halt` and `resume`: no new positions, and an end of that; both ask the running daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tradebot.cli.control.daemon import ask, daemon_options
+from tradebot.printing import say
+
+
+@click.command()
+@daemon_options
+@click.argument("reason", default="halted by the operator")
+@click.option("--scope", default="all", show_default=True, help="all, symbol:TCS or strategy:NAME.")
+def halt(path: str | None, state_dir: Path | None, reason: str, scope: str) -> None:
+    """Stop new positions until `resume`, over restarts too; exits and cancels still leave."""
+    ask(path, state_dir, "/halt", {"reason": reason, "scope": scope})
+    say(f"halted ({scope}): {reason}; it is on disk and stands until `tradebot resume`")
+
+
+@click.command()
+@daemon_options
+@click.argument("reason", default="resumed by the operator")
+@click.option("--scope", default="all", show_default=True, help="all (every halt), symbol:TCS or strategy:NAME.")
+def resume(path: str | None, state_dir: Path | None, reason: str, scope: str) -> None:
+    """Let new positions be opened again; after `kill` this also removes the HALT file."""
+    answer = ask(path, state_dir, "/resume", {"reason": reason, "scope": scope})
+    if lifted := answer.get("lifted"):
+        say(f"the HALT file is gone; it said: {lifted}")
+    say(f"resumed ({scope})")

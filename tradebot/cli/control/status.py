@@ -1,0 +1,115 @@
+"""The verb `status`: the picture that the running daemon gives of itself, or one line of it for a cron job."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tradebot.cli.control.daemon import daemon_options
+from tradebot.cli.shared.state_dir import state_dir_of
+from tradebot.control.checkup import HELP, check
+from tradebot.errors import ExitCode
+from tradebot.printing import say, say_json
+
+
+@click.command()
+@daemon_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--check", "is_check", is_flag=True, help=f"Say in one line what is wrong, for a cron job.  {HELP}")
+def status(path: str | None, state_dir: Path | None, as_json: bool, is_check: bool) -> int:
+    """Show the running daemon: halts, feed, positions, working orders, profit, queues; exit 69 without a daemon."""
+    from tradebot.control.client import ask
+
+    folder = state_dir_of(state_dir, path)
+    found = ask(folder, "GET", "/status")
+    found["disk_free_mb"] = _free_mb(folder)
+    found["journal"]["log_mb"] = _log_mb(folder)
+    verdict = check(found)
+    if as_json:
+        say_json(found | {"check": verdict._asdict()}, indent=2)
+    elif is_check:
+        say(verdict.sentence)
+    else:
+        _show_status(found)
+    return verdict.code if is_check else ExitCode.OK
+
+
+def _free_mb(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free // 1_000_000
+    except OSError:
+        return None
+
+
+def _log_mb(folder: Path) -> int | None:
+    # The write-ahead log grows while somebody reads the journal in one long transaction.
+    try:
+        return os.stat(folder / "journal.sqlite3-wal").st_size // 1_000_000
+    except OSError:
+        return None
+
+
+def _vitals(found: dict[str, Any]) -> str:
+    from tradebot.clock import iso
+    from tradebot.markets.market import HOME
+
+    def when(at: int | None) -> str:
+        return "none" if at is None else iso(at, HOME.time)[:19]
+
+    session, store, offset, login = found["session"], found["store"], found["clock_offset_s"], found["login"]
+    ends = "its end not known" if login["ends_at"] is None else f"ends {when(login['ends_at'])} at the latest"
+    said = [
+        f"up {found['uptime_s']:.0f} s",
+        f"runs before {found['runs_before']}, {found['cut_off_before']} of them cut off since the last resume",
+        f"last bar {when(found['last_bar'])}",
+        f"last signal {when(found['last_signal'])}",
+        f"session {'open' if session['is_open'] else 'closed'}, its close {when(session['closes_at'])}",
+        f"login held since {when(login['held_since'])}, issued at a time not known, {ends}",
+        "clock as the exchange's own" if offset is None else f"clock {offset:+.3f} s from the venue's",
+        f"log lines dropped {found['log_lines_dropped']}",
+        "free disk not known" if found["disk_free_mb"] is None else f"free disk {found['disk_free_mb']} MB",
+        "no store"
+        if store is None
+        else f"store {store['behind']} rows behind" + (f": {store['trouble']}" if store["trouble"] else ""),
+    ]
+    return "; ".join(said)
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    from tradebot.cli.shared.tables import table
+    from tradebot.clock import iso
+    from tradebot.markets.market import HOME
+
+    say(
+        f"{found['state']}, {found['mode']} on {found['venue']}, account {found['account']}, run {found['run_id']}, "
+        f"pid {found['pid']}, market time {iso(found['market_time'], HOME.time)[:19]}"
+    )
+    for one in found["halts"]:
+        ends = ", to the end of the session" if one.get("until") == "session" else ""
+        say(f"HALTED ({one['verb']} {one['scope']}{ends}): {one['reason']}")
+    if not found["halts"]:
+        say("not halted")
+    feed = found["feed"]
+    age = "no quote yet" if feed["age_s"] is None else f"newest quote {feed['age_s']:.1f} s ago"
+    say(f"feed: {'STALE, ' if feed['is_stale'] else ''}{age}" + "".join(f"; {k}: {v}" for k, v in feed["down"].items()))
+    counts = ", ".join(f"{name} {number}" for name, number in found["counts"].items())
+    money = found["money"]
+    spans = (("this run", "run"), ("the day", "day"), ("since the journal began", "whole"))
+    for title, span in spans:
+        orders, fills, charges, profit = (money[f"{span}_{name}"] for name in ("orders", "fills", "charges", "pnl_net"))
+        say(f"{title}: {orders} orders, {fills} fills, charges {charges}, profit after charges {profit}")
+    say(f"counted in this run: {counts}; {len(found['symbols'])} symbols")
+    for title, rows in (("positions", found["positions"]), ("working orders", found["orders"])):
+        say(f"{title}: {len(rows) or 'none'}")
+        if rows:
+            table([{name: "" if value is None else value for name, value in row.items()} for row in rows])
+    say(_vitals(found))
+    queues = ", ".join(f"{name} {queue['now']}" for name, queue in found["queues"].items())
+    journal = found["journal"]
+    waiting = journal["queued"] - journal["on_disk"]
+    say(f"queues: {queues}")
+    say(f"journal: row {journal['on_disk']} on disk, {waiting} waiting, its log {journal['log_mb']} MB")

@@ -1,0 +1,108 @@
+"""The verb `data`: past bars. Its commands `list`, `export` and `remove` are here, the others beside this file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from tradebot.cli.data.accept import accept
+from tradebot.cli.data.check import check
+from tradebot.cli.data.download import download
+from tradebot.cli.data.importing import import_, import_journal
+from tradebot.cli.data.options import where
+from tradebot.cli.shared.history import opened
+from tradebot.cli.shared.tables import show
+from tradebot.config import load
+from tradebot.errors import DataError
+from tradebot.history.interval import name_of, parse
+from tradebot.printing import confirm, say, say_text
+
+
+@click.group()
+def data() -> None:
+    """Import, download, check and export past bars: what backtests and notebooks read.
+
+    They are kept in <state_dir>/history.sqlite3, or with history.in_store in the database of store.dsn.
+    """
+
+
+for command in (accept, check, download, import_, import_journal):
+    data.add_command(command)
+
+
+@data.command("list")
+@where
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(config: str | None, state_dir: Path | None, as_json: bool) -> None:
+    """List the series in the history."""
+    from tradebot.history.frames import stamp
+
+    def when(at: int, exchange: str) -> str:
+        # On a terminal a line a series, the exchange's zone understood.
+        told = stamp(at, exchange)
+        return told if as_json or not sys.stdout.isatty() else told[:16].replace("T", " ")
+
+    with opened(load(config, {"app.state_dir": state_dir})) as history:
+        rows = [
+            {
+                "symbol": line.symbol,
+                "interval": name_of(line.interval),
+                "bars": line.bars,
+                "first": when(line.first_at, line.exchange),
+                "last": when(line.last_at, line.exchange),
+                "exchange": line.exchange,
+                "prices": f"invented by {line.venue}" if line.venue else "traded",
+                "source": line.source,
+            }
+            for line in history.lines()
+        ]
+    show(rows, as_json=as_json)
+
+
+@data.command()
+@click.argument("symbol")
+@click.option("--interval", default="1m", show_default=True, help="Length of a bar; made of shorter ones if need be.")
+@click.option("--from", "start", help="First day or time.")
+@click.option("--to", "end", help="Last day, or the time to stop before.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file.csv, .csv.gz or .parquet.")
+@where
+def export(
+    symbol: str,
+    interval: str,
+    start: str | None,
+    end: str | None,
+    output: Path | None,
+    config: str | None,
+    state_dir: Path | None,
+) -> None:
+    """Write the bars of SYMBOL as CSV, with times in the exchange's zone."""
+    from tradebot.history.frames import bars_from, write
+
+    with opened(load(config, {"app.state_dir": state_dir})) as history:
+        frame = bars_from(history, symbol.upper(), parse(interval), start=start, end=end)
+    if output is None:
+        say_text(frame.to_csv())
+        return
+    write(frame, output)
+    say(f"{output}: {len(frame)} bars")
+
+
+@data.command()
+@click.argument("symbol")
+@click.option("--interval", required=True, help="Of the series that goes.")
+@where
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def remove(symbol: str, interval: str, config: str | None, state_dir: Path | None, yes: bool) -> None:
+    """Remove one series from the history."""
+    length, name = parse(interval), symbol.upper()
+    with opened(load(config, {"app.state_dir": state_dir}), writes=True) as history:
+        bars = len(history.starts(name, length))
+        if not bars:
+            raise DataError(f"{history.place}: there are no {name_of(length)} bars of {name}")
+        if not yes:
+            confirm(f"Remove {bars} bars of {name}?")
+        with history.transaction():
+            history.remove(name, length)
+    say(f"removed {bars} bars of {name}")

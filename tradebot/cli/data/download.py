@@ -1,0 +1,114 @@
+"""The verb `data download`: past bars from the configured venue."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tradebot.cli.data.options import where
+from tradebot.cli.shared.history import opened
+from tradebot.cli.shared.options import exchange_option
+from tradebot.cli.shared.progress import Progress, progress
+from tradebot.cli.shared.tables import show
+from tradebot.config import Config, load_explained
+from tradebot.errors import DataError, ExitCode
+from tradebot.history.history import History
+from tradebot.history.interval import name_of, parse
+from tradebot.printing import aside
+
+
+@click.command()
+@click.option("--symbols", help="RELIANCE,TCS, an index name, or @file.  [default: as configured]")
+@click.option("--interval", default="1m", show_default=True, help="Length of a bar, as the venue has it.")
+@click.option("--from", "start", required=True, help="First day or time.")
+@click.option("--to", "end", help="Last day, or the time to stop before.  [default: now]")
+@exchange_option()
+@where
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def download(
+    symbols: str | None,
+    interval: str,
+    start: str,
+    end: str | None,
+    exchange_file: Path | None,
+    config: str | None,
+    state_dir: Path | None,
+    as_json: bool,
+) -> int:
+    """Fetch past bars from the configured venue: only what it has not been asked for, at the pace it allows.
+
+    Each piece is kept before the next is asked for: after an interruption the same command goes on. The embedded
+    exchange, the venue of a first run, invents its past as it does its present.
+    """
+    loaded = load_explained(config, {"app.state_dir": state_dir, "app.symbols": symbols})
+    settings = loaded.config
+    if exchange_file is None and settings.venue.name == "embedded":
+        from tradebot.daemon.refusals import invented_shares
+
+        loaded.refuse(invented_shares(settings))
+    exchange = None
+    if exchange_file is not None:
+        from tradebot.cli.shared.exchange_file import addresses
+
+        exchange = addresses(exchange_file)
+    try:
+        with opened(settings, writes=True) as history, progress() as tell:
+            rows = asyncio.run(_download(settings, exchange, history, parse(interval), start, end, tell))
+    except KeyboardInterrupt:
+        aside("tradebot: interrupted; what came is kept, the same command goes on from there")
+        return ExitCode.INTERRUPTED
+    show(rows, as_json=as_json)
+    return ExitCode.OK
+
+
+async def _download(
+    settings: Config,
+    exchange: dict[str, Any] | None,
+    history: History,
+    interval: int,
+    start: str,
+    end: str | None,
+    tell: Progress,
+) -> list[dict[str, Any]]:
+    from tradebot.daemon.ground import open_source
+    from tradebot.history.downloading import download as fill
+    from tradebot.history.frames import moment
+    from tradebot.history.market import zone_of
+    from tradebot.ops.events.event import without_word
+
+    with tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch) / "exchange.jsonl"
+        opening = open_source(settings, exchange=exchange, exchange_log=log, tell=without_word)
+        async with opening as source:
+            zone = zone_of(source.universe[0].exchange)
+            since, until = moment(start, zone, is_end=False), moment(end, zone, is_end=True)
+            assert since is not None, "--from is required"
+            now = source.clock.market()
+            if since >= min(until or now, now):
+                raise DataError(f"--from {start} is not before --to {end or 'now'}, or not before the venue's time")
+            found = await fill(
+                history,
+                source.universe.instruments,
+                interval,
+                since,
+                until or now,
+                fetch=source.reader.history,
+                clock=source.clock,
+                source=f"venue {source.venue_name}",
+                venue=source.venue_name,
+                progress=tell,
+            )
+    return [
+        {
+            "symbol": one.symbol,
+            "interval": name_of(interval),
+            "requests": one.requests,
+            **one.put._asdict(),
+            "odd": one.odd,
+        }
+        for one in found
+    ]

@@ -1,0 +1,1 @@
+"""The verbs that read the journal, also that of a running daemon, a module each."""

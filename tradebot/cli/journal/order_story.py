@@ -1,0 +1,143 @@
+"""An order as the verbs of the journal show it: its fields for JSON and lists, its whole story in lines for people."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import Any
+
+from tradebot.cli.shared.tables import table
+from tradebot.clock import MILLISECOND, iso
+from tradebot.domain.order import Order, OrderFact
+from tradebot.journal.story import Step, Story
+from tradebot.markets.market import market_of
+from tradebot.printing import say
+
+
+def zone_of(exchange: str) -> tzinfo:
+    """Return the zone in which times of an exchange are told."""
+    return market_of(exchange).time
+
+
+def plain(value: Any) -> str:
+    """Return a number with at most four decimals and no zeros at their end."""
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def order_fields(order: Order) -> dict[str, Any]:
+    """Return an order as one line of a list."""
+    request = order.request
+    return {
+        "changed_at": iso(order.times.changed_at, zone_of(request.exchange)),
+        "order_id": order.order_id,
+        "symbol": request.symbol,
+        "side": str(request.side),
+        "kind": str(request.kind),
+        "quantity": f"{request.quantity:f}",
+        "filled": f"{order.filled:f}",
+        "average_price": plain(order.average_price) if order.average_price is not None else "",
+        "state": str(order.state),
+        "purpose": str(request.purpose),
+        "strategy": request.strategy,
+        "venue_order_id": order.venue_order_id,
+        "reason": order.reason,
+    }
+
+
+def _step_fields(step: Step, zone: tzinfo, since_ns: int | None) -> dict[str, Any]:
+    fact = step.fact
+    return {
+        "at": iso(fact.at, zone),
+        "after_ms": f"+{since_ns / MILLISECOND:.3f}" if since_ns is not None else "",
+        "event": str(fact.event),
+        "state": str(step.state),
+        "what": _what(fact),
+    }
+
+
+def _what(fact: OrderFact) -> str:
+    parts = []
+    if fact.execution is not None:
+        done = fact.execution
+        parts.append(f"{done.quantity:f} at {done.price:f}, execution {done.execution_id}")
+    if fact.venue is not None:
+        parts.append(f"venue says {fact.venue.status}, {fact.venue.filled:f} of {fact.venue.quantity:f} filled")
+    if fact.venue_order_id:
+        parts.append(f"venue order {fact.venue_order_id}")
+    if fact.reason:
+        parts.append(fact.reason)
+    return "; ".join(parts)
+
+
+def _steps(told: Story) -> list[dict[str, Any]]:
+    zone = zone_of(told.order.request.exchange)
+    before = 0
+    listed = []
+    for step in told.steps:
+        mono = step.fact.mono
+        listed.append(_step_fields(step, zone, mono - before if 0 < before <= mono else None))
+        before = mono or before
+    return listed
+
+
+def story_fields(told: Story) -> dict[str, Any]:
+    """Return all that the journal knows of an order, ready for JSON."""
+    signal = told.signal
+    return {
+        "run": told.run,
+        "order": order_fields(told.order),
+        "signal": None
+        if signal is None
+        else {
+            "signal_id": signal.signal_id,
+            "strategy": signal.strategy,
+            "action": str(signal.action),
+            "bar_at": iso(signal.bar_at, zone_of(told.order.request.exchange)),
+            "close": signal.close,
+        },
+        "inputs": _inputs(told),
+        "checks": list(told.beginning.checks),
+        "latencies_us": {name: ns / 1000 for name, ns in told.latencies().items()},
+        "steps": _steps(told),
+    }
+
+
+def _inputs(told: Story) -> dict[str, float]:
+    return dict(told.beginning.inputs or (told.signal.inputs if told.signal else {}))
+
+
+def tell(told: Story) -> None:
+    """Print an order's story: what caused it, the gate, every state it went through."""
+    order, request = told.order, told.order.request
+    price = f" at {request.price:f}" if request.price is not None else ""
+    say(
+        f"{order.order_id}: {request.side} {request.quantity:f} {request.exchange}:{request.symbol}"
+        f" {request.kind}{price} {request.product}, {request.purpose}, run {told.run}"
+    )
+    _tell_signal(told)
+    levels = {"stop_loss": request.stop_loss, "trail_by": request.trail_by, "target": request.target}
+    if any(value is not None for value in levels.values()):
+        say("levels    " + ", ".join(f"{name} {value:f}" for name, value in levels.items() if value is not None))
+    for i, check in enumerate(told.beginning.checks):
+        say(f"{'gate' if i == 0 else '':<10}{check}")
+    if told.latencies():
+        spans = (f"{name.replace('_', ' ')} {ns / MILLISECOND:.3f} ms" for name, ns in told.latencies().items())
+        say("latency   " + ", ".join(spans))
+    say("states")
+    table(_steps(told))
+    average = f" at {plain(order.average_price)}" if order.average_price is not None else ""
+    late = f", {order.odd.late} late fills" if order.odd.late else ""
+    reason = f": {order.reason}" if order.reason else ""
+    say(f"now       {order.state}, {order.filled:f} of {request.quantity:f} filled{average}{late}{reason}")
+
+
+def _tell_signal(told: Story) -> None:
+    request, signal = told.order.request, told.signal
+    if signal is not None:
+        say(
+            f"signal    {signal.strategy} {signal.action} on the bar that ended"
+            f" {iso(signal.bar_at, zone_of(request.exchange))}, close {signal.close}, id {signal.signal_id}"
+        )
+    else:
+        say(f"because   {request.reason or 'the journal names no reason'}")
+    if inputs := _inputs(told):
+        say("inputs    " + ", ".join(f"{name} = {value!r}" for name, value in inputs.items()))

@@ -1,0 +1,45 @@
+"""The verb `positions`: what the fills in the journal add up to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tradebot.cli.journal.options import account_option, journal_at, journal_options
+from tradebot.cli.journal.order_story import plain
+from tradebot.cli.shared.tables import show
+from tradebot.domain.portfolio import Position
+from tradebot.journal import recovery
+
+
+@click.command()
+@journal_options
+@account_option
+@click.option("--all", "with_flat", is_flag=True, help="Flat ones too.")
+def positions(state_dir: Path | None, config: str | None, as_json: bool, account: str | None, with_flat: bool) -> None:
+    """List our positions as the journal adds them up, and what the venue's books showed beyond them last.
+
+    `realized` is before charges.
+    """
+    fold = recovery.fold(journal_at(state_dir, config), account=account)
+    ours = sorted(fold.positions.values(), key=lambda p: (p.symbol, *p.key.line))
+    found = [*ours, *(Position(p.key).hold(p.quantity, p.average_price) for p in fold.external)]
+    show(
+        [
+            {
+                "exchange": p.key.exchange,
+                "symbol": p.symbol,
+                "product": p.key.product,
+                "owner": p.key.owner,
+                "quantity": f"{p.quantity:f}",
+                "average_price": plain(p.average_price),
+                "realized": plain(p.realized),
+                "bought": plain(p.bought),
+                "sold": plain(p.sold),
+            }
+            for p in found
+            if with_flat or not p.is_flat
+        ],
+        as_json=as_json,
+    )

@@ -1,0 +1,45 @@
+"""The verb `trades`: the fills in the journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tradebot.cli.journal.options import account_option, journal_at, journal_options
+from tradebot.cli.journal.order_story import zone_of
+from tradebot.cli.shared.tables import show
+from tradebot.clock import iso
+from tradebot.domain.messages import Released
+from tradebot.journal import recovery
+
+
+@click.command()
+@journal_options
+@account_option
+def trades(state_dir: Path | None, config: str | None, as_json: bool, account: str | None) -> None:
+    """List the fills in the journal, each once, in the order they were booked."""
+    fold = recovery.fold(journal_at(state_dir, config), account=account)
+    seen: set[tuple[str, str, str]] = set()
+    listed: list[dict[str, Any]] = []
+    for fact in fold.facts:
+        if isinstance(fact, Released) or (done := fact.execution) is None:
+            continue
+        if (key := (fact.order_id, done.exchange, done.execution_id)) in seen:
+            continue
+        seen.add(key)
+        listed.append(
+            {
+                "traded_at": iso(done.traded_at, zone_of(done.exchange)),
+                "execution_id": done.execution_id,
+                "order_id": fact.order_id,
+                "exchange": done.exchange,
+                "symbol": done.symbol,
+                "side": str(done.side),
+                "quantity": f"{done.quantity:f}",
+                "price": f"{done.price:f}",
+                "strategy": fold.orders[fact.order_id].request.strategy,
+            }
+        )
+    show(listed, as_json=as_json)

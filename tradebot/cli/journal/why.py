@@ -1,0 +1,27 @@
+"""The verb `why`: one order explained, from the signal to the last fill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tradebot.cli.journal.options import journal_at, journal_options
+from tradebot.cli.journal.order_story import story_fields, tell
+from tradebot.journal.story import story
+from tradebot.printing import say_json
+
+
+@click.command()
+@click.argument("order_id")
+@journal_options
+def why(order_id: str, state_dir: Path | None, config: str | None, as_json: bool) -> None:
+    """Explain ORDER_ID: its signal, the gate's checks, every state with its time, every fill.
+
+    The beginning of the id is enough where only one order has it.
+    """
+    told = story(journal_at(state_dir, config), order_id)
+    if as_json:
+        say_json(story_fields(told), indent=2)
+    else:
+        tell(told)

@@ -1,0 +1,1 @@
+"""The verb `run`, and the verdict at the end of a rehearsal."""

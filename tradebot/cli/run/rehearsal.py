@@ -1,0 +1,75 @@
+"""The end of `run --rehearse`: what broke, what the daemon did, what it refused, and the verdict of the checker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tradebot.checker.case import Case
+from tradebot.checker.evidence import gather
+from tradebot.checker.promises import are_kept, judge, render
+from tradebot.checker.tale import Tale, tell
+from tradebot.checker.verdict import Ruling, Verdict
+from tradebot.cli.shared.tables import standard_console
+from tradebot.printable import printable
+
+JOURNAL, LOG = "journal.sqlite3", "exchange.jsonl"
+COLOURS = {Ruling.OK: "green", Ruling.BROKEN: "bold red", Ruling.NOT_SHOWN: "dim"}
+
+
+def verdict_of(state_dir: Path, log: Path | None, *, seed: int) -> bool:
+    """Print the tale and the verdict of a rehearsal's records on stderr; True when no promise is broken.
+
+    Without a journal nothing began and nothing is printed.
+    """
+    journal, log = state_dir / JOURNAL, log or state_dir / LOG
+    if not journal.exists() or not log.exists():
+        return True
+    tale, verdicts = tell(Case(gather(journal, against=log))), judge(journal, against=log)
+    console = standard_console(stderr=True)
+    console.print(f"\n[bold]The rehearsal of seed {seed}[/bold]")
+    _tale(console, tale)
+    _verdict(console, verdicts)
+    again = printable(f"Judge it again:  tradebot verify --against {log} {journal}")
+    console.print(f"{again}\n", markup=False)
+    return are_kept(verdicts)
+
+
+def _tale(console: Console, tale: Tale) -> None:
+    console.print("\n[bold]What broke[/bold]")
+    broke = Table(box=None, pad_edge=False, show_header=False)
+    for column in ("times", "name", "where", "does"):
+        broke.add_column(column, justify="right" if column == "times" else "left", overflow="fold")
+    for one in tale.broke:
+        broke.add_row(f"{one.times}x", one.name, one.where, one.does)
+    console.print(broke if tale.broke else "  nothing: no occasion came for a fault")
+    _list(console, "What the daemon did about it", tale.did, "nothing was needed")
+    _list(console, "What it refused", tale.refused, "nothing")
+    console.print("\n[bold]The day[/bold]")
+    for name, figure in tale.figures:
+        console.print(Text(f"  {name + ':':<17}{printable(figure)}"))
+
+
+def _list(console: Console, title: str, lines: Iterable[str], nothing: str) -> None:
+    console.print(f"\n[bold]{title}[/bold]")
+    for line in lines or (nothing,):
+        console.print(Text(f"  {printable(line)}", overflow="fold"))
+
+
+def _verdict(console: Console, verdicts: list[Verdict]) -> None:
+    broken = [v for v in verdicts if v.ruling is Ruling.BROKEN]
+    shown = sum(1 for v in verdicts if v.ruling is Ruling.OK)
+    console.print("\n[bold]The verdict of the checker, from the records alone[/bold]")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for row, verdict in zip(render(verdicts), verdicts, strict=True):
+        colour = COLOURS[verdict.ruling]
+        table.add_row(row["promise"], row["name"], Text(row["ruling"], style=colour), Text(printable(row["evidence"])))
+    console.print(table)
+    if broken:
+        console.print(f"\n[bold red]BROKEN[/bold red]: {', '.join(v.promise for v in broken)}")
+    else:
+        console.print(f"\n[bold green]KEPT[/bold green]: {shown} promises shown, none broken")

@@ -1,0 +1,231 @@
+"""The verb `run`: the daemon."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tradebot.cli.shared.options import exchange_option
+from tradebot.errors import InvariantBroken
+from tradebot.printing import confirm, say_text
+
+FAULTY_SHARE = 0.6
+REHEARSED_SPEED = 120.0  # a day of the market in three minutes
+EXCHANGE_STARTS_IN_S = 10
+SESSION_S = 22_500  # market seconds of a day
+
+
+@click.command()
+@click.option("-c", "--config", "config_path", type=click.Path(dir_okay=False), help="The config.toml to use.")
+@click.option("--symbols", help='RELIANCE,TCS or an index name or "@file".')
+@click.option("--strategy", "strategy", multiple=True, help="A shipped name or path/to/file.py:Class; may be repeated.")
+@click.option("--for", "stop_after", help="Stop cleanly after this long: 60s, 5m, 6h.")
+@click.option("--mode", type=click.Choice(["paper", "live"]), help="paper (default) or live.")
+@click.option("--state-dir", type=click.Path(file_okay=False), help="Where journal and lock live.")
+@click.option("--interval", help="Length of a bar: 1s to 1d.")
+@click.option("--speed", type=float, help="Market seconds per second of the embedded exchange.")
+@click.option("--seed", type=int, help="Seed of the embedded exchange.")
+@click.option("--invent", is_flag=True, default=None, help="Invent shares for symbols that no list here knows.")
+@click.option("--prices", help="Recorded prices for the embedded exchange: a file or folder.")
+@click.option("--workers", help='Worker processes, 0 for none, or "auto".')
+@exchange_option("Trade on a")
+@click.option(
+    "--exchange-log", type=click.Path(dir_okay=False, path_type=Path), help="Where the embedded exchange logs."
+)
+@click.option(
+    "--rehearse",
+    type=click.IntRange(min=0),
+    metavar="SEED",
+    help="Rehearse a bad day: the embedded exchange misbehaves as SEED says; a verdict follows.",
+)
+@click.option("--faults", help='Faults of the embedded exchange: "swarm", "429:books~0.1", or "list" to see them.')
+@click.option("--faults-until", help="No fault strikes after this long, such as 60s.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.option("--log-format", type=click.Choice(["auto", "json", "text"]))
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before trading live.")
+def run(
+    config_path: str | None,
+    exchange_file: Path | None,
+    exchange_log: Path | None,
+    yes: bool,
+    rehearse: int | None,
+    faults: str | None,
+    faults_until: str | None,
+    **given: Any,
+) -> None:
+    """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
+    from tradebot.config import load_explained, secret_keys
+    from tradebot.ops.confinement import children_bounded, confine, scrub
+    from tradebot.trading.analysis import fork_server
+
+    if faults == "list":
+        from tradebot.cli.shared.faults import render_catalogue
+
+        say_text(render_catalogue(as_json=False) + "\n")
+        return
+    overrides = dict(_overrides(given))
+    exchange = None if exchange_file is None else _started(exchange_file)
+    loaded = load_explained(config_path, overrides)
+    if rehearse is not None:
+        loaded = load_explained(config_path, overrides | _rehearsed(loaded.config, rehearse, given))
+    # Strategies may change the working directory: what is written later must not go where they went.
+    config = loaded.config.resolved()
+    confine()
+    scrub(os.environ, secret_keys())
+    exchange_log = exchange_log and exchange_log.absolute()
+    if config.analysis.workers != 0:
+        with children_bounded(config.analysis.worker_memory_mb):
+            fork_server.begin()  # it imports what the workers need while this process imports what the daemon needs
+    from tradebot.clock import WallClock
+    from tradebot.daemon.refusals import refusals
+
+    loaded.refuse(refusals(config, now=WallClock().wall(), has_exchange=exchange is not None))
+    if config.app.mode == "live" and not yes:
+        from tradebot.venues import registry
+
+        room = registry.room_of(config.venue.name)
+        confirm(f"Trade REAL money on account {room.account(config.of(room)) if room else ''}?")
+    plan = _plan(config, rehearse, faults, faults_until)
+    if plan is not None and (exchange is not None or config.venue.name != "embedded"):
+        raise click.UsageError("faults belong to the exchange: only the embedded one takes them from this command")
+    if rehearse is None:
+        _run(config, exchange, exchange_log, plan)
+        return
+    from tradebot.cli.run.rehearsal import verdict_of
+
+    try:
+        _run(config, exchange, exchange_log, plan)
+    finally:
+        kept = verdict_of(config.app.state_dir, exchange_log, seed=rehearse)
+    if not kept:
+        raise InvariantBroken(
+            f"the rehearsal of seed {rehearse} broke a promise; the records are in {config.app.state_dir}"
+        )
+
+
+def _rehearsed(config: Any, seed: int, given: dict[str, Any]) -> dict[str, Any]:
+    # A rehearsal keeps away from the journal of real days, and plays its day fast unless somebody says how fast.
+    changes: dict[str, Any] = {}
+    if given["state_dir"] is None:
+        changes["app.state_dir"] = str(_fresh(config.app.state_dir / "rehearsals", f"seed-{seed}"))
+    if config.exchange.speed == type(config.exchange)().speed:
+        changes["exchange.speed"] = REHEARSED_SPEED
+    return changes
+
+
+def _fresh(folder: Path, name: str) -> Path:
+    return next(path for n in itertools.count(1) if not (path := folder / f"{name}-{n}").exists())
+
+
+def _plan(config: Any, rehearse: int | None, faults: str | None, until: str | None) -> Any:
+    if (rehearse, faults, until) == (None, None, None):
+        return None
+    from tradebot.cli.shared.faults import plan_of
+
+    if rehearse is not None:
+        if faults is not None:
+            raise click.UsageError("--rehearse draws the faults of a seed; leave out --faults, or name them there")
+        after_s = config.app.stop_after_s or SESSION_S / config.exchange.speed
+        # Three fifths of the run for the faults, the rest to show that everything mends.
+        return plan_of("bad-day", seed=rehearse, until=until or f"{FAULTY_SHARE * after_s:.3f}s")
+    return plan_of(faults, seed=config.exchange.seed, until=until)
+
+
+def _overrides(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    keys = {
+        "symbols": "app.symbols",
+        "stop_after": "app.stop_after",
+        "mode": "app.mode",
+        "state_dir": "app.state_dir",
+        "interval": "bars.interval",
+        "speed": "exchange.speed",
+        "seed": "exchange.seed",
+        "prices": "exchange.path",
+        "invent": "exchange.invent",
+        "workers": "analysis.workers",
+        "log_level": "log.level",
+        "log_format": "log.format",
+    }
+    for name, key in keys.items():
+        if given[name] is not None:
+            yield key, given[name]
+    if given["prices"] is not None:
+        yield "exchange.prices", "recorded"
+    if given["strategy"]:
+        yield "strategy", [{"name": name} for name in given["strategy"]]
+
+
+def _started(path: Path) -> dict[str, Any]:
+    # `tradebot exchange > FILE &` makes the file at once, and prints its line when it listens.
+    import asyncio
+
+    from tradebot.cli.shared.exchange_file import addresses
+    from tradebot.clock import SECOND, WallClock
+
+    clock = WallClock()
+    give_up_at = clock.monotonic() + EXCHANGE_STARTS_IN_S * SECOND
+    while not path.stat().st_size and clock.monotonic() < give_up_at:
+        asyncio.run(clock.sleep(0.05))
+    return addresses(path)
+
+
+def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None, faults: Any) -> None:
+    import asyncio
+
+    import uvloop
+
+    from tradebot.app import Options, run_id
+    from tradebot.app import run as run_daemon
+    from tradebot.clock import WallClock
+    from tradebot.config.problems import keys_of_venues
+    from tradebot.control.running import announced
+    from tradebot.daemon.standing import cause_of
+    from tradebot.ops import logs
+    from tradebot.ops.events.bus import EventBus
+    from tradebot.ops.loop_guard import LoopGuard
+    from tradebot.ops.printed import Printed
+    from tradebot.ops.systemd import Notifier
+
+    name = run_id(WallClock())
+    secrets = keys_of_venues(config)
+    if dsn := config.store.dsn.get_secret_value():
+        from tradebot.store.dsn import secrets_of
+
+        secrets += secrets_of(dsn)
+    printed = Printed()
+    log = logs.configure(
+        level=config.log.level,
+        format=config.log.format,
+        run_id=name,
+        mode=config.app.mode,
+        secrets=[s for s in secrets if s],
+        fd=printed.fd,
+    )
+    options = Options(
+        run_id=name, exchange=exchange, exchange_log=exchange_log, faults=faults, lines_dropped=lambda: log.dropped
+    )
+    bus = EventBus()
+    bus.subscribe(logs.line_of("daemon"))
+    names = [section.name for section in config.strategy]
+    printed.tell_to(bus.tell, WallClock(), strategy=names[0] if len(names) == 1 else "")
+
+    async def guarded() -> None:
+        async with LoopGuard(WallClock(), tell=bus.tell) as guard, asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(guard.watch(), name="loop-guard")
+            await run_daemon(config, options, bus=bus, notifier=Notifier(os.environ, pid=os.getpid()))
+            watching.cancel()
+
+    try:
+        with announced(config.app.state_dir):
+            uvloop.run(guarded())
+    except BaseExceptionGroup as group:
+        raise cause_of(group) from group
+    finally:
+        printed.give_back()
+        log.close()
+        printed.close()

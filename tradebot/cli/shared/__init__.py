@@ -1,0 +1,1 @@
+"""What verbs of several families share: options, tables, places, faults, progress."""

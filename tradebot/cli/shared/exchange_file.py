@@ -1,0 +1,30 @@
+"""The file with the line that a running `tradebot exchange` printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tradebot.daemon.order_route import Simulated
+from tradebot.errors import DataError
+from tradebot.venues import registry
+
+
+def addresses(path: Path) -> dict[str, Any]:
+    """Return what `tradebot exchange` printed into the file; all its addresses are loopback.
+
+    Raises DataError for another file, ConfigError for another machine.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
+        room = registry.spoken(found)
+        missing = room.entry - found[room.name].keys() or {"market", "monotonic", "speed"} - found["clock"].keys()
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        raise DataError(f"{path} is not the line of JSON that `tradebot exchange` prints") from error
+    if missing:
+        raise DataError(
+            f"{path} lacks {', '.join(sorted(missing))}; it should be the line that `tradebot exchange` prints"
+        )
+    Simulated.of(room, found)
+    return found

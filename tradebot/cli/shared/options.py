@@ -1,0 +1,46 @@
+"""The options that verbs of several families take, each made in one place; only what they say differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Add = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+CONFIG = click.option("-c", "--config", "path", metavar="FILE", help="Configuration file.  [env var: TRADEBOT_CONFIG]")
+
+
+def together(*options: Add) -> Add:
+    """Return what adds all these options to a command, for `--help` in this order."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def state_dir_option(place: str, *, default: str = "as configured") -> Add:
+    """Return the option `--state-dir`; `place` says what is there."""
+    return click.option("--state-dir", type=click.Path(path_type=Path), help=f"{place}  [default: {default}]")
+
+
+def stamps_option(meaning: str) -> Add:
+    """Return the option `--stamps`, whether times are those of a bar's start or end."""
+    return click.option(
+        "--stamps", type=click.Choice(["start", "end"]), default="start", show_default=True, help=meaning
+    )
+
+
+def exchange_option(what: str = "A") -> Add:
+    """Return the option `--exchange`; `what` says for which use the running exchange is."""
+    return click.option(
+        "--exchange",
+        "exchange_file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help=f"{what} running `tradebot exchange`: the file holding the line it printed.",
+    )

@@ -1,0 +1,30 @@
+"""The bar that shows on a terminal how far a verb is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tradebot.printable import printable
+
+Progress = Callable[[str, int, int], None]  # what, done, of how many
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Show a bar on a terminal's standard error; yields what it is told with: (what, done, total)."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(escape(printable(what)), total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield tell

@@ -1,0 +1,22 @@
+"""Where the daemon's state is, also beside a configuration that `run` would refuse; nothing here takes long to load."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tradebot.config.salvage import Salvaged, salvage
+from tradebot.printing import aside
+
+
+def salvaged(path: str | os.PathLike[str] | None) -> Salvaged:
+    """Return the settings that can be read, and say on standard error what could not be."""
+    found = salvage(path)
+    for note in found.notes:
+        aside(note)
+    return found
+
+
+def state_dir_of(given: Path | None, path: str | None) -> Path:
+    """Return the state directory that is given, else the one of the configuration at `path`."""
+    return given if given is not None else salvaged(path).state_dir

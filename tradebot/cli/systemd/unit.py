@@ -1,0 +1,86 @@
+"""The verb `service`: prints or installs the unit with which systemd runs the daemon."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from tradebot.cli.shared.options import together
+from tradebot.cli.systemd.unit_paths import cautions, wanted
+from tradebot.errors import StateError
+from tradebot.ops import unit
+from tradebot.printing import aside, confirm, say, say_text
+
+
+@click.group()
+def service() -> None:
+    """Print or install the systemd unit."""
+
+
+_unit_options = together(
+    click.option("-c", "--config", "config", type=click.Path(path_type=Path), help="Configuration file."),
+    click.option("--symbols", help="What to trade.  [default: as the configuration says]"),
+    click.option("--user", help="Run as this user.  [default: one that exists only while it runs]"),
+    click.option("--credentials", type=click.Path(path_type=Path), help="Folder with a file for each key."),
+)
+
+
+@service.command("print")
+@_unit_options
+def print_(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> None:
+    """Print the unit to standard output."""
+    say_text(_unit(config, symbols, user, credentials))
+
+
+@service.command()
+@_unit_options
+@click.option("--path", type=click.Path(path_type=Path), default=unit.SYSTEM_UNIT, show_default=True, help="Where to.")
+@click.option("-y", "--yes", is_flag=True, help="Replace an existing unit without asking.")
+def install(
+    config: Path | None, symbols: str | None, user: str | None, credentials: Path | None, path: Path, yes: bool
+) -> None:
+    """Write the unit file and say what to do next."""
+    text = _unit(config, symbols, user, credentials)
+    if path.exists() and not yes and path.read_text(encoding="utf-8", errors="replace") != text:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"{path} exists and differs; give --yes to replace it")
+        confirm(f"{path} exists and differs; replace it?")
+    fresh = path.with_name(path.name + ".new")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.chmod(0o644)
+        os.replace(fresh, path)
+    except OSError as error:
+        raise StateError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from error
+    say(f"{path} written; next: systemctl daemon-reload && systemctl enable --now {path.name}")
+
+
+def _unit(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> str:
+    asked, executable = wanted(config, symbols, credentials), _executable()
+    text = unit.render(
+        executable=executable,
+        config=asked.config,
+        symbols=asked.symbols,
+        user=user,
+        credentials=asked.credentials,
+        is_live=asked.is_live,
+        reads=asked.reads,
+        folder=asked.folder,
+        begins_again=asked.begins_again,
+        keys=asked.keys,
+    )
+    for caution in cautions(asked, executable, user):
+        aside(f"tradebot: {caution}")
+    return text
+
+
+def _executable() -> list[str]:
+    beside = Path(sys.executable).with_name("tradebot")
+    if beside.is_file():
+        return [str(beside)]
+    installed = shutil.which("tradebot")
+    return [installed] if installed else [sys.executable, "-m", "tradebot"]

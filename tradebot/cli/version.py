@@ -1,0 +1,37 @@
+"""The verb `version`: of the daemon, and of what it stands on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+
+import click
+
+from tradebot import __version__
+from tradebot.printing import say, say_json
+
+STANDS_ON = (
+    "aiohttp",
+    "asyncpg",
+    "websockets",
+    "uvloop",
+    "numpy",
+    "pandas",
+    "TA-Lib",
+    "structlog",
+    "orjson",
+    "msgspec",
+)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def version(as_json: bool) -> None:
+    """Print the version and those of what it stands on."""
+    versions = {"tradebot": __version__, "python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in STANDS_ON}
+    if as_json:
+        say_json(versions)
+    else:
+        for name, number in versions.items():
+            say(f"{name:<12}{number}")
