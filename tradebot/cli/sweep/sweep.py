@@ -15,10 +15,12 @@ from tradebot.cli.backtest.bars import bars_asked
 from tradebot.cli.backtest.job import job_asked
 from tradebot.cli.backtest.options import CORES, bar_options
 from tradebot.cli.shared.progress import progress
-from tradebot.cli.shared.tables import others_aside, standard_console
+from tradebot.cli.shared.tables import others_aside
+from tradebot.cli.sweep.plan import plan_asked
+from tradebot.cli.sweep.result import Best, draw, show
 from tradebot.clock import SECOND
 from tradebot.errors import ExitCode
-from tradebot.printing import aside, say, say_json
+from tradebot.printing import aside
 
 CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit_factor", "win_rate", "expectancy")
 
@@ -90,7 +92,7 @@ def sweep(**given: Any) -> int:
     if made is None:
         return ExitCode.INTERRUPTED
     plan, rows, checks, places = made
-    _tell(plan, rows, checks, places, as_json=given["as_json"])
+    show(plan, rows, checks, places, as_json=given["as_json"])
     return ExitCode.DATA if all(row.state == FAILED for row in rows) else ExitCode.OK
 
 
@@ -111,7 +113,7 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
         bars = bars_asked(config, given, tell_reading)
     job = job_asked(config, given, bars, (spec,))
     ground = Ground(job=job, series=dict(bars.series))
-    plan = _plan(given, job, ground.series, spec)
+    plan = plan_asked(given, job, ground.series, spec)
     clock, place = WallClock(), out.with_name(f"{out.name}.ledger")
     begin = clock.monotonic()
     if given["resume"] and not place.exists():
@@ -130,9 +132,9 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
     outcome.write(outcome.frame(rows, plan.space), out)
     alone = [outcome.across(rows, plan)] if plan.symbols else []
     rows = pooled(rows) if plan.symbols else rows
-    best = _Best(plan, rows, ground)
+    best = Best(plan, rows, ground)
     checks = [] if given["no_checks"] else [*alone, *best.checks()]
-    _draw(heat_map, plan, rows, checks, ground)
+    draw(heat_map, plan, rows, checks, ground)
     if given["report"] is not None:
         best.report(given["report"], checks)
     ledger.remove()
@@ -154,113 +156,6 @@ def _places(given: dict[str, Any]) -> tuple[Path, Path]:
         if given["report"].resolve() == heat_map.resolve():
             raise click.UsageError(f"--report {given['report']} is where the heat map of --out {out} goes")
     return out, heat_map
-
-
-class _Best:
-    """The best trial made again, for its checks and its report."""
-
-    def __init__(self, plan: Any, rows: Any, ground: Any) -> None:
-        import msgspec
-
-        from tradebot.backtest.spread import run_spread
-        from tradebot.sweep.sweep import best
-        from tradebot.sweep.trial import Trial, job_of
-
-        self.plan, self.rows, self.ground, self.written = plan, rows, ground, ""
-        found = None if plan.folds else best(rows, plan.objective)
-        self.result = None
-        if found is not None:
-            job = job_of(Trial(number=found.number, values=found.values), ground.job)
-            if plan.symbols:
-                job = msgspec.structs.replace(job, shared=False)
-            self.result = run_spread(job, ground.series)
-
-    def checks(self) -> list[Any]:
-        from tradebot.backtest import honesty
-        from tradebot.backtest.metrics import points_a_year
-        from tradebot.backtest.spread import run_spread
-        from tradebot.sweep import outcome
-
-        if self.plan.folds:
-            return [outcome.forward(self.rows, self.plan)]
-        found = [outcome.cliff(self.rows, self.plan)]
-        if self.result is not None:
-            deviation = outcome.sharpe_deviation(self.rows, days=points_a_year(self.result.equity))
-            found += honesty.checks(
-                self.result,
-                self.ground.series,
-                run_spread,
-                trials=len(self.rows),
-                deviation=deviation,
-                seed=self.plan.seed,
-            )
-        return found
-
-    def report(self, path: Path, checks: list[Any]) -> None:
-        from tradebot.backtest import report, story
-
-        if self.result is None:
-            aside("tradebot: no report: there is no one best trial to report on")
-            return
-        whole = story.summary(self.result, checks)
-        report.write(path, story.tell(self.result, self.ground.series, checks, summary_=whole), whole)
-        self.written = str(path)
-
-
-def _plan(given: dict[str, Any], job: Any, series: dict[str, Any], spec: Any) -> Any:
-    from tradebot.errors import ConfigError
-    from tradebot.sweep.search import Kind
-    from tradebot.sweep.space import parse
-    from tradebot.sweep.sweep import Plan
-    from tradebot.sweep.windows import WalkForward, folds
-
-    kind = Kind(given["kind"])
-    if kind is Kind.GRID and given["trials"] is not None:
-        raise ConfigError("--trials is for --search random and optuna; a grid tries every combination")
-    if given["each_symbol"] and (kind is Kind.OPTUNA or given["forward"] is not None):
-        raise ConfigError("--each-symbol compares the same parameters over symbols: use a grid or random, all at once")
-    space = parse(given["params"], spec.load().params, strategy=spec.name)
-    begin, end = span(job, series)
-    steps = (
-        []
-        if given["forward"] is None
-        else folds(
-            begin,
-            end,
-            kind=WalkForward(given["forward"]),
-            train=_window("--train", given["train"]),
-            test=_window("--test", given["test"]),
-        )
-    )
-    return Plan(
-        space=space,
-        kind=kind,
-        trials=given["trials"],
-        seed=given["seed"],
-        objective=given["objective"],
-        folds=tuple(steps),
-        symbols=tuple(series) if given["each_symbol"] else (),
-    )
-
-
-def _window(option: str, text: str) -> int:
-    from tradebot.errors import ConfigError
-    from tradebot.history.interval import MONTH, parse
-
-    found = parse(text)
-    if found == MONTH and "d" not in text.lower():
-        raise ConfigError(f"{option} {text}: months are not of one length; say days, such as 30d")
-    return found
-
-
-def span(job: Any, series: dict[str, Any]) -> tuple[int, int]:
-    """Return the first midnight and the end of what a job trades, in market ns."""
-    import pandas as pd
-
-    first = min(int(one.starts[0]) for one in series.values()) if job.begin is None else job.begin
-    last = max(int(one.starts[-1]) for one in series.values()) + job.interval
-    midnight = pd.Timestamp(first, unit="ns", tz=job.zone).normalize()
-    return int(midnight.as_unit("ns").value), last if job.end is None else min(job.end, last)
 
 
 def _crew(given: dict[str, Any], ground: Any, trials: int) -> Any:
@@ -305,31 +200,3 @@ def _progress(size: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         shown = bar.add_task("sweep", total=size)
         yield lambda done: bar.update(shown, completed=done)
-
-
-def _draw(path: Path, plan: Any, rows: Any, checks: list[Any], ground: Any) -> None:
-    from tradebot.backtest.report import whole_file
-    from tradebot.sweep.heat import page
-
-    job = ground.job
-    symbols = [instrument.symbol for instrument in job.instruments]
-    title = f"Sweep of {job.strategies[0].name} on {', '.join(symbols[:4])}"
-    title += f" and {len(symbols) - 4} more" if len(symbols) > 4 else ""
-    bars = sum(map(len, ground.series.values()))
-    period = f"{len(rows):,} trials by {plan.kind.value}, seed {plan.seed}; {bars:,} bars"
-    made = page(rows, plan, checks, title=title, period=period, currency=job.currency)
-    whole_file(path, made.encode())
-
-
-def _tell(plan: Any, rows: Any, checks: list[Any], places: dict[str, Any], *, as_json: bool) -> None:
-    from tradebot.sweep import telling
-
-    if as_json:
-        say_json(telling.as_json(plan, rows, checks, **places))
-        return
-    telling.show(plan, rows, checks, standard_console())
-    seconds = places["seconds"]
-    say()
-    say(f"{len(rows):,} trials in {seconds:.1f} s, {len(rows) / max(seconds, 1e-9):.1f} trials/s")
-    report = f", report {places['report']}" if places["report"] else ""
-    say(f"rows {places['out']}, heat map {places['heat_map']}{report}")

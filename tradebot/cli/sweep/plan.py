@@ -1,0 +1,62 @@
+"""The plan of a sweep that its options mean: sets of parameters, spans of a walk-forward, symbols."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def plan_asked(given: dict[str, Any], job: Any, series: dict[str, Any], spec: Any) -> Any:
+    """Return the plan that the options mean. Raises ConfigError."""
+    from tradebot.errors import ConfigError
+    from tradebot.sweep.search import Kind
+    from tradebot.sweep.space import parse
+    from tradebot.sweep.sweep import Plan
+    from tradebot.sweep.windows import WalkForward, folds
+
+    kind = Kind(given["kind"])
+    if kind is Kind.GRID and given["trials"] is not None:
+        raise ConfigError("--trials is for --search random and optuna; a grid tries every combination")
+    if given["each_symbol"] and (kind is Kind.OPTUNA or given["forward"] is not None):
+        raise ConfigError("--each-symbol compares the same parameters over symbols: use a grid or random, all at once")
+    space = parse(given["params"], spec.load().params, strategy=spec.name)
+    begin, end = span(job, series)
+    steps = (
+        []
+        if given["forward"] is None
+        else folds(
+            begin,
+            end,
+            kind=WalkForward(given["forward"]),
+            train=_window("--train", given["train"]),
+            test=_window("--test", given["test"]),
+        )
+    )
+    return Plan(
+        space=space,
+        kind=kind,
+        trials=given["trials"],
+        seed=given["seed"],
+        objective=given["objective"],
+        folds=tuple(steps),
+        symbols=tuple(series) if given["each_symbol"] else (),
+    )
+
+
+def _window(option: str, text: str) -> int:
+    from tradebot.errors import ConfigError
+    from tradebot.history.interval import MONTH, parse
+
+    found = parse(text)
+    if found == MONTH and "d" not in text.lower():
+        raise ConfigError(f"{option} {text}: months are not of one length; say days, such as 30d")
+    return found
+
+
+def span(job: Any, series: dict[str, Any]) -> tuple[int, int]:
+    """Return the first midnight and the end of what a job trades, in market ns."""
+    import pandas as pd
+
+    first = min(int(one.starts[0]) for one in series.values()) if job.begin is None else job.begin
+    last = max(int(one.starts[-1]) for one in series.values()) + job.interval
+    midnight = pd.Timestamp(first, unit="ns", tz=job.zone).normalize()
+    return int(midnight.as_unit("ns").value), last if job.end is None else min(job.end, last)

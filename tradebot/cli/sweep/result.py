@@ -1,0 +1,92 @@
+"""What comes of a sweep: its best trial made again, the heat map, and what is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tradebot.cli.shared.tables import standard_console
+from tradebot.printing import aside, say, say_json
+
+
+class Best:
+    """The best trial made again, for its checks and its report."""
+
+    def __init__(self, plan: Any, rows: Any, ground: Any) -> None:
+        import msgspec
+
+        from tradebot.backtest.spread import run_spread
+        from tradebot.sweep.sweep import best
+        from tradebot.sweep.trial import Trial, job_of
+
+        self.plan, self.rows, self.ground, self.written = plan, rows, ground, ""
+        found = None if plan.folds else best(rows, plan.objective)
+        self.result = None
+        if found is not None:
+            job = job_of(Trial(number=found.number, values=found.values), ground.job)
+            if plan.symbols:
+                job = msgspec.structs.replace(job, shared=False)
+            self.result = run_spread(job, ground.series)
+
+    def checks(self) -> list[Any]:
+        """Return what speaks against believing in it."""
+        from tradebot.backtest import honesty
+        from tradebot.backtest.metrics import points_a_year
+        from tradebot.backtest.spread import run_spread
+        from tradebot.sweep import outcome
+
+        if self.plan.folds:
+            return [outcome.forward(self.rows, self.plan)]
+        found = [outcome.cliff(self.rows, self.plan)]
+        if self.result is not None:
+            deviation = outcome.sharpe_deviation(self.rows, days=points_a_year(self.result.equity))
+            found += honesty.checks(
+                self.result,
+                self.ground.series,
+                run_spread,
+                trials=len(self.rows),
+                deviation=deviation,
+                seed=self.plan.seed,
+            )
+        return found
+
+    def report(self, path: Path, checks: list[Any]) -> None:
+        """Write its report, if there is one best trial."""
+        from tradebot.backtest import report, story
+
+        if self.result is None:
+            aside("tradebot: no report: there is no one best trial to report on")
+            return
+        whole = story.summary(self.result, checks)
+        report.write(path, story.tell(self.result, self.ground.series, checks, summary_=whole), whole)
+        self.written = str(path)
+
+
+def draw(path: Path, plan: Any, rows: Any, checks: list[Any], ground: Any) -> None:
+    """Write the heat map of all trials."""
+    from tradebot.backtest.report import whole_file
+    from tradebot.sweep.heat import page
+
+    job = ground.job
+    symbols = [instrument.symbol for instrument in job.instruments]
+    title = f"Sweep of {job.strategies[0].name} on {', '.join(symbols[:4])}"
+    title += f" and {len(symbols) - 4} more" if len(symbols) > 4 else ""
+    bars = sum(map(len, ground.series.values()))
+    period = f"{len(rows):,} trials by {plan.kind.value}, seed {plan.seed}; {bars:,} bars"
+    made = page(rows, plan, checks, title=title, period=period, currency=job.currency)
+    whole_file(path, made.encode())
+
+
+def show(plan: Any, rows: Any, checks: list[Any], places: dict[str, Any], *, as_json: bool) -> None:
+    """Print the trials and what they mean."""
+    from tradebot.sweep import telling
+
+    if as_json:
+        say_json(telling.as_json(plan, rows, checks, **places))
+        return
+    telling.show(plan, rows, checks, standard_console())
+    seconds = places["seconds"]
+    say()
+    say(f"{len(rows):,} trials in {seconds:.1f} s, {len(rows) / max(seconds, 1e-9):.1f} trials/s")
+    report = f", report {places['report']}" if places["report"] else ""
+    say(f"rows {places['out']}, heat map {places['heat_map']}{report}")
