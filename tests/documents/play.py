@@ -16,7 +16,7 @@ ELSEWHERE = (
     (r"make (?:sdk-env|rivals-env|vendor-js|lock|audit|sbom)\b", "installs packages, or looks at what is installed"),
     (r"make$", "lists its targets; `tests/cli/test_front_door.py` reads them"),
     (r"tradebot service print \| sudo tee ", "wants root and systemd"),
-    (r"tradebot data accept SYMBOL DATE", "wants a split in the history; `tests/cli/test_data.py` has one"),
+    (r"tradebot data accept SYMBOL DATE", "wants a split in the history; `tests/cli/data/test_data.py` has one"),
     (
         r"tradebot bench ticks --sustained",
         "two minutes of a quiet machine; `tests/bench/test_bench_stream.py` runs less",

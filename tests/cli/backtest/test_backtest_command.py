@@ -18,7 +18,7 @@ import tradebot
 from tests.backtest.bars_by_hand import random_bars
 from tradebot.__main__ import run
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def write_days(folder: Path, symbol: str, seed: int, days: int = 3) -> None:
