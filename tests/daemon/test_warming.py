@@ -15,6 +15,7 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Series
 from tradebot.errors import SessionLost
 from tradebot.journal.recovery import Recovery
+from tradebot.markets.market import HOME
 
 
 async def test_a_login_that_is_lost_meanwhile_is_waited_for_and_told_once(tmp_path: Any) -> None:
