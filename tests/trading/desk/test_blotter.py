@@ -5,13 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from tests.domain.test_order_machine import execution, fact, request, status
 from tradebot.backtest.order_course import placed
+from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Books
-from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact
-from tradebot.trading.desk.book.blotter import Blotter
+from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, Purpose
+from tradebot.trading.desk.book.blotter import JUST_FILLED, Blotter
 from tradebot.trading.desk.rules.shortfalls import Shortfalls
 
 D, E = Decimal, OrderEvent
@@ -142,3 +144,57 @@ def test_the_order_that_ended_first_is_forgotten_when_there_are_more_than_are_ke
         working(book, order_id, E.SEEN_REJECTED)
     assert list(book.orders) == ["T3", "T4"]
     assert book.by_venue == {"V-T3": "T3", "V-T4": "T4"}
+
+
+@pytest.mark.parametrize(("heard_after", "is_late"), [(-JUST_FILLED - 1, False), (-JUST_FILLED, True), (1, True)])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_fill_that_books_do_not_list_came_later_than_they_unless_it_was_heard_long_before(
+    *, heard_after: int, is_late: bool, is_ours: bool
+) -> None:
+    book, asked_at = blotter(), 10 * SECOND
+    book.release(1)
+    order = request() if is_ours else replace(request(), purpose=Purpose.EXTERNAL)
+    book.record(fact("T1", E.INTENT, request=order))
+    book.record(fact("T1", E.SENDING))
+    fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a"))
+    book.record(replace(fill, mono=asked_at + heard_after))
+    own = book.own(Books(asked_at=asked_at, orders=(), executions=(), positions=(), cash=ZERO))
+    line, one = ("NSE", "AAA", "MIS"), D(1)
+    assert own.late == ({line: one} if is_late and not is_ours else {})
+    assert own.late_ours == ({line: one} if is_late and is_ours else {})
+    assert own.held == ({line: one - is_late} if is_ours else {})
+
+
+def test_a_fill_that_closes_its_order_is_booked_and_leaves_nothing_of_it_behind() -> None:
+    book = Blotter(lambda order, fill: D(3))
+    order = placed(request(), at=1, mono=1)
+    book.place(order)
+    assert (list(book.orders), list(book.by_venue), book.exposure.working) == (["T1"], [order.venue_order_id], 1)
+    book.touched.clear()
+    book.close(order, execution("T1", "a", quantity=2))
+    assert (book.orders, book.by_venue, book.exposure.working) == ({}, {}, 0)
+    assert (book.positions.quantity("AAA"), book.positions.fills, book.positions.charges) == (2, 1, 3)
+    assert (book.touched, book.exposure.has_live("AAA")) == ({"AAA"}, False)
+
+
+@pytest.mark.parametrize(
+    ("held", "closable"), [(None, "0"), ("-1", "0"), ("0", "0"), ("0.5", "0.5"), ("1", "1"), ("3", "2")]
+)
+def test_in_excess_no_more_is_closed_than_the_list_holds_on_the_same_side(held: str | None, closable: str) -> None:
+    book = blotter()
+    working(book)
+    book.record(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a", quantity=2)))
+    assert book.closable("AAA") == 2
+    book.in_excess["AAA"] = 1, None if held is None else D(held)
+    assert book.closable("AAA") == D(closable)
+    assert book.closable("BBB") == 0
+
+
+def test_a_fill_of_the_journal_tells_no_time_of_this_process() -> None:
+    for released, mono in ((0, 0), (1, 7)):
+        book = blotter()
+        book.release(released)
+        working(book)
+        fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a"))
+        book.record(replace(fill, mono=7))
+        assert [booked.mono for booked in book.booked.values()] == [mono]

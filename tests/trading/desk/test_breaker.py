@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.trading.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.control import Scope, Verb
+from tradebot.domain.control import EVERYTHING, Scope, Verb
 from tradebot.domain.messages import Action, Command, SessionBegins, Signal, Signals
 from tradebot.domain.order import (
     Order,
@@ -347,3 +347,15 @@ def test_a_fill_in_part_ends_the_rows_of_its_order_too() -> None:
     live = msgspec.structs.replace(order, state=OrderState.PARTIAL)
     assert b.heard(live, OrderFact(order_id="T1", event=E.EXECUTED, at=1), live) == ()
     assert not b.rows
+
+
+@pytest.mark.parametrize("way", ["another day", "a resume of everything"])
+def test_what_was_refused_before_another_day_or_a_resume_counts_for_nothing(way: str) -> None:
+    limits = {"in a minute": breaker(in_a_minute=2), "symbols": breaker(symbols=2), "in a row": breaker(in_a_row=2)}
+    for name, b in limits.items():
+        assert b.rejected(refused(), 1) == []
+        if way == "another day":
+            b.begin_day()
+        else:
+            b.resumed(EVERYTHING)
+        assert b.rejected(refused(symbol="BBB" if name == "symbols" else "AAA"), 2) == [], name

@@ -225,3 +225,14 @@ def test_an_exit_that_a_run_of_more_symbols_left_under_way_is_wanted_by_none_of_
     desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
     assert not desk.book.exits.wanted
     assert not submitted(desk.apply(Tick(at=OPEN + SECOND, mono=1001 * SECOND)))
+
+
+def test_an_exit_that_was_refused_is_tried_again_once_its_pause_is_over_and_not_before() -> None:
+    crowd = Crowd(1)
+    (sent,) = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    for pause in (1, 2, 4):
+        crowd.tell(sent, OrderEvent.SENDING)
+        assert crowd.tell(sent, OrderEvent.NOT_SENT) == []
+        tries = [crowd.tick() for _ in range(20 * pause)]
+        assert [len(tried) for tried in tries] == [0] * (20 * pause - 1) + [1], pause
+        (sent,) = tries[-1]

@@ -163,3 +163,47 @@ def test_an_exit_that_hangs_in_a_symbol_that_this_run_does_not_name_is_taken_bac
     facts = of_another_run(Purpose.FLATTEN, E.SENDING, E.ACCEPTED, E.SEEN_OPEN)
     room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
     assert events(room.tick(6)) == [E.CANCEL_SENT]
+
+
+def test_what_was_made_up_and_taken_back_before_a_restart_is_not_taken_back_again() -> None:
+    before, request, facts = unheard()
+    facts += [o for o in before.tick(6) if isinstance(o, OrderFact)]
+    facts += [o for o in before.fill(request, 4, "999") if isinstance(o, OrderFact)]
+    facts += [o for o in before.fill(request, 6, "999") if isinstance(o, OrderFact)]
+    room = restarted(facts)
+    room.trades = before.trades
+    assert events(room.fill(request, 1, "999")) == [E.EXECUTED]
+    assert room.desk.book.positions.quantity("AAA") == 11
+
+
+def test_of_what_was_made_up_the_last_share_is_kept_until_it_is_told() -> None:
+    room, request, _ = unheard()
+    room.tick(6)
+    assert events(room.fill(request, 9, "1000")) == [E.REVERSED, E.EXECUTED, E.EXECUTED]
+    assert room.desk.book.positions.quantity("AAA") == 10
+    assert events(room.fill(request, 1, "1000")) == [E.REVERSED, E.EXECUTED]
+    assert room.desk.book.positions.quantity("AAA") == 10
+
+
+@pytest.mark.parametrize(("quantity", "told"), [("1", [E.REVERSED, E.EXECUTED]), ("0", [E.REVERSED])])
+def test_a_trade_that_becomes_a_single_share_is_booked_as_one_and_one_of_nothing_is_gone(
+    quantity: str, told: list[OrderEvent]
+) -> None:
+    room = Room()
+    request = room.bought()
+    (booked,) = room.desk.book.blotter.booked.values()
+    other = msgspec.structs.replace(booked.execution, quantity=D(quantity))
+    lists(room, request, other)
+    found = events(lists(room, request, other))
+    assert [event for event in found if event in (E.REVERSED, E.EXECUTED)] == told
+    assert room.desk.book.positions.quantity("AAA") == D(quantity)
+
+
+def test_what_is_missing_may_cost_less_than_a_rupee() -> None:
+    room = Room()
+    request = room.entered("0.80", quantity=10)
+    room.fill(request, 4, "0.80")
+    claimed(room, request, 10, "0.74")
+    room.tick(5.1)
+    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked.values()}
+    assert prices == {4: D("0.80"), 6: D("0.70")}

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from tests.trading.desk.desk_room import Room, events
-from tradebot.domain.messages import Cancel, Executed, OrderSeen
-from tradebot.domain.order import Execution, OrderEvent, Side, VenueStatus
+from tradebot.domain.messages import Books, Cancel, Executed, OrderSeen
+from tradebot.domain.order import Execution, OrderEvent, OrderKind, Side, Terms, VenueStatus
 
 D, E = Decimal, OrderEvent
 
@@ -53,3 +53,77 @@ def test_an_order_whose_answer_named_another_one_is_cancelled_under_the_id_that_
     room.desk.apply(OrderSeen(order=room.venue_order(entry, VenueStatus.OPEN), mono=room.mono))
     cancels = [o for _ in range(5) for o in room.tick(1) if isinstance(o, Cancel)]
     assert [cancel.venue_order_id for cancel in cancels] == ["V1"]
+
+
+@pytest.mark.parametrize("quantity", ["1", "0.5"])
+def test_an_order_may_be_left_with_a_single_share_or_less(quantity: str) -> None:
+    room = Room()
+    entry = room.entered()
+    shown = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), quantity=D(quantity))
+    room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    assert room.desk.book.blotter.orders[entry.order_id].quantity == D(quantity)
+
+
+@pytest.mark.parametrize(
+    ("ordered", "shown", "price", "is_changed"),
+    [
+        (OrderKind.LIMIT, OrderKind.LIMIT, "1005.00", False),
+        (OrderKind.LIMIT, OrderKind.LIMIT, "1004.00", True),
+        (OrderKind.LIMIT, OrderKind.LIMIT, None, False),
+        (OrderKind.LIMIT, OrderKind.MARKET, "1004.00", False),
+        (OrderKind.MARKET, OrderKind.MARKET, "1004.00", False),
+        (OrderKind.MARKET, OrderKind.LIMIT, "1004.00", False),  # its protection, as the venue shows it
+    ],
+)
+def test_only_another_price_of_an_order_that_has_one_is_another_price(
+    ordered: OrderKind, shown: OrderKind, price: str | None, *, is_changed: bool
+) -> None:
+    room = Room(order_kind=ordered)
+    entry = room.entered()
+    told = None if price is None else D(price)
+    row = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), kind=shown, price=told)
+    outputs = room.desk.apply(OrderSeen(order=row, mono=room.mono))
+    assert (E.CHANGED in events(outputs)) is is_changed
+
+
+def test_a_doubt_before_the_first_look_wants_one_at_once() -> None:
+    room = Room()
+    request = room.bought()
+    assert room.desk.account.look_wanted_at() is None
+    room.fill(request, 1, "1000")
+    assert room.desk.account.look_wanted_at() == 0, "one share more than was ordered"
+
+
+@pytest.mark.parametrize(("after", "is_settled"), [(0, False), (1, True)])
+def test_any_list_that_was_asked_for_after_a_refused_change_says_which_terms_stand(
+    *, after: int, is_settled: bool
+) -> None:
+    terms = Terms(quantity=D(10), price=D(990))
+    room = Room(order_kind=OrderKind.LIMIT)
+    entry = room.entered()
+    book = room.desk.book
+    shown = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), price=entry.price)
+    room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    for event in (E.REPLACE_SENT, E.REPLACE_REFUSED):
+        fact = book.fact(book.blotter.orders[entry.order_id], event, "test")
+        book.record(msgspec.structs.replace(fact, terms=terms if event is E.REPLACE_SENT else None))
+    books = Books(asked_at=room.mono + after, orders=(shown,), executions=(), positions=(), cash=D(0))
+    assert (E.CHANGED in events(room.desk.apply(books))) is is_settled
+    assert (book.blotter.orders[entry.order_id].replace.terms is None) is is_settled
+
+
+@pytest.mark.parametrize(("after", "is_changed"), [(0, False), (1, True)])
+def test_of_two_rows_of_one_second_the_list_that_was_asked_for_after_the_change_is_the_newer(
+    *, after: int, is_changed: bool
+) -> None:
+    room = Room()
+    entry = room.entered()
+    row = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), changed_at=room.at)
+    room.desk.apply(OrderSeen(order=row, mono=room.mono))
+    room.desk.apply(OrderSeen(order=msgspec.structs.replace(row, quantity=D(9)), mono=room.mono))
+    order = room.desk.book.blotter.orders[entry.order_id]
+    replaced = msgspec.structs.replace(order.replace, mono=room.mono)
+    room.desk.book.blotter.orders[entry.order_id] = msgspec.structs.replace(order, replace=replaced)
+    shown = msgspec.structs.replace(row, quantity=D(8))
+    books = Books(asked_at=room.mono + after, orders=(shown,), executions=(), positions=(), cash=D(0))
+    assert (E.CHANGED in events(room.desk.apply(books))) is is_changed

@@ -1,0 +1,90 @@
+"""The book: what it notes of the wish to be flat, of whose position it is, and of what is given up."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from tests.trading.desk.desk_room import Room, submitted
+from tradebot.domain.messages import Action, Released
+from tradebot.domain.order import OrderEvent, OrderRequest, Purpose
+from tradebot.trading.desk.decisions import ClosePosition, Forget, Release
+
+D, E = Decimal, OrderEvent
+
+
+def leaving(room: Room) -> OrderRequest:
+    """Send the exit of a position in AAA, and let the venue accept it as V2."""
+    room.bought()
+    (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
+    room.outcome(exit_, E.SENDING)
+    room.outcome(exit_, E.ACCEPTED, "V2")
+    return exit_
+
+
+def test_the_wish_to_close_what_is_gone_is_forgotten_and_does_not_close_what_is_bought_later() -> None:
+    room = Room()
+    room.desk.carry_out([ClosePosition("AAA", Purpose.EXIT, "flat", room.mono)])
+    assert room.desk.book.exits.wanted == {}
+    room.bought()
+    assert submitted(room.tick()) == []
+
+
+def test_what_is_forgotten_of_a_symbol_is_its_exit_and_its_strategy() -> None:
+    room = Room()
+    leaving(room)
+    exits = room.desk.book.exits
+    assert (set(exits.wanted), exits.holders) == ({"AAA"}, {"AAA": "s"})
+    room.desk.carry_out([Forget("AAA")])
+    assert (exits.wanted, exits.holders) == ({}, {})
+
+
+def test_an_exit_that_fills_flat_ends_the_wish_and_a_part_of_it_does_not() -> None:
+    room = Room()
+    exit_ = leaving(room)
+    exits = room.desk.book.exits
+    room.fill(exit_, 4, "1000", "V2")
+    assert (set(exits.wanted), exits.holders) == ({"AAA"}, {"AAA": "s"})
+    room.fill(exit_, 6, "1000", "V2")
+    assert (exits.wanted, exits.holders) == ({}, {})
+
+
+@pytest.mark.parametrize(("quantity", "wanted"), [(4, {"AAA"}), (10, set())])
+def test_what_is_given_up_whole_is_wanted_flat_no_more(quantity: int, wanted: set[str]) -> None:
+    room = Room()
+    leaving(room)
+    part = Released(
+        key=room.desk.book.positions.of("AAA").key, quantity=D(quantity), price=D(1000), at=room.at
+    )  # fmt: skip
+    room.desk.carry_out([Release(part)])
+    assert set(room.desk.book.exits.wanted) == wanted
+    assert set(room.desk.book.exits.holders) == wanted
+    assert room.desk.book.positions.quantity("AAA") == 10 - quantity
+
+
+def test_a_symbol_is_of_the_strategy_that_opened_it_and_not_of_one_that_adds() -> None:
+    room = Room()
+    entry = room.bought()
+    room.desk.book.hold(msgspec.structs.replace(entry, strategy="other"))
+    assert room.desk.book.exits.holders == {"AAA": "s"}
+
+
+@pytest.mark.parametrize(("symbol", "strategy"), [("AAA", ""), ("ELSEWHERE", "s")])
+def test_what_no_strategy_of_this_run_opened_has_no_holder(symbol: str, strategy: str) -> None:
+    room = Room()
+    entry = room.bought()
+    room.desk.book.exits.holders.clear()
+    room.desk.book.hold(msgspec.structs.replace(entry, symbol=symbol, strategy=strategy))
+    assert room.desk.book.exits.holders == {}
+
+
+def test_the_denial_of_an_exit_leaves_the_wish_that_is_tried_at_every_tick() -> None:
+    room = Room()
+    room.bought()
+    room.desk.book.external.beyond["NSE", "AAA", "MIS"] = D(-10)  # the venue holds nothing of it
+    assert submitted(room.signal("AAA", Action.EXIT_LONG, n=2)) == []
+    assert set(room.desk.book.exits.wanted) == {"AAA"}
+    room.desk.book.external.beyond.clear()
+    assert len(submitted(room.tick())) == 1

@@ -1,0 +1,64 @@
+"""The hash of a state: everything that two runs must agree on moves it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tests.trading.desk.desk_room import Room
+from tradebot.domain.control import Scope, Verb
+from tradebot.domain.messages import Action, Books, Command
+from tradebot.domain.order import OrderEvent, VenuePosition
+from tradebot.trading.desk.book.states import States, state_of
+
+D = Decimal
+
+
+def test_a_live_order_how_far_it_is_and_that_it_is_to_be_taken_back_move_the_hash() -> None:
+    room, states = Room(), States()
+    told = [states.of(room.desk.book)]
+    request = room.entered()
+    told.append(states.of(room.desk.book))
+    for event in (OrderEvent.SEEN_OPEN, OrderEvent.CANCEL_SENT):
+        room.desk.book.record(room.desk.book.fact(room.desk.book.blotter.orders[request.order_id], event, ""))
+        told.append(states.of(room.desk.book))
+    assert len(set(told)) == len(told) == 4
+    assert told[-1] == state_of(room.desk.book)
+    assert len(told[-1]) == 32, "as it stands in journals"
+
+
+def test_a_halt_and_its_scope_and_reason_move_the_hash() -> None:
+    room = Room()
+    told = [state_of(room.desk.book)]
+    for scope, reason in (("symbol:AAA", "a"), ("symbol:BBB", "a"), ("symbol:BBB", "b")):
+        for known in room.desk.book.conditions.halts.standing:
+            room.desk.apply(Command(verb=Verb.RESUME, scope=known.scope))
+        room.desk.apply(Command(verb=Verb.HALT, reason=reason, scope=Scope.parse(scope)))
+        told.append(state_of(room.desk.book))
+    assert len(set(told)) == len(told)
+
+
+def test_what_is_held_beyond_ours_moves_the_hash() -> None:
+    room, told = Room(), []
+    for quantity in (0, 3, 4):
+        held = VenuePosition(
+            symbol="AAA", exchange="NSE", product="CNC", quantity=D(quantity), average_price=D(1000)
+        )  # fmt: skip
+        room.desk.apply(Books(asked_at=room.mono, orders=(), executions=(), positions=(held,), cash=D(0)))
+        told.append(state_of(room.desk.book))
+    assert len(set(told)) == 3
+
+
+def test_money_that_was_won_moves_the_hash_of_two_that_are_as_flat() -> None:
+    told = []
+    for price in ("1001", "1002"):
+        room = Room()
+        room.bought()
+        room.quote("AAA", price)
+        room.signal("AAA", Action.EXIT_LONG, n=2)
+        (exit_,) = list(room.desk.account.live_orders())
+        room.outcome(exit_.request, OrderEvent.SENDING)
+        room.outcome(exit_.request, OrderEvent.ACCEPTED, "V2")
+        room.fill(exit_.request, 10, price, "V2")
+        assert room.desk.account.holdings() == {}
+        told.append(state_of(room.desk.book))
+    assert told[0] != told[1]

@@ -1,0 +1,51 @@
+"""The daily loss by itself: the exact sums at which it halts and closes, and what it asks for next."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.trading.desk.desk_room import Room, submitted
+from tradebot.domain.control import Verb
+from tradebot.domain.messages import Command
+
+D = Decimal
+
+
+@pytest.mark.parametrize(
+    ("price", "verbs"),
+    [
+        ("980.15", []),  # ten shares bought at 1,000 for a charge of one
+        ("980.10", [Verb.HALT]),
+        ("970.15", [Verb.HALT]),
+        ("970.10", [Verb.HALT, Verb.FLATTEN]),
+    ],
+)
+def test_a_loss_that_is_the_limit_to_the_paisa_is_beyond_it(price: str, verbs: list[Verb]) -> None:
+    room = Room(max_daily_loss=D("200.00"))
+    room.bought()
+    room.quote("AAA", price)
+    outputs = room.tick()
+    assert [o.verb for o in outputs if isinstance(o, Command)] == verbs
+    assert len(submitted(outputs)) == (Verb.FLATTEN in verbs)
+
+
+def test_the_next_loss_is_the_limit_and_then_the_one_that_closes_while_something_is_open() -> None:
+    room = Room(max_daily_loss=D(200))
+    loss = room.desk.rules.daily_loss
+    entry = room.bought()
+    assert loss.next_loss == 200
+    room.quote("AAA", "975")
+    room.tick()
+    assert loss.next_loss == 300
+    room.quote("AAA", "960")
+    (exit_,) = submitted(room.tick())
+    assert exit_.quantity == entry.quantity
+    assert loss.next_loss is None, "the flatten stands"
+
+
+def test_once_entries_are_halted_and_nothing_is_open_no_loss_is_waited_for() -> None:
+    room = Room(max_daily_loss=D(200))
+    room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))
+    assert room.desk.rules.daily_loss.next_loss is None

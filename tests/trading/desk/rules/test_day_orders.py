@@ -1,0 +1,71 @@
+"""Day orders: which orders the end of a day ends, when, and which it leaves alone."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.trading.desk.desk_room import DAY, OPEN, Room, events
+from tradebot.clock import SECOND
+from tradebot.domain.messages import Books, Incident, SessionBegins
+from tradebot.domain.order import OrderEvent, OrderRequest, OrderState
+from tradebot.trading.desk.decisions import DeskOutput
+from tradebot.trading.desk.rules.day_orders import GRACE
+
+D, E = Decimal, OrderEvent
+CLOSES_AT = OPEN + 22_500 * SECOND
+
+
+def to(room: Room, at: int) -> None:
+    """Let it be market ns `at`."""
+    room.tick((at - room.at) / SECOND)
+
+
+def look(room: Room) -> list[DeskOutput]:
+    """Let the venue list nothing at all."""
+    return room.desk.apply(Books(asked_at=room.mono, orders=(), executions=(), positions=(), cash=D(0)))
+
+
+def state(room: Room, request: OrderRequest) -> OrderState:
+    return room.desk.book.blotter.orders[request.order_id].state
+
+
+@pytest.mark.parametrize(("after", "is_ended"), [(GRACE - SECOND, False), (GRACE, True)])
+def test_an_order_that_outlives_its_day_is_ended_and_told_once_its_venue_had_the_time(
+    *, after: int, is_ended: bool
+) -> None:
+    room = Room()
+    entry = room.entered()
+    to(room, CLOSES_AT + after)
+    outputs = look(room)
+    assert (E.DAY_ENDED in events(outputs)) is is_ended
+    assert state(room, entry) is (OrderState.UNKNOWN if is_ended else OrderState.ACKED)
+    assert len([o for o in outputs if isinstance(o, Incident)]) == is_ended
+
+
+def test_what_is_in_doubt_already_is_not_told_again_at_every_look() -> None:
+    room = Room()
+    room.entered()
+    to(room, CLOSES_AT + GRACE)
+    look(room)
+    room.tick(1)
+    outputs = look(room)
+    assert E.DAY_ENDED not in events(outputs)
+    assert [o for o in outputs if isinstance(o, Incident)] == []
+
+
+def test_an_order_of_today_is_not_ended_for_the_close_of_yesterday() -> None:
+    room = Room()
+    to(room, OPEN + DAY)
+    room.desk.apply(
+        SessionBegins(
+            opens_at=OPEN + DAY,
+            closes_at=CLOSES_AT + DAY,
+            entries_until=CLOSES_AT + DAY,
+            square_off_at=CLOSES_AT + DAY,
+        )
+    )
+    entry = room.entered()
+    assert E.DAY_ENDED not in events(look(room))
+    assert state(room, entry) is OrderState.ACKED

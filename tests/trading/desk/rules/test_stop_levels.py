@@ -1,0 +1,56 @@
+"""Stop levels: what is guarded ends with the position, also where another hand ended it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tests.trading.desk.desk_room import OPEN, Room
+from tradebot.domain.messages import Released
+from tradebot.domain.position_key import PositionKey
+from tradebot.trading.desk.decisions import Forget, Release
+
+D = Decimal
+
+
+def of_another_run() -> Room:
+    """A desk that still holds a symbol of an earlier run of more symbols."""
+    room = Room()
+    room.desk.recover((), adopted=[("GONE", D(5), D(100))], halted="", opens_at=OPEN)
+    return room
+
+
+def test_what_is_given_up_whole_is_not_guarded_any_more() -> None:
+    room = Room()
+    room.bought(stop_loss=990.0)
+    key = room.desk.book.positions.of("AAA").key
+    for quantity, is_guarded in ((4, True), (6, False)):
+        room.desk.carry_out([Release(Released(key=key, quantity=D(quantity), price=D(1000), at=room.at))])
+        assert bool(room.desk.account.guarded[0]) is is_guarded, quantity
+    assert room.desk.account.levels(0) is None
+
+
+def test_a_position_that_is_open_stays_guarded_though_it_is_to_be_forgotten() -> None:
+    room = Room()
+    room.bought(stop_loss=990.0)
+    room.desk.carry_out([Forget("AAA")])
+    assert room.desk.account.levels(0) is not None
+
+
+def test_a_symbol_that_this_run_does_not_name_is_given_up_and_forgotten_without_a_guard() -> None:
+    room = of_another_run()
+    key = PositionKey("", "", "GONE", "MIS")
+    room.desk.carry_out([Release(Released(key=key, quantity=D(5), price=D(100), at=room.at)), Forget("GONE")])
+    assert room.desk.account.holdings() == {}
+    assert not room.desk.account.guarded.any()
+
+
+def test_what_the_quotes_reach_is_closed_once() -> None:
+    room = Room()
+    room.bought(stop_loss=990.0)
+    touch = room.desk.rules.stop_levels.touch
+    assert touch(0, 99_005, quoted_at=1) is None
+    reached = touch(0, 99_000, quoted_at=1)
+    assert reached is not None
+    room.desk.carry_out([reached])
+    assert touch(0, 99_000, quoted_at=2) is None, "it is being closed"
+    assert touch(1, 99_000, quoted_at=2) is None, "nothing stands there"
