@@ -198,3 +198,42 @@ def test_a_fill_of_the_journal_tells_no_time_of_this_process() -> None:
         fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a"))
         book.record(replace(fill, mono=7))
         assert [booked.mono for booked in book.booked.values()] == [mono]
+
+
+def test_a_fill_of_another_hand_that_is_taken_back_leaves_what_is_held_beyond_ours_as_it_was() -> None:
+    book = blotter()
+    order = replace(request(), purpose=Purpose.EXTERNAL)
+    book.record(fact("T1", E.INTENT, request=order))
+    book.record(fact("T1", E.SENDING))
+    line = ("NSE", "AAA", "MIS")
+    for name in "ab":
+        book.record(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", name)))
+    assert book.external.beyond == {line: 2}
+    book.record(fact("T1", E.REVERSED, venue_order_id="V-T1", execution=execution("T1", "a")))
+    assert book.external.beyond == {line: 1}
+    assert (book.positions.fills, book.positions.by_key) == (0, {})
+
+
+def test_a_fill_that_was_taken_back_is_forgotten_with_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tradebot.trading.desk.book.blotter.ENDED_KEPT", 1)
+    book = blotter()
+    working(book)
+    for event in (E.EXECUTED, E.REVERSED):
+        book.record(fact("T1", event, venue_order_id="V-T1", execution=execution("T1", "a")))
+    book.record(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "b", quantity=2)))
+    assert (set(book.booked), set(book.busted)) == ({("NSE", "T1-b")}, {("NSE", "T1-a")})
+    working(book, "T2", E.SEEN_REJECTED)
+    assert list(book.orders) == ["T2"]
+    assert (book.booked, book.busted, book.by_venue) == ({}, {}, {"V-T2": "T2"})
+
+
+def test_a_fill_that_comes_again_after_it_was_taken_back_is_not_taken_back_any_more() -> None:
+    book = Blotter(lambda order, fill: D(3))
+    working(book)
+    for event, booked, busted in ((E.EXECUTED, 1, 0), (E.REVERSED, 0, 1)):
+        book.record(fact("T1", event, venue_order_id="V-T1", execution=execution("T1", "a")))
+        assert (len(book.booked), len(book.busted)) == (booked, busted)
+        assert book.positions.charges == 3 * booked
+    other = execution("T1", "a", price=101)
+    book.record(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=other))
+    assert (len(book.booked), len(book.busted), book.positions.charges) == (1, 0, 3)

@@ -21,6 +21,7 @@ from tradebot.domain.messages import (
 )
 from tradebot.domain.order import OrderEvent, OrderFact
 from tradebot.trading.desk.book.conditions import Conditions
+from tradebot.trading.desk.book.session_times import SessionTimes
 
 
 def session(opens_at: int, *, early: tuple[str, ...] = ()) -> SessionBegins:
@@ -212,3 +213,24 @@ def test_halts_of_a_scope_and_of_everything() -> None:
 
 def test_before_the_first_message_it_is_no_time_at_all() -> None:
     assert (Conditions().now, Conditions().mono, Conditions().times.square_off_at) == (0, 0, 0)
+
+
+def test_before_the_first_session_no_day_has_begun_and_none_is_over() -> None:
+    times = SessionTimes()
+    assert (times.day_opens_at, times.closed_at, times.closes_at("AAA")) == (0, 0, 0)
+    assert times.entries_closed("AAA", 5) == "the session is closed"
+    times.end_if_over(5)
+    assert times.closed_at == 0
+    assert times.begin_day(5)
+    assert not times.begin_day(5)
+
+
+@pytest.mark.parametrize(("after", "closed_at"), [(-1, 0), (0, 1000 * SECOND)])
+def test_a_session_is_over_at_its_close_and_an_earlier_close_is_not_taken_for_it(after: int, closed_at: int) -> None:
+    times = SessionTimes()
+    times.begin(session(0), 0)
+    times.end_if_over(1000 * SECOND + after)
+    assert times.closed_at == closed_at
+    times.closed_at = 5000 * SECOND
+    times.end_if_over(1000 * SECOND)
+    assert times.closed_at == 5000 * SECOND

@@ -371,3 +371,15 @@ def test_what_was_converted_is_given_up_whole_though_another_hand_bought_beside_
     assert external.rests() == {}
     later = Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(7), D(700))
     assert external.lost(later) == 0, "what is bought after it is not converted"
+
+
+def test_an_exit_as_large_as_what_we_may_still_close_is_left_to_work() -> None:
+    day = holding()
+    elsewhere(day, Side.SELL, "MIS", 4)
+    flatten(day)
+    mine = day.papers[-1]
+    assert mine.quantity == 6
+    elsewhere(day, Side.BUY, "MIS", 1, is_told=False)
+    assert not mine.is_cancelled
+    elsewhere(day, Side.SELL, "MIS", 2, is_told=False)
+    assert mine.is_cancelled

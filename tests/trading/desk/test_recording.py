@@ -373,3 +373,95 @@ def test_a_state_with_another_count_of_orders_has_another_hash() -> None:
     assert day.desk.account.counts["denied"] == 1
     assert not day.desk.book.blotter.exposure.working
     assert state_of(day.desk.book) != before
+
+
+def test_a_quote_that_comes_alone_is_on_the_tape_where_its_symbol_is_held_and_not_elsewhere() -> None:
+    day = Day()
+    bought(day)
+    before = len(entries(day))
+    day.quote([NAMES.index("B")], [1])
+    assert len(entries(day)) == before
+    day.quote([NAMES.index("A")], [1])
+    (quotes,) = entries(day)[before:]
+    assert isinstance(quotes, Quotes)
+    assert quotes.ids.tolist() == [NAMES.index("A")]
+
+
+def test_of_a_frame_of_many_quotes_those_of_symbols_that_are_held_are_on_the_tape() -> None:
+    day = Day()
+    bought(day)
+    before = len(entries(day))
+    day.quote(range(len(NAMES)), [1] * len(NAMES))
+    (quotes,) = entries(day)[before:]
+    assert quotes.ids.tolist() == [NAMES.index("A")]
+
+
+@pytest.mark.parametrize(("less", "count"), [(1, 0), (0, 1)])
+def test_a_tape_is_handed_on_when_its_time_is_over_and_not_before(less: int, count: int) -> None:
+    day = Day()
+    day.desk.flush()
+    day.tapes.clear()
+    day.mono += recording.EVERY - less
+    day.give(Tick(at=day.at, mono=day.mono))
+    assert len(day.tapes) == count
+
+
+def test_a_row_of_tape_is_handed_on_when_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "MOST_ENTRIES", 3)
+    day = Day()
+    day.desk.flush()
+    day.tapes.clear()
+    for n in range(3):
+        assert day.tapes == [], n
+        day.give(LinkUp(source="kite", mono=day.mono))
+    (tape,) = day.tapes
+    assert (len(tape.entries), tape.state) == (3, "")
+
+
+def test_the_state_of_what_did_not_change_is_not_hashed_again() -> None:
+    day = Day()
+    assert day.tapes[0].state, "of the first tick"
+    day.give(LinkUp(source="kite", mono=day.mono))
+    day.desk.flush()
+    assert day.tapes[-1].state == ""
+    count = len(day.tapes)
+    day.desk.flush()
+    assert len(day.tapes) == count, "there is nothing to hand on"
+    day.give(Command(verb=Verb.HALT, reason="by hand"))
+    day.desk.flush()
+    assert day.tapes[-1].state == state_of(day.desk.book)
+
+
+@pytest.mark.parametrize("what", ["books", "an order", "a fill", "signals"])
+def test_the_price_of_a_symbol_that_a_message_may_decide_on_is_on_the_tape_before_it(what: str) -> None:
+    day = Day()
+    before = len(entries(day))
+    outside = OrderRequest(
+        order_id="", symbol="D", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT, quantity=D(3)
+    )  # fmt: skip
+    held = VenuePosition(symbol="B", exchange="NSE", product="MIS", quantity=D(1), average_price=D(1000))
+    ids, message = told_of(day, what, outside, held)
+    day.follow(day.desk.apply(message))
+    marks, noted = entries(day)[before : before + 2]
+    assert isinstance(marks, Marks)
+    assert marks.ids.tolist() == ids
+    assert noted == message
+
+
+def told_of(day: Day, what: str, outside: OrderRequest, held: VenuePosition) -> tuple[list[int], DeskMessage]:
+    """A message of a kind, and the numbers of the symbols that it names."""
+    shown = day.shown(outside, VenueStatus.OPEN)
+    fill = day.execution(outside, D(1))
+    match what:
+        case "books":
+            return [1, 3], Books(asked_at=day.mono, orders=(shown,), executions=(), positions=(held,), cash=D(0))
+        case "an order":
+            return [3], OrderSeen(order=shown, mono=day.mono)
+        case "a fill":
+            return [3], Executed(execution=fill, mono=day.mono)
+    signals = tuple(
+        Signal(signal_id=name, strategy="s", symbol=name, action=Action.EXIT_LONG, bar_at=day.at, quoted_at=day.mono,
+               made_at=day.mono)
+        for name in ("D", "ELSEWHERE", "C")
+    )  # fmt: skip
+    return [2, 3], Signals(at=day.at, interval=MINUTE, signals=signals)

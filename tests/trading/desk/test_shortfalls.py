@@ -207,3 +207,13 @@ def test_what_is_missing_may_cost_less_than_a_rupee() -> None:
     room.tick(5.1)
     prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked.values()}
     assert prices == {4: D("0.80"), 6: D("0.70")}
+
+
+def test_what_is_not_missing_after_all_is_not_made_up() -> None:
+    room = Room()
+    request = room.entered()
+    shortfalls = room.desk.rules.venue_reports._shortfalls
+    shortfalls.short |= {request.order_id: 1, "T99999": 1}
+    assert events(room.tick(6)) == [E.CANCEL_SENT]
+    assert shortfalls.short == {}
+    assert room.desk.book.positions.quantity("AAA") == 0

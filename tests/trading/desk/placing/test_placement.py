@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tests.trading.desk.desk_room import Room, events, submitted
+import msgspec
+
+from tests.trading.desk.desk_room import OPEN, Room, events, submitted
 from tradebot.domain.messages import Action, OrderSeen
-from tradebot.domain.order import OrderEvent, OrderRequest, VenueStatus
+from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Terms, VenueStatus
+from tradebot.trading.desk.decisions import Place
 from tradebot.trading.desk.gate.exposure_controls import MaxPosition
-from tradebot.trading.desk.gate.gate import Gate, Verdict, View
+from tradebot.trading.desk.gate.gate import Gate, PlainControl, Verdict, View
 
 D, E = Decimal, OrderEvent
 
@@ -52,3 +55,73 @@ def test_the_gate_is_shown_what_is_held_what_closes_it_and_what_is_in_doubt() ->
     view = gate.views[-1]
     assert [view.longest, view.shortest, view.closing, view.open_orders] == [10, 10, 0, 0]
     assert view.in_doubt
+
+
+class Holds(PlainControl):
+    """Denies while it is told to."""
+
+    name = "holds"
+    is_held = True
+
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return "held back" if self.is_held else None
+
+
+def test_an_exit_that_is_held_back_is_told_once_and_once_more_after_it_passed() -> None:
+    room, holds = Room(), Holds()
+    room.bought()
+    room.desk.placement._gate = Gate([holds])
+    assert events(room.signal("AAA", Action.EXIT_LONG, n=2)) == [E.DENIED]
+    assert [events(room.tick()) for _ in range(3)] == [[], [], []]
+    holds.is_held = False
+    (exit_,) = submitted(room.tick())
+    holds.is_held = True
+    room.outcome(exit_, E.SENDING)
+    room.outcome(exit_, E.NOT_SENT)
+    assert events(room.tick(1.1)) == [E.DENIED]
+    assert events(room.tick()) == []
+    assert room.desk.account.denials.total == 6, "each try counts"
+
+
+def test_an_entry_that_passes_does_not_let_an_exit_that_is_held_back_be_told_again() -> None:
+    room, holds = Room(), Holds()
+    entry = room.bought()
+    room.desk.placement._gate = Gate([holds])
+    room.signal("AAA", Action.EXIT_LONG, n=2)
+    holds.is_held = False
+    again = msgspec.structs.replace(entry, order_id="T00099")
+    assert submitted(room.desk.carry_out([Place(0, again, D(1000), {})])) == [again]
+    holds.is_held = True
+    assert E.DENIED not in events(room.tick())
+
+
+class Counts(Gate):
+    """A gate that notes what it is told of an earlier process."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.recalled: list[tuple[str, bool]] = []
+
+    def recall(self, request: OrderRequest, mono: int, *, is_change: bool = False) -> None:
+        self.recalled.append((request.order_id, is_change))
+
+
+def test_of_an_earlier_process_each_order_and_each_change_of_ours_counts_once_for_the_day() -> None:
+    before, after = Room(), Room()
+    request = before.bought()
+    order = before.desk.book.blotter.orders[request.order_id]
+    elsewhere = msgspec.structs.replace(request, order_id="EXT-1", purpose=Purpose.EXTERNAL)
+    terms = Terms(quantity=D(10), price=D(990))
+    facts = [
+        OrderFact(request.order_id, E.INTENT, OPEN, 1, request=request),
+        OrderFact(request.order_id, E.SENDING, OPEN, 1),
+        OrderFact(request.order_id, E.ACCEPTED, OPEN, 1, venue_order_id="V1"),
+        OrderFact(request.order_id, E.SEEN_OPEN, OPEN, 1, venue_order_id="V1"),
+        OrderFact(request.order_id, E.REPLACE_SENT, OPEN, 1, terms=terms),
+        OrderFact(request.order_id, E.EXECUTED, OPEN, 1, execution=order.booked[0]),
+        OrderFact("EXT-1", E.INTENT, OPEN, 1, request=elsewhere),
+        OrderFact("T00002", E.DENIED, OPEN, 1, request=msgspec.structs.replace(request, order_id="T00002")),
+    ]
+    after.desk.placement._gate = gate = Counts()
+    after.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    assert gate.recalled == [(request.order_id, False), (request.order_id, True)]

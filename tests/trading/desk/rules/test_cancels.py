@@ -1,0 +1,132 @@
+"""Cancels: which orders of a list are to be taken back once more, and which cancels are not sent at all."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from tests.trading.desk.desk_room import Room, events
+from tradebot.domain.control import Scope, Verb
+from tradebot.domain.messages import Action, Books, Cancel, Command, Incident
+from tradebot.domain.order import OrderEvent, OrderRequest, VenueOrder, VenueStatus
+from tradebot.trading.desk.decisions import CancelOrder, DeskOutput
+from tradebot.trading.desk.rules.cancels import CANCEL_PATIENCE, CANCEL_PAUSE, CANCEL_TRIES
+
+D, E = Decimal, OrderEvent
+
+
+def look(room: Room, *orders: VenueOrder) -> list[DeskOutput]:
+    return room.desk.apply(
+        Books(asked_at=room.mono, orders=orders, executions=(), positions=room.positions(), cash=D(0))
+    )
+
+
+def cancels(outputs: list[DeskOutput]) -> list[str]:
+    return [o.venue_order_id for o in outputs if isinstance(o, Cancel)]
+
+
+def take_back(room: Room, request: OrderRequest) -> list[DeskOutput]:
+    return room.desk.carry_out([CancelOrder(request.order_id, "test")])
+
+
+def test_an_order_of_a_symbol_that_this_run_does_not_name_is_left_alone() -> None:
+    room = Room()
+    shown = msgspec.structs.replace(room.venue_order(room.entered(), VenueStatus.OPEN), tag="", symbol="ELSEWHERE")
+    other = msgspec.structs.replace(shown, venue_order_id="X1")
+    assert cancels(look(room, other)) == []
+    assert "EXT-X1" not in room.desk.account.orders()
+
+
+@pytest.mark.parametrize(("status", "filled", "again"), [(VenueStatus.OPEN, 0, ["V1"]), (VenueStatus.FILLED, 10, [])])
+def test_only_what_works_by_the_list_is_taken_back_again(status: VenueStatus, filled: int, again: list[str]) -> None:
+    room = Room()
+    request = room.entered()
+    assert cancels(take_back(room, request)) == ["V1"]
+    room.mono += CANCEL_PATIENCE
+    assert cancels(look(room, room.venue_order(request, status, filled=filled))) == again
+
+
+def test_an_order_that_is_not_to_be_taken_back_is_not_however_long_it_works() -> None:
+    room = Room()
+    request = room.entered()
+    room.mono += 10 * CANCEL_PATIENCE
+    assert cancels(look(room, room.venue_order(request, VenueStatus.OPEN))) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "pause"), [(None, CANCEL_PATIENCE), (E.CANCEL_REFUSED, CANCEL_PAUSE), (E.CANCEL_UNKNOWN, CANCEL_PAUSE)]
+)
+def test_a_cancel_is_sent_again_when_its_time_is_over_and_not_before(answer: OrderEvent | None, pause: int) -> None:
+    room = Room()
+    request = room.entered()
+    take_back(room, request)
+    if answer is not None:
+        room.outcome(request, answer)
+    shown = room.venue_order(request, VenueStatus.OPEN)
+    room.mono += pause - 1
+    assert cancels(look(room, shown)) == []
+    room.mono += 1
+    assert cancels(look(room, shown)) == ["V1"]
+
+
+def test_after_four_tries_a_person_is_told_once() -> None:
+    room = Room()
+    request = room.entered()
+    take_back(room, request)
+    shown = room.venue_order(request, VenueStatus.OPEN)
+    found = []
+    for _ in range(CANCEL_TRIES + 2):
+        room.tick(11)
+        outputs = look(room, shown)
+        found.append((len(cancels(outputs)), len([o for o in outputs if isinstance(o, Incident)])))
+    assert found == [(1, 0)] * (CANCEL_TRIES - 1) + [(0, 1), (0, 0), (0, 0)]
+
+
+def test_what_is_being_taken_back_has_ended_or_is_not_known_is_not_taken_back() -> None:
+    room = Room()
+    request = room.entered()
+    take_back(room, request)
+    assert take_back(room, request) == []
+    assert room.desk.carry_out([CancelOrder("T99999", "test")]) == []
+    look(room, room.venue_order(request, VenueStatus.CANCELED))
+    assert take_back(room, request) == []
+
+
+def test_an_order_that_the_venue_calls_filled_is_not_taken_back() -> None:
+    room = Room()
+    request = room.entered()
+    look(room, room.venue_order(request, VenueStatus.FILLED, filled=10))
+    assert take_back(room, request) == []
+
+
+def test_a_halt_takes_back_the_entries_of_its_scope_and_no_others() -> None:
+    found = {}
+    for scope in ("all", "symbol:AAA", "symbol:BBB", "strategy:s", "strategy:other"):
+        room = Room()
+        room.entered()
+        found[scope] = cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse(scope))))
+    assert found == {
+        "all": ["V1"], "symbol:AAA": ["V1"], "symbol:BBB": [], "strategy:s": ["V1"], "strategy:other": [],
+    }  # fmt: skip
+
+
+def test_a_resume_takes_nothing_back() -> None:
+    room = Room()
+    room.entered()
+    assert cancels(room.desk.apply(Command(verb=Verb.RESUME))) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "asked"), [(E.ACCEPTED, ["V1"]), (E.REFUSED, []), (E.NOT_SENT, []), (E.AMBIGUOUS, [])]
+)
+def test_a_cancel_that_waits_goes_out_once_the_order_is_known_to_be_there(event: OrderEvent, asked: list[str]) -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    room.signal("AAA", Action.ENTER_LONG)
+    (order,) = list(room.desk.account.live_orders())
+    room.outcome(order.request, E.SENDING)
+    outputs = take_back(room, order.request)
+    assert (events(outputs), cancels(outputs)) == ([E.CANCEL_ASKED], [])
+    assert cancels(room.outcome(order.request, event, "V1" if event is E.ACCEPTED else "")) == asked
