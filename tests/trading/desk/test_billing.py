@@ -48,3 +48,47 @@ def test_a_percentage_is_of_the_value_and_rounded_half_to_even() -> None:
     ):
         fill = msgspec.structs.replace(execution("T1", "a"), quantity=D(quantity), price=D(price))
         assert bill(order, fill) == D(billed), (quantity, price)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("16.66667", "16.66663"), ("16.66667", "16.66667"), ("16.6666", "16.66667"), ("100", "100"), ("1", "0")],
+)
+def test_a_further_fill_is_billed_what_it_adds_to_the_bill_of_its_order(first: str, second: str) -> None:
+    order = begin(fact("T1", OrderEvent.INTENT, request=request()))
+    one = msgspec.structs.replace(execution("T1", "a"), price=D(first), traded_at=AT)
+    other = msgspec.structs.replace(execution("T1", "b"), price=D(second), traded_at=AT)
+    bill = india(Universe([Instrument(symbol="AAA")]))
+
+    def whole(turnover: Decimal) -> Decimal:
+        return charges(segment=Segment.INTRADAY, side=Side.BUY, turnover=turnover, on=day_of(AT)).total
+
+    assert bill(order, one) == whole(D(first))
+    filled = msgspec.structs.replace(order, value=D(first))
+    assert bill(filled, other) == whole(D(first) + D(second)) - whole(D(first))
+
+
+@pytest.mark.parametrize("price", ["1000", "16.66667"])
+def test_a_sale_for_delivery_pays_the_depository_once_a_day_and_a_sale_of_the_day_does_not(price: str) -> None:
+    sale = msgspec.structs.replace(request(), side=Side.SELL)
+    order = begin(fact("T1", OrderEvent.INTENT, request=sale))
+    fees = {}
+    for product in ("MIS", "CNC"):
+        bill, found = india(Universe([Instrument(symbol="AAA")])), []
+        for name in "ab":
+            fill = msgspec.structs.replace(
+                execution("T1", name), side=Side.SELL, price=D(price), traded_at=AT, product=product
+            )
+            found.append(bill(order, fill))
+        fees[product] = found[0] - found[1]
+    assert fees["MIS"] == 0
+    assert fees["CNC"] > 10
+
+
+def test_a_symbol_that_is_not_ours_and_an_exchange_of_no_table_are_billed_nothing() -> None:
+    order = begin(fact("T1", OrderEvent.INTENT, request=request()))
+    bill = india(Universe([Instrument(symbol="AAA")]))
+    for changes in ({"symbol": "GONE"}, {"exchange": "XYZ"}):
+        fill = msgspec.structs.replace(execution("T1", "a"), price=D(1000), traded_at=AT, **changes)
+        assert bill(order, fill) == 0, changes
+    assert bill(order, msgspec.structs.replace(execution("T1", "a"), price=D(1000), traded_at=AT)) > 0

@@ -237,3 +237,29 @@ def test_a_fill_that_comes_again_after_it_was_taken_back_is_not_taken_back_any_m
     other = execution("T1", "a", price=101)
     book.record(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=other))
     assert (len(book.booked), len(book.busted), book.positions.charges) == (1, 0, 3)
+
+
+def test_an_order_that_is_through_is_reserved_no_more_though_its_status_came_before_its_fill() -> None:
+    book = blotter()
+    book.release(1)
+    working(book)
+    shown = status("T1", E.SEEN_FILLED, filled=2, at=2)
+    book.record(fact("T1", E.SEEN_FILLED, venue_order_id="V-T1", venue=shown))
+    fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a", quantity=2))
+    assert not book.exposure.is_held(book.record(fill))
+    assert book.exposure.symbols() == {"AAA"}
+    assert not book.exposure.has_orders("AAA")
+
+
+def test_a_rest_that_was_cancelled_with_fills_still_to_be_told_is_reserved() -> None:
+    book = blotter()
+    book.release(1)
+    working(book)
+    shown = status("T1", E.SEEN_CANCELED, filled=1, at=2)
+    order = book.record(fact("T1", E.SEEN_CANCELED, venue_order_id="V-T1", venue=shown))
+    assert book.exposure.is_held(order)
+    assert book.exposure.worst_case("AAA") == (2, 0)
+    book.touched.clear()
+    book.release(3 * SECOND)
+    assert book.exposure.worst_case("AAA") == (1, 0), "what the venue named comes still"
+    assert book.touched == {"AAA"}

@@ -91,3 +91,30 @@ def test_a_link_that_comes_back_while_the_session_is_lost_makes_no_absence_belie
             look(room)
         assert state(room, request) is OrderState.UNKNOWN
         assert room.desk.book.blotter.orders[request.order_id].is_stale
+
+
+def stale(room: Room) -> list[bool]:
+    return [order.is_stale for order in room.desk.account.live_orders()]
+
+
+def test_a_link_that_comes_up_where_none_was_lost_makes_nothing_stale() -> None:
+    room = Room()
+    room.entered()
+    room.desk.apply(LinkUp(source="kite", mono=room.mono))
+    assert stale(room) == [False]
+
+
+def test_a_second_link_that_is_lost_makes_nothing_stale_that_was_begun_since_the_first() -> None:
+    room = Room()
+    room.desk.apply(LinkDown(source="one", mono=room.mono, reason="silent"))
+    room.desk.book.conditions.links.down.clear()
+    request = room.entered()
+    room.desk.book.conditions.links.down["one"] = "silent"
+    room.desk.apply(LinkDown(source="other", mono=room.mono, reason="silent"))
+    assert stale(room) == [False]
+    for source in ("one", "other"):
+        room.desk.apply(LinkUp(source=source, mono=room.mono))
+    outputs = room.desk.apply(LinkDown(source="one", mono=room.mono, reason="silent again"))
+    assert [(o.order_id, o.reason) for o in outputs if isinstance(o, OrderFact)] == [
+        (request.order_id, "silent again")
+    ]  # fmt: skip

@@ -11,6 +11,7 @@ from tests.trading.desk.desk_room import OPEN, Room, events, submitted
 from tradebot.domain.messages import Action, Books, OrderSeen
 from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, OrderRequest, Purpose, Side, VenueStatus
 from tradebot.trading.desk.decisions import DeskOutput
+from tradebot.trading.desk.rules.shortfalls import INFER_AFTER
 
 D, E = Decimal, OrderEvent
 
@@ -217,3 +218,22 @@ def test_what_is_not_missing_after_all_is_not_made_up() -> None:
     assert events(room.tick(6)) == [E.CANCEL_SENT]
     assert shortfalls.short == {}
     assert room.desk.book.positions.quantity("AAA") == 0
+
+
+@pytest.mark.parametrize(("less", "found"), [(1, []), (0, [E.EXECUTED])])
+def test_a_fill_is_believed_when_it_was_missing_for_five_seconds_to_the_nanosecond(
+    less: int, found: list[OrderEvent]
+) -> None:
+    room, _, _ = unheard()
+    room.mono += INFER_AFTER - less
+    assert events(room.tick(0)) == found
+
+
+def test_what_is_missing_and_would_have_cost_nothing_has_the_average_price() -> None:
+    room = Room()
+    request = room.entered("10", quantity=10)
+    room.fill(request, 4, "10")
+    claimed(room, request, 10, "4")
+    room.tick(5.1)
+    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked.values()}
+    assert prices == {4: D(10), 6: D(4)}

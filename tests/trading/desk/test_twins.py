@@ -12,7 +12,9 @@ from tradebot.clock import SECOND
 from tradebot.domain.listed import Unread
 from tradebot.domain.messages import Action, Books, Command
 from tradebot.domain.order import Execution, OrderEvent, OrderRequest, Side, VenuePosition, VenueStatus
+from tradebot.trading.desk.book.blotter import JUST_FILLED
 from tradebot.trading.desk.decisions import DeskOutput
+from tradebot.trading.desk.rules.sightings import DISPUTED_FOR
 
 D, E = Decimal, OrderEvent
 
@@ -176,3 +178,31 @@ def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_se
     room.tick(10)
     look(other)
     assert room.desk.account.look_wanted_at() is None
+
+
+@pytest.mark.parametrize(("less", "is_wanted"), [(1, True), (0, False)])
+def test_a_fill_in_dispute_makes_looks_come_soon_until_ten_seconds_are_over(*, less: int, is_wanted: bool) -> None:
+    room = Room()
+    room.bought()
+    shortfalls = room.desk.rules.venue_reports._shortfalls
+    shortfalls.disputed_at = room.mono
+    room.mono += DISPUTED_FOR - less
+    books = Books(asked_at=room.mono, orders=(), executions=(), positions=room.positions(), cash=D(0))
+    room.desk.apply(books)
+    assert room.desk.account.look_wanted_at() == (room.mono if is_wanted else None)
+
+
+@pytest.mark.parametrize(("after", "is_known"), [(0, False), (1, True)])
+def test_only_books_asked_for_long_enough_after_the_fill_tell_what_is_held_in_excess(
+    *, after: int, is_known: bool
+) -> None:
+    room = Room()
+    request = room.bought()
+    room.fill(request, 2, "1000")
+    assert room.desk.book.blotter.in_excess == {"AAA": (room.mono, None)}
+    asked_at = room.mono + JUST_FILLED + after
+    held = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D(1000))
+    books = Books(asked_at=asked_at, orders=(), executions=(), positions=(held,), cash=D(0))
+    room.desk.book.blotter.check_excess(books)
+    assert room.desk.book.blotter.in_excess == {"AAA": (room.mono, D(10) if is_known else None)}
+    assert room.desk.book.blotter.closable("AAA") == (10 if is_known else 0)

@@ -1,4 +1,4 @@
-"""Venue reports: what is forgotten with an order, so that a run of months keeps no more than one of a day."""
+"""Venue reports: what a status, a list and a fill lead to and when, and what is forgotten with an order."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from tests.trading.desk.desk_room import Room
-from tradebot.domain.messages import Action, OrderSeen
-from tradebot.domain.order import OrderEvent, VenueStatus
+from tests.trading.desk.desk_room import Room, events, submitted
+from tradebot.domain.messages import Action, Books, Command, Executed, Incident, LinkDown, LinkUp, OrderSeen
+from tradebot.domain.order import OrderEvent, VenueOrder, VenueStatus
+from tradebot.trading.desk.decisions import DeskOutput
+from tradebot.trading.desk.rules.sightings import BELOW_FOR, OMITTED_FOR
 
 D, E = Decimal, OrderEvent
 
@@ -34,3 +36,80 @@ def test_with_an_order_that_is_kept_no_longer_goes_what_was_made_up_for_it(monke
     assert list(room.desk.account.orders()) == [exit_.order_id]
     assert reports._shortfalls.inferred == {}
     assert room.desk.book.blotter.forgotten == []
+
+
+def look(room: Room, *orders: VenueOrder) -> list[DeskOutput]:
+    return room.desk.apply(
+        Books(asked_at=room.mono, orders=orders, executions=(), positions=room.positions(), cash=D(0))
+    )
+
+
+@pytest.mark.parametrize(("filled", "less", "is_halted"), [(9, 0, True), (9, 1, False), (10, 0, False)])
+def test_a_venue_that_knows_fewer_fills_than_it_told_for_a_minute_stops_the_symbol(
+    *, filled: int, less: int, is_halted: bool
+) -> None:
+    room = Room()
+    request = room.bought()
+    shown = room.venue_order(request, VenueStatus.FILLED, filled=filled)
+    look(room, shown)
+    room.mono += BELOW_FOR - less
+    outputs = look(room, shown)
+    assert [str(o.scope) for o in outputs if isinstance(o, Command)] == (["symbol:AAA"] if is_halted else [])
+    assert len([o for o in outputs if isinstance(o, Incident)]) == is_halted
+
+
+def test_that_it_knows_fewer_is_told_once() -> None:
+    room = Room()
+    shown = room.venue_order(room.bought(), VenueStatus.FILLED, filled=9)
+    told = []
+    for _ in range(4):
+        told.append(len([o for o in look(room, shown) if isinstance(o, Incident)]))
+        room.mono += BELOW_FOR
+    assert told == [0, 1, 0, 0]
+
+
+def test_a_status_that_tells_nothing_new_leaves_no_row() -> None:
+    room = Room()
+    request = room.entered()
+    shown = room.venue_order(request, VenueStatus.OPEN, filled=4)
+    assert events(look(room, shown)) == [E.SEEN_OPEN]
+    room.tick(1)
+    assert events(look(room, shown)) == []
+    more = room.venue_order(request, VenueStatus.OPEN, filled=5)
+    assert events(look(room, more)) == [E.SEEN_OPEN]
+
+
+@pytest.mark.parametrize(("less", "found"), [(1, []), (0, []), (-1, [E.NOT_FOUND])])
+def test_two_lists_that_come_late_enough_put_an_order_in_doubt(less: int, found: list[OrderEvent]) -> None:
+    room = Room()
+    room.entered()
+    assert events(look(room)) == []
+    room.mono += OMITTED_FOR - less
+    assert events(look(room)) == []
+    assert events(look(room)) == found
+
+
+@pytest.mark.parametrize(("asked", "is_compared"), [(-1, False), (0, True)])
+def test_books_asked_for_since_the_link_is_back_compare_what_was_open(*, asked: int, is_compared: bool) -> None:
+    room = Room()
+    request = room.entered()
+    room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent"))
+    room.tick(1)
+    room.desk.apply(LinkUp(source="kite", mono=room.mono))
+    order = room.venue_order(request, VenueStatus.ACKED)
+    books = Books(asked_at=room.mono + asked, orders=(order,), executions=(), positions=(), cash=D(0))
+    assert (E.LINK_BACK in events(room.desk.apply(books))) is is_compared
+
+
+def test_a_fill_that_comes_before_its_order_is_known_is_booked_once_its_id_is() -> None:
+    room = Room()
+    room.quote("AAA", "1000")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    assert events(room.outcome(request, E.SENDING)) == []
+    for _ in range(2):
+        execution = room.execution(request, 10, "1000")
+        room.trades -= 1
+        assert events(room.desk.apply(Executed(execution=execution, mono=room.mono))) == []
+    assert events(room.outcome(request, E.ACCEPTED, "V1")) == [E.ACCEPTED, E.EXECUTED]
+    assert room.desk.rules.venue_reports._sightings.orphans == {}
+    assert room.desk.book.positions.quantity("AAA") == 10
