@@ -34,8 +34,8 @@ def test_the_fills_and_charges_of_the_day_are_those_since_its_session_began() ->
     room.bought()
     assert room.desk.account.day_totals == (1, D(1))
     room.tick(86_400)
-    begins = {"opens_at": OPEN + DAY, "closes_at": OPEN + 2 * DAY}
-    room.desk.apply(SessionBegins(**begins, entries_until=OPEN + 2 * DAY, square_off_at=OPEN + 2 * DAY))
+    ends = OPEN + 2 * DAY
+    room.desk.apply(SessionBegins(opens_at=OPEN + DAY, closes_at=ends, entries_until=ends, square_off_at=ends))
     assert room.desk.account.day_totals == (0, D(0))
     assert room.desk.account.totals == (1, D(1), D(0))
     room.quote("BBB", "100")

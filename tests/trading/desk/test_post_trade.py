@@ -163,3 +163,8 @@ def test_an_exit_whose_price_was_moved_is_held_against_the_price_it_was_moved_at
     room.tick(4)
     assert room.desk.book.blotter.orders[request.order_id].reference == 900
     assert told(room.fill(request, 10, "899", f"V{request.order_id}")) == ([], [])
+
+
+@pytest.mark.parametrize("reference", [None, "0", "-1"])
+def test_an_order_without_a_price_that_it_was_decided_at_has_no_distance(reference: str | None) -> None:
+    assert misfits(order(reference=reference), fill("1"), D(1)) == []

@@ -69,3 +69,14 @@ def test_an_order_of_today_is_not_ended_for_the_close_of_yesterday() -> None:
     entry = room.entered()
     assert E.DAY_ENDED not in events(look(room))
     assert state(room, entry) is OrderState.ACKED
+
+
+@pytest.mark.parametrize(("before", "is_ended"), [(1, True), (0, False)])
+def test_what_is_begun_in_the_moment_of_a_close_is_not_of_the_day_before_it(*, before: int, is_ended: bool) -> None:
+    room = Room()
+    entry = room.entered()
+    times = room.desk.book.conditions.times
+    times.session = None
+    times.closed_at = room.desk.book.blotter.orders[entry.order_id].times.begun_at + before
+    to(room, times.closed_at + GRACE)
+    assert (E.DAY_ENDED in events(look(room))) is is_ended

@@ -8,8 +8,9 @@ import pytest
 
 from tests.trading.desk.desk_room import Room, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Action, Signal, Signals
-from tradebot.domain.order import OrderRequest
+from tradebot.domain.control import Verb
+from tradebot.domain.messages import Action, Command, Signal, Signals
+from tradebot.domain.order import OrderEvent, OrderRequest
 
 D = Decimal
 
@@ -69,3 +70,64 @@ def test_an_exit_of_the_wrong_side_or_of_what_another_strategy_holds_closes_noth
     assert submitted(room.signal("AAA", Action.EXIT_SHORT, n=2)) == []
     assert submitted(room.signal("AAA", Action.EXIT_LONG, n=3, strategy="other")) == []
     assert len(submitted(room.signal("AAA", Action.EXIT_LONG, n=4))) == 1
+
+
+def reversing() -> Room:
+    """A room that is long in AAA, whose exit works, and whose entry of the other side waits for it."""
+    room = Room()
+    room.bought()
+    (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
+    room.outcome(exit_, OrderEvent.SENDING)
+    room.outcome(exit_, OrderEvent.ACCEPTED, "V2")
+    room.signal("AAA", Action.ENTER_SHORT, n=3)
+    assert list(room.desk.rules.entries.waiting) == ["AAA"]
+    return room
+
+
+@pytest.mark.parametrize(("more", "waits"), [(0, True), (1, False)])
+def test_an_entry_waits_for_its_exit_as_long_as_a_signal_may_age_to_the_nanosecond(*, more: int, waits: bool) -> None:
+    room = reversing()
+    room.mono += 2 * SECOND + more
+    room.tick(0)
+    assert bool(room.desk.rules.entries.waiting) is waits
+    assert counts(room)["late_reversals"] == (not waits)
+
+
+def test_no_entry_ages_by_a_time_in_which_nothing_could_trade() -> None:
+    room = reversing()
+    room.desk.rules.entries.skip_to(room.mono + 3600 * SECOND)
+    room.mono += 3602 * SECOND
+    room.tick(0)
+    assert room.desk.rules.entries.waiting
+    room.tick(0.001)
+    assert not room.desk.rules.entries.waiting
+
+
+def test_what_a_person_closes_is_followed_by_no_entry() -> None:
+    room = Room()
+    room.bought()
+    room.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="f1"))
+    room.signal("AAA", Action.ENTER_SHORT, n=3)
+    assert room.desk.rules.entries.waiting == {}
+    assert counts(room)["ignored"] == 1
+
+
+def test_an_entry_that_is_late_already_does_not_wait_for_an_exit() -> None:
+    room = reversing()
+    room.desk.rules.entries.waiting.clear()
+    quoted_at = room.mono - 3 * SECOND
+    signal = Signal(
+        signal_id="late", strategy="s", symbol="AAA", action=Action.ENTER_SHORT, bar_at=room.at, quoted_at=quoted_at,
+        made_at=room.mono,
+    )  # fmt: skip
+    room.desk.apply(Signals(at=room.at, interval=60 * SECOND, signals=(signal,)))
+    assert room.desk.rules.entries.waiting == {}
+    assert counts(room)["ignored"] == 1
+
+
+def test_a_desk_that_does_not_reverse_lets_no_entry_wait() -> None:
+    room = Room(reverses=False)
+    room.bought()
+    room.signal("AAA", Action.EXIT_LONG, n=2)
+    room.signal("AAA", Action.ENTER_SHORT, n=3)
+    assert room.desk.rules.entries.waiting == {}
