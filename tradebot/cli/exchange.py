@@ -17,7 +17,6 @@ from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.exchange.snapshot import PriceSource
-from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.market import HOME
 from tradebot.markets.symbols import parse_symbols
 from tradebot.printing import say_json, say_text
@@ -185,8 +184,8 @@ def _synthetic(
     symbols = parse_symbols(text, cwd=Path.cwd())
     if not invent and (told := unknown_shares(symbols)):
         raise ConfigError(f"--symbols: {told}; correct it, or say --invent to serve invented shares of such a name")
-    calendar = TradingCalendar()
-    day = day_of(begin if begin is not None else WallClock().wall())
+    calendar = HOME.calendar
+    day = HOME.day_of(begin if begin is not None else WallClock().wall())
     if begin is None and not calendar.is_trading_day(day):
         day = calendar.previous_trading_day(day)
     session = calendar.session(day)
