@@ -58,7 +58,7 @@ def test_a_further_fill_is_billed_what_it_adds_to_the_bill_of_its_order(first: s
     order = begin(fact("T1", OrderEvent.INTENT, request=request()))
     one = msgspec.structs.replace(execution("T1", "a"), price=D(first), traded_at=AT)
     other = msgspec.structs.replace(execution("T1", "b"), price=D(second), traded_at=AT)
-    bill = india(Universe([Instrument(symbol="AAA")]))
+    bill = charges_by_market(Universe([Instrument(symbol="AAA")]))
 
     def whole(turnover: Decimal) -> Decimal:
         return charges(segment=Segment.INTRADAY, side=Side.BUY, turnover=turnover, on=day_of(AT)).total
@@ -74,7 +74,7 @@ def test_a_sale_for_delivery_pays_the_depository_once_a_day_and_a_sale_of_the_da
     order = begin(fact("T1", OrderEvent.INTENT, request=sale))
     fees = {}
     for product in ("MIS", "CNC"):
-        bill, found = india(Universe([Instrument(symbol="AAA")])), []
+        bill, found = charges_by_market(Universe([Instrument(symbol="AAA")])), []
         for name in "ab":
             fill = msgspec.structs.replace(
                 execution("T1", name), side=Side.SELL, price=D(price), traded_at=AT, product=product
@@ -87,7 +87,7 @@ def test_a_sale_for_delivery_pays_the_depository_once_a_day_and_a_sale_of_the_da
 
 def test_a_symbol_that_is_not_ours_and_an_exchange_of_no_table_are_billed_nothing() -> None:
     order = begin(fact("T1", OrderEvent.INTENT, request=request()))
-    bill = india(Universe([Instrument(symbol="AAA")]))
+    bill = charges_by_market(Universe([Instrument(symbol="AAA")]))
     for changes in ({"symbol": "GONE"}, {"exchange": "XYZ"}):
         fill = msgspec.structs.replace(execution("T1", "a"), price=D(1000), traded_at=AT, **changes)
         assert bill(order, fill) == 0, changes

@@ -38,7 +38,7 @@ def test_a_position_that_is_open_stays_guarded_though_it_is_to_be_forgotten() ->
 
 def test_a_symbol_that_this_run_does_not_name_is_given_up_and_forgotten_without_a_guard() -> None:
     room = of_another_run()
-    key = PositionKey("", "", "GONE", "MIS")
+    key = PositionKey("", "NSE", "GONE", "MIS")
     room.desk.carry_out([Release(Released(key=key, quantity=D(5), price=D(100), at=room.at)), Forget("GONE")])
     assert room.desk.account.holdings() == {}
     assert not room.desk.account.guarded.any()
