@@ -52,9 +52,11 @@ def ask(state_dir: Path, method: str, path: str, body: dict[str, Any] | None = N
 
 
 def _ask_again(address: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
-    # A crowd of slow clients may push one out before its first byte is read: what did not go out whole was not done.
+    # A crowd of slow clients may push one out before it is read: what did not go out whole was not done, and a question
+    # may be asked twice.
+    pushed_out = (BrokenPipeError, ConnectionResetError) if method == "GET" else (BrokenPipeError,)
     for _ in range(TRIES - 1):
-        with suppress(BrokenPipeError):
+        with suppress(*pushed_out):
             return _exchange(address, method, path, body)
     return _exchange(address, method, path, body)
 
