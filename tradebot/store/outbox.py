@@ -46,6 +46,39 @@ class _Read(NamedTuple):
     head: int
 
 
+class Availability:
+    """Whether the store at `place` takes rows, told to the operator once each way; `trouble` says why it does not."""
+
+    def __init__(self, place: str, tell: Tell) -> None:
+        self.trouble = ""
+        self._place, self._tell = place, tell
+        self._was_open = False
+        self._behind = 0  # rows, when it was connected last
+
+    def opened(self, behind: int) -> None:
+        """Hear that it is connected, with `behind` rows on disk to be fed."""
+        if not self._was_open and not self.trouble:
+            self._tell(StoreOpened(place=self._place, behind=behind))
+        self._was_open, self._behind = True, behind
+
+    def took(self) -> None:
+        """Hear that it took what there was. To answer ends no trouble: one on a full disk does, and takes nothing."""
+        if self.trouble:
+            self.trouble = ""
+            self._tell(StoreRestored(place=self._place, behind=self._behind))
+
+    def lost(self, reason: str) -> None:
+        """Hear that it cannot be reached or takes nothing."""
+        if not self.trouble:
+            self._tell(StoreLost(reason=reason))
+        self.trouble = reason
+
+    def refused(self, reason: str) -> None:
+        """Hear that it must not be used, which lasts as long as the run."""
+        self.trouble = reason
+        self._tell(StoreRefused(reason=reason))
+
+
 class Outbox:
     """Feeds `store` from the journal at `path`.
 
@@ -65,18 +98,20 @@ class Outbox:
         migrates: bool = True,
         every_s: float = EVERY_S,
     ) -> None:
-        self.store, self.path = store, Path(path)
+        self.store = store
         self.fed = self.behind = 0
-        self.trouble = ""
         self._clock, self._tell, self._bill = clock, tell, bill
         self._batch_rows, self._migrates, self._every_s = batch_rows, migrates, every_s
         self._follower = Follower(path)
+        self._availability = Availability(store.place, tell)
         self._projection: Projection | None = None
         self._unsent: Lines | None = None  # lines made and not known to be in the tables
         self._journal = ""
-        self._found_behind = 0  # rows, when it was connected last
         self._settled = 0  # the journal's head one look ago
-        self._is_refused = self._was_open = False
+
+    @property
+    def trouble(self) -> str:
+        return self._availability.trouble
 
     async def run(self) -> None:
         """Feed until cancelled. Returns early, saying why, when the tables or the journal must not be used."""
@@ -86,18 +121,17 @@ class Outbox:
                 await self._connect()
                 while True:
                     is_more = await self._step(to_the_end=False)
-                    tries = 0  # not when it answers: one on a full disk does, and takes nothing
-                    self._is_back()
+                    tries = 0
+                    self._availability.took()
                     await self._clock.sleep(PAUSE_S if is_more else self._every_s)
             except LinkLost as error:
                 await self.store.close()
-                if not self.trouble:
-                    self._tell(StoreLost(reason=str(error)))
-                self.trouble = str(error)
+                self._availability.lost(str(error))
                 await self._clock.sleep(min(FIRST_RETRY_S * 2**tries, LONGEST_RETRY_S))
                 tries = min(tries + 1, 10)
             except StateError as error:
-                await self._refuse(error)
+                self._availability.refused(str(error))
+                await self.store.close()
                 return
 
     async def drain(self) -> int:
@@ -112,7 +146,7 @@ class Outbox:
     async def finish(self, within_s: float = FINISH_WITHIN_S) -> None:
         """Feed what the run wrote last, if the store answers, and close everything; what is left goes next time."""
         try:
-            if not self.trouble and not self._is_refused:
+            if not self.trouble:
                 async with asyncio.timeout(within_s):
                     await self.drain()
         except (TimeoutError, LinkLost, StateError) as error:
@@ -121,11 +155,6 @@ class Outbox:
         finally:
             await self.store.close()
             await asyncio.to_thread(self._follower.close)
-
-    async def _refuse(self, error: StateError) -> None:
-        self._is_refused, self.trouble = True, str(error)
-        self._tell(StoreRefused(reason=str(error)))
-        await self.store.close()
 
     async def _connect(self) -> None:
         if not self.store.is_open:
@@ -143,14 +172,7 @@ class Outbox:
         await self._go_on_from(cursor)
         self.fed = cursor.seq
         self.behind = await asyncio.to_thread(self._follower.head) - self.fed
-        if not self._was_open and not self.trouble:
-            self._tell(StoreOpened(place=self.store.place, behind=self.behind))
-        self._was_open, self._found_behind = True, self.behind
-
-    def _is_back(self) -> None:
-        if self.trouble:
-            self.trouble = ""
-            self._tell(StoreRestored(place=self.store.place, behind=self._found_behind))
+        self._availability.opened(self.behind)
 
     async def _go_on_from(self, cursor: Cursor) -> None:
         unsent = self._unsent
@@ -164,8 +186,8 @@ class Outbox:
     async def _begin(self, cursor: Cursor) -> Projection:
         if not await asyncio.to_thread(self._follower.holds, cursor):
             raise StateError(
-                f"{self.path}: its row {cursor.seq} is not the one {self.store.place} was fed; the journal was cut or"
-                " went on elsewhere from a copy"
+                f"{self._follower.path}: its row {cursor.seq} is not the one {self.store.place} was fed; the journal"
+                " was cut or went on elsewhere from a copy"
             )
         known = await self._known(cursor) if cursor != START else Known()
         projection = Projection(
