@@ -67,6 +67,31 @@ class Listener:
         return self.network.listeners.get(self.address) is self
 
 
+class SendBuffer:
+    """What one end wrote and the other did not read yet, in bytes, and the two marks of asyncio's flow control."""
+
+    def __init__(self) -> None:
+        self.high, self.low = HIGH_BYTES, LOW_BYTES
+        self._unread = 0  # bytes on the way to the peer or waiting there
+        self._is_full = False
+
+    @property
+    def size(self) -> int:
+        return max(self._unread - KERNEL_BYTES, 0)
+
+    def put(self, size: int) -> bool:
+        """Take `size` bytes in; tell whether the writer has to pause now."""
+        self._unread += size
+        was_full, self._is_full = self._is_full, self._is_full or self.size > self.high
+        return self._is_full and not was_full
+
+    def take(self, size: int) -> bool:
+        """Let `size` bytes go, for they were read; tell whether the writer may go on now."""
+        self._unread -= size
+        was_full, self._is_full = self._is_full, self._is_full and self.size > self.low
+        return was_full and not self._is_full
+
+
 class Endpoint(asyncio.Transport):
     """One end of a connection."""
 
@@ -83,9 +108,7 @@ class Endpoint(asyncio.Transport):
         self._arrives = 0.0  # when what was sent last gets there; nothing overtakes
         self._is_closing = self._is_lost = self._is_paused = False
         self._waiting: list[bytes | None] = []  # arrived while nobody reads; None is the end
-        self._unread = 0  # bytes on the way to the peer or waiting there
-        self._is_full = False
-        self._high, self._low = HIGH_BYTES, LOW_BYTES
+        self._buffer = SendBuffer()
 
     # ---- asyncio's transport
 
@@ -116,14 +139,12 @@ class Endpoint(asyncio.Transport):
             return
         content = bytes(data)
         network = self.network
-        self._unread += len(content)
         if not self._is_local:
             for tap in network.taps:
                 tap(self, content)
         for piece in [content] if self._is_local else network.pieces(content):
             self._send(self.peer.arrive, piece)
-        if not self._is_full and self.get_write_buffer_size() > self._high:
-            self._is_full = True
+        if self._buffer.put(len(content)):
             self.protocol.pause_writing()
 
     def writelines(self, list_of_data: Any) -> None:
@@ -136,15 +157,15 @@ class Endpoint(asyncio.Transport):
         return True
 
     def get_write_buffer_size(self) -> int:
-        return max(self._unread - KERNEL_BYTES, 0)
+        return self._buffer.size
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
-        return self._low, self._high
+        return self._buffer.low, self._buffer.high
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         if high is None:
             high = HIGH_BYTES if low is None else 4 * low
-        self._high, self._low = high, high // 4 if low is None else low
+        self._buffer.high, self._buffer.low = high, high // 4 if low is None else low
 
     def close(self) -> None:
         if not self._is_closing:
@@ -202,11 +223,8 @@ class Endpoint(asyncio.Transport):
 
     def was_read(self, size: int) -> None:
         """Hear that the peer took bytes."""
-        self._unread -= size
-        if self._is_full and self.get_write_buffer_size() <= self._low:
-            self._is_full = False
-            if self.process.is_alive and not self._is_lost:
-                self._soon(self.protocol.resume_writing)
+        if self._buffer.take(size) and self.process.is_alive and not self._is_lost:
+            self._soon(self.protocol.resume_writing)
 
     def _lose(self, error: Exception | None) -> None:
         if not self._is_lost:
