@@ -45,6 +45,32 @@ LEAST_BOOK = 10
 CHANNEL_BIDS, CHANNEL_ASKS = 41, 42
 
 
+class MergedRows:
+    """The rows of all files in order of time, and a cursor: a step is the rows of one second, `next_at` the next, ns.
+
+    `columns` have shape (rows,); rows of one second stay in the order in which they came.
+    """
+
+    def __init__(self, columns: dict[str, Ints]) -> None:
+        order = np.argsort(columns["at"], kind="stable")
+        self.columns = {name: column[order] for name, column in columns.items()}
+        self._ats, begins = np.unique(self.columns["at"], return_index=True)
+        self._begins = np.append(begins, len(order))
+        self._taken = 0  # steps
+
+    @property
+    def next_at(self) -> int:
+        return int(self._ats[self._taken]) if self._taken < len(self._ats) else NEVER
+
+    def take(self) -> tuple[slice, list[int], Ints]:
+        """Move past some steps; return their rows, the time of each, ns, and (one longer) where its rows begin."""
+        begin = self._taken
+        wanted = int(self._begins[begin]) + BLOCK_ROWS
+        end = self._taken = max(begin + 1, int(np.searchsorted(self._begins, wanted, side="right")) - 1)
+        rows = slice(int(self._begins[begin]), int(self._begins[end]))
+        return rows, self._ats[begin:end].tolist(), self._begins[begin : end + 1] - rows.start
+
+
 class RecordedTicks:
     """A `PriceSource` over tick files, one symbol each; see the module and `tickfile.read`.
 
@@ -84,16 +110,12 @@ class RecordedTicks:
         self._bounds = np.cumsum([0, *(len(t.stamps) for t in ticks)])  # rows of instrument i, before the merge
         columns = {name: np.concatenate([m[name] for m in made]) for name in made[0]}
         self._own_order = columns["at"], columns["sound"], columns["last"], columns["volume_so_far"]
-        order = np.argsort(columns["at"], kind="stable")
-        self._rows = {name: column[order] for name, column in columns.items()}
-        self._ats, begins = np.unique(self._rows["at"], return_index=True)
-        self._begins = np.append(begins, len(order))
+        self._merged = MergedRows(columns)
         first = np.array([m["sound"][0] for m in made], dtype=np.int64)
         self.previous_close: Ints = first  # not in the file; the first price is the nearest
         self.lower_circuit, self.upper_circuit = circuits(self.universe, first, share=CIRCUIT)
         self._keys = noise.keys("recorded", day, names=self.universe.symbols)
-        self._made = 0  # steps made so far
-        self._reel = Reel(self._make, first_at=int(self._ats[0]), opens_at=self.opens_at)
+        self._reel = Reel(self._make, first_at=self._merged.next_at, opens_at=self.opens_at)
 
     @property
     def is_finished(self) -> bool:
@@ -177,12 +199,10 @@ class RecordedTicks:
         return times // SECOND * SECOND
 
     def _make(self) -> tuple[Block, int]:
-        begin = self._made
-        wanted = int(self._begins[begin]) + BLOCK_ROWS
-        end = max(begin + 1, int(np.searchsorted(self._begins, wanted, side="right")) - 1)
-        rows = slice(int(self._begins[begin]), int(self._begins[end]))
-        columns = {name: self._rows[name][rows] for name in SNAPSHOT_COLUMNS if name in self._rows}
-        ids, sound, recent = columns["ids"], self._rows["sound"][rows], self._rows["recent"][rows]
+        rows, ats, bounds = self._merged.take()
+        merged = self._merged.columns
+        columns = {name: merged[name][rows] for name in SNAPSHOT_COLUMNS if name in merged}
+        ids, sound, recent = columns["ids"], merged["sound"][rows], merged["recent"][rows]
         columns["previous_close"] = self.previous_close[ids]
         tick = self._tick[ids]
         best = sound // tick * tick
@@ -198,9 +218,7 @@ class RecordedTicks:
             bid_bits=noise.draw(self._keys[ids], counter, CHANNEL_BIDS),
             ask_bits=noise.draw(self._keys[ids], counter, CHANNEL_ASKS),
         )
-        self._made = end
-        next_at = int(self._ats[end]) if end < len(self._ats) else NEVER
-        return Block(self._ats[begin:end].tolist(), self._begins[begin : end + 1] - rows.start, columns), next_at
+        return Block(ats, bounds, columns), self._merged.next_at
 
 
 def _choose(files: list[Path], symbols: Iterable[str] | None) -> list[Path]:
