@@ -50,7 +50,7 @@ def holdings(journal: Journal, orders: Iterable[OrderStory]) -> dict[Line, Holdi
     What is taken back is an entry the other way at its price, where its row stands. What another hand closed or
     converted leaves at the price that its row names. Rows that took over the venue's position name its symbol alone.
     """
-    entries = {seq: way for order in orders if not order.is_external for seq, way in order.entries.items()}
+    entries = {seq: way for order in orders if not order.is_external for seq, way in order.fills.entries.items()}
     found: dict[Line, Holding] = defaultdict(Holding)
     for row in journal.of("order", "reconciled"):
         if row.kind == "reconciled":

@@ -152,7 +152,7 @@ class Case:
         """(exchange, execution id) -> seq of the first row that booked the fill, at whatever figures."""
         found: dict[tuple[str, str], int] = {}
         for order in self.orders.values():
-            for key, seq in order.heard.items():
+            for key, seq in order.fills.heard.items():
                 found[key] = min(seq, found.get(key, seq))
         return found
 

@@ -72,7 +72,7 @@ def no_fill_twice(case: Case) -> Verdict:
     faults = [
         f"row {again.seq} books the fill of row {first.seq} again"
         for order in case.orders.values()
-        for first, again in order.again
+        for first, again in order.fills.again
     ]
     owners: dict[tuple[str, str], Row] = {}
     fills = [row for order in case.orders.values() for row in order.fills]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -28,13 +29,48 @@ LEADS: dict[tuple[str, str], str] = {
 }
 
 
+class Fills:
+    """The rows that book the fills of one order, without those taken back; `quantity` is what they add up to."""
+
+    def __init__(self) -> None:
+        self.quantity = Fraction(0)
+        self.heard: dict[tuple[str, str], int] = {}  # key of a fill -> seq of the first row that booked it
+        self.entries: dict[int, int] = {}  # seq of a row that books a fill: 1, or takes one back: -1
+        self.again: list[tuple[Row, Row]] = []  # (first row of a fill, another row of the same)
+        self._booked: dict[tuple[str, str], Row] = {}
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._booked.values())
+
+    def book(self, row: Row) -> bool:
+        """Take a fill; False where it stands in a row already."""
+        key = _key(row)
+        if key in self._booked:
+            self.again.append((self._booked[key], row))
+            return False
+        self._booked[key] = row
+        self.heard.setdefault(key, row.seq)
+        self.entries[row.seq] = 1
+        self.quantity += _quantity(row)
+        return True
+
+    def take_back(self, row: Row) -> bool:
+        """Take a fill back; False where none such stands."""
+        first = self._booked.pop(_key(row), None)
+        if first is None:
+            return False
+        self.entries[row.seq] = -1
+        self.quantity -= _quantity(first)
+        return True
+
+
 class OrderStory:
-    """One order as its rows tell it; `facts` are all of them, `fills` those that were booked, each once."""
+    """One order as its rows tell it; `facts` are all of them, and `begins` those that begin it."""
 
     def __init__(self, row: Row) -> None:
         request: dict[str, Any] = row.body.get("request") or {}
         self.order_id = str(row.body["order_id"])
-        self.begun, self.request = row, request
+        self.request = request
         self.symbol = str(request.get("symbol", ""))
         self.quantity = number(request.get("quantity", "0"))
         self.purpose = str(request.get("purpose", ""))
@@ -42,17 +78,20 @@ class OrderStory:
         self.begins = [row]
         self.facts: list[Row] = [row]
         self.sending: list[Row] = []
-        self.fills: list[Row] = []
-        self.heard: dict[tuple[str, str], int] = {}  # key of a fill -> seq of the first row that booked it
-        self.entries: dict[int, int] = {}  # seq of a row that books a fill: 1, or takes one back: -1
-        self.again: list[tuple[Row, Row]] = []  # (first row of a fill, another row of the same)
+        self.fills = Fills()
         self.odd: list[Row] = []  # fills past the end or past the quantity
         self.given_up: list[tuple[Row, Row]] = []  # (row that put it in doubt, row that then took it for absent)
-        self.filled = Fraction(0)
         self.venue_ids: set[str] = set()
-        self._booked: dict[tuple[str, str], Row] = {}
         self._doubted = row
         self._link(row)
+
+    @property
+    def begun(self) -> Row:
+        return self.begins[0]
+
+    @property
+    def filled(self) -> Fraction:
+        return self.fills.quantity
 
     @property
     def is_live(self) -> bool:
@@ -104,16 +143,8 @@ class OrderStory:
             self.venue_ids.add(str(row.body["venue_order_id"]))
 
     def _book(self, row: Row) -> None:
-        fill = row.body["execution"]
-        key = (str(fill["exchange"]), str(fill["execution_id"]))
-        if key in self._booked:
-            self.again.append((self._booked[key], row))
+        if not self.fills.book(row):
             return
-        self._booked[key] = row
-        self.heard.setdefault(key, row.seq)
-        self.fills.append(row)
-        self.entries[row.seq] = 1
-        self.filled += number(fill["quantity"])
         if self.state in ENDED or self.filled > self.quantity:
             self.odd.append(row)
         if self.filled >= self.quantity:
@@ -122,14 +153,17 @@ class OrderStory:
             self.state = "PARTIAL"
 
     def _reverse(self, row: Row) -> None:
-        fill = row.body["execution"]
-        first = self._booked.pop((str(fill["exchange"]), str(fill["execution_id"])), None)
-        if first is not None:
-            self.fills.remove(first)
-            self.entries[row.seq] = -1
-            self.filled -= number(first.body["execution"]["quantity"])
-            if self.state == "FILLED" and self.filled < self.quantity:
-                self.state = "PARTIAL"
+        if self.fills.take_back(row) and self.state == "FILLED" and self.filled < self.quantity:
+            self.state = "PARTIAL"
+
+
+def _key(row: Row) -> tuple[str, str]:
+    fill = row.body["execution"]
+    return str(fill["exchange"]), str(fill["execution_id"])
+
+
+def _quantity(row: Row) -> Fraction:
+    return number(row.body["execution"]["quantity"])
 
 
 def stories(journal: Journal) -> tuple[dict[str, OrderStory], list[Row]]:

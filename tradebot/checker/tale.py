@@ -146,7 +146,7 @@ def _traded(case: Case, orders: Sequence[OrderStory]) -> Iterator[tuple[str, str
     sent = [order for order in orders if order.sending]
     yield "orders", f"{len(sent)} sent, {sum(1 for o in sent if o.filled)} filled, {len(orders) - len(sent)} not sent"
     fills = [row for order in orders for row in order.fills]
-    others = sum(len(order.fills) for order in case.orders.values() if order.is_external)
+    others = sum(1 for order in case.orders.values() if order.is_external for _ in order.fills)
     elsewhere = f" and {others} of orders placed elsewhere" if others else ""
     made = f"; the exchange made {len(case.exchange_fills)}" if case.log else ""
     yield "fills", f"{len(fills)} booked{elsewhere}{made}"
