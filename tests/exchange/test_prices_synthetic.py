@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tradebot.clock import DAY, MINUTE, SECOND
 from tradebot.domain.market import Series
-from tradebot.exchange.prices import synthetic
+from tradebot.exchange.prices import course, synthetic
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
 from tradebot.markets.calendar import Session, TradingCalendar
@@ -47,7 +47,7 @@ def prices(
 
 @pytest.fixture(autouse=True)
 def _no_halts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "HALTED_DAYS", 0.0)  # a rare event has a test of its own
+    monkeypatch.setattr(course, "HALTED_DAYS", 0.0)  # a rare event has a test of its own
 
 
 def rows_of(steps: list[Snapshots], id_: int) -> dict[str, np.ndarray]:
@@ -70,7 +70,7 @@ def minutes(count: float) -> int:
 @pytest.fixture(scope="module")
 def full_day() -> tuple[SyntheticPrices, list[Snapshots]]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthetic, "HALTED_DAYS", 0.0)
+        patch.setattr(course, "HALTED_DAYS", 0.0)
         source = prices(closes_at=SHORT)
     return source, list(source.advance(SHORT))
 
@@ -139,7 +139,7 @@ def test_orders_can_be_taken_until_the_close_although_the_last_step_is_over() ->
 
 
 def test_every_symbol_trades_at_every_step_when_asked_and_none_is_halted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "HALTED_DAYS", 1.0)
+    monkeypatch.setattr(course, "HALTED_DAYS", 1.0)
     end = SESSION.opens_at + 30 * MINUTE
     source = SyntheticPrices(
         universe_for(SYMBOLS), seed=7, opens_at=SESSION.opens_at, closes_at=end, every_step=True, calendar=CALENDAR
@@ -266,7 +266,7 @@ def test_a_fast_average_crosses_a_slow_one_several_times_a_day() -> None:
 
 
 def test_a_halted_symbol_shows_one_empty_book_then_nothing_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "HALTED_DAYS", 1.0)
+    monkeypatch.setattr(course, "HALTED_DAYS", 1.0)
     steps = list(prices("RELIANCE", closes_at=SHORT).advance(SHORT))
     empty = [k for k, s in enumerate(steps) if s.bids[0, 0] == 0]
     assert len(empty) == 1
@@ -426,7 +426,7 @@ def test_earlier_days_end_with_the_hours_of_their_own_day() -> None:
 
 
 def test_no_halt_brings_an_instrument_back_after_its_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "HALTED_DAYS", 1.0)
+    monkeypatch.setattr(course, "HALTED_DAYS", 1.0)
     names = ("RELIANCE", "TCS", "INFY", "SBIN", "ITC", "LT", "WIPRO", "SYM0001")
     late = 0
     for seed in range(4):

@@ -1,4 +1,4 @@
-"""The minute bars of the session under way, kept as the synthetic steps are made; the newest part of `series`."""
+"""The session under way: its minute bars, the newest part of `series`, and its figures, as the steps are made."""
 
 from __future__ import annotations
 
@@ -12,18 +12,50 @@ from tradebot.exchange.prices.folding import Columns, complete, fold
 FAR = np.int64(1 << 62)
 
 
-class Today:
-    """Bars of `n` instruments as columns of shape (minutes, n); a minute without a trade has open 0."""
+class Figures:
+    """What a quote tells of the session so far, shape (n,) each: prices in units, `value` in units times shares."""
 
-    def __init__(self, n: int, *, opens_at: int, minutes: int) -> None:
-        self._opens_at = opens_at
+    def __init__(self, previous_close: Ints) -> None:
+        self.open: Ints = np.zeros_like(previous_close)
+        self._last = previous_close
+        self._last_quantity, self._volume, self._value, self._high, self._low = np.zeros(
+            (5, len(previous_close)), dtype=np.int64
+        )
+        self._has_begun = False
+
+    def add(self, printed: Ints, traded: npt.NDArray[np.bool_], quantity: Ints) -> dict[str, Ints]:
+        """Take consecutive steps, in the first of which all trade; return the columns that moved after each step."""
+        since = np.where(traded, np.arange(1, len(printed) + 1)[:, None], 0)  # row of the newest trade, 0: the carry
+        np.maximum.accumulate(since, axis=0, out=since)
+        last = np.take_along_axis(np.concatenate([self._last[None], printed]), since, axis=0)
+        sizes = np.take_along_axis(np.concatenate([self._last_quantity[None], quantity]), since, axis=0)
+        if not self._has_begun:
+            self.open, self._high, self._low = last[0].copy(), last[0].copy(), last[0].copy()
+            self._has_begun = True
+        volume = np.cumsum(quantity, axis=0) + self._volume
+        value = np.cumsum(quantity * printed, axis=0) + self._value
+        high = np.maximum(np.maximum.accumulate(last, axis=0), self._high)
+        low = np.minimum(np.minimum.accumulate(last, axis=0), self._low)
+        self._last, self._last_quantity, self._volume = last[-1].copy(), sizes[-1].copy(), volume[-1].copy()
+        self._value, self._high, self._low = value[-1].copy(), high[-1].copy(), low[-1].copy()
+        average = (value + volume // 2) // np.maximum(volume, 1)
+        return {"last": last, "last_quantity": sizes, "average": average, "volume": volume, "high": high, "low": low}
+
+
+class Today:
+    """Bars as columns of shape (minutes, n), where a minute without a trade has open 0, and the figures of now."""
+
+    def __init__(self, previous_close: Ints, *, opens_at: int, minutes: int) -> None:
+        self.figures = Figures(previous_close)
+        self._opens_at, n = opens_at, len(previous_close)
         # Zeroed memory costs nothing before it is written, so thousands of symbols are no burden at the open.
         self._open, self._high, self._low, self._close, self._volume = (
             np.zeros((minutes, n), dtype=np.int64) for _ in range(5)
         )
 
-    def add(self, minute: int, printed: Ints, traded: npt.NDArray[np.bool_], quantity: Ints) -> None:
-        """Take consecutive steps of one minute; all columns have shape (steps, n)."""
+    def add(self, minute: int, printed: Ints, traded: npt.NDArray[np.bool_], quantity: Ints) -> dict[str, Ints]:
+        """Take consecutive steps of one minute, shape (steps, n); return the columns of `Figures` after each step."""
+        figures = self.figures.add(printed, traded, quantity)
         ids = np.flatnonzero(traded.any(axis=0))
         printed, traded = printed[:, ids], traded[:, ids]
         rows = np.arange(len(ids))
@@ -36,6 +68,7 @@ class Today:
         self._low[minute, ids] = np.where(is_new, low, np.minimum(low, self._low[minute, ids]))
         self._close[minute, ids] = final
         self._volume[minute] += quantity.sum(axis=0)
+        return figures
 
     def bars(self, id_: int, *, interval: int, seen: int, closes_at: int) -> Columns:
         """Return the bars of instrument `id_` that ended by `seen`."""
