@@ -35,6 +35,21 @@ class Agreement(NamedTuple):
         return self.is_answering and not self.differences and not self.in_doubt and not self.held
 
 
+class Findings:
+    """What became of a session; `failure` is empty unless something happened that may never happen."""
+
+    def __init__(self) -> None:
+        self.failure = ""
+        self.kills = 0
+        self.troubled_at = 0.0  # loop time, s, when the last fault was over, or a kill fell after it
+        self.agreement = Agreement()
+        self.agreed_after_s = -1.0  # from there; below 0 while the books never agreed
+
+    def fail(self, reason: str) -> None:
+        """Hear of what may never happen; the first reason stays."""
+        self.failure = self.failure or reason
+
+
 def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
     """Hold a picture of the daemon against the exchange."""
     if picture is None or picture["state"] != "trading":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from decimal import Decimal
 
@@ -19,6 +20,25 @@ EVENING, QUIET_S, SQUARE_OFF_S, CLOSED_S, MORNING_S = 0.3, 3.5, 1.2, 1.5, 1.5
 BREAKFAST_S = 5.0  # from there until a person resumes what was halted the day before
 CLOSED = "Markets are closed right now."
 DELIVERED = Decimal(3)  # shares that the owner buys for delivery in the evening
+
+
+class Night:
+    """The night of a session of two days: `is_on` from the evening to the dawn."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.evening, self.dawn = asyncio.Event(), asyncio.Event()
+        self.opened = asyncio.Event()  # the exchange is open, on the last day
+        self.is_on = False
+        self._loop, self._dawn_at = loop, 0.0  # loop time, s
+
+    @property
+    def is_resting(self) -> bool:
+        return self.is_on or (self.dawn.is_set() and self._loop.time() < self._dawn_at + BREAKFAST_S)
+
+    def end(self) -> None:
+        """Let it dawn."""
+        self.is_on, self._dawn_at = False, self._loop.time()
+        self.dawn.set()
 
 
 def close_day(exchange: Exchange, symbol: str) -> None:

@@ -101,7 +101,7 @@ def _play(seed: int, faults: str | None, tell: Heard, folder: Path, room: Room) 
         try:
             loop.run_until_complete(loop.spawn(Process("director"), session.direct))
         except Stuck as stuck:
-            session.failure = session.failure or str(stuck)
+            session.found.fail(str(stuck))
         return _outcome(session, struck, loop.time())
 
 
@@ -157,12 +157,12 @@ def swept() -> Iterator[None]:
 
 
 def _outcome(session: Session, struck: list[str], simulated_s: float) -> Outcome:
-    journal, log, tape = session.journal, session.log, session.tape
+    journal, log, tape, found = session.files.journal, session.log, session.tape, session.found
     kinds = Counter(line["kind"] for line in read_log(log))
-    why = [session.failure] if session.failure else []
+    why = [found.failure] if found.failure else []
     trace, without_cause = "", []
     if journal.is_file():
-        evidence = session.folder / "trace.jsonl"
+        evidence = session.files.folder / "trace.jsonl"
         tape.write_evidence(evidence, log)
         case = Case(gather(journal, against=log, trace=evidence))
         verdicts = judge_case(case)
@@ -172,11 +172,11 @@ def _outcome(session: Session, struck: list[str], simulated_s: float) -> Outcome
     else:
         why.append("there is no journal")
     why += [f"{tag} was sent {count} times" for tag, count in tape.creates.items() if count > 1]
-    if session.agreement.is_whole and (difference := cash_difference(journal, session.exchange)):
+    if found.agreement.is_whole and (difference := cash_difference(journal, session.exchange)):
         why.append(difference)
-    halted = "; ".join(session.agreement.halts) or session.agreement.ended
-    if session.agreed_after_s < 0 and not halted:
-        why.append(f"the books do not agree: {session.agreement}")
+    halted = "; ".join(found.agreement.halts) or found.agreement.ended
+    if found.agreed_after_s < 0 and not halted:
+        why.append(f"the books do not agree: {found.agreement}")
     return Outcome(
         seed=session.scenario.seed,
         verdict="broken" if why else "halted" if halted else "ok",
@@ -186,9 +186,9 @@ def _outcome(session: Session, struck: list[str], simulated_s: float) -> Outcome
         faults=dict(sorted(session.plan.strikes.items())),
         halted=halted or None,
         why=tuple(why),
-        kills=session.kills,
-        agreed_after_s=round(session.agreed_after_s, 3),
+        kills=found.kills,
+        agreed_after_s=round(found.agreed_after_s, 3),
         simulated_s=round(simulated_s, 3),
         struck=tuple(struck),
-        unexplained=bool(session.agreement.ended or without_cause) and bool(halted),
+        unexplained=bool(found.agreement.ended or without_cause) and bool(halted),
     )

@@ -8,8 +8,6 @@ The daemon is `app.run` as it stands; only the machine below it is simulated.
 from __future__ import annotations
 
 import asyncio
-import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,8 +24,6 @@ from tradebot.errors import AccessDenied, TradebotError
 from tradebot.exchange.door import SET_KEYS
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.plan import FaultPlan
-from tradebot.journal.lock import StateLock
-from tradebot.journal.schema import FILE_NAME
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.event import Event
 from tradebot.ops.events.rehearsal import (
@@ -41,20 +37,13 @@ from tradebot.ops.events.rehearsal import (
 )
 from tradebot.ops.events.run import TradingStarted
 from tradebot.ops.systemd import Notifier
-from tradebot.simulation.agreement import Agreement, compare
+from tradebot.simulation.agreement import Findings, compare
 from tradebot.simulation.dice import Dice
 from tradebot.simulation.disk import SimulatedHand
 from tradebot.simulation.hands import Hands
+from tradebot.simulation.lives import Lives, StateFolders
 from tradebot.simulation.loop import VirtualLoop
-from tradebot.simulation.night import (
-    BREAKFAST_S,
-    CLOSED_S,
-    EVENING,
-    MORNING_S,
-    QUIET_S,
-    SQUARE_OFF_S,
-    close_day,
-)
+from tradebot.simulation.night import CLOSED_S, EVENING, MORNING_S, QUIET_S, SQUARE_OFF_S, Night, close_day
 from tradebot.simulation.output import SimulatedOutput
 from tradebot.simulation.process import Process
 from tradebot.simulation.scenario import BEGINS, Scenario
@@ -76,16 +65,13 @@ MEANT = ("token-death", "address-refused")  # faults with which a venue does ref
 
 
 class Session:
-    """One session in `folder`; after `direct` the fields say what became of it.
-
-    `failure` is empty unless something happened that may never happen; what the records show is not judged here.
-    """
+    """One session in `folder`; after `direct` `found` says what became of it. What the records show is not judged."""
 
     def __init__(
         self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, dice: Dice, folder: Path, tell: Heard,
         room: Room,
     ) -> None:  # fmt: skip
-        self.scenario, self.plan, self.folder = scenario, plan, folder
+        self.scenario, self.plan = scenario, plan
         self._loop, self._dice = loop, dice
         self._heard = tell
         self.clock = LoopClock(loop, origin=BEGINS)
@@ -93,35 +79,16 @@ class Session:
         self._room = room
         self.exchange: Exchange
         self._addresses: dict[str, Any] = {}
-        self.lives: list[Process] = []
-        self.kills = 0
-        self.failure = ""
-        self.agreement = Agreement()
-        self.agreed_after_s = -1.0
-        self._config = scenario.config(folder / "state-0")
-        self._daemon: Process | None = None
-        self._hand: SimulatedHand | None = None
-        self._output: SimulatedOutput | None = None
-        self._was_ready = False  # the life that is came to trade
-        self._is_trading = True
-        self._evening, self._dawn = asyncio.Event(), asyncio.Event()
-        self._opened = asyncio.Event()  # the exchange is open, on the last day
-        self._is_night, self._dawn_at = False, 0.0
-        self._known: dict[str, Any] = {}  # the addresses, with their token, that the life that is was given
-        self._locked_s = 0.0  # that the lock of the next life is held by another process
-        self._troubled_at = 0.0  # when the last fault was over, or a kill fell after it
+        self.files = StateFolders(scenario, folder, loop)
+        self.found = Findings()
+        self._lives, self._night = Lives(), Night(loop)
 
     def _tell(self, event: Event) -> None:
         self._heard(self._loop.time(), event)
 
     @property
-    def journal(self) -> Path:
-        """The journal of the last life."""
-        return self._config.app.state_dir / FILE_NAME
-
-    @property
     def log(self) -> Path:
-        return self.folder / LOG
+        return self.files.folder / LOG
 
     async def direct(self) -> None:
         """Play the session to its end."""
@@ -142,9 +109,9 @@ class Session:
         while not self.plan.is_over:
             await self.clock.sleep(LOOK_S)
         healed_at = self._loop.time()
-        if self._hand is not None:
-            self._hand.heal()
-        self._troubled_at = max(self._troubled_at, healed_at)
+        if self._lives.hand is not None:
+            self._lives.hand.heal()
+        self.found.troubled_at = max(self.found.troubled_at, healed_at)
         self._tell(FaultsEnded(struck=dict(self.plan.strikes)))
         await asyncio.wait((operating, handling), timeout=OPERATOR_S)
         for working in (operating, handling):
@@ -155,7 +122,7 @@ class Session:
         over.set()
         await asyncio.wait((trading,), timeout=STOP_S)
         if not trading.done():
-            self._fail("the exchange did not end")
+            self.found.fail("the exchange did not end")
         else:
             trading.result()
         self._note_uncaught()
@@ -169,7 +136,7 @@ class Session:
             # The books go on, the token of yesterday does not.
             keys = msgspec.structs.replace(SET_KEYS, access_token=f"{SET_KEYS.access_token}{day or ''}")
             async with embedded(
-                self._config, symbols=self._config.app.symbols, seen_until=seen_until, log=self.log,
+                self.files.config, symbols=self.files.config.app.symbols, seen_until=seen_until, log=self.log,
                 on_end=lambda _: None, faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
                 keys=keys, holdings=self.scenario.holdings, room=self._room,
             ) as (addresses, clock):  # fmt: skip
@@ -178,8 +145,8 @@ class Session:
                 if not day:
                     opened.set_result(None)
                 if day == days - 1:
-                    self._opened.set()
-                await (over if day == days - 1 else self._evening).wait()
+                    self._night.opened.set()
+                await (over if day == days - 1 else self._night.evening).wait()
             seen_until = self.exchange.source.closes_at - 1
             if day < days - 1:
                 await self.clock.sleep(CLOSED_S)
@@ -190,115 +157,109 @@ class Session:
         # What is in doubt when the books of the day are gone stays so for ever: nobody who could tell is left.
         self.plan.is_paused = True
         await self.clock.sleep(QUIET_S)
-        self._is_night = True
+        self._night.is_on = True
         if self.scenario.night == "stopped":
             self.end_daemon(0)
             await self.clock.sleep(SQUARE_OFF_S)
         close_day(self.exchange, self.scenario.symbols[0])
         await self.clock.sleep(SQUARE_OFF_S)
         self._tell(NightFallen(daemon=self.scenario.night))
-        self._evening.set()
-        await self._opened.wait()
+        self._night.evening.set()
+        await self._night.opened.wait()
         self.plan.is_paused = False
         await self.clock.sleep(MORNING_S)
         self.end_daemon(0)
-        self._is_night, self._troubled_at = False, self._loop.time()
-        self._dawn_at = self._loop.time()
-        self._dawn.set()
+        self.found.troubled_at = self._loop.time()
+        self._night.end()
 
     # ---- the daemon's lives
 
     async def _supervise(self) -> None:
         """Start the daemon again whenever it is killed or could not go on, as a supervisor does."""
+        lives, found = self._lives, self.found
         while True:
-            if len(self.lives) == LIVES:
-                self._fail(f"the daemon was started {LIVES} times")
+            if len(lives.processes) == LIVES:
+                found.fail(f"the daemon was started {LIVES} times")
                 return
-            process = self._daemon = Process(f"daemon-{len(self.lives)}")
-            self.lives.append(process)
+            process = lives.begin()
             died = self._loop.create_future()
             process.on_death.append(lambda died=died: died.set_result(None))  # type: ignore[misc]
             main = self._loop.spawn(process, self._live)
             await asyncio.wait((main, died), return_when=asyncio.FIRST_COMPLETED)
             if not process.is_alive:
-                self.kills += 1
-                self._troubled_at = self._loop.time()
+                found.kills += 1
+                found.troubled_at = self._loop.time()
                 self._tell(DaemonKilled(events=self._loop.turns))
-                self._leave_crashed()
+                self.files.leave_crashed(len(lives.processes))
             elif (error := main.exception()) is not None:
                 self._on_error(error)
-            if self._is_trading:
+            if not lives.is_over:
                 await self.clock.sleep(self._dice.between(*RESTART_S))
-            if self._is_night:
-                await self._dawn.wait()
-            if not self._is_trading:
+            if self._night.is_on:
+                await self._night.dawn.wait()
+            if lives.is_over:
                 return
 
     async def _live(self) -> dict[str, Any]:
-        commits = self.scenario.commits if len(self.lives) == 1 and not self.scenario.night else 0
-        hand = self._hand = SimulatedHand(self._loop, self._dice, self.tape.on_synced, commits=commits)
-        self._output, self._was_ready = SimulatedOutput(self._loop), False
+        commits = self.scenario.commits if len(self._lives.processes) == 1 and not self.scenario.night else 0
+        hand = SimulatedHand(self._loop, self._dice, self.tape.on_synced, commits=commits)
+        output = SimulatedOutput(self._loop)
+        self._lives.run_on(hand, output, self._addresses)
         bus = EventBus()
-        bus.subscribe(self._note_ready, TradingStarted)
-        bus.subscribe(self._output.say)
+        bus.subscribe(self._lives.note_ready, TradingStarted)
+        bus.subscribe(output.say)
         bus.subscribe(self._tell)
-        self._known = self._addresses
-        options = Options(run_id=run_id(self.clock), exchange=self._known)
-        return await run(
-            self._config, options, bus=bus, notifier=Notifier({}), wall=self.clock, hand=hand
-        )  # fmt: skip
-
-    def _note_ready(self, _: Event) -> None:
-        self._was_ready = True
+        options = Options(run_id=run_id(self.clock), exchange=self._addresses)
+        return await run(self.files.config, options, bus=bus, notifier=Notifier({}), wall=self.clock, hand=hand)
 
     # ---- what hands can reach
 
     def end_daemon(self, events: int) -> None:
         """Kill the daemon `events` of it from now; with 0 ask it to stop."""
-        daemon = self._daemon
-        if daemon is None or not daemon.is_alive or not self._is_trading:
+        daemon = self._lives.last
+        if daemon is None or not daemon.is_alive or self._lives.is_over:
             return
         if events and self._is_calm:
             daemon.fuse = events
-        elif signal.SIGTERM in daemon.signals:
-            daemon.signal(signal.SIGTERM)
+        else:
+            self._lives.terminate()
 
     @property
     def is_resting(self) -> bool:
         """True in the night and early in the morning, when no person looks."""
-        return self._is_night or (bool(self._dawn_at) and self._loop.time() < self._dawn_at + BREAKFAST_S)
+        return self._night.is_resting
 
     @property
     def _is_calm(self) -> bool:
         # Who is killed on the evening of a night learns of nothing that its orders did then: no book has it any more.
-        return not self.scenario.night or self._dawn.is_set()
+        return not self.scenario.night or self._night.dawn.is_set()
 
     def break_disk(self, reason: str, *, slow_s: float = 0.0) -> None:
         """Let the next commit fail for `reason`, or all of some seconds take long."""
-        if self._hand is not None and slow_s:
-            self._hand.slow_down(slow_s)
-        elif self._hand is not None:
-            self._hand.fail(reason)
+        if self._lives.hand is not None and slow_s:
+            self._lives.hand.slow_down(slow_s)
+        elif self._lives.hand is not None:
+            self._lives.hand.fail(reason)
 
     def fill_disk(self, seconds: float) -> None:
         """Let the disk be full, and the journal's reserve used up some seconds later."""
-        if self._hand is not None:
-            self._hand.fill(seconds)
+        if self._lives.hand is not None:
+            self._lives.hand.fill(seconds)
 
     def break_pipe(self, *, unread_s: float = 0.0) -> None:
         """Let nobody read the daemon's log for some seconds, or never again."""
-        if self._output is not None and unread_s:
-            self._output.stop_reading(unread_s)
-        elif self._output is not None:
-            self._output.leave()
+        if self._lives.output is not None and unread_s:
+            self._lives.output.stop_reading(unread_s)
+        elif self._lives.output is not None:
+            self._lives.output.leave()
 
     def hold_lock(self, seconds: float) -> None:
         """Let another process hold the lock of the next life for a while."""
-        self._locked_s = seconds
+        self.files.hold_lock(seconds)
 
     def halt_file(self) -> HaltFile:
         """Return the HALT file of the life that is."""
-        return HaltFile(self._config.app.state_dir)
+        return HaltFile(self.files.newest)
 
     def _step_clock(self) -> None:
         self.clock.origin += self.scenario.step
@@ -312,51 +273,39 @@ class Session:
                     break
                 await self.clock.sleep(1.0)
 
-    def _leave_crashed(self) -> None:
-        # The next life begins with the files as they lay when the process died; its locks died with it.
-        before = self._config.app.state_dir
-        after = self.folder / f"state-{len(self.lives)}"
-        if before.exists():
-            shutil.copytree(before, after, ignore=shutil.ignore_patterns("*-shm", "lock", "*.sock"))
-        self._config = self.scenario.config(after)
-        if self._locked_s and after.exists():
-            lock = StateLock(after)
-            lock.acquire()
-            self._loop.call_later(self._locked_s, lock.release)
-        self._locked_s = 0.0
-
     def _on_error(self, error: BaseException) -> None:
         causes = list(_leaves(error))
-        is_refused = any(map(self.plan.strikes.get, MEANT)) or self._known is not self._addresses
-        is_meant = is_refused and not self._was_ready
+        is_refused = any(map(self.plan.strikes.get, MEANT)) or self._lives.known is not self._addresses
+        is_meant = is_refused and not self._lives.was_ready
         if any(isinstance(cause, AccessDenied) for cause in causes) and not is_meant:
-            self._fail(f"the daemon ended for a refusal that means nothing: {causes[0]}")
+            self.found.fail(f"the daemon ended for a refusal that means nothing: {causes[0]}")
         self._tell(LifeEnded(reason="; ".join(map(repr, causes))))
         if any(not isinstance(cause, TradebotError) for cause in causes):
-            self._fail(f"the daemon raised {causes[0]!r}")
-        self.agreement = self.agreement._replace(ended=str(causes[0]))
+            self.found.fail(f"the daemon raised {causes[0]!r}")
+        self.found.agreement = self.found.agreement._replace(ended=str(causes[0]))
 
     # ---- the end
 
     async def _agree(self, supervising: asyncio.Task[Any]) -> None:
-        agreed, passed = 0, self._loop.time() - self._troubled_at
-        while not supervising.done() and not self.failure:
-            await self.clock.sleep(LONG_LOOK_S if self.agreement.in_doubt and passed > 5 else LOOK_S)
-            passed = self._loop.time() - self._troubled_at
+        found, agreed = self.found, 0
+        passed = self._loop.time() - found.troubled_at
+        while not supervising.done() and not found.failure:
+            await self.clock.sleep(LONG_LOOK_S if found.agreement.in_doubt and passed > 5 else LOOK_S)
+            passed = self._loop.time() - found.troubled_at
             if passed > AGREE_S:
                 break
             picture = await self.ask("status")
-            self.agreement = compare(picture, self.exchange)
-            agreed = agreed + 1 if self.agreement.is_whole else 0
+            found.agreement = compare(picture, self.exchange)
+            agreed = agreed + 1 if found.agreement.is_whole else 0
             if agreed == 2:
-                self.agreed_after_s = passed
+                found.agreed_after_s = passed
                 self._tell(BooksAgreed(after_s=round(passed, 1)))
                 return
-        self._tell(BooksDisagreed(**self.agreement._asdict()))
+        self._tell(BooksDisagreed(**found.agreement._asdict()))
 
     async def ask(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
         """Return what the daemon answers on its control socket, None when nobody does or it refuses."""
-        path = str(self._config.app.state_dir / "control.sock")
+        path = str(self.files.newest / "control.sock")
         with suppress(aiohttp.ClientError, OSError):
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(path, force_close=True)) as session,
@@ -370,22 +319,17 @@ class Session:
         return None
 
     async def _stop(self, supervising: asyncio.Task[Any]) -> None:
-        self._is_trading = False
-        daemon = self._daemon
-        if daemon is not None:
-            daemon.fuse = 0
-        if daemon is not None and daemon.is_alive and signal.SIGTERM in daemon.signals:
-            daemon.signal(signal.SIGTERM)
+        self._lives.is_over = True
+        if self._lives.last is not None:
+            self._lives.last.fuse = 0
+        self._lives.terminate()
         await asyncio.wait((supervising,), timeout=STOP_S)
         if not supervising.done():
-            self._fail(f"the daemon did not end {STOP_S:g} s after SIGTERM")
-
-    def _fail(self, reason: str) -> None:
-        self.failure = self.failure or reason
+            self.found.fail(f"the daemon did not end {STOP_S:g} s after SIGTERM")
 
     def _note_uncaught(self) -> None:
         for fault in self._loop.faults:
-            self._fail(f"nobody caught: {fault.get('message')} {fault.get('exception')!r}")
+            self.found.fail(f"nobody caught: {fault.get('message')} {fault.get('exception')!r}")
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
