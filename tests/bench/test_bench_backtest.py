@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tradebot.bench.backtest import measure
+from tradebot.bench.backtest.backtest import measure
 from tradebot.clock import WallClock
 
 

@@ -4,20 +4,21 @@ import json
 
 from click.testing import CliRunner
 
-from tradebot.bench import burst
-from tradebot.bench.burst import Load, measure, verdicts
+from tradebot.bench.burst.burst import Load, measure, verdicts
+from tradebot.bench.rivals import hands
+from tradebot.bench.rivals.burst import SCRIPTS
 from tradebot.cli.bench.bench import bench
 from tradebot.clock import WallClock
 
 
 def test_a_burst_goes_through_the_daemon_to_the_venue_and_is_counted(monkeypatch):
-    monkeypatch.setattr(burst, "HANDS", 1)
+    monkeypatch.setattr(hands, "HANDS", 1)
     load = Load(symbols=(3,), bursts=4, full=1, repeats=1)
     result = measure(load, clock=WallClock(), progress=lambda _: None)
     rows = result["rows"]
     assert [(row["symbols"], row["rival"], row["fired"], row["n"]) for row in rows] == [
         (3, "tradebot", 1, 4), (3, "tradebot", 3, 2),
-        *((3, name, None, 1) for name in burst.SCRIPTS),
+        *((3, name, None, 1) for name in SCRIPTS),
     ]  # fmt: skip
     for row in rows[:2]:
         assert row["missing"] == 0

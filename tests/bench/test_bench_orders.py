@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tradebot.__main__ import run
-from tradebot.bench.orders import verdicts
+from tradebot.bench.orders.orders import verdicts
 
 
 def row(rival: str, **more: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tradebot.__main__ import run
-from tradebot.bench.start import STAGES, verdicts
+from tradebot.bench.start.start import STAGES, verdicts
 
 
 @pytest.mark.timeout(180)

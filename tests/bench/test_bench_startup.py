@@ -2,7 +2,7 @@
 
 import json
 
-from tradebot.bench.startup import INLINE, OURS, Load, measure, verdicts
+from tradebot.bench.start.startup import INLINE, OURS, Load, measure, verdicts
 from tradebot.clock import WallClock
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tradebot.bench import stream
-from tradebot.bench.stream import Load, measure, verdicts
-from tradebot.bench.stream_clients import CLIENTS
-from tradebot.bench.stream_plain import dictionaries
-from tradebot.bench.stream_server import PRICE, TOKEN, binary_frames
+from tradebot.bench.rivals.stream import dictionaries
+from tradebot.bench.stream import stream
+from tradebot.bench.stream.stream import CLIENTS, Load, measure, verdicts
+from tradebot.bench.venue.frames import PRICE, TOKEN, binary_frames
 from tradebot.clock import SECOND, WallClock
+from tradebot.errors import TradebotError
 
 
 def row(rival: str, face: str = "binary", **more: Any) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def test_the_plain_way_reads_what_the_server_sends() -> None:
 
 def test_a_process_that_dies_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "CLIENTS", {"no such": {"binary": None}})
-    with pytest.raises(stream.TradebotError, match="a process of the benchmark failed"):
+    with pytest.raises(TradebotError, match="a process of the benchmark failed"):
         measure(Load(symbols=20, ticks=100, sizes=(50,), turns=1), clock=WallClock(), progress=lambda a, b: None)
 
 

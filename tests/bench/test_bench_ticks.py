@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 
 from tradebot.__main__ import run
-from tradebot.bench import report
-from tradebot.bench.cpu import cpu_seconds, peak_memory_mb
+from tradebot.bench.measuring.cpu import cpu_seconds, peak_memory_mb
+from tradebot.bench.ticks import report
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SYMBOLS, SECONDS = 20, 3

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tradebot.bench import moment, report
+from tradebot.bench.measuring import moment, report
 
 BOX = {"processor": "p", "cores": 2, "system": "Linux", "load_1m": 0.5}
 

@@ -3,13 +3,17 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from tradebot.bench import cycle, eleven, fetch, indicators, overview, pool
-from tradebot.bench.quote_server import price
-from tradebot.bench.rivals import interleaved
+from tradebot.bench import overview
+from tradebot.bench.analysis import cycle, eleven, indicators, pool
+from tradebot.bench.analysis.bars import histories
+from tradebot.bench.data import batches, fetch
+from tradebot.bench.measuring.turns import interleaved
+from tradebot.bench.rivals import eleven as others
+from tradebot.bench.rivals import hands
+from tradebot.bench.venue.quotes import price
 from tradebot.cli.bench.bench import bench
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.indicators.plan import batch
@@ -36,14 +40,13 @@ def test_rivals_take_turns_and_the_median_is_per_unit():
 
 
 def test_the_eleven_indicators_agree_with_pandas_and_talib():
-    bars, starts = eleven.histories(1, 400)
+    bars, starts = histories(1, 400)
     plan = eleven.plan()
     values = batch(plan, bars[0], starts)
     ours = [float(values[root][-1]) for root in plan.roots]
-    frame = pd.DataFrame(dict(zip(("open", "high", "low", "close", "volume"), bars[0], strict=True)))
     assert len(ours) == len(eleven.NAMES)
-    assert eleven.by_talib(bars[0]) == ours
-    assert eleven.by_pandas(frame) == pytest.approx(ours, rel=1e-9)
+    assert others.by_talib(bars[0]) == ours
+    assert others.by_pandas(others.frame(bars[0])) == pytest.approx(ours, rel=1e-9)
 
 
 def test_the_benchmark_of_indicators_compares_every_rival_at_every_size():
@@ -71,7 +74,7 @@ def test_a_wrong_value_of_a_rival_is_seen():
 def test_the_benchmark_of_fetching_gets_the_same_quotes_in_every_way(monkeypatch):
     monkeypatch.setattr(fetch, "SEQUENTIAL_UP_TO", 2)
     monkeypatch.setattr(fetch, "PROCESSES", 2)
-    monkeypatch.setattr(fetch, "BATCH", 2)
+    monkeypatch.setattr(batches, "BATCH", 2)
     result = fetch.measure((1, 5), latency_s=0.001, repeats=1, clock=WallClock(), progress=quiet)
     assert [row["values"] for row in result["rows"]] == ["the same"] * 14
     scaled = [(row["symbols"], row["rival"]) for row in result["rows"] if "scaled" in row["how"]]
@@ -95,7 +98,7 @@ def test_the_benchmark_of_pools_gets_the_same_bits_everywhere():
 
 
 def test_the_ways_of_a_cycle_choose_the_same_symbols(monkeypatch):
-    monkeypatch.setattr(cycle, "HANDS", 1)
+    monkeypatch.setattr(hands, "HANDS", 1)
     monkeypatch.setattr(cycle, "SEQUENTIAL_UP_TO", 3)
     result = cycle.measure((3, 5), latency_s=0.001, window=80, repeats=2, clock=WallClock(), progress=quiet)
     assert [(row["symbols"], row["rival"]) for row in result["rows"]] == [(n, way) for n in (3, 5) for way in cycle.HOW]

@@ -28,7 +28,7 @@ import talib
 from tests.backtest.bars_by_hand import DESK, MINUTE, WIDE
 from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.backtest.run import run
-from tradebot.bench.backtest import CODE
+from tradebot.bench.backtest.backtest import CODE
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series

@@ -128,7 +128,7 @@ def _begin(mutant: Mutant) -> None:
     os.dup2(null, 1)
     os.dup2(null, 2)
     os.chdir(ROOT)
-    for name in [name for name, module in sys.modules.items() if _is_ours(module)]:
+    for name in [name for name, module in sys.modules.items() if _is_ours(module) and name != "__main__"]:
         del sys.modules[name]  # who calls this may have loaded it as it was, and tests that hold it
     sys.meta_path.insert(0, _Changed(mutant))
 

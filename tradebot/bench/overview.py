@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tradebot.bench import fetch, indicators, pool
-from tradebot.bench.rivals import described
+from tradebot.bench.analysis import indicators, pool
+from tradebot.bench.data import fetch
+from tradebot.bench.data.batches import BATCH
+from tradebot.bench.measuring.report import advised
 from tradebot.clock import Clock
 from tradebot.strategies.loading import load_strategy
 from tradebot.trading.analysis.crew import crew
@@ -17,7 +19,7 @@ FETCH = {  # what the fetch benchmark calls a way -> what it is called here
     "sequential": "one by one",
     "threads, 10": "10 threads",
     "aiohttp, no limit": "async, a request each",
-    f"aiohttp, batches of {fetch.BATCH}": "async, in batches",
+    f"aiohttp, batches of {BATCH}": "async, in batches",
 }
 MATH = {
     indicators.PANDAS: "pandas, a frame each",
@@ -36,7 +38,7 @@ def measure(symbols: int, *, latency_s: float, clock: Clock, progress: Callable[
     rows += [_row("indicators", MATH[r["rival"]], r["ms_per_close"]) for r in math if r["rival"] in MATH]
     step = next(row for row in pools["rows"] if row["work"] == pool.STEP)
     rows += [_row("step", way, step[f"{way}_ms"]) for way in (pool.INLINE, pool.THREADS, pool.PROCESSES)]
-    result = described({"symbols": symbols, "latency_s": latency_s}, rows, [])
+    result = advised({"symbols": symbols, "latency_s": latency_s}, rows, [])
     cores = int(result["machine"]["cores"])
     result["advice"] = advice(symbols, rows, cores)
     return result

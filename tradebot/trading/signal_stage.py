@@ -31,7 +31,7 @@ class SignalStage:
         measure: Callable[[str, int], None],
     ) -> None:
         self._lanes, self._analysis, self._desk = lanes, analysis, desk
-        self._clock, self._journal, self._measure = clock, journal, measure
+        self._clock, self._journal, self.measure = clock, journal, measure
         self._is_stopping = False
         # Set by the owner once the analysis knows the past; closes wait for it, quotes do not.
         self.warm = asyncio.Event()
@@ -58,7 +58,7 @@ class SignalStage:
                 if self._clock.monotonic() > turn.ends_at:
                     await turn.give()
                 await self._hand_on(signals, close)
-            self._measure("close_to_signals", self._clock.monotonic() - close.seen_at)
+            self.measure("close_to_signals", self._clock.monotonic() - close.seen_at)
 
     async def run_workers(self) -> None:
         """Look after the analysis's workers for ever, once they know the past."""
@@ -79,4 +79,4 @@ class SignalStage:
             self.last_signal = close.ends_at
         self._journal.append("signals", signals, at=close.ends_at)
         await self._lanes.signals.put(signals)
-        self._measure("quote_to_signal", self._clock.monotonic() - close.quoted_at)
+        self.measure("quote_to_signal", self._clock.monotonic() - close.quoted_at)

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from tradebot.cli.bench import analysis, backtest, paths, rivals, sweep
+from tradebot.cli.bench import paths, research, rivals
+from tradebot.cli.bench.shown import console, duration, json_option
 from tradebot.clock import WallClock
-from tradebot.config.values import seconds
 from tradebot.printing import say_json
 
 MAX_SYMBOLS = 9_000  # three streaming connections of 3,000
@@ -33,10 +33,10 @@ for command in (
     rivals.pool,
     paths.orders,
     paths.start,
-    sweep.sweep,
-    backtest.backtest,
-    analysis.burst,
-    analysis.startup,
+    research.sweep,
+    research.backtest,
+    paths.burst,
+    paths.startup,
     rivals.cycle,
     rivals.history,
 ):
@@ -45,15 +45,15 @@ for command in (
 
 @bench.command()
 @click.option("--symbols", type=click.IntRange(1, MAX_SYMBOLS), default=3000, show_default=True, help="How many tick.")
-@click.option("--for", "duration", default="60s", show_default=True, help="How long they tick.")
+@click.option("--for", "length", default="60s", show_default=True, help="How long they tick.")
 @click.option("--rate", type=click.FloatRange(0.1, 60), default=1.0, show_default=True, help="Ticks a second of each.")
 @click.option("--strategy", default="ema_cross", show_default=True, help="A shipped name, file.py:Class, or none.")
 @click.option("--interval", default="1s", show_default=True, help="Length of a bar: each is a close of all symbols.")
 @click.option("--workers", default="1", show_default=True, help='Worker processes, 0 for none, or "auto".')
 @click.option("--sustained", is_flag=True, help="As many as one core takes, from the socket to the bars, by rivals.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def ticks(
-    symbols: int, duration: str, rate: float, strategy: str, interval: str, workers: str, sustained: bool, as_json: bool
+    symbols: int, length: str, rate: float, strategy: str, interval: str, workers: str, sustained: bool, as_json: bool
 ) -> None:
     """Stream ticks from an exchange in its own process into a daemon in another, and account for every one.
 
@@ -63,38 +63,36 @@ def ticks(
     if sustained:
         paths.sustained_ticks(symbols, as_json)
         return
-    from rich.console import Console
-
-    from tradebot.bench import report
-    from tradebot.bench.ticks import Load
-    from tradebot.cli.shared.tables import WIDE
+    from tradebot.bench.measuring.report import machine, versions
+    from tradebot.bench.ticks.report import show, verdicts
+    from tradebot.bench.ticks.ticks import Load
 
     load = Load(
         symbols=symbols,
-        for_s=_duration(duration),
+        for_s=duration(length, longest_s=MAX_SECONDS),
         rate=rate,
         strategy=None if strategy == "none" else strategy,
         interval=interval,
         workers=workers,
     )
-    box = report.machine()
+    box = machine()
     try:
         result = asyncio.run(_measure(load))
     except asyncio.CancelledError:
         raise click.Abort from None
-    result |= {"machine": box, "versions": report.versions()}
-    result["verdicts"] = report.verdicts(result)
+    result |= {"machine": box, "versions": versions()}
+    result["verdicts"] = verdicts(result)
     if as_json:
         say_json(result)
     else:
-        report.show(result, Console(highlight=False, width=None if sys.stdout.isatty() else WIDE))
+        show(result, console())
 
 
 async def _measure(load: Any) -> dict[str, Any]:
     from rich.console import Console
     from rich.progress import Progress
 
-    from tradebot.bench.ticks import measure
+    from tradebot.bench.ticks.ticks import measure
 
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None, "this is a coroutine of a task"
@@ -106,13 +104,3 @@ async def _measure(load: Any) -> dict[str, Any]:
         return await measure(
             load, clock=WallClock(), progress=lambda done, total: bar.update(shown, completed=done, total=total)
         )
-
-
-def _duration(text: str) -> float:
-    try:
-        length = seconds(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--for") from None
-    if length > MAX_SECONDS:
-        raise click.BadParameter("an hour is the longest", param_hint="--for")
-    return length

@@ -1,0 +1,39 @@
+"""The daemon's analysis alone, without the stages around it, and the strategies that the benchmarks give it."""
+
+from __future__ import annotations
+
+from tradebot.bench.analysis import strategies
+from tradebot.clock import MINUTE, WallClock
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Close
+from tradebot.ops.events.event import Event
+from tradebot.strategies.loading import StrategySpec, load_strategy
+from tradebot.strategies.strategy import Strategy
+from tradebot.trading.analysis.analysis import Analysis
+
+
+def strategy(kind: type[Strategy]) -> StrategySpec:
+    """Return the spec of a strategy of the benchmarks, loaded from its file as a user's is."""
+    return load_strategy(f"{strategies.__file__}:{kind.__name__}")
+
+
+def alone(universe: Universe, spec: StrategySpec, *, workers: int) -> Analysis:
+    """Return the analysis of closes of a minute, not started; what fails in it ends the benchmark."""
+    return Analysis(
+        universe=universe,
+        strategies=[spec],
+        interval=MINUTE,
+        workers=workers,
+        deadline_s=60.0,
+        clock=WallClock(),
+        recall=_nothing,
+        on_fault=_fault,
+    )
+
+
+async def _nothing() -> list[Close]:
+    return []
+
+
+def _fault(event: Event) -> None:
+    raise AssertionError(repr(event))

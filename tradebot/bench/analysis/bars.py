@@ -1,0 +1,44 @@
+"""Bars of a random walk for the benchmarks, as arrays, as columns of a message and as the past of instruments."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tradebot.clock import MINUTE, SECOND
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Floats, Ints, Series
+
+OPENS_AT = 1_766_966_400 * SECOND + 225 * MINUTE  # a day's 03:45 UTC, when the exchange opens
+DISTINCT = 50  # histories; more symbols share them, which changes no cost and saves memory
+COLUMNS = ("open", "high", "low", "close", "volume")
+UNITS = np.array([100, 100, 100, 100, 1])[:, None]
+
+
+def histories(count: int, rows: int, seed: int = 7) -> tuple[Floats, Ints]:
+    """Return bars (count, 5, rows) in ticks of 0.05 and their starts (rows,), a minute apart in one session."""
+    rng = np.random.default_rng(seed)
+    close = np.cumsum(rng.integers(-20, 21, (count, rows)), axis=1) + 40_000
+    open_ = close + rng.integers(-5, 6, close.shape)
+    high = np.maximum(open_, close) + rng.integers(0, 6, close.shape)
+    low = np.minimum(open_, close) - rng.integers(0, 6, close.shape)
+    prices = np.stack([open_, high, low, close], axis=1) * 5 / 100.0
+    volume = rng.integers(1, 5_000, (count, 1, rows)).astype(np.float64)
+    return np.concatenate([prices, volume], axis=1), OPENS_AT + np.arange(rows) * MINUTE
+
+
+def units(bars: Floats) -> dict[str, Ints]:
+    """Return bars (5, n) as columns of a message: prices in hundredths, volume as it is."""
+    return dict(zip(COLUMNS, np.rint(bars * UNITS).astype(np.int64), strict=True))
+
+
+def pasts(universe: Universe, bars: Floats, starts: Ints) -> list[Series]:
+    """Return the past of each instrument, from the bars (count, 5, n) in turn; none shares memory with another."""
+    return [
+        Series(
+            symbol=instrument.symbol,
+            interval=MINUTE,
+            starts=starts.copy(),
+            **{name: column.copy() for name, column in units(bars[i % len(bars)]).items()},
+        )
+        for i, instrument in enumerate(universe)
+    ]

@@ -1,0 +1,152 @@
+"""The benchmark of a whole cycle: fetch a quote of every symbol, compute eleven indicators, decide; three ways.
+
+One symbol after the other, as a first script does it; threads that fetch and processes that compute, as the guides
+advise; and the daemon's own way: requests in batches on one loop, and one step of a carried state in a worker process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from tradebot.bench.analysis.alone import alone, strategy
+from tradebot.bench.analysis.bars import DISTINCT, histories, pasts
+from tradebot.bench.analysis.strategies import Above
+from tradebot.bench.data.batches import in_batches
+from tradebot.bench.measuring.report import advised
+from tradebot.bench.rivals import cycle as rivals
+from tradebot.bench.rivals.cycle import Turn
+from tradebot.bench.rivals.fetch import close
+from tradebot.bench.rivals.hands import HANDS, hands
+from tradebot.bench.venue.quotes import open_quotes
+from tradebot.clock import MINUTE, SECOND, Clock
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Close
+from tradebot.markets.listing import synthetic_universe
+
+SEQUENTIAL_UP_TO = 50
+SEQUENTIAL, HYBRID, OURS = "sequential", "threads + processes", "tradebot"
+HOW = {
+    SEQUENTIAL: "a request, a pandas frame and a decision for each symbol in turn",
+    HYBRID: f"{HANDS} threads fetch, {HANDS} processes compute pandas frames",
+    OURS: "requests in batches on one loop, one step in a worker process",
+}
+
+
+def measure(
+    symbols: Sequence[int],
+    *,
+    latency_s: float,
+    window: int,
+    repeats: int,
+    clock: Clock,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Time the cycle in every way, in turns, and compare whom the ways chose in the first."""
+    rows: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        stack.callback(close)
+        port = stack.enter_context(open_quotes(latency_s))
+        threads, processes = stack.enter_context(hands())
+        list(processes.map(rivals.chosen, rivals.frames(["WARM"] * HANDS, window)))
+        for count in symbols:
+            progress(f"{count:,} symbols")
+            universe = synthetic_universe(count)
+            rows += asyncio.run(_rows(universe, port, threads, processes, window, repeats, clock))
+    asked = {"symbols": list(symbols), "latency_s": latency_s, "window": window, "repeats": repeats}
+    return advised(asked, rows, _advice(rows))
+
+
+async def _rows(
+    universe: Universe, port: int, threads: Executor, processes: Executor, window: int, repeats: int, clock: Clock
+) -> list[dict[str, Any]]:
+    names, ours = universe.symbols, _Daemon(universe, window)
+    few = names[:SEQUENTIAL_UP_TO]
+    frames = rivals.frames(names, window)
+    ways = {
+        SEQUENTIAL: lambda: rivals.one_by_one(port, few, frames, clock),
+        HYBRID: lambda: rivals.hybrid(port, names, frames, threads, processes, clock),
+    }
+    turns: dict[str, list[Turn]] = {name: [] for name in HOW}
+    await ours.start()
+    try:
+        for repeat in range(repeats):
+            for name, way in ways.items():
+                if name == HYBRID or not repeat:  # the sum of fixed waits hardly varies
+                    turns[name].append(await asyncio.to_thread(way))
+            turns[OURS].append(await ours.turn(port, clock))
+    finally:
+        await ours.analysis.close()
+    return [_row(len(names), name, found, turns[OURS]) for name, found in turns.items()]
+
+
+def _row(count: int, name: str, turns: Sequence[Turn], ours: Sequence[Turn]) -> dict[str, Any]:
+    scale = count / min(count, SEQUENTIAL_UP_TO) if name == SEQUENTIAL else 1.0
+    seconds, best = median(t.seconds for t in turns) * scale, median(t.seconds for t in ours)
+    wanted = ours[0].chosen
+    if scale > 1:
+        wanted = wanted & frozenset(synthetic_universe(count).symbols[:SEQUENTIAL_UP_TO])
+    return {
+        "symbols": count,
+        "rival": name,
+        "seconds": seconds,
+        "fetching_s": median(t.fetched_s for t in turns) * scale,
+        "rest_ms": median(t.seconds - t.fetched_s for t in turns) * scale * 1e3,
+        "times_ours": seconds / best,
+        "chose": "the same" if turns[0].chosen == wanted else "OTHERS",
+        "how": HOW[name] + (f"; measured on {SEQUENTIAL_UP_TO} symbols and scaled" if scale > 1 else ""),
+    }
+
+
+class _Daemon:
+    def __init__(self, universe: Universe, window: int) -> None:
+        self.universe = universe
+        self.bars, self.starts = histories(min(len(universe), DISTINCT), window)
+        self.analysis = alone(universe, strategy(Above), workers=1)
+        self.at = int(self.starts[-1])
+
+    async def start(self) -> None:
+        await self.analysis.start(pasts(self.universe, self.bars[:, :, :-1], self.starts[:-1]))
+
+    async def turn(self, port: int, clock: Clock) -> Turn:
+        begin = clock.monotonic()
+        quotes = await in_batches(port, self.universe.symbols)
+        fetched = clock.monotonic() - begin
+        self.at += MINUTE
+        ids = np.arange(len(self.universe))
+        price = np.rint(np.array([quotes[name] for name in self.universe.symbols]) * 100).astype(np.int64)
+        close = Close(
+            interval=MINUTE,
+            ends_at=self.at,
+            seen_at=begin,
+            quoted_at=begin,
+            ids=ids,
+            open=price,
+            high=price,
+            low=price,
+            close=price,
+            volume=np.ones_like(ids),
+            ticks=np.ones_like(ids),
+        )
+        signals = await self.analysis.step(close, {})
+        chosen = frozenset(signal.symbol for signal in signals.signals)
+        return Turn(fetched / SECOND, (clock.monotonic() - begin) / SECOND, chosen)
+
+
+def _advice(rows: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for count in dict.fromkeys(row["symbols"] for row in rows):
+        seconds = {row["rival"]: row["seconds"] for row in rows if row["symbols"] == count}
+        rest = {row["rival"]: row["rest_ms"] for row in rows if row["symbols"] == count}
+        lines.append(
+            f"{count:,} symbols: {seconds[OURS]:.2f} s here, {seconds[HYBRID]:.2f} s with threads and processes, "
+            f"{seconds[SEQUENTIAL]:,.1f} s one by one; after the quotes are there {rest[OURS]:.1f}, "
+            f"{rest[HYBRID]:,.0f} and {rest[SEQUENTIAL]:,.0f} ms."
+        )
+    return [*lines, "What is left is the venue's own latency: fetch in batches, or better, let it stream."]

@@ -1,0 +1,35 @@
+"""The eleven indicators of the benchmarks as a plan of ours; `rivals/eleven.py` has them as others write them."""
+
+from __future__ import annotations
+
+from tradebot.indicators.expressions import Bars, session_vwap, ta
+from tradebot.indicators.node import Node
+from tradebot.indicators.plan import Plan
+
+NAMES = (
+    *("SMA20", "EMA12", "EMA26", "MACD", "MACD signal", "MACD hist", "RSI14", "ATR14"),
+    *("BB upper", "BB middle", "BB lower", "STOCH k", "STOCH d", "ADX14", "VWAP", "OBV"),
+)
+
+
+def plan() -> Plan:
+    """Return the plan; its roots are in the order of NAMES."""
+    return Plan(expressions(Bars()))
+
+
+def expressions(bars: Bars) -> list[Node]:
+    """Return the indicators as expressions, in the order of NAMES."""
+    close = bars.close
+    return [
+        ta.SMA(close, 20),
+        ta.EMA(close, 12),
+        ta.EMA(close, 26),
+        *ta.MACD(close),
+        ta.RSI(close, 14),
+        ta.ATR(bars, 14),
+        *ta.BBANDS(close, 20),
+        *ta.STOCH(bars, 14, 3, 0, 3, 0),
+        ta.ADX(bars, 14),
+        session_vwap(bars),
+        ta.OBV(bars),
+    ]

@@ -1,0 +1,195 @@
+"""The daemon of the burst benchmark: all of it from the close on, over a venue that fills at once.
+
+Analysis with its workers, desk, gate, journal, execution and broker are the daemon's own. The closes come from the
+driver, which also asks for signals through the volume of the bars.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import uvloop
+
+from tradebot.bench.analysis.alone import strategy
+from tradebot.bench.analysis.bars import DISTINCT, histories, units
+from tradebot.bench.analysis.strategies import ENTER, EXIT, QUIET, Burst
+from tradebot.bench.daemon.made_up import MadeUpBroker
+from tradebot.bench.daemon.trading import MANY, Crew, Site, settings, trading
+from tradebot.clock import HOUR, SECOND, MarketClock, WallClock
+from tradebot.config.sections import AnalysisSection
+from tradebot.daemon.daemon import Daemon
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Close, Quotes, Series
+from tradebot.domain.message import Message
+from tradebot.domain.messages import LinkUp, MarketMessage
+from tradebot.domain.order import VenueOrder
+from tradebot.journal.writer import Journal
+from tradebot.trading.metronome import ROUSE_S
+
+NAME = "burst"
+WARM = 60
+PROBE_S = 0.001
+WITHIN_S = 60.0
+
+
+class Shot(Message, frozen=True):
+    """One burst: all symbols close, every `one_in`-th asks for an order; entries and exits by turns."""
+
+    number: int
+    one_in: int
+
+
+class Hit(Message, frozen=True):
+    """What came of it in the daemon: monotonic ns of the close and of the last signal handed to the desk, counts.
+
+    `stall_ns` is the longest time the loop did not turn until the orders were out.
+    """
+
+    closed_at: int
+    signalled_at: int
+    signals: int
+    orders: int
+    stall_ns: int
+
+
+class _Broker(MadeUpBroker):
+    def enter(self, symbols: Sequence[str]) -> None:
+        """Do nothing: the strategy enters."""
+
+    async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+        bars, _ = histories(DISTINCT, WARM)
+        starts = end // interval * interval - np.arange(WARM, 0, -1) * interval
+        columns = units(bars[instrument.token % DISTINCT]) | {"volume": np.full(WARM, QUIET)}
+        return Series(symbol=instrument.symbol, interval=interval, starts=starts, **columns)
+
+
+class _Silent:
+    """A feed without quotes: the driver hands them in."""
+
+    dropped: dict[str, int] = {}
+
+    async def run(self, on_market: Callable[[MarketMessage], None], on_order: Callable[[VenueOrder], None]) -> None:
+        on_market(LinkUp(source=NAME, mono=WallClock().monotonic()))
+        await asyncio.Event().wait()
+
+    async def resubscribe(self, ids: Sequence[int]) -> None:
+        """Do nothing: no quotes come from here."""
+
+
+def serve(site: Site, workers: Crew, pipe: Connection) -> None:
+    """Say how many workers there are, then answer each `Shot` with a `Hit` until the pipe closes."""
+    uvloop.run(_run(site, workers, pipe))
+
+
+async def _run(site: Site, workers: Crew, pipe: Connection) -> None:
+    wide: dict[str, Any] = {"max_open_orders": MANY, "max_gross_notional": Decimal(10**12), "max_signal_age_s": 60.0}
+    config = settings(site, AnalysisSection(workers=workers, warmup_bars=WARM), store=False, **wide)
+    config = config.model_copy(update={"bars": config.bars.model_copy(update={"interval": "1h"})})
+    silent = _Silent()
+    async with (
+        trading(site, config, site.broker(_Broker), lambda _: silent, [strategy(Burst)]) as (daemon, journal),
+        asyncio.TaskGroup() as tasks,
+    ):
+        bursts = _Bursts(daemon, journal, site)
+        probe = tasks.create_task(bursts.watch(), name="probe")
+        await daemon.engine.warm.wait()
+        await site.clock.sleep(0.2)
+        pipe.send(len(daemon.analysis.pids))
+        while (shot := await asyncio.to_thread(_received, pipe)) is not None:
+            pipe.send(await bursts.fire(shot))
+        probe.cancel()
+
+
+def _received(pipe: Connection) -> Shot | None:
+    try:
+        shot: Shot = pipe.recv()
+    except EOFError:
+        return None
+    return shot
+
+
+class _Bursts:
+    def __init__(self, daemon: Daemon, journal: Journal, site: Site) -> None:
+        clock: MarketClock = site.clock
+        self._daemon, self._engine, self._journal, self._clock = daemon, daemon.engine, journal, clock
+        self._ids = np.arange(site.symbols)
+        self._bars = histories(DISTINCT, 400, seed=8)[0][self._ids % DISTINCT]
+        self._ends_at = clock.market() // HOUR * HOUR
+        self._longest = 0
+        self._signalled_at, self._signalled = 0, asyncio.Event()
+        measure = self._engine.signal_stage.measure
+
+        def hear(name: str, ns: int) -> None:
+            measure(name, ns)
+            if name == "close_to_signals":
+                self._signalled_at = clock.monotonic()
+                self._signalled.set()
+
+        self._engine.signal_stage.measure = hear
+
+    async def watch(self) -> None:
+        """Note how late the loop wakes a task that sleeps a millisecond."""
+        while True:
+            begin = self._clock.monotonic()
+            await self._clock.sleep(PROBE_S)
+            late = self._clock.monotonic() - begin - int(PROBE_S * SECOND)
+            self._longest = max(self._longest, late)
+
+    async def fire(self, shot: Shot) -> Hit:
+        engine, clock, count = self._engine, self._clock, len(self._ids)
+        await self._idle()
+        bar = self._bars[:, :, shot.number % self._bars.shape[2]]
+        asks = self._ids % shot.one_in == 0
+        wish = EXIT if shot.number % 2 else ENTER
+        last = np.rint(bar[:, 3] * 100).astype(np.int64)
+        quoted_at = clock.monotonic()
+        columns = {"last": last, "bid": last - 5, "ask": last + 5, "volume": np.full(count, shot.number + 1)}
+        sizes = np.full(count, 100_000)
+        engine.intake.on_market(
+            Quotes(
+                source=NAME,
+                seen_at=quoted_at,
+                ids=self._ids,
+                sent_at=np.full(count, clock.market()),
+                bid_size=sizes,
+                ask_size=sizes,
+                **columns,
+            )
+        )
+        await clock.sleep(0.05)
+        await self._idle()
+        self._ends_at += HOUR
+        before = self._daemon.desk.account.counts["signals"]
+        self._signalled.clear()
+        self._longest = 0
+        self._daemon.analysis.rouse()  # as the engine does before a bar is due
+        await clock.sleep(ROUSE_S)
+        close = Close(
+            interval=HOUR,
+            ends_at=self._ends_at,
+            seen_at=clock.monotonic(),
+            quoted_at=quoted_at,
+            ids=self._ids,
+            ticks=np.ones_like(self._ids),
+            **units(bar.T) | {"volume": np.where(asks, wish, QUIET)},
+        )
+        self._journal.append("close", close, at=clock.market())
+        await engine.lanes.closes.put(close)
+        async with asyncio.timeout(WITHIN_S):
+            await self._signalled.wait()
+            await self._idle()
+        signals = self._daemon.desk.account.counts["signals"] - before
+        orders, stall_ns = int(np.count_nonzero(asks)), self._longest
+        return Hit(
+            closed_at=close.seen_at, signalled_at=self._signalled_at, signals=signals, orders=orders, stall_ns=stall_ns
+        )
+
+    async def _idle(self) -> None:
+        engine = self._engine
+        while not engine.lanes.are_empty or engine.execution.queue.pending:
+            await self._clock.sleep(0.002)

@@ -1,0 +1,122 @@
+"""What is made up in the daemon under measurement: the venue's fills, and the signal that enters again after an exit.
+
+Feed, bars, desk, gate, journal, execution, broker and outbox are the daemon's own. Nothing of what is made up stands
+between a quote and its order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from tradebot.bench.venue.ticker import STOP
+from tradebot.bench.venue.wire import PROFILE, Broker
+from tradebot.daemon.daemon import Daemon
+from tradebot.domain.instrument import Universe
+from tradebot.domain.listed import Listed
+from tradebot.domain.messages import Action, Executed, Signal, Signals
+from tradebot.domain.order import Execution, OrderRequest, VenueHolding, VenueOrder, VenuePosition
+from tradebot.errors import LinkLost
+from tradebot.ops.events.event import Tell, without_word
+from tradebot.venues.venue import Accepted, Feed, Profile, Reply
+
+LOOK_S = 0.005  # between two looks at whether a price is above its stop again
+
+
+class MadeUpBroker(Broker):
+    """The broker of a real venue, with the venue's fills and the next entry made up beside it."""
+
+    daemon: Daemon
+
+    async def submit(self, request: OrderRequest) -> Reply:
+        """Send the order as always; what the venue accepts is filled a moment later."""
+        reply = await super().submit(request)
+        if isinstance(reply, Accepted):
+            asyncio.get_running_loop().call_soon(self._fill, request, reply.venue_order_id)
+        return reply
+
+    def _fill(self, request: OrderRequest, venue_order_id: str) -> None:
+        engine, clock = self.daemon.engine, self._clock
+        decided_at = self.daemon.desk.account.orders()[
+            request.order_id
+        ].reference  # a fill far from it halts its symbol
+        execution = Execution(
+            execution_id=venue_order_id,
+            venue_order_id=venue_order_id,
+            symbol=request.symbol,
+            exchange=request.exchange,
+            side=request.side,
+            quantity=request.quantity,
+            price=decided_at or Decimal(100),
+            traded_at=clock.market(),
+        )
+        engine.lanes.updates.post(Executed(execution=execution, mono=clock.monotonic()))
+        if request.purpose.is_exit:
+            self._enter_above(request.symbol)
+
+    def _enter_above(self, symbol: str) -> None:
+        # Below the stop that it brings the gate lets no entry pass.
+        price = self.daemon.desk.account.price(symbol)
+        if price is not None and price > STOP:
+            self.enter([symbol])
+        else:
+            asyncio.get_running_loop().call_later(LOOK_S, self._enter_above, symbol)
+
+    def enter(self, symbols: Sequence[str]) -> None:
+        """Signal an entry of each symbol, one share with a stop."""
+        mono = self._clock.monotonic()
+        signals = [
+            Signal(
+                signal_id=f"{symbol}-{mono}",
+                strategy="bench",
+                symbol=symbol,
+                action=Action.ENTER_LONG,
+                bar_at=self._clock.market(),
+                quoted_at=mono,
+                made_at=mono,
+                quantity=1.0,
+                stop_loss=STOP,
+            )
+            for symbol in symbols
+        ]
+        self.daemon.engine.lanes.signals.post(Signals(at=self._clock.market(), interval=0, signals=tuple(signals)))
+
+    async def orders(self) -> Listed[VenueOrder]:
+        """Return the empty book of the start; later the venue keeps none, and no comparison comes between."""
+        if hasattr(self, "daemon") and self.daemon.engine.ready.is_set():
+            raise LinkLost("this venue keeps no books")
+        return Listed()
+
+    async def executions(self) -> Listed[Execution]:
+        """Return nothing: fills are told as they happen."""
+        return Listed()
+
+    async def positions(self) -> Listed[VenuePosition]:
+        """Return nothing."""
+        return Listed()
+
+    async def holdings(self) -> Listed[VenueHolding]:
+        """Return nothing."""
+        return Listed()
+
+    async def cash(self) -> Decimal:
+        """Return plenty."""
+        return Decimal(10_000_000)
+
+
+class MadeUpVenue:
+    """A real profile, the broker above and the feed that `feed_of` makes of the instruments."""
+
+    profile: Profile = PROFILE
+
+    def __init__(self, broker: MadeUpBroker, feed_of: Callable[[Universe], Feed]) -> None:
+        self.broker, self._feed_of = broker, feed_of
+
+    def resume_day(self, sent: int) -> None:
+        """Count what earlier processes sent."""
+        self.broker.resume_day(sent)
+
+    def feed(self, universe: Universe, *, tell: Tell = without_word) -> Feed:
+        """Return the feed."""
+        return self._feed_of(universe)

@@ -1,0 +1,130 @@
+"""The daemon under measurement, from its settings to its end: what it stands on is real, its limits are never met."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from tradebot.app import outbox_of
+from tradebot.bench.daemon.made_up import MadeUpBroker, MadeUpVenue
+from tradebot.bench.venue.frames import symbol, universe
+from tradebot.clock import MarketClock, WallClock
+from tradebot.config import Config
+from tradebot.config.keeping import JournalSection
+from tradebot.config.sections import AnalysisSection, AppSection, RiskSection
+from tradebot.daemon.daemon import Daemon
+from tradebot.daemon.ground import Ground
+from tradebot.daemon.patience import Patience
+from tradebot.domain.instrument import Universe
+from tradebot.journal.recovery import recover
+from tradebot.journal.schema import FILE_NAME
+from tradebot.journal.writer import Journal, WriteLimits
+from tradebot.ops import logs
+from tradebot.ops.narrator import Narrator
+from tradebot.ops.systemd import Notifier
+from tradebot.strategies.loading import StrategySpec
+from tradebot.trading.desk.book import conditions
+from tradebot.venues.credentials import Credentials
+from tradebot.venues.limiter import Limiter, limits
+from tradebot.venues.venue import Feed
+
+Crew = int | Literal["auto"]  # how many workers
+MANY = 1_000_000
+# Wide enough for more orders than the law lets pass.
+LIMITS = limits(("order change", 10_000, 1.0, 2), ("order", 100_000, 60.0, 60), ("order", MANY, None, 500))
+
+
+class Site(NamedTuple):
+    """Where a daemon trades: under `name`, with so many symbols, by orders to the address `rest`, in a folder."""
+
+    name: str
+    symbols: int
+    rest: str
+    clock: MarketClock
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """The file that its log goes to."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def keys(self) -> Credentials:
+        """What it shows to the venue."""
+        return Credentials(api_key=self.name, access_token="-")
+
+    def broker(self, kind: type[MadeUpBroker] = MadeUpBroker) -> MadeUpBroker:
+        """Return its broker."""
+        return kind(rest=self.rest, credentials=self.keys, clock=self.clock, limiter=Limiter(LIMITS, self.clock))
+
+
+def settings(site: Site, analysis: AnalysisSection, *, store: bool, **risk: Any) -> Config:
+    """Return settings with the defaults but for limits, which no order meets; `risk` changes some of them."""
+    # The bounds of a config are the law's; a measurement of more orders than it allows goes around them.
+    wide = RiskSection.model_construct(
+        **RiskSection().model_dump()
+        | {
+            "max_order_notional": Decimal(MANY),
+            "max_gross_notional": Decimal(MANY),
+            "max_daily_loss": Decimal(10**12),
+            "max_open_orders": 1000,
+            "orders_per_second": 10_000,
+            "orders_per_minute": 100_000,
+            "orders_per_day": MANY,
+            "duplicate_window_s": 0.0,
+        }
+        | risk
+    )
+    config = Config(
+        app=AppSection(symbols=tuple(map(symbol, range(site.symbols))), state_dir=site.folder / site.name),
+        analysis=analysis,
+        journal=JournalSection(min_free_mb=16),
+        strategy=(),
+        risk=wide,
+    )
+    return config if store else config.model_copy(update={"store": config.store.model_copy(update={"enabled": False})})
+
+
+@asynccontextmanager
+async def trading(
+    site: Site,
+    config: Config,
+    broker: MadeUpBroker,
+    feed_of: Callable[[Universe], Feed],
+    strategies: Sequence[StrategySpec] = (),
+) -> AsyncIterator[tuple[Daemon, Journal]]:
+    """Trade with all of the daemon until the caller is done; what it says goes to the log of `site`."""
+    with site.log.open("wb") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    clock, state = site.clock, config.app.state_dir
+    logs.configure(level="info", format="json", run_id=site.name, mode="paper")
+    tell = logs.line_of("daemon")
+    ground = Ground(
+        venue=MadeUpVenue(broker, feed_of),
+        venue_name="bench",
+        clock=clock,
+        account="B",
+        universe=universe(site.symbols),
+        patience=Patience(within_s=0, clock=clock, tell=tell),
+    )
+    recovery, outbox = recover(state / FILE_NAME), outbox_of(config, tell, WallClock())
+    journaling = Journal(state, run=site.name, clock=clock, limits=WriteLimits(durable_within_s=None))
+    journaling.subscribe(Narrator(tell, clock).follow)
+    quiet = Notifier({}, pid=0)  # no supervisor waits for it
+    conditions.BLIND_AFTER = conditions.NEVER  # this venue keeps no books after the start
+    async with journaling as journal:
+        broker.daemon = daemon = Daemon(
+            config, site.name, ground, journal, recovery, strategies, outbox=outbox, tell=tell, notifier=quiet
+        )
+        await daemon.start()
+        async with asyncio.TaskGroup() as tasks:
+            trade = tasks.create_task(daemon.trade(asyncio.Event(), []), name="trade")
+            yield daemon, journal
+            trade.cancel()
+        await daemon.analysis.close()

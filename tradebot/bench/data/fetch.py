@@ -1,0 +1,97 @@
+"""The benchmark of fetching quotes: a venue that answers late, in its own process, and seven ways to ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
+from statistics import median
+from typing import Any
+
+from tradebot.bench.data import batches
+from tradebot.bench.data.batches import Quotes
+from tradebot.bench.measuring.report import advised
+from tradebot.bench.rivals import fetch as rivals
+from tradebot.bench.venue.quotes import open_quotes, price
+from tradebot.clock import SECOND, Clock
+from tradebot.markets.listing import synthetic_universe
+
+SEQUENTIAL_UP_TO = 50  # beyond, the time of these is scaled: it is latency times symbols
+PROCESSES = 10
+
+
+def measure(
+    symbols: Sequence[int], *, latency_s: float, repeats: int, clock: Clock, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Fetch a quote of each symbol in every way, in turns, and compare the answers with what the server gives."""
+    rows: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        stack.callback(rivals.close)
+        port = stack.enter_context(open_quotes(latency_s))
+        threads = {n: stack.enter_context(ThreadPoolExecutor(n)) for n in (10, 50)}
+        context = multiprocessing.get_context("spawn")
+        processes = stack.enter_context(ProcessPoolExecutor(PROCESSES, mp_context=context))
+        list(processes.map(rivals.one, [port] * PROCESSES, ["WARM"] * PROCESSES))
+        names = synthetic_universe(max(symbols)).symbols
+        ways: dict[str, Callable[[Sequence[str]], Quotes]] = {
+            "sequential": lambda asked: rivals.sequential(port, asked),
+            "threads, 10": lambda asked: rivals.pooled(threads[10], port, asked),
+            "threads, 50": lambda asked: rivals.pooled(threads[50], port, asked),
+            f"processes, {PROCESSES}": lambda asked: rivals.pooled(processes, port, asked),
+            "aiohttp, 100 connections": lambda asked: asyncio.run(rivals.singly(port, asked, 100)),
+            "aiohttp, no limit": lambda asked: asyncio.run(rivals.singly(port, asked, 0)),
+            f"aiohttp, batches of {batches.BATCH}": lambda asked: asyncio.run(batches.in_batches(port, asked)),
+        }
+        for count in symbols:
+            progress(f"{count:,} symbols")
+            rows.extend(_rows(ways, names[:count], repeats, latency_s, clock))
+    asked = {"symbols": list(symbols), "latency_s": latency_s, "repeats": repeats}
+    return advised(asked, rows, _advice(rows, latency_s))
+
+
+def _rows(
+    ways: dict[str, Callable[[Sequence[str]], Quotes]],
+    names: Sequence[str],
+    repeats: int,
+    latency_s: float,
+    clock: Clock,
+) -> list[dict[str, Any]]:
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    right: dict[str, bool] = dict.fromkeys(ways, True)
+    for repeat in range(repeats):
+        for way, fetch in ways.items():
+            asked = names[:SEQUENTIAL_UP_TO] if way == "sequential" else names
+            if way == "sequential" and repeat and len(asked) * latency_s > 1.0:
+                continue  # a sum of fixed waits hardly varies
+            begin = clock.monotonic()
+            quotes = fetch(asked)
+            taken[way].append((clock.monotonic() - begin) / SECOND * len(names) / len(asked))
+            right[way] &= quotes == {name: price(name) for name in asked}
+    best = min(median(seconds) for seconds in taken.values())
+    return [
+        {
+            "symbols": len(names),
+            "rival": way,
+            "seconds": median(seconds),
+            "times_best": median(seconds) / best,
+            "values": "the same" if right[way] else "WRONG",
+            "how": f"measured on {SEQUENTIAL_UP_TO} symbols and scaled"
+            if way == "sequential" and len(names) > SEQUENTIAL_UP_TO
+            else f"measured, median of {len(seconds)}",
+        }
+        for way, seconds in taken.items()
+    ]
+
+
+def _advice(rows: list[dict[str, Any]], latency_s: float) -> list[str]:
+    most = max(row["symbols"] for row in rows)
+    seconds = {row["rival"]: row["seconds"] for row in rows if row["symbols"] == most}
+    ours = seconds[f"aiohttp, batches of {batches.BATCH}"]
+    singly, threads = seconds["aiohttp, no limit"], seconds["threads, 10"]
+    return [
+        f"{most:,} quotes at {latency_s * 1e3:g} ms each: {ours:.2f} s in batches, {singly:.2f} s as single",
+        f"requests at once, {threads:.1f} s with ten threads. Waiting needs no processor, so no threads or processes.",
+        "Where the venue answers many symbols in one request, ask so; where it streams, do not ask at all.",
+    ]

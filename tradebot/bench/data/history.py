@@ -1,0 +1,102 @@
+"""The benchmark of past bars: how fast many symbols are written and loaded into arrays, beside other stores."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tradebot.bench.data.trial import Trial
+from tradebot.bench.measuring.report import advised
+from tradebot.bench.rivals import history as rivals
+from tradebot.clock import MINUTE, SECOND, Clock
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
+from tradebot.history.history import open_history
+
+DISTINCT = 20  # series; the symbols share them, which changes no cost and saves memory
+OURS, OURS_ONE = "tradebot history", "tradebot history, one by one"
+NPY, ROWS, PARQUET, DUCKDB = "npy files", "SQLite rows", "Parquet, duckdb", "DuckDB table"
+POSTGRES, POSTGRES_ROWS = "tradebot history, PostgreSQL", "PostgreSQL rows"
+BOUND = 25.0  # million bars a second
+
+
+def measure(*, symbols: int, bars: int, dsn: str, clock: Clock, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Write and load `symbols` x `bars` minutes; rivals take as many of the symbols as their pace allows."""
+    tables = [_table(n, bars) for n in range(min(DISTINCT, symbols))]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(Path(folder), tables, symbols, clock)
+        stores: dict[str, Callable[[], dict[str, Any]]] = {
+            OURS: lambda: _ours(trial, trial.folder / "ours", "", symbols),
+            OURS_ONE: lambda: _one_by_one(trial),
+            NPY: lambda: rivals.npy(trial),
+            ROWS: lambda: rivals.sqlite_rows(trial),
+        }
+        if find_spec("duckdb"):
+            stores |= {PARQUET: lambda: rivals.parquet(trial), DUCKDB: lambda: rivals.duckdb(trial)}
+        if dsn:
+            few = trial.few(rivals.MOST_RIVAL_BARS)
+            stores[POSTGRES] = lambda: _ours(trial, trial.folder, dsn, few)
+            stores[POSTGRES_ROWS] = lambda: rivals.postgres_rows(trial, dsn)
+        for name, run in stores.items():
+            progress(name)
+            rows.append({"rival": name, **run()})
+    return advised({"symbols": symbols, "bars": bars}, rows, _advice(rows))
+
+
+def _ours(trial: Trial, folder: Path, dsn: str, symbols: int) -> dict[str, Any]:
+    names = [f"BENCH{n:05d}" for n in range(symbols)]
+    opening = open_history(folder, dsn=dsn, writes=True, clock=trial.clock)
+    with trial.timing() as wrote, opening as history, history.transaction():
+        for n, name in enumerate(names):
+            series = Series(symbol=name, interval=MINUTE, **dict(zip(SERIES_COLUMNS, trial.table(n), strict=True)))
+            history.put(Instrument(symbol=name), series, source="bench")
+    with trial.timing() as read, open_history(folder, dsn=dsn) as history:
+        loaded = history.load(names, MINUTE)
+    trial.check(loaded[names[-1]].close, symbols - 1)
+    size = None if dsn else sum(f.stat().st_size for f in folder.iterdir())
+    if dsn:
+        with open_history(folder, dsn=dsn, writes=True) as history, history.transaction():
+            for name in names:
+                history.remove(name, MINUTE)
+    return trial.row(symbols, wrote[0], read[0], size, "all symbols held at once, their times shared")
+
+
+def _one_by_one(trial: Trial) -> dict[str, Any]:
+    with trial.timing() as read, open_history(trial.folder / "ours") as history:
+        for n in range(trial.symbols):
+            series = history.load([f"BENCH{n:05d}"], MINUTE)
+    trial.check(next(iter(series.values())).close, trial.symbols - 1)
+    return trial.row(trial.symbols, None, read[0], None, "each symbol let go before the next")
+
+
+def _table(seed: int, bars: int) -> Ints:
+    random, minutes = np.random.default_rng(seed), np.arange(bars)
+    close = 140_000 + np.cumsum(random.integers(-30, 31, bars))
+    open_ = close + random.integers(-10, 11, bars)
+    starts = (1_546_400_700 + minutes // 375 * 86_400 + minutes % 375 * 60) * SECOND
+    high, low = (
+        np.maximum(open_, close) + random.integers(0, 9, bars),
+        np.minimum(open_, close) - random.integers(0, 9, bars),
+    )
+    return np.stack([starts, open_, high, low, close, random.integers(0, 90_000, bars)])
+
+
+def _advice(rows: list[dict[str, Any]]) -> list[str]:
+    rates = {row["rival"]: row["load_m_bars_cpu_s"] for row in rows}
+    ours = rates[OURS]
+    verdict = "meets" if ours >= BOUND else "misses"
+    lines = [f"{ours:.3g} million bars a second of processor into arrays; {verdict} the {BOUND:g} asked of it"]
+    lines += [
+        f"{ours / rates[name]:.2g} times as fast as {name}"
+        for name in (PARQUET, DUCKDB, ROWS, POSTGRES_ROWS)
+        if name in rates
+    ]
+    if NPY in rates:
+        lines.append(f"npy files, which know neither spans nor updates, load {rates[NPY]:.3g} million")
+    return lines

@@ -1,0 +1,71 @@
+"""The processes of a benchmark: each started afresh, most with a pipe to the parent, all ended with the measurement."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import tradebot
+from tradebot.errors import TradebotError
+
+
+@contextmanager
+def running(work: Callable[[], None], *, grace_s: float = 0.0) -> Iterator[int]:
+    """Run `work` in a process of its own and yield its number.
+
+    At the end it is killed, after `grace_s` seconds to end by itself. With them it may have children of its own.
+    """
+    process = multiprocessing.get_context("spawn").Process(target=work, daemon=not grace_s)
+    process.start()
+    assert process.pid is not None, "a started process has a number"
+    try:
+        yield process.pid
+    finally:
+        process.join(grace_s)
+        process.kill()
+        process.join()
+
+
+@contextmanager
+def piped(work: Callable[[Connection], None], *, grace_s: float = 0.0) -> Iterator[Connection]:
+    """Run `work` as `running` does and yield the parent's end of the pipe whose other end it gets."""
+    ours, theirs = multiprocessing.get_context("spawn").Pipe()
+    with running(partial(work, theirs), grace_s=grace_s), ours:
+        theirs.close()
+        yield ours
+
+
+def receive(pipe: Connection, *, within_s: float, late: str) -> Any:
+    """Return what comes next. Raises TimeoutError, which says `late`, and EOFError when the process has ended."""
+    if not pipe.poll(within_s):
+        raise TimeoutError(f"{late} within {within_s:g} s")
+    return pipe.recv()
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Turn what a process that ended or came too late raises here into a TradebotError of one sentence."""
+    try:
+        yield
+    except (EOFError, OSError) as error:  # a TimeoutError and a broken pipe are OSErrors
+        raise TradebotError(f"a process of the benchmark failed: {str(error) or 'it ended early'}") from error
+
+
+def environment(*dropped: str) -> dict[str, str]:
+    """Return what a `tradebot` is started with: this package, and neither our settings for it nor what is `dropped`."""
+    ours = ("TRADEBOT_", "NOTIFY_SOCKET", *dropped)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    paths = (str(Path(tradebot.__file__).parent.parent), kept.get("PYTHONPATH"))
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def last_said(file: Path) -> str:
+    """Return the last line in the file of what a process said."""
+    said = file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return said[-1] if said else "it said nothing"

@@ -1,0 +1,31 @@
+"""Rivals by turns: each is run once a repeat, so that a busy moment of the machine hits all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from statistics import median
+from time import process_time
+from typing import NamedTuple
+
+from tradebot.clock import SECOND, Clock
+
+
+class Cost(NamedTuple):
+    """Seconds per unit of work: elapsed, and of the processor in this process, its threads but no children."""
+
+    elapsed_s: float
+    cpu_s: float
+
+
+def interleaved(clock: Clock, rivals: Mapping[str, Callable[[], int]], repeats: int) -> dict[str, Cost]:
+    """Run each rival once per repeat, in turns, and return its median cost per unit of work.
+
+    A rival returns how many units it did. Turns make a busy moment of the machine hit all of them alike.
+    """
+    found: dict[str, list[Cost]] = {name: [] for name in rivals}
+    for _ in range(repeats):
+        for name, run in rivals.items():
+            begin, cpu = clock.monotonic(), process_time()
+            units = run()
+            found[name].append(Cost((clock.monotonic() - begin) / SECOND / units, (process_time() - cpu) / units))
+    return {name: Cost(*map(median, zip(*costs, strict=True))) for name, costs in found.items()}

@@ -1,0 +1,18 @@
+"""Threads and processes, ten of each, as the guides for scripts advise."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+
+HANDS = 10
+
+
+@contextmanager
+def hands() -> Iterator[tuple[Executor, Executor]]:
+    """Open a pool of HANDS threads and one of as many processes."""
+    context = multiprocessing.get_context("spawn")
+    with ThreadPoolExecutor(HANDS) as threads, ProcessPoolExecutor(HANDS, mp_context=context) as processes:
+        yield threads, processes

@@ -1,0 +1,115 @@
+"""The rivals in the tick stream benchmark: the plain ways to read the same bytes, and what no reader can do without."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from websockets.asyncio.client import connect
+
+from tradebot.bench.stream.run import QUEUE, Ask, Found, Timer
+from tradebot.bench.venue.frames import FULL, binary_frames
+
+
+async def plain_binary(ask: Ask, timer: Timer) -> Found:
+    """Read binary frames the plain way: a dictionary a packet, as the official client makes them; no bars."""
+    return await _each(ask, timer, "binary", lambda frame: len(dictionaries(frame)))
+
+
+async def plain_json(ask: Ask, timer: Timer) -> Found:
+    """Read text frames the plain way: `json`, and a bar of floats in a dictionary."""
+    bars: dict[str, list[float]] = {}  # symbol -> open, high, low, close, volume
+
+    def on_frame(frame: Any) -> int:
+        trade = json.loads(frame)
+        price, quantity = float(trade["p"]), float(trade["q"])
+        bar = bars.setdefault(trade["s"], [price, price, price, price, 0.0])
+        bar[1], bar[2], bar[3], bar[4] = max(bar[1], price), min(bar[2], price), price, bar[4] + quantity
+        return 1
+
+    return await _each(ask, timer, "json", on_frame)
+
+
+async def socket_binary(ask: Ask, timer: Timer) -> Found:
+    """Read binary frames and leave them unread: what the socket alone costs."""
+    return await _each(ask, timer, "binary", lambda frame: ask.size)
+
+
+async def socket_json(ask: Ask, timer: Timer) -> Found:
+    """Read text frames and leave them unread."""
+    return await _each(ask, timer, "json", lambda frame: 1)
+
+
+async def numpy_binary(ask: Ask, timer: Timer) -> Found:
+    """Decode every field of binary frames that are in memory already, a whole frame at once: the least it can cost."""
+    frames = list(binary_frames(ask.symbols, ask.size, ask.ticks, ask.origin))
+    names = (FULL.names or ())[1:]
+    timer.begin()
+    for frame in frames:
+        packets = np.frombuffer(frame, dtype=FULL, offset=2)
+        for name in names:
+            packets[name].astype(np.int64)
+    return timer.end(ask.ticks)
+
+
+async def _each(ask: Ask, timer: Timer, face: str, on_frame: Callable[[Any], int]) -> Found:
+    done = 0
+    async with connect(ask.url(face), compression=None, max_queue=QUEUE) as socket:
+        await socket.send("{}")
+        async for frame in socket:
+            timer.begin()
+            done += on_frame(frame)
+            if done >= ask.ticks:
+                break
+    return timer.end(done)
+
+
+def dictionaries(frame: bytes) -> list[dict[str, Any]]:
+    """Return the packets of a full-mode frame as the official client does: a dictionary each."""
+
+    def number(at: int, kind: str = "I") -> int:
+        found: int = struct.unpack(">" + kind, packet[at : at + struct.calcsize(kind)])[0]
+        return found
+
+    (count,) = struct.unpack(">H", frame[:2])
+    found, begin = [], 2
+    for _ in range(count):
+        (length,) = struct.unpack(">H", frame[begin : begin + 2])
+        packet = frame[begin + 2 : begin + 2 + length]
+        begin += 2 + length
+        depth: dict[str, list[dict[str, Any]]] = {"buy": [], "sell": []}
+        for level in range(10):
+            at = 64 + 12 * level
+            depth["sell" if level >= 5 else "buy"].append(
+                {"quantity": number(at), "price": number(at + 4) / 100, "orders": number(at + 8, "H")}
+            )
+        found.append(
+            {
+                "tradable": True,
+                "mode": "full",
+                "instrument_token": number(0),
+                "last_price": number(4) / 100,
+                "last_traded_quantity": number(8),
+                "average_traded_price": number(12) / 100,
+                "volume_traded": number(16),
+                "total_buy_quantity": number(20),
+                "total_sell_quantity": number(24),
+                "ohlc": {
+                    "open": number(28) / 100,
+                    "high": number(32) / 100,
+                    "low": number(36) / 100,
+                    "close": number(40) / 100,
+                },
+                "last_trade_time": datetime.fromtimestamp(number(44), UTC),
+                "oi": number(48),
+                "oi_day_high": number(52),
+                "oi_day_low": number(56),
+                "exchange_timestamp": datetime.fromtimestamp(number(60), UTC),
+                "depth": depth,
+            }
+        )
+    return found

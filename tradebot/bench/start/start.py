@@ -1,0 +1,126 @@
+"""The benchmark of the start: from the command to READY, over several runs of the real daemon, and where the time goes.
+
+Bytecode is compiled first, into a folder of this benchmark, so that neither a read-only installation nor an environment
+that forbids writing it makes every start the first one.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from threading import Timer
+from typing import Any
+
+from tradebot.bench.measuring.cpu import cpu_seconds
+from tradebot.bench.measuring.process import environment, last_said
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.message import Message
+from tradebot.errors import TradebotError
+from tradebot.ops.events.analysis import WarmupCompleted
+from tradebot.ops.events.rehearsal import ExchangeOpened
+from tradebot.ops.events.run import BooksReconciled, DaemonStarted, TradingStarted
+
+READY_WITHIN_S = 60.0
+STOP_WITHIN_S = 20.0
+LIMIT_S = 1.5
+READY = TradingStarted.name
+STAGES = {  # the daemon's own words -> what has been done by then
+    DaemonStarted.name: "imports, configuration, journal read",
+    ExchangeOpened.name: "embedded exchange opened",
+    WarmupCompleted.name: "logged in, past bars fetched",
+    BooksReconciled.name: "workers warm, books compared",
+    READY: "first quote",
+}
+
+
+class Load(Message, frozen=True):
+    """What to measure: `repeats` starts with `symbols` and the default configuration."""
+
+    symbols: tuple[str, ...]
+    repeats: int
+
+
+def measure(load: Load, *, clock: Clock, progress: Callable[[int, int], None]) -> dict[str, Any]:
+    """Run the benchmark and return its figures as JSON values; `progress` gets starts done and in all.
+
+    Raises TradebotError when a daemon does not get ready.
+    """
+    runs: list[dict[str, float]] = []
+    with TemporaryDirectory(prefix="tradebot-bench-", ignore_cleanup_errors=True) as folder:
+        for number in range(load.repeats + 1):
+            progress(number, load.repeats + 1)
+            runs.append(_start(load, Path(folder), number, clock))
+    compiled = runs[1:]  # the first one compiles
+    rows = [
+        {"stage": stage, "done": text, "median_s": round(median(times), 3), "max_s": round(max(times), 3)}
+        for stage, text in STAGES.items()
+        if (times := [run[stage] for run in compiled if stage in run])
+    ]
+    used = [run["cpu"] for run in compiled if "cpu" in run]
+    return {
+        "bench": "start",
+        "asked": {"symbols": list(load.symbols), "repeats": load.repeats},
+        "rows": rows,
+        "ready_s": [round(run[READY], 3) for run in compiled],
+        "cpu_s": round(median(used), 3) if used else None,
+        "uncompiled_s": round(runs[0][READY], 3),
+    }
+
+
+def _start(load: Load, folder: Path, number: int, clock: Clock) -> dict[str, float]:
+    env = environment("PYTHONDONTWRITEBYTECODE") | {"PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+    config = folder / "config.toml"
+    config.write_text("", encoding="utf-8")  # the defaults, whatever stands where the command was given
+    command = [
+        *(sys.executable, "-m", "tradebot", "run", "--config", str(config), "--log-format", "json"),
+        *("--symbols", ",".join(load.symbols), "--state-dir", str(folder / f"state-{number}")),
+        *("--for", f"{2 * READY_WITHIN_S:g}s"),  # should this process be killed, its child ends by itself
+    ]
+    errors = folder / "errors"
+    begin = clock.monotonic()
+    with (
+        errors.open("wb") as err,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err, env=env) as child,
+    ):
+        late = Timer(READY_WITHIN_S, child.kill)
+        late.start()
+        try:
+            return _until_ready(child, begin, clock)
+        except EOFError:
+            raise TradebotError(f"the daemon did not get ready: {last_said(errors)}") from None
+        finally:
+            late.cancel()
+            child.terminate()
+            try:
+                child.communicate(timeout=STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def _until_ready(child: subprocess.Popen[bytes], begin: int, clock: Clock) -> dict[str, float]:
+    assert child.stdout is not None, "its output is a pipe"
+    found: dict[str, float] = {}
+    for line in child.stdout:
+        event = json.loads(line)["event"]
+        found[event] = (clock.monotonic() - begin) / SECOND
+        if event == READY:
+            if (used := cpu_seconds(child.pid)) is not None:
+                found["cpu"] = used.own + used.below
+            return found
+    raise EOFError
+
+
+def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return `{"ok": ..., "text": ...}` for the promise that the figures keep or break."""
+    ready = median(result["ready_s"])
+    cpu = "" if result["cpu_s"] is None else f", {result['cpu_s']:.2f} s of the processor over all its processes"
+    text = (
+        f"READY {ready:.2f} s after the command with {len(result['asked']['symbols'])} symbols{cpu}; the limit is "
+        f"{LIMIT_S:g} s (without compiled bytecode {result['uncompiled_s']:.1f} s)"
+    )
+    return [{"ok": ready <= LIMIT_S, "text": text}]

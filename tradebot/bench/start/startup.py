@@ -1,0 +1,161 @@
+"""The benchmark of starting wide: bars of all symbols are in memory; when are the indicators warm, what do they hold.
+
+Each number of symbols has a process of its own, so that its memory is its own. It ends with one close answered, which
+shows that everything is there. Where the bars come from is not measured: from disk they take a second, from a venue
+that allows three requests a second they take as long as it allows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from multiprocessing.connection import Connection
+from statistics import median
+from typing import Any
+
+import numpy as np
+import uvloop
+
+from tradebot.bench.analysis import bars
+from tradebot.bench.analysis.alone import alone, strategy
+from tradebot.bench.analysis.strategies import ENTER, Burst
+from tradebot.bench.daemon.trading import Crew
+from tradebot.bench.measuring.cpu import family_memory
+from tradebot.bench.measuring.process import failures_told, piped, receive
+from tradebot.bench.venue import frames
+from tradebot.clock import MINUTE, SECOND, Clock, WallClock
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Close, Series
+from tradebot.domain.message import Message
+from tradebot.trading.analysis.crew import crew
+
+WITHIN_S = 300.0
+READY_LIMIT_S, MEMORY_LIMIT_MB, PROMISED_AT = 5.0, 600.0, 5_000
+OURS, INLINE = "tradebot", "tradebot, inline"
+
+
+class Load(Message, frozen=True):
+    """What to measure: each number of symbols with `bars` of history, `repeats` times."""
+
+    symbols: tuple[int, ...]
+    bars: int = 500
+    repeats: int = 3
+    workers: Crew = "auto"
+
+
+class Start(Message, frozen=True):
+    """One start: seconds to warm and to the first close answered, memory in MB, how many fired at that close."""
+
+    ready_s: float
+    first_s: float
+    pss_mb: float
+    rss_mb: float
+    workers: int
+    fired: int
+
+
+def measure(load: Load, *, clock: Clock, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Run the benchmark and return its figures as JSON values. Raises TradebotError when a process of it fails."""
+    rows: list[dict[str, Any]] = []
+    for count in load.symbols:
+        starts: dict[str, list[Start]] = {OURS: [], INLINE: []}
+        for _ in range(load.repeats):
+            for rival, found in starts.items():
+                progress(f"{count:,} symbols, {rival}")
+                with failures_told():
+                    found.append(_start(count, load.bars, load.workers if rival == OURS else 0))
+        rows += [_row(count, rival, found) for rival, found in starts.items()]
+    return {"bench": "startup", "asked": {"symbols": list(load.symbols), "bars": load.bars}, "rows": rows}
+
+
+def _row(count: int, rival: str, found: Sequence[Start]) -> dict[str, Any]:
+    def middle(name: str) -> float:
+        return float(median(getattr(start, name) for start in found))
+
+    return {
+        "symbols": count,
+        "rival": rival,
+        "workers": found[0].workers,
+        "n": len(found),
+        "ready_s": middle("ready_s"),
+        "first_close_s": middle("first_s"),
+        "us_per_symbol": middle("ready_s") / count * 1e6,
+        "pss_mb": middle("pss_mb"),
+        "rss_mb": middle("rss_mb"),
+        "fired": found[0].fired,
+    }
+
+
+def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return `{"ok": ..., "text": ...}` for each promise of the start that the figures keep or break."""
+    ours = [row for row in result["rows"] if row["rival"] == OURS]
+    found = []
+    for row in ours:
+        text = (
+            f"{row['symbols']:,} symbols with {result['asked']['bars']:,} bars each: ready after {row['ready_s']:.2f} "
+            f"s; they hold {row['pss_mb']:,.0f} MB over all processes"
+        )
+        is_kept = True
+        if row["symbols"] == PROMISED_AT:
+            is_kept = row["ready_s"] <= READY_LIMIT_S and row["rss_mb"] <= MEMORY_LIMIT_MB
+            text += (
+                f"; the limits are {READY_LIMIT_S:g} s and {MEMORY_LIMIT_MB:g} MB resident ({row['rss_mb']:,.0f} MB)"
+            )
+        found.append({"ok": is_kept, "text": text})
+    for rival in (OURS, INLINE):
+        mine = sorted((row for row in result["rows"] if row["rival"] == rival), key=lambda row: int(row["symbols"]))
+        for less, more in pairwise(mine):
+            symbols = more["symbols"] - less["symbols"]
+            kb = (more["pss_mb"] - less["pss_mb"]) * 1024 / symbols
+            ms = (more["ready_s"] - less["ready_s"]) * 1e3 / symbols
+            text = (
+                f"{rival}: from {less['symbols']:,} to {more['symbols']:,} each symbol costs {kb:.1f} kB and {ms:.2f} "
+                f"ms; {result['asked']['bars'] * 48 / 1024:.1f} kB are its bars, kept to rebuild a worker"
+            )
+            found.append({"ok": True, "text": text})
+    return found
+
+
+def _start(count: int, bars: int, workers: Crew) -> Start:
+    with piped(partial(_serve, count, bars, workers), grace_s=10.0) as pipe:
+        found: Start = receive(pipe, within_s=WITHIN_S, late=f"{count:,} symbols were not ready")
+    return found
+
+
+def _serve(count: int, bars: int, workers: Crew, pipe: Connection) -> None:
+    pipe.send(uvloop.run(_run(count, bars, workers)))
+
+
+async def _run(count: int, rows: int, workers: Crew) -> Start:
+    clock, universe, spec = WallClock(), frames.universe(count), strategy(Burst)
+    chosen = crew([spec], count, os.cpu_count() or 1)[0] if workers == "auto" else workers
+    analysis = alone(universe, spec, workers=chosen)
+    history, close = _market(universe, rows)
+    begin = clock.monotonic()
+    await analysis.start(history)
+    ready = clock.monotonic()
+    history.clear()
+    fired = len(await analysis.ask(close, {}))
+    first = clock.monotonic()
+    pss, rss = family_memory()
+    await analysis.close()
+    return Start(
+        ready_s=(ready - begin) / SECOND,
+        first_s=(first - begin) / SECOND,
+        pss_mb=pss,
+        rss_mb=rss,
+        workers=chosen,
+        fired=fired,
+    )
+
+
+def _market(universe: Universe, rows: int) -> tuple[list[Series], Close]:
+    made, starts = bars.histories(min(len(universe), bars.DISTINCT), rows + 1)
+    ids = np.arange(len(universe))
+    last = bars.units(made[ids % len(made), :, rows].T) | {"volume": np.full(len(ids), ENTER)}
+    close = Close(
+        interval=MINUTE, ends_at=int(starts[rows]) + MINUTE, seen_at=0, quoted_at=0, ids=ids, ticks=ids, **last
+    )
+    return bars.pasts(universe, made[:, :, :rows], starts[:rows]), close

@@ -1,0 +1,115 @@
+"""The daemon's own clients of the tick stream benchmark: from the socket to the bars, as the engine takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import msgspec
+import numpy as np
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from tradebot.bench.stream.run import QUEUE, Ask, Found, Timer
+from tradebot.bench.venue import frames
+from tradebot.bench.venue.flood import END
+from tradebot.bench.venue.wire import Feed
+from tradebot.clock import HOUR, MILLISECOND, MINUTE
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import MarketMessage
+from tradebot.ops.interpreter import settled
+from tradebot.trading.bars import Bars
+from tradebot.trading.lanes import Inbox, Lane
+from tradebot.trading.price_band import PriceBand
+from tradebot.trading.sieve import SessionTimes
+from tradebot.venues.credentials import Credentials
+from tradebot.venues.gather import Gather, units
+from tradebot.venues.link import listen
+
+
+class _Session:
+    def __init__(self, symbols: int, origin: int) -> None:
+        self._symbols, self._origin = symbols, origin
+
+    def at(self, market: int) -> SessionTimes:
+        opens, closes = self._origin, self._origin + 8 * HOUR
+        full = np.full(self._symbols, opens, dtype=np.int64)
+        return SessionTimes(full, full - opens + closes, closes, closes, closes)
+
+
+async def _into_bars(ask: Ask, timer: Timer, read: Callable[[Universe, Lane], Awaitable[object]]) -> Found:
+    # What the engine does between feed and bars: one lane, one task, closes by the clock.
+    universe = frames.universe(ask.symbols)
+    band = PriceBand([instrument.units(instrument.tick_size) for instrument in universe])
+    bars = Bars(ask.symbols, interval=MINUTE, grace=0, sessions=_Session(ask.symbols, ask.origin), band=band)
+    bars.roll(ask.origin)
+    lane = Lane("market", 2_000)
+    with settled(timer.clock, timer.latencies.record):
+        async with asyncio.TaskGroup() as tasks:
+            around = [tasks.create_task(read(universe, lane)), tasks.create_task(timer.watch())]  # type: ignore[arg-type]
+            looked_at = 0
+            message: Quotes
+            async for message in Inbox((lane,), timer.clock):
+                timer.begin()
+                bars.apply(message)
+                if message.seen_at - looked_at > 50 * MILLISECOND:
+                    looked_at = message.seen_at
+                    bars.close(int(message.sent_at[-1]), mono=looked_at)
+                if bars.sieve.accepted + sum(bars.sieve.dropped.values()) + lane.merged >= ask.ticks:
+                    break
+            found = timer.end(bars.sieve.accepted)
+            for task in around:
+                task.cancel()
+    return found
+
+
+async def tradebot_binary(ask: Ask, timer: Timer) -> Found:
+    """Read binary frames by the daemon's feed into bars."""
+
+    async def read(universe: Universe, lane: Lane) -> None:
+        feed = Feed(
+            universe, url=ask.url("binary"), credentials=Credentials(api_key="-", access_token="-"), clock=timer.clock
+        )
+
+        def on_market(message: MarketMessage) -> None:
+            if isinstance(message, Quotes):
+                lane.offer(message)
+
+        await feed.run(on_market, lambda order: None)
+
+    return await _into_bars(ask, timer, read)
+
+
+class _Trade(msgspec.Struct, gc=False):
+    s: str
+    p: str
+    q: str
+    T: int
+
+
+async def tradebot_json(ask: Ask, timer: Timer) -> Found:
+    """Read text frames of one trade each, gathered into columns turn by turn of the loop, into bars."""
+
+    async def read(universe: Universe, lane: Lane) -> None:
+        decode, ids = msgspec.json.Decoder(_Trade).decode, {name: id_ for id_, name in enumerate(universe.symbols)}
+        gather = Gather(universe, source="json", on_quotes=lane.offer)
+        loop, clock = asyncio.get_running_loop(), timer.clock
+
+        def on_frame(frame: str | bytes) -> None:
+            if frame == END.encode():
+                return
+            trade = decode(frame)
+            if not gather:
+                loop.call_soon(lambda: gather.flush(clock.monotonic()))
+            gather.add(ids[trade.s], sent_at=trade.T * MILLISECOND, price=units(trade.p, 2), quantity=units(trade.q, 0))
+
+        async with connect(ask.url("json"), compression=None, max_queue=QUEUE) as socket:
+            await socket.send("{}")
+            try:
+                await listen(partial(socket.recv, decode=False), on_frame, silent_after_s=5.0, clock=timer.clock)
+            except ConnectionClosed:
+                return
+
+    return await _into_bars(ask, timer, read)

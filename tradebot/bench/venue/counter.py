@@ -1,0 +1,87 @@
+"""The venue's counter, as much of HTTP as placing an order takes, and the face that counts what comes in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from tradebot.clock import SECOND, WallClock
+from tradebot.domain.message import Message
+
+
+class Orders(Protocol):
+    """What takes the orders of a counter."""
+
+    def order(self, name: str, form: dict[str, list[str]], at: int) -> str:
+        """Take an order of a client that came at monotonic `at`; return its number."""
+        ...
+
+
+@asynccontextmanager
+async def open_counter(orders: Orders) -> AsyncIterator[str]:
+    """Open a counter for HTTP requests; the context is its address."""
+    server = await asyncio.get_running_loop().create_server(lambda: _Counter(orders), "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+class _Counter(asyncio.Protocol):
+    def __init__(self, orders: Orders) -> None:
+        self._orders, self._clock, self._got = orders, WallClock(), b""
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport: asyncio.Transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        at = self._clock.monotonic()
+        self._got += data
+        head, end, rest = self._got.partition(b"\r\n\r\n")
+        fields = {k.strip().lower(): v.strip() for k, _, v in (line.partition(b":") for line in head.split(b"\r\n"))}
+        length = int(fields.get(b"content-length", b"0"))
+        if not end or len(rest) < length:
+            return
+        self._got = rest[length:]
+        name = fields[b"authorization"].decode().split()[-1].partition(":")[0]
+        if head.startswith(b"POST /orders/regular "):
+            number = self._orders.order(name, parse_qs(rest[:length].decode()), at)
+            self._answer(200, b'{"status":"success","data":{"order_id":"%s"}}' % number.encode())
+        else:
+            self._answer(404, b'{"status":"error","error_type":"GeneralException","message":"only orders are taken"}')
+
+    def _answer(self, status: int, body: bytes) -> None:
+        head = f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._transport.write(head.encode() + body)
+
+
+class Due(Message, frozen=True):
+    """The question whether `total` orders have come since the start, with `within_s` seconds to wait for them."""
+
+    total: int
+    within_s: float
+
+
+class Tally:
+    """Counts orders and knows when the last of them came."""
+
+    def __init__(self) -> None:
+        self._count, self._last, self._clock = 0, 0, WallClock()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[tuple[str, ...]]:
+        """Open the counter; the context is its address."""
+        async with open_counter(self) as rest:
+            yield (rest,)
+
+    def order(self, name: str, form: dict[str, list[str]], at: int) -> str:
+        """Count an order that came at monotonic `at`; return its number."""
+        self._count, self._last = self._count + 1, at
+        return f"{self._count:015d}"
+
+    async def answer(self, asked: Due) -> tuple[int, int]:
+        """Wait for the orders; return how many came and when the last did, monotonic ns."""
+        deadline = self._clock.monotonic() + int(asked.within_s * SECOND)
+        while self._count < asked.total and self._clock.monotonic() < deadline:
+            await self._clock.sleep(0.002)
+        return self._count, self._last

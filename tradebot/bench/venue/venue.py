@@ -1,0 +1,71 @@
+"""The venue of the benchmarks, a process of its own: one face over loopback sockets, asked through a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+import uvloop
+
+from tradebot.bench.measuring.process import piped, receive
+
+START_S = 30.0
+Loop = Callable[[], asyncio.AbstractEventLoop]
+
+
+class Face(Protocol):
+    """What a client meets. It is made in the parent and opened in the venue's process."""
+
+    def open(self) -> AbstractAsyncContextManager[tuple[str, ...]]:
+        """Open the sockets; the context is their addresses."""
+        ...
+
+    async def answer(self, asked: Any) -> Any:
+        """Do what the parent asks and return what it found. Raises TimeoutError."""
+        ...
+
+
+class Wire:
+    """The parent's end: the addresses of the face, and one question after the other."""
+
+    def __init__(self, pipe: Connection, addresses: tuple[str, ...]) -> None:
+        self._pipe, self.addresses = pipe, addresses
+
+    def ask(self, asked: Any) -> Any:
+        """Return what the face answers. Raises TimeoutError when the face does, EOFError when the venue is gone."""
+        self._pipe.send(asked)
+        found = self._pipe.recv()
+        if isinstance(found, TimeoutError):
+            raise found
+        return found
+
+
+@contextmanager
+def open_venue(face: Face, loop: Loop = uvloop.new_event_loop) -> Iterator[Wire]:
+    """Run the venue in its own process, on a `loop` of its own. Raises TimeoutError, EOFError."""
+    with piped(partial(_serve, face, loop)) as pipe:
+        yield Wire(pipe, receive(pipe, within_s=START_S, late="the venue did not start"))
+
+
+def _serve(face: Face, loop: Loop, pipe: Connection) -> None:
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(_run(face, pipe))
+
+
+async def _run(face: Face, pipe: Connection) -> None:
+    async with face.open() as addresses:
+        pipe.send(addresses)
+        while True:
+            try:
+                asked = await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
+            except EOFError:
+                return
+            try:
+                found = await face.answer(asked)
+            except TimeoutError as error:
+                found = error
+            pipe.send(found)

@@ -1,0 +1,70 @@
+"""What the verbs of `bench` share: lengths of time, what is measured now, and how what was found is printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tradebot.config.values import seconds
+from tradebot.printing import aside, say_json
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+MOST_SYMBOLS = 20_000
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def _numbers(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= MOST_SYMBOLS for part in parts):
+        raise click.BadParameter(f"should be numbers from 1 to {MOST_SYMBOLS:,} such as 50,500, not {text!r}")
+    return tuple(map(int, parts))
+
+
+def symbols_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the option `--symbols`: numbers, in turn."""
+    return click.option("--symbols", callback=_numbers, default=default, show_default=True, help="How many, in turn.")
+
+
+def duration(text: str, *, longest_s: float, option: str = "--for") -> float:
+    """Return the seconds of an option. Raises BadParameter, which names it."""
+    try:
+        length = seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+    if length > longest_s:
+        raise click.BadParameter(f"{longest_s:g} s is the longest", param_hint=option)
+    return length
+
+
+def progress(what: str) -> None:
+    """Say on a terminal what is measured now."""
+    if sys.stderr.isatty():
+        aside(f"{what} ...")
+
+
+def count(done: int, total: int) -> None:
+    """Say on a terminal how much of all is measured."""
+    progress(f"{done} of {total}")
+
+
+def console(*, soft_wrap: bool = False) -> Any:
+    """Return where tables are printed, of a fixed width where no terminal tells one."""
+    from rich.console import Console
+
+    from tradebot.cli.shared.tables import WIDE
+
+    return Console(highlight=False, soft_wrap=soft_wrap, width=None if sys.stdout.isatty() else WIDE)
+
+
+def tell(result: dict[str, Any], as_json: bool, *, soft_wrap: bool = False) -> None:
+    """Print a result of rows with the machine it was found on and what follows, as a table or as JSON."""
+    from tradebot.bench.measuring.report import show
+
+    if as_json:
+        say_json(result)
+    else:
+        show(result, console(soft_wrap=soft_wrap))
