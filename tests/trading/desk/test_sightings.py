@@ -127,3 +127,19 @@ def test_of_two_rows_of_one_second_the_list_that_was_asked_for_after_the_change_
     shown = msgspec.structs.replace(row, quantity=D(8))
     books = Books(asked_at=room.mono + after, orders=(shown,), executions=(), positions=(), cash=D(0))
     assert (E.CHANGED in events(room.desk.apply(books))) is is_changed
+
+
+@pytest.mark.parametrize(("quantity", "is_settled"), [(11, True), (10, True), (9, False)])
+def test_new_terms_shown_in_the_second_of_the_old_ones_are_believed_unless_they_leave_less_exposed(
+    *, quantity: int, is_settled: bool
+) -> None:
+    room = Room(order_kind=OrderKind.LIMIT)
+    entry = room.entered()
+    row = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), price=entry.price, changed_at=room.at)
+    room.desk.apply(OrderSeen(order=row, mono=room.mono))
+    book = room.desk.book
+    fact = book.fact(book.blotter.orders[entry.order_id], E.REPLACE_SENT, "test")
+    book.record(msgspec.structs.replace(fact, terms=Terms(quantity=D(quantity), price=D(990))))
+    shown = msgspec.structs.replace(row, quantity=D(quantity), price=D(990))
+    found = events(room.desk.apply(OrderSeen(order=shown, mono=room.mono)))
+    assert found == ([E.REPLACED] if is_settled else [])
