@@ -32,3 +32,10 @@ def test_what_an_order_pays_and_what_is_not_traded_is_not_named() -> None:
     index = Instrument(symbol="NIFTY", kind=InstrumentKind.INDEX)
 
     assert too_dear([(DEAR, D(100), D(10_000)), (index, D(25_000), D(25_000))], D(10_000)) == ()
+
+
+def test_a_lot_that_costs_the_whole_order_at_its_lowest_price_is_made_at_that_price() -> None:
+    assert too_dear([(DEAR, D(10_000), D(10_001))], D(10_000)) == (
+        "MRF: one lot of 1 costs up to 10,001.00: where that is more than order_notional 10,000, no entry sized by it "
+        "is made",
+    )
