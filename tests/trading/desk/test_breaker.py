@@ -359,3 +359,15 @@ def test_what_was_refused_before_another_day_or_a_resume_counts_for_nothing(way:
         else:
             b.resumed(EVERYTHING)
         assert b.rejected(refused(symbol="BBB" if name == "symbols" else "AAA"), 2) == [], name
+
+
+@pytest.mark.parametrize(
+    ("resumed", "tripped"), [("symbol:AAA", []), ("symbol:CCC", ["strategy:s"]), ("strategy:AAA", ["strategy:s"])]
+)
+def test_a_symbol_that_a_person_resumes_is_none_of_those_in_which_its_strategy_was_refused(
+    resumed: str, tripped: list[str]
+) -> None:
+    b = breaker(symbols=2)
+    b.rejected(refused(), 1)
+    b.resumed(Scope.parse(resumed))
+    assert scopes(b.rejected(refused(symbol="BBB"), 2)) == tripped

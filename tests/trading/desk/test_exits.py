@@ -236,3 +236,16 @@ def test_an_exit_that_was_refused_is_tried_again_once_its_pause_is_over_and_not_
         tries = [crowd.tick() for _ in range(20 * pause)]
         assert [len(tried) for tried in tries] == [0] * (20 * pause - 1) + [1], pause
         (sent,) = tries[-1]
+
+
+def test_what_has_an_exit_at_work_takes_no_turn_until_something_is_heard_of_it() -> None:
+    crowd = Crowd(2)
+    sent = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    exits = crowd.desk.book.exits
+    assert [request.symbol for request in sent] == list(exits.wanted)
+    assert exits.turn(exits.wanted) == []
+    crowd.tell(sent[1], OrderEvent.SENDING)
+    crowd.accept(sent[1])
+    assert exits.turn(exits.wanted) == [sent[1].symbol]
+    assert crowd.tick() == []
+    assert exits.turn(exits.wanted) == []
