@@ -130,3 +130,24 @@ def test_a_cancel_that_waits_goes_out_once_the_order_is_known_to_be_there(event:
     outputs = take_back(room, order.request)
     assert (events(outputs), cancels(outputs)) == ([E.CANCEL_ASKED], [])
     assert cancels(room.outcome(order.request, event, "V1" if event is E.ACCEPTED else "")) == asked
+
+
+def test_of_two_orders_that_outlive_their_cancels_each_is_told_once() -> None:
+    room = Room()
+    one = room.entered()
+    room.quote("BBB", "1000")
+    room.signal("BBB", Action.ENTER_LONG, n=2)
+    other = next(order.request for order in room.desk.account.live_orders() if order.symbol == "BBB")
+    room.outcome(other, E.SENDING)
+    room.outcome(other, E.ACCEPTED, "V2")
+    rows = [
+        msgspec.structs.replace(room.venue_order(request, VenueStatus.OPEN), venue_order_id=id_)
+        for request, id_ in ((one, "V1"), (other, "V2"))
+    ]
+    for request in (one, other):
+        take_back(room, request)
+    told = []
+    for _ in range(CANCEL_TRIES + 3):
+        room.tick(11)
+        told += [o.order_id for o in look(room, *rows) if isinstance(o, Incident)]
+    assert told == [one.order_id, other.order_id]
