@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tradebot.clock import HOUR, Clock, MarketClock
-from tradebot.markets.calendar import TradingCalendar, day_of
+from tradebot.markets.market import HOME
 
 
 def opens_at(clock: Clock) -> int:
     """Return the opening of the newest session day, market ns."""
-    calendar = TradingCalendar()
-    day = day_of(clock.wall())
+    calendar = HOME.calendar
+    day = HOME.day_of(clock.wall())
     session = calendar.session(day) or calendar.session(calendar.previous_trading_day(day))
     assert session is not None, f"no session on the trading day before {day}"
     return session.opens_at

@@ -35,6 +35,7 @@ from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
+from tradebot.markets.market import HOME
 
 BLOCK_ROWS = 8_192
 AFTER_CLOSE_S = 60
@@ -96,7 +97,7 @@ class RecordedTicks:
         files = _choose(tickfile.find(paths), symbols)
         ticks = [tickfile.read(path) for path in files]
         day = date or _day_of(ticks)
-        calendar = calendar or TradingCalendar()
+        calendar = calendar or HOME.calendar  # recordings are of listed symbols there
         session = calendar.session(day)
         if session is None:
             raise DataError(f"{files[0]}: the market was closed on {day}; name another day of the recording")

@@ -64,7 +64,7 @@ class RecordedBars:
         if not files:
             raise DataError("no file of bars was given")
         day = date or min(day_of(int(f.starts[-1])) for f in files)
-        calendar = calendar or TradingCalendar()
+        calendar = calendar or HOME.calendar
         session = calendar.session(day)
         if session is None:
             raise DataError(f"{files[0].path}: the market was closed on {day}; name another day of the file")

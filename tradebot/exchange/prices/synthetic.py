@@ -26,6 +26,7 @@ from tradebot.exchange.prices.walk import Paths
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.hours import closes_of
+from tradebot.markets.market import market_of_all
 
 BLOCK_CELLS = 8_192  # steps x symbols: a block stays in the cache and holds the loop for a few milliseconds
 CIRCUIT = 0.10
@@ -62,7 +63,8 @@ class SyntheticPrices:
         if step <= 0 or MINUTE % step or closes_at <= opens_at or (closes_at - opens_at) % step:
             raise ValueError(f"steps of {step} ns do not fit a session from {opens_at} to {closes_at}")
         self.universe, self.opens_at, self.closes_at = universe, opens_at, closes_at
-        calendar, day = calendar or TradingCalendar(), day_of(opens_at)
+        market = market_of_all(i.exchange for i in universe)
+        calendar, day = calendar or market.calendar, market.day_of(opens_at)
         grid = Grid(step, (closes_at - opens_at) // step)
         self.closes: Ints = closes_of(universe, day, calendar, latest=closes_at)
         ends: Ints = -(-(self.closes - opens_at) // MINUTE)

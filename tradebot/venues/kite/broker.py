@@ -17,6 +17,7 @@ from tradebot.domain.listed import Listed
 from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, Quotes, Series
 from tradebot.domain.order import Execution, OrderRequest, VenueHolding, VenueOrder, VenuePosition
 from tradebot.errors import DataError
+from tradebot.markets.market import market_of
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.answers import VENUE_ORDER_ID
 from tradebot.venues.kite.dumps import Dumps
@@ -70,7 +71,7 @@ class KiteReader:
         link = RestLink(
             rest, credentials=credentials, timeouts=timeouts, bind_address=bind_address, ca_bundle=ca_bundle
         )
-        self._limiter = limiter or Limiter(LIMITS, clock)
+        self._limiter = limiter or Limiter(LIMITS, clock, market=market_of(KITE.exchange))
         self._session = self._open(link, self._limiter, prefix)
 
     def _open(self, link: RestLink, limiter: Limiter, prefix: str) -> RestSession:

@@ -12,6 +12,8 @@ from tradebot.exchange.faults.stream import TickerFaults
 from tradebot.exchange.limits import RateLimits
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder
+from tradebot.markets.market import market_of
+from tradebot.venues.kite.rules import KITE
 from tradebot.venues.kite.server.dialect import KiteFrames, KiteRequests
 from tradebot.venues.kite.server.limits import KITE_LIMITS
 from tradebot.venues.kite.server.rest import KiteRest
@@ -43,7 +45,7 @@ class KiteFace:
             exchange,
             clock,
             sessions,
-            limits=limits or RateLimits(clock, KITE_LIMITS),
+            limits=limits or RateLimits(clock, KITE_LIMITS, market=market_of(KITE.exchange)),
             log=log,
             redirect_url=redirect_url,
             faults=rest_faults,
