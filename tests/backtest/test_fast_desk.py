@@ -158,6 +158,21 @@ def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick()
     assert (first.quantity, day.waiting[-1].quantity) == (half, entry.quantity - half)
 
 
+def test_an_exit_that_the_gate_holds_back_is_tried_again_at_the_next_tick() -> None:
+    day = Twice(LIMITS, SETTINGS)
+    day.step(4, 1)
+    entry = accepted(day)
+    day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
+    day.reason = "the file"
+    day.step(5, 1)
+    assert day.waiting == []
+
+    day.reason = ""
+    day.step(0, 0)
+
+    assert [request.quantity for request in day.waiting] == [entry.quantity]
+
+
 def test_what_was_cancelled_a_moment_ago_keeps_an_entry_from_the_short_way() -> None:
     limits = msgspec.structs.replace(LIMITS, max_position_notional=D(15_000), duplicate_window_s=0.0)
     day = Twice(limits, SETTINGS)
