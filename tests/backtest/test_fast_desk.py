@@ -14,11 +14,13 @@ from tests.oracle.seam import handle_fast, view
 from tests.trading.desk.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
 from tradebot.backtest.clearance import Clearance
 from tradebot.backtest.fast_desk import FastDesk
+from tradebot.clock import SECOND
 from tradebot.domain.control import Scope, Verb
-from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Submit, Trailing
+from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Released, Submit, Trailing
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, VenueStatus
 from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
+from tradebot.trading.desk.decisions import Release
 from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.gate.limits import Limits, gate_of
 from tradebot.trading.desk.settings import DeskSettings
@@ -158,19 +160,26 @@ def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick()
     assert (first.quantity, day.waiting[-1].quantity) == (half, entry.quantity - half)
 
 
-def test_an_exit_that_the_gate_holds_back_is_tried_again_at_the_next_tick() -> None:
+def test_an_exit_that_the_gate_holds_back_a_second_time_is_tried_again_as_well() -> None:
     day = Twice(LIMITS, SETTINGS)
-    day.step(4, 1)
-    entry = accepted(day)
-    day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
+    bought(day)
     day.reason = "the file"
     day.step(5, 1)
     assert day.waiting == []
+    for desk in (day.desk.short.desk, day.desk.long):  # others sell what is held
+        position = desk.book.positions.open["B"]
+        sold = Released(key=position.key, quantity=position.quantity, price=D(1000), at=day.at)
+        desk.carry_out([Release(sold)])
+    day.reason = ""
+    day.step(1, 0)
+    second = bought(day)
 
+    day.reason = "the file"
+    day.step(5, 1)  # said once, and not again
     day.reason = ""
     day.step(0, 0)
 
-    assert [request.quantity for request in day.waiting] == [entry.quantity]
+    assert [request.quantity for request in day.waiting] == [second.quantity]
 
 
 def test_what_was_cancelled_a_moment_ago_keeps_an_entry_from_the_short_way() -> None:
@@ -183,6 +192,19 @@ def test_what_was_cancelled_a_moment_ago_keeps_an_entry_from_the_short_way() -> 
     day.step(4, 1)  # both together are 20,000 while the first is reserved
 
     assert day.desk.short.account.counts["denied"] == 1
+
+
+def test_time_that_passes_without_a_tick_ends_what_was_reserved() -> None:
+    day = Twice(LIMITS, SETTINGS)
+    day.step(4, 1)
+    first = accepted(day)
+    day.give(OrderSeen(order=day.shown(first, VenueStatus.CANCELED), mono=day.mono))
+    desk = day.desk.short
+    assert desk.blotter.exposure.has_orders(first.symbol)
+
+    desk.move_to(day.mono + 3 * SECOND)
+
+    assert not desk.blotter.exposure.has_orders(first.symbol)
 
 
 def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
@@ -211,6 +233,14 @@ def sent_first(fact: OrderFact) -> list[OrderFact]:
     if fact.event is not OrderEvent.ACCEPTED:
         return [fact]
     return [OrderFact(order_id=fact.order_id, event=OrderEvent.SENDING, at=fact.at, mono=fact.mono), fact]
+
+
+def bought(day: Twice) -> OrderRequest:
+    """Let B be bought, whole."""
+    day.step(4, 1)
+    entry = accepted(day)
+    day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
+    return entry
 
 
 def accepted(day: Twice) -> OrderRequest:
