@@ -38,9 +38,7 @@ class MadeUpBroker(Broker):
 
     def _fill(self, request: OrderRequest, venue_order_id: str) -> None:
         engine, clock = self.daemon.engine, self._clock
-        decided_at = self.daemon.desk.account.orders()[
-            request.order_id
-        ].reference  # a fill far from it halts its symbol
+        order = self.daemon.desk.account.orders()[request.order_id]
         execution = Execution(
             execution_id=venue_order_id,
             venue_order_id=venue_order_id,
@@ -48,7 +46,7 @@ class MadeUpBroker(Broker):
             exchange=request.exchange,
             side=request.side,
             quantity=request.quantity,
-            price=decided_at or Decimal(100),
+            price=order.reference or Decimal(100),  # a fill far from it halts its symbol
             traded_at=clock.market(),
         )
         engine.lanes.updates.post(Executed(execution=execution, mono=clock.monotonic()))
