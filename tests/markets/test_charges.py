@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import Side
 from tradebot.errors import DataError
-from tradebot.markets.charges import NOTHING, Charges, Segment, charges, fill_charges, segment_of, tariff_of
+from tradebot.markets.charges import NOTHING, Charges, Segment, charges, fill_charges, in_force, segment_of, tariff_of
 
 D = Decimal
 IN_2026, IN_2021 = date(2026, 9, 1), date(2021, 6, 11)
@@ -50,6 +50,24 @@ def test_a_bill_equals_the_one_computed_by_hand(row):
 def test_a_rate_changes_on_its_day(day, tax):
     bill = charges(segment=Segment.FUTURES, side=Side.SELL, turnover=D(100_000), on=day, exchange="NFO")
     assert bill.transaction_tax == D(tax)
+
+
+@pytest.mark.parametrize(
+    ("day", "since", "until"),
+    [
+        (date(2019, 1, 1), date.min, date(2024, 10, 1)),
+        (date(2024, 9, 30), date.min, date(2024, 10, 1)),
+        (date(2024, 10, 1), date(2024, 10, 1), date(2026, 4, 1)),
+        (IN_2026, date(2026, 4, 1), date.max),
+    ],
+)
+def test_the_rates_of_a_day_hold_from_their_table_to_the_next_one(day, since, until):
+    assert in_force(day) == (since, until)
+
+
+def test_a_crore_is_ten_million_also_where_the_fee_is_large():
+    bill = charges(segment=Segment.DELIVERY, side=Side.BUY, turnover=D(10**12), on=IN_2026, exchange="NSE")
+    assert bill.sebi_fee == D("1000000.00")
 
 
 def test_the_depository_fee_of_a_delivery_sale_is_13_rupees_and_its_gst():

@@ -53,6 +53,19 @@ def _undebited(universe: Universe, execution: Execution) -> Decimal:
     return bill(order_of(execution), execution)
 
 
+def test_a_fill_of_a_week_ago_is_still_known_when_it_is_told_again() -> None:
+    debits = Debits()
+    bought, sold, later = fill(1, "BUY", 10), fill(2, "SELL", 10), fill(3, "SELL", 10, day=7)
+
+    def charges(one: Execution) -> bool:
+        return debits.charges(
+            symbol=one.symbol, side=one.side, quantity=one.quantity, traded_at=one.traded_at, key=one.key
+        )
+
+    assert [charges(one) for one in (bought, sold, later)] == [False, False, True]
+    assert not charges(sold), "it was bought that day, and no depository saw it"
+
+
 def test_six_round_trips_over_nights_pay_six_fees() -> None:
     fills = [fill(n, side, 10, day=2 * n + (side == "SELL")) for n in range(6) for side in ("BUY", "SELL")]
 
