@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from tests.trading.desk.desk_room import Room, submitted
-from tradebot.domain.messages import Action, Released
-from tradebot.domain.order import OrderEvent, OrderRequest, Purpose
+from tradebot.domain.messages import Action, Books, OrderSeen, Released
+from tradebot.domain.order import OrderEvent, OrderRequest, Purpose, VenueStatus
 from tradebot.trading.desk.decisions import ClosePosition, Forget, Release
 
 D, E = Decimal, OrderEvent
@@ -88,3 +88,38 @@ def test_the_denial_of_an_exit_leaves_the_wish_that_is_tried_at_every_tick() -> 
     assert set(room.desk.book.exits.wanted) == {"AAA"}
     room.desk.book.external.beyond.clear()
     assert len(submitted(room.tick())) == 1
+
+
+def test_a_fill_of_one_symbol_leaves_another_one_that_is_in_excess_alone() -> None:
+    room = Room()
+    first = room.entered()
+    room.fill(first, int(first.quantity) + 2, "1000")
+    room.quote("BBB", "500")
+    (second,) = submitted(room.signal("BBB", Action.ENTER_LONG, n=2))
+    room.outcome(second, E.SENDING)
+    room.outcome(second, E.ACCEPTED, "V2")
+
+    room.fill(second, int(second.quantity), "500", "V2")
+
+    blotter = room.desk.book.blotter
+    assert set(blotter.in_excess) == {"AAA"}
+    assert (blotter.closable("AAA"), blotter.closable("BBB")) == (0, second.quantity)
+
+
+def test_books_that_were_asked_for_before_another_hand_acted_do_not_account_for_it() -> None:
+    room = Room()
+    request = room.bought()
+    asked_at = room.mono
+    room.tick()
+    placed = msgspec.structs.replace(room.venue_order(request, VenueStatus.OPEN), venue_order_id="X1", tag="")
+    room.desk.apply(OrderSeen(order=placed, mono=room.mono))
+
+    def look(asked_at: int) -> None:
+        empty = Books(asked_at=asked_at, orders=(), executions=(), positions=room.positions(), cash=D(10_000))
+        room.desk.apply(empty)
+
+    look(asked_at)
+    assert "AAA" in room.desk.book.conditions.unaccounted
+    room.tick()
+    look(room.mono)
+    assert "AAA" not in room.desk.book.conditions.unaccounted
