@@ -317,6 +317,17 @@ def test_where_nothing_is_ours_two_later_looks_mend_what_the_first_believed(
     assert external.beyond == {MIS: D(2)}
 
 
+def test_a_part_of_a_share_that_is_more_than_was_believed_is_a_difference() -> None:
+    external, own = External({}), Own({})
+    for asked_at, net in enumerate(("0.75", "1", "1", "1"), 1):
+        shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(1))
+        books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
+        external.begin_look(asked_at)
+        external.look(books, own)
+        external.account(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
+    assert external.rests() == {MIS: D("0.25")}
+
+
 def test_a_fill_of_another_hand_that_the_books_never_show_is_a_difference() -> None:
     external, own = External({}), Own({})
 

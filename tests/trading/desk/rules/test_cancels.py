@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.trading.desk.desk_room import Room, events
+from tests.trading.desk.desk_room import Room, events, submitted
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Action, Books, Cancel, Command, Incident
 from tradebot.domain.order import OrderEvent, OrderRequest, VenueOrder, VenueStatus
@@ -151,3 +151,18 @@ def test_of_two_orders_that_outlive_their_cancels_each_is_told_once() -> None:
         room.tick(11)
         told += [o.order_id for o in look(room, *rows) if isinstance(o, Incident)]
     assert told == [one.order_id, other.order_id]
+
+
+@pytest.mark.parametrize(("on_stop", "said"), [("cancel", True), ("leave", False)])
+def test_an_order_whose_id_becomes_known_while_the_daemon_stops_is_taken_back_where_that_is_asked(
+    on_stop: str, said: bool
+) -> None:
+    room = Room(on_stop=on_stop)
+    room.quote("AAA", "1000")
+    (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
+    room.outcome(request, E.SENDING)
+    room.desk.apply(Command(verb=Verb.STOP))
+
+    out = room.outcome(request, E.ACCEPTED, "V1")
+
+    assert any(isinstance(what, Cancel) for what in out) is said
