@@ -1,0 +1,23 @@
+"""Exits that the venue refuses: the pause before the next one, and what ends it."""
+
+from __future__ import annotations
+
+from tests.trading.desk.desk_room import Room, submitted
+from tradebot.domain.messages import Action
+from tradebot.domain.order import OrderEvent
+
+E = OrderEvent
+
+
+def test_a_fill_ends_the_pauses_between_exits_that_the_venue_refuses() -> None:
+    room = Room()
+    request = room.bought()
+    (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
+    room.outcome(exit_, E.SENDING)
+    room.outcome(exit_, E.REFUSED)
+    refused = room.desk.rules.exits.refused
+    assert list(refused) == ["AAA"]
+
+    room.fill(request, 1, "1000")  # of the entry, and late
+
+    assert refused == {}

@@ -1,0 +1,27 @@
+"""Square-off: what a run that stops leaves as it is, and what it closes before."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.trading.desk.desk_room import Room, submitted
+from tradebot.domain.control import Verb
+from tradebot.domain.messages import Command
+from tradebot.domain.order import Purpose
+
+
+@pytest.mark.parametrize(("is_stopping", "purposes"), [(False, [Purpose.FLATTEN]), (True, [])])
+def test_at_its_time_everything_is_closed_unless_the_run_stops_and_leaves_it(
+    is_stopping: bool, purposes: list[Purpose]
+) -> None:
+    room = Room(on_stop="leave")
+    room.bought()
+    if is_stopping:
+        room.desk.apply(Command(verb=Verb.STOP))
+
+    room.tick(20_995)
+    room.quote("AAA", "1000")
+    out = room.tick(10)
+
+    assert [request.purpose for request in submitted(out)] == purposes
+    assert ("AAA" in room.desk.book.exits.wanted) is not is_stopping
