@@ -116,7 +116,8 @@ BOUNDS: dict[str, Bound] = {
         "one per strategy, one per symbol that exits", "goes with a fill or a halt"),
     "trading.desk.rules.reject_breaker.Rejections._times": Bound(
         "one per strategy, symbol that exits, account", "goes with the day"),
-    "trading.desk.billing.India._tariffs": Bound("one per symbol, product and side", "emptied when the rates change"),
+    "trading.desk.billing.MarketCharges._tariffs": Bound(
+        "one per symbol, product and side", "emptied when the rates change"),
     "trading.desk.book.pending_exits.PendingExits.wanted": Bound(SYMBOLS, "goes when it is flat"),
     "trading.desk.book.pending_exits.PendingExits.holders": Bound(SYMBOLS, "goes when it is flat"),
     "trading.desk.book.pending_exits.PendingExits._open": Bound(SYMBOLS, "goes when it is flat or its exit works"),
