@@ -216,12 +216,9 @@ class Books(Message, frozen=True):
         A sale of shares held shows as a negative position of the day beside an unchanged holding: the sum is right.
         """
         net: dict[Line, Decimal] = {}
-        for exchange, symbol, product, quantity in (
-            *((p.exchange, p.symbol, p.product, p.quantity) for p in self.positions),
-            *((h.exchange, h.symbol, h.product, h.quantity) for h in self.holdings),
-        ):
-            line = exchange, symbol, product
-            net[line] = net.get(line, ZERO) + quantity
+        rows: tuple[VenuePosition | VenueHolding, ...] = (*self.positions, *self.holdings)
+        for row in rows:
+            net[row.line] = net.get(row.line, ZERO) + row.quantity
         return net
 
     def hides(self, symbol: str) -> str:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from tradebot.domain.message import Message
 from tradebot.domain.order_request import OrderKind, Side
+from tradebot.domain.position_key import Line
 from tradebot.domain.products import DELIVERY, INTRADAY
 
 
@@ -76,6 +77,11 @@ class Execution(Message, frozen=True, kw_only=False):
         """What the venue promises to be unique."""
         return self.exchange, self.execution_id
 
+    @property
+    def line(self) -> Line:
+        """Where the venue nets it."""
+        return self.exchange, self.symbol, self.product
+
     def tells_the_same(self, other: Execution) -> bool:
         """True when both report the same trade in every figure that is booked."""
         return (self.side, self.quantity, self.price, self.symbol) == (
@@ -95,6 +101,11 @@ class VenuePosition(Message, frozen=True):
     quantity: Decimal
     average_price: Decimal
 
+    @property
+    def line(self) -> Line:
+        """What is netted."""
+        return self.exchange, self.symbol, self.product
+
 
 class VenueHolding(Message, frozen=True):
     """Shares held beyond the day as the venue reports them, those bought and not yet delivered included."""
@@ -104,3 +115,8 @@ class VenueHolding(Message, frozen=True):
     quantity: Decimal
     average_price: Decimal
     product: str = DELIVERY
+
+    @property
+    def line(self) -> Line:
+        """What is netted with a position of the day."""
+        return self.exchange, self.symbol, self.product

@@ -87,13 +87,12 @@ class Fold:
         if after.filled == before.filled or fact.execution is None or after.is_external:
             return
         execution = fact.execution
-        line = (execution.exchange, execution.symbol, execution.product)
         if fact.event is OrderEvent.REVERSED:
             execution = next(e for e in before.booked if e.key == execution.key)
-            position = self._at(line).reverse(execution, self._billed.pop(execution.key))
+            position = self._at(execution.line).reverse(execution, self._billed.pop(execution.key))
         else:
             charges = self._billed[execution.key] = self._charges_of(before, execution)
-            position = self._at(line).apply(execution, charges)
+            position = self._at(execution.line).apply(execution, charges)
         self.positions[position.key] = position
 
     def _at(self, line: Line) -> Position:

@@ -196,7 +196,7 @@ def parse_positions(data: object) -> Listed[VenuePosition]:
     "product":"NRML","quantity":1,"average_price":161.05, ...}],"day":[...]}`
     """
     rows = field_of(record_of(data, "positions"), "net")
-    return read_rows(rows, "positions", _position, of=lambda row: (row.exchange, row.symbol, row.product))
+    return read_rows(rows, "positions", _position, of=lambda row: row.line)
 
 
 def _position(value: object) -> VenuePosition:

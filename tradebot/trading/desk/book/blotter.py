@@ -175,7 +175,7 @@ class Blotter:
                 break
             if fill.key in listed or fill.is_inferred:
                 continue
-            line, signed = (fill.exchange, fill.symbol, fill.product), fill.quantity * fill.side.sign
+            line, signed = fill.line, fill.quantity * fill.side.sign
             order = self.orders.get(booked.order_id)
             if order is not None and order.is_external:
                 late[line] = late.get(line, ZERO) + signed

@@ -222,7 +222,7 @@ class Book:
             booked
             for booked in blotter.booked.values()
             if (fill := booked.execution).traded_at >= opens_at
-            and (fill.exchange, fill.symbol, fill.product) == line
+            and fill.line == line
             and not ((order := blotter.orders.get(booked.order_id)) is not None and order.is_external)
         )
         return line[2] == INTRADAY and bool(opens_at) and next(today, None) is None

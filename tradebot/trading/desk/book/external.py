@@ -62,8 +62,7 @@ class External:
 
     def trade(self, execution: Execution, sign: int = 1) -> None:
         """Take a fill of another hand; with -1 one that is taken back."""
-        line = execution.exchange, execution.symbol, execution.product
-        signed = execution.quantity * execution.side.sign * sign
+        line, signed = execution.line, execution.quantity * execution.side.sign * sign
         self._move(line, signed)
         if line in self._heard_since:
             self._heard_since[line] += signed
@@ -88,14 +87,14 @@ class External:
         """
         net = books.net()
         unread = {row.symbol for row in books.unread if row.book == "holdings"}
-        silent = {(e.exchange, e.symbol, e.product) for e in books.executions} - net.keys()
+        silent = {e.line for e in books.executions} - net.keys()
         for line in net.keys() | own.held.keys() | self.beyond.keys():
             is_hidden = line[2] == DELIVERY and unread & {"", line[1]}
             if line not in silent and not books.hides(line[1]) and not is_hidden:
                 known = self.beyond.get(line, ZERO)
                 _put(self.beyond, line, own.beyond(line, net.get(line, ZERO), known))
-        self._prices = {(h.exchange, h.symbol, h.product): h.average_price for h in books.holdings}
-        self._prices |= {(p.exchange, p.symbol, p.product): p.average_price for p in books.positions}
+        self._prices = {row.line: row.average_price for row in books.holdings}
+        self._prices |= {row.line: row.average_price for row in books.positions}
         self._asked_at = None
 
     # ---- what is accounted for
