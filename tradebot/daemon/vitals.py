@@ -16,8 +16,8 @@ from tradebot.trading.engine import Engine
 class Vitals:
     """Reads what there is to know at one moment; nothing is asked of a disk or of the venue.
 
-    `lines_dropped` says how many lines of the log were lost, `login_ends` at which time of the
-    `market`'s day a login ends.
+    `lines_dropped` says how many lines of the log were lost, `login_ends` at which time of the market's day a login
+    ends.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ from tradebot.exchange.ticket import (
     TradeRow,
     received,
 )
-from tradebot.markets.market import HOME, market_of
+from tradebot.markets.market import market_of_all
 
 POLL_S = 0.005  # how often `run` looks at the clock: what an order waits for it at most, beside its latency
 
@@ -75,7 +75,7 @@ class Exchange:
         self.hooks = Hooks()
         self._clock, self._log = clock, log or EventLog(None)
         self._post = Post(latency, clock, seed=seed)
-        market = market_of(self.universe[0].exchange) if len(self.universe) else HOME
+        market = market_of_all(i.exchange for i in self.universe)
         self._book = OrderBook(market.day_of(source.opens_at))
         self._floor = Floor(source, self.state, self._book, answer=self._answer, funds=self._funds)
         self._at = 0

@@ -74,12 +74,12 @@ def market_of(exchange: str) -> Market:
 def market_of_all(exchanges: Iterable[str]) -> Market:
     """Return the one market of some exchanges, the home market of none.
 
-    Raises DataError where they are of several: one run has one day, one money and one account.
+    Raises DataError where they are of different ones: a run has one day, one money and one account.
     """
-    markets = {market.zone: market for market in map(market_of, exchanges)}
+    names = dict.fromkeys(exchanges)
+    markets = {market.zone: market for market in map(market_of, names)}
     if len(markets) > 1:
-        names = ", ".join(sorted(market.exchange for market in markets.values()))
-        raise DataError(f"exchanges of several markets cannot be traded on together: {names}")
+        raise DataError(f"exchanges of different hours cannot be traded together: {', '.join(sorted(names))}")
     return next(iter(markets.values()), HOME)
 
 
