@@ -10,8 +10,9 @@ import click
 
 from tradebot.cli.backtest.bars import bars_asked
 from tradebot.cli.backtest.job import job_asked
-from tradebot.cli.backtest.options import CORES, bar_options
+from tradebot.cli.backtest.options import bar_options
 from tradebot.cli.backtest.result import show
+from tradebot.cli.shared.options import CORES
 from tradebot.cli.shared.progress import progress
 from tradebot.cli.shared.tables import others_aside
 from tradebot.errors import ExitCode

@@ -6,7 +6,6 @@ Limits, sizes, product and times of the day come from the configuration: what is
 from __future__ import annotations
 
 import math
-import os
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -15,8 +14,6 @@ import click
 from tradebot.cli.shared.options import stamps_option, state_dir_option, together
 from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.markets.market import HOME
-
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Exact(click.ParamType[Decimal]):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tradebot.cli.bench import paths, research, rivals
-from tradebot.cli.bench.shown import console, duration, json_option
+from tradebot.cli.bench.shown import duration, json_option
 from tradebot.clock import WallClock
 from tradebot.printing import say_json
 
@@ -66,6 +66,7 @@ def ticks(
     from tradebot.bench.measuring.report import machine, versions
     from tradebot.bench.ticks.report import show, verdicts
     from tradebot.bench.ticks.ticks import Load
+    from tradebot.cli.shared.tables import standard_console
 
     load = Load(
         symbols=symbols,
@@ -85,7 +86,7 @@ def ticks(
     if as_json:
         say_json(result)
     else:
-        show(result, console())
+        show(result, standard_console())
 
 
 async def _measure(load: Any) -> dict[str, Any]:

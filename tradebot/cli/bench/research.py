@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.bench.shown import CORES, json_option, progress, tell
+from tradebot.cli.bench.shown import json_option, progress, tell
+from tradebot.cli.shared.options import CORES
 from tradebot.clock import WallClock
 from tradebot.printing import say, say_json
 

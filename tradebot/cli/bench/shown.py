@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,6 @@ import click
 from tradebot.config.values import seconds
 from tradebot.printing import aside, say_json
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MOST_SYMBOLS = 20_000
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -51,20 +49,12 @@ def count(done: int, total: int) -> None:
     progress(f"{done} of {total}")
 
 
-def console(*, soft_wrap: bool = False) -> Any:
-    """Return where tables are printed, of a fixed width where no terminal tells one."""
-    from rich.console import Console
-
-    from tradebot.cli.shared.tables import WIDE
-
-    return Console(highlight=False, soft_wrap=soft_wrap, width=None if sys.stdout.isatty() else WIDE)
-
-
 def tell(result: dict[str, Any], as_json: bool, *, soft_wrap: bool = False) -> None:
     """Print a result of rows with the machine it was found on and what follows, as a table or as JSON."""
     from tradebot.bench.measuring.report import show
+    from tradebot.cli.shared.tables import standard_console
 
     if as_json:
         say_json(result)
     else:
-        show(result, console(soft_wrap=soft_wrap))
+        show(result, standard_console(soft_wrap=soft_wrap))

@@ -1,1 +1,1 @@
-"""What verbs of several families share: options, tables, places, faults, progress."""
+"""What verbs of different families share: options, tables, places, faults, progress."""

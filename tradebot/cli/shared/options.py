@@ -1,13 +1,15 @@
-"""The options that verbs of several families take, each made in one place; only what they say differs."""
+"""The options that verbs of different families take, each made in one place. Only what they say differs."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 Add = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 CONFIG = click.option("-c", "--config", "path", metavar="FILE", help="Configuration file.  [env var: TRADEBOT_CONFIG]")

@@ -45,10 +45,10 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
     standard_console().print(drawn)
 
 
-def standard_console(*, stderr: bool = False) -> Console:
+def standard_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
     """Return what draws on a standard stream, of one width where it is no terminal."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else WIDE)
+    return Console(stderr=stderr, highlight=False, soft_wrap=soft_wrap, width=None if stream.isatty() else WIDE)
 
 
 def others_aside(*, as_json: bool) -> contextlib.AbstractContextManager[object]:
