@@ -57,7 +57,7 @@ class FastPlacement(Placement):
             return clearance.exit(request, instrument, held, reference, c.mono - seen, c.mono)
         if is_shared or not self._is_quiet(id_, symbol):
             return False
-        elsewhere = self._gross.without if self._open or exposure.working or exposure.held else None
+        elsewhere = self._gross.without if exposure else None
         return clearance.entry(
             request,
             instrument,

@@ -1,4 +1,4 @@
-"""Where somebody may reach into an exchange: faults and the people of an account, between its rules and its answers."""
+"""Hooks of an exchange: where faults and the people of an account act between its rules and its answers."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Narrator:
         self._differences: tuple[str, ...] = ()
         self._untold: deque[tuple[int, str, Message]] = deque()
         self._halts, self._opens_at = Halts(), 0
-        self.market = HOME  # whose clock tells the hours of a day, until somebody knows better
+        self.market = HOME  # its clock tells the hours of a day; set once the instruments are known
         self._close, self._shown = 0, 0  # end of the newest close with signals, and how many of them had a line
 
     def on_durable(self, rows: Sequence[tuple[int, str, Message]]) -> None:

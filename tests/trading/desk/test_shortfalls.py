@@ -200,14 +200,19 @@ def test_a_trade_that_becomes_a_single_share_is_booked_as_one_and_one_of_nothing
     assert room.desk.book.positions.quantity("AAA") == D(quantity)
 
 
-def test_what_is_missing_may_cost_less_than_a_rupee() -> None:
+@pytest.mark.parametrize(
+    ("price", "average", "made_up"),
+    [("0.80", "0.74", "0.70"), ("10", "4", "4")],
+    ids=["less than a rupee", "the average, where it would have cost nothing"],
+)
+def test_what_is_missing_costs_what_the_average_leaves_for_it(price: str, average: str, made_up: str) -> None:
     room = Room()
-    request = room.entered("0.80", quantity=10)
-    room.fill(request, 4, "0.80")
-    claimed(room, request, 10, "0.74")
+    request = room.entered(price, quantity=10)
+    room.fill(request, 4, price)
+    claimed(room, request, 10, average)
     room.tick(5.1)
     prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked.values()}
-    assert prices == {4: D("0.80"), 6: D("0.70")}
+    assert prices == {4: D(price), 6: D(made_up)}
 
 
 def test_what_is_not_missing_after_all_is_not_made_up() -> None:
@@ -227,13 +232,3 @@ def test_a_fill_is_believed_when_it_was_missing_for_five_seconds_to_the_nanoseco
     room, _, _ = unheard()
     room.mono += INFER_AFTER - less
     assert events(room.tick(0)) == found
-
-
-def test_what_is_missing_and_would_have_cost_nothing_has_the_average_price() -> None:
-    room = Room()
-    request = room.entered("10", quantity=10)
-    room.fill(request, 4, "10")
-    claimed(room, request, 10, "4")
-    room.tick(5.1)
-    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked.values()}
-    assert prices == {4: D(10), 6: D(4)}

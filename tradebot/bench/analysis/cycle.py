@@ -78,7 +78,7 @@ async def _rows(
     try:
         for repeat in range(repeats):
             for name, way in ways.items():
-                if name == HYBRID or not repeat:  # the sum of fixed waits hardly varies
+                if name == HYBRID or not repeat:  # the other one is a sum of fixed waits, the same each time
                     turns[name].append(await asyncio.to_thread(way))
             turns[OURS].append(await ours.turn(port, clock))
     finally:

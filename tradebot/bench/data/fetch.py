@@ -64,7 +64,7 @@ def _rows(
         for way, fetch in ways.items():
             asked = names[:SEQUENTIAL_UP_TO] if way == "sequential" else names
             if way == "sequential" and repeat and len(asked) * latency_s > 1.0:
-                continue  # a sum of fixed waits hardly varies
+                continue  # it is a sum of fixed waits, the same each time
             begin = clock.monotonic()
             quotes = fetch(asked)
             taken[way].append((clock.monotonic() - begin) / SECOND * len(names) / len(asked))

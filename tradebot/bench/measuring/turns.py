@@ -20,7 +20,7 @@ class Cost(NamedTuple):
 def interleaved(clock: Clock, rivals: Mapping[str, Callable[[], int]], repeats: int) -> dict[str, Cost]:
     """Run each rival once per repeat, in turns, and return its median cost per unit of work.
 
-    A rival returns how many units it did. Turns make a busy moment of the machine hit all of them alike.
+    A rival returns how many units it did. Because they take turns, a busy moment of the machine slows them all.
     """
     found: dict[str, list[Cost]] = {name: [] for name in rivals}
     for _ in range(repeats):

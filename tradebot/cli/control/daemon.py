@@ -13,6 +13,6 @@ daemon_options = together(CONFIG, state_dir_option("The daemon's state directory
 
 def ask(path: str | None, state_dir: Path | None, route: str, body: dict[str, Any]) -> dict[str, Any]:
     """Return the daemon's answer to a command. Raises DaemonAway and RequestRefused."""
-    from tradebot.control import client  # in an emergency `kill`, which asks nobody, loads only what it needs
+    from tradebot.control import client  # not at the top: `kill` asks no daemon and must load quickly
 
     return client.ask(state_dir_of(state_dir, path), "POST", route, body)
