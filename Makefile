@@ -77,7 +77,7 @@ bugs: $(VENV)/.dev compile  ## Seed the known bugs one at a time and see each ca
 	@exec $(BIN)/python tests/bugs/hunt.py $(BUGS)
 
 mutants: $(VENV)/.dev compile  ## Random single changes, and which of them nothing notices: COUNT=100 SEED=7 FILES="gate exits"
-	@exec $(BIN)/python tests/mutants/mutant_hunt.py --count $(COUNT) --seed $(SEED) $(FILES)
+	@exec $(BIN)/python -m tests.mutants.mutant_hunt --count $(COUNT) --seed $(SEED) $(FILES)
 
 proof-long: $(VENV)/.dev compile  ## The heavier figures of the test programme, as a table: SCALE=10 PARTS="sweeps fuzz"
 	@exec $(BIN)/python tests/proof.py --scale $(SCALE) $(PARTS)

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import shape
+
+from tests import shape
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ast
 
 import pytest
-from hunt import REPOSITORY, Bug, bugs, seeded
+
+from tests.bugs.hunt import REPOSITORY, Bug, bugs, seeded
 
 BUGS = bugs()
 SIMULATION = "tests/simulation/"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hunt import REPOSITORY, Bug, bugs, copy, hunt
 
 import tradebot
+from tests.bugs.hunt import REPOSITORY, Bug, bugs, copy, hunt
 
 BUGS = bugs()
 DRAWN = 10

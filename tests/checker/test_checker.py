@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records import ENTRY, EXIT, LOST, RUN, Records, day
 
+from tests.checker.records import ENTRY, EXIT, LOST, RUN, Records, day
 from tradebot.__main__ import run as tradebot
 from tradebot.checker.promises import PROMISES, are_kept, judge
 from tradebot.checker.verdict import Ruling, Verdict

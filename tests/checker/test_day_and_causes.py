@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from records import RUN, Records
 
+from tests.checker.records import RUN, Records
 from tradebot.checker.case import Case
 from tradebot.checker.causes import unexplained
 from tradebot.checker.evidence import gather

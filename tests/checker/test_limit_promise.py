@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records import ENTRY, EXIT, LOST, RUN, Records, day
 
+from tests.checker.records import ENTRY, EXIT, LOST, RUN, Records, day
 from tradebot.checker.promises import judge
 from tradebot.checker.verdict import Ruling, Verdict
 

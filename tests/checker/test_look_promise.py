@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from records import Records, day
 
+from tests.checker.records import Records, day
 from tradebot.checker.promises import judge
 from tradebot.checker.verdict import Ruling
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from records import RUN, Records
 
+from tests.checker.records import RUN, Records
 from tradebot.checker.promises import judge
 from tradebot.checker.verdict import Verdict
 from tradebot.domain.control import Verb

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from records import ENTRY, EXIT, LOST, Records, day
 
+from tests.checker.records import ENTRY, EXIT, LOST, Records, day
 from tradebot.checker.case import Case
 from tradebot.checker.evidence import gather
 from tradebot.checker.tale import Tale, tell

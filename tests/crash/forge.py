@@ -25,8 +25,8 @@ from types import FrameType, SimpleNamespace
 from typing import Any
 
 import numpy as np
-from scripted_venue import PRICE, SYMBOLS, ScriptedVenue
 
+from tests.crash.scripted_venue import PRICE, SYMBOLS, ScriptedVenue
 from tests.oracle import seam
 from tests.oracle.pair import pair_of
 from tradebot.checker.promises import judge

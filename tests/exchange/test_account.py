@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from market_by_hand import OPENS_AT, Market, row
 
+from tests.exchange.market_by_hand import OPENS_AT, Market, row
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import Side
 from tradebot.exchange.account import Account, Holding, Mark, OpeningBalance

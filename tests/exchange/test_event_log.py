@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from market_by_hand import OPENS_AT, Market, row, ticket
 
+from tests.exchange.market_by_hand import OPENS_AT, Market, row, ticket
 from tradebot.clock import SECOND
 from tradebot.errors import DataError, StateError
 from tradebot.exchange.event_log import EventLog, read_log

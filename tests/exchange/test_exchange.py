@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from market_by_hand import CLOSES_AT, OPENS_AT, Market, row, ticket
 
+from tests.exchange.market_by_hand import CLOSES_AT, OPENS_AT, Market, row, ticket
 from tradebot.clock import SECOND
 from tradebot.domain.order import OrderKind, Validity
 from tradebot.exchange.event_log import EventLog

@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from market_by_hand import CLOSES_AT, OPENS_AT, Market, row, ticket
 
+from tests.exchange.market_by_hand import CLOSES_AT, OPENS_AT, Market, row, ticket
 from tradebot.clock import SECOND
 from tradebot.exchange.latency import INSTANT, Latency
 from tradebot.exchange.refusals import Refusal, RefusalCode

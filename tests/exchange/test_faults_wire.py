@@ -9,8 +9,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from kite_rig import Rig, order, rig
 
+from tests.exchange.kite_rig import Rig, order, rig
 from tradebot.clock import SECOND, WallClock
 from tradebot.exchange.event_log import EventLog, read_log
 from tradebot.exchange.exchange import Exchange

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from market_by_hand import Market, row
 
+from tests.exchange.market_by_hand import Market, row
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import Side, Validity
 from tradebot.exchange.matching import protected_limit

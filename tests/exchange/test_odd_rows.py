@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from kite_rig import rig
 
+from tests.exchange.kite_rig import rig
 from tradebot.exchange.faults.catalogue import BOOKS, BY_NAME, CATALOGUE, Stage
 from tradebot.exchange.faults.plan import FaultPlan
 from tradebot.venues.kite.server.odd_rows import ODD, STRANGERS, told

@@ -7,8 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from kite_rig import rig
-
+from tests.exchange.kite_rig import rig
 from tradebot.clock import SECOND
 from tradebot.exchange.account import Holding
 from tradebot.exchange.event_log import EventLog, read_log

@@ -10,8 +10,7 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
-from ledger_by_hand import START, intent
-
+from tests.journal.ledger_by_hand import START, intent
 from tests.small_disk import fill_up
 from tradebot.clock import ManualClock
 from tradebot.errors import StateError

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from ledger_by_hand import run, write
 
+from tests.journal.ledger_by_hand import run, write
 from tradebot.domain.order import OrderFact
 from tradebot.journal.reader import rows, verify
 from tradebot.journal.schema import FILE_NAME

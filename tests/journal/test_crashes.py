@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ledger_by_hand import MINUTE, START, close, run, tamper, write
 
+from tests.journal.ledger_by_hand import MINUTE, START, close, run, tamper, write
 from tradebot.clock import SECOND
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.message import Message

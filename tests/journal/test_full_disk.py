@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from full_disk_driver import RESERVE
-
+from tests.journal.full_disk_driver import RESERVE
 from tests.small_disk import on_small_disk
 
 DRIVER = Path(__file__).with_name("full_disk_driver.py")

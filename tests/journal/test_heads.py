@@ -6,8 +6,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from ledger_by_hand import START, intent, write
 
+from tests.journal.ledger_by_hand import START, intent, write
 from tradebot.errors import StateError
 from tradebot.journal import heads
 from tradebot.journal.reader import verify

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from ledger_by_hand import (
+
+from tests.journal.ledger_by_hand import (
     MINUTE,
     START,
     UNIVERSE,
@@ -24,7 +25,6 @@ from ledger_by_hand import (
     tamper,
     write,
 )
-
 from tradebot.__main__ import run as tradebot
 from tradebot.__main__ import tradebot as verbs
 from tradebot.clock import ManualClock

@@ -6,8 +6,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from ledger_by_hand import START, close, fact, intent, run, tamper, write
 
+from tests.journal.ledger_by_hand import START, close, fact, intent, run, tamper, write
 from tradebot.clock import ManualClock
 from tradebot.domain.order import OrderEvent
 from tradebot.errors import StateError

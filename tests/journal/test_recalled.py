@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from ledger_by_hand import MINUTE, START, UNIVERSE, close, run, write
 
+from tests.journal.ledger_by_hand import MINUTE, START, UNIVERSE, close, run, write
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
 from tradebot.journal.recalled import recalled

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_by_hand import (
+
+from tests.journal.ledger_by_hand import (
     MINUTE,
     START,
     UNIVERSE,
@@ -21,7 +22,6 @@ from ledger_by_hand import (
     tamper,
     write,
 )
-
 from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Reconciled, Released, Trailing

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_by_hand import UNIVERSE, close, fact, run
 
+from tests.journal.ledger_by_hand import UNIVERSE, close, fact, run
 from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.market import BAR_COLUMNS, SERIES_COLUMNS, Close, Series
 from tradebot.domain.message import Message

@@ -9,8 +9,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from ledger_by_hand import START, fact, intent
 
+from tests.journal.ledger_by_hand import START, fact, intent
 from tradebot.clock import ManualClock
 from tradebot.domain.order import OrderEvent
 from tradebot.errors import StateError

@@ -18,8 +18,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from ledger_by_hand import START, close, fact, intent, run, tamper, write
 
+from tests.journal.ledger_by_hand import START, close, fact, intent, run, tamper, write
 from tradebot.clock import ManualClock
 from tradebot.domain.message import Message
 from tradebot.domain.order import OrderEvent

@@ -27,11 +27,12 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-from mutations import Mutant, mutants_of
-from reach import Reach, measure
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+
+from tests.mutants.mutations import Mutant, mutants_of
+from tests.mutants.reach import Reach, measure
 
 ROOT = Path(__file__).parents[2]
 # What decides about orders and money: desk and gate, the fold of orders, fees, reconciliation; the desk of a backtest.
@@ -242,5 +243,4 @@ def _load() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     sys.exit(main())

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from mutant_hunt import DAYS, EQUAL, ROOT, UNCHANGED, all_mutants, drawn, explained, hunt
+
+from tests.mutants.mutant_hunt import DAYS, EQUAL, ROOT, UNCHANGED, all_mutants, drawn, explained, hunt
 
 NEAR = ("tests/domain/test_portfolio.py",)
 

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import day_by_hand as day
 import pytest
 
+from tests.store import day_by_hand as day
 from tradebot.__main__ import run
 from tradebot.clock import WallClock
 from tradebot.config import load

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import day_by_hand as day
 import pytest
 
+from tests.store import day_by_hand as day
 from tests.store.postgres_rig import Said, until
 from tradebot.clock import WallClock
 from tradebot.errors import StateError

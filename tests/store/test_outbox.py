@@ -10,10 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import day_by_hand as day
 import msgspec
 import pytest
 
+from tests.store import day_by_hand as day
 from tests.store.postgres_rig import Said, until
 from tradebot.clock import ManualClock, WallClock
 from tradebot.errors import LinkLost

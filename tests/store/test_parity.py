@@ -7,8 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import day_by_hand as day
-
+from tests.store import day_by_hand as day
 from tradebot.clock import WallClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.journal import closes, recovery

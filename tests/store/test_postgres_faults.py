@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import day_by_hand as day
 import pytest
 
+from tests.store import day_by_hand as day
 from tests.store.postgres_rig import Proxy, Said, Server, until
 from tradebot.clock import MILLISECOND, ManualClock, WallClock
 from tradebot.errors import LinkLost

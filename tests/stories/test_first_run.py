@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger import assert_agree
 
+from tests.stories.ledger import assert_agree
 from tradebot.journal.reader import verify
 
 pytestmark = pytest.mark.timeout(120)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger import assert_agree, exchange_side
 
+from tests.stories.ledger import assert_agree, exchange_side
 from tradebot.journal.reader import verify
 
 pytestmark = pytest.mark.timeout(120)

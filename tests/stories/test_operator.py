@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger import assert_agree
 
 from tests.patient_trader import EAGER, PATIENT
+from tests.stories.ledger import assert_agree
 from tradebot.__main__ import run
 from tradebot.clock import SECOND, WallClock
 from tradebot.domain.instrument import Universe

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from ledger import assert_agree
 
+from tests.stories.ledger import assert_agree
 from tradebot.domain.market import Quotes
 from tradebot.exchange.prices.recorded import RecordedTicks
 from tradebot.journal.closes import closes

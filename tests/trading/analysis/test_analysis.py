@@ -8,7 +8,8 @@ from decimal import Decimal
 import msgspec
 import numpy as np
 import pytest
-from analysis_by_hand import (
+
+from tests.trading.analysis.analysis_by_hand import (
     FAST,
     LIVE,
     MINUTE,
@@ -22,7 +23,6 @@ from analysis_by_hand import (
     undisturbed,
     written,
 )
-
 from tradebot.domain.messages import Action
 from tradebot.errors import ConfigError
 from tradebot.strategies.loading import load_strategy

@@ -11,7 +11,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
-from analysis_by_hand import (
+
+from tests.trading.analysis.analysis_by_hand import (
     COUNTING,
     FAST,
     LIVE,
@@ -23,7 +24,6 @@ from analysis_by_hand import (
     undisturbed,
     written,
 )
-
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Action
 from tradebot.strategies.loading import load_strategy
@@ -244,8 +244,8 @@ def hung(marks: Path) -> None:
 
 CHILD = """
 import asyncio, sys
-sys.path.insert(0, "tests/trading/analysis")
-from analysis_by_hand import Bench, load_strategy
+sys.path.insert(0, ".")
+from tests.trading.analysis.analysis_by_hand import Bench, load_strategy
 
 async def main():
     bench = Bench(size=4, specs=[load_strategy("ema_cross")], workers=2)

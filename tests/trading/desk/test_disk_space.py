@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from test_unread_rows import seeing
-
 from tests.trading.desk.desk_room import D, Room, submitted
+from tests.trading.desk.test_unread_rows import seeing
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Action, Cancel, Command, DiskAllows, SpaceLeft
 from tradebot.domain.order import OrderEvent, OrderFact

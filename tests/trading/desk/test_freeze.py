@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from test_gate import request, seeing
-
 from tests.trading.desk.account_day import Day
+from tests.trading.desk.test_gate import request, seeing
 from tradebot.backtest.clearance import Clearance
 from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, InstrumentKind

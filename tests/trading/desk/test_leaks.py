@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from endless_day import LOWERED, OPEN, Day, counted
 
+from tests.trading.desk.endless_day import LOWERED, OPEN, Day, counted
 from tradebot.clock import ManualClock
 from tradebot.journal.writer import Journal
 

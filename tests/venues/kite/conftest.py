@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from kite_on_loopback import Kite
+
+from tests.venues.kite.kite_on_loopback import Kite
 
 
 @pytest.fixture

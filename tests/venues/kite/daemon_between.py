@@ -9,9 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from between import Between, between
-
 from tests.patient_trader import PATIENT
+from tests.venues.kite.between import Between, between
 from tradebot.app import Options, run
 from tradebot.clock import WallClock
 from tradebot.config.sources import load

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon_between import Run, day
 
 from tests.patient_trader import EAGER
+from tests.venues.kite.daemon_between import Run, day
 from tradebot.__main__ import run as command
 from tradebot.control.client import ask
 from tradebot.journal.reader import rows, verify

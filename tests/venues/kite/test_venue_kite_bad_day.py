@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from between import HTML_403, TOKEN_DEAD, Answer, changed
-from daemon_between import day
 
+from tests.venues.kite.between import HTML_403, TOKEN_DEAD, Answer, changed
+from tests.venues.kite.daemon_between import day
 from tradebot.errors import SessionLost
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.real_time]

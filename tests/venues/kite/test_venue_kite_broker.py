@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 from aiohttp import web
-from kite_on_loopback import NOW, REQUEST, Kite, broker_at, success
 
+from tests.venues.kite.kite_on_loopback import NOW, REQUEST, Kite, broker_at, success
 from tradebot import __version__
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.domain.instrument import Instrument, Universe

@@ -13,8 +13,18 @@ import pytest
 from aiohttp import ThreadedResolver, web
 from hypothesis import given
 from hypothesis import strategies as st
-from kite_on_loopback import NOW, PATIENT, QUICK, REQUEST, Kite, broker_at, failure, raw_server, success
 
+from tests.venues.kite.kite_on_loopback import (
+    NOW,
+    PATIENT,
+    QUICK,
+    REQUEST,
+    Kite,
+    broker_at,
+    failure,
+    raw_server,
+    success,
+)
 from tradebot.clock import ManualClock
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Refusal, Side
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown, SessionLost

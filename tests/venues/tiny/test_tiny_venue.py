@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_room import TinyRoom
 
+from tests.venues.tiny.tiny_room import TinyRoom
 from tradebot.config import load, secret_keys
 from tradebot.config.sections import furnish
 from tradebot.daemon.order_route import RealMoney, Simulated

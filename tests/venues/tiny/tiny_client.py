@@ -11,10 +11,10 @@ from typing import Any, Generic, Self, TypeVar
 import aiohttp
 import numpy as np
 import orjson
-from tiny_room import TINY
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from tests.venues.tiny.tiny_room import TINY
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.listed import Listed, Unread

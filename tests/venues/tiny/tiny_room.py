@@ -91,21 +91,21 @@ class TinyRoom:
     def with_orders(
         self, access: Access, clock: Clock, settings: Any, *, silent_after_s: float
     ) -> AbstractAsyncContextManager[Venue]:
-        from tiny_client import TinyVenue
+        from tests.venues.tiny.tiny_client import TinyVenue
 
         return TinyVenue(access, clock, silent_after_s)
 
     def read_only(self, access: Access, clock: Clock) -> AbstractAsyncContextManager[Source]:
-        from tiny_client import TinySource
+        from tests.venues.tiny.tiny_client import TinySource
 
         return TinySource(access, clock)
 
     def for_kill(self, access: Access, clock: Clock) -> Broker:
-        from tiny_client import TinyBroker
+        from tests.venues.tiny.tiny_client import TinyBroker
 
         return TinyBroker(access, clock)
 
     def face(self) -> Callable[..., Any]:
-        from tiny_server import TinyFace
+        from tests.venues.tiny.tiny_server import TinyFace
 
         return TinyFace
