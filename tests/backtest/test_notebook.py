@@ -25,7 +25,7 @@ from tradebot.clock import DAY
 from tradebot.domain.market import Bar
 from tradebot.domain.messages import Action
 from tradebot.errors import ConfigError, DataError
-from tradebot.history.interval import name_of
+from tradebot.history.interval import interval_name
 from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, lag, opening_range, resample, ta
 from tradebot.strategies.frame_strategy import FrameStrategy
 from tradebot.strategies.strategy import Holding, Intent, Param, Rules, Strategy
@@ -378,7 +378,7 @@ def closes_of(index: pd.DatetimeIndex, **more: float) -> pd.DataFrame:
 )
 def test_weeks_and_months_are_traded_as_such(stamps: pd.DatetimeIndex, name: str, points: float) -> None:
     found = tradebot.backtest(Up, closes_of(stamps))
-    assert name_of(found.result.job.interval) == name
+    assert interval_name(found.result.job.interval) == name
     assert metrics.points_a_year(found.equity) == pytest.approx(points, abs=0.03)
     assert len(found.fills) == 1
     assert found.equity.index.is_monotonic_increasing
@@ -402,7 +402,7 @@ class Turns(Strategy):
 def test_days_and_weeks_of_new_york_are_such_where_clocks_go_forward(freq: str, name: str) -> None:
     stamps = pd.date_range("2023-01-02", "2024-06-28", freq=freq, tz="America/New_York")
     found = tradebot.backtest(Turns, closes_of(stamps), exchange="NASDAQ", accept_gaps=True)
-    assert name_of(found.result.job.interval) == name
+    assert interval_name(found.result.job.interval) == name
     assert len(found.fills) > 20
     assert found.equity.index.is_monotonic_increasing
     # the past is the same with the spring left out
@@ -588,7 +588,7 @@ def test_who_gets_the_cash_first_does_not_hang_on_the_order_of_a_dict() -> None:
 )
 def test_a_week_or_month_that_is_there_twice_was_running(stamps: list[str], name: str) -> None:
     _, series, notes = take(closes_of(pd.DatetimeIndex(stamps)), place=place_of())
-    assert (len(series["BARS"]), name_of(series["BARS"].interval)) == (3, name)
+    assert (len(series["BARS"]), interval_name(series["BARS"].interval)) == (3, name)
     assert notes == (
         f"BARS: the last row, 2025-06-11T00:00:00+05:30, is left out: its bar of {name} was still running when it was "
         "read",

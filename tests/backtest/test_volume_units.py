@@ -87,7 +87,7 @@ def test_frames_and_bars_of_a_backtest_hold_what_was_traded() -> None:
 
 def test_bars_that_are_loaded_hold_what_was_traded(taken: Taken, tmp_path: Path) -> None:
     with open_history(tmp_path, writes=True) as history, history.transaction():
-        history.put(taken.instruments[0], taken.series["BARS"], source="by hand")
+        history.write_bars(taken.instruments[0], taken.series["BARS"], source="by hand")
 
     loaded = tradebot.load_bars("BARS", "1h", source=tmp_path)
 

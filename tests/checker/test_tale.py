@@ -10,7 +10,7 @@ from tests.checker.records import ENTRY, EXIT, LOST, Records, day
 from tradebot.checker.case import Case
 from tradebot.checker.evidence import gather
 from tradebot.checker.tale import Tale, tell
-from tradebot.cli.run.rehearsal import verdict_of
+from tradebot.cli.run.rehearsal import print_verdict
 
 
 def told(records: Records, folder: Path) -> Tale:
@@ -89,10 +89,10 @@ def test_the_verdict_is_printed_and_says_whether_all_was_kept(
         if folder is spoiled:
             records.create(ENTRY)
         records.write(folder)
-    assert verdict_of(sound, None, seed=7)
+    assert print_verdict(sound, None, seed=7)
     assert "KEPT" in capsys.readouterr().err
-    assert not verdict_of(spoiled, None, seed=7)
+    assert not print_verdict(spoiled, None, seed=7)
     said = capsys.readouterr().err
     assert "BROKEN: I1" in said
     assert f"the exchange was asked 2 times for {ENTRY}" in said
-    assert verdict_of(tmp_path / "nothing", None, seed=7), "what never began broke nothing"
+    assert print_verdict(tmp_path / "nothing", None, seed=7), "what never began broke nothing"

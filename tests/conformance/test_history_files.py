@@ -14,18 +14,18 @@ from tests.history.bars_by_hand import MINUTE, assert_same
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
-from tradebot.history.files.rows import Wanted
-from tradebot.history.importing import Read, Terms, read_files
-from tradebot.history.soundness import examine, require_sound
+from tradebot.history.data_quality import examine_series, require_testable
+from tradebot.history.files.rows import ParseOptions
+from tradebot.history.importing import FileBars, ImportOptions, read_files
 
-NEW_YORK = Wanted(zone="America/New_York", symbol="ORCL")
-
-
-def read(path: Path, scratch: Path, wanted: Wanted, exchange: str) -> Read:
-    return read_files(path, scratch, wanted=wanted, terms=Terms(exchange=exchange))
+NEW_YORK = ParseOptions(zone="America/New_York", symbol="ORCL")
 
 
-def one(found: Read) -> tuple[Instrument, Series]:
+def read(path: Path, scratch: Path, wanted: ParseOptions, exchange: str) -> FileBars:
+    return read_files(path, scratch, parse_options=wanted, options=ImportOptions(exchange=exchange))
+
+
+def one(found: FileBars) -> tuple[Instrument, Series]:
     (instrument,) = found.instruments
     return instrument, found.series[instrument.symbol]
 
@@ -42,13 +42,13 @@ def test_yahoo_days_newest_first_are_the_days_oldest_first(conformance: Path, tm
 def test_both_splits_of_oracle_in_2000_are_named_by_their_day(conformance: Path, tmp_path: Path) -> None:
     instrument, bars = one(read(conformance / "basana/orcl-2000-yahoo.csv", tmp_path, NEW_YORK, "NASDAQ"))
 
-    found = examine(bars, "NASDAQ")
+    found = examine_series(bars, "NASDAQ")
 
     assert [finding.kind for finding in found] == ["split", "split"]
-    assert "2000-01-19: 1 share became 2" in found[0].text
-    assert "2000-10-13: 1 share became 2" in found[1].text
+    assert "2000-01-19: 1 share became 2" in found[0].description
+    assert "2000-10-13: 1 share became 2" in found[1].description
     with pytest.raises(DataError, match="looks like a split that was not adjusted"):
-        require_sound({"ORCL": bars}, [instrument])
+        require_testable({"ORCL": bars}, [instrument])
 
 
 @pytest.mark.parametrize(
@@ -56,22 +56,22 @@ def test_both_splits_of_oracle_in_2000_are_named_by_their_day(conformance: Path,
     [("basana/binance_btcusdt_day_2020.csv", "BINANCE"), ("basana/bitstamp_btcusd_min_2020_01_01.csv", "BITSTAMP")],
 )
 def test_every_digit_of_a_coin_is_kept(conformance: Path, tmp_path: Path, name: str, exchange: str) -> None:
-    instrument, bars = one(read(conformance / name, tmp_path, Wanted(zone="UTC"), exchange))
+    instrument, bars = one(read(conformance / name, tmp_path, ParseOptions(zone="UTC"), exchange))
 
     with (conformance / name).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for column in ("open", "high", "low", "close"):
         assert [instrument.price(v) for v in getattr(bars, column)] == [Decimal(row[column]) for row in rows]
     assert [instrument.quantity(v) for v in bars.volume] == [Decimal(row["volume"]) for row in rows]
-    assert examine(bars, exchange) == []
+    assert examine_series(bars, exchange) == []
 
 
 def test_a_month_of_minutes_has_no_gap(conformance: Path, tmp_path: Path) -> None:
     source = conformance / "nautilus-binance/btc-perp-20211231-20220201_1m.csv.gz"
-    _, bars = one(read(source, tmp_path, Wanted(zone="UTC"), "BINANCE"))
+    _, bars = one(read(source, tmp_path, ParseOptions(zone="UTC"), "BINANCE"))
 
     with gzip.open(source, "rt", encoding="utf-8") as file:
         assert len(bars) == sum(1 for _ in file) - 1
     assert bars.interval == MINUTE
     assert (np.diff(bars.starts) == MINUTE).all()
-    assert examine(bars, "BINANCE") == []
+    assert examine_series(bars, "BINANCE") == []

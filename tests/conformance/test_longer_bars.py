@@ -12,9 +12,9 @@ import tradebot
 from tradebot.backtest.intake import take
 from tradebot.backtest.place import place_of
 from tradebot.clock import DAY
-from tradebot.history.frames import frame
-from tradebot.history.interval import MONTH, WEEK, name_of
-from tradebot.history.resample import resampled
+from tradebot.history.frames import series_frame
+from tradebot.history.interval import MONTH, WEEK, interval_name
+from tradebot.history.resample import resample_series
 from tradebot.indicators.expressions import Bars
 from tradebot.strategies.strategy import Rules, Strategy
 
@@ -45,10 +45,10 @@ def test_a_share_that_is_held_grows_by_the_same_a_year_in_bars_of_any_length(day
     # when
     stats, lengths = [], []
     for interval in (DAY, WEEK, MONTH):
-        bars = frame(resampled(series["SPY"], interval, "NYSE"), instrument)
+        bars = series_frame(resample_series(series["SPY"], interval, "NYSE"), instrument)
         found = tradebot.backtest(Hold, bars, order_notional=99_000, accept_gaps=True)
         stats.append(found.stats)
-        lengths.append(name_of(found.result.job.interval))
+        lengths.append(interval_name(found.result.job.interval))
 
     # then
     assert lengths == ["1d", "1w", "1mo"]

@@ -50,7 +50,7 @@ SCENARIOS: dict[str, list[list[Any]]] = {
 
 
 class Forges:
-    """The warm processes; `run` spreads jobs over them and returns the answers in the order of the jobs."""
+    """The warm processes; `execute_script` spreads jobs over them and returns the answers in the order of the jobs."""
 
     def __init__(self, root: Path) -> None:
         forge = Path(__file__).with_name("forge.py")
@@ -65,7 +65,7 @@ class Forges:
             for i in range(FORGES)
         ]  # fmt: skip
 
-    def run(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def execute_script(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = [{} for _ in jobs]
 
         def serve(i: int) -> None:
@@ -105,7 +105,7 @@ def job(name: str, *kills: int, by: str = "boundary", bug: str = "") -> dict[str
 
 
 def passed(forges: Forges, name: str, by: str) -> int:
-    (answer,) = forges.run([job(name, 0, by=by)])
+    (answer,) = forges.execute_script([job(name, 0, by=by)])
     assert answer["broken"] == [], f"without any kill: {answer}"
     return int(answer["passed"][0])
 
@@ -119,7 +119,7 @@ def assert_kept(jobs: list[dict[str, Any]], answers: list[dict[str, Any]]) -> No
 def test_killed_at_each_boundary_the_promises_hold(forges: Forges, name: str) -> None:
     points = range(1, passed(forges, name, "boundary") + 1)
     jobs = [job(name, n) for n in points]
-    answers = forges.run(jobs)
+    answers = forges.execute_script(jobs)
     assert_kept(jobs, answers)
     died = sum(not answer["ended"][0] for answer in answers)
     assert died > len(jobs) * 0.8, "most lives must end where they were told to"
@@ -128,7 +128,7 @@ def test_killed_at_each_boundary_the_promises_hold(forges: Forges, name: str) ->
 
 def test_the_scenarios_send_every_kind_of_request(forges: Forges) -> None:
     assert {"create", "modify", "cancel"} == {
-        kind for answer in forges.run([job(name, 0) for name in SCENARIOS]) for kind in answer["requests"]
+        kind for answer in forges.execute_script([job(name, 0) for name in SCENARIOS]) for kind in answer["requests"]
     }
 
 
@@ -136,7 +136,7 @@ def test_the_scenarios_send_every_kind_of_request(forges: Forges) -> None:
 def test_killed_at_random_bytecodes_the_promises_hold(forges: Forges, name: str) -> None:
     points = np.random.default_rng(7).integers(1, passed(forges, name, "opcode"), size=KILLS or BYTECODES)
     jobs = [job(name, int(n), by="opcode") for n in points]
-    answers = forges.run(jobs)
+    answers = forges.execute_script(jobs)
     assert_kept(jobs, answers)
     assert sum(not answer["ended"][0] for answer in answers) > len(jobs) * 0.5
 
@@ -150,7 +150,7 @@ def test_killed_a_second_time_during_recovery_the_promises_hold(forges: Forges) 
         )
         for i in range(KILLS or AGAIN)
     ]
-    answers = forges.run(jobs)
+    answers = forges.execute_script(jobs)
     assert_kept(jobs, answers)
     assert sum(not ended for answer in answers for ended in answer["ended"]) > len(jobs) * 2
 
@@ -167,6 +167,6 @@ def test_killed_a_second_time_during_recovery_the_promises_hold(forges: Forges) 
 )
 def test_the_sweep_finds_a_seeded_bug(forges: Forges, bug: str, name: str, promise: str) -> None:
     count = passed(forges, name, "boundary")
-    answers = forges.run([job(name, n, bug=bug) for n in range(4, count + 1, 6)])
+    answers = forges.execute_script([job(name, n, bug=bug) for n in range(4, count + 1, 6)])
     found = {fault.partition(":")[0] for answer in answers for fault in answer["broken"]}
     assert promise in found

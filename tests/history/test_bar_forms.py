@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from tradebot.errors import DataError
-from tradebot.history.files.rows import Wanted
-from tradebot.history.importing import Terms, read_files
-from tradebot.history.interval import name_of
+from tradebot.history.files.rows import ParseOptions
+from tradebot.history.importing import ImportOptions, read_files
+from tradebot.history.interval import interval_name
 
 INDIA, NEW_YORK, UTC = "Asia/Kolkata", "America/New_York", "UTC"
 
@@ -42,12 +42,12 @@ class Refused(NamedTuple):
 class Form(NamedTuple):
     file: str
     right: Right | Refused
-    wanted: Wanted = Wanted(zone=INDIA)
-    terms: Terms = Terms()
+    wanted: ParseOptions = ParseOptions(zone=INDIA)
+    terms: ImportOptions = ImportOptions()
 
 
-def K(**how: object) -> Wanted:
-    return Wanted(zone=INDIA, **how)  # type: ignore[arg-type]
+def K(**how: object) -> ParseOptions:
+    return ParseOptions(zone=INDIA, **how)  # type: ignore[arg-type]
 
 
 def minutes(last: str = "09:17", volume: str = "30", **more: str) -> Right:
@@ -62,14 +62,14 @@ def two(volume: str = "10", **more: str) -> Right:
     return Right("2024-01-02 09:15", "2024-01-02 09:16", "1 2 1 2 5", volume, **more)
 
 
-def fixed(time_format: str) -> Wanted:
+def fixed(time_format: str) -> ParseOptions:
     return K(time_format=time_format)
 
 
 FOUR_DAYS = days("100 101 99 100.5 10", "40", "05")
 PARQUET_DAYS = days("100 101 99 100.5 10", "46", "05")
 NEW_YEAR = Right("2025-01-01 05:29", "2025-01-01 05:32", "100 101 99 100.5 12.5", "50")
-BINANCE, FOREX, NO_ZONE = Terms(exchange="BINANCE"), Terms(exchange="FOREX"), Wanted()
+BINANCE, FOREX, NO_ZONE = ImportOptions(exchange="BINANCE"), ImportOptions(exchange="FOREX"), ParseOptions()
 TICKS = "volume is the number of ticks"
 ENDS = "times look like the ends of their bars"
 TCS_OF_JULY = Right("2024-07-04 00:00", "2024-07-04 00:00", "3500 3600 3450 3550 500000", "500000", "1d", "TCS")
@@ -144,15 +144,15 @@ FORMS = (
     Form("excel_day.csv", FOUR_DAYS._replace(says="days as Excel counts them")),
     Form("excel_serial.csv", minutes(says="days as Excel counts them")),
     Form("dst.csv", Right("2024-11-03 00:30", "2024-11-03 02:00", "100 101 99 100.5 10", "60", "30m", zone=NEW_YORK),
-         Wanted(zone=NEW_YORK), FOREX),
+         ParseOptions(zone=NEW_YORK), FOREX),
     Form("dst.csv", Refused("start at 2024-11-03T01:00:00+05:30 and differ")),
     Form("ibtz.csv", minutes()._replace(first="2024-01-02 09:30", last="2024-01-02 09:32", zone=NEW_YORK), NO_ZONE,
-         Terms(exchange="NASDAQ")),
+         ImportOptions(exchange="NASDAQ")),
     Form("namedtz.csv", minutes(says="the zone IST of its times is Asia/Kolkata"), NO_ZONE),
     Form("utcword.csv", minutes(zone=UTC), NO_ZONE, BINANCE),
-    Form("59.csv", minutes("09:20", "60"), terms=Terms(are_ends=True)),
+    Form("59.csv", minutes("09:20", "60"), terms=ImportOptions(are_end_stamps=True)),
     Form("59.csv", Right("2024-01-02 09:15:59", "2024-01-02 09:20:59", "100 101 99 100.5 10", "60", says=ENDS)),
-    Form("endstamp.csv", minutes("09:20", "60"), terms=Terms(are_ends=True)),
+    Form("endstamp.csv", minutes("09:20", "60"), terms=ImportOptions(are_end_stamps=True)),
     Form("endstamp.csv", Right("2024-01-02 09:16", "2024-01-02 09:21", "100 101 99 100.5 10", "60", says=ENDS)),
     Form("week.csv", Right("2024-01-01 00:00", "2024-01-29 00:00", "10 11 9 10 5", "25", "1w")),
     Form("null.csv", days("100.5 101.25 99.75 100.5 5", "10", "04"), K(skips_bad=True)),
@@ -171,9 +171,9 @@ FORMS = (
                        "columns not read: Date, Volume USDT", UTC), NO_ZONE, BINANCE)
       for name in ("cdd.csv", "cdd_nourl.csv")),
     Form("mt5.csv", Right("2024-01-02 00:00", "2024-01-02 00:03", "1.10432 1.105 1.103 1.1045 1234", "4942",
-                          says=TICKS, zone=UTC), Wanted(zone=UTC), FOREX),
+                          says=TICKS, zone=UTC), ParseOptions(zone=UTC), FOREX),
     Form("mt5_day.csv", Right("2024-01-02 00:00", "2024-01-05 00:00", "1.10432 1.105 1.103 1.1045 1234", "4942", "1d",
-                              says=TICKS, zone=UTC), Wanted(zone=UTC), FOREX),
+                              says=TICKS, zone=UTC), ParseOptions(zone=UTC), FOREX),
     Form("nifty_site.csv", Right("2024-11-28 00:00", "2024-11-29 00:00",
                                  "24274.15 24345.75 23873.35 23914.15 351231000", "609462000", "1d")),
     Form("nse_site.csv", Right("2024-11-28 00:00", "2024-11-29 00:00", "1290 1299 1265 1270.9 15027735", "26055470",
@@ -201,7 +201,7 @@ FORMS = (
     Form("ami.txt", Right("2024-01-02 09:16", "2024-01-02 09:19", "21700 21710 21690 21705 0", "0", symbol="NIFTY",
                           says="has no head: read as bars of AmiBroker")),
     Form("histdata.csv", Right("2024-01-02 00:00:00", "2024-01-02 00:00:03", "1.1 1.2 1 1.15 0", "0", "1s",
-                               says="has no head: read as bars of HistData", zone=UTC), Wanted(zone=UTC), FOREX),
+                               says="has no head: read as bars of HistData", zone=UTC), ParseOptions(zone=UTC), FOREX),
     Form("comment.csv", days(says="not read: '# exported by me', above the head")),
     Form("ohlc_short.csv", two(), NO_ZONE),
     Form("utf16.csv", minutes()),
@@ -212,8 +212,8 @@ FORMS = (
     Form("blank.csv", days()),
     # ---- bars that are there twice, and of others
     Form("dupdiff.csv", Right("2024-01-02 09:15", "2024-01-02 09:16", "1 2 1 1.5 7", "12", says="the last kept: 1"),
-         terms=Terms(keep="last")),
-    Form("dupdiff.csv", two(), terms=Terms(keep="first")),
+         terms=ImportOptions(keep="last")),
+    Form("dupdiff.csv", two(), terms=ImportOptions(keep="first")),
     Form("dupdiff.csv", Refused("start at 2024-01-02T09:15:00+05:30 and differ; choose one with --keep last")),
     Form("two_sym.csv", Right("2024-01-02 09:15", "2024-01-02 09:17", "1 2 1 2 5", "10", "2m", "TCS",
                               "rows of other symbols left out: 2"), K(symbol="TCS")),
@@ -235,12 +235,12 @@ def test_a_file_is_read_as_it_was_meant_or_refused(cases: Path, tmp_path: Path, 
         pytest.importorskip("duckdb")
     if isinstance(form.right, Refused):
         with pytest.raises(DataError) as refused:
-            read_files(source, tmp_path, wanted=form.wanted, terms=form.terms)
+            read_files(source, tmp_path, parse_options=form.wanted, options=form.terms)
         assert form.right.why in str(refused.value)
         assert "\n" not in str(refused.value)
         return
 
-    found = read_files(source, tmp_path, wanted=form.wanted, terms=form.terms)
+    found = read_files(source, tmp_path, parse_options=form.wanted, options=form.terms)
 
     right = form.right
     symbol = right.symbol or source.name.split(".")[0].upper()
@@ -251,7 +251,7 @@ def test_a_file_is_read_as_it_was_meant_or_refused(cases: Path, tmp_path: Path, 
     assert (int(bars.starts[0]), int(bars.starts[-1])) == (first, last)
     assert [*prices, instrument.quantity(int(bars.volume[0]))] == [Decimal(number) for number in right.row.split()]
     assert instrument.quantity(int(bars.volume.sum())) == Decimal(right.volume)
-    assert name_of(bars.interval) == right.interval
+    assert interval_name(bars.interval) == right.interval
     assert right.says in "; ".join(found.notes)
 
 

@@ -14,9 +14,9 @@ from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import LinkLost, VenueUnavailable
-from tradebot.history.downloading import Downloaded, download, missing
+from tradebot.history.downloading import DownloadResult, download_bars, missing_pieces
+from tradebot.history.exchange_calendar import day_number
 from tradebot.history.history import History, open_history
-from tradebot.history.market import day_number
 
 DAY = 86_400 * SECOND
 RELIANCE = Instrument(symbol="RELIANCE")
@@ -48,7 +48,7 @@ def history(tmp_path: Path):
 
 async def fill(history: History, venue: Venue, start: int = START, end: int = END, *, now: int = END + DAY):
     clock = ManualClock(now)
-    return await download(
+    return await download_bars(
         history, [RELIANCE], MINUTE, start, end, fetch=venue.history, clock=clock, source="a venue"
     )  # fmt: skip
 
@@ -60,9 +60,9 @@ async def test_a_span_is_fetched_once(history: History) -> None:
     (again,) = await fill(history, venue)
 
     assert (first.requests, first.put.added) == (len(venue.asked), len(PAST))
-    assert again == Downloaded("RELIANCE", 0, again.put)
+    assert again == DownloadResult("RELIANCE", 0, again.put)
     assert again.put == (0, 0, 0)
-    assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], PAST)
+    assert_same(history.load_series(["RELIANCE"], MINUTE)["RELIANCE"], PAST)
 
 
 async def test_only_gaps_are_asked_for(history: History) -> None:
@@ -79,7 +79,7 @@ async def test_only_gaps_are_asked_for(history: History) -> None:
 
 async def test_an_interruption_keeps_the_pieces_before_it(history: History) -> None:
     venue = Venue()
-    whole = missing(history, RELIANCE, MINUTE, START, END)
+    whole = missing_pieces(history, RELIANCE, MINUTE, START, END)
     reached: list[int] = []
 
     async def breaks(instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
@@ -90,13 +90,13 @@ async def test_an_interruption_keeps_the_pieces_before_it(history: History) -> N
 
     clock = ManualClock(END + DAY)
     with pytest.raises(VenueUnavailable, match=f"1 of {len(whole)} pieces are in the history"):
-        await download(history, [RELIANCE], MINUTE, START, END, fetch=breaks, clock=clock, source="a venue")
+        await download_bars(history, [RELIANCE], MINUTE, START, END, fetch=breaks, clock=clock, source="a venue")
     assert len(reached) == 4  # tries
     venue.asked.clear()
     await fill(history, venue)
 
     assert venue.asked[0][0] == reached[0]
-    assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], PAST)
+    assert_same(history.load_series(["RELIANCE"], MINUTE)["RELIANCE"], PAST)
 
 
 async def test_a_line_that_breaks_once_is_tried_again(history: History) -> None:
@@ -111,18 +111,21 @@ async def test_a_line_that_breaks_once_is_tried_again(history: History) -> None:
 async def test_what_is_not_complete_yet_is_asked_for_again_later(history: History) -> None:
     venue, now = Venue(), int(PAST.starts[100]) + 30 * SECOND
     await fill(history, venue, START, END, now=now)
-    before = len(history.starts("RELIANCE", MINUTE))
+    before = len(history.bar_starts("RELIANCE", MINUTE))
 
     await fill(history, venue, START, END, now=now + 10 * MINUTE)
 
-    assert (before, len(history.starts("RELIANCE", MINUTE))) == (100, 110)
+    assert (before, len(history.bar_starts("RELIANCE", MINUTE))) == (100, 110)
 
 
 async def test_days_without_a_session_are_never_asked_for(history: History) -> None:
     saturday = day_number(date(2025, 6, 7)) * DAY
 
-    assert missing(history, RELIANCE, MINUTE, saturday, saturday + 2 * DAY - 6 * 3_600 * SECOND) == []
-    assert len(missing(history, Instrument(symbol="BTC", exchange="BINANCE"), MINUTE, saturday, saturday + DAY)) == 1
+    assert missing_pieces(history, RELIANCE, MINUTE, saturday, saturday + 2 * DAY - 6 * 3_600 * SECOND) == []
+    assert (
+        len(missing_pieces(history, Instrument(symbol="BTC", exchange="BINANCE"), MINUTE, saturday, saturday + DAY))
+        == 1
+    )
 
 
 async def test_a_symbol_that_had_no_bars_then_is_not_asked_again(history: History) -> None:
@@ -134,7 +137,7 @@ async def test_a_symbol_that_had_no_bars_then_is_not_asked_again(history: Histor
     await fill(history, venue, early, START)
 
     assert count == len(venue.asked) == 1
-    assert history.lines() == []
+    assert history.list_series() == []
 
 
 def test_bars_by_hand_are_on_the_calendar() -> None:
@@ -156,8 +159,8 @@ class Venues(Venue):
         return msgspec.structs.replace(found, symbol=instrument.symbol, odd=np.array([start, 0]))
 
 
-async def bring(history: History, venue: Venue, *symbols: str) -> list[Downloaded]:
-    return await download(
+async def bring(history: History, venue: Venue, *symbols: str) -> list[DownloadResult]:
+    return await download_bars(
         history, [Instrument(symbol=s) for s in symbols], MINUTE, START, START + 5 * DAY, fetch=venue.history,
         clock=ManualClock(END + DAY), source="a venue",
     )  # fmt: skip
@@ -167,7 +170,7 @@ async def test_a_symbol_that_cannot_be_had_is_named_and_keeps_no_later_one(histo
     venue = Venues("TCS")
     with pytest.raises(VenueUnavailable, match=r"^TCS: the venue gave no bars in 4 tries: candles: null"):
         await bring(history, venue, "RELIANCE", "TCS", "INFY")
-    assert {line.symbol for line in history.lines()} == {"RELIANCE", "INFY"}
+    assert {line.symbol for line in history.list_series()} == {"RELIANCE", "INFY"}
 
 
 async def test_a_venue_that_has_nothing_for_three_symbols_in_a_row_is_away(history: History) -> None:
@@ -180,4 +183,4 @@ async def test_a_venue_that_has_nothing_for_three_symbols_in_a_row_is_away(histo
 async def test_odd_bars_are_counted_of_each_symbol(history: History) -> None:
     (one, two) = await bring(history, Venues(), "RELIANCE", "INFY")
     assert (one.odd, two.odd) == (2, 2)
-    assert one.put.added > 0
+    assert one.counts.added > 0

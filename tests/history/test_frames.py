@@ -14,10 +14,10 @@ from tests.history.bars_by_hand import MINUTE, series, walk
 from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.errors import DataError
-from tradebot.history.frames import write
+from tradebot.history.frames import write_frame
 from tradebot.history.history import open_history
 from tradebot.history.interval import MONTH, WEEK
-from tradebot.history.resample import calendar_starts, resampled
+from tradebot.history.resample import align_to_calendar, resample_series
 
 BARS = walk(days=5)
 
@@ -25,9 +25,9 @@ BARS = walk(days=5)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     with open_history(tmp_path, writes=True) as history, history.transaction():
-        history.put(Instrument(symbol="RELIANCE"), BARS, source="by hand")
+        history.write_bars(Instrument(symbol="RELIANCE"), BARS, source="by hand")
         night = series("BTC", np.arange(0, 2 * 86_400, 60) * 1_000_000_000)
-        history.put(Instrument(symbol="BTC", exchange="BINANCE", quantity_decimals=3), night, source="by hand")
+        history.write_bars(Instrument(symbol="BTC", exchange="BINANCE", quantity_decimals=3), night, source="by hand")
     return tmp_path
 
 
@@ -125,7 +125,7 @@ def test_a_frame_is_written_whole(folder: Path, name: str) -> None:
         pytest.importorskip("duckdb")
     frame = tradebot.load_bars("RELIANCE", "1d", source=folder)
 
-    write(frame, folder / name)
+    write_frame(frame, folder / name)
 
     if not name.endswith("parquet"):
         again = pd.read_csv(folder / name, index_col="ts", parse_dates=True)
@@ -133,7 +133,7 @@ def test_a_frame_is_written_whole(folder: Path, name: str) -> None:
     assert (folder / name).stat().st_size > 0
     assert not list(folder.glob("*.unfinished"))
     with pytest.raises(DataError, match="ends in"):
-        write(frame, folder / "out.xls")
+        write_frame(frame, folder / "out.xls")
 
 
 def test_a_minute_is_what_its_name_says() -> None:
@@ -142,16 +142,16 @@ def test_a_minute_is_what_its_name_says() -> None:
 
 def test_weeks_begin_on_their_monday_and_months_on_their_first() -> None:
     days = walk(days=60, interval=2_700 * SECOND)  # 2 June to 26 August
-    weeks, months = resampled(days, WEEK, "NSE"), resampled(days, MONTH, "NSE")
+    weeks, months = resample_series(days, WEEK, "NSE"), resample_series(days, MONTH, "NSE")
 
     at = pd.DatetimeIndex(days.starts, tz="UTC").tz_convert("Asia/Kolkata").tz_localize(None)
     for made, rule in ((weeks, at.to_period("W-SUN")), (months, at.to_period("M"))):
         groups = pd.Series(days.volume).groupby(rule).sum()
         assert (made.starts == groups.index.start_time.tz_localize("Asia/Kolkata").as_unit("ns").asi8).all()
         assert made.volume.tolist() == groups.tolist()
-    assert resampled(resampled(days, DAY, "NSE"), MONTH, "NSE").close.tolist() == months.close.tolist()
+    assert resample_series(resample_series(days, DAY, "NSE"), MONTH, "NSE").close.tolist() == months.close.tolist()
     with pytest.raises(DataError, match="bars of 1mo cannot be made of bars of 1w"):
-        resampled(weeks, MONTH, "NSE")
+        resample_series(weeks, MONTH, "NSE")
 
 
 def test_weeks_are_made_of_the_minutes_that_there_are(folder: Path) -> None:
@@ -161,6 +161,6 @@ def test_weeks_are_made_of_the_minutes_that_there_are(folder: Path) -> None:
 
 def test_a_week_is_known_by_any_stamp_of_it() -> None:
     stamps = pd.DatetimeIndex(["2024-01-07", "2024-01-08", "2024-01-16", "2024-01-26"], tz="Asia/Kolkata")
-    found = calendar_starts(stamps.as_unit("ns").asi8, WEEK, "NSE")
+    found = align_to_calendar(stamps.as_unit("ns").asi8, WEEK, "NSE")
     days = pd.DatetimeIndex(found, tz="UTC").tz_convert("Asia/Kolkata").strftime("%m-%d").tolist()
     assert days == ["01-08", "01-08", "01-15", "01-22"]  # the Sunday before stands for the week to come

@@ -16,10 +16,10 @@ from tradebot.__main__ import run
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError, LinkLost, StateError
-from tradebot.history.chunk import Decimals, encode, split
+from tradebot.history.chunk import ChunkDecimals, encode_chunk, split_by_period
 from tradebot.history.database import FILE_NAME, Database, PostgresDatabase, SqliteDatabase
-from tradebot.history.history import History, joined, open_history
-from tradebot.history.merging import Put
+from tradebot.history.history import History, merge_spans, open_history
+from tradebot.history.merging import WriteCounts
 from tradebot.store import migration
 
 RELIANCE = Instrument(symbol="RELIANCE")
@@ -32,9 +32,9 @@ def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]
         yield opened
 
 
-def put(history: History, bars: Series, instrument: Instrument = RELIANCE) -> Put:
+def put(history: History, bars: Series, instrument: Instrument = RELIANCE) -> WriteCounts:
     with history.transaction():
-        return history.put(instrument, bars, source="by hand")
+        return history.write_bars(instrument, bars, source="by hand")
 
 
 def test_what_was_written_is_read_in_the_order_asked_for(history: History) -> None:
@@ -42,7 +42,7 @@ def test_what_was_written_is_read_in_the_order_asked_for(history: History) -> No
     put(history, first)
     put(history, second, Instrument(symbol="TCS"))
 
-    found = history.load(["TCS", "RELIANCE"], MINUTE)
+    found = history.load_series(["TCS", "RELIANCE"], MINUTE)
 
     assert list(found) == ["TCS", "RELIANCE"]
     assert_same(found["RELIANCE"], first)
@@ -54,7 +54,7 @@ def test_a_span_is_half_open_and_crosses_chunks(history: History) -> None:
     put(history, bars)
     first, last = 3_000, 12_000
 
-    found = history.load(["RELIANCE"], MINUTE, int(bars.starts[first]), int(bars.starts[last]))
+    found = history.load_series(["RELIANCE"], MINUTE, int(bars.starts[first]), int(bars.starts[last]))
 
     assert_same(found["RELIANCE"], bars.cut(slice(first, last)))
 
@@ -66,8 +66,8 @@ def test_a_bar_takes_the_place_of_one_with_its_start(history: History) -> None:
 
     done = put(history, other.cut(slice(490, 750)))
 
-    found = history.load(["RELIANCE"], MINUTE)["RELIANCE"]
-    assert done == Put(added=250, replaced=10, equal=0)
+    found = history.load_series(["RELIANCE"], MINUTE)["RELIANCE"]
+    assert done == WriteCounts(added=250, replaced=10, equal=0)
     np.testing.assert_array_equal(found.close[:490], bars.close[:490])
     np.testing.assert_array_equal(found.close[490:], other.close[490:])
 
@@ -76,7 +76,7 @@ def test_writing_the_same_again_changes_nothing(history: History) -> None:
     bars = walk(days=2)
     put(history, bars)
 
-    assert put(history, bars) == Put(added=0, replaced=0, equal=len(bars))
+    assert put(history, bars) == WriteCounts(added=0, replaced=0, equal=len(bars))
 
 
 def test_bars_before_those_there_go_before_them(history: History) -> None:
@@ -84,7 +84,7 @@ def test_bars_before_those_there_go_before_them(history: History) -> None:
     put(history, bars.cut(slice(375, 750)))
     put(history, bars.cut(slice(0, 375)))
 
-    assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], bars)
+    assert_same(history.load_series(["RELIANCE"], MINUTE)["RELIANCE"], bars)
 
 
 def test_finer_prices_make_all_bars_of_the_series_finer(history: History) -> None:
@@ -92,9 +92,9 @@ def test_finer_prices_make_all_bars_of_the_series_finer(history: History) -> Non
     put(history, bars.cut(slice(0, 375)))
     put(history, bars.cut(slice(375, 750)), Instrument(symbol="RELIANCE", price_decimals=4))
 
-    found = history.load(["RELIANCE"], MINUTE)["RELIANCE"]
+    found = history.load_series(["RELIANCE"], MINUTE)["RELIANCE"]
 
-    assert history.instrument("RELIANCE", MINUTE).price_decimals == 4
+    assert history.instrument_of("RELIANCE", MINUTE).price_decimals == 4
     np.testing.assert_array_equal(found.close[:375], bars.close[:375] * 100)
     np.testing.assert_array_equal(found.close[375:], bars.close[375:])
 
@@ -104,22 +104,22 @@ def test_a_transaction_that_fails_leaves_nothing(history: History, tmp_path: Pat
 
     def fail() -> None:
         with history.transaction():
-            history.put(Instrument(symbol="TCS"), walk("TCS"), source="by hand")
+            history.write_bars(Instrument(symbol="TCS"), walk("TCS"), source="by hand")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
 
-    where = request.getfixturevalue("dsn") if "postgresql" in history.place else ""
+    where = request.getfixturevalue("dsn") if "postgresql" in history.location else ""
     with open_history(tmp_path, dsn=where) as again:
-        assert [line.symbol for line in again.lines()] == ["RELIANCE"]
+        assert [line.symbol for line in again.list_series()] == ["RELIANCE"]
 
 
 def test_the_list_says_what_is_there(history: History) -> None:
     bars = walk(days=40)
     put(history, bars)
 
-    (line,) = history.lines()
+    (line,) = history.list_series()
 
     assert line == ("RELIANCE", MINUTE, len(bars), bars.starts[0], bars.starts[-1], "NSE", "by hand", "")
 
@@ -128,9 +128,9 @@ def test_what_is_missing_is_named_with_what_there_is(history: History) -> None:
     put(history, walk(days=1))
 
     with pytest.raises(DataError, match="no 5m bars of RELIANCE, TCS in the asked span; it has 1m"):
-        history.load(["RELIANCE", "TCS"], 5 * MINUTE)
+        history.load_series(["RELIANCE", "TCS"], 5 * MINUTE)
     with pytest.raises(DataError, match="no 1m bars of RELIANCE"):
-        history.load(["RELIANCE"], MINUTE, 0, 1)
+        history.load_series(["RELIANCE"], MINUTE, 0, 1)
 
 
 def test_a_removed_series_is_gone_and_the_others_stay(history: History) -> None:
@@ -138,28 +138,28 @@ def test_a_removed_series_is_gone_and_the_others_stay(history: History) -> None:
     put(history, walk("TCS", days=1), Instrument(symbol="TCS"))
 
     with history.transaction():
-        assert history.remove("RELIANCE", MINUTE)
-        assert not history.remove("RELIANCE", MINUTE)
+        assert history.remove_series("RELIANCE", MINUTE)
+        assert not history.remove_series("RELIANCE", MINUTE)
 
-    assert [line.symbol for line in history.lines()] == ["TCS"]
+    assert [line.symbol for line in history.list_series()] == ["TCS"]
 
 
 def test_spans_asked_for_grow_together(history: History) -> None:
     with history.transaction():
         for since, until in ((10, 20), (40, 50), (20, 30)):
-            history.note_asked(RELIANCE, MINUTE, since, until, source="by hand")
+            history.add_requested_span(RELIANCE, MINUTE, since, until, source="by hand")
 
-    assert history.asked(RELIANCE, MINUTE) == [(10, 30), (40, 50)]
-    assert history.asked(Instrument(symbol="TCS"), MINUTE) == []
+    assert history.requested_spans(RELIANCE, MINUTE) == [(10, 30), (40, 50)]
+    assert history.requested_spans(Instrument(symbol="TCS"), MINUTE) == []
 
 
 def test_a_second_opening_finds_what_the_first_wrote(history: History, tmp_path: Path, request) -> None:
     bars = walk(days=1)
     put(history, bars)
-    where = request.getfixturevalue("dsn") if "postgresql" in history.place else ""
+    where = request.getfixturevalue("dsn") if "postgresql" in history.location else ""
 
     with open_history(tmp_path, dsn=where) as again:
-        assert_same(again.load(["RELIANCE"], MINUTE)["RELIANCE"], bars)
+        assert_same(again.load_series(["RELIANCE"], MINUTE)["RELIANCE"], bars)
 
 
 def test_an_absent_file_is_named_with_what_makes_one(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_server_that_is_away_is_named_without_its_password(tmp_path: Path) -> 
 
 
 def test_spans_that_touch_are_one() -> None:
-    assert joined([(5, 6), (1, 3), (3, 4), (2, 3)]) == [(1, 4), (5, 6)]
+    assert merge_spans([(5, 6), (1, 3), (3, 4), (2, 3)]) == [(1, 4), (5, 6)]
 
 
 def test_the_command_line_keeps_bars_in_the_database_when_told_to(
@@ -215,7 +215,7 @@ def test_symbols_with_the_same_times_share_them(history: History) -> None:
     put(history, walk("INFY", days=40, seed=3), Instrument(symbol="INFY"))
     put(history, other, Instrument(symbol="TCS"))
 
-    found = history.load(["RELIANCE", "INFY", "TCS"], MINUTE)
+    found = history.load_series(["RELIANCE", "INFY", "TCS"], MINUTE)
 
     assert found["RELIANCE"].starts is found["INFY"].starts
     assert_same(found["TCS"], other)
@@ -233,18 +233,26 @@ def old_layout(database: Database, bars: Series) -> None:
     # As versions wrote it that kept bars by symbol and interval alone.
     first, second, _ = migration.shipped("tradebot.history")
     with database.transaction():
-        database.run(OLD)
+        database.execute_script(OLD)
         for one in (first, second):
-            database.run(one.up)
-            database.ask("INSERT INTO history_migrations VALUES (?, ?, ?, ?)", *one[:2], one.checksum, 1)
+            database.execute_script(one.up)
+            database.fetch_rows("INSERT INTO history_migrations VALUES (?, ?, ?, ?)", *one[:2], one.checksum, 1)
         for number, (symbol, source) in enumerate((("RELIANCE", "file a.csv"), ("TCS", "venue embedded")), 1):
             body = msgspec.json.encode(Instrument(symbol=symbol, exchange="BSE")).decode()
-            database.ask("INSERT INTO history_series VALUES (?, ?, ?, ?, ?)", number, symbol, MINUTE, body, source)
-            database.ask("INSERT INTO history_asked VALUES (?, ?, ?)", number, 1, 2)
-            ((period, part),) = split(bars)
+            database.fetch_rows(
+                "INSERT INTO history_series VALUES (?, ?, ?, ?, ?)", number, symbol, MINUTE, body, source
+            )
+            database.fetch_rows("INSERT INTO history_asked VALUES (?, ?, ?)", number, 1, 2)
+            ((period, part),) = split_by_period(bars)
             slot = (number << 24) + period + (1 << 23)
-            values = (slot, len(part), int(part.starts[0]), int(part.starts[-1]), encode(part, Decimals(2, 0)))
-            database.ask("INSERT INTO history_chunks VALUES (?, ?, ?, ?, ?)", *values)
+            values = (
+                slot,
+                len(part),
+                int(part.starts[0]),
+                int(part.starts[-1]),
+                encode_chunk(part, ChunkDecimals(2, 0)),
+            )
+            database.fetch_rows("INSERT INTO history_chunks VALUES (?, ?, ?, ?, ?)", *values)
     database.close()
 
 
@@ -256,9 +264,9 @@ def test_a_history_of_an_older_version_is_read_as_what_it_was(
     old_layout(PostgresDatabase(where) if where else SqliteDatabase(tmp_path / FILE_NAME, writes=True), bars)
 
     with open_history(tmp_path, dsn=where) as history:
-        lines = history.lines()
-        assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], bars)
-        assert history.asked(Instrument(symbol="TCS", exchange="BSE"), MINUTE, venue="embedded") == [(1, 2)]
+        lines = history.list_series()
+        assert_same(history.load_series(["RELIANCE"], MINUTE)["RELIANCE"], bars)
+        assert history.requested_spans(Instrument(symbol="TCS", exchange="BSE"), MINUTE, venue="embedded") == [(1, 2)]
 
     assert [(line.symbol, line.exchange, line.venue) for line in lines] == [
         ("RELIANCE", "BSE", ""), ("TCS", "BSE", "embedded"),
@@ -267,7 +275,7 @@ def test_a_history_of_an_older_version_is_read_as_what_it_was(
 
 def test_a_history_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with open_history(tmp_path, writes=True) as history:
-        history._database.ask("INSERT INTO history_migrations VALUES (99, 'later', '', 1)")
+        history._database.fetch_rows("INSERT INTO history_migrations VALUES (99, 'later', '', 1)")
 
     with pytest.raises(StateError, match="its tables were made by a newer version"):
         open_history(tmp_path)
@@ -276,30 +284,33 @@ def test_a_history_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_invented_bars_and_those_of_other_exchanges_never_mix(history: History) -> None:
     traded, invented, other = (walk(days=1, seed=n) for n in (1, 2, 3))
     with history.transaction():
-        history.put(RELIANCE, invented, source="venue embedded", venue="embedded")
-        history.note_asked(RELIANCE, MINUTE, 10, 20, source="venue embedded", venue="embedded")
+        history.write_bars(RELIANCE, invented, source="venue embedded", venue="embedded")
+        history.add_requested_span(RELIANCE, MINUTE, 10, 20, source="venue embedded", venue="embedded")
 
-    assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], invented)
-    assert history.inventor("RELIANCE", MINUTE) == "embedded"
+    assert_same(history.load_series(["RELIANCE"], MINUTE)["RELIANCE"], invented)
+    assert history.price_inventor("RELIANCE", MINUTE) == "embedded"
     put(history, traded)
     put(history, other, Instrument(symbol="RELIANCE", exchange="BSE"))
 
-    assert_same(history.load(["NSE:RELIANCE"], MINUTE)["NSE:RELIANCE"], traded)
-    assert_same(history.load(["BSE:RELIANCE"], MINUTE)["BSE:RELIANCE"], other)
-    assert_same(history.load(["embedded:RELIANCE"], MINUTE)["embedded:RELIANCE"], invented)
-    assert (history.asked(RELIANCE, MINUTE), history.asked(RELIANCE, MINUTE, venue="kite")) == ([], [])
+    assert_same(history.load_series(["NSE:RELIANCE"], MINUTE)["NSE:RELIANCE"], traded)
+    assert_same(history.load_series(["BSE:RELIANCE"], MINUTE)["BSE:RELIANCE"], other)
+    assert_same(history.load_series(["embedded:RELIANCE"], MINUTE)["embedded:RELIANCE"], invented)
+    assert (history.requested_spans(RELIANCE, MINUTE), history.requested_spans(RELIANCE, MINUTE, venue="kite")) == (
+        [],
+        [],
+    )
     with pytest.raises(DataError, match="RELIANCE trades at BSE and NSE; say BSE:RELIANCE or NSE:RELIANCE"):
-        history.load(["RELIANCE"], MINUTE)
+        history.load_series(["RELIANCE"], MINUTE)
 
 
 def test_traded_prices_come_before_invented_ones(history: History) -> None:
     with history.transaction():
-        history.put(RELIANCE, walk(days=1, seed=2), source="venue embedded", venue="embedded")
+        history.write_bars(RELIANCE, walk(days=1, seed=2), source="venue embedded", venue="embedded")
     put(history, walk(days=1))
 
-    assert history.inventor("RELIANCE", MINUTE) == ""
-    assert_same(history.load(["RELIANCE"], MINUTE)["RELIANCE"], walk(days=1))
-    assert [line.name for line in history.lines()] == ["NSE:RELIANCE", "embedded:RELIANCE"]
+    assert history.price_inventor("RELIANCE", MINUTE) == ""
+    assert_same(history.load_series(["RELIANCE"], MINUTE)["RELIANCE"], walk(days=1))
+    assert [line.full_name for line in history.list_series()] == ["NSE:RELIANCE", "embedded:RELIANCE"]
 
 
 @pytest.mark.parametrize("shift", [-1, 1, -59, 59])
@@ -313,9 +324,9 @@ def test_a_bar_takes_the_place_of_another_form_of_itself(history: History, shift
     done = put(history, series("RELIANCE", starts))
 
     # then
-    assert history.starts("RELIANCE", MINUTE).tolist() == starts.tolist()
+    assert history.bar_starts("RELIANCE", MINUTE).tolist() == starts.tolist()
     assert done.added + done.replaced == 5
-    assert sum(line.bars for line in history.lines()) == 5
+    assert sum(line.bars for line in history.list_series()) == 5
 
 
 def test_days_stamped_in_two_zones_are_one_form(history: History) -> None:
@@ -324,5 +335,5 @@ def test_days_stamped_in_two_zones_are_one_form(history: History) -> None:
 
     done = put(history, series("RELIANCE", days - 330 * MINUTE, interval=86_400 * 10**9))
 
-    assert history.starts("RELIANCE", 86_400 * 10**9).tolist() == (days - 330 * MINUTE).tolist()
-    assert done == Put(added=0, replaced=5, equal=0)
+    assert history.bar_starts("RELIANCE", 86_400 * 10**9).tolist() == (days - 330 * MINUTE).tolist()
+    assert done == WriteCounts(added=0, replaced=5, equal=0)

@@ -13,19 +13,19 @@ import pytest
 from tests.history.bars_by_hand import MINUTE
 from tradebot.errors import DataError
 from tradebot.history import staging
-from tradebot.history.files import duck, opening, tables
-from tradebot.history.files.rows import Rows, Wanted
-from tradebot.history.importing import Read, Terms, read_files
-from tradebot.history.waiting import Waiting
+from tradebot.history.files import duckdb_files, tables, text_files
+from tradebot.history.files.rows import ParsedRows, ParseOptions
+from tradebot.history.held_rows import HeldRows
+from tradebot.history.importing import FileBars, ImportOptions, read_files
 
 HEAD = b"ts,open,high,low,close,volume\n"
 ROW = b"2025-06-02 09:15,10,11,9,10.5,5\n"
 MB = 1_000_000
 
 
-def read(path: Path, table: str = "") -> Read:
+def read(path: Path, table: str = "") -> FileBars:
     return read_files(
-        path, path.parent, wanted=Wanted(zone="Asia/Kolkata"), terms=Terms(interval=MINUTE, table=table)
+        path, path.parent, parse_options=ParseOptions(zone="Asia/Kolkata"), options=ImportOptions(interval=MINUTE, table=table)
     )  # fmt: skip
 
 
@@ -74,8 +74,8 @@ def test_a_file_that_is_none_of_bars_is_refused_before_it_is_in_memory(
 def test_rows_far_longer_than_the_first_are_refused_and_rows_that_begin_so_come_in_small_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "LARGEST_BATCH", 2 * MB)
-    monkeypatch.setattr(tables, "LARGEST_BATCH", 2 * MB)
+    monkeypatch.setattr(text_files, "MAX_BATCH_CHARS", 2 * MB)
+    monkeypatch.setattr(tables, "MAX_BATCH_CHARS", 2 * MB)
     long = ROW[:-1] + b"," + b"x" * 10_000 + b"\n"
     late = packed(tmp_path / "LATE.csv.gz", [HEAD[:-1], b",note\n", ROW[:-1] + b",\n", ROW * 99, *[long] * 400])
     early = packed(tmp_path / "EARLY.csv.gz", [HEAD[:-1], b",note\n", *[long] * 400])
@@ -88,7 +88,7 @@ def test_rows_far_longer_than_the_first_are_refused_and_rows_that_begin_so_come_
 def test_rows_that_say_the_same_are_not_held_and_those_that_differ_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "MOST_ROWS", 1_000)
+    monkeypatch.setattr(staging, "MAX_PERIOD_ROWS", 1_000)
     same = packed(tmp_path / "SAME.csv.gz", [HEAD, ROW * 30_000])
     differing = packed(tmp_path / "DIFFERING.csv.gz", [HEAD, (ROW + ROW.replace(b"10.5", b"10.6")) * 1_000])
 
@@ -101,43 +101,53 @@ def test_rows_that_say_the_same_are_not_held_and_those_that_differ_are_bounded(
 
 def test_equal_rows_of_a_time_alone_are_not_held_while_the_length_of_a_bar_is_not_known(tmp_path: Path) -> None:
     starts = np.full(1_000, 1_748_835_900_000_000_000)
-    equal = Rows(np.full(1_000, "X", dtype=object), starts, np.tile([[10.0], [11.0], [9.0], [10.5], [5.0]], 1_000))
-    waiting = Waiting("NSE", lone=0)
+    equal = ParsedRows(
+        np.full(1_000, "X", dtype=object), starts, np.tile([[10.0], [11.0], [9.0], [10.5], [5.0]], 1_000)
+    )
+    waiting = HeldRows("NSE", lone_interval=0)
     for _ in range(3):
-        waiting.add(equal, "X.csv.gz")
-    assert (len(waiting), waiting.repeats) == (3, 2_997)
+        waiting.hold_rows(equal, "X.csv.gz")
+    assert (len(waiting), waiting.duplicates) == (3, 2_997)
 
     path = packed(tmp_path / "X.csv.gz", [HEAD, ROW * 1_000])
     with pytest.raises(DataError, match="one bar of a symbol does not tell how long a bar is"):
-        read_files(path, tmp_path, wanted=Wanted(zone="Asia/Kolkata"), terms=Terms())
-    found = read_files(path, tmp_path, wanted=Wanted(zone="Asia/Kolkata"), terms=Terms(lone=MINUTE))
+        read_files(path, tmp_path, parse_options=ParseOptions(zone="Asia/Kolkata"), options=ImportOptions())
+    found = read_files(
+        path, tmp_path, parse_options=ParseOptions(zone="Asia/Kolkata"), options=ImportOptions(lone_interval=MINUTE)
+    )
     assert (len(found.series["X"]), found.duplicates) == (1, 999)
 
 
 def test_of_single_bars_so_many_wait_and_then_their_length_is_decided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "MOST_WAITING", 5)
+    monkeypatch.setattr(staging, "MAX_HELD_ROWS", 5)
     single = [b"S%d,%s" % (number, ROW) for number in range(6)]
     (tmp_path / "X.csv").write_bytes(b"symbol," + HEAD + b"".join(single))
     (tmp_path / "DAYS.csv").write_bytes(b"symbol," + HEAD + b"".join(single).replace(b" 09:15", b""))
 
     with pytest.raises(DataError, match="one bar of a symbol does not tell how long a bar is"):
-        read_files(tmp_path / "X.csv", tmp_path, wanted=Wanted(zone="Asia/Kolkata"), terms=Terms())
-    days = read_files(tmp_path / "DAYS.csv", tmp_path, wanted=Wanted(zone="Asia/Kolkata"), terms=Terms())
+        read_files(
+            tmp_path / "X.csv", tmp_path, parse_options=ParseOptions(zone="Asia/Kolkata"), options=ImportOptions()
+        )
+    days = read_files(
+        tmp_path / "DAYS.csv", tmp_path, parse_options=ParseOptions(zone="Asia/Kolkata"), options=ImportOptions()
+    )
     assert len(days.series) == 6
 
 
 def test_more_symbols_than_a_market_has_are_refused_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "MOST_SYMBOLS", 3)
+    monkeypatch.setattr(staging, "MAX_SYMBOLS", 3)
     (tmp_path / "X.csv").write_bytes(b"symbol," + HEAD + b"".join(b"S%d,%s" % (number, ROW) for number in range(4)))
 
     with pytest.raises(DataError, match=r"X\.csv: more than 3 different symbols; import so many at a time"):
         read(tmp_path / "X.csv")
-    one = Wanted(zone="Asia/Kolkata", symbol="S3")
-    assert list(read_files(tmp_path / "X.csv", tmp_path, wanted=one, terms=Terms(interval=MINUTE)).series) == ["S3"]
+    one = ParseOptions(zone="Asia/Kolkata", symbol="S3")
+    assert list(
+        read_files(tmp_path / "X.csv", tmp_path, parse_options=one, options=ImportOptions(interval=MINUTE)).series
+    ) == ["S3"]
 
 
 def test_symbols_that_name_their_exchange_and_series_that_are_not_taken_cost_no_more_for_being_many(
@@ -160,8 +170,10 @@ def test_of_rows_that_differ_the_first_and_the_last_stay_so_where_one_is_there_a
     tmp_path: Path, keep: str, close: int
 ) -> None:
     path = packed(tmp_path / "X.csv.gz", [HEAD, ROW * 2, ROW.replace(b"10.5", b"10.6"), ROW * 2])
-    terms = Terms(interval=MINUTE, keep=keep)
-    assert read_files(path, tmp_path, wanted=Wanted(zone="Asia/Kolkata"), terms=terms).series["X"].close == [close]
+    terms = ImportOptions(interval=MINUTE, keep=keep)
+    assert read_files(path, tmp_path, parse_options=ParseOptions(zone="Asia/Kolkata"), options=terms).series[
+        "X"
+    ].close == [close]
 
 
 def test_quoted_values_and_a_quoted_end_of_a_line_are_read(tmp_path: Path) -> None:
@@ -223,4 +235,4 @@ def test_a_text_that_a_dictionary_keeps_once_is_not_in_memory_for_every_row(tmp_
      ("STRUCT(a INTEGER)", False), ("BLOB", False)],
 )  # fmt: skip
 def test_a_cell_without_one_size_is_read_as_a_text_of_bounded_length(kind: str, is_sized: bool) -> None:
-    assert duck.cell("a", kind) == ('"a"' if is_sized else 'left(CAST("a" AS VARCHAR), 200)')
+    assert duckdb_files.column_expression("a", kind) == ('"a"' if is_sized else 'left(CAST("a" AS VARCHAR), 200)')

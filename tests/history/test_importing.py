@@ -17,15 +17,15 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError, StateError
 from tradebot.history.files import tables
-from tradebot.history.files.rows import Rows, Wanted
-from tradebot.history.frames import frame
+from tradebot.history.files.rows import ParsedRows, ParseOptions
+from tradebot.history.frames import series_frame
 from tradebot.history.history import open_history
-from tradebot.history.importing import Report, Terms, import_files, read_files
+from tradebot.history.importing import ImportOptions, ImportReport, import_files, read_files
 from tradebot.history.interval import MONTH, WEEK
-from tradebot.history.merging import Put
+from tradebot.history.merging import WriteCounts
 from tradebot.history.staging import Staging
 
-INDIA = Wanted(zone="Asia/Kolkata")
+INDIA = ParseOptions(zone="Asia/Kolkata")
 HEAD = "timestamp,open,high,low,close,volume\n"
 NINE = "2025-06-02 09:15:00"
 
@@ -35,18 +35,20 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def take(path: Path, folder: Path, wanted: Wanted = INDIA, terms: Terms = Terms()) -> Report:
+def take(
+    path: Path, folder: Path, wanted: ParseOptions = INDIA, terms: ImportOptions = ImportOptions()
+) -> ImportReport:
     with open_history(folder, writes=True) as history:
-        return import_files(path, history, folder, wanted=wanted, terms=terms)
+        return import_files(path, history, folder, parse_options=wanted, options=terms)
 
 
 def held(folder: Path, symbol: str, interval: int = MINUTE) -> Series:
     with open_history(folder) as history:
-        return history.load([symbol], interval)[symbol]
+        return history.load_series([symbol], interval)[symbol]
 
 
 def csv_of(series: Series, path: Path, *, zoned: bool = True) -> Path:
-    table = frame(series, Instrument(symbol=series.symbol))
+    table = series_frame(series, Instrument(symbol=series.symbol))
     if not zoned:
         table.index = table.index.tz_localize(None)
     table.to_csv(path, compression="gzip" if path.suffix == ".gz" else None)
@@ -60,7 +62,7 @@ def test_a_csv_comes_in_to_the_paisa(tmp_path: Path, name: str, zoned: bool) -> 
 
     report = take(csv_of(bars, tmp_path / name, zoned=zoned), tmp_path / "state")
 
-    assert report.series[0][:3] == ("RELIANCE", MINUTE, Put(added=len(bars), replaced=0, equal=0))
+    assert report.series[0][:3] == ("RELIANCE", MINUTE, WriteCounts(added=len(bars), replaced=0, equal=0))
     assert_same(held(tmp_path / "state", "RELIANCE"), bars)
 
 
@@ -74,18 +76,18 @@ def test_parquet_and_duckdb_come_in_the_same(tmp_path: Path, suffix: str) -> Non
         if suffix == "parquet":
             connection.execute(f"COPY bars TO '{target}' (FORMAT parquet)")
 
-    take(target, tmp_path / "state", Wanted())
+    take(target, tmp_path / "state", ParseOptions())
 
     assert_same(held(tmp_path / "state", "RELIANCE"), bars)
 
 
 def test_rows_of_many_symbols_in_any_order_come_apart(tmp_path: Path) -> None:
     series = {name: walk(name, days=30, seed=n) for n, name in enumerate(("TCS", "INFY", "M&M"))}
-    tables = [frame(s, Instrument(symbol=name)).reset_index().assign(Ticker=name) for name, s in series.items()]
+    tables = [series_frame(s, Instrument(symbol=name)).reset_index().assign(Ticker=name) for name, s in series.items()]
     mixed = pd.concat(tables).sample(frac=1.0, random_state=3).rename(columns=str.upper)
     mixed.to_csv(tmp_path / "all.csv", index=False)
 
-    report = take(tmp_path / "all.csv", tmp_path / "state", terms=Terms(interval=MINUTE))
+    report = take(tmp_path / "all.csv", tmp_path / "state", terms=ImportOptions(interval=MINUTE))
 
     assert [one.symbol for one in report.series] == sorted(series)
     assert all(one.unsorted > 0 for one in report.series)
@@ -107,7 +109,7 @@ def test_rows_of_many_symbols_in_any_order_come_apart(tmp_path: Path) -> None:
 def test_the_usual_headers_and_times_are_understood(tmp_path: Path, header: str, row: str) -> None:
     source = write(tmp_path / "x.csv", f"{header}\n{row}\n")
 
-    take(source, tmp_path / "state", terms=Terms(interval=86_400 * SECOND))
+    take(source, tmp_path / "state", terms=ImportOptions(interval=86_400 * SECOND))
 
     bars = held(tmp_path / "state", "X", 86_400 * SECOND)
     assert (bars.starts.tolist(), bars.close.tolist()) == ([1_748_802_600 * SECOND], [150])
@@ -118,7 +120,7 @@ def test_unusual_times_need_their_format(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="line 2: a time that cannot be read"):
         take(source, tmp_path / "state")
-    take(source, tmp_path / "state", Wanted(zone="Asia/Kolkata", time_format="%d/%m/%Y %H:%M"))
+    take(source, tmp_path / "state", ParseOptions(zone="Asia/Kolkata", time_format="%d/%m/%Y %H:%M"))
 
     assert held(tmp_path / "state", "X").starts[0] == pd.Timestamp("2025-06-02 09:15", tz="Asia/Kolkata").value
 
@@ -126,8 +128,8 @@ def test_unusual_times_need_their_format(tmp_path: Path) -> None:
 def test_the_clock_change_of_new_york_is_heard(tmp_path: Path) -> None:
     source = write(tmp_path / "x.csv", HEAD + "2025-03-07 09:30:00,1,2,0.5,1.5,1\n2025-03-10 09:30:00,1,2,0.5,1.5,1\n")
 
-    wanted = Wanted(zone="America/New_York")
-    take(source, tmp_path / "state", wanted, Terms(exchange="NASDAQ", interval=MINUTE))
+    wanted = ParseOptions(zone="America/New_York")
+    take(source, tmp_path / "state", wanted, ImportOptions(exchange="NASDAQ", interval=MINUTE))
 
     hours = held(tmp_path / "state", "X").starts // (3_600 * SECOND) % 24
     assert hours.tolist() == [14, 13]
@@ -137,11 +139,11 @@ def test_finer_prices_and_broken_volumes_are_kept_exactly(tmp_path: Path) -> Non
     rows = "2025-06-02T00:00Z,0.00012345,0.0002,0.0001,0.00015,5.50169101\n"
     source = write(tmp_path / "x.csv", HEAD + rows)
 
-    take(source, tmp_path / "state", terms=Terms(exchange="BINANCE", interval=MINUTE))
+    take(source, tmp_path / "state", terms=ImportOptions(exchange="BINANCE", interval=MINUTE))
 
     bars = held(tmp_path / "state", "X")
     with open_history(tmp_path / "state") as history:
-        instrument = history.instrument("X", MINUTE)
+        instrument = history.instrument_of("X", MINUTE)
     assert (instrument.price_decimals, instrument.quantity_decimals) == (8, 8)
     assert (bars.open.tolist(), bars.volume.tolist()) == ([12345], [550169101])
     assert instrument.price(int(bars.open[0])) * 10**8 == 12345
@@ -190,14 +192,14 @@ BAD = {
 def test_a_bad_file_is_refused_in_a_sentence_and_leaves_nothing(tmp_path: Path, name: str) -> None:
     text, sentence = BAD[name]
     source = write(tmp_path / "x.csv", text)
-    wanted = Wanted() if name == "two offsets" else INDIA
+    wanted = ParseOptions() if name == "two offsets" else INDIA
 
     with pytest.raises(DataError, match=sentence) as refused:
         take(source, tmp_path / "state", wanted)
 
     assert "\n" not in str(refused.value)
     with open_history(tmp_path / "state") as history:
-        assert history.lines() == []
+        assert history.list_series() == []
     assert [p.name for p in (tmp_path / "state").iterdir() if "import" in p.name] == []
 
 
@@ -213,20 +215,20 @@ def test_what_was_there_before_a_bad_file_stays(tmp_path: Path) -> None:
         take(bad, tmp_path / "state")
 
     with open_history(tmp_path / "state") as history:
-        assert [line.symbol for line in history.lines()] == ["X"]
+        assert [line.symbol for line in history.list_series()] == ["X"]
     assert_same(held(tmp_path / "state", "X"), bars)
 
 
 def test_times_without_a_zone_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="name no zone; say which it is, such as --tz"):
-        take(write(tmp_path / "x.csv", HEAD + GOOD + SECOND_ROW), tmp_path / "state", Wanted())
+        take(write(tmp_path / "x.csv", HEAD + GOOD + SECOND_ROW), tmp_path / "state", ParseOptions())
 
 
 def test_bad_rows_may_be_left_out_and_are_counted(tmp_path: Path) -> None:
     text = HEAD + GOOD + "2025-06-02 09:16:00,nan,1,1,1,1\n" + "\n" + "2025-06-02 09:17:00,0,1,0,1,1\n" + SECOND_ROW
     source = write(tmp_path / "x.csv", text)
 
-    report = take(source, tmp_path / "state", Wanted(zone="Asia/Kolkata", skips_bad=True))
+    report = take(source, tmp_path / "state", ParseOptions(zone="Asia/Kolkata", skips_bad=True))
 
     assert report.skipped == {"a price that is no number": 1, "a price of 0 or less": 1}
     assert len(held(tmp_path / "state", "X")) == 2
@@ -283,7 +285,7 @@ def test_bars_of_two_lengths_in_one_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the bars of C are 5m apart, those of others 1m"):
         take(folder, tmp_path / "other", INDIA)
     with pytest.raises(DataError, match="the bars of A are 1m apart, and --interval says 30s"):
-        take(folder / "A.csv", tmp_path / "other", INDIA, Terms(interval=MINUTE // 2))
+        take(folder / "A.csv", tmp_path / "other", INDIA, ImportOptions(interval=MINUTE // 2))
 
 
 def test_a_torn_archive_and_what_is_no_text_are_refused(tmp_path: Path) -> None:
@@ -303,12 +305,12 @@ def test_bars_can_be_read_without_a_history(tmp_path: Path) -> None:
     bars = walk(days=2)
     source = csv_of(bars, tmp_path / "RELIANCE.csv")
 
-    read = read_files(source, tmp_path, wanted=INDIA, terms=Terms())
+    read = read_files(source, tmp_path, parse_options=INDIA, options=ImportOptions())
 
     assert [i.symbol for i in read.instruments] == ["RELIANCE"]
     assert_same(read.series["RELIANCE"], bars)
     with pytest.raises(DataError, match="no bars of TCS; it has RELIANCE"):
-        read_files(source, tmp_path, wanted=INDIA, terms=Terms(), symbols=["TCS"])
+        read_files(source, tmp_path, parse_options=INDIA, options=ImportOptions(), symbols=["TCS"])
 
 
 def test_a_file_longer_than_a_batch_is_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -397,7 +399,7 @@ def test_an_import_that_is_killed_leaves_nothing_and_runs_again(tmp_path: Path, 
 
     # then
     with open_history(state) as history:
-        assert [line.symbol for line in history.lines()] == ["Y"]
+        assert [line.symbol for line in history.list_series()] == ["Y"]
     assert [p.name for p in state.iterdir() if "history" not in p.name] == []
     take(source, state)
     assert_same(held(state, "X"), bars)
@@ -406,12 +408,12 @@ def test_an_import_that_is_killed_leaves_nothing_and_runs_again(tmp_path: Path, 
 def test_a_disk_that_is_full_is_named(tmp_path: Path) -> None:
     with Staging(tmp_path, interval=MINUTE) as staging:
         staging._connection.execute("PRAGMA max_page_count=2")
-        rows = Rows(
+        rows = ParsedRows(
             np.full(9_000, "X"), np.arange(9_000) * MINUTE, np.ones((5, 9_000)),
         )  # fmt: skip
 
         with pytest.raises(StateError, match="cannot be kept there: database or disk is full"):
-            staging.add(rows, "x.csv")
+            staging.add_rows(rows, "x.csv")
 
 
 def test_the_commonest_step_is_the_interval_whatever_is_missing(tmp_path: Path) -> None:
@@ -437,10 +439,12 @@ def test_an_interrupted_import_leaves_nothing(tmp_path: Path, moment: str) -> No
 
     with open_history(tmp_path / "state", writes=True) as history:
         with pytest.raises(KeyboardInterrupt):
-            import_files(source, history, tmp_path / "state", wanted=INDIA, terms=Terms(), progress=interrupt)
-        assert history.lines() == []
+            import_files(
+                source, history, tmp_path / "state", parse_options=INDIA, options=ImportOptions(), progress=interrupt
+            )
+        assert history.list_series() == []
         assert not [p for p in (tmp_path / "state").iterdir() if "import" in p.name]
-        import_files(source, history, tmp_path / "state", wanted=INDIA, terms=Terms())
+        import_files(source, history, tmp_path / "state", parse_options=INDIA, options=ImportOptions())
 
     assert_same(held(tmp_path / "state", "X"), walk("X", days=2))
 

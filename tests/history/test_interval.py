@@ -8,7 +8,7 @@ import pytest
 
 from tradebot.clock import SECOND
 from tradebot.errors import DataError
-from tradebot.history.interval import common_step, name_of, parse
+from tradebot.history.interval import common_step, interval_name, parse_interval
 
 
 @pytest.mark.parametrize(
@@ -18,29 +18,29 @@ from tradebot.history.interval import common_step, name_of, parse
      ("1mo", 2_419_200), ("month", 2_419_200)],
 )  # fmt: skip
 def test_the_usual_words_are_understood(text: str, seconds: int) -> None:
-    assert parse(text) == seconds * SECOND
+    assert parse_interval(text) == seconds * SECOND
 
 
 @pytest.mark.parametrize("text", ["", "0m", "5", "5ms", "1 fortnight", "-1m", "1.5h", "1y", "mm"])
 def test_other_words_are_refused(text: str) -> None:
     with pytest.raises(DataError, match="such as 1m or 1d"):
-        parse(text)
+        parse_interval(text)
 
 
 @pytest.mark.parametrize("name", ["1s", "90s", "1m", "5m", "1h", "1d", "2d", "1w", "1mo"])
 def test_a_name_is_read_back(name: str) -> None:
-    assert name_of(parse(name)) == name
+    assert interval_name(parse_interval(name)) == name
 
 
 def test_a_capital_m_is_neither_minutes_nor_months() -> None:
     with pytest.raises(DataError, match="1m is a minute, 1mo a month"):
-        parse("1M")
+        parse_interval("1M")
 
 
 @pytest.mark.parametrize("text", ["2w", "3mo", "4 weeks"])
 def test_there_is_one_week_and_one_month(text: str) -> None:
     with pytest.raises(DataError, match="of weeks and months there are 1w and 1mo alone"):
-        parse(text)
+        parse_interval(text)
 
 
 def steps(*stamps: str, zone: str = "Asia/Kolkata") -> np.ndarray:
@@ -62,9 +62,9 @@ def steps(*stamps: str, zone: str = "Asia/Kolkata") -> np.ndarray:
     ],
 )
 def test_bars_are_as_long_as_the_commonest_step_of_the_calendar(stamps: tuple[str, ...], name: str) -> None:
-    assert name_of(common_step(steps(*stamps))) == name or (name == "0s" and common_step(steps(*stamps)) == 0)
+    assert interval_name(common_step(steps(*stamps))) == name or (name == "0s" and common_step(steps(*stamps)) == 0)
 
 
 def test_a_day_is_a_day_where_clocks_change() -> None:
     days = steps("2024-03-08", "2024-03-11", "2024-03-12", zone="America/New_York")
-    assert name_of(common_step(days)) == "1d"
+    assert interval_name(common_step(days)) == "1d"

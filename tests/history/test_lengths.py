@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from tradebot.clock import DAY
+from tradebot.history.bar_lengths import is_complete, is_last_running
 from tradebot.history.interval import MONTH, WEEK
-from tradebot.history.lengths import is_over, is_running
-from tradebot.history.resample import calendar_starts
+from tradebot.history.resample import align_to_calendar
 
 MINUTE, NEVER = 60_000_000_000, 1 << 62
 
@@ -29,8 +29,8 @@ def ns(*stamps: str) -> pd.Index:
 )
 def test_a_bar_is_over_with_its_last_session(interval: int, start: str, last: str, over: str) -> None:
     (start_at,) = ns(start).tolist()
-    assert not is_over(start_at, interval, "NSE", int(ns(last)[0]))
-    assert is_over(start_at, interval, "NSE", int(ns(over)[0]))
+    assert not is_complete(start_at, interval, "NSE", int(ns(last)[0]))
+    assert is_complete(start_at, interval, "NSE", int(ns(over)[0]))
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_a_bar_is_over_with_its_last_session(interval: int, start: str, last: st
     ],
 )
 def test_a_last_bar_inside_the_one_before_was_running(interval: int, stamps: tuple[str, ...], running: bool) -> None:
-    starts = calendar_starts(ns(*stamps), interval, "NSE")
-    assert is_running(starts, interval, "NSE", NEVER) is running
+    starts = align_to_calendar(ns(*stamps), interval, "NSE")
+    assert is_last_running(starts, interval, "NSE", NEVER) is running
 
 
 def test_the_bar_of_now_is_running_and_one_of_the_future_is_not_ours_to_judge() -> None:
     days, (noon,) = ns("2025-06-02", "2025-06-03"), ns("2025-06-03 12:00").tolist()
-    assert is_running(days, DAY, "NSE", noon)
-    assert not is_running(days, DAY, "NSE", noon - DAY)
+    assert is_last_running(days, DAY, "NSE", noon)
+    assert not is_last_running(days, DAY, "NSE", noon - DAY)

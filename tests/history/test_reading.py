@@ -12,18 +12,20 @@ import pytest
 from tests.history.bars_by_hand import MINUTE
 from tradebot.clock import SECOND, ManualClock
 from tradebot.errors import DataError
-from tradebot.history.files.opening import symbol_of
-from tradebot.history.files.rows import Wanted
-from tradebot.history.importing import Read, Terms, read_files
+from tradebot.history.files.rows import ParseOptions
+from tradebot.history.files.text_files import symbol_from_name
+from tradebot.history.importing import FileBars, ImportOptions, read_files
 
-INDIA = Wanted(zone="Asia/Kolkata")
+INDIA = ParseOptions(zone="Asia/Kolkata")
 HEAD = "ts,open,high,low,close,volume\n"
 
 
-def read(tmp_path: Path, text: str, wanted: Wanted = INDIA, terms: Terms = Terms(), name: str = "X.csv") -> Read:
+def read(
+    tmp_path: Path, text: str, wanted: ParseOptions = INDIA, terms: ImportOptions = ImportOptions(), name: str = "X.csv"
+) -> FileBars:
     source = tmp_path / name
     source.write_text(text, encoding="utf-8")
-    return read_files(source, tmp_path, wanted=wanted, terms=terms)
+    return read_files(source, tmp_path, parse_options=wanted, options=terms)
 
 
 def rows(*times: str, values: str = "10,11,9,10.5,5") -> str:
@@ -35,7 +37,7 @@ def test_a_close_beyond_the_high_is_refused_with_the_two_ways_out_and_mended_whe
 
     with pytest.raises(DataError, match=r"line 4: open or close outside low to high .* --skip-bad, or moves .* --mend"):
         read(tmp_path, text)
-    found = read(tmp_path, text, INDIA._replace(mends=True))
+    found = read(tmp_path, text, INDIA._replace(mends_range=True))
 
     assert found.series["X"].high.tolist() == [1100, 1100, 1200]
     assert "bars whose high or low was moved to their open or close: 1" in found.notes
@@ -64,7 +66,7 @@ def test_an_archive_that_holds_not_one_table_is_refused(tmp_path: Path, members:
             archive.writestr(name, text)
 
     with pytest.raises(DataError, match=why):
-        read_files(tmp_path / "bars.zip", tmp_path, wanted=INDIA, terms=Terms())
+        read_files(tmp_path / "bars.zip", tmp_path, parse_options=INDIA, options=ImportOptions())
 
 
 @pytest.mark.parametrize(("exchange", "why"), [
@@ -73,7 +75,7 @@ def test_an_archive_that_holds_not_one_table_is_refused(tmp_path: Path, members:
 ])  # fmt: skip
 def test_an_exchange_that_is_not_known_is_no_market_around_the_clock(tmp_path: Path, exchange: str, why: str) -> None:
     with pytest.raises(DataError, match=why):
-        read(tmp_path, HEAD + rows("09:15", "09:16"), terms=Terms(exchange=exchange))
+        read(tmp_path, HEAD + rows("09:15", "09:16"), terms=ImportOptions(exchange=exchange))
 
 
 def test_columns_without_a_head_can_be_named(tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ def test_a_bar_that_is_not_over_yet_is_left_out(tmp_path: Path) -> None:
     source.write_text(HEAD + rows("09:15", "09:16", "09:17"), encoding="utf-8")
     now = pd.Timestamp("2025-06-02 09:17:30", tz="Asia/Kolkata").value
 
-    found = read_files(source, tmp_path, wanted=INDIA, terms=Terms(), clock=ManualClock(now))
+    found = read_files(source, tmp_path, parse_options=INDIA, options=ImportOptions(), clock=ManualClock(now))
 
     assert len(found.series["X"]) == 2
     assert any("last bars that were still running" in note for note in found.notes)
@@ -104,7 +106,7 @@ def test_today_counts_as_a_day_once_its_session_is_over(tmp_path: Path) -> None:
     def bars_at(time: str) -> int:
         now = pd.Timestamp(f"2025-06-02 {time}", tz="Asia/Kolkata").value
         clock = ManualClock(now)
-        return len(read_files(source, tmp_path, wanted=INDIA, terms=Terms(), clock=clock).series["X"])
+        return len(read_files(source, tmp_path, parse_options=INDIA, options=ImportOptions(), clock=clock).series["X"])
 
     assert (bars_at("12:00"), bars_at("15:31")) == (1, 2)
 
@@ -115,7 +117,9 @@ def test_a_time_still_to_come_is_refused(tmp_path: Path) -> None:
     now = pd.Timestamp("2025-06-02 16:00", tz="Asia/Kolkata").value
 
     with pytest.raises(DataError, match="line 3: a time that is still to come"):
-        read_files(source, tmp_path, wanted=INDIA, terms=Terms(interval=MINUTE), clock=ManualClock(now))
+        read_files(
+            source, tmp_path, parse_options=INDIA, options=ImportOptions(interval=MINUTE), clock=ManualClock(now)
+        )
 
 
 def test_tickers_side_by_side_are_chosen_from(tmp_path: Path) -> None:
@@ -128,7 +132,7 @@ def test_tickers_side_by_side_are_chosen_from(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds INFY\.NS, TCS\.NS side by side; choose one with --symbol"):
         read(tmp_path, text)
     with pytest.raises(DataError, match=r"INFY\.NS trades on NSE: say --exchange NSE"):
-        read(tmp_path, text, INDIA._replace(symbol="INFY"), Terms(exchange="BSE"))
+        read(tmp_path, text, INDIA._replace(symbol="INFY"), ImportOptions(exchange="BSE"))
     found = read(tmp_path, text, INDIA._replace(symbol="TCS"))
 
     assert found.series["TCS"].close.tolist() == [2000, 2000]
@@ -146,7 +150,7 @@ def test_real_volumes_count_before_ticks(tmp_path: Path) -> None:
 def test_hours_stamped_at_their_end_begin_with_the_session(tmp_path: Path) -> None:
     ends = ("10:15", "11:15", "12:15", "13:15", "14:15", "15:15", "15:30")
 
-    found = read(tmp_path, HEAD + rows(*ends), terms=Terms(are_ends=True))
+    found = read(tmp_path, HEAD + rows(*ends), terms=ImportOptions(are_end_stamps=True))
 
     local = pd.DatetimeIndex(found.series["X"].starts, tz="UTC").tz_convert("Asia/Kolkata")
     assert local.strftime("%H:%M").tolist() == ["09:15", "10:15", "11:15", "12:15", "13:15", "14:15", "15:15"]
@@ -155,7 +159,7 @@ def test_hours_stamped_at_their_end_begin_with_the_session(tmp_path: Path) -> No
 def test_days_stamped_at_their_close_begin_at_midnight(tmp_path: Path) -> None:
     text = HEAD + "2025-06-02 15:30,1,2,1,2,5\n2025-06-03 15:30,1,2,1,2,5\n"
 
-    found = read(tmp_path, text, terms=Terms(are_ends=True))
+    found = read(tmp_path, text, terms=ImportOptions(are_end_stamps=True))
 
     local = pd.DatetimeIndex(found.series["X"].starts, tz="UTC").tz_convert("Asia/Kolkata")
     assert local.strftime("%d %H:%M").tolist() == ["02 00:00", "03 00:00"]
@@ -189,7 +193,7 @@ def test_days_of_another_length_are_refused_with_the_first(tmp_path: Path, first
     ("BTCUSDT-1mo-2025-01-31.csv", "BTCUSDT"), ("BAJAJ-AUTO.csv", "BAJAJ-AUTO"), ("TCS_1m.csv", "TCS_1M"),
 ])  # fmt: skip
 def test_a_file_is_named_for_its_symbol(name: str, symbol: str) -> None:
-    assert symbol_of(name) == symbol
+    assert symbol_from_name(name) == symbol
 
 
 def test_a_line_without_an_end_is_no_file_of_bars(tmp_path: Path) -> None:
@@ -211,7 +215,7 @@ def test_european_and_indian_numbers_are_told_apart(tmp_path: Path) -> None:
 
 def tick(tmp_path: Path, symbol: str, *bars: str, exchange: str = "NSE") -> Decimal:
     text = "date,open,high,low,close\n" + "".join(f"{day},{p},{p},{p},{p}\n" for day, p in (b.split() for b in bars))
-    found = read(tmp_path, text, terms=Terms(exchange=exchange), name=f"{symbol}.csv")
+    found = read(tmp_path, text, terms=ImportOptions(exchange=exchange), name=f"{symbol}.csv")
     return found.instruments[0].tick_size
 
 
@@ -267,7 +271,9 @@ def test_a_week_and_a_month_are_over_with_their_last_session(tmp_path: Path, tex
     source.write_text(f"date,open,high,low,close\n{lines}", encoding="utf-8")
     clock = ManualClock(pd.Timestamp(now, tz="Asia/Kolkata").value)
 
-    assert len(read_files(source, tmp_path, wanted=INDIA, terms=Terms(), clock=clock).series["X"]) == bars
+    assert (
+        len(read_files(source, tmp_path, parse_options=INDIA, options=ImportOptions(), clock=clock).series["X"]) == bars
+    )
 
 
 def test_a_file_of_which_no_row_can_be_read_names_the_format_too(tmp_path: Path) -> None:
@@ -291,7 +297,7 @@ def test_a_symbol_behind_its_exchange_is_that_symbol(tmp_path: Path) -> None:
     assert len(read(tmp_path, text).series["TCS"]) == 2
     assert len(read(tmp_path, text, INDIA._replace(symbol="TCS")).series["TCS"]) == 2
     with pytest.raises(DataError, match="NSE:TCS trades on NSE: say --exchange NSE"):
-        read(tmp_path, text, terms=Terms(exchange="BSE"))
+        read(tmp_path, text, terms=ImportOptions(exchange="BSE"))
 
 
 def test_a_colon_of_no_exchange_belongs_to_the_symbol(tmp_path: Path) -> None:

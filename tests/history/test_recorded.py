@@ -12,9 +12,9 @@ from tradebot.clock import ManualClock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Close, Series
 from tradebot.errors import DataError, StateError
-from tradebot.history import recorded
+from tradebot.history import journal_import
 from tradebot.history.history import open_history
-from tradebot.history.recorded import import_journal
+from tradebot.history.journal_import import import_journal
 from tradebot.journal.rows import Listing, Run, Warmup
 from tradebot.journal.writer import Journal
 
@@ -46,9 +46,9 @@ async def test_recorded_closes_become_series(tmp_path: Path) -> None:
     with open_history(tmp_path, writes=True) as history:
         done = import_journal(path, history)
 
-        found = history.load(["TCS"], MINUTE)["TCS"]
+        found = history.load_series(["TCS"], MINUTE)["TCS"]
 
-    assert [(one.symbol, one.put.added) for one in done] == [("RELIANCE", 200), ("TCS", 200)]
+    assert [(one.symbol, one.counts.added) for one in done] == [("RELIANCE", 200), ("TCS", 200)]
     np.testing.assert_array_equal(found.close, SERIES[1].close[:200])
     np.testing.assert_array_equal(found.starts, SERIES[1].starts[:200])
 
@@ -60,10 +60,10 @@ async def test_the_later_record_of_a_bar_counts_and_a_run_may_be_chosen(tmp_path
 
     with open_history(tmp_path, writes=True) as history:
         import_journal(path, history)
-        both = history.load(["RELIANCE"], MINUTE)["RELIANCE"]
+        both = history.load_series(["RELIANCE"], MINUTE)["RELIANCE"]
     with open_history(tmp_path / "other", writes=True) as history:
         import_journal(path, history, run="T1")
-        first = history.load(["RELIANCE"], MINUTE)["RELIANCE"]
+        first = history.load_series(["RELIANCE"], MINUTE)["RELIANCE"]
 
     np.testing.assert_array_equal(both.close, np.r_[SERIES[0].close[:90], again[0].close[90:120]])
     np.testing.assert_array_equal(first.close, SERIES[0].close[:100])
@@ -81,19 +81,19 @@ async def test_the_bars_of_the_warm_up_come_along_and_give_way_to_recorded_ones(
 
     with open_history(tmp_path, writes=True) as history:
         import_journal(journal.path, history)
-        found = history.load(["RELIANCE"], MINUTE)["RELIANCE"]
+        found = history.load_series(["RELIANCE"], MINUTE)["RELIANCE"]
 
     np.testing.assert_array_equal(found.close, np.r_[other.close[:40], SERIES[0].close[40:60]])
 
 
 async def test_a_long_journal_is_written_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorded, "HELD_BARS", 50)
+    monkeypatch.setattr(journal_import, "MAX_HELD_BARS", 50)
     path = await record(tmp_path, "T1", range(200))
 
     with open_history(tmp_path, writes=True) as history:
         import_journal(path, history)
 
-        np.testing.assert_array_equal(history.load(["TCS"], MINUTE)["TCS"].close, SERIES[1].close[:200])
+        np.testing.assert_array_equal(history.load_series(["TCS"], MINUTE)["TCS"].close, SERIES[1].close[:200])
 
 
 async def test_a_journal_without_bars_and_none_at_all_are_refused(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
+from tradebot.history.data_quality import examine_series, require_testable
 from tradebot.history.interval import MONTH, WEEK
-from tradebot.history.resample import resampled
-from tradebot.history.soundness import examine, require_sound
+from tradebot.history.resample import resample_series
 from tradebot.markets.calendar import Line
 
 DAY = 86_400 * SECOND
@@ -23,7 +23,7 @@ RELIANCE = Instrument(symbol="RELIANCE")
 
 
 def kinds(bars: Series, exchange: str = "NSE") -> dict[str, int]:
-    return {finding.kind: finding.times for finding in examine(bars, exchange)}
+    return {finding.kind: finding.times for finding in examine_series(bars, exchange)}
 
 
 def changed(bars: Series, row: int, **values: int) -> Series:
@@ -35,7 +35,7 @@ def changed(bars: Series, row: int, **values: int) -> Series:
 
 def test_whole_sessions_over_a_holiday_are_sound() -> None:
     # Muharram on the 6th of July 2025 was a Sunday; the 15th and 27th of August were closed on weekdays.
-    assert examine(walk(days=20, begins=date(2025, 8, 8)), "NSE") == []
+    assert examine_series(walk(days=20, begins=date(2025, 8, 8)), "NSE") == []
 
 
 def test_a_missing_day_is_a_gap_and_a_holiday_is_none() -> None:
@@ -43,23 +43,23 @@ def test_a_missing_day_is_a_gap_and_a_holiday_is_none() -> None:
     keep = np.ones(len(bars), dtype=bool)
     keep[375:750] = False
 
-    (finding,) = examine(bars.cut(keep), "NSE")
+    (finding,) = examine_series(bars.cut(keep), "NSE")
 
-    assert (finding.kind, finding.times, finding.is_rotten) == ("missing_days", 1, True)
-    assert "1 of 5 trading days have no bars: 2025-06-03" in finding.text
+    assert (finding.kind, finding.times, finding.is_blocking) == ("missing_days", 1, True)
+    assert "1 of 5 trading days have no bars: 2025-06-03" in finding.description
 
 
 def test_a_hole_inside_a_session_is_a_gap_and_a_quiet_minute_is_none() -> None:
     bars = walk(days=3)
     keep = np.ones(len(bars), dtype=bool)
     keep[[400, 402, 500]] = False
-    assert examine(bars.cut(keep), "NSE") == []
+    assert examine_series(bars.cut(keep), "NSE") == []
     keep[440:452] = False
 
-    (finding,) = examine(bars.cut(keep), "NSE")
+    (finding,) = examine_series(bars.cut(keep), "NSE")
 
     assert (finding.kind, finding.times) == ("holes", 1)
-    assert "12 bars of 1m in all, the longest 12, the first from 2025-06-03T10:20:00" in finding.text
+    assert "12 bars of 1m in all, the longest 12, the first from 2025-06-03T10:20:00" in finding.description
 
 
 def test_a_session_that_ends_early_has_a_hole_unless_the_series_ends_there() -> None:
@@ -99,7 +99,7 @@ def test_impossible_bars_are_found_and_never_accepted(kind: str, values: dict[st
 
     assert kind in kinds(bars)
     with pytest.raises(DataError, match="RELIANCE: 1 bars"):
-        require_sound({"RELIANCE": bars}, [RELIANCE], accept_gaps=True)
+        require_testable({"RELIANCE": bars}, [RELIANCE], accept_gaps=True)
 
 
 def test_order_comes_before_everything_else() -> None:
@@ -116,11 +116,11 @@ def test_a_split_that_was_not_adjusted_is_named_with_its_day(factor: float, word
     for column in columns.values():
         column[750:] = column[750:] / factor
 
-    (finding,) = examine(msgspec.structs.replace(bars, **columns), "NSE")
+    (finding,) = examine_series(msgspec.structs.replace(bars, **columns), "NSE")
 
     assert finding.kind == "split"
-    assert "2025-06-04" in finding.text
-    assert words in finding.text
+    assert "2025-06-04" in finding.description
+    assert words in finding.description
 
 
 def test_a_fall_by_a_third_of_a_fifth_is_no_split() -> None:
@@ -129,7 +129,7 @@ def test_a_fall_by_a_third_of_a_fifth_is_no_split() -> None:
     for column in columns.values():
         column[375:] = column[375:] * 0.8
 
-    assert examine(msgspec.structs.replace(bars, **columns), "NSE") == []
+    assert examine_series(msgspec.structs.replace(bars, **columns), "NSE") == []
 
 
 def test_bars_outside_the_session_are_told_and_pass() -> None:
@@ -137,7 +137,7 @@ def test_bars_outside_the_session_are_told_and_pass() -> None:
     early = series("RELIANCE", np.append(bars.starts[0] - 7 * MINUTE, bars.starts))
 
     assert kinds(early) == {"outside_session": 1}
-    require_sound({"RELIANCE": early}, [RELIANCE])
+    require_testable({"RELIANCE": early}, [RELIANCE])
 
 
 def test_a_finding_names_its_first_bar_in_the_time_of_the_exchange() -> None:
@@ -146,25 +146,25 @@ def test_a_finding_names_its_first_bar_in_the_time_of_the_exchange() -> None:
     opens_at = int(bars.starts[0]) + (13 * 60 + 30 - 3 * 60 - 45) * MINUTE  # 09:30 in New York, in summer
     early = series("AAPL", np.array([opens_at - MINUTE, opens_at], dtype=np.int64))
 
-    (told,), (american,) = examine(late, "NSE"), examine(early, "NASDAQ")
+    (told,), (american,) = examine_series(late, "NSE"), examine_series(early, "NASDAQ")
 
-    assert told.text == "1 bars start outside the session, the first at 2025-06-02T15:37:00+05:30"
-    assert american.text == "1 bars start outside the session, the first at 2025-06-02T09:29:00-04:00"
+    assert told.description == "1 bars start outside the session, the first at 2025-06-02T15:37:00+05:30"
+    assert american.description == "1 bars start outside the session, the first at 2025-06-02T09:29:00-04:00"
 
 
 def test_gaps_are_refused_until_they_are_accepted() -> None:
     bars = walk(days=3).cut(np.r_[0:375, 750:1125])
 
     with pytest.raises(DataError, match=r"RELIANCE: 1 of 3 trading days .* or say --accept-gaps"):
-        require_sound({"RELIANCE": bars}, [RELIANCE])
-    require_sound({"RELIANCE": bars}, [RELIANCE], accept_gaps=True)
+        require_testable({"RELIANCE": bars}, [RELIANCE])
+    require_testable({"RELIANCE": bars}, [RELIANCE], accept_gaps=True)
 
 
 def test_one_bar_and_none_are_sound() -> None:
     bars = walk(days=1)
 
-    assert examine(bars.cut(np.r_[0:1]), "NSE") == []
-    assert examine(bars.cut(np.r_[0:0]), "NSE") == []
+    assert examine_series(bars.cut(np.r_[0:1]), "NSE") == []
+    assert examine_series(bars.cut(np.r_[0:0]), "NSE") == []
 
 
 def test_a_share_with_derivatives_misses_nothing_after_its_own_close_and_another_one_does() -> None:
@@ -173,22 +173,22 @@ def test_a_share_with_derivatives_misses_nothing_after_its_own_close_and_another
     day = np.arange(len(bars)) // 375
     early = bars.cut((day == 0) | (minutes < 360))  # from the second day on the auction begins at 15:15
 
-    assert examine(early, "NSE", Line.UNDERLYING) == []
-    assert [f.kind for f in examine(early, "NSE", Line.SHARE)] == ["holes"]
-    require_sound({"RELIANCE": early}, [msgspec.structs.replace(RELIANCE, has_derivatives=True)])
+    assert examine_series(early, "NSE", Line.UNDERLYING) == []
+    assert [f.kind for f in examine_series(early, "NSE", Line.SHARE)] == ["holes"]
+    require_testable({"RELIANCE": early}, [msgspec.structs.replace(RELIANCE, has_derivatives=True)])
     with pytest.raises(DataError, match="2 holes inside sessions, 30 bars"):
-        require_sound({"RELIANCE": early}, [msgspec.structs.replace(RELIANCE, has_derivatives=False)])
+        require_testable({"RELIANCE": early}, [msgspec.structs.replace(RELIANCE, has_derivatives=False)])
 
 
 @pytest.mark.parametrize(("interval", "what"), [(WEEK, "1 of 12 weeks"), (MONTH, "1 of 3 months")])
 def test_a_missing_week_or_month_is_a_gap(interval: int, what: str) -> None:
-    bars = resampled(walk(days=58, interval=2_700 * SECOND), interval, "NSE")
-    assert examine(bars, "NSE") == []
+    bars = resample_series(walk(days=58, interval=2_700 * SECOND), interval, "NSE")
+    assert examine_series(bars, "NSE") == []
 
-    (finding,) = examine(bars.cut(np.arange(len(bars)) != 1), "NSE")
+    (finding,) = examine_series(bars.cut(np.arange(len(bars)) != 1), "NSE")
 
     assert finding.kind == "missing_days"
-    assert finding.text.startswith(what)
+    assert finding.description.startswith(what)
 
 
 def daily(closes: list[float], days: list[str]) -> Series:
@@ -205,14 +205,14 @@ WEEK = ["2025-06-02", "2025-06-03", "2025-06-04", "2025-06-05"]
 def test_a_demerger_is_told_as_a_doubt_with_its_date_until_it_is_accepted() -> None:
     bars = daily([201.0, 203.55, 89.85, 90.0], WEEK)
 
-    (finding,) = examine(bars, "NSE")
+    (finding,) = examine_series(bars, "NSE")
 
-    assert (finding.kind, finding.is_rotten) == ("jump", False)
-    assert "opens on 2025-06-04 55.9% below the close before: a demerger" in finding.text
-    assert "`tradebot data accept RELIANCE 2025-06-04`" in finding.text
+    assert (finding.kind, finding.is_blocking) == ("jump", False)
+    assert "opens on 2025-06-04 55.9% below the close before: a demerger" in finding.description
+    assert "`tradebot data accept RELIANCE 2025-06-04`" in finding.description
     day = (date(2025, 6, 4) - date(1970, 1, 1)).days
-    assert examine(bars, "NSE", accepted={("NSE", "RELIANCE", day)}) == []
-    assert examine(bars, "NSE", accepted={("BSE", "RELIANCE", day), ("NSE", "RELIANCE", day + 1)}) == [finding]
+    assert examine_series(bars, "NSE", accepted={("NSE", "RELIANCE", day)}) == []
+    assert examine_series(bars, "NSE", accepted={("BSE", "RELIANCE", day), ("NSE", "RELIANCE", day + 1)}) == [finding]
 
 
 def test_a_fall_within_a_day_is_no_jump_between_days() -> None:
@@ -220,7 +220,7 @@ def test_a_fall_within_a_day_is_no_jump_between_days() -> None:
     opens = bars.open.copy()
     opens[2], highs = 20_300, np.maximum(bars.high, 20_300 * (np.arange(4) == 2))
 
-    assert examine(msgspec.structs.replace(bars, open=opens, high=highs), "NSE") == []
+    assert examine_series(msgspec.structs.replace(bars, open=opens, high=highs), "NSE") == []
 
 
 def test_a_split_is_accepted_by_itself_and_not_with_the_gaps() -> None:
@@ -228,32 +228,32 @@ def test_a_split_is_accepted_by_itself_and_not_with_the_gaps() -> None:
     day = (date(2025, 6, 4) - date(1970, 1, 1)).days
 
     with pytest.raises(DataError, match=r"1 share became 2; if it is true, `tradebot data accept .* mend the data$"):
-        require_sound({"RELIANCE": bars}, [RELIANCE], accept_gaps=True)
-    require_sound({"RELIANCE": bars}, [RELIANCE], accepted={("NSE", "RELIANCE", day)})
+        require_testable({"RELIANCE": bars}, [RELIANCE], accept_gaps=True)
+    require_testable({"RELIANCE": bars}, [RELIANCE], accepted={("NSE", "RELIANCE", day)})
 
 
 def test_many_jumps_are_told_in_few_lines() -> None:
     days = [str(np.datetime64("2025-06-02") + week + day) for week in (0, 7, 14) for day in range(5)]
     bars = daily([100.0, 140.0] * 6 + [100.0] * 3, days)
 
-    found = examine(bars, "NSE")
+    found = examine_series(bars, "NSE")
 
     assert [finding.kind for finding in found] == ["jump"] * 11
     assert found[-1].times == 2
-    assert found[-1].text.startswith("2 more, the next: opens on 2025-06-17")
+    assert found[-1].description.startswith("2 more, the next: opens on 2025-06-17")
 
 
 def test_days_on_which_the_exchange_was_closed_are_told() -> None:
     bars = daily([100.0] * 4, ["2025-06-05", "2025-06-06", "2025-06-07", "2025-06-08"])
 
-    (finding,) = examine(bars, "NSE")
+    (finding,) = examine_series(bars, "NSE")
 
-    assert (finding.kind, finding.times, finding.is_rotten) == ("closed_days", 2, False)
-    assert "closed: 2025-06-07 (Saturday), 2025-06-08 (Sunday); a wrong zone shifts days" in finding.text
+    assert (finding.kind, finding.times, finding.is_blocking) == ("closed_days", 2, False)
+    assert "closed: 2025-06-07 (Saturday), 2025-06-08 (Sunday); a wrong zone shifts days" in finding.description
 
 
 def test_a_saturday_with_a_session_is_no_closed_day() -> None:
-    assert examine(daily([100.0] * 2, ["2024-01-19", "2024-01-20"]), "NSE") == []  # a special session
+    assert examine_series(daily([100.0] * 2, ["2024-01-19", "2024-01-20"]), "NSE") == []  # a special session
 
 
 def test_stamps_at_the_end_are_told() -> None:
@@ -262,4 +262,4 @@ def test_stamps_at_the_end_are_told() -> None:
 
     assert "end_stamps" in kinds(late)
     assert "end_stamps" in kinds(msgspec.structs.replace(bars, starts=bars.starts + 59 * SECOND))
-    require_sound({"RELIANCE": late}, [RELIANCE])
+    require_testable({"RELIANCE": late}, [RELIANCE])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tradebot.cli.shared.faults import plan_of
+from tradebot.cli.shared.faults import fault_plan_of
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.catalogue import CATALOGUE, Stage
 from tradebot.exchange.faults.plan import FaultPlan
@@ -98,4 +98,4 @@ def test_a_lock_that_another_process_holds_makes_the_next_life_wait(tmp_path: Pa
 def test_only_a_simulation_lays_hands_on_the_daemon(kind: Any) -> None:
     FaultPlan.parse(kind.name, 1)
     with pytest.raises(ConfigError, match="only `tradebot simulate`"):
-        plan_of(f"429:books~0.1, {kind.name}@3", seed=1, until=None)
+        fault_plan_of(f"429:books~0.1, {kind.name}@3", seed=1, until=None)

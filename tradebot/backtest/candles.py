@@ -12,7 +12,7 @@ from tradebot.backtest.result import Result
 from tradebot.clock import SECOND
 from tradebot.domain.market import Ints, Series
 from tradebot.domain.order import Purpose
-from tradebot.history.interval import name_of
+from tradebot.history.interval import interval_name
 
 CANDLES, CANDLES_OF_ALL, MOST_SYMBOLS = 2_000, 24_000, 60
 MOST_FILLS = 3_000
@@ -113,7 +113,7 @@ def _thinned(starts: Ints, interval_s: int, most: int) -> tuple[int, Ints]:
 
 def length(seconds: int) -> str:
     """Return the length of a bar in words: 1m, 4h, 1d, 1w, 1mo."""
-    return name_of(seconds * SECOND)
+    return interval_name(seconds * SECOND)
 
 
 def local_s(index: pd.DatetimeIndex) -> Ints:

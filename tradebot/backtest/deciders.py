@@ -14,7 +14,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Action, Signal
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
-from tradebot.history.market import zone, zone_of
+from tradebot.history.exchange_calendar import load_zone, zone_of
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 from tradebot.strategies.time_limit import time_limit
@@ -76,7 +76,7 @@ class Deciders:
             self._share.decide(Slice(int(series.starts[row]) + self._interval, np.array([id_]), columns, held), answer)
         for name, i, reason in answer.faults:
             instrument = self._instruments[i]
-            at = iso(int(series.starts[row]), zone(zone_of(instrument.exchange))).replace(".000000", "")
+            at = iso(int(series.starts[row]), load_zone(zone_of(instrument.exchange))).replace(".000000", "")
             self.faults.append(Fault(name, instrument.symbol, f"{reason} at bar {row + 1}, {at}"))
         return answer
 

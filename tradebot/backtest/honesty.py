@@ -21,7 +21,7 @@ from tradebot.clock import iso
 from tradebot.domain.market import Series
 from tradebot.domain.order import Purpose
 from tradebot.exchange.slippage import Slippage, SlippageKind
-from tradebot.history.interval import least_step
+from tradebot.history.interval import shortest_step
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 from tradebot.trading.desk.gate.level_controls import Protected
@@ -238,7 +238,7 @@ def _changed(whole: set[Decision], shorter: set[Decision], result: Result) -> st
 
 
 def _until(series: Series, end: int) -> Series:
-    rows = int(np.searchsorted(series.starts + least_step(series.interval), end, side="right"))
+    rows = int(np.searchsorted(series.starts + shortest_step(series.interval), end, side="right"))
     return series.cut(slice(rows))
 
 

@@ -18,12 +18,12 @@ from tradebot.backtest.times import COLUMNS, short, starts_of
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Floats, Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.decimals import month_closes, step_of
+from tradebot.history.bar_lengths import is_last_running, look_like_end_stamps
+from tradebot.history.decimals import common_price_step, month_closes
 from tradebot.history.importing import instrument_for
-from tradebot.history.interval import common_step, least_step, name_of
-from tradebot.history.lengths import is_running, look_like_ends
-from tradebot.history.resample import calendar_starts
-from tradebot.history.staging import Staged
+from tradebot.history.interval import common_step, interval_name, shortest_step
+from tradebot.history.resample import align_to_calendar
+from tradebot.history.staging import StagedSymbol
 
 PRICES = ("open", "high", "low", "close")
 FINEST = 8  # decimals of the finest price or quantity that is kept
@@ -102,10 +102,10 @@ def _series(
     starts, old = starts_of(symbol, frame, zone)
     notes.extend(filter(None, [old]))
     interval = interval or common_step(np.diff(starts))
-    stamps, starts = starts, calendar_starts(starts, interval, place.exchange)
-    if stamps[-1] != stamps[-2] and is_running(starts, interval, place.exchange, now):
+    stamps, starts = starts, align_to_calendar(starts, interval, place.exchange)
+    if stamps[-1] != stamps[-2] and is_last_running(starts, interval, place.exchange, now):
         notes.append(
-            f"{symbol}: the last row, {_at(stamps[-1], zone)}, is left out: its bar of {name_of(interval)} was still"
+            f"{symbol}: the last row, {_at(stamps[-1], zone)}, is left out: its bar of {interval_name(interval)} was still"
             " running when it was read"
         )
         frame, starts = frame.iloc[:-1], starts[:-1]
@@ -115,14 +115,14 @@ def _series(
     _check(symbol, starts, prices, volume)
     _check_lengths(symbol, starts, interval, zone)
     closes = month_closes({}, starts, prices[:, 3])
-    staged = Staged(
+    staged = StagedSymbol(
         len(frame),
         _decimals(prices),
         _volume_decimals(volume),
         0,
         int(starts.max()),
         closes[min(closes)][1],
-        step_of(prices, 0),
+        common_price_step(prices, 0),
     )
     instrument = instrument_for(symbol, place.exchange, staged)
     if instrument.currency != place.currency:
@@ -138,7 +138,7 @@ def _doubts(symbol: str, frame: pd.DataFrame, starts: Ints, interval: int, place
         unread = [name for name in frame.columns if name not in (*PRICES, *COLUMNS)]
         others = f"; columns not read: {', '.join(unread)}" if unread else ""
         yield f"{symbol}: no column volume{others}: volumes are 0"
-    if look_like_ends(starts, interval, place.exchange):
+    if look_like_end_stamps(starts, interval, place.exchange):
         yield f"{symbol}: times look like the ends of their bars, and are taken for their starts; shift them if so"
 
 
@@ -168,11 +168,11 @@ def _check(symbol: str, starts: Ints, prices: Floats, volume: Floats) -> None:
 
 
 def _check_lengths(symbol: str, starts: Ints, interval: int, zone: str) -> None:
-    is_close = np.diff(starts) < least_step(interval)
+    is_close = np.diff(starts) < shortest_step(interval)
     if is_close.any():
         row = int(is_close.argmax()) + 1
         raise DataError(
-            f"{symbol}: row {row + 1} ({_at(starts[row], zone)}) begins before the {name_of(interval)} of the bar"
+            f"{symbol}: row {row + 1} ({_at(starts[row], zone)}) begins before the {interval_name(interval)} of the bar"
             f" before are over; {int(is_close.sum()):,} such rows; give bars of one length, or say it: interval='1m'"
         )
 
@@ -196,4 +196,4 @@ def _decimals(values: Floats) -> int:
 
 
 def _named(intervals: set[int]) -> str:
-    return " and ".join(map(name_of, sorted(intervals)))
+    return " and ".join(map(interval_name, sorted(intervals)))

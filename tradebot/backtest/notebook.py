@@ -32,9 +32,9 @@ from tradebot.domain.order import OrderKind
 from tradebot.errors import ConfigError
 from tradebot.exchange.bar_matching import Matching
 from tradebot.exchange.slippage import Slippage, SlippageKind
-from tradebot.history.interval import parse
-from tradebot.history.market import INDIA, zone_of
-from tradebot.history.soundness import require_sound
+from tradebot.history.data_quality import require_testable
+from tradebot.history.exchange_calendar import INDIA, zone_of
+from tradebot.history.interval import parse_interval
 from tradebot.strategies.loading import given, load_strategy
 from tradebot.strategies.strategy import Strategy
 from tradebot.trading.desk.gate.limits import Limits
@@ -189,14 +189,14 @@ def backtest(
     if not isinstance(ticks, Integral) or ticks < 0:
         raise ConfigError(f"slippage_ticks must be 0 or more, and whole, was {ticks!r}")
     spec = given(strategy, params) if isinstance(strategy, type) else load_strategy(strategy, params)
-    length = parse(interval) if interval else 0
+    length = parse_interval(interval) if interval else 0
     place = place_of(exchange or _exchange(bars), zone=zone, currency=currency)
     if market == "nse" and zone_of(place.exchange) != INDIA:
         raise ConfigError(f'market="nse" is for exchanges of India, not for {place.exchange}')
     instruments, series, notes = take(
         bars, place=place, zone=zone, symbol=symbol, interval=length, now=WallClock().wall()
     )
-    require_sound(series, instruments, accept_gaps=accept_gaps, hint="accept_gaps=True", with_splits=True)
+    require_testable(series, instruments, accept_gaps=accept_gaps, hint="accept_gaps=True", with_splits=True)
     for note in notes:
         warnings.warn(note, stacklevel=2)
     interval_ = next(iter(series.values())).interval

@@ -15,7 +15,7 @@ from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.interval import least_step, name_of
+from tradebot.history.interval import interval_name, shortest_step
 from tradebot.markets.exchanges import INDIA, UTC_ZONE, zone_of
 from tradebot.trading.desk.book.marks import Marks
 
@@ -166,7 +166,7 @@ def _length(interval: int, instruments: Sequence[Instrument], starts: Sequence[I
         return interval
     has_summer = interval > DAY and any(zone_of(one.exchange) not in (INDIA, UTC_ZONE) for one in instruments)
     is_short = any(len(s) > 1 and int(np.diff(s).min()) < interval for s in starts)
-    return least_step(interval) if has_summer or is_short else interval
+    return shortest_step(interval) if has_summer or is_short else interval
 
 
 def _checked(series: Mapping[str, Series], symbol: str, interval: int) -> Series:
@@ -178,9 +178,11 @@ def _checked(series: Mapping[str, Series], symbol: str, interval: int) -> Series
         found, **{n: np.require(getattr(found, n), np.int64, ["A", "C"]) for n in SERIES_COLUMNS}
     )
     if found.interval != interval:
-        raise DataError(f"the bars of {symbol} are {name_of(found.interval)} long, the backtest's {name_of(interval)}")
+        raise DataError(
+            f"the bars of {symbol} are {interval_name(found.interval)} long, the backtest's {interval_name(interval)}"
+        )
     steps = np.diff(found.starts)
-    if len(steps) and steps.min() < least_step(interval):
+    if len(steps) and steps.min() < shortest_step(interval):
         worst = int(steps.argmin())
         what = "stand twice" if steps[worst] == 0 else "are not in order" if steps[worst] < 0 else "overlap"
         raise DataError(f"bars {worst} and {worst + 1} of {symbol} {what}; run `tradebot data check`")

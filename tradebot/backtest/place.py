@@ -9,7 +9,7 @@ from tradebot.backtest.job import Bill
 from tradebot.clock import DAY
 from tradebot.domain.market import Series
 from tradebot.errors import ConfigError
-from tradebot.history.market import INDIA, NEW_YORK, in_session, require_exchange, zone_of
+from tradebot.history.exchange_calendar import INDIA, NEW_YORK, are_in_session, require_known_exchange, zone_of
 from tradebot.markets.market import HOME, market_of
 
 DOLLAR = "USD"
@@ -35,7 +35,7 @@ def place_of(exchange: str = "", *, zone: str = "", currency: str = "") -> Place
     name = exchange.strip().upper()
     if not name:
         name = HOME.exchange if currency in ("", HOME.currency) else OF_ZONE.get(zone, ELSEWHERE)
-    require_exchange(name)
+    require_known_exchange(name)
     lives_by = zone_of(name)
     own = market_of(name).currency
     if own and currency not in ("", own):
@@ -47,7 +47,7 @@ def hours_of(exchange: str, interval: int, series: Mapping[str, Series]) -> str:
     """Return the market of `job.Hours`: India's sessions for bars below a day that mostly lie in them, else always."""
     if zone_of(exchange) != INDIA or interval >= DAY:
         return "always"
-    inside = [in_session(one.starts, exchange) for one in series.values()]
+    inside = [are_in_session(one.starts, exchange) for one in series.values()]
     bars, there = sum(map(len, inside)), sum(int(part.sum()) for part in inside)
     return "nse" if there >= bars * MOSTLY else "always"
 

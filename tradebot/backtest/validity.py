@@ -14,14 +14,14 @@ from tradebot.backtest.hours import NEVER, Day
 from tradebot.backtest.job import Job
 from tradebot.clock import DAY
 from tradebot.domain.market import Ints
-from tradebot.history.market import (
+from tradebot.history.exchange_calendar import (
     INDIA,
     NEW_YORK,
-    Calendar,
+    ExchangeCalendar,
+    are_in_session,
     calendar_of,
     day_number,
-    days_of,
-    in_session,
+    exchange_days,
     zone_of,
 )
 from tradebot.markets.calendar import Line
@@ -65,7 +65,7 @@ def _goes_on(job: Job, starts: Ints, begins: Sequence[int]) -> list[bool]:
     exchange = _exchange_of_sessions(job, starts) if gaps else None
     if exchange is None:
         return near
-    is_always, days = job.hours.market == "always", days_of(starts[begins], exchange).tolist()
+    is_always, days = job.hours.market == "always", exchange_days(starts[begins], exchange).tolist()
     closes = _closes(calendar_of(exchange), days[0], days[-1], only_covered=is_always)
     if is_always and _trade_while_shut(days, closes):
         return near
@@ -86,7 +86,7 @@ def _exchange_of_sessions(job: Job, starts: Ints) -> str | None:
         return None
     if job.hours.market == "always" and job.interval < DAY:
         looked_at = starts[:: len(starts) // SAMPLE + 1]
-        return exchange if in_session(looked_at, exchange).mean() > MOST else None
+        return exchange if are_in_session(looked_at, exchange).mean() > MOST else None
     return exchange
 
 
@@ -94,13 +94,15 @@ def _trade_while_shut(days: Sequence[int], closes: Mapping[int, int]) -> bool:
     return any(min(closes, default=NEVER) <= day <= max(closes) and day not in closes for day in days)
 
 
-def _closes(calendar: Calendar, first: int, last: int, *, only_covered: bool) -> dict[int, int]:
+def _closes(calendar: ExchangeCalendar, first: int, last: int, *, only_covered: bool) -> dict[int, int]:
     # Day -> when its first symbols close, of the days with a session; in India of those whose closures are at hand.
     if only_covered and calendar.zone == INDIA:
         known = market_of(calendar.exchange).calendar
         first, last = max(first, day_number(known.covered_from)), min(last, day_number(known.covered_through))
     found: dict[int, int] = {}
     for day in range(first, last + 1):
-        if calendar.hours(day) is not None:
-            found[day] = min(hours.closes_at for line in Line if (hours := calendar.hours(day, line)) is not None)
+        if calendar.session_hours(day) is not None:
+            found[day] = min(
+                hours.closes_at for line in Line if (hours := calendar.session_hours(day, line)) is not None
+            )
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tradebot.cli.shared.options import CONFIG
+from tradebot.cli.shared.options import CONFIG_OPTION
 from tradebot.config import Config, Loaded, document, find, load_explained
 from tradebot.printable import printable
 from tradebot.printing import aside, say, say_json, say_text
@@ -22,7 +22,7 @@ def config() -> None:
 
 
 @config.command()
-@CONFIG
+@CONFIG_OPTION
 @click.option("--origin", is_flag=True, help="Say beside each value where it came from.")
 @click.option("--defaults", is_flag=True, help="Print the defaults, ready to be saved as config.toml.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -38,7 +38,7 @@ def show(path: str | None, origin: bool, defaults: bool, as_json: bool) -> None:
 
 
 @config.command()
-@CONFIG
+@CONFIG_OPTION
 def check(path: str | None) -> None:
     """Read the configuration as `run` would and refuse what it refuses; exit 78 with every problem and its place."""
     from tradebot.clock import WallClock
@@ -58,7 +58,7 @@ def schema() -> None:
 
 
 @config.command()
-@CONFIG
+@CONFIG_OPTION
 def path(path: str | None) -> None:
     """Print the file that would be read; exit 1 when there is none."""
     found = find(path)

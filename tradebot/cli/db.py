@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from tradebot.cli.shared.options import CONFIG, state_dir_option, together
-from tradebot.cli.shared.tables import show
+from tradebot.cli.shared.options import CONFIG_OPTION, combine_options, state_dir_option
+from tradebot.cli.shared.tables import print_rows
 from tradebot.clock import WallClock, iso
 from tradebot.config import Config, load
 from tradebot.errors import StateError
@@ -25,7 +25,7 @@ from tradebot.store.outbox import Outbox
 from tradebot.store.store import Deadlines, Store
 from tradebot.trading.desk.billing import charges_by_market
 
-_options = together(CONFIG, state_dir_option("Where journal and store are."))
+_options = combine_options(CONFIG_OPTION, state_dir_option("Where journal and store are."))
 
 
 @click.group()
@@ -105,10 +105,10 @@ async def _status(store: Store, config: Config, *, as_json: bool) -> None:
     ]
     if as_json:
         fields = {"place": store.place, "database": await store.version(), "behind": behind}
-        show([fields | row for row in rows], as_json=True)
+        print_rows([fields | row for row in rows], as_json=True)
         return
     say(f"{store.place}, {await store.version()}; behind the journal: {behind}")
-    show(rows, as_json=False)
+    print_rows(rows, as_json=False)
 
 
 async def _migrate(store: Store, down_to: int | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tradebot.cli.shared.tables import show
+from tradebot.cli.shared.tables import print_rows
 from tradebot.ops.events.catalogue import EVENTS, page, row
 from tradebot.printing import say_json, say_text
 
@@ -21,16 +21,16 @@ def events(name: str | None, as_json: bool, as_page: bool) -> None:
     if as_page:
         say_text(page())
         return
-    found = named(name or "")
+    found = find_events(name or "")
     if as_json:
         say_json(found, indent=2)
     elif name is not None and all(name in (one["name"], one["was"]) for one in found):
         say_text("\n".join(map(_whole, found)))
     else:
-        show([{key: one[key] for key in ("name", "level", "means", "was")} for one in found], as_json=False)
+        print_rows([{key: one[key] for key in ("name", "level", "means", "was")} for one in found], as_json=False)
 
 
-def named(name: str) -> list[dict[str, Any]]:
+def find_events(name: str) -> list[dict[str, Any]]:
     """Return the events of that name or old name, else those whose name holds it. Raises UsageError where none does."""
     rows = [row(event) for event in EVENTS.values()]
     found = [one for one in rows if name and name in (one["name"], one["was"])]

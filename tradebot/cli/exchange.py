@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.shared.faults import LIST, plan_of, render_catalogue
+from tradebot.cli.shared.faults import LIST_WORD, fault_plan_of, render_catalogue
 from tradebot.clock import SECOND, MarketClock, WallClock, from_iso, iso
 from tradebot.config.values import seconds
 from tradebot.domain.message import Message
@@ -22,14 +22,14 @@ from tradebot.markets.symbols import parse_symbols
 from tradebot.printing import say_json, say_text
 
 MAX_SPEED = 3_600.0
-FIRST_SYMBOLS = "RELIANCE,TCS,INFY"
+DEFAULT_SYMBOLS = "RELIANCE,TCS,INFY"
 
 
-class Plan(Message, frozen=True):
-    """What the options ask for, checked: `at` is the market ns to begin at, `for_s` None means until a signal."""
+class ExchangePlan(Message, frozen=True):
+    """What the options ask for, checked: `begins_at` is the market ns to begin at, `for_s` None means until a signal."""
 
     source: PriceSource
-    at: int
+    begins_at: int
     seed: int
     speed: float
     host: str
@@ -42,7 +42,7 @@ class Plan(Message, frozen=True):
 
 
 @click.command()
-@click.option("--symbols", help=f"A comma list, @FILE or an index name.  [default: {FIRST_SYMBOLS}, or all recorded]")
+@click.option("--symbols", help=f"A comma list, @FILE or an index name.  [default: {DEFAULT_SYMBOLS}, or all recorded]")
 @click.option("--invent", is_flag=True, help="Invent shares for symbols that no list here knows.")
 @click.option("--prices", type=click.Choice(["synthetic", "recorded"]), default="synthetic", show_default=True)
 @click.option("--path", type=click.Path(path_type=Path, exists=True), help="Folder or file of recorded ticks.")
@@ -92,7 +92,7 @@ def exchange(
     """
     import uvloop
 
-    if faults == LIST:
+    if faults == LIST_WORD:
         say_text(render_catalogue(as_json=as_json) + "\n")
         return
     if log is not None and not resume and log.exists() and log.stat().st_size:
@@ -105,11 +105,11 @@ def exchange(
         start = max(begin or 0, source.opens_at)
     else:
         end = _moment(until, "--until") if until else None
-        source = _synthetic(symbols or FIRST_SYMBOLS, seed, begin, end, every_step=every_second, invent=invent)
+        source = _synthetic(symbols or DEFAULT_SYMBOLS, seed, begin, end, every_step=every_second, invent=invent)
         start = source.opens_at if begin is None else begin
-    plan = Plan(
+    plan = ExchangePlan(
         source=source,
-        at=start,
+        begins_at=start,
         seed=seed,
         speed=speed,
         host=host,
@@ -118,12 +118,12 @@ def exchange(
         log=log,
         resume=resume,
         for_s=_duration(duration),
-        faults=plan_of(faults, seed=seed, until=faults_until),
+        faults=fault_plan_of(faults, seed=seed, until=faults_until),
     )
     uvloop.run(_serve(plan))
 
 
-async def _serve(plan: Plan) -> None:
+async def _serve(plan: ExchangePlan) -> None:
     from tradebot.daemon.embedded import rules_of
     from tradebot.exchange.account import OpeningBalance
     from tradebot.exchange.door import Keys
@@ -140,7 +140,7 @@ async def _serve(plan: Plan) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         log = stack.enter_context(EventLog(plan.log))
-        clock = MarketClock(origin=plan.at, anchor=WallClock().monotonic(), speed=plan.speed)
+        clock = MarketClock(origin=plan.begins_at, anchor=WallClock().monotonic(), speed=plan.speed)
         market = Exchange(
             plan.source,
             clock,

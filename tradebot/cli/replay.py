@@ -20,7 +20,7 @@ from tradebot.replay import rerun
 from tradebot.replay.recorded import Recorded
 from tradebot.replay.rerun import Replayed
 
-MOST_PARTS = 5  # of a difference, shown apart
+MAX_SHOWN_PARTS = 5  # of a difference, shown apart
 
 
 @click.command()
@@ -78,7 +78,7 @@ def _tell(recorded: Recorded, found: Replayed) -> None:
     say(f"run {found.run_id} differs at row {row}, {iso(at, HOME.time)}: {what}{other}")
     say(f"  recorded: {left}")
     say(f"  replayed: {right}")
-    for here, there in _parts(left, right)[:MOST_PARTS]:
+    for here, there in _parts(left, right)[:MAX_SHOWN_PARTS]:
         say(f"  it is {there}, and was {here}")
 
 

@@ -12,8 +12,8 @@ import click
 from tradebot.printable import printable
 from tradebot.printing import aside, say_json
 
-SHOWN = frozenset({"info", "warning", "error"})
-LEFT_OUT = frozenset({"signal_fired", "order_denied"})
+SHOWN_LEVELS = frozenset({"info", "warning", "error"})
+HIDDEN_EVENTS = frozenset({"signal_fired", "order_denied"})
 
 
 @click.command()
@@ -95,7 +95,7 @@ def _script(outcome: Any) -> str | None:
 
 
 def _tell(at_s: float, event: Any) -> None:
-    if event.level in SHOWN and event.name not in LEFT_OUT:
+    if event.level in SHOWN_LEVELS and event.name not in HIDDEN_EVENTS:
         words = " ".join(f"{name}={value}" for name, value in event.fields().items() if value not in ("", (), [], {}))
         aside(f"{at_s:9.3f}  {event.level:7}  {event.name:24} {words}"[:240])
 
@@ -104,7 +104,7 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from tradebot.cli.shared.tables import show
+    from tradebot.cli.shared.tables import print_rows
     from tradebot.clock import SECOND, WallClock
     from tradebot.config.values import seconds
     from tradebot.simulation.many import Day, Tally, add_to_corpus, play_all, read_corpus
@@ -137,9 +137,9 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
             cut_short = interrupt
     took_s = (clock.monotonic() - began) / SECOND
     if not quiet:
-        show([*tally.rows(), {"what": "seeds a second", "count": f"{tally.seeds / took_s:.1f}"}], as_json=False)
+        print_rows([*tally.rows(), {"what": "seeds a second", "count": f"{tally.seeds / took_s:.1f}"}], as_json=False)
         if tally.broken:
-            show([{"seed": o.seed, "why": "; ".join(o.why)} for o in tally.broken], as_json=False)
+            print_rows([{"seed": o.seed, "why": "; ".join(o.why)} for o in tally.broken], as_json=False)
     broken = [outcome.seed for outcome in tally.broken]
     counts = {"seeds": tally.seeds, **dict(sorted(tally.verdicts.items())), "orders": tally.orders}
     say_json(counts | {"seconds": round(took_s, 1), "broken_seeds": broken})

@@ -10,7 +10,7 @@ import click
 from tradebot import __version__
 from tradebot.printing import say, say_json
 
-STANDS_ON = (
+DEPENDENCIES = (
     "aiohttp",
     "asyncpg",
     "websockets",
@@ -29,7 +29,7 @@ STANDS_ON = (
 def version(as_json: bool) -> None:
     """Print the version and those of what it stands on."""
     versions = {"tradebot": __version__, "python": platform.python_version()}
-    versions |= {name: importlib.metadata.version(name) for name in STANDS_ON}
+    versions |= {name: importlib.metadata.version(name) for name in DEPENDENCIES}
     if as_json:
         say_json(versions)
     else:

@@ -20,23 +20,23 @@ from tradebot.clock import DAY, MINUTE, SECOND
 from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
 from tradebot.errors import StateError
 
-PRICES = ("open", "high", "low", "close")
-FORMAT = 1
-MAPPED_BYTES = 1 << 20  # smaller tables come from memory the process has already
+PRICE_COLUMNS = ("open", "high", "low", "close")
+CHUNK_FORMAT = 1
+MMAP_MIN_BYTES = 1 << 20  # smaller tables come from memory the process has already
 _HEADER = struct.Struct("<BBB6sxxxIqq")  # format, decimals of prices and volume, column codes, bars, first start, unit
 _NUMBER_AT = 12  # where in the header the number of bars stands, and behind it all that is left of the times
 _WIDTHS = ("<i1", "<i2", "<i4", "<i8")
 _LIMITS = tuple((np.iinfo(width).min, np.iinfo(width).max) for width in _WIDTHS)
 
 
-class Decimals(NamedTuple):
+class ChunkDecimals(NamedTuple):
     """How integers of prices and of quantities are scaled: 2 means hundredths."""
 
     price: int
     quantity: int
 
 
-def periods(starts: Ints, interval: int) -> Ints:
+def chunk_periods(starts: Ints, interval: int) -> Ints:
     """Return for each start (ns) the number of the period whose chunk it belongs to; ascending with time."""
     if interval < 15 * SECOND:
         unit = "D"
@@ -49,16 +49,16 @@ def periods(starts: Ints, interval: int) -> Ints:
     return starts.astype("datetime64[ns]").astype(f"datetime64[{unit}]").astype(np.int64)
 
 
-def split(series: Series) -> Iterator[tuple[int, Series]]:
+def split_by_period(series: Series) -> Iterator[tuple[int, Series]]:
     """Yield (period, its bars) of a series that is sorted by start."""
-    numbers = periods(series.starts, series.interval)
+    numbers = chunk_periods(series.starts, series.interval)
     edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(series)]
     for first, last in pairwise(edges):
         if first < last:
             yield int(numbers[first]), series.cut(slice(first, last))
 
 
-def encode(series: Series, decimals: Decimals) -> bytes:
+def encode_chunk(series: Series, decimals: ChunkDecimals) -> bytes:
     """Return at least one bar, sorted by start, as bytes."""
     starts = series.starts
     assert len(starts), "a chunk without bars has no first start"
@@ -66,17 +66,17 @@ def encode(series: Series, decimals: Decimals) -> bytes:
     unit = int(np.gcd.reduce(np.diff(starts))) or 1 if len(starts) > 1 else 1
     columns = [(starts - first) // unit, *(getattr(series, name) for name in SERIES_COLUMNS[1:])]
     codes = [_narrowest(column) for column in columns]
-    head = _HEADER.pack(FORMAT, *decimals, bytes(codes), len(starts), first, unit)
+    head = _HEADER.pack(CHUNK_FORMAT, *decimals, bytes(codes), len(starts), first, unit)
     bodies = (_padded(c.astype(_WIDTHS[code]).tobytes()) for c, code in zip(columns, codes, strict=True))
     return b"".join((head, *bodies))
 
 
-def bars_in(body: bytes) -> int:
+def bar_count(body: bytes) -> int:
     """Return how many bars a chunk holds, from its header."""
     return int(_head(body)[4])
 
 
-class Times:
+class StartsCache:
     """The starts read last, given again where the next series has the same: symbols of one market mostly do.
 
     What is shared cannot be written to.
@@ -86,11 +86,11 @@ class Times:
         self._key: list[tuple[int, bytes]] = []
         self._starts: Ints = np.empty(0, dtype=np.int64)
 
-    def of(self, bodies: Sequence[bytes]) -> Ints:
+    def starts_of(self, bodies: Sequence[bytes]) -> Ints:
         """Return the starts of chunks in their order, ns UTC."""
         key = [_times(body) for body in bodies]
         if key != self._key:
-            self._starts, at = _room(1, sum(map(bars_in, bodies)))[0], 0
+            self._starts, at = _room(1, sum(map(bar_count, bodies)))[0], 0
             for body in bodies:
                 _, _, _, codes, bars, first, unit = _head(body)
                 part_ = self._starts[at : at + bars]
@@ -104,13 +104,15 @@ class Times:
         return self._starts
 
 
-def decode(bodies: Sequence[bytes], decimals: Decimals, times: Times | None = None) -> tuple[Ints, ...]:
+def decode_chunks(
+    bodies: Sequence[bytes], decimals: ChunkDecimals, starts_cache: StartsCache | None = None
+) -> tuple[Ints, ...]:
     """Return the bars of chunks in their order, a column each of SERIES_COLUMNS, in units of `decimals`.
 
     Raises StateError for bytes that are no chunk, or one that is finer than `decimals`.
     """
     heads = [_head(body) for body in bodies]
-    starts = (times or Times()).of(bodies)
+    starts = (starts_cache or StartsCache()).starts_of(bodies)
     table = _room(len(SERIES_COLUMNS) - 1, len(starts))
     at = 0
     for body, (_, price, quantity, codes, bars, _, _) in zip(bodies, heads, strict=True):
@@ -130,14 +132,14 @@ def decode(bodies: Sequence[bytes], decimals: Decimals, times: Times | None = No
 def _room(columns: int, bars: int) -> Ints:
     # Fresh memory that the kernel hands out page by page, on first touch, would take longer than all the rest.
     size = columns * bars * 8
-    if size < MAPPED_BYTES or not hasattr(mmap, "MAP_POPULATE"):
+    if size < MMAP_MIN_BYTES or not hasattr(mmap, "MAP_POPULATE"):
         return np.empty((columns, bars), dtype=np.int64)
     pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
     return np.frombuffer(pages, dtype=np.int64).reshape(columns, bars)
 
 
 def _head(body: bytes) -> tuple[int, int, int, bytes, int, int, int]:
-    if len(body) < _HEADER.size or body[0] != FORMAT:
+    if len(body) < _HEADER.size or body[0] != CHUNK_FORMAT:
         raise StateError("the history holds a chunk of an unknown format; a newer version may have written it")
     head: tuple[int, int, int, bytes, int, int, int] = _HEADER.unpack_from(body)
     codes, bars = head[3], head[4]

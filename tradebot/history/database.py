@@ -26,9 +26,13 @@ from tradebot.store.postgres import FAULTS
 
 FILE_NAME = "history.sqlite3"
 PAGE_BYTES = 32_768  # chunks are of some tens of kB: larger pages load them twice as fast as SQLite's 4,096
-MAPPED_BYTES = 1 << 33  # address space, not memory
-BUSY_S = 30.0  # an import by another process holds the file while it writes
-CONNECT_S, ANSWER_S, GOODBYE_S = 5.0, 600.0, 2.0  # an answer may be a year of minutes, or the end of a large import
+MMAP_BYTES = 1 << 33  # address space, not memory
+BUSY_TIMEOUT_S = 30.0  # an import by another process holds the file while it writes
+CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S, CLOSE_TIMEOUT_S = (
+    5.0,
+    600.0,
+    2.0,
+)  # an answer may be a year of minutes, or the end of a large import
 T = TypeVar("T")
 
 
@@ -36,25 +40,25 @@ class Database(Protocol):
     """Plain SQL with `?` for values. Calls raise LinkLost when the database cannot be asked, StateError when it must
     not be used."""
 
-    place: str  # where it is, without secrets
+    location: str  # where it is, without secrets
 
-    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    def fetch_rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return all rows of one statement."""
         ...
 
-    def repeat(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def execute_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run one statement for each of `rows`."""
         ...
 
-    def run(self, script: str) -> None:
+    def execute_script(self, script: str) -> None:
         """Run a part of a migration, written for PostgreSQL."""
         ...
 
-    def has(self, table: str) -> bool:
+    def has_table(self, table: str) -> bool:
         """True when there is a table of this name."""
         ...
 
-    def lock(self) -> None:
+    def lock_writers(self) -> None:
         """Inside a transaction: keep other writers out until its end."""
         ...
 
@@ -73,45 +77,47 @@ class SqliteDatabase:
     """
 
     def __init__(self, path: Path, *, writes: bool) -> None:
-        self.place = str(path)
+        self.location = str(path)
         try:
             self._connection = _for_writing(path) if writes else _for_reading(path)
-            self._connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
+            self._connection.execute(f"PRAGMA mmap_size={MMAP_BYTES}")
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except (sqlite3.Error, OSError) as error:
             raise StateError(f"{path}: the history cannot be opened: {error}") from error
 
-    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    def fetch_rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._named():
             return self._connection.execute(sql, values).fetchall()
 
-    def repeat(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def execute_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         with self._named():
             self._connection.executemany(sql, rows)
 
-    def run(self, script: str) -> None:
+    def execute_script(self, script: str) -> None:
         for statement in statements(script):
             if "SET STORAGE" in statement:
                 continue  # of PostgreSQL's own making
             # Only under the name `integer` is the key of a table its place in the file.
-            self.ask(statement.replace("bigint NOT NULL PRIMARY KEY", "integer PRIMARY KEY").replace("bytea", "blob"))
+            self.fetch_rows(
+                statement.replace("bigint NOT NULL PRIMARY KEY", "integer PRIMARY KEY").replace("bytea", "blob")
+            )
 
-    def has(self, table: str) -> bool:
-        return bool(self.ask("SELECT 1 FROM sqlite_master WHERE name = ?", table))
+    def has_table(self, table: str) -> bool:
+        return bool(self.fetch_rows("SELECT 1 FROM sqlite_master WHERE name = ?", table))
 
-    def lock(self) -> None:
+    def lock_writers(self) -> None:
         pass  # BEGIN IMMEDIATE has done so
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        self.ask("BEGIN IMMEDIATE")
+        self.fetch_rows("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
-        self.ask("COMMIT")
+        self.fetch_rows("COMMIT")
 
     def close(self) -> None:
         self._connection.close()
@@ -121,57 +127,60 @@ class SqliteDatabase:
         try:
             yield
         except sqlite3.Error as error:
-            raise StateError(f"{self.place}: {error}") from error
+            raise StateError(f"{self.location}: {error}") from error
 
 
 class PostgresDatabase:
     """A server behind a DSN; tables live where its role's `search_path` points. Raises LinkLost."""
 
     def __init__(self, dsn: str) -> None:
-        self.place = place_of(dsn)
+        self.location = place_of(dsn)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
         self._runner = asyncio.Runner()
         self._connection: Any = None
         try:
             self._connection = self._do(
                 asyncpg.connect(
-                    dsn, timeout=CONNECT_S, statement_cache_size=0, server_settings={"application_name": "tradebot"}
+                    dsn,
+                    timeout=CONNECT_TIMEOUT_S,
+                    statement_cache_size=0,
+                    server_settings={"application_name": "tradebot"},
                 )
             )
         except BaseException:
             self._end()
             raise
 
-    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    def fetch_rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self._do(self._connection.fetch(_numbered(sql), *values))]
 
-    def repeat(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def execute_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         self._do(self._connection.executemany(_numbered(sql), rows))
 
-    def run(self, script: str) -> None:
+    def execute_script(self, script: str) -> None:
         self._do(self._connection.execute(script))
 
-    def has(self, table: str) -> bool:
-        return self.ask("SELECT to_regclass(?)::text", table)[0][0] is not None
+    def has_table(self, table: str) -> bool:
+        return self.fetch_rows("SELECT to_regclass(?)::text", table)[0][0] is not None
 
-    def lock(self) -> None:
-        self.ask("SELECT pg_advisory_xact_lock(?::bigint)::text", int.from_bytes(b"history"))
+    def lock_writers(self) -> None:
+        self.fetch_rows("SELECT pg_advisory_xact_lock(?::bigint)::text", int.from_bytes(b"history"))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        self.ask("BEGIN")
+        self.fetch_rows("BEGIN")
         try:
             yield
         except BaseException:
             # Cut, not rolled back: the server does that by itself, and one that hangs would not answer.
             self._connection.terminate()
             raise
-        self.ask("COMMIT")
+        self.fetch_rows("COMMIT")
 
     def close(self) -> None:
         try:
             if not self._connection.is_closed():
-                self._do(self._connection.close(timeout=GOODBYE_S))
+                self._do(self._connection.close(timeout=CLOSE_TIMEOUT_S))
         except LinkLost:
             self._connection.terminate()
         finally:
@@ -179,16 +188,16 @@ class PostgresDatabase:
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         async def limited() -> T:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 return await work
 
         try:
             return self._thread.submit(self._runner.run, limited()).result()
         except TimeoutError as error:
-            raise LinkLost(f"{self.place}: no answer within {ANSWER_S:g} s") from error
+            raise LinkLost(f"{self.location}: no answer within {ANSWER_TIMEOUT_S:g} s") from error
         except FAULTS as error:
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise LinkLost(f"{self.place}: {first}") from error
+            raise LinkLost(f"{self.location}: {first}") from error
 
     def _end(self) -> None:
         self._thread.submit(self._runner.close).result()
@@ -199,7 +208,7 @@ def _for_writing(path: Path) -> sqlite3.Connection:
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode=WAL").fetchone()
     connection.execute("PRAGMA synchronous=NORMAL")
@@ -210,7 +219,7 @@ def _for_reading(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise DataError(f"{path}: there is no history yet; `tradebot data import` or `data download` makes one")
     address = f"file:{quote(bytes(path.resolve()))}?mode=ro"
-    return sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
+    return sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
 
 def _numbered(sql: str) -> str:

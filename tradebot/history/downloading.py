@@ -14,28 +14,28 @@ from tradebot.clock import DAY, SECOND, Clock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import LinkLost, VenueUnavailable
+from tradebot.history.exchange_calendar import ExchangeCalendar, calendar_of, exchange_days
 from tradebot.history.history import History
-from tradebot.history.market import Calendar, calendar_of, days_of
-from tradebot.history.merging import Put
+from tradebot.history.merging import WriteCounts
 
-TRIES = 4
-AWAY = 3  # symbols in a row that cannot be had: the venue is away, and each costs a while
+MAX_TRIES = 4
+MAX_FAILURES_IN_A_ROW = 3  # symbols in a row that cannot be had: the venue is away, and each costs a while
 PIECE_DAYS = 30  # of bars within the day: one request at most venues, some seconds of work to lose
-LONG_PIECE_DAYS = 2_000  # of daily bars
+DAILY_PIECE_DAYS = 2_000  # of daily bars
 
 Fetch = Callable[..., Awaitable[Series]]  # (instrument, *, interval, start, end) -> complete bars, as `Broker.history`
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 
-class Piece(NamedTuple):
+class DownloadPiece(NamedTuple):
     """A span [since, until) in ns UTC to ask for."""
 
     instrument: Instrument
-    since: int
-    until: int
+    starts_at: int
+    ends_at: int
 
 
-class Downloaded(NamedTuple):
+class DownloadResult(NamedTuple):
     """What a download brought of one symbol; `requests` is 0 where the history had everything.
 
     `odd` counts bars of the venue's answers that could not be read and were left out.
@@ -43,95 +43,97 @@ class Downloaded(NamedTuple):
 
     symbol: str
     requests: int
-    put: Put
+    counts: WriteCounts
     odd: int = 0
 
 
-def missing(
-    history: History, instrument: Instrument, interval: int, start: int, end: int, *, venue: str = ""
-) -> list[Piece]:
+def missing_pieces(
+    history: History, instrument: Instrument, interval: int, start_at: int, end_at: int, *, venue: str = ""
+) -> list[DownloadPiece]:
     """Return the pieces of [start, end) that a venue has not been asked for and that hold trading time."""
     calendar = calendar_of(instrument.exchange)
-    length = (PIECE_DAYS if interval < DAY else LONG_PIECE_DAYS) * DAY
-    pieces: list[Piece] = []
-    at = start
-    for since, until in [*history.asked(instrument, interval, venue=venue), (end, end)]:
-        while at < min(since, end):
-            stop = min(at + length, since, end)
+    length = (PIECE_DAYS if interval < DAY else DAILY_PIECE_DAYS) * DAY
+    pieces: list[DownloadPiece] = []
+    at = start_at
+    for since, until in [*history.requested_spans(instrument, interval, venue=venue), (end_at, end_at)]:
+        while at < min(since, end_at):
+            stop = min(at + length, since, end_at)
             if _has_session(calendar, at, stop, interval):
-                pieces.append(Piece(instrument, at, stop))
+                pieces.append(DownloadPiece(instrument, at, stop))
             at = stop
         at = max(at, until)
     return pieces
 
 
-async def download(
+async def download_bars(
     history: History,
     instruments: Sequence[Instrument],
     interval: int,
-    start: int,
-    end: int,
+    start_at: int,
+    end_at: int,
     *,
     fetch: Fetch,
     clock: Clock,
     source: str,
     venue: str = "",
     progress: Progress = lambda what, done, total: None,
-) -> list[Downloaded]:
+) -> list[DownloadResult]:
     """Fill [start, end) of each series from a venue; the venue's own limits set the pace.
 
     What another venue was asked for counts only where both pass on the prices of one exchange.
 
-    A symbol that cannot be had does not keep the later ones; `AWAY` of them in a row do. Raises VenueUnavailable then
+    A symbol that cannot be had does not keep the later ones; `MAX_FAILURES_IN_A_ROW` of them in a row do. Raises VenueUnavailable then
     or at the end, after what was fetched is on disk; AccessDenied, DataError.
     """
     # A bar that starts later is not complete yet; venues are asked in whole seconds.
-    end = min(end, clock.market() - interval) // SECOND * SECOND
-    wanted = {i.symbol: missing(history, i, interval, start, end, venue=venue) for i in instruments}
+    end_at = min(end_at, clock.market() - interval) // SECOND * SECOND
+    wanted = {i.symbol: missing_pieces(history, i, interval, start_at, end_at, venue=venue) for i in instruments}
     total, done = sum(map(len, wanted.values())), 0
-    found: list[Downloaded] = []
+    found: list[DownloadResult] = []
     failed: dict[str, LinkLost] = {}
     in_a_row = 0
     for instrument in instruments:
-        put, odd = Put(0, 0, 0), 0
+        put, odd = WriteCounts(0, 0, 0), 0
         try:
             for piece in wanted[instrument.symbol]:
                 progress(instrument.symbol, done, total)
                 series = await _fetch(fetch, piece, interval, clock)
                 with history.transaction():
-                    put += history.put(instrument, series, source=source, venue=venue)
-                    history.note_asked(instrument, interval, piece.since, piece.until, source=source, venue=venue)
+                    put += history.write_bars(instrument, series, source=source, venue=venue)
+                    history.add_requested_span(
+                        instrument, interval, piece.starts_at, piece.ends_at, source=source, venue=venue
+                    )
                 done, odd, in_a_row = done + 1, odd + len(series.odd), 0
         except LinkLost as error:
             failed[instrument.symbol], in_a_row = error, in_a_row + 1
-            if in_a_row == AWAY:
+            if in_a_row == MAX_FAILURES_IN_A_ROW:
                 break
         progress(instrument.symbol, done, total)
-        found.append(Downloaded(instrument.symbol, len(wanted[instrument.symbol]), put, odd))
+        found.append(DownloadResult(instrument.symbol, len(wanted[instrument.symbol]), put, odd))
     if failed:
         first = next(iter(failed.values()))
         raise VenueUnavailable(
-            f"{', '.join(failed)}: the venue gave no bars in {TRIES} tries: {first}; {done} of {total} pieces are in"
+            f"{', '.join(failed)}: the venue gave no bars in {MAX_TRIES} tries: {first}; {done} of {total} pieces are in"
             " the history, the same command goes on from there"
         ) from first
     return found
 
 
-async def _fetch(fetch: Fetch, piece: Piece, interval: int, clock: Clock) -> Series:
-    for attempt in range(1, TRIES + 1):
+async def _fetch(fetch: Fetch, piece: DownloadPiece, interval: int, clock: Clock) -> Series:
+    for attempt in range(1, MAX_TRIES + 1):
         try:
-            return await fetch(piece.instrument, interval=interval, start=piece.since, end=piece.until)
+            return await fetch(piece.instrument, interval=interval, start=piece.starts_at, end=piece.ends_at)
         except LinkLost:
-            if attempt == TRIES:
+            if attempt == MAX_TRIES:
                 raise
             await clock.sleep(2.0 ** (attempt - 1))
     raise AssertionError("the loop above returns or raises")
 
 
-def _has_session(calendar: Calendar, since: int, until: int, interval: int) -> bool:
-    first, last = days_of(np.array([since, until - 1]), calendar.exchange).tolist()
+def _has_session(calendar: ExchangeCalendar, since: int, until: int, interval: int) -> bool:
+    first, last = exchange_days(np.array([since, until - 1]), calendar.exchange).tolist()
     for day in range(first, last + 1):
-        hours = calendar.hours(day)
+        hours = calendar.session_hours(day)
         # A bar of a day begins at midnight, before the session it tells of.
         if hours is not None and (interval >= DAY or (hours.opens_at < until and hours.closes_at > since)):
             return True

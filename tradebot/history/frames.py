@@ -14,14 +14,14 @@ import pandas as pd
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
-from tradebot.history.files.duck import parquet
+from tradebot.history.exchange_calendar import zone_of
+from tradebot.history.files.duckdb_files import write_parquet
 from tradebot.history.history import History, open_history
-from tradebot.history.interval import name_of, parse
-from tradebot.history.market import zone_of
-from tradebot.history.resample import can_make, resampled
+from tradebot.history.interval import interval_name, parse_interval
+from tradebot.history.resample import can_resample, resample_series
 
-ISO = re.compile(r"\d{4}([-/])\d{1,2}\1\d{1,2}(?!\d)|\d{8}(?!\d)")
-EXPECTED = "expected one such as 2025-06-02 or 2025-06-02 09:15"
+ISO_DATE = re.compile(r"\d{4}([-/])\d{1,2}\1\d{1,2}(?!\d)|\d{8}(?!\d)")
+EXPECTED_TIME = "expected one such as 2025-06-02 or 2025-06-02 09:15"
 Moment = str | date | datetime | pd.Timestamp | None
 
 
@@ -47,38 +47,38 @@ def load_bars(
     where = str(source or os.environ.get("TRADEBOT_APP__STATE_DIR") or "state")
     is_server = where.startswith(("postgresql://", "postgres://"))
     with open_history(Path("." if is_server else where), dsn=where if is_server else "") as history:
-        return bars_from(history, symbol.upper(), parse(interval), start=start, end=end)
+        return load_frame(history, symbol.upper(), parse_interval(interval), start=start, end=end)
 
 
-def bars_from(
+def load_frame(
     history: History, symbol: str, interval: int, *, start: Moment = None, end: Moment = None
 ) -> pd.DataFrame:
     """Return the same from a history that is open; `interval` in ns. Raises DataError."""
     stored = stored_interval(history, symbol, interval)
-    instrument = history.instrument(symbol, stored)
+    instrument = history.instrument_of(symbol, stored)
     zone = zone_of(instrument.exchange)
-    since, until = moment(start, zone, is_end=False), moment(end, zone, is_end=True)
-    series = resampled(history.load([symbol], stored, since, until)[symbol], interval, instrument.exchange)
-    found = frame(series, instrument)
+    since, until = parse_moment(start, zone, is_end=False), parse_moment(end, zone, is_end=True)
+    series = resample_series(history.load_series([symbol], stored, since, until)[symbol], interval, instrument.exchange)
+    found = series_frame(series, instrument)
     found.attrs |= {
-        "made_of": name_of(stored),
-        "source": history.place,
-        "invented_by": history.inventor(symbol, stored),
+        "made_of": interval_name(stored),
+        "source": history.location,
+        "invented_by": history.price_inventor(symbol, stored),
     }
     return found
 
 
 def stored_interval(history: History, symbol: str, interval: int) -> int:
     """Return the interval of the stored bars that bars of `interval` are best made of. Raises DataError."""
-    has = history.intervals(symbol)
-    fitting = [one for one in has if can_make(interval, one)]
+    has = history.stored_intervals(symbol)
+    fitting = [one for one in has if can_resample(interval, one)]
     if not fitting:
-        there = f"it has {', '.join(map(name_of, sorted(has)))}" if has else "it has none of this symbol"
-        raise DataError(f"{history.place}: no bars that make {name_of(interval)} of {symbol}; {there}")
+        there = f"it has {', '.join(map(interval_name, sorted(has)))}" if has else "it has none of this symbol"
+        raise DataError(f"{history.location}: no bars that make {interval_name(interval)} of {symbol}; {there}")
     return max(fitting)
 
 
-def frame(series: Series, instrument: Instrument) -> pd.DataFrame:
+def series_frame(series: Series, instrument: Instrument) -> pd.DataFrame:
     """Return a series as a frame, its prices as floats."""
     index = pd.DatetimeIndex(series.starts, tz="UTC", name="ts").as_unit("ns").tz_convert(zone_of(instrument.exchange))
     price, quantity = 10.0**instrument.price_decimals, 10.0**instrument.quantity_decimals
@@ -88,12 +88,12 @@ def frame(series: Series, instrument: Instrument) -> pd.DataFrame:
     found.attrs |= {
         "symbol": series.symbol,
         "exchange": instrument.exchange,
-        "interval": name_of(series.interval),
+        "interval": interval_name(series.interval),
     }
     return found
 
 
-def moment(value: Moment, zone: str, *, is_end: bool) -> int | None:
+def parse_moment(value: Moment, zone: str, *, is_end: bool) -> int | None:
     """Return a time in ns UTC; without a zone it is in `zone`, and a date as an end means the end of that day.
 
     A text says the year first, then month and day. Raises DataError for others: 02-01 is another day to other people.
@@ -102,8 +102,8 @@ def moment(value: Moment, zone: str, *, is_end: bool) -> int | None:
         return None
     is_day = isinstance(value, date) and not isinstance(value, datetime)
     is_day = is_day or (isinstance(value, str) and len(value.strip()) <= 10)
-    if isinstance(value, str) and not ISO.match(value.strip()):
-        raise DataError(f"{value!r} is no time; {EXPECTED}")
+    if isinstance(value, str) and not ISO_DATE.match(value.strip()):
+        raise DataError(f"{value!r} is no time; {EXPECTED_TIME}")
     try:
         stamp = pd.Timestamp(value)
         if is_end and is_day:
@@ -111,22 +111,22 @@ def moment(value: Moment, zone: str, *, is_end: bool) -> int | None:
         stamp = stamp.tz_localize(zone) if stamp.tzinfo is None else stamp
         return int(stamp.as_unit("ns").value)
     except (ValueError, OverflowError, NotImplementedError) as error:  # the last two for years far away
-        raise DataError(f"{value!r} is no time; {EXPECTED}") from error
+        raise DataError(f"{value!r} is no time; {EXPECTED_TIME}") from error
 
 
-def stamp(at: int, exchange: str) -> str:
+def format_time(at: int, exchange: str) -> str:
     """Return a time (ns UTC) for people, in the zone of an exchange."""
     return pd.Timestamp(at, unit="ns", tz="UTC").tz_convert(zone_of(exchange)).isoformat()
 
 
-def write(frame: pd.DataFrame, path: Path) -> None:
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame to a file that ends in .csv, .csv.gz or .parquet. Raises DataError; then there is no new file."""
     name, unfinished = path.name.lower(), path.with_name(f"{path.name}.unfinished")
     try:
         if name.endswith((".csv", ".csv.gz")):
             frame.to_csv(unfinished, compression="gzip" if name.endswith(".gz") else None)
         elif name.endswith((".parquet", ".pq")):
-            parquet(frame.reset_index(), unfinished)
+            write_parquet(frame.reset_index(), unfinished)
         else:
             raise DataError(f"{path}: expected a name that ends in .csv, .csv.gz or .parquet")
         unfinished.replace(path)

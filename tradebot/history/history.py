@@ -20,21 +20,28 @@ from tradebot.clock import Clock, WallClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.chunk import Decimals, Times, decode, encode, periods, split
+from tradebot.history.catalog import SeriesCatalog, inventing_venue
+from tradebot.history.chunk import (
+    ChunkDecimals,
+    StartsCache,
+    chunk_periods,
+    decode_chunks,
+    encode_chunk,
+    split_by_period,
+)
 from tradebot.history.database import FILE_NAME, Database, PostgresDatabase, SqliteDatabase
-from tradebot.history.interval import name_of
-from tradebot.history.merging import Put, merged, shares_time
-from tradebot.history.register import Register, inventor
+from tradebot.history.interval import interval_name
+from tradebot.history.merging import WriteCounts, merge_bars, overlaps_newer
 from tradebot.store import migration
 from tradebot.store.store import Applied
 
 PACKAGE = "tradebot.history"
 PERIOD_BITS, PERIOD_ZERO = 24, 1 << 23
 EARLIEST, LATEST = -(1 << 62), (1 << 62)  # ns: 1823 and 2116
-REGISTER = migration.REGISTER.replace("schema_migrations", "history_migrations")
+CREATE_MIGRATIONS_TABLE = migration.REGISTER.replace("schema_migrations", "history_migrations")
 
 
-class Line(NamedTuple):
+class StoredSeries(NamedTuple):
     """One series as listed: `first_at` and `last_at` are the starts of its first and last bar, ns UTC."""
 
     symbol: str
@@ -47,7 +54,7 @@ class Line(NamedTuple):
     venue: str = ""  # who invented the prices, "" where they were traded
 
     @property
-    def name(self) -> str:
+    def full_name(self) -> str:
         """What means this series and no other of its interval."""
         return f"{self.venue or self.exchange}:{self.symbol}"
 
@@ -57,12 +64,12 @@ class History:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._register = Register(database)
-        self._times = Times()
+        self._catalog = SeriesCatalog(database)
+        self._starts_cache = StartsCache()
 
     @property
-    def place(self) -> str:
-        return self._database.place
+    def location(self) -> str:
+        return self._database.location
 
     def __enter__(self) -> History:
         return self
@@ -77,173 +84,177 @@ class History:
 
     # ---- reading
 
-    def load(
-        self, symbols: Sequence[str], interval: int, start: int | None = None, end: int | None = None
+    def load_series(
+        self, symbols: Sequence[str], interval: int, start_at: int | None = None, end_at: int | None = None
     ) -> dict[str, Series]:
         """Return symbol -> its bars that start in [start, end) (ns UTC), in the order of `symbols`, oldest first.
 
         Units are those of `instrument(symbol, interval)`. Raises DataError naming every symbol without such bars.
         """
-        since, until = EARLIEST if start is None else start, LATEST if end is None else end
+        since, until = EARLIEST if start_at is None else start_at, LATEST if end_at is None else end_at
         found = {symbol: self._read(symbol, interval, since, until) for symbol in symbols}
         self._refuse_missing([s for s, series in found.items() if series is None or not len(series)], interval)
         return {symbol: series for symbol, series in found.items() if series is not None}
 
-    def instrument(self, symbol: str, interval: int) -> Instrument:
+    def instrument_of(self, symbol: str, interval: int) -> Instrument:
         """Return the instrument of a series. Raises DataError."""
-        kept = self._register.find(symbol, interval)
+        kept = self._catalog.find_series(symbol, interval)
         if kept is None:
             self._refuse_missing([symbol], interval)
             raise AssertionError("unreachable")
         return kept.instrument
 
-    def universe(self, symbols: Sequence[str], interval: int) -> Universe:
+    def universe_of(self, symbols: Sequence[str], interval: int) -> Universe:
         """Return the instruments of series, numbered in the order of `symbols`. Raises DataError."""
-        return Universe(self.instrument(symbol, interval) for symbol in symbols)
+        return Universe(self.instrument_of(symbol, interval) for symbol in symbols)
 
-    def lines(self) -> list[Line]:
+    def list_series(self) -> list[StoredSeries]:
         """Return what there is, by symbol and interval."""
-        found = self._database.ask(
+        found = self._database.fetch_rows(
             "SELECT symbol, bar_ns, n, first_at, last_at, exchange, source, venue FROM history_series JOIN"
             " (SELECT slot / 16777216 AS of, CAST(sum(bars) AS bigint) AS n, min(first_at) AS first_at,"
             "  max(last_at) AS last_at FROM history_chunks GROUP BY slot / 16777216) AS held ON series = held.of"
             " ORDER BY symbol, bar_ns, exchange, venue"
         )
-        return [Line(*row) for row in found]
+        return [StoredSeries(*row) for row in found]
 
-    def intervals(self, symbol: str) -> list[int]:
+    def stored_intervals(self, symbol: str) -> list[int]:
         """Return of which lengths there are bars that a name means, ascending. Raises DataError where it means two."""
-        return sorted(self._register.of(symbol))
+        return sorted(self._catalog.series_by_interval(symbol))
 
-    def inventor(self, symbol: str, interval: int) -> str:
+    def price_inventor(self, symbol: str, interval: int) -> str:
         """Return who invented the prices of a series, "" where they were traded. Raises DataError."""
-        self.instrument(symbol, interval)
-        return self._register.of(symbol)[interval].venue
+        self.instrument_of(symbol, interval)
+        return self._catalog.series_by_interval(symbol)[interval].venue
 
-    def starts(self, symbol: str, interval: int) -> Ints:
+    def bar_starts(self, symbol: str, interval: int) -> Ints:
         """Return the start of every bar of a series, ascending; empty when there is none."""
         series = self._read(symbol, interval, EARLIEST, LATEST)
         return np.empty(0, dtype=np.int64) if series is None else series.starts
 
-    def asked(self, instrument: Instrument, interval: int, *, venue: str = "") -> list[tuple[int, int]]:
+    def requested_spans(self, instrument: Instrument, interval: int, *, venue: str = "") -> list[tuple[int, int]]:
         """Return the spans [since, until) a venue has been asked for, ascending and apart from each other."""
-        kept = self._register.at(instrument, interval, inventor(venue))
+        kept = self._catalog.series_of(instrument, interval, inventing_venue(venue))
         if kept is None:
             return []
         query = "SELECT since, until FROM history_asked WHERE series = ? ORDER BY since"
-        return [(since, until) for since, until in self._database.ask(query, kept.number)]
+        return [(since, until) for since, until in self._database.fetch_rows(query, kept.number)]
 
     # ---- writing
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything written inside is there afterwards, or nothing of it."""
-        with self._register.transaction(), self._database.transaction():
-            self._database.lock()
+        with self._catalog.cache_transaction(), self._database.transaction():
+            self._database.lock_writers()
             yield
 
-    def put(self, instrument: Instrument, series: Series, *, source: str, venue: str = "") -> Put:
-        """Write bars, sorted by start and of distinct starts, in `instrument`'s units; call it inside `transaction`.
+    def write_bars(self, instrument: Instrument, series: Series, *, source: str, venue: str = "") -> WriteCounts:
+        """Write bars, sorted by start and of distinct starts, in `instrument_of`'s units; call it inside `cache_transaction`.
 
         A bar takes the place of those it shares time with. Bars already there stay as fine as they are. Prices of a
         `venue` that invents them are kept apart from those that were traded.
         """
         assert len(series) == 0 or (np.diff(series.starts) > 0).all(), f"{series.symbol}: starts are not ascending"
-        kept = self._register.keep(instrument, series.interval, source, inventor(venue))
-        done, rows = Put(0, 0, 0), []
-        slots = {(kept.number << PERIOD_BITS) + period + PERIOD_ZERO: bars for period, bars in split(series)}
+        kept = self._catalog.add_series(instrument, series.interval, source, inventing_venue(venue))
+        done, rows = WriteCounts(0, 0, 0), []
+        slots = {(kept.number << PERIOD_BITS) + period + PERIOD_ZERO: bars for period, bars in split_by_period(series)}
         query = "SELECT slot, body FROM history_chunks WHERE slot BETWEEN ? AND ?"
-        there = dict(self._database.ask(query, min(slots) - 1, max(slots) + 1)) if slots else {}
-        finest = Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
+        there = dict(self._database.fetch_rows(query, min(slots) - 1, max(slots) + 1)) if slots else {}
+        finest = ChunkDecimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
         for slot in there.keys() - slots.keys():  # a period beside those written to may end or begin with such a bar
             rows += self._without_shared(slot, there[slot], series, finest)
         for slot, bars in slots.items():
-            given = Decimals(instrument.price_decimals, instrument.quantity_decimals)
-            whole, put = bars, Put(len(bars), 0, 0)
+            given = ChunkDecimals(instrument.price_decimals, instrument.quantity_decimals)
+            whole, put = bars, WriteCounts(len(bars), 0, 0)
             if slot in there:
-                whole, put = merged(
-                    np.stack(decode([there[slot]], finest)), np.stack(decode([encode(bars, given)], finest)), bars
+                whole, put = merge_bars(
+                    np.stack(decode_chunks([there[slot]], finest)),
+                    np.stack(decode_chunks([encode_chunk(bars, given)], finest)),
+                    bars,
                 )
                 given = finest
             done += put
             if put.added or put.replaced:
                 starts = whole.starts
-                rows.append((slot, len(whole), int(starts[0]), int(starts[-1]), encode(whole, given)))
-        self._database.repeat(
+                rows.append((slot, len(whole), int(starts[0]), int(starts[-1]), encode_chunk(whole, given)))
+        self._database.execute_many(
             "INSERT INTO history_chunks VALUES (?, ?, ?, ?, ?) ON CONFLICT (slot) DO UPDATE SET bars = excluded.bars,"
             " first_at = excluded.first_at, last_at = excluded.last_at, body = excluded.body",
             rows,
         )
         return done
 
-    def note_asked(
-        self, instrument: Instrument, interval: int, since: int, until: int, *, source: str, venue: str = ""
+    def add_requested_span(
+        self, instrument: Instrument, interval: int, since_at: int, until_at: int, *, source: str, venue: str = ""
     ) -> None:
-        """Remember that a venue has been asked for [since, until); call it inside `transaction`."""
-        kept = self._register.keep(instrument, interval, source, inventor(venue))
-        spans = joined([*self.asked(instrument, interval, venue=venue), (since, until)])
-        self._database.ask("DELETE FROM history_asked WHERE series = ?", kept.number)
-        self._database.repeat(
+        """Remember that a venue has been asked for [since, until); call it inside `cache_transaction`."""
+        kept = self._catalog.add_series(instrument, interval, source, inventing_venue(venue))
+        spans = merge_spans([*self.requested_spans(instrument, interval, venue=venue), (since_at, until_at)])
+        self._database.fetch_rows("DELETE FROM history_asked WHERE series = ?", kept.number)
+        self._database.execute_many(
             "INSERT INTO history_asked VALUES (?, ?, ?)", [(kept.number, first, last) for first, last in spans]
         )
 
-    def accept(self, exchange: str, symbol: str, day: int) -> None:
-        """Remember that a jump on a day (counted from 1970-01-01) is none of a split; call it inside `transaction`."""
-        self._database.ask(
+    def accept_jump(self, exchange: str, symbol: str, day: int) -> None:
+        """Remember that a jump on a day (counted from 1970-01-01) is none of a split; call it inside `cache_transaction`."""
+        self._database.fetch_rows(
             "INSERT INTO history_accepted VALUES (?, ?, ?) ON CONFLICT DO NOTHING", exchange, symbol, day
         )
 
-    def accepted(self) -> set[tuple[str, str, int]]:
+    def accepted_jumps(self) -> set[tuple[str, str, int]]:
         """Return the jumps that were accepted, as (exchange, symbol, day)."""
-        found = self._database.ask("SELECT exchange, symbol, day FROM history_accepted")
+        found = self._database.fetch_rows("SELECT exchange, symbol, day FROM history_accepted")
         return {(exchange, symbol, day) for exchange, symbol, day in found}
 
-    def remove(self, symbol: str, interval: int) -> bool:
-        """Remove a series; False when there is none. Call it inside `transaction`."""
-        kept = self._register.find(symbol, interval)
+    def remove_series(self, symbol: str, interval: int) -> bool:
+        """Remove a series; False when there is none. Call it inside `cache_transaction`."""
+        kept = self._catalog.find_series(symbol, interval)
         if kept is None:
             return False
-        self._database.ask("DELETE FROM history_chunks WHERE slot BETWEEN ? AND ?", *_slots(kept.number))
-        self._database.ask("DELETE FROM history_asked WHERE series = ?", kept.number)
-        self._register.remove(kept)
+        self._database.fetch_rows("DELETE FROM history_chunks WHERE slot BETWEEN ? AND ?", *_slots(kept.number))
+        self._database.fetch_rows("DELETE FROM history_asked WHERE series = ?", kept.number)
+        self._catalog.remove_entry(kept)
         return True
 
     def migrate(self, clock: Clock) -> None:
         """Bring the tables up to date. Raises StateError when a newer version wrote them."""
-        if self._database.has("history_migrations") and not self._missing():
+        if self._database.has_table("history_migrations") and not self._missing():
             return
         with self.transaction():
-            self._database.ask(REGISTER)
+            self._database.fetch_rows(CREATE_MIGRATIONS_TABLE)
             for one in self._missing():
-                self._database.run(one.up)
+                self._database.execute_script(one.up)
                 values = (one.version, one.name, one.checksum, clock.wall())
-                self._database.ask("INSERT INTO history_migrations VALUES (?, ?, ?, ?)", *values)
-            for number, body in self._database.ask("SELECT series, instrument FROM history_series WHERE exchange = ''"):
+                self._database.fetch_rows("INSERT INTO history_migrations VALUES (?, ?, ?, ?)", *values)
+            for number, body in self._database.fetch_rows(
+                "SELECT series, instrument FROM history_series WHERE exchange = ''"
+            ):
                 exchange = msgspec.json.decode(body, type=Instrument).exchange
-                self._database.ask("UPDATE history_series SET exchange = ? WHERE series = ?", exchange, number)
+                self._database.fetch_rows("UPDATE history_series SET exchange = ? WHERE series = ?", exchange, number)
 
-    def is_old(self) -> bool:
+    def has_old_tables(self) -> bool:
         """True when an older version made the tables. Raises StateError when a newer one did."""
-        return self._database.has("history_migrations") and bool(self._missing())
+        return self._database.has_table("history_migrations") and bool(self._missing())
 
     # ---- within
 
     def _without_shared(
-        self, slot: int, body: bytes, series: Series, decimals: Decimals
+        self, slot: int, body: bytes, series: Series, decimals: ChunkDecimals
     ) -> list[tuple[int, int, int, int, bytes]]:
-        old = np.stack(decode([body], decimals))
-        kept = old[:, ~shares_time(old[0], series.starts, series.interval)]
+        old = np.stack(decode_chunks([body], decimals))
+        kept = old[:, ~overlaps_newer(old[0], series.starts, series.interval)]
         if kept.shape == old.shape or not kept.shape[1]:
             return []
         whole = Series(symbol=series.symbol, interval=series.interval, **dict(zip(SERIES_COLUMNS, kept, strict=True)))
-        return [(slot, len(whole), int(kept[0, 0]), int(kept[0, -1]), encode(whole, decimals))]
+        return [(slot, len(whole), int(kept[0, 0]), int(kept[0, -1]), encode_chunk(whole, decimals))]
 
     def _missing(self) -> list[migration.Migration]:
-        found = self._database.ask("SELECT version, name, checksum, applied_at FROM history_migrations")
-        return migration.missing(migration.shipped(PACKAGE), [Applied(*row) for row in found], place=self.place)
+        found = self._database.fetch_rows("SELECT version, name, checksum, applied_at FROM history_migrations")
+        return migration.missing(migration.shipped(PACKAGE), [Applied(*row) for row in found], place=self.location)
 
     def _read(self, symbol: str, interval: int, since: int, until: int) -> Series | None:
-        kept = self._register.find(symbol, interval)
+        kept = self._catalog.find_series(symbol, interval)
         if kept is None:
             return None
         first, last = _slots(kept.number)
@@ -252,9 +263,9 @@ class History:
         if until < LATEST:
             last = (kept.number << PERIOD_BITS) + PERIOD_ZERO + _period(until - 1, interval)
         query = "SELECT body FROM history_chunks WHERE slot BETWEEN ? AND ? ORDER BY slot"
-        bodies = [body for (body,) in self._database.ask(query, first, last)]
-        finest = Decimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
-        columns = dict(zip(SERIES_COLUMNS, decode(bodies, finest, self._times), strict=True))
+        bodies = [body for (body,) in self._database.fetch_rows(query, first, last)]
+        finest = ChunkDecimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
+        columns = dict(zip(SERIES_COLUMNS, decode_chunks(bodies, finest, self._starts_cache), strict=True))
         series = Series(symbol=kept.instrument.symbol, interval=interval, **columns)
         begin, end = np.searchsorted(series.starts, (since, until)).tolist()
         return series if (begin, end) == (0, len(series)) else series.cut(slice(begin, end))
@@ -262,10 +273,10 @@ class History:
     def _refuse_missing(self, symbols: Sequence[str], interval: int) -> None:
         if not symbols:
             return
-        has = sorted({interval for symbol in symbols for interval in self._register.of(symbol)})
-        there = f"; it has {', '.join(map(name_of, has))}" if has else ""
+        has = sorted({interval for symbol in symbols for interval in self._catalog.series_by_interval(symbol)})
+        there = f"; it has {', '.join(map(interval_name, has))}" if has else ""
         names = ", ".join(symbols[:5]) + (f" and {len(symbols) - 5} more" if len(symbols) > 5 else "")
-        raise DataError(f"{self.place}: no {name_of(interval)} bars of {names} in the asked span{there}")
+        raise DataError(f"{self.location}: no {interval_name(interval)} bars of {names} in the asked span{there}")
 
 
 def open_history(state_dir: Path, *, dsn: str = "", writes: bool = False, clock: Clock | None = None) -> History:
@@ -277,7 +288,7 @@ def open_history(state_dir: Path, *, dsn: str = "", writes: bool = False, clock:
     try:
         if writes or dsn:
             history.migrate(clock or WallClock())
-        elif history.is_old():  # the tables of a file are brought up to date by the first who opens it
+        elif history.has_old_tables():  # the tables of a file are brought up to date by the first who opens it
             history.close()
             history = _opened(Path(state_dir), dsn, writes=True)
             history.migrate(clock or WallClock())
@@ -291,7 +302,7 @@ def _opened(state_dir: Path, dsn: str, *, writes: bool) -> History:
     return History(PostgresDatabase(dsn) if dsn else SqliteDatabase(state_dir / FILE_NAME, writes=writes))
 
 
-def joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def merge_spans(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return spans [since, until) in order, those that touch or overlap as one."""
     apart: list[tuple[int, int]] = []
     for since, until in sorted(spans):
@@ -307,4 +318,4 @@ def _slots(number: int) -> tuple[int, int]:
 
 
 def _period(at: int, interval: int) -> int:
-    return int(periods(np.array([at], dtype=np.int64), interval)[0])
+    return int(chunk_periods(np.array([at], dtype=np.int64), interval)[0])

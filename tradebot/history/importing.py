@@ -18,57 +18,57 @@ from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.errors import DataError
-from tradebot.history.files.opening import files_at, symbol_of
-from tradebot.history.files.rows import Parser, Wanted
-from tradebot.history.files.tables import table_at
+from tradebot.history.bar_lengths import look_like_end_stamps
+from tradebot.history.exchange_calendar import INDIA, date_of_day, exchange_days, require_known_exchange, zone_of
+from tradebot.history.files.rows import ParseOptions, RowParser
+from tradebot.history.files.tables import open_bar_file
+from tradebot.history.files.text_files import bar_files, symbol_from_name
 from tradebot.history.history import History
-from tradebot.history.lengths import look_like_ends
-from tradebot.history.market import INDIA, as_date, days_of, require_exchange, zone_of
-from tradebot.history.merging import Put
-from tradebot.history.staging import Reading, Staged, Staging
+from tradebot.history.merging import WriteCounts
+from tradebot.history.staging import StagedSymbol, Staging, StagingOptions
 from tradebot.markets.exchanges import OF_YAHOO, TICK_RULES
 from tradebot.markets.listing import universe_for
 from tradebot.markets.ticks import tick_of
 
-ENDS = "times look like the ends of their bars, and are taken for their starts; say --stamps end if so"
+END_STAMPS_NOTE = "times look like the ends of their bars, and are taken for their starts; say --stamps end if so"
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 
-class Terms(NamedTuple):
+class ImportOptions(NamedTuple):
     """What files do not say: where the symbols trade, how long a bar is (ns, 0 to find out), decimals of prices to
     round to (None: as many as there are), the table of a database, how long a bar is if a lone one does not tell,
     whether times are those of the ends of bars, which of two bars that differ is kept (first, last, "": none)."""
 
     exchange: str = HOME_EXCHANGE
     interval: int = 0
-    decimals: int | None = None
+    price_decimals: int | None = None
     table: str = ""
-    lone: int = 0
-    are_ends: bool = False
+    lone_interval: int = 0
+    are_end_stamps: bool = False
     keep: str = ""
 
 
-class Imported(NamedTuple):
+class ImportedSeries(NamedTuple):
     """What an import did to one series."""
 
     symbol: str
     interval: int
-    put: Put
+    counts: WriteCounts
     unsorted: int
 
 
-class Report(NamedTuple):
+class ImportReport(NamedTuple):
     """What an import did: the series, the rows left out by reason, rows that were there twice, word for word, and what
     else is to be told, a sentence each."""
 
-    series: list[Imported]
+    series: list[ImportedSeries]
     skipped: dict[str, int]
     duplicates: int
     notes: list[str]
 
 
-class Read(NamedTuple):
+class FileBars(NamedTuple):
     """What files hold, without a history; `unsorted` counts by symbol the rows that came after later ones."""
 
     instruments: list[Instrument]
@@ -82,67 +82,69 @@ class Read(NamedTuple):
 def import_files(
     path: Path,
     history: History,
-    scratch: Path,
+    scratch_dir: Path,
     *,
-    wanted: Wanted,
-    terms: Terms,
+    parse_options: ParseOptions,
+    options: ImportOptions,
     clock: Clock | None = None,
     progress: Progress = lambda what, done, total: None,
-) -> Report:
+) -> ImportReport:
     """Write the bars of a file or folder into the history. Raises DataError; then nothing was written."""
-    with _staging(scratch, terms, clock) as staging:
-        skipped, notes = _stage(path, staging, wanted, terms, progress, clock)
-        staged = staging.symbols()
-        done: list[Imported] = []
+    with _staging(scratch_dir, options, clock) as staging:
+        skipped, notes = _stage(path, staging, parse_options, options, progress, clock)
+        staged = staging.staged_symbols()
+        done: list[ImportedSeries] = []
         with history.transaction():
             for number, (symbol, found) in enumerate(staged.items(), 1):
-                instrument = instrument_for(symbol, terms.exchange, found)
-                put, are_ends = Put(0, 0, 0), True
-                for series in staging.chunks(instrument):
-                    put += history.put(instrument, series, source=f"file {path.name}")
-                    are_ends = are_ends and look_like_ends(series.starts, series.interval, terms.exchange)
-                done.append(Imported(symbol, staging.interval, put, found.unsorted))
-                notes += [f"{symbol}: {ENDS}"] if are_ends else []
+                instrument = instrument_for(symbol, options.exchange, found)
+                put, are_ends = WriteCounts(0, 0, 0), True
+                for series in staging.sorted_chunks(instrument):
+                    put += history.write_bars(instrument, series, source=f"file {path.name}")
+                    are_ends = are_ends and look_like_end_stamps(series.starts, series.interval, options.exchange)
+                done.append(ImportedSeries(symbol, staging.interval, put, found.unsorted))
+                notes += [f"{symbol}: {END_STAMPS_NOTE}"] if are_ends else []
                 progress("writing", number, len(staged))
-        return Report(done, skipped, staging.duplicates, notes + staging.told())
+        return ImportReport(done, skipped, staging.duplicates, notes + staging.row_notes())
 
 
 def read_files(
     path: Path,
-    scratch: Path,
+    scratch_dir: Path,
     *,
-    wanted: Wanted,
-    terms: Terms,
+    parse_options: ParseOptions,
+    options: ImportOptions,
     symbols: Sequence[str] = (),
     clock: Clock | None = None,
     progress: Progress = lambda what, done, total: None,
-) -> Read:
+) -> FileBars:
     """Return the bars of a file or folder without a history.
 
-    `symbols` chooses among them and gives the order. Raises DataError, naming symbols that are not there.
+    `staged_symbols` chooses among them and gives the order. Raises DataError, naming symbols that are not there.
     """
-    with _staging(scratch, terms, clock) as staging:
-        skipped, notes = _stage(path, staging, wanted, terms, progress, clock)
-        staged = staging.symbols()
+    with _staging(scratch_dir, options, clock) as staging:
+        skipped, notes = _stage(path, staging, parse_options, options, progress, clock)
+        staged = staging.staged_symbols()
         if missing := [symbol for symbol in symbols if symbol not in staged]:
             raise DataError(f"{path}: there are no bars of {', '.join(missing)}; it has {', '.join(list(staged)[:10])}")
         chosen = list(symbols) or list(staged)
-        instruments = [instrument_for(symbol, terms.exchange, staged[symbol]) for symbol in chosen]
-        series = {i.symbol: joined_series(list(staging.chunks(i))) for i in instruments}
+        instruments = [instrument_for(symbol, options.exchange, staged[symbol]) for symbol in chosen]
+        series = {i.symbol: join_series(list(staging.sorted_chunks(i))) for i in instruments}
         notes += [
-            f"{s.symbol}: {ENDS}" for s in series.values() if look_like_ends(s.starts, s.interval, terms.exchange)
+            f"{s.symbol}: {END_STAMPS_NOTE}"
+            for s in series.values()
+            if look_like_end_stamps(s.starts, s.interval, options.exchange)
         ]
         unsorted = {symbol: staged[symbol].unsorted for symbol in chosen}
-        return Read(instruments, series, skipped, staging.duplicates, unsorted, notes + staging.told())
+        return FileBars(instruments, series, skipped, staging.duplicates, unsorted, notes + staging.row_notes())
 
 
-def joined_series(parts: Sequence[Series]) -> Series:
+def join_series(parts: Sequence[Series]) -> Series:
     """Return at least one series of one symbol, which follow each other, as one."""
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in SERIES_COLUMNS}
     return Series(symbol=parts[0].symbol, interval=parts[0].interval, **columns)
 
 
-def instrument_for(symbol: str, exchange: str, staged: Staged) -> Instrument:
+def instrument_for(symbol: str, exchange: str, staged: StagedSymbol) -> Instrument:
     """Return the instrument of a symbol that a file brought, with the decimals its numbers need."""
     if zone_of(exchange) == INDIA:
         instrument = msgspec.structs.replace(universe_for([symbol])[0], symbol=symbol, exchange=exchange.upper())
@@ -166,49 +168,55 @@ def instrument_for(symbol: str, exchange: str, staged: Staged) -> Instrument:
     )
 
 
-def _tick(instrument: Instrument, staged: Staged) -> Decimal:
+def _tick(instrument: Instrument, staged: StagedSymbol) -> Decimal:
     # The rule of the last day; where the prices show a finer step, of earlier rules or another listing, that one.
-    if not staged.step:
+    if not staged.price_step:
         return instrument.tick_size
     if instrument.is_tradable and instrument.exchange in TICK_RULES:
-        (day,) = days_of(np.array([staged.newest], dtype=np.int64), instrument.exchange).tolist()
+        (day,) = exchange_days(np.array([staged.newest_at], dtype=np.int64), instrument.exchange).tolist()
         close = Decimal(str(staged.month_close))
-        tick = tick_of(instrument.symbol, close, as_date(day), exchange=instrument.exchange)
+        tick = tick_of(instrument.symbol, close, date_of_day(day), exchange=instrument.exchange)
     else:
         tick = instrument.tick_size
-    return min(tick, Decimal(staged.step).scaleb(-2))
+    return min(tick, Decimal(staged.price_step).scaleb(-2))
 
 
-def _staging(scratch: Path, terms: Terms, clock: Clock | None) -> Staging:
-    require_exchange(terms.exchange)
-    reading = Reading(terms.exchange.upper(), terms.are_ends, terms.keep, (clock or WallClock()).wall())
-    return Staging(scratch, interval=terms.interval, decimals=terms.decimals, lone=terms.lone, reading=reading)
+def _staging(scratch: Path, terms: ImportOptions, clock: Clock | None) -> Staging:
+    require_known_exchange(terms.exchange)
+    reading = StagingOptions(terms.exchange.upper(), terms.are_end_stamps, terms.keep, (clock or WallClock()).wall())
+    return Staging(
+        scratch,
+        interval=terms.interval,
+        price_decimals=terms.price_decimals,
+        lone_interval=terms.lone_interval,
+        options=reading,
+    )
 
 
 def _stage(
-    path: Path, staging: Staging, wanted: Wanted, terms: Terms, progress: Progress, clock: Clock | None
+    path: Path, staging: Staging, wanted: ParseOptions, terms: ImportOptions, progress: Progress, clock: Clock | None
 ) -> tuple[dict[str, int], list[str]]:
     skipped: dict[str, int] = {}
     notes: dict[str, None] = {}
     # A day more: a zone may be ahead, and a clock behind.
-    wanted = wanted._replace(latest=min(wanted.latest, (clock or WallClock()).wall() + DAY))
-    for file in files_at(path):
+    wanted = wanted._replace(latest_at=min(wanted.latest_at, (clock or WallClock()).wall() + DAY))
+    for file in bar_files(path):
         found = 0
 
         def tell(done: int, total: int, name: str = file.name) -> None:
             progress(f"reading {name}", done, total)
 
-        opening = table_at(file, columns=wanted.columns, symbol=wanted.symbol, table=terms.table, progress=tell)
+        opening = open_bar_file(file, columns=wanted.columns, symbol=wanted.symbol, table=terms.table, progress=tell)
         with opening as table:
-            symbol = _symbol(file, table.symbol, wanted.symbol, terms.exchange) or symbol_of(table.name)
-            parser = Parser(file, wanted, table, symbol, exchange=terms.exchange.upper())
+            symbol = _symbol(file, table.symbol, wanted.symbol, terms.exchange) or symbol_from_name(table.name)
+            parser = RowParser(file, wanted, table, symbol, exchange=terms.exchange.upper())
             for batch in table.batches:
-                rows = parser.parse(batch)
+                rows = parser.parse_batch(batch)
                 found += len(rows.starts)
-                staging.add(rows, str(file))
-            notes |= dict.fromkeys(parser.end())
+                staging.add_rows(rows, str(file))
+            notes |= dict.fromkeys(parser.finish_parsing())
         if not found:
-            left = "".join(f"; {words}" for words in parser.left_out())
+            left = "".join(f"; {words}" for words in parser.left_out_reasons())
             raise DataError(f"{file}: there are no bars in it{left}{parser.hint}")
         for reason, count in parser.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + count

@@ -17,9 +17,9 @@ from tradebot.clock import DAY, HOUR, MINUTE, SECOND
 from tradebot.errors import DataError
 
 WEEK, MONTH = 7 * DAY, 28 * DAY
-UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-CALENDAR = {"1w": WEEK, "1mo": MONTH}  # only one of each: two weeks begin nowhere in particular
-CLOCKS_CHANGE = HOUR  # what a day lacks when clocks go forward
+UNIT_NS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+CALENDAR_INTERVALS = {"1w": WEEK, "1mo": MONTH}  # only one of each: two weeks begin nowhere in particular
+CLOCK_CHANGE_NS = HOUR  # what a day lacks when clocks go forward
 _WORDS = {
     "s": "s",
     "sec": "s",
@@ -43,7 +43,7 @@ _FORM = re.compile(r"(\d{0,5})\s*([a-z]+)")
 _STEPS = ((DAY, 0, 5), (WEEK, 5, 10), (MONTH, 26, 36))  # a calendar step, and the days it may take (from, to before)
 
 
-def parse(text: str) -> int:
+def parse_interval(text: str) -> int:
     """Return an interval such as `5m`, `5min`, `1h`, `day`, `1w`, `1mo` in ns. Raises DataError."""
     found = _FORM.fullmatch(text.strip().lower())
     word = found[2] if found else ""
@@ -55,27 +55,27 @@ def parse(text: str) -> int:
             f"the interval {text!r} is none; expected a number and s, m, h or d, such as 1m or 1d, or 1w or 1mo"
         )
     count = int(found[1] or 1)
-    if unit in UNITS:
-        return count * UNITS[unit]
+    if unit in UNIT_NS:
+        return count * UNIT_NS[unit]
     if count > 1:
         raise DataError(f"the interval {text!r} is none; of weeks and months there are 1w and 1mo alone")
-    return CALENDAR[f"1{unit}"]
+    return CALENDAR_INTERVALS[f"1{unit}"]
 
 
-def name_of(interval: int) -> str:
+def interval_name(interval: int) -> str:
     """Return an interval in ns in its shortest words: `1m`, `1h`, `1d`, `1w`, `1mo`."""
-    for name, length in CALENDAR.items():
+    for name, length in CALENDAR_INTERVALS.items():
         if interval == length:
             return name
-    for word, length in reversed(UNITS.items()):
+    for word, length in reversed(UNIT_NS.items()):
         if interval % length == 0:
             return f"{interval // length}{word}"
     return f"{interval / SECOND:g}s"
 
 
-def least_step(interval: int) -> int:
+def shortest_step(interval: int) -> int:
     """Return how far apart in ns two bars of an interval begin at least: a day may lack the hour of the clocks."""
-    return interval - CLOCKS_CHANGE if interval >= DAY else interval
+    return interval - CLOCK_CHANGE_NS if interval >= DAY else interval
 
 
 def common_step(steps: npt.NDArray[Any]) -> int:
@@ -90,7 +90,7 @@ def common_step(steps: npt.NDArray[Any]) -> int:
         return 0
     lengths, counts = np.unique(steps, return_counts=True)
     common = int(lengths[counts.argmax()])
-    if common < DAY - CLOCKS_CHANGE:
+    if common < DAY - CLOCK_CHANGE_NS:
         return max(common // SECOND * SECOND, SECOND)
     days = np.rint(steps / DAY)
     taken = [int(((days >= least) & (days < most)).sum()) for _, least, most in _STEPS]

@@ -8,26 +8,26 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
-from tradebot.history.interval import least_step
+from tradebot.history.interval import shortest_step
 
 
-class Put(NamedTuple):
+class WriteCounts(NamedTuple):
     """What writing bars did: how many were new, how many took the place of others, how many said the same."""
 
     added: int
     replaced: int
     equal: int
 
-    def __add__(self, other: Put) -> Put:  # type: ignore[override]
-        return Put(self.added + other.added, self.replaced + other.replaced, self.equal + other.equal)
+    def __add__(self, other: WriteCounts) -> WriteCounts:  # type: ignore[override]
+        return WriteCounts(self.added + other.added, self.replaced + other.replaced, self.equal + other.equal)
 
 
-def shares_time(old: Ints, new: Ints, interval: int) -> npt.NDArray[np.bool_]:
+def overlaps_newer(old: Ints, new: Ints, interval: int) -> npt.NDArray[np.bool_]:
     """Return for each start of old bars whether a newer bar with another start covers a part of its time.
 
     Two such are forms of one bar: stamped in another zone, or at its end.
     """
-    least = least_step(interval)
+    least = shortest_step(interval)
     after = np.searchsorted(new, old, side="left")
     before = np.maximum(after - 1, 0)
     behind = new[np.minimum(after, len(new) - 1)] - old
@@ -37,12 +37,12 @@ def shares_time(old: Ints, new: Ints, interval: int) -> npt.NDArray[np.bool_]:
     return found
 
 
-def merged(old: Ints, new: Ints, bars: Series) -> tuple[Series, Put]:
+def merge_bars(old: Ints, new: Ints, bars: Series) -> tuple[Series, WriteCounts]:
     """Return bars of shape (6, n) with newer ones laid over them, under the name of `bars`, and what that did.
 
     Of two bars that share time the newer one stays.
     """
-    is_other = shares_time(old[0], new[0], bars.interval)
+    is_other = overlaps_newer(old[0], new[0], bars.interval)
     other = int(is_other.sum())
     old = old[:, ~is_other]
     both = np.concatenate([old, new], axis=1)
@@ -55,4 +55,6 @@ def merged(old: Ints, new: Ints, bars: Series) -> tuple[Series, Put]:
     columns = dict(zip(SERIES_COLUMNS, kept, strict=True))
     series = Series(symbol=bars.symbol, interval=bars.interval, **columns)
     fresh = new.shape[1] - len(again)
-    return series, Put(added=max(fresh - other, 0), replaced=len(again) - equal + min(other, fresh), equal=equal)
+    return series, WriteCounts(
+        added=max(fresh - other, 0), replaced=len(again) - equal + min(other, fresh), equal=equal
+    )

@@ -7,13 +7,13 @@ import numpy as np
 from tradebot.clock import DAY
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.interval import MONTH, WEEK, name_of
-from tradebot.history.market import UTC_ZONE, calendar_of, days_of, zone_of
+from tradebot.history.exchange_calendar import UTC_ZONE, calendar_of, exchange_days, zone_of
+from tradebot.history.interval import MONTH, WEEK, interval_name
 
 MONDAY, SUNDAY = 3, 6  # 1970-01-01 was a Thursday, three days after a Monday; a Sunday is six after one
 
 
-def resampled(series: Series, interval: int, exchange: str) -> Series:
+def resample_series(series: Series, interval: int, exchange: str) -> Series:
     """Return a series in bars of `interval` ns: first open, highest high, lowest low, last close, volume in all.
 
     A bar below a day begins with the session's open or a whole number of bars after it; one of a day starts at the
@@ -22,9 +22,9 @@ def resampled(series: Series, interval: int, exchange: str) -> Series:
     """
     if interval == series.interval:
         return series
-    if not can_make(interval, series.interval):
+    if not can_resample(interval, series.interval):
         raise DataError(
-            f"bars of {name_of(interval)} cannot be made of bars of {name_of(series.interval)}: the longer must be a"
+            f"bars of {interval_name(interval)} cannot be made of bars of {interval_name(series.interval)}: the longer must be a"
             " multiple of the shorter and a day at most, or 1w or 1mo made of days or less"
         )
     if not len(series):
@@ -53,14 +53,14 @@ def resampled(series: Series, interval: int, exchange: str) -> Series:
     )
 
 
-def can_make(interval: int, shorter: int) -> bool:
+def can_resample(interval: int, shorter: int) -> bool:
     """Return whether bars of `interval` can be made of bars of `shorter`."""
     if interval == shorter:
         return True
     return shorter <= DAY if interval in (WEEK, MONTH) else interval % shorter == 0 and interval <= DAY
 
 
-def calendar_days(days: Ints, interval: int) -> Ints:
+def period_first_days(days: Ints, interval: int) -> Ints:
     """Return for each day (counted from 1970-01-01) the first of its week or month, itself for another interval."""
     if interval == WEEK:
         return days - (days + MONDAY) % 7
@@ -70,7 +70,7 @@ def calendar_days(days: Ints, interval: int) -> Ints:
     return days
 
 
-def calendar_starts(stamps: Ints, interval: int, exchange: str) -> Ints:
+def align_to_calendar(stamps: Ints, interval: int, exchange: str) -> Ints:
     """Return where the bars of a week or a month begin that are stamped anywhere in it: midnight of its first day.
 
     Programs stamp a week with its Monday, its first day of trading, its Friday, or the Sunday before; only where an
@@ -78,22 +78,22 @@ def calendar_starts(stamps: Ints, interval: int, exchange: str) -> Ints:
     """
     if interval not in (WEEK, MONTH):
         return stamps
-    days = days_of(stamps, exchange)
+    days = exchange_days(stamps, exchange)
     if interval == WEEK and zone_of(exchange) != UTC_ZONE:
         days = days + ((days + MONDAY) % 7 == SUNDAY)
-    return _midnights(calendar_days(days, interval), exchange)
+    return _midnights(period_first_days(days, interval), exchange)
 
 
 def _begins(starts: Ints, interval: int, exchange: str) -> Ints:
-    days = days_of(starts, exchange)
+    days = exchange_days(starts, exchange)
     if interval >= DAY:
-        return _midnights(calendar_days(days, interval), exchange)
-    opens = calendar_of(exchange).opens(days)
+        return _midnights(period_first_days(days, interval), exchange)
+    opens = calendar_of(exchange).session_opens(days)
     begins: Ints = opens + (starts - opens) // interval * interval
     return begins
 
 
 def _midnights(days: Ints, exchange: str) -> Ints:
     calendar = calendar_of(exchange)
-    found = {day: calendar.midnight(day) for day in np.unique(days).tolist()}
+    found = {day: calendar.midnight_at(day) for day in np.unique(days).tolist()}
     return np.array([found[day] for day in days.tolist()], dtype=np.int64)

@@ -22,21 +22,28 @@ from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError, StateError
-from tradebot.history.chunk import periods
-from tradebot.history.decimals import EXACT, MOST_DECIMALS, decimals_of, month_closes, noisy_decimals_of, step_of
-from tradebot.history.files.rows import FOREVER, Rows
-from tradebot.history.interval import least_step, name_of
-from tradebot.history.lengths import begun, first_of_other_length, is_running
-from tradebot.history.market import zone, zone_of
-from tradebot.history.resample import calendar_starts
-from tradebot.history.waiting import MOST_WAITING, Waiting, spacing
+from tradebot.history.bar_lengths import first_of_other_length, is_last_running, starts_from_ends
+from tradebot.history.chunk import chunk_periods
+from tradebot.history.decimals import (
+    EXACT_FLOAT_LIMIT,
+    MAX_DECIMALS,
+    common_price_step,
+    decimals_of,
+    month_closes,
+    noisy_decimals_of,
+)
+from tradebot.history.exchange_calendar import load_zone, zone_of
+from tradebot.history.files.rows import END_OF_TIME_NS, ParsedRows
+from tradebot.history.held_rows import MAX_HELD_ROWS, HeldRows, common_spacing
+from tradebot.history.interval import interval_name, shortest_step
+from tradebot.history.resample import align_to_calendar
 
-MOST_ROWS = 400_000  # of one symbol and period, which are sorted in one go; a period has some thousand bars
-MOST_SYMBOLS = 50_000  # of one import, each of which takes about a kilobyte here; all shares of India are 6,000
-SURE_BARS = 20  # that all lie on a longer step are of that length; fewer may do so by chance
+MAX_PERIOD_ROWS = 400_000  # of one symbol and period, which are sorted in one go; a period has some thousand bars
+MAX_SYMBOLS = 50_000  # of one import, each of which takes about a kilobyte here; all shares of India are 6,000
+MIN_SURE_BARS = 20  # that all lie on a longer step are of that length; fewer may do so by chance
 
 
-class Staged(NamedTuple):
+class StagedSymbol(NamedTuple):
     """What one symbol brought: its bars in all, the decimals its prices and volumes need, how many came unsorted, the
     newest start (ns UTC), the last close of the month before it, and the step in paise that all prices keep to."""
 
@@ -44,35 +51,41 @@ class Staged(NamedTuple):
     price_decimals: int
     quantity_decimals: int
     unsorted: int
-    newest: int = 0
+    newest_at: int = 0
     month_close: float = 0.0
-    step: int = 0
+    price_step: int = 0
 
 
-class Reading(NamedTuple):
+class StagingOptions(NamedTuple):
     """How rows are to be taken: at which exchange, whether they are stamped at the end of their bar, which of two that
     differ is kept ("" refuses them), and what time it is (ns UTC): a bar that is not over then is left out."""
 
     exchange: str = HOME_EXCHANGE
-    are_ends: bool = False
+    are_end_stamps: bool = False
     keep: str = ""
-    now: int = FOREVER
+    now_at: int = END_OF_TIME_NS
 
 
 class Staging:
     """The scratch file of one import; a context manager.
 
-    `interval` is ns, 0 to find it out from the first rows; `lone` is taken where these are single bars, 0 refuses them.
+    `lone_bar_interval` is ns, 0 to find it out from the first rows; `lone_interval` is taken where these are single bars, 0 refuses them.
     """
 
     def __init__(
-        self, folder: Path, *, interval: int, decimals: int | None = None, lone: int = 0, reading: Reading = Reading()
+        self,
+        folder: Path,
+        *,
+        interval: int,
+        price_decimals: int | None = None,
+        lone_interval: int = 0,
+        options: StagingOptions = StagingOptions(),
     ) -> None:
-        self.interval, self._reading = interval, reading
+        self.interval, self._options = interval, options
         self._is_asked = bool(interval)
         self.duplicates = 0  # rows that said the same as one before
         self.notes: dict[str, int] = {}  # what was done to rows -> how many
-        self._decimals = decimals
+        self._decimals = price_decimals
         self._folder = folder
         with self._named(), tempfile.TemporaryDirectory(prefix="import-", dir=folder) as place:
             # Its name goes before a row comes: the system takes the room back however this process ends.
@@ -81,12 +94,12 @@ class Staging:
                 "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=32768; PRAGMA cache_size=-16000;"
                 "CREATE TABLE parts (seq INTEGER PRIMARY KEY, symbol TEXT, period INTEGER, place TEXT, body BLOB);"
             )
-        self._staged: dict[str, Staged] = {}
+        self._staged: dict[str, StagedSymbol] = {}
         self._held: dict[tuple[str, int], int] = {}  # symbol, period -> its rows so far
         self._last: dict[str, int] = {}  # symbol -> its newest start so far
         self._closes: dict[str, dict[int, tuple[int, float]]] = {}  # symbol -> its last closes of the newest two months
         self._steps: dict[str, int] = {}  # symbol -> what all its steps are multiples of, while more than a bar
-        self._waiting = Waiting(reading.exchange, lone=lone)  # while the interval is not known
+        self._held_rows = HeldRows(options.exchange, lone_interval=lone_interval)  # while the interval is not known
 
     def __enter__(self) -> Staging:
         self._connection.execute("BEGIN")
@@ -97,45 +110,45 @@ class Staging:
     ) -> None:
         self._connection.close()
 
-    def add(self, rows: Rows, place: str) -> None:
+    def add_rows(self, rows: ParsedRows, place: str) -> None:
         """Take rows of a file; `place` names it in errors."""
         if not len(rows.starts):
             return
         if not self.interval:
-            self.interval = spacing(rows)
+            self.interval = common_spacing(rows)
         if not self.interval:
-            self._waiting.add(rows, place)
-            if len(self._waiting) > MOST_WAITING:
+            self._held_rows.hold_rows(rows, place)
+            if len(self._held_rows) > MAX_HELD_ROWS:
                 self._keep_lone()
             return
         self._keep_waiting()
         self._keep(rows, place)
 
-    def told(self) -> list[str]:
+    def row_notes(self) -> list[str]:
         """Return what was done to rows, a sentence each."""
         return [f"{what}: {count}" for what, count in self.notes.items()]
 
-    def symbols(self) -> dict[str, Staged]:
+    def staged_symbols(self) -> dict[str, StagedSymbol]:
         """Return what each symbol brought.
 
         Raises DataError when nothing came, one bar whose length nothing says, or bars that are longer than the others.
         """
-        if len(self._waiting):
+        if len(self._held_rows):
             self._keep_lone()
         if not self._staged:
             raise DataError("no bars were found")
         for symbol, step in self._steps.items():
-            if step > self.interval and self._staged[symbol].bars >= SURE_BARS:
+            if step > self.interval and self._staged[symbol].bars >= MIN_SURE_BARS:
                 other = "and --interval says" if self._is_asked else "those of others"
                 raise DataError(
-                    f"the bars of {symbol} are {name_of(step)} apart, {other} {name_of(self.interval)};"
+                    f"the bars of {symbol} are {interval_name(step)} apart, {other} {interval_name(self.interval)};"
                     " take bars of one length at a time"
                 )
         with self._named():
             self._connection.execute("CREATE INDEX by_symbol ON parts (symbol, period)")
         return dict(sorted(self._staged.items()))
 
-    def chunks(self, instrument: Instrument) -> Iterator[Series]:
+    def sorted_chunks(self, instrument: Instrument) -> Iterator[Series]:
         """Yield the bars of one symbol in its instrument's units, sorted, a period at a time.
 
         Raises DataError for two bars of one start that differ, and for bars closer together than the interval.
@@ -146,7 +159,7 @@ class Staging:
         before = None
         for number, (period,) in enumerate(found, 1):
             series, place = self._whole(instrument, period)
-            starts = calendar_starts(series.starts, self.interval, instrument.exchange)
+            starts = align_to_calendar(series.starts, self.interval, instrument.exchange)
             series = msgspec.structs.replace(series, starts=starts)
             if number == len(found):
                 series = self._without_running(series, before)
@@ -156,50 +169,50 @@ class Staging:
 
     def _refuse_other_lengths(self, series: Series, before: int | None, place: str) -> None:
         edges = series.starts if before is None else np.concatenate([[before], series.starts])
-        if (close := np.flatnonzero(np.diff(edges) < least_step(self.interval))).size:
+        if (close := np.flatnonzero(np.diff(edges) < shortest_step(self.interval))).size:
             raise DataError(
                 f"{place}: the bar of {series.symbol} at {self._shown(int(edges[close[0] + 1]))} starts before the"
-                f" {name_of(self.interval)} of the bar before are over; is the interval right (--interval)?"
+                f" {interval_name(self.interval)} of the bar before are over; is the interval right (--interval)?"
             )
-        other = first_of_other_length(series.starts, self.interval, self._reading.exchange)
+        other = first_of_other_length(series.starts, self.interval, self._options.exchange)
         if other is not None:
             at, length = other
             raise DataError(
-                f"{place}: the bars of {series.symbol} from {self._shown(at)} on are {name_of(length)} apart, others"
-                f" {name_of(self.interval)}; take bars of one length at a time"
+                f"{place}: the bars of {series.symbol} from {self._shown(at)} on are {interval_name(length)} apart, others"
+                f" {interval_name(self.interval)}; take bars of one length at a time"
             )
 
     def _without_running(self, series: Series, before: int | None) -> Series:
         # What is asked for in the middle of a bar comes with it, as far as it went; often stamped with that moment.
         edges = series.starts[-2:] if before is None else np.concatenate([[before], series.starts])[-2:]
-        are_close = len(series) > 2 and bool((np.diff(series.starts[:-1]) < least_step(self.interval)).any())
-        reading = self._reading
-        if not are_close and is_running(edges, self.interval, reading.exchange, reading.now):
+        are_close = len(series) > 2 and bool((np.diff(series.starts[:-1]) < shortest_step(self.interval)).any())
+        reading = self._options
+        if not are_close and is_last_running(edges, self.interval, reading.exchange, reading.now_at):
             words = f"last bars that were still running, left out (the first at {self._shown(int(series.starts[-1]))})"
             self._count(words, 1)
             return series.cut(slice(0, len(series) - 1))
         return series
 
     def _shown(self, at: int) -> str:
-        return iso(at, zone(zone_of(self._reading.exchange))).replace(".000000", "")
+        return iso(at, load_zone(zone_of(self._options.exchange))).replace(".000000", "")
 
     def _count(self, what: str, times: int) -> None:
         self.notes[what] = self.notes.get(what, 0) + times
 
     def _keep_lone(self) -> None:
-        self.interval = self._waiting.interval()
+        self.interval = self._held_rows.lone_bar_interval()
         self._keep_waiting()
 
     def _keep_waiting(self) -> None:
-        for rows, place in self._waiting.take():
+        for rows, place in self._held_rows.release_rows():
             self._keep(rows, place)
-        self.duplicates, self._waiting.repeats = self.duplicates + self._waiting.repeats, 0
+        self.duplicates, self._held_rows.duplicates = self.duplicates + self._held_rows.duplicates, 0
 
-    def _keep(self, rows: Rows, place: str) -> None:
-        if self._reading.are_ends:
-            rows = rows._replace(starts=begun(rows.starts, self.interval, self._reading.exchange))
+    def _keep(self, rows: ParsedRows, place: str) -> None:
+        if self._options.are_end_stamps:
+            rows = rows._replace(starts=starts_from_ends(rows.starts, self.interval, self._options.exchange))
         # A week is one bar whether it is stamped with its Monday or its Friday.
-        rows = rows._replace(starts=calendar_starts(rows.starts, self.interval, self._reading.exchange))
+        rows = rows._replace(starts=align_to_calendar(rows.starts, self.interval, self._options.exchange))
         names, inverse = np.unique(rows.symbols.astype(str), return_inverse=True)
         order = np.argsort(inverse, kind="stable")
         for number, group in enumerate(np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)):
@@ -208,16 +221,16 @@ class Staging:
     def _keep_symbol(self, symbol: str, starts: Ints, values: Floats, place: str) -> None:
         self._note(symbol, starts, values, place)  # a row that says the same as one before may come late as well
         starts, values = self._without_repeats(starts, values)
-        numbers = periods(starts, self.interval)
+        numbers = chunk_periods(starts, self.interval)
         order = np.argsort(numbers, kind="stable")
         edges = np.flatnonzero(np.diff(numbers[order])) + 1
         parts = []
         for group in np.split(order, edges):
             one = (symbol, int(numbers[group[0]]))
             self._held[one] = self._held.get(one, 0) + len(group)
-            if self._held[one] > MOST_ROWS:
+            if self._held[one] > MAX_PERIOD_ROWS:
                 raise DataError(
-                    f"{place}: more than {MOST_ROWS} rows are of the same bars of {symbol}, near"
+                    f"{place}: more than {MAX_PERIOD_ROWS} rows are of the same bars of {symbol}, near"
                     f" {self._shown(int(starts[group[0]]))}; take one source of them at a time"
                 )
             body = starts[group].tobytes() + np.ascontiguousarray(values[:, group]).tobytes()
@@ -243,10 +256,10 @@ class Staging:
             raise StateError(f"{self._folder}: the rows of an import cannot be kept there: {error}") from error
 
     def _note(self, symbol: str, starts: Ints, values: Floats, place: str) -> None:
-        before = self._staged.get(symbol, Staged(0, 0, 0, 0))
-        if not before.bars and len(self._staged) >= MOST_SYMBOLS:
+        before = self._staged.get(symbol, StagedSymbol(0, 0, 0, 0))
+        if not before.bars and len(self._staged) >= MAX_SYMBOLS:
             raise DataError(
-                f"{place}: more than {MOST_SYMBOLS} different symbols; import so many at a time, or name one with"
+                f"{place}: more than {MAX_SYMBOLS} different symbols; import so many at a time, or name one with"
                 " --symbol"
             )
         edges = np.concatenate([[self._last.get(symbol, starts[0])], starts])
@@ -256,14 +269,14 @@ class Staging:
             self._steps[symbol] = math.gcd(step, int(np.gcd.reduce(np.diff(edges))))
         closes = month_closes(self._closes.get(symbol, {}), starts, values[3])
         self._closes[symbol] = closes
-        self._staged[symbol] = Staged(
+        self._staged[symbol] = StagedSymbol(
             before.bars + len(starts),
             max(before.price_decimals, self._price_decimals(symbol, values[:4])),
             max(before.quantity_decimals, self._quantity_decimals(values[4])),
             before.unsorted + int((np.diff(edges) < 0).sum()),
             self._last[symbol],
             closes[min(closes)][1],
-            step_of(values[:4], before.step),
+            common_price_step(values[:4], before.price_step),
         )
 
     def _quantity_decimals(self, volumes: Floats) -> int:
@@ -272,7 +285,7 @@ class Staging:
         if found is not None:
             return found
         largest = float(volumes.max(initial=1.0))
-        return next(d for d in range(MOST_DECIMALS, -1, -1) if d == 0 or largest * 10.0**d < EXACT)
+        return next(d for d in range(MAX_DECIMALS, -1, -1) if d == 0 or largest * 10.0**d < EXACT_FLOAT_LIMIT)
 
     def _price_decimals(self, symbol: str, prices: Floats) -> int:
         if self._decimals is not None:
@@ -284,7 +297,7 @@ class Staging:
             )
         if found is None:
             raise DataError(
-                f"prices of {symbol} have more than {MOST_DECIMALS} decimals, such as {float(prices.flat[0])!r};"
+                f"prices of {symbol} have more than {MAX_DECIMALS} decimals, such as {float(prices.flat[0])!r};"
                 " --decimals 2 rounds them to so many"
             )
         return found
@@ -308,14 +321,14 @@ class Staging:
 
     def _once(self, table: Ints, again: Ints, symbol: str, place: str) -> Ints:
         differing = again[(table[:, again] != table[:, again - 1]).any(axis=0)]
-        if differing.size and not self._reading.keep:
+        if differing.size and not self._options.keep:
             at = self._shown(int(table[0, differing[0]]))
             raise DataError(
                 f"{place}: two bars of {symbol} start at {at} and differ; choose one with --keep last or --keep first"
             )
         if differing.size:
-            self._count(f"bars that differ from one of the same start, the {self._reading.keep} kept", len(differing))
+            self._count(f"bars that differ from one of the same start, the {self._options.keep} kept", len(differing))
         self.duplicates += len(again) - len(differing)
         is_kept = np.ones(table.shape[1], dtype=bool)
-        is_kept[again - 1 if self._reading.keep == "last" else again] = False
+        is_kept[again - 1 if self._options.keep == "last" else again] = False
         return table[:, is_kept]

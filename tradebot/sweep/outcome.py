@@ -16,7 +16,7 @@ from tradebot.backtest.check import Check, Verdict
 from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.report import whole_file
 from tradebot.errors import ConfigError, DataError
-from tradebot.history.files.duck import parquet
+from tradebot.history.files.duckdb_files import write_parquet
 from tradebot.sweep.space import Space
 from tradebot.sweep.sweep import Plan, best, pooled
 from tradebot.sweep.trial import DONE, TEST, TRAIN, Row
@@ -62,7 +62,7 @@ def write(made: pd.DataFrame, path: Path) -> None:
         return
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        parquet(made, unfinished)
+        write_parquet(made, unfinished)
         unfinished.replace(path)
     except OSError as fault:
         with contextlib.suppress(OSError):

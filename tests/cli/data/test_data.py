@@ -89,7 +89,7 @@ def test_an_import_that_is_stopped_says_that_nothing_was_taken(
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(History, "put", stop)
+    monkeypatch.setattr(History, "write_bars", stop)
     code, out, err = data(capsys, "import", source, *where)
     monkeypatch.undo()
 
@@ -153,14 +153,14 @@ def test_a_download_that_is_stopped_keeps_what_came_and_says_so(
         "--state-dir",
         tmp_path,
     )
-    put = History.put
+    put = History.write_bars
 
     def stop(history: History, instrument: Any, *args: Any, **more: Any) -> Any:
         if instrument.symbol == "TCS":
             raise KeyboardInterrupt
         return put(history, instrument, *args, **more)
 
-    monkeypatch.setattr(History, "put", stop)
+    monkeypatch.setattr(History, "write_bars", stop)
     code, out, err = data(capsys, *ask)
     monkeypatch.undo()
 

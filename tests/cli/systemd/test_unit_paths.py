@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tradebot.__main__ import run
-from tradebot.cli.systemd.unit_paths import cautions, wanted
+from tradebot.cli.systemd.unit_paths import resolve_unit_settings, unit_cautions
 from tradebot.ops import unit
 
 LIVE = """
@@ -99,14 +99,14 @@ def test_the_unit_of_an_invented_market_goes_on_with_the_next_day_or_says_that_i
 
 def test_a_file_below_home_that_the_configuration_names_stays_readable(folder: Path) -> None:
     (folder / "config.toml").write_text("[[strategy]]\nname = '/home/me/own.py:Own'\n[kite]\nca_bundle = 'ca.pem'\n")
-    asked = wanted(None, None, None)
-    assert asked.reads == (Path("/home/me/own.py"), folder / "ca.pem")
+    asked = resolve_unit_settings(None, None, None)
+    assert asked.read_paths == (Path("/home/me/own.py"), folder / "ca.pem")
     text = unit.render(
         executable=["/usr/bin/tradebot"], config=asked.config, symbols=None, user=None, credentials=None,
-        reads=asked.reads, keys=asked.keys,
+        reads=asked.read_paths, keys=asked.key_files,
     )  # fmt: skip
     assert "ProtectHome=read-only" in text.splitlines()
-    assert "/home/me/own.py does not exist" in list(cautions(asked, ["/usr/bin/env"], None))
+    assert "/home/me/own.py does not exist" in list(unit_cautions(asked, ["/usr/bin/env"], None))
 
 
 def test_what_the_sandbox_hides_or_shuts_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,11 +114,11 @@ def test_what_the_sandbox_hides_or_shuts_is_said(folder: Path, monkeypatch: pyte
     config = folder / "config.toml"
     config.write_text("[app]\nsymbols = 'TCS'\n")
     config.chmod(0o600)
-    asked = wanted(config, None, None)
-    monkeypatch.setattr("tradebot.cli.systemd.unit_paths.HIDDEN", (folder.resolve(),))
-    assert any("is hidden from the unit" in line for line in cautions(asked, ["/usr/bin/env"], None))
-    monkeypatch.setattr("tradebot.cli.systemd.unit_paths.HIDDEN", ())
-    said = list(cautions(asked, ["/usr/bin/env"], None))
+    asked = resolve_unit_settings(config, None, None)
+    monkeypatch.setattr("tradebot.cli.systemd.unit_paths.HIDDEN_FOLDERS", (folder.resolve(),))
+    assert any("is hidden from the unit" in line for line in unit_cautions(asked, ["/usr/bin/env"], None))
+    monkeypatch.setattr("tradebot.cli.systemd.unit_paths.HIDDEN_FOLDERS", ())
+    said = list(unit_cautions(asked, ["/usr/bin/env"], None))
     assert any("cannot be read by the user of the unit" in line for line in said), said
     assert any("does not know TRADEBOT_RISK__MAX_OPEN_ORDERS" in line for line in said), said
 

@@ -55,22 +55,22 @@ def _ours(trial: Trial, folder: Path, dsn: str, symbols: int) -> dict[str, Any]:
     with trial.timing() as wrote, opening as history, history.transaction():
         for n, name in enumerate(names):
             series = Series(symbol=name, interval=MINUTE, **dict(zip(SERIES_COLUMNS, trial.table(n), strict=True)))
-            history.put(Instrument(symbol=name), series, source="bench")
+            history.write_bars(Instrument(symbol=name), series, source="bench")
     with trial.timing() as read, open_history(folder, dsn=dsn) as history:
-        loaded = history.load(names, MINUTE)
+        loaded = history.load_series(names, MINUTE)
     trial.check(loaded[names[-1]].close, symbols - 1)
     size = None if dsn else sum(f.stat().st_size for f in folder.iterdir())
     if dsn:
         with open_history(folder, dsn=dsn, writes=True) as history, history.transaction():
             for name in names:
-                history.remove(name, MINUTE)
+                history.remove_series(name, MINUTE)
     return trial.row(symbols, wrote[0], read[0], size, "all symbols held at once, their times shared")
 
 
 def _one_by_one(trial: Trial) -> dict[str, Any]:
     with trial.timing() as read, open_history(trial.folder / "ours") as history:
         for n in range(trial.symbols):
-            series = history.load([f"BENCH{n:05d}"], MINUTE)
+            series = history.load_series([f"BENCH{n:05d}"], MINUTE)
     trial.check(next(iter(series.values())).close, trial.symbols - 1)
     return trial.row(trial.symbols, None, read[0], None, "each symbol let go before the next")
 

@@ -88,9 +88,9 @@ def postgres_rows(trial: Trial, dsn: str) -> dict[str, Any]:
     select = f"SELECT {', '.join(SERIES_COLUMNS)} FROM bench_rows WHERE symbol = ? ORDER BY starts"  # noqa: S608
     try:
         columns = ", ".join(f"{name} bigint" for name in SERIES_COLUMNS)
-        database.ask(f"CREATE TEMPORARY TABLE bench_rows (symbol int, {columns}, PRIMARY KEY (symbol, starts))")
-        wrote = trial.timed(lambda n: database.repeat(insert, _rows(trial, n)), symbols)
-        read = trial.load(lambda n: np.array(database.ask(select, n)).T, symbols)
+        database.fetch_rows(f"CREATE TEMPORARY TABLE bench_rows (symbol int, {columns}, PRIMARY KEY (symbol, starts))")
+        wrote = trial.timed(lambda n: database.execute_many(insert, _rows(trial, n)), symbols)
+        read = trial.load(lambda n: np.array(database.fetch_rows(select, n)).T, symbols)
     finally:
         database.close()
     return trial.row(symbols, wrote, read, None, "a row a bar, asyncpg; the server's processor is not in it")

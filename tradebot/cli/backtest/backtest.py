@@ -8,17 +8,17 @@ from typing import Any
 
 import click
 
-from tradebot.cli.backtest.bars import bars_asked
-from tradebot.cli.backtest.job import job_asked
+from tradebot.cli.backtest.bars import load_requested_bars
+from tradebot.cli.backtest.job import build_backtest_job
 from tradebot.cli.backtest.options import bar_options
-from tradebot.cli.backtest.result import show
-from tradebot.cli.shared.options import CORES
-from tradebot.cli.shared.progress import progress
-from tradebot.cli.shared.tables import others_aside
+from tradebot.cli.backtest.result import show_backtest
+from tradebot.cli.shared.options import CPU_CORES
+from tradebot.cli.shared.progress import progress_bar
+from tradebot.cli.shared.tables import prints_to_stderr
 from tradebot.errors import ExitCode
 from tradebot.printing import aside
 
-MOST_WORKERS = 64
+MAX_WORKERS = 64
 
 
 @click.command()
@@ -27,7 +27,7 @@ MOST_WORKERS = 64
 )
 @click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the one strategy.")
 @bar_options
-@click.option("--workers", type=click.IntRange(1, MOST_WORKERS), help="Processes for --account each.")
+@click.option("--workers", type=click.IntRange(1, MAX_WORKERS), help="Processes for --account each.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page, and JSON beside it.")
 @click.option("--no-checks", is_flag=True, help="Leave the honesty checks out.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -42,9 +42,9 @@ def backtest(as_json: bool, **given: Any) -> int:
 
     if given["report"] is not None:
         check_place(given["report"])
-    with others_aside(as_json=as_json):
+    with prints_to_stderr(as_json=as_json):
         result, bars, checks = _tested(given)
-    show(result, bars.series, checks, report=given["report"], as_json=as_json)
+    show_backtest(result, bars.series, checks, report=given["report"], as_json=as_json)
     for fault in result.faults:
         aside(f"tradebot: {fault}")
     return ExitCode.DATA if result.faults else ExitCode.OK
@@ -57,12 +57,12 @@ def _tested(given: Mapping[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
 
     config = load(given["config_path"], {"app.state_dir": given["state_dir"]})
     specs = _specs(config, given)
-    with progress() as tell:
-        bars = bars_asked(config, given, tell)
-        job = job_asked(config, given, bars, specs)
+    with progress_bar() as tell:
+        bars = load_requested_bars(config, given, tell)
+        job = build_backtest_job(config, given, bars, specs)
         for note in dear(job, bars.series):
             aside(f"tradebot: {note}")
-        workers = given["workers"] or CORES
+        workers = given["workers"] or CPU_CORES
         result = run_spread(job, bars.series, workers=workers, say=lambda done, of: tell("walking", done, of))
         checks: Sequence[Any] = ()
         if not given["no_checks"]:

@@ -9,19 +9,19 @@ from typing import Any
 
 import click
 
-from tradebot.cli.backtest.bars import Given
+from tradebot.cli.backtest.bars import BacktestBars
 
-MOST_CHANGES = 25  # of one order, as many as venues allow
+MAX_ORDER_CHANGES = 25  # of one order, as many as venues allow
 
 
-def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Sequence[Any]) -> Any:
+def build_backtest_job(config: Any, given: Mapping[str, Any], bars: BacktestBars, strategies: Sequence[Any]) -> Any:
     """Return the job that `bar_options` mean for these bars and strategies. Raises DataError and UsageError."""
     from tradebot.backtest.job import Hours, Job, Matching, Slippage, delivered
     from tradebot.backtest.place import bill_of, hours_of
     from tradebot.config.desk_settings import desk_settings, limits
     from tradebot.errors import DataError
-    from tradebot.history.frames import moment
-    from tradebot.history.market import zone_of
+    from tradebot.history.exchange_calendar import zone_of
+    from tradebot.history.frames import parse_moment
 
     lengths = {one.interval for one in bars.series.values()}
     if len(lengths) != 1:
@@ -45,7 +45,7 @@ def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Se
         interval=interval,
         cash=given["cash"],
         limits=limits(config),
-        desk=desk_settings(config, most_changes=MOST_CHANGES),
+        desk=desk_settings(config, most_changes=MAX_ORDER_CHANGES),
         matching=Matching(
             slippage=slippage,
             latency_bars=given["latency_bars"],
@@ -60,8 +60,8 @@ def job_asked(config: Any, given: Mapping[str, Any], bars: Given, strategies: Se
         ),
         zone=zone,
         currency=first.currency,
-        begin=moment(given["start"], zone, is_end=False),
-        end=moment(given["end"], zone, is_end=True),
+        begin=parse_moment(given["start"], zone, is_end=False),
+        end=parse_moment(given["end"], zone, is_end=True),
         every_bar=given["every_bar"],
         shared=given["account"] == "shared",
         time_limit_s=given["time_limit"],

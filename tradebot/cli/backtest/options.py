@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tradebot.cli.shared.options import stamps_option, state_dir_option, together
+from tradebot.cli.shared.options import combine_options, stamps_option, state_dir_option
 from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.markets.market import HOME
 
@@ -39,9 +39,9 @@ class _Span(click.FloatRange):
         return found
 
 
-EXACT = _Exact()
+EXACT_DECIMAL = _Exact()
 
-bar_options = together(
+bar_options = combine_options(
     click.option("--symbols", default="", help='RELIANCE,TCS or an index name or "@file".  [default: all in a file]'),
     click.option("--data", default="history", show_default=True, help="`history`, or a file or folder of bars."),
     click.option("--sample", is_flag=True, help="Bars of an invented market, made on the spot; for a first look."),
@@ -53,7 +53,9 @@ bar_options = together(
     stamps_option("What of a bar its time in a file is."),
     click.option("--exchange", default=HOME_EXCHANGE, show_default=True, help="Where the symbols of files trade."),
     click.option("--accept-gaps", is_flag=True, help="Test on data with gaps, or with rows twice or out of order."),
-    click.option("--cash", type=EXACT, default=Decimal(100_000), show_default=True, help="What the account has."),
+    click.option(
+        "--cash", type=EXACT_DECIMAL, default=Decimal(100_000), show_default=True, help="What the account has."
+    ),
     click.option("--slippage", default="none", show_default=True, help="2ticks, 5bps, spread:0.05 or volume:10."),
     click.option("--latency-bars", type=click.IntRange(0, 1000), default=0, help="Bars an order is under way."),
     click.option("--latency", type=_Span(0, 3600), default=0.0, help="Seconds an order is under way."),

@@ -9,10 +9,12 @@ from typing import Any
 from tradebot.cli.shared.tables import standard_console
 from tradebot.printing import say, say_json
 
-MOST_REASONS = 3  # for which orders were denied, each with one of its sentences
+MAX_SHOWN_REASONS = 3  # for which orders were denied, each with one of its sentences
 
 
-def show(result: Any, series: Mapping[str, Any], checks: Sequence[Any], *, report: Path | None, as_json: bool) -> None:
+def show_backtest(
+    result: Any, series: Mapping[str, Any], checks: Sequence[Any], *, report: Path | None, as_json: bool
+) -> None:
     """Print the result, and write its report where one is asked for. Raises DataError."""
     from tradebot.backtest import story
     from tradebot.backtest.report import write
@@ -60,7 +62,7 @@ def _denied(result: Any) -> None:
     for denial in result.denials:
         counts[denial.control] = counts.get(denial.control, 0) + denial.count
         reasons.setdefault(denial.control, denial.reason)
-    for control in sorted(counts, key=lambda name: -counts[name])[:MOST_REASONS]:
+    for control in sorted(counts, key=lambda name: -counts[name])[:MAX_SHOWN_REASONS]:
         say(f"{counts[control]:,} denied by {reasons[control]}")
 
 

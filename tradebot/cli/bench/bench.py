@@ -9,36 +9,36 @@ from typing import Any
 
 import click
 
-from tradebot.cli.bench import paths, research, rivals
-from tradebot.cli.bench.shown import duration, json_option
+from tradebot.cli.bench import baselines, daemon_paths, research
+from tradebot.cli.bench.output import duration_s, json_option
 from tradebot.clock import WallClock
 from tradebot.printing import say_json
 
 MAX_SYMBOLS = 9_000  # three streaming connections of 3,000
-MAX_SECONDS = 3_600.0
+MAX_LENGTH_S = 3_600.0
 
 
 @click.group(invoke_without_command=True)
-@rivals.overview_options
+@baselines.add_overview_options
 @click.pass_context
 def bench(context: click.Context, symbols: int, latency: str, as_json: bool) -> None:
     """Measure this machine; without a command a short look at quotes, indicators and pools, and what to choose."""
     if context.invoked_subcommand is None:
-        rivals.overview(symbols, latency, as_json)
+        baselines.show_overview(symbols, latency, as_json)
 
 
 for command in (
-    rivals.indicators,
-    rivals.fetch,
-    rivals.pool,
-    paths.orders,
-    paths.start,
+    baselines.indicators,
+    baselines.fetch,
+    baselines.pool,
+    daemon_paths.orders,
+    daemon_paths.start,
     research.sweep,
     research.backtest,
-    paths.burst,
-    paths.startup,
-    rivals.cycle,
-    rivals.history,
+    daemon_paths.burst,
+    daemon_paths.startup,
+    baselines.cycle,
+    baselines.history,
 ):
     bench.add_command(command)
 
@@ -61,7 +61,7 @@ def ticks(
     figures are for reading: the exit code tells only whether the measurement could be made.
     """
     if sustained:
-        paths.sustained_ticks(symbols, as_json)
+        daemon_paths.measure_sustained_ticks(symbols, as_json)
         return
     from tradebot.bench.measuring.report import machine, versions
     from tradebot.bench.ticks.report import show, verdicts
@@ -70,7 +70,7 @@ def ticks(
 
     load = Load(
         symbols=symbols,
-        for_s=duration(length, longest_s=MAX_SECONDS),
+        for_s=duration_s(length, longest_s=MAX_LENGTH_S),
         rate=rate,
         strategy=None if strategy == "none" else strategy,
         interval=interval,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.bench.shown import json_option, progress, tell
-from tradebot.cli.shared.options import CORES
+from tradebot.cli.bench.output import json_option, show_current, show_result
+from tradebot.cli.shared.options import CPU_CORES
 from tradebot.clock import WallClock
 from tradebot.printing import say, say_json
 
@@ -18,7 +18,7 @@ from tradebot.printing import say, say_json
 )
 @click.option("--symbols", type=click.IntRange(2, 5_000), default=500, show_default=True, help="How many together.")
 @click.option("--bars-each", type=click.IntRange(100, 1_000_000), default=5_000, show_default=True, help="Of each.")
-@click.option("--workers", type=click.IntRange(1, 256), default=CORES, show_default="one a core", help="Processes.")
+@click.option("--workers", type=click.IntRange(1, 256), default=CPU_CORES, show_default="one a core", help="Processes.")
 @click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, help="The best of so many.")
 @click.option("--rivals", type=click.Path(path_type=Path), help="Their Python.  [default: of `make rivals-env`]")
 @json_option
@@ -40,7 +40,7 @@ def backtest(
         repeats=repeats,
         rivals=rivals or benchmark.RIVALS,
         clock=WallClock(),
-        progress=progress,
+        progress=show_current,
     )
     if not as_json:
         costs, fills = found["order_us"]["signal_to_booked_fill"], found["order_us"]["fills"]
@@ -49,13 +49,13 @@ def backtest(
             f"an order, signal to booked fill: {cost:.1f} us in a run of {n:,} fills" for cost, n in pairs
         ]
         found["advice"] += [f"not measured: {line}" for line in found["absent"]]
-    tell(found, as_json)
+    show_result(found, as_json)
 
 
 @click.command()
 @click.option("--trials", type=click.IntRange(10, 400), default=200, show_default=True, help="Sets of parameters.")
 @click.option("--bars", type=click.IntRange(1_000, 500_000), default=50_000, show_default=True, help="Bars of each.")
-@click.option("--workers", type=click.IntRange(1, 256), default=CORES, show_default="one a core", help="Processes.")
+@click.option("--workers", type=click.IntRange(1, 256), default=CPU_CORES, show_default="one a core", help="Processes.")
 @json_option
 def sweep(trials: int, bars: int, workers: int, as_json: bool) -> None:
     """Run the same sweep in one process and on one worker a core; the rows must be the same.
@@ -65,7 +65,7 @@ def sweep(trials: int, bars: int, workers: int, as_json: bool) -> None:
     from tradebot.bench.backtest.sweep import measure
     from tradebot.bench.measuring.report import described
 
-    found = measure(trials=trials, bars=bars, workers=workers, clock=WallClock(), progress=progress)
+    found = measure(trials=trials, bars=bars, workers=workers, clock=WallClock(), progress=show_current)
     if as_json:
         say_json(found)
         return

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tradebot.cli.shared.options import CONFIG, state_dir_option, together
+from tradebot.cli.shared.options import CONFIG_OPTION, combine_options, state_dir_option
 from tradebot.cli.shared.state_dir import state_dir_of
 
-daemon_options = together(CONFIG, state_dir_option("The daemon's state directory."))
+daemon_options = combine_options(CONFIG_OPTION, state_dir_option("The daemon's state directory."))
 
 
-def ask(path: str | None, state_dir: Path | None, route: str, body: dict[str, Any]) -> dict[str, Any]:
+def post_command(path: str | None, state_dir: Path | None, route: str, body: dict[str, Any]) -> dict[str, Any]:
     """Return the daemon's answer to a command. Raises DaemonAway and RequestRefused."""
     from tradebot.control import client  # not at the top: `kill` asks no daemon and must load quickly
 

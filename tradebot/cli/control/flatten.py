@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.control.daemon import ask, daemon_options
+from tradebot.cli.control.daemon import daemon_options, post_command
 from tradebot.printing import confirm, say
 
 
@@ -27,7 +27,7 @@ def flatten(path: str | None, state_dir: Path | None, yes: bool, id_: str | None
         confirm("Close every position and halt?")
     id_ = id_ or f"flatten-{WallClock().wall()}"
     body = {"id": id_, "reason": reason} | ({"lift_kill": True} if lift_kill else {})
-    answer = ask(path, state_dir, "/flatten", body)
+    answer = post_command(path, state_dir, "/flatten", body)
     if answer.get("known"):
         say(f"{id_} was given before and did nothing more")
     for order in answer.get("orders", ()):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.control.daemon import ask, daemon_options
+from tradebot.cli.control.daemon import daemon_options, post_command
 from tradebot.printing import say
 
 
@@ -16,7 +16,7 @@ from tradebot.printing import say
 @click.option("--scope", default="all", show_default=True, help="all, symbol:TCS or strategy:NAME.")
 def halt(path: str | None, state_dir: Path | None, reason: str, scope: str) -> None:
     """Stop new positions until `resume`, over restarts too; exits and cancels still leave."""
-    ask(path, state_dir, "/halt", {"reason": reason, "scope": scope})
+    post_command(path, state_dir, "/halt", {"reason": reason, "scope": scope})
     say(f"halted ({scope}): {reason}; it is on disk and stands until `tradebot resume`")
 
 
@@ -26,7 +26,7 @@ def halt(path: str | None, state_dir: Path | None, reason: str, scope: str) -> N
 @click.option("--scope", default="all", show_default=True, help="all (every halt), symbol:TCS or strategy:NAME.")
 def resume(path: str | None, state_dir: Path | None, reason: str, scope: str) -> None:
     """Let new positions be opened again; after `kill` this also removes the HALT file."""
-    answer = ask(path, state_dir, "/resume", {"reason": reason, "scope": scope})
+    answer = post_command(path, state_dir, "/resume", {"reason": reason, "scope": scope})
     if lifted := answer.get("lifted"):
         say(f"the HALT file is gone; it said: {lifted}")
     say(f"resumed ({scope})")

@@ -11,7 +11,7 @@ import click
 
 from tradebot.cli.control.daemon import daemon_options
 from tradebot.cli.shared.options import exchange_option
-from tradebot.cli.shared.state_dir import salvaged
+from tradebot.cli.shared.state_dir import salvaged_settings
 from tradebot.config.salvage import Salvaged
 from tradebot.errors import AccessDenied, ConfigError, ExitCode
 from tradebot.printable import printable
@@ -39,7 +39,7 @@ def kill(
     """
     from tradebot.clock import WallClock, iso
 
-    found = salvaged(path)
+    found = salvaged_settings(path)
     why = f"{printable(reason)} (tradebot kill, {iso(WallClock().wall())[:19]}Z)"
     is_barred = _bar_all(state_dir or found.state_dir, why, is_named=state_dir is not None, is_all=is_all)
     try:
@@ -130,9 +130,9 @@ def _is_same(one: Path, other: Path) -> bool:
 def _target(found: Salvaged, exchange_file: Path | None) -> tuple[Room, Access] | None:
     # Where to cancel; None where the venue lives inside the daemon.
     if exchange_file is not None:
-        from tradebot.cli.shared.exchange_file import addresses
+        from tradebot.cli.shared.exchange_file import read_addresses
 
-        printed = addresses(exchange_file)
+        printed = read_addresses(exchange_file)
         room = registry.spoken(printed)
         return room, room.access_at(printed[room.name])
     own = found.values.get("kill", {})

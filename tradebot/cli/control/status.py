@@ -80,7 +80,7 @@ def _vitals(found: dict[str, Any]) -> str:
 
 
 def _show_status(found: dict[str, Any]) -> None:
-    from tradebot.cli.shared.tables import table
+    from tradebot.cli.shared.tables import print_table
     from tradebot.clock import iso
     from tradebot.markets.market import HOME
 
@@ -106,7 +106,7 @@ def _show_status(found: dict[str, Any]) -> None:
     for title, rows in (("positions", found["positions"]), ("working orders", found["orders"])):
         say(f"{title}: {len(rows) or 'none'}")
         if rows:
-            table([{name: "" if value is None else value for name, value in row.items()} for row in rows])
+            print_table([{name: "" if value is None else value for name, value in row.items()} for row in rows])
     say(_vitals(found))
     queues = ", ".join(f"{name} {queue['now']}" for name, queue in found["queues"].items())
     journal = found["journal"]

@@ -1,4 +1,4 @@
-"""The verb `data`: past bars. Its commands `list`, `export` and `remove` are here, the others beside this file."""
+"""The verb `data`: past bars. Its commands `list`, `export` and `remove_series` are here, the others beside this file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tradebot.cli.data.accept import accept
 from tradebot.cli.data.check import check
 from tradebot.cli.data.download import download
 from tradebot.cli.data.importing import import_, import_journal
-from tradebot.cli.data.options import where
-from tradebot.cli.shared.history import opened
-from tradebot.cli.shared.tables import show
+from tradebot.cli.data.options import history_options
+from tradebot.cli.shared.history import open_configured_history
+from tradebot.cli.shared.tables import print_rows
 from tradebot.config import load
 from tradebot.errors import DataError
-from tradebot.history.interval import name_of, parse
+from tradebot.history.interval import interval_name, parse_interval
 from tradebot.printing import confirm, say, say_text
 
 
@@ -33,22 +33,22 @@ for command in (accept, check, download, import_, import_journal):
 
 
 @data.command("list")
-@where
+@history_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(config: str | None, state_dir: Path | None, as_json: bool) -> None:
     """List the series in the history."""
-    from tradebot.history.frames import stamp
+    from tradebot.history.frames import format_time
 
     def when(at: int, exchange: str) -> str:
         # On a terminal a line a series, the exchange's zone understood.
-        told = stamp(at, exchange)
+        told = format_time(at, exchange)
         return told if as_json or not sys.stdout.isatty() else told[:16].replace("T", " ")
 
-    with opened(load(config, {"app.state_dir": state_dir})) as history:
+    with open_configured_history(load(config, {"app.state_dir": state_dir})) as history:
         rows = [
             {
                 "symbol": line.symbol,
-                "interval": name_of(line.interval),
+                "interval": interval_name(line.interval),
                 "bars": line.bars,
                 "first": when(line.first_at, line.exchange),
                 "last": when(line.last_at, line.exchange),
@@ -56,9 +56,9 @@ def list_(config: str | None, state_dir: Path | None, as_json: bool) -> None:
                 "prices": f"invented by {line.venue}" if line.venue else "traded",
                 "source": line.source,
             }
-            for line in history.lines()
+            for line in history.list_series()
         ]
-    show(rows, as_json=as_json)
+    print_rows(rows, as_json=as_json)
 
 
 @data.command()
@@ -67,7 +67,7 @@ def list_(config: str | None, state_dir: Path | None, as_json: bool) -> None:
 @click.option("--from", "start", help="First day or time.")
 @click.option("--to", "end", help="Last day, or the time to stop before.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A file.csv, .csv.gz or .parquet.")
-@where
+@history_options
 def export(
     symbol: str,
     interval: str,
@@ -78,31 +78,31 @@ def export(
     state_dir: Path | None,
 ) -> None:
     """Write the bars of SYMBOL as CSV, with times in the exchange's zone."""
-    from tradebot.history.frames import bars_from, write
+    from tradebot.history.frames import load_frame, write_frame
 
-    with opened(load(config, {"app.state_dir": state_dir})) as history:
-        frame = bars_from(history, symbol.upper(), parse(interval), start=start, end=end)
+    with open_configured_history(load(config, {"app.state_dir": state_dir})) as history:
+        frame = load_frame(history, symbol.upper(), parse_interval(interval), start=start, end=end)
     if output is None:
         say_text(frame.to_csv())
         return
-    write(frame, output)
+    write_frame(frame, output)
     say(f"{output}: {len(frame)} bars")
 
 
 @data.command()
 @click.argument("symbol")
 @click.option("--interval", required=True, help="Of the series that goes.")
-@where
+@history_options
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def remove(symbol: str, interval: str, config: str | None, state_dir: Path | None, yes: bool) -> None:
     """Remove one series from the history."""
-    length, name = parse(interval), symbol.upper()
-    with opened(load(config, {"app.state_dir": state_dir}), writes=True) as history:
-        bars = len(history.starts(name, length))
+    length, name = parse_interval(interval), symbol.upper()
+    with open_configured_history(load(config, {"app.state_dir": state_dir}), writes=True) as history:
+        bars = len(history.bar_starts(name, length))
         if not bars:
-            raise DataError(f"{history.place}: there are no {name_of(length)} bars of {name}")
+            raise DataError(f"{history.location}: there are no {interval_name(length)} bars of {name}")
         if not yes:
             confirm(f"Remove {bars} bars of {name}?")
         with history.transaction():
-            history.remove(name, length)
+            history.remove_series(name, length)
     say(f"removed {bars} bars of {name}")

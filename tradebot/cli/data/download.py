@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from tradebot.cli.data.options import where
-from tradebot.cli.shared.history import opened
+from tradebot.cli.data.options import history_options
+from tradebot.cli.shared.history import open_configured_history
 from tradebot.cli.shared.options import exchange_option
-from tradebot.cli.shared.progress import Progress, progress
-from tradebot.cli.shared.tables import show
+from tradebot.cli.shared.progress import Progress, progress_bar
+from tradebot.cli.shared.tables import print_rows
 from tradebot.config import Config, load_explained
 from tradebot.errors import DataError, ExitCode
 from tradebot.history.history import History
-from tradebot.history.interval import name_of, parse
+from tradebot.history.interval import interval_name, parse_interval
 from tradebot.printing import aside
 
 
@@ -27,7 +27,7 @@ from tradebot.printing import aside
 @click.option("--from", "start", required=True, help="First day or time.")
 @click.option("--to", "end", help="Last day, or the time to stop before.  [default: now]")
 @exchange_option()
-@where
+@history_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def download(
     symbols: str | None,
@@ -52,16 +52,16 @@ def download(
         loaded.refuse(invented_shares(settings))
     exchange = None
     if exchange_file is not None:
-        from tradebot.cli.shared.exchange_file import addresses
+        from tradebot.cli.shared.exchange_file import read_addresses
 
-        exchange = addresses(exchange_file)
+        exchange = read_addresses(exchange_file)
     try:
-        with opened(settings, writes=True) as history, progress() as tell:
-            rows = asyncio.run(_download(settings, exchange, history, parse(interval), start, end, tell))
+        with open_configured_history(settings, writes=True) as history, progress_bar() as tell:
+            rows = asyncio.run(_download(settings, exchange, history, parse_interval(interval), start, end, tell))
     except KeyboardInterrupt:
         aside("tradebot: interrupted; what came is kept, the same command goes on from there")
         return ExitCode.INTERRUPTED
-    show(rows, as_json=as_json)
+    print_rows(rows, as_json=as_json)
     return ExitCode.OK
 
 
@@ -75,9 +75,9 @@ async def _download(
     tell: Progress,
 ) -> list[dict[str, Any]]:
     from tradebot.daemon.ground import open_source
-    from tradebot.history.downloading import download as fill
-    from tradebot.history.frames import moment
-    from tradebot.history.market import zone_of
+    from tradebot.history.downloading import download_bars as fill
+    from tradebot.history.exchange_calendar import zone_of
+    from tradebot.history.frames import parse_moment
     from tradebot.ops.events.event import without_word
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -85,7 +85,7 @@ async def _download(
         opening = open_source(settings, exchange=exchange, exchange_log=log, tell=without_word)
         async with opening as source:
             zone = zone_of(source.universe[0].exchange)
-            since, until = moment(start, zone, is_end=False), moment(end, zone, is_end=True)
+            since, until = parse_moment(start, zone, is_end=False), parse_moment(end, zone, is_end=True)
             assert since is not None, "--from is required"
             now = source.clock.market()
             if since >= min(until or now, now):
@@ -105,9 +105,9 @@ async def _download(
     return [
         {
             "symbol": one.symbol,
-            "interval": name_of(interval),
+            "interval": interval_name(interval),
             "requests": one.requests,
-            **one.put._asdict(),
+            **one.counts._asdict(),
             "odd": one.odd,
         }
         for one in found

@@ -7,21 +7,21 @@ from typing import Any
 
 import click
 
-from tradebot.cli.data.options import reading, terms_of, wanted_of, where
-from tradebot.cli.shared.history import opened
-from tradebot.cli.shared.progress import progress
-from tradebot.cli.shared.tables import show
+from tradebot.cli.data.options import file_options, history_options, import_options_of, parse_options_of
+from tradebot.cli.shared.history import open_configured_history
+from tradebot.cli.shared.progress import progress_bar
+from tradebot.cli.shared.tables import print_rows
 from tradebot.config import load
 from tradebot.errors import ExitCode
-from tradebot.history.importing import Report, import_files
-from tradebot.history.interval import name_of
+from tradebot.history.importing import ImportReport, import_files
+from tradebot.history.interval import interval_name
 from tradebot.printing import aside, say_json
 
 
 @click.command("import")
 @click.argument("path", type=click.Path(path_type=Path))
-@reading
-@where
+@file_options
+@history_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def import_(path: Path, config: str | None, state_dir: Path | None, as_json: bool, skip_bad: bool, **given: Any) -> int:
     """Take the bars of PATH into the history: CSV or text, plain, in gzip or zip, Parquet, DuckDB, or a folder of such.
@@ -32,11 +32,13 @@ def import_(path: Path, config: str | None, state_dir: Path | None, as_json: boo
     the history takes 48 bytes a bar.
     """
     settings = load(config, {"app.state_dir": state_dir})
-    wanted, terms = wanted_of(given, skips_bad=skip_bad), terms_of(given)
+    wanted, terms = parse_options_of(given, skips_bad=skip_bad), import_options_of(given)
     try:
-        with opened(settings, writes=True) as history, progress() as tell:
+        with open_configured_history(settings, writes=True) as history, progress_bar() as tell:
             settings.app.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            report = import_files(path, history, settings.app.state_dir, wanted=wanted, terms=terms, progress=tell)
+            report = import_files(
+                path, history, settings.app.state_dir, parse_options=wanted, options=terms, progress=tell
+            )
     except KeyboardInterrupt:
         aside(f"tradebot: interrupted; nothing of {path} was taken, the same command begins again")
         return ExitCode.INTERRUPTED
@@ -44,16 +46,21 @@ def import_(path: Path, config: str | None, state_dir: Path | None, as_json: boo
     return ExitCode.OK
 
 
-def _tell_import(report: Report, *, as_json: bool) -> None:
+def _tell_import(report: ImportReport, *, as_json: bool) -> None:
     rows = [
-        {"symbol": one.symbol, "interval": name_of(one.interval), **one.put._asdict(), "unsorted": one.unsorted}
+        {
+            "symbol": one.symbol,
+            "interval": interval_name(one.interval),
+            **one.counts._asdict(),
+            "unsorted": one.unsorted,
+        }
         for one in report.series
     ]
     if as_json:
         told = {"series": rows, "skipped": report.skipped, "duplicates": report.duplicates, "notes": report.notes}
         say_json(told)
         return
-    show(rows, as_json=False)
+    print_rows(rows, as_json=False)
     for reason, count in report.skipped.items():
         aside(f"rows left out for {reason}: {count}")
     for note in report.notes:
@@ -65,7 +72,7 @@ def _tell_import(report: Report, *, as_json: bool) -> None:
 @click.command("import-journal")
 @click.argument("journal", type=click.Path(path_type=Path), required=False)
 @click.option("--run", "run_id", help="Only what this run recorded.")
-@where
+@history_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def import_journal(
     journal: Path | None, run_id: str | None, config: str | None, state_dir: Path | None, as_json: bool
@@ -75,16 +82,16 @@ def import_journal(
     A running daemon is not disturbed. Bars already there are replaced. The bars its strategies were warmed up with come
     along: `tradebot backtest --from` the day of the run gives the signals of the run.
     """
-    from tradebot.history.recorded import import_journal as take
+    from tradebot.history.journal_import import import_journal as take
     from tradebot.journal.schema import FILE_NAME
 
     settings = load(config, {"app.state_dir": state_dir})
     path = journal or settings.app.state_dir
     path = path / FILE_NAME if path.is_dir() else path
-    with opened(settings, writes=True) as history, progress() as tell:
+    with open_configured_history(settings, writes=True) as history, progress_bar() as tell:
         found = take(path, history, run=run_id, progress=lambda seq: tell("rows read", seq, seq + 1))
-    rows = [{"symbol": one.symbol, "interval": name_of(one.interval), **one.put._asdict()} for one in found]
+    rows = [{"symbol": one.symbol, "interval": interval_name(one.interval), **one.counts._asdict()} for one in found]
     if as_json:
         say_json(rows)
     else:
-        show(rows, as_json=False)
+        print_rows(rows, as_json=False)

@@ -7,18 +7,18 @@ from typing import Any
 
 import click
 
-from tradebot.cli.shared.options import stamps_option, state_dir_option, together
+from tradebot.cli.shared.options import combine_options, stamps_option, state_dir_option
 from tradebot.domain.home import HOME_EXCHANGE
-from tradebot.history.files.rows import SERIES, Wanted
-from tradebot.history.importing import Terms
-from tradebot.history.interval import parse
+from tradebot.history.files.rows import SHARE_SERIES, ParseOptions
+from tradebot.history.importing import ImportOptions
+from tradebot.history.interval import parse_interval
 
-where = together(
+history_options = combine_options(
     state_dir_option("Where the history is."),
     click.option("-c", "--config", "config", metavar="FILE", help="Configuration file."),
 )
 # What a file of bars does not say itself.
-reading = together(
+file_options = combine_options(
     click.option("--symbol", default="", help="Whose bars they are, or which.  [default: all, or the file]"),
     click.option("--interval", default="", help="Length of a bar.  [default: as the rows show]"),
     click.option("--tz", "zone", default="", help="Zone of times that name none: Asia/Kolkata, America/New_York."),
@@ -32,7 +32,7 @@ reading = together(
     click.option("--columns", default="", help="Names, in order, where a file has no head: date,time,open,...,-"),
     click.option(
         "--series",
-        default=",".join(SERIES),
+        default=",".join(SHARE_SERIES),
         show_default=True,
         help=f"Of the lists of {HOME_EXCHANGE}: which are taken.",
     ),
@@ -42,27 +42,27 @@ reading = together(
 )
 
 
-def wanted_of(given: Mapping[str, Any], *, skips_bad: bool) -> Wanted:
-    """Return how `reading`'s options want a file's rows."""
-    return Wanted(
+def parse_options_of(given: Mapping[str, Any], *, skips_bad: bool) -> ParseOptions:
+    """Return how `file_options`'s options want a file's rows."""
+    return ParseOptions(
         zone=given["zone"],
         time_format=given["time_format"],
         symbol=given["symbol"].upper(),
         skips_bad=skips_bad,
-        mends=given["mend"],
+        mends_range=given["mend"],
         columns=_words(given["columns"]),
         series=tuple(word.upper() for word in _words(given["series"])),
     )
 
 
-def terms_of(given: Mapping[str, Any]) -> Terms:
-    """Return what `reading`'s options say of a file that it does not. Raises DataError."""
-    return Terms(
+def import_options_of(given: Mapping[str, Any]) -> ImportOptions:
+    """Return what `file_options`'s options say of a file that it does not. Raises DataError."""
+    return ImportOptions(
         exchange=given["exchange"],
-        interval=parse(given["interval"]) if given["interval"] else 0,
-        decimals=given["decimals"],
+        interval=parse_interval(given["interval"]) if given["interval"] else 0,
+        price_decimals=given["decimals"],
         table=given["table"],
-        are_ends=given["stamps"] == "end",
+        are_end_stamps=given["stamps"] == "end",
         keep=given["keep"] or "",
     )
 

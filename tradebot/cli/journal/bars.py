@@ -9,15 +9,15 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.journal.options import journal_at, journal_options
-from tradebot.cli.shared.tables import show
+from tradebot.cli.journal.options import journal_options, journal_path
+from tradebot.cli.shared.tables import print_rows
 from tradebot.clock import SECOND, from_iso, iso
 from tradebot.errors import DataError
 from tradebot.journal import closes
 from tradebot.markets.market import HOME
 from tradebot.printing import say_text
 
-UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 @click.command()
@@ -39,7 +39,7 @@ def bars(
 ) -> None:
     """Print the recorded bars of SYMBOL by start time."""
     length = _interval(interval)
-    found = closes.bars(journal_at(state_dir, config), symbol, length, since=_moment(since), run=run_id)
+    found = closes.bars(journal_path(state_dir, config), symbol, length, since=_moment(since), run=run_id)
     if not found:
         raise DataError(f"the journal holds no {interval} bars of {symbol}")
     fields = [
@@ -60,14 +60,14 @@ def bars(
         writer.writerows(fields)
         say_text(text.getvalue())
     else:
-        show(fields, as_json=as_json)
+        print_rows(fields, as_json=as_json)
 
 
 def _interval(text: str) -> int:
     match = re.fullmatch(r"([1-9]\d{0,4})([smhd])", text)
     if match is None:
         raise click.BadParameter(f"should be a length such as 1m or 1h, not {text!r}", param_hint="--interval")
-    return int(match[1]) * UNITS[match[2]] * SECOND
+    return int(match[1]) * UNIT_S[match[2]] * SECOND
 
 
 def _moment(text: str | None) -> int | None:

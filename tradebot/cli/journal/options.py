@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.shared.options import state_dir_option, together
+from tradebot.cli.shared.options import combine_options, state_dir_option
 from tradebot.cli.shared.state_dir import state_dir_of
 from tradebot.journal.schema import FILE_NAME
 
-journal_options = together(
+journal_options = combine_options(
     state_dir_option("Where the journal is."),
     click.option("-c", "--config", "config", metavar="FILE", help="Configuration file, for its state_dir."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON."),
@@ -18,6 +18,6 @@ journal_options = together(
 account_option = click.option("--account", help="Of this account.  [default: the last run's]")
 
 
-def journal_at(state_dir: Path | None, config: str | None) -> Path:
+def journal_path(state_dir: Path | None, config: str | None) -> Path:
     """Return the place of the journal."""
     return state_dir_of(state_dir, config) / FILE_NAME

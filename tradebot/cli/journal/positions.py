@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.journal.options import account_option, journal_at, journal_options
-from tradebot.cli.journal.order_story import plain
-from tradebot.cli.shared.tables import show
+from tradebot.cli.journal.options import account_option, journal_options, journal_path
+from tradebot.cli.journal.order_history import format_decimal
+from tradebot.cli.shared.tables import print_rows
 from tradebot.domain.portfolio import Position
 from tradebot.journal import recovery
 
@@ -22,10 +22,10 @@ def positions(state_dir: Path | None, config: str | None, as_json: bool, account
 
     `realized` is before charges.
     """
-    fold = recovery.fold(journal_at(state_dir, config), account=account)
+    fold = recovery.fold(journal_path(state_dir, config), account=account)
     ours = sorted(fold.positions.values(), key=lambda p: (p.symbol, *p.key.line))
     found = [*ours, *(Position(p.key).hold(p.quantity, p.average_price) for p in fold.external)]
-    show(
+    print_rows(
         [
             {
                 "exchange": p.key.exchange,
@@ -33,10 +33,10 @@ def positions(state_dir: Path | None, config: str | None, as_json: bool, account
                 "product": p.key.product,
                 "owner": p.key.owner,
                 "quantity": f"{p.quantity:f}",
-                "average_price": plain(p.average_price),
-                "realized": plain(p.realized),
-                "bought": plain(p.bought),
-                "sold": plain(p.sold),
+                "average_price": format_decimal(p.average_price),
+                "realized": format_decimal(p.realized),
+                "bought": format_decimal(p.bought),
+                "sold": format_decimal(p.sold),
             }
             for p in found
             if with_flat or not p.is_flat

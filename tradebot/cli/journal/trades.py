@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from tradebot.cli.journal.options import account_option, journal_at, journal_options
-from tradebot.cli.journal.order_story import zone_of
-from tradebot.cli.shared.tables import show
+from tradebot.cli.journal.options import account_option, journal_options, journal_path
+from tradebot.cli.journal.order_history import exchange_zone
+from tradebot.cli.shared.tables import print_rows
 from tradebot.clock import iso
 from tradebot.domain.messages import Released
 from tradebot.journal import recovery
@@ -20,7 +20,7 @@ from tradebot.journal import recovery
 @account_option
 def trades(state_dir: Path | None, config: str | None, as_json: bool, account: str | None) -> None:
     """List the fills in the journal, each once, in the order they were booked."""
-    fold = recovery.fold(journal_at(state_dir, config), account=account)
+    fold = recovery.fold(journal_path(state_dir, config), account=account)
     seen: set[tuple[str, str, str]] = set()
     listed: list[dict[str, Any]] = []
     for fact in fold.facts:
@@ -31,7 +31,7 @@ def trades(state_dir: Path | None, config: str | None, as_json: bool, account: s
         seen.add(key)
         listed.append(
             {
-                "traded_at": iso(done.traded_at, zone_of(done.exchange)),
+                "traded_at": iso(done.traded_at, exchange_zone(done.exchange)),
                 "execution_id": done.execution_id,
                 "order_id": fact.order_id,
                 "exchange": done.exchange,
@@ -42,4 +42,4 @@ def trades(state_dir: Path | None, config: str | None, as_json: bool, account: s
                 "strategy": fold.orders[fact.order_id].request.strategy,
             }
         )
-    show(listed, as_json=as_json)
+    print_rows(listed, as_json=as_json)

@@ -8,8 +8,8 @@ import click
 
 from tradebot.checker.promises import are_kept, dumps, judge, render
 from tradebot.checker.verdict import Ruling
-from tradebot.cli.journal.options import journal_at, journal_options
-from tradebot.cli.shared.tables import show
+from tradebot.cli.journal.options import journal_options, journal_path
+from tradebot.cli.shared.tables import print_rows
 from tradebot.errors import InvariantBroken, StateError
 from tradebot.journal import heads, reader
 from tradebot.journal.schema import FILE_NAME
@@ -41,7 +41,7 @@ def verify(
 
     With --promises, --against or --trace judge instead whether the promises were kept: exit 70 when one was not.
     """
-    path = journal or journal_at(state_dir, config)
+    path = journal or journal_path(state_dir, config)
     path = path / FILE_NAME if path.is_dir() else path
     if promises or against is not None or trace is not None:
         _judge(path, against, trace, as_json=as_json)
@@ -70,7 +70,7 @@ def _judge(path: Path, against: Path | None, trace: Path | None, *, as_json: boo
     if as_json:
         say_text(dumps(verdicts) + "\n")
     else:
-        show(render(verdicts), as_json=False)
+        print_rows(render(verdicts), as_json=False)
     if not are_kept(verdicts):
         names = ", ".join(v.promise for v in verdicts if v.ruling is Ruling.BROKEN)
         raise InvariantBroken(f"{path}: these promises were broken: {names}")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.journal.options import journal_at, journal_options
-from tradebot.cli.journal.order_story import story_fields, tell
+from tradebot.cli.journal.options import journal_options, journal_path
+from tradebot.cli.journal.order_history import history_fields, print_history
 from tradebot.journal.story import story
 from tradebot.printing import say_json
 
@@ -20,8 +20,8 @@ def why(order_id: str, state_dir: Path | None, config: str | None, as_json: bool
 
     The beginning of the id is enough where only one order has it.
     """
-    told = story(journal_at(state_dir, config), order_id)
+    told = story(journal_path(state_dir, config), order_id)
     if as_json:
-        say_json(story_fields(told), indent=2)
+        say_json(history_fields(told), indent=2)
     else:
-        tell(told)
+        print_history(told)

@@ -18,10 +18,10 @@ from tradebot.cli.shared.tables import standard_console
 from tradebot.printable import printable
 
 JOURNAL, LOG = "journal.sqlite3", "exchange.jsonl"
-COLOURS = {Ruling.OK: "green", Ruling.BROKEN: "bold red", Ruling.NOT_SHOWN: "dim"}
+RULING_COLOURS = {Ruling.OK: "green", Ruling.BROKEN: "bold red", Ruling.NOT_SHOWN: "dim"}
 
 
-def verdict_of(state_dir: Path, log: Path | None, *, seed: int) -> bool:
+def print_verdict(state_dir: Path, log: Path | None, *, seed: int) -> bool:
     """Print the tale and the verdict of a rehearsal's records on stderr; True when no promise is broken.
 
     Without a journal nothing began and nothing is printed.
@@ -66,7 +66,7 @@ def _verdict(console: Console, verdicts: list[Verdict]) -> None:
     console.print("\n[bold]The verdict of the checker, from the records alone[/bold]")
     table = Table(box=None, pad_edge=False, show_header=False)
     for row, verdict in zip(render(verdicts), verdicts, strict=True):
-        colour = COLOURS[verdict.ruling]
+        colour = RULING_COLOURS[verdict.ruling]
         table.add_row(row["promise"], row["name"], Text(row["ruling"], style=colour), Text(printable(row["evidence"])))
     console.print(table)
     if broken:

@@ -15,8 +15,8 @@ from tradebot.errors import InvariantBroken
 from tradebot.printing import confirm, say_text
 
 FAULTY_SHARE = 0.6
-REHEARSED_SPEED = 120.0  # a day of the market in three minutes
-EXCHANGE_STARTS_IN_S = 10
+REHEARSAL_SPEED = 120.0  # a day of the market in three minutes
+EXCHANGE_START_TIMEOUT_S = 10
 SESSION_S = 22_500  # market seconds of a day
 
 
@@ -96,12 +96,12 @@ def run(
     if rehearse is None:
         _run(config, exchange, exchange_log, plan)
         return
-    from tradebot.cli.run.rehearsal import verdict_of
+    from tradebot.cli.run.rehearsal import print_verdict
 
     try:
         _run(config, exchange, exchange_log, plan)
     finally:
-        kept = verdict_of(config.app.state_dir, exchange_log, seed=rehearse)
+        kept = print_verdict(config.app.state_dir, exchange_log, seed=rehearse)
     if not kept:
         raise InvariantBroken(
             f"the rehearsal of seed {rehearse} broke a promise; the records are in {config.app.state_dir}"
@@ -114,7 +114,7 @@ def _rehearsed(config: Any, seed: int, given: dict[str, Any]) -> dict[str, Any]:
     if given["state_dir"] is None:
         changes["app.state_dir"] = str(_fresh(config.app.state_dir / "rehearsals", f"seed-{seed}"))
     if config.exchange.speed == type(config.exchange)().speed:
-        changes["exchange.speed"] = REHEARSED_SPEED
+        changes["exchange.speed"] = REHEARSAL_SPEED
     return changes
 
 
@@ -125,15 +125,15 @@ def _fresh(folder: Path, name: str) -> Path:
 def _plan(config: Any, rehearse: int | None, faults: str | None, until: str | None) -> Any:
     if (rehearse, faults, until) == (None, None, None):
         return None
-    from tradebot.cli.shared.faults import plan_of
+    from tradebot.cli.shared.faults import fault_plan_of
 
     if rehearse is not None:
         if faults is not None:
             raise click.UsageError("--rehearse draws the faults of a seed; leave out --faults, or name them there")
         after_s = config.app.stop_after_s or SESSION_S / config.exchange.speed
         # Three fifths of the run for the faults, the rest to show that everything mends.
-        return plan_of("bad-day", seed=rehearse, until=until or f"{FAULTY_SHARE * after_s:.3f}s")
-    return plan_of(faults, seed=config.exchange.seed, until=until)
+        return fault_plan_of("bad-day", seed=rehearse, until=until or f"{FAULTY_SHARE * after_s:.3f}s")
+    return fault_plan_of(faults, seed=config.exchange.seed, until=until)
 
 
 def _overrides(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -164,14 +164,14 @@ def _started(path: Path) -> dict[str, Any]:
     # `tradebot exchange > FILE &` makes the file at once, and prints its line when it listens.
     import asyncio
 
-    from tradebot.cli.shared.exchange_file import addresses
+    from tradebot.cli.shared.exchange_file import read_addresses
     from tradebot.clock import SECOND, WallClock
 
     clock = WallClock()
-    give_up_at = clock.monotonic() + EXCHANGE_STARTS_IN_S * SECOND
+    give_up_at = clock.monotonic() + EXCHANGE_START_TIMEOUT_S * SECOND
     while not path.stat().st_size and clock.monotonic() < give_up_at:
         asyncio.run(clock.sleep(0.05))
-    return addresses(path)
+    return read_addresses(path)
 
 
 def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None, faults: Any) -> None:

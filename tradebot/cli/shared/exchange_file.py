@@ -11,7 +11,7 @@ from tradebot.errors import DataError
 from tradebot.venues import registry
 
 
-def addresses(path: Path) -> dict[str, Any]:
+def read_addresses(path: Path) -> dict[str, Any]:
     """Return what `tradebot exchange` printed into the file; all its addresses are loopback.
 
     Raises DataError for another file, ConfigError for another machine.

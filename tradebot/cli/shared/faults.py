@@ -13,8 +13,8 @@ from tradebot.exchange.faults.catalogue import BY_NAME, CATALOGUE, GROUPS, POINT
 from tradebot.exchange.faults.grammar import GRAMMAR, parse_rules
 from tradebot.exchange.faults.plan import FaultPlan
 
-LIST = "list"
-NAME = re.compile(r"[:@~]")  # ends the name of a fault
+LIST_WORD = "list"
+NAME_END = re.compile(r"[:@~]")  # ends the name of a fault
 
 
 def render_catalogue(*, as_json: bool) -> str:
@@ -36,7 +36,7 @@ def render_catalogue(*, as_json: bool) -> str:
     )
 
 
-def plan_of(text: str | None, *, seed: int, until: str | None) -> FaultPlan | None:
+def fault_plan_of(text: str | None, *, seed: int, until: str | None) -> FaultPlan | None:
     """Return the plan of `--faults` and `--faults-until`. Raises ConfigError or BadParameter."""
     if text is None:
         if until is not None:
@@ -47,14 +47,18 @@ def plan_of(text: str | None, *, seed: int, until: str | None) -> FaultPlan | No
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--faults-until") from None
     rules = parse_rules(text, seed=seed)
-    if named := [word for word in text.split(",") if (kind := BY_NAME.get(NAME.split(word.strip())[0])) and acts(kind)]:
+    if named := [
+        word
+        for word in text.split(",")
+        if (kind := BY_NAME.get(NAME_END.split(word.strip())[0])) and acts_on_host(kind)
+    ]:
         raise ConfigError(
             f"--faults: {named[0].strip()} acts on the daemon's process or host; only `tradebot simulate` can do that"
         )
-    return FaultPlan([rule for rule in rules if not acts(rule.kind)], seed=seed, until_s=until_s)
+    return FaultPlan([rule for rule in rules if not acts_on_host(rule.kind)], seed=seed, until_s=until_s)
 
 
-def acts(kind: Kind) -> bool:
+def acts_on_host(kind: Kind) -> bool:
     """Return whether a fault acts on the daemon's own process or its host."""
     return kind.stage is Stage.MACHINE
 

@@ -11,16 +11,16 @@ from tradebot.history.history import History, open_history
 
 
 @contextmanager
-def opened(config: Config, *, writes: bool = False) -> Iterator[History]:
+def open_configured_history(config: Config, *, writes: bool = False) -> Iterator[History]:
     """Open the history that the configuration names. Raises what `open_history` raises."""
     dsn = config.store.dsn.get_secret_value() if config.history.in_store else ""
     with open_history(config.app.state_dir, dsn=dsn, writes=writes) as history:
         yield history
 
 
-def accepted_in(config: Config) -> set[tuple[str, str, int]]:
+def accepted_jumps_of(config: Config) -> set[tuple[str, str, int]]:
     """Return the jumps that were accepted in the history, none where there is no history."""
     if not config.history.in_store and not (config.app.state_dir / FILE_NAME).exists():
         return set()
-    with opened(config) as history:
-        return history.accepted()
+    with open_configured_history(config) as history:
+        return history.accepted_jumps()

@@ -9,13 +9,15 @@ from typing import Any
 
 import click
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-Add = Callable[[Callable[..., Any]], Callable[..., Any]]
+CPU_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+AddOption = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-CONFIG = click.option("-c", "--config", "path", metavar="FILE", help="Configuration file.  [env var: TRADEBOT_CONFIG]")
+CONFIG_OPTION = click.option(
+    "-c", "--config", "path", metavar="FILE", help="Configuration file.  [env var: TRADEBOT_CONFIG]"
+)
 
 
-def together(*options: Add) -> Add:
+def combine_options(*options: AddOption) -> AddOption:
     """Return what adds all these options to a command, for `--help` in this order."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,19 +28,19 @@ def together(*options: Add) -> Add:
     return add
 
 
-def state_dir_option(place: str, *, default: str = "as configured") -> Add:
+def state_dir_option(place: str, *, default: str = "as configured") -> AddOption:
     """Return the option `--state-dir`; `place` says what is there."""
     return click.option("--state-dir", type=click.Path(path_type=Path), help=f"{place}  [default: {default}]")
 
 
-def stamps_option(meaning: str) -> Add:
+def stamps_option(meaning: str) -> AddOption:
     """Return the option `--stamps`, whether times are those of a bar's start or end."""
     return click.option(
         "--stamps", type=click.Choice(["start", "end"]), default="start", show_default=True, help=meaning
     )
 
 
-def exchange_option(what: str = "A") -> Add:
+def exchange_option(what: str = "A") -> AddOption:
     """Return the option `--exchange`; `what` says for which use the running exchange is."""
     return click.option(
         "--exchange",

@@ -13,7 +13,7 @@ Progress = Callable[[str, int, int], None]  # what, done, of how many
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
+def progress_bar() -> Iterator[Progress]:
     """Show a bar on a terminal's standard error; yields what it is told with: (what, done, total)."""
     from rich.console import Console
     from rich.markup import escape

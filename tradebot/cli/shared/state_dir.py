@@ -9,7 +9,7 @@ from tradebot.config.salvage import Salvaged, salvage
 from tradebot.printing import aside
 
 
-def salvaged(path: str | os.PathLike[str] | None) -> Salvaged:
+def salvaged_settings(path: str | os.PathLike[str] | None) -> Salvaged:
     """Return the settings that can be read, and say on standard error what could not be."""
     found = salvage(path)
     for note in found.notes:
@@ -19,4 +19,4 @@ def salvaged(path: str | os.PathLike[str] | None) -> Salvaged:
 
 def state_dir_of(given: Path | None, path: str | None) -> Path:
     """Return the state directory that is given, else the one of the configuration at `path`."""
-    return given if given is not None else salvaged(path).state_dir
+    return given if given is not None else salvaged_settings(path).state_dir

@@ -14,32 +14,32 @@ from rich.text import Text
 from tradebot.printable import printable
 from tradebot.printing import aside, say_json, say_text
 
-WIDE = 160  # columns, where no terminal says how many there are
-NUMBERS = frozenset(
+PIPE_WIDTH = 160  # columns, where no terminal says how many there are
+NUMBER_COLUMNS = frozenset(
     {"quantity", "filled", "price", "average_price", "realized", "bought", "sold", "after_ms"}
     | {"open", "high", "low", "close", "volume", "bars", "added", "replaced", "equal", "unsorted", "times"}
 )
 
 
-def show(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Print rows that share their keys, for whoever is reading; without rows JSON is `[]` and people read `none`."""
     if as_json:
         say_json(list(rows), indent=2)
     elif not rows:
         aside("none")
     elif sys.stdout.isatty():
-        table(rows)
+        print_table(rows)
     else:
         for line in (rows[0], *(row.values() for row in rows)):
             say_text("\t".join(map(printable, line)) + "\n")
 
 
-def table(rows: Sequence[dict[str, Any]]) -> None:
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
     """Print a table of at least one row; a column without any value is left out."""
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     used = [name for name in rows[0] if any(row[name] != "" for row in rows)]
     for name in used:
-        drawn.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
+        drawn.add_column(name, justify="right" if name in NUMBER_COLUMNS else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(printable(row[name])) for name in used))
     standard_console().print(drawn)
@@ -48,9 +48,9 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
 def standard_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
     """Return what draws on a standard stream, of one width where it is no terminal."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, soft_wrap=soft_wrap, width=None if stream.isatty() else WIDE)
+    return Console(stderr=stderr, highlight=False, soft_wrap=soft_wrap, width=None if stream.isatty() else PIPE_WIDTH)
 
 
-def others_aside(*, as_json: bool) -> contextlib.AbstractContextManager[object]:
+def prints_to_stderr(*, as_json: bool) -> contextlib.AbstractContextManager[object]:
     """Return a context in which what strategies print goes to standard error, where the output is to be JSON alone."""
     return contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()

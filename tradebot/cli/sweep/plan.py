@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def plan_asked(given: dict[str, Any], job: Any, series: dict[str, Any], spec: Any) -> Any:
+def build_sweep_plan(given: dict[str, Any], job: Any, series: dict[str, Any], spec: Any) -> Any:
     """Return the plan that the options mean. Raises ConfigError."""
     from tradebot.errors import ConfigError
     from tradebot.sweep.search import Kind
@@ -19,7 +19,7 @@ def plan_asked(given: dict[str, Any], job: Any, series: dict[str, Any], spec: An
     if given["each_symbol"] and (kind is Kind.OPTUNA or given["forward"] is not None):
         raise ConfigError("--each-symbol compares the same parameters over symbols: use a grid or random, all at once")
     space = parse(given["params"], spec.load().params, strategy=spec.name)
-    begin, end = span(job, series)
+    begin, end = trading_span(job, series)
     steps = (
         []
         if given["forward"] is None
@@ -44,15 +44,15 @@ def plan_asked(given: dict[str, Any], job: Any, series: dict[str, Any], spec: An
 
 def _window(option: str, text: str) -> int:
     from tradebot.errors import ConfigError
-    from tradebot.history.interval import MONTH, parse
+    from tradebot.history.interval import MONTH, parse_interval
 
-    found = parse(text)
+    found = parse_interval(text)
     if found == MONTH and "d" not in text.lower():
         raise ConfigError(f"{option} {text}: months are not of one length; say days, such as 30d")
     return found
 
 
-def span(job: Any, series: dict[str, Any]) -> tuple[int, int]:
+def trading_span(job: Any, series: dict[str, Any]) -> tuple[int, int]:
     """Return the first midnight and the end of what a job trades, in market ns."""
     import pandas as pd
 

@@ -9,7 +9,7 @@ from tradebot.cli.shared.tables import standard_console
 from tradebot.printing import aside, say, say_json
 
 
-class Best:
+class BestTrial:
     """The best trial made again, for its checks and its report."""
 
     def __init__(self, plan: Any, rows: Any, ground: Any) -> None:
@@ -19,7 +19,7 @@ class Best:
         from tradebot.sweep.sweep import best
         from tradebot.sweep.trial import Trial, job_of
 
-        self.plan, self.rows, self.ground, self.written = plan, rows, ground, ""
+        self.plan, self.rows, self.shared_data, self.report_path = plan, rows, ground, ""
         found = None if plan.folds else best(rows, plan.objective)
         self.result = None
         if found is not None:
@@ -28,7 +28,7 @@ class Best:
                 job = msgspec.structs.replace(job, shared=False)
             self.result = run_spread(job, ground.series)
 
-    def checks(self) -> list[Any]:
+    def robustness_checks(self) -> list[Any]:
         """Return what speaks against believing in it."""
         from tradebot.backtest import honesty
         from tradebot.backtest.metrics import points_a_year
@@ -42,7 +42,7 @@ class Best:
             deviation = outcome.sharpe_deviation(self.rows, days=points_a_year(self.result.equity))
             found += honesty.checks(
                 self.result,
-                self.ground.series,
+                self.shared_data.series,
                 run_spread,
                 trials=len(self.rows),
                 deviation=deviation,
@@ -50,7 +50,7 @@ class Best:
             )
         return found
 
-    def report(self, path: Path, checks: list[Any]) -> None:
+    def write_report(self, path: Path, checks: list[Any]) -> None:
         """Write its report, if there is one best trial."""
         from tradebot.backtest import report, story
 
@@ -58,11 +58,11 @@ class Best:
             aside("tradebot: no report: there is no one best trial to report on")
             return
         whole = story.summary(self.result, checks)
-        report.write(path, story.tell(self.result, self.ground.series, checks, summary_=whole), whole)
-        self.written = str(path)
+        report.write(path, story.tell(self.result, self.shared_data.series, checks, summary_=whole), whole)
+        self.report_path = str(path)
 
 
-def draw(path: Path, plan: Any, rows: Any, checks: list[Any], ground: Any) -> None:
+def write_heat_map(path: Path, plan: Any, rows: Any, checks: list[Any], ground: Any) -> None:
     """Write the heat map of all trials."""
     from tradebot.backtest.report import whole_file
     from tradebot.sweep.heat import page
@@ -77,7 +77,7 @@ def draw(path: Path, plan: Any, rows: Any, checks: list[Any], ground: Any) -> No
     whole_file(path, made.encode())
 
 
-def show(plan: Any, rows: Any, checks: list[Any], places: dict[str, Any], *, as_json: bool) -> None:
+def show_sweep(plan: Any, rows: Any, checks: list[Any], places: dict[str, Any], *, as_json: bool) -> None:
     """Print the trials and what they mean."""
     from tradebot.sweep import telling
 

@@ -11,19 +11,19 @@ from typing import Any
 
 import click
 
-from tradebot.cli.backtest.bars import bars_asked
-from tradebot.cli.backtest.job import job_asked
+from tradebot.cli.backtest.bars import load_requested_bars
+from tradebot.cli.backtest.job import build_backtest_job
 from tradebot.cli.backtest.options import bar_options
-from tradebot.cli.shared.options import CORES
-from tradebot.cli.shared.progress import progress
-from tradebot.cli.shared.tables import others_aside
-from tradebot.cli.sweep.plan import plan_asked
-from tradebot.cli.sweep.result import Best, draw, show
+from tradebot.cli.shared.options import CPU_CORES
+from tradebot.cli.shared.progress import progress_bar
+from tradebot.cli.shared.tables import prints_to_stderr
+from tradebot.cli.sweep.plan import build_sweep_plan
+from tradebot.cli.sweep.result import BestTrial, show_sweep, write_heat_map
 from tradebot.clock import SECOND
 from tradebot.errors import ExitCode
 from tradebot.printing import aside
 
-CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit_factor", "win_rate", "expectancy")
+OBJECTIVES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit_factor", "win_rate", "expectancy")
 
 
 @click.command()
@@ -47,7 +47,7 @@ CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit
 )
 @click.option("--trials", type=click.IntRange(1, 1_000_000), help="How many, for random and optuna.  [default: 100]")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of random and optuna.")
-@click.option("--objective", type=click.Choice(CHOICES), default="sharpe", show_default=True, help="To make large.")
+@click.option("--objective", type=click.Choice(OBJECTIVES), default="sharpe", show_default=True, help="To make large.")
 @click.option("--each-symbol", is_flag=True, help="Try every symbol alone; the best is best over all of them.")
 @click.option(
     "--walk-forward",
@@ -68,7 +68,9 @@ CHOICES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit
 )
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="A report of the best trial, .html.")
 @click.option("--resume", is_flag=True, help="Go on with a sweep that was stopped.")
-@click.option("--workers", type=click.IntRange(0, 1024), default=CORES, show_default="one a core", help="Processes.")
+@click.option(
+    "--workers", type=click.IntRange(0, 1024), default=CPU_CORES, show_default="one a core", help="Processes."
+)
 @click.option("--cluster", metavar="ADDRESS", help="Run on a Dask cluster: tls://host:8786, tcp://127.0.0.1:8786.")
 @click.option("--cluster-without-tls", is_flag=True, help="The way to the cluster is yours alone.")
 @click.option(
@@ -88,12 +90,12 @@ def sweep(**given: Any) -> int:
     """
     from tradebot.sweep.trial import FAILED
 
-    with others_aside(as_json=given["as_json"]):
+    with prints_to_stderr(as_json=given["as_json"]):
         made = _made(given)
     if made is None:
         return ExitCode.INTERRUPTED
     plan, rows, checks, places = made
-    show(plan, rows, checks, places, as_json=given["as_json"])
+    show_sweep(plan, rows, checks, places, as_json=given["as_json"])
     return ExitCode.DATA if all(row.state == FAILED for row in rows) else ExitCode.OK
 
 
@@ -110,11 +112,11 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
     out, heat_map = _places(given)
     spec = load_strategy(given["strategy"])
     config = load(given["config_path"], {"app.state_dir": given["state_dir"]})
-    with progress() as tell_reading:
-        bars = bars_asked(config, given, tell_reading)
-    job = job_asked(config, given, bars, (spec,))
+    with progress_bar() as tell_reading:
+        bars = load_requested_bars(config, given, tell_reading)
+    job = build_backtest_job(config, given, bars, (spec,))
     ground = Ground(job=job, series=dict(bars.series))
-    plan = plan_asked(given, job, ground.series, spec)
+    plan = build_sweep_plan(given, job, ground.series, spec)
     clock, place = WallClock(), out.with_name(f"{out.name}.ledger")
     begin = clock.monotonic()
     if given["resume"] and not place.exists():
@@ -133,13 +135,13 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
     outcome.write(outcome.frame(rows, plan.space), out)
     alone = [outcome.across(rows, plan)] if plan.symbols else []
     rows = pooled(rows) if plan.symbols else rows
-    best = Best(plan, rows, ground)
-    checks = [] if given["no_checks"] else [*alone, *best.checks()]
-    draw(heat_map, plan, rows, checks, ground)
+    best = BestTrial(plan, rows, ground)
+    checks = [] if given["no_checks"] else [*alone, *best.robustness_checks()]
+    write_heat_map(heat_map, plan, rows, checks, ground)
     if given["report"] is not None:
-        best.report(given["report"], checks)
+        best.write_report(given["report"], checks)
     ledger.remove()
-    places = {"out": str(out), "heat_map": str(heat_map), "report": best.written, "seconds": round(seconds, 3)}
+    places = {"out": str(out), "heat_map": str(heat_map), "report": best.report_path, "seconds": round(seconds, 3)}
     return plan, rows, checks, places
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.shared.options import together
-from tradebot.cli.systemd.unit_paths import cautions, wanted
+from tradebot.cli.shared.options import combine_options
+from tradebot.cli.systemd.unit_paths import resolve_unit_settings, unit_cautions
 from tradebot.errors import StateError
 from tradebot.ops import unit
 from tradebot.printing import aside, confirm, say, say_text
@@ -21,7 +21,7 @@ def service() -> None:
     """Print or install the systemd unit."""
 
 
-_unit_options = together(
+_unit_options = combine_options(
     click.option("-c", "--config", "config", type=click.Path(path_type=Path), help="Configuration file."),
     click.option("--symbols", help="What to trade.  [default: as the configuration says]"),
     click.option("--user", help="Run as this user.  [default: one that exists only while it runs]"),
@@ -60,7 +60,7 @@ def install(
 
 
 def _unit(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> str:
-    asked, executable = wanted(config, symbols, credentials), _executable()
+    asked, executable = resolve_unit_settings(config, symbols, credentials), _executable()
     text = unit.render(
         executable=executable,
         config=asked.config,
@@ -68,12 +68,12 @@ def _unit(config: Path | None, symbols: str | None, user: str | None, credential
         user=user,
         credentials=asked.credentials,
         is_live=asked.is_live,
-        reads=asked.reads,
+        reads=asked.read_paths,
         folder=asked.folder,
-        begins_again=asked.begins_again,
-        keys=asked.keys,
+        begins_again=asked.begins_next_day,
+        keys=asked.key_files,
     )
-    for caution in cautions(asked, executable, user):
+    for caution in unit_cautions(asked, executable, user):
         aside(f"tradebot: {caution}")
     return text
 

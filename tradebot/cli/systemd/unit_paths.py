@@ -19,36 +19,36 @@ from tradebot.strategies.loading import file_of
 from tradebot.venues import registry
 
 SYSTEM_CREDENTIALS = Path("/etc/tradebot/credentials")
-HIDDEN = (Path("/tmp"), Path("/var/tmp"))  # PrivateTmp=yes shows the daemon empty ones of its own
-FASTEST = 120.0  # a day takes three minutes: fewer starts than the unit's limit allows
-LATER = "comes with the unit"  # in place of a key that this shell does not have and systemd will hand over
+HIDDEN_FOLDERS = (Path("/tmp"), Path("/var/tmp"))  # PrivateTmp=yes shows the daemon empty ones of its own
+MAX_RESTART_SPEED = 120.0  # a day takes three minutes: fewer starts than the unit's limit allows
+LATER_KEY = "comes with the unit"  # in place of a key that this shell does not have and systemd will hand over
 
 
-class Wanted(NamedTuple):
-    """What the unit runs: `reads` are the files it needs, `folder` is where relative names of the configuration begin,
-    None where there are none; `keys` are the files of the credentials. With `begins_again` a run is a day of the
-    embedded exchange, and the next start begins the next day; `ends` says why the unit stays down after one."""
+class UnitSettings(NamedTuple):
+    """What the unit runs: `read_paths` are the files it needs, `folder` is where relative names of the configuration begin,
+    None where there are none; `key_files` are the files of the credentials. With `begins_next_day` a run is a day of the
+    embedded exchange, and the next start begins the next day; `end_reason` says why the unit stays down after one."""
 
     config: Path | None
     symbols: str | None
     credentials: Path | None
-    reads: tuple[Path, ...]
+    read_paths: tuple[Path, ...]
     folder: Path | None
     is_live: bool
     account: str
-    keys: tuple[str, ...]
-    begins_again: bool
-    ends: str
+    key_files: tuple[str, ...]
+    begins_next_day: bool
+    end_reason: str
 
 
-def wanted(config: Path | None, symbols: str | None, credentials: Path | None) -> Wanted:
+def resolve_unit_settings(config: Path | None, symbols: str | None, credentials: Path | None) -> UnitSettings:
     """Return what a unit must name to run as this shell would run. Raises ConfigError for a run that is refused."""
     here, found = Path.cwd(), find(config)
     if symbols is not None:
         parse_symbols(symbols, cwd=here)
     app = _table(found, "app")
     secret = [(section, key) for section, key in secrets() if registry.room_of(section) is not None]
-    later = {f"{section}.{key}": LATER for section, key in secret if not _table(found, section).get(key)}
+    later = {f"{section}.{key}": LATER_KEY for section, key in secret if not _table(found, section).get(key)}
     settings = load(found, {"app.symbols": symbols} | later)
     room = registry.room_of(settings.venue.name)
     if room is not None and any(key.startswith(f"{room.name}.") for key in later) and credentials is None:
@@ -60,36 +60,36 @@ def wanted(config: Path | None, symbols: str | None, credentials: Path | None) -
     if symbols is None:
         named += _lists(app.get("symbols", ""))
     ends = _ends(settings)
-    return Wanted(
+    return UnitSettings(
         config=found.resolve() if found else None,
         symbols=None if symbols is None else ",".join(_whole(part.strip(), here) for part in symbols.split(",")),
         credentials=credentials.resolve() if credentials else None,
-        reads=tuple((here / path.expanduser()).resolve() for path in (*named, *_lists(symbols))),
+        read_paths=tuple((here / path.expanduser()).resolve() for path in (*named, *_lists(symbols))),
         folder=here if any(not path.expanduser().is_absolute() for path in named) else None,
         is_live=settings.app.mode == "live",
         account=speaks.account(venue),
-        keys=tuple(f"{section}__{key}" for section, key in secret if section == speaks.name),
-        begins_again=settings.venue.name == EMBEDDED and not ends,
-        ends=ends,
+        key_files=tuple(f"{section}__{key}" for section, key in secret if section == speaks.name),
+        begins_next_day=settings.venue.name == EMBEDDED and not ends,
+        end_reason=ends,
     )
 
 
-def cautions(asked: Wanted, executable: Sequence[str], user: str | None) -> Iterator[str]:
+def unit_cautions(asked: UnitSettings, executable: Sequence[str], user: str | None) -> Iterator[str]:
     """Yield a sentence for each thing that this shell has and the unit would not."""
     if asked.is_live:
         yield f"this unit trades REAL money on account {asked.account} as soon as it starts, and asks nobody"
-    if asked.ends:
-        yield f"the unit ends with its first run and stays down: {asked.ends}"
+    if asked.end_reason:
+        yield f"the unit ends with its first run and stays down: {asked.end_reason}"
     program, config = Path(executable[0]), asked.config
-    for path in dict.fromkeys((program, *([config] if config else []), *asked.reads)):
-        if any(path.is_relative_to(hidden) for hidden in HIDDEN):
+    for path in dict.fromkeys((program, *([config] if config else []), *asked.read_paths)):
+        if any(path.is_relative_to(hidden) for hidden in HIDDEN_FOLDERS):
             yield f"{path} is hidden from the unit, which has a /tmp of its own; move it, to /etc/tradebot for instance"
         elif not path.exists():
             yield f"{path} does not exist"
         elif (shut := _shut(path, user)) is not None:
             yield f"{shut} cannot be read by {user or 'the user of the unit'}; allow it, or name another with --user"
     if asked.credentials is not None:
-        missing = [name for name in asked.keys if not (asked.credentials / name).exists()]
+        missing = [name for name in asked.key_files if not (asked.credentials / name).exists()]
         if missing:
             yield f"the unit does not start before {asked.credentials} holds {' and '.join(missing)}"
     if mine := sorted(name for name in os.environ if name.startswith("TRADEBOT_") and "__" in name):
@@ -107,7 +107,7 @@ def _ends(settings: Config) -> str:
         return ""
     if exchange.prices == "recorded":
         return "recorded prices are of one day"
-    if exchange.speed > FASTEST:
+    if exchange.speed > MAX_RESTART_SPEED:
         return f"at exchange.speed {exchange.speed:g} the days follow each other faster than systemd starts a unit"
     return ""
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-PRICES = ("open", "high", "low", "close")
-TIMES = ("stamp", "date", "time")
-SYNONYMS = {
+PRICE_COLUMNS = ("open", "high", "low", "close")
+TIME_COLUMNS = ("stamp", "date", "time")
+COLUMN_SYNONYMS = {
     "symbol": ("symbol", "ticker", "tradingsymbol", "trading_symbol", "tckrsymb", "instrument", "scrip", "name"),
     "series": ("series", "sctysrs"),
     # What counts from 1970 names an instant; a date beside it is in a zone that nothing says.
@@ -57,59 +57,59 @@ SYNONYMS = {
     ),
     "ticks": ("tickvol", "tick_volume", "tickvolume"),
 }
-NAMELESS = ("", "index", "index_level_0", "unnamed:_0", "t")  # times of a table that has no other
+INDEX_NAMES = ("", "index", "index_level_0", "unnamed:_0", "t")  # times of a table that has no other
 COIN_VOLUME = re.compile(r"volume_(?!ma|sma|ema|avg|pct|chg|usd)[a-z]{2,5}")
-UNIT = re.compile(r"[(\[].*[)\]]")
+UNIT_PATTERN = re.compile(r"[(\[].*[)\]]")
 
 
-class Columns(NamedTuple):
+class TableColumns(NamedTuple):
     """The columns of a table: position -> our name for those that are read, and the names of the others."""
 
-    read: dict[int, str]
+    names_by_position: dict[int, str]
     unread: list[str]
 
-    def place(self, ours: str) -> int | None:
+    def position_of(self, ours: str) -> int | None:
         """Return where a column of ours stands, None where there is none."""
-        return next((place for place, name in self.read.items() if name == ours), None)
+        return next((place for place, name in self.names_by_position.items() if name == ours), None)
 
 
-def folded(name: str) -> str:
+def normalized_name(name: str) -> str:
     """Return a column's name without case, unit and dress: `<OPEN>`, `Open (INR)` and ` open ` are one."""
-    plain = UNIT.sub("", name.encode("ascii", "ignore").decode().strip().lower().strip("<>"))
+    plain = UNIT_PATTERN.sub("", name.encode("ascii", "ignore").decode().strip().lower().strip("<>"))
     return re.sub(r"[\s\-./_]+", "_", plain.strip()).strip("_")
 
 
-def columns_of(names: Sequence[str]) -> Columns | None:
+def match_columns(names: Sequence[str]) -> TableColumns | None:
     """Return the columns of a head, None when it names not all that a bar needs; of two with one name the first."""
     found = _matched(names)
-    return found if not missing(found) else None
+    return found if not missing_columns(found) else None
 
 
-def missing(found: Columns) -> list[str]:
+def missing_columns(found: TableColumns) -> list[str]:
     """Return what of a bar has no column."""
-    has = set(found.read.values())
-    lacks = [name for name in PRICES if name not in has]
+    has = set(found.names_by_position.values())
+    lacks = [name for name in PRICE_COLUMNS if name not in has]
     return lacks if has & {"stamp", "date", "time"} else ["time (timestamp, datetime, date, ts)", *lacks]
 
 
-def lacking(names: Sequence[str]) -> str:
+def describe_missing(names: Sequence[str]) -> str:
     """Return in words why a head is none of bars."""
     found = _matched(names)
-    lacks, has = missing(found), set(found.read.values())
+    lacks, has = missing_columns(found), set(found.names_by_position.values())
     shown = ", ".join(names)[:120] or "none"
-    single = {folded(name) for name in names} & {"price", "ltp", "last", "bid", "ask", "last_price", "close"}
+    single = {normalized_name(name) for name in names} & {"price", "ltp", "last", "bid", "ask", "last_price", "close"}
     if single and not has & {"open", "high", "low"}:
         kind = "closes alone" if "close" in has else "ticks or of single prices"
-        return f"holds no bars: it is a file of {kind}, without {', '.join(PRICES[:3])}; its columns are {shown}"
+        return f"holds no bars: it is a file of {kind}, without {', '.join(PRICE_COLUMNS[:3])}; its columns are {shown}"
     return f"no column for {', '.join(lacks)}; its columns are {shown}"
 
 
-def _matched(names: Sequence[str]) -> Columns:
+def _matched(names: Sequence[str]) -> TableColumns:
     places: dict[str, int] = {}
     for place, name in enumerate(names):
-        places.setdefault(folded(name), place)
+        places.setdefault(normalized_name(name), place)
     found: dict[int, str] = {}
-    for ours, synonyms in SYNONYMS.items():
+    for ours, synonyms in COLUMN_SYNONYMS.items():
         theirs = next((places[s] for s in synonyms if s in places), None)
         if theirs is not None:
             found.setdefault(theirs, ours)
@@ -120,7 +120,7 @@ def _matched(names: Sequence[str]) -> Columns:
         found[places[coin]] = "volume"
     if "stamp" in has:
         found = {place: ours for place, ours in found.items() if ours not in ("date", "time")}
-    elif not has & {"date", "time"} and (nameless := next((n for n in NAMELESS if n in places), None)) is not None:
+    elif not has & {"date", "time"} and (nameless := next((n for n in INDEX_NAMES if n in places), None)) is not None:
         found[places[nameless]] = "stamp"
     unread = [name.strip() for place, name in enumerate(names) if place not in found and name.strip()]
-    return Columns(dict(sorted(found.items())), unread)
+    return TableColumns(dict(sorted(found.items())), unread)

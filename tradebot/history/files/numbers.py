@@ -12,46 +12,50 @@ import pandas as pd
 
 from tradebot.domain.market import Floats
 
-BLANK = frozenset({"", "-", "--", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
-PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+BLANK_CELLS = frozenset({"", "-", "--", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
+PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 CURRENCY = re.compile(r"^([+-]?)\s*(?:[$€£¥₹₿]|rs\.?|inr|usd|eur)\s*", re.IGNORECASE)
-TIMES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12, "cr": 1e7, "crore": 1e7, "lakh": 1e5, "lac": 1e5}
-SUFFIX = re.compile(r"\s*(k|m|b|t|cr|crore|lakh|lac)\.?$", re.IGNORECASE)
-LONGEST_NUMBER = 300  # digits; beyond it floats end
+MULTIPLIERS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12, "cr": 1e7, "crore": 1e7, "lakh": 1e5, "lac": 1e5}
+MULTIPLIER_SUFFIX = re.compile(r"\s*(k|m|b|t|cr|crore|lakh|lac)\.?$", re.IGNORECASE)
+MAX_NUMBER_CHARS = 300  # digits; beyond it floats end
 # Groups of three, or India's of two before the last three.
 GROUPED = {
     mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{2,3}})*{re.escape(mark)}\d{{3}}") for mark in ",.'"
 }
 
 
-class Notation(NamedTuple):
+class NumberNotation(NamedTuple):
     """How a file writes numbers: its decimal mark, and whether every number of its first rows is plain."""
 
     decimal: str = "."
     is_plain: bool = True
 
 
-def notation_of(cells: Iterable[str], separator: str) -> Notation:
+def detect_notation(cells: Iterable[str], separator: str) -> NumberNotation:
     """Return the notation of a file by cells of its first rows; prices and volumes of one file share it."""
-    marked = [_bare(cell) for cell in cells if cell.strip().lower() not in BLANK]
-    is_plain = all(PLAIN.fullmatch(cell.strip()) for cell in marked)
+    marked = [_bare(cell) for cell in cells if cell.strip().lower() not in BLANK_CELLS]
+    is_plain = all(PLAIN_NUMBER.fullmatch(cell.strip()) for cell in marked)
     if any(_is_decimal_comma(cell) for cell in marked):
-        return Notation(",", is_plain=False)
+        return NumberNotation(",", is_plain=False)
     if separator != "," and any("," in cell for cell in marked) and not any("." in cell for cell in marked):
         # Columns are kept apart by semicolons where the comma is taken, as by programs of European countries.
-        return Notation(",", is_plain=False) if all(cell.count(",") < 2 for cell in marked) else Notation(".", False)
-    return Notation(".", is_plain)
+        return (
+            NumberNotation(",", is_plain=False)
+            if all(cell.count(",") < 2 for cell in marked)
+            else NumberNotation(".", False)
+        )
+    return NumberNotation(".", is_plain)
 
 
-def floats_of(column: pd.Series[Any], notation: Notation) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def parse_floats(column: pd.Series[Any], notation: NumberNotation) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return a column as floats, NaN for what is no number, and for each whether there was nothing to read."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         numbers: Floats = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return numbers, np.isnan(numbers)
     text = column.astype(object).where(column.notna(), "").astype(str).str.strip()
-    is_blank: npt.NDArray[np.bool_] = text.str.lower().isin(BLANK).to_numpy()
-    if notation.decimal == "." and text.where(~is_blank, "0").str.fullmatch(PLAIN).all():
-        text = text.where(~is_blank & (text.str.len() < LONGEST_NUMBER).to_numpy(), "nan")
+    is_blank: npt.NDArray[np.bool_] = text.str.lower().isin(BLANK_CELLS).to_numpy()
+    if notation.decimal == "." and text.where(~is_blank, "0").str.fullmatch(PLAIN_NUMBER).all():
+        text = text.where(~is_blank & (text.str.len() < MAX_NUMBER_CHARS).to_numpy(), "nan")
         return text.to_numpy(dtype=object).astype(np.float64), is_blank
     found = {cell: _number(cell, notation.decimal) for cell in text.unique()}
     return text.map(found).to_numpy(dtype=np.float64), is_blank
@@ -59,17 +63,17 @@ def floats_of(column: pd.Series[Any], notation: Notation) -> tuple[Floats, npt.N
 
 def _number(cell: str, decimal: str) -> float:
     bare = _bare(cell)
-    if len(bare) >= LONGEST_NUMBER:
+    if len(bare) >= MAX_NUMBER_CHARS:
         return np.nan
     times = 1.0
-    if (suffix := SUFFIX.search(bare)) is not None:
-        times, bare = TIMES[suffix[1].lower()], bare[: suffix.start()]
+    if (suffix := MULTIPLIER_SUFFIX.search(bare)) is not None:
+        times, bare = MULTIPLIERS[suffix[1].lower()], bare[: suffix.start()]
     whole, mark, rest = bare.partition(decimal)
     for thousands in ",.'":
         if thousands != decimal and GROUPED[thousands].fullmatch(whole):
             whole = whole.replace(thousands, "")
     plain = whole + ("." if mark else "") + rest
-    if not PLAIN.fullmatch(plain):
+    if not PLAIN_NUMBER.fullmatch(plain):
         return np.nan
     found = float(plain) * times
     return float(round(found)) if times > 1 and abs(found - round(found)) < 1e-3 else found

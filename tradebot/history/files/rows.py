@@ -12,25 +12,25 @@ import pandas as pd
 from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.market import Floats, Ints
 from tradebot.errors import DataError
-from tradebot.history.files.columns import PRICES, TIMES
-from tradebot.history.files.numbers import floats_of
-from tradebot.history.files.stamps import Stamps
-from tradebot.history.files.tables import Batch, Table
-from tradebot.history.market import ZONES
+from tradebot.history.exchange_calendar import ZONES
+from tradebot.history.files.columns import PRICE_COLUMNS, TIME_COLUMNS
+from tradebot.history.files.numbers import parse_floats
+from tradebot.history.files.tables import FileTable, RowBatch
+from tradebot.history.files.timestamps import TimestampParser
 
-LARGEST = 1e12  # of a price or a volume; beyond it their integers are no longer exact
+MAX_PRICE_OR_VOLUME = 1e12  # of a price or a volume; beyond it their integers are no longer exact
 NO_TIME, NO_NUMBER, NOT_POSITIVE = "a time that cannot be read", "a price that is no number", "a price of 0 or less"
-LONGEST_SYMBOL = 64
-MOST_NAMED = 50  # columns, or series
-MOST_OTHERS = 10  # symbols that are not the one asked for
+MAX_SYMBOL_CHARS = 64
+MAX_NAMED = 50  # columns, or series
+MAX_OTHER_SYMBOLS = 10  # symbols that are not the one asked for
 NO_SYMBOL, TO_COME = "no symbol", "a time that is still to come"
-MOST_SHOWN = 40  # of a value, in the sentence about its row
+MAX_SHOWN_CHARS = 40  # of a value, in the sentence about its row
 LOW_ABOVE_HIGH, OUTSIDE, BAD_VOLUME = "a high below the low", "open or close outside low to high", "a bad volume"
-SERIES = ("EQ", "BE", "BZ", "SM", "ST")  # in which shares trade one by one; BL and others are blocks and bonds
-FOREVER = (1 << 63) - 1
+SHARE_SERIES = ("EQ", "BE", "BZ", "SM", "ST")  # in which shares trade one by one; BL and others are blocks and bonds
+END_OF_TIME_NS = (1 << 63) - 1
 
 
-class Wanted(NamedTuple):
+class ParseOptions(NamedTuple):
     """How a file is to be read: the zone of times that name none, strftime's format of unusual ones, whose bars they
     are where no column says so and else which are taken, whether bad rows are left out instead of refused, whether a
     high or low is moved out to an open or close beyond it, the columns where no head names them, which series of a
@@ -40,13 +40,13 @@ class Wanted(NamedTuple):
     time_format: str = ""
     symbol: str = ""
     skips_bad: bool = False
-    mends: bool = False
+    mends_range: bool = False
     columns: tuple[str, ...] = ()
-    series: tuple[str, ...] = SERIES
-    latest: int = FOREVER
+    series: tuple[str, ...] = SHARE_SERIES
+    latest_at: int = END_OF_TIME_NS
 
 
-class Rows(NamedTuple):
+class ParsedRows(NamedTuple):
     """Bars as they stood in a file: `symbols` and `starts` (ns UTC) of shape (n,), `values` open to volume (5, n)."""
 
     symbols: npt.NDArray[Any]
@@ -54,21 +54,25 @@ class Rows(NamedTuple):
     values: Floats
 
 
-class Parser:
-    """Reads the batches of one file in order. `skipped` counts the rows left out, by reason; `end` tells the rest."""
+class RowParser:
+    """Reads the batches of one file in order. `skipped` counts the rows left out, by reason; `finish_parsing` tells the rest."""
 
-    def __init__(self, path: Path, wanted: Wanted, table: Table, symbol: str, *, exchange: str = HOME_EXCHANGE) -> None:
-        self._path, self._wanted, self._table, self._exchange = path, wanted, table, exchange
+    def __init__(
+        self, path: Path, options: ParseOptions, table: FileTable, symbol: str, *, exchange: str = HOME_EXCHANGE
+    ) -> None:
+        self._path, self._options, self._table, self._exchange = path, options, table, exchange
         self._symbol = symbol  # of rows that name none
-        self._stamps = Stamps(path, zone=wanted.zone, time_format=wanted.time_format, latest=wanted.latest)
+        self._stamps = TimestampParser(
+            path, zone=options.zone, time_format=options.time_format, latest_at=options.latest_at
+        )
         self._volume = ""  # the column that volumes come from, once a row has shown it
-        self._prose: tuple[str, int] | None = None  # a row without a bar and how many: the end of the file, or bad
+        self._footer: tuple[str, int] | None = None  # a row without a bar and how many: the end of the file, or bad
         self._others: dict[str, None] = {}  # symbols that are not the one asked for
         self.skipped: dict[str, int] = {}
         self.hint = ""  # how the first rows left out could be read, as a piece of a sentence
         self._counted: dict[str, int] = {}  # what was done to rows -> how many
 
-    def parse(self, batch: Batch) -> Rows:
+    def parse_batch(self, batch: RowBatch) -> ParsedRows:
         """Return the bars of a batch. Raises DataError naming file, line and reason."""
         frame = batch.frame
         places = np.arange(batch.first, batch.first + len(frame))
@@ -80,39 +84,41 @@ class Parser:
         values, is_blank = self._prices(frame)
         frame, places, symbols, values = self._without_end(frame, places, symbols, values, is_blank)
         if not len(frame):  # a head and nothing below it: no time that could lack a zone
-            return Rows(np.empty(0, dtype=object), np.empty(0, dtype=np.int64), np.empty((len(PRICES) + 1, 0)))
-        starts, is_timeless = self._stamps.read(frame, places, batch.unit, symbols)
+            return ParsedRows(
+                np.empty(0, dtype=object), np.empty(0, dtype=np.int64), np.empty((len(PRICE_COLUMNS) + 1, 0))
+            )
+        starts, is_timeless = self._stamps.parse_batch_times(frame, places, batch.unit, symbols)
         volume = self._volumes(frame)
-        if self._wanted.mends:
+        if self._options.mends_range:
             self._mend(values)
         reasons = _reasons(values, volume, is_timeless, symbols == "")
-        reasons[(reasons == "") & (starts > self._wanted.latest)] = TO_COME
+        reasons[(reasons == "") & (starts > self._options.latest_at)] = TO_COME
         good = reasons == ""
         if not good.all():
             self._refuse(frame, places, batch.unit, reasons)
-        return Rows(symbols[good], starts[good], np.vstack([values, volume])[:, good])
+        return ParsedRows(symbols[good], starts[good], np.vstack([values, volume])[:, good])
 
-    def end(self) -> list[str]:
+    def finish_parsing(self) -> list[str]:
         """Return what is to be told when all batches are parsed. Raises DataError when none of the rows was wanted."""
         columns, told = self._table.columns, [*self._table.notes, *self._stamps.notes]
         if self._others and self._symbol not in self._others and not self._counted.get("taken"):
             raise DataError(
-                f"{self._path}: there are no bars of {self._wanted.symbol}; it has {', '.join(self._others)}"
+                f"{self._path}: there are no bars of {self._options.symbol}; it has {', '.join(self._others)}"
             )
-        more = len(columns.unread) - MOST_NAMED
-        named = ", ".join(columns.unread[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        more = len(columns.unread) - MAX_NAMED
+        named = ", ".join(columns.unread[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
         unread = f"columns not read: {named}" if named else ""
-        if columns.place("volume") is None and self._volume != "ticks":
+        if columns.position_of("volume") is None and self._volume != "ticks":
             told.append(f"no volume column{f'; {unread}' if unread else ''}: volumes are 0")
         elif unread:
             told.append(unread)
         if self._volume == "ticks":
             told.append("volume is the number of ticks: there is no other, or it is 0")
-        if self._prose is not None:
-            told.append(f"rows below the table that are no bars: {self._prose[1]}")
+        if self._footer is not None:
+            told.append(f"rows below the table that are no bars: {self._footer[1]}")
         return told + [f"{what}: {count}" for what, count in self._counted.items() if what != "taken"]
 
-    def left_out(self) -> list[str]:
+    def left_out_reasons(self) -> list[str]:
         """Return which rows were left out so far, a piece of a sentence each."""
         skipped = [f"rows left out for {reason}: {count}" for reason, count in self.skipped.items()]
         return skipped + [f"{what}: {count}" for what, count in self._counted.items() if what.endswith("left out")]
@@ -140,25 +146,25 @@ class Parser:
 
     def _refuse_odd(self, symbol: str) -> None:
         # It will stand in file names, logs and on terminals.
-        if not symbol.isprintable() or len(symbol) > LONGEST_SYMBOL:
+        if not symbol.isprintable() or len(symbol) > MAX_SYMBOL_CHARS:
             raise DataError(
-                f"{self._path}: the symbol {symbol[:LONGEST_SYMBOL]!r} is none: it has control characters, or more than"
-                f" {LONGEST_SYMBOL} letters"
+                f"{self._path}: the symbol {symbol[:MAX_SYMBOL_CHARS]!r} is none: it has control characters, or more than"
+                f" {MAX_SYMBOL_CHARS} letters"
             )
 
     def _are_wanted(self, frame: pd.DataFrame, symbols: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         wanted = np.ones(len(frame), dtype=bool)
         if "series" in frame:
             series = frame["series"].astype("str").str.strip().str.upper().fillna("").to_numpy(dtype=object)
-            wanted = np.isin(series, self._wanted.series) | (series == "")
+            wanted = np.isin(series, self._options.series) | (series == "")
             for name, count in zip(*np.unique(series[~wanted], return_counts=True), strict=True):
                 what = f"rows of series {_short(name)} left out"
-                is_named = what in self._counted or len(self._counted) < MOST_NAMED
+                is_named = what in self._counted or len(self._counted) < MAX_NAMED
                 self._count(what if is_named else "rows of other series left out", int(count))
-        if "symbol" in frame and self._wanted.symbol:
-            is_other = (symbols != self._wanted.symbol) & wanted
+        if "symbol" in frame and self._options.symbol:
+            is_other = (symbols != self._options.symbol) & wanted
             others = dict.fromkeys(symbols[is_other & (symbols != "")].tolist())
-            self._others |= dict.fromkeys([*others][: MOST_OTHERS - len(self._others)])
+            self._others |= dict.fromkeys([*others][: MAX_OTHER_SYMBOLS - len(self._others)])
             self._count("rows of other symbols left out", int(is_other.sum()))
             wanted &= ~is_other
             self._count("taken", int(wanted.sum()))
@@ -171,11 +177,11 @@ class Parser:
     # ---- numbers
 
     def _prices(self, frame: pd.DataFrame) -> tuple[Floats, npt.NDArray[np.bool_]]:
-        read = [floats_of(frame[name], self._table.notation) for name in PRICES]
+        read = [parse_floats(frame[name], self._table.notation) for name in PRICE_COLUMNS]
         return np.vstack([numbers for numbers, _ in read]), np.logical_and.reduce([blank for _, blank in read])
 
     def _volumes(self, frame: pd.DataFrame) -> Floats:
-        read = {name: floats_of(frame[name], self._table.notation) for name in ("volume", "ticks") if name in frame}
+        read = {name: parse_floats(frame[name], self._table.notation) for name in ("volume", "ticks") if name in frame}
         if not self._volume and read:
             # MetaTrader writes real volumes, and 0 where a market has none; then the ticks are all there is.
             is_traded = "volume" in read and ("ticks" not in read or bool((read["volume"][0] > 0).any()))
@@ -199,25 +205,25 @@ class Parser:
         self, frame: pd.DataFrame, places: Ints, symbols: npt.NDArray[Any], values: Floats, is_blank: npt.NDArray[Any]
     ) -> tuple[pd.DataFrame, Ints, npt.NDArray[Any], Floats]:
         # Words below the last bar are a footer. Words between bars are bad rows, known as such by the bar behind them.
-        if self._prose is None and not is_blank.any():
+        if self._footer is None and not is_blank.any():
             return frame, places, symbols, values
-        time = next(name for name in TIMES if name in frame)
+        time = next(name for name in TIME_COLUMNS if name in frame)
         is_prose = is_blank & ~frame[time].astype("str").str.strip().str.match(r"\d", na=False).to_numpy()
         filled = np.flatnonzero(~is_prose)
         last = int(filled[-1]) + 1 if len(filled) else 0
-        if last and self._prose is not None:
-            raise DataError(f"{self._path}: {self._prose[0]}")
+        if last and self._footer is not None:
+            raise DataError(f"{self._path}: {self._footer[0]}")
         if last < len(frame):
-            told = self._prose or (f"line {places[last]}: {NO_TIME} ({_shown(frame, last)})", 0)
-            self._prose = told[0], told[1] + len(frame) - last
+            told = self._footer or (f"line {places[last]}: {NO_TIME} ({_shown(frame, last)})", 0)
+            self._footer = told[0], told[1] + len(frame) - last
         return frame.iloc[:last], places[:last], symbols[:last], values[:, :last]
 
     def _refuse(self, frame: pd.DataFrame, places: Ints, unit: str, reasons: npt.NDArray[Any]) -> None:
         bad = np.flatnonzero(reasons != "")
         i, hint = int(bad[0]), ""
         if reasons[i] in (NO_TIME, TO_COME) and not self.hint:
-            self.hint = hint = self._stamps.hint(frame[reasons == reasons[i]])
-        if not self._wanted.skips_bad:
+            self.hint = hint = self._stamps.format_hint(frame[reasons == reasons[i]])
+        if not self._options.skips_bad:
             if reasons[i] == OUTSIDE:
                 hint = ", or moves high and low out to them with --mend"
             raise DataError(
@@ -234,7 +240,7 @@ def _shown(frame: pd.DataFrame, row: int) -> str:
 
 def _short(value: Any) -> str:
     text = " ".join(str(value).split())
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}..."
 
 
 def _reasons(
@@ -244,11 +250,11 @@ def _reasons(
     reasons = np.full(len(open_), "", dtype=object)
     with np.errstate(invalid="ignore"):
         checks = (
-            (BAD_VOLUME, ~((volume >= 0) & (volume < LARGEST))),
+            (BAD_VOLUME, ~((volume >= 0) & (volume < MAX_PRICE_OR_VOLUME))),
             (OUTSIDE, (open_ > high) | (open_ < low) | (close > high) | (close < low)),
             (LOW_ABOVE_HIGH, high < low),
             (NOT_POSITIVE, (prices <= 0).any(axis=0)),
-            (NO_NUMBER, ~(np.isfinite(prices) & (prices < LARGEST)).all(axis=0)),
+            (NO_NUMBER, ~(np.isfinite(prices) & (prices < MAX_PRICE_OR_VOLUME)).all(axis=0)),
             (NO_SYMBOL, is_nameless),
             (NO_TIME, is_timeless),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Any
 
-from tradebot.cli.shared.tables import table
+from tradebot.cli.shared.tables import print_table
 from tradebot.clock import MILLISECOND, iso
 from tradebot.domain.order import Order, OrderFact
 from tradebot.journal.story import Step, Story
@@ -13,12 +13,12 @@ from tradebot.markets.market import market_of
 from tradebot.printing import say
 
 
-def zone_of(exchange: str) -> tzinfo:
+def exchange_zone(exchange: str) -> tzinfo:
     """Return the zone in which times of an exchange are told."""
     return market_of(exchange).time
 
 
-def plain(value: Any) -> str:
+def format_decimal(value: Any) -> str:
     """Return a number with at most four decimals and no zeros at their end."""
     return f"{value:.4f}".rstrip("0").rstrip(".")
 
@@ -27,14 +27,14 @@ def order_fields(order: Order) -> dict[str, Any]:
     """Return an order as one line of a list."""
     request = order.request
     return {
-        "changed_at": iso(order.times.changed_at, zone_of(request.exchange)),
+        "changed_at": iso(order.times.changed_at, exchange_zone(request.exchange)),
         "order_id": order.order_id,
         "symbol": request.symbol,
         "side": str(request.side),
         "kind": str(request.kind),
         "quantity": f"{request.quantity:f}",
         "filled": f"{order.filled:f}",
-        "average_price": plain(order.average_price) if order.average_price is not None else "",
+        "average_price": format_decimal(order.average_price) if order.average_price is not None else "",
         "state": str(order.state),
         "purpose": str(request.purpose),
         "strategy": request.strategy,
@@ -69,7 +69,7 @@ def _what(fact: OrderFact) -> str:
 
 
 def _steps(told: Story) -> list[dict[str, Any]]:
-    zone = zone_of(told.order.request.exchange)
+    zone = exchange_zone(told.order.request.exchange)
     before = 0
     listed = []
     for step in told.steps:
@@ -79,25 +79,25 @@ def _steps(told: Story) -> list[dict[str, Any]]:
     return listed
 
 
-def story_fields(told: Story) -> dict[str, Any]:
+def history_fields(order_history: Story) -> dict[str, Any]:
     """Return all that the journal knows of an order, ready for JSON."""
-    signal = told.signal
+    signal = order_history.signal
     return {
-        "run": told.run,
-        "order": order_fields(told.order),
+        "run": order_history.run,
+        "order": order_fields(order_history.order),
         "signal": None
         if signal is None
         else {
             "signal_id": signal.signal_id,
             "strategy": signal.strategy,
             "action": str(signal.action),
-            "bar_at": iso(signal.bar_at, zone_of(told.order.request.exchange)),
+            "bar_at": iso(signal.bar_at, exchange_zone(order_history.order.request.exchange)),
             "close": signal.close,
         },
-        "inputs": _inputs(told),
-        "checks": list(told.beginning.checks),
-        "latencies_us": {name: ns / 1000 for name, ns in told.latencies().items()},
-        "steps": _steps(told),
+        "inputs": _inputs(order_history),
+        "checks": list(order_history.beginning.checks),
+        "latencies_us": {name: ns / 1000 for name, ns in order_history.latencies().items()},
+        "steps": _steps(order_history),
     }
 
 
@@ -105,26 +105,28 @@ def _inputs(told: Story) -> dict[str, float]:
     return dict(told.beginning.inputs or (told.signal.inputs if told.signal else {}))
 
 
-def tell(told: Story) -> None:
+def print_history(order_history: Story) -> None:
     """Print an order's story: what caused it, the gate, every state it went through."""
-    order, request = told.order, told.order.request
+    order, request = order_history.order, order_history.order.request
     price = f" at {request.price:f}" if request.price is not None else ""
     say(
         f"{order.order_id}: {request.side} {request.quantity:f} {request.exchange}:{request.symbol}"
-        f" {request.kind}{price} {request.product}, {request.purpose}, run {told.run}"
+        f" {request.kind}{price} {request.product}, {request.purpose}, run {order_history.run}"
     )
-    _tell_signal(told)
+    _tell_signal(order_history)
     levels = {"stop_loss": request.stop_loss, "trail_by": request.trail_by, "target": request.target}
     if any(value is not None for value in levels.values()):
         say("levels    " + ", ".join(f"{name} {value:f}" for name, value in levels.items() if value is not None))
-    for i, check in enumerate(told.beginning.checks):
+    for i, check in enumerate(order_history.beginning.checks):
         say(f"{'gate' if i == 0 else '':<10}{check}")
-    if told.latencies():
-        spans = (f"{name.replace('_', ' ')} {ns / MILLISECOND:.3f} ms" for name, ns in told.latencies().items())
+    if order_history.latencies():
+        spans = (
+            f"{name.replace('_', ' ')} {ns / MILLISECOND:.3f} ms" for name, ns in order_history.latencies().items()
+        )
         say("latency   " + ", ".join(spans))
     say("states")
-    table(_steps(told))
-    average = f" at {plain(order.average_price)}" if order.average_price is not None else ""
+    print_table(_steps(order_history))
+    average = f" at {format_decimal(order.average_price)}" if order.average_price is not None else ""
     late = f", {order.odd.late} late fills" if order.odd.late else ""
     reason = f": {order.reason}" if order.reason else ""
     say(f"now       {order.state}, {order.filled:f} of {request.quantity:f} filled{average}{late}{reason}")
@@ -135,7 +137,7 @@ def _tell_signal(told: Story) -> None:
     if signal is not None:
         say(
             f"signal    {signal.strategy} {signal.action} on the bar that ended"
-            f" {iso(signal.bar_at, zone_of(request.exchange))}, close {signal.close}, id {signal.signal_id}"
+            f" {iso(signal.bar_at, exchange_zone(request.exchange))}, close {signal.close}, id {signal.signal_id}"
         )
     else:
         say(f"because   {request.reason or 'the journal names no reason'}")

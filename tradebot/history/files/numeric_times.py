@@ -12,51 +12,55 @@ import pandas as pd
 from tradebot.clock import SECOND
 from tradebot.domain.market import Ints
 
-COUNT = r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
-DIGITS = r"\d{9,18}|[1-8]\d{18}"
+COUNT_PATTERN = r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
+DIGITS_PATTERN = r"\d{9,18}|[1-8]\d{18}"
 # Each number by its own size: since 2025 Binance's files hold microseconds, those before milliseconds.
-EPOCHS = ((10**11, SECOND), (10**14, SECOND // 1_000), (10**17, SECOND // 1_000_000), (1 << 62, 1))
-LEAST_EPOCH = 10**8  # s, 1973; eight digits may be a date
-FARTHEST = (1 << 63) - 1
+EPOCH_UNITS = ((10**11, SECOND), (10**14, SECOND // 1_000), (10**17, SECOND // 1_000_000), (1 << 62, 1))
+MIN_EPOCH_S = 10**8  # s, 1973; eight digits may be a date
+MAX_NS = (1 << 63) - 1
 EXCEL_ZERO = pd.Timestamp("1899-12-30")
 EXCEL_FIRST, EXCEL_LAST = 20_000, 80_000  # the days from 1954 to 2119; counts since 1970 are far larger
 DAY_S = 86_400
 
 
-class Found(NamedTuple):
-    """Times read, NaT where there is none; local ones name no zone. `words` say what they are."""
+class ParsedTimes(NamedTuple):
+    """Times read, NaT where there is none; local ones name no zone. `description` say what they are."""
 
     stamps: pd.Series[Any]
     is_local: bool = False
-    words: str = ""
+    description: str = ""
 
 
-def read(text: pd.Series[Any], *, latest: int, is_epoch: bool, is_excel: bool) -> Found:
-    """Return the times that numbers mean. Those later than `latest` (ns UTC) are none, nor are digits that read as a
+def parse_times(text: pd.Series[Any], *, latest_at: int, is_epoch: bool, is_excel: bool) -> ParsedTimes:
+    """Return the times that numbers mean. Those later than `latest_at` (ns UTC) are none, nor are digits that read as a
     date, unless `is_epoch` says that they count."""
     numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
     found = numbers[np.isfinite(numbers)]
     if is_excel or (not is_epoch and len(found) and ((found >= EXCEL_FIRST) & (found < EXCEL_LAST)).all()):
-        return Found(_excel(numbers, text.index), is_local=True, words="days as Excel counts them")
+        return ParsedTimes(_excel(numbers, text.index), is_local=True, description="days as Excel counts them")
     if not is_epoch and text.str.fullmatch(r"\d{8}", na=False).mean() > 0.5:
-        return Found(pd.to_datetime(text, format="%Y%m%d", errors="coerce").mask(text.str[:2] < "17"), is_local=True)
-    is_whole = text.str.fullmatch(DIGITS, na=False)
+        return ParsedTimes(
+            pd.to_datetime(text, format="%Y%m%d", errors="coerce").mask(text.str[:2] < "17"), is_local=True
+        )
+    is_whole = text.str.fullmatch(DIGITS_PATTERN, na=False)
     if is_whole.all():
         counted = text.to_numpy(dtype=object).astype(np.int64)
         if not is_epoch and _read_as_dates(counted, int(text.str.len().max())):
-            return Found(pd.Series(pd.NaT, index=text.index, dtype="datetime64[ns]"))
+            return ParsedTimes(pd.Series(pd.NaT, index=text.index, dtype="datetime64[ns]"))
         starts, is_none = _since_1970(counted)
     else:
         starts, is_none = _exact(text)
-    is_none |= starts > latest
+    is_none |= starts > latest_at
     stamps = pd.Series(starts.astype("datetime64[ns]"), index=text.index)
-    return Found(stamps.mask(is_none))
+    return ParsedTimes(stamps.mask(is_none))
 
 
-def whole(column: pd.Series[Any], *, latest: int, is_epoch: bool) -> tuple[Ints, npt.NDArray[np.bool_]] | None:
+def parse_integer_times(
+    column: pd.Series[Any], *, latest_at: int, is_epoch: bool
+) -> tuple[Ints, npt.NDArray[np.bool_]] | None:
     """Return the times of a column of whole numbers that are counts since 1970, and for each whether it is none.
 
-    None where `read` has to look at them as texts.
+    None where `parse_times` has to look at them as texts.
     """
     if not (pd.api.types.is_string_dtype(column.dtype) or pd.api.types.is_integer_dtype(column.dtype)) or not len(
         column
@@ -66,18 +70,18 @@ def whole(column: pd.Series[Any], *, latest: int, is_epoch: bool) -> tuple[Ints,
         numbers: Ints = column.to_numpy(dtype=object).astype(np.int64)
     except (ValueError, TypeError, OverflowError):
         return None
-    if (numbers < LEAST_EPOCH).any():
+    if (numbers < MIN_EPOCH_S).any():
         return None
     digits = len(str(int(numbers.max())))
     if not is_epoch and _read_as_dates(numbers, digits):
         return None
     starts, is_none = _since_1970(numbers)
-    return starts, is_none | (starts > latest)
+    return starts, is_none | (starts > latest_at)
 
 
 def _since_1970(numbers: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    factors = np.select([numbers < limit for limit, _ in EPOCHS], [factor for _, factor in EPOCHS], default=1)
-    is_none = np.abs(numbers.astype(np.float64) * factors) > FARTHEST
+    factors = np.select([numbers < limit for limit, _ in EPOCH_UNITS], [factor for _, factor in EPOCH_UNITS], default=1)
+    is_none = np.abs(numbers.astype(np.float64) * factors) > MAX_NS
     return np.where(is_none, 0, numbers) * factors, is_none
 
 
@@ -91,9 +95,9 @@ def _exact(text: pd.Series[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
             continue
         if not (10**8 <= number < 9 * 10**18):
             continue
-        factor = next(factor for limit, factor in EPOCHS if number < limit)
-        starts[place] = min(int(number * factor), FARTHEST)
-        is_none[place] = number * factor > FARTHEST
+        factor = next(factor for limit, factor in EPOCH_UNITS if number < limit)
+        starts[place] = min(int(number * factor), MAX_NS)
+        is_none[place] = number * factor > MAX_NS
     return starts, is_none
 
 

@@ -11,14 +11,14 @@ import click
 from tradebot.config.values import seconds
 from tradebot.printing import aside, say_json
 
-MOST_SYMBOLS = 20_000
+MAX_SYMBOLS = 20_000
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 def _numbers(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= MOST_SYMBOLS for part in parts):
-        raise click.BadParameter(f"should be numbers from 1 to {MOST_SYMBOLS:,} such as 50,500, not {text!r}")
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= MAX_SYMBOLS for part in parts):
+        raise click.BadParameter(f"should be numbers from 1 to {MAX_SYMBOLS:,} such as 50,500, not {text!r}")
     return tuple(map(int, parts))
 
 
@@ -27,7 +27,7 @@ def symbols_option(default: str) -> Callable[[Callable[..., None]], Callable[...
     return click.option("--symbols", callback=_numbers, default=default, show_default=True, help="How many, in turn.")
 
 
-def duration(text: str, *, longest_s: float, option: str = "--for") -> float:
+def duration_s(text: str, *, longest_s: float, option: str = "--for") -> float:
     """Return the seconds of an option. Raises BadParameter, which names it."""
     try:
         length = seconds(text)
@@ -38,18 +38,18 @@ def duration(text: str, *, longest_s: float, option: str = "--for") -> float:
     return length
 
 
-def progress(what: str) -> None:
+def show_current(what: str) -> None:
     """Say on a terminal what is measured now."""
     if sys.stderr.isatty():
         aside(f"{what} ...")
 
 
-def count(done: int, total: int) -> None:
+def show_count(done: int, total: int) -> None:
     """Say on a terminal how much of all is measured."""
-    progress(f"{done} of {total}")
+    show_current(f"{done} of {total}")
 
 
-def tell(result: dict[str, Any], as_json: bool, *, soft_wrap: bool = False) -> None:
+def show_result(result: dict[str, Any], as_json: bool, *, soft_wrap: bool = False) -> None:
     """Print a result of rows with the machine it was found on and what follows, as a table or as JSON."""
     from tradebot.bench.measuring.report import show
     from tradebot.cli.shared.tables import standard_console

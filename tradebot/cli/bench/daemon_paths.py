@@ -6,17 +6,17 @@ from typing import Any
 
 import click
 
-from tradebot.cli.bench.shown import count, duration, json_option, progress, symbols_option, tell
+from tradebot.cli.bench.output import duration_s, json_option, show_count, show_current, show_result, symbols_option
 from tradebot.clock import WallClock
 
-MOST_RATE = 5_000
-LONGEST_S = 600.0
+MAX_RATE = 5_000
+MAX_LENGTH_S = 600.0
 
 
 def _rates(context: click.Context, option: click.Parameter, text: str) -> tuple[float, ...]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= MOST_RATE for part in parts):
-        raise click.BadParameter(f"should be whole numbers from 1 to {MOST_RATE:,} such as 10,200, not {text!r}")
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= MAX_RATE for part in parts):
+        raise click.BadParameter(f"should be whole numbers from 1 to {MAX_RATE:,} such as 10,200, not {text!r}")
     return tuple(map(float, parts))
 
 
@@ -43,8 +43,8 @@ def orders(rates: tuple[float, ...], length: str, turns: int, orders: float, sto
     """
     from tradebot.bench.orders.orders import Load, measure, verdicts
 
-    load = Load(rates=rates, for_s=duration(length, longest_s=LONGEST_S), turns=turns, orders=orders, store=store)
-    _tell(measure(load, clock=WallClock(), progress=count), verdicts, as_json)
+    load = Load(rates=rates, for_s=duration_s(length, longest_s=MAX_LENGTH_S), turns=turns, orders=orders, store=store)
+    _tell(measure(load, clock=WallClock(), progress=show_count), verdicts, as_json)
 
 
 @click.command()
@@ -56,7 +56,7 @@ def start(symbols: str, repeats: int, as_json: bool) -> None:
     from tradebot.bench.start.start import Load, measure, verdicts
 
     load = Load(symbols=tuple(name.strip() for name in symbols.split(",") if name.strip()), repeats=repeats)
-    _tell(measure(load, clock=WallClock(), progress=count), verdicts, as_json)
+    _tell(measure(load, clock=WallClock(), progress=show_count), verdicts, as_json)
 
 
 @click.command()
@@ -79,7 +79,7 @@ def burst(symbols: tuple[int, ...], bursts: int, full: int, workers: str, as_jso
         raise click.BadParameter(f"should be auto or a number up to 64, not {workers!r}", param_hint="--workers")
     chosen: Crew = "auto" if workers == "auto" else int(workers)
     load = Load(symbols=symbols, bursts=bursts, full=full, workers=chosen)
-    _tell(measure(load, clock=WallClock(), progress=progress), verdicts, as_json)
+    _tell(measure(load, clock=WallClock(), progress=show_current), verdicts, as_json)
 
 
 @click.command()
@@ -95,22 +95,22 @@ def startup(symbols: tuple[int, ...], bars: int, repeats: int, as_json: bool) ->
     from tradebot.bench.start.startup import Load, measure, verdicts
 
     load = Load(symbols=symbols, bars=bars, repeats=repeats)
-    _tell(measure(load, clock=WallClock(), progress=progress), verdicts, as_json)
+    _tell(measure(load, clock=WallClock(), progress=show_current), verdicts, as_json)
 
 
-SUSTAINED = 1_000_000  # ticks of one client and turn; slow ways read a tenth
+SUSTAINED_TICKS = 1_000_000  # ticks of one client and turn; slow ways read a tenth
 
 
-def sustained_ticks(symbols: int, as_json: bool) -> None:
+def measure_sustained_ticks(symbols: int, as_json: bool) -> None:
     """Measure how many ticks one core takes from the socket to the bars, and tell."""
     from tradebot.bench.stream.stream import Load, measure, verdicts
 
-    load = Load(symbols=min(symbols, 3_000), ticks=SUSTAINED, sizes=(50, 200), turns=3)
-    _tell(measure(load, clock=WallClock(), progress=count), verdicts, as_json)
+    load = Load(symbols=min(symbols, 3_000), ticks=SUSTAINED_TICKS, sizes=(50, 200), turns=3)
+    _tell(measure(load, clock=WallClock(), progress=show_count), verdicts, as_json)
 
 
 def _tell(result: dict[str, Any], verdicts: Any, as_json: bool) -> None:
     from tradebot.bench.measuring.report import machine, versions
 
     box = machine(writes=result["bench"] in ("orders", "burst"))
-    tell(result | {"machine": box, "versions": versions(), "verdicts": verdicts(result)}, as_json)
+    show_result(result | {"machine": box, "versions": versions(), "verdicts": verdicts(result)}, as_json)

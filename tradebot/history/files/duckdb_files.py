@@ -12,20 +12,20 @@ from typing import Any, NamedTuple, TypeVar
 import pandas as pd
 
 from tradebot.errors import DataError
-from tradebot.history.files.columns import Columns, columns_of, lacking
+from tradebot.history.files.columns import TableColumns, describe_missing, match_columns
 
-SUFFIXES = (".parquet", ".pq", ".duckdb", ".db")
+DUCKDB_SUFFIXES = (".parquet", ".pq", ".duckdb", ".db")
 # What has one size in every row. All else is read as text of bounded length: a dictionary keeps a text once on the disk
 # however many rows have it, and in memory each row has its own.
-SIZED = re.compile(
+FIXED_SIZE_TYPE = re.compile(
     r"(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL|BOOLEAN|DATE|TIME(?:STAMP(?:_\w+)?)?)\b"
 )
-LONGEST_CELL = 200  # letters; a time has 35, a symbol at most 64
+MAX_CELL_CHARS = 200  # letters; a time has 35, a symbol at most 64
 VECTOR_ROWS = 2_048  # of DuckDB, which gives rows in multiples of it
 T = TypeVar("T")
 
 
-class Reader(NamedTuple):
+class DuckdbQuery(NamedTuple):
     """A query under way and the number of its rows."""
 
     result: Any
@@ -33,7 +33,7 @@ class Reader(NamedTuple):
 
 
 @contextmanager
-def opened(path: Path, table: str) -> Iterator[tuple[Columns, Reader]]:
+def open_table(path: Path, table: str) -> Iterator[tuple[TableColumns, DuckdbQuery]]:
     """Open a Parquet file or a table of a DuckDB file; its rows come under our names. Raises DataError."""
     _require(path, "are read")
     import duckdb
@@ -50,17 +50,22 @@ def opened(path: Path, table: str) -> Iterator[tuple[Columns, Reader]]:
             values = [] if is_database else [str(path)]
             described = connection.execute(f"DESCRIBE SELECT * FROM {source}", values).fetchall()  # noqa: S608
             names = [row[0] for row in described]
-            columns = columns_of(names)
+            columns = match_columns(names)
             if columns is None:
-                raise DataError(f"{path}: {lacking(names)}")
-            chosen = ", ".join(f"{cell(*described[place][:2])} AS {ours}" for place, ours in columns.read.items())
+                raise DataError(f"{path}: {describe_missing(names)}")
+            chosen = ", ".join(
+                f"{column_expression(*described[place][:2])} AS {ours}"
+                for place, ours in columns.names_by_position.items()
+            )
             (total,) = connection.execute(f"SELECT count(*) FROM {source}", values).fetchone() or (0,)  # noqa: S608
-            yield columns, Reader(connection.execute(f"SELECT {chosen} FROM {source}", values), total)  # noqa: S608
+            yield columns, DuckdbQuery(connection.execute(f"SELECT {chosen} FROM {source}", values), total)  # noqa: S608
     except duckdb.Error as error:
         raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def frames(reader: Reader, rows: int, progress: Callable[[int, int], None]) -> Iterator[tuple[pd.DataFrame, int]]:
+def iterate_frames(
+    reader: DuckdbQuery, rows: int, progress: Callable[[int, int], None]
+) -> Iterator[tuple[pd.DataFrame, int]]:
     """Yield frames of about half as many rows with the number of their first: texts of numbers take twice the room."""
     first = 1
     while len(frame := reader.result.fetch_df_chunk(max(1, rows // 2 // VECTOR_ROWS))):
@@ -69,13 +74,13 @@ def frames(reader: Reader, rows: int, progress: Callable[[int, int], None]) -> I
         progress(first - 1, reader.total)
 
 
-def cell(name: str, kind: str) -> str:
+def column_expression(name: str, kind: str) -> str:
     """Return what reads a column of a DuckDB type in bounded room."""
-    is_sized = SIZED.match(kind) and not kind.endswith("]")
-    return _quoted(name) if is_sized else f"left(CAST({_quoted(name)} AS VARCHAR), {LONGEST_CELL})"
+    is_sized = FIXED_SIZE_TYPE.match(kind) and not kind.endswith("]")
+    return _quoted(name) if is_sized else f"left(CAST({_quoted(name)} AS VARCHAR), {MAX_CELL_CHARS})"
 
 
-def parquet(frame: pd.DataFrame, path: Path) -> None:
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as Parquet. Raises DataError without duckdb, OSError where it cannot be written."""
     _require(path, "are written")
     import duckdb

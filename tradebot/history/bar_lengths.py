@@ -9,30 +9,30 @@ import numpy as np
 from tradebot.clock import DAY, MINUTE, SECOND
 from tradebot.domain.market import Ints
 from tradebot.errors import DataError
-from tradebot.history.interval import MONTH, WEEK, least_step, name_of
-from tradebot.history.market import UTC_ZONE, calendar_of, days_of, zone_of
-from tradebot.history.resample import calendar_days
+from tradebot.history.exchange_calendar import UTC_ZONE, calendar_of, exchange_days, zone_of
+from tradebot.history.interval import MONTH, WEEK, interval_name, shortest_step
+from tradebot.history.resample import period_first_days
 
 FEW_STEPS, MANY_STEPS = 3, 5  # in a row of a longer bar: behind shorter ones, and as a whole day
 
 
-def begun(stamps: Ints, interval: int, exchange: str) -> Ints:
+def starts_from_ends(stamps: Ints, interval: int, exchange: str) -> Ints:
     """Return when bars start that are stamped at their end, or with their last second. Raises DataError.
 
     A bar of a day starts at the midnight before. A shorter one starts a whole number of bars after the session's open
     where most of them end so, as the last of a session that is cut short does, else after midnight.
     """
     if interval > DAY:
-        raise DataError(f"bars of {name_of(interval)} are taken by the time they start at, not by --stamps end")
+        raise DataError(f"bars of {interval_name(interval)} are taken by the time they start at, not by --stamps end")
     last = stamps - 1
-    days = days_of(last, exchange)
+    days = exchange_days(last, exchange)
     calendar = calendar_of(exchange)
-    found = {day: calendar.midnight(day) for day in np.unique(days).tolist()}
+    found = {day: calendar.midnight_at(day) for day in np.unique(days).tolist()}
     midnights = np.array([found[day] for day in days.tolist()], dtype=np.int64)
     if interval == DAY:
         return midnights
     ends = -(-stamps // MINUTE) * MINUTE if interval % MINUTE == 0 and _are_last_seconds(stamps) else stamps
-    opens = calendar.opens(days)
+    opens = calendar.session_opens(days)
     by_open = int(((ends - opens) % interval == 0).sum())
     by_midnight = int(((ends - midnights) % interval == 0).sum())
     zero = opens if by_open >= by_midnight else midnights
@@ -40,7 +40,7 @@ def begun(stamps: Ints, interval: int, exchange: str) -> Ints:
     return begins
 
 
-def look_like_ends(starts: Ints, interval: int, exchange: str) -> bool:
+def look_like_end_stamps(starts: Ints, interval: int, exchange: str) -> bool:
     """Return whether bars seem to be stamped at their ends: with their last second, or one bar after every open."""
     if interval >= DAY or not len(starts):
         return False
@@ -48,9 +48,9 @@ def look_like_ends(starts: Ints, interval: int, exchange: str) -> bool:
         return True
     if zone_of(exchange) == UTC_ZONE:
         return False  # it never opens
-    days = days_of(starts, exchange)
+    days = exchange_days(starts, exchange)
     firsts = np.flatnonzero(np.append(True, np.diff(days) > 0))
-    return bool((starts[firsts] - calendar_of(exchange).opens(days[firsts]) == interval).all())
+    return bool((starts[firsts] - calendar_of(exchange).session_opens(days[firsts]) == interval).all())
 
 
 def first_of_other_length(starts: Ints, interval: int, exchange: str) -> tuple[int, int] | None:
@@ -61,7 +61,7 @@ def first_of_other_length(starts: Ints, interval: int, exchange: str) -> tuple[i
     """
     if interval >= DAY or len(starts) <= FEW_STEPS:
         return None
-    days = days_of(starts, exchange)
+    days = exchange_days(starts, exchange)
     edges = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(starts)]
     steps = np.diff(starts)
     if not ((steps > interval) & (np.diff(days) == 0)).any():
@@ -73,19 +73,19 @@ def first_of_other_length(starts: Ints, interval: int, exchange: str) -> tuple[i
     return None
 
 
-def is_over(start: int, interval: int, exchange: str, now: int) -> bool:
+def is_complete(start: int, interval: int, exchange: str, now: int) -> bool:
     """Return whether a bar is complete at `now`; one of a day, week or month is with its last session."""
     if interval not in (DAY, WEEK, MONTH):
         return start + interval <= now
-    day = calendar_days(days_of(np.array([start], dtype=np.int64), exchange), interval)
-    after = calendar_days(day + (31 if interval == MONTH else interval // DAY), interval)
+    day = period_first_days(exchange_days(np.array([start], dtype=np.int64), exchange), interval)
+    after = period_first_days(day + (31 if interval == MONTH else interval // DAY), interval)
     calendar = calendar_of(exchange)
-    sessions = (calendar.hours(one) for one in range(int(day[0]), int(after[0])))
+    sessions = (calendar.session_hours(one) for one in range(int(day[0]), int(after[0])))
     closes = [hours.closes_at for hours in sessions if hours is not None]
-    return max(closes, default=calendar.midnight(int(after[0]))) <= now
+    return max(closes, default=calendar.midnight_at(int(after[0]))) <= now
 
 
-def is_running(starts: Ints, interval: int, exchange: str, now: int) -> bool:
+def is_last_running(starts: Ints, interval: int, exchange: str, now: int) -> bool:
     """Return whether the last bar was still running when it was read: at `now`, or by when it begins.
 
     Programs that are asked in the middle of a bar stamp it with the time of its newest trade: before the bar before it
@@ -93,10 +93,10 @@ def is_running(starts: Ints, interval: int, exchange: str, now: int) -> bool:
     """
     if not len(starts):
         return False
-    if len(starts) > 1 and 0 <= int(starts[-1] - starts[-2]) < least_step(interval):
+    if len(starts) > 1 and 0 <= int(starts[-1] - starts[-2]) < shortest_step(interval):
         return True
     last = int(starts[-1])
-    return last <= now and not is_over(last, interval, exchange, now)
+    return last <= now and not is_complete(last, interval, exchange, now)
 
 
 def _other(steps: Ints, interval: int) -> int | None:

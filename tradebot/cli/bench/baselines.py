@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tradebot.cli.bench.shown import MOST_SYMBOLS, duration, json_option, progress, symbols_option, tell
+from tradebot.cli.bench.output import MAX_SYMBOLS, duration_s, json_option, show_current, show_result, symbols_option
 from tradebot.clock import WallClock
 
 MAX_LATENCY_S = 10.0
@@ -37,7 +37,7 @@ def indicators(symbols: tuple[int, ...], repeats: int, window: int, as_json: boo
     """
     from tradebot.bench.analysis.indicators import measure
 
-    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=progress), as_json)
+    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=show_current), as_json)
 
 
 @click.command()
@@ -51,7 +51,7 @@ def fetch(symbols: tuple[int, ...], repeats: int, latency: str, as_json: bool) -
     from tradebot.bench.data.fetch import measure
 
     latency_s = _latency(latency)
-    _tell(measure(symbols, latency_s=latency_s, repeats=repeats, clock=WallClock(), progress=progress), as_json)
+    _tell(measure(symbols, latency_s=latency_s, repeats=repeats, clock=WallClock(), progress=show_current), as_json)
 
 
 @click.command()
@@ -61,11 +61,11 @@ def pool(symbols: tuple[int, ...], repeats: int, window: int, as_json: bool) -> 
     """Find from how many symbols on threads or processes pay for the way there and back."""
     from tradebot.bench.analysis.pool import measure
 
-    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=progress), as_json)
+    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=show_current), as_json)
 
 
 @click.command()
-@click.option("--symbols", type=click.IntRange(1, MOST_SYMBOLS), default=500, show_default=True, help="How many.")
+@click.option("--symbols", type=click.IntRange(1, MAX_SYMBOLS), default=500, show_default=True, help="How many.")
 @click.option("--bars", type=click.IntRange(1_000, 1_000_000), default=100_000, show_default=True, help="Of each.")
 @click.option("--dsn", default="", help="A PostgreSQL to measure too; the series BENCH00000 and on come and go there.")
 @json_option
@@ -77,7 +77,7 @@ def history(symbols: int, bars: int, dsn: str, as_json: bool) -> None:
     """
     from tradebot.bench.data.history import measure
 
-    _tell(measure(symbols=symbols, bars=bars, dsn=dsn, clock=WallClock(), progress=progress), as_json)
+    _tell(measure(symbols=symbols, bars=bars, dsn=dsn, clock=WallClock(), progress=show_current), as_json)
 
 
 @click.command()
@@ -89,34 +89,34 @@ def cycle(symbols: tuple[int, ...], repeats: int, latency: str, window: int, as_
     from tradebot.bench.analysis.cycle import measure
 
     found = measure(
-        symbols, latency_s=_latency(latency), window=window, repeats=repeats, clock=WallClock(), progress=progress
+        symbols, latency_s=_latency(latency), window=window, repeats=repeats, clock=WallClock(), progress=show_current
     )
     _tell(found, as_json)
 
 
-def overview_options(command: Callable[..., None]) -> Callable[..., None]:
+def add_overview_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of `bench` without a command."""
     for option in (
         json_option,
         click.option("--latency", default="50ms", show_default=True, help="What the server of quotes waits."),
         click.option(
-            "--symbols", type=click.IntRange(1, MOST_SYMBOLS), default=80, show_default=True, help="How many you watch."
+            "--symbols", type=click.IntRange(1, MAX_SYMBOLS), default=80, show_default=True, help="How many you watch."
         ),
     ):
         command = option(command)
     return command
 
 
-def overview(symbols: int, latency: str, as_json: bool) -> None:
+def show_overview(symbols: int, latency: str, as_json: bool) -> None:
     """Take the short look and tell."""
     from tradebot.bench.overview import measure
 
-    _tell(measure(symbols, latency_s=_latency(latency), clock=WallClock(), progress=progress), as_json)
+    _tell(measure(symbols, latency_s=_latency(latency), clock=WallClock(), progress=show_current), as_json)
 
 
 def _latency(text: str) -> float:
-    return duration(text, longest_s=MAX_LATENCY_S, option="--latency")
+    return duration_s(text, longest_s=MAX_LATENCY_S, option="--latency")
 
 
 def _tell(result: dict[str, Any], as_json: bool) -> None:
-    tell(result, as_json, soft_wrap=True)
+    show_result(result, as_json, soft_wrap=True)

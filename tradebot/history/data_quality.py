@@ -13,41 +13,50 @@ from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
-from tradebot.history.interval import MONTH, WEEK, name_of
-from tradebot.history.jumps import jumps
-from tradebot.history.lengths import look_like_ends
-from tradebot.history.market import Calendar, as_date, calendar_of, days_of, zone, zone_of
-from tradebot.history.resample import calendar_days, calendar_starts
+from tradebot.history.bar_lengths import look_like_end_stamps
+from tradebot.history.exchange_calendar import (
+    ExchangeCalendar,
+    calendar_of,
+    date_of_day,
+    exchange_days,
+    load_zone,
+    zone_of,
+)
+from tradebot.history.interval import MONTH, WEEK, interval_name
+from tradebot.history.price_jumps import find_jumps
+from tradebot.history.resample import align_to_calendar, period_first_days
 from tradebot.markets.calendar import Line
 from tradebot.markets.hours import line_of
 
-HOLE_BARS = 5  # missing in a row; fewer are minutes without a trade
-BEARABLE = frozenset({"missing_days", "holes"})  # what may be so; the others are impossible
-DOUBTS = frozenset(
+MIN_HOLE_BARS = 5  # missing in a row; fewer are minutes without a trade
+ACCEPTABLE_KINDS = frozenset({"missing_days", "holes"})  # what may be so; the others are impossible
+WARNING_KINDS = frozenset(
     {"outside_session", "end_stamps", "invented", "jump", "closed_days"}
 )  # told, and no reason to refuse
-MOST_JUMPS = 10  # told one by one
-SHOWN = 3
+MAX_SHOWN_JUMPS = 10  # told one by one
+MAX_SHOWN_DAYS = 3
 
 
-class Finding(NamedTuple):
+class QualityFinding(NamedTuple):
     """What is wrong with a series: `kind` of it, how often, when first (ns UTC), and a sentence."""
 
     symbol: str
     kind: str
     times: int
     first_at: int
-    text: str
+    description: str
 
     @property
-    def is_rotten(self) -> bool:
-        return self.kind not in DOUBTS
+    def is_blocking(self) -> bool:
+        return self.kind not in WARNING_KINDS
 
 
-Accepted = Collection[tuple[str, str, int]]  # (exchange, symbol, day counted from 1970-01-01)
+AcceptedJumps = Collection[tuple[str, str, int]]  # (exchange, symbol, day counted from 1970-01-01)
 
 
-def examine(series: Series, exchange: str, line: Line = Line.SHARE, accepted: Accepted = ()) -> list[Finding]:
+def examine_series(
+    series: Series, exchange: str, line: Line = Line.SHARE, accepted: AcceptedJumps = ()
+) -> list[QualityFinding]:
     """Return everything that is wrong with a series, the worst kinds first; exchange and line tell its hours.
 
     A jump on a day that was accepted for its symbol is no finding.
@@ -61,36 +70,38 @@ def examine(series: Series, exchange: str, line: Line = Line.SHARE, accepted: Ac
     return findings
 
 
-def require_sound(
+def require_testable(
     series: Mapping[str, Series],
     instruments: Iterable[Instrument],
     *,
     accept_gaps: bool = False,
     hint: str = "--accept-gaps",
     with_splits: bool = False,
-    accepted: Accepted = (),
+    accepted: AcceptedJumps = (),
 ) -> None:
     """Raise DataError when a series is not fit to be tested on; `accept_gaps` lets gaps pass, no other.
 
     `hint` is how the caller says so. What looks like a split passes on days that were accepted for its symbol, or with
     the gaps if it is `with_splits`.
     """
-    bearable = BEARABLE | {"split"} if with_splits else BEARABLE
+    bearable = ACCEPTABLE_KINDS | {"split"} if with_splits else ACCEPTABLE_KINDS
     traded = {instrument.symbol: (instrument.exchange, line_of(instrument)) for instrument in instruments}
     rotten = [
         finding
         for symbol, bars in series.items()
-        for finding in examine(bars, *traded.get(symbol, (HOME_EXCHANGE, Line.SHARE)), accepted)
-        if finding.is_rotten and not (accept_gaps and finding.kind in bearable)
+        for finding in examine_series(bars, *traded.get(symbol, (HOME_EXCHANGE, Line.SHARE)), accepted)
+        if finding.is_blocking and not (accept_gaps and finding.kind in bearable)
     ]
     if rotten:
         first, more = rotten[0], len(rotten) - 1
         way_out = f" or say {hint}" if all(f.kind in bearable for f in rotten) else ""
         others = f" (and {more} findings more)" if more else ""
-        raise DataError(f"{first.symbol}: {first.text}{others}; see `tradebot data check`, mend the data{way_out}")
+        raise DataError(
+            f"{first.symbol}: {first.description}{others}; see `tradebot data check`, mend the data{way_out}"
+        )
 
 
-def _order(series: Series, exchange: str) -> Iterator[Finding]:
+def _order(series: Series, exchange: str) -> Iterator[QualityFinding]:
     steps = np.diff(series.starts)
     for kind, is_bad, words in (
         ("unsorted", steps < 0, "bars are out of order"),
@@ -101,7 +112,7 @@ def _order(series: Series, exchange: str) -> Iterator[Finding]:
             yield _finding(series, exchange, kind, int(is_bad.sum()), at, words)
 
 
-def _prices(series: Series, exchange: str) -> Iterator[Finding]:
+def _prices(series: Series, exchange: str) -> Iterator[QualityFinding]:
     prices = np.stack([series.open, series.high, series.low, series.close])
     _, high, low, _ = prices
     for kind, is_bad, words in (
@@ -115,72 +126,85 @@ def _prices(series: Series, exchange: str) -> Iterator[Finding]:
             yield _finding(series, exchange, kind, int(is_bad.sum()), at, words)
 
 
-def _jumps(series: Series, exchange: str, accepted: Collection[int]) -> Iterator[Finding]:
-    found = jumps(series, exchange, accepted)
+def _jumps(series: Series, exchange: str, accepted: Collection[int]) -> Iterator[QualityFinding]:
+    found = find_jumps(series, exchange, accepted)
     for is_split, kind in ((True, "split"), (False, "jump")):
         ours = [jump for jump in found if jump.is_split == is_split]
-        for jump in ours[:MOST_JUMPS]:
-            yield Finding(series.symbol, kind, 1, jump.at, jump.text)
-        if len(ours) > MOST_JUMPS:
-            more = ours[MOST_JUMPS:]
-            yield Finding(series.symbol, kind, len(more), more[0].at, f"{len(more)} more, the next: {more[0].text}")
+        for jump in ours[:MAX_SHOWN_JUMPS]:
+            yield QualityFinding(series.symbol, kind, 1, jump.starts_at, jump.description)
+        if len(ours) > MAX_SHOWN_JUMPS:
+            more = ours[MAX_SHOWN_JUMPS:]
+            yield QualityFinding(
+                series.symbol, kind, len(more), more[0].starts_at, f"{len(more)} more, the next: {more[0].description}"
+            )
 
 
-def _gaps(series: Series, exchange: str, line: Line) -> Iterator[Finding]:
+def _gaps(series: Series, exchange: str, line: Line) -> Iterator[QualityFinding]:
     if not len(series):
         return
     if series.interval > DAY:
         yield from _missing_periods(series, exchange)
         return
-    if look_like_ends(series.starts, series.interval, exchange):
+    if look_like_end_stamps(series.starts, series.interval, exchange):
         text = "times look like the ends of their bars; `tradebot data import --stamps end` takes them so"
-        yield Finding(series.symbol, "end_stamps", len(series), int(series.starts[0]), text)
-    calendar, days = calendar_of(exchange), days_of(series.starts, exchange)
+        yield QualityFinding(series.symbol, "end_stamps", len(series), int(series.starts[0]), text)
+    calendar, days = calendar_of(exchange), exchange_days(series.starts, exchange)
     traded = np.unique(days)
-    expected = calendar.expected(int(traded[0]), int(traded[-1]))
+    expected = calendar.trading_days(int(traded[0]), int(traded[-1]))
     has_bars = set(traded.tolist())
     missing = [day for day in expected if day not in has_bars]
     if missing:
-        shown = ", ".join(str(as_date(day)) for day in missing[:SHOWN]) + (" ..." if len(missing) > SHOWN else "")
+        shown = ", ".join(str(date_of_day(day)) for day in missing[:MAX_SHOWN_DAYS]) + (
+            " ..." if len(missing) > MAX_SHOWN_DAYS else ""
+        )
         text = f"{len(missing)} of {len(expected)} trading days have no bars: {shown}"
-        yield Finding(series.symbol, "missing_days", len(missing), calendar.midnight(missing[0]), text)
+        yield QualityFinding(series.symbol, "missing_days", len(missing), calendar.midnight_at(missing[0]), text)
     if series.interval == DAY:
         yield from _closed_days(series, calendar, traded, expected)
         return
     yield from _holes(series, calendar, line, days, traded)
 
 
-def _missing_periods(series: Series, exchange: str) -> Iterator[Finding]:
+def _missing_periods(series: Series, exchange: str) -> Iterator[QualityFinding]:
     if series.interval not in (WEEK, MONTH):
         return
-    calendar, days = calendar_of(exchange), days_of(calendar_starts(series.starts, series.interval, exchange), exchange)
-    traded = np.array(calendar.expected(int(days[0]), int(days[-1])), dtype=np.int64)
-    expected = np.unique(calendar_days(traded, series.interval))
+    calendar, days = (
+        calendar_of(exchange),
+        exchange_days(align_to_calendar(series.starts, series.interval, exchange), exchange),
+    )
+    traded = np.array(calendar.trading_days(int(days[0]), int(days[-1])), dtype=np.int64)
+    expected = np.unique(period_first_days(traded, series.interval))
     missing = np.setdiff1d(expected, days).tolist()
     if missing:
-        shown = ", ".join(str(as_date(day)) for day in missing[:SHOWN]) + (" ..." if len(missing) > SHOWN else "")
+        shown = ", ".join(str(date_of_day(day)) for day in missing[:MAX_SHOWN_DAYS]) + (
+            " ..." if len(missing) > MAX_SHOWN_DAYS else ""
+        )
         what = "weeks" if series.interval == WEEK else "months"
         text = f"{len(missing)} of {len(expected)} {what} have no bar, those that begin on {shown}"
-        yield Finding(series.symbol, "missing_days", len(missing), calendar.midnight(missing[0]), text)
+        yield QualityFinding(series.symbol, "missing_days", len(missing), calendar.midnight_at(missing[0]), text)
 
 
-def _closed_days(series: Series, calendar: Calendar, traded: Ints, expected: list[int]) -> Iterator[Finding]:
+def _closed_days(
+    series: Series, calendar: ExchangeCalendar, traded: Ints, expected: list[int]
+) -> Iterator[QualityFinding]:
     closed = np.setdiff1d(traded, np.array(expected, dtype=np.int64)).tolist()
     if closed:
-        shown = ", ".join(f"{as_date(day):%Y-%m-%d (%A)}" for day in closed[:SHOWN])
+        shown = ", ".join(f"{date_of_day(day):%Y-%m-%d (%A)}" for day in closed[:MAX_SHOWN_DAYS])
         text = (
             f"{len(closed)} of {len(traded)} bars are dated on days on which {calendar.exchange} was closed: {shown}"
-            f"{' ...' if len(closed) > SHOWN else ''}; a wrong zone shifts days"
+            f"{' ...' if len(closed) > MAX_SHOWN_DAYS else ''}; a wrong zone shifts days"
         )
-        yield Finding(series.symbol, "closed_days", len(closed), calendar.midnight(closed[0]), text)
+        yield QualityFinding(series.symbol, "closed_days", len(closed), calendar.midnight_at(closed[0]), text)
 
 
-def _holes(series: Series, calendar: Calendar, line: Line, days: Ints, traded: Ints) -> Iterator[Finding]:
+def _holes(
+    series: Series, calendar: ExchangeCalendar, line: Line, days: Ints, traded: Ints
+) -> Iterator[QualityFinding]:
     holes: list[tuple[int, int]] = []  # (start of the first missing bar, how many)
     outside, edges = 0, np.searchsorted(days, traded, side="left").tolist()
     first_outside = 0
     for day, begin, end in zip(traded.tolist(), edges, [*edges[1:], len(days)], strict=True):
-        hours = calendar.hours(day, line)
+        hours = calendar.session_hours(day, line)
         starts = series.starts[begin:end]
         inside = starts if hours is None else starts[(starts >= hours.opens_at) & (starts < hours.closes_at)]
         if hours is None or len(inside) < len(starts):
@@ -193,31 +217,31 @@ def _holes(series: Series, calendar: Calendar, line: Line, days: Ints, traded: I
         left = -1 if begin else int((inside[0] - hours.opens_at) // series.interval) - 1
         right = count if end < len(days) else int((inside[-1] - hours.opens_at) // series.interval) + 1
         places = np.concatenate([[left], (inside - hours.opens_at) // series.interval, [right]])
-        for i in np.flatnonzero(np.diff(places) > HOLE_BARS).tolist():
+        for i in np.flatnonzero(np.diff(places) > MIN_HOLE_BARS).tolist():
             at = hours.opens_at + (int(places[i]) + 1) * series.interval
             holes.append((at, int(places[i + 1] - places[i]) - 1))
     if holes:
         longest, first = max(count for _, count in holes), _shown(holes[0][0], calendar.exchange)
         words, bars = "hole" if len(holes) == 1 else "holes", sum(count for _, count in holes)
         text = (
-            f"{len(holes)} {words} inside sessions, {bars} bars of {name_of(series.interval)} in all,"
+            f"{len(holes)} {words} inside sessions, {bars} bars of {interval_name(series.interval)} in all,"
             f" the longest {longest}, the first from {first}"
         )
-        yield Finding(series.symbol, "holes", len(holes), holes[0][0], text)
+        yield QualityFinding(series.symbol, "holes", len(holes), holes[0][0], text)
     if outside:
         words = "bars start outside the session"
         yield _finding(series, calendar.exchange, "outside_session", outside, first_outside, words)
 
 
 def _shown(at: int, exchange: str) -> str:
-    return iso(at, zone(zone_of(exchange))).replace(".000000", "")
+    return iso(at, load_zone(zone_of(exchange))).replace(".000000", "")
 
 
-def _finding(series: Series, exchange: str, kind: str, count: int, at: int, words: str) -> Finding:
-    return Finding(series.symbol, kind, count, at, f"{count} {words}, the first at {_shown(at, exchange)}")
+def _finding(series: Series, exchange: str, kind: str, count: int, at: int, words: str) -> QualityFinding:
+    return QualityFinding(series.symbol, kind, count, at, f"{count} {words}, the first at {_shown(at, exchange)}")
 
 
-def span_of(series: Series, exchange: str) -> tuple[date, date]:
+def first_and_last_day(series: Series, exchange: str) -> tuple[date, date]:
     """Return the first and the last day of a series at its exchange."""
-    days = days_of(series.starts[[0, -1]], exchange)
-    return as_date(int(days[0])), as_date(int(days[1]))
+    days = exchange_days(series.starts[[0, -1]], exchange)
+    return date_of_day(int(days[0])), date_of_day(int(days[1]))

@@ -11,18 +11,18 @@ import pandas as pd
 
 from tradebot.domain.market import Ints
 from tradebot.errors import DataError
-from tradebot.history import market
-from tradebot.history.files import counts
-from tradebot.history.files.counts import Found
+from tradebot.history import exchange_calendar
+from tradebot.history.files import numeric_times
+from tradebot.history.files.numeric_times import ParsedTimes
 from tradebot.markets.market import HOME
 
-ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
-WORDED = r"\d\s*([A-Za-z_]{2,}(?:/[A-Za-z_]+)*)$"  # a zone by its name behind a time
-SAMPLE = 500  # times that show of what form a batch is
-MONTH = r"[A-Za-z]{3}"  # a year behind it is no zone
-FIRST, LAST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
+ZONE_OFFSET_PATTERN = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
+ZONE_NAME_PATTERN = r"\d\s*([A-Za-z_]{2,}(?:/[A-Za-z_]+)*)$"  # a zone by its name behind a time
+SAMPLE_TIMES = 500  # times that show of what form a batch is
+MONTH_NAME_PATTERN = r"[A-Za-z]{3}"  # a year behind it is no zone
+FIRST_TIME, LAST_TIME = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
 EPOCH, EXCEL = "epoch", "excel"  # words that --time-format takes beside strftime's
-ABBREVIATED = {
+ZONE_ABBREVIATIONS = {
     "UTC": "UTC",
     "GMT": "UTC",
     HOME.clock: HOME.zone,
@@ -36,7 +36,7 @@ ABBREVIATED = {
     "CEST": "Etc/GMT-2",
 }
 # What stands for one time alone, however it is read: the year first, or the month by its name.
-SURE = (
+UNAMBIGUOUS_FORMATS = (
     "%Y%m%d %H%M%S",
     "%Y%m%d %H:%M:%S",
     "%Y%m%d %H:%M",
@@ -56,8 +56,8 @@ SURE = (
     "%Y/%m/%d %H%M",
     "%Y/%m/%d %H%M%S",
 )
-FULL = pd.Timestamp("2024-12-31 23:59:59")  # its day, month and hour have two digits
-OFFERED = (
+TWO_DIGIT_TIME = pd.Timestamp("2024-12-31 23:59:59")  # its day, month and hour have two digits
+SUGGESTED_FORMATS = (
     *(
         f"{day}{time}"
         for mark in "/-."
@@ -76,57 +76,60 @@ OFFERED = (
 )
 
 
-class Stamps:
+class TimestampParser:
     """Reads the times of one file, batch by batch; what the first batch shows holds for the others."""
 
-    def __init__(self, path: Path, *, zone: str, time_format: str, latest: int) -> None:
+    def __init__(self, path: Path, *, zone: str, time_format: str, latest_at: int) -> None:
         self._path, self._zone, self._format = path, zone, time_format
-        self._latest = latest  # ns UTC: nothing was traded later
+        self._latest_at = latest_at  # ns UTC: nothing was traded later
         self._zoned: bool | None = None  # do the times name their zone
         self._offset: str | None = None  # the one they name
         self._digits = 0  # of a time of day written as a number, 4 or 6
         self._is_epoch = False
         self.notes: dict[str, None] = {}
 
-    def read(
+    def parse_batch_times(
         self, frame: pd.DataFrame, places: Ints, unit: str, symbols: npt.NDArray[Any]
     ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """Return the times of a batch and for each whether there was none to read. Raises DataError."""
         column = self._column(frame)
         if (
             not self._format
-            and (whole := counts.whole(column, latest=self._latest, is_epoch=self._is_epoch)) is not None
+            and (whole := numeric_times.parse_integer_times(column, latest_at=self._latest_at, is_epoch=self._is_epoch))
+            is not None
         ):
             self._is_epoch = True
             return whole
         if isinstance(column.dtype, pd.DatetimeTZDtype):
-            return nanoseconds(column.dt.tz_convert("UTC"))
+            return to_nanoseconds(column.dt.tz_convert("UTC"))
         if pd.api.types.is_datetime64_any_dtype(column.dtype):
             return self._in_zone(column, places, unit, symbols)
         text = _text(column)
-        shown = text.iloc[:: max(len(text) // SAMPLE, 1)]  # says of what form the times are; each is read by itself
+        shown = text.iloc[
+            :: max(len(text) // SAMPLE_TIMES, 1)
+        ]  # says of what form the times are; each is read by itself
         if self._format not in ("", EPOCH, EXCEL):
             return self._formatted(text, places, unit, symbols)
-        if self._format or shown.str.fullmatch(counts.COUNT, na=False).mean() > 0.5:
-            return self._counted(text, text.str.fullmatch(counts.COUNT, na=False), places, unit, symbols)
+        if self._format or shown.str.fullmatch(numeric_times.COUNT_PATTERN, na=False).mean() > 0.5:
+            return self._counted(text, text.str.fullmatch(numeric_times.COUNT_PATTERN, na=False), places, unit, symbols)
         if _words(shown).notna().mean() > 0.5:
             return self._named(text, _words(text), places, unit, symbols)
-        is_zoned = text.str.contains(ZONED, regex=True, na=False) & (text.str.len() > 10)
-        if shown.str.contains(MONTH, regex=True, na=False).any():
-            is_zoned &= ~text.str.contains(MONTH, regex=True, na=False)
+        is_zoned = text.str.contains(ZONE_OFFSET_PATTERN, regex=True, na=False) & (text.str.len() > 10)
+        if shown.str.contains(MONTH_NAME_PATTERN, regex=True, na=False).any():
+            is_zoned &= ~text.str.contains(MONTH_NAME_PATTERN, regex=True, na=False)
         self._agree(text, is_zoned, places, unit)
         if is_zoned.any():
-            return nanoseconds(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True))
+            return to_nanoseconds(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True))
         return self._in_zone(_naive(text), places, unit, symbols)
 
-    def hint(self, frame: pd.DataFrame) -> str:
+    def format_hint(self, frame: pd.DataFrame) -> str:
         """Return which formats read the times of some rows, as a piece of a sentence; "" where a format was given."""
         if self._format:
             return ""
         text = _text(self._column(frame).iloc[:1_000])
-        found = [one for one in OFFERED if pd.to_datetime(text, format=one, errors="coerce").notna().all()]
+        found = [one for one in SUGGESTED_FORMATS if pd.to_datetime(text, format=one, errors="coerce").notna().all()]
         if text.str.fullmatch(r"\d+", na=False).all():
-            found = [one for one in found if len(FULL.strftime(one)) == text.str.len().max()]
+            found = [one for one in found if len(TWO_DIGIT_TIME.strftime(one)) == text.str.len().max()]
         if text.str.fullmatch(r"\d{10}", na=False).all() and found:
             found.append(EPOCH)
         shown = " or ".join(repr(one) for one in found[:3]) or "'%d/%m/%Y %H:%M'"
@@ -153,24 +156,24 @@ class Stamps:
         except ValueError as error:
             raise DataError(f"{self._path}: --time-format {self._format!r}: {error}") from error
         if read.dt.tz is not None:
-            return nanoseconds(read.dt.tz_convert("UTC"))
+            return to_nanoseconds(read.dt.tz_convert("UTC"))
         return self._in_zone(read, places, unit, symbols)
 
     def _counted(
         self, text: pd.Series[Any], is_count: pd.Series[bool], places: Ints, unit: str, symbols: npt.NDArray[Any]
     ) -> tuple[Ints, npt.NDArray[np.bool_]]:
-        found: Found = counts.read(
+        found: ParsedTimes = numeric_times.parse_times(
             text.where(is_count, ""),
-            latest=self._latest,
+            latest_at=self._latest_at,
             is_epoch=self._is_epoch or self._format == EPOCH,
             is_excel=self._format == EXCEL,
         )
-        if found.words:
-            self.notes[f"times are {found.words}"] = None
+        if found.description:
+            self.notes[f"times are {found.description}"] = None
         if found.is_local:
             return self._in_zone(found.stamps, places, unit, symbols)
         self._is_epoch = self._is_epoch or bool(found.stamps.notna().any())
-        return nanoseconds(found.stamps)
+        return to_nanoseconds(found.stamps)
 
     def _named(
         self, text: pd.Series[Any], words: pd.Series[Any], places: Ints, unit: str, symbols: npt.NDArray[Any]
@@ -178,11 +181,11 @@ class Stamps:
         starts, is_missing = np.zeros(len(text), dtype=np.int64), np.ones(len(text), dtype=bool)
         bare = text.str.replace(r"\s*[A-Za-z_]{2,}(?:/[A-Za-z_]+)*$", "", regex=True)
         for word in words.dropna().unique():
-            name = ABBREVIATED.get(word.upper(), word if "/" in word else "")
+            name = ZONE_ABBREVIATIONS.get(word.upper(), word if "/" in word else "")
             if not name:
                 continue
             chosen = (words == word).to_numpy()
-            part = Stamps(self._path, zone=name, time_format="", latest=self._latest)
+            part = TimestampParser(self._path, zone=name, time_format="", latest_at=self._latest_at)
             read = part._in_zone(_naive(bare[chosen]), places[chosen], unit, symbols[chosen])
             starts[chosen], is_missing[chosen] = read
             self.notes[f"the zone {word} of its times is {name}"] = None
@@ -193,7 +196,7 @@ class Stamps:
     ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         if not self._zone:
             raise DataError(f"{self._path}: its times name no zone; say which it is, such as --tz Asia/Kolkata")
-        zone = market.zone(self._zone)
+        zone = exchange_calendar.load_zone(self._zone)
         try:
             local = naive.dt.tz_localize(zone, ambiguous="NaT", nonexistent="raise")
         except ValueError as error:
@@ -209,7 +212,7 @@ class Stamps:
                     f" once in {self._zone}, where clocks go back, and stands in the file as if it did"
                 )
             local = naive.dt.tz_localize(zone, ambiguous=is_summer > 0, nonexistent="raise")
-        return nanoseconds(local.dt.tz_convert("UTC"))
+        return to_nanoseconds(local.dt.tz_convert("UTC"))
 
     def _agree(self, text: pd.Series[Any], is_zoned: pd.Series[bool], places: Ints, unit: str) -> None:
         if not len(text):
@@ -224,7 +227,9 @@ class Stamps:
             )
         if not self._zoned:
             return
-        offsets = text.str.extract(f"({ZONED[:-1]})$", expand=False).str.replace(":", "").replace({"z": "Z"})
+        offsets = (
+            text.str.extract(f"({ZONE_OFFSET_PATTERN[:-1]})$", expand=False).str.replace(":", "").replace({"z": "Z"})
+        )
         self._offset = self._offset or str(offsets[zoned].iloc[0])
         other = np.flatnonzero((offsets != self._offset).to_numpy() & zoned)
         if other.size and not self._zone:
@@ -234,11 +239,11 @@ class Stamps:
             )
 
 
-def nanoseconds(stamps: pd.Series[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def to_nanoseconds(stamps: pd.Series[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Return times as ns UTC, and for each whether there is none, or one that ns cannot hold."""
     plain = stamps.dt.tz_localize(None) if stamps.dt.tz is not None else stamps
     # What nanoseconds cannot hold would come round to another century in silence.
-    is_missing = ~((plain > FIRST) & (plain < LAST)).to_numpy(dtype=bool)
+    is_missing = ~((plain > FIRST_TIME) & (plain < LAST_TIME)).to_numpy(dtype=bool)
     plain = plain.mask(is_missing)
     # pandas 3 keeps microseconds unless it is told otherwise.
     values: Ints = plain.to_numpy(dtype="datetime64[ns]").astype(np.int64)
@@ -247,7 +252,7 @@ def nanoseconds(stamps: pd.Series[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
 
 def _naive(text: pd.Series[Any]) -> pd.Series[Any]:
     read = pd.to_datetime(text, format="ISO8601", errors="coerce")
-    for form in SURE:
+    for form in UNAMBIGUOUS_FORMATS:
         missing = read.isna()
         if not missing.any():
             break
@@ -262,14 +267,16 @@ def _text(column: pd.Series[Any]) -> pd.Series[Any]:
     if pd.api.types.is_float_dtype(column.dtype):
         return column.map(repr)
     text = column.astype("str")
-    shown = text.iloc[:: max(len(text) // SAMPLE, 1)]
+    shown = text.iloc[:: max(len(text) // SAMPLE_TIMES, 1)]
     if shown.str.contains(r"^\s|\s$|\s\s", regex=True, na=False).any():
         text = text.str.strip().str.replace(r"\s+", " ", regex=True)
     return text
 
 
 def _words(text: pd.Series[Any]) -> pd.Series[Any]:
-    return text.str.extract(WORDED, expand=False).where(~text.str.endswith(("AM", "PM", "am", "pm"), na=False))
+    return text.str.extract(ZONE_NAME_PATTERN, expand=False).where(
+        ~text.str.endswith(("AM", "PM", "am", "pm"), na=False)
+    )
 
 
 def _first_of_two(naive: pd.Series[Any], is_twice: npt.NDArray[np.bool_], symbols: npt.NDArray[Any]) -> Ints:

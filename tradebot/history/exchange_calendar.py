@@ -23,7 +23,7 @@ from tradebot.markets.market import market_of
 INDIA, NEW_YORK, UTC_ZONE, ZONES = exchanges.INDIA, exchanges.NEW_YORK, exchanges.UTC_ZONE, exchanges.ZONES
 zone_of = exchanges.zone_of
 # These trade around the clock, in UTC. One that is not known is asked about: its hours would be a guess.
-AROUND_THE_CLOCK = (
+ALWAYS_OPEN_EXCHANGES = (
     "BINANCE",
     "BITFINEX",
     "BITGET",
@@ -52,32 +52,32 @@ AROUND_THE_CLOCK = (
     "UPBIT",
     "WAZIRX",
 )
-UNSUPPORTED = ("CDS", "BCD", "MCX", "NCDEX", "NCO", "NSEIX")  # Indian, with hours and contracts of their own
+UNSUPPORTED_EXCHANGES = ("CDS", "BCD", "MCX", "NCDEX", "NCO", "NSEIX")  # Indian, with hours and contracts of their own
 
 
-class Hours(NamedTuple):
+class ExchangeHours(NamedTuple):
     """One session in ns UTC, [opens_at, closes_at)."""
 
     opens_at: int
     closes_at: int
 
 
-def require_exchange(exchange: str) -> None:
+def require_known_exchange(exchange: str) -> None:
     """Raise DataError for an exchange whose hours and money are not known."""
     name = exchange.strip().upper()
-    if name in ZONES or name in AROUND_THE_CLOCK:
+    if name in ZONES or name in ALWAYS_OPEN_EXCHANGES:
         return
-    if name in UNSUPPORTED:
+    if name in UNSUPPORTED_EXCHANGES:
         raise DataError(f"--exchange {name}: its hours and contracts are not known here; it cannot be tested on yet")
-    near = get_close_matches(name, [*ZONES, *AROUND_THE_CLOCK], n=1)
+    near = get_close_matches(name, [*ZONES, *ALWAYS_OPEN_EXCHANGES], n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise DataError(
         f"--exchange {exchange}: there is no such exchange; {hint}known are {', '.join(ZONES)}, and around the clock"
-        f" {', '.join(AROUND_THE_CLOCK)}"
+        f" {', '.join(ALWAYS_OPEN_EXCHANGES)}"
     )
 
 
-def zone(name: str) -> tzinfo:
+def load_zone(name: str) -> tzinfo:
     """Return a zone by its name. Raises DataError."""
     try:
         return ZoneInfo(name)
@@ -87,7 +87,7 @@ def zone(name: str) -> tzinfo:
         ) from error
 
 
-def days_of(starts: Ints, exchange: str) -> Ints:
+def exchange_days(starts: Ints, exchange: str) -> Ints:
     """Return for each time (ns UTC) its day at the exchange, counted from 1970-01-01."""
     local = pd.DatetimeIndex(starts, tz="UTC").as_unit("ns").tz_convert(zone_of(exchange)).tz_localize(None)
     days: Ints = local.asi8 // DAY
@@ -98,73 +98,73 @@ def day_number(day: date) -> int:
     return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
-def as_date(number: int) -> date:
+def date_of_day(number: int) -> date:
     return date.fromordinal(number + date(1970, 1, 1).toordinal())
 
 
-class Calendar:
+class ExchangeCalendar:
     """The sessions of one exchange; a day is counted from 1970-01-01 in the exchange's zone."""
 
     def __init__(self, exchange: str) -> None:
         self.exchange, self.zone = exchange, zone_of(exchange)
         self._indian = market_of(exchange).calendar if self.zone == INDIA else None
         # (day, line) -> its session; a backtest asks for the same of every symbol
-        self._known: dict[tuple[int, Line], Hours | None] = {}
+        self._known: dict[tuple[int, Line], ExchangeHours | None] = {}
 
-    def hours(self, day: int, line: Line = Line.SHARE) -> Hours | None:
+    def session_hours(self, day: int, line: Line = Line.SHARE) -> ExchangeHours | None:
         """Return the session of a day, None where the exchange is closed; in India by what is traded."""
         if (day, line) not in self._known:
             self._known[day, line] = self._hours(day, line)
         return self._known[day, line]
 
-    def _hours(self, day: int, line: Line) -> Hours | None:
+    def _hours(self, day: int, line: Line) -> ExchangeHours | None:
         if self._indian is not None:
-            session = self._indian.session(as_date(day), line)
-            return None if session is None else Hours(session.opens_at, session.closes_at)
+            session = self._indian.session(date_of_day(day), line)
+            return None if session is None else ExchangeHours(session.opens_at, session.closes_at)
         if self.zone == NEW_YORK:
-            return _american(as_date(day).year).get(day)
-        return Hours(day * DAY, (day + 1) * DAY)
+            return _american(date_of_day(day).year).get(day)
+        return ExchangeHours(day * DAY, (day + 1) * DAY)
 
-    def expected(self, first: int, last: int) -> list[int]:
+    def trading_days(self, first: int, last: int) -> list[int]:
         """Return the days from `first` to `last`, both included, on which the exchange trades."""
-        return [day for day in range(first, last + 1) if self.hours(day) is not None]
+        return [day for day in range(first, last + 1) if self.session_hours(day) is not None]
 
-    def opens(self, days: Ints) -> Ints:
+    def session_opens(self, days: Ints) -> Ints:
         """Return for each day when its session opens; midnight of the zone where there is none."""
         found = {day: self._opens_at(day) for day in np.unique(days).tolist()}
         return np.array([found[day] for day in days.tolist()], dtype=np.int64)
 
     def _opens_at(self, day: int) -> int:
-        hours = self.hours(day)
-        return self.midnight(day) if hours is None else hours.opens_at
+        hours = self.session_hours(day)
+        return self.midnight_at(day) if hours is None else hours.opens_at
 
-    def midnight(self, day: int) -> int:
+    def midnight_at(self, day: int) -> int:
         """Return when a day begins, ns UTC."""
-        begin = datetime.combine(as_date(day), datetime.min.time(), zone(self.zone))
+        begin = datetime.combine(date_of_day(day), datetime.min.time(), load_zone(self.zone))
         return int(begin.timestamp()) * SECOND
 
 
 @lru_cache(maxsize=16)
-def calendar_of(exchange: str) -> Calendar:
+def calendar_of(exchange: str) -> ExchangeCalendar:
     """Return the calendar of an exchange, one for all who ask."""
-    return Calendar(exchange)
+    return ExchangeCalendar(exchange)
 
 
-def in_session(starts: Ints, exchange: str) -> npt.NDArray[np.bool_]:
+def are_in_session(starts: Ints, exchange: str) -> npt.NDArray[np.bool_]:
     """Return for each time (ns UTC, ascending) whether it lies in a session of the exchange."""
-    calendar, days = calendar_of(exchange), days_of(starts, exchange)
+    calendar, days = calendar_of(exchange), exchange_days(starts, exchange)
     found = np.zeros(len(starts), dtype=bool)
     traded = np.unique(days)
     edges = np.searchsorted(days, traded).tolist()
     for day, begin, end in zip(traded.tolist(), edges, [*edges[1:], len(days)], strict=True):
-        if (hours := calendar.hours(day)) is not None:
+        if (hours := calendar.session_hours(day)) is not None:
             part = starts[begin:end]
             found[begin:end] = (part >= hours.opens_at) & (part < hours.closes_at)
     return found
 
 
 @lru_cache(maxsize=64)
-def _american(year: int) -> dict[int, Hours]:
+def _american(year: int) -> dict[int, ExchangeHours]:
     import pandas_market_calendars  # a second to load, and only for American exchanges
 
     with warnings.catch_warnings():
@@ -173,6 +173,6 @@ def _american(year: int) -> dict[int, Hours]:
     opens = schedule["market_open"].dt.as_unit("ns").astype("int64")
     closes = schedule["market_close"].dt.as_unit("ns").astype("int64")
     return {
-        day_number(stamp.date()): Hours(int(o), int(c))
+        day_number(stamp.date()): ExchangeHours(int(o), int(c))
         for stamp, o, c in zip(schedule.index, opens, closes, strict=True)
     }

@@ -16,17 +16,19 @@ import numpy as np
 
 from tradebot.errors import DataError
 
-TEXTS = (".csv", ".txt", ".tsv")
-SUFFIXES = (*TEXTS, ".csv.gz", ".txt.gz", ".zip", ".parquet", ".pq", ".duckdb", ".db")
+TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
+BAR_FILE_SUFFIXES = (*TEXT_SUFFIXES, ".csv.gz", ".txt.gz", ".zip", ".parquet", ".pq", ".duckdb", ".db")
 SAMPLE_BYTES = 1 << 16
-SPAN = re.compile(r"-(?:\d+(?:mo|[smhdw]))(?:-\d{4}(?:-\d\d){0,2})?$", re.IGNORECASE)  # BTCUSDT-1m-2025-01
-LONGEST_LINE = 1 << 16  # characters; a row of bars has some hundreds
-LARGEST_BATCH = 1 << 27  # characters; twice what a batch of rows like the first ones may have
-PIECE = 1 << 18  # characters read at a time
-BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, UnicodeError)
+INTERVAL_AND_MONTH = re.compile(
+    r"-(?:\d+(?:mo|[smhdw]))(?:-\d{4}(?:-\d\d){0,2})?$", re.IGNORECASE
+)  # BTCUSDT-1m-2025-01
+MAX_LINE_CHARS = 1 << 16  # characters; a row of bars has some hundreds
+MAX_BATCH_CHARS = 1 << 27  # characters; twice what a batch of rows like the first ones may have
+READ_CHARS = 1 << 18  # characters read at a time
+BROKEN_FILE_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, UnicodeError)
 
 
-class Text(NamedTuple):
+class OpenText(NamedTuple):
     """A text being read: `name` is that of what holds the table, `raw` tells how far its `total` bytes are read."""
 
     stream: IO[str]
@@ -36,26 +38,28 @@ class Text(NamedTuple):
     notes: tuple[str, ...]
 
 
-def files_at(path: Path) -> list[Path]:
+def bar_files(path: Path) -> list[Path]:
     """Return the files that a path means: itself, or those of a folder, by name. Raises DataError."""
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES))
+        found = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(BAR_FILE_SUFFIXES))
         if not found:
-            raise DataError(f"{path}: no file in this folder ends in {', '.join(SUFFIXES)}")
+            raise DataError(f"{path}: no file in this folder ends in {', '.join(BAR_FILE_SUFFIXES)}")
         return found
     if not path.is_file():
         raise DataError(f"{path}: there is no such file")
     return [path]
 
 
-def symbol_of(name: str) -> str:
+def symbol_from_name(name: str) -> str:
     """Return the symbol that a file's name means where nothing else says one; no length or month is part of it."""
-    suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(s)), Path(name).suffix)
-    return SPAN.sub("", name[: len(name) - len(suffix)]).upper()
+    suffix = next(
+        (s for s in sorted(BAR_FILE_SUFFIXES, key=len, reverse=True) if name.lower().endswith(s)), Path(name).suffix
+    )
+    return INTERVAL_AND_MONTH.sub("", name[: len(name) - len(suffix)]).upper()
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Text]:
+def open_text(path: Path) -> Iterator[OpenText]:
     """Open a file of text, packed or not. Raises DataError for what holds none, BROKEN for what is torn."""
     with path.open("rb") as raw:
         start = raw.read(4)
@@ -70,7 +74,7 @@ def opened(path: Path) -> Iterator[Text]:
             yield _text(raw, raw, path, path.name)
 
 
-def encoding_of(sample: bytes) -> str:
+def detect_encoding(sample: bytes) -> str:
     """Return how the first bytes of a text are encoded; what is no UTF is taken for Windows-1252."""
     if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
@@ -87,20 +91,20 @@ def encoding_of(sample: bytes) -> str:
     return "utf-8"
 
 
-def _text(content: IO[bytes], raw: IO[bytes], path: Path, name: str) -> Text:
-    encoding = encoding_of(content.read(SAMPLE_BYTES))
+def _text(content: IO[bytes], raw: IO[bytes], path: Path, name: str) -> OpenText:
+    encoding = detect_encoding(content.read(SAMPLE_BYTES))
     content.seek(0)
     notes = (f"{name} is no UTF-8: read as Windows-1252",) if encoding == "cp1252" else ()
     # A byte in a column that is not read is no reason to refuse the others: in one that is, it is no number.
     stream = io.TextIOWrapper(content, encoding=encoding, errors="replace", newline=None)
-    return Text(stream, raw, path.stat().st_size, name, notes)
+    return OpenText(stream, raw, path.stat().st_size, name, notes)
 
 
 def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     members = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX")]
     if any(info.filename == "xl/workbook.xml" for info in members):
         raise DataError(f"{path}: is a workbook of Excel; save its sheet as CSV and import that")
-    texts = [info for info in members if info.filename.lower().endswith(TEXTS)]
+    texts = [info for info in members if info.filename.lower().endswith(TEXT_SUFFIXES)]
     if not texts:
         shown = ", ".join(info.filename for info in members[:5])
         raise DataError(f"{path}: there is no file of bars (.csv or .txt) in it; it has {shown or 'nothing'}")
@@ -111,7 +115,7 @@ def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     return texts[0]
 
 
-class Rest(io.TextIOBase):
+class BoundedTextReader(io.TextIOBase):
     """What is left of a text behind lines that were read ahead and are given again. Raises DataError for a line that
     does not end, a quoted field that goes on over many lines, and rows that are far longer than the first."""
 
@@ -119,29 +123,29 @@ class Rest(io.TextIOBase):
         self._path, self._ahead, self._stream = path, ahead, stream
         self._open = 0  # characters since the last end of a line outside of quotes
         self._is_quoted = False
-        self._room = LARGEST_BATCH
+        self._room = MAX_BATCH_CHARS
 
-    def begin(self) -> None:
+    def start_batch(self) -> None:
         """Begin a batch of rows: the parser holds what it read of one, so one may have so many characters."""
-        self._room = LARGEST_BATCH
+        self._room = MAX_BATCH_CHARS
 
     def read(self, size: int | None = -1, /) -> str:
         if self._ahead:
             found, self._ahead = self._ahead, ""
         else:
-            found = self._stream.read(min(size, PIECE) if size and size > 0 else PIECE)
+            found = self._stream.read(min(size, READ_CHARS) if size and size > 0 else READ_CHARS)
         self._room -= len(found)
         if self._room < 0:
             raise DataError(
-                f"{self._path}: its rows are far longer than the first of them: more than {LARGEST_BATCH} characters in"
+                f"{self._path}: its rows are far longer than the first of them: more than {MAX_BATCH_CHARS} characters in"
                 " one batch; this is no file of bars"
             )
         end = self._end(found)
         self._open = self._open + len(found) if end < 0 else len(found) - end - 1
-        if self._open > LONGEST_LINE:
+        if self._open > MAX_LINE_CHARS:
             why = " (a quote in it does not end)" if self._is_quoted else ""
             raise DataError(
-                f"{self._path}: a line has more than {LONGEST_LINE} characters{why}: this is no file of bars"
+                f"{self._path}: a line has more than {MAX_LINE_CHARS} characters{why}: this is no file of bars"
             )
         return found
 

@@ -12,43 +12,45 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Close, Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.history import History
-from tradebot.history.merging import Put
+from tradebot.history.merging import WriteCounts
 from tradebot.journal.reader import rows
 from tradebot.journal.rows import Listing, Run, Warmup
 
-HELD_BARS = 500_000  # written before more are read: some 50 MB
+MAX_HELD_BARS = 500_000  # written before more are read: some 50 MB
 Gathered = dict[str, list[tuple[int, ...]]]  # symbol -> rows of (start, open, high, low, close, volume)
 
 
-class Listed(NamedTuple):
+class RunInstruments(NamedTuple):
     """What a run traded: symbol -> instrument, numbered in their order, and the venue it was connected to."""
 
     instruments: dict[str, Instrument]
     venue: str
 
 
-class Recorded(NamedTuple):
+class RecordedSeries(NamedTuple):
     """What a journal brought of one series."""
 
     symbol: str
     interval: int
-    put: Put
+    counts: WriteCounts
 
 
 def import_journal(
     path: Path, history: History, *, run: str | None = None, progress: Callable[[int], None] = lambda rows: None
-) -> list[Recorded]:
+) -> list[RecordedSeries]:
     """Write every recorded bar of a journal, or of one run, into the history; all or none.
 
     The bars that strategies were warmed up with come along, so that a backtest from the first recorded bar on decides
     as the run did. Of a bar that two runs recorded the later record counts, before one of a warm-up. Raises StateError
     for a journal that cannot be read, DataError when it holds no bars.
     """
-    done: dict[tuple[str, int], Put] = {}
+    done: dict[tuple[str, int], WriteCounts] = {}
 
     def put(instrument: Instrument, series: Series, venue: str) -> None:
         key, source = (series.symbol, series.interval), f"journal {path.parent.name}"
-        done[key] = done.get(key, Put(0, 0, 0)) + history.put(instrument, series, source=source, venue=venue)
+        done[key] = done.get(key, WriteCounts(0, 0, 0)) + history.write_bars(
+            instrument, series, source=source, venue=venue
+        )
 
     with history.transaction():
         for instrument, past, venue in _warmups(path, run):
@@ -58,7 +60,7 @@ def import_journal(
                 put(listing.instruments[symbol], _series(symbol, interval, bars), listing.venue)
         if not done:
             raise DataError(f"{path}: the journal{f' of run {run}' if run else ''} holds no bars")
-    return [Recorded(symbol, interval, put) for (symbol, interval), put in sorted(done.items())]
+    return [RecordedSeries(symbol, interval, put) for (symbol, interval), put in sorted(done.items())]
 
 
 def _warmups(path: Path, run: str | None) -> Iterator[tuple[Instrument, Series, str]]:
@@ -74,8 +76,10 @@ def _warmups(path: Path, run: str | None) -> Iterator[tuple[Instrument, Series, 
                 yield from ((instruments[past.symbol], past, venue) for past in row.message.series if len(past))
 
 
-def _batches(path: Path, run: str | None, progress: Callable[[int], None]) -> Iterator[tuple[Listed, int, Gathered]]:
-    venue, listed = "", Listed({}, "")
+def _batches(
+    path: Path, run: str | None, progress: Callable[[int], None]
+) -> Iterator[tuple[RunInstruments, int, Gathered]]:
+    venue, listed = "", RunInstruments({}, "")
     symbols: tuple[str, ...] = ()
     interval, count, gathered = 0, 0, Gathered()
     for row in rows(path, kinds=("run", "universe", "close"), run=run):
@@ -88,7 +92,7 @@ def _batches(path: Path, run: str | None, progress: Callable[[int], None]) -> It
             case Run():
                 venue = message.venue
             case Listing():
-                listed = Listed({i.symbol: i for i in message.instruments}, venue)
+                listed = RunInstruments({i.symbol: i for i in message.instruments}, venue)
                 symbols = tuple(listed.instruments)
             case Close():
                 interval = message.interval
@@ -96,7 +100,7 @@ def _batches(path: Path, run: str | None, progress: Callable[[int], None]) -> It
                     gathered.setdefault(symbols[bar[0]], []).append((message.starts_at, *bar[1:]))
                 count += len(message)
         progress(row.seq)
-        if count >= HELD_BARS:
+        if count >= MAX_HELD_BARS:
             yield listed, interval, gathered
             gathered, count = {}, 0
     if gathered:

@@ -16,10 +16,10 @@ from tradebot.domain.position_key import InstrumentKey
 from tradebot.errors import DataError
 from tradebot.history.database import Database
 
-INVENTORS = ("embedded", "exchange")  # venues whose prices are their own invention
+INVENTING_VENUES = ("embedded", "exchange")  # venues whose prices are their own invention
 
 
-class Kept(NamedTuple):
+class CatalogEntry(NamedTuple):
     """A series: its number, under which its chunks stand, the instrument in whose units they are, and who invented its
     prices ("" where they were traded)."""
 
@@ -28,21 +28,21 @@ class Kept(NamedTuple):
     venue: str = ""
 
 
-def inventor(venue: str) -> str:
+def inventing_venue(venue: str) -> str:
     """Return the venue that keys a series: itself where it invents its prices, "" where it passes an exchange's on."""
-    return venue if venue in INVENTORS else ""
+    return venue if venue in INVENTING_VENUES else ""
 
 
-class Register:
+class SeriesCatalog:
     """The series of one database, each asked for once. Calls raise what the database raises."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._named: dict[str, dict[int, Kept]] = {}  # name -> interval -> series
-        self._keyed: dict[tuple[InstrumentKey, int], Kept] = {}  # (instrument, interval) -> series
+        self._named: dict[str, dict[int, CatalogEntry]] = {}  # name -> interval -> series
+        self._keyed: dict[tuple[InstrumentKey, int], CatalogEntry] = {}  # (instrument, interval) -> series
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def cache_transaction(self) -> Iterator[None]:
         """Forget what was learnt inside when it fails: the database does too."""
         try:
             yield
@@ -50,7 +50,7 @@ class Register:
             self._named, self._keyed = {}, {}
             raise
 
-    def of(self, name: str) -> dict[int, Kept]:
+    def series_by_interval(self, name: str) -> dict[int, CatalogEntry]:
         """Return interval -> the series that a name means, all of one venue and exchange; empty when there is none.
 
         A plain symbol means traded prices where there are any, and invented ones else. Raises DataError where it trades
@@ -63,11 +63,11 @@ class Register:
             self._named[name] = found
         return self._named[name]
 
-    def find(self, name: str, interval: int) -> Kept | None:
-        """Return the series that a name means, None when there is none. Raises DataError as `of` does."""
-        return self.of(name).get(interval)
+    def find_series(self, name: str, interval: int) -> CatalogEntry | None:
+        """Return the series that a name means, None when there is none. Raises DataError as `series_by_interval` does."""
+        return self.series_by_interval(name).get(interval)
 
-    def at(self, instrument: Instrument, interval: int, venue: str) -> Kept | None:
+    def series_of(self, instrument: Instrument, interval: int, venue: str) -> CatalogEntry | None:
         """Return the series of an instrument at its exchange, None when there is none."""
         key = InstrumentKey(venue, instrument.exchange, instrument.symbol)
         if (key, interval) not in self._keyed:
@@ -75,16 +75,16 @@ class Register:
                 "SELECT series, instrument FROM history_series WHERE venue = ? AND exchange = ? AND symbol = ?"
                 " AND bar_ns = ?"
             )
-            found = self._database.ask(query, *key, interval)
+            found = self._database.fetch_rows(query, *key, interval)
             if not found:
                 return None
             number, body = found[0]
-            self._keyed[key, interval] = Kept(number, msgspec.json.decode(body, type=Instrument), venue)
+            self._keyed[key, interval] = CatalogEntry(number, msgspec.json.decode(body, type=Instrument), venue)
         return self._keyed[key, interval]
 
-    def keep(self, instrument: Instrument, interval: int, source: str, venue: str) -> Kept:
+    def add_series(self, instrument: Instrument, interval: int, source: str, venue: str) -> CatalogEntry:
         """Return the series of an instrument, made now if need be; it gets finer decimals and never coarser ones."""
-        kept = self.at(instrument, interval, venue)
+        kept = self.series_of(instrument, interval, venue)
         if kept is not None:
             finest = {
                 name: max(getattr(instrument, name), getattr(kept.instrument, name))
@@ -96,10 +96,10 @@ class Register:
         number = (
             kept.number
             if kept is not None
-            else self._database.ask("SELECT coalesce(max(series), 0) + 1 FROM history_series")[0][0]
+            else self._database.fetch_rows("SELECT coalesce(max(series), 0) + 1 FROM history_series")[0][0]
         )
         body = msgspec.json.encode(instrument).decode()
-        self._database.ask(
+        self._database.fetch_rows(
             "INSERT INTO history_series VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (series) DO UPDATE"
             " SET instrument = excluded.instrument, source = excluded.source",
             number,
@@ -112,15 +112,15 @@ class Register:
         )
         self._named.clear()
         key = InstrumentKey(venue, instrument.exchange, instrument.symbol)
-        kept = self._keyed[key, interval] = Kept(number, instrument, venue)
+        kept = self._keyed[key, interval] = CatalogEntry(number, instrument, venue)
         return kept
 
-    def remove(self, kept: Kept) -> None:
+    def remove_entry(self, kept: CatalogEntry) -> None:
         """Remove a series that is there."""
-        self._database.ask("DELETE FROM history_series WHERE series = ?", kept.number)
+        self._database.fetch_rows("DELETE FROM history_series WHERE series = ?", kept.number)
         self._named, self._keyed = {}, {}
 
-    def _chosen(self, name: str) -> dict[int, Kept]:
+    def _chosen(self, name: str) -> dict[int, CatalogEntry]:
         place, _, symbol = name.rpartition(":")
         rows = self._rows(name)
         if not rows and place:
@@ -131,9 +131,9 @@ class Register:
         exchanges = sorted({exchange for _, _, exchange, _, _ in rows})
         if len(exchanges) > 1:
             names = " or ".join(f"{exchange}:{symbol}" for exchange in exchanges)
-            raise DataError(f"{self._database.place}: {symbol} trades at {' and '.join(exchanges)}; say {names}")
+            raise DataError(f"{self._database.location}: {symbol} trades at {' and '.join(exchanges)}; say {names}")
         return {
-            interval: Kept(number, msgspec.json.decode(body, type=Instrument), venue)
+            interval: CatalogEntry(number, msgspec.json.decode(body, type=Instrument), venue)
             for number, _, _, interval, body in rows
         }
 
@@ -141,5 +141,5 @@ class Register:
         query = "SELECT series, venue, exchange, bar_ns, instrument FROM history_series WHERE symbol = ?"
         return [
             (number, venue, exchange, ns, body)
-            for number, venue, exchange, ns, body in self._database.ask(query, symbol)
+            for number, venue, exchange, ns, body in self._database.fetch_rows(query, symbol)
         ]

@@ -1,0 +1,55 @@
+"""Jumps from one session's close to the next one's open: splits that were not adjusted, demergers, true falls. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+
+from tradebot.domain.market import Series
+from tradebot.history.exchange_calendar import date_of_day, exchange_days
+
+SPLIT_RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 20.0, 8.0, 7.0, 6.0)  # new shares for an old one, usual ones first
+RATIO_TOLERANCE = 0.04  # how far from such a ratio an open may be from the close before
+MIN_SPLIT_RATIO = 1.4
+MIN_JUMP_RATIO = 1.3  # beyond the widest band of a share without derivatives, a fifth; others have none
+
+
+class PriceJump(NamedTuple):
+    """An open far from the close before: when (ns UTC, and the day at the exchange counted from 1970-01-01), what it
+    looks like in words, and whether that is a split."""
+
+    starts_at: int
+    day: int
+    description: str
+    is_split: bool
+
+
+def find_jumps(series: Series, exchange: str, accepted: Collection[int] = ()) -> list[PriceJump]:
+    """Return the jumps of a series in order; those on `accepted` days (counted from 1970-01-01) are none."""
+    days = exchange_days(series.starts, exchange)
+    firsts = np.flatnonzero(np.diff(days)) + 1
+    before, after = series.close[firsts - 1].astype(np.float64), series.open[firsts].astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = before / after
+    found = []
+    for i in np.flatnonzero((ratio > MIN_JUMP_RATIO) | (ratio < 1 / MIN_JUMP_RATIO)).tolist():
+        day = int(days[firsts[i]])
+        if day not in accepted:
+            found.append(_jump(series.symbol, float(ratio[i]), int(series.starts[firsts[i]]), day))
+    return found
+
+
+def _jump(symbol: str, ratio: float, at: int, day: int) -> PriceJump:
+    share = next(
+        (s for s in SPLIT_RATIOS if abs(ratio / s - 1) < RATIO_TOLERANCE or abs(ratio * s - 1) < RATIO_TOLERANCE), None
+    )
+    way_out = f"if it is true, `tradebot data accept {symbol} {date_of_day(day)}`"
+    if share is not None and not 1 / MIN_SPLIT_RATIO <= ratio <= MIN_SPLIT_RATIO:
+        words = f"1 share became {share:g}" if ratio > 1 else f"{share:g} shares became 1"
+        text = f"looks like a split that was not adjusted on {date_of_day(day)}: {words}; {way_out}"
+        return PriceJump(at, day, text, is_split=True)
+    moved = f"{1 - 1 / ratio:.1%} below" if ratio > 1 else f"{1 / ratio - 1:.1%} above"
+    text = f"opens on {date_of_day(day)} {moved} the close before: a demerger, a bonus not adjusted, or a true move; {way_out}"
+    return PriceJump(at, day, text, is_split=False)
