@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tradebot.bench.backtest.backtest import measure
+from tradebot.bench.backtest.backtest import measure_backtests
 from tradebot.clock import WallClock
 
 
 def test_every_run_trades_and_absent_rivals_are_named(tmp_path: Path) -> None:
-    found = measure(
+    found = measure_backtests(
         bars=5_000, symbols=3, bars_each=400, workers=1, repeats=1, rivals=tmp_path / "python", clock=WallClock(),
         progress=lambda what: None,
     )  # fmt: skip

@@ -4,21 +4,21 @@ import json
 
 from click.testing import CliRunner
 
-from tradebot.bench.burst.burst import Load, measure, verdicts
-from tradebot.bench.rivals import hands
-from tradebot.bench.rivals.burst import SCRIPTS
+from tradebot.bench.burst.burst import BurstLoad, burst_verdicts, measure_bursts
+from tradebot.bench.rivals import script_pools
+from tradebot.bench.rivals.burst import SYMBOLS_AT_ONCE
 from tradebot.cli.bench.bench import bench
 from tradebot.clock import WallClock
 
 
 def test_a_burst_goes_through_the_daemon_to_the_venue_and_is_counted(monkeypatch):
-    monkeypatch.setattr(hands, "HANDS", 1)
-    load = Load(symbols=(3,), bursts=4, full=1, repeats=1)
-    result = measure(load, clock=WallClock(), progress=lambda _: None)
+    monkeypatch.setattr(script_pools, "POOL_SIZE", 1)
+    load = BurstLoad(symbols=(3,), bursts=4, full=1, repeats=1)
+    result = measure_bursts(load, clock=WallClock(), progress=lambda _: None)
     rows = result["rows"]
     assert [(row["symbols"], row["rival"], row["fired"], row["n"]) for row in rows] == [
         (3, "tradebot", 1, 4), (3, "tradebot", 3, 2),
-        *((3, name, None, 1) for name in SCRIPTS),
+        *((3, name, None, 1) for name in SYMBOLS_AT_ONCE),
     ]  # fmt: skip
     for row in rows[:2]:
         assert row["missing"] == 0
@@ -26,7 +26,7 @@ def test_a_burst_goes_through_the_daemon_to_the_venue_and_is_counted(monkeypatch
         assert 0 < row["signal_p50_ms"] <= row["signal_p99_ms"] <= row["signal_max_ms"]
         assert row["signal_p50_ms"] < row["order_max_ms"]
     assert json.loads(json.dumps(result)) == result
-    assert verdicts(result)[0] == {"ok": True, "text": "every order came"}
+    assert burst_verdicts(result)[0] == {"ok": True, "text": "every order came"}
 
 
 def row(symbols: int, how: str, **given: float) -> dict[str, object]:
@@ -38,7 +38,7 @@ def test_a_promise_is_held_to_its_own_number_of_symbols():
     few, whole = "one in 50 fires, workers: 1", "all fire, workers: 1"
     rows = [row(50, few), row(50, whole, signal_p99_ms=9.0), row(500, few, signal_p99_ms=3.1), row(7, few)]
     rows += [row(5000, whole, stall_ms=5.1, missing=2)]
-    found = verdicts({"rows": rows, "asked": {"symbols": []}})
+    found = burst_verdicts({"rows": rows, "asked": {"symbols": []}})
     assert [v["ok"] for v in found] == [False, True, True, False, True, False]
     assert "2 orders did not come" in found[0]["text"]
 

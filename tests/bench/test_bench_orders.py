@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tradebot.__main__ import run
-from tradebot.bench.orders.orders import verdicts
+from tradebot.bench.orders.orders import order_verdicts
 
 
 def row(rival: str, **more: Any) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def row(rival: str, **more: Any) -> dict[str, Any]:
 
 
 def failures(*rows: dict[str, Any]) -> list[str]:
-    return [v["text"] for v in verdicts({"rows": list(rows)}) if not v["ok"]]
+    return [v["text"] for v in order_verdicts({"rows": list(rows)}) if not v["ok"]]
 
 
 def test_each_quote_of_a_short_run_that_hits_a_stop_is_answered_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tradebot.__main__ import run
-from tradebot.bench.start.start import STAGES, verdicts
+from tradebot.bench.start.start import STAGES, start_verdicts
 
 
 @pytest.mark.timeout(180)
@@ -29,5 +29,5 @@ def test_a_daemon_that_cannot_start_is_one_sentence(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(("ready", "is_kept"), [([1.4, 1.5, 9.0], True), ([1.4, 1.51, 1.6], False)])
 def test_the_median_start_is_held_against_the_limit(ready: list[float], is_kept: bool) -> None:
     result = {"ready_s": ready, "cpu_s": 0.9, "uncompiled_s": 6.0, "asked": {"symbols": ["A"]}}
-    (verdict,) = verdicts(result)
+    (verdict,) = start_verdicts(result)
     assert verdict["ok"] is is_kept

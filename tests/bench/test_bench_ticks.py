@@ -67,7 +67,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
 
 
 def failures(result: dict[str, Any]) -> list[str]:
-    return [v["text"] for v in report.verdicts(result) if not v["ok"]]
+    return [v["text"] for v in report.tick_verdicts(result) if not v["ok"]]
 
 
 def test_every_tick_of_a_short_run_is_accounted_for_and_no_file_is_left(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_without_a_strategy_no_order_is_missed() -> None:
 def test_the_table_shows_the_figures_the_machine_and_the_verdicts(cpu: dict[str, Any]) -> None:
     result = changed("cpu", cpu)
     text = io.StringIO()
-    report.show(result | {"verdicts": report.verdicts(result)}, Console(file=text, width=160))
+    report.print_ticks(result | {"verdicts": report.tick_verdicts(result)}, Console(file=text, width=160))
     said = text.getvalue()
     assert all(part in said for part in ("2 outside session", "20.00 ms", "a processor, 2 cores", "no tick was lost"))
     assert ("41.7 us" in said) == (cpu["daemon_s"] is not None)

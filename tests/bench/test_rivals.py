@@ -7,13 +7,13 @@ import pytest
 from click.testing import CliRunner
 
 from tradebot.bench import overview
-from tradebot.bench.analysis import cycle, eleven, indicators, pool
-from tradebot.bench.analysis.bars import histories
+from tradebot.bench.analysis import cycle, indicator_set, indicators, pool
+from tradebot.bench.analysis.bars import random_histories
 from tradebot.bench.data import batches, fetch
-from tradebot.bench.measuring.turns import interleaved
-from tradebot.bench.rivals import eleven as others
-from tradebot.bench.rivals import hands
-from tradebot.bench.venue.quotes import price
+from tradebot.bench.measuring.interleaving import interleave_rivals
+from tradebot.bench.rivals import indicator_set as others
+from tradebot.bench.rivals import script_pools
+from tradebot.bench.venue.quotes import quote_price
 from tradebot.cli.bench.bench import bench
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.indicators.plan import batch
@@ -34,23 +34,23 @@ def test_rivals_take_turns_and_the_median_is_per_unit():
 
         return run
 
-    found = interleaved(clock, {"a": rival("a", [9.0, 2.0, 4.0], 2), "b": rival("b", [1.0, 1.0, 1.0], 1)}, 3)
+    found = interleave_rivals(clock, {"a": rival("a", [9.0, 2.0, 4.0], 2), "b": rival("b", [1.0, 1.0, 1.0], 1)}, 3)
     assert turns == ["a", "b"] * 3
     assert {name: cost.elapsed_s for name, cost in found.items()} == {"a": 2.0, "b": 1.0}
 
 
 def test_the_eleven_indicators_agree_with_pandas_and_talib():
-    bars, starts = histories(1, 400)
-    plan = eleven.plan()
+    bars, starts = random_histories(1, 400)
+    plan = indicator_set.indicator_plan()
     values = batch(plan, bars[0], starts)
     ours = [float(values[root][-1]) for root in plan.roots]
-    assert len(ours) == len(eleven.NAMES)
+    assert len(ours) == len(indicator_set.INDICATOR_NAMES)
     assert others.by_talib(bars[0]) == ours
-    assert others.by_pandas(others.frame(bars[0])) == pytest.approx(ours, rel=1e-9)
+    assert others.by_pandas(others.bars_frame(bars[0])) == pytest.approx(ours, rel=1e-9)
 
 
 def test_the_benchmark_of_indicators_compares_every_rival_at_every_size():
-    result = indicators.measure((2, 30), window=300, repeats=1, clock=WallClock(), progress=quiet)
+    result = indicators.measure_indicators((2, 30), window=300, repeats=1, clock=WallClock(), progress=quiet)
     assert [row["symbols"] for row in result["rows"]] == [2] * 7 + [30] * 7
     assert [row["rival"] for row in result["rows"][:7]] == list(indicators.HOW)
     for row in result["rows"]:
@@ -67,15 +67,15 @@ def test_the_benchmark_of_indicators_compares_every_rival_at_every_size():
 
 def test_a_wrong_value_of_a_rival_is_seen():
     ours = np.array([[1.0, 2.0], [3.0, 4.0]])
-    assert indicators._likeness(ours[:, :1].copy(), ours) == "the same bits"
-    assert indicators._likeness(ours + np.array([[0.0, 0.0], [0.0, 0.4]]), ours) == "within 1e-01"
+    assert indicators._describe_equality(ours[:, :1].copy(), ours) == "the same bits"
+    assert indicators._describe_equality(ours + np.array([[0.0, 0.0], [0.0, 0.4]]), ours) == "within 1e-01"
 
 
 def test_the_benchmark_of_fetching_gets_the_same_quotes_in_every_way(monkeypatch):
     monkeypatch.setattr(fetch, "SEQUENTIAL_UP_TO", 2)
     monkeypatch.setattr(fetch, "PROCESSES", 2)
     monkeypatch.setattr(batches, "BATCH", 2)
-    result = fetch.measure((1, 5), latency_s=0.001, repeats=1, clock=WallClock(), progress=quiet)
+    result = fetch.measure_fetch((1, 5), latency_s=0.001, repeats=1, clock=WallClock(), progress=quiet)
     assert [row["values"] for row in result["rows"]] == ["the same"] * 14
     scaled = [(row["symbols"], row["rival"]) for row in result["rows"] if "scaled" in row["how"]]
     assert scaled == [(5, "sequential")]
@@ -84,11 +84,11 @@ def test_the_benchmark_of_fetching_gets_the_same_quotes_in_every_way(monkeypatch
 
 
 def test_the_quotes_of_the_server_depend_on_the_symbol_only():
-    assert price("TCS") == price("TCS") != price("INFY")
+    assert quote_price("TCS") == quote_price("TCS") != quote_price("INFY")
 
 
 def test_the_benchmark_of_pools_gets_the_same_bits_everywhere():
-    result = pool.measure((1, 30), window=60, repeats=1, clock=WallClock(), progress=quiet)
+    result = pool.measure_pools((1, 30), window=60, repeats=1, clock=WallClock(), progress=quiet)
     assert [(row["symbols"], row["work"]) for row in result["rows"]] == [
         (n, work) for n in (1, 30) for work in (pool.STEP, pool.WINDOW)
     ]
@@ -98,9 +98,9 @@ def test_the_benchmark_of_pools_gets_the_same_bits_everywhere():
 
 
 def test_the_ways_of_a_cycle_choose_the_same_symbols(monkeypatch):
-    monkeypatch.setattr(hands, "HANDS", 1)
+    monkeypatch.setattr(script_pools, "POOL_SIZE", 1)
     monkeypatch.setattr(cycle, "SEQUENTIAL_UP_TO", 3)
-    result = cycle.measure((3, 5), latency_s=0.001, window=80, repeats=2, clock=WallClock(), progress=quiet)
+    result = cycle.measure_cycle((3, 5), latency_s=0.001, window=80, repeats=2, clock=WallClock(), progress=quiet)
     assert [(row["symbols"], row["rival"]) for row in result["rows"]] == [(n, way) for n in (3, 5) for way in cycle.HOW]
     assert {row["chose"] for row in result["rows"]} == {"the same"}
     assert ["scaled" in row["how"] for row in result["rows"]] == [False, False, False, True, False, False]
@@ -110,7 +110,7 @@ def test_the_ways_of_a_cycle_choose_the_same_symbols(monkeypatch):
 def test_the_overview_recommends_from_what_it_measured(monkeypatch):
     monkeypatch.setattr(fetch, "PROCESSES", 1)
     monkeypatch.setattr(fetch, "SEQUENTIAL_UP_TO", 3)
-    result = overview.measure(30, latency_s=0.001, clock=WallClock(), progress=quiet)
+    result = overview.measure_overview(30, latency_s=0.001, clock=WallClock(), progress=quiet)
     assert {row["work"] for row in result["rows"]} == {"quotes", "indicators", "step"}
     assert result["advice"][0].startswith("For 30 symbols on this machine: ")
     assert json.loads(json.dumps(result)) == result
@@ -125,7 +125,7 @@ def test_the_recommendation_follows_the_figures(inline, processes, says):
     work = {"quotes": quotes, "indicators": dict.fromkeys(overview.MATH.values(), 1.0)}
     work["step"] = {pool.INLINE: inline, pool.THREADS: 99.0, pool.PROCESSES: processes}
     rows = [{"work": w, "way": way, "ms": ms} for w, ways in work.items() for way, ms in ways.items()]
-    lines = overview.advice(80, rows, 4)
+    lines = overview.recommend_setup(80, rows, 4)
     assert says in lines[0]
     assert ("no faster" in lines[3]) == (inline < processes)
     assert "1 worker process by default" in lines[4]
@@ -141,7 +141,7 @@ def test_the_verbs_print_json_or_a_table(monkeypatch):
         asked.update(given, symbols=symbols)
         return made
 
-    monkeypatch.setattr(indicators, "measure", measure)
+    monkeypatch.setattr(indicators, "measure_indicators", measure)
     as_json = CliRunner().invoke(bench, ["indicators", "--symbols", "3, 40", "--repeats", "2", "--json"])
     assert json.loads(as_json.output) == made
     assert (asked["symbols"], asked["repeats"], asked["window"]) == ((3, 40), 2, 500)

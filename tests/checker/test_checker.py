@@ -12,20 +12,20 @@ import pytest
 
 from tests.checker.records import ENTRY, EXIT, LOST, RUN, Records, day
 from tradebot.__main__ import run as tradebot
-from tradebot.checker.promises import PROMISES, are_kept, judge
-from tradebot.checker.verdict import Ruling, Verdict
+from tradebot.checker.promises import PROMISES, are_kept, judge_records
+from tradebot.checker.verdict import PromiseStatus, PromiseVerdict
 from tradebot.errors import DataError, StateError
 
 
-def judged(records: Records, folder: Path) -> dict[str, Verdict]:
+def judged(records: Records, folder: Path) -> dict[str, PromiseVerdict]:
     journal, log = records.write(folder)
-    return {verdict.promise: verdict for verdict in judge(journal, against=log)}
+    return {verdict.promise: verdict for verdict in judge_records(journal, against=log)}
 
 
 def test_a_sound_day_keeps_every_promise_that_its_records_can_show(tmp_path: Path) -> None:
     verdicts = judged(day(), tmp_path)
     assert list(verdicts) == list(PROMISES)
-    assert {p for p, v in verdicts.items() if v.ruling is not Ruling.OK} == {
+    assert {p for p, v in verdicts.items() if v.status is not PromiseStatus.OK} == {
         "I6", "I7", "I10", "I15", "I26", "I30", "I31", "I32"
     }  # fmt: skip
     assert are_kept(list(verdicts.values()))
@@ -33,15 +33,15 @@ def test_a_sound_day_keeps_every_promise_that_its_records_can_show(tmp_path: Pat
 
 def test_without_the_exchanges_log_nothing_is_claimed_that_only_it_can_show(tmp_path: Path) -> None:
     journal, _ = day().write(tmp_path)
-    verdicts = {verdict.promise: verdict.ruling for verdict in judge(journal)}
-    assert {p for p in ("I1", "I2", "I4", "I8", "I11") if verdicts[p] is Ruling.NOT_SHOWN} == {
+    verdicts = {verdict.promise: verdict.status for verdict in judge_records(journal)}
+    assert {p for p in ("I1", "I2", "I4", "I8", "I11") if verdicts[p] is PromiseStatus.NOT_SHOWN} == {
         "I1",
         "I2",
         "I4",
         "I8",
         "I11",
     }
-    assert verdicts["I5"] is verdicts["I14"] is verdicts["I25"] is Ruling.OK
+    assert verdicts["I5"] is verdicts["I14"] is verdicts["I25"] is PromiseStatus.OK
 
 
 # ---- each spoils the sound day in one way
@@ -245,12 +245,12 @@ def test_a_working_order_that_a_list_misses_is_in_doubt_and_not_given_up(tmp_pat
         *(("order", {"at": at, "_run": RUN, "order_id": ENTRY, "event": event}) for event in doubts),
         ("order", seen),
     ]  # fmt: skip
-    assert judged(records, tmp_path)["I3"].ruling is Ruling.OK
+    assert judged(records, tmp_path)["I3"].status is PromiseStatus.OK
 
 
-@pytest.mark.parametrize(("tag", "ruling"), [("", Ruling.OK), (f"{RUN}00044", Ruling.BROKEN)])
+@pytest.mark.parametrize(("tag", "ruling"), [("", PromiseStatus.OK), (f"{RUN}00044", PromiseStatus.BROKEN)])
 def test_a_fill_of_another_hand_waits_for_the_row_of_its_order_at_a_start(
-    tag: str, ruling: Ruling, tmp_path: Path
+    tag: str, ruling: PromiseStatus, tmp_path: Path
 ) -> None:
     records = day()
     del records.rows[-2:], records.lines[-1]
@@ -261,7 +261,7 @@ def test_a_fill_of_another_hand_waits_for_the_row_of_its_order_at_a_start(
     records.line("fault", name="broken-row", where="orders.list", n=1, at=records.now)
     records.start("Tzzzzzzzz")
     records.end()
-    assert judged(records, tmp_path)["I12"].ruling is ruling
+    assert judged(records, tmp_path)["I12"].status is ruling
 
 
 @pytest.mark.parametrize(("promise", "spoil"), SPOILED, ids=lambda x: x if isinstance(x, str) else x.__name__)
@@ -269,7 +269,7 @@ def test_a_spoiled_day_breaks_the_promise(promise: str, spoil: Callable[[Records
     records = day()
     spoil(records)
     verdict = judged(records, tmp_path)[promise]
-    assert verdict.ruling is Ruling.BROKEN, verdict.evidence
+    assert verdict.status is PromiseStatus.BROKEN, verdict.evidence
     assert any(c.isdigit() for c in verdict.evidence), "the evidence names a row, a line or an order"
     assert "do not fit together" not in verdict.evidence
 
@@ -291,8 +291,8 @@ def test_a_row_missing_torn_changed_or_moved_breaks_the_chain(statement: str, sa
     with db:
         db.execute(statement)
     db.close()
-    (chain,) = (v for v in judge(journal, against=log) if v.promise == "I25")
-    assert chain.ruling is Ruling.BROKEN
+    (chain,) = (v for v in judge_records(journal, against=log) if v.promise == "I25")
+    assert chain.status is PromiseStatus.BROKEN
     assert says in chain.evidence
 
 
@@ -303,7 +303,7 @@ def test_two_rows_that_changed_places_break_the_chain(tmp_path: Path) -> None:
         for old, new in ((5, -1), (6, 5), (-1, 6)):
             db.execute("UPDATE rows SET seq = ? WHERE seq = ?", (new, old))
     db.close()
-    assert {v.promise for v in judge(journal) if v.ruling is Ruling.BROKEN} >= {"I25"}
+    assert {v.promise for v in judge_records(journal) if v.status is PromiseStatus.BROKEN} >= {"I25"}
 
 
 def test_a_file_cut_in_the_middle_is_damage_and_no_crash(tmp_path: Path) -> None:
@@ -312,8 +312,8 @@ def test_a_file_cut_in_the_middle_is_damage_and_no_crash(tmp_path: Path) -> None
         records.look()
     journal, _ = records.write(tmp_path)
     journal.write_bytes(journal.read_bytes()[:20_000] + bytes(20_000))
-    (chain,) = (v for v in judge(journal) if v.promise == "I25")
-    assert chain.ruling is Ruling.BROKEN
+    (chain,) = (v for v in judge_records(journal) if v.promise == "I25")
+    assert chain.status is PromiseStatus.BROKEN
 
 
 def trace(*lines: dict[str, Any]) -> str:
@@ -326,11 +326,11 @@ def test_a_trace_orders_the_disk_and_the_wire(tmp_path: Path) -> None:
     seq = records.place("sending") + 1
     synced = {"did": "synced", "seq": seq}
     sent = {"did": "sent", "request": "create", "order_id": ENTRY}
-    for lines, ruling in (((synced, sent), Ruling.OK), ((sent, synced), Ruling.BROKEN)):
+    for lines, ruling in (((synced, sent), PromiseStatus.OK), ((sent, synced), PromiseStatus.BROKEN)):
         path = tmp_path / "trace.jsonl"
         path.write_text(trace({"did": "synced", "seq": seq - 1}, *lines))
-        (verdict,) = (v for v in judge(journal, trace=path) if v.promise == "I2")
-        assert verdict.ruling is ruling
+        (verdict,) = (v for v in judge_records(journal, trace=path) if v.promise == "I2")
+        assert verdict.status is ruling
 
 
 def test_a_trace_wants_a_row_for_each_change(tmp_path: Path) -> None:
@@ -341,11 +341,11 @@ def test_a_trace_wants_a_row_for_each_change(tmp_path: Path) -> None:
     journal, _ = records.write(tmp_path)
     synced = {"did": "synced", "seq": len(records.rows)}
     change = {"did": "sent", "request": "modify", "order_id": ENTRY}
-    for lines, ruling in (((synced, change), Ruling.OK), ((synced, change, change), Ruling.BROKEN)):
+    for lines, ruling in (((synced, change), PromiseStatus.OK), ((synced, change, change), PromiseStatus.BROKEN)):
         path = tmp_path / "trace.jsonl"
         path.write_text(trace(*lines))
-        (verdict,) = (v for v in judge(journal, trace=path) if v.promise == "I2")
-        assert verdict.ruling is ruling, verdict.evidence
+        (verdict,) = (v for v in judge_records(journal, trace=path) if v.promise == "I2")
+        assert verdict.status is ruling, verdict.evidence
 
 
 @pytest.mark.parametrize("asked", [1, 2])
@@ -359,7 +359,7 @@ def test_a_change_by_an_id_that_the_venue_gave_two_orders_may_be_of_either(tmp_p
 
     verdict = judged(records, tmp_path)["I1"]
 
-    assert verdict.ruling is (Ruling.OK if asked == 1 else Ruling.BROKEN), verdict.evidence
+    assert verdict.status is (PromiseStatus.OK if asked == 1 else PromiseStatus.BROKEN), verdict.evidence
 
 
 def test_a_halt_with_exits_only_and_a_resume_keeps_the_promise(tmp_path: Path) -> None:
@@ -367,7 +367,7 @@ def test_a_halt_with_exits_only_and_a_resume_keeps_the_promise(tmp_path: Path) -
     halt = ("halt", {"at": records.now, "_run": RUN, "verb": "halt", "reason": "x"})
     records.rows.insert(records.place("sending", EXIT), halt)
     records.rows.insert(records.place("intent", LOST), ("resume", {"at": records.now, "_run": RUN}))
-    assert judged(records, tmp_path)["I7"].ruling is Ruling.OK
+    assert judged(records, tmp_path)["I7"].status is PromiseStatus.OK
 
 
 @pytest.mark.parametrize(
@@ -385,7 +385,7 @@ def test_a_halt_of_the_day_before_ends_with_its_day_only_where_a_rule_called_it_
 ) -> None:
     records = day()
     records.rows.insert(0, (halt["verb"], halt | {"at": records.rows[0][1]["at"] - 86_400_000_000_000, "_run": RUN}))
-    assert (judged(records, tmp_path)["I7"].ruling is Ruling.OK) is kept
+    assert (judged(records, tmp_path)["I7"].status is PromiseStatus.OK) is kept
 
 
 def test_what_a_halt_explains_is_not_held_against_the_end(tmp_path: Path) -> None:
@@ -393,7 +393,7 @@ def test_what_a_halt_explains_is_not_held_against_the_end(tmp_path: Path) -> Non
     open_order_missed(records)
     records.rows.insert(-1, ("halt", {"at": records.now, "_run": RUN, "verb": "halt", "reason": "unexplained order"}))
     verdict = judged(records, tmp_path)["I11"]
-    assert verdict.ruling is Ruling.OK
+    assert verdict.status is PromiseStatus.OK
     assert "unexplained order" in verdict.evidence
 
 
@@ -401,7 +401,7 @@ def test_a_fill_that_came_after_the_cut_is_not_lost_yet(tmp_path: Path) -> None:
     records = day()
     del records.rows[records.place("executed", EXIT) :]
     verdicts = judged(records, tmp_path)
-    assert verdicts["I8"].ruling is verdicts["I11"].ruling is Ruling.NOT_SHOWN
+    assert verdicts["I8"].status is verdicts["I11"].status is PromiseStatus.NOT_SHOWN
 
 
 def test_another_account_in_the_same_journal_is_none_of_the_exchanges_business(tmp_path: Path) -> None:
@@ -416,12 +416,12 @@ def test_another_account_in_the_same_journal_is_none_of_the_exchanges_business(t
 def test_records_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     journal, log = day().write(tmp_path)
     with pytest.raises(StateError, match="there is no journal"):
-        judge(tmp_path / "none")
+        judge_records(tmp_path / "none")
     with pytest.raises(StateError, match="cannot read"):
-        judge(journal, against=tmp_path / "none")
+        judge_records(journal, against=tmp_path / "none")
     log.write_text('{"kind":"session"}\nnonsense\n')
     with pytest.raises(DataError, match=":2: not JSON"):
-        judge(journal, against=log)
+        judge_records(journal, against=log)
 
 
 def test_the_command_exits_with_70_and_names_what_was_broken(
@@ -442,7 +442,7 @@ def test_the_command_exits_with_70_and_names_what_was_broken(
     assert "I9" in said.err
 
 
-def other_hand(folder: Path, *, asked: bool, next_day: bool) -> Ruling:
+def other_hand(folder: Path, *, asked: bool, next_day: bool) -> PromiseStatus:
     """A fill of the owner in our symbol behind our last order, perhaps asked for, perhaps followed by another day."""
     records = day()
     early = records.find("sending")["at"]
@@ -453,14 +453,14 @@ def other_hand(folder: Path, *, asked: bool, next_day: bool) -> Ruling:
         records.line("request", method="GET", path="/trades", params={}, status=200)
     if next_day:
         records.line("session", account="SIM", cash="50000", resumed=True, opens_at=records.now + 1)
-    return judged(records, folder)["I8"].ruling
+    return judged(records, folder)["I8"].status
 
 
 @pytest.mark.parametrize(
     ("asked", "next_day", "ruling"),
-    [(False, False, Ruling.BROKEN), (True, True, Ruling.BROKEN), (False, True, Ruling.OK)],
+    [(False, False, PromiseStatus.BROKEN), (True, True, PromiseStatus.BROKEN), (False, True, PromiseStatus.OK)],
 )
 def test_a_fill_that_no_book_showed_before_its_day_was_over_is_not_lost(
-    asked: bool, next_day: bool, ruling: Ruling, tmp_path: Path
+    asked: bool, next_day: bool, ruling: PromiseStatus, tmp_path: Path
 ) -> None:
     assert other_hand(tmp_path, asked=asked, next_day=next_day) is ruling

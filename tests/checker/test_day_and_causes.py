@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.checker.records import RUN, Records
-from tradebot.checker.case import Case
-from tradebot.checker.causes import unexplained
-from tradebot.checker.evidence import gather
-from tradebot.checker.promises import judge
+from tradebot.checker.causes import unexplained_halts
+from tradebot.checker.evidence import read_evidence
+from tradebot.checker.promises import judge_records
+from tradebot.checker.run_records import RunRecords
 
 DAY = 86_400_000_000_000
 
@@ -28,7 +28,7 @@ def of_the_day(orders: int, folder: Path, *, purpose: str = "entry", days: int =
                 records.start("Tsecond01")
             records.sent(f"{RUN}{day}{n:04d}", "BUY", f"V{day}{n}", purpose)
     journal, log = records.write(folder)
-    return next(v.ruling for v in judge(journal, against=log) if v.promise == "I31")
+    return next(v.status for v in judge_records(journal, against=log) if v.promise == "I31")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def halts(folder: Path, fault: str, **halt: str) -> list[str]:
     if fault:
         records.line("fault", name=fault, where="orders.create", n=1, does="")
     journal, log = records.write(folder)
-    return unexplained(Case(gather(journal, against=log)))
+    return unexplained_halts(RunRecords(read_evidence(journal, against=log)))
 
 
 @pytest.mark.parametrize(
@@ -80,4 +80,4 @@ def test_a_halt_that_was_resumed_stands_no_more(tmp_path: Path) -> None:
     records.row("halt", reason="why", scope="symbol:TCS")
     records.row("resume", scope="strategy:x")
     journal, log = records.write(tmp_path)
-    assert len(unexplained(Case(gather(journal, against=log)))) == 1
+    assert len(unexplained_halts(RunRecords(read_evidence(journal, against=log)))) == 1

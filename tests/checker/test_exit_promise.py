@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.checker.records import RUN, Records
-from tradebot.checker.promises import judge
-from tradebot.checker.verdict import Verdict
+from tradebot.checker.promises import judge_records
+from tradebot.checker.verdict import PromiseVerdict
 
 EXIT = f"{RUN}00009"
 OWNER = ""
@@ -46,10 +46,10 @@ class Account(Records):
         self.create(order_id, side, str(quantity))
 
 
-def verdict(account: Account, folder: Path) -> Verdict:
+def verdict(account: Account, folder: Path) -> PromiseVerdict:
     (folder / "journal.sqlite3").unlink(missing_ok=True)
     journal, log = account.write(folder)
-    return next(v for v in judge(journal, against=log) if v.promise == "I29")
+    return next(v for v in judge_records(journal, against=log) if v.promise == "I29")
 
 
 def of_ten() -> Account:
@@ -61,7 +61,7 @@ def of_ten() -> Account:
 def test_an_exit_closes_what_is_ours(tmp_path: Path) -> None:
     account = of_ten()
     account.exit(10)
-    assert verdict(account, tmp_path).ruling == "ok"
+    assert verdict(account, tmp_path).status == "ok"
 
 
 @pytest.mark.parametrize("looks", [0, 1, 2])
@@ -97,7 +97,7 @@ def test_what_the_owner_took_is_not_closed_once_two_looks_could_tell(
     for _ in range(looks):
         account.look_at_positions()
     account.exit(10)
-    assert verdict(account, tmp_path).ruling == ruling
+    assert verdict(account, tmp_path).status == ruling
 
 
 def test_an_answer_that_a_fault_spoiled_tells_nothing(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_an_answer_that_a_fault_spoiled_tells_nothing(tmp_path: Path) -> None:
         account.line("fault", name="html", where="positions", n=1, does="")
         account.look_at_positions()
     account.exit(10)
-    assert verdict(account, tmp_path).ruling == "ok"
+    assert verdict(account, tmp_path).status == "ok"
 
 
 def test_a_short_that_our_own_late_exit_opened_may_be_covered(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_short_that_our_own_late_exit_opened_may_be_covered(tmp_path: Path) ->
     for _ in range(3):
         account.look_at_positions()
     account.exit(10, "BUY")
-    assert verdict(account, tmp_path).ruling == "ok"
+    assert verdict(account, tmp_path).status == "ok"
 
 
 def test_what_our_late_exit_sold_of_the_owner_is_settled_with_his_shares_and_what_is_bought_later_is_ours(
@@ -135,19 +135,19 @@ def test_what_our_late_exit_sold_of_the_owner_is_settled_with_his_shares_and_wha
     for _ in range(3):
         account.look_at_positions()
     account.exit(6, order_id=f"{RUN}00010")
-    assert verdict(account, tmp_path).ruling == "ok"
+    assert verdict(account, tmp_path).status == "ok"
     account.trade(f"{RUN}00010", "SELL", 6)
     for _ in range(3):
         account.look_at_positions()
     account.exit(1, order_id=f"{RUN}00011")
-    assert verdict(account, tmp_path).ruling == "broken"
+    assert verdict(account, tmp_path).status == "broken"
 
 
 def test_the_same_position_is_not_closed_twice(tmp_path: Path) -> None:
     account = of_ten()
     account.trade(f"{RUN}00002", "SELL", 10)
     account.exit(10)
-    assert verdict(account, tmp_path).ruling == "broken"
+    assert verdict(account, tmp_path).status == "broken"
 
 
 @pytest.mark.parametrize(("looks", "ruling"), [(1, "ok"), (2, "broken")])
@@ -162,4 +162,4 @@ def test_what_was_taken_and_given_back_between_two_looks_was_never_missed(
     for _ in range(3):
         account.look_at_positions()
     account.exit(10)
-    assert verdict(account, tmp_path).ruling == ruling
+    assert verdict(account, tmp_path).status == ruling

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.checker.records import Records, day
-from tradebot.checker.promises import judge
-from tradebot.checker.verdict import Ruling
+from tradebot.checker.promises import judge_records
+from tradebot.checker.verdict import PromiseStatus
 
 
-def ruling(records: Records, folder: Path) -> Ruling:
+def ruling(records: Records, folder: Path) -> PromiseStatus:
     journal, log = records.write(folder)
-    return next(v.ruling for v in judge(journal, against=log) if v.promise == "I30")
+    return next(v.status for v in judge_records(journal, against=log) if v.promise == "I30")
 
 
 def asked(records: Records, *paths: str) -> None:
@@ -37,8 +37,8 @@ def test_a_look_that_ends_at_an_odd_row_is_blind(where: str, before: str, after:
         struck(records, where)
         asked(records, *rest)
     (tmp_path / "sound").mkdir()
-    assert ruling(sound, tmp_path / "sound") is Ruling.OK
-    assert ruling(blind, tmp_path) is Ruling.BROKEN
+    assert ruling(sound, tmp_path / "sound") is PromiseStatus.OK
+    assert ruling(blind, tmp_path) is PromiseStatus.BROKEN
 
 
 def test_a_look_that_ended_with_its_process_or_with_its_answer_is_not(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_look_that_ended_with_its_process_or_with_its_answer_is_not(tmp_path: 
     asked(records, "/orders")
     records.start("Tsecond01")
     asked(records, "/orders", "/trades")
-    assert ruling(records, tmp_path) is Ruling.OK
+    assert ruling(records, tmp_path) is PromiseStatus.OK
 
 
 def test_a_look_that_was_refused_met_no_rows(tmp_path: Path) -> None:
@@ -57,4 +57,4 @@ def test_a_look_that_was_refused_met_no_rows(tmp_path: Path) -> None:
     struck(records, "orders.list")
     records.line("request", method="GET", path="/orders", params={}, status=403)
     asked(records, "/orders", "/trades")
-    assert ruling(records, tmp_path) is Ruling.OK
+    assert ruling(records, tmp_path) is PromiseStatus.OK

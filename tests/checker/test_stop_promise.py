@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.checker.records import RUN, Records
-from tradebot.checker.promises import judge
-from tradebot.checker.verdict import Verdict
+from tradebot.checker.promises import judge_records
+from tradebot.checker.verdict import PromiseVerdict
 from tradebot.domain.control import Verb
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import BrokerSession, Command, Tick
@@ -68,9 +68,9 @@ class Guarded(Records):
         self.shown = []
 
 
-def verdict(records: Records, folder: Path, promise: str = "I32") -> Verdict:
+def verdict(records: Records, folder: Path, promise: str = "I32") -> PromiseVerdict:
     journal, log = records.write(folder)
-    return next(v for v in judge(journal, against=log) if v.promise == promise)
+    return next(v for v in judge_records(journal, against=log) if v.promise == promise)
 
 
 @pytest.mark.parametrize(("price", "ruling"), [(1044.0, "ok"), (1040.0, "broken"), (1034.0, "broken")])
@@ -84,7 +84,7 @@ def test_a_trailing_stop_acts_after_a_restart_where_it_stood(price: float, rulin
 
     said = verdict(day, tmp_path)
 
-    assert said.ruling == ruling, said.evidence
+    assert said.status == ruling, said.evidence
     assert ruling == "ok" or "trailing stop of 1040" in said.evidence
 
 
@@ -100,7 +100,7 @@ def test_a_level_that_is_reached_begins_an_exit_at_that_price(
     day.show(*prices)
     day.closes() if acts else day.show(1000)
     day.end()
-    assert verdict(day, tmp_path).ruling == ruling
+    assert verdict(day, tmp_path).status == ruling
 
 
 @pytest.mark.parametrize(("is_wanted", "ruling"), [(True, "ok"), (False, "broken")])
@@ -113,7 +113,7 @@ def test_a_fill_told_anew_guards_nothing_while_an_exit_is_wanted(is_wanted: bool
     day.fact(ENTRY, "executed", execution=execution | {"execution_id": "X2"}, mono=day.mono)
     day.show(1001, 1002, 1003, 1011, 1012)
     day.end()
-    assert verdict(day, tmp_path).ruling in (ruling, "not shown" if is_wanted else ruling)
+    assert verdict(day, tmp_path).status in (ruling, "not shown" if is_wanted else ruling)
 
 
 def test_a_short_is_guarded_the_other_way(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_an_exit_for_a_level_that_no_price_reached_is_found_and_none_where_secon
     cut.show(1044)
     cut.closes()
     cut.end()
-    assert verdict(cut, tmp_path / "cut").ruling == "ok"
+    assert verdict(cut, tmp_path / "cut").status == "ok"
 
 
 @pytest.mark.parametrize("word", [Command(verb=Verb.STOP), BrokerSession(mono=1, lost="dead", orders_refused=True)])
@@ -147,7 +147,7 @@ def test_a_desk_that_may_not_act_is_not_blamed(word: Any, tmp_path: Path) -> Non
     day.tell(word)
     day.show(985)
     day.end()
-    assert verdict(day, tmp_path).ruling == "ok"
+    assert verdict(day, tmp_path).status == "ok"
 
 
 def test_an_exit_that_the_gate_holds_back_and_one_that_began_before_are_exits(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_an_exit_that_the_gate_holds_back_and_one_that_began_before_are_exits(tm
     day.closes("exit", "denied")
     day.show(985, 980)
     day.end()
-    assert verdict(day, tmp_path).ruling == "ok"
+    assert verdict(day, tmp_path).status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -179,11 +179,11 @@ def test_a_far_price_needs_another_one_that_agrees(strikes: int, ruling: str, tm
     for _ in range(strikes):
         day.line("fault", name="tenfold-quote", where="ticker.frame", n=1, does="")
     day.end()
-    assert verdict(day, tmp_path, "I15").ruling == ruling
+    assert verdict(day, tmp_path, "I15").status == ruling
 
 
 def test_a_fall_that_goes_on_is_no_lone_price(tmp_path: Path) -> None:
     day = Guarded(stop_loss="100")
     day.show(1000, 1001, 700, 690)
     day.end()
-    assert verdict(day, tmp_path, "I15").ruling == "ok"
+    assert verdict(day, tmp_path, "I15").status == "ok"

@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 
 from tests.checker.records import ENTRY, EXIT, LOST, Records, day
-from tradebot.checker.case import Case
-from tradebot.checker.evidence import gather
-from tradebot.checker.tale import Tale, tell
+from tradebot.checker.evidence import read_evidence
+from tradebot.checker.run_records import RunRecords
+from tradebot.checker.run_summary import RehearsalSummary, summarize_run
 from tradebot.cli.run.rehearsal import print_verdict
 
 
-def told(records: Records, folder: Path) -> Tale:
+def told(records: Records, folder: Path) -> RehearsalSummary:
     journal, log = records.write(folder)
-    return tell(Case(gather(journal, against=log)))
+    return summarize_run(RunRecords(read_evidence(journal, against=log)))
 
 
 def test_a_sound_day_tells_its_doubt_and_its_figures(tmp_path: Path) -> None:
     tale = told(day(), tmp_path)
-    assert tale.broke == ()
-    assert tale.did == (
+    assert tale.faults == ()
+    assert tale.actions == (
         "BUY 2 TCS (00003): without a reason; the venue never had it, given up 64.0 s later",
     )  # fmt: skip
     assert dict(tale.figures)["orders"] == "3 sent, 2 filled, 0 not sent"
@@ -33,7 +33,7 @@ def test_faults_are_counted_by_kind_with_their_places(tmp_path: Path) -> None:
     records = day()
     for where in ("trades", "orders.list", "trades"):
         records.line("fault", name="half-json", where=where, n=1, ids=["F05"], does="Half of it.")
-    (broke,) = told(records, tmp_path).broke
+    (broke,) = told(records, tmp_path).faults
     assert broke == ("half-json", 3, "trades, orders.list", "Half of it.")
 
 
@@ -49,13 +49,13 @@ def test_what_was_done_and_refused_has_a_line_each(tmp_path: Path) -> None:
     records.fact(f"{LOST}9", "denied", request=denied, reason="size: too large", checks=["size: too large"])
     records.fact(EXIT, "refused", reason="margin")
     tale = told(records, tmp_path)
-    assert {line.partition(" (")[0] for line in tale.did} >= {"BUY 2 TCS", "lost its quotes once"}
-    text = "\n".join(tale.did)
+    assert {line.partition(" (")[0] for line in tale.actions} >= {"BUY 2 TCS", "lost its quotes once"}
+    text = "\n".join(tale.actions)
     assert "a cancel without an answer once (no answer), ended FILLED" in text
     assert "called for a person: an order was placed elsewhere" in text
     assert "halted symbol TCS: by hand" in text
     assert "opened nothing while the books differed: TCS: the venue holds 3, the journal 2" in text
-    assert tale.refused == (
+    assert tale.refusals == (
         "1 order denied by the gate: size: too large",
         "1 order refused by the venue: margin",
     )
@@ -66,7 +66,7 @@ def test_reasons_that_differ_in_their_figures_are_told_once(tmp_path: Path) -> N
     for n in range(3):
         request = {"order_id": f"{LOST}{n}", "symbol": "TCS", "side": "BUY", "quantity": "1", "purpose": "entry"}
         records.fact(f"{LOST}{n}", "denied", request=request, reason=f"position: worst case {100 + n}.5 is above 90")
-    assert told(records, tmp_path).refused == (
+    assert told(records, tmp_path).refusals == (
         "3 orders denied by the gate: position: worst case 100.5 is above 90, and the like",
     )
 
@@ -76,8 +76,8 @@ def test_a_long_list_ends_with_the_number_of_the_rest(tmp_path: Path) -> None:
     for n in range(20):
         records.row("incident", text=f"number {n}")
     tale = told(records, tmp_path)
-    assert sum(line.startswith("called for a person") for line in tale.did) == 12
-    assert "8 more incidents" in tale.did
+    assert sum(line.startswith("called for a person") for line in tale.actions) == 12
+    assert "8 more incidents" in tale.actions
 
 
 def test_the_verdict_is_printed_and_says_whether_all_was_kept(

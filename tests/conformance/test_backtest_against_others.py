@@ -28,7 +28,7 @@ import talib
 from tests.backtest.bars_by_hand import DESK, MINUTE, WIDE
 from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.backtest.run import run
-from tradebot.bench.backtest.backtest import CODE
+from tradebot.bench.backtest.backtest import STRATEGY_CODE
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
@@ -116,7 +116,7 @@ def ours(series: Series, spans: tuple[int, int]) -> list[list[float]]:
     instrument = Instrument(symbol="X", tick_size=Decimal("0.0001"), price_decimals=4)
     params = dict(zip(("fast", "slow"), spans, strict=True))
     asked = Job(
-        strategies=(StrategySpec(name="cross", reference="cross.py:Cross", params=params, code=CODE),),
+        strategies=(StrategySpec(name="cross", reference="cross.py:Cross", params=params, code=STRATEGY_CODE),),
         instruments=(instrument,),
         interval=series.interval,
         limits=WIDE,

@@ -29,8 +29,8 @@ import numpy as np
 from tests.crash.scripted_venue import PRICE, SYMBOLS, ScriptedVenue
 from tests.oracle import seam
 from tests.oracle.pair import pair_of
-from tradebot.checker.promises import judge
-from tradebot.checker.verdict import Ruling
+from tradebot.checker.promises import judge_records
+from tradebot.checker.verdict import PromiseStatus
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, Universe
@@ -383,9 +383,9 @@ def work(root: Path, job: dict[str, Any], number: int) -> dict[str, Any]:
     for kill_at in job["kills"][1:]:
         lives.append(live_once(folder, list(AFTERWARDS), kill_at, job["by"], bug, pair=pair))
     live_once(folder, list(AFTERWARDS), 0, "boundary", bug, pair=pair)
-    verdicts = judge(folder / schema.FILE_NAME, against=folder / LOG, trace=folder / TRACE)
-    broken = [f"{v.promise}: {v.evidence}" for v in verdicts if v.ruling is Ruling.BROKEN]
-    shown = [v.promise for v in verdicts if v.ruling is Ruling.OK]
+    verdicts = judge_records(folder / schema.FILE_NAME, against=folder / LOG, trace=folder / TRACE)
+    broken = [f"{v.promise}: {v.evidence}" for v in verdicts if v.status is PromiseStatus.BROKEN]
+    shown = [v.promise for v in verdicts if v.status is PromiseStatus.OK]
     requests = sorted({line["request"] for line in map(json.loads, (folder / TRACE).open()) if "request" in line})
     if not broken or bug:
         shutil.rmtree(folder)

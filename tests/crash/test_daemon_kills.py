@@ -18,8 +18,8 @@ from typing import IO, Any
 import numpy as np
 import pytest
 
-from tradebot.checker.promises import judge
-from tradebot.checker.verdict import Ruling
+from tradebot.checker.promises import judge_records
+from tradebot.checker.verdict import PromiseStatus
 
 STRATEGY = """
 from tradebot.indicators.expressions import Bars
@@ -141,9 +141,9 @@ def campaign(folder: Path, seed: int) -> None:
         exchange.end(signal.SIGKILL)
         market.close()
         killed.close()
-    verdicts = judge(folder / "state" / "journal.sqlite3", against=log)
-    assert [v for v in verdicts if v.ruling is Ruling.BROKEN] == []
-    assert {v.promise for v in verdicts if v.ruling is Ruling.OK} >= SHOWN
+    verdicts = judge_records(folder / "state" / "journal.sqlite3", against=log)
+    assert [v for v in verdicts if v.status is PromiseStatus.BROKEN] == []
+    assert {v.promise for v in verdicts if v.status is PromiseStatus.OK} >= SHOWN
 
 
 def test_a_daemon_killed_at_any_time_sends_nothing_twice_and_loses_no_fill(tmp_path: Path) -> None:

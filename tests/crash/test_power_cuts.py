@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tradebot.checker.evidence import gather
-from tradebot.checker.promises import judge
-from tradebot.checker.verdict import Ruling
+from tradebot.checker.evidence import read_evidence
+from tradebot.checker.promises import judge_records
+from tradebot.checker.verdict import PromiseStatus
 from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
 
@@ -153,11 +153,11 @@ def faults(tape: Tape, folder: Path, images: int) -> list[str]:
         disk.mkdir()
         tape.image(cut, disk, random)
         path, acknowledged = disk / FILE_NAME, tape.acknowledged(cut)
-        rows = len(gather(path).journal.cells)
-        (chain,) = (v for v in judge(path) if v.promise == "I25")
+        rows = len(read_evidence(path).journal.cells)
+        (chain,) = (v for v in judge_records(path) if v.promise == "I25")
         if rows < acknowledged:
             found.append(f"image {number} at {cut} lost rows {rows + 1} to {acknowledged}")
-        elif chain.ruling is Ruling.BROKEN:
+        elif chain.status is PromiseStatus.BROKEN:
             found.append(f"image {number} at {cut}: {chain.evidence}")
         else:
             assert recover(path).rows == rows

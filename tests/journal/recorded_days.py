@@ -26,14 +26,14 @@ async def came_out(journal: Path) -> dict[str, Any]:
     """Return what a journal holds and leads to, as JSON values: its chain, what is recovered, what a replay finds."""
     from tradebot.journal.reader import rows, verify
     from tradebot.journal.recovery import recover
-    from tradebot.replay.recorded import read, taped
-    from tradebot.replay.rerun import replay
+    from tradebot.replay.recorded_run import read_run, replayable_runs
+    from tradebot.replay.rerun import replay_run
 
     verdict, recovery = verify(journal), recover(journal)
     kinds: dict[str, int] = {}
     for row in rows(journal):
         kinds[row.kind] = kinds.get(row.kind, 0) + 1
-    replays = [await replay(read(journal, run_id)) for run_id in taped(journal)]
+    replays = [await replay_run(read_run(journal, run_id)) for run_id in replayable_runs(journal)]
     return {
         "rows": kinds,
         "head": verdict.head.hex() if verdict.is_intact else f"broken at {verdict.broken}",
@@ -114,12 +114,12 @@ def main() -> int:
 
 def _played(seed: int, folder: Path) -> Path:
     from tradebot.simulation import restless
-    from tradebot.simulation.play import play
+    from tradebot.simulation.seed_run import run_seed
 
     os.chdir(folder)  # the strategy's file is named in the journal, and not where it lay on this machine
     shutil.copy(restless.__file__, "restless.py")
     restless.__file__ = "restless.py"
-    play(seed, folder=folder)
+    run_seed(seed, folder=folder)
     lives = sorted(folder.glob("state-*"), key=lambda life: int(life.name.rpartition("-")[2]))
     return lives[-1] / "journal.sqlite3"
 

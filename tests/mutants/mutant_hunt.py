@@ -112,11 +112,11 @@ def _try(mutant: Mutant, tests: Sequence[str], days: Sequence[int]) -> int:
     _begin(mutant)
     if tests and not _passes(tests):
         return 1
-    from tradebot.simulation.play import play
+    from tradebot.simulation.seed_run import run_seed
 
     for day in days:
         try:
-            if play(day).verdict == "broken":
+            if run_seed(day).verdict == "broken":
                 return 2
         except Exception:  # whatever a mutant raises is noticed
             return 2

@@ -13,8 +13,8 @@ from tests.oracle import seam
 from tests.oracle.pair import Heard, Look, Pair
 from tests.oracle.random_days import play_random_day
 from tests.oracle.vendor import seam as frozen_seam
-from tradebot.simulation.many import AHEAD, LIVES, Day
-from tradebot.simulation.play import play
+from tradebot.simulation.seed_batch import QUEUED_PER_WORKER, SEEDS_PER_PROCESS, SimulatedDay
+from tradebot.simulation.seed_run import run_seed
 
 CORPUS = Path(__file__).parents[1] / "simulation/corpus.txt"
 
@@ -29,7 +29,7 @@ class Held(NamedTuple):
     outputs: dict[str, int]
 
 
-def hold_day(day: Day) -> Held:
+def hold_day(day: SimulatedDay) -> Held:
     """Play a day with a pair in the daemon's place for a desk."""
     heard = Heard()
 
@@ -44,8 +44,8 @@ def hold_day(day: Day) -> Held:
         return seam.Stand(Pair(build(both), frozen, look=values["killed"], heard=heard, tapes=tapes))
 
     with seam.in_daemon(Look, stand_in), heard.sought():
-        play(day.seed, faults=day.faults)
-    return _held(f"simulate {day.render()}", heard)
+        run_seed(day.seed, faults=day.faults)
+    return _held(f"simulate {day.cli_arguments()}", heard)
 
 
 def hold_random_day(seed: int) -> Held:
@@ -60,13 +60,13 @@ def _held(what: str, heard: Heard) -> Held:
     return Held(what, heard.difference, heard.pairs, dict(heard.messages), dict(heard.outputs))
 
 
-def hold(days: Iterable[Day | int], *, workers: int) -> Iterator[Held]:
+def hold(days: Iterable[SimulatedDay | int], *, workers: int) -> Iterator[Held]:
     """Yield each day, simulated or random, as it is known."""
     left, running = iter(days), set[Future[Held]]()
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=LIVES) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=SEEDS_PER_PROCESS) as pool:
         while True:
-            while len(running) < workers * AHEAD and (day := next(left, None)) is not None:
+            while len(running) < workers * QUEUED_PER_WORKER and (day := next(left, None)) is not None:
                 running.add(pool.submit(hold_random_day, day) if isinstance(day, int) else pool.submit(hold_day, day))
             if not running:
                 return

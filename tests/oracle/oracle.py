@@ -30,11 +30,11 @@ def main() -> int:
     sys.path[:0] = [str(ROOT)]
     from tests.oracle.days import CORPUS, Tally, hold
     from tests.oracle.vendor import REVISION
-    from tradebot.simulation.many import Day, read_corpus
+    from tradebot.simulation.seed_batch import SimulatedDay, read_corpus
 
     randoms = asked.seeds if asked.random is None else asked.random
-    days: list[Day | int] = [*read_corpus(CORPUS), *range(asked.first, asked.first + randoms)]
-    days += map(Day, range(asked.first, asked.first + asked.seeds))
+    days: list[SimulatedDay | int] = [*read_corpus(CORPUS), *range(asked.first, asked.first + randoms)]
+    days += map(SimulatedDay, range(asked.first, asked.first + asked.seeds))
     sys.stderr.write(f"oracle: {len(days)} days against the desk of {REVISION[:12]}\n")
     tally, said_at = Tally(), time.monotonic()
     for held in hold(days, workers=asked.workers):

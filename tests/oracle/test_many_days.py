@@ -10,7 +10,7 @@ import pytest
 
 from tests.crash.test_sweeps import SCENARIOS, Forges, assert_kept, job, passed
 from tests.oracle.days import CORPUS, Tally, hold
-from tradebot.simulation.many import Day, read_corpus
+from tradebot.simulation.seed_batch import SimulatedDay, read_corpus
 
 SEEDS = 100
 RANDOM_DAYS = 300
@@ -20,7 +20,9 @@ MEMORY = Path("/dev/shm")
 @pytest.mark.timeout(3600)
 def test_both_desks_say_the_same_on_a_hundred_seeds_and_the_corpus() -> None:
     tally = Tally()
-    for held in hold([*read_corpus(CORPUS), *map(Day, range(1, SEEDS + 1)), *range(1, RANDOM_DAYS + 1)], workers=2):
+    for held in hold(
+        [*read_corpus(CORPUS), *map(SimulatedDay, range(1, SEEDS + 1)), *range(1, RANDOM_DAYS + 1)], workers=2
+    ):
         assert not held.difference, f"{held.what}\n{held.difference}"
         tally.add(held)
 

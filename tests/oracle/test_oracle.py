@@ -11,7 +11,7 @@ from tests.crash.test_sweeps import Forges, assert_kept, job
 from tests.oracle import freeze, seam
 from tests.oracle.days import Held, Tally, hold_day, hold_random_day
 from tests.oracle.vendor import REVISION
-from tradebot.simulation.many import Day
+from tradebot.simulation.seed_batch import SimulatedDay
 
 SEEDS = 5
 RANDOM_DAYS = 80
@@ -26,7 +26,7 @@ def no_difference(held: Held) -> Held:
 def test_both_desks_say_the_same_on_simulated_days_with_kills_and_recovery() -> None:
     tally = Tally()
     for seed in range(1, SEEDS + 1):
-        tally.add(no_difference(hold_day(Day(seed))))
+        tally.add(no_difference(hold_day(SimulatedDay(seed))))
 
     assert tally.pairs > SEEDS, "a life more for each kill"
     assert tally.messages["Recover"] == tally.pairs
@@ -68,7 +68,7 @@ def test_a_planted_change_of_one_line_is_seen(name: str, monkeypatch: pytest.Mon
 def test_a_planted_change_is_seen_on_a_simulated_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(*seam.PLANTED["an order leaves before its fact"])
 
-    assert "\n+Submit(" in hold_day(Day(1)).difference
+    assert "\n+Submit(" in hold_day(SimulatedDay(1)).difference
 
 
 def test_the_frozen_copy_is_what_its_revision_holds() -> None:

@@ -18,8 +18,8 @@ from tradebot.errors import DataError
 from tradebot.journal.rows import End, Listing, Run, Terms, encode
 from tradebot.journal.tape import Entry, Killed, Tape
 from tradebot.journal.writer import Journal
-from tradebot.replay.recorded import Line, read
-from tradebot.replay.rerun import replay
+from tradebot.replay.recorded_run import RecordedLine, read_run
+from tradebot.replay.rerun import replay_run
 
 TERMS = Terms(interval=60, strategies=(), limits={}, desk={}, venue={}, opens_at=0)
 
@@ -48,7 +48,7 @@ async def test_sending_counts_only_for_orders_that_were_placed_elsewhere(tmp_pat
         ("incident", Incident(text="placed elsewhere")), ("halt", Command(verb=Verb.HALT)), ("end", End()),
     )  # fmt: skip
 
-    recorded = read(path)
+    recorded = read_run(path)
 
     assert [line.message for line in recorded.outputs] == [
         outside,
@@ -61,17 +61,17 @@ async def test_sending_counts_only_for_orders_that_were_placed_elsewhere(tmp_pat
 async def test_a_run_that_was_cut_off_is_told_from_one_that_ended(tmp_path: Path) -> None:
     path = await record(tmp_path, ("terms", TERMS), ("tape", tape(Killed(reason=""))))
 
-    assert not read(path).has_ended
+    assert not read_run(path).has_ended
 
 
 async def test_the_last_run_is_read_unless_another_is_named(tmp_path: Path) -> None:
     for run in ("T1", "T2"):
         path = await record(tmp_path, ("terms", TERMS), ("tape", tape(Killed(reason=run))), run=run)
 
-    assert read(path).run.run_id == "T2"
-    assert read(path, "T1").run.run_id == "T1"
+    assert read_run(path).run.run_id == "T2"
+    assert read_run(path, "T1").run.run_id == "T1"
     with pytest.raises(DataError, match="no run T3 to replay; the last ones are T1, T2"):
-        read(path, "T3")
+        read_run(path, "T3")
 
 
 @pytest.mark.parametrize(
@@ -84,18 +84,18 @@ async def test_terms_of_another_version_are_refused_in_a_sentence(tmp_path: Path
     path = await record(tmp_path, ("terms", terms), ("tape", tape(Killed(reason=""))))
 
     with pytest.raises(DataError, match=r"run T1 was recorded by tradebot 9\.9, whose terms this version cannot"):
-        await replay(read(path))
+        await replay_run(read_run(path))
 
 
 def test_what_an_older_row_does_not_say_is_not_compared_and_what_it_says_is() -> None:
     now = Command(verb=Verb.HALT, reason="the day's loss", until=Until.SESSION, control="daily_loss")
     body = b'{"verb":"halt","reason":"the day\'s loss","scope":"all","id":""}'
-    older = Line(1, Command(verb=Verb.HALT, reason="the day's loss"), "halt", body)
-    assert older.says_as_much(now)
-    assert not older.says_as_much(msgspec.structs.replace(now, reason="another"))
-    today = Line(1, now, "halt", encode("halt", now))
-    assert today.says_as_much(now)
-    assert not today.says_as_much(msgspec.structs.replace(now, control=""))
+    older = RecordedLine(1, Command(verb=Verb.HALT, reason="the day's loss"), "halt", body)
+    assert older.covers_message(now)
+    assert not older.covers_message(msgspec.structs.replace(now, reason="another"))
+    today = RecordedLine(1, now, "halt", encode("halt", now))
+    assert today.covers_message(now)
+    assert not today.covers_message(msgspec.structs.replace(now, control=""))
 
 
 def test_a_control_that_the_gate_learned_since_may_say_that_an_order_passes_and_nothing_else() -> None:
@@ -103,9 +103,9 @@ def test_a_control_that_the_gate_learned_since_may_say_that_an_order_passes_and_
         return OrderFact(order_id="T1001", event=OrderEvent.INTENT, at=1, mono=1, checks=checks)
 
     before = decided("halt: ok", "size: ok")
-    line = Line(1, before, "order", encode("order", before))
+    line = RecordedLine(1, before, "order", encode("order", before))
 
-    assert line.says_as_much(decided("halt: ok", "disk_space: ok", "size: ok"))
-    assert not line.says_as_much(decided("halt: ok", "disk_space: the disk is full", "size: ok"))
-    assert not line.says_as_much(decided("halt: ok"))
-    assert not line.says_as_much(decided("size: ok", "halt: ok"))
+    assert line.covers_message(decided("halt: ok", "disk_space: ok", "size: ok"))
+    assert not line.covers_message(decided("halt: ok", "disk_space: the disk is full", "size: ok"))
+    assert not line.covers_message(decided("halt: ok"))
+    assert not line.covers_message(decided("size: ok", "halt: ok"))

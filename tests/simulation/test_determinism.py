@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tradebot.simulation.play import Outcome, play
+from tradebot.simulation.seed_run import SeedOutcome, run_seed
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(40, 60)
 PLAY = """
 import json, sys
-from tradebot.simulation.play import play
+from tradebot.simulation.seed_run import play
 for seed in range(*map(int, sys.argv[1:])):
     print(json.dumps(play(seed).render()), flush=True)
 """
@@ -39,14 +39,14 @@ def test_twenty_seeds_give_the_same_trace_twice_whatever_strings_hash_to() -> No
 
 
 def test_a_second_session_of_one_process_is_not_moved_by_the_first() -> None:
-    first, other, again = play(61), play(62), play(61)
+    first, other, again = run_seed(61), run_seed(62), run_seed(61)
     assert first == again
     assert first.trace != other.trace
 
 
 def test_other_faults_are_another_trace() -> None:
-    calm, struck = play(63, faults=""), play(63, faults="accept-then-reset:orders.create@2")
-    assert isinstance(calm, Outcome)
+    calm, struck = run_seed(63, faults=""), run_seed(63, faults="accept-then-reset:orders.create@2")
+    assert isinstance(calm, SeedOutcome)
     assert calm.faults == {}
     assert struck.faults == {"accept-then-reset": 1}
     assert calm.trace != struck.trace

@@ -17,32 +17,32 @@ from tradebot.journal.reader import rows
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.simulation import disk
-from tradebot.simulation.dice import Dice
-from tradebot.simulation.disk import SimulatedHand
+from tradebot.simulation.disk import SimulatedDiskWriter
 from tradebot.simulation.loop import VirtualLoop
-from tradebot.simulation.play import swept
 from tradebot.simulation.process import Process
+from tradebot.simulation.seed_run import garbage_removed
+from tradebot.simulation.seeded_random import SeededRandom
 
 HALT = Command(verb=Verb.HALT, reason="a row")
 
 
 def run(work: Callable[[VirtualLoop, Callable[..., Journal]], Coroutine[Any, Any, Any]], folder: Path) -> list[int]:
     synced: list[int] = []
-    with swept():
+    with garbage_removed():
         _run(work, folder, synced)
     return synced
 
 
 def _run(work: Any, folder: Path, synced: list[int]) -> None:
-    dice = Dice(3)
+    dice = SeededRandom(3)
     loop = VirtualLoop(dice)
 
     def journal(**more: Any) -> Journal:
-        hand = SimulatedHand(loop, dice, synced.append, **more)
+        hand = SimulatedDiskWriter(loop, dice, synced.append, **more)
         return Journal(folder, run="r", clock=LoopClock(loop, origin=0), hand=hand)
 
-    loop.run_until_complete(loop.spawn(Process("test"), lambda: work(loop, journal)))
-    loop.forget()
+    loop.run_until_complete(loop.spawn_process(Process("test"), lambda: work(loop, journal)))
+    loop.abandon_loop()
 
 
 def test_a_row_is_acknowledged_only_after_its_commit_and_takes_a_little_time(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_kill_keeps_what_was_committed_and_nothing_else(tmp_path: Path) -> Non
                 daemon.kill()
                 await asyncio.sleep(0)
 
-        loop.spawn(daemon, live)
+        loop.spawn_process(daemon, live)
         await asyncio.sleep(60)
 
     assert run(work, tmp_path) == [1]
@@ -115,6 +115,6 @@ def test_what_waits_behind_the_group_that_fails_is_lost_in_silence_as_the_journa
         with pytest.raises(StateError, match="disk I/O error"):
             await write()
         await asyncio.sleep(60)
-        assert not loop.faults
+        assert not loop.uncaught_errors
 
     assert run(work, tmp_path) == []

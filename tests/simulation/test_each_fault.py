@@ -9,8 +9,8 @@ from zlib import crc32
 import pytest
 
 from tradebot.exchange.faults.catalogue import CATALOGUE, WRITES, Kind, Stage
-from tradebot.simulation.play import play
-from tradebot.simulation.scenario import USUAL, draw
+from tradebot.simulation.scenario import USUAL_PACE, draw_scenario
+from tradebot.simulation.seed_run import run_seed
 
 RARE = {"cancel-unknown", "ignored-cancel", "fill-after-cancel"}  # not every seed cancels an order that still works
 TRIES = 3  # seeds on which a kind may find nothing to strike at
@@ -32,7 +32,7 @@ def seeds_of(kind: Kind) -> Iterator[int]:
     """Yield seeds for a kind, with a past to ask for where it strikes at that; they are its own whatever the others."""
     first = 100 * (crc32(kind.name.encode()) % 10_000)
     wants_past = kind.points == ("history",)
-    return (s for s in range(first, first + 100) if not wants_past or draw(s).interval == USUAL[1])
+    return (s for s in range(first, first + 100) if not wants_past or draw_scenario(s).interval == USUAL_PACE[1])
 
 
 @pytest.mark.timeout(300)
@@ -43,7 +43,7 @@ def test_each_fault_alone_breaks_nothing(stage: Stage) -> None:
     silent = []
     for kind in kinds:
         for seed in islice(seeds_of(kind), TRIES):
-            outcome = play(seed, faults=script(kind))
+            outcome = run_seed(seed, faults=script(kind))
             again = f"tradebot simulate {outcome.seed} --faults '{script(kind)}'"
             assert outcome.verdict != "broken", f"{again}: {'; '.join(outcome.why)}"
             if kind.name in outcome.faults or kind.name in RARE:

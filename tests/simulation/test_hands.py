@@ -15,7 +15,7 @@ from tradebot.cli.shared.faults import fault_plan_of
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.catalogue import CATALOGUE, Stage
 from tradebot.exchange.faults.plan import FaultPlan
-from tradebot.simulation.play import Outcome, play
+from tradebot.simulation.seed_run import SeedOutcome, run_seed
 
 SEED = 7  # of which no scenario of its own kills, stops or operates the daemon
 
@@ -28,8 +28,8 @@ def rows(folder: Path) -> list[tuple[str, int, int, dict[str, Any]]]:
     return [(kind, at, wall, json.loads(body)) for kind, at, wall, body in found]
 
 
-def played(script: str, folder: Path) -> tuple[Outcome, Counter[str], list[tuple[str, int, int, dict[str, Any]]]]:
-    outcome = play(SEED, faults=script, folder=folder)
+def played(script: str, folder: Path) -> tuple[SeedOutcome, Counter[str], list[tuple[str, int, int, dict[str, Any]]]]:
+    outcome = run_seed(SEED, faults=script, folder=folder)
     assert outcome.verdict == "ok", outcome.why or outcome.halted
     found = rows(folder)
     return outcome, Counter(kind for kind, *_ in found), found

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 from tradebot.clock import SECOND, LoopClock
-from tradebot.simulation.dice import Dice
-from tradebot.simulation.loop import Stuck, VirtualLoop
+from tradebot.simulation.loop import SimulationStuck, VirtualLoop
 from tradebot.simulation.process import Process
+from tradebot.simulation.seeded_random import SeededRandom
 
 Work = Callable[[VirtualLoop], Coroutine[Any, Any, Any]]
 
 
 def run(work: Work, *, seed: int = 1) -> Any:
-    loop = VirtualLoop(Dice(seed))
+    loop = VirtualLoop(SeededRandom(seed))
     try:
-        return loop.run_until_complete(loop.spawn(Process("test"), lambda: work(loop)))
+        return loop.run_until_complete(loop.spawn_process(Process("test"), lambda: work(loop)))
     finally:
-        loop.forget()
+        loop.abandon_loop()
 
 
 def test_an_hour_of_sleep_takes_no_time_and_is_an_hour() -> None:
@@ -48,18 +48,18 @@ def test_waiting_for_nobody_is_told_instead_of_hanging() -> None:
     async def work(loop: VirtualLoop) -> None:
         await loop.create_future()
 
-    with pytest.raises(Stuck, match="everybody waits"):
+    with pytest.raises(SimulationStuck, match="everybody waits"):
         run(work)
 
 
 def test_spinning_without_time_is_told_instead_of_hanging(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tradebot.simulation.loop.SPIN", 100)
+    monkeypatch.setattr("tradebot.simulation.loop.MAX_IDLE_TURNS", 100)
 
     async def work(loop: VirtualLoop) -> None:
         for _ in range(1_000):
             await asyncio.sleep(0)
 
-    with pytest.raises(Stuck, match="100 turns"):
+    with pytest.raises(SimulationStuck, match="100 turns"):
         run(work)
 
 
@@ -109,7 +109,7 @@ def test_a_killed_process_runs_no_further_line_not_even_its_finally() -> None:
 
     async def work(loop: VirtualLoop) -> list[str]:
         process = Process("child")
-        loop.spawn(process, child)
+        loop.spawn_process(process, child)
         await asyncio.sleep(2.5)
         process.kill()
         await asyncio.sleep(10)
@@ -129,9 +129,9 @@ def test_a_fuse_kills_between_two_events() -> None:
                 ran.append(n)
                 await asyncio.sleep(1)
 
-        loop.spawn(process, child)
+        loop.spawn_process(process, child)
         await asyncio.sleep(0.5)
-        process.fuse = 7  # each second of the child is two events: its timer and its step
+        process.events_until_kill = 7  # each second of the child is two events: its timer and its step
         await asyncio.sleep(200)
         return process.is_alive
 
@@ -158,10 +158,10 @@ def test_a_signal_reaches_the_process_it_is_meant_for() -> None:
             await asyncio.sleep(5)
 
         one, other = Process("one"), Process("other")
-        loop.spawn(one, child)
-        loop.spawn(other, child)
+        loop.spawn_process(one, child)
+        loop.spawn_process(other, child)
         await asyncio.sleep(1)
-        one.signal(15)
+        one.deliver_signal(15)
 
     run(work)
     assert heard == ["term"]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tradebot.exchange.event_log import read_log
-from tradebot.simulation.play import play
-from tradebot.simulation.scenario import FIRST_ANSWERS, draw
+from tradebot.simulation.scenario import FIRST_ANSWERS, draw_scenario
+from tradebot.simulation.seed_run import run_seed
 
 STOPPED, LEFT = 100, 123  # seeds of either way
 
@@ -21,14 +21,14 @@ STOPPED, LEFT = 100, 123  # seeds of either way
 def two_days(seed: int, faults: str, folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Play a seed and return the exchange's log and the events that the daemons told."""
     said = list[str]()
-    outcome = play(seed, faults=faults, folder=folder, tell=lambda _, event: said.append(event.name))
+    outcome = run_seed(seed, faults=faults, folder=folder, on_event=lambda _, event: said.append(event.name))
     assert outcome.verdict == "ok", f"tradebot simulate {seed} --faults '{faults}': {outcome.why or outcome.halted}"
     return list(read_log(folder / "exchange.jsonl")), said
 
 
 @pytest.mark.parametrize(("seed", "way"), [(STOPPED, "stopped"), (LEFT, "left")])
 def test_a_night_ends_what_was_of_the_day_and_trading_goes_on(seed: int, way: str, tmp_path: Path) -> None:
-    assert draw(seed).night == way
+    assert draw_scenario(seed).night == way
     log, said = two_days(seed, FIRST_ANSWERS, tmp_path)
 
     morning = next(n for n, line in enumerate(log) if line["kind"] == "session" and line["resumed"])

@@ -16,8 +16,8 @@ import pytest
 from tradebot.backtest.job import Hours, Job
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run
-from tradebot.checker.evidence import gather
-from tradebot.checker.story import OrderStory, stories
+from tradebot.checker.evidence import read_evidence
+from tradebot.checker.order_history import CheckedOrder, orders_from_rows
 from tradebot.config import Config
 from tradebot.config.desk_settings import desk_settings, limits
 from tradebot.config.sections import RiskSection, StrategySection
@@ -26,8 +26,8 @@ from tradebot.domain.market import Bar, Close, Series
 from tradebot.domain.messages import Action
 from tradebot.exchange.event_log import read_log
 from tradebot.journal.closes import closes
-from tradebot.simulation import disk, play, session
-from tradebot.simulation.scenario import WIDE, Scenario, draw
+from tradebot.simulation import disk, seed_run, session
+from tradebot.simulation.scenario import WIDE_PCT, Scenario, draw_scenario
 from tradebot.strategies.loading import load_strategy
 from tradebot.strategies.strategy import Holding, Intent, Strategy
 
@@ -51,8 +51,8 @@ class Regular(Strategy):
 class Fast(Scenario):
     """A calm scenario with that strategy and the limits of a fresh install."""
 
-    def config(self, state_dir: Path) -> Config:
-        config, usual = super().config(state_dir), RiskSection()
+    def daemon_config(self, state_dir: Path) -> Config:
+        config, usual = super().daemon_config(state_dir), RiskSection()
         risk = config.risk.model_copy(
             update={
                 name: getattr(usual, name) for name in ("duplicate_window_s", "orders_per_second", "orders_per_minute")
@@ -64,7 +64,7 @@ class Fast(Scenario):
 class Day(NamedTuple):
     """What a paper run did with what it was charged by order, and a backtest of the bars that it closed."""
 
-    orders: list[OrderStory]
+    orders: list[CheckedOrder]
     charges: dict[str, Decimal]
     result: Result
 
@@ -72,20 +72,20 @@ class Day(NamedTuple):
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     folder = tmp_path_factory.mktemp("fast")
-    scenario = Fast(*draw(1))._replace(
-        speed=SPEED, interval="1m", kills=(), acts=(), commits=0, step=0, is_tight=False, order_kind="MARKET",
-        protection_pct=WIDE, orders_per_day=2_000, holdings=(), is_trailed=False, night="", faulty_s=HOURS_S,
+    scenario = Fast(*draw_scenario(1))._replace(
+        speed=SPEED, interval="1m", kills=(), operator_actions=(), commits_until_failure=0, clock_step_ns=0, has_tight_limits=False, order_kind="MARKET",
+        protection_pct=WIDE_PCT, orders_per_day=2_000, holdings=(), has_trailing_stops=False, night="", faulty_s=HOURS_S,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(play, "draw", lambda _: scenario)
+        patch.setattr(seed_run, "draw_scenario", lambda _: scenario)
         patch.setattr(session, "POLL_S", 0.02)
-        patch.setattr(disk, "SLOW", 0.0)  # a disk that hesitates for 0.4 s hesitates here for four bars
-        outcome = play.play(1, faults="", folder=folder)
+        patch.setattr(disk, "SLOW_SHARE", 0.0)  # a disk that hesitates for 0.4 s hesitates here for four bars
+        outcome = seed_run.run_seed(1, faults="", folder=folder)
     assert outcome.verdict == "ok", outcome.why
     journal = folder / "state-0" / "journal.sqlite3"
-    config = scenario.config(folder)
+    config = scenario.daemon_config(folder)
     told = list(closes(journal, MINUTE))
-    found, _ = stories(gather(journal).journal)
+    found, _ = orders_from_rows(read_evidence(journal).journal)
     # What is decided at the last close has a next bar on paper alone.
     orders = [order for order in found.values() if decided_at(order) < told[-1][1].ends_at]
     log = list(read_log(folder / "exchange.jsonl"))
@@ -94,7 +94,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     return Day(orders, charges, backtest(told, config))
 
 
-def decided_at(order: OrderStory) -> int:
+def decided_at(order: CheckedOrder) -> int:
     return int(order.request["signal_id"].split("/")[2])
 
 
@@ -138,7 +138,7 @@ def test_profit_differs_by_the_prices_of_fills_and_the_taxes_on_them_and_by_noth
         (row,) = order.fills
         paper, tested = Decimal(row.body["execution"]["price"]), Decimal(str(round(fill.price, 2)))
         charged, tested_charges = day.charges[order.order_id], Decimal(str(round(fill.charges, 2)))
-        assert (order.symbol, int(order.filled)) == (fill.symbol, int(fill.qty))
+        assert (order.symbol, int(order.filled_quantity)) == (fill.symbol, int(fill.qty))
         assert abs(paper - tested) <= tested * FAR, "an order fills within the minute behind its close"
         moved += paper != tested
         by_price += (paper - tested) * PIECES * sign_of(fill.side)

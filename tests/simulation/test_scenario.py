@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tradebot.exchange.faults.plan import FaultPlan
-from tradebot.simulation.scenario import draw
+from tradebot.simulation.scenario import draw_scenario
 
 SEEDS = range(1_000)
 
@@ -15,19 +15,19 @@ def share(happens: list[bool]) -> float:
 
 
 def test_a_seed_is_one_scenario() -> None:
-    assert draw(7) == draw(7)
-    assert draw(7) != draw(8)
+    assert draw_scenario(7) == draw_scenario(7)
+    assert draw_scenario(7) != draw_scenario(8)
 
 
 def test_seeds_are_killed_stopped_operated_and_given_bad_disks_and_clocks() -> None:
-    drawn = [draw(seed) for seed in SEEDS]
+    drawn = [draw_scenario(seed) for seed in SEEDS]
     assert 0.3 < share([any(kill.events for kill in s.kills) for s in drawn]) < 0.5
     assert 0.1 < share([any(not kill.events for kill in s.kills) for s in drawn]) < 0.2
-    assert 0.1 < share([bool(s.acts) for s in drawn]) < 0.2
-    assert 0.05 < share([s.commits > 0 for s in drawn]) < 0.12
-    assert {s.step for s in drawn} == {0, 3600 * 10**9, -3600 * 10**9}
+    assert 0.1 < share([bool(s.operator_actions) for s in drawn]) < 0.2
+    assert 0.05 < share([s.commits_until_failure > 0 for s in drawn]) < 0.12
+    assert {s.clock_step_ns for s in drawn} == {0, 3600 * 10**9, -3600 * 10**9}
     assert {s.chase for s in drawn} == {"cancel", "modify"}
-    assert {act.verb for s in drawn for act in s.acts} == {"halt", "flatten", "resume"}
+    assert {act.verb for s in drawn for act in s.operator_actions} == {"halt", "flatten", "resume"}
 
 
 def test_one_seed_in_ten_is_calm_and_one_in_ten_has_every_kind_of_fault() -> None:
@@ -40,6 +40,6 @@ def test_one_seed_in_ten_is_calm_and_one_in_ten_has_every_kind_of_fault() -> Non
 
 def test_the_config_of_a_scenario_is_one_that_a_user_could_write(tmp_path: Path) -> None:
     for seed in range(50):
-        config = draw(seed).config(tmp_path)
+        config = draw_scenario(seed).daemon_config(tmp_path)
         assert config.app.mode == "paper"
         assert config.analysis.workers == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tradebot.simulation.many import HALTED_AT_MOST, Day, Tally, play_all, read_corpus
+from tradebot.simulation.seed_batch import MAX_HALTED_SHARE, OutcomeCounts, SimulatedDay, read_corpus, run_days
 
 CORPUS = Path(__file__).with_name("corpus.txt")
 SEEDS = int(os.environ.get("SIMULATED_SEEDS", "200"))
@@ -20,27 +20,27 @@ AGREE_WITHIN_S = 60.0
 def test_every_promise_is_kept_on_hundreds_of_bad_days() -> None:
     corpus = read_corpus(CORPUS)
     assert corpus, "the seeds that once broke are played first"
-    tally = judged([*corpus, *map(Day, range(1, SEEDS + 1))])
-    assert tally.seeds == SEEDS + len(corpus)
+    tally = judged([*corpus, *map(SimulatedDay, range(1, SEEDS + 1))])
+    assert tally.seed_count == SEEDS + len(corpus)
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(900)
 def test_every_promise_is_kept_on_hundreds_more() -> None:
-    tally = judged(map(Day, range(SEEDS + 1, SEEDS + MORE_SEEDS + 1)))
-    assert tally.seeds == MORE_SEEDS
+    tally = judged(map(SimulatedDay, range(SEEDS + 1, SEEDS + MORE_SEEDS + 1)))
+    assert tally.seed_count == MORE_SEEDS
 
 
-def judged(days: Iterable[Day]) -> Tally:
+def judged(days: Iterable[SimulatedDay]) -> OutcomeCounts:
     """Play the days; none may break, few may end halted, and what is not exercised is not shown."""
-    tally = Tally()
-    for outcome in play_all(days, workers=2):
-        tally.add(outcome)
+    tally = OutcomeCounts()
+    for outcome in run_days(days, workers=2):
+        tally.add_outcome(outcome)
     told = "\n".join(f"tradebot simulate {o.seed}: {'; '.join(o.why)}" for o in tally.broken)
     assert not tally.broken, f"{len(tally.broken)} seeds broke\n{told}"
-    assert tally.halted_share <= HALTED_AT_MOST, "a daemon that halts without a cause is safe and useless"
+    assert tally.halted_share <= MAX_HALTED_SHARE, "a daemon that halts without a cause is safe and useless"
     assert tally.longest_s <= AGREE_WITHIN_S, "a minute after the last fault the books are the exchange's"
-    assert tally.orders >= 20 * tally.seeds
-    assert tally.kills >= tally.seeds // 5
+    assert tally.orders >= 20 * tally.seed_count
+    assert tally.kills >= tally.seed_count // 5
     assert len(tally.faults) >= 60
     return tally

@@ -17,11 +17,11 @@ from tradebot.daemon import taping
 from tradebot.domain.order import OrderEvent
 from tradebot.errors import OutcomeUnknown
 from tradebot.journal.writer import Journal
-from tradebot.simulation import many
-from tradebot.simulation.many import Day, Tally, add_to_corpus, raised, read_corpus
-from tradebot.simulation.play import Outcome, play
-from tradebot.simulation.scenario import draw
-from tradebot.simulation.shrink import shrink
+from tradebot.simulation import seed_batch
+from tradebot.simulation.scenario import draw_scenario
+from tradebot.simulation.seed_batch import OutcomeCounts, SimulatedDay, add_to_corpus, outcome_of_error, read_corpus
+from tradebot.simulation.seed_run import SeedOutcome, run_seed
+from tradebot.simulation.shrink import shrink_faults
 from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.gate.limits import Limits, gate_of
 from tradebot.venues.kite.broker import KiteBroker
@@ -74,22 +74,24 @@ def planted_generosity(patch: pytest.MonkeyPatch) -> None:
 def test_a_planted_bug_breaks_the_promise_it_breaks(
     plant: Callable[[pytest.MonkeyPatch], None], faults: str, promise: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert play(2, faults=faults).verdict == "ok"
+    assert run_seed(2, faults=faults).verdict == "ok"
     plant(monkeypatch)
-    outcome = play(2, faults=faults)
+    outcome = run_seed(2, faults=faults)
     assert outcome.verdict == "broken"
     assert any(why.startswith(f"{promise}:") for why in outcome.why)
 
 
-TIGHT = next(seed for seed in range(1_000) if draw(seed).is_tight and len(draw(seed).symbols) > 2)
+TIGHT = next(
+    seed for seed in range(1_000) if draw_scenario(seed).has_tight_limits and len(draw_scenario(seed).symbols) > 2
+)
 
 
 def test_a_gate_with_other_limits_than_the_journal_names_is_found() -> None:
-    sound = play(TIGHT, faults="")
+    sound = run_seed(TIGHT, faults="")
     assert sound.verdict == "ok", sound.why
     with pytest.MonkeyPatch.context() as patch:
         planted_generosity(patch)
-        generous = play(TIGHT, faults="")
+        generous = run_seed(TIGHT, faults="")
     assert generous.verdict == "broken"
     assert any(why.startswith("I6:") and "max_gross_notional" in why for why in generous.why)
 
@@ -105,20 +107,20 @@ def test_a_broken_seed_is_cut_down_to_the_fault_that_breaks_it(monkeypatch: pyte
     assert line["verdict"] == "broken"
     assert line["script"].count(",") == 0
     assert line["script"].startswith("accept-then-reset:orders.create@")
-    assert read_corpus(corpus) == [Day(2, faults)]
-    broken = play(2, faults=line["script"])
+    assert read_corpus(corpus) == [SimulatedDay(2, faults)]
+    broken = run_seed(2, faults=line["script"])
     for _ in range(2):
         add_to_corpus(corpus, broken)
         add_to_corpus(corpus, broken, faults)
-    assert read_corpus(corpus) == [Day(2, faults), Day(2)], "a day stands there once"
+    assert read_corpus(corpus) == [SimulatedDay(2, faults), SimulatedDay(2)], "a day stands there once"
 
 
 def test_a_long_run_that_is_cut_short_tells_what_it_played(monkeypatch: pytest.MonkeyPatch) -> None:
-    def cut(*_: Any, **__: Any) -> Iterator[Outcome]:
-        yield Outcome(seed=0, verdict="ok", trace="", orders=3, fills=3, faults={}, halted=None)
+    def cut(*_: Any, **__: Any) -> Iterator[SeedOutcome]:
+        yield SeedOutcome(seed=0, verdict="ok", trace="", orders=3, fills=3, faults={}, halted=None)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(many, "play_all", cut)
+    monkeypatch.setattr(seed_batch, "run_days", cut)
     said = CliRunner().invoke(simulate, ["--seeds", "9"])
     assert json.loads(said.stdout.splitlines()[-1])["seeds"] == 1
     assert said.exit_code != 0
@@ -130,7 +132,7 @@ def test_one_line_of_json_ends_a_replay() -> None:
     line = json.loads(said.stdout)
     assert said.exit_code == 0
     assert line.keys() >= {"seed", "verdict", "trace", "orders", "fills", "faults", "halted"}
-    assert line["trace"] == play(5).trace
+    assert line["trace"] == run_seed(5).trace
     assert "daemon_started" in said.stderr
 
 
@@ -150,13 +152,13 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(args: list[str]) -> None:
 
 def test_shrinking_finds_the_few_words_that_matter() -> None:
     words = [f"w{n}" for n in range(40)]
-    assert shrink(words, lambda some: {"w3", "w29"} <= set(some)) == ["w3", "w29"]
-    assert shrink(words, lambda some: True) == []
-    assert shrink(words, lambda some: False) is None
+    assert shrink_faults(words, lambda some: {"w3", "w29"} <= set(some)) == ["w3", "w29"]
+    assert shrink_faults(words, lambda some: True) == []
+    assert shrink_faults(words, lambda some: False) is None
 
 
 def test_a_session_that_raises_counts_as_broken() -> None:
-    tally = Tally()
-    tally.add(raised(7, ValueError("no")))
+    tally = OutcomeCounts()
+    tally.add_outcome(outcome_of_error(7, ValueError("no")))
     assert tally.broken[0].seed == 7
     assert tally.verdicts["broken"] == 1

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tradebot.simulation.dice import Dice
 from tradebot.simulation.loop import VirtualLoop
 from tradebot.simulation.process import Process
+from tradebot.simulation.seeded_random import SeededRandom
 
 PORT = 50_000
 
@@ -56,16 +56,16 @@ def run(
         await loop.create_future()
 
     async def direct(loop: VirtualLoop) -> None:
-        loop.spawn(server, lambda: serve(loop))
+        loop.spawn_process(server, lambda: serve(loop))
         await asyncio.sleep(1)
         await loop.create_connection(lambda: ours, "127.0.0.1", PORT)
         await asyncio.sleep(1)
         await work(loop, ours, theirs, server)
         await asyncio.sleep(1)
 
-    loop = VirtualLoop(Dice(seed))
-    loop.run_until_complete(loop.spawn(Process("client"), lambda: direct(loop)))
-    loop.forget()
+    loop = VirtualLoop(SeededRandom(seed))
+    loop.run_until_complete(loop.spawn_process(Process("client"), lambda: direct(loop)))
+    loop.abandon_loop()
     return ours, theirs
 
 

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from tradebot.ops.events.event import Event
-from tradebot.simulation.play import Outcome, play
-from tradebot.simulation.scenario import draw
+from tradebot.simulation.scenario import draw_scenario
+from tradebot.simulation.seed_run import SeedOutcome, run_seed
 
 PEOPLE = "@t+10s-80s"  # once a second, from the first orders on
 RESTARTS = "operator-restarts@4,operator-restarts@8,operator-restarts@12,operator-restarts@16"
 
 
-def day(seed: int, faults: str) -> Outcome:
-    outcome = play(seed, faults=faults)
+def day(seed: int, faults: str) -> SeedOutcome:
+    outcome = run_seed(seed, faults=faults)
     assert outcome.verdict == "ok", f"tradebot simulate {seed} --faults '{faults}': {outcome.why or outcome.halted}"
     return outcome
 
@@ -32,7 +32,7 @@ def told(seed: int, faults: str, event: str) -> list[tuple[str, dict[str, Any]]]
         if told.name == event:
             said.append((told.level, told.fields()))
 
-    outcome = play(seed, faults=faults, tell=tell)
+    outcome = run_seed(seed, faults=faults, on_event=tell)
     assert outcome.verdict == "ok", f"tradebot simulate {seed} --faults '{faults}': {outcome.why or outcome.halted}"
     return said
 
@@ -67,12 +67,12 @@ def test_a_halt_of_a_person_outlives_the_process() -> None:
 
 @pytest.mark.parametrize("seed", [86, 93])
 def test_a_trailing_stop_stands_where_it_stood_over_restarts(seed: int) -> None:
-    assert draw(seed).is_trailed
+    assert draw_scenario(seed).has_trailing_stops
     assert day(seed, RESTARTS).orders
 
 
 def test_no_entry_leaves_with_a_level_that_guards_nothing() -> None:
-    assert draw(93).is_trailed, "one in ten of its stops is on the wrong side"
+    assert draw_scenario(93).has_trailing_stops, "one in ten of its stops is on the wrong side"
     assert day(93, "").orders
 
 
@@ -81,7 +81,7 @@ def test_a_lone_far_price_is_not_believed() -> None:
 
 
 def test_a_day_allows_no_more_orders_after_a_restart() -> None:
-    for seed in islice((s for s in range(200) if draw(s).orders_per_day < 16), 2):
+    for seed in islice((s for s in range(200) if draw_scenario(s).orders_per_day < 16), 2):
         assert day(seed, "operator-restarts@4,operator-restarts@9").orders >= 5
 
 
@@ -111,7 +111,7 @@ def test_a_start_without_a_right_to_past_bars_is_a_cold_one() -> None:
 
 
 def test_what_is_refused_in_one_symbol_halts_no_other() -> None:
-    outcome = play(15, faults="barred-symbol@1")
+    outcome = run_seed(15, faults="barred-symbol@1")
     assert not outcome.why
     assert [halt.partition(": ")[0] for halt in (outcome.halted or "").split("; ")] == ["symbol:ITC"]
     assert outcome.fills > 15

@@ -11,10 +11,10 @@ import pytest
 from tests.patient_trader import EAGER, PATIENT
 from tests.stories.ledger import assert_agree
 from tradebot.__main__ import run
-from tradebot.checker.promises import judge
-from tradebot.checker.verdict import Ruling
-from tradebot.replay.recorded import read
-from tradebot.replay.rerun import replay
+from tradebot.checker.promises import judge_records
+from tradebot.checker.verdict import PromiseStatus
+from tradebot.replay.recorded_run import read_run
+from tradebot.replay.rerun import replay_run
 
 pytestmark = pytest.mark.timeout(120)
 SYMBOLS = "RELIANCE,TCS,INFY"
@@ -72,7 +72,7 @@ def test_after_three_kills_in_ten_minutes_only_exits_leave_until_a_person_resume
     assert daemon.stop().code == 0
 
     assert_agree(state / "journal.sqlite3", log)
-    verdicts = judge(state / "journal.sqlite3", against=log)
-    assert [v for v in verdicts if v.ruling is Ruling.BROKEN] == []
-    assert "I7" in {v.promise for v in verdicts if v.ruling is Ruling.OK}
-    assert asyncio.run(replay(read(state / "journal.sqlite3", last))).difference is None
+    verdicts = judge_records(state / "journal.sqlite3", against=log)
+    assert [v for v in verdicts if v.status is PromiseStatus.BROKEN] == []
+    assert "I7" in {v.promise for v in verdicts if v.status is PromiseStatus.OK}
+    assert asyncio.run(replay_run(read_run(state / "journal.sqlite3", last))).difference is None

@@ -25,7 +25,7 @@ from tradebot.domain.message import Message
 from tradebot.domain.messages import Signal, Signals
 from tradebot.domain.order import OrderEvent, OrderFact
 from tradebot.journal.tape import Stepped, Tape
-from tradebot.replay.recorded import Recorded, read, runs
+from tradebot.replay.recorded_run import RecordedRun, list_runs, read_run
 from tradebot.strategies.loading import StrategySpec
 
 # Ten that the shipped strategy trades in the first hour of the invented day; fifty would warm up for a quarter minute.
@@ -61,7 +61,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_ids(journal: Path) -> list[str]:
-    return [run.run_id for _, run in runs(journal)]
+    return [run.run_id for _, run in list_runs(journal)]
 
 
 def changed(journal: Path, folder: Path, change: Change) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def test_a_run_that_is_not_there_is_refused_with_those_that_are(journal: Path) -
 
 
 def test_a_backtest_of_the_recorded_bars_gives_the_signals_of_the_day(journal: Path) -> None:
-    recorded = read(journal, run_ids(journal)[0])
+    recorded = read_run(journal, run_ids(journal)[0])
     specs = [msgspec.convert(spec, StrategySpec) for spec in recorded.terms.strategies]
     first = min(close.starts_at for close in recorded.closes.values())
     series = {i.symbol: whole(recorded, n) for n, i in enumerate(recorded.universe)}
@@ -192,13 +192,13 @@ def said(signal: Signal) -> tuple[str, ...]:
     return tuple(map(repr, (*told, signal.target)))
 
 
-def whole(recorded: Recorded, id_: int) -> Series:
+def whole(recorded: RecordedRun, id_: int) -> Series:
     """The bars of one symbol: what the strategies were warmed up with, and what the day recorded."""
     past = next(s for s in recorded.warmup if s.symbol == recorded.universe[id_].symbol)
     # A close that came while the daemon was stopping was recorded, and no strategy was asked.
     asked = {
         entry.message.ends_at
-        for row in recorded.tapes
+        for row in recorded.input_rows
         for entry in row.message.entries
         if isinstance(entry.message, Stepped)
     }

@@ -29,9 +29,9 @@ from tradebot.domain.order import (
     VenuePosition,
     VenueStatus,
 )
-from tradebot.simulation.dice import Dice
 from tradebot.simulation.loop import VirtualLoop
 from tradebot.simulation.process import Process
+from tradebot.simulation.seeded_random import SeededRandom
 from tradebot.trading.bars import Bars
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import desk_of
@@ -298,16 +298,16 @@ def on_virtual_time(test: Callable[[LoopClock], Awaitable[None]]) -> Callable[[]
     """Run a test on a loop on which an hour of sleep takes no time; it is given the clock."""
 
     def run() -> None:
-        loop = VirtualLoop(Dice(1))
+        loop = VirtualLoop(SeededRandom(1))
         clock = LoopClock(loop, origin=OPEN)
 
         async def work() -> None:
             await test(clock)
 
         try:
-            loop.run_until_complete(loop.spawn(Process("test"), work))
+            loop.run_until_complete(loop.spawn_process(Process("test"), work))
         finally:
-            loop.forget()
+            loop.abandon_loop()
 
     run.__name__, run.__doc__, run.__module__ = test.__name__, test.__doc__, test.__module__  # type: ignore[attr-defined]
     return run

@@ -8,7 +8,7 @@ from typing import Any
 from tradebot.bench.analysis import indicators, pool
 from tradebot.bench.data import fetch
 from tradebot.bench.data.batches import BATCH
-from tradebot.bench.measuring.report import advised
+from tradebot.bench.measuring.report import result_with_advice
 from tradebot.clock import Clock
 from tradebot.strategies.loading import load_strategy
 from tradebot.trading.analysis.crew import crew
@@ -29,18 +29,20 @@ MATH = {
 }
 
 
-def measure(symbols: int, *, latency_s: float, clock: Clock, progress: Callable[[str], None]) -> dict[str, Any]:
+def measure_overview(
+    symbols: int, *, latency_s: float, clock: Clock, progress: Callable[[str], None]
+) -> dict[str, Any]:
     """Look at each kind of work with so many symbols and return rows and the recommendation."""
-    fetching = fetch.measure((symbols,), latency_s=latency_s, repeats=1, clock=clock, progress=progress)["rows"]
-    math = indicators.measure((symbols,), window=WINDOW, repeats=3, clock=clock, progress=progress)["rows"]
-    pools = pool.measure((symbols,), window=WINDOW, repeats=5, clock=clock, progress=progress)
+    fetching = fetch.measure_fetch((symbols,), latency_s=latency_s, repeats=1, clock=clock, progress=progress)["rows"]
+    math = indicators.measure_indicators((symbols,), window=WINDOW, repeats=3, clock=clock, progress=progress)["rows"]
+    pools = pool.measure_pools((symbols,), window=WINDOW, repeats=5, clock=clock, progress=progress)
     rows = [_row("quotes", FETCH[r["rival"]], r["seconds"] * 1e3) for r in fetching if r["rival"] in FETCH]
     rows += [_row("indicators", MATH[r["rival"]], r["ms_per_close"]) for r in math if r["rival"] in MATH]
     step = next(row for row in pools["rows"] if row["work"] == pool.STEP)
     rows += [_row("step", way, step[f"{way}_ms"]) for way in (pool.INLINE, pool.THREADS, pool.PROCESSES)]
-    result = advised({"symbols": symbols, "latency_s": latency_s}, rows, [])
+    result = result_with_advice({"symbols": symbols, "latency_s": latency_s}, rows, [])
     cores = int(result["machine"]["cores"])
-    result["advice"] = advice(symbols, rows, cores)
+    result["advice"] = recommend_setup(symbols, rows, cores)
     return result
 
 
@@ -48,7 +50,7 @@ def _row(work: str, way: str, ms: float) -> dict[str, Any]:
     return {"work": work, "way": way, "ms": ms}
 
 
-def advice(symbols: int, rows: list[dict[str, Any]], cores: int) -> list[str]:
+def recommend_setup(symbols: int, rows: list[dict[str, Any]], cores: int) -> list[str]:
     """Return the recommendation in plain words, the first line in short."""
     found: dict[str, dict[str, float]] = {}
     for row in rows:

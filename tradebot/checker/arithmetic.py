@@ -16,24 +16,24 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tradebot.checker.evidence import Journal, Row
-from tradebot.checker.story import OrderStory, number
+from tradebot.checker.evidence import EvidenceRow, JournalEvidence
+from tradebot.checker.order_history import CheckedOrder, to_fraction
 from tradebot.clock import SECOND
 from tradebot.domain.products import DELIVERY, INTRADAY
 
-RATES = Path(__file__).resolve().parent.parent / "markets/data/charges_india.toml"
-Line = tuple[str, str, str]  # exchange, symbol, product: what a venue nets
-ZONE = ZoneInfo("Asia/Kolkata")  # whose days the tables are of
-SHARES = frozenset({"equity", "etf"})
+RATES_FILE = Path(__file__).resolve().parent.parent / "markets/data/charges_india.toml"
+NetKey = tuple[str, str, str]  # exchange, symbol, product: what a venue nets
+INDIA_ZONE = ZoneInfo("Asia/Kolkata")  # whose days the tables are of
+SHARE_KINDS = frozenset({"equity", "etf"})
 
 
-class Holding:
+class CostedPosition:
     """One line at average cost; quantity and cost carry the same sign."""
 
     def __init__(self) -> None:
         self.quantity = self.cost = self.realized = Fraction(0)
 
-    def fill(self, signed: Fraction, price: Fraction) -> None:
+    def apply_fill(self, signed: Fraction, price: Fraction) -> None:
         """Take one fill; what closes realizes, what crosses zero opens at its own price."""
         if self.quantity * signed >= 0:
             self.quantity, self.cost = self.quantity + signed, self.cost + signed * price
@@ -44,40 +44,40 @@ class Holding:
         self.quantity, self.cost = self.quantity + signed, self.cost - share + (signed - closed) * price
 
 
-def holdings(journal: Journal, orders: Iterable[OrderStory]) -> dict[Line, Holding]:
+def positions_from_fills(journal: JournalEvidence, orders: Iterable[CheckedOrder]) -> dict[NetKey, CostedPosition]:
     """Return line -> what is ours of it after every fill, adoption and release, in the order of the rows.
 
     What is taken back is an entry the other way at its price, where its row stands. What another hand closed or
     converted leaves at the price that its row names. Rows that took over the venue's position name its symbol alone.
     """
-    entries = {seq: way for order in orders if not order.is_external for seq, way in order.fills.entries.items()}
-    found: dict[Line, Holding] = defaultdict(Holding)
-    for row in journal.of("order", "reconciled"):
+    entries = {seq: way for order in orders if not order.is_external for seq, way in order.fills.signs_by_seq.items()}
+    found: dict[NetKey, CostedPosition] = defaultdict(CostedPosition)
+    for row in journal.rows_of_kinds("order", "reconciled"):
         if row.kind == "reconciled":
             for symbol, quantity, price in row.body.get("adopted") or ():
-                found["", symbol, ""].quantity = number(quantity)
-                found["", symbol, ""].cost = number(quantity) * number(price)
+                found["", symbol, ""].quantity = to_fraction(quantity)
+                found["", symbol, ""].cost = to_fraction(quantity) * to_fraction(price)
             for part in row.body.get("released") or ():
                 held = found[_line(part["key"])]
-                held.fill(-number(part["quantity"]), number(part["price"]))
+                held.apply_fill(-to_fraction(part["quantity"]), to_fraction(part["price"]))
         elif row.seq in entries:
             fill = row.body["execution"]
             if (taken := found.pop(("", fill["symbol"], ""), None)) is not None:
                 found[_line(fill)] = taken
-            found[_line(fill)].fill(entries[row.seq] * signed(fill), number(fill["price"]))
+            found[_line(fill)].apply_fill(entries[row.seq] * signed_quantity(fill), to_fraction(fill["price"]))
     return dict(found)
 
 
-def _line(record: dict[str, Any]) -> Line:
+def _line(record: dict[str, Any]) -> NetKey:
     return (str(record["exchange"]), str(record["symbol"]), str(record.get("product", INTRADAY)))
 
 
-def signed(fill: dict[str, Any]) -> Fraction:
+def signed_quantity(fill: dict[str, Any]) -> Fraction:
     """Return the quantity of a fill, negative for a sale."""
-    return number(fill["quantity"]) * (1 if fill["side"] == "BUY" else -1)
+    return to_fraction(fill["quantity"]) * (1 if fill["side"] == "BUY" else -1)
 
 
-def charges(orders: Iterable[OrderStory]) -> Fraction:
+def total_charges(orders: Iterable[CheckedOrder]) -> Fraction:
     """Return what our fills of shares cost in all, in money."""
     total = Fraction(0)
     for order in orders:
@@ -86,7 +86,7 @@ def charges(orders: Iterable[OrderStory]) -> Fraction:
         before = turnover = Fraction(0)
         for row in order.fills:
             fill = row.body["execution"]
-            turnover += number(fill["quantity"]) * number(fill["price"])
+            turnover += to_fraction(fill["quantity"]) * to_fraction(fill["price"])
             on = _day(fill)
             bill = _bill(fill["side"], fill.get("product", INTRADAY), fill["exchange"], turnover, on)
             total += bill - before
@@ -94,7 +94,7 @@ def charges(orders: Iterable[OrderStory]) -> Fraction:
     return total + _debits([row for order in orders if not order.is_external for row in order.fills])
 
 
-def _debits(rows: list[Row]) -> Fraction:
+def _debits(rows: list[EvidenceRow]) -> Fraction:
     # The depository's fee: of each share and day the first delivery sale that sells more than the day bought.
     net: dict[tuple[date, str], Fraction] = defaultdict(Fraction)
     charged = dict[tuple[date, str], Fraction]()
@@ -102,17 +102,17 @@ def _debits(rows: list[Row]) -> Fraction:
         fill = row.body["execution"]
         if fill.get("product", INTRADAY) == DELIVERY:
             of = _day(fill), fill["symbol"]
-            net[of] -= signed(fill)
+            net[of] -= signed_quantity(fill)
             if net[of] > 0 and fill["side"] == "SELL" and of not in charged:
                 table = _table(of[0])
                 fee = _amount(table, "dp")
-                charged[of] = fee + _paise(fee * number(table["gst_pct"]) / 100)
+                charged[of] = fee + _paise(fee * to_fraction(table["gst_pct"]) / 100)
     return sum(charged.values(), Fraction(0))
 
 
-def cash(fills: Iterable[dict[str, Any]]) -> Fraction:
+def cash_flow(fills: Iterable[dict[str, Any]]) -> Fraction:
     """Return what these lines of an exchange's log add to the account's cash, charges included."""
-    return sum((-signed(f) * number(f["price"]) - number(f["charges"]) for f in fills), Fraction(0))
+    return sum((-signed_quantity(f) * to_fraction(f["price"]) - to_fraction(f["charges"]) for f in fills), Fraction(0))
 
 
 def _bill(side: str, product: str, exchange: str, turnover: Fraction, on: date) -> Fraction:
@@ -120,21 +120,21 @@ def _bill(side: str, product: str, exchange: str, turnover: Fraction, on: date) 
     rate = table["equity_intraday" if product == INTRADAY else "equity_delivery"]
     tax, stamp = (rate["tax_buy_pct"], rate["stamp_buy_pct"]) if side == "BUY" else (rate["tax_sell_pct"], 0)
     parts = [
-        _paise(min(turnover * number(rate["brokerage_pct"]) / 100, _amount(rate, "brokerage_cap"))),
-        _paise(turnover * number(rate["exchange_pct"][exchange]) / 100),
+        _paise(min(turnover * to_fraction(rate["brokerage_pct"]) / 100, _amount(rate, "brokerage_cap"))),
+        _paise(turnover * to_fraction(rate["exchange_pct"][exchange]) / 100),
         _paise(turnover * _amount(table, "sebi") / 10_000_000),
     ]
-    gst = _paise(sum(parts) * number(table["gst_pct"]) / 100)
-    return sum(parts) + gst + _paise(turnover * number(tax) / 100) + _paise(turnover * number(stamp) / 100)
+    gst = _paise(sum(parts) * to_fraction(table["gst_pct"]) / 100)
+    return sum(parts) + gst + _paise(turnover * to_fraction(tax) / 100) + _paise(turnover * to_fraction(stamp) / 100)
 
 
 def _amount(table: dict[str, Any], name: str) -> Fraction:
     # What a table says in money: the name of the money follows.
-    return next(number(value) for key, value in table.items() if key.startswith(f"{name}_"))
+    return next(to_fraction(value) for key, value in table.items() if key.startswith(f"{name}_"))
 
 
 def _day(fill: dict[str, Any]) -> date:
-    return datetime.fromtimestamp(fill["traded_at"] // SECOND, ZONE).date()
+    return datetime.fromtimestamp(fill["traded_at"] // SECOND, INDIA_ZONE).date()
 
 
 def _table(on: date) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _table(on: date) -> dict[str, Any]:
 
 def _tables() -> list[dict[str, Any]]:
     if not _read:
-        with RATES.open("rb") as file:
+        with RATES_FILE.open("rb") as file:
             _read.extend(tomllib.load(file, parse_float=str)["table"])
         _read.sort(key=lambda table: table["since"])
     return _read

@@ -7,44 +7,59 @@ from fractions import Fraction
 from typing import Any
 
 from tradebot.checker import arithmetic
-from tradebot.checker.case import EXCHANGE_ENDED, SETTLE, Case
-from tradebot.checker.evidence import HALTS, Row
-from tradebot.checker.exit_promises import Nets
-from tradebot.checker.story import OrderStory, number
-from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+from tradebot.checker.evidence import HALT_KINDS, EvidenceRow
+from tradebot.checker.exit_promises import AccountNets
+from tradebot.checker.order_history import CheckedOrder, to_fraction
+from tradebot.checker.run_records import ENDED_STATUSES, SETTLE_NS, RunRecords
+from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 
-TELL_NOTHING = ("link_lost", "link_back", "cancel_asked", "quarantined")  # events that leave an order's fate open
-DOUBT_WALL = 100_000_000_000  # wall ns after which a run has given up an order that the venue does not show
+INCONCLUSIVE_EVENTS = (
+    "link_lost",
+    "link_back",
+    "cancel_asked",
+    "quarantined",
+)  # events that leave an order's fate open
+DOUBT_TIMEOUT_NS = 100_000_000_000  # wall ns after which a run has given up an order that the venue does not show
 
 
-def converges(case: Case) -> Verdict:
+def books_converge(records: RunRecords) -> PromiseVerdict:
     """I11: at the end positions and open orders are the exchange's, nothing is in doubt, or a halt says why."""
-    if case.log is None:
-        return not_shown("I11", "without the exchange's log there is nothing to converge to")
-    if case.journal.ended is None:
-        return not_shown("I11", "the last run was cut off; the next start must converge")
-    faults = _position_faults(case) + _order_faults(case)
-    doubts = [order.order_id for order in case.orders.values() if order.state == "UNKNOWN"]
+    if records.log is None:
+        return verdict_not_shown("I11", "without the exchange's log there is nothing to converge to")
+    if records.journal.end_row is None:
+        return verdict_not_shown("I11", "the last run was cut off; the next start must converge")
+    faults = _position_faults(records) + _order_faults(records)
+    doubts = [order.order_id for order in records.orders.values() if order.state == "UNKNOWN"]
     if doubts and not faults:
-        began = [row.wall for row in case.journal.of("run")][-1]
-        if case.journal.ended.wall - began < DOUBT_WALL:
-            return not_shown("I11", f"{doubts[0]} is in doubt, and the last run was too short to give it up")
+        began = [row.wall for row in records.journal.rows_of_kinds("run")][-1]
+        if records.journal.end_row.wall - began < DOUBT_TIMEOUT_NS:
+            return verdict_not_shown("I11", f"{doubts[0]} is in doubt, and the last run was too short to give it up")
         faults = [f"{order_id} is still in doubt" for order_id in doubts]
     if not faults:
-        return ok("I11", f"positions of {len(case.symbols)} symbols and {len(case.orders)} orders agree at the end")
-    why = _explained(case)
-    return ok("I11", f"halted, {why}: {listed(faults)}") if why else broken("I11", listed(faults))
+        return verdict_ok(
+            "I11",
+            f"positions of {len(records.traded_symbols)} symbols and {len(records.orders)} orders agree at the end",
+        )
+    why = _explained(records)
+    return (
+        verdict_ok("I11", f"halted, {why}: {list_faults(faults)}")
+        if why
+        else verdict_broken("I11", list_faults(faults))
+    )
 
 
-def _position_faults(case: Case) -> list[str]:
+def _position_faults(records: RunRecords) -> list[str]:
     # What the venue nets is ours and what others hold; the journal says both, each by itself, and they add up.
-    ours = {line: held.quantity for line, held in arithmetic.holdings(case.journal, case.orders.values()).items()}
-    looks = list(case.journal.of("reconciled"))
+    ours = {
+        line: held.quantity
+        for line, held in arithmetic.positions_from_fills(records.journal, records.orders.values()).items()
+    }
+    looks = list(records.journal.rows_of_kinds("reconciled"))
     for part in looks[-1].body.get("external") or () if looks else ():
         line = (part["key"]["exchange"], part["key"]["symbol"], part["key"]["product"])
-        ours[line] = ours.get(line, Fraction(0)) + number(part["quantity"])
-    theirs, moving = _nets(case), _moving(case)
-    owned = Nets.of_the_begin(case.log.lines if case.log else ())
+        ours[line] = ours.get(line, Fraction(0)) + to_fraction(part["quantity"])
+    theirs, moving = _nets(records), _moving(records)
+    owned = AccountNets.initial_holdings(records.log.lines if records.log else ())
     return [
         f"{' '.join(line)}: the exchange holds {theirs.get(line, 0)}, the journal {ours.get(line, 0)}"
         for line in sorted(ours.keys() | theirs.keys())
@@ -54,140 +69,147 @@ def _position_faults(case: Case) -> list[str]:
     ]
 
 
-def _nets(case: Case) -> dict[arithmetic.Line, Fraction]:
+def _nets(records: RunRecords) -> dict[arithmetic.NetKey, Fraction]:
     # The venue's net of each line as the last look could know it.
-    nets = Nets()
-    for _, entry in case.log.of("session") if case.log else ():
-        nets.take(entry, is_ours=False)
-    for at, entry in _trades(case):
-        if at <= case.looked_until or (entry.get("exchange"), entry.get("trade_id")) in case.journal_fills:
-            nets.take(entry, is_ours=False)
+    nets = AccountNets()
+    for _, entry in records.log.lines_of_kind("session") if records.log else ():
+        nets.apply_line(entry, is_ours=False)
+    for at, entry in _trades(records):
+        if at <= records.last_reconciled_at or (entry.get("exchange"), entry.get("trade_id")) in records.journal_fills:
+            nets.apply_line(entry, is_ours=False)
     return {line: net for line, net in nets.net.items() if net}
 
 
-def _moving(case: Case) -> set[arithmetic.Line]:
+def _moving(records: RunRecords) -> set[arithmetic.NetKey]:
     # The lines that another hand moved while the last look was made: it may have seen them before or after.
     return {
         (entry["exchange"], entry["symbol"], entry[name])
-        for at, entry in _trades(case)
-        if at > case.looked_until - SETTLE and not _is_of_ours(case, entry)
+        for at, entry in _trades(records)
+        if at > records.last_reconciled_at - SETTLE_NS and not _is_of_ours(records, entry)
         for name in ("product", "was", "becomes")
         if name in entry
     }
 
 
-def _trades(case: Case) -> Iterator[tuple[int, dict[str, Any]]]:
+def _trades(records: RunRecords) -> Iterator[tuple[int, dict[str, Any]]]:
     # When, and what moved a position of a symbol that this journal trades.
-    for _, entry in case.log.lines if case.log else ():
-        if entry.get("kind") in ("fill", "conversion") and (not case.symbols or entry["symbol"] in case.symbols):
+    for _, entry in records.log.lines if records.log else ():
+        if entry.get("kind") in ("fill", "conversion") and (
+            not records.traded_symbols or entry["symbol"] in records.traded_symbols
+        ):
             yield entry.get("traded_at", entry.get("at", 0)), entry
 
 
-def _is_of_ours(case: Case, entry: dict[str, Any]) -> bool:
-    version = case.last_versions.get(entry.get("order_id", ""))
-    return version is not None and case.is_ours(str(version[1]["ticket"]["tag"]))
+def _is_of_ours(records: RunRecords, entry: dict[str, Any]) -> bool:
+    version = records.last_versions.get(entry.get("order_id", ""))
+    return version is not None and records.is_ours(str(version[1]["ticket"]["tag"]))
 
 
-def _order_faults(case: Case) -> list[str]:
-    faults = [fault for order in case.orders.values() for fault in _disagreements(case, order)]
-    for venue_id, (line, version) in case.last_versions.items():
-        is_listed = version["ticket"]["symbol"] in case.symbols and version["changed_at"] <= case.looked_until
-        if is_listed and version["status"] not in EXCHANGE_ENDED and venue_id not in case.by_venue:
+def _order_faults(records: RunRecords) -> list[str]:
+    faults = [fault for order in records.orders.values() for fault in _disagreements(records, order)]
+    for venue_id, (line, version) in records.last_versions.items():
+        is_listed = (
+            version["ticket"]["symbol"] in records.traded_symbols
+            and version["changed_at"] <= records.last_reconciled_at
+        )
+        if is_listed and version["status"] not in ENDED_STATUSES and venue_id not in records.orders_by_venue_id:
             faults.append(f"the exchange works {venue_id} (line {line}), which is in no row")
     return faults
 
 
-def _disagreements(case: Case, order: OrderStory) -> Iterator[str]:
+def _disagreements(records: RunRecords, order: CheckedOrder) -> Iterator[str]:
     if order.state == "UNKNOWN":
         return
     if order.state in ("SENDING", "INTENT"):
         yield f"{order.order_id} is still {order.state}"
         return
-    for venue_id in order.venue_ids & case.last_versions.keys():
-        line, version = case.last_versions[venue_id]
-        if version["changed_at"] > case.looked_until or (order.is_external and venue_id in case.unshown_orders):
+    for venue_id in order.venue_ids & records.last_versions.keys():
+        line, version = records.last_versions[venue_id]
+        if version["changed_at"] > records.last_reconciled_at or (
+            order.is_external and venue_id in records.unlisted_order_ids
+        ):
             continue
-        is_over = version["status"] in EXCHANGE_ENDED
+        is_over = version["status"] in ENDED_STATUSES
         if order.is_live == is_over:
             yield f"{order.order_id} is {order.state} here and {version['status']} at the exchange (line {line})"
-        elif is_over and number(version["filled"]) != order.filled:
-            yield f"{order.order_id} filled {order.filled} here, {version['filled']} there (line {line})"
+        elif is_over and to_fraction(version["filled"]) != order.filled_quantity:
+            yield f"{order.order_id} filled {order.filled_quantity} here, {version['filled']} there (line {line})"
 
 
-def _explained(case: Case) -> str:
-    halts = list(case.journal.of(*HALTS, "resume"))
+def _explained(records: RunRecords) -> str:
+    halts = list(records.journal.rows_of_kinds(*HALT_KINDS, "resume"))
     if halts and halts[-1].kind != "resume":
         return f"row {halts[-1].seq} says {halts[-1].body.get('reason')!r}"
-    looks = list(case.journal.of("reconciled"))
+    looks = list(records.journal.rows_of_kinds("reconciled"))
     if looks and looks[-1].body.get("differences"):
         return f"row {looks[-1].seq} says {looks[-1].body['differences'][0]!r}"
     return ""
 
 
-def truth_after_restart(case: Case) -> Verdict:
+def truth_after_restart(records: RunRecords) -> PromiseVerdict:
     """I12: before a run sends, it has compared with the venue and knows every fill and what became of open orders."""
-    if not case.journal.runs:
-        return not_shown("I12", "the journal holds no run")
+    if not records.journal.run_ids:
+        return verdict_not_shown("I12", "the journal holds no run")
     faults: list[str] = []
-    looked: Row | None = None
-    run: Row | None = None
+    looked: EvidenceRow | None = None
+    run: EvidenceRow | None = None
     open_now: dict[str, str] = {}  # order id -> how the run before left it
     undone: dict[str, str] = {}
-    for row in case.journal.of("run", "reconciled", "order"):
+    for row in records.journal.rows_of_kinds("run", "reconciled", "order"):
         if row.kind == "run":
             run, looked, undone = row, None, dict(open_now)
         elif row.kind == "reconciled":
             if looked is None:
-                faults += _missing_at(case, row)
+                faults += _missing_at(records, row)
             looked = looked or row
         elif (event := str(row.body.get("event"))) in ("intent", "sending"):
             order_id = str(row.body["order_id"])
-            if event == "sending" and not _is_external(case, order_id):
+            if event == "sending" and not _is_external(records, order_id):
                 if looked is None:
                     faults.append(
                         f"row {row.seq} sends {order_id} before run {run.run if run else '?'} looked at the venue"
                     )
                 faults += [f"row {row.seq} sends while {o} was left {how}" for o, how in undone.items()]
             open_now[order_id] = event.upper()
-        elif event not in TELL_NOTHING:
+        elif event not in INCONCLUSIVE_EVENTS:
             open_now.pop(str(row.body.get("order_id")), None)
             undone.pop(str(row.body.get("order_id")), None)
-    starts = len(case.journal.runs)
+    starts = len(records.journal.run_ids)
     return (
-        broken("I12", listed(faults))
+        verdict_broken("I12", list_faults(faults))
         if faults
-        else ok("I12", f"{starts} starts compared with the venue before sending")
+        else verdict_ok("I12", f"{starts} starts compared with the venue before sending")
     )
 
 
-def _is_external(case: Case, order_id: str) -> bool:
-    return order_id in case.orders and case.orders[order_id].is_external
+def _is_external(records: RunRecords, order_id: str) -> bool:
+    return order_id in records.orders and records.orders[order_id].is_external
 
 
-def _missing_at(case: Case, look: Row) -> list[str]:
+def _missing_at(records: RunRecords, look: EvidenceRow) -> list[str]:
     return [
         f"row {look.seq} ends the first look of run {look.run} without fill {fill['trade_id']} (line {line})"
-        for line, fill in case.exchange_fills
-        if fill["traded_at"] + SETTLE < look.at
-        and case.heard.get((fill["exchange"], fill["trade_id"]), look.seq) >= look.seq
-        and not _was_inferred(case, fill, look)
-        and not _has_no_owner(case, fill, look)
+        for line, fill in records.exchange_fills
+        if fill["traded_at"] + SETTLE_NS < look.at
+        and records.first_booked_seqs.get((fill["exchange"], fill["trade_id"]), look.seq) >= look.seq
+        and not _was_inferred(records, fill, look)
+        and not _has_no_owner(records, fill, look)
     ]
 
 
-def _has_no_owner(case: Case, fill: dict[str, Any], look: Row) -> bool:
+def _has_no_owner(records: RunRecords, fill: dict[str, Any], look: EvidenceRow) -> bool:
     # A fill of another hand is nobody's while the row of its order cannot be read.
-    if case.log is None or case.is_ours(case.last_versions[fill["order_id"]][1]["ticket"]["tag"]):
+    if records.log is None or records.is_ours(records.last_versions[fill["order_id"]][1]["ticket"]["tag"]):
         return False
     return any(
-        line.get("name") == "broken-row" and line["where"] == "orders.list" and abs(line["at"] - look.at) < SETTLE
-        for _, line in case.log.lines
+        line.get("name") == "broken-row" and line["where"] == "orders.list" and abs(line["at"] - look.at) < SETTLE_NS
+        for _, line in records.log.lines
     )
 
 
-def _was_inferred(case: Case, fill: dict[str, Any], look: Row) -> bool:
+def _was_inferred(records: RunRecords, fill: dict[str, Any], look: EvidenceRow) -> bool:
     # A venue may list a fill later than it tells of it: until then the quantity stands in the books without its id.
-    order = case.by_venue.get(fill["order_id"])
+    order = records.orders_by_venue_id.get(fill["order_id"])
     return order is not None and any(
         row.seq < look.seq and row.body["event"] == "executed" and row.body["execution"].get("is_inferred")
         for row in order.facts

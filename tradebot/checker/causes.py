@@ -6,11 +6,11 @@ for: a fault that struck, a person who asked, a process that was killed.
 
 from __future__ import annotations
 
-from tradebot.checker.case import Case
-from tradebot.checker.evidence import HALTS, Row
+from tradebot.checker.evidence import HALT_KINDS, EvidenceRow
+from tradebot.checker.run_records import RunRecords
 
-ANYTHING = frozenset({"*"})
-REFUSED = frozenset(
+ANY_FAULT = frozenset({"*"})
+REFUSAL_FAULTS = frozenset(
     {
         "definite-reject",
         "closed-market-reject",
@@ -27,7 +27,7 @@ REFUSED = frozenset(
         "cancel-unknown",
     }
 )
-UNTRUE = frozenset(
+FALSE_REPORT_FAULTS = frozenset(
     {  # what makes the venue say of an order what is not so, or do what was not asked
         "wrong-order-id",
         "ignored-cancel",
@@ -63,7 +63,7 @@ UNTRUE = frozenset(
         "other-words",
     }
 )
-QUOTES = frozenset(
+QUOTE_FAULTS = frozenset(
     {
         "zero-quote",
         "negative-quote",
@@ -75,26 +75,28 @@ QUOTES = frozenset(
         "zero-rest-quotes",
     }
 )
-DISK = frozenset({"host-disk-full", "host-disk-fails", "host-disk-slow"})
-CAUSES: dict[str, frozenset[str]] = {  # the control that called a halt -> the faults of which one must have struck
-    "daily_loss": ANYTHING,  # a loss is the market's doing
+DISK_FAULTS = frozenset({"host-disk-full", "host-disk-fails", "host-disk-slow"})
+FAULTS_BY_CONTROL: dict[
+    str, frozenset[str]
+] = {  # the control that called a halt -> the faults of which one must have struck
+    "daily_loss": ANY_FAULT,  # a loss is the market's doing
     "access": frozenset({"token-death", "address-refused"}),
-    "rejections": REFUSED,
-    "incident": UNTRUE | QUOTES,
+    "rejections": REFUSAL_FAULTS,
+    "incident": FALSE_REPORT_FAULTS | QUOTE_FAULTS,
     "kill": frozenset({"operator-kills"}),
-    "disk": DISK,
-    "crash_loop": frozenset({"operator-kill-9", "host-lock-held"}) | DISK,
-    "quotes": QUOTES,
+    "disk": DISK_FAULTS,
+    "crash_loop": frozenset({"operator-kill-9", "host-lock-held"}) | DISK_FAULTS,
+    "quotes": QUOTE_FAULTS,
 }
 
 
-def unexplained(case: Case) -> list[str]:
+def unexplained_halts(records: RunRecords) -> list[str]:
     """Return the halts that stand at the end and have no cause in the table."""
-    struck = {line["name"] for _, line in case.log.of("fault")} if case.log else set()
-    standing: dict[str, Row] = {}
-    for row in case.journal.rows:
+    struck = {line["name"] for _, line in records.log.lines_of_kind("fault")} if records.log else set()
+    standing: dict[str, EvidenceRow] = {}
+    for row in records.journal.rows:
         scope = str(row.body.get("scope", "all"))
-        if row.kind in HALTS:
+        if row.kind in HALT_KINDS:
             standing[scope] = row
         elif row.kind == "resume" and not scope.startswith(("symbol:", "strategy:")):
             standing.clear()
@@ -108,5 +110,5 @@ def unexplained(case: Case) -> list[str]:
 
 
 def _is_caused(control: str, struck: set[str]) -> bool:
-    allowed = CAUSES.get(control, frozenset())
-    return allowed is ANYTHING or not allowed.isdisjoint(struck)
+    allowed = FAULTS_BY_CONTROL.get(control, frozenset())
+    return allowed is ANY_FAULT or not allowed.isdisjoint(struck)

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tradebot.checker.case import Case
-from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+from tradebot.checker.run_records import RunRecords
+from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 from tradebot.clock import DAY
 
-INDIA = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
-FOR_EXITS = 4  # one of so many orders of a day is kept for exits
+INDIA_OFFSET_NS = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
+EXIT_RESERVE_PART = 4  # one of so many orders of a day is kept for exits
 
 
-def counters_last(case: Case) -> Verdict:
+def daily_counters_last(records: RunRecords) -> PromiseVerdict:
     """I31: no more orders reached the venue on a market day than `orders_per_day` allows, nor more entries."""
-    limits = [row.body["limits"]["orders_per_day"] for row in case.journal.of("terms") if row.body.get("limits")]
-    if not limits or case.log is None:
-        return not_shown("I31", "the records do not hold what a day allows, or not what reached the venue")
+    limits = [
+        row.body["limits"]["orders_per_day"] for row in records.journal.rows_of_kinds("terms") if row.body.get("limits")
+    ]
+    if not limits or records.log is None:
+        return verdict_not_shown("I31", "the records do not hold what a day allows, or not what reached the venue")
     most = max(limits)
     came: Counter[int] = Counter()
     faults = []
-    for order in sorted(case.sent, key=lambda order: order.begun.seq):
-        if order.order_id not in case.creates:
+    for order in sorted(records.sent_orders, key=lambda order: order.first_row.seq):
+        if order.order_id not in records.create_requests:
             continue
-        day = (order.begun.at + INDIA) // DAY
-        allowed = most - most // FOR_EXITS if order.purpose == "entry" else most
+        day = (order.first_row.at + INDIA_OFFSET_NS) // DAY
+        allowed = most - most // EXIT_RESERVE_PART if order.purpose == "entry" else most
         if came[day] >= allowed:
             faults.append(f"{order.order_id} ({order.purpose}) follows {came[day]} of its day, {most} are allowed")
         came[day] += 1
     if faults:
-        return broken("I31", listed(faults))
-    return ok("I31", f"at most {max(came.values(), default=0)} of {most} orders a day reached the venue")
+        return verdict_broken("I31", list_faults(faults))
+    return verdict_ok("I31", f"at most {max(came.values(), default=0)} of {most} orders a day reached the venue")

@@ -1,6 +1,6 @@
 """The records as they stand: journal rows by plain SQL, the exchange's log and a trace by JSON; no reader of ours.
 
-A journal that is damaged is read as far as it goes; `Journal.damage` says where it ended.
+A journal that is damaged is read as far as it goes; `JournalEvidence.damage` says where it ended.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 from tradebot.errors import DataError, StateError
 
-ROWS = "SELECT seq, run, at, wall, kind, prev, hash, body FROM rows ORDER BY seq"
+SELECT_ROWS = "SELECT seq, run, at, wall, kind, prev, hash, body FROM rows ORDER BY seq"
 
-HALTS = ("halt", "flatten", "reduce")  # the kinds that bar entries; the last one is of older journals
+HALT_KINDS = ("halt", "flatten", "reduce")  # the kinds that bar entries; the last one is of older journals
 
 
-class Row(NamedTuple):
+class EvidenceRow(NamedTuple):
     """One journal row; `body` is its JSON as an object, empty where it is none."""
 
     seq: int
@@ -30,25 +30,25 @@ class Row(NamedTuple):
     body: dict[str, Any]
 
 
-class Journal(NamedTuple):
+class JournalEvidence(NamedTuple):
     """The rows of one account in order; `cells` are all rows as SQLite gives them, for the chain."""
 
     path: Path
-    rows: tuple[Row, ...]
+    rows: tuple[EvidenceRow, ...]
     cells: tuple[tuple[Any, ...], ...]
     damage: str
 
-    def of(self, *kinds: str) -> Iterator[Row]:
+    def rows_of_kinds(self, *kinds: str) -> Iterator[EvidenceRow]:
         """Yield the rows of these kinds."""
         return (row for row in self.rows if row.kind in kinds)
 
     @property
-    def runs(self) -> tuple[str, ...]:
+    def run_ids(self) -> tuple[str, ...]:
         """Return the ids of the runs, oldest first."""
-        return tuple(row.body["run_id"] for row in self.of("run"))
+        return tuple(row.body["run_id"] for row in self.rows_of_kinds("run"))
 
     @property
-    def ended(self) -> Row | None:
+    def end_row(self) -> EvidenceRow | None:
         """Return the last row if the last run ended as it should."""
         return self.rows[-1] if self.rows and self.rows[-1].kind == "end" else None
 
@@ -59,24 +59,24 @@ class ExchangeLog(NamedTuple):
     path: Path
     lines: tuple[tuple[int, dict[str, Any]], ...]
 
-    def of(self, kind: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    def lines_of_kind(self, kind: str) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the numbered lines of one kind."""
         return ((number, line) for number, line in self.lines if line.get("kind") == kind)
 
     @property
-    def account(self) -> str:
-        return next((str(line.get("account", "")) for _, line in self.of("session")), "")
+    def account_id(self) -> str:
+        return next((str(line.get("account", "")) for _, line in self.lines_of_kind("session")), "")
 
-    def creates(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def create_lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the requests that ask for a new order."""
-        for number, line in self.of("request"):
+        for number, line in self.lines_of_kind("request"):
             if line["method"] == "POST" and str(line["path"]).startswith("/orders/"):
                 yield number, line
 
-    def orders(self) -> dict[str, list[tuple[int, dict[str, Any]]]]:
+    def order_versions(self) -> dict[str, list[tuple[int, dict[str, Any]]]]:
         """Return the exchange's order id -> its versions, oldest first."""
         found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-        for number, line in self.of("order"):
+        for number, line in self.lines_of_kind("order"):
             found.setdefault(line["order_id"], []).append((number, line))
         return found
 
@@ -84,12 +84,12 @@ class ExchangeLog(NamedTuple):
 class Evidence(NamedTuple):
     """Everything a judgement may use; `log` and `trace` are None where nobody kept them."""
 
-    journal: Journal
+    journal: JournalEvidence
     log: ExchangeLog | None = None
     trace: tuple[tuple[int, dict[str, Any]], ...] | None = None
 
 
-def gather(journal: Path, *, against: Path | None = None, trace: Path | None = None) -> Evidence:
+def read_evidence(journal: Path, *, against: Path | None = None, trace: Path | None = None) -> Evidence:
     """Read the records. Raises StateError for a file that cannot be read, DataError for lines that are no JSON.
 
     A trace has two kinds of lines, in the order things happened: `{"did": "synced", "seq": N}` when the journal said
@@ -97,11 +97,11 @@ def gather(journal: Path, *, against: Path | None = None, trace: Path | None = N
     bytes left.
     """
     log = ExchangeLog(against, tuple(_lines(against))) if against is not None else None
-    read = _journal(journal, log.account if log is not None else "")
+    read = _journal(journal, log.account_id if log is not None else "")
     return Evidence(journal=read, log=log, trace=tuple(_lines(trace)) if trace is not None else None)
 
 
-def _journal(path: Path, account: str) -> Journal:
+def _journal(path: Path, account: str) -> JournalEvidence:
     if not path.is_file():
         raise StateError(f"{path}: there is no journal")
     cells: list[tuple[Any, ...]] = []
@@ -109,17 +109,17 @@ def _journal(path: Path, account: str) -> Journal:
     try:
         db = sqlite3.connect(f"file:{quote(bytes(path.resolve()))}?mode=ro", uri=True)
         try:
-            for found in db.execute(ROWS):
+            for found in db.execute(SELECT_ROWS):
                 cells.append(found)
         finally:
             db.close()
     except sqlite3.Error as error:
         damage = str(error)
     rows = [row for found in cells if (row := _row(found)) is not None]
-    return Journal(path, _of_account(rows, account), tuple(cells), damage)
+    return JournalEvidence(path, _of_account(rows, account), tuple(cells), damage)
 
 
-def _row(cells: tuple[Any, ...]) -> Row | None:
+def _row(cells: tuple[Any, ...]) -> EvidenceRow | None:
     seq, run, at, wall, kind, _, _, body = cells
     if (type(seq), type(run), type(at), type(wall), type(kind)) != (int, str, int, int, str):
         return None
@@ -127,10 +127,10 @@ def _row(cells: tuple[Any, ...]) -> Row | None:
         value = json.loads(body)
     except (TypeError, ValueError):
         value = None
-    return Row(seq, run, at, wall, kind, value if isinstance(value, dict) else {})
+    return EvidenceRow(seq, run, at, wall, kind, value if isinstance(value, dict) else {})
 
 
-def _of_account(rows: list[Row], account: str) -> tuple[Row, ...]:
+def _of_account(rows: list[EvidenceRow], account: str) -> tuple[EvidenceRow, ...]:
     # A journal may hold a rehearsal's account beside the real one; the two have nothing to do with each other.
     accounts = [row.body.get("account", "") for row in rows if row.kind == "run"]
     wanted = account if account in accounts else (accounts[-1] if accounts else "")

@@ -5,86 +5,88 @@ from __future__ import annotations
 from fractions import Fraction
 
 from tradebot.checker import arithmetic
-from tradebot.checker.case import Case
-from tradebot.checker.evidence import Row
-from tradebot.checker.story import number
-from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+from tradebot.checker.evidence import EvidenceRow
+from tradebot.checker.order_history import to_fraction
+from tradebot.checker.run_records import RunRecords
+from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 
 # Fields that are written as decimal text, wherever they stand in a row.
-MONEY = ("quantity", "price", "trigger_price", "average_price", "filled", "stop_loss", "target", "trail_by")
+DECIMAL_FIELDS = ("quantity", "price", "trigger_price", "average_price", "filled", "stop_loss", "target", "trail_by")
 HALF_PAISA = Fraction(1, 200)  # totals are stated rounded to a paisa
 
 
-def exact_arithmetic(case: Case) -> Verdict:
+def exact_arithmetic(records: RunRecords) -> PromiseVerdict:
     """I13: money is exact: no float in a record, and cash is what the fills make of it."""
-    faults = [fault for row in case.journal.of("order") for fault in _floats(row)]
-    shares = [i for row in case.journal.of("universe") for i in row.body.get("instruments", ())]
-    ticks = {i["symbol"]: number(i["tick_size"]) for i in shares}
-    for fill in case.journal_fills.values():
+    faults = [fault for row in records.journal.rows_of_kinds("order") for fault in _floats(row)]
+    shares = [i for row in records.journal.rows_of_kinds("universe") for i in row.body.get("instruments", ())]
+    ticks = {i["symbol"]: to_fraction(i["tick_size"]) for i in shares}
+    for fill in records.journal_fills.values():
         tick = ticks.get(fill["symbol"], Fraction(0))
-        if number(fill["quantity"]) <= 0 or (tick and number(fill["price"]) % tick):
+        if to_fraction(fill["quantity"]) <= 0 or (tick and to_fraction(fill["price"]) % tick):
             faults.append(f"row {fill['seq']} books {fill['quantity']} at {fill['price']}, ticks are {float(tick):g}")
-    if case.log is not None and not faults:
-        faults += _cash_faults(case)
+    if records.log is not None and not faults:
+        faults += _cash_faults(records)
     if faults:
-        return broken("I13", listed(faults))
-    if not case.journal_fills:
-        return not_shown("I13", "nothing was traded")
-    return ok("I13", f"{len(case.journal_fills)} fills in exact decimals add up to the exchange's cash")
+        return verdict_broken("I13", list_faults(faults))
+    if not records.journal_fills:
+        return verdict_not_shown("I13", "nothing was traded")
+    return verdict_ok("I13", f"{len(records.journal_fills)} fills in exact decimals add up to the exchange's cash")
 
 
-def _floats(row: Row) -> list[str]:
+def _floats(row: EvidenceRow) -> list[str]:
     parts = [row.body.get(name) or {} for name in ("request", "execution", "venue")]
     return [
         f"row {row.seq} writes {name} as {part[name]!r}, which is no decimal text"
         for part in parts
-        for name in MONEY
+        for name in DECIMAL_FIELDS
         if part.get(name) is not None and not isinstance(part[name], str)
     ]
 
 
-def _cash_faults(case: Case) -> list[str]:
-    assert case.log is not None
-    sessions, ends = list(case.log.of("session")), list(case.log.of("end"))
+def _cash_faults(records: RunRecords) -> list[str]:
+    assert records.log is not None
+    sessions, ends = list(records.log.lines_of_kind("session")), list(records.log.lines_of_kind("end"))
     if not sessions or not ends:
         return []
     line, end = ends[-1]
     began = max((n for n, s in sessions if not s["resumed"]), default=sessions[0][0])
-    fills = [fill for n, fill in case.log.of("fill") if began < n < line]
-    start = next(number(s["cash"]) for n, s in sessions if n == began)
-    cash = start + arithmetic.cash(fills)
-    if cash == number(end["cash"]):
+    fills = [fill for n, fill in records.log.lines_of_kind("fill") if began < n < line]
+    start = next(to_fraction(s["cash"]) for n, s in sessions if n == began)
+    cash = start + arithmetic.cash_flow(fills)
+    if cash == to_fraction(end["cash"]):
         return []
     return [f"the exchange's cash is {end['cash']} (line {line}), its fills make it {float(cash):.2f}"]
 
 
-def pure_function_of_fills(case: Case) -> Verdict:
+def pure_function_of_fills(records: RunRecords) -> PromiseVerdict:
     """I14: positions, profit and charges that a run states are what its fills make of them."""
-    end = case.journal.ended
+    end = records.journal.end_row
     if end is None or not end.body.get("summary"):
-        return not_shown("I14", "no run stated its totals at its end")
+        return verdict_not_shown("I14", "no run stated its totals at its end")
     summary = end.body["summary"]
-    held = arithmetic.holdings(case.journal, case.orders.values())
+    held = arithmetic.positions_from_fills(records.journal, records.orders.values())
     faults = []
     open_now: dict[str, Fraction] = {}
     for (_, symbol, _), holding in held.items():
         if holding.quantity:
             open_now[symbol] = open_now.get(symbol, Fraction(0)) + holding.quantity
-    stated = {symbol: number(quantity) for symbol, quantity in summary.get("open_positions", {}).items()}
+    stated = {symbol: to_fraction(quantity) for symbol, quantity in summary.get("open_positions", {}).items()}
     if open_now != stated:
         faults.append(f"row {end.seq} states positions {_plain(stated)}, the fills make {_plain(open_now)}")
     realized = sum((h.realized for h in held.values()), Fraction(0))
-    kinds = {i["kind"] for row in case.journal.of("universe") for i in row.body.get("instruments", ())}
+    kinds = {i["kind"] for row in records.journal.rows_of_kinds("universe") for i in row.body.get("instruments", ())}
     totals = {"realized": realized}
-    if kinds <= arithmetic.SHARES | {"index"}:
-        totals["charges"] = arithmetic.charges(case.orders.values())
+    if kinds <= arithmetic.SHARE_KINDS | {"index"}:
+        totals["charges"] = arithmetic.total_charges(records.orders.values())
     for name, total in totals.items():
         said = summary.get(f"whole_{name}", summary.get(name))  # older runs wrote the bare name
-        if said is not None and abs(number(said) - total) > HALF_PAISA:
+        if said is not None and abs(to_fraction(said) - total) > HALF_PAISA:
             faults.append(f"row {end.seq} states {name} {said}, the fills make {float(total):.4f}")
     if faults:
-        return broken("I14", listed(faults))
-    return ok("I14", f"row {end.seq} states what {len(case.journal_fills)} fills make: realized {float(realized):.2f}")
+        return verdict_broken("I14", list_faults(faults))
+    return verdict_ok(
+        "I14", f"row {end.seq} states what {len(records.journal_fills)} fills make: realized {float(realized):.2f}"
+    )
 
 
 def _plain(quantities: dict[str, Fraction]) -> str:

@@ -5,45 +5,54 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from tradebot.checker.case import Case
-from tradebot.checker.evidence import HALTS, Row
-from tradebot.checker.story import OrderStory
-from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+from tradebot.checker.evidence import HALT_KINDS, EvidenceRow
+from tradebot.checker.order_history import CheckedOrder
+from tradebot.checker.run_records import RunRecords
+from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 from tradebot.clock import DAY
 from tradebot.domain.control import Scope, Until, lasted_until
 
-LOOKS = 2  # complete lists an order must be missing from
-ENDINGS = ("refused", "not_sent", "lapsed")  # what only the answer to the request itself can say
-ROW_OF = {"create": "sending", "modify": "replace_sent", "cancel": "cancel_sent"}  # what stands on disk before each
-INDIA = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
+POLLS_TO_GIVE_UP = 2  # complete lists an order must be missing from
+ANSWERED_ENDINGS = ("refused", "not_sent", "lapsed")  # what only the answer to the request itself can say
+ROW_BEFORE_REQUEST = {
+    "create": "sending",
+    "modify": "replace_sent",
+    "cancel": "cancel_sent",
+}  # what stands on disk before each
+INDIA_OFFSET_NS = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
 
 
-def at_most_once(case: Case) -> Verdict:
+def at_most_once(records: RunRecords) -> PromiseVerdict:
     """I1: at most one create request leaves per intent, and at most one request to change it per row that asks."""
-    faults = [*_created_again(case), *_changed_again(case)]
+    faults = [*_created_again(records), *_changed_again(records)]
     if faults:
-        return broken("I1", listed(faults))
-    if case.log is None:
-        return not_shown("I1", f"{len(case.sent)} orders have one SENDING row each; the exchange's log tells what came")
-    if not case.creates and not case.booked:
-        return not_shown("I1", "no order of ours reached the exchange")
-    return ok("I1", f"{len(case.creates.keys() | case.booked.keys())} orders reached the exchange, each once")
+        return verdict_broken("I1", list_faults(faults))
+    if records.log is None:
+        return verdict_not_shown(
+            "I1", f"{len(records.sent_orders)} orders have one SENDING row each; the exchange's log tells what came"
+        )
+    if not records.create_requests and not records.exchange_orders:
+        return verdict_not_shown("I1", "no order of ours reached the exchange")
+    return verdict_ok(
+        "I1",
+        f"{len(records.create_requests.keys() | records.exchange_orders.keys())} orders reached the exchange, each once",
+    )
 
 
-def _created_again(case: Case) -> Iterator[str]:
-    for order in case.sent:
-        if len(order.sending) > 1:
-            yield f"{order.order_id} has {len(order.sending)} SENDING rows ({_rows(order.sending)})"
-    for tag, lines in case.creates.items():
+def _created_again(records: RunRecords) -> Iterator[str]:
+    for order in records.sent_orders:
+        if len(order.sending_rows) > 1:
+            yield f"{order.order_id} has {len(order.sending_rows)} SENDING rows ({_rows(order.sending_rows)})"
+    for tag, lines in records.create_requests.items():
         if len(lines) > 1:
             yield f"the exchange was asked {len(lines)} times for {tag} (lines {_lines(lines)})"
-    for tag, lines in case.booked.items():
+    for tag, lines in records.exchange_orders.items():
         if len(lines) > 1:
             yield f"the exchange booked {len(lines)} orders for {tag} (lines {_lines(lines)})"
 
 
-def _changed_again(case: Case) -> Iterator[str]:
-    for orders, lines in case.modifies:
+def _changed_again(records: RunRecords) -> Iterator[str]:
+    for orders, lines in records.modify_requests:
         asked = [row for order in orders for row in order.facts if row.body["event"] == "replace_sent"]
         if len(lines) > len(asked):
             yield (
@@ -52,42 +61,46 @@ def _changed_again(case: Case) -> Iterator[str]:
             )
 
 
-def journal_before_wire(case: Case) -> Verdict:
+def journal_before_wire(records: RunRecords) -> PromiseVerdict:
     """I2: no byte of a create leaves before its SENDING row is on disk."""
-    if case.evidence.trace is not None:
-        return _traced(case)
+    if records.evidence.trace is not None:
+        return _traced(records)
     faults = []
-    for tag, lines in case.booked.items():
-        order = case.orders.get(tag)
-        if order is None or not order.sending:
+    for tag, lines in records.exchange_orders.items():
+        order = records.orders.get(tag)
+        if order is None or not order.sending_rows:
             faults.append(f"{tag} is at the exchange (line {lines[0][0]}) and has no SENDING row")
-        elif order.sending[0].at > lines[0][1]["placed_at"]:
-            late = order.sending[0].at - lines[0][1]["placed_at"]
+        elif order.sending_rows[0].at > lines[0][1]["placed_at"]:
+            late = order.sending_rows[0].at - lines[0][1]["placed_at"]
             faults.append(
-                f"{tag} was placed (line {lines[0][0]}) {late} ns before its SENDING row {_rows(order.sending)}"
+                f"{tag} was placed (line {lines[0][0]}) {late} ns before its SENDING row {_rows(order.sending_rows)}"
             )
     faults += [
         f"the exchange was asked for {tag} (line {lines[0][0]}), which has no SENDING row"
-        for tag, lines in case.creates.items()
-        if tag not in case.booked and (tag not in case.orders or not case.orders[tag].sending)
+        for tag, lines in records.create_requests.items()
+        if tag not in records.exchange_orders and (tag not in records.orders or not records.orders[tag].sending_rows)
     ]
     if faults:
-        return broken("I2", listed(faults))
-    if not case.booked and not case.creates:
-        return not_shown("I2", "no order of ours is in an exchange's log, and there is no trace")
-    return ok("I2", f"the SENDING row of each of {len(case.booked)} orders is there and older than the order")
+        return verdict_broken("I2", list_faults(faults))
+    if not records.exchange_orders and not records.create_requests:
+        return verdict_not_shown("I2", "no order of ours is in an exchange's log, and there is no trace")
+    return verdict_ok(
+        "I2", f"the SENDING row of each of {len(records.exchange_orders)} orders is there and older than the order"
+    )
 
 
-def _traced(case: Case) -> Verdict:
+def _traced(records: RunRecords) -> PromiseVerdict:
     synced, sends, faults = 0, 0, []
     counted: Counter[tuple[str, str]] = Counter()  # (order id, kind of request) -> requests so far
-    for number, line in case.evidence.trace or ():
+    for number, line in records.evidence.trace or ():
         if line["did"] == "synced":
             synced = max(synced, int(line["seq"]))
             continue
         sends += 1
-        order = case.orders.get(str(line["order_id"]))
-        rows = [row for row in (order.facts if order else ()) if row.body["event"] == ROW_OF[line["request"]]]
+        order = records.orders.get(str(line["order_id"]))
+        rows = [
+            row for row in (order.facts if order else ()) if row.body["event"] == ROW_BEFORE_REQUEST[line["request"]]
+        ]
         # The n-th request of a kind needs the n-th row; of creates I1 allows one.
         nth = counted[line["order_id"], line["request"]]
         counted[line["order_id"], line["request"]] += line["request"] != "create"
@@ -98,34 +111,34 @@ def _traced(case: Case) -> Verdict:
                 f"trace line {number} sends a {line['request']} while row {rows[nth].seq} was not on disk yet"
             )
     if faults:
-        return broken("I2", listed(faults))
+        return verdict_broken("I2", list_faults(faults))
     if not sends:
-        return not_shown("I2", "the trace holds no request")
-    return ok("I2", f"{sends} requests left after their rows were on disk, as the trace orders them")
+        return verdict_not_shown("I2", "the trace holds no request")
+    return verdict_ok("I2", f"{sends} requests left after their rows were on disk, as the trace orders them")
 
 
-def no_guess(case: Case) -> Verdict:
+def no_guess(records: RunRecords) -> PromiseVerdict:
     """I3: an order leaves UNKNOWN on evidence of the venue alone."""
-    doubts = sum(row.body["event"] == "ambiguous" for order in case.orders.values() for row in order.facts)
-    looks = [row.seq for row in case.journal.of("reconciled")]
+    doubts = sum(row.body["event"] == "ambiguous" for order in records.orders.values() for row in order.facts)
+    looks = [row.seq for row in records.journal.rows_of_kinds("reconciled")]
     faults: list[str] = []
-    for order in case.orders.values():
-        faults += [*_ended_unseen(order), *_given_up_early(order, looks), *_wrong_end(case, order)]
+    for order in records.orders.values():
+        faults += [*_ended_unseen(order), *_given_up_early(order, looks), *_wrong_end(records, order)]
     if faults:
-        return broken("I3", listed(faults))
+        return verdict_broken("I3", list_faults(faults))
     if not doubts:
-        return not_shown("I3", "no order was ever in doubt")
-    return ok("I3", f"{doubts} times an order was in doubt, and only the venue's word ended it")
+        return verdict_not_shown("I3", "no order was ever in doubt")
+    return verdict_ok("I3", f"{doubts} times an order was in doubt, and only the venue's word ended it")
 
 
-def _ended_unseen(order: OrderStory) -> Iterator[str]:
-    sending = order.sending[0] if order.sending else None
-    doubted: Row | None = None
+def _ended_unseen(order: CheckedOrder) -> Iterator[str]:
+    sending = order.sending_rows[0] if order.sending_rows else None
+    doubted: EvidenceRow | None = None
     for row in order.facts:
         event = row.body["event"]
         if event == "ambiguous":
             doubted = doubted or row
-        elif event not in ENDINGS:
+        elif event not in ANSWERED_ENDINGS:
             continue
         elif doubted is not None:
             yield f"{order.order_id} was in doubt (row {doubted.seq}) and row {row.seq} ended it as {event}"
@@ -133,64 +146,68 @@ def _ended_unseen(order: OrderStory) -> Iterator[str]:
             yield f"{order.order_id} was left in the air and row {row.seq} of the next run calls it {event}"
 
 
-def _given_up_early(order: OrderStory, looks: Sequence[int]) -> Iterator[str]:
+def _given_up_early(order: CheckedOrder, looks: Sequence[int]) -> Iterator[str]:
     for doubted, row in order.given_up:
         # The row of the comparison that found it missing follows its facts.
         seen = sum(1 for seq in looks if doubted.seq < seq < row.seq) + any(seq > row.seq for seq in looks)
-        if seen < LOOKS:
+        if seen < POLLS_TO_GIVE_UP:
             yield f"{order.order_id} was given up in row {row.seq} after {seen} looks at the venue"
 
 
-def _wrong_end(case: Case, order: OrderStory) -> Iterator[str]:
+def _wrong_end(records: RunRecords, order: CheckedOrder) -> Iterator[str]:
     if order.state not in ("ABSENT", "LAPSED"):
         return
-    for number, line in case.booked.get(order.order_id, ()):
-        last = case.last_versions[line["order_id"]][1]
-        if line["placed_at"] <= case.looked_until:
+    for number, line in records.exchange_orders.get(order.order_id, ()):
+        last = records.last_versions[line["order_id"]][1]
+        if line["placed_at"] <= records.last_reconciled_at:
             yield f"{order.order_id} is {order.state} here and {last['status']} at the exchange (line {number})"
 
 
-def nothing_unexplained(case: Case) -> Verdict:
+def nothing_unexplained(records: RunRecords) -> PromiseVerdict:
     """I4: every order at the venue with our id has a row that is older."""
-    if case.log is None:
-        return not_shown("I4", "without the exchange's log nobody knows what it holds")
+    if records.log is None:
+        return verdict_not_shown("I4", "without the exchange's log nobody knows what it holds")
     faults = []
-    for tag, lines in case.booked.items():
-        order = case.orders.get(tag)
+    for tag, lines in records.exchange_orders.items():
+        order = records.orders.get(tag)
         if order is None:
             faults.append(f"{tag} at the exchange (line {lines[0][0]}) is in no row")
-        elif order.begun.at > lines[0][1]["placed_at"]:
-            faults.append(f"{tag} was at the exchange (line {lines[0][0]}) before row {order.begun.seq} began it")
+        elif order.first_row.at > lines[0][1]["placed_at"]:
+            faults.append(f"{tag} was at the exchange (line {lines[0][0]}) before row {order.first_row.seq} began it")
         elif order.is_external or order.symbol != lines[0][1]["ticket"]["symbol"]:
-            faults.append(f"{tag} at the exchange (line {lines[0][0]}) is not the order of row {order.begun.seq}")
-    faults += [f"row {row.seq} speaks of {row.body.get('order_id')}, which no row begins" for row in case.orphans]
+            faults.append(f"{tag} at the exchange (line {lines[0][0]}) is not the order of row {order.first_row.seq}")
+    faults += [
+        f"row {row.seq} speaks of {row.body.get('order_id')}, which no row begins" for row in records.orphan_rows
+    ]
     if faults:
-        return broken("I4", listed(faults))
-    if not case.booked:
-        return not_shown("I4", "no order of ours is at the exchange")
-    return ok("I4", f"{len(case.booked)} orders at the exchange, each begun by an older row")
+        return verdict_broken("I4", list_faults(faults))
+    if not records.exchange_orders:
+        return verdict_not_shown("I4", "no order of ours is at the exchange")
+    return verdict_ok("I4", f"{len(records.exchange_orders)} orders at the exchange, each begun by an older row")
 
 
-def gate_is_total(case: Case) -> Verdict:
+def gate_is_total(records: RunRecords) -> PromiseVerdict:
     """I5: each create has exactly one INTENT whose checks all passed, and each change a row whose checks did."""
-    ids = {order.order_id for order in case.sent} | set(case.creates) | set(case.booked)
+    ids = (
+        {order.order_id for order in records.sent_orders} | set(records.create_requests) | set(records.exchange_orders)
+    )
     faults: list[str] = []
     for order_id in sorted(ids):
-        if order_id in case.orders:
-            faults += _past_the_gate(case.orders[order_id])
+        if order_id in records.orders:
+            faults += _past_the_gate(records.orders[order_id])
         else:
             faults.append(f"{order_id} never came before the gate")
     if faults:
-        return broken("I5", listed(faults))
+        return verdict_broken("I5", list_faults(faults))
     if not ids:
-        return not_shown("I5", "no order was sent")
-    return ok("I5", f"{len(ids)} orders were sent, each with one INTENT that passed every check")
+        return verdict_not_shown("I5", "no order was sent")
+    return verdict_ok("I5", f"{len(ids)} orders were sent, each with one INTENT that passed every check")
 
 
-def _past_the_gate(order: OrderStory) -> Iterator[str]:
-    begun, failed = order.begun, _failed_check(order.begun)
-    if len(order.begins) != 1:
-        yield f"{order.order_id} has {len(order.begins)} gate records ({_rows(order.begins)})"
+def _past_the_gate(order: CheckedOrder) -> Iterator[str]:
+    begun, failed = order.first_row, _failed_check(order.first_row)
+    if len(order.opening_rows) != 1:
+        yield f"{order.order_id} has {len(order.opening_rows)} gate records ({_rows(order.opening_rows)})"
     elif begun.body["event"] != "intent":
         yield f"{order.order_id} was denied in row {begun.seq} and sent all the same"
     elif failed is not None:
@@ -201,46 +218,50 @@ def _past_the_gate(order: OrderStory) -> Iterator[str]:
             yield f"{order.order_id} was changed with {failed} in row {row.seq}"
 
 
-def _failed_check(row: Row) -> str | None:
+def _failed_check(row: EvidenceRow) -> str | None:
     checks = list(row.body.get("checks", ()))
     failed = [check for check in checks if not check.endswith(": ok")]
     return failed[0] if failed else None if checks else "no checks"
 
 
-def halt_is_final(case: Case) -> Verdict:
+def halt_is_final(records: RunRecords) -> PromiseVerdict:
     """I7: after a halt is on disk nothing but exits leaves in its scope until somebody resumes."""
     in_force, halts, faults = HaltsInForce(), 0, list[str]()
-    for row in case.journal.rows:
-        in_force.take(row)
-        halts += row.kind in HALTS
+    for row in records.journal.rows:
+        in_force.follow_row(row)
+        halts += row.kind in HALT_KINDS
         if row.kind == "order" and row.body.get("event") == "sending":
-            order = case.orders.get(str(row.body["order_id"]))
+            order = records.orders.get(str(row.body["order_id"]))
             if order is not None and order.purpose in ("entry", "") and not _never_left(order):
                 faults += [
                     f"{order.order_id} was sent (row {row.seq}) after the {halt.kind} of row {halt.seq}"
-                    for halt in in_force.over(order, row)
+                    for halt in in_force.halts_over(order, row)
                 ]
     if faults:
-        return broken("I7", listed(faults))
-    return ok("I7", f"nothing but exits left after {halts} halts") if halts else not_shown("I7", "nobody halted")
+        return verdict_broken("I7", list_faults(faults))
+    return (
+        verdict_ok("I7", f"nothing but exits left after {halts} halts")
+        if halts
+        else verdict_not_shown("I7", "nobody halted")
+    )
 
 
 class HaltsInForce:
     """The halts that stand after each row: a resume lifts those of its scope, a wide one all."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], Row] = {}  # (scope, until) -> the row that halted it
+        self._rows: dict[tuple[str, str], EvidenceRow] = {}  # (scope, until) -> the row that halted it
 
-    def take(self, row: Row) -> None:
+    def follow_row(self, row: EvidenceRow) -> None:
         """Take the next row."""
         scope = str(row.body.get("scope", "all"))
-        if row.kind in HALTS:
+        if row.kind in HALT_KINDS:
             self._rows[scope, _until(row)] = row
         elif row.kind == "resume":
             is_wide = Scope.parse(scope).is_wide
             self._rows = {} if is_wide else {key: halt for key, halt in self._rows.items() if key[0] != scope}
 
-    def over(self, order: OrderStory, sent: Row) -> Iterator[Row]:
+    def halts_over(self, order: CheckedOrder, sent: EvidenceRow) -> Iterator[EvidenceRow]:
         """Yield the halts that bar an entry sent in this row."""
         for (scope, until), halt in self._rows.items():
             is_covered = Scope.parse(scope).covers(order.symbol, str(order.request.get("strategy", "")))
@@ -248,22 +269,22 @@ class HaltsInForce:
                 yield halt
 
 
-def _until(halt: Row) -> str:
+def _until(halt: EvidenceRow) -> str:
     # A journal of before the field was written down is read as a start reads it.
     body = halt.body
     said = body.get("until")
     return str(said or lasted_until(halt.kind, str(body.get("scope", "all")), str(body.get("reason", ""))))
 
 
-def _never_left(order: OrderStory) -> bool:
+def _never_left(order: CheckedOrder) -> bool:
     return any(row.body["event"] == "not_sent" for row in order.facts)
 
 
-def _day(row: Row) -> int:
-    return (row.at + INDIA) // DAY
+def _day(row: EvidenceRow) -> int:
+    return (row.at + INDIA_OFFSET_NS) // DAY
 
 
-def _rows(rows: list[Row]) -> str:
+def _rows(rows: list[EvidenceRow]) -> str:
     return ("row " if len(rows) == 1 else "rows ") + ", ".join(str(row.seq) for row in rows)
 
 

@@ -12,17 +12,17 @@ from tradebot.checker import (
     exit_promises,
     fill_promises,
     limit_promise,
-    look_promises,
     money_promises,
     order_promises,
+    poll_promises,
     record_promises,
     stop_promises,
 )
-from tradebot.checker.case import Case
-from tradebot.checker.evidence import gather
-from tradebot.checker.verdict import Ruling, Verdict, broken
+from tradebot.checker.evidence import read_evidence
+from tradebot.checker.run_records import RunRecords
+from tradebot.checker.verdict import PromiseStatus, PromiseVerdict, verdict_broken
 
-PROMISES: dict[str, tuple[str, Callable[[Case], Verdict]]] = {
+PROMISES: dict[str, tuple[str, Callable[[RunRecords], PromiseVerdict]]] = {
     "I1": ("at most once", order_promises.at_most_once),
     "I2": ("journal before wire", order_promises.journal_before_wire),
     "I3": ("no guess", order_promises.no_guess),
@@ -33,52 +33,52 @@ PROMISES: dict[str, tuple[str, Callable[[Case], Verdict]]] = {
     "I8": ("no fill lost", fill_promises.no_fill_lost),
     "I9": ("no fill twice", fill_promises.no_fill_twice),
     "I10": ("no fill refused", fill_promises.fill_never_refused),
-    "I11": ("convergence", books_promises.converges),
+    "I11": ("convergence", books_promises.books_converge),
     "I12": ("truth after restart", books_promises.truth_after_restart),
     "I13": ("exact arithmetic", money_promises.exact_arithmetic),
     "I14": ("function of fills", money_promises.pure_function_of_fills),
     "I15": ("no lone price", stop_promises.no_lone_price),
-    "I29": ("others left alone", exit_promises.others_are_left_alone),
-    "I30": ("no row blinds", look_promises.no_row_blinds),
-    "I31": ("day's counters last", day_promises.counters_last),
+    "I29": ("others left alone", exit_promises.foreign_positions_kept),
+    "I30": ("no row blinds", poll_promises.odd_rows_are_skipped),
+    "I31": ("day's counters last", day_promises.daily_counters_last),
     "I32": ("stops hold", stop_promises.stops_hold),
     "I25": ("chain is whole", record_promises.chain_is_whole),
-    "I26": ("determinism", record_promises.deterministic),
+    "I26": ("determinism", record_promises.is_deterministic),
 }
 
 
-def judge(journal: Path, *, against: Path | None = None, trace: Path | None = None) -> list[Verdict]:
+def judge_records(journal: Path, *, against: Path | None = None, trace: Path | None = None) -> list[PromiseVerdict]:
     """Return one verdict per promise. Raises StateError or DataError for records that cannot be read at all.
 
     A record whose fields do not fit together breaks the promise that needed them.
     """
-    return judge_case(Case(gather(journal, against=against, trace=trace)))
+    return judge_run(RunRecords(read_evidence(journal, against=against, trace=trace)))
 
 
-def judge_case(case: Case) -> list[Verdict]:
+def judge_run(records: RunRecords) -> list[PromiseVerdict]:
     """Return one verdict per promise of records that are read."""
     verdicts = []
     for promise, (_, decide) in PROMISES.items():
         try:
-            verdicts.append(decide(case))
+            verdicts.append(decide(records))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            verdicts.append(broken(promise, f"the records do not fit together: {type(error).__name__} {error}"))
+            verdicts.append(verdict_broken(promise, f"the records do not fit together: {type(error).__name__} {error}"))
     return verdicts
 
 
-def are_kept(verdicts: Sequence[Verdict]) -> bool:
+def are_kept(verdicts: Sequence[PromiseVerdict]) -> bool:
     """Return whether no promise is broken."""
-    return all(verdict.ruling is not Ruling.BROKEN for verdict in verdicts)
+    return all(verdict.status is not PromiseStatus.BROKEN for verdict in verdicts)
 
 
-def render(verdicts: Sequence[Verdict]) -> list[dict[str, str]]:
+def verdict_rows(verdicts: Sequence[PromiseVerdict]) -> list[dict[str, str]]:
     """Return the verdicts as rows for people or JSON."""
     return [
-        {"promise": v.promise, "name": PROMISES[v.promise][0], "ruling": str(v.ruling), "evidence": v.evidence}
+        {"promise": v.promise, "name": PROMISES[v.promise][0], "ruling": str(v.status), "evidence": v.evidence}
         for v in verdicts
     ]
 
 
-def dumps(verdicts: Sequence[Verdict]) -> str:
+def verdicts_json(verdicts: Sequence[PromiseVerdict]) -> str:
     """Return the verdicts as JSON text."""
-    return json.dumps({"kept": are_kept(verdicts), "verdicts": render(verdicts)}, indent=2)
+    return json.dumps({"kept": are_kept(verdicts), "verdicts": verdict_rows(verdicts)}, indent=2)

@@ -6,29 +6,33 @@ import hashlib
 import struct
 from typing import Any
 
-from tradebot.checker.case import Case
-from tradebot.checker.verdict import Verdict, broken, not_shown, ok
+from tradebot.checker.run_records import RunRecords
+from tradebot.checker.verdict import PromiseVerdict, verdict_broken, verdict_not_shown, verdict_ok
 
-FIRST = bytes(32)
+GENESIS_HASH = bytes(32)
 
 
-def chain_is_whole(case: Case) -> Verdict:
+def chain_is_whole(records: RunRecords) -> PromiseVerdict:
     """I25: no row is missing, torn, changed or out of its place."""
-    prev = FIRST
-    for place, cells in enumerate(case.journal.cells, 1):
+    prev = GENESIS_HASH
+    for place, cells in enumerate(records.journal.cells, 1):
         if (fault := _fault(cells, place, prev)) is not None:
-            return broken("I25", fault)
+            return verdict_broken("I25", fault)
         prev = cells[6]
-    if case.journal.damage:
-        return broken("I25", f"after row {len(case.journal.cells)} the file is damaged: {case.journal.damage}")
-    if not case.journal.cells:
-        return not_shown("I25", "the journal has no row")
-    return ok("I25", f"{len(case.journal.cells)} rows in an unbroken chain, head {prev.hex()[:16]}")
+    if records.journal.damage:
+        return verdict_broken(
+            "I25", f"after row {len(records.journal.cells)} the file is damaged: {records.journal.damage}"
+        )
+    if not records.journal.cells:
+        return verdict_not_shown("I25", "the journal has no row")
+    return verdict_ok("I25", f"{len(records.journal.cells)} rows in an unbroken chain, head {prev.hex()[:16]}")
 
 
-def deterministic(case: Case) -> Verdict:
+def is_deterministic(records: RunRecords) -> PromiseVerdict:
     """I26: one record cannot show that a second run would write the same."""
-    return not_shown("I26", "one record cannot show it; two runs of one seed are compared byte by byte elsewhere")
+    return verdict_not_shown(
+        "I26", "one record cannot show it; two runs of one seed are compared byte by byte elsewhere"
+    )
 
 
 def _fault(cells: tuple[Any, ...], place: int, prev: bytes) -> str | None:

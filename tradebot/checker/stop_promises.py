@@ -11,50 +11,59 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from tradebot.checker.case import Case
-from tradebot.checker.evidence import Row
-from tradebot.checker.story import number
-from tradebot.checker.taped import REFUSED, STOPS, Seen
-from tradebot.checker.verdict import Verdict, broken, listed, not_shown, ok
+from tradebot.checker.desk_inputs import REFUSED, STOPS, DeskInput
+from tradebot.checker.evidence import EvidenceRow
+from tradebot.checker.order_history import to_fraction
+from tradebot.checker.run_records import RunRecords
+from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 from tradebot.clock import SECOND
 
-SINCE = 3  # the format of rows from which on trailing stops outlive their run, and no entry has a level that is none
+FIRST_JUDGED_FORMAT = (
+    3  # the format of rows from which on trailing stops outlive their run, and no entry has a level that is none
+)
 PROTECTIVE = ("stop", "trail", "target")
 LEVELS = ("stop_loss", "trail_by", "target")
-FAR, NEAR = 5, 20  # one of so many parts of the price: by it a lone price is off at least, its neighbours at most
-INSANE = frozenset({"tenfold-quote", "hundredth-quote", "wrong-token"})
-AGREE = 2  # prices that must say the same before it counts
+FAR_PART, NEAR_PART = (
+    5,
+    20,
+)  # one of so many parts of the price: by it a lone price is off at least, its neighbours at most
+FAR_PRICE_FAULTS = frozenset({"tenfold-quote", "hundredth-quote", "wrong-token"})
+AGREEING_PRICES = 2  # prices that must say the same before it counts
 
 
-class Guard:
+class ExpectedStops:
     """What one entry put around its position, in units of price, and the best prices it certainly and possibly saw."""
 
     def __init__(self, order_id: str, request: dict[str, Any], since: int) -> None:
-        self.order_id, self.since = order_id, since
+        self.order_id, self.since_mono = order_id, since
         self.sign = 1 if request["side"] == "BUY" else -1
-        self.asked = [number(request[name]) if request.get(name) is not None else None for name in LEVELS]
-        self._levels: list[Fraction | int | None] = []  # of `asked`, in units
-        self.sure: int | None = None
-        self.possible: int | None = None
-        self.is_cut = False  # a run was cut off since: some of what it saw is not on the tape
+        self.requested_levels = [
+            to_fraction(request[name]) if request.get(name) is not None else None for name in LEVELS
+        ]
+        self._levels: list[Fraction | int | None] = []  # of `requested_levels`, in units
+        self.certain_best: int | None = None
+        self.possible_best: int | None = None
+        self.has_missing_prices = False  # a run was cut off since: some of what it saw is not on the tape
 
-    def show(self, seen: Seen, *, is_sure: bool) -> None:
+    def add_price(self, price: DeskInput, *, is_sure: bool) -> None:
         """Take a price that the desk was shown."""
         if not self._levels:
-            self._levels = [_whole(level * seen.scale) if level is not None else None for level in self.asked]
-        self.possible = self._better(self.possible, seen.units)
+            self._levels = [
+                _whole(level * price.scale) if level is not None else None for level in self.requested_levels
+            ]
+        self.possible_best = self._better(self.possible_best, price.units)
         if is_sure:
-            self.sure = self._better(self.sure, seen.units)
+            self.certain_best = self._better(self.certain_best, price.units)
 
-    def hit(self, seen: Seen, best: int | None) -> str:
+    def level_reached(self, price: DeskInput, best: int | None) -> str:
         """Return the level that a price that was shown reached, in words; empty when it reached none."""
-        (stop, trail, target), units, sign = self._levels, seen.units, self.sign
+        (stop, trail, target), units, sign = self._levels, price.units, self.sign
         if stop is not None and (units - stop) * sign <= 0:
-            return f"stop of {float(stop / seen.scale):g}"
+            return f"stop of {float(stop / price.scale):g}"
         if trail is not None and best is not None and (units - best) * sign + trail <= 0:
-            return f"trailing stop of {float((best - sign * trail) / seen.scale):g}"
+            return f"trailing stop of {float((best - sign * trail) / price.scale):g}"
         if target is not None and (units - target) * sign >= 0:
-            return f"target of {float(target / seen.scale):g}"
+            return f"target of {float(target / price.scale):g}"
         return ""
 
     def _better(self, best: int | None, units: int) -> int:
@@ -65,178 +74,190 @@ def _whole(value: Fraction) -> Fraction | int:
     return value.numerator if value.denominator == 1 else value  # whole numbers compare ten times as fast
 
 
-class Watch:
+class StopFollower:
     """Follows positions and their guards through the runs of a journal; `faults` are the promises they broke."""
 
-    def __init__(self, case: Case) -> None:
-        self._case = case
+    def __init__(self, records: RunRecords) -> None:
+        self._records = records
         self._held: dict[str, Fraction] = defaultdict(Fraction)  # symbol -> signed quantity of ours
-        self.guards: dict[str, Guard] = {}  # symbol -> what guards it and has not led to an exit yet
-        self._left = set[str]()  # entries that an exit was wanted of
+        self.stops: dict[str, ExpectedStops] = {}  # symbol -> what guards it and has not led to an exit yet
+        self._exited_entries = set[str]()  # entries that an exit was wanted of
         self.faults: list[str] = []
-        self.levels = self.hits = self.over_restarts = 0
-        self._runs: dict[str, str] = {}  # symbol -> the run in which its guard began
-        self._word = ""  # why the desk does not act: it stops, and judges no price, or no order route takes an exit
-        self._last: dict[str, Seen] = {}  # symbol -> what was shown last
+        self.stop_count = self.reached_count = self.later_run_count = 0
+        self._entry_runs: dict[str, str] = {}  # symbol -> the run in which its guard began
+        self._inactive_reason = (
+            ""  # why the desk does not act: it stops, and judges no price, or no order route takes an exit
+        )
+        self._last_prices: dict[str, DeskInput] = {}  # symbol -> what was shown last
 
-    def follow(self, run: str, rows: list[Row], seen: list[Seen], *, is_ended: bool) -> None:
+    def follow_run(self, run: str, rows: list[EvidenceRow], inputs: list[DeskInput], *, is_ended: bool) -> None:
         """Take a run: its rows, and what its desk was shown."""
-        self._word, self._last = "", {}
+        self._inactive_reason, self._last_prices = "", {}
         exits = {
-            (order.symbol, int(order.begun.body.get("mono") or 0))
-            for order in self._case.orders.values()
-            if order.begun.run == run and order.purpose not in ("entry", "external", "")
+            (order.symbol, int(order.first_row.body.get("mono") or 0))
+            for order in self._records.orders.values()
+            if order.first_row.run == run and order.purpose not in ("entry", "external", "")
         }
-        events: list[tuple[int, Row | Seen]] = [(what.mono, what) for what in seen]
+        events: list[tuple[int, EvidenceRow | DeskInput]] = [(what.mono, what) for what in inputs]
         last = 0
         for row in rows:  # behind what was shown at the same time; a look tells no time of ours
             last = _mono(row) or last
             events.append((last, row))
         for _, what in sorted(events, key=lambda event: event[0]):
-            if isinstance(what, Row):
-                self._row(run, what)
+            if isinstance(what, EvidenceRow):
+                self._apply_row(run, what)
             elif what.word:
-                self._word = what.word if self._word != STOPS else STOPS
+                self._inactive_reason = what.word if self._inactive_reason != STOPS else STOPS
             else:
-                self._quote(run, what, exits)
-        for guard in self.guards.values():
-            guard.is_cut = guard.is_cut or not is_ended
+                self._apply_price(run, what, exits)
+        for guard in self.stops.values():
+            guard.has_missing_prices = guard.has_missing_prices or not is_ended
 
-    def _row(self, run: str, row: Row) -> None:
+    def _apply_row(self, run: str, row: EvidenceRow) -> None:
         if row.kind == "reconciled":
             for part in row.body.get("released") or ():  # who took it is not ours to say, nor when exactly
-                self._drop(str(part["key"]["symbol"]))
+                self._drop_stops(str(part["key"]["symbol"]))
             return
-        event, order = row.body["event"], self._case.orders.get(str(row.body["order_id"]))
+        event, order = row.body["event"], self._records.orders.get(str(row.body["order_id"]))
         if order is None or order.is_external:
             return
         is_exit = order.purpose not in ("entry", "")
-        if event in ("intent", "denied") and is_exit and order.symbol in self.guards:
-            self._leaves(order.symbol, order.purpose, row)
+        if event in ("intent", "denied") and is_exit and order.symbol in self.stops:
+            self._begin_exit(order.symbol, order.purpose, row)
         elif event in ("executed", "reversed"):
-            quantity = number(row.body["execution"]["quantity"])
+            quantity = to_fraction(row.body["execution"]["quantity"])
             sign = 1 if (order.request["side"] == "BUY") is (event == "executed") else -1
             self._held[order.symbol] += sign * quantity
             if event == "reversed" or not self._held[order.symbol]:
-                self.guards.pop(order.symbol, None)
+                self.stops.pop(order.symbol, None)
             elif not is_exit and order.symbol in self._held:
-                self._guard(run, order.order_id, order.symbol, order.request, _mono(row))
+                self._set_stops(run, order.order_id, order.symbol, order.request, _mono(row))
 
-    def _guard(self, run: str, order_id: str, symbol: str, request: dict[str, Any], since: int) -> None:
-        before = self.guards.get(symbol)
-        if (before is not None and before.order_id == order_id) or order_id in self._left:
+    def _set_stops(self, run: str, order_id: str, symbol: str, request: dict[str, Any], since: int) -> None:
+        before = self.stops.get(symbol)
+        if (before is not None and before.order_id == order_id) or order_id in self._exited_entries:
             return  # a further fill of it, or one told anew while an exit is wanted
-        self.guards.pop(symbol, None)
+        self.stops.pop(symbol, None)
         if any(request.get(name) is not None for name in LEVELS):
-            self.levels += 1
-            self.guards[symbol], self._runs[symbol] = Guard(order_id, request, since), run
-            if symbol in self._last:  # shown with the fill, or right before it
-                self.guards[symbol].show(self._last[symbol], is_sure=False)
+            self.stop_count += 1
+            self.stops[symbol], self._entry_runs[symbol] = ExpectedStops(order_id, request, since), run
+            if symbol in self._last_prices:  # shown with the fill, or right before it
+                self.stops[symbol].add_price(self._last_prices[symbol], is_sure=False)
 
-    def _drop(self, symbol: str) -> None:
-        self.guards.pop(symbol, None)
+    def _drop_stops(self, symbol: str) -> None:
+        self.stops.pop(symbol, None)
         self._held[symbol] = Fraction(0)
 
-    def _leaves(self, symbol: str, purpose: str, row: Row) -> None:
+    def _begin_exit(self, symbol: str, purpose: str, row: EvidenceRow) -> None:
         # An exit is wanted from here until the position is flat: what guards it has nothing more to say.
-        guard, last = self.guards.pop(symbol), self._last.get(symbol)
-        self._left.add(guard.order_id)
-        self.over_restarts += self._runs[symbol] != row.run and purpose in PROTECTIVE
-        if purpose not in PROTECTIVE or guard.is_cut or last is None or last.mono != _mono(row):
+        guard, last = self.stops.pop(symbol), self._last_prices.get(symbol)
+        self._exited_entries.add(guard.order_id)
+        self.later_run_count += self._entry_runs[symbol] != row.run and purpose in PROTECTIVE
+        if purpose not in PROTECTIVE or guard.has_missing_prices or last is None or last.mono != _mono(row):
             return
-        if not guard.hit(last, guard.possible):
+        if not guard.level_reached(last, guard.possible_best):
             self.faults.append(
-                f"{row.body['order_id']} (row {row.seq}) closes {symbol} for its {purpose} at {last.price:g}, "
+                f"{row.body['order_id']} (row {row.seq}) closes {symbol} for its {purpose} at {last.display_price:g}, "
                 f"which is at no level of {guard.order_id}"
             )
 
-    def _quote(self, run: str, seen: Seen, exits: set[tuple[str, int]]) -> None:
-        self._last[seen.symbol] = seen
-        guard = self.guards.get(seen.symbol)
+    def _apply_price(self, run: str, seen: DeskInput, exits: set[tuple[str, int]]) -> None:
+        self._last_prices[seen.symbol] = seen
+        guard = self.stops.get(seen.symbol)
         if guard is None:
             return
-        is_sure = self._word != STOPS and (self._runs[seen.symbol] != run or seen.mono > guard.since + SECOND)
-        guard.show(seen, is_sure=is_sure)
-        if not is_sure or self._word == REFUSED:
+        is_sure = self._inactive_reason != STOPS and (
+            self._entry_runs[seen.symbol] != run or seen.mono > guard.since_mono + SECOND
+        )
+        guard.add_price(seen, is_sure=is_sure)
+        if not is_sure or self._inactive_reason == REFUSED:
             return
-        if level := guard.hit(seen, guard.sure):
-            self.hits += 1
+        if level := guard.level_reached(seen, guard.certain_best):
+            self.reached_count += 1
             if (seen.symbol, seen.mono) not in exits:
-                where = "" if self._runs[seen.symbol] == run else ", set by an earlier run,"
+                where = "" if self._entry_runs[seen.symbol] == run else ", set by an earlier run,"
                 self.faults.append(
-                    f"{seen.symbol} was shown {seen.price:g} in run {run}, the {level} of {guard.order_id}"
+                    f"{seen.symbol} was shown {seen.display_price:g} in run {run}, the {level} of {guard.order_id}"
                     f"{where} was reached and no exit began"
                 )
-                del self.guards[seen.symbol]
+                del self.stops[seen.symbol]
 
 
-def stops_hold(case: Case) -> Verdict:
+def stops_hold(records: RunRecords) -> PromiseVerdict:
     """I32: a level that guards a position acts at the first price that reaches it, and over every restart."""
-    watch, seen = Watch(case), case.seen
-    faults = list(_useless(case))
-    runs: dict[str, list[Row]] = defaultdict(list)
-    for row in case.journal.of("run", "order", "reconciled", "end"):
+    watch, seen = StopFollower(records), records.desk_inputs
+    faults = list(_useless(records))
+    runs: dict[str, list[EvidenceRow]] = defaultdict(list)
+    for row in records.journal.rows_of_kinds("run", "order", "reconciled", "end"):
         runs[row.run].append(row)
     for run, rows in runs.items():
-        if run in seen and _format(rows[0]) >= SINCE:
+        if run in seen and _format(rows[0]) >= FIRST_JUDGED_FORMAT:
             kept = [row for row in rows if row.kind in ("order", "reconciled")]
-            watch.follow(run, kept, seen[run], is_ended=rows[-1].kind == "end")
+            watch.follow_run(run, kept, seen[run], is_ended=rows[-1].kind == "end")
     faults += watch.faults
     if faults:
-        return broken("I32", listed(faults))
-    if not watch.levels:
-        return not_shown("I32", "no position with a stop or a target was on a tape")
-    return ok(
+        return verdict_broken("I32", list_faults(faults))
+    if not watch.stop_count:
+        return verdict_not_shown("I32", "no position with a stop or a target was on a tape")
+    return verdict_ok(
         "I32",
-        f"{watch.levels} positions were guarded, {watch.hits} levels were reached and acted on, "
-        f"{watch.over_restarts} in a later run than the entry's",
+        f"{watch.stop_count} positions were guarded, {watch.reached_count} levels were reached and acted on, "
+        f"{watch.later_run_count} in a later run than the entry's",
     )
 
 
-def no_lone_price(case: Case) -> Verdict:
+def no_lone_price(records: RunRecords) -> PromiseVerdict:
     """I15: no price that stands alone, far from those before and after it, was shown to the desk."""
     lone, prices = list[str](), 0
-    for run, seen in case.seen.items():
-        by_symbol: dict[str, list[Seen]] = defaultdict(list)
+    for run, seen in records.desk_inputs.items():
+        by_symbol: dict[str, list[DeskInput]] = defaultdict(list)
         for one in seen:
             if one.symbol:
                 by_symbol[one.symbol].append(one)
         for symbol, series in by_symbol.items():
             prices += len(series)
             for before, here, after in zip(series, series[1:], series[2:], strict=False):
-                far = _is_apart(here, before, FAR) and _is_apart(here, after, FAR)
-                if far and not _is_apart(before, after, NEAR):
-                    lone.append(f"{symbol} at {here.price:g} between {before.price:g} and {after.price:g} in run {run}")
+                far = _is_apart(here, before, FAR_PART) and _is_apart(here, after, FAR_PART)
+                if far and not _is_apart(before, after, NEAR_PART):
+                    lone.append(
+                        f"{symbol} at {here.display_price:g} between {before.display_price:g} and {after.display_price:g} in run {run}"
+                    )
     # Another one that agrees may stand before it: it was not believed itself and is on no tape.
-    struck = sum(line["name"] in INSANE for _, line in case.log.of("fault")) if case.log else 0
-    if len(lone) * AGREE > struck:
-        return broken("I15", f"the desk believed {listed(lone)}")
-    return ok("I15", f"none of {prices} prices stood alone") if prices else not_shown("I15", "there is no tape")
+    struck = (
+        sum(line["name"] in FAR_PRICE_FAULTS for _, line in records.log.lines_of_kind("fault")) if records.log else 0
+    )
+    if len(lone) * AGREEING_PRICES > struck:
+        return verdict_broken("I15", f"the desk believed {list_faults(lone)}")
+    return (
+        verdict_ok("I15", f"none of {prices} prices stood alone")
+        if prices
+        else verdict_not_shown("I15", "there is no tape")
+    )
 
 
-def _useless(case: Case) -> Iterator[str]:
-    formats = {row.run: _format(row) for row in case.journal.of("run")}
-    for order in case.orders.values():
-        row, request = order.begun, order.request
-        reference = number(row.body.get("reference") or "0")
+def _useless(records: RunRecords) -> Iterator[str]:
+    formats = {row.run: _format(row) for row in records.journal.rows_of_kinds("run")}
+    for order in records.orders.values():
+        row, request = order.first_row, order.request
+        reference = to_fraction(row.body.get("reference") or "0")
         if order.purpose != "entry" or row.body["event"] != "intent" or not reference:
             continue
-        if formats.get(row.run, 0) < SINCE:
+        if formats.get(row.run, 0) < FIRST_JUDGED_FORMAT:
             continue
         sign = 1 if request["side"] == "BUY" else -1
         for name, way in (("stop_loss", 1), ("target", -1)):
             level = request.get(name)
-            if level is not None and (reference - number(level)) * sign * way <= 0:
+            if level is not None and (reference - to_fraction(level)) * sign * way <= 0:
                 yield f"{order.order_id} (row {row.seq}) left with a {name} of {level}, decided at {float(reference):g}"
 
 
-def _is_apart(one: Seen, other: Seen, part: int) -> bool:
+def _is_apart(one: DeskInput, other: DeskInput, part: int) -> bool:
     return abs(one.units - other.units) * part > min(one.units, other.units)
 
 
-def _format(row: Row) -> int:
+def _format(row: EvidenceRow) -> int:
     return int((row.body.get("versions") or {}).get("rows", "1")) if row.kind == "run" else 0
 
 
-def _mono(row: Row) -> int:
+def _mono(row: EvidenceRow) -> int:
     return int(row.body.get("mono") or 0)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Ruling(StrEnum):
+class PromiseStatus(StrEnum):
     """OK needs evidence; where the records hold none the promise is NOT_SHOWN, which is neither good nor bad."""
 
     OK = "ok"
@@ -14,30 +14,30 @@ class Ruling(StrEnum):
     NOT_SHOWN = "not shown"
 
 
-class Verdict(NamedTuple):
+class PromiseVerdict(NamedTuple):
     """One promise, what the records say of it, and the evidence in one sentence."""
 
     promise: str
-    ruling: Ruling
+    status: PromiseStatus
     evidence: str
 
 
-def ok(promise: str, evidence: str) -> Verdict:
+def verdict_ok(promise: str, evidence: str) -> PromiseVerdict:
     """Return that the records show the promise kept."""
-    return Verdict(promise, Ruling.OK, evidence)
+    return PromiseVerdict(promise, PromiseStatus.OK, evidence)
 
 
-def broken(promise: str, evidence: str) -> Verdict:
+def verdict_broken(promise: str, evidence: str) -> PromiseVerdict:
     """Return that the records show the promise broken."""
-    return Verdict(promise, Ruling.BROKEN, evidence)
+    return PromiseVerdict(promise, PromiseStatus.BROKEN, evidence)
 
 
-def not_shown(promise: str, evidence: str) -> Verdict:
+def verdict_not_shown(promise: str, evidence: str) -> PromiseVerdict:
     """Return that the records cannot show it either way."""
-    return Verdict(promise, Ruling.NOT_SHOWN, evidence)
+    return PromiseVerdict(promise, PromiseStatus.NOT_SHOWN, evidence)
 
 
-def listed(faults: list[str], most: int = 3) -> str:
+def list_faults(faults: list[str], most: int = 3) -> str:
     """Return the first faults as one sentence part, with the number of the rest."""
     rest = f"; and {len(faults) - most} more" if len(faults) > most else ""
     return "; ".join(faults[:most]) + rest

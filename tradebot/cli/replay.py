@@ -1,4 +1,4 @@
-"""The verb `replay`: a recorded run decided once more by the same code, and the first thing that differs."""
+"""The verb `replay_run`: a recorded run decided once more by the same code, and the first thing that differs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tradebot.errors import DataError, ExitCode
 from tradebot.markets.market import HOME
 from tradebot.printable import printable
 from tradebot.printing import say, say_json
-from tradebot.replay import recorded as recordings
+from tradebot.replay import recorded_run as recordings
 from tradebot.replay import rerun
-from tradebot.replay.recorded import Recorded
-from tradebot.replay.rerun import Replayed
+from tradebot.replay.recorded_run import RecordedRun
+from tradebot.replay.rerun import ReplayResult
 
 MAX_SHOWN_PARTS = 5  # of a difference, shown apart
 
@@ -37,14 +37,14 @@ def replay(journal: Path, run_id: str | None, every: bool, as_json: bool) -> int
     """
     if every and run_id is not None:
         raise click.UsageError("--run names one run, --all means every one")
-    path = recordings.journal_at(journal)
-    chosen = recordings.taped(path) if every else [run_id]
+    path = recordings.journal_path(journal)
+    chosen = recordings.replayable_runs(path) if every else [run_id]
     if not chosen:
         raise DataError(f"{path}: no run kept a tape to replay")
-    return max(_replay(recordings.read(path, one), as_json=as_json) for one in chosen)
+    return max(_replay(recordings.read_run(path, one), as_json=as_json) for one in chosen)
 
 
-def _replay(recorded: Recorded, *, as_json: bool) -> int:
+def _replay(recorded: RecordedRun, *, as_json: bool) -> int:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress
@@ -52,7 +52,7 @@ def _replay(recorded: Recorded, *, as_json: bool) -> int:
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         shown = bar.add_task(escape(printable(f"run {recorded.run.run_id}")), total=None)
         found = asyncio.run(
-            rerun.replay(recorded, progress=lambda done, total: bar.update(shown, completed=done, total=total))
+            rerun.replay_run(recorded, progress=lambda done, total: bar.update(shown, completed=done, total=total))
         )
     if as_json:
         fields = found._asdict() | {"equal": found.difference is None, "has_ended": recorded.has_ended}
@@ -64,7 +64,7 @@ def _replay(recorded: Recorded, *, as_json: bool) -> int:
     return ExitCode.OK if found.difference is None else ExitCode.INTERNAL
 
 
-def _tell(recorded: Recorded, found: Replayed) -> None:
+def _tell(recorded: RecordedRun, found: ReplayResult) -> None:
     if found.difference is None:
         cut = "" if recorded.has_ended else f"; the run was cut off, {found.behind_tape} facts lie behind its tape"
         say(

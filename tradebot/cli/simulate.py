@@ -51,7 +51,7 @@ def simulate(
     if seed is not None:
         outcome = _one(seed, faults, keep, quiet)
         if corpus is not None and outcome.verdict == "broken":
-            from tradebot.simulation.many import add_to_corpus
+            from tradebot.simulation.seed_batch import add_to_corpus
 
             add_to_corpus(corpus, outcome, faults)
     else:
@@ -63,14 +63,14 @@ def simulate(
 
 def _one(seed: int, faults: str | None, keep: Path | None, quiet: bool) -> Any:
     from tradebot.errors import StateError
-    from tradebot.simulation.play import play, silence
+    from tradebot.simulation.seed_run import ignore_event, run_seed
 
     if keep is not None:
         if keep.exists() and any(keep.iterdir()):
             raise StateError(f"{keep} is not empty; name a new folder for the records")
         keep.mkdir(parents=True, exist_ok=True)
-    outcome = play(seed, faults=faults, tell=silence if quiet else _tell, folder=keep)
-    line = outcome.render()
+    outcome = run_seed(seed, faults=faults, on_event=ignore_event if quiet else _tell, folder=keep)
+    line = outcome.as_json_object()
     if outcome.verdict == "broken":
         for why in outcome.why:
             aside(f"  broken  {why}")
@@ -81,11 +81,13 @@ def _one(seed: int, faults: str | None, keep: Path | None, quiet: bool) -> Any:
 
 
 def _script(outcome: Any) -> str | None:
-    from tradebot.simulation.play import play
-    from tradebot.simulation.shrink import shrink
+    from tradebot.simulation.seed_run import run_seed
+    from tradebot.simulation.shrink import shrink_faults
 
     aside(f"  looking for the fewest of {len(outcome.struck)} faults that break it")
-    found = shrink(outcome.struck, lambda words: play(outcome.seed, faults=",".join(words)).verdict == "broken")
+    found = shrink_faults(
+        outcome.struck, lambda words: run_seed(outcome.seed, faults=",".join(words)).verdict == "broken"
+    )
     if found is None:
         aside("  the struck faults alone do not break it: chance is part of it")
         return None
@@ -107,9 +109,9 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
     from tradebot.cli.shared.tables import print_rows
     from tradebot.clock import SECOND, WallClock
     from tradebot.config.values import seconds
-    from tradebot.simulation.many import Day, Tally, add_to_corpus, play_all, read_corpus
+    from tradebot.simulation.seed_batch import OutcomeCounts, SimulatedDay, add_to_corpus, read_corpus, run_days
 
-    clock, tally = WallClock(), Tally()
+    clock, tally = WallClock(), OutcomeCounts()
     began = clock.monotonic()
     try:
         limit = None if for_ is None else seconds(for_) * SECOND
@@ -118,15 +120,15 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
     known = read_corpus(corpus) if corpus is not None else []
     numbers = itertools.count(first) if seeds is None else range(first, first + seeds)
     is_known = {day.seed for day in known if day.faults is None}
-    wanted = itertools.chain(known, (Day(n) for n in numbers if n not in is_known))
+    wanted = itertools.chain(known, (SimulatedDay(n) for n in numbers if n not in is_known))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     cut_short: KeyboardInterrupt | None = None
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
         task = bar.add_task("seeds", total=None if seeds is None else seeds + len(known))
         is_late = lambda: limit is not None and clock.monotonic() - began > limit  # noqa: E731
         try:
-            for outcome in play_all(wanted, workers=workers, is_enough=is_late):
-                tally.add(outcome)
+            for outcome in run_days(wanted, workers=workers, is_enough=is_late):
+                tally.add_outcome(outcome)
                 if outcome.verdict == "broken":
                     told = f"seed {outcome.seed} broke: {'; '.join(outcome.why)}"
                     bar.console.print(printable(told), markup=False, soft_wrap=True)
@@ -137,11 +139,14 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
             cut_short = interrupt
     took_s = (clock.monotonic() - began) / SECOND
     if not quiet:
-        print_rows([*tally.rows(), {"what": "seeds a second", "count": f"{tally.seeds / took_s:.1f}"}], as_json=False)
+        print_rows(
+            [*tally.table_rows(), {"what": "seeds a second", "count": f"{tally.seed_count / took_s:.1f}"}],
+            as_json=False,
+        )
         if tally.broken:
             print_rows([{"seed": o.seed, "why": "; ".join(o.why)} for o in tally.broken], as_json=False)
     broken = [outcome.seed for outcome in tally.broken]
-    counts = {"seeds": tally.seeds, **dict(sorted(tally.verdicts.items())), "orders": tally.orders}
+    counts = {"seeds": tally.seed_count, **dict(sorted(tally.verdicts.items())), "orders": tally.orders}
     say_json(counts | {"seconds": round(took_s, 1), "broken_seeds": broken})
     if cut_short is not None:
         raise cut_short

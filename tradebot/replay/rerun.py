@@ -20,7 +20,7 @@ from tradebot.domain.order import OrderFact
 from tradebot.errors import DataError
 from tradebot.journal.rows import Row
 from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Signaled, Stepped, Tape
-from tradebot.replay.recorded import Line, Recorded
+from tradebot.replay.recorded_run import RecordedLine, RecordedRun
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.desk.billing import charges_by_market
@@ -31,13 +31,16 @@ from tradebot.trading.desk.settings import DeskSettings
 
 NOTHING = "nothing"
 # What runs knew nothing of, whose terms do not name it.
-LIMITS, RULES = {"max_stop_pct": None}, {"reverses": False, "max_rejected_symbols": 0, "on_daily_loss": "halt"}
-ANCHORED = re.compile(r"^(session_vwap)\(\d+\)$")  # how a session's average was named once: with its opening in ns
-HAS_TRAILING = 3  # the format of rows from which on the desk's words on trailing stops are among them
-SUBJECTS = ("order_id", "event", "signal_id", "verb")
+ABSENT_LIMITS, ABSENT_RULES = (
+    {"max_stop_pct": None},
+    {"reverses": False, "max_rejected_symbols": 0, "on_daily_loss": "halt"},
+)
+ANCHORED_NAME = re.compile(r"^(session_vwap)\(\d+\)$")  # how a session's average was named once: with its opening in ns
+TRAILING_SINCE_FORMAT = 3  # the format of rows from which on the desk's words on trailing stops are among them
+SUBJECT_FIELDS = ("order_id", "event", "signal_id", "verb")
 
 
-class Difference(NamedTuple):
+class ReplayDifference(NamedTuple):
     """The first thing that differs: `row` is the journal's row of the recorded side, the sides are text."""
 
     what: str
@@ -47,7 +50,7 @@ class Difference(NamedTuple):
     replayed: str
 
 
-class Replayed(NamedTuple):
+class ReplayResult(NamedTuple):
     """What a replay found. `behind_tape` are outputs a run that was cut off recorded behind the end of its tape."""
 
     run_id: str
@@ -57,15 +60,17 @@ class Replayed(NamedTuple):
     states: int
     state: str
     behind_tape: int
-    difference: Difference | None
+    difference: ReplayDifference | None
 
 
 class _Differs(Exception):
-    def __init__(self, difference: Difference) -> None:
+    def __init__(self, difference: ReplayDifference) -> None:
         self.difference = difference
 
 
-async def replay(recorded: Recorded, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Replayed:
+async def replay_run(
+    recorded: RecordedRun, *, progress: Callable[[int, int], None] = lambda done, total: None
+) -> ReplayResult:
     """Decide a recorded run again up to the first difference; `progress(done, total)` counts rows of tape.
 
     Raises DataError for a strategy that cannot be built any more.
@@ -73,33 +78,33 @@ async def replay(recorded: Recorded, *, progress: Callable[[int, int], None] = l
     rerun = _Rerun(recorded)
     difference = None
     try:
-        await rerun.begin()
-        for done, row in enumerate(recorded.tapes, 1):
-            await rerun.play(row)
-            progress(done, len(recorded.tapes))
-        rerun.end()
+        await rerun.start_run()
+        for done, row in enumerate(recorded.input_rows, 1):
+            await rerun.replay_row(row)
+            progress(done, len(recorded.input_rows))
+        rerun.check_complete()
     except _Differs as found:
         difference = found.difference
     finally:
         await rerun.analysis.close()
     counts = rerun.counts
-    return Replayed(
+    return ReplayResult(
         run_id=recorded.run.run_id,
         closes=counts["closes"],
         signals=counts["signals"],
         facts=counts["facts"],
         states=counts["states"],
         state=rerun.desk.state(),
-        behind_tape=len(rerun.expected),
+        behind_tape=len(rerun.expected_outputs),
         difference=difference,
     )
 
 
 class _Rerun:
-    def __init__(self, recorded: Recorded) -> None:
+    def __init__(self, recorded: RecordedRun) -> None:
         self._recorded = recorded
         self._reason = ""  # of the HALT file
-        has_trailing = int(recorded.run.versions.get("rows", "1")) >= HAS_TRAILING
+        has_trailing = int(recorded.run.versions.get("rows", "1")) >= TRAILING_SINCE_FORMAT
         self._compared = (OrderFact, Command, Incident, *((Trailing,) if has_trailing else ()))
         self.clock = ManualClock()
         try:
@@ -110,9 +115,9 @@ class _Rerun:
                 f"run {recorded.run.run_id} was recorded by tradebot {version}, whose terms this version cannot take:"
                 f" {error}"
             ) from error
-        self.expected = deque(recorded.outputs)
-        self._given = deque(recorded.signals)
-        self._of_close: dict[int, list[Line]] = {}  # end of a close -> the rows of its signals
+        self.expected_outputs = deque(recorded.outputs)
+        self._recorded_signals = deque(recorded.signals)
+        self._of_close: dict[int, list[RecordedLine]] = {}  # end of a close -> the rows of its signals
         for line in recorded.signals:
             assert isinstance(line.message, Signals)
             self._of_close.setdefault(line.message.at, []).append(line)
@@ -122,10 +127,12 @@ class _Rerun:
 
     def _desk(self) -> Desk:
         recorded, terms = self._recorded, self._recorded.terms
-        settings = msgspec.convert(RULES | terms.desk, DeskSettings, strict=False)
+        settings = msgspec.convert(ABSENT_RULES | terms.desk, DeskSettings, strict=False)
         return desk_of(
             Book(recorded.universe, settings, charges_by_market(recorded.universe)),
-            gate=gate_of(msgspec.convert(LIMITS | terms.limits, Limits, strict=False), killed=lambda: self._reason),
+            gate=gate_of(
+                msgspec.convert(ABSENT_LIMITS | terms.limits, Limits, strict=False), killed=lambda: self._reason
+            ),
             id_prefix=recorded.run.run_id,
             **terms.venue,
         )
@@ -139,11 +146,11 @@ class _Rerun:
             workers=0,
             deadline_s=60.0,
             clock=self.clock,
-            recall=self._recall,
+            recall=self._no_closes,
             on_fault=lambda event: None,  # what the strategies of the run did, they do again
         )
 
-    async def begin(self) -> None:
+    async def start_run(self) -> None:
         before, terms = self._recorded.before, self._recorded.terms
         self.desk.recover(
             (*before.facts, *before.undone),
@@ -154,28 +161,28 @@ class _Rerun:
             flattened=terms.flattened,
             best=before.best,
         )
-        self._follow(before.undone)
+        self._compare_outputs(before.undone)
         await self.analysis.start(self._recorded.warmup)
 
-    async def play(self, row: Row) -> None:
+    async def replay_row(self, row: Row) -> None:
         tape = row.message
         assert isinstance(tape, Tape), f"row {row.seq} is a {row.kind}"
         self._row = row.seq
         for entry, after in zip(tape.entries, (*tape.entries[1:], None), strict=True):
             if after is not None and isinstance(after.message, Killed):
                 self._reason = after.message.reason  # the gate saw it while it judged this entry
-            await self._take(entry)
+            await self._replay_input(entry)
         if tape.state:
             self.counts["states"] += 1
             if (state := self.desk.state()) != tape.state:
                 raise self._differs("the state of orders and positions", tape.state, state, row=row.seq)
 
-    def end(self) -> None:
-        if self._recorded.has_ended and self.expected:
-            line = self.expected[0]
+    def check_complete(self) -> None:
+        if self._recorded.has_ended and self.expected_outputs:
+            line = self.expected_outputs[0]
             raise self._differs(_name(line.message), _text(line.message), NOTHING, row=line.seq)
 
-    async def _take(self, entry: Entry) -> None:
+    async def _replay_input(self, entry: Entry) -> None:
         desk, mono = self.desk, entry.mono
         desk.advance(mono)
         self.clock.now = max(self.clock.now, mono)
@@ -183,23 +190,23 @@ class _Rerun:
             case Marks():
                 desk.restore_quotes(message)
             case Stepped():
-                await self._step(message)
+                await self._replay_close(message)
             case Signaled():
-                self._follow(desk.apply(self._next_signals(message)))
+                self._compare_outputs(desk.apply(self._next_signals(message)))
             case Adopt():
                 self._books = message.books
-                self._follow(desk.adopt(message.books))
+                self._compare_outputs(desk.adopt(message.books))
             case SameBooks():
                 assert self._books is not None, "a tape repeats books it never had"
-                self._follow(desk.apply(msgspec.structs.replace(self._books, asked_at=message.asked_at)))
+                self._compare_outputs(desk.apply(msgspec.structs.replace(self._books, asked_at=message.asked_at)))
             case Killed():
                 pass
             case _:
                 if isinstance(message, Books):
                     self._books = message
-                self._follow(desk.apply(message))  # type: ignore[arg-type]
+                self._compare_outputs(desk.apply(message))  # type: ignore[arg-type]
 
-    async def _step(self, step: Stepped) -> None:
+    async def _replay_close(self, step: Stepped) -> None:
         close = self._recorded.closes.get(step.ends_at)
         if close is None:
             raise self._differs("a close", NOTHING, f"the strategies were given one that ends at {step.ends_at}")
@@ -218,12 +225,12 @@ class _Rerun:
             self.counts["signals"] += 1
             if replayed is not None and recorded is not None:
                 replayed = msgspec.structs.replace(replayed, made_at=recorded.made_at)  # our time, not the strategy's
-            recorded = None if recorded is None else as_named(recorded)
+            recorded = None if recorded is None else with_current_names(recorded)
             if _text(recorded) != _text(replayed):
                 raise self._differs("a signal", *_sides(recorded, replayed), row=row, at=step.ends_at)
 
     def _next_signals(self, named: Signaled) -> Signals:
-        line = self._given.popleft() if self._given else None
+        line = self._recorded_signals.popleft() if self._recorded_signals else None
         message = line.message if line else None
         if (
             line is None
@@ -233,12 +240,12 @@ class _Rerun:
             raise self._differs("the signals given to the desk", _text(message), _text(named))
         return message
 
-    def _follow(self, output: Sequence[Any]) -> None:
+    def _compare_outputs(self, output: Sequence[Any]) -> None:
         for message in output:
             if not isinstance(message, self._compared):
                 continue
             self.counts["facts"] += 1
-            line = self.expected.popleft() if self.expected else None
+            line = self.expected_outputs.popleft() if self.expected_outputs else None
             recorded = line.message if line else None
             if _text(recorded) != _text(message) and not (line is not None and _is_as_told(line, message)):
                 row = line.seq if line else self._row
@@ -248,20 +255,20 @@ class _Rerun:
         self, what: str, recorded: str, replayed: str, *, row: int | None = None, at: int | None = None
     ) -> _Differs:
         when = self.desk.account.conditions.now if at is None else at
-        return _Differs(Difference(what, self._row if row is None else row, when, recorded, replayed))
+        return _Differs(ReplayDifference(what, self._row if row is None else row, when, recorded, replayed))
 
-    async def _recall(self) -> Sequence[Any]:
+    async def _no_closes(self) -> Sequence[Any]:
         return ()
 
 
-def as_named(signal: Signal) -> Signal:
+def with_current_names(signal: Signal) -> Signal:
     """Return a signal with its inputs named as they are today."""
-    inputs = {ANCHORED.sub(r"\1", name): value for name, value in signal.inputs.items()}
+    inputs = {ANCHORED_NAME.sub(r"\1", name): value for name, value in signal.inputs.items()}
     return signal if inputs.keys() == signal.inputs.keys() else msgspec.structs.replace(signal, inputs=inputs)
 
 
-def _is_as_told(line: Line, message: Message) -> bool:
-    return type(line.message) is type(message) and line.says_as_much(message)
+def _is_as_told(line: RecordedLine, message: Message) -> bool:
+    return type(line.message) is type(message) and line.covers_message(message)
 
 
 def _name(message: Message) -> str:
@@ -281,7 +288,7 @@ def _sides(recorded: Message | None, replayed: Message | None) -> tuple[str, str
         return _text(recorded), _text(replayed)
     fields = [(name, getattr(recorded, name), getattr(replayed, name)) for name in recorded.__struct_fields__]
     differing = [(name, a, b) for name, a, b in fields if repr(a) != repr(b)]
-    subject = "".join(f"{name}={a!r} " for name, a, b in fields if name in SUBJECTS and repr(a) == repr(b))
+    subject = "".join(f"{name}={a!r} " for name, a, b in fields if name in SUBJECT_FIELDS and repr(a) == repr(b))
     left, right = (" ".join(f"{entry[0]}={entry[side]!r}" for entry in differing) for side in (1, 2))
     return subject + left, subject + right
 

@@ -9,29 +9,34 @@ from contextlib import suppress
 from pathlib import Path
 
 from tradebot.journal.hand import GROUP_ROWS, Queued, Work
-from tradebot.simulation.dice import Dice
+from tradebot.simulation.seeded_random import SeededRandom
 
 COMMIT_S = (0.0001, 0.003)
-SLOW_S, SLOW = (0.02, 0.4), 0.01  # and the share of the commits that are slow
-ROOM_BYTES = 1 << 40  # free on a disk that is not full
+SLOW_S, SLOW_SHARE = (0.02, 0.4), 0.01  # and the share of the commits that are slow
+FREE_BYTES = 1 << 40  # free on a disk that is not full
 WAKE_S = (0.00002, 0.0005)  # from the synced commit until the loop hears of it; a kill may fall in between
 
 
-class SimulatedHand:
+class SimulatedDiskWriter:
     """Drives one journal's work after seeded waits; `on_synced` hears the number of each last row that is on disk.
 
-    After `commits` the disk fails; with 0 it never does.
+    After `commits_until_failure` the disk fails; with 0 it never does.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, dice: Dice, on_synced: Callable[[int], None], *, commits: int = 0
+        self,
+        loop: asyncio.AbstractEventLoop,
+        rng: SeededRandom,
+        on_synced: Callable[[int], None],
+        *,
+        commits_until_failure: int = 0,
     ) -> None:
-        self._loop, self._dice, self._on_synced, self._left = loop, dice, on_synced, commits
-        self._reason, self._slow_until = (
+        self._loop, self._rng, self._on_synced, self._commits_left = loop, rng, on_synced, commits_until_failure
+        self._reason, self._slow_until_s = (
             "disk I/O error",
             0.0,
         )  # of a failing commit; loop time until which all are slow
-        self._fails_at = 0.0  # loop time from which a full disk takes nothing more; 0 while it is not full
+        self._fails_at_s = 0.0  # loop time from which a full disk takes nothing more; 0 while it is not full
         self._rows: list[Queued] = []
         self._has_end = self._is_due = False
         self._work: Work
@@ -39,61 +44,61 @@ class SimulatedHand:
     def start(self, work: Work) -> None:
         self._work = work
         self._is_due = True
-        self._loop.call_later(self._dice.between(*COMMIT_S), self._open)
+        self._loop.call_later(self._rng.float_between(*COMMIT_S), self._open)
 
     def put(self, row: Queued | None) -> None:
         if row is None:
             self._has_end = True
         else:
             self._rows.append(row)
-        self._come()
+        self._schedule_write()
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """Let the disk fail no more."""
-        self._left, self._slow_until, self._fails_at = 0, 0.0, 0.0
+        self._commits_left, self._slow_until_s, self._fails_at_s = 0, 0.0, 0.0
 
-    def fail(self, reason: str) -> None:
+    def fail_next_commit(self, reason: str) -> None:
         """Let the next commit fail for `reason`, as SQLite words it."""
-        self._left, self._reason = 1, reason
+        self._commits_left, self._reason = 1, reason
 
-    def fill(self, seconds: float) -> None:
+    def become_full(self, seconds: float) -> None:
         """Let the disk be full from now on; some seconds later what the journal kept for that is used up as well."""
-        self._fails_at, self._reason = self._loop.time() + seconds, "database or disk is full"
+        self._fails_at_s, self._reason = self._loop.time() + seconds, "database or disk is full"
 
-    def slow_down(self, seconds: float) -> None:
+    def slow_commits(self, seconds: float) -> None:
         """Let each commit of the next seconds take long."""
-        self._slow_until = self._loop.time() + seconds
+        self._slow_until_s = self._loop.time() + seconds
 
     def join(self) -> None:
         pass
 
     def free(self, journal: Path) -> int:
-        return 0 if self._fails_at else ROOM_BYTES
+        return 0 if self._fails_at_s else FREE_BYTES
 
-    def _come(self) -> None:
+    def _schedule_write(self) -> None:
         if not self._is_due and (self._rows or self._has_end):
             self._is_due = True
-            is_slow = self._dice.happens(SLOW) or self._loop.time() < self._slow_until
+            is_slow = self._rng.draw_bool(SLOW_SHARE) or self._loop.time() < self._slow_until_s
             seconds = SLOW_S if is_slow else COMMIT_S
-            self._loop.call_later(self._dice.between(*seconds), self._write)
+            self._loop.call_later(self._rng.float_between(*seconds), self._write)
 
     def _open(self) -> None:
         self._is_due = False
         with suppress(StopIteration):  # it could not begin, and the loop has been told
             next(self._work)
-            self._come()
+            self._schedule_write()
 
     def _write(self) -> None:
         self._is_due = False
-        if 0 < self._fails_at <= self._loop.time():
-            self._left = 1
+        if 0 < self._fails_at_s <= self._loop.time():
+            self._commits_left = 1
         group, self._rows = self._rows[:GROUP_ROWS], self._rows[GROUP_ROWS:]
-        if group and self._left == 1:
-            self._left = 0  # the work ends with it; what was put meanwhile finds nobody
+        if group and self._commits_left == 1:
+            self._commits_left = 0  # the work ends with it; what was put meanwhile finds nobody
             with suppress(StopIteration):
                 self._work.throw(sqlite3.OperationalError(self._reason))
         elif group:
-            self._left -= self._left > 1
+            self._commits_left -= self._commits_left > 1
             with suppress(StopIteration):  # it failed, and the loop has been told
                 self._work.send(group)
                 self._on_synced(group[-1].seq)
@@ -101,4 +106,4 @@ class SimulatedHand:
             self._has_end = False
             with suppress(StopIteration):
                 self._work.send(None)
-        self._come()
+        self._schedule_write()

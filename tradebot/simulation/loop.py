@@ -13,47 +13,47 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from typing import Any
 
-from tradebot.simulation.dice import Dice
-from tradebot.simulation.process import PROCESS, Process
-from tradebot.simulation.wire import Listener, Network
+from tradebot.simulation.network import MemoryServer, Network
+from tradebot.simulation.process import CURRENT_PROCESS, Process
+from tradebot.simulation.seeded_random import SeededRandom
 
 THREAD_S = (0.0001, 0.004)  # what work in a thread takes
-SPIN = 200_000  # turns without a step of time: something asks again and again
+MAX_IDLE_TURNS = 200_000  # turns without a step of time: something asks again and again
 RESOLUTION_S = 1e-9
 
 
-class Stuck(RuntimeError):
+class SimulationStuck(RuntimeError):
     """The session can never go on: everybody waits for somebody else, or somebody never waits."""
 
 
-class Numbered(asyncio.Task[Any]):
+class NumberedTask(asyncio.Task[Any]):
     """A task that knows its place among all of a session, so that no order hangs on memory addresses."""
 
     number = 0
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """The loop of one session; `network` carries its bytes, `turns` counts what it ran."""
+    """The loop of one session; `network` carries its bytes, `callback_count` counts what it ran."""
 
-    def __init__(self, dice: Dice) -> None:
+    def __init__(self, rng: SeededRandom) -> None:
         super().__init__()
-        self._dice = dice
-        self._now = 0.0
+        self._rng = rng
+        self._now_s = 0.0
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []  # a heap; of equal times the first made first
-        self._tasks_made = self._timers_made = self._spins = self.turns = 0
+        self._tasks_made = self._timers_made = self._spins = self.callback_count = 0
         self._connected: dict[int, Any] = {}  # file descriptor of a socket that is not a transport yet -> address
-        self.network = Network(self, dice)
+        self.network = Network(self, rng)
         self.set_task_factory(self._make_task)  # type: ignore[arg-type]
         self.set_exception_handler(self._on_exception)
-        self.faults: list[dict[str, Any]] = []  # what nobody caught
+        self.uncaught_errors: list[dict[str, Any]] = []  # what nobody caught
 
     def time(self) -> float:
-        return self._now
+        return self._now_s
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        return self.call_at(self._now_s + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
@@ -63,13 +63,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         heapq.heappush(self._timers, (when, self._timers_made, timer))
         return timer
 
-    def spawn(self, process: Process, work: Callable[[], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
+    def spawn_process(self, process: Process, work: Callable[[], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
         """Start `work` as the main task of `process`; of a process that is killed it never ends."""
         context = copy_context()
-        context.run(PROCESS.set, process)
+        context.run(CURRENT_PROCESS.set, process)
         return context.run(lambda: self.create_task(work(), name=process.name))
 
-    def forget(self) -> None:
+    def abandon_loop(self) -> None:
         """End for good: whatever is still asked of the loop is taken and never done."""
         for task in asyncio.all_tasks(self):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
@@ -79,16 +79,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _check_closed(self) -> None:
         pass
 
-    def _make_task(self, loop: asyncio.AbstractEventLoop, work: Generator[Any, None, Any], **more: Any) -> Numbered:
-        task = Numbered(work, loop=loop, **more)
+    def _make_task(self, loop: asyncio.AbstractEventLoop, work: Generator[Any, None, Any], **more: Any) -> NumberedTask:
+        task = NumberedTask(work, loop=loop, **more)
         self._tasks_made += 1
         task.number = self._tasks_made
         return task
 
     def _on_exception(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        process = PROCESS.get(None)
+        process = CURRENT_PROCESS.get(None)
         if process is None or process.is_alive:
-            self.faults.append(context)
+            self.uncaught_errors.append(context)
 
     # ---- one turn
 
@@ -99,42 +99,42 @@ class VirtualLoop(asyncio.BaseEventLoop):
             heapq.heappop(timers)
         if ready:
             self._spins += 1
-            if self._spins > SPIN:
-                raise Stuck(f"{SPIN} turns at {self._now:.6f} s: {ready[0]!r}")
+            if self._spins > MAX_IDLE_TURNS:
+                raise SimulationStuck(f"{MAX_IDLE_TURNS} turns at {self._now_s:.6f} s: {ready[0]!r}")
         elif timers:
             self._spins = 0
-            self._now = max(self._now, timers[0][0])
+            self._now_s = max(self._now_s, timers[0][0])
         elif not self._stopping:  # type: ignore[attr-defined]
-            raise Stuck(f"at {self._now:.6f} s everybody waits and no timer runs")
-        end = self._now + RESOLUTION_S
+            raise SimulationStuck(f"at {self._now_s:.6f} s everybody waits and no timer runs")
+        end = self._now_s + RESOLUTION_S
         while timers and timers[0][0] <= end:
             ready.append(heapq.heappop(timers)[2])
         count = len(ready)
         if count > 1:
-            self._mix(ready)
+            self._shuffle_steps(ready)
         for _ in range(count):
             handle = ready.popleft()
             if not handle._cancelled:
                 self._run(handle)
 
     def _run(self, handle: Any) -> None:
-        process = handle._context.get(PROCESS)
+        process = handle._context.get(CURRENT_PROCESS)
         if process is not None:
-            if process.fuse:
-                process.fuse -= 1
-                if not process.fuse:
+            if process.events_until_kill:
+                process.events_until_kill -= 1
+                if not process.events_until_kill:
                     process.kill()
             if not process.is_alive:
                 return
-        self.turns += 1
+        self.callback_count += 1
         handle._run()
 
-    def _mix(self, ready: Any) -> None:
+    def _shuffle_steps(self, ready: Any) -> None:
         # Steps of tasks that follow one another in the queue may run in any order: each would have to be right if it
         # had been woken a moment earlier. Callbacks keep their places, which protocols rely on.
         handles, first = list(ready), 0
         owners = [getattr(handle._callback, "__self__", None) for handle in handles]
-        numbers = [owner.number if type(owner) is Numbered else 0 for owner in owners]
+        numbers = [owner.number if type(owner) is NumberedTask else 0 for owner in owners]
         is_changed = False
         while first < len(handles):
             last = first
@@ -143,7 +143,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if last - first > 1:
                 some = sorted(zip(numbers[first:last], handles[first:last], strict=True), key=lambda pair: pair[0])
                 mixed: list[Any] = [handle for _, handle in some]
-                self._dice.shuffle(mixed)
+                self._rng.shuffle(mixed)
                 handles[first:last] = mixed
                 is_changed = True
             first = last + 1
@@ -171,19 +171,19 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 return
             done.set_result(result)
 
-        self.call_later(self._dice.between(*THREAD_S), work)
+        self.call_later(self._rng.float_between(*THREAD_S), work)
         return done
 
     def add_signal_handler(  # type: ignore[override]
         self, sig: int, callback: Callable[..., Any], *args: Any
     ) -> None:
-        PROCESS.get().signals[int(sig)] = callback, args
+        CURRENT_PROCESS.get().signals[int(sig)] = callback, args
 
     def remove_signal_handler(self, sig: int) -> bool:
-        return PROCESS.get().signals.pop(int(sig), None) is not None
+        return CURRENT_PROCESS.get().signals.pop(int(sig), None) is not None
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
-        await self.network.reach(address[:2])
+        await self.network.await_server(address[:2])
         self._connected[sock.fileno()] = address[:2]
 
     async def create_connection(  # type: ignore[override]
@@ -196,22 +196,24 @@ class VirtualLoop(asyncio.BaseEventLoop):
         **_: Any,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         if sock is None:
-            await self.network.reach(address := (host, port))
+            await self.network.await_server(address := (host, port))
         else:
             address = self._connected.pop(sock.fileno())
             sock.close()
-        return self.network.connect(address, protocol_factory)
+        return self.network.open_connection(address, protocol_factory)
 
     async def create_unix_connection(  # type: ignore[override]
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], path: str | None = None, **_: Any
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-        await self.network.reach(path)
-        return self.network.connect(path, protocol_factory)
+        await self.network.await_server(path)
+        return self.network.open_connection(path, protocol_factory)
 
     async def create_server(  # type: ignore[override]
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: str | None = None, port: int = 0, **_: Any
-    ) -> Listener:
-        return self.network.listen((host, port or self.network.port_of(PROCESS.get().name)), protocol_factory)
+    ) -> MemoryServer:
+        return self.network.open_server(
+            (host, port or self.network.port_of(CURRENT_PROCESS.get().name)), protocol_factory
+        )
 
     async def create_unix_server(  # type: ignore[override]
         self,
@@ -220,8 +222,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *,
         sock: socket.socket | None = None,
         **_: Any,
-    ) -> Listener:
+    ) -> MemoryServer:
         assert sock is not None, "the control socket is bound by its owner"
         address = sock.getsockname()
         sock.close()
-        return self.network.listen(address, protocol_factory)
+        return self.network.open_server(address, protocol_factory)

@@ -16,10 +16,10 @@ from tradebot.exchange.ticket import Hand
 
 # Of a night between two days: when it comes, as a share of the time of faults; how long nothing strikes before it; how
 # long the broker squares off; how long the exchange is closed; how long into the morning the daemon is started again.
-EVENING, QUIET_S, SQUARE_OFF_S, CLOSED_S, MORNING_S = 0.3, 3.5, 1.2, 1.5, 1.5
-BREAKFAST_S = 5.0  # from there until a person resumes what was halted the day before
-CLOSED = "Markets are closed right now."
-DELIVERED = Decimal(3)  # shares that the owner buys for delivery in the evening
+EVENING_SHARE, QUIET_S, SQUARE_OFF_S, CLOSED_S, MORNING_S = 0.3, 3.5, 1.2, 1.5, 1.5
+UNATTENDED_MORNING_S = 5.0  # from there until a person resumes what was halted the day before
+CLOSED_REFUSAL = "Markets are closed right now."
+DELIVERY_QUANTITY = Decimal(3)  # shares that the owner buys for delivery in the evening
 
 
 class Night:
@@ -29,21 +29,21 @@ class Night:
         self.evening, self.dawn = asyncio.Event(), asyncio.Event()
         self.opened = asyncio.Event()  # the exchange is open, on the last day
         self.is_on = False
-        self._loop, self._dawn_at = loop, 0.0  # loop time, s
+        self._loop, self._dawn_at_s = loop, 0.0  # loop time, s
 
     @property
-    def is_resting(self) -> bool:
-        return self.is_on or (self.dawn.is_set() and self._loop.time() < self._dawn_at + BREAKFAST_S)
+    def is_unattended(self) -> bool:
+        return self.is_on or (self.dawn.is_set() and self._loop.time() < self._dawn_at_s + UNATTENDED_MORNING_S)
 
-    def end(self) -> None:
+    def end_night(self) -> None:
         """Let it dawn."""
-        self.is_on, self._dawn_at = False, self._loop.time()
+        self.is_on, self._dawn_at_s = False, self._loop.time()
         self.dawn.set()
 
 
-def close_day(exchange: Exchange, symbol: str) -> None:
+def close_exchange_day(exchange: Exchange, symbol: str) -> None:
     """Square off what is intraday and take nothing new; the owner has bought some of `symbol` that arrive in days."""
-    tickets = [market_ticket(HOME_EXCHANGE, symbol, Side.BUY, DELIVERED, DELIVERY, Hand.OWNER)]
+    tickets = [market_ticket(HOME_EXCHANGE, symbol, Side.BUY, DELIVERY_QUANTITY, DELIVERY, Hand.OWNER)]
     for order in exchange.orders():
         if not order.is_ended:
             exchange.withdraw(order.order_id, "cancelled by the broker")
@@ -54,4 +54,4 @@ def close_day(exchange: Exchange, symbol: str) -> None:
     for ticket in tickets:
         with suppress(Refusal):
             exchange.place(ticket)
-    exchange.hooks.refuse = lambda _: CLOSED
+    exchange.hooks.refuse = lambda _: CLOSED_REFUSAL

@@ -11,13 +11,13 @@ from typing import Any
 from tradebot.ops.events.event import Event
 from tradebot.ops.line_writer import LineWriter
 from tradebot.ops.logs import render_json
-from tradebot.simulation.loop import Stuck
+from tradebot.simulation.loop import SimulationStuck
 
-LINES = 3  # that may wait; few, so that a pipe is full within seconds
+MAX_WAITING_LINES = 3  # that may wait; few, so that a pipe is full within seconds
 PIPE_BYTES = 512
 
 
-class Unwaited:
+class NonBlockingCondition:
     """What stands for the writer's condition: on the one loop of a simulation waiting for it would never end."""
 
     def __enter__(self) -> None:
@@ -30,7 +30,7 @@ class Unwaited:
         return
 
     def wait(self, *_: Any) -> bool:
-        raise Stuck("the daemon waits for the reader of its log")
+        raise SimulationStuck("the daemon waits for the reader of its log")
 
     wait_for = wait
 
@@ -40,35 +40,35 @@ class SimulatedOutput(LineWriter):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._room = PIPE_BYTES
-        self._unread_until = 0.0  # loop time
-        self._is_left = False
-        super().__init__(1, capacity=LINES, notice=lambda count: b"%d lines were lost\n" % count)
-        self._changed: Any = Unwaited()
+        self._free_bytes = PIPE_BYTES
+        self._unread_until_s = 0.0  # loop time
+        self._is_reader_gone = False
+        super().__init__(1, capacity=MAX_WAITING_LINES, notice=lambda count: b"%d lines were lost\n" % count)
+        self._changed: Any = NonBlockingCondition()
 
-    def say(self, event: Event) -> None:
+    def write_event(self, event: Event) -> None:
         """Write one line of the log, as far as there is room."""
         self.write(render_json(None, event.level, {"event": event.name, "level": event.level, **event.fields()}))
-        while self._lines and (self._has_reader or self._is_left or self._room > 0):
+        while self._lines and (self._has_reader or self._is_reader_gone or self._free_bytes > 0):
             self.turn()
 
     def stop_reading(self, seconds: float) -> None:
         """Let nobody read for a while: the pipe fills up."""
-        self._unread_until, self._room = self._loop.time() + seconds, PIPE_BYTES
+        self._unread_until_s, self._free_bytes = self._loop.time() + seconds, PIPE_BYTES
 
-    def leave(self) -> None:
+    def close_reader(self) -> None:
         """Close the end that is read."""
-        self._is_left = True
+        self._is_reader_gone = True
 
     @property
     def _has_reader(self) -> bool:
-        return self._loop.time() >= self._unread_until
+        return self._loop.time() >= self._unread_until_s
 
     def _begin(self) -> None:
         pass
 
     def _write_all(self, data: bytes) -> None:
-        if self._is_left:
+        if self._is_reader_gone:
             raise BrokenPipeError(32, "Broken pipe")
         if not self._has_reader:
-            self._room -= len(data)
+            self._free_bytes -= len(data)

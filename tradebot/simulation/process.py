@@ -11,27 +11,27 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 
-class Plug(Protocol):
+class ProcessResource(Protocol):
     """What a process holds that its kernel lets go when it dies."""
 
-    def drop(self) -> None:
+    def on_process_death(self) -> None:
         """Let go; called once, when the process is dead."""
         ...
 
 
 class Process:
-    """One process. `fuse` events from now it dies on its own, before the last of them; 0 for never."""
+    """One process. `events_until_kill` events from now it dies on its own, before the last of them; 0 for never."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.is_alive = True
-        self.fuse = 0
+        self.events_until_kill = 0
         self.on_death: list[Callable[[], None]] = []
         self.signals: dict[int, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
-        self.plugs: dict[Plug, None] = {}  # in the order they were made
+        self.resources: dict[ProcessResource, None] = {}  # in the order they were made
         self._left: list[Any] = []  # the tasks of a dead process: kept, because their end would run their code
 
-    def signal(self, number: int) -> None:
+    def deliver_signal(self, number: int) -> None:
         """Deliver a signal for which the process has a callback."""
         callback, args = self.signals[number]
         callback(*args)
@@ -39,13 +39,13 @@ class Process:
     def kill(self) -> None:
         """End the process between two events."""
         assert self.is_alive, f"{self.name} is dead already"
-        self.is_alive, self.fuse = False, 0
+        self.is_alive, self.events_until_kill = False, 0
         self._left.extend(asyncio.all_tasks())
-        for plug in tuple(self.plugs):
-            plug.drop()
-        self.plugs.clear()
+        for plug in tuple(self.resources):
+            plug.on_process_death()
+        self.resources.clear()
         for heard in self.on_death:
             heard()
 
 
-PROCESS: ContextVar[Process] = ContextVar("process")  # the process whose code runs
+CURRENT_PROCESS: ContextVar[Process] = ContextVar("process")  # the process whose code runs

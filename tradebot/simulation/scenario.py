@@ -21,40 +21,51 @@ from tradebot.config.sections import (
 from tradebot.exchange.account import Holding
 from tradebot.markets.market import HOME
 from tradebot.simulation import restless
-from tradebot.simulation.dice import Dice
+from tradebot.simulation.seeded_random import SeededRandom
 
-DAY = "2026-11-23"
-BEGINS = from_iso(f"{DAY}T09:00:00", HOME.time)  # wall time of every session's begin
-QUICK = 5.0, "5s"  # market seconds per second and the length of a bar: one closes every second
-USUAL = 30.0, "1m"  # the shortest bar that the venue has a past of; one closes every two seconds
-WARMED_UP = 0.15  # share of the seeds with USUAL bars and a past
-SHARES = ("RELIANCE", "TCS", "INFY", "HDFCBANK", "SBIN", "ITC")
+SESSION_DAY = "2026-11-23"
+BEGINS_AT = from_iso(f"{SESSION_DAY}T09:00:00", HOME.time)  # wall time of every session's begin
+QUICK_PACE = 5.0, "5s"  # market seconds per second and the length of a bar: one closes every second
+USUAL_PACE = 30.0, "1m"  # the shortest bar that the venue has a past of; one closes every two seconds
+WARM_UP_SHARE = 0.15  # share of the seeds with USUAL bars and a past
+SYMBOLS = ("RELIANCE", "TCS", "INFY", "HDFCBANK", "SBIN", "ITC")
 NOTIONALS = 10_000, 10_000, 100_000, 600_000  # the large ones are more than a book holds: they rest and fill in parts
-WIDE, NARROW = Decimal("0.5"), Decimal("0.01")  # percent around the last price; within the narrow one orders rest
+WIDE_PCT, NARROW_PCT = (
+    Decimal("0.5"),
+    Decimal("0.01"),
+)  # percent around the last price; within the narrow one orders rest
 FAULTY_S = (18.0, 26.0)
-KILLED = 0.4  # share of the seeds whose daemon is killed
-EVENTS = (1, 1500)  # of the daemon, from the moment that a kill is decided until it falls
-STOPPED, BAD_DISK, STEPPED, OPERATED = 0.15, 0.08, 0.1, 0.15  # shares of the seeds with what the names say
-TIGHT = 0.2  # share of the seeds whose limits leave room for one symbol and a part of another
-COUNTED, FEW_ORDERS = 0.1, (8, 24)  # share of the seeds that may send few orders a day, and how many
-HELD = 0.3  # share of the symbols of which the owner has shares in the demat account
-TRAILED, SELDOM = 0.06, 60  # share of the seeds whose positions only a trailing stop closes, and their exits beside
-NIGHTS = 0.05  # share of the seeds over two days, of which the second, two days later, begins with null answers
+KILLED_SHARE = 0.4  # share of the seeds whose daemon is killed
+KILL_AFTER_EVENTS = (1, 1500)  # of the daemon, from the moment that a kill is decided until it falls
+STOPPED_SHARE, BAD_DISK_SHARE, CLOCK_STEP_SHARE, OPERATED_SHARE = (
+    0.15,
+    0.08,
+    0.1,
+    0.15,
+)  # shares of the seeds with what the names say
+TIGHT_LIMITS_SHARE = 0.2  # share of the seeds whose limits leave room for one symbol and a part of another
+FEW_ORDERS_SHARE, FEW_ORDERS = 0.1, (8, 24)  # share of the seeds that may send few orders a day, and how many
+HELD_SHARE = 0.3  # share of the symbols of which the owner has shares in the demat account
+TRAILED_SHARE, RARE_EXITS = (
+    0.06,
+    60,
+)  # share of the seeds whose positions only a trailing stop closes, and their exits beside
+NIGHT_SHARE = 0.05  # share of the seeds over two days, of which the second, two days later, begins with null answers
 FIRST_ANSWERS = "null-data:books@t+172800s"
-PIPED = 0.05  # share of the seeds whose log nobody reads for a while, or any more
-COMMITS = (5, 80)  # of the first life, until its disk fails
-STEP = HOUR  # of the wall clock, there or back
+BROKEN_PIPE_SHARE = 0.05  # share of the seeds whose log nobody reads for a while, or any more
+COMMITS_UNTIL_FAILURE = (5, 80)  # of the first life, until its disk fails
+CLOCK_STEP_NS = HOUR  # of the wall clock, there or back
 OPERATOR_WAITS_S = (1.0, 6.0)  # from a halt or a flatten until the operator resumes
 
 
-class Kill(NamedTuple):
+class ScheduledKill(NamedTuple):
     """An end of the daemon: SIGKILL `events` of it after `at_s`, with 0 events SIGTERM."""
 
     at_s: float
     events: int
 
 
-class Act(NamedTuple):
+class OperatorAction(NamedTuple):
     """What the operator asks for over the control socket."""
 
     at_s: float
@@ -68,7 +79,7 @@ class Scenario(NamedTuple):
     seed: int
     symbols: tuple[str, ...]
     faulty_s: float
-    kills: tuple[Kill, ...]
+    kills: tuple[ScheduledKill, ...]
     order_kind: Literal["MARKET", "LIMIT"]
     chase: Literal["cancel", "modify"]
     notional: int
@@ -77,14 +88,14 @@ class Scenario(NamedTuple):
     exits: int
     speed: float
     interval: str
-    acts: tuple[Act, ...] = ()
-    commits: int = 0  # of the first life, until its disk fails; 0 for never
-    step: int = 0  # ns by which the wall clock is set, in the middle of the faults
-    is_tight: bool = False
+    operator_actions: tuple[OperatorAction, ...] = ()
+    commits_until_failure: int = 0  # of the first life, until its disk fails; 0 for never
+    clock_step_ns: int = 0  # ns by which the wall clock is set, in the middle of the faults
+    has_tight_limits: bool = False
     orders_per_day: int = 2_000
     holdings: tuple[Holding, ...] = ()
-    is_trailed: bool = False
-    words: str = ""  # of faults beside the swarm
+    has_trailing_stops: bool = False
+    extra_faults: str = ""  # of faults beside the swarm
     night: Literal["", "stopped", "left"] = ""  # between two days, and what became of the daemon in the evening
 
     @property
@@ -92,19 +103,19 @@ class Scenario(NamedTuple):
         """True on every eighth day: fewer rejections halt than do by default, on the others hardly any do."""
         return self.seed % 8 == 7
 
-    def config(self, state_dir: Path) -> Config:
+    def daemon_config(self, state_dir: Path) -> Config:
         """Return the daemon's config; the exchange's part of it goes to the exchange."""
         params: dict[str, int | Decimal | bool | str] = {
             "seed": self.seed,
             "entries": self.entries,
-            "exits": SELDOM if self.is_trailed else self.exits,
-            "trails": self.is_trailed,
+            "exits": RARE_EXITS if self.has_trailing_stops else self.exits,
+            "trails": self.has_trailing_stops,
         }
         return Config(
             app=AppSection(symbols=self.symbols, state_dir=state_dir),
-            exchange=ExchangeSection(seed=self.seed, speed=self.speed, day=DAY, cash=Decimal(5_000_000)),
+            exchange=ExchangeSection(seed=self.seed, speed=self.speed, day=SESSION_DAY, cash=Decimal(5_000_000)),
             bars=BarsSection(interval=self.interval),
-            analysis=AnalysisSection(workers=0, warmup_bars=5 if self.interval == USUAL[1] else 0),
+            analysis=AnalysisSection(workers=0, warmup_bars=5 if self.interval == USUAL_PACE[1] else 0),
             strategy=(StrategySection(name=f"{restless.__file__}:Restless", params=params),),
             execution=ExecutionSection(
                 order_kind=self.order_kind, chase=self.chase, protection_pct=self.protection_pct
@@ -113,8 +124,8 @@ class Scenario(NamedTuple):
                 order_notional=Decimal(self.notional),
                 max_order_quantity=50_000,
                 max_order_notional=Decimal(1_000_000),
-                max_position_notional=self.notional * Decimal("1.1") if self.is_tight else Decimal(1_200_000),
-                max_gross_notional=self.notional * Decimal("1.6") if self.is_tight else Decimal(10_000_000),
+                max_position_notional=self.notional * Decimal("1.1") if self.has_tight_limits else Decimal(1_200_000),
+                max_gross_notional=self.notional * Decimal("1.6") if self.has_tight_limits else Decimal(10_000_000),
                 max_daily_loss=Decimal(2_000_000),
                 max_open_orders=100,
                 orders_per_minute=390,
@@ -130,74 +141,78 @@ class Scenario(NamedTuple):
         )
 
 
-def draw(seed: int) -> Scenario:
+def draw_scenario(seed: int) -> Scenario:
     """Return the scenario of a seed."""
-    dice = Dice(seed, 0x5CE)
-    first = dice.whole(0, len(SHARES) - 1)
-    symbols = tuple(SHARES[(first + i) % len(SHARES)] for i in range(dice.whole(2, 4)))
-    faulty_s = dice.between(*FAULTY_S)
+    dice = SeededRandom(seed, 0x5CE)
+    first = dice.int_between(0, len(SYMBOLS) - 1)
+    symbols = tuple(SYMBOLS[(first + i) % len(SYMBOLS)] for i in range(dice.int_between(2, 4)))
+    faulty_s = dice.float_between(*FAULTY_S)
     kills = []
-    if dice.happens(KILLED):
-        at = dice.between(3.0, faulty_s)
-        kills.append(Kill(at, dice.whole(*EVENTS)))
-        if dice.happens(0.5):  # while it recovers, or a while later
-            kills.append(Kill(at + dice.between(1.0, 8.0), dice.whole(*EVENTS)))
-    if dice.happens(STOPPED):
-        kills.append(Kill(dice.between(3.0, faulty_s), 0))
-    speed, interval = USUAL if dice.happens(WARMED_UP) else QUICK
+    if dice.draw_bool(KILLED_SHARE):
+        at = dice.float_between(3.0, faulty_s)
+        kills.append(ScheduledKill(at, dice.int_between(*KILL_AFTER_EVENTS)))
+        if dice.draw_bool(0.5):  # while it recovers, or a while later
+            kills.append(ScheduledKill(at + dice.float_between(1.0, 8.0), dice.int_between(*KILL_AFTER_EVENTS)))
+    if dice.draw_bool(STOPPED_SHARE):
+        kills.append(ScheduledKill(dice.float_between(3.0, faulty_s), 0))
+    speed, interval = USUAL_PACE if dice.draw_bool(WARM_UP_SHARE) else QUICK_PACE
     return Scenario(
         seed=seed,
         symbols=symbols,
         faulty_s=faulty_s,
         kills=tuple(kills),
-        order_kind="LIMIT" if dice.happens(0.3) else "MARKET",
-        notional=NOTIONALS[dice.whole(0, len(NOTIONALS) - 1)],
-        protection_pct=NARROW if dice.happens(0.4) else WIDE,
-        chase="modify" if dice.happens(0.5) else "cancel",
-        entries=dice.whole(500, 950),
-        exits=dice.whole(400, 900),
+        order_kind="LIMIT" if dice.draw_bool(0.3) else "MARKET",
+        notional=NOTIONALS[dice.int_between(0, len(NOTIONALS) - 1)],
+        protection_pct=NARROW_PCT if dice.draw_bool(0.4) else WIDE_PCT,
+        chase="modify" if dice.draw_bool(0.5) else "cancel",
+        entries=dice.int_between(500, 950),
+        exits=dice.int_between(400, 900),
         speed=speed,
         interval=interval,
-        acts=_acts(dice, faulty_s, symbols) if dice.happens(OPERATED) else (),
-        commits=dice.whole(*COMMITS) if dice.happens(BAD_DISK) else 0,
-        step=(STEP if dice.happens(0.5) else -STEP) if dice.happens(STEPPED) else 0,
-        is_tight=dice.happens(TIGHT),
-        **_beside(Dice(seed, 0xB51DE), symbols, halts_soon=seed % 8 == 7),
+        operator_actions=_acts(dice, faulty_s, symbols) if dice.draw_bool(OPERATED_SHARE) else (),
+        commits_until_failure=dice.int_between(*COMMITS_UNTIL_FAILURE) if dice.draw_bool(BAD_DISK_SHARE) else 0,
+        clock_step_ns=(CLOCK_STEP_NS if dice.draw_bool(0.5) else -CLOCK_STEP_NS)
+        if dice.draw_bool(CLOCK_STEP_SHARE)
+        else 0,
+        has_tight_limits=dice.draw_bool(TIGHT_LIMITS_SHARE),
+        **_draw_extras(SeededRandom(seed, 0xB51DE), symbols, halts_soon=seed % 8 == 7),
     )
 
 
-def _beside(dice: Dice, symbols: tuple[str, ...], *, halts_soon: bool) -> dict[str, Any]:
+def _draw_extras(rng: SeededRandom, symbols: tuple[str, ...], *, halts_soon: bool) -> dict[str, Any]:
     # What was added later is drawn apart, so that the seeds of before stand for the same sessions.
-    held = [symbol for symbol in symbols if dice.happens(HELD)]
+    held = [symbol for symbol in symbols if rng.draw_bool(HELD_SHARE)]
     found = {
         "holdings": tuple(
             Holding(
                 symbol=symbol,
                 exchange=HOME.exchange,
-                quantity=Decimal(dice.whole(1, 50)),
+                quantity=Decimal(rng.int_between(1, 50)),
                 average_price=Decimal(1_000),
-                t1_quantity=Decimal(dice.whole(0, 5)),
+                t1_quantity=Decimal(rng.int_between(0, 5)),
             )
             for symbol in held
         ),
-        "orders_per_day": dice.whole(*FEW_ORDERS) if dice.happens(COUNTED) else 2_000,
-        "is_trailed": dice.happens(TRAILED),
-        "words": f"host-pipe-{('full', 'closed')[dice.whole(0, 1)]}@{dice.whole(2, 15)}" if dice.happens(PIPED) else "",
+        "orders_per_day": rng.int_between(*FEW_ORDERS) if rng.draw_bool(FEW_ORDERS_SHARE) else 2_000,
+        "is_trailed": rng.draw_bool(TRAILED_SHARE),
+        "words": f"host-pipe-{('full', 'closed')[rng.int_between(0, 1)]}@{rng.int_between(2, 15)}"
+        if rng.draw_bool(BROKEN_PIPE_SHARE)
+        else "",
     }
-    return found if halts_soon else found | _night(dice)  # what is refused in the evening would halt it
+    return found if halts_soon else found | _night(rng)  # what is refused in the evening would halt it
 
 
-def _night(dice: Dice) -> dict[str, Any]:
-    if not dice.happens(NIGHTS):
+def _night(rng: SeededRandom) -> dict[str, Any]:
+    if not rng.draw_bool(NIGHT_SHARE):
         return {}
-    return {"night": "stopped" if dice.happens(0.5) else "left", "words": FIRST_ANSWERS}
+    return {"night": "stopped" if rng.draw_bool(0.5) else "left", "words": FIRST_ANSWERS}
 
 
-def _acts(dice: Dice, faulty_s: float, symbols: tuple[str, ...]) -> tuple[Act, ...]:
-    at_s = dice.between(2.0, faulty_s)
-    if dice.happens(0.5):
-        act = Act(at_s, "flatten", {"id": "simulated", "reason": "the operator wants out"})
+def _acts(rng: SeededRandom, faulty_s: float, symbols: tuple[str, ...]) -> tuple[OperatorAction, ...]:
+    at_s = rng.float_between(2.0, faulty_s)
+    if rng.draw_bool(0.5):
+        act = OperatorAction(at_s, "flatten", {"id": "simulated", "reason": "the operator wants out"})
     else:
-        scope = "all" if dice.happens(0.5) else f"symbol:{symbols[0]}"
-        act = Act(at_s, "halt", {"scope": scope, "reason": "the operator looks"})
-    return act, Act(at_s + dice.between(*OPERATOR_WAITS_S), "resume", {"scope": "all"})
+        scope = "all" if rng.draw_bool(0.5) else f"symbol:{symbols[0]}"
+        act = OperatorAction(at_s, "halt", {"scope": scope, "reason": "the operator looks"})
+    return act, OperatorAction(at_s + rng.float_between(*OPERATOR_WAITS_S), "resume", {"scope": "all"})

@@ -37,92 +37,100 @@ from tradebot.ops.events.rehearsal import (
 )
 from tradebot.ops.events.run import TradingStarted
 from tradebot.ops.systemd import Notifier
-from tradebot.simulation.agreement import Findings, compare
-from tradebot.simulation.dice import Dice
-from tradebot.simulation.disk import SimulatedHand
-from tradebot.simulation.hands import Hands
-from tradebot.simulation.lives import Lives, StateFolders
+from tradebot.simulation.books_comparison import SessionFindings, compare_books
+from tradebot.simulation.daemon_processes import DaemonProcesses, StateFolders
+from tradebot.simulation.disk import SimulatedDiskWriter
 from tradebot.simulation.loop import VirtualLoop
-from tradebot.simulation.night import CLOSED_S, EVENING, MORNING_S, QUIET_S, SQUARE_OFF_S, Night, close_day
+from tradebot.simulation.machine_faults import MachineFaults
+from tradebot.simulation.night import (
+    CLOSED_S,
+    EVENING_SHARE,
+    MORNING_S,
+    QUIET_S,
+    SQUARE_OFF_S,
+    Night,
+    close_exchange_day,
+)
 from tradebot.simulation.output import SimulatedOutput
 from tradebot.simulation.process import Process
-from tradebot.simulation.scenario import BEGINS, Scenario
-from tradebot.simulation.tape import Tape
+from tradebot.simulation.scenario import BEGINS_AT, Scenario
+from tradebot.simulation.seeded_random import SeededRandom
+from tradebot.simulation.session_trace import SessionTrace
 from tradebot.venues.room import Room
 
 POLL_S = 0.04  # how often the exchange looks at its clock
 # How often the books are compared once the faults are over, and while in doubt; not in step with the bars, at whose
 # closes orders are on their way.
-LOOK_S, LONG_LOOK_S = 0.47, 1.43
-AGREE_S = 60.0  # after the last fault, a kill among them, the books agree
-STOP_S = 35.0
+COMPARE_S, COMPARE_IN_DOUBT_S = 0.47, 1.43
+AGREE_WITHIN_S = 60.0  # after the last fault, a kill among them, the books agree
+STOP_WITHIN_S = 35.0
 RESTART_S = (0.2, 3.0)
-OPERATOR_S, OPERATOR_TRIES = 40.0, 30
-LIVES = 40
-LOG = "exchange.jsonl"
-Heard = Callable[[float, Event], None]  # of an event and its simulated second
-MEANT = ("token-death", "address-refused")  # faults with which a venue does refuse us: then no life begins
+OPERATOR_WITHIN_S, OPERATOR_TRIES = 40.0, 30
+MAX_PROCESSES = 40
+LOG_NAME = "exchange.jsonl"
+EventSink = Callable[[float, Event], None]  # of an event and its simulated second
+ACCESS_FAULTS = ("token-death", "address-refused")  # faults with which a venue does refuse us: then no life begins
 
 
-class Session:
-    """One session in `folder`; after `direct` `found` says what became of it. What the records show is not judged."""
+class SimulatedSession:
+    """One session in `folder`; after `run_session` `findings` says what became of it. What the records show is not judged."""
 
     def __init__(
-        self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, dice: Dice, folder: Path, tell: Heard,
-        room: Room,
+        self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, rng: SeededRandom, folder: Path, on_event: EventSink,
+        adapter: Room,
     ) -> None:  # fmt: skip
         self.scenario, self.plan = scenario, plan
-        self._loop, self._dice = loop, dice
-        self._heard = tell
-        self.clock = LoopClock(loop, origin=BEGINS)
-        self.tape = Tape(loop.network, room.marks)
-        self._room = room
+        self._loop, self._rng = loop, rng
+        self._on_event = on_event
+        self.clock = LoopClock(loop, origin=BEGINS_AT)
+        self.trace = SessionTrace(loop.network, adapter.marks)
+        self._adapter = adapter
         self.exchange: Exchange
         self._addresses: dict[str, Any] = {}
-        self.files = StateFolders(scenario, folder, loop)
-        self.found = Findings()
-        self._lives, self._night = Lives(), Night(loop)
+        self.state_folders = StateFolders(scenario, folder, loop)
+        self.findings = SessionFindings()
+        self._processes, self._night = DaemonProcesses(), Night(loop)
 
     def _tell(self, event: Event) -> None:
-        self._heard(self._loop.time(), event)
+        self._on_event(self._loop.time(), event)
 
     @property
-    def log(self) -> Path:
-        return self.files.folder / LOG
+    def log_path(self) -> Path:
+        return self.state_folders.folder / LOG_NAME
 
-    async def direct(self) -> None:
+    async def run_session(self) -> None:
         """Play the session to its end."""
         loop, opened = self._loop, self._loop.create_future()
         over = asyncio.Event()
-        trading = loop.spawn(Process("exchange"), lambda: self._exchange(opened, over))
+        trading = loop.spawn_process(Process("exchange"), lambda: self._exchange(opened, over))
         await opened
-        supervising = loop.spawn(Process("supervisor"), self._supervise)
-        operating = loop.spawn(Process("operator"), self._operate)
-        hands = Hands(self.plan, self, self._dice, self._tell)
-        handling = loop.spawn(Process("hands"), lambda: hands.work(lambda: self.plan.is_over))
+        supervising = loop.spawn_process(Process("supervisor"), self._supervise)
+        operating = loop.spawn_process(Process("operator"), self._operate)
+        hands = MachineFaults(self.plan, self, self._rng, self._tell)
+        handling = loop.spawn_process(Process("hands"), lambda: hands.act_until(lambda: self.plan.is_over))
         for kill in self.scenario.kills:
             loop.call_later(kill.at_s, self.end_daemon, kill.events)
         loop.call_later(self.scenario.faulty_s / 2, self._step_clock)
         if self.scenario.night:
-            loop.spawn(Process("night"), self._pass_night)
+            loop.spawn_process(Process("night"), self._pass_night)
         await self.clock.sleep(self.scenario.faulty_s)
         while not self.plan.is_over:
-            await self.clock.sleep(LOOK_S)
+            await self.clock.sleep(COMPARE_S)
         healed_at = self._loop.time()
-        if self._lives.hand is not None:
-            self._lives.hand.heal()
-        self.found.troubled_at = max(self.found.troubled_at, healed_at)
+        if self._processes.disk_writer is not None:
+            self._processes.disk_writer.clear_faults()
+        self.findings.last_trouble_s = max(self.findings.last_trouble_s, healed_at)
         self._tell(FaultsEnded(struck=dict(self.plan.strikes)))
-        await asyncio.wait((operating, handling), timeout=OPERATOR_S)
+        await asyncio.wait((operating, handling), timeout=OPERATOR_WITHIN_S)
         for working in (operating, handling):
             if working.done():
                 working.result()
-        await self._agree(supervising)
+        await self._await_agreement(supervising)
         await self._stop(supervising)
         over.set()
-        await asyncio.wait((trading,), timeout=STOP_S)
+        await asyncio.wait((trading,), timeout=STOP_WITHIN_S)
         if not trading.done():
-            self.found.fail("the exchange did not end")
+            self.findings.record_failure("the exchange did not end")
         else:
             trading.result()
         self._note_uncaught()
@@ -136,9 +144,9 @@ class Session:
             # The books go on, the token of yesterday does not.
             keys = msgspec.structs.replace(SET_KEYS, access_token=f"{SET_KEYS.access_token}{day or ''}")
             async with embedded(
-                self.files.config, symbols=self.files.config.app.symbols, seen_until=seen_until, log=self.log,
+                self.state_folders.config, symbols=self.state_folders.config.app.symbols, seen_until=seen_until, log=self.log_path,
                 on_end=lambda _: None, faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
-                keys=keys, holdings=self.scenario.holdings, room=self._room,
+                keys=keys, holdings=self.scenario.holdings, room=self._adapter,
             ) as (addresses, clock):  # fmt: skip
                 clock.release()
                 self._addresses = addresses.render()
@@ -153,7 +161,7 @@ class Session:
 
     async def _pass_night(self) -> None:
         """Let the evening come, the exchange close and open as another day, and the daemon start on that."""
-        await self.clock.sleep(self.scenario.faulty_s * EVENING)
+        await self.clock.sleep(self.scenario.faulty_s * EVENING_SHARE)
         # What is in doubt when the books of the day are gone stays so for ever: nobody who could tell is left.
         self.plan.is_paused = True
         await self.clock.sleep(QUIET_S)
@@ -161,7 +169,7 @@ class Session:
         if self.scenario.night == "stopped":
             self.end_daemon(0)
             await self.clock.sleep(SQUARE_OFF_S)
-        close_day(self.exchange, self.scenario.symbols[0])
+        close_exchange_day(self.exchange, self.scenario.symbols[0])
         await self.clock.sleep(SQUARE_OFF_S)
         self._tell(NightFallen(daemon=self.scenario.night))
         self._night.evening.set()
@@ -169,65 +177,69 @@ class Session:
         self.plan.is_paused = False
         await self.clock.sleep(MORNING_S)
         self.end_daemon(0)
-        self.found.troubled_at = self._loop.time()
-        self._night.end()
+        self.findings.last_trouble_s = self._loop.time()
+        self._night.end_night()
 
     # ---- the daemon's lives
 
     async def _supervise(self) -> None:
         """Start the daemon again whenever it is killed or could not go on, as a supervisor does."""
-        lives, found = self._lives, self.found
+        lives, found = self._processes, self.findings
         while True:
-            if len(lives.processes) == LIVES:
-                found.fail(f"the daemon was started {LIVES} times")
+            if len(lives.processes) == MAX_PROCESSES:
+                found.record_failure(f"the daemon was started {MAX_PROCESSES} times")
                 return
-            process = lives.begin()
+            process = lives.new_process()
             died = self._loop.create_future()
             process.on_death.append(lambda died=died: died.set_result(None))  # type: ignore[misc]
-            main = self._loop.spawn(process, self._live)
+            main = self._loop.spawn_process(process, self._run_daemon)
             await asyncio.wait((main, died), return_when=asyncio.FIRST_COMPLETED)
             if not process.is_alive:
-                found.kills += 1
-                found.troubled_at = self._loop.time()
-                self._tell(DaemonKilled(events=self._loop.turns))
-                self.files.leave_crashed(len(lives.processes))
+                found.kill_count += 1
+                found.last_trouble_s = self._loop.time()
+                self._tell(DaemonKilled(events=self._loop.callback_count))
+                self.state_folders.copy_after_crash(len(lives.processes))
             elif (error := main.exception()) is not None:
                 self._on_error(error)
-            if not lives.is_over:
-                await self.clock.sleep(self._dice.between(*RESTART_S))
+            if not lives.is_final:
+                await self.clock.sleep(self._rng.float_between(*RESTART_S))
             if self._night.is_on:
                 await self._night.dawn.wait()
-            if lives.is_over:
+            if lives.is_final:
                 return
 
-    async def _live(self) -> dict[str, Any]:
-        commits = self.scenario.commits if len(self._lives.processes) == 1 and not self.scenario.night else 0
-        hand = SimulatedHand(self._loop, self._dice, self.tape.on_synced, commits=commits)
+    async def _run_daemon(self) -> dict[str, Any]:
+        commits = (
+            self.scenario.commits_until_failure
+            if len(self._processes.processes) == 1 and not self.scenario.night
+            else 0
+        )
+        hand = SimulatedDiskWriter(self._loop, self._rng, self.trace.on_synced, commits_until_failure=commits)
         output = SimulatedOutput(self._loop)
-        self._lives.run_on(hand, output, self._addresses)
+        self._processes.attach_devices(hand, output, self._addresses)
         bus = EventBus()
-        bus.subscribe(self._lives.note_ready, TradingStarted)
-        bus.subscribe(output.say)
+        bus.subscribe(self._processes.note_ready, TradingStarted)
+        bus.subscribe(output.write_event)
         bus.subscribe(self._tell)
         options = Options(run_id=run_id(self.clock), exchange=self._addresses)
-        return await run(self.files.config, options, bus=bus, notifier=Notifier({}), wall=self.clock, hand=hand)
+        return await run(self.state_folders.config, options, bus=bus, notifier=Notifier({}), wall=self.clock, hand=hand)
 
     # ---- what hands can reach
 
     def end_daemon(self, events: int) -> None:
         """Kill the daemon `events` of it from now; with 0 ask it to stop."""
-        daemon = self._lives.last
-        if daemon is None or not daemon.is_alive or self._lives.is_over:
+        daemon = self._processes.last_process
+        if daemon is None or not daemon.is_alive or self._processes.is_final:
             return
         if events and self._is_calm:
-            daemon.fuse = events
+            daemon.events_until_kill = events
         else:
-            self._lives.terminate()
+            self._processes.terminate_last()
 
     @property
-    def is_resting(self) -> bool:
+    def is_unattended(self) -> bool:
         """True in the night and early in the morning, when no person looks."""
-        return self._night.is_resting
+        return self._night.is_unattended
 
     @property
     def _is_calm(self) -> bool:
@@ -236,76 +248,78 @@ class Session:
 
     def break_disk(self, reason: str, *, slow_s: float = 0.0) -> None:
         """Let the next commit fail for `reason`, or all of some seconds take long."""
-        if self._lives.hand is not None and slow_s:
-            self._lives.hand.slow_down(slow_s)
-        elif self._lives.hand is not None:
-            self._lives.hand.fail(reason)
+        if self._processes.disk_writer is not None and slow_s:
+            self._processes.disk_writer.slow_commits(slow_s)
+        elif self._processes.disk_writer is not None:
+            self._processes.disk_writer.fail_next_commit(reason)
 
     def fill_disk(self, seconds: float) -> None:
         """Let the disk be full, and the journal's reserve used up some seconds later."""
-        if self._lives.hand is not None:
-            self._lives.hand.fill(seconds)
+        if self._processes.disk_writer is not None:
+            self._processes.disk_writer.become_full(seconds)
 
     def break_pipe(self, *, unread_s: float = 0.0) -> None:
         """Let nobody read the daemon's log for some seconds, or never again."""
-        if self._lives.output is not None and unread_s:
-            self._lives.output.stop_reading(unread_s)
-        elif self._lives.output is not None:
-            self._lives.output.leave()
+        if self._processes.output is not None and unread_s:
+            self._processes.output.stop_reading(unread_s)
+        elif self._processes.output is not None:
+            self._processes.output.close_reader()
 
     def hold_lock(self, seconds: float) -> None:
         """Let another process hold the lock of the next life for a while."""
-        self.files.hold_lock(seconds)
+        self.state_folders.hold_lock(seconds)
 
     def halt_file(self) -> HaltFile:
         """Return the HALT file of the life that is."""
-        return HaltFile(self.files.newest)
+        return HaltFile(self.state_folders.newest_folder)
 
     def _step_clock(self) -> None:
-        self.clock.origin += self.scenario.step
+        self.clock.origin += self.scenario.clock_step_ns
 
     async def _operate(self) -> None:
-        for act in self.scenario.acts:
+        for act in self.scenario.operator_actions:
             await self.clock.sleep(max(act.at_s - self._loop.time(), 0))
             for _ in range(OPERATOR_TRIES):
-                if await self.ask(act.verb, act.body) is not None:
+                if await self.ask_daemon(act.verb, act.body) is not None:
                     self._tell(OperatorActed(verb=act.verb, body=act.body))
                     break
                 await self.clock.sleep(1.0)
 
     def _on_error(self, error: BaseException) -> None:
         causes = list(_leaves(error))
-        is_refused = any(map(self.plan.strikes.get, MEANT)) or self._lives.known is not self._addresses
-        is_meant = is_refused and not self._lives.was_ready
+        is_refused = (
+            any(map(self.plan.strikes.get, ACCESS_FAULTS)) or self._processes.known_addresses is not self._addresses
+        )
+        is_meant = is_refused and not self._processes.was_ready
         if any(isinstance(cause, AccessDenied) for cause in causes) and not is_meant:
-            self.found.fail(f"the daemon ended for a refusal that means nothing: {causes[0]}")
+            self.findings.record_failure(f"the daemon ended for a refusal that means nothing: {causes[0]}")
         self._tell(LifeEnded(reason="; ".join(map(repr, causes))))
         if any(not isinstance(cause, TradebotError) for cause in causes):
-            self.found.fail(f"the daemon raised {causes[0]!r}")
-        self.found.agreement = self.found.agreement._replace(ended=str(causes[0]))
+            self.findings.record_failure(f"the daemon raised {causes[0]!r}")
+        self.findings.comparison = self.findings.comparison._replace(ended=str(causes[0]))
 
     # ---- the end
 
-    async def _agree(self, supervising: asyncio.Task[Any]) -> None:
-        found, agreed = self.found, 0
-        passed = self._loop.time() - found.troubled_at
+    async def _await_agreement(self, supervising: asyncio.Task[Any]) -> None:
+        found, agreed = self.findings, 0
+        passed = self._loop.time() - found.last_trouble_s
         while not supervising.done() and not found.failure:
-            await self.clock.sleep(LONG_LOOK_S if found.agreement.in_doubt and passed > 5 else LOOK_S)
-            passed = self._loop.time() - found.troubled_at
-            if passed > AGREE_S:
+            await self.clock.sleep(COMPARE_IN_DOUBT_S if found.comparison.in_doubt and passed > 5 else COMPARE_S)
+            passed = self._loop.time() - found.last_trouble_s
+            if passed > AGREE_WITHIN_S:
                 break
-            picture = await self.ask("status")
-            found.agreement = compare(picture, self.exchange)
-            agreed = agreed + 1 if found.agreement.is_whole else 0
+            picture = await self.ask_daemon("status")
+            found.comparison = compare_books(picture, self.exchange)
+            agreed = agreed + 1 if found.comparison.is_agreed else 0
             if agreed == 2:
                 found.agreed_after_s = passed
                 self._tell(BooksAgreed(after_s=round(passed, 1)))
                 return
-        self._tell(BooksDisagreed(**found.agreement._asdict()))
+        self._tell(BooksDisagreed(**found.comparison._asdict()))
 
-    async def ask(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
+    async def ask_daemon(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
         """Return what the daemon answers on its control socket, None when nobody does or it refuses."""
-        path = str(self.files.newest / "control.sock")
+        path = str(self.state_folders.newest_folder / "control.sock")
         with suppress(aiohttp.ClientError, OSError):
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(path, force_close=True)) as session,
@@ -319,17 +333,17 @@ class Session:
         return None
 
     async def _stop(self, supervising: asyncio.Task[Any]) -> None:
-        self._lives.is_over = True
-        if self._lives.last is not None:
-            self._lives.last.fuse = 0
-        self._lives.terminate()
-        await asyncio.wait((supervising,), timeout=STOP_S)
+        self._processes.is_final = True
+        if self._processes.last_process is not None:
+            self._processes.last_process.events_until_kill = 0
+        self._processes.terminate_last()
+        await asyncio.wait((supervising,), timeout=STOP_WITHIN_S)
         if not supervising.done():
-            self.found.fail(f"the daemon did not end {STOP_S:g} s after SIGTERM")
+            self.findings.record_failure(f"the daemon did not end {STOP_WITHIN_S:g} s after SIGTERM")
 
     def _note_uncaught(self) -> None:
-        for fault in self._loop.faults:
-            self.found.fail(f"nobody caught: {fault.get('message')} {fault.get('exception')!r}")
+        for fault in self._loop.uncaught_errors:
+            self.findings.record_failure(f"nobody caught: {fault.get('message')} {fault.get('exception')!r}")
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

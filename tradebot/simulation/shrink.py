@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-RUNS = 150  # sessions at most; each takes about half a second
+MAX_RUNS = 150  # sessions at most; each takes about half a second
 
 
-def shrink(words: Sequence[str], breaks: Callable[[list[str]], bool], *, runs: int = RUNS) -> list[str] | None:
+def shrink_faults(
+    words: Sequence[str], breaks: Callable[[list[str]], bool], *, runs: int = MAX_RUNS
+) -> list[str] | None:
     """Return a subset of `words` that breaks and of which no part does, as far as `runs` tries go.
 
     None when not even all of them together break: then chance that no fault tells of is part of it.

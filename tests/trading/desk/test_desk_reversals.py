@@ -14,8 +14,8 @@ from tradebot.clock import SECOND
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Action, Command, Executed, Signal, Signals, Tick
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Side
-from tradebot.replay.recorded import Line
-from tradebot.replay.rerun import replay
+from tradebot.replay.recorded_run import RecordedLine
+from tradebot.replay.rerun import replay_run
 
 D = Decimal
 
@@ -30,7 +30,7 @@ def reversing(day: Day, *actions: Action, quantity: float | None = None) -> None
         for action in actions
     )  # fmt: skip
     message = Signals(at=day.at, interval=60 * SECOND, signals=signals)
-    day.signals.append(Line(day.count, message))
+    day.signals.append(RecordedLine(day.count, message))
     day.give(message)
 
 
@@ -161,7 +161,7 @@ def test_a_replay_makes_the_same_reversal_and_none_where_the_run_made_none(rever
         desk = {name: value for name, value in recorded.terms.desk.items() if name != "reverses"}
         recorded = recorded._replace(terms=msgspec.structs.replace(recorded.terms, desk=desk))
 
-    found = asyncio.run(replay(recorded))
+    found = asyncio.run(replay_run(recorded))
 
     assert found.difference is None, found.difference
     assert found.facts == len(day.said)

@@ -26,7 +26,7 @@ class Room:
         self.open: dict[str, Position] = {}
         self.exposure = Exposure(self.orders, self.open)
 
-    def order(
+    def accept_order(
         self, name: str, *events: OrderEvent, symbol: str = "AAA", side: Side = Side.BUY, quantity: int = 2,
         purpose: Purpose = Purpose.ENTRY, is_proof: bool = False,
     ) -> None:  # fmt: skip
@@ -52,7 +52,7 @@ CANCELED = *WORKS, E.SEEN_CANCELED
 def test_orders_are_counted_by_symbol_from_their_beginning_to_their_end() -> None:
     room = Room()
     for name, symbol in (("T1", "AAA"), ("T2", "AAA"), ("T3", "BBB")):
-        room.order(name, *WORKS, symbol=symbol)
+        room.accept_order(name, *WORKS, symbol=symbol)
     of = room.exposure
     assert of.working == 3
     assert [[o.order_id for o in of.live(s)] for s in (None, "AAA", "CCC")] == [["T1", "T2", "T3"], ["T1", "T2"], []]
@@ -67,7 +67,7 @@ def test_orders_are_counted_by_symbol_from_their_beginning_to_their_end() -> Non
 
 def test_an_order_that_was_cancelled_counts_for_two_seconds_more_and_is_told_of_when_it_ends() -> None:
     room = Room()
-    room.order("T1", *CANCELED)
+    room.accept_order("T1", *CANCELED)
     of = room.exposure
     for mono in (SECOND, 3 * SECOND - 1):
         assert of.release(mono) == {"AAA"}
@@ -79,7 +79,7 @@ def test_an_order_that_was_cancelled_counts_for_two_seconds_more_and_is_told_of_
 
 def test_an_exit_with_nothing_left_to_fill_closes_nothing() -> None:
     room = Room()
-    room.order("T1", *WORKS, side=Side.SELL, purpose=Purpose.EXIT)
+    room.accept_order("T1", *WORKS, side=Side.SELL, purpose=Purpose.EXIT)
     room.orders["T1"] = replace(room.orders["T1"], filled=D(2))
     assert not room.exposure.is_closing_alone("AAA")
 
@@ -87,7 +87,7 @@ def test_an_exit_with_nothing_left_to_fill_closes_nothing() -> None:
 def test_time_does_not_go_back() -> None:
     room = Room()
     assert room.exposure.mono == 0, "before the first release"
-    room.order("T1", *CANCELED)
+    room.accept_order("T1", *CANCELED)
     room.exposure.release(3 * SECOND - 1)
     room.exposure.release(SECOND)
     assert room.exposure.mono == 3 * SECOND - 1
@@ -95,8 +95,8 @@ def test_time_does_not_go_back() -> None:
 
 def test_of_two_that_are_reserved_each_ends_in_its_time_and_one_that_lives_again_is_not_reserved() -> None:
     room = Room()
-    room.order("T1", *CANCELED)
-    room.order("T2", *CANCELED)
+    room.accept_order("T1", *CANCELED)
+    room.accept_order("T2", *CANCELED)
     of = room.exposure
     of.begin("T1", "AAA")
     assert list(of.held["AAA"]) == ["T2"]
@@ -110,9 +110,9 @@ def test_the_worst_case_is_that_all_buys_fill_or_all_sells(held: int, worst: tup
     room = Room()
     if held:
         room.hold(held)
-    room.order("T1", *WORKS)
-    room.order("T2", *WORKS, side=Side.SELL, quantity=3)
-    room.order("T3", *WORKS, symbol="BBB", quantity=9)
+    room.accept_order("T1", *WORKS)
+    room.accept_order("T2", *WORKS, side=Side.SELL, quantity=3)
+    room.accept_order("T3", *WORKS, symbol="BBB", quantity=9)
     assert room.exposure.worst_case("AAA") == worst
     assert room.exposure.worst_case("CCC") == (0, 0)
 
@@ -121,10 +121,10 @@ def test_what_exits_close_counts_without_entries_and_without_an_exit_that_is_tak
     room = Room()
     room.hold(9)
     assert room.exposure.closing("AAA") == ZERO
-    room.order("T1", *WORKS, side=Side.SELL, quantity=3, purpose=Purpose.EXIT)
-    room.order("T2", *CANCELED, side=Side.SELL, quantity=1, purpose=Purpose.STOP)
-    room.order("T3", *WORKS, quantity=5)
-    room.order("T4", E.SENDING, E.AMBIGUOUS, E.NOT_FOUND, side=Side.SELL, quantity=2, purpose=Purpose.EXIT)
+    room.accept_order("T1", *WORKS, side=Side.SELL, quantity=3, purpose=Purpose.EXIT)
+    room.accept_order("T2", *CANCELED, side=Side.SELL, quantity=1, purpose=Purpose.STOP)
+    room.accept_order("T3", *WORKS, quantity=5)
+    room.accept_order("T4", E.SENDING, E.AMBIGUOUS, E.NOT_FOUND, side=Side.SELL, quantity=2, purpose=Purpose.EXIT)
     assert room.orders["T4"].state is OrderState.ABSENT
     assert room.exposure.closing("AAA") == 4
     assert room.exposure.worst_case("AAA") == (14, 3), "which is counted with it"
@@ -140,7 +140,7 @@ def test_what_exits_close_counts_without_entries_and_without_an_exit_that_is_tak
 def test_one_exit_closes_alone_where_nothing_else_works(orders: tuple[Purpose, ...], is_alone: bool) -> None:
     room = Room()
     for n, purpose in enumerate(orders):
-        room.order(f"T{n}", *WORKS, side=Side.SELL, quantity=1, purpose=purpose)
+        room.accept_order(f"T{n}", *WORKS, side=Side.SELL, quantity=1, purpose=purpose)
     assert room.exposure.is_closing_alone("AAA") is is_alone
 
 
@@ -156,7 +156,7 @@ def test_one_exit_closes_alone_where_nothing_else_works(orders: tuple[Purpose, .
 )
 def test_an_order_is_in_doubt_until_the_venue_has_it(events: tuple[OrderEvent, ...], is_in_doubt: bool) -> None:
     room = Room()
-    room.order("T1", *events)
+    room.accept_order("T1", *events)
     assert room.exposure.in_doubt("AAA") is is_in_doubt
     assert not room.exposure.in_doubt("BBB")
 
@@ -166,10 +166,10 @@ def test_symbols_are_those_held_those_at_work_and_those_reserved() -> None:
     of = room.exposure
     room.hold(5)
     assert (set(of.symbols()), of.symbols_at_most(), bool(of)) == ({"AAA"}, 1, True)
-    room.order("T1", *CANCELED, symbol="BBB")
+    room.accept_order("T1", *CANCELED, symbol="BBB")
     assert (set(of.symbols()), of.symbols_at_most()) == ({"AAA", "BBB"}, 2)
-    room.order("T2", *WORKS, symbol="CCC")
-    room.order("T3", *WORKS, symbol="AAA")
+    room.accept_order("T2", *WORKS, symbol="CCC")
+    room.accept_order("T3", *WORKS, symbol="AAA")
     assert (set(of.symbols()), of.symbols_at_most()) == ({"AAA", "BBB", "CCC"}, 4), "a bound, and not the number"
     del room.open["AAA"]
     of.release(3 * SECOND)

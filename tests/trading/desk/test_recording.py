@@ -49,8 +49,8 @@ from tradebot.domain.portfolio import Position
 from tradebot.journal.recovery import Books as Recovered
 from tradebot.journal.rows import FORMAT, Row, Run, Terms, encode
 from tradebot.journal.tape import Adopt, Marks, Tape
-from tradebot.replay.recorded import Line, Recorded
-from tradebot.replay.rerun import replay
+from tradebot.replay.recorded_run import RecordedLine, RecordedRun
+from tradebot.replay.rerun import replay_run
 from tradebot.strategies.loading import load_strategy
 from tradebot.trading.desk import recording
 from tradebot.trading.desk.billing import charges_by_market
@@ -77,8 +77,8 @@ class Day:
     def __init__(self) -> None:
         self.universe = Universe([Instrument(symbol=name, token=256 * n) for n, name in enumerate(NAMES, 1)])
         self.tapes: list[Tape] = []
-        self.signals: list[Line] = []
-        self.said: list[Line] = []
+        self.signals: list[RecordedLine] = []
+        self.said: list[RecordedLine] = []
         self.reason = ""
         self.desk = TapedDesk(self.made, killed=lambda: self.reason, append=self.tapes.append)
         self.at, self.mono, self.count = OPEN, 1_000 * SECOND, 0
@@ -104,7 +104,7 @@ class Day:
             if isinstance(what, Submit):
                 self.waiting.append(what.request)
             elif isinstance(what, OrderFact | Command | Incident | Trailing):
-                self.said.append(Line(len(self.said) + 1, what))
+                self.said.append(RecordedLine(len(self.said) + 1, what))
 
     def number(self) -> int:
         self.count += 1
@@ -143,7 +143,7 @@ class Day:
                     inputs={"x": float("nan")},
                 )  # fmt: skip
                 message = Signals(at=self.at, interval=MINUTE, signals=(signal,))
-                self.signals.append(Line(self.count, message))
+                self.signals.append(RecordedLine(self.count, message))
                 self.give(message)
             case 6 if self.waiting:
                 request = self.waiting.pop(0)
@@ -204,7 +204,7 @@ class Day:
             filled=request.quantity if status is VenueStatus.FILLED else D(0),
         )  # fmt: skip
 
-    def recorded(self) -> Recorded:
+    def recorded(self) -> RecordedRun:
         self.desk.flush()
         rows = [Row(n, "T1", 0, 0, "tape", b"", b"", encode("tape", tape)) for n, tape in enumerate(self.tapes, 1)]
         terms = Terms(
@@ -212,9 +212,9 @@ class Day:
             limits=msgspec.to_builtins(LIMITS), desk=msgspec.to_builtins(SETTINGS), venue=VENUE, opens_at=OPEN,
         )  # fmt: skip
         run = Run(run_id="T1", mode="paper", account="A1", versions={"rows": FORMAT})
-        return Recorded(
+        return RecordedRun(
             run=run, universe=self.universe, terms=terms, before=Recovered(),
-            warmup=(), closes={}, signals=tuple(self.signals), outputs=tuple(self.said), tapes=tuple(rows),
+            warmup=(), closes={}, signals=tuple(self.signals), outputs=tuple(self.said), input_rows=tuple(rows),
             has_ended=True,
         )  # fmt: skip
 
@@ -226,7 +226,7 @@ def test_a_desk_that_is_given_the_tape_says_the_same(ops: list[tuple[int, int]])
     for op, n in ops:
         day.step(op, n)
 
-    found = asyncio.run(replay(day.recorded()))
+    found = asyncio.run(replay_run(day.recorded()))
 
     assert found.difference is None, found.difference
     assert found.facts == len(day.said)
@@ -242,11 +242,11 @@ def test_a_run_of_before_trailing_stops_were_written_down_replays_without_them()
     old = msgspec.structs.replace(recorded.run, versions={})
 
     others = tuple(line for line in recorded.outputs if line not in told)
-    found = asyncio.run(replay(recorded._replace(run=old, outputs=others)))
+    found = asyncio.run(replay_run(recorded._replace(run=old, outputs=others)))
 
     assert told
     assert found.difference is None, found.difference
-    assert asyncio.run(replay(recorded._replace(run=old))).difference is not None
+    assert asyncio.run(replay_run(recorded._replace(run=old))).difference is not None
 
 
 def test_quotes_of_symbols_that_nobody_holds_are_not_on_the_tape() -> None:
@@ -282,7 +282,7 @@ def test_a_tape_is_cut_into_pieces_that_say_the_same_together(monkeypatch: pytes
 
     assert max(len(tape.entries) for tape in day.tapes) <= 8
     assert len([tape for tape in day.tapes if not tape.state]) > 3
-    found = asyncio.run(replay(recorded))
+    found = asyncio.run(replay_run(recorded))
     assert found.difference is None, found.difference
     assert found.states >= 1
 

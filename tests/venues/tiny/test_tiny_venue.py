@@ -13,7 +13,7 @@ from tradebot.config.sections import furnish
 from tradebot.daemon.order_route import RealMoney, Simulated
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.plan import FaultPlan
-from tradebot.simulation.play import play
+from tradebot.simulation.seed_run import run_seed
 from tradebot.venues import registry
 
 ROOM = TinyRoom()
@@ -28,7 +28,7 @@ def listed() -> Iterator[None]:
 
 @pytest.mark.parametrize(("seed", "faults"), [(1, ""), (3, None), (11, None)])
 def test_a_simulated_morning_trades_and_every_promise_is_kept(seed: int, faults: str | None) -> None:
-    outcome = play(seed, faults=faults, room=ROOM)
+    outcome = run_seed(seed, faults=faults, adapter=ROOM)
     assert (outcome.verdict, outcome.why) == ("ok", ())
     assert min(outcome.orders, outcome.fills) > 10
     assert bool(outcome.faults) is (faults is None)

@@ -9,12 +9,12 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Floats, Ints, Series
 
 OPENS_AT = 1_766_966_400 * SECOND + 225 * MINUTE  # a day's 03:45 UTC, when the exchange opens
-DISTINCT = 50  # histories; more symbols share them, which changes no cost and saves memory
+DISTINCT_HISTORIES = 50  # histories; more symbols share them, which changes no cost and saves memory
 COLUMNS = ("open", "high", "low", "close", "volume")
-UNITS = np.array([100, 100, 100, 100, 1])[:, None]
+UNITS_PER_VALUE = np.array([100, 100, 100, 100, 1])[:, None]
 
 
-def histories(count: int, rows: int, seed: int = 7) -> tuple[Floats, Ints]:
+def random_histories(count: int, rows: int, seed: int = 7) -> tuple[Floats, Ints]:
     """Return bars (count, 5, rows) in ticks of 0.05 and their starts (rows,), a minute apart in one session."""
     rng = np.random.default_rng(seed)
     close = np.cumsum(rng.integers(-20, 21, (count, rows)), axis=1) + 40_000
@@ -26,19 +26,19 @@ def histories(count: int, rows: int, seed: int = 7) -> tuple[Floats, Ints]:
     return np.concatenate([prices, volume], axis=1), OPENS_AT + np.arange(rows) * MINUTE
 
 
-def units(bars: Floats) -> dict[str, Ints]:
+def message_columns(bars: Floats) -> dict[str, Ints]:
     """Return bars (5, n) as columns of a message: prices in hundredths, volume as it is."""
-    return dict(zip(COLUMNS, np.rint(bars * UNITS).astype(np.int64), strict=True))
+    return dict(zip(COLUMNS, np.rint(bars * UNITS_PER_VALUE).astype(np.int64), strict=True))
 
 
-def pasts(universe: Universe, bars: Floats, starts: Ints) -> list[Series]:
+def warmup_series(universe: Universe, bars: Floats, starts: Ints) -> list[Series]:
     """Return the past of each instrument, from the bars (count, 5, n) in turn; none shares memory with another."""
     return [
         Series(
             symbol=instrument.symbol,
             interval=MINUTE,
             starts=starts.copy(),
-            **{name: column.copy() for name, column in units(bars[i % len(bars)]).items()},
+            **{name: column.copy() for name, column in message_columns(bars[i % len(bars)]).items()},
         )
         for i, instrument in enumerate(universe)
     ]

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.bench.analysis.alone import alone, strategy
-from tradebot.bench.analysis.bars import DISTINCT, histories, pasts
-from tradebot.bench.analysis.strategies import Above
-from tradebot.bench.data.batches import in_batches
-from tradebot.bench.measuring.report import advised
+from tradebot.bench.analysis.bars import DISTINCT_HISTORIES, random_histories, warmup_series
+from tradebot.bench.analysis.standalone import load_bench_strategy, standalone_analysis
+from tradebot.bench.analysis.strategies import AboveAverage
+from tradebot.bench.data.batches import fetch_in_batches
+from tradebot.bench.measuring.report import result_with_advice
 from tradebot.bench.rivals import cycle as rivals
-from tradebot.bench.rivals.cycle import Turn
-from tradebot.bench.rivals.fetch import close
-from tradebot.bench.rivals.hands import HANDS, hands
-from tradebot.bench.venue.quotes import open_quotes
+from tradebot.bench.rivals.cycle import CycleTiming
+from tradebot.bench.rivals.fetch import close_connections
+from tradebot.bench.rivals.script_pools import POOL_SIZE, open_pools
+from tradebot.bench.venue.quotes import open_quote_server
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close
@@ -34,12 +34,12 @@ SEQUENTIAL_UP_TO = 50
 SEQUENTIAL, HYBRID, OURS = "sequential", "threads + processes", "tradebot"
 HOW = {
     SEQUENTIAL: "a request, a pandas frame and a decision for each symbol in turn",
-    HYBRID: f"{HANDS} threads fetch, {HANDS} processes compute pandas frames",
+    HYBRID: f"{POOL_SIZE} threads fetch, {POOL_SIZE} processes compute pandas frames",
     OURS: "requests in batches on one loop, one step in a worker process",
 }
 
 
-def measure(
+def measure_cycle(
     symbols: Sequence[int],
     *,
     latency_s: float,
@@ -51,16 +51,16 @@ def measure(
     """Time the cycle in every way, in turns, and compare whom the ways chose in the first."""
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
-        stack.callback(close)
-        port = stack.enter_context(open_quotes(latency_s))
-        threads, processes = stack.enter_context(hands())
-        list(processes.map(rivals.chosen, rivals.frames(["WARM"] * HANDS, window)))
+        stack.callback(close_connections)
+        port = stack.enter_context(open_quote_server(latency_s))
+        threads, processes = stack.enter_context(open_pools())
+        list(processes.map(rivals.is_above_average, rivals.make_frames(["WARM"] * POOL_SIZE, window)))
         for count in symbols:
             progress(f"{count:,} symbols")
             universe = synthetic_universe(count)
             rows += asyncio.run(_rows(universe, port, threads, processes, window, repeats, clock))
     asked = {"symbols": list(symbols), "latency_s": latency_s, "window": window, "repeats": repeats}
-    return advised(asked, rows, _advice(rows))
+    return result_with_advice(asked, rows, _advice(rows))
 
 
 async def _rows(
@@ -68,25 +68,25 @@ async def _rows(
 ) -> list[dict[str, Any]]:
     names, ours = universe.symbols, _Daemon(universe, window)
     few = names[:SEQUENTIAL_UP_TO]
-    frames = rivals.frames(names, window)
+    frames = rivals.make_frames(names, window)
     ways = {
-        SEQUENTIAL: lambda: rivals.one_by_one(port, few, frames, clock),
-        HYBRID: lambda: rivals.hybrid(port, names, frames, threads, processes, clock),
+        SEQUENTIAL: lambda: rivals.cycle_one_by_one(port, few, frames, clock),
+        HYBRID: lambda: rivals.cycle_in_pools(port, names, frames, threads, processes, clock),
     }
-    turns: dict[str, list[Turn]] = {name: [] for name in HOW}
-    await ours.start()
+    turns: dict[str, list[CycleTiming]] = {name: [] for name in HOW}
+    await ours.warm_up()
     try:
         for repeat in range(repeats):
             for name, way in ways.items():
                 if name == HYBRID or not repeat:  # the other one is a sum of fixed waits, the same each time
                     turns[name].append(await asyncio.to_thread(way))
-            turns[OURS].append(await ours.turn(port, clock))
+            turns[OURS].append(await ours.run_cycle(port, clock))
     finally:
         await ours.analysis.close()
     return [_row(len(names), name, found, turns[OURS]) for name, found in turns.items()]
 
 
-def _row(count: int, name: str, turns: Sequence[Turn], ours: Sequence[Turn]) -> dict[str, Any]:
+def _row(count: int, name: str, turns: Sequence[CycleTiming], ours: Sequence[CycleTiming]) -> dict[str, Any]:
     scale = count / min(count, SEQUENTIAL_UP_TO) if name == SEQUENTIAL else 1.0
     seconds, best = median(t.seconds for t in turns) * scale, median(t.seconds for t in ours)
     wanted = ours[0].chosen
@@ -107,16 +107,16 @@ def _row(count: int, name: str, turns: Sequence[Turn], ours: Sequence[Turn]) -> 
 class _Daemon:
     def __init__(self, universe: Universe, window: int) -> None:
         self.universe = universe
-        self.bars, self.starts = histories(min(len(universe), DISTINCT), window)
-        self.analysis = alone(universe, strategy(Above), workers=1)
+        self.bars, self.starts = random_histories(min(len(universe), DISTINCT_HISTORIES), window)
+        self.analysis = standalone_analysis(universe, load_bench_strategy(AboveAverage), workers=1)
         self.at = int(self.starts[-1])
 
-    async def start(self) -> None:
-        await self.analysis.start(pasts(self.universe, self.bars[:, :, :-1], self.starts[:-1]))
+    async def warm_up(self) -> None:
+        await self.analysis.start(warmup_series(self.universe, self.bars[:, :, :-1], self.starts[:-1]))
 
-    async def turn(self, port: int, clock: Clock) -> Turn:
+    async def run_cycle(self, port: int, clock: Clock) -> CycleTiming:
         begin = clock.monotonic()
-        quotes = await in_batches(port, self.universe.symbols)
+        quotes = await fetch_in_batches(port, self.universe.symbols)
         fetched = clock.monotonic() - begin
         self.at += MINUTE
         ids = np.arange(len(self.universe))
@@ -136,7 +136,7 @@ class _Daemon:
         )
         signals = await self.analysis.step(close, {})
         chosen = frozenset(signal.symbol for signal in signals.signals)
-        return Turn(fetched / SECOND, (clock.monotonic() - begin) / SECOND, chosen)
+        return CycleTiming(fetched / SECOND, (clock.monotonic() - begin) / SECOND, chosen)
 
 
 def _advice(rows: list[dict[str, Any]]) -> list[str]:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.bench.analysis import eleven
-from tradebot.bench.analysis.bars import DISTINCT, histories
+from tradebot.bench.analysis import indicator_set
+from tradebot.bench.analysis.bars import DISTINCT_HISTORIES, random_histories
 from tradebot.bench.measuring import report
-from tradebot.bench.measuring.turns import interleaved
-from tradebot.bench.rivals import eleven as rivals
+from tradebot.bench.measuring.interleaving import interleave_rivals
+from tradebot.bench.rivals import indicator_set as rivals
 from tradebot.clock import Clock
 from tradebot.domain.market import Floats
 from tradebot.indicators.live import Live
@@ -34,11 +34,11 @@ HOW = {
 }
 
 
-def measure(
+def measure_indicators(
     symbols: Sequence[int], *, window: int, repeats: int, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Time one new bar for every symbol, for each number of symbols, and compare what the rivals computed."""
-    cores = report.cores()
+    cores = report.usable_cores()
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
         context = multiprocessing.get_context("spawn")
@@ -46,33 +46,38 @@ def measure(
         processes = stack.enter_context(ProcessPoolExecutor(cores, mp_context=context))
         for count in symbols:
             progress(f"{count:,} symbols")
-            rows.extend(_Round(count, window, threads, processes, cores).rows(clock, repeats))
-    asked = {"symbols": list(symbols), "window": window, "repeats": repeats, "indicators": len(eleven.NAMES)}
-    return report.advised(asked, rows, _advice(rows, cores))
+            rows.extend(_Round(count, window, threads, processes, cores).measure_rows(clock, repeats))
+    asked = {
+        "symbols": list(symbols),
+        "window": window,
+        "repeats": repeats,
+        "indicators": len(indicator_set.INDICATOR_NAMES),
+    }
+    return report.result_with_advice(asked, rows, _advice(rows, cores))
 
 
 class _Round:
     def __init__(self, count: int, window: int, threads: Executor, processes: Executor, cores: int) -> None:
         self.count, self.threads, self.processes, self.cores = count, threads, processes, cores
-        self.plan = eleven.plan()
-        distinct = min(count, DISTINCT)
+        self.plan = indicator_set.indicator_plan()
+        distinct = min(count, DISTINCT_HISTORIES)
         self.steps = max(2, min(200, 20_000 // count))
-        bars, self.starts = histories(distinct, window + self.steps)
+        bars, self.starts = random_histories(distinct, window + self.steps)
         self.windows = bars[:, :, :window].copy()
-        self.frames = [rivals.frame(window) for window in self.windows[:FRAMES]]
+        self.frames = [rivals.bars_frame(window) for window in self.windows[:FRAMES]]
         self.of = np.arange(count) % distinct
         # The newest bar of the window is the first step, so that it can be compared.
         self.bars = [np.ascontiguousarray(bars[self.of, :, t].T) for t in range(window - 1, window - 1 + self.steps)]
         self.begin = window - 1
 
-    def live(self, vector_from: int) -> Live:
+    def warmed_state(self, vector_from: int) -> Live:
         live = Live(self.plan, self.count, vector_from=vector_from)
         for row in range(self.count):
             live.fill(row, self.windows[self.of[row]][:, :-1], self.starts[: self.begin])
         return live
 
-    def rows(self, clock: Clock, repeats: int) -> list[dict[str, Any]]:
-        one, all_at_once = self.live(self.count + 1), self.live(1)
+    def measure_rows(self, clock: Clock, repeats: int) -> list[dict[str, Any]]:
+        one, all_at_once = self.warmed_state(self.count + 1), self.warmed_state(1)
         values = {HANDLES: self._step(one), STEP: self._step(all_at_once)}
         measured = {PANDAS: min(self.count, FRAMES), TALIB: min(self.count, WINDOWS)}
         measured |= {THREADS: min(self.count, SHIPPED), PROCESSES: min(self.count, SHIPPED)}
@@ -90,7 +95,7 @@ class _Round:
             for name, run in recomputing.items()
         }
         ways[HANDLES], ways[STEP] = lambda: self._run(one), lambda: self._run(all_at_once)
-        costs = interleaved(clock, ways, repeats)
+        costs = interleave_rivals(clock, ways, repeats)
         return [
             {
                 "symbols": self.count,
@@ -100,7 +105,7 @@ class _Round:
                 "ms_per_close": costs[name].elapsed_s * 1e3 * self.count,
                 "times_our_step": costs[name].elapsed_s / costs[STEP].elapsed_s,
                 "measured": measured[name],
-                "values": _likeness(values[name], values[STEP]),
+                "values": _describe_equality(values[name], values[STEP]),
                 "how": HOW[name],
             }
             for name in HOW
@@ -136,7 +141,7 @@ def _by_talib(windows: Floats) -> list[list[float]]:
     return [rivals.by_talib(window) for window in windows]
 
 
-def _likeness(found: Floats, ours: Floats) -> str:
+def _describe_equality(found: Floats, ours: Floats) -> str:
     ours = ours[:, : found.shape[1]]
     if found.tobytes() == np.ascontiguousarray(ours).tobytes():
         return "the same bits"

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.bench.analysis import eleven
-from tradebot.bench.analysis.bars import DISTINCT, OPENS_AT, histories
+from tradebot.bench.analysis import indicator_set
+from tradebot.bench.analysis.bars import DISTINCT_HISTORIES, OPENS_AT, random_histories
 from tradebot.bench.measuring import report
-from tradebot.bench.rivals.eleven import by_talib
+from tradebot.bench.rivals.indicator_set import by_talib
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.market import Floats
 from tradebot.indicators.live import Live
@@ -23,14 +23,14 @@ from tradebot.indicators.live import Live
 INLINE, THREADS, PROCESSES = "inline", "threads", "processes"
 STEP, WINDOW = "one bar, state carried", "window recomputed by TA-Lib"
 
-_lives: dict[str, Live] = {}  # what a worker keeps from job to job
+_states: dict[str, Live] = {}  # what a worker keeps from job to job
 
 
-def measure(
+def measure_pools(
     symbols: Sequence[int], *, window: int, repeats: int, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Time both kinds of work inline and over pools of one worker a core, one job a worker, and find the break-even."""
-    cores = report.cores()
+    cores = report.usable_cores()
     with ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(cores))
         # One pool of one process per share, so that a share meets its own state again.
@@ -39,7 +39,7 @@ def measure(
         pools: dict[str, list[Executor]] = {THREADS: [threads] * cores, PROCESSES: list(processes)}
         asked = {"symbols": list(symbols), "window": window, "repeats": repeats, "workers": cores}
         rows, hops = asyncio.run(_all(symbols, window, repeats, pools, clock, progress))
-    return report.advised(asked, rows, _advice(rows, hops, cores)) | {"hop_us": hops}
+    return report.result_with_advice(asked, rows, _advice(rows, hops, cores)) | {"hop_us": hops}
 
 
 async def _all(
@@ -70,7 +70,7 @@ async def _all(
 async def _row(
     work: str, count: int, window: int, repeats: int, pools: dict[str, list[Executor]], clock: Clock
 ) -> dict[str, Any]:
-    bars, _ = histories(min(count, DISTINCT), window)
+    bars, _ = random_histories(min(count, DISTINCT_HISTORIES), window)
     whole = bars[np.arange(count) % len(bars)]
     ways: dict[str, Callable[[], Awaitable[Floats]]] = {}
     for way in (INLINE, THREADS, PROCESSES):
@@ -133,13 +133,13 @@ class _Step:
         self.key = key
 
     def __call__(self, bars: Floats) -> Floats:
-        live = _lives[self.key]
+        live = _states[self.key]
         values = live.step(np.arange(live.size), bars, OPENS_AT + 600 * MINUTE)
         return np.array([values[root] for root in live.plan.roots])
 
 
 def _prepare(key: str, past: Floats) -> None:
-    live = _lives[key] = Live(eleven.plan(), len(past))
+    live = _states[key] = Live(indicator_set.indicator_plan(), len(past))
     starts = OPENS_AT + np.arange(past.shape[2]) * MINUTE
     for row, bars in enumerate(past):
         live.fill(row, bars, starts)

@@ -35,12 +35,12 @@ from tradebot.trading.desk.settings import DeskSettings
 
 STARTS_AT = 1_704_067_200 * SECOND  # 2024-01-01, UTC
 FAST, SLOW = 12, 26
-SELDOM = 36  # times as long: one fill in about a thousand bars
-ENOUGH = Decimal(10**12)  # no limit is met: what is measured is trading, not its refusal
-RIVALS = Path(tradebot.__file__).resolve().parents[1] / ".venv-rivals/bin/python"
-SCRIPT = Path(__file__).parents[1] / "rivals/backtest.py"
-RIVALS_TAKE_S = 600
-CODE = """
+SELDOM_FACTOR = 36  # times as long: one fill in about a thousand bars
+NO_LIMIT = Decimal(10**12)  # no limit is met: what is measured is trading, not its refusal
+RIVALS_PYTHON = Path(tradebot.__file__).resolve().parents[1] / ".venv-rivals/bin/python"
+RIVALS_SCRIPT = Path(__file__).parents[1] / "rivals/backtest.py"
+RIVALS_WITHIN_S = 600
+STRATEGY_CODE = """
 from tradebot.indicators.expressions import crossed_above, crossed_below, ta
 from tradebot.strategies.strategy import Param, Rules, Strategy
 
@@ -54,7 +54,7 @@ class Cross(Strategy):
 """
 
 
-def measure(
+def measure_backtests(
     *,
     bars: int,
     symbols: int,
@@ -69,35 +69,38 @@ def measure(
 
     Raises DataError when a rival's process fails.
     """
-    one = {"S0": walk("S0", bars, seed=7)}
+    one = {"S0": random_walk("S0", bars, seed=7)}
     rows: list[dict[str, Any]] = []
     found: dict[str, Any] = {}
-    for name, times in (("often", 1), ("seldom", SELDOM)):
+    for name, times in (("often", 1), ("seldom", SELDOM_FACTOR)):
         progress(f"one instrument, trading {name}")
-        rows.append(_alone(job(("S0",), times=times), one, name, repeats))
+        rows.append(_alone(backtest_job(("S0",), times=times), one, name, repeats))
         found[name] = rows[-1]
     often, seldom = found["often"], found["seldom"]
     orders = [_order_cost(often, seldom)]
     short = {"S0": one["S0"].cut(slice(bars // 5))}
     progress("the same on a fifth of the bars")
-    fifth = [_alone(job(("S0",), times=times), short, name, repeats) for name, times in (("o", 1), ("s", SELDOM))]
+    fifth = [
+        _alone(backtest_job(("S0",), times=times), short, name, repeats)
+        for name, times in (("o", 1), ("s", SELDOM_FACTOR))
+    ]
     orders.append(_order_cost(*fifth))
-    many = {f"S{n}": walk(f"S{n}", bars_each, seed=100 + n) for n in range(symbols)}
+    many = {f"S{n}": random_walk(f"S{n}", bars_each, seed=100 + n) for n in range(symbols)}
     for name, shared, processes in (("accounts of their own", False, workers), ("one shared account", True, 1)):
         progress(f"{symbols} instruments, {name}")
-        rows.append(_together(job(tuple(many), shared=shared), many, name, processes, clock))
+        rows.append(_together(backtest_job(tuple(many), shared=shared), many, name, processes, clock))
     others, absent = _rivals(rivals, one["S0"], many, progress)
     return {
         "asked": {"bars": bars, "symbols": symbols, "bars_each": bars_each, "workers": workers, "repeats": repeats},
         "rows": rows + others,
         "order_us": {"fills": [often["fills"], fifth[0]["fills"]], "signal_to_booked_fill": orders},
         "absent": absent,
-        "machine": report.machine(),
-        "versions": report.versions(),
+        "machine": report.machine_state(),
+        "versions": report.library_versions(),
     }
 
 
-def walk(symbol: str, count: int, *, seed: int) -> Series:
+def random_walk(symbol: str, count: int, *, seed: int) -> Series:
     """Return bars of a random walk on a tick of 5 paise from 10,000; each opens at the last close."""
     draw = np.random.default_rng(seed)
     close = np.maximum(200_000 + np.cumsum(draw.integers(-20, 21, count)), 1_000) * 5
@@ -117,17 +120,20 @@ def walk(symbol: str, count: int, *, seed: int) -> Series:
     )
 
 
-def job(symbols: Sequence[str], *, times: int = 1, shared: bool = True) -> Job:
+def backtest_job(symbols: Sequence[str], *, times: int = 1, shared: bool = True) -> Job:
     """Return the job: averages `times` as long as 12 and 26, India's charges, every control with a limit never met."""
     spec = StrategySpec(
-        name="cross", reference="cross.py:Cross", params={"fast": FAST * times, "slow": SLOW * times}, code=CODE
+        name="cross",
+        reference="cross.py:Cross",
+        params={"fast": FAST * times, "slow": SLOW * times},
+        code=STRATEGY_CODE,
     )
     limits = Limits(
-        max_order_quantity=ENOUGH,
-        max_order_notional=ENOUGH,
-        max_position_notional=ENOUGH,
-        max_gross_notional=ENOUGH,
-        max_daily_loss=ENOUGH,
+        max_order_quantity=NO_LIMIT,
+        max_order_notional=NO_LIMIT,
+        max_position_notional=NO_LIMIT,
+        max_gross_notional=NO_LIMIT,
+        max_daily_loss=NO_LIMIT,
         max_open_orders=10**6,
         price_collar_pct=Decimal(20),
         orders_per_second=10**6,
@@ -138,9 +144,9 @@ def job(symbols: Sequence[str], *, times: int = 1, shared: bool = True) -> Job:
         strategies=(spec,),
         instruments=tuple(Instrument(symbol=symbol) for symbol in symbols),
         interval=MINUTE,
-        cash=ENOUGH,
+        cash=NO_LIMIT,
         limits=limits,
-        desk=DeskSettings(order_notional=Decimal(100_000), max_daily_loss=ENOUGH),
+        desk=DeskSettings(order_notional=Decimal(100_000), max_daily_loss=NO_LIMIT),
         costs=Costs(bill=Bill.INDIA),
         shared=shared,
     )
@@ -202,14 +208,14 @@ def _rivals(
         np.save(f"{folder}/many.npy", np.stack([np.stack([s.open for s in many.values()]) / 100.0, closes]))
         try:
             done = subprocess.run(
-                [str(python), str(SCRIPT), folder, str(FAST), str(SLOW), str(SELDOM)],
+                [str(python), str(RIVALS_SCRIPT), folder, str(FAST), str(SLOW), str(SELDOM_FACTOR)],
                 capture_output=True,
                 text=True,
-                timeout=RIVALS_TAKE_S,
+                timeout=RIVALS_WITHIN_S,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return [], [f"the rivals took longer than {RIVALS_TAKE_S} s"]
+            return [], [f"the rivals took longer than {RIVALS_WITHIN_S} s"]
     if done.returncode:
         raise DataError(f"the rivals in {python} failed: {done.stderr.strip().splitlines()[-1:]}")
     answer: dict[str, Any] = json.loads(done.stdout)

@@ -14,7 +14,7 @@ import numpy as np
 from tradebot.backtest.job import Job
 from tradebot.backtest.sample import sample
 from tradebot.bench.measuring.cpu import cpu_seconds
-from tradebot.bench.measuring.report import machine, versions
+from tradebot.bench.measuring.report import library_versions, machine_state
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.strategies.loading import load_strategy
@@ -29,7 +29,9 @@ DAY_BARS = 375  # minutes of a session
 SLOWS = 10  # values of the slow average; the fast one takes as many as the trials need
 
 
-def measure(*, trials: int, bars: int, workers: int, clock: Clock, progress: Callable[[str], None]) -> dict[str, Any]:
+def measure_sweep(
+    *, trials: int, bars: int, workers: int, clock: Clock, progress: Callable[[str], None]
+) -> dict[str, Any]:
     """Time a grid of about `trials` trials over `bars` bars inline and on `workers` processes, start and end too."""
     ground = Ground(job=_job(), series={"RELIANCE": _bars(bars)})
     plan = Plan(space=_space(trials))
@@ -50,8 +52,8 @@ def measure(*, trials: int, bars: int, workers: int, clock: Clock, progress: Cal
         "ms_a_trial": round(alone_s / plan.size * 1e3, 3),
         "rows": "the same" if alone == crew else "DIFFERENT",
         "fills": sum(int(row.figures.get("trades") or 0) for row in alone) * 2,
-        "machine": machine(),
-        "versions": versions(),
+        "machine": machine_state(),
+        "versions": library_versions(),
     }
 
 
@@ -67,7 +69,7 @@ def _timed(
             after = cpu_seconds(os.getpid())  # while the workers live
         finally:
             crew.close()
-        used = None if before is None or after is None else sum(after.since(before))
+        used = None if before is None or after is None else sum(after.used_since(before))
         return (clock.monotonic() - begin) / SECOND, used, rows
 
 

@@ -17,38 +17,38 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.bench.burst.daemon import NAME, Hit, Shot, serve
-from tradebot.bench.daemon.trading import Crew, Site
-from tradebot.bench.measuring.process import failures_told, last_said, piped
-from tradebot.bench.measuring.session import in_the_session
-from tradebot.bench.rivals.burst import SCRIPTED, SCRIPTS, Script
-from tradebot.bench.rivals.hands import hands
-from tradebot.bench.venue.counter import Due, Tally
+from tradebot.bench.burst.daemon import NAME, BurstRequest, BurstResult, serve_bursts
+from tradebot.bench.daemon.measured_daemon import DaemonSite, WorkerCount
+from tradebot.bench.measuring.process import failures_as_errors, last_output_line, piped_process
+from tradebot.bench.measuring.session import clock_in_session
+from tradebot.bench.rivals.burst import MEASURED_SYMBOLS, SYMBOLS_AT_ONCE, PandasScript
+from tradebot.bench.rivals.script_pools import open_pools
+from tradebot.bench.venue.order_server import OrderCounter, OrdersDue
 from tradebot.bench.venue.venue import open_venue
 from tradebot.clock import Clock
 from tradebot.domain.message import Message
 
 START_S = 120.0
-FEW, ALL = 50, 1  # one symbol in so many fires
+FEW_FIRE, ALL_FIRE = 50, 1  # one symbol in so many fires
 LIMITS_MS = {50: 1.5, 500: 3.0, 5_000: 10.0}  # close to last signal, p99
 STALL_LIMIT_MS = 5.0
 
 
-class Load(Message, frozen=True):
+class BurstLoad(Message, frozen=True):
     """What to measure: `bursts` where one symbol in fifty fires and `full` where all do, at each number of symbols."""
 
     symbols: tuple[int, ...]
     bursts: int = 100
     full: int = 5
     repeats: int = 3  # of the script's ways
-    workers: Crew = "auto"
+    workers: WorkerCount = "auto"
 
 
-def measure(load: Load, *, clock: Clock, progress: Callable[[str], None]) -> dict[str, Any]:
+def measure_bursts(load: BurstLoad, *, clock: Clock, progress: Callable[[str], None]) -> dict[str, Any]:
     """Run the benchmark and return its figures as JSON values. Raises TradebotError when a process of it fails."""
     rows: list[dict[str, Any]] = []
-    with failures_told(), hands() as pools:
-        ways = dict(zip(SCRIPTS, (None, *pools), strict=True))
+    with failures_as_errors(), open_pools() as pools:
+        ways = dict(zip(SYMBOLS_AT_ONCE, (None, *pools), strict=True))
         for count in load.symbols:
             progress(f"{count:,} symbols")
             rows += _at(load, count, ways, clock)
@@ -56,39 +56,41 @@ def measure(load: Load, *, clock: Clock, progress: Callable[[str], None]) -> dic
     return {"bench": "burst", "asked": asked, "rows": rows}
 
 
-def _at(load: Load, count: int, pools: dict[str, Executor | None], clock: Clock) -> Iterator[dict[str, Any]]:
+def _at(load: BurstLoad, count: int, pools: dict[str, Executor | None], clock: Clock) -> Iterator[dict[str, Any]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="tradebot-bench-", ignore_cleanup_errors=True)))
-        wire = stack.enter_context(open_venue(Tally()))
-        site = Site(NAME, count, wire.addresses[0], in_the_session(clock), folder)
+        wire = stack.enter_context(open_venue(OrderCounter()))
+        site = DaemonSite(NAME, count, wire.addresses[0], clock_in_session(clock), folder)
         # It has children of its own and ends by itself when the pipe closes.
-        pipe = stack.enter_context(piped(partial(serve, site, load.workers), grace_s=5.0))
+        pipe = stack.enter_context(piped_process(partial(serve_bursts, site, load.workers), grace_s=5.0))
         if not pipe.poll(START_S):
-            raise TimeoutError(f"the daemon did not start within {START_S:g} s: {last_said(site.log)}")
+            raise TimeoutError(f"the daemon did not start within {START_S:g} s: {last_output_line(site.log_path)}")
         workers, total, number = int(pipe.recv()), 0, 0
-        script = Script(count)
+        script = PandasScript(count)
         for pool in pools.values():
-            script.run(pool, clock)  # the first time starts the processes
+            script.time_symbols(pool, clock)  # the first time starts the processes
         taken: dict[str, list[float]] = {name: [] for name in pools}
-        for one_in, bursts in ((FEW, load.bursts), (ALL, load.full)):
-            hits: list[tuple[Hit, int]] = []
+        for one_in, bursts in ((FEW_FIRE, load.bursts), (ALL_FIRE, load.full)):
+            hits: list[tuple[BurstResult, int]] = []
             missing = 0
             for turn in range(bursts + bursts % 2):  # entries and exits by turns
-                pipe.send(Shot(number=number, one_in=one_in))
-                hit: Hit = pipe.recv()
+                pipe.send(BurstRequest(number=number, one_in=one_in))
+                hit: BurstResult = pipe.recv()
                 number, total = number + 1, total + hit.orders
-                came, last = wire.ask(Due(total=total, within_s=5.0))
+                came, last = wire.ask_venue(OrdersDue(total=total, within_s=5.0))
                 missing, total = missing + total - came, came
                 hits.append((hit, last))
-                if one_in == FEW and turn % max(1, bursts // load.repeats) == 0:
+                if one_in == FEW_FIRE and turn % max(1, bursts // load.repeats) == 0:
                     for name, pool in pools.items():
-                        taken[name].append(script.run(pool, clock))
+                        taken[name].append(script.time_symbols(pool, clock))
             yield _row(count, workers, one_in, hits, missing)
         for name, seconds in taken.items():
             yield _script_row(count, name, seconds)
 
 
-def _row(count: int, workers: int, one_in: int, hits: Sequence[tuple[Hit, int]], missing: int) -> dict[str, Any]:
+def _row(
+    count: int, workers: int, one_in: int, hits: Sequence[tuple[BurstResult, int]], missing: int
+) -> dict[str, Any]:
     signals = np.array([hit.signalled_at - hit.closed_at for hit, _ in hits]) / 1e6
     orders = np.array([last - hit.closed_at for hit, last in hits]) / 1e6
     return {
@@ -100,14 +102,14 @@ def _row(count: int, workers: int, one_in: int, hits: Sequence[tuple[Hit, int]],
         **{f"order_{name}_ms": value for name, value in _ranks(orders).items()},
         "stall_ms": max(hit.stall_ns for hit, _ in hits) / 1e6,
         "missing": missing,
-        "how": ("all fire" if one_in == ALL else f"one in {one_in} fires") + f", workers: {workers}",
+        "how": ("all fire" if one_in == ALL_FIRE else f"one in {one_in} fires") + f", workers: {workers}",
     }
 
 
 def _script_row(count: int, name: str, seconds: Sequence[float]) -> dict[str, Any]:
     blank = dict.fromkeys(("order_p50_ms", "order_p99_ms", "order_max_ms", "stall_ms", "missing"))
-    scaled = (f"{SCRIPTS[name]} of them, " if SCRIPTS[name] > 1 else "") + (
-        f"measured on {SCRIPTED} symbols and scaled" if count > SCRIPTED else "measured"
+    scaled = (f"{SYMBOLS_AT_ONCE[name]} of them, " if SYMBOLS_AT_ONCE[name] > 1 else "") + (
+        f"measured on {MEASURED_SYMBOLS} symbols and scaled" if count > MEASURED_SYMBOLS else "measured"
     )
     return {
         "symbols": count,
@@ -127,7 +129,7 @@ def _ranks(values: Any) -> dict[str, float]:
     return {"p50": float(p50), "p99": float(p99), "max": float(values.max())}
 
 
-def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+def burst_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return `{"ok": ..., "text": ...}` for each promise of a burst that the figures keep or break."""
     found = []
     rows = result["rows"]
@@ -149,7 +151,9 @@ def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     for count in result["asked"]["symbols"]:
         best = next(row for row in ours if row["symbols"] == count)["signal_p50_ms"]
         scripts = {
-            row["rival"]: row["signal_p50_ms"] for row in rows if row["symbols"] == count and row["rival"] in SCRIPTS
+            row["rival"]: row["signal_p50_ms"]
+            for row in rows
+            if row["symbols"] == count and row["rival"] in SYMBOLS_AT_ONCE
         }
         said = ", ".join(f"{name} {ms:,.0f} ms ({ms / best:,.0f}x)" for name, ms in scripts.items())
         found.append({"ok": True, "text": f"a script with {count:,} symbols: {said}"})

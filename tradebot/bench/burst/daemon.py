@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import uvloop
 
-from tradebot.bench.analysis.alone import strategy
-from tradebot.bench.analysis.bars import DISTINCT, histories, units
+from tradebot.bench.analysis.bars import DISTINCT_HISTORIES, message_columns, random_histories
+from tradebot.bench.analysis.standalone import load_bench_strategy
 from tradebot.bench.analysis.strategies import ENTER, EXIT, QUIET, Burst
-from tradebot.bench.daemon.made_up import MadeUpBroker
-from tradebot.bench.daemon.trading import MANY, Crew, Site, settings, trading
+from tradebot.bench.daemon.instant_fills import InstantFillBroker
+from tradebot.bench.daemon.measured_daemon import MANY, DaemonSite, WorkerCount, bench_config, running_daemon
 from tradebot.clock import HOUR, SECOND, MarketClock, WallClock
 from tradebot.config.sections import AnalysisSection
 from tradebot.daemon.daemon import Daemon
@@ -32,19 +32,19 @@ from tradebot.journal.writer import Journal
 from tradebot.trading.metronome import ROUSE_S
 
 NAME = "burst"
-WARM = 60
+WARMUP_BARS = 60
 PROBE_S = 0.001
-WITHIN_S = 60.0
+SIGNALS_WITHIN_S = 60.0
 
 
-class Shot(Message, frozen=True):
+class BurstRequest(Message, frozen=True):
     """One burst: all symbols close, every `one_in`-th asks for an order; entries and exits by turns."""
 
     number: int
     one_in: int
 
 
-class Hit(Message, frozen=True):
+class BurstResult(Message, frozen=True):
     """What came of it in the daemon: monotonic ns of the close and of the last signal handed to the desk, counts.
 
     `stall_ns` is the longest time the loop did not turn until the orders were out.
@@ -57,18 +57,18 @@ class Hit(Message, frozen=True):
     stall_ns: int
 
 
-class _Broker(MadeUpBroker):
-    def enter(self, symbols: Sequence[str]) -> None:
+class _Broker(InstantFillBroker):
+    def enter_positions(self, symbols: Sequence[str]) -> None:
         """Do nothing: the strategy enters."""
 
     async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
-        bars, _ = histories(DISTINCT, WARM)
-        starts = end // interval * interval - np.arange(WARM, 0, -1) * interval
-        columns = units(bars[instrument.token % DISTINCT]) | {"volume": np.full(WARM, QUIET)}
+        bars, _ = random_histories(DISTINCT_HISTORIES, WARMUP_BARS)
+        starts = end // interval * interval - np.arange(WARMUP_BARS, 0, -1) * interval
+        columns = message_columns(bars[instrument.token % DISTINCT_HISTORIES]) | {"volume": np.full(WARMUP_BARS, QUIET)}
         return Series(symbol=instrument.symbol, interval=interval, starts=starts, **columns)
 
 
-class _Silent:
+class _SilentFeed:
     """A feed without quotes: the driver hands them in."""
 
     dropped: dict[str, int] = {}
@@ -81,44 +81,47 @@ class _Silent:
         """Do nothing: no quotes come from here."""
 
 
-def serve(site: Site, workers: Crew, pipe: Connection) -> None:
-    """Say how many workers there are, then answer each `Shot` with a `Hit` until the pipe closes."""
+def serve_bursts(site: DaemonSite, workers: WorkerCount, pipe: Connection) -> None:
+    """Say how many workers there are, then answer each `BurstRequest` with a `BurstResult` until the pipe closes."""
     uvloop.run(_run(site, workers, pipe))
 
 
-async def _run(site: Site, workers: Crew, pipe: Connection) -> None:
+async def _run(site: DaemonSite, workers: WorkerCount, pipe: Connection) -> None:
     wide: dict[str, Any] = {"max_open_orders": MANY, "max_gross_notional": Decimal(10**12), "max_signal_age_s": 60.0}
-    config = settings(site, AnalysisSection(workers=workers, warmup_bars=WARM), store=False, **wide)
+    config = bench_config(site, AnalysisSection(workers=workers, warmup_bars=WARMUP_BARS), store=False, **wide)
     config = config.model_copy(update={"bars": config.bars.model_copy(update={"interval": "1h"})})
-    silent = _Silent()
+    silent = _SilentFeed()
     async with (
-        trading(site, config, site.broker(_Broker), lambda _: silent, [strategy(Burst)]) as (daemon, journal),
+        running_daemon(site, config, site.make_broker(_Broker), lambda _: silent, [load_bench_strategy(Burst)]) as (
+            daemon,
+            journal,
+        ),
         asyncio.TaskGroup() as tasks,
     ):
         bursts = _Bursts(daemon, journal, site)
-        probe = tasks.create_task(bursts.watch(), name="probe")
+        probe = tasks.create_task(bursts.watch_loop(), name="probe")
         await daemon.engine.warm.wait()
         await site.clock.sleep(0.2)
         pipe.send(len(daemon.analysis.pids))
         while (shot := await asyncio.to_thread(_received, pipe)) is not None:
-            pipe.send(await bursts.fire(shot))
+            pipe.send(await bursts.fire_burst(shot))
         probe.cancel()
 
 
-def _received(pipe: Connection) -> Shot | None:
+def _received(pipe: Connection) -> BurstRequest | None:
     try:
-        shot: Shot = pipe.recv()
+        shot: BurstRequest = pipe.recv()
     except EOFError:
         return None
     return shot
 
 
 class _Bursts:
-    def __init__(self, daemon: Daemon, journal: Journal, site: Site) -> None:
+    def __init__(self, daemon: Daemon, journal: Journal, site: DaemonSite) -> None:
         clock: MarketClock = site.clock
         self._daemon, self._engine, self._journal, self._clock = daemon, daemon.engine, journal, clock
         self._ids = np.arange(site.symbols)
-        self._bars = histories(DISTINCT, 400, seed=8)[0][self._ids % DISTINCT]
+        self._bars = random_histories(DISTINCT_HISTORIES, 400, seed=8)[0][self._ids % DISTINCT_HISTORIES]
         self._ends_at = clock.market() // HOUR * HOUR
         self._longest = 0
         self._signalled_at, self._signalled = 0, asyncio.Event()
@@ -132,7 +135,7 @@ class _Bursts:
 
         self._engine.signal_stage.measure = hear
 
-    async def watch(self) -> None:
+    async def watch_loop(self) -> None:
         """Note how late the loop wakes a task that sleeps a millisecond."""
         while True:
             begin = self._clock.monotonic()
@@ -140,7 +143,7 @@ class _Bursts:
             late = self._clock.monotonic() - begin - int(PROBE_S * SECOND)
             self._longest = max(self._longest, late)
 
-    async def fire(self, shot: Shot) -> Hit:
+    async def fire_burst(self, shot: BurstRequest) -> BurstResult:
         engine, clock, count = self._engine, self._clock, len(self._ids)
         await self._idle()
         bar = self._bars[:, :, shot.number % self._bars.shape[2]]
@@ -176,16 +179,16 @@ class _Bursts:
             quoted_at=quoted_at,
             ids=self._ids,
             ticks=np.ones_like(self._ids),
-            **units(bar.T) | {"volume": np.where(asks, wish, QUIET)},
+            **message_columns(bar.T) | {"volume": np.where(asks, wish, QUIET)},
         )
         self._journal.append("close", close, at=clock.market())
         await engine.lanes.closes.put(close)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(SIGNALS_WITHIN_S):
             await self._signalled.wait()
             await self._idle()
         signals = self._daemon.desk.account.counts["signals"] - before
         orders, stall_ns = int(np.count_nonzero(asks)), self._longest
-        return Hit(
+        return BurstResult(
             closed_at=close.seen_at, signalled_at=self._signalled_at, signals=signals, orders=orders, stall_ns=stall_ns
         )
 

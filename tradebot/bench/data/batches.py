@@ -9,20 +9,20 @@ import aiohttp
 
 BATCH = 500  # instruments in one request, what the venue allows
 LIMIT_S = 300.0
-Quotes = dict[str, float]
+QuotesBySymbol = dict[str, float]
 
 
-async def in_batches(port: int, asked: Sequence[str]) -> Quotes:
+async def fetch_in_batches(port: int, asked: Sequence[str]) -> QuotesBySymbol:
     """Return the quotes of the symbols, BATCH of them in a request, all requests at once."""
-    return await at_once(port, [asked[i : i + BATCH] for i in range(0, len(asked), BATCH)], 0)
+    return await fetch_at_once(port, [asked[i : i + BATCH] for i in range(0, len(asked), BATCH)], 0)
 
 
-async def at_once(port: int, groups: Sequence[Sequence[str]], limit: int) -> Quotes:
+async def fetch_at_once(port: int, groups: Sequence[Sequence[str]], limit: int) -> QuotesBySymbol:
     """Return the quotes of the symbols, a request a group, over `limit` connections, 0 for as many as there are."""
 
-    async def ask(session: aiohttp.ClientSession, group: Sequence[str]) -> Quotes:
+    async def ask(session: aiohttp.ClientSession, group: Sequence[str]) -> QuotesBySymbol:
         async with session.get("/quote", params=[("i", symbol) for symbol in group]) as answer:
-            quotes: Quotes = await answer.json()
+            quotes: QuotesBySymbol = await answer.json()
             return quotes
 
     timeout = aiohttp.ClientTimeout(total=LIMIT_S)
@@ -31,9 +31,9 @@ async def at_once(port: int, groups: Sequence[Sequence[str]], limit: int) -> Quo
     async with aiohttp.ClientSession(url, connector=connector, timeout=timeout) as session:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(ask(session, symbols), name=f"fetch-{symbols[0]}") for symbols in groups]
-        return merged(task.result() for task in tasks)
+        return merge_quotes(task.result() for task in tasks)
 
 
-def merged(answers: Iterable[Quotes]) -> Quotes:
+def merge_quotes(answers: Iterable[QuotesBySymbol]) -> QuotesBySymbol:
     """Return all quotes of the answers in one dictionary."""
     return {symbol: quote for answer in answers for symbol, quote in answer.items()}

@@ -11,10 +11,10 @@ from statistics import median
 from typing import Any
 
 from tradebot.bench.data import batches
-from tradebot.bench.data.batches import Quotes
-from tradebot.bench.measuring.report import advised
+from tradebot.bench.data.batches import QuotesBySymbol
+from tradebot.bench.measuring.report import result_with_advice
 from tradebot.bench.rivals import fetch as rivals
-from tradebot.bench.venue.quotes import open_quotes, price
+from tradebot.bench.venue.quotes import open_quote_server, quote_price
 from tradebot.clock import SECOND, Clock
 from tradebot.markets.listing import synthetic_universe
 
@@ -22,37 +22,37 @@ SEQUENTIAL_UP_TO = 50  # beyond, the time of these is scaled: it is latency time
 PROCESSES = 10
 
 
-def measure(
+def measure_fetch(
     symbols: Sequence[int], *, latency_s: float, repeats: int, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Fetch a quote of each symbol in every way, in turns, and compare the answers with what the server gives."""
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
-        stack.callback(rivals.close)
-        port = stack.enter_context(open_quotes(latency_s))
+        stack.callback(rivals.close_connections)
+        port = stack.enter_context(open_quote_server(latency_s))
         threads = {n: stack.enter_context(ThreadPoolExecutor(n)) for n in (10, 50)}
         context = multiprocessing.get_context("spawn")
         processes = stack.enter_context(ProcessPoolExecutor(PROCESSES, mp_context=context))
-        list(processes.map(rivals.one, [port] * PROCESSES, ["WARM"] * PROCESSES))
+        list(processes.map(rivals.fetch_one, [port] * PROCESSES, ["WARM"] * PROCESSES))
         names = synthetic_universe(max(symbols)).symbols
-        ways: dict[str, Callable[[Sequence[str]], Quotes]] = {
-            "sequential": lambda asked: rivals.sequential(port, asked),
-            "threads, 10": lambda asked: rivals.pooled(threads[10], port, asked),
-            "threads, 50": lambda asked: rivals.pooled(threads[50], port, asked),
-            f"processes, {PROCESSES}": lambda asked: rivals.pooled(processes, port, asked),
-            "aiohttp, 100 connections": lambda asked: asyncio.run(rivals.singly(port, asked, 100)),
-            "aiohttp, no limit": lambda asked: asyncio.run(rivals.singly(port, asked, 0)),
-            f"aiohttp, batches of {batches.BATCH}": lambda asked: asyncio.run(batches.in_batches(port, asked)),
+        ways: dict[str, Callable[[Sequence[str]], QuotesBySymbol]] = {
+            "sequential": lambda asked: rivals.fetch_sequentially(port, asked),
+            "threads, 10": lambda asked: rivals.fetch_by_pool(threads[10], port, asked),
+            "threads, 50": lambda asked: rivals.fetch_by_pool(threads[50], port, asked),
+            f"processes, {PROCESSES}": lambda asked: rivals.fetch_by_pool(processes, port, asked),
+            "aiohttp, 100 connections": lambda asked: asyncio.run(rivals.fetch_singly(port, asked, 100)),
+            "aiohttp, no limit": lambda asked: asyncio.run(rivals.fetch_singly(port, asked, 0)),
+            f"aiohttp, batches of {batches.BATCH}": lambda asked: asyncio.run(batches.fetch_in_batches(port, asked)),
         }
         for count in symbols:
             progress(f"{count:,} symbols")
             rows.extend(_rows(ways, names[:count], repeats, latency_s, clock))
     asked = {"symbols": list(symbols), "latency_s": latency_s, "repeats": repeats}
-    return advised(asked, rows, _advice(rows, latency_s))
+    return result_with_advice(asked, rows, _advice(rows, latency_s))
 
 
 def _rows(
-    ways: dict[str, Callable[[Sequence[str]], Quotes]],
+    ways: dict[str, Callable[[Sequence[str]], QuotesBySymbol]],
     names: Sequence[str],
     repeats: int,
     latency_s: float,
@@ -68,7 +68,7 @@ def _rows(
             begin = clock.monotonic()
             quotes = fetch(asked)
             taken[way].append((clock.monotonic() - begin) / SECOND * len(names) / len(asked))
-            right[way] &= quotes == {name: price(name) for name in asked}
+            right[way] &= quotes == {name: quote_price(name) for name in asked}
     best = min(median(seconds) for seconds in taken.values())
     return [
         {

@@ -11,24 +11,24 @@ PROC = Path("/proc")
 USER, SYSTEM = 11, 12  # fields after the name, which may hold anything: utime and stime of proc(5)
 
 
-class Used(NamedTuple):
+class CpuSeconds(NamedTuple):
     """CPU seconds, those of several cores added up: of a process itself and of the living processes below it."""
 
     own: float
     below: float
 
-    def since(self, before: Used) -> Used:
+    def used_since(self, before: CpuSeconds) -> CpuSeconds:
         """Return what was used after `before`."""
-        return Used(self.own - before.own, self.below - before.below)
+        return CpuSeconds(self.own - before.own, self.below - before.below)
 
 
-def cpu_seconds(pid: int) -> Used | None:
+def cpu_seconds(pid: int) -> CpuSeconds | None:
     """Return what a process has used since it began."""
     try:
         own, *below = (_ticks(one) / os.sysconf("SC_CLK_TCK") for one in _family(pid))
     except (OSError, ValueError, IndexError):
         return None
-    return Used(own, sum(below))
+    return CpuSeconds(own, sum(below))
 
 
 def peak_memory_mb(pid: int) -> float | None:

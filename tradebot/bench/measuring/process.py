@@ -16,7 +16,7 @@ from tradebot.errors import TradebotError
 
 
 @contextmanager
-def running(work: Callable[[], None], *, grace_s: float = 0.0) -> Iterator[int]:
+def running_process(work: Callable[[], None], *, grace_s: float = 0.0) -> Iterator[int]:
     """Run `work` in a process of its own and yield its number.
 
     At the end it is killed, after `grace_s` seconds to end by itself. With them it may have children of its own.
@@ -33,15 +33,15 @@ def running(work: Callable[[], None], *, grace_s: float = 0.0) -> Iterator[int]:
 
 
 @contextmanager
-def piped(work: Callable[[Connection], None], *, grace_s: float = 0.0) -> Iterator[Connection]:
-    """Run `work` as `running` does and yield the parent's end of the pipe whose other end it gets."""
+def piped_process(work: Callable[[Connection], None], *, grace_s: float = 0.0) -> Iterator[Connection]:
+    """Run `work` as `running_process` does and yield the parent's end of the pipe whose other end it gets."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    with running(partial(work, theirs), grace_s=grace_s), ours:
+    with running_process(partial(work, theirs), grace_s=grace_s), ours:
         theirs.close()
         yield ours
 
 
-def receive(pipe: Connection, *, within_s: float, late: str) -> Any:
+def receive_within(pipe: Connection, *, within_s: float, late: str) -> Any:
     """Return what comes next. Raises TimeoutError, which says `late`, and EOFError when the process has ended."""
     if not pipe.poll(within_s):
         raise TimeoutError(f"{late} within {within_s:g} s")
@@ -49,7 +49,7 @@ def receive(pipe: Connection, *, within_s: float, late: str) -> Any:
 
 
 @contextmanager
-def failures_told() -> Iterator[None]:
+def failures_as_errors() -> Iterator[None]:
     """Turn what a process that ended or came too late raises here into a TradebotError of one sentence."""
     try:
         yield
@@ -57,7 +57,7 @@ def failures_told() -> Iterator[None]:
         raise TradebotError(f"a process of the benchmark failed: {str(error) or 'it ended early'}") from error
 
 
-def environment(*dropped: str) -> dict[str, str]:
+def child_environment(*dropped: str) -> dict[str, str]:
     """Return what a `tradebot` is started with: this package, and neither our settings for it nor what is `dropped`."""
     ours = ("TRADEBOT_", "NOTIFY_SOCKET", *dropped)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
@@ -65,7 +65,7 @@ def environment(*dropped: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
-def last_said(file: Path) -> str:
+def last_output_line(file: Path) -> str:
     """Return the last line in the file of what a process said."""
     said = file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return said[-1] if said else "it said nothing"

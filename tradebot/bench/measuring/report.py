@@ -13,36 +13,36 @@ from rich.console import Console
 from rich.table import Table
 
 import tradebot
-from tradebot.bench.measuring import moment
+from tradebot.bench.measuring import machine_noise
 
-STANDS_ON = ("uvloop", "numpy", "websockets", "aiohttp", "TA-Lib", "msgspec")
-RIVALS_STAND_ON = ("pandas",)
+OUR_LIBRARIES = ("uvloop", "numpy", "websockets", "aiohttp", "TA-Lib", "msgspec")
+RIVALS_LIBRARIES = ("pandas",)
 OURS = frozenset({"tradebot", "tradebot step", "aiohttp, batches of 500", "tradebot history"})
 
 
-def machine(*, writes: bool = False) -> dict[str, Any]:
+def machine_state(*, writes: bool = False) -> dict[str, Any]:
     """Return the processor, its cores usable by us, the system and the load of the last minute.
 
     With them what the machine does to a measurement just now: `cold_ratio` and, for what `writes`, `durable_write_us`,
-    as `moment` measures them in a quarter of a second.
+    as `machine_noise` measures them in a quarter of a second.
     """
     found = {
         "processor": _processor(),
-        "cores": cores(),
+        "cores": usable_cores(),
         "system": f"{platform.system()} {platform.release()}",
         "load_1m": round(os.getloadavg()[0], 2),
-        "cold_ratio": round(moment.cold_ratio(), 2),
+        "cold_ratio": round(machine_noise.cold_ratio(), 2),
     }
-    return found | ({"durable_write_us": round(moment.durable_write_us(), 1)} if writes else {})
+    return found | ({"durable_write_us": round(machine_noise.durable_write_us(), 1)} if writes else {})
 
 
-def cores() -> int:
+def usable_cores() -> int:
     """Return how many cores we may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def described(box: Mapping[str, Any]) -> str:
-    """Return what `machine` found, in one line."""
+def machine_line(box: Mapping[str, Any]) -> str:
+    """Return what `machine_state` found, in one line."""
     parts = [str(box["processor"]), f"{box['cores']} cores", str(box["system"]), f"load {box['load_1m']} before"]
     if "cold_ratio" in box:
         parts.append(f"work after 20 ms of sleep takes {box['cold_ratio']:.1f} times the CPU (cold)")
@@ -51,25 +51,25 @@ def described(box: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Return the versions of tradebot, Python and the libraries on the tick path."""
     found = {"tradebot": tradebot.__version__, "python": platform.python_version()}
-    return found | {name: importlib.metadata.version(name) for name in STANDS_ON}
+    return found | {name: importlib.metadata.version(name) for name in OUR_LIBRARIES}
 
 
-def advised(asked: Mapping[str, Any], rows: list[dict[str, Any]], advice: list[str]) -> dict[str, Any]:
+def result_with_advice(asked: Mapping[str, Any], rows: list[dict[str, Any]], advice: list[str]) -> dict[str, Any]:
     """Return a result with rivals, ready for JSON: the machine and the versions it was found on are in it."""
-    found = versions() | {name: importlib.metadata.version(name) for name in RIVALS_STAND_ON}
-    return {"asked": dict(asked), "rows": rows, "advice": advice, "machine": machine(), "versions": found}
+    found = library_versions() | {name: importlib.metadata.version(name) for name in RIVALS_LIBRARIES}
+    return {"asked": dict(asked), "rows": rows, "advice": advice, "machine": machine_state(), "versions": found}
 
 
-def verdict(ok: bool, good: str, bad: str, *, instead: bool = False) -> dict[str, Any]:
+def promise_verdict(ok: bool, good: str, bad: str, *, instead: bool = False) -> dict[str, Any]:
     """Return what is said of a promise that was kept (`good`) or broken (`bad`, behind `good` unless `instead`)."""
     return {"ok": ok, "text": good if ok else bad if instead else good + bad}
 
 
-def show(result: Mapping[str, Any], console: Console) -> None:
-    """Print the rows of a result as a table, a column for each of their names, then what `show_rest` prints."""
+def print_result(result: Mapping[str, Any], console: Console) -> None:
+    """Print the rows of a result as a table, a column for each of their names, then what `print_footer` prints."""
     rows = result["rows"]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, value in rows[0].items():
@@ -77,12 +77,12 @@ def show(result: Mapping[str, Any], console: Console) -> None:
     for row in rows:
         table.add_row(*map(_cell, row.values()), style="green" if row.get("rival") in OURS else None)
     console.print(table)
-    show_rest(result, console)
+    print_footer(result, console)
 
 
-def show_rest(result: Mapping[str, Any], console: Console) -> None:
+def print_footer(result: Mapping[str, Any], console: Console) -> None:
     """Print the machine and the versions of a result, then its verdicts or its advice."""
-    console.print("\n" + described(result["machine"]))
+    console.print("\n" + machine_line(result["machine"]))
     console.print(", ".join(f"{name} {number}" for name, number in result["versions"].items()) + "\n")
     for verdict in result.get("verdicts", ()):
         console.print(f"[green]ok [/]  {verdict['text']}" if verdict["ok"] else f"[red]BAD[/]  {verdict['text']}")

@@ -6,7 +6,7 @@ from tradebot.clock import HOUR, Clock, MarketClock
 from tradebot.markets.market import HOME
 
 
-def opens_at(clock: Clock) -> int:
+def newest_opening(clock: Clock) -> int:
     """Return the opening of the newest session day, market ns."""
     calendar = HOME.calendar
     day = HOME.day_of(clock.wall())
@@ -15,6 +15,6 @@ def opens_at(clock: Clock) -> int:
     return session.opens_at
 
 
-def in_the_session(clock: Clock) -> MarketClock:
+def clock_in_session(clock: Clock) -> MarketClock:
     """Return a clock whose market time is now an hour after that opening."""
-    return MarketClock(origin=opens_at(clock) + HOUR, anchor=clock.monotonic(), speed=1.0)
+    return MarketClock(origin=newest_opening(clock) + HOUR, anchor=clock.monotonic(), speed=1.0)

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.bench.daemon.trading import Site
+from tradebot.bench.daemon.measured_daemon import DaemonSite
 from tradebot.bench.measuring import report
 from tradebot.bench.measuring.cpu import cpu_seconds
-from tradebot.bench.measuring.process import failures_told, running
-from tradebot.bench.measuring.session import in_the_session
-from tradebot.bench.orders.daemon import serve
+from tradebot.bench.measuring.process import failures_as_errors, running_process
+from tradebot.bench.measuring.session import clock_in_session
+from tradebot.bench.orders.daemon import serve_orders
 from tradebot.bench.rivals import orders as rival
-from tradebot.bench.venue.ticker import Armed, Slice, Ticker, Turn
-from tradebot.bench.venue.venue import Wire, open_venue
+from tradebot.bench.venue.ticker import AwaitArmed, QuoteSlice, SliceResult, Ticker
+from tradebot.bench.venue.venue import VenueProcess, open_venue
 from tradebot.clock import Clock
 from tradebot.domain.message import Message
 
@@ -33,7 +33,7 @@ P50_LIMIT_US, P99_LIMIT_US, RATIO_LIMIT = 800.0, 2_500.0, 1.5
 PROMISED_AT = 200.0  # quotes a second at which the promises hold
 
 
-class Load(Message, frozen=True):
+class OrderLoad(Message, frozen=True):
     """What to measure: quotes at each of `rates` a second, `for_s` for each client and rate in `turns` turns.
 
     As many of the quotes as make `orders` a second hit a stop; `store` feeds the tables people query as always.
@@ -46,25 +46,25 @@ class Load(Message, frozen=True):
     store: bool = True
 
 
-def measure(load: Load, *, clock: Clock, progress: Callable[[int, int], None]) -> dict[str, Any]:
+def measure_orders(load: OrderLoad, *, clock: Clock, progress: Callable[[int, int], None]) -> dict[str, Any]:
     """Run the benchmark and return its figures as JSON values; `progress` gets rates done and in all.
 
     The processes are ended and the files removed however it ends. Raises TradebotError when one of the three fails.
     """
-    with failures_told():
+    with failures_as_errors():
         return {"bench": "orders", "asked": _asked(load), "rows": _measure(load, clock, progress)}
 
 
-def _measure(load: Load, clock: Clock, progress: Callable[[int, int], None]) -> list[dict[str, Any]]:
-    market = in_the_session(clock)
+def _measure(load: OrderLoad, clock: Clock, progress: Callable[[int, int], None]) -> list[dict[str, Any]]:
+    market = clock_in_session(clock)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="tradebot-bench-", ignore_cleanup_errors=True)))
         wire = stack.enter_context(open_venue(Ticker(SYMBOLS, (OURS, PLAIN), market)))
         rest, ticker = wire.addresses
-        daemon = partial(serve, Site(OURS, SYMBOLS, rest, market, folder), ticker, store=load.store)
-        plain = partial(rival.serve, PLAIN, SYMBOLS, rest=rest, ticker=ticker, folder=folder)
-        pids = {OURS: stack.enter_context(running(daemon)), PLAIN: stack.enter_context(running(plain))}
-        wire.ask(Armed())
+        daemon = partial(serve_orders, DaemonSite(OURS, SYMBOLS, rest, market, folder), ticker, store=load.store)
+        plain = partial(rival.serve_plain, PLAIN, SYMBOLS, rest=rest, ticker=ticker, folder=folder)
+        pids = {OURS: stack.enter_context(running_process(daemon)), PLAIN: stack.enter_context(running_process(plain))}
+        wire.ask_venue(AwaitArmed())
         rows: list[dict[str, Any]] = []
         for number, rate in enumerate(load.rates):
             progress(number, len(load.rates))
@@ -72,7 +72,7 @@ def _measure(load: Load, clock: Clock, progress: Callable[[int, int], None]) -> 
         return rows
 
 
-def _rate(load: Load, rate: float, wire: Wire, pids: dict[str, int]) -> Iterator[dict[str, Any]]:
+def _rate(load: OrderLoad, rate: float, wire: VenueProcess, pids: dict[str, int]) -> Iterator[dict[str, Any]]:
     every = max(1, round(rate / load.orders))
     count = max(every, int(rate * load.for_s / load.turns))
     delays: dict[str, list[int]] = {name: [] for name in pids}
@@ -80,13 +80,13 @@ def _rate(load: Load, rate: float, wire: Wire, pids: dict[str, int]) -> Iterator
     for _ in range(load.turns):
         for name, pid in pids.items():
             before = cpu_seconds(pid)
-            found: Turn = wire.ask(Slice(client=name, rate=rate, count=count, every=every))
+            found: SliceResult = wire.ask_venue(QuoteSlice(client=name, rate=rate, count=count, every=every))
             after = cpu_seconds(pid)
             delays[name] += found.delays
             missing[name] += found.missing
             unarmed[name] += found.unarmed
             if before is not None and after is not None:
-                used[name] += after.since(before).own
+                used[name] += after.used_since(before).own
     for name in pids:
         yield _row(rate, rate / every, name, delays[name], missing[name], unarmed[name], used[name])
 
@@ -111,15 +111,15 @@ def _row(
     }
 
 
-def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+def order_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return `{"ok": ..., "text": ...}` for each promise of the order path that the figures keep or break."""
     rows = result["rows"]
     missing, unarmed = (sum(row[name] for row in rows) for name in ("missing", "unarmed"))
     silent = f"{missing:,} quotes that hit a stop led to no order"
     bare = f"{unarmed:,} quotes found no stop to hit: what was sold was not bought again in time"
     found = [
-        report.verdict(missing == 0, "every quote that hit a stop led to its order", silent, instead=True),
-        report.verdict(unarmed == 0, "every stop that was to be hit stood", bare, instead=True),
+        report.promise_verdict(missing == 0, "every quote that hit a stop led to its order", silent, instead=True),
+        report.promise_verdict(unarmed == 0, "every stop that was to be hit stood", bare, instead=True),
     ]
     for ours, plain in zip(rows[::2], rows[1::2], strict=True):
         if ours["p50_us"] is None or plain["p50_us"] is None:
@@ -138,7 +138,7 @@ def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _asked(load: Load) -> dict[str, Any]:
+def _asked(load: OrderLoad) -> dict[str, Any]:
     return {
         "rates": list(load.rates),
         "seconds": load.for_s,

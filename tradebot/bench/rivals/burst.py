@@ -6,23 +6,23 @@ from concurrent.futures import Executor
 
 import pandas as pd
 
-from tradebot.bench.analysis.bars import histories
-from tradebot.bench.rivals import eleven
-from tradebot.bench.rivals.hands import HANDS
+from tradebot.bench.analysis.bars import random_histories
+from tradebot.bench.rivals import indicator_set
+from tradebot.bench.rivals.script_pools import POOL_SIZE
 from tradebot.clock import SECOND, Clock
 
-SCRIPTED = 50  # symbols measured of a script's ways, whose cost grows with every symbol
-SCRIPTS = {"pandas": 1, "pandas, threads": HANDS, "pandas, processes": HANDS}
+MEASURED_SYMBOLS = 50  # symbols measured of a script's ways, whose cost grows with every symbol
+SYMBOLS_AT_ONCE = {"pandas": 1, "pandas, threads": POOL_SIZE, "pandas, processes": POOL_SIZE}
 
 
-class Script:
+class PandasScript:
     """A frame for each symbol, its indicators, and whether to act."""
 
     def __init__(self, count: int) -> None:
-        self._count, self._measured = count, min(count, SCRIPTED)
-        self._frames = [eleven.frame(bars) for bars in histories(self._measured, 500)[0]]
+        self._count, self._measured = count, min(count, MEASURED_SYMBOLS)
+        self._frames = [indicator_set.bars_frame(bars) for bars in random_histories(self._measured, 500)[0]]
 
-    def run(self, pool: Executor | None, clock: Clock) -> float:
+    def time_symbols(self, pool: Executor | None, clock: Clock) -> float:
         """Return the seconds that all symbols take, scaled from those that are measured."""
         begin = clock.monotonic()
         found = list((map if pool is None else pool.map)(_signal, self._frames))
@@ -31,4 +31,4 @@ class Script:
 
 
 def _signal(frame: pd.DataFrame) -> bool:
-    return eleven.by_pandas(frame)[0] > 0
+    return indicator_set.by_pandas(frame)[0] > 0

@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tradebot.bench.analysis.bars import DISTINCT, histories
-from tradebot.bench.rivals import eleven, fetch, hands
+from tradebot.bench.analysis.bars import DISTINCT_HISTORIES, random_histories
+from tradebot.bench.rivals import fetch, indicator_set, script_pools
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.market import Floats
 
 
-class Turn(NamedTuple):
+class CycleTiming(NamedTuple):
     """Seconds of fetching, of the whole cycle, and who was chosen."""
 
     fetched_s: float
@@ -23,45 +23,45 @@ class Turn(NamedTuple):
     chosen: frozenset[str]
 
 
-def frames(names: Sequence[str], window: int) -> list[pd.DataFrame]:
+def make_frames(names: Sequence[str], window: int) -> list[pd.DataFrame]:
     """Return a frame of `window` bars for each symbol; its last bar is to be the quote."""
-    bars, _ = histories(min(len(names), DISTINCT), window)
-    return [eleven.frame(bars[i % len(bars)]) for i in range(len(names))]
+    bars, _ = random_histories(min(len(names), DISTINCT_HISTORIES), window)
+    return [indicator_set.bars_frame(bars[i % len(bars)]) for i in range(len(names))]
 
 
-def one_by_one(port: int, names: Sequence[str], frames: Sequence[pd.DataFrame], clock: Clock) -> Turn:
+def cycle_one_by_one(port: int, names: Sequence[str], frames: Sequence[pd.DataFrame], clock: Clock) -> CycleTiming:
     """Fetch, compute and decide for each symbol in turn."""
     begin, fetched, found = clock.monotonic(), 0, set()
     for name, frame in zip(names, frames, strict=False):
         asked = clock.monotonic()
-        quote = fetch.one(port, name)[name]
+        quote = fetch.fetch_one(port, name)[name]
         fetched += clock.monotonic() - asked
-        if chosen(_quoted(frame, quote)):
+        if is_above_average(_quoted(frame, quote)):
             found.add(name)
-    return Turn(fetched / SECOND, (clock.monotonic() - begin) / SECOND, frozenset(found))
+    return CycleTiming(fetched / SECOND, (clock.monotonic() - begin) / SECOND, frozenset(found))
 
 
-def hybrid(
+def cycle_in_pools(
     port: int,
     names: Sequence[str],
     frames: Sequence[pd.DataFrame],
     threads: Executor,
     processes: Executor,
     clock: Clock,
-) -> Turn:
+) -> CycleTiming:
     """Fetch in threads, then compute and decide in processes."""
     begin = clock.monotonic()
-    quotes = fetch.pooled(threads, port, names)
+    quotes = fetch.fetch_by_pool(threads, port, names)
     fetched = clock.monotonic() - begin
     quoted = [_quoted(frame, quotes[name]) for name, frame in zip(names, frames, strict=True)]
-    found = processes.map(chosen, quoted, chunksize=max(1, len(names) // hands.HANDS))
+    found = processes.map(is_above_average, quoted, chunksize=max(1, len(names) // script_pools.POOL_SIZE))
     all_chosen = frozenset(name for name, is_chosen in zip(names, found, strict=True) if is_chosen)
-    return Turn(fetched / SECOND, (clock.monotonic() - begin) / SECOND, all_chosen)
+    return CycleTiming(fetched / SECOND, (clock.monotonic() - begin) / SECOND, all_chosen)
 
 
-def chosen(frame: pd.DataFrame) -> bool:
+def is_above_average(frame: pd.DataFrame) -> bool:
     """Compute the eleven indicators and tell whether the newest close is above its average."""
-    return bool(frame["close"].iloc[-1] > eleven.by_pandas(frame)[0])
+    return bool(frame["close"].iloc[-1] > indicator_set.by_pandas(frame)[0])
 
 
 def _quoted(frame: pd.DataFrame, price: float) -> pd.DataFrame:

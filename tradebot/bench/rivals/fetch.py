@@ -9,39 +9,39 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from urllib.parse import urlencode
 
-from tradebot.bench.data.batches import LIMIT_S, Quotes, at_once, merged
+from tradebot.bench.data.batches import LIMIT_S, QuotesBySymbol, fetch_at_once, merge_quotes
 
 _kept = threading.local()  # one connection per thread, and so per process
 _opened: list[http.client.HTTPConnection] = []  # to close them at the end
 
 
-def one(port: int, symbol: str) -> Quotes:
+def fetch_one(port: int, symbol: str) -> QuotesBySymbol:
     """Return the quote of a symbol, by this thread's own connection."""
     connection = getattr(_kept, "connection", None)
     if connection is None or connection.port != port:
         connection = _kept.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S)
         _opened.append(connection)
     connection.request("GET", "/quote?" + urlencode({"i": symbol}))
-    quotes: Quotes = json.loads(connection.getresponse().read())
+    quotes: QuotesBySymbol = json.loads(connection.getresponse().read())
     return quotes
 
 
-def close() -> None:
+def close_connections() -> None:
     """Close the connections of this process."""
     while _opened:
         _opened.pop().close()
 
 
-def sequential(port: int, asked: Sequence[str]) -> Quotes:
+def fetch_sequentially(port: int, asked: Sequence[str]) -> QuotesBySymbol:
     """Return the quotes of the symbols, one request after the other."""
-    return merged(one(port, symbol) for symbol in asked)
+    return merge_quotes(fetch_one(port, symbol) for symbol in asked)
 
 
-def pooled(pool: Executor, port: int, asked: Sequence[str]) -> Quotes:
+def fetch_by_pool(pool: Executor, port: int, asked: Sequence[str]) -> QuotesBySymbol:
     """Return the quotes of the symbols, each asked for by a worker of the pool."""
-    return merged(pool.map(one, [port] * len(asked), asked))
+    return merge_quotes(pool.map(fetch_one, [port] * len(asked), asked))
 
 
-async def singly(port: int, asked: Sequence[str], limit: int) -> Quotes:
+async def fetch_singly(port: int, asked: Sequence[str], limit: int) -> QuotesBySymbol:
     """Return the quotes of the symbols, a request each, over `limit` connections, 0 for as many as there are."""
-    return await at_once(port, [[symbol] for symbol in asked], limit)
+    return await fetch_at_once(port, [[symbol] for symbol in asked], limit)

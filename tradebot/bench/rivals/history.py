@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.bench.data.trial import Trial
+from tradebot.bench.data.trial import StoreTrial
 from tradebot.domain.market import SERIES_COLUMNS
 from tradebot.history.database import PostgresDatabase
 
@@ -15,18 +15,18 @@ MOST_RIVAL_BARS = 5_000_000  # a rival's rate is per bar: it need not take minut
 MOST_ROW_BARS = 1_000_000  # nor what keeps a row a bar
 
 
-def npy(trial: Trial) -> dict[str, Any]:
+def measure_npy(trial: StoreTrial) -> dict[str, Any]:
     """Write a file of numpy a symbol and load it."""
-    symbols, folder = trial.few(MOST_RIVAL_BARS), trial.folder
-    wrote = trial.timed(lambda n: np.save(folder / f"{n}.npy", trial.table(n)), symbols)
-    read = trial.load(lambda n: np.load(folder / f"{n}.npy"), symbols)
+    symbols, folder = trial.symbols_within(MOST_RIVAL_BARS), trial.folder
+    wrote = trial.timed_loop(lambda n: np.save(folder / f"{n}.npy", trial.symbol_bars(n)), symbols)
+    read = trial.timed_load(lambda n: np.load(folder / f"{n}.npy"), symbols)
     size = sum(f.stat().st_size for f in folder.glob("*.npy"))
-    return trial.row(symbols, wrote, read, size, "a file a symbol, no time span, no update")
+    return trial.result_row(symbols, wrote, read, size, "a file a symbol, no time span, no update")
 
 
-def sqlite_rows(trial: Trial) -> dict[str, Any]:
+def measure_sqlite_rows(trial: StoreTrial) -> dict[str, Any]:
     """Write a row a bar into SQLite and load the rows into arrays."""
-    symbols, path = trial.few(MOST_ROW_BARS), trial.folder / "rows.sqlite3"
+    symbols, path = trial.symbols_within(MOST_ROW_BARS), trial.folder / "rows.sqlite3"
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute(
         "CREATE TABLE bars (symbol INTEGER, ts INTEGER, o INTEGER, h INTEGER, l INTEGER, c INTEGER, v INTEGER,"
@@ -35,18 +35,18 @@ def sqlite_rows(trial: Trial) -> dict[str, Any]:
     insert = "INSERT INTO bars VALUES (?, ?, ?, ?, ?, ?, ?)"
     select = "SELECT ts, o, h, l, c, v FROM bars WHERE symbol = ? ORDER BY ts"
     connection.execute("BEGIN")
-    wrote = trial.timed(lambda n: connection.executemany(insert, _rows(trial, n)), symbols)
+    wrote = trial.timed_loop(lambda n: connection.executemany(insert, _rows(trial, n)), symbols)
     connection.execute("COMMIT")
-    read = trial.load(lambda n: np.array(connection.execute(select, (n,)).fetchall()).T, symbols)
+    read = trial.timed_load(lambda n: np.array(connection.execute(select, (n,)).fetchall()).T, symbols)
     connection.close()
-    return trial.row(symbols, wrote, read, path.stat().st_size, "a row a bar")
+    return trial.result_row(symbols, wrote, read, path.stat().st_size, "a row a bar")
 
 
-def parquet(trial: Trial) -> dict[str, Any]:
+def measure_parquet(trial: StoreTrial) -> dict[str, Any]:
     """Write a Parquet file a symbol by duckdb and load it into arrays."""
     import duckdb
 
-    symbols, folder = trial.few(MOST_RIVAL_BARS), trial.folder
+    symbols, folder = trial.symbols_within(MOST_RIVAL_BARS), trial.folder
     with duckdb.connect() as connection:
 
         def write(n: int) -> None:
@@ -56,16 +56,16 @@ def parquet(trial: Trial) -> dict[str, Any]:
         def load(n: int) -> Any:
             return connection.execute("SELECT * FROM read_parquet(?)", [str(folder / f"{n}.parquet")]).fetchnumpy()
 
-        wrote, read = trial.timed(write, symbols), trial.load(load, symbols, close="close")
+        wrote, read = trial.timed_loop(write, symbols), trial.timed_load(load, symbols, close="close")
     size = sum(f.stat().st_size for f in folder.glob("*.parquet"))
-    return trial.row(symbols, wrote, read, size, "a file a symbol, snappy")
+    return trial.result_row(symbols, wrote, read, size, "a file a symbol, snappy")
 
 
-def duckdb(trial: Trial) -> dict[str, Any]:
+def measure_duckdb(trial: StoreTrial) -> dict[str, Any]:
     """Write one table of DuckDB and load each symbol of it into arrays."""
     import duckdb
 
-    symbols, path = trial.few(MOST_RIVAL_BARS), trial.folder / "bars.duckdb"
+    symbols, path = trial.symbols_within(MOST_RIVAL_BARS), trial.folder / "bars.duckdb"
     select = "SELECT * EXCLUDE symbol FROM bars WHERE symbol = ? ORDER BY starts"
     with duckdb.connect(str(path)) as connection:
         columns = ", ".join(f"{name} BIGINT" for name in SERIES_COLUMNS)
@@ -75,32 +75,32 @@ def duckdb(trial: Trial) -> dict[str, Any]:
             connection.register("part", _frame(trial, n))
             connection.execute(f"INSERT INTO bars SELECT {n}, * FROM part")  # noqa: S608
 
-        wrote = trial.timed(write, symbols)
+        wrote = trial.timed_loop(write, symbols)
         connection.execute("CHECKPOINT")
-        read = trial.load(lambda n: connection.execute(select, [n]).fetchnumpy(), symbols, close="close")
-    return trial.row(symbols, wrote, read, path.stat().st_size, "one table, a query a symbol")
+        read = trial.timed_load(lambda n: connection.execute(select, [n]).fetchnumpy(), symbols, close="close")
+    return trial.result_row(symbols, wrote, read, path.stat().st_size, "one table, a query a symbol")
 
 
-def postgres_rows(trial: Trial, dsn: str) -> dict[str, Any]:
+def measure_postgres_rows(trial: StoreTrial, dsn: str) -> dict[str, Any]:
     """Write a row a bar into a temporary table of the PostgreSQL at `dsn` and load the rows into arrays."""
-    symbols, database = trial.few(MOST_ROW_BARS), PostgresDatabase(dsn)
+    symbols, database = trial.symbols_within(MOST_ROW_BARS), PostgresDatabase(dsn)
     insert = "INSERT INTO bench_rows VALUES (?, ?, ?, ?, ?, ?, ?)"
     select = f"SELECT {', '.join(SERIES_COLUMNS)} FROM bench_rows WHERE symbol = ? ORDER BY starts"  # noqa: S608
     try:
         columns = ", ".join(f"{name} bigint" for name in SERIES_COLUMNS)
         database.fetch_rows(f"CREATE TEMPORARY TABLE bench_rows (symbol int, {columns}, PRIMARY KEY (symbol, starts))")
-        wrote = trial.timed(lambda n: database.execute_many(insert, _rows(trial, n)), symbols)
-        read = trial.load(lambda n: np.array(database.fetch_rows(select, n)).T, symbols)
+        wrote = trial.timed_loop(lambda n: database.execute_many(insert, _rows(trial, n)), symbols)
+        read = trial.timed_load(lambda n: np.array(database.fetch_rows(select, n)).T, symbols)
     finally:
         database.close()
-    return trial.row(symbols, wrote, read, None, "a row a bar, asyncpg; the server's processor is not in it")
+    return trial.result_row(symbols, wrote, read, None, "a row a bar, asyncpg; the server's processor is not in it")
 
 
-def _rows(trial: Trial, n: int) -> list[tuple[int, ...]]:
-    return [(n, *bar) for bar in trial.table(n).T.tolist()]
+def _rows(trial: StoreTrial, n: int) -> list[tuple[int, ...]]:
+    return [(n, *bar) for bar in trial.symbol_bars(n).T.tolist()]
 
 
-def _frame(trial: Trial, n: int) -> Any:
+def _frame(trial: StoreTrial, n: int) -> Any:
     import pandas as pd
 
-    return pd.DataFrame(dict(zip(SERIES_COLUMNS, trial.table(n), strict=True)))
+    return pd.DataFrame(dict(zip(SERIES_COLUMNS, trial.symbol_bars(n), strict=True)))

@@ -19,28 +19,28 @@ import aiohttp
 import uvloop
 from websockets.asyncio.client import connect
 
-from tradebot.bench.venue.frames import TOKEN, symbol
-from tradebot.bench.venue.ticker import STOP
+from tradebot.bench.venue.frames import FIRST_TOKEN, symbol_name
+from tradebot.bench.venue.ticker import STOP_PRICE
 from tradebot.bench.venue.wire import HEADERS
 from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.products import INTRADAY
 
-STOP_PAISE = round(STOP * 100)
+STOP_PAISE = round(STOP_PRICE * 100)
 
 
-def serve(name: str, symbols: int, *, rest: str, ticker: str, folder: Path) -> None:
+def serve_plain(name: str, symbols: int, *, rest: str, ticker: str, folder: Path) -> None:
     """React until the process is killed."""
     uvloop.run(_run(name, symbols, rest, ticker, folder / f"{name}.sqlite3"))
 
 
-class _Rows:
+class _RowWriter:
     def __init__(self, path: Path) -> None:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[tuple[str, asyncio.Future[None]]] = SimpleQueue()
         self._path = path
         threading.Thread(target=self._work, daemon=True).start()
 
-    async def write(self, text: str) -> None:
+    async def write_row(self, text: str) -> None:
         """Return when the row is on disk."""
         written = self._loop.create_future()
         self._queue.put((text, written))
@@ -58,21 +58,21 @@ class _Rows:
 
 
 async def _run(name: str, symbols: int, rest: str, ticker: str, path: Path) -> None:
-    rows = _Rows(path)
+    rows = _RowWriter(path)
     headers = {**HEADERS, "Authorization": f"token {name}:-"}
     async with (
         aiohttp.ClientSession(rest, headers=headers) as session,
         connect(f"{ticker}/?api_key={name}", compression=None) as socket,
     ):
-        await socket.send(json.dumps({"a": "subscribe", "v": [TOKEN + i for i in range(symbols)]}))
+        await socket.send(json.dumps({"a": "subscribe", "v": [FIRST_TOKEN + i for i in range(symbols)]}))
         async for frame in socket:
             assert isinstance(frame, bytes), "quotes are binary"
             for token, last in _packets(frame):
                 if last < STOP_PAISE:
-                    await _sell(session, rows, symbol(token - TOKEN))
+                    await _sell(session, rows, symbol_name(token - FIRST_TOKEN))
 
 
-async def _sell(session: aiohttp.ClientSession, rows: _Rows, symbol: str) -> None:
+async def _sell(session: aiohttp.ClientSession, rows: _RowWriter, symbol: str) -> None:
     form = {
         "exchange": HOME_EXCHANGE,
         "tradingsymbol": symbol,
@@ -84,7 +84,7 @@ async def _sell(session: aiohttp.ClientSession, rows: _Rows, symbol: str) -> Non
         "tag": "plain",
         "market_protection": "0.5",
     }
-    await rows.write(json.dumps(form))
+    await rows.write_row(json.dumps(form))
     async with session.post("/orders/regular", data=form) as response:
         answer: Any = await response.json()
     assert answer["status"] == "success", answer

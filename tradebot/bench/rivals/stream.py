@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from websockets.asyncio.client import connect
 
-from tradebot.bench.stream.run import QUEUE, Ask, Found, Timer
-from tradebot.bench.venue.frames import FULL, binary_frames
+from tradebot.bench.stream.client_run import QUEUE_FRAMES, RunTimer, StreamRequest, StreamResult
+from tradebot.bench.venue.frames import FULL_PACKET, binary_frames
 
 
-async def plain_binary(ask: Ask, timer: Timer) -> Found:
+async def plain_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
     """Read binary frames the plain way: a dictionary a packet, as the official client makes them; no bars."""
-    return await _each(ask, timer, "binary", lambda frame: len(dictionaries(frame)))
+    return await _each(ask, timer, "binary", lambda frame: len(packet_dictionaries(frame)))
 
 
-async def plain_json(ask: Ask, timer: Timer) -> Found:
+async def plain_json(ask: StreamRequest, timer: RunTimer) -> StreamResult:
     """Read text frames the plain way: `json`, and a bar of floats in a dictionary."""
     bars: dict[str, list[float]] = {}  # symbol -> open, high, low, close, volume
 
@@ -34,41 +34,41 @@ async def plain_json(ask: Ask, timer: Timer) -> Found:
     return await _each(ask, timer, "json", on_frame)
 
 
-async def socket_binary(ask: Ask, timer: Timer) -> Found:
+async def socket_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
     """Read binary frames and leave them unread: what the socket alone costs."""
     return await _each(ask, timer, "binary", lambda frame: ask.size)
 
 
-async def socket_json(ask: Ask, timer: Timer) -> Found:
+async def socket_json(ask: StreamRequest, timer: RunTimer) -> StreamResult:
     """Read text frames and leave them unread."""
     return await _each(ask, timer, "json", lambda frame: 1)
 
 
-async def numpy_binary(ask: Ask, timer: Timer) -> Found:
+async def numpy_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
     """Decode every field of binary frames that are in memory already, a whole frame at once: the least it can cost."""
     frames = list(binary_frames(ask.symbols, ask.size, ask.ticks, ask.origin))
-    names = (FULL.names or ())[1:]
-    timer.begin()
+    names = (FULL_PACKET.names or ())[1:]
+    timer.mark_first_tick()
     for frame in frames:
-        packets = np.frombuffer(frame, dtype=FULL, offset=2)
+        packets = np.frombuffer(frame, dtype=FULL_PACKET, offset=2)
         for name in names:
             packets[name].astype(np.int64)
-    return timer.end(ask.ticks)
+    return timer.mark_last_tick(ask.ticks)
 
 
-async def _each(ask: Ask, timer: Timer, face: str, on_frame: Callable[[Any], int]) -> Found:
+async def _each(ask: StreamRequest, timer: RunTimer, face: str, on_frame: Callable[[Any], int]) -> StreamResult:
     done = 0
-    async with connect(ask.url(face), compression=None, max_queue=QUEUE) as socket:
+    async with connect(ask.tick_url(face), compression=None, max_queue=QUEUE_FRAMES) as socket:
         await socket.send("{}")
         async for frame in socket:
-            timer.begin()
+            timer.mark_first_tick()
             done += on_frame(frame)
             if done >= ask.ticks:
                 break
-    return timer.end(done)
+    return timer.mark_last_tick(done)
 
 
-def dictionaries(frame: bytes) -> list[dict[str, Any]]:
+def packet_dictionaries(frame: bytes) -> list[dict[str, Any]]:
     """Return the packets of a full-mode frame as the official client does: a dictionary each."""
 
     def number(at: int, kind: str = "I") -> int:

@@ -17,7 +17,7 @@ from threading import Timer
 from typing import Any
 
 from tradebot.bench.measuring.cpu import cpu_seconds
-from tradebot.bench.measuring.process import environment, last_said
+from tradebot.bench.measuring.process import child_environment, last_output_line
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.message import Message
 from tradebot.errors import TradebotError
@@ -28,24 +28,24 @@ from tradebot.ops.events.run import BooksReconciled, DaemonStarted, TradingStart
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
 LIMIT_S = 1.5
-READY = TradingStarted.name
+READY_EVENT = TradingStarted.name
 STAGES = {  # the daemon's own words -> what has been done by then
     DaemonStarted.name: "imports, configuration, journal read",
     ExchangeOpened.name: "embedded exchange opened",
     WarmupCompleted.name: "logged in, past bars fetched",
     BooksReconciled.name: "workers warm, books compared",
-    READY: "first quote",
+    READY_EVENT: "first quote",
 }
 
 
-class Load(Message, frozen=True):
+class StartLoad(Message, frozen=True):
     """What to measure: `repeats` starts with `symbols` and the default configuration."""
 
     symbols: tuple[str, ...]
     repeats: int
 
 
-def measure(load: Load, *, clock: Clock, progress: Callable[[int, int], None]) -> dict[str, Any]:
+def measure_starts(load: StartLoad, *, clock: Clock, progress: Callable[[int, int], None]) -> dict[str, Any]:
     """Run the benchmark and return its figures as JSON values; `progress` gets starts done and in all.
 
     Raises TradebotError when a daemon does not get ready.
@@ -66,14 +66,14 @@ def measure(load: Load, *, clock: Clock, progress: Callable[[int, int], None]) -
         "bench": "start",
         "asked": {"symbols": list(load.symbols), "repeats": load.repeats},
         "rows": rows,
-        "ready_s": [round(run[READY], 3) for run in compiled],
+        "ready_s": [round(run[READY_EVENT], 3) for run in compiled],
         "cpu_s": round(median(used), 3) if used else None,
-        "uncompiled_s": round(runs[0][READY], 3),
+        "uncompiled_s": round(runs[0][READY_EVENT], 3),
     }
 
 
-def _start(load: Load, folder: Path, number: int, clock: Clock) -> dict[str, float]:
-    env = environment("PYTHONDONTWRITEBYTECODE") | {"PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+def _start(load: StartLoad, folder: Path, number: int, clock: Clock) -> dict[str, float]:
+    env = child_environment("PYTHONDONTWRITEBYTECODE") | {"PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
     config = folder / "config.toml"
     config.write_text("", encoding="utf-8")  # the defaults, whatever stands where the command was given
     command = [
@@ -92,7 +92,7 @@ def _start(load: Load, folder: Path, number: int, clock: Clock) -> dict[str, flo
         try:
             return _until_ready(child, begin, clock)
         except EOFError:
-            raise TradebotError(f"the daemon did not get ready: {last_said(errors)}") from None
+            raise TradebotError(f"the daemon did not get ready: {last_output_line(errors)}") from None
         finally:
             late.cancel()
             child.terminate()
@@ -108,14 +108,14 @@ def _until_ready(child: subprocess.Popen[bytes], begin: int, clock: Clock) -> di
     for line in child.stdout:
         event = json.loads(line)["event"]
         found[event] = (clock.monotonic() - begin) / SECOND
-        if event == READY:
+        if event == READY_EVENT:
             if (used := cpu_seconds(child.pid)) is not None:
                 found["cpu"] = used.own + used.below
             return found
     raise EOFError
 
 
-def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+def start_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return `{"ok": ..., "text": ...}` for the promise that the figures keep or break."""
     ready = median(result["ready_s"])
     cpu = "" if result["cpu_s"] is None else f", {result['cpu_s']:.2f} s of the processor over all its processes"

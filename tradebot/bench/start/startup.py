@@ -19,11 +19,11 @@ import numpy as np
 import uvloop
 
 from tradebot.bench.analysis import bars
-from tradebot.bench.analysis.alone import alone, strategy
+from tradebot.bench.analysis.standalone import load_bench_strategy, standalone_analysis
 from tradebot.bench.analysis.strategies import ENTER, Burst
-from tradebot.bench.daemon.trading import Crew
+from tradebot.bench.daemon.measured_daemon import WorkerCount
 from tradebot.bench.measuring.cpu import family_memory
-from tradebot.bench.measuring.process import failures_told, piped, receive
+from tradebot.bench.measuring.process import failures_as_errors, piped_process, receive_within
 from tradebot.bench.venue import frames
 from tradebot.clock import MINUTE, SECOND, Clock, WallClock
 from tradebot.domain.instrument import Universe
@@ -36,16 +36,16 @@ READY_LIMIT_S, MEMORY_LIMIT_MB, PROMISED_AT = 5.0, 600.0, 5_000
 OURS, INLINE = "tradebot", "tradebot, inline"
 
 
-class Load(Message, frozen=True):
+class StartupLoad(Message, frozen=True):
     """What to measure: each number of symbols with `bars` of history, `repeats` times."""
 
     symbols: tuple[int, ...]
     bars: int = 500
     repeats: int = 3
-    workers: Crew = "auto"
+    workers: WorkerCount = "auto"
 
 
-class Start(Message, frozen=True):
+class StartupResult(Message, frozen=True):
     """One start: seconds to warm and to the first close answered, memory in MB, how many fired at that close."""
 
     ready_s: float
@@ -56,21 +56,21 @@ class Start(Message, frozen=True):
     fired: int
 
 
-def measure(load: Load, *, clock: Clock, progress: Callable[[str], None]) -> dict[str, Any]:
+def measure_startup(load: StartupLoad, *, clock: Clock, progress: Callable[[str], None]) -> dict[str, Any]:
     """Run the benchmark and return its figures as JSON values. Raises TradebotError when a process of it fails."""
     rows: list[dict[str, Any]] = []
     for count in load.symbols:
-        starts: dict[str, list[Start]] = {OURS: [], INLINE: []}
+        starts: dict[str, list[StartupResult]] = {OURS: [], INLINE: []}
         for _ in range(load.repeats):
             for rival, found in starts.items():
                 progress(f"{count:,} symbols, {rival}")
-                with failures_told():
+                with failures_as_errors():
                     found.append(_start(count, load.bars, load.workers if rival == OURS else 0))
         rows += [_row(count, rival, found) for rival, found in starts.items()]
     return {"bench": "startup", "asked": {"symbols": list(load.symbols), "bars": load.bars}, "rows": rows}
 
 
-def _row(count: int, rival: str, found: Sequence[Start]) -> dict[str, Any]:
+def _row(count: int, rival: str, found: Sequence[StartupResult]) -> dict[str, Any]:
     def middle(name: str) -> float:
         return float(median(getattr(start, name) for start in found))
 
@@ -88,7 +88,7 @@ def _row(count: int, rival: str, found: Sequence[Start]) -> dict[str, Any]:
     }
 
 
-def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+def startup_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return `{"ok": ..., "text": ...}` for each promise of the start that the figures keep or break."""
     ours = [row for row in result["rows"] if row["rival"] == OURS]
     found = []
@@ -118,20 +118,20 @@ def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _start(count: int, bars: int, workers: Crew) -> Start:
-    with piped(partial(_serve, count, bars, workers), grace_s=10.0) as pipe:
-        found: Start = receive(pipe, within_s=WITHIN_S, late=f"{count:,} symbols were not ready")
+def _start(count: int, bars: int, workers: WorkerCount) -> StartupResult:
+    with piped_process(partial(_serve, count, bars, workers), grace_s=10.0) as pipe:
+        found: StartupResult = receive_within(pipe, within_s=WITHIN_S, late=f"{count:,} symbols were not ready")
     return found
 
 
-def _serve(count: int, bars: int, workers: Crew, pipe: Connection) -> None:
+def _serve(count: int, bars: int, workers: WorkerCount, pipe: Connection) -> None:
     pipe.send(uvloop.run(_run(count, bars, workers)))
 
 
-async def _run(count: int, rows: int, workers: Crew) -> Start:
-    clock, universe, spec = WallClock(), frames.universe(count), strategy(Burst)
+async def _run(count: int, rows: int, workers: WorkerCount) -> StartupResult:
+    clock, universe, spec = WallClock(), frames.bench_universe(count), load_bench_strategy(Burst)
     chosen = crew([spec], count, os.cpu_count() or 1)[0] if workers == "auto" else workers
-    analysis = alone(universe, spec, workers=chosen)
+    analysis = standalone_analysis(universe, spec, workers=chosen)
     history, close = _market(universe, rows)
     begin = clock.monotonic()
     await analysis.start(history)
@@ -141,7 +141,7 @@ async def _run(count: int, rows: int, workers: Crew) -> Start:
     first = clock.monotonic()
     pss, rss = family_memory()
     await analysis.close()
-    return Start(
+    return StartupResult(
         ready_s=(ready - begin) / SECOND,
         first_s=(first - begin) / SECOND,
         pss_mb=pss,
@@ -152,10 +152,10 @@ async def _run(count: int, rows: int, workers: Crew) -> Start:
 
 
 def _market(universe: Universe, rows: int) -> tuple[list[Series], Close]:
-    made, starts = bars.histories(min(len(universe), bars.DISTINCT), rows + 1)
+    made, starts = bars.random_histories(min(len(universe), bars.DISTINCT_HISTORIES), rows + 1)
     ids = np.arange(len(universe))
-    last = bars.units(made[ids % len(made), :, rows].T) | {"volume": np.full(len(ids), ENTER)}
+    last = bars.message_columns(made[ids % len(made), :, rows].T) | {"volume": np.full(len(ids), ENTER)}
     close = Close(
         interval=MINUTE, ends_at=int(starts[rows]) + MINUTE, seen_at=0, quoted_at=0, ids=ids, ticks=ids, **last
     )
-    return bars.pasts(universe, made[:, :, :rows], starts[:rows]), close
+    return bars.warmup_series(universe, made[:, :, :rows], starts[:rows]), close

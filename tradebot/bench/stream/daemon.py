@@ -11,9 +11,9 @@ import numpy as np
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tradebot.bench.stream.run import QUEUE, Ask, Found, Timer
+from tradebot.bench.stream.client_run import QUEUE_FRAMES, RunTimer, StreamRequest, StreamResult
 from tradebot.bench.venue import frames
-from tradebot.bench.venue.flood import END
+from tradebot.bench.venue.flood import END_FRAME
 from tradebot.bench.venue.wire import Feed
 from tradebot.clock import HOUR, MILLISECOND, MINUTE
 from tradebot.domain.instrument import Universe
@@ -29,7 +29,7 @@ from tradebot.venues.gather import Gather, units
 from tradebot.venues.link import listen
 
 
-class _Session:
+class _FixedSession:
     def __init__(self, symbols: int, origin: int) -> None:
         self._symbols, self._origin = symbols, origin
 
@@ -39,38 +39,43 @@ class _Session:
         return SessionTimes(full, full - opens + closes, closes, closes, closes)
 
 
-async def _into_bars(ask: Ask, timer: Timer, read: Callable[[Universe, Lane], Awaitable[object]]) -> Found:
+async def _into_bars(
+    ask: StreamRequest, timer: RunTimer, read: Callable[[Universe, Lane], Awaitable[object]]
+) -> StreamResult:
     # What the engine does between feed and bars: one lane, one task, closes by the clock.
-    universe = frames.universe(ask.symbols)
+    universe = frames.bench_universe(ask.symbols)
     band = PriceBand([instrument.units(instrument.tick_size) for instrument in universe])
-    bars = Bars(ask.symbols, interval=MINUTE, grace=0, sessions=_Session(ask.symbols, ask.origin), band=band)
+    bars = Bars(ask.symbols, interval=MINUTE, grace=0, sessions=_FixedSession(ask.symbols, ask.origin), band=band)
     bars.roll(ask.origin)
     lane = Lane("market", 2_000)
     with settled(timer.clock, timer.latencies.record):
         async with asyncio.TaskGroup() as tasks:
-            around = [tasks.create_task(read(universe, lane)), tasks.create_task(timer.watch())]  # type: ignore[arg-type]
+            around = [tasks.create_task(read(universe, lane)), tasks.create_task(timer.measure_loop_lag())]  # type: ignore[arg-type]
             looked_at = 0
             message: Quotes
             async for message in Inbox((lane,), timer.clock):
-                timer.begin()
+                timer.mark_first_tick()
                 bars.apply(message)
                 if message.seen_at - looked_at > 50 * MILLISECOND:
                     looked_at = message.seen_at
                     bars.close(int(message.sent_at[-1]), mono=looked_at)
                 if bars.sieve.accepted + sum(bars.sieve.dropped.values()) + lane.merged >= ask.ticks:
                     break
-            found = timer.end(bars.sieve.accepted)
+            found = timer.mark_last_tick(bars.sieve.accepted)
             for task in around:
                 task.cancel()
     return found
 
 
-async def tradebot_binary(ask: Ask, timer: Timer) -> Found:
+async def tradebot_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
     """Read binary frames by the daemon's feed into bars."""
 
     async def read(universe: Universe, lane: Lane) -> None:
         feed = Feed(
-            universe, url=ask.url("binary"), credentials=Credentials(api_key="-", access_token="-"), clock=timer.clock
+            universe,
+            url=ask.tick_url("binary"),
+            credentials=Credentials(api_key="-", access_token="-"),
+            clock=timer.clock,
         )
 
         def on_market(message: MarketMessage) -> None:
@@ -89,7 +94,7 @@ class _Trade(msgspec.Struct, gc=False):
     T: int
 
 
-async def tradebot_json(ask: Ask, timer: Timer) -> Found:
+async def tradebot_json(ask: StreamRequest, timer: RunTimer) -> StreamResult:
     """Read text frames of one trade each, gathered into columns turn by turn of the loop, into bars."""
 
     async def read(universe: Universe, lane: Lane) -> None:
@@ -98,14 +103,14 @@ async def tradebot_json(ask: Ask, timer: Timer) -> Found:
         loop, clock = asyncio.get_running_loop(), timer.clock
 
         def on_frame(frame: str | bytes) -> None:
-            if frame == END.encode():
+            if frame == END_FRAME.encode():
                 return
             trade = decode(frame)
             if not gather:
                 loop.call_soon(lambda: gather.flush(clock.monotonic()))
             gather.add(ids[trade.s], sent_at=trade.T * MILLISECOND, price=units(trade.p, 2), quantity=units(trade.q, 0))
 
-        async with connect(ask.url("json"), compression=None, max_queue=QUEUE) as socket:
+        async with connect(ask.tick_url("json"), compression=None, max_queue=QUEUE_FRAMES) as socket:
             await socket.send("{}")
             try:
                 await listen(partial(socket.recv, decode=False), on_frame, silent_after_s=5.0, clock=timer.clock)

@@ -12,20 +12,20 @@ from typing import Any
 
 import uvloop
 
-from tradebot.bench.measuring.process import failures_told, piped, receive
+from tradebot.bench.measuring.process import failures_as_errors, piped_process, receive_within
 from tradebot.bench.rivals.stream import numpy_binary, plain_binary, plain_json, socket_binary, socket_json
+from tradebot.bench.stream.client_run import RunTimer, StreamRequest, StreamResult
 from tradebot.bench.stream.daemon import tradebot_binary, tradebot_json
-from tradebot.bench.stream.run import Ask, Found, Timer
-from tradebot.bench.venue.flood import Flood
+from tradebot.bench.venue.flood import TickFlood
 from tradebot.bench.venue.venue import open_venue
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.message import Message
 
-ORIGIN = 1_790_000_000 * SECOND
+ORIGIN_AT = 1_790_000_000 * SECOND
 RUN_WITHIN_S = 120.0
 LIMIT_US = {"binary": 3.0, "json": 15.0}  # of the processor, a tick
 STALL_LIMIT_MS = 5.0
-SLOW = "plain"  # reads a tenth of the ticks, for the sake of those who wait
+SLOW_CLIENT = "plain"  # reads a tenth of the ticks, for the sake of those who wait
 OURS = "tradebot, to bars"
 
 # name -> face of the server -> the client that reads it
@@ -37,7 +37,7 @@ CLIENTS = {
 }
 
 
-class Load(Message, frozen=True):
+class StreamLoad(Message, frozen=True):
     """What to measure: `ticks` over `symbols`, in binary frames of each of `sizes` and as JSON, in `turns` turns."""
 
     symbols: int
@@ -46,29 +46,35 @@ class Load(Message, frozen=True):
     turns: int
 
 
-def measure(load: Load, *, clock: Clock, progress: Callable[[int, int], None]) -> dict[str, Any]:
+def measure_stream(load: StreamLoad, *, clock: Clock, progress: Callable[[int, int], None]) -> dict[str, Any]:
     """Run the benchmark and return its figures as JSON values; `progress` gets runs done and in all.
 
     Raises TradebotError when one of the two processes fails.
     """
     faces = [*(("binary", size) for size in load.sizes), ("json", 1)]
     runs = [(face, size, name) for face, size in faces for name in CLIENTS if face in CLIENTS[name]]
-    found: dict[tuple[str, int, str], list[Found]] = {run: [] for run in runs}
-    with failures_told(), open_venue(Flood(load.symbols, origin=ORIGIN)) as wire, piped(_serve) as pipe:
+    found: dict[tuple[str, int, str], list[StreamResult]] = {run: [] for run in runs}
+    with (
+        failures_as_errors(),
+        open_venue(TickFlood(load.symbols, origin=ORIGIN_AT)) as wire,
+        piped_process(_serve) as pipe,
+    ):
         for turn in range(load.turns):
             for number, (face, size, name) in enumerate(runs):
                 progress(turn * len(runs) + number, load.turns * len(runs))
-                ticks = load.ticks // (10 if name == SLOW or face == "json" else 1) // size * size
-                ask = Ask(
+                ticks = load.ticks // (10 if name == SLOW_CLIENT or face == "json" else 1) // size * size
+                ask = StreamRequest(
                     client=f"{name}/{face}",
                     address=wire.addresses[0],
                     symbols=load.symbols,
                     size=size,
                     ticks=max(ticks, size),
-                    origin=ORIGIN,
+                    origin=ORIGIN_AT,
                 )
                 pipe.send(ask)
-                found[face, size, name].append(receive(pipe, within_s=RUN_WITHIN_S, late=f"{ask.client} did not end"))
+                found[face, size, name].append(
+                    receive_within(pipe, within_s=RUN_WITHIN_S, late=f"{ask.client} did not end")
+                )
     asked = {"symbols": load.symbols, "ticks": load.ticks, "sizes": list(load.sizes), "turns": load.turns}
     return {"bench": "ticks", "asked": asked, "rows": [_row(*run, costs) for run, costs in found.items()]}
 
@@ -76,14 +82,14 @@ def measure(load: Load, *, clock: Clock, progress: Callable[[int, int], None]) -
 def _serve(pipe: Connection) -> None:
     while True:
         try:
-            ask: Ask = pipe.recv()
+            ask: StreamRequest = pipe.recv()
         except EOFError:
             return
         name, _, face = ask.client.rpartition("/")
-        pipe.send(uvloop.run(CLIENTS[name][face](ask, Timer())))
+        pipe.send(uvloop.run(CLIENTS[name][face](ask, RunTimer())))
 
 
-def _row(face: str, size: int, name: str, found: list[Found]) -> dict[str, Any]:
+def _row(face: str, size: int, name: str, found: list[StreamResult]) -> dict[str, Any]:
     has_loop = found[0].lag_max_us > 0
     return {
         "face": face,
@@ -97,7 +103,7 @@ def _row(face: str, size: int, name: str, found: list[Found]) -> dict[str, Any]:
     }
 
 
-def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+def stream_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return `{"ok": ..., "text": ...}` for each promise of the tick path that the figures keep or break."""
     found = []
     for row in result["rows"]:

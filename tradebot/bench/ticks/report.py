@@ -7,23 +7,27 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tradebot.bench.measuring.report import show_rest, verdict
+from tradebot.bench.measuring.report import print_footer, promise_verdict
 from tradebot.config.sections import BarsSection
 
 LAG_LIMIT_MS = 20.0
 
 
-def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
+def tick_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return `{"ok": ..., "text": ...}` for each promise of the tick path that the figures keep or break."""
     ticks, latency = result["ticks"], result["latency_us"]
     lag, order = latency.get("loop_lag"), latency.get("quote_to_order")
     missing = ticks["expected"] - ticks["sent"]
     merged = ticks["merged"] + ticks["merged_by_exchange"]
     found = [
-        verdict(missing == 0, f"{ticks['sent']:,} ticks were sent", f", {missing:,} fewer than asked for"),
-        verdict(ticks["lost"] == 0, "no tick was lost", f"{abs(ticks['lost']):,} ticks do not add up", instead=True),
-        verdict(ticks["late"] == 0, "no tick was late", f"{ticks['late']:,} ticks were late", instead=True),
-        verdict(merged == 0, "no tick was merged", f"{merged:,} ticks were merged into newer ones", instead=True),
+        promise_verdict(missing == 0, f"{ticks['sent']:,} ticks were sent", f", {missing:,} fewer than asked for"),
+        promise_verdict(
+            ticks["lost"] == 0, "no tick was lost", f"{abs(ticks['lost']):,} ticks do not add up", instead=True
+        ),
+        promise_verdict(ticks["late"] == 0, "no tick was late", f"{ticks['late']:,} ticks were late", instead=True),
+        promise_verdict(
+            merged == 0, "no tick was merged", f"{merged:,} ticks were merged into newer ones", instead=True
+        ),
     ]
     if lag is not None:
         text = f"loop lag p99 is {lag['p99'] / 1e3:.1f} ms, the limit is {LAG_LIMIT_MS:g} ms"
@@ -39,7 +43,7 @@ def verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def show(result: dict[str, Any], console: Console) -> None:
+def print_ticks(result: dict[str, Any], console: Console) -> None:
     """Print a result as a table, the machine and the verdicts below it."""
     asked, ticks, cpu = result["asked"], result["ticks"], result["cpu"]
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -68,7 +72,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     if cpu["exchange_s"] is not None:
         table.add_row("exchange CPU", f"{cpu['exchange_s']:.1f} s")
     console.print(table)
-    show_rest(result, console)
+    print_footer(result, console)
 
 
 def _reasons(dropped: dict[str, int]) -> str:

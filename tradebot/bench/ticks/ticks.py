@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tradebot.bench.measuring.cpu import Used, cpu_seconds, peak_memory_mb
-from tradebot.bench.measuring.process import environment, last_said
-from tradebot.bench.measuring.session import opens_at as session_opens_at
+from tradebot.bench.measuring.cpu import CpuSeconds, cpu_seconds, peak_memory_mb
+from tradebot.bench.measuring.process import child_environment, last_output_line
+from tradebot.bench.measuring.session import newest_opening as session_opens_at
 from tradebot.clock import SECOND, Clock, MarketClock, iso
 from tradebot.domain.message import Message
 from tradebot.errors import TradebotError
@@ -27,7 +27,7 @@ from tradebot.markets.listing import synthetic_universe
 from tradebot.markets.market import HOME
 from tradebot.ops.events.run import RunSummarized
 
-LOOK_S = 0.05
+POLL_S = 0.05
 SETTLE_S = 0.5  # from the last tick to the stop: a daemon that needs longer has lost what it did not read
 OPEN_WITHIN_S = 30.0
 STOP_WITHIN_S = 15.0
@@ -56,7 +56,7 @@ min_free_mb = 16
 """
 
 
-class Load(Message, frozen=True):
+class TickLoad(Message, frozen=True):
     """What to measure: `symbols` of them tick `rate` times a second each, for `for_s` wall seconds.
 
     `strategy` is a shipped name or file:Class, None for none; `interval` is the length of a bar in market time, which
@@ -71,7 +71,7 @@ class Load(Message, frozen=True):
     workers: str
 
     @property
-    def steps(self) -> int:
+    def ticks_per_symbol(self) -> int:
         """The ticks of one symbol."""
         return max(1, ceil(self.for_s * self.rate))
 
@@ -81,7 +81,7 @@ class Load(Message, frozen=True):
         return 4.0 + self.symbols / 500
 
 
-async def measure(load: Load, *, clock: Clock, progress: Callable[[float, float], None]) -> dict[str, Any]:
+async def measure_ticks(load: TickLoad, *, clock: Clock, progress: Callable[[float, float], None]) -> dict[str, Any]:
     """Run the benchmark and return its counts and figures as JSON values; `progress` gets wall seconds done and in all.
 
     Both processes are ended and the files removed however it ends. Raises TradebotError when one of the two fails.
@@ -96,7 +96,7 @@ async def measure(load: Load, *, clock: Clock, progress: Callable[[float, float]
         venue = MarketClock(origin=addresses["market"], anchor=addresses["monotonic"], speed=addresses["speed"])
         daemon = stack.enter_context(_child("run", folder, *_daemon_options(load, folder)))
         children = {"exchange": exchange, "run": daemon}
-        last_tick = opens_at + (load.steps - 1) * SECOND
+        last_tick = opens_at + (load.ticks_per_symbol - 1) * SECOND
         # Lengths in wall seconds from here.
         to_open = (opens_at - venue.market()) / load.rate / SECOND
         to_stop = (last_tick - venue.market()) / load.rate / SECOND + SETTLE_S
@@ -106,7 +106,7 @@ async def measure(load: Load, *, clock: Clock, progress: Callable[[float, float]
             while (left := seconds - (clock.monotonic() - begin) / SECOND) > 0:
                 _check_alive(children, folder)
                 progress(seconds - left, to_stop)
-                await clock.sleep(min(LOOK_S * 5, left))
+                await clock.sleep(min(POLL_S * 5, left))
 
         await reach(to_open)
         before = {name: cpu_seconds(child.pid) for name, child in children.items()}
@@ -117,24 +117,24 @@ async def measure(load: Load, *, clock: Clock, progress: Callable[[float, float]
         await _stop("run", daemon, folder, clock)
         await _stop("exchange", exchange, folder, clock)
         used = {
-            name: a.since(b) if (a := after[name]) is not None and (b := before[name]) is not None else None
+            name: a.used_since(b) if (a := after[name]) is not None and (b := before[name]) is not None else None
             for name in children
         }
         return _figures(load, folder, seconds=to_stop - to_open, used=used, memory=memory)
 
 
-def _exchange_options(load: Load, folder: Path, opens_at: int) -> list[str]:
+def _exchange_options(load: TickLoad, folder: Path, opens_at: int) -> list[str]:
     begin = opens_at - int(load.lead_s * load.rate * SECOND)
     return [
         *("--symbols", f"@{folder / 'symbols.txt'}", "--every-second", "--cash", "1000000000"),
-        *("--at", iso(begin, HOME.time), "--until", iso(opens_at + load.steps * SECOND, HOME.time)),
+        *("--at", iso(begin, HOME.time), "--until", iso(opens_at + load.ticks_per_symbol * SECOND, HOME.time)),
         *("--speed", str(load.rate)),
         # Should this process be killed, its children end by themselves.
         *("--log", str(folder / "exchange.jsonl"), "--for", f"{ceil(load.lead_s + load.for_s) + 60}s"),
     ]
 
 
-def _daemon_options(load: Load, folder: Path) -> list[str]:
+def _daemon_options(load: TickLoad, folder: Path) -> list[str]:
     config = folder / "config.toml"
     name = load.strategy
     chosen = "" if name is None else f"{{ name = {json.dumps(name)}, params = {{ {PARAMS.get(name, '')} }} }}"
@@ -150,7 +150,7 @@ def _daemon_options(load: Load, folder: Path) -> list[str]:
 def _child(verb: str, folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / f"{verb}.out").open("wb") as out, (folder / f"{verb}.err").open("wb") as err:
         command = [sys.executable, "-m", "tradebot", verb, *options]
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment())
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=child_environment())
     try:
         yield child
     finally:
@@ -169,7 +169,7 @@ async def _addresses(exchange: subprocess.Popen[bytes], folder: Path, clock: Clo
         _check_alive({"exchange": exchange}, folder)
         if clock.monotonic() > deadline:
             raise TradebotError(f"the exchange did not open within {OPEN_WITHIN_S:g} s")
-        await clock.sleep(LOOK_S)
+        await clock.sleep(POLL_S)
     found: dict[str, Any] = json.loads(text)["clock"]
     return found
 
@@ -178,7 +178,7 @@ def _check_alive(children: dict[str, subprocess.Popen[bytes]], folder: Path) -> 
     for verb, child in children.items():
         if child.poll() is not None:
             raise TradebotError(
-                f"`tradebot {verb}` ended early with code {child.returncode}: {last_said(folder / f'{verb}.err')}"
+                f"`tradebot {verb}` ended early with code {child.returncode}: {last_output_line(folder / f'{verb}.err')}"
             )
 
 
@@ -188,15 +188,15 @@ async def _stop(verb: str, child: subprocess.Popen[bytes], folder: Path, clock: 
     while child.poll() is None:
         if clock.monotonic() > deadline:
             raise TradebotError(f"`tradebot {verb}` did not stop within {STOP_WITHIN_S:g} s")
-        await clock.sleep(LOOK_S)
+        await clock.sleep(POLL_S)
     if child.returncode != 0:
         raise TradebotError(
-            f"`tradebot {verb}` ended with code {child.returncode}: {last_said(folder / f'{verb}.err')}"
+            f"`tradebot {verb}` ended with code {child.returncode}: {last_output_line(folder / f'{verb}.err')}"
         )
 
 
 def _figures(
-    load: Load, folder: Path, *, seconds: float, used: dict[str, Used | None], memory: float | None
+    load: TickLoad, folder: Path, *, seconds: float, used: dict[str, CpuSeconds | None], memory: float | None
 ) -> dict[str, Any]:
     summary = _summary(folder / "run.out")
     tickers = [line for line in read_log(folder / "exchange.jsonl") if line["kind"] == "ticker"]
@@ -217,7 +217,7 @@ def _figures(
             "workers": load.workers,
         },
         "ticks": {
-            "expected": load.symbols * (load.steps + 1),  # the state at joining is one more of each
+            "expected": load.symbols * (load.ticks_per_symbol + 1),  # the state at joining is one more of each
             "sent": sent,
             "received": received,
             "lost": sent - received,

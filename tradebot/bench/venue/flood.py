@@ -16,22 +16,22 @@ from websockets.exceptions import ConnectionClosed
 
 from tradebot.bench.venue.frames import binary_frames, json_frames
 
-END = "end"  # the text frame behind the last tick
+END_FRAME = "end"  # the text frame behind the last tick
 
 
-class Flood:
+class TickFlood:
     """Ticks of so many symbols without a pause; market time begins at `origin`, ns."""
 
     def __init__(self, symbols: int, *, origin: int) -> None:
         self._symbols, self._origin = symbols, origin
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[tuple[str, ...]]:
+    async def open_sockets(self) -> AsyncIterator[tuple[str, ...]]:
         """Open the websocket; the context is its address."""
         async with serve(self._stream, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
             yield (f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}",)
 
-    async def answer(self, asked: Any) -> Any:
+    async def answer_parent(self, asked: Any) -> Any:
         """Answer nothing: the clients say what they want."""
 
     async def _stream(self, socket: ServerConnection) -> None:
@@ -46,7 +46,7 @@ class Flood:
             else:
                 for text in json_frames(self._symbols, query["ticks"], self._origin):
                     await socket.send(text)
-            await socket.send(END)
+            await socket.send(END_FRAME)
             await socket.wait_closed()
         except ConnectionClosed:
             return

@@ -16,28 +16,28 @@ from tradebot.clock import WallClock
 BACKLOG = 2048  # more connections at a time than any rival opens
 
 
-def price(symbol: str) -> float:
+def quote_price(symbol: str) -> float:
     """Return the price the venue gives for a symbol: the same in every process."""
     return crc32(symbol.encode()) % 1_000_000 * 5 / 100.0
 
 
 @contextmanager
-def open_quotes(latency_s: float) -> Iterator[int]:
+def open_quote_server(latency_s: float) -> Iterator[int]:
     """Run the venue and yield its port on the loopback. Raises TimeoutError, EOFError.
 
     `GET /quote?i=A&i=B` gives `{"A": price, "B": price}`.
     """
     # On Python's own loop, as a venue that is not quick: a share of each figure is what it takes.
-    with open_venue(_Quotes(latency_s), asyncio.new_event_loop) as wire:
+    with open_venue(_QuoteServer(latency_s), asyncio.new_event_loop) as wire:
         yield int(wire.addresses[0])
 
 
-class _Quotes:
+class _QuoteServer:
     def __init__(self, latency_s: float) -> None:
         self._latency_s, self._clock = latency_s, WallClock()
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[tuple[str, ...]]:
+    async def open_sockets(self) -> AsyncIterator[tuple[str, ...]]:
         """Open the port; the context is its number on the loopback."""
         app = web.Application()
         app.router.add_get("/quote", self._quote)
@@ -46,9 +46,9 @@ class _Quotes:
         await web.TCPSite(runner, "127.0.0.1", 0, backlog=BACKLOG).start()
         yield (str(runner.addresses[0][1]),)
 
-    async def answer(self, asked: Any) -> Any:
+    async def answer_parent(self, asked: Any) -> Any:
         """Answer nothing: the clients say what they want."""
 
     async def _quote(self, request: web.Request) -> web.Response:
         await self._clock.sleep(self._latency_s)
-        return web.json_response({symbol: price(symbol) for symbol in request.query.getall("i")})
+        return web.json_response({symbol: quote_price(symbol) for symbol in request.query.getall("i")})

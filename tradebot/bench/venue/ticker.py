@@ -16,25 +16,25 @@ import numpy as np
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from tradebot.bench.venue.counter import open_counter
-from tradebot.bench.venue.frames import TOKEN, frame, packets, symbol
+from tradebot.bench.venue.frames import FIRST_TOKEN, blank_packets, packet_frame, symbol_name
+from tradebot.bench.venue.order_server import open_order_server
 from tradebot.clock import SECOND, MarketClock
 from tradebot.domain.message import Message
 
 ARMED_WITHIN_S = 15.0
 LATE_S = 2.0  # an order that has not come by then counts as missing
-ABOVE, BELOW = 102_00, 100_00  # paise: where nothing happens, and where every stop is hit
-STOP = 101.0
+ABOVE_PAISE, BELOW_PAISE = 102_00, 100_00  # paise: where nothing happens, and where every stop is hit
+STOP_PRICE = 101.0
 
 
-class Armed(Message, frozen=True):
+class AwaitArmed(Message, frozen=True):
     """The question whether every client has connected and holds every symbol. The answer is True or a TimeoutError."""
 
 
-class Slice(Message, frozen=True):
+class QuoteSlice(Message, frozen=True):
     """What one turn sends to one client: `count` quotes at `rate` a second, one in `every` hits a stop.
 
-    The answer is a `Turn`, once the orders have come.
+    The answer is a `SliceResult`, once the orders have come.
     """
 
     client: str
@@ -43,7 +43,7 @@ class Slice(Message, frozen=True):
     every: int
 
 
-class Turn(Message, frozen=True):
+class SliceResult(Message, frozen=True):
     """What one turn found: ns from quote to order request, in the order of arrival, and quotes no order came for.
 
     `unarmed` counts the quotes that were to hit a stop while the client held no symbol that one could hit.
@@ -71,29 +71,29 @@ class Ticker:
     """
 
     def __init__(self, symbols: int, clients: Sequence[str], clock: MarketClock) -> None:
-        self._symbols, self._clock = [symbol(i) for i in range(symbols)], clock
+        self._symbols, self._clock = [symbol_name(i) for i in range(symbols)], clock
         self._clients = {name: _Client(self._symbols) for name in clients}
         self._orders = 0
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[tuple[str, ...]]:
+    async def open_sockets(self) -> AsyncIterator[tuple[str, ...]]:
         """Open counter and ticker; the context is their addresses."""
         async with (
-            open_counter(self) as rest,
+            open_order_server(self) as rest,
             serve(self._stream, "127.0.0.1", 0, compression=None, ping_interval=None) as ticker,
         ):
             yield rest, f"ws://127.0.0.1:{ticker.sockets[0].getsockname()[1]}"
 
-    async def answer(self, asked: Slice | Armed) -> Turn | bool:
+    async def answer_parent(self, asked: QuoteSlice | AwaitArmed) -> SliceResult | bool:
         """Send what a slice says and wait for the orders, or wait until all are armed. Raises TimeoutError."""
-        return await self._turn(asked) if isinstance(asked, Slice) else await self._ready()
+        return await self._turn(asked) if isinstance(asked, QuoteSlice) else await self._ready()
 
-    def order(self, name: str, form: dict[str, list[str]], at: int) -> str:
-        """Take an order of a client that came at monotonic `at`; return its number."""
+    def accept_order(self, name: str, form: dict[str, list[str]], at_mono: int) -> str:
+        """Take an order of a client that came at monotonic `at_mono`; return its number."""
         client, of = self._clients[name], form["tradingsymbol"][0]
         self._orders += 1
         if form["transaction_type"] == ["SELL"]:
-            client.delays.append(at - client.quoted.pop(of))
+            client.delays.append(at_mono - client.quoted.pop(of))
             client.sold.append(self._symbols.index(of))
         if (form["transaction_type"] == ["BUY"]) or name.startswith("plain"):
             client.armed.append(of)  # it holds the symbol again; the plain one always does
@@ -101,15 +101,15 @@ class Ticker:
 
     def _frame(self, client: _Client, numbers: Sequence[int], hit: int | None = None) -> bytes:
         # Symbols stand where nothing happens, but for the one that is hit.
-        price = np.where(np.array(numbers) == hit, BELOW, ABOVE)
-        made = packets(len(numbers))
+        price = np.where(np.array(numbers) == hit, BELOW_PAISE, ABOVE_PAISE)
+        made = blank_packets(len(numbers))
         made["last"], made["bid"], made["ask"] = price, price - 5, price + 5
         made["time"] = self._clock.market() // SECOND
         for row, number in enumerate(numbers):
             of = self._symbols[number]
             client.volume[of] += 1  # an exact repeat would be dropped as one
-            made["token"][row], made["volume"][row] = TOKEN + number, client.volume[of]
-        return frame(made)
+            made["token"][row], made["volume"][row] = FIRST_TOKEN + number, client.volume[of]
+        return packet_frame(made)
 
     async def _stream(self, socket: ServerConnection) -> None:
         assert socket.request is not None, "a connection begins with a request"
@@ -123,7 +123,7 @@ class Ticker:
         except ConnectionClosed:
             return
 
-    async def _turn(self, given: Slice) -> Turn:
+    async def _turn(self, given: QuoteSlice) -> SliceResult:
         client, clock = self._clients[given.client], self._clock
         socket = client.socket
         assert socket is not None, f"{given.client} is not connected"
@@ -147,7 +147,7 @@ class Ticker:
         while len(client.delays) < hits and clock.monotonic() < deadline:
             await clock.sleep(0.01)
         client.quoted.clear()
-        return Turn(delays=tuple(client.delays), missing=hits - len(client.delays), unarmed=unarmed)
+        return SliceResult(delays=tuple(client.delays), missing=hits - len(client.delays), unarmed=unarmed)
 
     async def _ready(self) -> bool:
         try:

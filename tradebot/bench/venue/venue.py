@@ -11,31 +11,31 @@ from typing import Any, Protocol
 
 import uvloop
 
-from tradebot.bench.measuring.process import piped, receive
+from tradebot.bench.measuring.process import piped_process, receive_within
 
 START_S = 30.0
 Loop = Callable[[], asyncio.AbstractEventLoop]
 
 
-class Face(Protocol):
+class BenchServer(Protocol):
     """What a client meets. It is made in the parent and opened in the venue's process."""
 
-    def open(self) -> AbstractAsyncContextManager[tuple[str, ...]]:
+    def open_sockets(self) -> AbstractAsyncContextManager[tuple[str, ...]]:
         """Open the sockets; the context is their addresses."""
         ...
 
-    async def answer(self, asked: Any) -> Any:
+    async def answer_parent(self, asked: Any) -> Any:
         """Do what the parent asks and return what it found. Raises TimeoutError."""
         ...
 
 
-class Wire:
+class VenueProcess:
     """The parent's end: the addresses of the face, and one question after the other."""
 
     def __init__(self, pipe: Connection, addresses: tuple[str, ...]) -> None:
         self._pipe, self.addresses = pipe, addresses
 
-    def ask(self, asked: Any) -> Any:
+    def ask_venue(self, asked: Any) -> Any:
         """Return what the face answers. Raises TimeoutError when the face does, EOFError when the venue is gone."""
         self._pipe.send(asked)
         found = self._pipe.recv()
@@ -45,19 +45,19 @@ class Wire:
 
 
 @contextmanager
-def open_venue(face: Face, loop: Loop = uvloop.new_event_loop) -> Iterator[Wire]:
+def open_venue(face: BenchServer, loop: Loop = uvloop.new_event_loop) -> Iterator[VenueProcess]:
     """Run the venue in its own process, on a `loop` of its own. Raises TimeoutError, EOFError."""
-    with piped(partial(_serve, face, loop)) as pipe:
-        yield Wire(pipe, receive(pipe, within_s=START_S, late="the venue did not start"))
+    with piped_process(partial(_serve, face, loop)) as pipe:
+        yield VenueProcess(pipe, receive_within(pipe, within_s=START_S, late="the venue did not start"))
 
 
-def _serve(face: Face, loop: Loop, pipe: Connection) -> None:
+def _serve(face: BenchServer, loop: Loop, pipe: Connection) -> None:
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(_run(face, pipe))
 
 
-async def _run(face: Face, pipe: Connection) -> None:
-    async with face.open() as addresses:
+async def _run(face: BenchServer, pipe: Connection) -> None:
+    async with face.open_sockets() as addresses:
         pipe.send(addresses)
         while True:
             try:
@@ -65,7 +65,7 @@ async def _run(face: Face, pipe: Connection) -> None:
             except EOFError:
                 return
             try:
-                found = await face.answer(asked)
+                found = await face.answer_parent(asked)
             except TimeoutError as error:
                 found = error
             pipe.send(found)

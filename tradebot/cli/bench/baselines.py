@@ -35,9 +35,11 @@ def indicators(symbols: tuple[int, ...], repeats: int, window: int, as_json: boo
 
     What is timed is the cost of the newest values: the whole window again, or one step of a carried state.
     """
-    from tradebot.bench.analysis.indicators import measure
+    from tradebot.bench.analysis.indicators import measure_indicators
 
-    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=show_current), as_json)
+    _tell(
+        measure_indicators(symbols, window=window, repeats=repeats, clock=WallClock(), progress=show_current), as_json
+    )
 
 
 @click.command()
@@ -48,10 +50,12 @@ def fetch(symbols: tuple[int, ...], repeats: int, latency: str, as_json: bool) -
 
     Fetching one by one is measured on at most 50 symbols and scaled beyond.
     """
-    from tradebot.bench.data.fetch import measure
+    from tradebot.bench.data.fetch import measure_fetch
 
     latency_s = _latency(latency)
-    _tell(measure(symbols, latency_s=latency_s, repeats=repeats, clock=WallClock(), progress=show_current), as_json)
+    _tell(
+        measure_fetch(symbols, latency_s=latency_s, repeats=repeats, clock=WallClock(), progress=show_current), as_json
+    )
 
 
 @click.command()
@@ -59,9 +63,9 @@ def fetch(symbols: tuple[int, ...], repeats: int, latency: str, as_json: bool) -
 @click.option("--window", type=click.IntRange(60, 5_000), default=500, show_default=True, help="Bars of history.")
 def pool(symbols: tuple[int, ...], repeats: int, window: int, as_json: bool) -> None:
     """Find from how many symbols on threads or processes pay for the way there and back."""
-    from tradebot.bench.analysis.pool import measure
+    from tradebot.bench.analysis.pool import measure_pools
 
-    _tell(measure(symbols, window=window, repeats=repeats, clock=WallClock(), progress=show_current), as_json)
+    _tell(measure_pools(symbols, window=window, repeats=repeats, clock=WallClock(), progress=show_current), as_json)
 
 
 @click.command()
@@ -75,9 +79,9 @@ def history(symbols: int, bars: int, dsn: str, as_json: bool) -> None:
     All bars of the largest test are held at once: 40 bytes each, 2 GB for 500 symbols of 100,000. All symbols
     have a bar in the same minutes, as those of one market mostly do.
     """
-    from tradebot.bench.data.history import measure
+    from tradebot.bench.data.history import measure_history
 
-    _tell(measure(symbols=symbols, bars=bars, dsn=dsn, clock=WallClock(), progress=show_current), as_json)
+    _tell(measure_history(symbols=symbols, bars=bars, dsn=dsn, clock=WallClock(), progress=show_current), as_json)
 
 
 @click.command()
@@ -86,9 +90,9 @@ def history(symbols: int, bars: int, dsn: str, as_json: bool) -> None:
 @click.option("--window", type=click.IntRange(60, 5_000), default=500, show_default=True, help="Bars of history.")
 def cycle(symbols: tuple[int, ...], repeats: int, latency: str, window: int, as_json: bool) -> None:
     """Fetch, compute eleven indicators and decide for every symbol: one by one, threads + processes, and our way."""
-    from tradebot.bench.analysis.cycle import measure
+    from tradebot.bench.analysis.cycle import measure_cycle
 
-    found = measure(
+    found = measure_cycle(
         symbols, latency_s=_latency(latency), window=window, repeats=repeats, clock=WallClock(), progress=show_current
     )
     _tell(found, as_json)
@@ -109,9 +113,9 @@ def add_overview_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def show_overview(symbols: int, latency: str, as_json: bool) -> None:
     """Take the short look and tell."""
-    from tradebot.bench.overview import measure
+    from tradebot.bench.overview import measure_overview
 
-    _tell(measure(symbols, latency_s=_latency(latency), clock=WallClock(), progress=show_current), as_json)
+    _tell(measure_overview(symbols, latency_s=_latency(latency), clock=WallClock(), progress=show_current), as_json)
 
 
 def _latency(text: str) -> float:

@@ -63,12 +63,12 @@ def ticks(
     if sustained:
         daemon_paths.measure_sustained_ticks(symbols, as_json)
         return
-    from tradebot.bench.measuring.report import machine, versions
-    from tradebot.bench.ticks.report import show, verdicts
-    from tradebot.bench.ticks.ticks import Load
+    from tradebot.bench.measuring.report import library_versions, machine_state
+    from tradebot.bench.ticks.report import print_ticks, tick_verdicts
+    from tradebot.bench.ticks.ticks import TickLoad
     from tradebot.cli.shared.tables import standard_console
 
-    load = Load(
+    load = TickLoad(
         symbols=symbols,
         for_s=duration_s(length, longest_s=MAX_LENGTH_S),
         rate=rate,
@@ -76,24 +76,24 @@ def ticks(
         interval=interval,
         workers=workers,
     )
-    box = machine()
+    box = machine_state()
     try:
         result = asyncio.run(_measure(load))
     except asyncio.CancelledError:
         raise click.Abort from None
-    result |= {"machine": box, "versions": versions()}
-    result["verdicts"] = verdicts(result)
+    result |= {"machine": box, "versions": library_versions()}
+    result["verdicts"] = tick_verdicts(result)
     if as_json:
         say_json(result)
     else:
-        show(result, standard_console())
+        print_ticks(result, standard_console())
 
 
 async def _measure(load: Any) -> dict[str, Any]:
     from rich.console import Console
     from rich.progress import Progress
 
-    from tradebot.bench.ticks.ticks import measure
+    from tradebot.bench.ticks.ticks import measure_ticks
 
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None, "this is a coroutine of a task"
@@ -102,6 +102,6 @@ async def _measure(load: Any) -> dict[str, Any]:
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not sys.stderr.isatty()) as bar:
         shown = bar.add_task(f"{load.symbols:,} symbols", total=None)
-        return await measure(
+        return await measure_ticks(
             load, clock=WallClock(), progress=lambda done, total: bar.update(shown, completed=done, total=total)
         )

@@ -41,10 +41,12 @@ def orders(rates: tuple[float, ...], length: str, turns: int, orders: float, sto
     Venue, daemon and rival are processes of their own on real sockets; both clients write SQLite durably before they
     send. The venue takes both times, on one clock.
     """
-    from tradebot.bench.orders.orders import Load, measure, verdicts
+    from tradebot.bench.orders.orders import OrderLoad, measure_orders, order_verdicts
 
-    load = Load(rates=rates, for_s=duration_s(length, longest_s=MAX_LENGTH_S), turns=turns, orders=orders, store=store)
-    _tell(measure(load, clock=WallClock(), progress=show_count), verdicts, as_json)
+    load = OrderLoad(
+        rates=rates, for_s=duration_s(length, longest_s=MAX_LENGTH_S), turns=turns, orders=orders, store=store
+    )
+    _tell(measure_orders(load, clock=WallClock(), progress=show_count), order_verdicts, as_json)
 
 
 @click.command()
@@ -53,10 +55,10 @@ def orders(rates: tuple[float, ...], length: str, turns: int, orders: float, sto
 @json_option
 def start(symbols: str, repeats: int, as_json: bool) -> None:
     """Time a start: from the command to READY on the embedded exchange, and what each stage of it takes."""
-    from tradebot.bench.start.start import Load, measure, verdicts
+    from tradebot.bench.start.start import StartLoad, measure_starts, start_verdicts
 
-    load = Load(symbols=tuple(name.strip() for name in symbols.split(",") if name.strip()), repeats=repeats)
-    _tell(measure(load, clock=WallClock(), progress=show_count), verdicts, as_json)
+    load = StartLoad(symbols=tuple(name.strip() for name in symbols.split(",") if name.strip()), repeats=repeats)
+    _tell(measure_starts(load, clock=WallClock(), progress=show_count), start_verdicts, as_json)
 
 
 @click.command()
@@ -72,14 +74,14 @@ def burst(symbols: tuple[int, ...], bursts: int, full: int, workers: str, as_jso
 
     The whole daemon with its workers and its journal, over a venue in another process; eleven indicators a symbol.
     """
-    from tradebot.bench.burst.burst import Load, measure, verdicts
-    from tradebot.bench.daemon.trading import Crew
+    from tradebot.bench.burst.burst import BurstLoad, burst_verdicts, measure_bursts
+    from tradebot.bench.daemon.measured_daemon import WorkerCount
 
     if workers != "auto" and not (workers.isascii() and workers.isdigit() and int(workers) <= 64):
         raise click.BadParameter(f"should be auto or a number up to 64, not {workers!r}", param_hint="--workers")
-    chosen: Crew = "auto" if workers == "auto" else int(workers)
-    load = Load(symbols=symbols, bursts=bursts, full=full, workers=chosen)
-    _tell(measure(load, clock=WallClock(), progress=show_current), verdicts, as_json)
+    chosen: WorkerCount = "auto" if workers == "auto" else int(workers)
+    load = BurstLoad(symbols=symbols, bursts=bursts, full=full, workers=chosen)
+    _tell(measure_bursts(load, clock=WallClock(), progress=show_current), burst_verdicts, as_json)
 
 
 @click.command()
@@ -92,10 +94,10 @@ def startup(symbols: tuple[int, ...], bars: int, repeats: int, as_json: bool) ->
 
     How long a venue takes to hand the bars out is not in it.
     """
-    from tradebot.bench.start.startup import Load, measure, verdicts
+    from tradebot.bench.start.startup import StartupLoad, measure_startup, startup_verdicts
 
-    load = Load(symbols=symbols, bars=bars, repeats=repeats)
-    _tell(measure(load, clock=WallClock(), progress=show_current), verdicts, as_json)
+    load = StartupLoad(symbols=symbols, bars=bars, repeats=repeats)
+    _tell(measure_startup(load, clock=WallClock(), progress=show_current), startup_verdicts, as_json)
 
 
 SUSTAINED_TICKS = 1_000_000  # ticks of one client and turn; slow ways read a tenth
@@ -103,14 +105,14 @@ SUSTAINED_TICKS = 1_000_000  # ticks of one client and turn; slow ways read a te
 
 def measure_sustained_ticks(symbols: int, as_json: bool) -> None:
     """Measure how many ticks one core takes from the socket to the bars, and tell."""
-    from tradebot.bench.stream.stream import Load, measure, verdicts
+    from tradebot.bench.stream.stream import StreamLoad, measure_stream, stream_verdicts
 
-    load = Load(symbols=min(symbols, 3_000), ticks=SUSTAINED_TICKS, sizes=(50, 200), turns=3)
-    _tell(measure(load, clock=WallClock(), progress=show_count), verdicts, as_json)
+    load = StreamLoad(symbols=min(symbols, 3_000), ticks=SUSTAINED_TICKS, sizes=(50, 200), turns=3)
+    _tell(measure_stream(load, clock=WallClock(), progress=show_count), stream_verdicts, as_json)
 
 
 def _tell(result: dict[str, Any], verdicts: Any, as_json: bool) -> None:
-    from tradebot.bench.measuring.report import machine, versions
+    from tradebot.bench.measuring.report import library_versions, machine_state
 
-    box = machine(writes=result["bench"] in ("orders", "burst"))
-    show_result(result | {"machine": box, "versions": versions(), "verdicts": verdicts(result)}, as_json)
+    box = machine_state(writes=result["bench"] in ("orders", "burst"))
+    show_result(result | {"machine": box, "versions": library_versions(), "verdicts": verdicts(result)}, as_json)

@@ -51,10 +51,10 @@ def show_count(done: int, total: int) -> None:
 
 def show_result(result: dict[str, Any], as_json: bool, *, soft_wrap: bool = False) -> None:
     """Print a result of rows with the machine it was found on and what follows, as a table or as JSON."""
-    from tradebot.bench.measuring.report import show
+    from tradebot.bench.measuring.report import print_result
     from tradebot.cli.shared.tables import standard_console
 
     if as_json:
         say_json(result)
     else:
-        show(result, standard_console(soft_wrap=soft_wrap))
+        print_result(result, standard_console(soft_wrap=soft_wrap))

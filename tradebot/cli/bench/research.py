@@ -32,13 +32,13 @@ def backtest(
     """
     from tradebot.bench.backtest import backtest as benchmark
 
-    found = benchmark.measure(
+    found = benchmark.measure_backtests(
         bars=bars,
         symbols=symbols,
         bars_each=bars_each,
         workers=workers,
         repeats=repeats,
-        rivals=rivals or benchmark.RIVALS,
+        rivals=rivals or benchmark.RIVALS_PYTHON,
         clock=WallClock(),
         progress=show_current,
     )
@@ -62,10 +62,10 @@ def sweep(trials: int, bars: int, workers: int, as_json: bool) -> None:
 
     Both times include the start and the end of what they need.
     """
-    from tradebot.bench.backtest.sweep import measure
-    from tradebot.bench.measuring.report import described
+    from tradebot.bench.backtest.sweep import measure_sweep
+    from tradebot.bench.measuring.report import machine_line
 
-    found = measure(trials=trials, bars=bars, workers=workers, clock=WallClock(), progress=show_current)
+    found = measure_sweep(trials=trials, bars=bars, workers=workers, clock=WallClock(), progress=show_current)
     if as_json:
         say_json(found)
         return
@@ -77,4 +77,4 @@ def sweep(trials: int, bars: int, workers: int, as_json: bool) -> None:
     if found["speedup_by_cpu"]:
         cpu = f"{found['one_process_cpu_s']:.2f} s of CPU and {found['processes_cpu_s']:.2f} s"
         say(f"by CPU time   {found['speedup_by_cpu']:8.2f}   what idle cores would give: {cpu}")
-    say(described(found["machine"]))
+    say(machine_line(found["machine"]))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from tradebot.checker.promises import are_kept, dumps, judge, render
-from tradebot.checker.verdict import Ruling
+from tradebot.checker.promises import are_kept, judge_records, verdict_rows, verdicts_json
+from tradebot.checker.verdict import PromiseStatus
 from tradebot.cli.journal.options import journal_options, journal_path
 from tradebot.cli.shared.tables import print_rows
 from tradebot.errors import InvariantBroken, StateError
@@ -66,13 +66,13 @@ def verify(
 
 
 def _judge(path: Path, against: Path | None, trace: Path | None, *, as_json: bool) -> None:
-    verdicts = judge(path, against=against, trace=trace)
+    verdicts = judge_records(path, against=against, trace=trace)
     if as_json:
-        say_text(dumps(verdicts) + "\n")
+        say_text(verdicts_json(verdicts) + "\n")
     else:
-        print_rows(render(verdicts), as_json=False)
+        print_rows(verdict_rows(verdicts), as_json=False)
     if not are_kept(verdicts):
-        names = ", ".join(v.promise for v in verdicts if v.ruling is Ruling.BROKEN)
+        names = ", ".join(v.promise for v in verdicts if v.status is PromiseStatus.BROKEN)
         raise InvariantBroken(f"{path}: these promises were broken: {names}")
 
 

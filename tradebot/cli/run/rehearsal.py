@@ -9,16 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tradebot.checker.case import Case
-from tradebot.checker.evidence import gather
-from tradebot.checker.promises import are_kept, judge, render
-from tradebot.checker.tale import Tale, tell
-from tradebot.checker.verdict import Ruling, Verdict
+from tradebot.checker.evidence import read_evidence
+from tradebot.checker.promises import are_kept, judge_records, verdict_rows
+from tradebot.checker.run_records import RunRecords
+from tradebot.checker.run_summary import RehearsalSummary, summarize_run
+from tradebot.checker.verdict import PromiseStatus, PromiseVerdict
 from tradebot.cli.shared.tables import standard_console
 from tradebot.printable import printable
 
 JOURNAL, LOG = "journal.sqlite3", "exchange.jsonl"
-RULING_COLOURS = {Ruling.OK: "green", Ruling.BROKEN: "bold red", Ruling.NOT_SHOWN: "dim"}
+RULING_COLOURS = {PromiseStatus.OK: "green", PromiseStatus.BROKEN: "bold red", PromiseStatus.NOT_SHOWN: "dim"}
 
 
 def print_verdict(state_dir: Path, log: Path | None, *, seed: int) -> bool:
@@ -29,7 +29,7 @@ def print_verdict(state_dir: Path, log: Path | None, *, seed: int) -> bool:
     journal, log = state_dir / JOURNAL, log or state_dir / LOG
     if not journal.exists() or not log.exists():
         return True
-    tale, verdicts = tell(Case(gather(journal, against=log))), judge(journal, against=log)
+    tale, verdicts = summarize_run(RunRecords(read_evidence(journal, against=log))), judge_records(journal, against=log)
     console = standard_console(stderr=True)
     console.print(f"\n[bold]The rehearsal of seed {seed}[/bold]")
     _tale(console, tale)
@@ -39,16 +39,16 @@ def print_verdict(state_dir: Path, log: Path | None, *, seed: int) -> bool:
     return are_kept(verdicts)
 
 
-def _tale(console: Console, tale: Tale) -> None:
+def _tale(console: Console, tale: RehearsalSummary) -> None:
     console.print("\n[bold]What broke[/bold]")
     broke = Table(box=None, pad_edge=False, show_header=False)
     for column in ("times", "name", "where", "does"):
         broke.add_column(column, justify="right" if column == "times" else "left", overflow="fold")
-    for one in tale.broke:
-        broke.add_row(f"{one.times}x", one.name, one.where, one.does)
-    console.print(broke if tale.broke else "  nothing: no occasion came for a fault")
-    _list(console, "What the daemon did about it", tale.did, "nothing was needed")
-    _list(console, "What it refused", tale.refused, "nothing")
+    for one in tale.faults:
+        broke.add_row(f"{one.times}x", one.name, one.where, one.effect)
+    console.print(broke if tale.faults else "  nothing: no occasion came for a fault")
+    _list(console, "What the daemon did about it", tale.actions, "nothing was needed")
+    _list(console, "What it refused", tale.refusals, "nothing")
     console.print("\n[bold]The day[/bold]")
     for name, figure in tale.figures:
         console.print(Text(f"  {name + ':':<17}{printable(figure)}"))
@@ -60,13 +60,13 @@ def _list(console: Console, title: str, lines: Iterable[str], nothing: str) -> N
         console.print(Text(f"  {printable(line)}", overflow="fold"))
 
 
-def _verdict(console: Console, verdicts: list[Verdict]) -> None:
-    broken = [v for v in verdicts if v.ruling is Ruling.BROKEN]
-    shown = sum(1 for v in verdicts if v.ruling is Ruling.OK)
+def _verdict(console: Console, verdicts: list[PromiseVerdict]) -> None:
+    broken = [v for v in verdicts if v.status is PromiseStatus.BROKEN]
+    shown = sum(1 for v in verdicts if v.status is PromiseStatus.OK)
     console.print("\n[bold]The verdict of the checker, from the records alone[/bold]")
     table = Table(box=None, pad_edge=False, show_header=False)
-    for row, verdict in zip(render(verdicts), verdicts, strict=True):
-        colour = RULING_COLOURS[verdict.ruling]
+    for row, verdict in zip(verdict_rows(verdicts), verdicts, strict=True):
+        colour = RULING_COLOURS[verdict.status]
         table.add_row(row["promise"], row["name"], Text(row["ruling"], style=colour), Text(printable(row["evidence"])))
     console.print(table)
     if broken:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 
-HANDS = 10
+POOL_SIZE = 10
 
 
 @contextmanager
-def hands() -> Iterator[tuple[Executor, Executor]]:
+def open_pools() -> Iterator[tuple[Executor, Executor]]:
     """Open a pool of HANDS threads and one of as many processes."""
     context = multiprocessing.get_context("spawn")
-    with ThreadPoolExecutor(HANDS) as threads, ProcessPoolExecutor(HANDS, mp_context=context) as processes:
+    with ThreadPoolExecutor(POOL_SIZE) as threads, ProcessPoolExecutor(POOL_SIZE, mp_context=context) as processes:
         yield threads, processes

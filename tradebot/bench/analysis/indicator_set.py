@@ -6,18 +6,18 @@ from tradebot.indicators.expressions import Bars, session_vwap, ta
 from tradebot.indicators.node import Node
 from tradebot.indicators.plan import Plan
 
-NAMES = (
+INDICATOR_NAMES = (
     *("SMA20", "EMA12", "EMA26", "MACD", "MACD signal", "MACD hist", "RSI14", "ATR14"),
     *("BB upper", "BB middle", "BB lower", "STOCH k", "STOCH d", "ADX14", "VWAP", "OBV"),
 )
 
 
-def plan() -> Plan:
+def indicator_plan() -> Plan:
     """Return the plan; its roots are in the order of NAMES."""
-    return Plan(expressions(Bars()))
+    return Plan(indicator_expressions(Bars()))
 
 
-def expressions(bars: Bars) -> list[Node]:
+def indicator_expressions(bars: Bars) -> list[Node]:
     """Return the indicators as expressions, in the order of NAMES."""
     close = bars.close
     return [

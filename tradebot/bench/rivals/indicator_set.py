@@ -12,7 +12,7 @@ from tradebot.bench.analysis.bars import COLUMNS
 from tradebot.domain.market import Floats
 
 
-def frame(bars: Floats) -> pd.DataFrame:
+def bars_frame(bars: Floats) -> pd.DataFrame:
     """Return bars (5, n) as a frame with the columns open, high, low, close, volume."""
     return pd.DataFrame(dict(zip(COLUMNS, bars, strict=True)))
 

@@ -12,12 +12,12 @@ from tradebot.strategies.strategy import Strategy
 from tradebot.trading.analysis.analysis import Analysis
 
 
-def strategy(kind: type[Strategy]) -> StrategySpec:
+def load_bench_strategy(kind: type[Strategy]) -> StrategySpec:
     """Return the spec of a strategy of the benchmarks, loaded from its file as a user's is."""
     return load_strategy(f"{strategies.__file__}:{kind.__name__}")
 
 
-def alone(universe: Universe, spec: StrategySpec, *, workers: int) -> Analysis:
+def standalone_analysis(universe: Universe, spec: StrategySpec, *, workers: int) -> Analysis:
     """Return the analysis of closes of a minute, not started; what fails in it ends the benchmark."""
     return Analysis(
         universe=universe,

@@ -15,10 +15,10 @@ from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.ticket import Hand
 
 # What the daemon's picture calls a hold that is over by itself: with the next books, with room on the disk.
-HOLDS = frozenset({"difference", "disk"})
+SELF_ENDING_HOLDS = frozenset({"difference", "disk"})
 
 
-class Agreement(NamedTuple):
+class BooksComparison(NamedTuple):
     """What differs; `halts` are the reasons for which the daemon opens nothing more."""
 
     is_answering: bool = False
@@ -31,34 +31,34 @@ class Agreement(NamedTuple):
     ended: str = ""  # why the daemon is gone
 
     @property
-    def is_whole(self) -> bool:
+    def is_agreed(self) -> bool:
         return self.is_answering and not self.differences and not self.in_doubt and not self.held
 
 
-class Findings:
+class SessionFindings:
     """What became of a session; `failure` is empty unless something happened that may never happen."""
 
     def __init__(self) -> None:
         self.failure = ""
-        self.kills = 0
-        self.troubled_at = 0.0  # loop time, s, when the last fault was over, or a kill fell after it
-        self.agreement = Agreement()
+        self.kill_count = 0
+        self.last_trouble_s = 0.0  # loop time, s, when the last fault was over, or a kill fell after it
+        self.comparison = BooksComparison()
         self.agreed_after_s = -1.0  # from there; below 0 while the books never agreed
 
-    def fail(self, reason: str) -> None:
+    def record_failure(self, reason: str) -> None:
         """Hear of what may never happen; the first reason stays."""
         self.failure = self.failure or reason
 
 
-def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
+def compare_books(status: dict[str, Any] | None, exchange: Exchange) -> BooksComparison:
     """Hold a picture of the daemon against the exchange."""
-    if picture is None or picture["state"] != "trading":
-        return Agreement()
+    if status is None or status["state"] != "trading":
+        return BooksComparison()
     theirs: dict[Line, Decimal] = defaultdict(Decimal)
     ours: dict[Line, Decimal] = defaultdict(Decimal)
     for row in exchange.account.positions():
         theirs[row.exchange, row.symbol, row.product] += row.quantity
-    for shown in picture["positions"]:  # ours and what it knows to be of others, which the exchange does not tell apart
+    for shown in status["positions"]:  # ours and what it knows to be of others, which the exchange does not tell apart
         ours[shown["exchange"], shown["symbol"], shown["product"]] += Decimal(str(shown["quantity"]))
     owned: dict[Line, Decimal] = {(h.exchange, h.symbol, DELIVERY): h.owned for h in exchange.account.holdings()}
     differences = [
@@ -69,18 +69,18 @@ def compare(picture: dict[str, Any] | None, exchange: Exchange) -> Agreement:
     ]
     ours_there = {order.order_id for order in exchange.orders() if order.ticket.hand is Hand.API}
     paid = sum((t.quantity * t.price * t.side.sign for t in exchange.trades() if t.order_id in ours_there), Decimal(0))
-    if Decimal(str(picture["paid"])) != paid:
-        differences.append(f"{paid} was paid for the fills at the exchange, {picture['paid']} at the daemon")
+    if Decimal(str(status["paid"])) != paid:
+        differences.append(f"{paid} was paid for the fills at the exchange, {status['paid']} at the daemon")
     working = {order.order_id for order in exchange.orders() if not order.is_ended}
-    known = {row["venue_order_id"] for row in picture["orders"] if row["state"] != "UNKNOWN"}
+    known = {row["venue_order_id"] for row in status["orders"] if row["state"] != "UNKNOWN"}
     differences += [f"order {order_id} works at the exchange alone" for order_id in sorted(working - known)]
     differences += [f"order {order_id} works at the daemon alone" for order_id in sorted(known - working)]
-    return Agreement(
+    return BooksComparison(
         is_answering=True,
         differences=tuple(differences),
-        in_doubt=tuple(row["order_id"] for row in picture["orders"] if row["state"] == "UNKNOWN"),
-        held=tuple(f"{h['scope']}: {h['reason']}" for h in picture["halts"] if h["verb"] in HOLDS),
-        halts=tuple(f"{h['scope']}: {h['reason']}" for h in picture["halts"] if h["verb"] not in HOLDS),
+        in_doubt=tuple(row["order_id"] for row in status["orders"] if row["state"] == "UNKNOWN"),
+        held=tuple(f"{h['scope']}: {h['reason']}" for h in status["halts"] if h["verb"] in SELF_ENDING_HOLDS),
+        halts=tuple(f"{h['scope']}: {h['reason']}" for h in status["halts"] if h["verb"] not in SELF_ENDING_HOLDS),
     )
 
 

@@ -15,39 +15,41 @@ from typing import Any
 
 from tradebot.clock import SECOND
 from tradebot.exchange.event_log import read_log
-from tradebot.simulation.wire import Endpoint, Network
+from tradebot.simulation.network import Endpoint, Network
 from tradebot.venues.room import Marks
 
-DATE = re.compile(rb"\r\nDate: [^\r]*")  # the servers' header tells the time of this machine
-MACHINE = ("pid", "config_hash")  # of a run's first row: this process, and a hash over the paths of this machine
-ROWS = "SELECT seq, run, at, wall, kind, body FROM rows ORDER BY seq"
+DATE_HEADER = re.compile(rb"\r\nDate: [^\r]*")  # the servers' header tells the time of this machine
+MACHINE_FIELDS = ("pid", "config_hash")  # of a run's first row: this process, and a hash over the paths of this machine
+SELECT_ROWS = "SELECT seq, run, at, wall, kind, body FROM rows ORDER BY seq"
 
 
-class Tape:
-    """Listens to a network; `creates` counts the requests for a new order by tag, as they left.
+class SessionTrace:
+    """Listens to a network; `create_counts` counts the requests for a new order by tag, as they left.
 
-    `marks` tell the requests of the venue whose protocol is spoken.
+    `patterns` tell the requests of the venue whose protocol is spoken.
     """
 
-    def __init__(self, network: Network, marks: Marks) -> None:
-        self._loop, self._marks = network.loop, marks
+    def __init__(self, network: Network, patterns: Marks) -> None:
+        self._loop, self._patterns = network.loop, patterns
         self._digest = hashlib.sha256()
         self._lines: list[dict[str, Any]] = []
         self._open: dict[Endpoint, dict[str, Any]] = {}  # a create whose body has not been seen yet
-        self.creates: Counter[str] = Counter()
-        self.writes = self.commits = 0
+        self.create_counts: Counter[str] = Counter()
+        self.write_count = self.commit_count = 0
         network.taps.append(self._on_write)
 
     def on_synced(self, seq: int) -> None:
         """Note that the journal's rows up to `seq` are on disk."""
-        self.commits += 1
+        self.commit_count += 1
         self._lines.append({"did": "synced", "seq": seq})
         self._note(b"synced %d" % seq)
 
     def _on_write(self, end: Endpoint, content: bytes) -> None:
-        self.writes += 1
-        self._note(end.name.encode() + b" " + (DATE.sub(b"", content) if content.startswith(b"HTTP/") else content))
-        for kind, pattern in self._marks.writes:
+        self.write_count += 1
+        self._note(
+            end.name.encode() + b" " + (DATE_HEADER.sub(b"", content) if content.startswith(b"HTTP/") else content)
+        )
+        for kind, pattern in self._patterns.writes:
             if begin := pattern.match(content):
                 line = {"did": "sent", "request": kind, "order_id": ""}
                 if kind == "create":
@@ -56,10 +58,10 @@ class Tape:
                     line["venue_order_id"] = begin["id"].decode()
                 self._lines.append(line)
                 break
-        if end in self._open and (found := self._marks.tag.search(content)):
+        if end in self._open and (found := self._patterns.tag.search(content)):
             tag = found[1].decode()
             self._open.pop(end)["order_id"] = tag
-            self.creates[tag] += 1
+            self.create_counts[tag] += 1
 
     def _note(self, content: bytes) -> None:
         self._digest.update(b"%d %d " % (round(self._loop.time() * SECOND), len(content)) + content)
@@ -74,13 +76,13 @@ class Tape:
                 if line["did"] == "synced" or line["order_id"]:
                     file.write(json.dumps(line) + "\n")
 
-    def trace(self, journal: Path, log: Path) -> str:
+    def trace_digest(self, journal: Path, log: Path) -> str:
         """Return the SHA-256 over wires, commits, journal rows and the exchange's log, free of this machine."""
         digest = self._digest.copy()
         digest.update(log.read_bytes())
         db = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
         try:
-            for seq, run, at, wall, kind, body in db.execute(ROWS):
+            for seq, run, at, wall, kind, body in db.execute(SELECT_ROWS):
                 digest.update(f"{seq} {run} {at} {wall} {kind} ".encode() + _plain(kind, body))
         finally:
             db.close()
@@ -90,5 +92,5 @@ class Tape:
 def _plain(kind: str, body: bytes) -> bytes:
     if kind != "run":
         return body
-    fields = {name: value for name, value in json.loads(body).items() if name not in MACHINE}
+    fields = {name: value for name, value in json.loads(body).items() if name not in MACHINE_FIELDS}
     return json.dumps(fields, sort_keys=True).encode()

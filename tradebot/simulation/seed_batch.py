@@ -10,46 +10,52 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tradebot.simulation.play import Outcome, play
+from tradebot.simulation.seed_run import SeedOutcome, run_seed
 
-AHEAD = 4  # seeds given to a worker before it asks
-LIVES = 400  # seeds of one worker process
-HALTED_AT_MOST = 0.05  # share of the seeds: a daemon that halts on every bad day is safe and useless
-ENOUGH = 100  # seeds of which a share says something
+QUEUED_PER_WORKER = 4  # seeds given to a worker before it asks
+SEEDS_PER_PROCESS = 400  # seeds of one worker process
+MAX_HALTED_SHARE = 0.05  # share of the seeds: a daemon that halts on every bad day is safe and useless
+MIN_JUDGED_SEEDS = 100  # seeds of which a share says something
 
 
-class Day(NamedTuple):
+class SimulatedDay(NamedTuple):
     """What is played: a seed, and the faults that take the place of its own."""
 
     seed: int
     faults: str | None = None
 
-    def render(self) -> str:
+    def cli_arguments(self) -> str:
         """Return the arguments of `tradebot simulate` that play it again."""
         return f"{self.seed}" if self.faults is None else f"{self.seed} --faults '{self.faults}'"
 
 
-def play_all(days: Iterable[Day], *, workers: int, is_enough: Callable[[], bool] = lambda: False) -> Iterator[Outcome]:
+def run_days(
+    days: Iterable[SimulatedDay], *, workers: int, is_enough: Callable[[], bool] = lambda: False
+) -> Iterator[SeedOutcome]:
     """Yield the outcome of each day as it is known, until `is_enough`; one whose session raised is broken."""
     context = multiprocessing.get_context("spawn")
     left = iter(days)
-    running: dict[Future[Outcome], Day] = {}
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, max_tasks_per_child=LIVES) as pool:
+    running: dict[Future[SeedOutcome], SimulatedDay] = {}
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_begin, max_tasks_per_child=SEEDS_PER_PROCESS
+    ) as pool:
         while True:
-            while len(running) < workers * AHEAD and not is_enough() and (day := next(left, None)) is not None:
+            while (
+                len(running) < workers * QUEUED_PER_WORKER and not is_enough() and (day := next(left, None)) is not None
+            ):
                 running[pool.submit(_play, day)] = day
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in sorted(done, key=running.__getitem__):
                 day = running.pop(future)
-                yield future.result() if (error := future.exception()) is None else raised(day.seed, error)
+                yield future.result() if (error := future.exception()) is None else outcome_of_error(day.seed, error)
 
 
-def raised(seed: int, error: BaseException) -> Outcome:
+def outcome_of_error(seed: int, error: BaseException) -> SeedOutcome:
     """Return the outcome of a session that ended in an exception."""
     text = f"the session raised {error!r}"
-    return Outcome(seed=seed, verdict="broken", trace="", orders=0, fills=0, faults={}, halted=None, why=(text,))
+    return SeedOutcome(seed=seed, verdict="broken", trace="", orders=0, fills=0, faults={}, halted=None, why=(text,))
 
 
 def _begin() -> None:
@@ -58,14 +64,14 @@ def _begin() -> None:
     gc.freeze()  # what is loaded need not be looked through after each seed
 
 
-def _play(day: Day) -> Outcome:
+def _play(day: SimulatedDay) -> SeedOutcome:
     try:
-        return play(day.seed, faults=day.faults)
+        return run_seed(day.seed, faults=day.faults)
     finally:
         gc.freeze()  # what killed daemons left behind for good is not looked through again after each later seed
 
 
-class Tally:
+class OutcomeCounts:
     """Counts outcomes; `broken` keeps them."""
 
     def __init__(self) -> None:
@@ -74,9 +80,9 @@ class Tally:
         self.halts: Counter[str] = Counter()
         self.orders = self.fills = self.kills = self.unexplained = 0
         self.simulated_s = self.longest_s = 0.0
-        self.broken: list[Outcome] = []
+        self.broken: list[SeedOutcome] = []
 
-    def add(self, outcome: Outcome) -> None:
+    def add_outcome(self, outcome: SeedOutcome) -> None:
         """Count one outcome."""
         self.verdicts[outcome.verdict] += 1
         self.faults.update(outcome.faults)
@@ -90,22 +96,22 @@ class Tally:
             self.broken.append(outcome)
 
     @property
-    def seeds(self) -> int:
+    def seed_count(self) -> int:
         return self.verdicts.total()
 
     @property
     def halted_share(self) -> float:
         """The share of the seeds that ended halted without a cause in the table of causes."""
-        return self.unexplained / max(self.seeds, 1)
+        return self.unexplained / max(self.seed_count, 1)
 
     @property
     def halts_too_often(self) -> bool:
-        return self.seeds >= ENOUGH and self.halted_share > HALTED_AT_MOST
+        return self.seed_count >= MIN_JUDGED_SEEDS and self.halted_share > MAX_HALTED_SHARE
 
-    def rows(self) -> list[dict[str, Any]]:
+    def table_rows(self) -> list[dict[str, Any]]:
         """Return the counts as a table of names and values."""
         counts = {
-            "seeds": self.seeds,
+            "seeds": self.seed_count,
             "ok": self.verdicts["ok"],
             "halted": self.verdicts["halted"],
             "of them without a cause": f"{self.unexplained} ({self.halted_share:.1%})",
@@ -121,16 +127,16 @@ class Tally:
         return [{"what": name, "count": str(count)} for name, count in counts.items()]
 
 
-def read_corpus(path: Path) -> list[Day]:
+def read_corpus(path: Path) -> list[SimulatedDay]:
     """Return the days of a corpus: one a line, a seed and perhaps its faults; what follows says why it is there."""
     if not path.is_file():
         return []
     lines = (line.partition("#")[0].split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
-    return [Day(int(words[0]), words[1].strip() if len(words) > 1 else None) for words in lines if words]
+    return [SimulatedDay(int(words[0]), words[1].strip() if len(words) > 1 else None) for words in lines if words]
 
 
-def add_to_corpus(path: Path, outcome: Outcome, faults: str | None = None) -> None:
+def add_to_corpus(path: Path, outcome: SeedOutcome, faults: str | None = None) -> None:
     """Append a broken day, once."""
-    if (day := Day(outcome.seed, faults)) not in read_corpus(path):
+    if (day := SimulatedDay(outcome.seed, faults)) not in read_corpus(path):
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{day.seed}{f' {faults}' if faults else ''}  # {' '.join(outcome.why[:1])[:160]}\n")

@@ -11,23 +11,23 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from tradebot.simulation.dice import Dice
-from tradebot.simulation.process import PROCESS
+from tradebot.simulation.process import CURRENT_PROCESS
+from tradebot.simulation.seeded_random import SeededRandom
 
 LATENCY_S = (0.00005, 0.002)  # one way, drawn once a connection
 JITTER_S = 0.0005
 # What passes a Unix socket holds process ids and paths: it takes the same time whatever its length, and no tap sees it.
-LOCAL_S = 0.0001
-PIECES = 0.15  # share of the writes that arrive in several pieces
+UNIX_LATENCY_S = 0.0001
+SPLIT_SHARE = 0.15  # share of the writes that arrive in several pieces
 KERNEL_BYTES = 1 << 18  # on the way or waiting at the peer before a writer has to wait
 HIGH_BYTES, LOW_BYTES = 1 << 16, 1 << 14
 FIRST_PORT = 40_001
 
-Factory = Callable[[], asyncio.BaseProtocol]
-Tap = Callable[["Endpoint", bytes], None]
+ProtocolFactory = Callable[[], asyncio.BaseProtocol]
+WriteTap = Callable[["Endpoint", bytes], None]
 
 
-class Plug:
+class MemorySocket:
     """What a transport hands out as its socket."""
 
     family, type, proto = socket.AF_INET, socket.SOCK_STREAM, 0
@@ -42,20 +42,20 @@ class Plug:
         """Take it; there is nothing below that could obey."""
 
 
-class Listener:
+class MemoryServer:
     """A server that listens in memory."""
 
-    def __init__(self, network: Network, address: Any, factory: Factory) -> None:
+    def __init__(self, network: Network, address: Any, factory: ProtocolFactory) -> None:
         self.network, self.address, self.factory = network, address, factory
         self.context = copy_context()
-        self.sockets = (Plug(address),)
-        PROCESS.get().plugs[self] = None
+        self.sockets = (MemorySocket(address),)
+        CURRENT_PROCESS.get().resources[self] = None
 
     def close(self) -> None:
-        self.drop()
-        PROCESS.get().plugs.pop(self, None)
+        self.on_process_death()
+        CURRENT_PROCESS.get().resources.pop(self, None)
 
-    def drop(self) -> None:
+    def on_process_death(self) -> None:
         """Stop listening, as the kernel does for a dead process."""
         if self.network.listeners.get(self.address) is self:
             del self.network.listeners[self.address]
@@ -76,19 +76,19 @@ class SendBuffer:
         self._is_full = False
 
     @property
-    def size(self) -> int:
+    def buffered_bytes(self) -> int:
         return max(self._unread - KERNEL_BYTES, 0)
 
-    def put(self, size: int) -> bool:
-        """Take `size` bytes in; tell whether the writer has to pause now."""
+    def add_unread(self, size: int) -> bool:
+        """Take `buffered_bytes` bytes in; tell whether the writer has to pause now."""
         self._unread += size
-        was_full, self._is_full = self._is_full, self._is_full or self.size > self.high
+        was_full, self._is_full = self._is_full, self._is_full or self.buffered_bytes > self.high
         return self._is_full and not was_full
 
-    def take(self, size: int) -> bool:
-        """Let `size` bytes go, for they were read; tell whether the writer may go on now."""
+    def remove_read(self, size: int) -> bool:
+        """Let `buffered_bytes` bytes go, for they were read; tell whether the writer may go on now."""
         self._unread -= size
-        was_full, self._is_full = self._is_full, self._is_full and self.size > self.low
+        was_full, self._is_full = self._is_full, self._is_full and self.buffered_bytes > self.low
         return was_full and not self._is_full
 
 
@@ -96,16 +96,16 @@ class Endpoint(asyncio.Transport):
     """One end of a connection."""
 
     def __init__(self, network: Network, name: str, *, local: Any, remote: Any, latency_s: float) -> None:
-        super().__init__({"socket": Plug(local), "sockname": local, "peername": remote})
+        super().__init__({"socket": MemorySocket(local), "sockname": local, "peername": remote})
         self.network, self.name = network, name
         self.peer: Endpoint
         self.protocol: Any = None
         self.context: Context = copy_context()
-        self.process = PROCESS.get()
-        self.process.plugs[self] = None
-        self._is_local = latency_s == LOCAL_S
+        self.process = CURRENT_PROCESS.get()
+        self.process.resources[self] = None
+        self._is_local = latency_s == UNIX_LATENCY_S
         self._latency_s = latency_s
-        self._arrives = 0.0  # when what was sent last gets there; nothing overtakes
+        self._last_arrival_s = 0.0  # when what was sent last gets there; nothing overtakes
         self._is_closing = self._is_lost = self._is_paused = False
         self._waiting: list[bytes | None] = []  # arrived while nobody reads; None is the end
         self._buffer = SendBuffer()
@@ -132,7 +132,7 @@ class Endpoint(asyncio.Transport):
         if self._is_paused:
             self._is_paused = False
             if self._waiting:
-                self._soon(self._read)
+                self._call_soon(self._read)
 
     def write(self, data: Any) -> None:
         if self._is_closing or not data:
@@ -142,22 +142,22 @@ class Endpoint(asyncio.Transport):
         if not self._is_local:
             for tap in network.taps:
                 tap(self, content)
-        for piece in [content] if self._is_local else network.pieces(content):
-            self._send(self.peer.arrive, piece)
-        if self._buffer.put(len(content)):
+        for piece in [content] if self._is_local else network.split_pieces(content):
+            self._send(self.peer.receive_piece, piece)
+        if self._buffer.add_unread(len(content)):
             self.protocol.pause_writing()
 
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))
 
     def write_eof(self) -> None:
-        self._send(self.peer.arrive, None)
+        self._send(self.peer.receive_piece, None)
 
     def can_write_eof(self) -> bool:
         return True
 
     def get_write_buffer_size(self) -> int:
-        return self._buffer.size
+        return self._buffer.buffered_bytes
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
         return self._buffer.low, self._buffer.high
@@ -170,42 +170,42 @@ class Endpoint(asyncio.Transport):
     def close(self) -> None:
         if not self._is_closing:
             self._is_closing = True
-            self._send(self.peer.arrive, None)
-            self._soon(self._lose, None)
+            self._send(self.peer.receive_piece, None)
+            self._call_soon(self._end_connection, None)
 
     def abort(self) -> None:
         if not self._is_lost:
             self._is_closing = True
-            self._send(self.peer.reset)
-            self._soon(self._lose, None)
+            self._send(self.peer.receive_reset)
+            self._call_soon(self._end_connection, None)
 
     # ---- what comes from the peer, and from the kernel
 
-    def arrive(self, piece: bytes | None) -> None:
+    def receive_piece(self, piece: bytes | None) -> None:
         """Take bytes, or the end of them, off the wire."""
         if not self.process.is_alive or self._is_lost:
             if piece is not None:  # nobody is here any more
-                self._send(self.peer.reset)
+                self._send(self.peer.receive_reset)
             return
         self._waiting.append(piece)
         if not self._is_paused:
             self._read()
 
-    def reset(self) -> None:
+    def receive_reset(self) -> None:
         """Take a reset off the wire."""
         if self.process.is_alive and not self._is_lost:
             self._is_closing = True
-            self._lose(ConnectionResetError(104, "Connection reset by peer"))
+            self._end_connection(ConnectionResetError(104, "Connection reset by peer"))
 
-    def drop(self) -> None:
+    def on_process_death(self) -> None:
         """End as the kernel ends the sockets of a dead process: in order, or by a reset where bytes were unread."""
         self._is_closing = self._is_lost = True
-        if self._waiting or self.network.dice.happens(0.3):
-            self._send(self.peer.reset)
+        if self._waiting or self.network.rng.draw_bool(0.3):
+            self._send(self.peer.receive_reset)
         else:
-            self._send(self.peer.arrive, None)
+            self._send(self.peer.receive_piece, None)
 
-    def start(self, factory: Factory) -> None:
+    def open_end(self, factory: ProtocolFactory) -> None:
         """Open this end."""
         self.protocol = factory()
         self.protocol.connection_made(self)
@@ -217,61 +217,63 @@ class Endpoint(asyncio.Transport):
                 if not self._is_closing and not self.protocol.eof_received():
                     self.close()
                 continue
-            self.peer.was_read(len(piece))
+            self.peer.on_peer_read(len(piece))
             if not self._is_closing:
                 self.protocol.data_received(piece)
 
-    def was_read(self, size: int) -> None:
+    def on_peer_read(self, size: int) -> None:
         """Hear that the peer took bytes."""
-        if self._buffer.take(size) and self.process.is_alive and not self._is_lost:
-            self._soon(self.protocol.resume_writing)
+        if self._buffer.remove_read(size) and self.process.is_alive and not self._is_lost:
+            self._call_soon(self.protocol.resume_writing)
 
-    def _lose(self, error: Exception | None) -> None:
+    def _end_connection(self, error: Exception | None) -> None:
         if not self._is_lost:
             self._is_lost = True
-            self.process.plugs.pop(self, None)
+            self.process.resources.pop(self, None)
             self.protocol.connection_lost(error)
 
     def _send(self, call: Callable[..., None], *args: Any) -> None:
         network = self.network
-        at = network.loop.time() + self._latency_s + (0.0 if self._is_local else network.dice.roll() * JITTER_S)
-        self._arrives = at = max(at, self._arrives + 1e-7)
+        at = network.loop.time() + self._latency_s + (0.0 if self._is_local else network.rng.next_float() * JITTER_S)
+        self._last_arrival_s = at = max(at, self._last_arrival_s + 1e-7)
         network.loop.call_at(at, call, *args, context=self.peer.context)
 
-    def _soon(self, call: Callable[..., None], *args: Any) -> None:
+    def _call_soon(self, call: Callable[..., None], *args: Any) -> None:
         self.network.loop.call_soon(call, *args, context=self.context)
 
 
 class Network:
     """All connections of a session. `taps` see every write, in the order of the writes."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, dice: Dice) -> None:
-        self.loop, self.dice = loop, dice
-        self.listeners: dict[Any, Listener] = {}
-        self.taps: list[Tap] = []
+    def __init__(self, loop: asyncio.AbstractEventLoop, rng: SeededRandom) -> None:
+        self.loop, self.rng = loop, rng
+        self.listeners: dict[Any, MemoryServer] = {}
+        self.taps: list[WriteTap] = []
         self._ports = FIRST_PORT - 1
-        self._owned: dict[str, int] = {}  # name of a process -> the port that it serves on, each time it opens
+        self._ports_by_process: dict[
+            str, int
+        ] = {}  # name of a process -> the port that it serves on, each time it opens
         self._connections = 0
 
-    def free_port(self) -> int:
+    def next_port(self) -> int:
         """Return a port that nobody has had."""
         self._ports += 1
         return self._ports
 
     def port_of(self, owner: str) -> int:
         """Return the port that a process serves on: the same one whenever it opens again."""
-        if owner not in self._owned:
-            self._owned[owner] = self.free_port()
-        return self._owned[owner]
+        if owner not in self._ports_by_process:
+            self._ports_by_process[owner] = self.next_port()
+        return self._ports_by_process[owner]
 
-    def listen(self, address: Any, factory: Factory) -> Listener:
+    def open_server(self, address: Any, factory: ProtocolFactory) -> MemoryServer:
         """Listen. Raises OSError when somebody does already."""
         if address in self.listeners:
             raise OSError(98, "Address already in use")
-        self.listeners[address] = listener = Listener(self, address, factory)
+        self.listeners[address] = listener = MemoryServer(self, address, factory)
         return listener
 
-    async def reach(self, address: Any) -> None:
+    async def await_server(self, address: Any) -> None:
         """Knock at an address. Raises ConnectionRefusedError."""
         arrived = self.loop.create_future()
         self.loop.call_later(self._latency_s(address), _wake, arrived)
@@ -279,29 +281,29 @@ class Network:
         if address not in self.listeners:
             raise ConnectionRefusedError(111, f"Connect call failed {address}")
 
-    def connect(self, address: Any, factory: Factory) -> tuple[Endpoint, Any]:
+    def open_connection(self, address: Any, factory: ProtocolFactory) -> tuple[Endpoint, Any]:
         """Open a connection to an address that was reached. Raises ConnectionRefusedError."""
         listener = self.listeners.get(address)
         if listener is None:
             raise ConnectionRefusedError(111, f"Connect call failed {address}")
         self._connections += 1
-        local, latency_s = ("127.0.0.1", self.free_port()), self._latency_s(address)
+        local, latency_s = ("127.0.0.1", self.next_port()), self._latency_s(address)
         name = f"{self._connections}"
         ours = Endpoint(self, f"{name}>", local=local, remote=address, latency_s=latency_s)
         theirs = listener.context.run(Endpoint, self, f"{name}<", local=address, remote=local, latency_s=latency_s)
         ours.peer, theirs.peer = theirs, ours
-        ours.start(factory)
-        ours._send(theirs.start, listener.factory)
+        ours.open_end(factory)
+        ours._send(theirs.open_end, listener.factory)
         return ours, ours.protocol
 
     def _latency_s(self, address: Any) -> float:
-        return LOCAL_S if isinstance(address, str) else self.dice.between(*LATENCY_S)
+        return UNIX_LATENCY_S if isinstance(address, str) else self.rng.float_between(*LATENCY_S)
 
-    def pieces(self, content: bytes) -> list[bytes]:
+    def split_pieces(self, content: bytes) -> list[bytes]:
         """Return the pieces in which `content` arrives."""
-        if len(content) < 2 or not self.dice.happens(PIECES):
+        if len(content) < 2 or not self.rng.draw_bool(SPLIT_SHARE):
             return [content]
-        cuts = sorted({self.dice.whole(1, len(content) - 1) for _ in range(self.dice.whole(1, 3))})
+        cuts = sorted({self.rng.int_between(1, len(content) - 1) for _ in range(self.rng.int_between(1, 3))})
         return [content[a:b] for a, b in zip([0, *cuts], [*cuts, len(content)], strict=True)]
 
 

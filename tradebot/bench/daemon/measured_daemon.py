@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from tradebot.app import outbox_of
-from tradebot.bench.daemon.made_up import MadeUpBroker, MadeUpVenue
-from tradebot.bench.venue.frames import symbol, universe
+from tradebot.bench.daemon.instant_fills import InstantFillBroker, InstantFillVenue
+from tradebot.bench.venue.frames import bench_universe, symbol_name
 from tradebot.clock import MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.config.keeping import JournalSection
@@ -33,13 +33,13 @@ from tradebot.venues.credentials import Credentials
 from tradebot.venues.limiter import Limiter, limits
 from tradebot.venues.venue import Feed
 
-Crew = int | Literal["auto"]  # how many workers
+WorkerCount = int | Literal["auto"]  # how many workers
 MANY = 1_000_000
 # Wide enough for more orders than the law lets pass.
-LIMITS = limits(("order change", 10_000, 1.0, 2), ("order", 100_000, 60.0, 60), ("order", MANY, None, 500))
+WIDE_LIMITS = limits(("order change", 10_000, 1.0, 2), ("order", 100_000, 60.0, 60), ("order", MANY, None, 500))
 
 
-class Site(NamedTuple):
+class DaemonSite(NamedTuple):
     """Where a daemon trades: under `name`, with so many symbols, by orders to the address `rest`, in a folder."""
 
     name: str
@@ -49,21 +49,23 @@ class Site(NamedTuple):
     folder: Path
 
     @property
-    def log(self) -> Path:
+    def log_path(self) -> Path:
         """The file that its log goes to."""
         return self.folder / f"{self.name}.log"
 
     @property
-    def keys(self) -> Credentials:
+    def credentials(self) -> Credentials:
         """What it shows to the venue."""
         return Credentials(api_key=self.name, access_token="-")
 
-    def broker(self, kind: type[MadeUpBroker] = MadeUpBroker) -> MadeUpBroker:
+    def make_broker(self, kind: type[InstantFillBroker] = InstantFillBroker) -> InstantFillBroker:
         """Return its broker."""
-        return kind(rest=self.rest, credentials=self.keys, clock=self.clock, limiter=Limiter(LIMITS, self.clock))
+        return kind(
+            rest=self.rest, credentials=self.credentials, clock=self.clock, limiter=Limiter(WIDE_LIMITS, self.clock)
+        )
 
 
-def settings(site: Site, analysis: AnalysisSection, *, store: bool, **risk: Any) -> Config:
+def bench_config(site: DaemonSite, analysis: AnalysisSection, *, store: bool, **risk: Any) -> Config:
     """Return settings with the defaults but for limits, which no order meets; `risk` changes some of them."""
     # The bounds of a config are the law's; a measurement of more orders than it allows goes around them.
     wide = RiskSection.model_construct(
@@ -81,7 +83,7 @@ def settings(site: Site, analysis: AnalysisSection, *, store: bool, **risk: Any)
         | risk
     )
     config = Config(
-        app=AppSection(symbols=tuple(map(symbol, range(site.symbols))), state_dir=site.folder / site.name),
+        app=AppSection(symbols=tuple(map(symbol_name, range(site.symbols))), state_dir=site.folder / site.name),
         analysis=analysis,
         journal=JournalSection(min_free_mb=16),
         strategy=(),
@@ -91,26 +93,26 @@ def settings(site: Site, analysis: AnalysisSection, *, store: bool, **risk: Any)
 
 
 @asynccontextmanager
-async def trading(
-    site: Site,
+async def running_daemon(
+    site: DaemonSite,
     config: Config,
-    broker: MadeUpBroker,
+    broker: InstantFillBroker,
     feed_of: Callable[[Universe], Feed],
     strategies: Sequence[StrategySpec] = (),
 ) -> AsyncIterator[tuple[Daemon, Journal]]:
     """Trade with all of the daemon until the caller is done; what it says goes to the log of `site`."""
-    with site.log.open("wb") as log:
+    with site.log_path.open("wb") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     clock, state = site.clock, config.app.state_dir
     logs.configure(level="info", format="json", run_id=site.name, mode="paper")
     tell = logs.line_of("daemon")
     ground = Ground(
-        venue=MadeUpVenue(broker, feed_of),
+        venue=InstantFillVenue(broker, feed_of),
         venue_name="bench",
         clock=clock,
         account="B",
-        universe=universe(site.symbols),
+        universe=bench_universe(site.symbols),
         patience=Patience(within_s=0, clock=clock, tell=tell),
     )
     recovery, outbox = recover(state / FILE_NAME), outbox_of(config, tell, WallClock())

@@ -17,7 +17,7 @@ class Cost(NamedTuple):
     cpu_s: float
 
 
-def interleaved(clock: Clock, rivals: Mapping[str, Callable[[], int]], repeats: int) -> dict[str, Cost]:
+def interleave_rivals(clock: Clock, rivals: Mapping[str, Callable[[], int]], repeats: int) -> dict[str, Cost]:
     """Run each rival once per repeat, in turns, and return its median cost per unit of work.
 
     A rival returns how many units it did. Because they take turns, a busy moment of the machine slows them all.

@@ -15,22 +15,22 @@ from tradebot.exchange.faults.plan import Fault, FaultPlan
 from tradebot.exchange.refusals import Refusal
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.rehearsal import OperatorActed
-from tradebot.simulation.dice import Dice
+from tradebot.simulation.seeded_random import SeededRandom
 
-EVERY_S = 1.0
-EVENTS = (1, 1500)  # of the daemon, from a kill -9 until it falls
-TRIES = 40
-STEP = HOUR
+ACT_INTERVAL_S = 1.0
+KILL_AFTER_EVENTS = (1, 1500)  # of the daemon, from a kill -9 until it falls
+RESUME_TRIES = 40
+CLOCK_STEP_NS = HOUR
 
 
-class Machine(Protocol):
+class SimulatedMachine(Protocol):
     """What the hands can reach."""
 
     clock: Any
     exchange: Any
 
     @property
-    def is_resting(self) -> bool:
+    def is_unattended(self) -> bool:
         """True in a night and early in the morning, when no person looks."""
         ...
 
@@ -38,7 +38,7 @@ class Machine(Protocol):
         """Kill the daemon `events` of it from now; with 0 ask it to stop."""
         ...
 
-    async def ask(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None: ...
+    async def ask_daemon(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None: ...
 
     def break_disk(self, reason: str, *, slow_s: float = 0.0) -> None:
         """Let the next commit fail for `reason`, or all of some seconds take long."""
@@ -59,18 +59,18 @@ class Machine(Protocol):
     def halt_file(self) -> HaltFile: ...
 
 
-class Hands:
+class MachineFaults:
     """Operator and host of one session."""
 
-    def __init__(self, plan: FaultPlan, machine: Machine, dice: Dice, tell: Tell) -> None:
-        self._plan, self._machine, self._dice, self._tell = plan, machine, dice, tell
-        self._waiting: list[tuple[float, str]] = []  # (when, scope) of the resumes to come
+    def __init__(self, plan: FaultPlan, machine: SimulatedMachine, rng: SeededRandom, tell: Tell) -> None:
+        self._plan, self._machine, self._rng, self._tell = plan, machine, rng, tell
+        self._resumes: list[tuple[float, str]] = []  # (when, scope) of the resumes to come
 
-    async def work(self, is_over: Callable[[], bool]) -> None:
+    async def act_until(self, is_over: Callable[[], bool]) -> None:
         """Act once a second until the plan is over, then resume what is still halted."""
         clock: Clock = self._machine.clock
         while not is_over():
-            await clock.sleep(EVERY_S)
+            await clock.sleep(ACT_INTERVAL_S)
             for point in ("operator", "host"):
                 if (fault := self._plan.strike(point)) is not None:
                     await self._act(fault)
@@ -88,21 +88,21 @@ class Hands:
                     scope = f"symbol:{names[int(fault.draw * len(names))]}"
                 verb = "flatten" if name == "operator-flattens" else "halt"
                 body = {"id": f"flatten-{fault.n}"} if verb == "flatten" else {"scope": scope}
-                if await machine.ask(verb, body | {"reason": "the operator wants to look"}) is not None:
-                    self._waiting.append((resumes_at, scope))
+                if await machine.ask_daemon(verb, body | {"reason": "the operator wants to look"}) is not None:
+                    self._resumes.append((resumes_at, scope))
             case "operator-kills":
                 with suppress(OSError):  # there may be no state directory yet
                     machine.halt_file().write("the operator kills from elsewhere")
                 for order in machine.exchange.orders():
                     with suppress(Refusal):
                         machine.exchange.cancel(order.order_id)
-                self._waiting.append((resumes_at, "all"))
+                self._resumes.append((resumes_at, "all"))
             case "operator-restarts":
                 machine.end_daemon(0)
             case "operator-kill-9":
-                machine.end_daemon(self._dice.whole(*EVENTS))
+                machine.end_daemon(self._rng.int_between(*KILL_AFTER_EVENTS))
             case "host-clock-forward" | "host-clock-back":
-                machine.clock.origin += STEP if name == "host-clock-forward" else -STEP
+                machine.clock.origin += CLOCK_STEP_NS if name == "host-clock-forward" else -CLOCK_STEP_NS
             case "host-disk-full":
                 machine.fill_disk(fault.lasts_s)
             case "host-disk-fails":
@@ -120,16 +120,16 @@ class Hands:
                 raise AssertionError(f"nobody does {name}")
 
     async def _resume(self, now_s: float) -> None:
-        if self._machine.is_resting and now_s < float("inf"):
+        if self._machine.is_unattended and now_s < float("inf"):
             return
-        due = [scope for at, scope in self._waiting if at <= now_s]
-        self._waiting = [(at, scope) for at, scope in self._waiting if at > now_s]
+        due = [scope for at, scope in self._resumes if at <= now_s]
+        self._resumes = [(at, scope) for at, scope in self._resumes if at > now_s]
         for scope in due:
             self._tell(OperatorActed(verb="resume", body={"scope": scope}))
             await self._ask_until_done("resume", scope)
 
     async def _ask_until_done(self, verb: str, scope: str) -> None:
-        for _ in range(TRIES):
-            if await self._machine.ask(verb, {"scope": scope}) is not None:
+        for _ in range(RESUME_TRIES):
+            if await self._machine.ask_daemon(verb, {"scope": scope}) is not None:
                 return
-            await self._machine.clock.sleep(EVERY_S)
+            await self._machine.clock.sleep(ACT_INTERVAL_S)

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tradebot.checker.evidence import Journal, Row
+from tradebot.checker.evidence import EvidenceRow, JournalEvidence
 
 TICK, QUOTES, MARKS = "tqk"
 STOPS, REFUSED, FREE = "stops", "refused", "free"
 
 
-class Seen(NamedTuple):
+class DeskInput(NamedTuple):
     """A price that the desk was shown at `mono`, or with an empty `symbol` something else that changes what it may do.
 
     The price is a number of units, of which `scale` are one. `word` is `stops`, `refused` (no exit can leave), or
@@ -31,16 +31,16 @@ class Seen(NamedTuple):
     word: str = ""
 
     @property
-    def price(self) -> float:
+    def display_price(self) -> float:
         """The price for people to read."""
         return self.units / self.scale
 
 
-def seen_of(journal: Journal) -> dict[str, list[Seen]]:
+def read_desk_inputs(journal: JournalEvidence) -> dict[str, list[DeskInput]]:
     """Return run -> what its desk was shown, in order; a run that kept no tape is not there."""
-    found: dict[str, list[Seen]] = {}
+    found: dict[str, list[DeskInput]] = {}
     listed: dict[int, tuple[str, int]] = {}  # id in the universe -> symbol, units of a price of one
-    for row in journal.of("universe", "tape"):
+    for row in journal.rows_of_kinds("universe", "tape"):
         if row.kind == "universe":
             instruments = enumerate(row.body.get("instruments") or ())
             listed = {id_: (str(i["symbol"]), 10 ** int(i.get("price_decimals", 2))) for id_, i in instruments}
@@ -49,7 +49,7 @@ def seen_of(journal: Journal) -> dict[str, list[Seen]]:
     return found
 
 
-def _tape(row: Row, listed: dict[int, tuple[str, int]]) -> Iterator[Seen]:
+def _tape(row: EvidenceRow, listed: dict[int, tuple[str, int]]) -> Iterator[DeskInput]:
     columns, letters = row.body["columns"], str(row.body["order"])
     known, others = _sums(columns["mono"]), iter(row.body.get("messages") or ())
     frames = iter(zip(_ints(columns["frame_rows"]), _sums(columns["frame_seen_at"]), strict=True))
@@ -60,11 +60,11 @@ def _tape(row: Row, listed: dict[int, tuple[str, int]]) -> Iterator[Seen]:
             for _ in range(count):
                 id_, units = next(quotes)
                 if id_ in listed:
-                    yield Seen(max(mono, seen_at), listed[id_][0], units, listed[id_][1])
+                    yield DeskInput(max(mono, seen_at), listed[id_][0], units, listed[id_][1])
         elif letter not in (TICK, MARKS):
             name, message = next(others)
             if word := _word(name, message):
-                yield Seen(mono, word=word)
+                yield DeskInput(mono, word=word)
 
 
 def _word(name: str, message: dict[str, Any]) -> str:

@@ -22,11 +22,11 @@ from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.tape import sent_orders
 
 COMMANDS = ("halt", "reduce", "resume", "flatten")
-PASSED = ": ok"  # the end of a control's line that lets an order go
-OUTPUTS = ("order", "incident", "trailing", *COMMANDS)
+PASSED_SUFFIX = ": ok"  # the end of a control's line that lets an order go
+OUTPUT_KINDS = ("order", "incident", "trailing", *COMMANDS)
 
 
-class Line(NamedTuple):
+class RecordedLine(NamedTuple):
     """A message with the number, the kind and the body of its row."""
 
     seq: int
@@ -34,15 +34,15 @@ class Line(NamedTuple):
     kind: str = ""
     body: bytes = b""
 
-    def says_as_much(self, message: Message) -> bool:
+    def covers_message(self, message: Message) -> bool:
         """True when `message` equals the recorded one in all that its row says: the row of an older version has not
         all of today's fields."""
         return bool(self.body) and _covers(json.loads(encode(self.kind, message)), json.loads(self.body))
 
 
-class Recorded(NamedTuple):
+class RecordedRun(NamedTuple):
     """One run. `before` are the books it took over; `outputs` is what its desk said, in order, the facts of
-    `before.undone` first; `tapes` are rows still to be unpacked, a day of quotes would fill the memory; `has_ended` is
+    `before.undone` first; `input_rows` are rows still to be unpacked, a day of quotes would fill the memory; `has_ended` is
     False when it was cut off."""
 
     run: Run
@@ -51,18 +51,18 @@ class Recorded(NamedTuple):
     before: Books
     warmup: tuple[Series, ...]
     closes: dict[int, Close]  # end -> close of the run's interval
-    signals: tuple[Line, ...]
-    outputs: tuple[Line, ...]
-    tapes: tuple[Row, ...]
+    signals: tuple[RecordedLine, ...]
+    outputs: tuple[RecordedLine, ...]
+    input_rows: tuple[Row, ...]
     has_ended: bool
 
 
-def journal_at(path: Path) -> Path:
+def journal_path(path: Path) -> Path:
     """Return the journal that a path means: itself, or the one in a state directory."""
     return path / FILE_NAME if path.is_dir() else path
 
 
-def runs(path: Path) -> Iterator[tuple[int, Run]]:
+def list_runs(path: Path) -> Iterator[tuple[int, Run]]:
     """Yield (seq, run) of every run, oldest first. Raises StateError."""
     for row in rows(path, kinds=("run",)):
         message = row.message
@@ -70,15 +70,15 @@ def runs(path: Path) -> Iterator[tuple[int, Run]]:
         yield row.seq, message
 
 
-def taped(path: Path) -> list[str]:
+def replayable_runs(path: Path) -> list[str]:
     """Return the ids of the runs that kept a tape, oldest first. Raises StateError."""
     return list(dict.fromkeys(row.run for row in rows(path, kinds=("tape",))))
 
 
-def read(path: Path, run_id: str | None = None) -> Recorded:
+def read_run(path: Path, run_id: str | None = None) -> RecordedRun:
     """Read a run, by default the last one. Raises DataError when it is not there or was not recorded for a replay,
     StateError when the journal cannot be trusted."""
-    known = list(runs(path))
+    known = list(list_runs(path))
     found = [(seq, run) for seq, run in known if run_id is None or run.run_id == run_id]
     if not found:
         names = ", ".join(run.run_id for _, run in known[-5:]) or "none"
@@ -88,11 +88,11 @@ def read(path: Path, run_id: str | None = None) -> Recorded:
     return _gathered(path, run, books)
 
 
-def _gathered(path: Path, run: Run, before: Books) -> Recorded:
+def _gathered(path: Path, run: Run, before: Books) -> RecordedRun:
     universe, terms, has_ended = Universe(()), None, False
     warmup: list[Series] = []
     closes: dict[int, Close] = {}
-    signals, outputs, tapes = list[Line](), list[Line](), list[Row]()
+    signals, outputs, tapes = list[RecordedLine](), list[RecordedLine](), list[Row]()
     for row in rows(path, run=run.run_id):
         if row.kind == "tape":
             tapes.append(row)
@@ -107,11 +107,11 @@ def _gathered(path: Path, run: Run, before: Books) -> Recorded:
             case Close() if terms is not None and message.interval == terms.interval:
                 closes[message.ends_at] = message
             case Signals():
-                signals.append(Line(row.seq, message))
+                signals.append(RecordedLine(row.seq, message))
             case End():
                 has_ended = True
             case _ if _is_output(row, message):
-                outputs.append(Line(row.seq, message, row.kind, row.body))
+                outputs.append(RecordedLine(row.seq, message, row.kind, row.body))
     if terms is None or not tapes:
         version = run.versions.get("tradebot", "")
         raise DataError(
@@ -119,7 +119,9 @@ def _gathered(path: Path, run: Run, before: Books) -> Recorded:
             " in its first seconds, or ran with journal.record_inputs = false"
         )
     said = _said_by_the_desk(outputs, tapes)
-    return Recorded(run, universe, terms, before, tuple(warmup), closes, tuple(signals), said, tuple(tapes), has_ended)
+    return RecordedRun(
+        run, universe, terms, before, tuple(warmup), closes, tuple(signals), said, tuple(tapes), has_ended
+    )
 
 
 def _covers(new: Any, old: Any) -> bool:
@@ -137,14 +139,14 @@ def _covers(new: Any, old: Any) -> bool:
 def _covers_checks(new: Sequence[str], old: Sequence[str]) -> bool:
     # The gate may have learned a control since: one that has nothing against the order leaves the decision as it was.
     known = {line.partition(":")[0] for line in old}
-    return [line for line in new if line.partition(":")[0] in known or not line.endswith(PASSED)] == list(old)
+    return [line for line in new if line.partition(":")[0] in known or not line.endswith(PASSED_SUFFIX)] == list(old)
 
 
 def _is_output(row: Row, message: Message) -> bool:
-    return isinstance(message, OrderFact | Command | Incident | Trailing) and row.kind in OUTPUTS
+    return isinstance(message, OrderFact | Command | Incident | Trailing) and row.kind in OUTPUT_KINDS
 
 
-def _said_by_the_desk(outputs: Sequence[Line], tapes: Sequence[Row]) -> tuple[Line, ...]:
+def _said_by_the_desk(outputs: Sequence[RecordedLine], tapes: Sequence[Row]) -> tuple[RecordedLine, ...]:
     # The execution writes SENDING itself, before the first byte leaves, and then tells the desk; the desk's own is of
     # an order that was placed elsewhere.
     told: set[str] = set()

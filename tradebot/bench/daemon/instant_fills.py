@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from tradebot.bench.venue.ticker import STOP
+from tradebot.bench.venue.ticker import STOP_PRICE
 from tradebot.bench.venue.wire import PROFILE, Broker
 from tradebot.daemon.daemon import Daemon
 from tradebot.domain.instrument import Universe
@@ -21,10 +21,10 @@ from tradebot.errors import LinkLost
 from tradebot.ops.events.event import Tell, without_word
 from tradebot.venues.venue import Accepted, Feed, Profile, Reply
 
-LOOK_S = 0.005  # between two looks at whether a price is above its stop again
+PRICE_CHECK_S = 0.005  # between two looks at whether a price is above its stop again
 
 
-class MadeUpBroker(Broker):
+class InstantFillBroker(Broker):
     """The broker of a real venue, with the venue's fills and the next entry made up beside it."""
 
     daemon: Daemon
@@ -56,12 +56,12 @@ class MadeUpBroker(Broker):
     def _enter_above(self, symbol: str) -> None:
         # Below the stop that it brings the gate lets no entry pass.
         price = self.daemon.desk.account.price(symbol)
-        if price is not None and price > STOP:
-            self.enter([symbol])
+        if price is not None and price > STOP_PRICE:
+            self.enter_positions([symbol])
         else:
-            asyncio.get_running_loop().call_later(LOOK_S, self._enter_above, symbol)
+            asyncio.get_running_loop().call_later(PRICE_CHECK_S, self._enter_above, symbol)
 
-    def enter(self, symbols: Sequence[str]) -> None:
+    def enter_positions(self, symbols: Sequence[str]) -> None:
         """Signal an entry of each symbol, one share with a stop."""
         mono = self._clock.monotonic()
         signals = [
@@ -74,7 +74,7 @@ class MadeUpBroker(Broker):
                 quoted_at=mono,
                 made_at=mono,
                 quantity=1.0,
-                stop_loss=STOP,
+                stop_loss=STOP_PRICE,
             )
             for symbol in symbols
         ]
@@ -103,12 +103,12 @@ class MadeUpBroker(Broker):
         return Decimal(10_000_000)
 
 
-class MadeUpVenue:
+class InstantFillVenue:
     """A real profile, the broker above and the feed that `feed_of` makes of the instruments."""
 
     profile: Profile = PROFILE
 
-    def __init__(self, broker: MadeUpBroker, feed_of: Callable[[Universe], Feed]) -> None:
+    def __init__(self, broker: InstantFillBroker, feed_of: Callable[[Universe], Feed]) -> None:
         self.broker, self._feed_of = broker, feed_of
 
     def resume_day(self, sent: int) -> None:

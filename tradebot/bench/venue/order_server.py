@@ -12,23 +12,23 @@ from tradebot.clock import SECOND, WallClock
 from tradebot.domain.message import Message
 
 
-class Orders(Protocol):
+class OrderSink(Protocol):
     """What takes the orders of a counter."""
 
-    def order(self, name: str, form: dict[str, list[str]], at: int) -> str:
-        """Take an order of a client that came at monotonic `at`; return its number."""
+    def accept_order(self, name: str, form: dict[str, list[str]], at_mono: int) -> str:
+        """Take an order of a client that came at monotonic `at_mono`; return its number."""
         ...
 
 
 @asynccontextmanager
-async def open_counter(orders: Orders) -> AsyncIterator[str]:
+async def open_order_server(orders: OrderSink) -> AsyncIterator[str]:
     """Open a counter for HTTP requests; the context is its address."""
-    server = await asyncio.get_running_loop().create_server(lambda: _Counter(orders), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: _OrderConnection(orders), "127.0.0.1", 0)
     yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-class _Counter(asyncio.Protocol):
-    def __init__(self, orders: Orders) -> None:
+class _OrderConnection(asyncio.Protocol):
+    def __init__(self, orders: OrderSink) -> None:
         self._orders, self._clock, self._got = orders, WallClock(), b""
 
     def connection_made(self, transport: Any) -> None:
@@ -45,7 +45,7 @@ class _Counter(asyncio.Protocol):
         self._got = rest[length:]
         name = fields[b"authorization"].decode().split()[-1].partition(":")[0]
         if head.startswith(b"POST /orders/regular "):
-            number = self._orders.order(name, parse_qs(rest[:length].decode()), at)
+            number = self._orders.accept_order(name, parse_qs(rest[:length].decode()), at)
             self._answer(200, b'{"status":"success","data":{"order_id":"%s"}}' % number.encode())
         else:
             self._answer(404, b'{"status":"error","error_type":"GeneralException","message":"only orders are taken"}')
@@ -55,31 +55,31 @@ class _Counter(asyncio.Protocol):
         self._transport.write(head.encode() + body)
 
 
-class Due(Message, frozen=True):
+class OrdersDue(Message, frozen=True):
     """The question whether `total` orders have come since the start, with `within_s` seconds to wait for them."""
 
     total: int
     within_s: float
 
 
-class Tally:
+class OrderCounter:
     """Counts orders and knows when the last of them came."""
 
     def __init__(self) -> None:
         self._count, self._last, self._clock = 0, 0, WallClock()
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[tuple[str, ...]]:
+    async def open_sockets(self) -> AsyncIterator[tuple[str, ...]]:
         """Open the counter; the context is its address."""
-        async with open_counter(self) as rest:
+        async with open_order_server(self) as rest:
             yield (rest,)
 
-    def order(self, name: str, form: dict[str, list[str]], at: int) -> str:
-        """Count an order that came at monotonic `at`; return its number."""
-        self._count, self._last = self._count + 1, at
+    def accept_order(self, name: str, form: dict[str, list[str]], at_mono: int) -> str:
+        """Count an order that came at monotonic `at_mono`; return its number."""
+        self._count, self._last = self._count + 1, at_mono
         return f"{self._count:015d}"
 
-    async def answer(self, asked: Due) -> tuple[int, int]:
+    async def answer_parent(self, asked: OrdersDue) -> tuple[int, int]:
         """Wait for the orders; return how many came and when the last did, monotonic ns."""
         deadline = self._clock.monotonic() + int(asked.within_s * SECOND)
         while self._count < asked.total and self._clock.monotonic() < deadline:

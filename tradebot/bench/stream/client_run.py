@@ -8,11 +8,11 @@ from tradebot.clock import SECOND, WallClock
 from tradebot.domain.message import Message
 from tradebot.ops.latency import Latencies
 
-LOOK_S = 0.005  # how often the lag of the loop is looked at
-QUEUE = 256  # frames that wait in the client before it stops reading
+LAG_PROBE_S = 0.005  # how often the lag of the loop is looked at
+QUEUE_FRAMES = 256  # frames that wait in the client before it stops reading
 
 
-class Ask(Message, frozen=True):
+class StreamRequest(Message, frozen=True):
     """One run: `client` reads `ticks` from `address`, in frames of `size`; market time begins at `origin`."""
 
     client: str
@@ -22,12 +22,12 @@ class Ask(Message, frozen=True):
     ticks: int
     origin: int
 
-    def url(self, face: str) -> str:
-        """Return the address that sends the ticks as `face` does."""
-        return f"{self.address}/{face}?size={self.size}&ticks={self.ticks}"
+    def tick_url(self, protocol: str) -> str:
+        """Return the address that sends the ticks as `protocol` does."""
+        return f"{self.address}/{protocol}?size={self.size}&ticks={self.ticks}"
 
 
-class Found(Message, frozen=True):
+class StreamResult(Message, frozen=True):
     """What a run took: `ticks` that came through, and wall and processor seconds from the first of them to the last.
 
     `lag_p99_us` and `lag_max_us` tell how late the event loop woke, 0 where that was not measured.
@@ -40,28 +40,30 @@ class Found(Message, frozen=True):
     lag_max_us: float = 0.0
 
 
-class Timer:
+class RunTimer:
     """Takes the times of one run."""
 
     def __init__(self) -> None:
         self.clock, self.latencies = WallClock(), Latencies()
         self._begun: tuple[int, float] | None = None
 
-    def begin(self) -> None:
+    def mark_first_tick(self) -> None:
         """Take the time of the first tick; later calls do nothing."""
         if self._begun is None:
             self._begun = self.clock.monotonic(), process_time()
 
-    def end(self, ticks: int) -> Found:
+    def mark_last_tick(self, ticks: int) -> StreamResult:
         """Take the time of the last of `ticks` and return what was found."""
         assert self._begun is not None, "no tick came"
         elapsed, cpu = (self.clock.monotonic() - self._begun[0]) / SECOND, process_time() - self._begun[1]
         lag = self.latencies.summary().get("lag", {"p99_us": 0.0, "max_us": 0.0})
-        return Found(ticks=ticks, elapsed_s=elapsed, cpu_s=cpu, lag_p99_us=lag["p99_us"], lag_max_us=lag["max_us"])
+        return StreamResult(
+            ticks=ticks, elapsed_s=elapsed, cpu_s=cpu, lag_p99_us=lag["p99_us"], lag_max_us=lag["max_us"]
+        )
 
-    async def watch(self) -> None:
+    async def measure_loop_lag(self) -> None:
         """Measure for ever how late the loop wakes."""
         while True:
-            due = self.clock.monotonic() + int(LOOK_S * SECOND)
-            await self.clock.sleep(LOOK_S)
+            due = self.clock.monotonic() + int(LAG_PROBE_S * SECOND)
+            await self.clock.sleep(LAG_PROBE_S)
             self.latencies.record("lag", max(self.clock.monotonic() - due, 0))

@@ -7,77 +7,77 @@ from collections import defaultdict
 from functools import cached_property
 from typing import Any
 
+from tradebot.checker.desk_inputs import DeskInput, read_desk_inputs
 from tradebot.checker.evidence import Evidence
-from tradebot.checker.story import OrderStory, stories
-from tradebot.checker.taped import Seen, seen_of
+from tradebot.checker.order_history import CheckedOrder, orders_from_rows
 
-OUR_SHAPE = re.compile(r"T[0-9a-z]{8}\d{5,}")  # a tag of a run of ours, whichever journal holds it
-EXCHANGE_ENDED = frozenset({"COMPLETE", "CANCELLED", "REJECTED"})
-FILLS = "/trades"  # the book of the day's fills
-SETTLE = 10_000_000_000  # market ns that a fill may take to show in the venue's books
+OUR_TAG = re.compile(r"T[0-9a-z]{8}\d{5,}")  # a tag of a run of ours, whichever journal holds it
+ENDED_STATUSES = frozenset({"COMPLETE", "CANCELLED", "REJECTED"})
+FILLS_PATH = "/trades"  # the book of the day's fills
+SETTLE_NS = 10_000_000_000  # market ns that a fill may take to show in the venue's books
 
-Line = tuple[int, dict[str, Any]]
+LogLine = tuple[int, dict[str, Any]]
 
 
-class Case:
+class RunRecords:
     """The journal's orders by id, and the exchange's creates, orders and fills by the same ids."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence, self.journal, self.log = evidence, evidence.journal, evidence.log
-        self.orders, self.orphans = stories(self.journal)
-        self.by_venue = {v: order for order in self.orders.values() for v in order.venue_ids}
+        self.orders, self.orphan_rows = orders_from_rows(self.journal)
+        self.orders_by_venue_id = {v: order for order in self.orders.values() for v in order.venue_ids}
 
     @property
-    def sent(self) -> list[OrderStory]:
+    def sent_orders(self) -> list[CheckedOrder]:
         """The orders of ours that have a SENDING row."""
-        return [order for order in self.orders.values() if order.sending and not order.is_external]
+        return [order for order in self.orders.values() if order.sending_rows and not order.is_external]
 
     @cached_property
-    def symbols(self) -> frozenset[str]:
+    def traded_symbols(self) -> frozenset[str]:
         """Every symbol that a run of this journal traded."""
-        listed = (row.body.get("instruments", ()) for row in self.journal.of("universe"))
+        listed = (row.body.get("instruments", ()) for row in self.journal.rows_of_kinds("universe"))
         return frozenset(i["symbol"] for instruments in listed for i in instruments)
 
     @cached_property
-    def seen(self) -> dict[str, list[Seen]]:
+    def desk_inputs(self) -> dict[str, list[DeskInput]]:
         """Run -> what its desk was shown of the market, where a tape was kept."""
-        return seen_of(self.journal)
+        return read_desk_inputs(self.journal)
 
     def is_ours(self, tag: str) -> bool:
         """Return whether a tag at the exchange claims to be an order of ours."""
         return bool(tag) and (
-            any(tag.startswith(run) for run in self.journal.runs) or OUR_SHAPE.fullmatch(tag) is not None
+            any(tag.startswith(run) for run in self.journal.run_ids) or OUR_TAG.fullmatch(tag) is not None
         )
 
     @cached_property
-    def creates(self) -> dict[str, list[Line]]:
+    def create_requests(self) -> dict[str, list[LogLine]]:
         """Tag -> requests for a new order that reached the exchange's socket, ours only."""
-        found: dict[str, list[Line]] = defaultdict(list)
-        for number, line in self.log.creates() if self.log else ():
+        found: dict[str, list[LogLine]] = defaultdict(list)
+        for number, line in self.log.create_lines() if self.log else ():
             if self.is_ours(str(line["params"].get("tag", ""))):
                 found[str(line["params"]["tag"])].append((number, line))
         return found
 
     @cached_property
-    def modifies(self) -> list[tuple[list[OrderStory], list[Line]]]:
+    def modify_requests(self) -> list[tuple[list[CheckedOrder], list[LogLine]]]:
         """Orders with the requests to change them that reached the exchange's socket.
 
         Each stands alone, but for those that a venue named the same id of: which of them was meant is not known.
         """
-        asked: dict[str, list[Line]] = defaultdict(list)
-        for number, line in self.log.of("request") if self.log else ():
+        asked: dict[str, list[LogLine]] = defaultdict(list)
+        for number, line in self.log.lines_of_kind("request") if self.log else ():
             if line["method"] == "PUT":
                 asked[str(line["path"]).rpartition("/")[2]].append((number, line))
-        found: list[tuple[list[OrderStory], list[Line]]] = []
-        for group in {id(group): group for v, group in self._meant.items() if v in asked}.values():
+        found: list[tuple[list[CheckedOrder], list[LogLine]]] = []
+        for group in {id(group): group for v, group in self._orders_by_meant_id.items() if v in asked}.values():
             ids = {v for order in group for v in order.venue_ids}
             found.append((group, sorted((line for v in ids for line in asked[v]), key=lambda line: line[0])))
         return found
 
     @property
-    def _meant(self) -> dict[str, list[OrderStory]]:
+    def _orders_by_meant_id(self) -> dict[str, list[CheckedOrder]]:
         # An id at the venue -> the orders that it may mean; orders that share an id share the list.
-        groups: dict[str, list[OrderStory]] = {}
+        groups: dict[str, list[CheckedOrder]] = {}
         for order in self.orders.values():
             group = [order]
             for other in {id(known): known for v in order.venue_ids if (known := groups.get(v))}.values():
@@ -86,45 +86,45 @@ class Case:
         return groups
 
     @cached_property
-    def booked(self) -> dict[str, list[Line]]:
+    def exchange_orders(self) -> dict[str, list[LogLine]]:
         """Tag -> the first version of each order of ours in the exchange's book."""
-        found: dict[str, list[Line]] = defaultdict(list)
-        for versions in self.log.orders().values() if self.log else ():
+        found: dict[str, list[LogLine]] = defaultdict(list)
+        for versions in self.log.order_versions().values() if self.log else ():
             tag = str(versions[0][1]["ticket"]["tag"])
             if self.is_ours(tag):
                 found[tag].append(versions[0])
         return found
 
     @cached_property
-    def last_versions(self) -> dict[str, Line]:
+    def last_versions(self) -> dict[str, LogLine]:
         """The exchange's order id -> its last version."""
-        return {order_id: versions[-1] for order_id, versions in self.log.orders().items()} if self.log else {}
+        return {order_id: versions[-1] for order_id, versions in self.log.order_versions().items()} if self.log else {}
 
     @cached_property
-    def exchange_fills(self) -> list[Line]:
+    def exchange_fills(self) -> list[LogLine]:
         """The exchange's fills of symbols that this journal trades, those before its first row left out.
 
         Also left out is what no day's book of fills ever showed: asked for after it, and before the next day began.
         """
         began = self.journal.rows[0].at if self.journal.rows else 0
-        unshown = self._unshown
+        unshown = self._unlisted_fill_lines
         return [
             (number, fill)
-            for number, fill in (self.log.of("fill") if self.log else ())
-            if (fill["symbol"] in self.symbols or not self.symbols)
-            and (number not in unshown or (fill["exchange"], fill["trade_id"]) in self.heard)
-            and (fill["traded_at"] >= began or fill["order_id"] in self.by_venue)
+            for number, fill in (self.log.lines_of_kind("fill") if self.log else ())
+            if (fill["symbol"] in self.traded_symbols or not self.traded_symbols)
+            and (number not in unshown or (fill["exchange"], fill["trade_id"]) in self.first_booked_seqs)
+            and (fill["traded_at"] >= began or fill["order_id"] in self.orders_by_venue_id)
         ]
 
     @cached_property
-    def _unshown(self) -> set[int]:
+    def _unlisted_fill_lines(self) -> set[int]:
         # Lines of fills behind which nobody asked for the fills of their day, which is over.
         found, waiting, opened = set[int](), list[int](), 0
         for number, line in self.log.lines if self.log else ():
             kind = line.get("kind")
             if kind == "fill":
                 waiting.append(number)
-            elif kind == "request" and line["method"] == "GET" and str(line["path"]).startswith(FILLS):
+            elif kind == "request" and line["method"] == "GET" and str(line["path"]).startswith(FILLS_PATH):
                 waiting = waiting if line["status"] != 200 else []
             elif kind == "session":
                 opens_at = int(line.get("opens_at", 0))
@@ -133,9 +133,13 @@ class Case:
         return found
 
     @cached_property
-    def unshown_orders(self) -> set[str]:
+    def unlisted_order_ids(self) -> set[str]:
         """The exchange's ids of orders with fills that no book showed before their day was over."""
-        return {f["order_id"] for number, f in (self.log.of("fill") if self.log else ()) if number in self._unshown}
+        return {
+            f["order_id"]
+            for number, f in (self.log.lines_of_kind("fill") if self.log else ())
+            if number in self._unlisted_fill_lines
+        }
 
     @cached_property
     def journal_fills(self) -> dict[tuple[str, str], dict[str, Any]]:
@@ -148,15 +152,15 @@ class Case:
         }
 
     @cached_property
-    def heard(self) -> dict[tuple[str, str], int]:
+    def first_booked_seqs(self) -> dict[tuple[str, str], int]:
         """(exchange, execution id) -> seq of the first row that booked the fill, at whatever figures."""
         found: dict[tuple[str, str], int] = {}
         for order in self.orders.values():
-            for key, seq in order.fills.heard.items():
+            for key, seq in order.fills.first_seqs.items():
                 found[key] = min(seq, found.get(key, seq))
         return found
 
     @cached_property
-    def looked_until(self) -> int:
+    def last_reconciled_at(self) -> int:
         """Market time of the last full comparison with the venue in this journal; 0 without one."""
-        return max((row.at for row in self.journal.of("reconciled")), default=0)
+        return max((row.at for row in self.journal.rows_of_kinds("reconciled")), default=0)
