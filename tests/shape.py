@@ -113,7 +113,7 @@ def floors_of(rooms: set[str], arrows: set[tuple[str, str]]) -> list[list[str]]:
 def reaches_into_the_desk() -> Iterator[str]:
     """Yield each use of a part of a desk, such as its book or its rules, in a file outside the desk.
 
-    What a walk calls its desk is the backtest's own, `FastDesk`.
+    What a walk calls its desk is the backtest's own, `BacktestDesk`.
     """
     parts = _parts_of_the_desk()
     for file, tree in sources(PACKAGE).items():

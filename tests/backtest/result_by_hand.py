@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 
 from tradebot.backtest.job import Job
-from tradebot.backtest.result import Fills, Orders, Result, Trades, hash_of
+from tradebot.backtest.result import FillColumns, OrderColumns, Result, TradeColumns, trading_hash
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
@@ -76,18 +76,18 @@ def _result(series, order, fill, trade, change, charges, quantity, hold) -> Resu
     column = np.array(order, np.int64).reshape(-1, 5)
     filled = np.array(fill, np.int64).reshape(-1, 5)
     codes = lambda values: np.asarray(values, np.int32)  # noqa: E731
-    orders = Orders(
+    orders = OrderColumns(
         symbol=codes(column[:, 0]), strategy=codes(np.zeros(n)), side=codes(column[:, 1]),
         kind=codes(np.full(n, KINDS.index(OrderKind.MARKET))), purpose=codes(column[:, 2]),
         state=codes(np.full(n, STATES.index(OrderState.FILLED))), reason=codes(np.zeros(n)),
         quantity=np.full(n, quantity), decided_at=column[:, 3],
         stop=column[:, 4],
     )  # fmt: skip
-    fills = Fills(
+    fills = FillColumns(
         order=codes(filled[:, 0]), at=filled[:, 1], quantity=filled[:, 2], price=filled[:, 3], charges=filled[:, 4]
     )
     k = len(trades)
-    trade_rows = Trades(
+    trade_rows = TradeColumns(
         symbol=codes(trades[:, 0]), strategy=codes(np.zeros(k)), side=codes(np.ones(k)), reason=codes(trades[:, 1]),
         bars=np.full(k, hold), entered_at=trades[:, 2], exited_at=trades[:, 3], quantity=np.full(k, quantity),
         entry_value=trades[:, 4] * quantity, exit_value=trades[:, 5] * quantity,
@@ -97,7 +97,7 @@ def _result(series, order, fill, trade, change, charges, quantity, hold) -> Resu
     steps = np.array([change.get(int(end) - MINUTE, 0) for end in at])
     names = tuple(one.symbol for one in series)
     return Result(
-        job=job(names), orders_hash=hash_of(orders, fills, names=names), symbols=names, strategies=("ema_cross",),
+        job=job(names), orders_hash=trading_hash(orders, fills, names=names), symbols=names, strategies=("ema_cross",),
         texts=("",), money_decimals=2, order_rows=orders, fill_rows=fills, trade_rows=trade_rows, equity_at=at,
         equity_units=10_000_000 + np.cumsum(steps),
         counts={"orders": n, "fills": len(fill), "bars": sum(map(len, series)), "visited": n},

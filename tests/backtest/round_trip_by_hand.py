@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from tradebot.backtest.job import Job
-from tradebot.backtest.result import Fills, Orders, Result, Trades, hash_of
+from tradebot.backtest.result import FillColumns, OrderColumns, Result, TradeColumns, trading_hash
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import OrderKind, OrderState, Purpose
@@ -31,7 +31,7 @@ def round_trip() -> Result:
     entry, exit_ = PURPOSES.index(Purpose.ENTRY), PURPOSES.index(Purpose.EXIT)
     filled, denied = STATES.index(OrderState.FILLED), STATES.index(OrderState.DENIED)
     market = KINDS.index(OrderKind.MARKET)
-    orders = Orders(
+    orders = OrderColumns(
         symbol=codes(0, 0, 0),
         strategy=codes(0, 0, 0),
         side=codes(1, -1, 1),
@@ -43,14 +43,14 @@ def round_trip() -> Result:
         decided_at=ints(START, START + 5 * MINUTE, START + 9 * MINUTE),
         stop=ints(9_900, 0, 9_950),
     )
-    fills = Fills(
+    fills = FillColumns(
         order=codes(0, 1),
         at=ints(START, START + 5 * MINUTE),
         quantity=ints(10, 10),
         price=ints(10_005, 10_100),
         charges=ints(30, 32),
     )
-    trades = Trades(
+    trades = TradeColumns(
         symbol=codes(0),
         strategy=codes(0),
         side=codes(1),
@@ -72,7 +72,7 @@ def round_trip() -> Result:
     )
     return Result(
         job=job,
-        orders_hash=hash_of(orders, fills, names=("RELIANCE",)),
+        orders_hash=trading_hash(orders, fills, names=("RELIANCE",)),
         symbols=("RELIANCE",),
         strategies=("ema_cross",),
         texts=("", "session: the session is closed"),

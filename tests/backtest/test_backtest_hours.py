@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.backtest.bars_by_hand import DESK, MINUTE, job, random_bars
 from tests.backtest.test_every_bar import both, matchings, specs, told
-from tradebot.backtest.hours import days
-from tradebot.backtest.job import Hours
+from tradebot.backtest.job import TradingHours
+from tradebot.backtest.session_timetable import timeline_days
 from tradebot.clock import IST, iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
@@ -44,9 +44,9 @@ def joined(parts: list[Series]) -> Series:
 def test_the_clock_ticks_at_each_time_of_square_off_of_a_day() -> None:
     starts = np.concatenate([moment(day, time(14, 30)) + MINUTE * np.arange(60) for day in DAYS])
 
-    found = days(Hours(market="nse", square_off_at=time(15, 18)), [BIG, SMALL], starts, MINUTE)
+    found = timeline_days(TradingHours(market="nse", square_off_at=time(15, 18)), [BIG, SMALL], starts, MINUTE)
 
-    ends = [[iso(int(starts[k]) + MINUTE, IST)[11:16] for k in day.squares_off_ks] for day in found]
+    ends = [[iso(int(starts[k]) + MINUTE, IST)[11:16] for k in day.square_off_ks] for day in found]
     assert ends == [["15:18"], ["15:18", "15:05"], ["15:18", "15:05"]]
 
 
@@ -72,7 +72,7 @@ def test_every_position_is_flat_by_its_own_close_and_every_bar_gives_the_same(da
         draw(specs()),
         matching=matching,
         desk=desk,
-        hours=Hours(market="nse", entries_until=time(15, 16), square_off_at=time(15, 18)),
+        hours=TradingHours(market="nse", entries_until=time(15, 16), square_off_at=time(15, 18)),
     )
     asked = msgspec.structs.replace(asked, instruments=traded)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.trading.desk.test_gate import request
-from tradebot.backtest.clearance import Clearance
+from tradebot.backtest.fast_gate import FastGate
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
@@ -124,7 +124,7 @@ def test_what_is_cleared_passes_every_control_and_is_remembered_like_it(seed: in
     for _ in range(250):
         file, mono, limits = [""], 1000 * SECOND, drawn.limits()
         short, long = (gate_of(limits, killed=partial(file.__getitem__, 0)) for _ in range(2))
-        way = Clearance(limits, short)
+        way = FastGate(limits, short)
         for number in range(5):
             asked = drawn.asked(number)
             file[0], mono = asked.killed, mono + int(asked.passes_s * SECOND)
@@ -142,11 +142,11 @@ def test_what_is_cleared_passes_every_control_and_is_remembered_like_it(seed: in
     assert min(cleared, minded) > 200
 
 
-def clears(way: Clearance, asked: Asked, mono: int) -> bool:
+def clears(way: FastGate, asked: Asked, mono: int) -> bool:
     around = (asked.request, asked.instrument, asked.held, asked.reference, asked.age_ns, mono)
     if asked.request.purpose.is_exit:
-        return way.exit(*around)
-    return way.entry(*around, asked.working, lambda symbol: asked.others, lambda: asked.day_profit)
+        return way.allows_exit(*around)
+    return way.allows_entry(*around, asked.working, lambda symbol: asked.others, lambda: asked.day_profit)
 
 
 WIDE = Limits(
@@ -161,17 +161,17 @@ WIDE = Limits(
     ids=["the least tick", "a rupee", "the most of one order", "all that is held", "half a piece"],
 )
 def test_the_short_way_clears_what_no_control_minds_to_the_piece(quantity: str, held: str, price: str) -> None:
-    way = Clearance(WIDE, gate_of(WIDE, killed=lambda: ""))
+    way = FastGate(WIDE, gate_of(WIDE, killed=lambda: ""))
     instrument = Instrument(symbol="AAA", token=256, lot_size=D("0.5"))
     side = Side.SELL if D(held) else Side.BUY
     asked = request(quantity=D(quantity), side=side, price=D(price))
-    assert way.entry(asked, instrument, D(held), D(price), 0, 10**12, 0, None, lambda: D(0))
+    assert way.allows_entry(asked, instrument, D(held), D(price), 0, 10**12, 0, None, lambda: D(0))
 
 
 def test_half_a_piece_counts_at_its_worth_by_the_short_way() -> None:
     limits = Limits(allow_short=True, max_position_notional=D(40))
-    way = Clearance(limits, gate_of(limits, killed=lambda: ""))
+    way = FastGate(limits, gate_of(limits, killed=lambda: ""))
     instrument = Instrument(symbol="AAA", token=256, lot_size=D("0.5"))
     for side in Side:
         asked = request(quantity=D("0.5"), side=side)
-        assert not way.entry(asked, instrument, D(0), D(100), 0, 10**12, 0, None, lambda: D(0))
+        assert not way.allows_entry(asked, instrument, D(0), D(100), 0, 10**12, 0, None, lambda: D(0))

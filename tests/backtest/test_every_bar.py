@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.backtest.bars_by_hand import DESK, WIDE, bars, job, random_bars
-from tradebot.backtest.job import Bill, Costs, Hours
+from tradebot.backtest.job import Bill, Costs, TradingHours
 from tradebot.backtest.result import Result
-from tradebot.backtest.run import run
+from tradebot.backtest.run import run_backtest
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import Matching
@@ -87,7 +87,7 @@ def told(result: Result) -> dict[str, Any]:
 
 
 def both(asked: Any, series: dict[str, Series]) -> tuple[Result, Result]:
-    return run(asked, series), run(msgspec.structs.replace(asked, every_bar=True), series)
+    return run_backtest(asked, series), run_backtest(msgspec.structs.replace(asked, every_bar=True), series)
 
 
 @settings(max_examples=60, deadline=None)
@@ -106,7 +106,7 @@ def test_one_symbol_gives_the_same_with_every_bar(data: st.DataObject) -> None:
         limits=msgspec.structs.replace(WIDE, max_daily_loss=desk.max_daily_loss, allow_short=draw(st.booleans())),
         matching=draw(matchings()),
         costs=Costs(bill=draw(st.sampled_from([Bill.NONE, Bill.INDIA]))),
-        hours=Hours(market=draw(st.sampled_from(["always", "nse"]))),
+        hours=TradingHours(market=draw(st.sampled_from(["always", "nse"]))),
     )
     series = random_bars(draw(st.integers(0, 10**6)), draw(st.integers(1, 900)))
     first = draw(st.integers(0, len(series) - 1))
@@ -190,7 +190,7 @@ def test_a_loss_behind_a_close_that_came_within_a_paisa_of_the_limit_is_seen(oth
 def test_the_walk_leaves_out_most_bars_of_a_strategy_that_seldom_trades(seed: int) -> None:
     spec = StrategySpec(name="drawn", reference="drawn.py:Drawn", params={"fast": 5, "slow": 30}, code=CODE)
 
-    result = run(job(spec), {"ACME": random_bars(seed, 3_000)})
+    result = run_backtest(job(spec), {"ACME": random_bars(seed, 3_000)})
 
     assert result.counts["fills"] > 50
     assert result.counts["visited"] < 1_200

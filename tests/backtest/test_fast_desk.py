@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.oracle.seam import handle_fast, view
 from tests.trading.desk.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
-from tradebot.backtest.clearance import Clearance
-from tradebot.backtest.fast_desk import FastDesk
+from tradebot.backtest.backtest_desk import BacktestDesk
+from tradebot.backtest.fast_gate import FastGate
 from tradebot.clock import SECOND
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Released, Submit, Trailing
@@ -56,11 +56,13 @@ class _Pair:
     def __init__(self, day: Twice) -> None:
         self.day = day
         gate, controls = (gate_of(day.limits, killed=lambda: day.reason) for _ in range(2))
-        clearance: Any = Clearance(day.limits, gate)
+        clearance: Any = FastGate(day.limits, gate)
         for name in ("entry", "exit"):
             setattr(clearance, name, self._counted(getattr(clearance, name)))
         books = [Book(day.universe, day.rules, charges_by_market(day.universe)) for _ in range(2)]
-        self.short: Any = FastDesk(books[0], gate=gate, clearance=clearance, id_prefix="T1", at_once=False, **VENUE)
+        self.short: Any = BacktestDesk(
+            books[0], gate=gate, clearance=clearance, id_prefix="T1", zero_latency=False, **VENUE
+        )
         self.long: Any = desk_of(books[1], gate=controls, id_prefix="T1", **VENUE)
 
     def _counted(self, way: Any) -> Any:
@@ -272,8 +274,8 @@ class Prompt(Day):
             Book(self.universe, self.rules, charges_by_market(self.universe), keeps_ended=keeps)
             for keeps in (False, True)
         ]
-        clearance = Clearance(self.limits, once)
-        self.once = FastDesk(books[0], gate=once, clearance=clearance, id_prefix="T1", at_once=True, **VENUE)
+        clearance = FastGate(self.limits, once)
+        self.once = BacktestDesk(books[0], gate=once, clearance=clearance, id_prefix="T1", zero_latency=True, **VENUE)
         self.told = desk_of(books[1], gate=told, id_prefix="T1", **VENUE)
 
     def recover(self, facts: Any, **rest: Any) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.backtest.bars_by_hand import DESK, bars, job
-from tradebot.backtest import honesty
-from tradebot.backtest.check import Verdict
+from tradebot.backtest import honesty_checks
+from tradebot.backtest.check import CheckVerdict
 from tradebot.backtest.result import Result
-from tradebot.backtest.run import run
+from tradebot.backtest.run import run_backtest
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import Matching
 from tradebot.exchange.slippage import Slippage
@@ -51,7 +51,7 @@ def once(*rows: tuple[float, float, float, float], matching: Matching | None = N
     spec = StrategySpec(name="once", reference="once.py:Once", params=params, code=CODE)
     desk = msgspec.structs.replace(DESK, order_kind=kind, protection_pct=Decimal(protection))
     asked = job(spec, matching=matching or Matching(), desk=desk)
-    return run(asked, {"ACME": bars(FLAT, *rows, volume=volume)})
+    return run_backtest(asked, {"ACME": bars(FLAT, *rows, volume=volume)})
 
 
 def prices(result: Result) -> list[float]:
@@ -209,16 +209,16 @@ def test_an_entry_whose_guard_cannot_guard_is_refused_and_the_checks_name_the_st
     spec = StrategySpec(name="once", reference="once.py:Once", params=levels, code=CODE)
     series = {"ACME": bars(FLAT, FLAT, (100, 103, 97, 102), FLAT)}
 
-    result = run(job(spec, every_bar=every_bar), series)
+    result = run_backtest(job(spec, every_bar=every_bar), series)
 
     assert len(result.fill_rows) == 0
     assert result.orders["reason"].tolist() == [f"protection: {reason}"]
     assert [(d.control, d.strategy, d.count) for d in result.denials] == [("protection", "once", 1)]
-    check = honesty.protection(result)
-    assert check.verdict is Verdict.FAIL
+    check = honesty_checks.check_protection(result)
+    assert check.verdict is CheckVerdict.FAIL
     assert "once" in check.text
     assert reason in check.text
-    assert honesty.protection(once(FLAT, stop=98.0)).verdict is Verdict.PASS
+    assert honesty_checks.check_protection(once(FLAT, stop=98.0)).verdict is CheckVerdict.PASS
 
 
 def still(volumes: list[int], *closes: float, every_bar: bool = False, **params: object) -> Result:
@@ -226,7 +226,7 @@ def still(volumes: list[int], *closes: float, every_bar: bool = False, **params:
     spec = StrategySpec(name="once", reference="once.py:Once", params=params, code=CODE)
     series = bars(*((p, p, p, p) for p in closes))
     series = msgspec.structs.replace(series, volume=np.array(volumes, dtype=np.int64))
-    return run(job(spec, every_bar=every_bar), {"ACME": series})
+    return run_backtest(job(spec, every_bar=every_bar), {"ACME": series})
 
 
 @pytest.mark.parametrize("every_bar", [False, True])

@@ -16,9 +16,9 @@ from tests.backtest.bars_by_hand import DESK, WIDE, bars, job, random_bars
 from tests.backtest.test_every_bar import both, matchings, specs, told
 from tests.backtest.test_fills_inside_bars import prices, purposes
 from tradebot.backtest import metrics
-from tradebot.backtest.job import Bill, Costs, Hours
+from tradebot.backtest.job import Bill, Costs, TradingHours
 from tradebot.backtest.result import Result
-from tradebot.backtest.run import run
+from tradebot.backtest.run import run_backtest
 from tradebot.domain.messages import Action
 from tradebot.exchange.margin import LEVERAGED
 from tradebot.strategies.loading import StrategySpec
@@ -51,7 +51,7 @@ def says(what: str, *closes: float, opens: tuple[float, ...] = (), cash: int = 1
     desk = msgspec.structs.replace(DESK, order_notional=D(notional), product=changes.pop("product", "MIS"))
     limits = msgspec.structs.replace(WIDE, permitted_products=("MIS", "CNC"))
     asked = job(spec, desk=desk, limits=limits, cash=D(cash), symbols=symbols, **changes)
-    return run(asked, {symbol: bars(*rows, symbol=symbol) for symbol in symbols})
+    return run_backtest(asked, {symbol: bars(*rows, symbol=symbol) for symbol in symbols})
 
 
 def quantities(result: Result) -> list[float]:
@@ -144,7 +144,7 @@ def test_a_debt_has_no_ratios() -> None:
     equity = pd.Series([10_000.0, -20_000, -20_000, -20_000], index=days)
     none = says(".", 100, 100)
 
-    found = metrics.figures(equity, none.trades, none.fills, cash=10_000)
+    found = metrics.performance_figures(equity, none.trades, none.fills, cash=10_000)
 
     for name in ("cagr", "volatility", "sharpe", "sortino", "calmar", "value_at_risk", "turnover"):
         assert found[name] is None, name
@@ -171,7 +171,7 @@ def test_money_runs_out_at_the_same_bars_when_every_bar_is_walked(data: st.DataO
         draw(specs()), symbols=names, matching=draw(matchings()),
         cash=D(draw(st.sampled_from([90, 1_000, 12_000]))),
         costs=Costs(bill=draw(st.sampled_from([Bill.NONE, Bill.INDIA]))),
-        hours=Hours(market=draw(st.sampled_from(["always", "nse"]))),
+        hours=TradingHours(market=draw(st.sampled_from(["always", "nse"]))),
     )  # fmt: skip
 
     sparse, dense = both(asked, series)

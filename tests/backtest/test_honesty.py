@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from tests.backtest.result_by_hand import bars, result
-from tradebot.backtest import honesty
-from tradebot.backtest.chance import bootstrap, deflated_sharpe
-from tradebot.backtest.check import Verdict
+from tradebot.backtest import honesty_checks
+from tradebot.backtest.check import CheckVerdict
 from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.backtest.result import Result
-from tradebot.backtest.run import run
+from tradebot.backtest.run import run_backtest
+from tradebot.backtest.significance import bootstrap_profit, deflated_sharpe
 from tradebot.domain.market import Series
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.strategies.loading import StrategySpec
@@ -55,12 +55,12 @@ def test_rules_cannot_look_ahead() -> None:
     def never(job: Job, series: Mapping[str, Series]) -> Result:
         raise AssertionError("nothing is run again for rules")
 
-    assert honesty.look_ahead(result(SERIES), SERIES, never).verdict is Verdict.PASS
+    assert honesty_checks.check_look_ahead(result(SERIES), SERIES, never).verdict is CheckVerdict.PASS
 
 
 def test_a_past_that_stays_the_same_without_its_future_passes() -> None:
-    found = honesty.look_ahead(again(result(SERIES).job, SERIES), SERIES, again)
-    assert found.verdict is Verdict.PASS, found.text
+    found = honesty_checks.check_look_ahead(again(result(SERIES).job, SERIES), SERIES, again)
+    assert found.verdict is CheckVerdict.PASS, found.text
     assert found.values["cuts"] == 4
 
 
@@ -103,7 +103,7 @@ def test_the_real_walk_is_asked_whether_a_strategy_looks_ahead(name: str, verdic
     series = {"RELIANCE": bars("RELIANCE", 2)}
     job = msgspec.structs.replace(result(series).job, strategies=(spec,))
 
-    found = honesty.look_ahead(run(job, series), series, run)
+    found = honesty_checks.check_look_ahead(run_backtest(job, series), series, run_backtest)
 
     assert found.verdict == verdict, found.text
     assert ("later bars" in found.text) is (verdict == "fail")
@@ -118,28 +118,28 @@ def test_an_order_that_needs_the_next_bar_is_found() -> None:
         rows = {name: getattr(made.order_rows, name)[keep] for name in made.order_rows.__struct_fields__}
         return msgspec.structs.replace(made, order_rows=msgspec.structs.replace(made.order_rows, **rows))
 
-    found = honesty.look_ahead(peeking(result(SERIES).job, SERIES), SERIES, peeking)
+    found = honesty_checks.check_look_ahead(peeking(result(SERIES).job, SERIES), SERIES, peeking)
 
-    assert found.verdict is Verdict.FAIL
+    assert found.verdict is CheckVerdict.FAIL
     assert found.text.startswith("mine looks ahead: with the bars after 2026-01-05T")
     assert "appears only with later bars" in found.text
 
 
 @pytest.mark.parametrize(("count", "verdict"), [(29, "fail"), (30, "warn"), (99, "warn"), (100, "pass")])
 def test_few_trades_are_named(count: int, verdict: str) -> None:
-    found = honesty.enough_trades(earning([100] * count))
+    found = honesty_checks.check_trade_count(earning([100] * count))
     assert (found.verdict, found.values["trades"]) == (verdict, count)
 
 
 @pytest.mark.parametrize(("rupees", "verdict"), [(49, "fail"), (99, "warn"), (101, "pass")])
 def test_costs_are_held_against_gross_winnings(rupees: int, verdict: str) -> None:
-    assert honesty.cost_share(earning([rupees * 100] * 40)).verdict == verdict
+    assert honesty_checks.check_cost_share(earning([rupees * 100] * 40)).verdict == verdict
 
 
 def test_a_run_without_costs_is_named() -> None:
     made = result(SERIES)
     free = msgspec.structs.replace(made, job=msgspec.structs.replace(made.job, costs=Costs(bill=Bill.NONE)))
-    assert honesty.cost_share(free).verdict is Verdict.WARN
+    assert honesty_checks.check_cost_share(free).verdict is CheckVerdict.WARN
 
 
 @pytest.mark.parametrize(("then", "verdict"), [(90, "pass"), (74, "warn"), (50, "fail")])
@@ -150,8 +150,8 @@ def test_one_more_tick_and_one_more_bar_are_run_and_compared(then: int, verdict:
         asked.append(job)
         return earning([then * 100] * 40)
 
-    tick = honesty.another_tick(earning([10_000] * 40), SERIES, worse)
-    bar = honesty.another_bar(earning([10_000] * 40), SERIES, worse)
+    tick = honesty_checks.check_one_tick_worse(earning([10_000] * 40), SERIES, worse)
+    bar = honesty_checks.check_one_bar_later(earning([10_000] * 40), SERIES, worse)
 
     assert (tick.verdict, bar.verdict) == (verdict, verdict)
     assert asked[0].matching.slippage == Slippage(kind=SlippageKind.TICKS, amount=1)
@@ -162,15 +162,15 @@ def test_one_more_tick_and_one_more_bar_are_run_and_compared(then: int, verdict:
 def test_trades_drawn_again_show_what_might_as_well_have_happened() -> None:
     lucky = earning([5_000 - 10_000] * 39 + [500_000])  # one trade made it all
     steady = earning([10_000, 12_000] * 50)
-    assert honesty.spread(lucky).verdict is Verdict.WARN
-    assert honesty.spread(steady).verdict is Verdict.PASS
-    assert honesty.spread(lucky) == honesty.spread(lucky)
+    assert honesty_checks.check_bootstrap(lucky).verdict is CheckVerdict.WARN
+    assert honesty_checks.check_bootstrap(steady).verdict is CheckVerdict.PASS
+    assert honesty_checks.check_bootstrap(lucky) == honesty_checks.check_bootstrap(lucky)
 
 
 def test_the_bootstrap_spreads_as_theory_says() -> None:
     net = np.random.default_rng(3).normal(10, 100, 400)
-    found = bootstrap(net, seed=5, draws=4_000)
-    assert found.middle == pytest.approx(net.sum(), abs=0.1 * net.std() * 20)
+    found = bootstrap_profit(net, seed=5, draws=4_000)
+    assert found.median == pytest.approx(net.sum(), abs=0.1 * net.std() * 20)
     assert found.high - found.low == pytest.approx(2 * 1.645 * net.std() * 20, rel=0.06)
 
 
@@ -208,12 +208,12 @@ def test_many_trials_take_the_shine_off_a_sharpe_ratio() -> None:
 def test_a_result_without_a_bar_has_nothing_to_judge() -> None:
     made = result(SERIES)
     late = msgspec.structs.replace(made.job, begin=int(SERIES["RELIANCE"].starts[-1]) + 1)
-    found = honesty.checks(run(late, SERIES), SERIES, run)
-    assert {check.verdict for check in found if check.name in ("slippage", "delay", "bootstrap")} == {Verdict.NONE}
+    found = honesty_checks.run_honesty_checks(run_backtest(late, SERIES), SERIES, run_backtest)
+    assert {check.verdict for check in found if check.name in ("slippage", "delay", "bootstrap")} == {CheckVerdict.NONE}
 
 
 def test_all_checks_speak_in_one_sentence_each() -> None:
-    found = honesty.checks(result(SERIES), SERIES, lambda job, series: result(series))
+    found = honesty_checks.run_honesty_checks(result(SERIES), SERIES, lambda job, series: result(series))
     assert [check.name for check in found] == [
         "look_ahead", "protection", "trades", "costs", "slippage", "delay", "bootstrap", "deflated_sharpe",
     ]  # fmt: skip

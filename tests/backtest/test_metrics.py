@@ -38,7 +38,7 @@ def test_the_figures_of_a_curve_are_those_of_empyrical(returns: list[float]) -> 
     daily = pd.Series(metrics.daily_returns(equity, cash=CASH), index=equity.index)
 
     # when
-    found = metrics.figures(equity, NO_TRADES, NO_FILLS, cash=CASH)
+    found = metrics.performance_figures(equity, NO_TRADES, NO_FILLS, cash=CASH)
 
     # then
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -80,7 +80,7 @@ def test_a_day_that_ends_at_midnight_is_the_day_before() -> None:
 
 def test_a_drawdown_is_deepest_between_the_closes_of_days() -> None:
     index = pd.date_range("2026-01-05 09:15", periods=3, freq="h", tz="Asia/Kolkata")
-    found = metrics.figures(pd.Series([120.0, 60, 120], index=index), NO_TRADES, NO_FILLS, cash=100)
+    found = metrics.performance_figures(pd.Series([120.0, 60, 120], index=index), NO_TRADES, NO_FILLS, cash=100)
     assert found["max_drawdown"] == pytest.approx(-0.5)
     assert found["drawdown_days"] == pytest.approx(2 / 24)
 
@@ -91,18 +91,18 @@ def test_a_drawdown_that_never_ends_lasts_to_the_end() -> None:
 
 
 def test_a_year_of_a_market_without_weekends_has_365_days() -> None:
-    assert metrics.points_a_year(curve([0.0] * 14, freq="D")) == 365
-    assert metrics.points_a_year(curve([0.0] * 14)) == 252
+    assert metrics.returns_per_year(curve([0.0] * 14, freq="D")) == 365
+    assert metrics.returns_per_year(curve([0.0] * 14)) == 252
 
 
 @pytest.mark.parametrize(("freq", "points"), [("W-MON", 52.18), ("MS", 12.0), ("BMS", 12.0)])
 def test_a_year_of_longer_bars_has_as_many_as_the_calendar(freq: str, points: float) -> None:
-    assert metrics.points_a_year(curve([0.0] * 261, freq=freq)) == pytest.approx(points, abs=0.02)
+    assert metrics.returns_per_year(curve([0.0] * 261, freq=freq)) == pytest.approx(points, abs=0.02)
 
 
 def test_a_year_has_the_days_that_were_traded_and_not_those_of_a_textbook() -> None:
     year = curve([0.0] * 261)
-    assert metrics.points_a_year(year.iloc[::2]) == pytest.approx(130.5, abs=0.5)
+    assert metrics.returns_per_year(year.iloc[::2]) == pytest.approx(130.5, abs=0.5)
 
 
 def test_weekly_returns_that_double_in_five_years_are_fifteen_percent_a_year() -> None:
@@ -111,7 +111,7 @@ def test_weekly_returns_that_double_in_five_years_are_fifteen_percent_a_year() -
     weekly = pd.Series(metrics.daily_returns(equity, cash=CASH), index=equity.index)
 
     # when
-    found = metrics.figures(equity, NO_TRADES, NO_FILLS, cash=CASH)
+    found = metrics.performance_figures(equity, NO_TRADES, NO_FILLS, cash=CASH)
 
     # then
     assert found["total_return"] == pytest.approx(1.0)
@@ -130,12 +130,14 @@ def test_weekly_returns_that_double_in_five_years_are_fifteen_percent_a_year() -
 def test_a_fifth_more_over_twenty_five_years_of_weeks_is_less_than_a_percent_a_year() -> None:
     weeks = 25 * 52 + 4  # a share's close, 2000 to 2025
     equity = curve([1.1891 ** (1 / weeks) - 1] * weeks, freq="W-MON")
-    assert metrics.figures(equity, NO_TRADES, NO_FILLS, cash=CASH)["cagr"] == pytest.approx(0.0069, abs=1e-4)
+    assert metrics.performance_figures(equity, NO_TRADES, NO_FILLS, cash=CASH)["cagr"] == pytest.approx(
+        0.0069, abs=1e-4
+    )
 
 
 def test_returns_of_an_account_in_debt_are_none() -> None:
     equity = curve([0.1, -1.5, 0.5, 0.5])
-    found = metrics.figures(equity, NO_TRADES, NO_FILLS, cash=CASH)
+    found = metrics.performance_figures(equity, NO_TRADES, NO_FILLS, cash=CASH)
     assert [found[name] for name in ("cagr", "volatility", "sharpe", "sortino", "value_at_risk")] == [None] * 5
     assert found["net"] is not None
     assert found["net"] < 0
@@ -159,7 +161,7 @@ def test_trades_are_counted_before_and_after_costs() -> None:
     equity.iloc[-1] = 1020  # a position is open at the end
 
     # when
-    found = metrics.figures(equity, trades, fills, cash=1000)
+    found = metrics.performance_figures(equity, trades, fills, cash=1000)
 
     # then
     assert found["trades"] == 3
@@ -174,8 +176,8 @@ def test_trades_are_counted_before_and_after_costs() -> None:
 
 def test_what_is_not_defined_is_none_and_never_infinite() -> None:
     nothing = pd.Series([], index=pd.DatetimeIndex([], tz=UTC), dtype=float)
-    empty = metrics.figures(nothing, NO_TRADES, NO_FILLS, cash=CASH)
-    flat = metrics.figures(curve([0.0, 0.0]), NO_TRADES, NO_FILLS, cash=CASH)
+    empty = metrics.performance_figures(nothing, NO_TRADES, NO_FILLS, cash=CASH)
+    flat = metrics.performance_figures(curve([0.0, 0.0]), NO_TRADES, NO_FILLS, cash=CASH)
     assert list(empty) == list(metrics.LABELS)
     assert empty["sharpe"] is None
     assert empty["max_drawdown"] == 0
@@ -190,8 +192,8 @@ def test_what_is_not_defined_is_none_and_never_infinite() -> None:
     ],
 )  # fmt: skip
 def test_a_figure_is_read_by_its_kind(name: str, value: float | None, read: str) -> None:
-    assert metrics.LABELS[name].read(value) == read
+    assert metrics.LABELS[name].format_value(value) == read
 
 
 def test_money_bears_its_currency_where_it_is_told() -> None:
-    assert metrics.LABELS["net"].read(5.0, currency="INR") == "5.00 INR"
+    assert metrics.LABELS["net"].format_value(5.0, currency="INR") == "5.00 INR"

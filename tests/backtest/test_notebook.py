@@ -17,10 +17,10 @@ import pandas as pd
 import pytest
 
 import tradebot
-from tradebot.backtest import metrics, story
-from tradebot.backtest.intake import take
-from tradebot.backtest.place import place_of
-from tradebot.backtest.sample import sample
+from tradebot.backtest import metrics, report_data
+from tradebot.backtest.exchange_settings import exchange_settings
+from tradebot.backtest.input_frames import bars_from_frames
+from tradebot.backtest.sample import sample_bars
 from tradebot.clock import DAY
 from tradebot.domain.market import Bar
 from tradebot.domain.messages import Action
@@ -43,7 +43,7 @@ class Mine(Strategy):
 
 
 def frame(symbol: str = "RELIANCE", days: int = 5) -> pd.DataFrame:
-    _, series = sample((symbol,), days=days)
+    _, series = sample_bars((symbol,), days=days)
     one = series[symbol]
     columns = {name: getattr(one, name) / 100 for name in ("open", "high", "low", "close")} | {"volume": one.volume}
     index = pd.DatetimeIndex(pd.to_datetime(one.starts, unit="ns", utc=True), name="ts").tz_convert("Asia/Kolkata")
@@ -190,9 +190,9 @@ def test_columns_and_times_are_taken_as_people_have_them() -> None:
     capital = tidy.rename(columns=str.capitalize)
     broker = tidy.tz_localize(None).rename_axis("Date").reset_index()
     texts = broker.assign(Date=broker["Date"].astype(str))
-    _, wanted, _ = take(tidy, place=place_of())
+    _, wanted, _ = bars_from_frames(tidy, exchange=exchange_settings())
     for other in (capital, broker, texts):
-        _, found, _ = take(other, place=place_of())
+        _, found, _ = bars_from_frames(other, exchange=exchange_settings())
         assert all(
             (getattr(found["BARS"], n) == getattr(wanted["BARS"], n)).all() for n in ("starts", "open", "volume")
         )
@@ -211,7 +211,7 @@ def test_prices_keep_their_decimals_and_quantities_theirs() -> None:
     coins = pd.DataFrame(
         {"open": [0.00012345, 0.000124, 0.000125], "volume": [1.5, 2.25, 3]}, index=index
     ).assign(high=lambda f: f["open"], low=lambda f: f["open"], close=lambda f: f["open"])  # fmt: skip
-    (instrument,), series, _ = take(coins, place=place_of(currency="USDT"))
+    (instrument,), series, _ = bars_from_frames(coins, exchange=exchange_settings(currency="USDT"))
     assert (instrument.price_decimals, instrument.quantity_decimals) == (8, 2)
     assert series["BARS"].open.tolist() == [12345, 12400, 12500]
     assert series["BARS"].volume.tolist() == [150, 225, 300]
@@ -379,10 +379,10 @@ def closes_of(index: pd.DatetimeIndex, **more: float) -> pd.DataFrame:
 def test_weeks_and_months_are_traded_as_such(stamps: pd.DatetimeIndex, name: str, points: float) -> None:
     found = tradebot.backtest(Up, closes_of(stamps))
     assert interval_name(found.result.job.interval) == name
-    assert metrics.points_a_year(found.equity) == pytest.approx(points, abs=0.03)
+    assert metrics.returns_per_year(found.equity) == pytest.approx(points, abs=0.03)
     assert len(found.fills) == 1
     assert found.equity.index.is_monotonic_increasing
-    assert f"bars of {name}" in story.tell(found.result, found.series)["period"]
+    assert f"bars of {name}" in report_data.report_data(found.result, found.series)["period"]
 
 
 class Turns(Strategy):
@@ -452,13 +452,15 @@ def test_times_that_may_be_others_are_refused_with_their_format(stamps: Any, say
 def test_days_are_read_however_they_are_written(stamps: Any, is_index: bool) -> None:
     bars = closes_of(pd.RangeIndex(3))
     bars = bars.set_axis(pd.Index(stamps)) if is_index else bars.assign(Date=stamps)
-    _, series, notes = take(bars, place=place_of())
+    _, series, notes = bars_from_frames(bars, exchange=exchange_settings())
     assert series["BARS"].starts.tolist() == [1704133800_000_000_000 + day * DAY for day in range(3)]
     assert (series["BARS"].interval, notes) == (DAY, ())
 
 
 def test_bars_older_than_1980_are_taken_and_said() -> None:
-    _, _, notes = take(closes_of(pd.date_range("1979-12-03", periods=60, freq="B")), place=place_of())
+    _, _, notes = bars_from_frames(
+        closes_of(pd.date_range("1979-12-03", periods=60, freq="B")), exchange=exchange_settings()
+    )
     assert notes == ("BARS: its bars begin on 1979-12-03, before 1980",)
 
 
@@ -501,7 +503,7 @@ def test_a_row_without_a_symbol_is_refused() -> None:
     ],
 )
 def test_a_market_is_known_by_what_is_said_of_it(place: dict[str, str], wanted: tuple[str, str, str]) -> None:
-    assert tuple(place_of(**place)) == wanted
+    assert tuple(exchange_settings(**place)) == wanted
 
 
 def test_money_that_an_exchange_does_not_trade_in_is_refused() -> None:
@@ -587,7 +589,7 @@ def test_who_gets_the_cash_first_does_not_hang_on_the_order_of_a_dict() -> None:
     ],
 )
 def test_a_week_or_month_that_is_there_twice_was_running(stamps: list[str], name: str) -> None:
-    _, series, notes = take(closes_of(pd.DatetimeIndex(stamps)), place=place_of())
+    _, series, notes = bars_from_frames(closes_of(pd.DatetimeIndex(stamps)), exchange=exchange_settings())
     assert (len(series["BARS"]), interval_name(series["BARS"].interval)) == (3, name)
     assert notes == (
         f"BARS: the last row, 2025-06-11T00:00:00+05:30, is left out: its bar of {name} was still running when it was "
@@ -598,17 +600,19 @@ def test_a_week_or_month_that_is_there_twice_was_running(stamps: list[str], name
 def test_the_bar_of_today_is_left_out_while_its_session_lasts() -> None:
     days = closes_of(pd.date_range("2025-06-02", "2025-06-06", freq="B"))
     noon, evening = (int(pd.Timestamp(f"2025-06-06 {at}", tz="Asia/Kolkata").value) for at in ("12:00", "15:30"))
-    assert len(take(days, place=place_of(), now=noon).series["BARS"]) == 4
-    assert len(take(days, place=place_of(), now=evening).series["BARS"]) == 5
+    assert len(bars_from_frames(days, exchange=exchange_settings(), now=noon).series["BARS"]) == 4
+    assert len(bars_from_frames(days, exchange=exchange_settings(), now=evening).series["BARS"]) == 5
 
 
 def test_what_may_have_been_meant_otherwise_is_said() -> None:
     minutes = frame(days=3)
     renamed = minutes.rename(columns={"volume": "Vol."})
     ends = minutes.set_axis(minutes.index + pd.Timedelta("1min"))
-    assert take(minutes, place=place_of()).notes == ()
-    assert take(renamed, place=place_of()).notes == ("BARS: no column volume; columns not read: vol.: volumes are 0",)
-    (note,) = take(ends, place=place_of()).notes
+    assert bars_from_frames(minutes, exchange=exchange_settings()).notes == ()
+    assert bars_from_frames(renamed, exchange=exchange_settings()).notes == (
+        "BARS: no column volume; columns not read: vol.: volumes are 0",
+    )
+    (note,) = bars_from_frames(ends, exchange=exchange_settings()).notes
     assert "times look like the ends of their bars" in note
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.domain.test_order_machine import execution, fact, facts_of, request
-from tradebot.backtest.order_course import fills_whole, placed
+from tradebot.backtest.order_fast_path import accepted_order, is_single_full_fill
 from tradebot.domain.order import Order, OrderEvent, OrderKind, OrderState
 from tradebot.domain.order_fold import apply, begin
 
@@ -35,7 +35,7 @@ def orders() -> set[Order]:
 def test_an_order_placed_in_one_step_is_what_the_three_facts_make_of_it(kind: OrderKind) -> None:
     wanted = msgspec.structs.replace(request(), kind=kind, price=D(99) if kind is OrderKind.LIMIT else None)
 
-    found = placed(wanted, at=5, mono=7)
+    found = accepted_order(wanted, at=5, mono=7)
 
     order = begin(msgspec.structs.replace(fact("T1", E.INTENT, mono=7, request=wanted), at=5))
     for event, id_ in ((E.SENDING, ""), (E.ACCEPTED, wanted.order_id)):
@@ -50,7 +50,7 @@ def test_an_order_that_a_fill_makes_whole_is_through_and_nothing_of_it_is_left_o
     taken = 0
     for order in orders:
         fill = execution("T1", "z", quantity=quantity)
-        if fills_whole(order, fill):
+        if is_single_full_fill(order, fill):
             told = fact("T1", E.EXECUTED, mono=7, execution=fill, venue_order_id=fill.venue_order_id)
             found = apply(order, msgspec.structs.replace(told, at=5))
             assert found.state is S.FILLED
@@ -61,9 +61,9 @@ def test_an_order_that_a_fill_makes_whole_is_through_and_nothing_of_it_is_left_o
 
 
 def test_a_fill_of_another_size_or_of_another_order_takes_the_long_way() -> None:
-    order = placed(request(), at=1, mono=1)
+    order = accepted_order(request(), at=1, mono=1)
     whole = msgspec.structs.replace(execution("T1", "a", quantity=2), venue_order_id=order.venue_order_id)
 
-    assert fills_whole(order, whole)
-    assert not fills_whole(order, msgspec.structs.replace(whole, quantity=D(1)))
-    assert not fills_whole(order, msgspec.structs.replace(whole, venue_order_id="V"))
+    assert is_single_full_fill(order, whole)
+    assert not is_single_full_fill(order, msgspec.structs.replace(whole, quantity=D(1)))
+    assert not is_single_full_fill(order, msgspec.structs.replace(whole, venue_order_id="V"))

@@ -20,11 +20,11 @@ import pytest
 
 from tests.backtest.bars_by_hand import job, random_bars
 from tests.backtest.result_by_hand import bars, result
-from tradebot.backtest import candles, notebook, report, story
-from tradebot.backtest.check import Check, Verdict
+from tradebot.backtest import candles, notebook, report, report_data
+from tradebot.backtest.check import Check, CheckVerdict
 from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.result import Result
-from tradebot.backtest.run import run
+from tradebot.backtest.run import run_backtest
 from tradebot.domain.market import Series
 from tradebot.errors import DataError
 from tradebot.strategies.loading import StrategySpec
@@ -33,7 +33,7 @@ from tradebot.sweep.space import Axis, Space
 from tradebot.sweep.sweep import Plan
 from tradebot.sweep.trial import Row
 
-CHECKS = [Check(name="costs", title="Costs", verdict=Verdict.FAIL, text="Costs take <b>all</b> & more.")]
+CHECKS = [Check(name="costs", title="Costs", verdict=CheckVerdict.FAIL, text="Costs take <b>all</b> & more.")]
 OUTSIDE = re.compile(r"""(?:src|href|action|data)\s*=\s*["']?\s*(?:https?:)?//[^"'\s>]+|@import|url\(\s*["']?http""")
 
 
@@ -44,7 +44,7 @@ def tested() -> tuple[Result, dict[str, Series]]:
 
 
 def told(tested: tuple[Result, dict[str, Series]]) -> dict[str, Any]:
-    return json.loads(report.orjson.dumps(story.tell(*tested, CHECKS), option=report.OPTIONS))
+    return json.loads(report.orjson.dumps(report_data.report_data(*tested, CHECKS), option=report.JSON_OPTIONS))
 
 
 def chromium() -> str:
@@ -69,7 +69,7 @@ def test_vendored_files_are_those_that_third_party_names() -> None:
 
 def test_the_page_holds_all_it_needs_and_is_small(tested: Any, tmp_path: Path) -> None:
     # when
-    beside = report.write(tmp_path / "out.html", told(tested), story.summary(tested[0], CHECKS))
+    beside = report.write_report(tmp_path / "out.html", told(tested), report_data.result_summary(tested[0], CHECKS))
 
     # then
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
@@ -84,7 +84,7 @@ def test_the_page_holds_all_it_needs_and_is_small(tested: Any, tmp_path: Path) -
 
 
 def test_the_story_packed_into_the_page_is_the_story(tested: Any) -> None:
-    page = report.page(told(tested))
+    page = report.render_page(told(tested))
     packed = re.search(r'<script id="story"[^>]*>([^<]+)</script>', page)
     assert packed is not None
     assert json.loads(gzip.decompress(b64decode(packed[1]))) == told(tested)
@@ -93,7 +93,7 @@ def test_the_story_packed_into_the_page_is_the_story(tested: Any) -> None:
 def test_a_browser_draws_the_page_with_the_network_off(tested: Any, tmp_path: Path) -> None:
     # given
     path = tmp_path / "out.html"
-    report.write(path, told(tested), story.summary(tested[0], CHECKS))
+    report.write_report(path, told(tested), report_data.result_summary(tested[0], CHECKS))
 
     # when its view is asked for in the address
     dump = drawn(f"{path.as_uri()}#symbol=TCS&by-symbol=TCS&by-exit=stop", tmp_path)
@@ -116,9 +116,9 @@ def test_a_page_without_trades_says_so_and_names_who_was_switched_off(tmp_path: 
         "    def decide(self, bar, now, position):\n        raise ValueError('<i>not</i> today')\n"
     )
     series = {"ACME": random_bars(1, 400)}
-    still = run(job(StrategySpec(name="odd", reference="odd.py:Odd", code=code)), series)
+    still = run_backtest(job(StrategySpec(name="odd", reference="odd.py:Odd", code=code)), series)
     path = tmp_path / "out.html"
-    report.write(path, story.tell(still, series), story.summary(still))
+    report.write_report(path, report_data.report_data(still, series), report_data.result_summary(still))
 
     # when
     dump = drawn(path.as_uri(), tmp_path)
@@ -163,7 +163,9 @@ def test_the_filters_filter_in_the_cell_of_a_notebook(tested: Any, tmp_path: Pat
         try { $("by-exit").onchange(); } finally { parent.postMessage($("count").textContent, "*"); }
       }, 50);
     </script></body>"""
-    cell = notebook.Shown(report.page(told(tested)).replace("</body>", someone), title="page")._repr_html_()
+    cell = notebook.ReportFrame(
+        report.render_page(told(tested)).replace("</body>", someone), title="page"
+    )._repr_html_()
     path = tmp_path / "cell.html"
     listener = "addEventListener('message', (event) => { document.getElementById('seen').textContent = event.data; });"
     path.write_text(f"<pre id='seen'></pre><script>{listener}</script>{cell}", encoding="utf-8")
@@ -196,7 +198,7 @@ def drawn(address: str, folder: Path) -> str:
 
 def test_candles_are_thinned_without_losing_an_extreme(tested: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # given a page that has room for fewer candles than there are bars
-    monkeypatch.setattr(candles, "CANDLES", 300)
+    monkeypatch.setattr(candles, "MAX_CANDLES_PER_SYMBOL", 300)
     series = tested[1]["RELIANCE"]
 
     # when
@@ -234,7 +236,7 @@ def test_the_stop_of_a_position_is_a_line_from_its_entry_to_its_end(tested: Any)
 
 
 def test_the_curve_is_thinned_without_losing_its_lowest_point(tested: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(story, "CURVE_POINTS", 100)
+    monkeypatch.setattr(report_data, "CURVE_POINTS", 100)
     curve = told(tested)["equity"]
     assert len(curve["t"]) <= 102
     assert min(curve["v"]) == pytest.approx(tested[0].equity.min())
@@ -245,28 +247,28 @@ def test_other_bars_and_other_code_have_other_hashes(tested: Any) -> None:
     ours = told(tested)["hashes"]
     other = {**tested[1], "TCS": bars("TCS", 10, seed=3)}
     assert list(ours) == ["orders", "bars", "code of ema_cross"]
-    assert story.bars_hash(other) != ours["bars"] == story.bars_hash(dict(tested[1]))
+    assert report_data.bars_hash(other) != ours["bars"] == report_data.bars_hash(dict(tested[1]))
 
 
 def test_months_multiply_to_the_whole_return(tested: Any) -> None:
     equity = tested[0].equity
-    (year,) = story.months(equity, cash=100_000)
+    (year,) = report_data.monthly_returns(equity, cash=100_000)
     assert year["total"] == pytest.approx(equity.iloc[-1] / 100_000 - 1)
 
 
 def test_the_parts_of_the_bill_add_up_to_the_charges(tested: Any) -> None:
-    parts = story.cost_parts(tested[0])
+    parts = report_data.cost_parts(tested[0])
     assert {"transaction_tax", "gst", "stamp_duty"} <= set(parts)
     assert sum(parts.values()) == pytest.approx(float(tested[0].fills["charges"].sum()))
 
 
 def test_a_report_that_cannot_be_written_leaves_nothing(tested: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the folder .* does not exist"):
-        report.write(tmp_path / "absent" / "out.html", told(tested), {})
+        report.write_report(tmp_path / "absent" / "out.html", told(tested), {})
     with pytest.raises(DataError, match=r"must end in \.html"):
-        report.write(tmp_path / "out.json", told(tested), {})
+        report.write_report(tmp_path / "out.json", told(tested), {})
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "out.html").mkdir()
     with pytest.raises(DataError, match=r"out\.html cannot be written: Is a directory"):
-        report.write(tmp_path / "out.html", told(tested), {})
+        report.write_report(tmp_path / "out.html", told(tested), {})
     assert [path.name for path in tmp_path.iterdir()] == ["out.html"]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.backtest.round_trip_by_hand import START, codes, ints, round_trip
-from tradebot.backtest.result import hash_of
+from tradebot.backtest.result import trading_hash
 
 
 def test_frames_hold_prices_money_and_times_of_the_exchange() -> None:
@@ -57,10 +57,10 @@ def test_the_hash_changes_with_a_price_and_not_with_the_words() -> None:
     dearer = msgspec.structs.replace(fills, price=ints(10_005, 10_105))
     reworded = msgspec.structs.replace(orders, reason=codes(0, 0, 0))
 
-    assert hash_of(orders, fills, names=("RELIANCE",)) == result.orders_hash
-    assert hash_of(reworded, fills, names=("RELIANCE",)) == result.orders_hash
-    assert hash_of(orders, dearer, names=("RELIANCE",)) != result.orders_hash
-    assert hash_of(orders, fills, names=("TCS",)) != result.orders_hash
+    assert trading_hash(orders, fills, names=("RELIANCE",)) == result.orders_hash
+    assert trading_hash(reworded, fills, names=("RELIANCE",)) == result.orders_hash
+    assert trading_hash(orders, dearer, names=("RELIANCE",)) != result.orders_hash
+    assert trading_hash(orders, fills, names=("TCS",)) != result.orders_hash
 
 
 def test_settings_leave_the_code_of_strategies_out() -> None:

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from tests.backtest.bars_by_hand import DESK, MINUTE, START, bars, job
-from tradebot.backtest.job import Hours
+from tradebot.backtest.job import TradingHours
 from tradebot.backtest.result import Result
-from tradebot.backtest.run import run
+from tradebot.backtest.run import run_backtest
 from tradebot.clock import SECOND
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind
@@ -41,7 +41,7 @@ def sides(*prices: float, series: Series | None = None, **changes: object) -> Re
     params = changes.pop("params", {})
     spec = StrategySpec(name="sides", reference="sides.py:Sides", params=params, code=CODE)  # type: ignore[arg-type]
     asked = job(spec, **changes)
-    return run(asked, {"ACME": bars(*((p, p, p, p) for p in prices)) if series is None else series})
+    return run_backtest(asked, {"ACME": bars(*((p, p, p, p) for p in prices)) if series is None else series})
 
 
 def told(result: Result) -> list[tuple[str, str, float, int]]:
@@ -112,7 +112,7 @@ def test_the_gate_is_asked_when_the_exit_has_filled() -> None:
     starts = 1_704_167_100 * SECOND + 340 * MINUTE + series.starts - START  # from 14:55 on, 2 January 2024
     starts[4:] += 3 * MINUTE
 
-    result = sides(series=msgspec.structs.replace(series, starts=starts), hours=Hours(market="nse"))
+    result = sides(series=msgspec.structs.replace(series, starts=starts), hours=TradingHours(market="nse"))
 
     assert result.orders["purpose"].tolist() == ["entry", "exit", "entry"]
     assert result.orders["reason"].tolist()[-1] == "session: the time for new positions is over"

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tests.backtest.bars_by_hand import MINUTE, START, WIDE, bars, job, random_bars
-from tradebot.backtest.job import Bill, Costs, Hours
-from tradebot.backtest.run import run
+from tradebot.backtest.job import Bill, Costs, TradingHours
+from tradebot.backtest.run import run_backtest
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
@@ -30,8 +30,8 @@ def test_the_same_job_gives_the_same_hash_and_another_one_another() -> None:
     series = {"ACME": random_bars(3, 2_000)}
     asked = job(load_strategy("ema_cross", {"trend": 0.0}))
 
-    first, again = run(asked, series), run(pickle.loads(pickle.dumps(asked)), series)
-    other = run(msgspec.structs.replace(asked, strategies=(load_strategy("ema_cross"),)), series)
+    first, again = run_backtest(asked, series), run_backtest(pickle.loads(pickle.dumps(asked)), series)
+    other = run_backtest(msgspec.structs.replace(asked, strategies=(load_strategy("ema_cross"),)), series)
 
     assert first.counts["fills"] > 20
     assert first.orders_hash == again.orders_hash
@@ -41,7 +41,7 @@ def test_the_same_job_gives_the_same_hash_and_another_one_another() -> None:
 def test_the_last_equity_is_the_cash_and_what_the_round_trips_won() -> None:
     asked = job(load_strategy("ema_cross", {"trend": 0.0}), costs=Costs(bill=Bill.INDIA))
 
-    result = run(asked, {"ACME": random_bars(3, 2_000)})
+    result = run_backtest(asked, {"ACME": random_bars(3, 2_000)})
 
     trades = result.trade_rows
     is_open = result.fill_rows.quantity.sum() % 2  # every order fills whole: an odd number of fills leaves one open
@@ -56,7 +56,7 @@ def test_values_too_large_for_exact_integers_are_refused() -> None:
     asked = job(load_strategy("ema_cross", {"trend": 0.0}), instruments=(fine,), cash=Decimal(10))
 
     with pytest.raises(DataError, match="too large to be counted exactly; give its instrument fewer decimals"):
-        run(asked, {"ACME": random_bars(3, 2_000)})
+        run_backtest(asked, {"ACME": random_bars(3, 2_000)})
 
 
 def test_equity_is_marked_at_every_close() -> None:
@@ -67,7 +67,7 @@ def test_equity_is_marked_at_every_close() -> None:
         "        return Intent(action=Action.ENTER_LONG, quantity=10) if bar.start == " + str(START) + " else None"
     )
 
-    result = run(job(spec), {"ACME": bars((100, 100, 100, 100), (101, 103, 101, 102), (102, 105, 102, 104))})
+    result = run_backtest(job(spec), {"ACME": bars((100, 100, 100, 100), (101, 103, 101, 102), (102, 105, 102, 104))})
 
     assert result.equity.tolist() == [100_000, 100_010, 100_030]
 
@@ -77,8 +77,8 @@ def test_bars_before_the_beginning_warm_up_and_do_not_trade() -> None:
     begin = int(series.starts[400])
     asked = job(load_strategy("ema_cross", {"trend": 0.0}), begin=begin, end=int(series.starts[900]))
 
-    result = run(asked, {"ACME": series})
-    cold = run(
+    result = run_backtest(asked, {"ACME": series})
+    cold = run_backtest(
         job(load_strategy("ema_cross", {"trend": 0.0})),
         {"ACME": Series(symbol="ACME", interval=MINUTE, **{
             name: getattr(series, name)[400:900] for name in ("starts", "open", "high", "low", "close", "volume")
@@ -94,7 +94,10 @@ def test_a_beginning_in_the_middle_of_a_day_trades_that_day() -> None:
     series = random_bars(5, 1_000)
     asked = job(load_strategy("ema_cross", {"trend": 0.0}), begin=int(series.starts[400]))
 
-    sparse, dense = run(asked, {"ACME": series}), run(msgspec.structs.replace(asked, every_bar=True), {"ACME": series})
+    sparse, dense = (
+        run_backtest(asked, {"ACME": series}),
+        run_backtest(msgspec.structs.replace(asked, every_bar=True), {"ACME": series}),
+    )
 
     assert sparse.counts["denied"] == 0
     assert sparse.counts["fills"] > 5
@@ -113,7 +116,7 @@ def test_positions_are_closed_before_the_end_of_the_indian_session() -> None:
         "        return Intent(action=Action.ENTER_LONG, quantity=10)"
     )
 
-    fills = run(job(spec, hours=Hours(market="nse")), {"ACME": series}).fills
+    fills = run_backtest(job(spec, hours=TradingHours(market="nse")), {"ACME": series}).fills
 
     assert fills["purpose"].tolist() == ["entry", "flatten"]
     assert fills["ts"].dt.strftime("%H:%M").tolist() == ["09:16", "15:10"]
@@ -135,8 +138,8 @@ def test_a_day_that_lost_its_limit_ends_entries_until_the_next_session() -> None
     asked = job(spec, limits=msgspec.structs.replace(WIDE, max_daily_loss=loss))
     asked = msgspec.structs.replace(asked, desk=msgspec.structs.replace(asked.desk, max_daily_loss=loss))
 
-    orders = run(asked, {"ACME": day_and_more}).orders
-    alone = run(msgspec.structs.replace(asked, resumes_daily=False), {"ACME": day_and_more}).orders
+    orders = run_backtest(asked, {"ACME": day_and_more}).orders
+    alone = run_backtest(msgspec.structs.replace(asked, resumes_daily=False), {"ACME": day_and_more}).orders
 
     denied = orders[orders["state"] == "DENIED"]
     assert denied["reason"].str.startswith("halt: ").all()
@@ -153,7 +156,7 @@ def test_a_strategy_that_raises_on_bar_7_is_switched_off_and_named() -> None:
         "            raise ValueError('seven is too much')"
     )
 
-    result = run(job(spec), {"ACME": random_bars(1, 50)})
+    result = run_backtest(job(spec), {"ACME": random_bars(1, 50)})
 
     assert result.faults == (
         "odd was switched off for ACME: ValueError: seven is too much (line 9) at bar 7, 2024-01-01T05:36:00+05:30",
@@ -164,7 +167,7 @@ def test_a_strategy_that_raises_on_bar_7_is_switched_off_and_named() -> None:
 def test_a_strategy_that_loops_for_ever_meets_its_time_limit() -> None:
     spec = decider("    def decide(self, bar, now, position):\n        while True:\n            pass")
 
-    result = run(job(spec, time_limit_s=0.05), {"ACME": random_bars(1, 5)})
+    result = run_backtest(job(spec, time_limit_s=0.05), {"ACME": random_bars(1, 5)})
 
     (fault,) = result.faults
     assert re.match(r"odd was switched off for ACME: TooSlow: took longer than 0.05 s \(line [67]\) at bar 1, ", fault)
@@ -182,7 +185,7 @@ def test_a_strategy_in_pandas_trades_as_its_frame_says() -> None:
     )
     spec = StrategySpec(name="above", reference="above.py:Above", code=code)
 
-    result = run(job(spec), {"ACME": random_bars(2, 300)})
+    result = run_backtest(job(spec), {"ACME": random_bars(2, 300)})
 
     assert result.faults == ()
     assert result.counts["fills"] > 20
@@ -196,14 +199,16 @@ def test_a_strategy_in_pandas_that_raises_is_named_with_its_line() -> None:
         "        return df['nothere']\n"
     )
 
-    result = run(job(StrategySpec(name="above", reference="above.py:Above", code=code)), {"ACME": random_bars(2, 300)})
+    result = run_backtest(
+        job(StrategySpec(name="above", reference="above.py:Above", code=code)), {"ACME": random_bars(2, 300)}
+    )
 
     assert result.faults == ("above was switched off for ACME: KeyError: 'nothere' (line 6)",)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_bars_and_one_bar_give_an_empty_record(count: int) -> None:
-    result = run(job(), {"ACME": random_bars(1, count)})
+    result = run_backtest(job(), {"ACME": random_bars(1, count)})
 
     assert (len(result.orders), len(result.fills), len(result.trades)) == (0, 0, 0)
     assert result.equity.tolist() == [100_000.0] * count
@@ -236,7 +241,7 @@ def _inside_out(series: Series) -> Series:
 )
 def test_bars_that_no_market_made_are_refused_by_name(spoil: Any, words: str) -> None:
     with pytest.raises(DataError, match=words):
-        run(job(), {"ACME": spoil(random_bars(1, 50))})
+        run_backtest(job(), {"ACME": spoil(random_bars(1, 50))})
 
 
 def test_bars_at_an_odd_address_trade_as_others() -> None:
@@ -248,4 +253,4 @@ def test_bars_at_an_odd_address_trade_as_others() -> None:
     names = ("starts", "open", "high", "low", "close", "volume")
     moved = msgspec.structs.replace(series, **{name: shifted(getattr(series, name)) for name in names})
 
-    assert run(job(), {"ACME": moved}).orders_hash == run(job(), {"ACME": series}).orders_hash
+    assert run_backtest(job(), {"ACME": moved}).orders_hash == run_backtest(job(), {"ACME": series}).orders_hash

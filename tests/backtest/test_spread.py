@@ -14,10 +14,10 @@ import pytest
 
 from tests.backtest.bars_by_hand import job, random_bars
 from tests.backtest.test_every_bar import told
-from tradebot.backtest import spread
+from tradebot.backtest import parallel
 from tradebot.backtest.job import Bill, Costs, Job
-from tradebot.backtest.run import run
-from tradebot.backtest.spread import run_spread
+from tradebot.backtest.parallel import run_parallel
+from tradebot.backtest.run import run_backtest
 from tradebot.strategies.loading import load_strategy
 from tradebot.strategies.strategy import Strategy
 
@@ -46,10 +46,10 @@ def bars(*, ragged: bool = False) -> dict:
 @pytest.mark.parametrize("ragged", [False, True])
 def test_two_processes_give_what_one_gives(monkeypatch: pytest.MonkeyPatch, ragged: bool) -> None:
     series = bars(ragged=ragged)
-    alone = run_spread(EACH, series)
-    monkeypatch.setattr(spread, "PAYS_FROM", 1)
+    alone = run_parallel(EACH, series)
+    monkeypatch.setattr(parallel, "MIN_PARALLEL_BARS", 1)
 
-    spread_ = run_spread(EACH, series, workers=2)
+    spread_ = run_parallel(EACH, series, workers=2)
 
     assert alone.counts["fills"] > 40
     assert told(spread_) == told(alone)
@@ -88,10 +88,11 @@ if __name__ == "__main__":
 def test_the_whole_is_the_sum_of_backtests_of_one_symbol() -> None:
     series = bars(ragged=True)
 
-    whole = run_spread(EACH, series)
+    whole = run_parallel(EACH, series)
 
     one_by_one = [
-        run(msgspec.structs.replace(EACH, instruments=(instrument,)), series) for instrument in EACH.instruments
+        run_backtest(msgspec.structs.replace(EACH, instruments=(instrument,)), series)
+        for instrument in EACH.instruments
     ]
     assert whole.equity_units[-1] == 100_000_00 + sum(int(r.equity_units[-1]) - 100_000_00 for r in one_by_one)
     for number, single in enumerate(one_by_one):
@@ -104,7 +105,7 @@ def test_the_whole_is_the_sum_of_backtests_of_one_symbol() -> None:
 def test_a_shared_account_without_limits_trades_as_accounts_of_their_own() -> None:
     series = bars()
 
-    shared, each = run(msgspec.structs.replace(EACH, shared=True), series), run_spread(EACH, series)
+    shared, each = run_backtest(msgspec.structs.replace(EACH, shared=True), series), run_parallel(EACH, series)
 
     assert shared.fills[["ts", "symbol", "qty", "price"]].sort_values(["ts", "symbol"]).values.tolist() == (
         each.fills[["ts", "symbol", "qty", "price"]].sort_values(["ts", "symbol"]).values.tolist()

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tests.backtest.bars_by_hand import MINUTE, START, bars, job, random_bars
 from tests.backtest.test_every_bar import both, matchings, specs, told
 from tests.backtest.test_fills_inside_bars import CODE, prices, purposes
-from tradebot.backtest.hours import NEVER, days
-from tradebot.backtest.job import Hours
+from tradebot.backtest.job import TradingHours
+from tradebot.backtest.order_expiry import OrderExpiries
 from tradebot.backtest.result import Result
-from tradebot.backtest.run import run
-from tradebot.backtest.validity import Validities
+from tradebot.backtest.run import run_backtest
+from tradebot.backtest.session_timetable import NEVER, timeline_days
 from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import OrderKind
@@ -34,8 +34,8 @@ def at(*starts: int, interval: int, market: str = "always", every_bar: bool = Fa
     series = bars(*((p, p, p, p) for p in found))
     series = msgspec.structs.replace(series, starts=np.array(starts, dtype=np.int64), interval=interval)
     spec = StrategySpec(name="once", reference="once.py:Once", params={"leaves": leaves}, code=CODE)
-    asked = job(spec, interval=interval, hours=Hours(market=market), every_bar=every_bar, **changes)
-    return run(asked, {"ACME": series})
+    asked = job(spec, interval=interval, hours=TradingHours(market=market), every_bar=every_bar, **changes)
+    return run_backtest(asked, {"ACME": series})
 
 
 def midnights(*days: date) -> tuple[int, ...]:
@@ -110,7 +110,7 @@ def test_an_exit_that_lapsed_over_a_still_day_leaves_at_the_next_open(every_bar:
     series = msgspec.structs.replace(series, starts=starts, interval=DAY, volume=np.array([9, 9, 9, 9, 0, 9, 9]))
     spec = StrategySpec(name="once", reference="once.py:Once", params={"leaves": 4 - latency}, code=CODE)
 
-    result = run(
+    result = run_backtest(
         job(spec, interval=DAY, every_bar=every_bar, matching=Matching(latency_bars=latency)), {"ACME": series}
     )
 
@@ -121,11 +121,11 @@ def test_an_exit_that_lapsed_over_a_still_day_leaves_at_the_next_open(every_bar:
 def test_an_order_of_the_last_close_lives_until_the_next_session_of_the_calendar_ends() -> None:
     days_ = (date(2024, 1, 4), date(2024, 1, 5), date(2024, 1, 8), date(2024, 1, 10))
     starts = np.array([moment(day, at) for day in days_ for at in (time(9, 15), time(15, 29))], dtype=np.int64)
-    asked = job(hours=Hours(market="nse"))
+    asked = job(hours=TradingHours(market="nse"))
 
-    validities = Validities(asked, starts, days(asked.hours, asked.instruments, starts, MINUTE))
+    validities = OrderExpiries(asked, starts, timeline_days(asked.hours, asked.instruments, starts, MINUTE))
 
-    assert [validities.of(k) for k in (0, 2, 3, 4, 6)] == [(2, 4), (4, 6), (4, 6), (6, 6), (NEVER, NEVER)]
+    assert [validities.expiry_of(k) for k in (0, 2, 3, 4, 6)] == [(2, 4), (4, 6), (4, 6), (6, 6), (NEVER, NEVER)]
 
 
 @pytest.mark.parametrize("latency", [0, 1])

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import tradebot
-from tradebot.backtest.intake import Taken, take
-from tradebot.backtest.place import place_of
+from tradebot.backtest.exchange_settings import exchange_settings
+from tradebot.backtest.input_frames import InputBars, bars_from_frames
 from tradebot.history.history import open_history
 from tradebot.indicators.expressions import Bars, session_vwap
 from tradebot.strategies.frame_strategy import FrameStrategy
@@ -66,9 +66,9 @@ class Decided(Strategy):
 
 
 @pytest.fixture
-def taken() -> Taken:
+def taken() -> InputBars:
     Framed.seen, Decided.seen = [], []
-    return take(coins(), place=place_of(currency="USDT"))
+    return bars_from_frames(coins(), exchange=exchange_settings(currency="USDT"))
 
 
 def test_rules_of_a_backtest_see_what_was_traded() -> None:
@@ -85,7 +85,7 @@ def test_frames_and_bars_of_a_backtest_hold_what_was_traded() -> None:
     assert Decided.seen == [Decimal(str(volume)) for volume in VOLUMES]
 
 
-def test_bars_that_are_loaded_hold_what_was_traded(taken: Taken, tmp_path: Path) -> None:
+def test_bars_that_are_loaded_hold_what_was_traded(taken: InputBars, tmp_path: Path) -> None:
     with open_history(tmp_path, writes=True) as history, history.transaction():
         history.write_bars(taken.instruments[0], taken.series["BARS"], source="by hand")
 
@@ -95,7 +95,7 @@ def test_bars_that_are_loaded_hold_what_was_traded(taken: Taken, tmp_path: Path)
     assert tradebot.load_bars("BARS", "1d", source=tmp_path)["volume"].tolist() == [pytest.approx(sum(VOLUMES))]
 
 
-def test_live_strategies_see_the_same_numbers_as_those_of_the_past(taken: Taken) -> None:
+def test_live_strategies_see_the_same_numbers_as_those_of_the_past(taken: InputBars) -> None:
     # given a worker's share, warmed up with half of the bars
     (instrument,), series = taken.instruments, taken.series["BARS"]
     specs = tuple(given(kind, {}) for kind in (Busy, Usual, Framed, Decided))

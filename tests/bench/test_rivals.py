@@ -16,7 +16,7 @@ from tradebot.bench.rivals import script_pools
 from tradebot.bench.venue.quotes import quote_price
 from tradebot.cli.bench.bench import bench
 from tradebot.clock import SECOND, ManualClock, WallClock
-from tradebot.indicators.plan import batch
+from tradebot.indicators.plan import evaluate_history
 
 
 def quiet(_: str) -> None:
@@ -42,7 +42,7 @@ def test_rivals_take_turns_and_the_median_is_per_unit():
 def test_the_eleven_indicators_agree_with_pandas_and_talib():
     bars, starts = random_histories(1, 400)
     plan = indicator_set.indicator_plan()
-    values = batch(plan, bars[0], starts)
+    values = evaluate_history(plan, bars[0], starts)
     ours = [float(values[root][-1]) for root in plan.roots]
     assert len(ours) == len(indicator_set.INDICATOR_NAMES)
     assert others.by_talib(bars[0]) == ours

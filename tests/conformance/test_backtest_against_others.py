@@ -27,7 +27,7 @@ import talib
 
 from tests.backtest.bars_by_hand import DESK, MINUTE, WIDE
 from tradebot.backtest.job import Bill, Costs, Job
-from tradebot.backtest.run import run
+from tradebot.backtest.run import run_backtest
 from tradebot.bench.backtest.backtest import STRATEGY_CODE
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
@@ -123,7 +123,7 @@ def ours(series: Series, spans: tuple[int, int]) -> list[list[float]]:
         costs=Costs(bill=Bill.NONE),
         desk=msgspec.structs.replace(DESK, order_notional=Decimal(10**7)),
     )
-    result = run(asked, {"X": series})
+    result = run_backtest(asked, {"X": series})
     rows = {int(start): row for row, start in enumerate(series.starts)}
     assert result.counts["denied"] == 0
     trades, quantity = result.trade_rows, result.trade_rows.quantity

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import tradebot
-from tradebot.backtest.intake import take
-from tradebot.backtest.place import place_of
+from tradebot.backtest.exchange_settings import exchange_settings
+from tradebot.backtest.input_frames import bars_from_frames
 from tradebot.clock import DAY
 from tradebot.history.frames import series_frame
 from tradebot.history.interval import MONTH, WEEK, interval_name
@@ -39,7 +39,7 @@ def days(conformance: Path) -> pd.DataFrame:
 
 def test_a_share_that_is_held_grows_by_the_same_a_year_in_bars_of_any_length(days: pd.DataFrame) -> None:
     # given
-    (instrument,), series, _ = take({"SPY": days}, place=place_of("NYSE"))
+    (instrument,), series, _ = bars_from_frames({"SPY": days}, exchange=exchange_settings("NYSE"))
     years = (days.index[-1] - days.index[0]).days / 365.25
 
     # when

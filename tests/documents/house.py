@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tests.documents.typed import ROOT
 from tests.documents.warm import CLIENT
-from tradebot.backtest.sample import sample
+from tradebot.backtest.sample import sample_bars
 from tradebot.clock import iso
 
 # A reader looks on for a minute, or measures for one. Nothing else of a command is changed.
@@ -161,7 +161,7 @@ class House:
         shutil.copy(ROOT / "config.toml", self.folder)
         for name in ("bars", "FOLDER"):
             (self.folder / name).mkdir()
-        _, bars = sample(("RELIANCE", "TCS"), days=7)
+        _, bars = sample_bars(("RELIANCE", "TCS"), days=7)
         for symbol, series in bars.items():
             prices = zip(series.starts, series.open, series.high, series.low, series.close, series.volume, strict=True)
             rows = [

@@ -18,7 +18,7 @@ import traceback
 
 # What the verbs import late, so that no fork pays for it.
 import tradebot.app
-import tradebot.backtest.honesty
+import tradebot.backtest.honesty_checks
 import tradebot.cli.backtest.backtest
 import tradebot.cli.control.flatten
 import tradebot.cli.control.halt

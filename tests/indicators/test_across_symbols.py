@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradebot.clock import SECOND
-from tradebot.indicators.arithmetic import rank as ranked
-from tradebot.indicators.arithmetic import zscore as scored
+from tradebot.indicators.arithmetic import rank_across as ranked
+from tradebot.indicators.arithmetic import zscore_across as scored
+from tradebot.indicators.cross_section import evaluate_histories
 from tradebot.indicators.expressions import Bars, crossed_above, lag, rank, resample, session_vwap, ta, zscore
-from tradebot.indicators.live import Live
-from tradebot.indicators.node import Node, label, named
-from tradebot.indicators.panel import panel
-from tradebot.indicators.plan import Plan, batch
+from tradebot.indicators.node import Node, expression_text, named_indicators
+from tradebot.indicators.plan import ExpressionPlan, evaluate_history
+from tradebot.indicators.streaming import StreamingIndicators
 
 BARS = Bars()
 MINUTE = 60 * SECOND
@@ -65,12 +65,12 @@ def grow(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     vector_from=st.sampled_from([1, 9]),
 )
 def test_any_graph_over_a_panel_streams_the_bits_of_its_batch(roots, seed, symbols, missing, cut, vector_from):
-    plan = Plan([*roots, rank(roots[0])], interval=MINUTE)
+    plan = ExpressionPlan([*roots, rank(roots[0])], interval_ns=MINUTE)
     pasts = histories(seed, symbols, missing)
-    whole = panel(plan, pasts)
-    live = Live(plan, symbols, vector_from=vector_from)
+    whole = evaluate_histories(plan, pasts)
+    live = StreamingIndicators(plan, symbols, vector_from=vector_from)
     heads = [int(np.searchsorted(starts, OPENS + cut * MINUTE)) for _, starts in pasts]
-    live.fill_all(
+    live.feed_histories(
         {row: (bars[:, :n], starts[:n]) for row, ((bars, starts), n) in enumerate(zip(pasts, heads, strict=True))}
     )
     rng = np.random.default_rng(seed)
@@ -79,17 +79,17 @@ def test_any_graph_over_a_panel_streams_the_bits_of_its_batch(roots, seed, symbo
         places = {row: int(np.searchsorted(starts, at)) for row, (_, starts) in enumerate(pasts) if at in starts}
         rows = rng.permutation(list(places)).astype(np.int64)  # the order of the rows is free
         bars = np.stack([pasts[r][0][:, places[r]] for r in rows], axis=1) if len(rows) else np.zeros((5, 0))
-        values = live.step(rows, bars, at)
+        values = live.step_bars(rows, bars, at)
         for root in plan.roots:
             expected = np.array([whole[r][root][places[r]] for r in rows])
             assert bits(values[root]) == bits(expected), f"{root!r} differs at row {t}"
 
 
 def test_a_plan_that_compares_nobody_gives_the_same_from_a_panel_and_alone():
-    plan = Plan([ta.EMA(BARS.close, 3) - lag(BARS.close), session_vwap(BARS)])
+    plan = ExpressionPlan([ta.EMA(BARS.close, 3) - lag(BARS.close), session_vwap(BARS)])
     pasts = histories(1, 3, 0.3)
-    for values, (bars, starts) in zip(panel(plan, pasts), pasts, strict=True):
-        alone = batch(plan, bars, starts)
+    for values, (bars, starts) in zip(evaluate_histories(plan, pasts), pasts, strict=True):
+        alone = evaluate_history(plan, bars, starts)
         assert all(bits(values[root]) == bits(alone[root]) for root in plan.roots)
 
 
@@ -125,26 +125,26 @@ def test_a_symbol_without_a_bar_takes_no_part():
     pasts = [(np.full((5, 2), v), OPENS + np.array([0, 1]) * MINUTE) for v in (1.0, 2.0)]
     pasts.append((np.full((5, 1), 3.0), OPENS + np.array([1]) * MINUTE))
     root = rank(BARS.close)
-    found = [values[root].tolist() for values in panel(Plan([root]), pasts)]
+    found = [values[root].tolist() for values in evaluate_histories(ExpressionPlan([root]), pasts)]
     assert found == [[0.0, 0.0], [1.0, 0.5], [1.0]]
 
 
 def test_a_value_of_longer_bars_is_held_to_be_compared():
     root = rank(resample(BARS, "2m").close)
     pasts = [(np.full((5, 4), v), OPENS + np.arange(4) * MINUTE) for v in (1.0, 2.0)]
-    found = [values[root].tolist() for values in panel(Plan([root], interval=MINUTE), pasts)]
+    found = [values[root].tolist() for values in evaluate_histories(ExpressionPlan([root], interval_ns=MINUTE), pasts)]
     np.testing.assert_array_equal(found, [[NAN, 0, 0, 0], [NAN, 1, 1, 1]])
 
 
 def test_a_single_history_cannot_stand_for_all():
-    plan = Plan([rank(BARS.close)])
+    plan = ExpressionPlan([rank(BARS.close)])
     with pytest.raises(AssertionError, match="panel"):
-        batch(plan, np.ones((5, 3)), OPENS + np.arange(3))
+        evaluate_history(plan, np.ones((5, 3)), OPENS + np.arange(3))
     with pytest.raises(AssertionError, match="fill_all"):
-        Live(plan, 2).fill(0, np.ones((5, 3)), OPENS + np.arange(3))
+        StreamingIndicators(plan, 2).feed_history(0, np.ones((5, 3)), OPENS + np.arange(3))
 
 
 def test_people_see_the_rank_and_not_what_is_ranked():
-    assert [label(n) for n in named((rank(ta.RSI(BARS.close, 3)) > 0.8) & (ta.ADX(BARS, 5) > 20))] == [
+    assert [expression_text(n) for n in named_indicators((rank(ta.RSI(BARS.close, 3)) > 0.8) & (ta.ADX(BARS, 5) > 20))] == [
         "rank(RSI(close, 3))", "ADX(high, low, close, 5)",
     ]  # fmt: skip

@@ -18,9 +18,9 @@ from tradebot.indicators.expressions import (
     session_vwap,
     ta,
 )
-from tradebot.indicators.live import Live
 from tradebot.indicators.node import Node
-from tradebot.indicators.plan import Plan, batch
+from tradebot.indicators.plan import ExpressionPlan, evaluate_history
+from tradebot.indicators.streaming import StreamingIndicators
 
 BARS = Bars()
 MINUTE = 60 * SECOND
@@ -80,11 +80,11 @@ def bits(column: np.ndarray) -> bytes:
     return np.where(np.isnan(column), np.nan, column).tobytes()  # every NaN is the same NaN
 
 
-def stream(plan: Plan, bars: np.ndarray, starts: np.ndarray, cut: int) -> list[np.ndarray]:
-    live = Live(plan, 3)
+def stream(plan: ExpressionPlan, bars: np.ndarray, starts: np.ndarray, cut: int) -> list[np.ndarray]:
+    live = StreamingIndicators(plan, 3)
     row = np.array([1])
-    head = live.fill(1, bars[:, :cut], starts[:cut]) if cut else None
-    steps = [live.step(row, bars[:, t : t + 1], int(starts[t])) for t in range(cut, bars.shape[1])]
+    head = live.feed_history(1, bars[:, :cut], starts[:cut]) if cut else None
+    steps = [live.step_bars(row, bars[:, t : t + 1], int(starts[t])) for t in range(cut, bars.shape[1])]
     parts = ([head] if head else []) + steps
     return [np.concatenate([part[root] for part in parts]) for root in plan.roots]
 
@@ -96,9 +96,9 @@ def stream(plan: Plan, bars: np.ndarray, starts: np.ndarray, cut: int) -> list[n
     cut=st.integers(0, 90),
 )
 def test_any_graph_gives_the_same_bits_streamed_from_any_cut_as_in_batch(roots, seed, cut):
-    plan = Plan(roots)
+    plan = ExpressionPlan(roots)
     bars, starts = history(seed, 90)
-    whole = batch(plan, bars, starts)
+    whole = evaluate_history(plan, bars, starts)
     for root, column in zip(plan.roots, stream(plan, bars, starts, cut), strict=True):
         assert bits(column) == bits(whole[root]), f"{root!r} differs after a cut at {cut}"
 
@@ -111,11 +111,11 @@ def test_any_graph_gives_the_same_bits_streamed_from_any_cut_as_in_batch(roots, 
     vector_from=st.sampled_from([1, 9]),
 )
 def test_a_history_that_is_only_loaded_leaves_what_one_that_is_filled_in_leaves(roots, seed, cut, vector_from):
-    plan, row = Plan(roots), np.array([1])
+    plan, row = ExpressionPlan(roots), np.array([1])
     bars, starts = history(seed, 90)
-    whole, live = batch(plan, bars, starts), Live(plan, 3, vector_from=vector_from)
-    live.load(1, bars[:, :cut], starts[:cut])
-    steps = [live.step(row, bars[:, t : t + 1], int(starts[t])) for t in range(cut, bars.shape[1])]
+    whole, live = evaluate_history(plan, bars, starts), StreamingIndicators(plan, 3, vector_from=vector_from)
+    live.warm_up_states(1, bars[:, :cut], starts[:cut])
+    steps = [live.step_bars(row, bars[:, t : t + 1], int(starts[t])) for t in range(cut, bars.shape[1])]
     for root in plan.roots:
         assert bits(np.concatenate([step[root] for step in steps])) == bits(whole[root][cut:]), repr(root)
 
@@ -126,13 +126,13 @@ def test_every_function_of_talib_streams_the_bits_of_its_batch(cut):
     bars[4] += 1  # some functions divide by the volume
     differing = []
     for name in talib_bridge._talib.get_functions():
-        groups = talib_bridge.signature(name).inputs
+        groups = talib_bridge.function_signature(name).inputs
         inputs = [ta.SMA(BARS.close, 3) if group == (None,) else BARS for group in groups]
         if name == "MAVP":
             inputs = [BARS.close, BARS.close * 0 + 5]
         built = getattr(ta, name)(*inputs)
-        plan = Plan([built] if isinstance(built, Node) else list(built))
-        whole = batch(plan, bars, starts)
+        plan = ExpressionPlan([built] if isinstance(built, Node) else list(built))
+        whole = evaluate_history(plan, bars, starts)
         streamed = stream(plan, bars, starts, cut)
         if any(bits(whole[r]) != bits(s) for r, s in zip(plan.roots, streamed, strict=True)):
             differing.append(name)
@@ -140,20 +140,22 @@ def test_every_function_of_talib_streams_the_bits_of_its_batch(cut):
 
 
 def test_symbols_of_one_close_do_not_touch_each_other():
-    plan = Plan([ta.EMA(BARS.close, 3) - lag(BARS.close, 2), session_vwap(BARS), ta.MACD(BARS.close, 3, 5, 2).signal])
+    plan = ExpressionPlan(
+        [ta.EMA(BARS.close, 3) - lag(BARS.close, 2), session_vwap(BARS), ta.MACD(BARS.close, 3, 5, 2).signal]
+    )
     columns = [history(seed, 60) for seed in range(3)]
-    live = Live(plan, 3)
+    live = StreamingIndicators(plan, 3)
     seen = [[] for _ in range(3)]
     rng = np.random.default_rng(3)
     fed = [[] for _ in range(3)]
     for t in range(60):
         rows = np.flatnonzero(rng.random(3) > 0.3)  # a symbol without a trade has no row
         bars = np.stack([columns[r][0][:, t] for r in rows], axis=1) if len(rows) else np.zeros((5, 0))
-        values = live.step(rows, bars, int(columns[0][1][t]))
+        values = live.step_bars(rows, bars, int(columns[0][1][t]))
         for i, r in enumerate(rows):
             fed[r].append(t)
             seen[r].append([values[root][i] for root in plan.roots])
     for r in range(3):
-        whole = batch(plan, columns[r][0][:, fed[r]], columns[r][1][fed[r]])
+        whole = evaluate_history(plan, columns[r][0][:, fed[r]], columns[r][1][fed[r]])
         for j, root in enumerate(plan.roots):
             assert bits(np.array(seen[r])[:, j]) == bits(whole[root])

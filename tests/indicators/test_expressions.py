@@ -18,8 +18,8 @@ from tradebot.indicators.expressions import (
     session_vwap,
     ta,
 )
-from tradebot.indicators.node import Node, label, named, node
-from tradebot.indicators.plan import Plan, batch
+from tradebot.indicators.node import Node, expression_text, intern_node, named_indicators
+from tradebot.indicators.plan import ExpressionPlan, evaluate_history
 
 BARS = Bars()
 MINUTE = 60 * SECOND
@@ -31,7 +31,7 @@ def values(expression: Node, close: list[float], *, minutes: int = 5, starts: li
     column = np.array(close, dtype=float)
     bars = np.array([column, column + 1, column - 1, column, np.full(len(column), 10.0)])
     at = np.array([NINE_FIFTEEN + i * minutes * MINUTE for i in range(len(close))] if starts is None else starts)
-    return batch(Plan([expression]), bars, at)[expression].tolist()
+    return evaluate_history(ExpressionPlan([expression]), bars, at)[expression].tolist()
 
 
 def same(got: list[float], wanted: list[float]) -> bool:
@@ -43,7 +43,8 @@ def test_equal_expressions_are_one_node_and_different_numbers_are_not():
     assert BARS.close + 1 is Bars().close + 1.0
     assert ta.BBANDS(BARS.close, 5, 2.0).upper is not ta.BBANDS(BARS.close, 5, 3.0).upper
     assert (
-        len(Plan([ta.EMA(BARS.close, 5) > 1, ta.EMA(BARS.close, 5) < 1])) == len(Plan([ta.EMA(BARS.close, 5) > 1])) + 1
+        len(ExpressionPlan([ta.EMA(BARS.close, 5) > 1, ta.EMA(BARS.close, 5) < 1]))
+        == len(ExpressionPlan([ta.EMA(BARS.close, 5) > 1])) + 1
     )
 
 
@@ -127,9 +128,9 @@ def test_mistakes_with_talib_are_named(build, error, says):
 
 def test_labels_read_as_they_were_written():
     rule = crossed_above(ta.EMA(BARS.close, 5), 20) & (ta.MACD(BARS.close).hist > 0)
-    assert [label(n) for n in named(rule)] == ["EMA(close, 5)", "MACD(close, 12, 26, 9).macdhist"]
-    assert label(~(BARS.close > lag(BARS.open, 2))) == "~(close > lag(open, 2))"
-    assert label(opening_range(BARS, 15).high) == "opening_high(15)"
+    assert [expression_text(n) for n in named_indicators(rule)] == ["EMA(close, 5)", "MACD(close, 12, 26, 9).macdhist"]
+    assert expression_text(~(BARS.close > lag(BARS.open, 2))) == "~(close > lag(open, 2))"
+    assert expression_text(opening_range(BARS, 15).high) == "opening_high(15)"
 
 
 def test_the_opening_range_is_known_after_its_minutes_and_until_the_session_ends():
@@ -170,4 +171,4 @@ def test_every_node_depends_on_the_past_only():
 
 def test_a_node_is_found_again_by_its_parts():
     made = BARS.close + 2
-    assert node(made.op, made.args, made.params) is made
+    assert intern_node(made.op, made.args, made.params) is made

@@ -10,12 +10,12 @@ import pytest
 
 from tradebot.clock import SECOND
 from tradebot.indicators.expressions import Bars, opening_range, resample, session_vwap
-from tradebot.indicators.live import Live
-from tradebot.indicators.opens import HOME, Opens
-from tradebot.indicators.plan import Plan, batch
+from tradebot.indicators.plan import ExpressionPlan, evaluate_history
+from tradebot.indicators.session_opens import HOME_OPENS, SessionOpens
+from tradebot.indicators.streaming import StreamingIndicators
 
 MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
-NEW_YORK = Opens("America/New_York", time(9, 30))
+NEW_YORK = SessionOpens("America/New_York", time(9, 30))
 BARS = Bars()
 
 
@@ -26,11 +26,11 @@ def ns(*stamps: str, zone: str) -> np.ndarray:
 def test_a_session_begins_a_day_of_its_own_clock_whatever_the_season() -> None:
     opens = ns("2024-03-08 09:30", "2024-03-11 09:30", "2024-11-01 09:30", "2024-11-04 09:30", zone="America/New_York")
     closes = opens + 390 * MINUTE
-    assert (NEW_YORK.since(opens) % DAY == 0).all()
-    assert (NEW_YORK.since(closes) % DAY == 390 * MINUTE).all()
-    assert [NEW_YORK.since(int(at)) for at in opens] == NEW_YORK.since(opens).tolist()
-    assert (np.diff(NEW_YORK.since(opens)) > 0).all()
-    assert HOME.since(ns("2024-06-03 09:15", zone="Asia/Kolkata")) % DAY == 0
+    assert (NEW_YORK.session_clock(opens) % DAY == 0).all()
+    assert (NEW_YORK.session_clock(closes) % DAY == 390 * MINUTE).all()
+    assert [NEW_YORK.session_clock(int(at)) for at in opens] == NEW_YORK.session_clock(opens).tolist()
+    assert (np.diff(NEW_YORK.session_clock(opens)) > 0).all()
+    assert HOME_OPENS.session_clock(ns("2024-06-03 09:15", zone="Asia/Kolkata")) % DAY == 0
 
 
 def days_around_the_change(zone: str, opens: str, count: int = 390) -> tuple[np.ndarray, np.ndarray]:
@@ -42,19 +42,19 @@ def days_around_the_change(zone: str, opens: str, count: int = 390) -> tuple[np.
 
 
 @pytest.mark.parametrize(
-    ("zone", "opens", "place"), [("America/New_York", "09:30", NEW_YORK), ("Asia/Kolkata", "09:15", HOME)]
+    ("zone", "opens", "place"), [("America/New_York", "09:30", NEW_YORK), ("Asia/Kolkata", "09:15", HOME_OPENS)]
 )
-def test_longer_bars_ranges_and_averages_count_from_the_open(zone: str, opens: str, place: Opens) -> None:
+def test_longer_bars_ranges_and_averages_count_from_the_open(zone: str, opens: str, place: SessionOpens) -> None:
     # given
     hour, first, vwap = resample(BARS, "1h"), opening_range(BARS, 30), session_vwap(BARS)
     roots = [hour.open, hour.close, first.high, first.low, vwap]
-    plan = Plan(roots, interval=MINUTE, opens=place)
+    plan = ExpressionPlan(roots, interval_ns=MINUTE, opens=place)
     bars, starts = days_around_the_change(zone, opens)
 
     # when
-    whole = batch(plan, bars, starts)
-    live = Live(plan, 1)
-    steps = [live.step(np.array([0]), bars[:, t : t + 1], int(starts[t])) for t in range(len(starts))]
+    whole = evaluate_history(plan, bars, starts)
+    live = StreamingIndicators(plan, 1)
+    steps = [live.step_bars(np.array([0]), bars[:, t : t + 1], int(starts[t])) for t in range(len(starts))]
 
     # then every day is like the others
     for root in roots:
@@ -74,7 +74,7 @@ def test_another_opening_is_in_the_zone_of_the_exchange_or_in_a_fixed_one() -> N
     bars, starts = days_around_the_change("America/New_York", "09:30")
     plain, local = opening_range(BARS, 30).high, opening_range(BARS, 30, opens_at=time(9, 30)).high
     fixed = opening_range(BARS, 30, opens_at=time(9, 30), zone=timezone(timedelta(hours=-5))).high
-    found = batch(Plan([plain, local, fixed], interval=MINUTE, opens=NEW_YORK), bars, starts)
+    found = evaluate_history(ExpressionPlan([plain, local, fixed], interval_ns=MINUTE, opens=NEW_YORK), bars, starts)
     assert np.array_equal(found[plain], found[local], equal_nan=True)
     assert found[fixed].reshape(4, 390)[0, 30] == 130
     assert found[fixed].reshape(4, 390)[2, 100] != 130  # an hour late once the clocks have changed

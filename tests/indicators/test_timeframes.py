@@ -18,9 +18,9 @@ from tradebot.indicators.expressions import (
     session_vwap,
     ta,
 )
-from tradebot.indicators.live import Live
-from tradebot.indicators.node import Node, Op, hold, label, named
-from tradebot.indicators.plan import Plan, batch
+from tradebot.indicators.node import Node, Op, expression_text, hold, named_indicators
+from tradebot.indicators.plan import ExpressionPlan, evaluate_history
+from tradebot.indicators.streaming import StreamingIndicators
 
 BARS = Bars()
 MINUTE = 60 * SECOND
@@ -45,11 +45,11 @@ def bits(column: np.ndarray) -> bytes:
     return np.where(np.isnan(column), np.nan, column).tobytes()
 
 
-def stream(plan: Plan, bars: np.ndarray, starts: np.ndarray, cut: int, vector_from: int) -> list[np.ndarray]:
-    live = Live(plan, 2, vector_from=vector_from)
+def stream(plan: ExpressionPlan, bars: np.ndarray, starts: np.ndarray, cut: int, vector_from: int) -> list[np.ndarray]:
+    live = StreamingIndicators(plan, 2, vector_from=vector_from)
     row = np.array([1])
-    parts = [live.fill(1, bars[:, :cut], starts[:cut])] if cut else []
-    parts += [live.step(row, bars[:, t : t + 1], int(starts[t])) for t in range(cut, len(starts))]
+    parts = [live.feed_history(1, bars[:, :cut], starts[:cut])] if cut else []
+    parts += [live.step_bars(row, bars[:, t : t + 1], int(starts[t])) for t in range(cut, len(starts))]
     return [np.concatenate([part[root] for part in parts] + [np.empty(0)]) for root in plan.roots]
 
 
@@ -85,10 +85,10 @@ def grow(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     vector_from=st.sampled_from([1, 9]),
 )
 def test_any_graph_over_bars_of_several_lengths_streams_the_bits_of_its_batch(roots, seed, missing, part, vector_from):
-    plan = Plan(roots, interval=MINUTE)
+    plan = ExpressionPlan(roots, interval_ns=MINUTE)
     bars, starts = history(seed, 130, missing=missing)
     cut = int(part * len(starts))
-    whole = batch(plan, bars, starts)
+    whole = evaluate_history(plan, bars, starts)
     for root, column in zip(plan.roots, stream(plan, bars, starts, cut, vector_from), strict=True):
         assert bits(column) == bits(whole[root]), f"{root!r} differs after a cut at {cut}"
 
@@ -98,11 +98,11 @@ def test_any_graph_over_bars_of_several_lengths_streams_the_bits_of_its_batch(ro
     root=st.recursive(leaves(), grow, max_leaves=4), seed=st.integers(0, 1000), missing=st.sampled_from([0.0, 0.3, 0.9])
 )
 def test_what_comes_later_changes_no_value(root, seed, missing):
-    plan = Plan([root], interval=MINUTE)
+    plan = ExpressionPlan([root], interval_ns=MINUTE)
     bars, starts = history(seed, 100, missing=missing)
-    whole = batch(plan, bars, starts)[root]
+    whole = evaluate_history(plan, bars, starts)[root]
     for last in range(0, len(starts), 7):
-        assert bits(batch(plan, bars[:, :last], starts[:last])[root]) == bits(whole[:last])
+        assert bits(evaluate_history(plan, bars[:, :last], starts[:last])[root]) == bits(whole[:last])
 
 
 def minutes(*at: int) -> tuple[np.ndarray, np.ndarray]:
@@ -115,8 +115,8 @@ def known(bars: np.ndarray, starts: np.ndarray, length: str = "5m") -> dict[int,
     """Minute of the row -> open, high, low, close, volume of the longer bar known there; streamed and in batch."""
     longer = resample(BARS, length)
     roots = [longer.open, longer.high, longer.low, longer.close, longer.volume]
-    plan = Plan(roots, interval=MINUTE)
-    whole = batch(plan, bars, starts)
+    plan = ExpressionPlan(roots, interval_ns=MINUTE)
+    whole = evaluate_history(plan, bars, starts)
     for root, column in zip(roots, stream(plan, bars, starts, 0, 9), strict=True):
         assert bits(column) == bits(whole[root])
     table = np.array([whole[root] for root in roots]).T
@@ -148,7 +148,7 @@ def test_a_rule_fires_at_the_close_of_the_longer_bar_and_beside_other_bars_its_v
     longer = resample(BARS, "5m")
     alone, beside = longer.close > 5, (longer.close > 5) & (BARS.close > 0)
     bars, starts = minutes(*range(12))
-    values = batch(Plan([alone, beside, hold(longer.close)], interval=MINUTE), bars, starts)
+    values = evaluate_history(ExpressionPlan([alone, beside, hold(longer.close)], interval_ns=MINUTE), bars, starts)
     assert np.flatnonzero(values[alone] == 1.0).tolist() == [9]
     assert np.flatnonzero(values[beside] == 1.0).tolist() == [9, 10, 11]
     assert values[hold(longer.close)][4:].tolist() == [4.0] * 5 + [9.0] * 3
@@ -158,16 +158,18 @@ def test_a_lag_counts_bars_of_its_own_length_also_inside_a_crossing():
     longer = resample(BARS, "5m")
     bars, starts = minutes(*range(20))
     before, crossing = hold(lag(longer.close)), crossed_above(BARS.close, ta.SMA(longer.close, 2))
-    values = batch(Plan([before, crossing], interval=MINUTE), bars, starts)
+    values = evaluate_history(ExpressionPlan([before, crossing], interval_ns=MINUTE), bars, starts)
     assert values[before][9:].tolist() == [4.0] * 5 + [9.0] * 5 + [14.0]
     assert np.flatnonzero(values[crossing] == 1.0).tolist() == []
     bars[3, 12] = 1.0  # below the average of 4 and 9 for one bar
-    assert np.flatnonzero(batch(Plan([crossing], interval=MINUTE), bars, starts)[crossing] == 1.0).tolist() == [13]
+    assert np.flatnonzero(
+        evaluate_history(ExpressionPlan([crossing], interval_ns=MINUTE), bars, starts)[crossing] == 1.0
+    ).tolist() == [13]
 
 
 def test_a_longer_bar_is_computed_once_for_all_who_use_it():
     one, other = resample(BARS, "15m"), resample(Bars(), "15m")
-    plan = Plan([ta.EMA(one.close, 5), ta.EMA(other.close, 5) > 3, ta.ATR(other, 3)], interval=MINUTE)
+    plan = ExpressionPlan([ta.EMA(one.close, 5), ta.EMA(other.close, 5) > 3, ta.ATR(other, 3)], interval_ns=MINUTE)
     assert sum(n.op is Op.RESAMPLE for n in plan.nodes) == 1
     assert sum(n.params[:1] == ("EMA",) for n in plan.nodes) == 1
 
@@ -175,9 +177,9 @@ def test_a_longer_bar_is_computed_once_for_all_who_use_it():
 def test_people_read_the_length_of_the_bars():
     longer = resample(BARS, "15m")
     rule = (ta.EMA(longer.close, 5) > 3) & (BARS.close > 1)
-    assert [label(n) for n in named(rule)] == ["EMA(15m.close, 5)"]
+    assert [expression_text(n) for n in named_indicators(rule)] == ["EMA(15m.close, 5)"]
     crossing = crossed_above(ta.EMA(longer.close, 5), BARS.close)
-    assert [label(n) for n in named(crossing)] == ["EMA(15m.close, 5)"]
+    assert [expression_text(n) for n in named_indicators(crossing)] == ["EMA(15m.close, 5)"]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_people_read_the_length_of_the_bars():
 )
 def test_longer_bars_are_made_of_whole_ones(length, interval, says):
     with pytest.raises(ConfigError, match=says):
-        Plan([resample(BARS, length).close], interval=interval)
+        ExpressionPlan([resample(BARS, length).close], interval_ns=interval)
 
 
 @pytest.mark.parametrize("length", ["7m", "", "m", "-5m", "0m", "1.5h", "2d", "5 m"])

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from tradebot.clock import SECOND
 from tradebot.indicators.expressions import Bars, crossed_above, lag, session_vwap, ta
-from tradebot.indicators.live import Live, TaState
-from tradebot.indicators.plan import Plan, batch
-from tradebot.indicators.vector import VectorState
-from tradebot.indicators.vector_functions import FUNCTIONS
-from tradebot.indicators.vector_fused import Factor
+from tradebot.indicators.plan import ExpressionPlan, evaluate_history
+from tradebot.indicators.streaming import StreamingIndicators, TaState
+from tradebot.indicators.vector_functions import VECTOR_FUNCTIONS
+from tradebot.indicators.vector_fused import FusedFactor
+from tradebot.indicators.vector_state import VectorState
 
 BARS = Bars()
 MINUTE = 60 * SECOND
@@ -57,21 +57,21 @@ def bits(column: np.ndarray) -> bytes:
 
 
 def differing(
-    plan: Plan, bars: np.ndarray, starts: np.ndarray, cuts: list[int], missing: float, seed: int
+    plan: ExpressionPlan, bars: np.ndarray, starts: np.ndarray, cuts: list[int], missing: float, seed: int
 ) -> list[str]:
     """Fill each symbol up to its cut, step the rest with gaps, compare each with TA-Lib's batch over what it saw."""
     rows, _, symbols = bars.shape
-    live = Live(plan, symbols, vector_from=1)
+    live = StreamingIndicators(plan, symbols, vector_from=1)
     rng = np.random.default_rng(seed)
     fed: list[list[int]] = [list(range(cut)) for cut in cuts]
     seen: list[list[np.ndarray]] = [[] for _ in cuts]
     for row, cut in enumerate(cuts):
         if cut:
-            head = live.fill(row, np.ascontiguousarray(bars[:cut, :, row].T), starts[:cut])
+            head = live.feed_history(row, np.ascontiguousarray(bars[:cut, :, row].T), starts[:cut])
             seen[row] = list(np.array([head[root] for root in plan.roots]).T)
     for t in range(rows):
         here = np.flatnonzero((np.array(cuts) <= t) & (rng.random(symbols) >= missing))
-        values = live.step(here, bars[t][:, here], int(starts[t]))
+        values = live.step_bars(here, bars[t][:, here], int(starts[t]))
         table = np.array([values[root] for root in plan.roots])
         for i, row in enumerate(here.tolist()):
             fed[row].append(t)
@@ -79,7 +79,7 @@ def differing(
     wrong = set()
     for row in range(symbols):
         if fed[row]:
-            whole = batch(plan, np.ascontiguousarray(bars[fed[row], :, row].T), starts[fed[row]])
+            whole = evaluate_history(plan, np.ascontiguousarray(bars[fed[row], :, row].T), starts[fed[row]])
             found = np.array(seen[row])
             wrong |= {repr(root) for j, root in enumerate(plan.roots) if bits(found[:, j].copy()) != bits(whole[root])}
     return sorted(wrong)
@@ -97,11 +97,11 @@ def differing(
 )
 def test_every_vectorised_function_gives_the_bits_of_the_batch(n, m, seed, cuts, missing, scale, wild):
     bars, starts = history(seed, len(cuts), ROWS, scale=scale, wild=wild)
-    assert differing(Plan(functions(n, m)), bars, starts, cuts, missing, seed) == []
+    assert differing(ExpressionPlan(functions(n, m)), bars, starts, cuts, missing, seed) == []
 
 
 def test_every_period_of_an_average_range_has_the_weights_of_talib():
-    plan = Plan([*(ta.ATR(BARS, n) for n in range(2, 60)), *(ta.RSI(BARS, n) for n in range(2, 60, 3))])
+    plan = ExpressionPlan([*(ta.ATR(BARS, n) for n in range(2, 60)), *(ta.RSI(BARS, n) for n in range(2, 60, 3))])
     bars, starts = history(5, 2, 130)
     assert differing(plan, bars, starts, [0, 100], 0.0, 5) == []
 
@@ -109,7 +109,7 @@ def test_every_period_of_an_average_range_has_the_weights_of_talib():
 @pytest.mark.parametrize("missing", [0.0, 0.05])
 def test_bands_take_new_anchors_where_talib_does(missing):
     # Longer than 32 windows, with jumps that leave the window and stretches without any variance.
-    plan = Plan([*ta.BBANDS(BARS.close, 5), *ta.BBANDS(BARS.close, 20)])
+    plan = ExpressionPlan([*ta.BBANDS(BARS.close, 5), *ta.BBANDS(BARS.close, 20)])
     bars, starts = history(3, 6, 900, wild=True)
     assert differing(plan, bars, starts, [0, 0, 100, 170, 333, 700], missing, 3) == []
 
@@ -120,7 +120,9 @@ def test_a_window_without_variance_has_bands_of_no_width():
     bars[60:160, :4] = np.array([0.1, 1 / 3, 123.45])
     bars[80:160, 3] *= 1.0 + np.array([1e-9, 1e-12, 1e-15]) * np.arange(80)[:, None]
     assert (
-        differing(Plan([*ta.BBANDS(BARS.close, 3), *ta.BBANDS(BARS.close, 7)]), bars, starts, [0, 90, 120], 0.0, 4)
+        differing(
+            ExpressionPlan([*ta.BBANDS(BARS.close, 3), *ta.BBANDS(BARS.close, 7)]), bars, starts, [0, 90, 120], 0.0, 4
+        )
         == []
     )
 
@@ -136,7 +138,7 @@ def test_indicators_of_indicators_with_gaps_in_their_inputs_agree():
     for seed in range(6):
         bars, starts = history(seed, 4, ROWS, wild=seed % 2 == 0)
         bars[:, 4] -= bars[:, 4] % 400  # few different volumes
-        assert differing(Plan(roots), bars, starts, [0, 7, 40, 0], 0.2, seed) == []
+        assert differing(ExpressionPlan(roots), bars, starts, [0, 7, 40, 0], 0.2, seed) == []
 
 
 def test_a_symbol_that_stands_still_into_denormal_numbers_keeps_the_bits():
@@ -145,10 +147,10 @@ def test_a_symbol_that_stands_still_into_denormal_numbers_keeps_the_bits():
     bars = np.stack([flat, flat, flat, flat, flat], axis=1)
     starts = OPENS + np.arange(len(flat)) * MINUTE
     roots = [ta.RSI(BARS.close, 14), ta.ATR(BARS, 14), ta.ADX(BARS, 14), ta.EMA(BARS.close - 100.0, 14)]
-    live, row = Live(Plan(roots), 1, vector_from=1), np.array([0])
-    live.fill(0, np.ascontiguousarray(bars[:9_000, :, 0].T), starts[:9_000])
-    steps = [live.step(row, bars[t], int(starts[t])) for t in range(9_000, 11_000)]
-    whole = batch(Plan(roots), np.ascontiguousarray(bars[:, :, 0].T), starts)
+    live, row = StreamingIndicators(ExpressionPlan(roots), 1, vector_from=1), np.array([0])
+    live.feed_history(0, np.ascontiguousarray(bars[:9_000, :, 0].T), starts[:9_000])
+    steps = [live.step_bars(row, bars[t], int(starts[t])) for t in range(9_000, 11_000)]
+    whole = evaluate_history(ExpressionPlan(roots), np.ascontiguousarray(bars[:, :, 0].T), starts)
     assert 0 < whole[roots[1]][10_000] < 2.3e-308, "the test reaches denormal numbers"
     for root in roots:
         assert bits(np.concatenate([step[root] for step in steps])) == bits(whole[root][9_000:]), repr(root)
@@ -156,7 +158,7 @@ def test_a_symbol_that_stands_still_into_denormal_numbers_keeps_the_bits():
 
 @pytest.mark.parametrize("kind", ["calm", "wild", "still", "jumps", "short"])
 def test_histories_that_are_only_loaded_leave_the_bits_of_those_that_are_filled_in(kind):
-    plan, symbols = Plan(functions(20, 3)), 4
+    plan, symbols = ExpressionPlan(functions(20, 3)), 4
     bars, starts = history(5, symbols, 900, wild=kind == "wild")
     if kind == "still":
         bars[100:, :4] = bars[100, :4]
@@ -164,48 +166,48 @@ def test_histories_that_are_only_loaded_leave_the_bits_of_those_that_are_filled_
         bars[::7, :4] *= 1e7
     cut = 30 if kind == "short" else 860
     everyone = np.arange(symbols)
-    loaded, filled = (Live(plan, symbols, vector_from=1) for _ in range(2))
+    loaded, filled = (StreamingIndicators(plan, symbols, vector_from=1) for _ in range(2))
     for row in range(symbols):
         past = np.ascontiguousarray(bars[:cut, :, row].T)
-        loaded.load(row, past, starts[:cut])
-        filled.fill(row, past, starts[:cut])
-    wholes = [batch(plan, np.ascontiguousarray(bars[:, :, row].T), starts) for row in range(symbols)]
+        loaded.warm_up_states(row, past, starts[:cut])
+        filled.feed_history(row, past, starts[:cut])
+    wholes = [evaluate_history(plan, np.ascontiguousarray(bars[:, :, row].T), starts) for row in range(symbols)]
     for t in range(cut, cut + 40):
-        ours, theirs = (live.step(everyone, bars[t], int(starts[t])) for live in (loaded, filled))
+        ours, theirs = (live.step_bars(everyone, bars[t], int(starts[t])) for live in (loaded, filled))
         for root in plan.roots:
             assert bits(ours[root]) == bits(theirs[root]), repr(root)
             assert bits(ours[root]) == bits(np.array([whole[root][t] for whole in wholes])), repr(root)
 
 
 def test_what_was_returned_is_not_changed_by_later_steps():
-    plan = Plan(functions(5, 3))
+    plan = ExpressionPlan(functions(5, 3))
     bars, starts = history(1, 5, 60)
-    live = Live(plan, 5, vector_from=1)
+    live = StreamingIndicators(plan, 5, vector_from=1)
     everyone, some = np.arange(5), np.array([1, 3])
     for t in range(50):
-        live.step(everyone, bars[t], int(starts[t]))
-    values = live.step(everyone, bars[50], int(starts[50]))
+        live.step_bars(everyone, bars[t], int(starts[t]))
+    values = live.step_bars(everyone, bars[50], int(starts[50]))
     before = [values[root].copy() for root in plan.roots]
     bars[50] = 1.0  # a caller may use its buffer again
-    live.step(some, bars[51][:, some], int(starts[51]))
-    live.step(everyone, bars[52], int(starts[52]))
+    live.step_bars(some, bars[51][:, some], int(starts[51]))
+    live.step_bars(everyone, bars[52], int(starts[52]))
     assert all(bits(a) == bits(values[root]) for a, root in zip(before, plan.roots, strict=True))
 
 
 def test_the_order_of_the_rows_of_a_close_is_free():
-    plan = Plan(functions(4, 3))
+    plan = ExpressionPlan(functions(4, 3))
     bars, starts = history(2, 4, 80)
-    straight, mixed = Live(plan, 4, vector_from=1), Live(plan, 4, vector_from=1)
+    straight, mixed = StreamingIndicators(plan, 4, vector_from=1), StreamingIndicators(plan, 4, vector_from=1)
     order = np.array([2, 0, 3, 1])
     for t in range(80):
-        a = straight.step(np.arange(4), bars[t], int(starts[t]))
-        b = mixed.step(order, bars[t][:, order], int(starts[t]))
+        a = straight.step_bars(np.arange(4), bars[t], int(starts[t]))
+        b = mixed.step_bars(order, bars[t][:, order], int(starts[t]))
         assert all(bits(a[root][order]) == bits(b[root]) for root in plan.roots)
 
 
 def test_few_symbols_and_parameters_off_the_track_are_left_to_the_handles():
     def states(root, size):
-        return [state for state in Live(Plan([root]), size)._states if state is not None]
+        return [state for state in StreamingIndicators(ExpressionPlan([root]), size)._states if state is not None]
 
     assert isinstance(states(ta.EMA(BARS.close, 5), 50)[0], VectorState)
     left = [
@@ -215,11 +217,11 @@ def test_few_symbols_and_parameters_off_the_track_are_left_to_the_handles():
     ]  # fmt: skip
     assert all(isinstance(states(root, 50)[-1], TaState) for root in left)
     assert all(isinstance(states(root, 2)[0], TaState) for root in functions(5, 3)[:12])
-    assert set(FUNCTIONS) == {"SMA", "EMA", "MACD", "RSI", "ATR", "BBANDS", "STOCH", "ADX", "OBV"}
+    assert set(VECTOR_FUNCTIONS) == {"SMA", "EMA", "MACD", "RSI", "ATR", "BBANDS", "STOCH", "ADX", "OBV"}
 
 
 def test_a_fused_step_keeps_the_sign_of_a_zero():
-    zeros = Factor(0.5).add(np.array([-0.0, 0.0, -0.0]), np.array([-0.0, -0.0, 0.0]))
+    zeros = FusedFactor(0.5).multiply_add(np.array([-0.0, 0.0, -0.0]), np.array([-0.0, -0.0, 0.0]))
     assert np.signbit(zeros).tolist() == [True, False, False]
 
 
@@ -237,9 +239,9 @@ def test_a_fused_step_rounds_once(factor, xs, data):
     ys = [data.draw(finite | st.sampled_from([n, np.nextafter(n, 1.0), n * 3.0])) for n in near]
     x, y = np.array(xs), np.array(ys)
     exact = [float(Fraction(factor) * Fraction(a) + Fraction(b)) for a, b in zip(xs, ys, strict=True)]
-    assert Factor(factor).add(x.copy(), y).tolist() == exact
-    assert Factor(factor).step(x.copy(), y).tolist() == exact
-    assert Factor([factor, 0.5]).add(np.stack([x, x]), np.stack([y, y]))[0].tolist() == exact
+    assert FusedFactor(factor).multiply_add(x.copy(), y).tolist() == exact
+    assert FusedFactor(factor).multiply_add_small(x.copy(), y).tolist() == exact
+    assert FusedFactor([factor, 0.5]).multiply_add(np.stack([x, x]), np.stack([y, y]))[0].tolist() == exact
 
 
 def test_functions_that_share_their_work_give_the_bits_they_give_alone():
@@ -251,5 +253,5 @@ def test_functions_that_share_their_work_give_the_bits_they_give_alone():
     ]  # fmt: skip
     for seed, missing in ((1, 0.0), (2, 0.15)):
         bars, starts = history(seed, 4, ROWS, wild=True)
-        assert differing(Plan(roots), bars, starts, [0, 0, 50, 90], missing, seed) == []
-        assert differing(Plan(roots), bars, starts, [60, 60, 60, 60], missing, seed) == []
+        assert differing(ExpressionPlan(roots), bars, starts, [0, 0, 50, 90], missing, seed) == []
+        assert differing(ExpressionPlan(roots), bars, starts, [60, 60, 60, 60], missing, seed) == []

@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 INTO = Path(__file__).with_name("vendor")
 # Folders and files of the package: the desk, and the ways of a backtest past it.
-TAKEN = ("tradebot/trading/desk", "tradebot/backtest/fast_desk.py", "tradebot/backtest/fast_placement.py",
-         "tradebot/backtest/clearance.py", "tradebot/backtest/order_course.py")  # fmt: skip
+TAKEN = ("tradebot/trading/desk", "tradebot/backtest/backtest_desk.py", "tradebot/backtest/fast_placement.py",
+         "tradebot/backtest/fast_gate.py", "tradebot/backtest/order_fast_path.py")  # fmt: skip
 SEAM = "tests/oracle/seam.py"
 PACKAGE = "tests.oracle.vendor"
 

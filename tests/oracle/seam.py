@@ -27,8 +27,8 @@ from unittest.mock import patch
 
 import msgspec
 
-from tradebot.backtest.clearance import Clearance
-from tradebot.backtest.fast_desk import FastDesk
+from tradebot.backtest.backtest_desk import BacktestDesk
+from tradebot.backtest.fast_gate import FastGate
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Books, DeskMessage, Executed, Signals, Tick
@@ -67,10 +67,10 @@ def build_fast(
     *, universe: Universe, limits: Values, settings: Values, killed: Killed, id_prefix: str, venue: Values,
     at_once: bool,
 ) -> Any:  # fmt: skip
-    """Return the desk of a backtest; `at_once` for one without latency."""
+    """Return the desk of a backtest; `zero_latency` for one without latency."""
     book, gate = _parts(universe, limits, settings, killed, keeps_ended=not at_once)
-    clearance = Clearance(msgspec.convert(limits, Limits, strict=False), gate)
-    return FastDesk(book, gate=gate, clearance=clearance, id_prefix=id_prefix, at_once=at_once, **venue)
+    clearance = FastGate(msgspec.convert(limits, Limits, strict=False), gate)
+    return BacktestDesk(book, gate=gate, clearance=clearance, id_prefix=id_prefix, zero_latency=at_once, **venue)
 
 
 def _parts(
@@ -113,7 +113,7 @@ def recover(desk: Any, facts: Sequence[Any], **rest: Any) -> None:
 
 
 def _whole(desk: Any) -> Any:
-    return desk.desk if isinstance(desk, FastDesk) else desk
+    return desk.desk if isinstance(desk, BacktestDesk) else desk
 
 
 def told(desk: Any, close: Close) -> Any:

@@ -13,9 +13,9 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from tradebot.backtest.job import Hours, Job
+from tradebot.backtest.job import Job, TradingHours
 from tradebot.backtest.result import Result
-from tradebot.backtest.run import run
+from tradebot.backtest.run import run_backtest
 from tradebot.checker.evidence import read_evidence
 from tradebot.checker.order_history import CheckedOrder, orders_from_rows
 from tradebot.config import Config
@@ -111,9 +111,9 @@ def backtest(told: list[tuple[Universe, Close]], config: Config) -> Result:
     job = Job(
         strategies=(load_strategy(f"{__file__}:Regular", {}),), instruments=tuple(universe), interval=MINUTE,
         cash=config.exchange.cash, limits=limits(config), desk=desk_settings(config, most_changes=25),
-        hours=Hours(market="nse"),
+        hours=TradingHours(market="nse"),
     )  # fmt: skip
-    return run(job, series)
+    return run_backtest(job, series)
 
 
 def sign_of(side: str) -> int:

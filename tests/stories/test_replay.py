@@ -16,10 +16,10 @@ import pytest
 
 from tests.replay.journals_by_hand import Change, copy
 from tests.stories.conftest import Daemon
+from tradebot.backtest.bar_table import BarTable
 from tradebot.backtest.job import Job
-from tradebot.backtest.panel import Panel
-from tradebot.backtest.run import run
-from tradebot.backtest.wishes import find
+from tradebot.backtest.run import run_backtest
+from tradebot.backtest.signal_index import index_signals
 from tradebot.domain.market import Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Signal, Signals
@@ -170,20 +170,20 @@ def test_a_backtest_of_the_recorded_bars_gives_the_signals_of_the_day(journal: P
     interval = recorded.terms.interval
     job = Job(strategies=tuple(specs), instruments=recorded.universe.instruments, interval=interval, begin=first)
 
-    panel = Panel(job.instruments, series, interval)
+    panel = BarTable(job.instruments, series, interval)
     rows = [panel.row_after(n, first) for n in range(len(series))]
-    wishes = find(specs, job.instruments, panel, rows, 60.0).wishes
+    wishes = index_signals(specs, job.instruments, panel, rows, 60.0).indexes
     tested = [
         signal
         for n, bars in enumerate(panel.series)
         for row in range(rows[n], len(bars))
-        for signal in wishes[n].signals(row, int(bars.starts[row]) + interval, bars.close.item(row))
+        for signal in wishes[n].signals_at(row, int(bars.starts[row]) + interval, bars.close.item(row))
     ]
 
     of_the_day = [s for line in recorded.signals if isinstance(line.message, Signals) for s in line.message.signals]
     assert len(of_the_day) > 5
     assert sorted(map(said, tested)) == sorted(map(said, of_the_day))
-    assert run(job, series).counts["signals"] == len(of_the_day)
+    assert run_backtest(job, series).counts["signals"] == len(of_the_day)
 
 
 def said(signal: Signal) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from tradebot.backtest.check import Verdict
+from tradebot.backtest.check import CheckVerdict
 from tradebot.backtest.metrics import LABELS
 from tradebot.errors import ConfigError, DataError
 from tradebot.strategies.ema_cross import EmaCross
@@ -98,9 +98,9 @@ def test_a_best_trial_on_a_peak_is_told_from_one_on_a_plain(near: float, verdict
 
 
 def test_a_cliff_needs_neighbours_and_a_profit() -> None:
-    assert outcome.cliff([row(0, None, fast=5, slow=30)], PLAN).verdict is Verdict.NONE
-    assert outcome.cliff([row(0, 5.0, fast=5, slow=30)], PLAN).verdict is Verdict.NONE
-    assert outcome.cliff(grid({}, otherwise=-5), PLAN).verdict is Verdict.NONE
+    assert outcome.cliff([row(0, None, fast=5, slow=30)], PLAN).verdict is CheckVerdict.NONE
+    assert outcome.cliff([row(0, 5.0, fast=5, slow=30)], PLAN).verdict is CheckVerdict.NONE
+    assert outcome.cliff(grid({}, otherwise=-5), PLAN).verdict is CheckVerdict.NONE
 
 
 @pytest.mark.parametrize(("tested", "verdict"), [((80, 70), "pass"), ((30, 20), "warn"), ((50, -60), "fail")])

@@ -14,13 +14,13 @@ from tradebot.domain.market import Ints, Series
 from tradebot.domain.order import Purpose
 from tradebot.history.interval import interval_name
 
-CANDLES, CANDLES_OF_ALL, MOST_SYMBOLS = 2_000, 24_000, 60
-MOST_FILLS = 3_000
+MAX_CANDLES_PER_SYMBOL, MAX_CANDLES, MAX_SYMBOLS = 2_000, 24_000, 60
+MAX_FILLS_SHOWN = 3_000
 STEPS_S = (60, 180, 300, 900, 1_800, 3_600, 14_400, 86_400, 604_800, 2_592_000)
-STOPS = {Purpose.STOP.value, Purpose.TRAIL.value}
+STOP_PURPOSES = {Purpose.STOP.value, Purpose.TRAIL.value}
 
 
-def protected(result: Result) -> pd.DataFrame:
+def trades_with_stops(result: Result) -> pd.DataFrame:
     """Return a row per closed trade whose entry had a stop: `symbol`, `entered_at`, `exited_at`, `stop`."""
     entries = result.fills.merge(result.orders[["order_id", "stop"]], on="order_id")
     entries = entries[entries["stop"].notna()].drop_duplicates(["symbol", "ts"])
@@ -28,13 +28,13 @@ def protected(result: Result) -> pd.DataFrame:
     return found[["symbol", "entered_at", "exited_at", "stop"]].assign(symbol=found["symbol"].astype(str))
 
 
-def candles(result: Result, series: Mapping[str, Series]) -> dict[str, Any]:
+def chart_candles(result: Result, series: Mapping[str, Series]) -> dict[str, Any]:
     """Return symbol -> its candles, fills and stops, for the symbols with most fills, thinned to what a page holds."""
-    fills, stops = result.fills, protected(result)
+    fills, stops = result.fills, trades_with_stops(result)
     counts = fills["symbol"].astype(str).value_counts()
     by_symbol = {symbol: one for symbol, one in series.items() if len(one)}
-    names = sorted(by_symbol, key=lambda name: (-int(counts.get(name, 0)), name))[:MOST_SYMBOLS]
-    most = min(CANDLES, CANDLES_OF_ALL // max(len(names), 1))
+    names = sorted(by_symbol, key=lambda name: (-int(counts.get(name, 0)), name))[:MAX_SYMBOLS]
+    most = min(MAX_CANDLES_PER_SYMBOL, MAX_CANDLES // max(len(names), 1))
     left_out = len(by_symbol) - len(names)
     groups = dict(iter(fills.groupby(fills["symbol"].astype(str))))
     found = {}
@@ -49,16 +49,16 @@ def candles(result: Result, series: Mapping[str, Series]) -> dict[str, Any]:
 def _market(result: Result, series: Series, fills: pd.DataFrame, stops: pd.DataFrame, most: int) -> dict[str, Any]:
     job = result.job
     instrument = next(i for i in job.instruments if i.symbol == series.symbol)
-    starts = local_s(pd.DatetimeIndex(pd.to_datetime(series.starts, unit="ns", utc=True)).tz_convert(job.zone))
+    starts = local_clock_s(pd.DatetimeIndex(pd.to_datetime(series.starts, unit="ns", utc=True)).tz_convert(job.zone))
     step, first = _thinned(starts, job.interval // SECOND, most)
     o, c = series.open[first], series.close[np.concatenate([first[1:], [len(starts)]]) - 1]
     h, low = np.maximum.reduceat(series.high, first), np.minimum.reduceat(series.low, first)
     t = starts[first] if step == job.interval // SECOND else starts[first] // step * step
-    shown = fills.iloc[-MOST_FILLS:]
-    at = local_s(pd.DatetimeIndex(shown["ts"]))
+    shown = fills.iloc[-MAX_FILLS_SHOWN:]
+    at = local_clock_s(pd.DatetimeIndex(shown["ts"]))
     bar = t[np.maximum(np.searchsorted(t, at, side="right") - 1, 0)]
-    note = f"bars of {length(step)}" + (
-        f", thinned from {length(job.interval // SECOND)}" if len(first) < len(starts) else ""
+    note = f"bars of {interval_label(step)}" + (
+        f", thinned from {interval_label(job.interval // SECOND)}" if len(first) < len(starts) else ""
     )
     if len(shown) < len(fills):
         note += f"; the last {len(shown):,} of {len(fills):,} fills"
@@ -73,7 +73,14 @@ def _market(result: Result, series: Series, fills: pd.DataFrame, stops: pd.DataF
         "digits": instrument.price_decimals,
         "note": note,
         "fills": [
-            {"bar": int(b), "side": side, "qty": qty, "price": price, "purpose": purpose, "stop": purpose in STOPS}
+            {
+                "bar": int(b),
+                "side": side,
+                "qty": qty,
+                "price": price,
+                "purpose": purpose,
+                "stop": purpose in STOP_PURPOSES,
+            }
             for b, side, qty, price, purpose in zip(
                 bar,
                 shown["side"],
@@ -83,13 +90,13 @@ def _market(result: Result, series: Series, fills: pd.DataFrame, stops: pd.DataF
                 strict=True,
             )
         ],
-        "stops": _stop_lines(stops.iloc[-MOST_FILLS:], t),
+        "stops": _stop_lines(stops.iloc[-MAX_FILLS_SHOWN:], t),
     }
 
 
 def _stop_lines(stops: pd.DataFrame, t: Ints) -> list[list[float]]:
     # (first bar, last bar, price) each; of trades within one candle only the first has a line.
-    ends = [local_s(pd.DatetimeIndex(stops[name])) for name in ("entered_at", "exited_at")]
+    ends = [local_clock_s(pd.DatetimeIndex(stops[name])) for name in ("entered_at", "exited_at")]
     first, last = (np.maximum(np.searchsorted(t, at, side="right") - 1, 0) for at in ends)
     lines: list[list[float]] = []
     for begin, end, price in sorted(zip(first.tolist(), last.tolist(), stops["stop"].tolist(), strict=True)):
@@ -111,11 +118,11 @@ def _thinned(starts: Ints, interval_s: int, most: int) -> tuple[int, Ints]:
     return step, first
 
 
-def length(seconds: int) -> str:
+def interval_label(seconds: int) -> str:
     """Return the length of a bar in words: 1m, 4h, 1d, 1w, 1mo."""
     return interval_name(seconds * SECOND)
 
 
-def local_s(index: pd.DatetimeIndex) -> Ints:
+def local_clock_s(index: pd.DatetimeIndex) -> Ints:
     """Return times as seconds of the exchange's own wall clock."""
     return np.asarray(index.tz_localize(None).as_unit("ns").asi8 // SECOND)

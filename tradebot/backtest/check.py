@@ -9,7 +9,7 @@ from typing import Any
 from tradebot.domain.message import Message
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """What a check found; `NONE` where there is nothing to judge."""
 
     PASS = "pass"
@@ -23,11 +23,11 @@ class Check(Message, frozen=True):
 
     name: str
     title: str
-    verdict: Verdict
+    verdict: CheckVerdict
     text: str
     values: dict[str, Any] = {}
 
-    def plain(self) -> dict[str, Any]:
+    def json_values(self) -> dict[str, Any]:
         """Return the check as values ready for JSON."""
         return {
             "name": self.name,
@@ -38,8 +38,8 @@ class Check(Message, frozen=True):
         }
 
 
-def worst(checks: Iterable[Check]) -> Verdict:
+def worst_verdict(checks: Iterable[Check]) -> CheckVerdict:
     """Return the worst verdict of all."""
-    order = (Verdict.FAIL, Verdict.WARN, Verdict.PASS)
+    order = (CheckVerdict.FAIL, CheckVerdict.WARN, CheckVerdict.PASS)
     found = {check.verdict for check in checks}
-    return next((verdict for verdict in order if verdict in found), Verdict.NONE)
+    return next((verdict for verdict in order if verdict in found), CheckVerdict.NONE)

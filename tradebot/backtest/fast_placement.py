@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tradebot.backtest.clearance import Clearance
-from tradebot.backtest.order_course import placed
+from tradebot.backtest.fast_gate import FastGate
+from tradebot.backtest.order_fast_path import accepted_order
 from tradebot.domain.messages import Submit
 from tradebot.domain.order import ZERO
 from tradebot.trading.desk.book.book import Book
@@ -16,9 +16,11 @@ from tradebot.trading.desk.placing.requests import OrderRequests
 class FastPlacement(Placement):
     """Clears most orders without asking the controls one by one; what is not cleared is asked of them all."""
 
-    def __init__(self, book: Book, gate: Gate, requests: OrderRequests, *, clearance: Clearance, at_once: bool) -> None:
+    def __init__(
+        self, book: Book, gate: Gate, requests: OrderRequests, *, clearance: FastGate, zero_latency: bool
+    ) -> None:
         super().__init__(book, gate, requests)
-        self._clearance, self._at_once, self._all_passed = clearance, at_once, gate.passed
+        self._clearance, self._at_once, self._all_passed = clearance, zero_latency, gate.passed
         self._blotter, self._exposure, self._external = book.blotter, book.exposure, book.external
         self._open = book.positions.open
         self._conditions, self._marks, self._instruments = book.conditions, book.marks, book.universe.instruments
@@ -31,12 +33,12 @@ class FastPlacement(Placement):
             super().place(order, out)
 
     def reserve(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
-        """Reserve an order, and let it out; `at_once` it is at the exchange."""
+        """Reserve an order, and let it out; `zero_latency` it is at the exchange."""
         if not self._at_once:
             super().reserve(order, verdict, out)
             return
         request, c = order.request, self._conditions
-        self._blotter.place(placed(request, at=c.now, mono=c.mono))
+        self._blotter.place(accepted_order(request, at=c.now, mono=c.mono))
         out.append(Submit(request=request))
 
     def _clears(self, order: Place) -> bool:
@@ -54,11 +56,11 @@ class FastPlacement(Placement):
         if request.purpose.is_exit:
             if is_shared or self._blotter.in_excess:
                 held = self._blotter.closable(symbol)
-            return clearance.exit(request, instrument, held, reference, c.mono - seen, c.mono)
+            return clearance.allows_exit(request, instrument, held, reference, c.mono - seen, c.mono)
         if is_shared or not self._is_quiet(id_, symbol):
             return False
         elsewhere = self._gross.without if exposure else None
-        return clearance.entry(
+        return clearance.allows_entry(
             request,
             instrument,
             held,

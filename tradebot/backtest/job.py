@@ -20,7 +20,7 @@ from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.settings import DeskSettings
 
-__all__ = ("Bill", "Costs", "Hours", "Job", "Matching", "Slippage", "SlippageKind")
+__all__ = ("Bill", "Costs", "TradingHours", "Job", "Matching", "Slippage", "SlippageKind")
 
 
 class Bill(StrEnum):
@@ -38,7 +38,7 @@ class Costs(Message, frozen=True):
     commission_pct: Decimal = Decimal(0)
 
 
-class Hours(Message, frozen=True):
+class TradingHours(Message, frozen=True):
     """When may be traded: `market` is `nse` for its calendar, or `always` for days from midnight UTC, never closed.
 
     `entries_until` and `square_off_at` are times of the market's zone; they mean nothing for `always`.
@@ -67,7 +67,7 @@ class Job(Message, frozen=True):
     desk: DeskSettings = DeskSettings(order_notional=Decimal(10_000))
     matching: Matching = Matching()
     costs: Costs = Costs()
-    hours: Hours = Hours()
+    hours: TradingHours = TradingHours()
     zone: str = "Asia/Kolkata"
     currency: str = "INR"
     begin: int | None = None
@@ -79,7 +79,7 @@ class Job(Message, frozen=True):
     invented: tuple[str, ...] = ()
 
 
-def delivered(job: Job) -> Job:
+def with_delivery_product(job: Job) -> Job:
     """Return the job with shares bought for delivery (CNC) where nothing sells them before the day is over.
 
     An intraday product is not held overnight and is taxed less: its bill would be too small. The product stays

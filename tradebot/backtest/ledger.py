@@ -8,8 +8,8 @@ from struct import Struct
 
 import numpy as np
 
-from tradebot.backtest.panel import Panel
-from tradebot.backtest.result import Fills, Orders, Trades
+from tradebot.backtest.bar_table import BarTable
+from tradebot.backtest.result import FillColumns, OrderColumns, TradeColumns
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints
 from tradebot.domain.order import OrderKind, OrderRequest, OrderState, Purpose
@@ -20,77 +20,77 @@ PURPOSES = {purpose: code for code, purpose in enumerate(Purpose)}
 STATES = {state: code for code, state in enumerate(OrderState)}
 DENIED, INTENT = STATES[OrderState.DENIED], STATES[OrderState.INTENT]
 ORDER, FILL = Struct("9q").pack, Struct("6q").pack  # four times as fast as an array takes a row
-LARGEST = 1 << 62  # of a sum in int64
+MAX_EXACT_UNITS = 1 << 62  # of a sum in int64
 
 
-class Ledger:
-    """Rows of one account. `money_decimals` is how money is scaled to integers, `factors` what makes money of units."""
+class BacktestLedger:
+    """Rows of one account. `money_decimals` is how money is scaled to integers, `money_factors` what makes money of units."""
 
     def __init__(self, instruments: Sequence[Instrument], strategies: Sequence[str], money_decimals: int) -> None:
         self._instruments = instruments
         self._strategies = {name: code for code, name in enumerate(strategies)} | {"": -1}
         self.money_decimals = money_decimals
-        self.texts: dict[str, int] = {"": 0}  # reason -> its code
+        self.reason_codes: dict[str, int] = {"": 0}  # reason -> its code
         self._orders = bytearray()  # as ORDER packs them
-        self.states: list[int] = []  # of each order
+        self.order_states: list[int] = []  # of each order
         self._fills = bytearray()  # as FILL packs them
-        self.held = [0] * len(instruments)  # id -> signed quantity in units
-        self.factors = [int(factor) for factor in factors_of(instruments, money_decimals)]
+        self.held_units = [0] * len(instruments)  # id -> signed quantity in units
+        self.money_factors = [int(factor) for factor in money_factors(instruments, money_decimals)]
         self._money, self._charged = Decimal(10**money_decimals), Decimal(0)  # what all fills so far were charged
-        self.flow = 0  # money that fills brought in less what they took, charges included
+        self.cash_flow = 0  # money that fills brought in less what they took, charges included
 
-    def order(self, request: OrderRequest, id_: int, quantity: int, at: int, *, denied: str = "") -> int:
+    def add_order(self, request: OrderRequest, id_: int, quantity: int, at: int, *, denied: str = "") -> int:
         """Add an order that is meant to be sent, or was `denied` for that reason, and return its row."""
-        row = len(self.states)
+        row = len(self.order_states)
         self._orders += ORDER(
             id_,
             self._strategies[request.strategy],
             request.side.sign,
             KINDS[request.kind],
             PURPOSES[request.purpose],
-            self.texts.setdefault(denied or request.reason, len(self.texts)),
+            self.reason_codes.setdefault(denied or request.reason, len(self.reason_codes)),
             quantity,
             at,
             0 if request.stop_loss is None else self._instruments[id_].units(request.stop_loss),
         )
-        self.states.append(DENIED if denied else INTENT)
+        self.order_states.append(DENIED if denied else INTENT)
         return row
 
-    def ended(self, row: int, state: OrderState) -> None:
+    def set_order_state(self, row: int, state: OrderState) -> None:
         """Note the state an order has come to."""
-        self.states[row] = STATES[state]
+        self.order_states[row] = STATES[state]
 
-    def fill(self, row: int, id_: int, k: int, at: int, signed: int, price: int, charged: Decimal) -> None:
+    def add_fill(self, row: int, id_: int, k: int, at: int, signed: int, price: int, charged: Decimal) -> None:
         """Add a fill of the order in `row`: `signed` quantity units at `price` units in the bar `k`.
 
         `charged` is what the account has been charged so far, for this fill too.
         """
         charges, self._charged = int((charged - self._charged) * self._money), charged
         self._fills += FILL(row, k, at, signed if signed > 0 else -signed, price, charges)
-        self.held[id_] += signed
-        self.flow -= signed * price * self.factors[id_] + charges
+        self.held_units[id_] += signed
+        self.cash_flow -= signed * price * self.money_factors[id_] + charges
 
-    def orders(self) -> Orders:
+    def order_columns(self) -> OrderColumns:
         """Return the columns of all orders."""
         table = np.frombuffer(self._orders, dtype=np.int64).reshape(-1, 9).T
         symbol, strategy, side, kind, purpose, reason = (column.astype(np.int32) for column in table[:6])
-        return Orders(
+        return OrderColumns(
             symbol=symbol,
             strategy=strategy,
             side=side,
             kind=kind,
             purpose=purpose,
             reason=reason,
-            state=np.array(self.states, dtype=np.int32),
+            state=np.array(self.order_states, dtype=np.int32),
             quantity=table[6].copy(),
             decided_at=table[7].copy(),
             stop=table[8].copy(),
         )
 
-    def fills(self) -> tuple[Fills, Ints]:
+    def fill_columns(self) -> tuple[FillColumns, Ints]:
         """Return the columns of all fills, and the place of each one's bar on the timeline."""
         order, k, at, quantity, price, charges = np.frombuffer(self._fills, dtype=np.int64).reshape(-1, 6).T.copy()
-        rows = Fills(order=order.astype(np.int32), at=at, quantity=quantity, price=price, charges=charges)
+        rows = FillColumns(order=order.astype(np.int32), at=at, quantity=quantity, price=price, charges=charges)
         return rows, k
 
 
@@ -99,7 +99,7 @@ def money_decimals(instruments: Sequence[Instrument]) -> int:
     return max([2, *(i.price_decimals + i.quantity_decimals for i in instruments)])
 
 
-def round_trips(orders: Orders, fills: Fills, ks: Ints, factors: Ints) -> Trades:
+def round_trips(orders: OrderColumns, fills: FillColumns, ks: Ints, factors: Ints) -> TradeColumns:
     """Return the round trips from flat to flat; what is still open is none.
 
     `ks` are the places of the fills' bars on the timeline, `factors[id]` scales price * quantity units to money.
@@ -128,7 +128,7 @@ def round_trips(orders: Orders, fills: Fills, ks: Ints, factors: Ints) -> Trades
 
     entry, exit_ = summed(np.where(enters, value, 0)), summed(np.where(enters, 0, value))
     direction = side[begins]
-    found = Trades(
+    found = TradeColumns(
         symbol=symbol[flat],
         strategy=orders.strategy[order[begins]],
         side=direction.astype(np.int32),
@@ -143,12 +143,12 @@ def round_trips(orders: Orders, fills: Fills, ks: Ints, factors: Ints) -> Trades
         charges=summed(fills.charges[by_symbol]),
     )
     in_time = np.argsort(found.exited_at, kind="stable")
-    return Trades(**{name: getattr(found, name)[in_time] for name in Trades.__struct_fields__})
+    return TradeColumns(**{name: getattr(found, name)[in_time] for name in TradeColumns.__struct_fields__})
 
 
-def _no_trades() -> Trades:
+def _no_trades() -> TradeColumns:
     codes, ints = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
-    return Trades(
+    return TradeColumns(
         symbol=codes,
         strategy=codes,
         side=codes,
@@ -164,7 +164,9 @@ def _no_trades() -> Trades:
     )
 
 
-def equity(panel: Panel, first: int, cash: int, orders: Orders, fills: Fills, ks: Ints, factors: Ints) -> Ints:
+def equity_curve(
+    panel: BarTable, first: int, cash: int, orders: OrderColumns, fills: FillColumns, ks: Ints, factors: Ints
+) -> Ints:
     """Return what the account is worth, as money, at the end of every bar of the timeline from `first` on."""
     n = len(panel) - first
     flow = np.zeros(n, dtype=np.int64)
@@ -175,17 +177,17 @@ def equity(panel: Panel, first: int, cash: int, orders: Orders, fills: Fills, ks
         mine = id_ == traded
         steps = np.zeros(n, dtype=np.int64)
         np.add.at(steps, ks[mine] - first, side[mine] * fills.quantity[mine])
-        worth += np.cumsum(steps) * panel.close_of(traded, first) * factors[traded]
+        worth += np.cumsum(steps) * panel.closes_from(traded, first) * factors[traded]
     return worth
 
 
-def factors_of(instruments: Sequence[Instrument], decimals: int) -> Ints:
+def money_factors(instruments: Sequence[Instrument], decimals: int) -> Ints:
     """Return, per instrument, what turns units of price * quantity into money of `decimals`."""
     return np.array([10 ** (decimals - i.price_decimals - i.quantity_decimals) for i in instruments], dtype=np.int64)
 
 
-def check_size(values: Mapping[str, int]) -> None:
+def check_exact_size(values: Mapping[str, int]) -> None:
     """Raise DataError when a value, named for people, is too large for exact integers."""
     for what, value in values.items():
-        if abs(value) >= LARGEST:
+        if abs(value) >= MAX_EXACT_UNITS:
             raise DataError(f"{what} is too large to be counted exactly; give its instrument fewer decimals")

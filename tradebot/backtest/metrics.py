@@ -23,13 +23,13 @@ YEAR_S = 365.25 * 86_400
 Figures = dict[str, float | int | None]
 
 
-class Label(NamedTuple):
+class FigureLabel(NamedTuple):
     """How people read one figure: its name, and whether it is a `percent`, `ratio`, `money`, `count` or `days`."""
 
     text: str
     kind: str
 
-    def read(self, value: float | None, *, currency: str = "") -> str:
+    def format_value(self, value: float | None, *, currency: str = "") -> str:
         """Return a figure as people read it, `-` without one; money bears its currency if that is given."""
         if value is None:
             return "-"
@@ -47,48 +47,48 @@ class Label(NamedTuple):
 
 
 LABELS = {
-    "total_return": Label("Total return", "percent"),
-    "cagr": Label("Return a year (CAGR)", "percent"),
-    "volatility": Label("Volatility a year", "percent"),
-    "sharpe": Label("Sharpe", "ratio"),
-    "sortino": Label("Sortino", "ratio"),
-    "calmar": Label("Calmar", "ratio"),
-    "max_drawdown": Label("Deepest drawdown", "percent"),
-    "drawdown_days": Label("Longest drawdown", "days"),
-    "value_at_risk": Label("Worst return in twenty", "percent"),
-    "trades": Label("Trades", "count"),
-    "win_rate": Label("Winners", "percent"),
-    "profit_factor": Label("Profit factor", "ratio"),
-    "expectancy": Label("Average trade, net", "money"),
-    "average_win": Label("Average winner", "money"),
-    "average_loss": Label("Average loser", "money"),
-    "average_bars": Label("Average trade, bars", "ratio"),
-    "exposure": Label("Time in the market", "percent"),
-    "turnover": Label("Turnover a year", "ratio"),
-    "gross": Label("Profit before costs", "money"),
-    "charges": Label("Costs", "money"),
-    "net": Label("Profit after costs", "money"),
-    "cost_share": Label("Costs of gross winnings", "percent"),
+    "total_return": FigureLabel("Total return", "percent"),
+    "cagr": FigureLabel("Return a year (CAGR)", "percent"),
+    "volatility": FigureLabel("Volatility a year", "percent"),
+    "sharpe": FigureLabel("Sharpe", "ratio"),
+    "sortino": FigureLabel("Sortino", "ratio"),
+    "calmar": FigureLabel("Calmar", "ratio"),
+    "max_drawdown": FigureLabel("Deepest drawdown", "percent"),
+    "drawdown_days": FigureLabel("Longest drawdown", "days"),
+    "value_at_risk": FigureLabel("Worst return in twenty", "percent"),
+    "trades": FigureLabel("Trades", "count"),
+    "win_rate": FigureLabel("Winners", "percent"),
+    "profit_factor": FigureLabel("Profit factor", "ratio"),
+    "expectancy": FigureLabel("Average trade, net", "money"),
+    "average_win": FigureLabel("Average winner", "money"),
+    "average_loss": FigureLabel("Average loser", "money"),
+    "average_bars": FigureLabel("Average trade, bars", "ratio"),
+    "exposure": FigureLabel("Time in the market", "percent"),
+    "turnover": FigureLabel("Turnover a year", "ratio"),
+    "gross": FigureLabel("Profit before costs", "money"),
+    "charges": FigureLabel("Costs", "money"),
+    "net": FigureLabel("Profit after costs", "money"),
+    "cost_share": FigureLabel("Costs of gross winnings", "percent"),
 }
 
 
-def figures(equity: pd.Series, trades: pd.DataFrame, fills: pd.DataFrame, *, cash: float) -> Figures:
+def performance_figures(equity: pd.Series, trades: pd.DataFrame, fills: pd.DataFrame, *, cash: float) -> Figures:
     """Return every figure of LABELS, in that order, for a curve that began with `cash`.
 
     `equity` is indexed by time with a zone, oldest first; `trades` has `entered_at`, `exited_at`, `gross`, `charges`,
     `net` and `bars`; `fills` has `qty`, `price` and `charges`.
     """
     daily = daily_returns(equity, cash=cash)
-    days = points_a_year(equity)
+    days = returns_per_year(equity)
     values = np.concatenate([[cash], equity.to_numpy(np.float64)])
     deepest = max_drawdown(values)
     grown = cagr(daily, days)
     found: Figures = {
         "total_return": _finite(values[-1] / cash - 1),
         "cagr": grown,
-        "volatility": volatility(daily, days),
-        "sharpe": sharpe(daily, days),
-        "sortino": sortino(daily, days),
+        "volatility": annual_volatility(daily, days),
+        "sharpe": sharpe_ratio(daily, days),
+        "sortino": sortino_ratio(daily, days),
         "calmar": None if grown is None or not deepest else grown / -deepest,
         "max_drawdown": deepest,
         "drawdown_days": drawdown_days(equity, cash=cash),
@@ -98,8 +98,8 @@ def figures(equity: pd.Series, trades: pd.DataFrame, fills: pd.DataFrame, *, cas
     # The account's own: what is still open at the end counts at its last price.
     charged = float(fills["charges"].to_numpy(np.float64).sum())
     found |= {"gross": float(values[-1] - cash) + charged, "charges": charged, "net": float(values[-1] - cash)}
-    found["exposure"] = exposure(equity, trades)
-    found["turnover"] = turnover(equity, fills)
+    found["exposure"] = time_in_market(equity, trades)
+    found["turnover"] = annual_turnover(equity, fills)
     return {name: found.get(name) for name in LABELS}
 
 
@@ -111,22 +111,22 @@ def daily_returns(equity: pd.Series, *, cash: float) -> Floats:
     if equity.empty:
         return np.empty(0)
     assert isinstance(equity.index, pd.DatetimeIndex), f"equity is indexed by time, not by {equity.index.dtype}"
-    last = equity.astype(np.float64).groupby(days_of(equity.index).normalize()).last().to_numpy()
+    last = equity.astype(np.float64).groupby(last_instants(equity.index).normalize()).last().to_numpy()
     before = np.concatenate([[cash], last[:-1]])
     return np.asarray(last / before - 1) if (before > 0).all() else np.empty(0)
 
 
-def days_of(ends: pd.DatetimeIndex) -> pd.DatetimeIndex:
+def last_instants(ends: pd.DatetimeIndex) -> pd.DatetimeIndex:
     """Return the last instant inside each bar: a bar that ends at midnight belongs to the day it was traded on."""
     return ends - pd.Timedelta(1, "ns")
 
 
-def points_a_year(equity: pd.Series) -> float:
+def returns_per_year(equity: pd.Series) -> float:
     """Return how many `daily_returns` a year has, by the calendar from the first day of the curve to its last.
 
     At most 365, and 252 where the curve has no weekends: a week of five days says nothing of holidays.
     """
-    days = days_of(pd.DatetimeIndex(equity.index)).tz_localize(None).normalize().unique()
+    days = last_instants(pd.DatetimeIndex(equity.index)).tz_localize(None).normalize().unique()
     most = EVERY_DAY if len(days) and bool((days.day_of_week >= 5).mean() > 0.1) else WEEKDAYS
     years = (days[-1] - days[0]).total_seconds() / YEAR_S if len(days) > 1 else 0.0
     return min((len(days) - 1) / years, most) if years else most
@@ -140,18 +140,18 @@ def cagr(daily: Floats, days: float = WEEKDAYS) -> float | None:
     return _finite(end ** (days / len(daily)) - 1) if end > 0 else None
 
 
-def volatility(daily: Floats, days: float = WEEKDAYS) -> float | None:
+def annual_volatility(daily: Floats, days: float = WEEKDAYS) -> float | None:
     """Return the deviation of daily returns (n - 1) times the root of `days`."""
     return float(np.std(daily, ddof=1) * math.sqrt(days)) if len(daily) > 1 else None
 
 
-def sharpe(daily: Floats, days: float = WEEKDAYS) -> float | None:
+def sharpe_ratio(daily: Floats, days: float = WEEKDAYS) -> float | None:
     """Return mean over deviation (n - 1) of daily returns times the root of `days`; a free rate of 0 (Sharpe 1994)."""
     spread = float(np.std(daily, ddof=1)) if len(daily) > 1 else 0.0
     return float(np.mean(daily)) / spread * math.sqrt(days) if spread > 0 else None
 
 
-def sortino(daily: Floats, days: float = WEEKDAYS) -> float | None:
+def sortino_ratio(daily: Floats, days: float = WEEKDAYS) -> float | None:
     """Return mean over downside deviation of daily returns times the root of `days`.
 
     The downside deviation is the root of the mean over all days of min(r, 0) squared (Sortino and Price 1994).
@@ -160,14 +160,14 @@ def sortino(daily: Floats, days: float = WEEKDAYS) -> float | None:
     return float(np.mean(daily)) / below * math.sqrt(days) if below > 0 else None
 
 
-def drawdowns(values: Floats) -> Floats:
+def drawdown_series(values: Floats) -> Floats:
     """Return how far each point lies under the highest before it, as a share of it: 0 or negative, same shape."""
     return np.asarray(values / np.maximum.accumulate(values) - 1)
 
 
 def max_drawdown(values: Floats) -> float | None:
-    """Return the deepest of `drawdowns`; None without a point."""
-    return float(drawdowns(values).min()) if len(values) else None
+    """Return the deepest of `drawdown_series`; None without a point."""
+    return float(drawdown_series(values).min()) if len(values) else None
 
 
 def drawdown_days(equity: pd.Series, *, cash: float) -> float | None:
@@ -208,7 +208,7 @@ def trade_figures(trades: pd.DataFrame) -> Figures:
     }
 
 
-def exposure(equity: pd.Series, trades: pd.DataFrame) -> float | None:
+def time_in_market(equity: pd.Series, trades: pd.DataFrame) -> float | None:
     """Return the share of the curve's points at which a closed trade was open, whatever its size."""
     if equity.empty:
         return None
@@ -219,7 +219,7 @@ def exposure(equity: pd.Series, trades: pd.DataFrame) -> float | None:
     return float(np.mean(np.cumsum(steps[:-1]) > 0))
 
 
-def turnover(equity: pd.Series, fills: pd.DataFrame) -> float | None:
+def annual_turnover(equity: pd.Series, fills: pd.DataFrame) -> float | None:
     """Return how often a year the average equity was bought and sold: the value of all fills over it, over years."""
     stamps = pd.DatetimeIndex(equity.index)
     seconds = (stamps[-1] - stamps[0]).total_seconds() if len(stamps) else 0.0

@@ -18,13 +18,13 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from tradebot.backtest import honesty, metrics, report, story
+from tradebot.backtest import honesty_checks, metrics, report, report_data
 from tradebot.backtest.check import Check
-from tradebot.backtest.intake import Bars, take
-from tradebot.backtest.job import Bill, Costs, Hours, Job, delivered
-from tradebot.backtest.place import bill_of, hours_of, place_of
-from tradebot.backtest.result import ODDS, Result
-from tradebot.backtest.run import dear, run
+from tradebot.backtest.exchange_settings import default_bill, default_market, exchange_settings
+from tradebot.backtest.input_frames import InputFrames, bars_from_frames
+from tradebot.backtest.job import Bill, Costs, Job, TradingHours, with_delivery_product
+from tradebot.backtest.result import UNUSUAL_COUNTS, Result
+from tradebot.backtest.run import run_backtest, unaffordable_instruments
 from tradebot.clock import WallClock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
@@ -41,12 +41,12 @@ from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.settings import DeskSettings
 
 NO_LIMIT = Decimal(10) ** 15  # a figure that no test account reaches: the caller's cash is the limit
-LINE = (640, 120)  # of the equity curve in a cell, pixels
-CELL = "font-variant-numeric:tabular-nums;text-align:right;padding:.1rem .6rem"
+CURVE_SIZE_PX = (640, 120)  # of the equity curve in a cell, pixels
+CELL_STYLE = "font-variant-numeric:tabular-nums;text-align:right;padding:.1rem .6rem"
 
 
 class Tested:
-    """A finished backtest: `orders`, `fills`, `trades` (frames), `equity` and `stats` (series), `checks`, a report."""
+    """A finished backtest: `orders`, `fills`, `trades` (frames), `equity` and `stats` (series), `run_honesty_checks`, a report."""
 
     def __init__(self, result: Result, series: Mapping[str, Series], notes: Sequence[str] = ()) -> None:
         self.result, self.series, self.notes = result, series, tuple(notes)
@@ -79,7 +79,7 @@ class Tested:
     @cached_property
     def checks(self) -> list[Check]:
         """The honesty checks; the first use runs the backtest again a few times."""
-        return honesty.checks(self.result, self.series, run)
+        return honesty_checks.run_honesty_checks(self.result, self.series, run_backtest)
 
     @property
     def orders_hash(self) -> str:
@@ -88,21 +88,25 @@ class Tested:
 
     def report(self, path: str | Path) -> Path:
         """Write the report to `path` (.html) and its figures beside it (.json); return the path. Raises DataError."""
-        whole = story.summary(self.result, self.checks)
-        report.write(Path(path), story.tell(self.result, self.series, self.checks, summary_=whole), whole)
+        whole = report_data.result_summary(self.result, self.checks)
+        report.write_report(
+            Path(path), report_data.report_data(self.result, self.series, self.checks, summary_=whole), whole
+        )
         return Path(path)
 
-    def plot(self) -> Shown:
+    def plot(self) -> ReportFrame:
         """Return the whole report, to be shown in a cell."""
-        return Shown(report.page(story.tell(self.result, self.series, self.checks)), title=repr(self))
+        return ReportFrame(
+            report.render_page(report_data.report_data(self.result, self.series, self.checks)), title=repr(self)
+        )
 
     @cached_property
     def _figures(self) -> metrics.Figures:
-        return metrics.figures(self.equity, self.trades, self.fills, cash=float(self.result.job.cash))
+        return metrics.performance_figures(self.equity, self.trades, self.fills, cash=float(self.result.job.cash))
 
     def __repr__(self) -> str:
         names = ", ".join(spec.name for spec in self.result.job.strategies)
-        values = [f"{label.text} {label.read(self._figures[name])}" for name, label in _TOLD.items()]
+        values = [f"{label.text} {label.format_value(self._figures[name])}" for name, label in _TOLD.items()]
         told = f"{names} on {', '.join(self.result.symbols)}: {', '.join(values)}"
         return "\n".join((told, *self._words))
 
@@ -111,14 +115,14 @@ class Tested:
         # What explains the figures: notes, what was denied and why, what did not go its usual way.
         result = self.result
         denied = (f"{one.count:,} entries or exits denied: {one.reason}" for one in result.denials)
-        odd = (f"{result.counts[name]:,} {words}" for name, words in ODDS.items() if result.counts.get(name))
+        odd = (f"{result.counts[name]:,} {words}" for name, words in UNUSUAL_COUNTS.items() if result.counts.get(name))
         return (*self.notes, *result.notes, *denied, *odd, *result.faults)
 
     def _repr_html_(self) -> str:
         names = html.escape(", ".join(spec.name for spec in self.result.job.strategies))
         symbols = html.escape(", ".join(self.result.symbols[:8]))
         rows = "".join(
-            f"<tr><td>{label.text}</td><td style='{CELL}'>{label.read(self._figures[name])}</td></tr>"
+            f"<tr><td>{label.text}</td><td style='{CELL_STYLE}'>{label.format_value(self._figures[name])}</td></tr>"
             for name, label in metrics.LABELS.items()
         )
         faults = "".join(f"<p><b>{html.escape(fault)}</b></p>" for fault in self._words)
@@ -129,7 +133,7 @@ class Tested:
         )
 
 
-class Shown:
+class ReportFrame:
     """A page that shows itself in a cell, in a frame of its own."""
 
     def __init__(self, page: str, *, title: str) -> None:
@@ -147,7 +151,7 @@ class Shown:
 
 def backtest(
     strategy: str | type[Strategy],
-    bars: Bars,
+    bars: InputFrames,
     *,
     cash: float | Decimal = 100_000,
     order_notional: float | Decimal | None = None,
@@ -176,7 +180,7 @@ def backtest(
     square-off at 15:10, or "always"; by default the former for an exchange of India where most bars lie in sessions and
     are shorter than a day. Shares that nothing sells before the day is over are billed as delivery.
 
-    `interval`, such as "5m", is the length of a bar; by default it is the commonest step. Bars must be as sound as
+    `interval_ns`, such as "5m", is the length of a bar; by default it is the commonest step. Bars must be as sound as
     `tradebot data check` wants them; `accept_gaps` lets missing days, holes and unadjusted splits pass. The limits of
     the account stand out of the way, but for the cash. Raises DataError for bars or a strategy that are none,
     ConfigError for parameters and settings.
@@ -190,11 +194,11 @@ def backtest(
         raise ConfigError(f"slippage_ticks must be 0 or more, and whole, was {ticks!r}")
     spec = given(strategy, params) if isinstance(strategy, type) else load_strategy(strategy, params)
     length = parse_interval(interval) if interval else 0
-    place = place_of(exchange or _exchange(bars), zone=zone, currency=currency)
+    place = exchange_settings(exchange or _exchange(bars), zone=zone, currency=currency)
     if market == "nse" and zone_of(place.exchange) != INDIA:
         raise ConfigError(f'market="nse" is for exchanges of India, not for {place.exchange}')
-    instruments, series, notes = take(
-        bars, place=place, zone=zone, symbol=symbol, interval=length, now=WallClock().wall()
+    instruments, series, notes = bars_from_frames(
+        bars, exchange=place, zone=zone, symbol=symbol, interval_ns=length, now=WallClock().wall()
     )
     require_testable(series, instruments, accept_gaps=accept_gaps, hint="accept_gaps=True", with_splits=True)
     for note in notes:
@@ -209,25 +213,25 @@ def backtest(
         desk=DeskSettings(order_notional=size, order_kind=OrderKind.MARKET, max_daily_loss=NO_LIMIT),
         matching=Matching(slippage=Slippage(kind=SlippageKind.TICKS, amount=Decimal(int(ticks)))),
         costs=_costs(commission_pct, place.exchange),
-        hours=Hours(market=market or hours_of(place.exchange, interval_, series)),
+        hours=TradingHours(market=market or default_market(place.exchange, interval_, series)),
         zone=place.zone,
         currency=place.currency,
         invented=_invented(bars, instruments),
     )
-    for note in dear(job, series):
+    for note in unaffordable_instruments(job, series):
         warnings.warn(note, stacklevel=2)
-    result = run(delivered(job), series)
+    result = run_backtest(with_delivery_product(job), series)
     return Tested(msgspec.structs.replace(result, truths=(*result.truths, *notes)), series, notes)
 
 
-def _invented(bars: Bars, instruments: Sequence[Instrument]) -> tuple[str, ...]:
+def _invented(bars: InputFrames, instruments: Sequence[Instrument]) -> tuple[str, ...]:
     # What `load_bars` says of a frame: prices that a simulated exchange made.
     if isinstance(bars, Mapping):
         return tuple(str(name) for name, one in bars.items() if one.attrs.get("invented_by"))
     return tuple(one.symbol for one in instruments) if bars.attrs.get("invented_by") else ()
 
 
-def _exchange(bars: Bars) -> str:
+def _exchange(bars: InputFrames) -> str:
     frames = bars.values() if isinstance(bars, Mapping) else [bars]
     found = {str(frame.attrs.get("exchange", "")) for frame in frames if isinstance(frame, pd.DataFrame)}
     if len(found) > 1:
@@ -254,7 +258,7 @@ def _no_limits(*, allow_short: bool) -> Limits:
 def _costs(commission_pct: float | Decimal | None, exchange: str) -> Costs:
     if commission_pct is not None:
         return Costs(bill=Bill.PERCENT, commission_pct=_money("commission_pct", commission_pct, least=Decimal(0)))
-    return Costs(bill=bill_of(exchange))
+    return Costs(bill=default_bill(exchange))
 
 
 def _money(name: str, value: Any, *, least: Decimal = Decimal("0.01")) -> Decimal:
@@ -268,7 +272,7 @@ def _money(name: str, value: Any, *, least: Decimal = Decimal("0.01")) -> Decima
 def _curve(equity: pd.Series[float]) -> str:
     if len(equity) < 2:
         return ""
-    width, height = LINE
+    width, height = CURVE_SIZE_PX
     values = equity.to_numpy(np.float64)[np.linspace(0, len(equity) - 1, min(len(equity), width)).astype(int)]
     low, high = float(values.min()), float(values.max())
     x = np.linspace(0, width, len(values))

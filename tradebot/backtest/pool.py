@@ -18,7 +18,7 @@ def may_fork() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1
 
 
-def begin() -> None:
+def init_worker() -> None:
     """Prepare a new worker process: leave Ctrl-C to whoever started the work, end with the parent however it ends.
 
     What a strategy prints there goes to standard error: standard output is the parent's.
@@ -31,17 +31,17 @@ def begin() -> None:
 
 
 @contextmanager
-def ending(pool: ProcessPoolExecutor) -> Iterator[None]:
+def closing_pool(pool: ProcessPoolExecutor) -> Iterator[None]:
     """End a pool with what is done inside: in peace, or at once when that fails or is interrupted."""
     try:
         yield
     except BaseException:
-        end(pool)
+        kill_pool(pool)
         raise
     pool.shutdown()
 
 
-def end(pool: ProcessPoolExecutor) -> None:
+def kill_pool(pool: ProcessPoolExecutor) -> None:
     """Stop a pool at once, workers that are at work or hang too; what they were at is lost."""
     processes = list((pool._processes or {}).values())  # the pool has no other way to end one that hangs
     pool.shutdown(wait=False, cancel_futures=True)

@@ -21,12 +21,12 @@ import orjson
 
 from tradebot.errors import DataError
 
-OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
-def page(story: dict[str, Any]) -> str:
+def render_page(story: dict[str, Any]) -> str:
     """Return the page that tells a story (see `story.tell`)."""
-    return filled(
+    return fill_template(
         _read("page/report.html"),
         title=story["title"],
         styles=_read("vendor/uPlot.css"),
@@ -36,32 +36,32 @@ def page(story: dict[str, Any]) -> str:
     )
 
 
-def filled(body: str, *, title: str, story: dict[str, Any], styles: str, script: str, **parts: str) -> str:
+def fill_template(body: str, *, title: str, story: dict[str, Any], styles: str, script: str, **parts: str) -> str:
     """Return a page from its body: `{{name}}` becomes that part, the title escaped, the story packed.
 
     All pages share their head, the end of their styles, and the beginning of their script.
     """
-    packed = gzip.compress(orjson.dumps(story, option=OPTIONS), 9, mtime=0)
+    packed = gzip.compress(orjson.dumps(story, option=JSON_OPTIONS), 9, mtime=0)
     parts |= {"title": html.escape(title), "story": base64.b64encode(packed).decode("ascii")}
     parts |= {"styles": styles + _read("page/report.css"), "script": _read("page/page.js") + script}
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _read("page/head.html") + body)
 
 
-def write(path: Path, story: dict[str, Any], summary: dict[str, Any]) -> Path:
+def write_report(path: Path, story: dict[str, Any], summary: dict[str, Any]) -> Path:
     """Write the page to `path`, and to the same name with `.json` what is in it; return the latter.
 
     The JSON is `summary` with hashes, months, the equity curve and trades of the story. Each file appears whole or not
     at all. Raises DataError where they cannot be written.
     """
-    check_place(path)
+    check_report_path(path)
     beside = path.with_suffix(".json")
-    whole_file(path, page(story).encode())
+    write_file_atomically(path, render_page(story).encode())
     told = summary | {name: story[name] for name in ("hashes", "months", "equity", "trades", "trades_of")}
-    whole_file(beside, orjson.dumps(told, option=OPTIONS | orjson.OPT_INDENT_2))
+    write_file_atomically(beside, orjson.dumps(told, option=JSON_OPTIONS | orjson.OPT_INDENT_2))
     return beside
 
 
-def check_place(path: Path) -> None:
+def check_report_path(path: Path) -> None:
     """Refuse a place where no report can be, before the work is done for it. Raises DataError."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise DataError(f"the report {path} must end in .html; its figures go to the same name with .json")
@@ -69,7 +69,7 @@ def check_place(path: Path) -> None:
         raise DataError(f"the report {path}: the folder {path.parent} does not exist")
 
 
-def whole_file(path: Path, body: bytes) -> None:
+def write_file_atomically(path: Path, body: bytes) -> None:
     """Write a file that is either there whole or as it was before, and nothing beside it. Raises DataError."""
     unfinished = None
     try:

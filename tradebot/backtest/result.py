@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tradebot.backtest import frames
+from tradebot.backtest import result_frames
 from tradebot.backtest.job import Job
 from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
 from tradebot.trading.desk.placing.denials import Denial
 
 Codes = npt.NDArray[np.int32]  # positions in a tuple of names
-ODDS = {  # counts of what did not go its usual way
+UNUSUAL_COUNTS = {  # counts of what did not go its usual way
     "cut": "entries cut to what the cash paid",
     "waited": "orders waited for a bar in which something traded",
     "lapsed": "orders ended with their session",
@@ -30,7 +30,7 @@ ODDS = {  # counts of what did not go its usual way
 UNHASHED = ("reason", "stop")  # what is told of a trade and is none
 
 
-class Orders(Message, frozen=True, eq=False):
+class OrderColumns(Message, frozen=True, eq=False):
     """Every order that the desk made, those it denied included, in order of decision; all columns of shape (n,).
 
     `symbol` and `strategy` are positions in the result's names (strategy -1: none), `side` is 1 for a buy and -1 for a
@@ -53,7 +53,7 @@ class Orders(Message, frozen=True, eq=False):
         return len(self.quantity)
 
 
-class Fills(Message, frozen=True, eq=False):
+class FillColumns(Message, frozen=True, eq=False):
     """Every fill, in order of booking; `order` is the row of its order, `charges` is money."""
 
     order: Codes
@@ -66,7 +66,7 @@ class Fills(Message, frozen=True, eq=False):
         return len(self.quantity)
 
 
-class Trades(Message, frozen=True, eq=False):
+class TradeColumns(Message, frozen=True, eq=False):
     """Every round trip from flat to flat, in order of its end, per symbol; `gross` and `charges` are money.
 
     `entry_value` and `exit_value` are sums of quantity * price in the units of both; `bars` is the number of bars from
@@ -107,9 +107,9 @@ class Result(Message, frozen=True, eq=False):
     strategies: tuple[str, ...]
     texts: tuple[str, ...]
     money_decimals: int
-    order_rows: Orders
-    fill_rows: Fills
-    trade_rows: Trades
+    order_rows: OrderColumns
+    fill_rows: FillColumns
+    trade_rows: TradeColumns
     equity_at: Ints
     equity_units: Ints
     counts: dict[str, int]
@@ -124,12 +124,12 @@ class Result(Message, frozen=True, eq=False):
 
         Columns: order_id, symbol, strategy, side, kind, purpose, qty, decided_at, state, reason, stop.
         """
-        return frames.orders(self)
+        return result_frames.order_frame(self)
 
     @property
     def fills(self) -> pd.DataFrame:
         """Return one row per fill: ts, order_id, symbol, side, qty, price, charges, purpose."""
-        return frames.fills(self)
+        return result_frames.fill_frame(self)
 
     @property
     def trades(self) -> pd.DataFrame:
@@ -138,12 +138,12 @@ class Result(Message, frozen=True, eq=False):
         Columns: symbol, strategy, side, entered_at, exited_at, qty, entry_price, exit_price, gross, charges, net, bars,
         exit_reason.
         """
-        return frames.trades(self)
+        return result_frames.trade_frame(self)
 
     @property
     def equity(self) -> pd.Series[float]:
         """Return the account's worth at the end of every bar traded, indexed by `ts`."""
-        return frames.equity(self)
+        return result_frames.equity_series(self)
 
     @property
     def period(self) -> tuple[int, int]:
@@ -152,10 +152,10 @@ class Result(Message, frozen=True, eq=False):
 
     def settings(self) -> dict[str, Any]:
         """Return what was asked, as values ready for JSON; the strategies' code is left out."""
-        return frames.settings(self.job)
+        return result_frames.job_settings(self.job)
 
 
-def hash_of(orders: Orders, fills: Fills, *, names: Sequence[str]) -> str:
+def trading_hash(orders: OrderColumns, fills: FillColumns, *, names: Sequence[str]) -> str:
     """Return the sha256 over all orders and fills, a pure function of what was traded.
 
     `names` one a line, then column after column as little-endian int64, in the order of their classes. `reason` and

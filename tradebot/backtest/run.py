@@ -10,20 +10,20 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tradebot.backtest import ledger as books
-from tradebot.backtest.alone import Alone
-from tradebot.backtest.clearance import Clearance
-from tradebot.backtest.deciders import Deciders
-from tradebot.backtest.fast_desk import FastDesk
-from tradebot.backtest.funds import Funds
-from tradebot.backtest.hours import Timetable, days
+from tradebot.backtest.assumptions import assumptions_of
+from tradebot.backtest.backtest_desk import BacktestDesk
+from tradebot.backtest.backtest_loop import BacktestLoop
+from tradebot.backtest.bar_table import BarTable
+from tradebot.backtest.buying_power import BuyingPower
+from tradebot.backtest.fast_gate import FastGate
+from tradebot.backtest.imperative_strategies import ImperativeStrategies
 from tradebot.backtest.job import Bill, Job
-from tradebot.backtest.ledger import Ledger
-from tradebot.backtest.panel import Panel
-from tradebot.backtest.result import Result, hash_of
-from tradebot.backtest.strategies import Strategies
-from tradebot.backtest.truths import truths
-from tradebot.backtest.walk import Walk
-from tradebot.backtest.wishes import find
+from tradebot.backtest.ledger import BacktestLedger
+from tradebot.backtest.result import Result, trading_hash
+from tradebot.backtest.session_timetable import SessionTimetable, timeline_days
+from tradebot.backtest.signal_index import index_signals
+from tradebot.backtest.signal_source import SignalSource
+from tradebot.backtest.single_symbol_loop import SingleSymbolLoop
 from tradebot.clock import SECOND, iso
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
@@ -37,33 +37,35 @@ from tradebot.trading.desk.sizing import too_dear
 NEVER = 1 << 62
 
 
-Bars = Mapping[str, Series] | Iterable[Series]
+SeriesInput = Mapping[str, Series] | Iterable[Series]
 
 
-def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done, of: None) -> Result:
+def run_backtest(
+    job: Job, series: SeriesInput, *, on_progress: Callable[[int, int], None] = lambda done, of: None
+) -> Result:
     """Run a backtest over the bars of its symbols in this process; the same job and bars give the same result.
 
-    `say` is told now and then how many bars of the timeline are done, and of how many. Raises DataError for bars that
+    `on_progress` is told now and then how many bars of the timeline are done, and of how many. Raises DataError for bars that
     cannot be walked and for strategies that cannot be built, ConfigError for parameters.
     """
-    cut = {symbol: _until(bars, job.end) for symbol, bars in by_symbol(series).items()}
-    panel = Panel(job.instruments, cut, job.interval)
+    cut = {symbol: _until(bars, job.end) for symbol, bars in series_by_symbol(series).items()}
+    panel = BarTable(job.instruments, cut, job.interval)
     decimals = books.money_decimals(job.instruments)
     cash = int(job.cash.scaleb(decimals))
-    books.check_size({"the cash": cash})
+    books.check_exact_size({"the cash": cash})
     first = int(panel.starts.searchsorted(job.begin)) if job.begin is not None else 0
     specs = sorted(job.strategies, key=lambda spec: spec.name)
     firsts = [panel.first_row(id_, first) for id_ in range(len(job.instruments))]
-    found = find(specs, job.instruments, panel, firsts, job.time_limit_s * 10)
-    deciders = Deciders(specs, job.instruments, panel, job.time_limit_s)
+    found = index_signals(specs, job.instruments, panel, firsts, job.time_limit_s * 10)
+    deciders = ImperativeStrategies(specs, job.instruments, panel, job.time_limit_s)
     for id_, row in enumerate(firsts):
-        deciders.warm(id_, row)
-    record = Ledger(job.instruments, [spec.name for spec in specs], decimals)
-    funds = Funds(job, record, panel, _charges_of(job, decimals))
+        deciders.warm_up(id_, row)
+    record = BacktestLedger(job.instruments, [spec.name for spec in specs], decimals)
+    funds = BuyingPower(job, record, panel, _charges_of(job, decimals))
     desk = _desk(job, funds, decimals)
-    kind = Alone if len(job.instruments) == 1 and not job.every_bar else Walk
-    strategies = Strategies(found.wishes, deciders, desk.book.positions.of)
-    timetable = Timetable(days(job.hours, job.instruments, panel.starts, job.interval), first)
+    kind = SingleSymbolLoop if len(job.instruments) == 1 and not job.every_bar else BacktestLoop
+    strategies = SignalSource(found.indexes, deciders, desk.book.positions.of)
+    timetable = SessionTimetable(timeline_days(job.hours, job.instruments, panel.starts, job.interval), first)
     walk = kind(
         job,
         desk=desk,
@@ -72,30 +74,30 @@ def run(job: Job, series: Bars, *, say: Callable[[int, int], None] = lambda done
         ledger=record,
         funds=funds,
         timetable=timetable,
-        say=lambda k: say(k - first, len(panel) - first),
+        on_progress=lambda k: on_progress(k - first, len(panel) - first),
     )
     with _no_collector():
-        walk.run()
-    say(len(panel) - first, len(panel) - first)
+        walk.run_to_end()
+    on_progress(len(panel) - first, len(panel) - first)
     counts = desk.account.counts
-    counts["signals"] += strategies.skipped
-    counts["ignored"] += strategies.skipped
+    counts["signals"] += strategies.skipped_signals
+    counts["ignored"] += strategies.skipped_signals
     bars = sum(len(s) - row for s, row in zip(panel.series, firsts, strict=True))
-    counts |= {"bars": bars} | walk.counts
+    counts |= {"bars": bars} | walk.event_counts
     faults = tuple(
         f"{fault.strategy} was switched off for {fault.symbol}: {fault.reason}"
         for fault in (*found.faults, *deciders.faults)
     )
-    notes = dear(job, cut)
+    notes = unaffordable_instruments(job, cut)
     if walk.ruined_at:
         when = iso(walk.ruined_at, ZoneInfo(job.zone))[:19]
         notes = (f"the account was worth nothing at {when}: everything was closed, and trading ended there", *notes)
     return _result(job, panel, record, first, cash, counts, faults, notes, tuple(desk.account.denials))
 
 
-def dear(job: Job, series: Bars) -> tuple[str, ...]:
+def unaffordable_instruments(job: Job, series: SeriesInput) -> tuple[str, ...]:
     """Return a sentence for each instrument of which the money of an order may not pay a lot."""
-    found = by_symbol(series)
+    found = series_by_symbol(series)
     priced = [
         (i, i.price(int(bars.close.min())), i.price(int(bars.close.max())))
         for i in job.instruments
@@ -104,15 +106,15 @@ def dear(job: Job, series: Bars) -> tuple[str, ...]:
     return too_dear(priced, job.desk.order_notional)
 
 
-def by_symbol(series: Bars) -> Mapping[str, Series]:
+def series_by_symbol(series: SeriesInput) -> Mapping[str, Series]:
     """Return bars as symbol -> series."""
     return series if isinstance(series, Mapping) else {one.symbol: one for one in series}
 
 
 def _result(
     job: Job,
-    panel: Panel,
-    record: Ledger,
+    panel: BarTable,
+    record: BacktestLedger,
     first: int,
     cash: int,
     counts: dict[str, int],
@@ -120,29 +122,29 @@ def _result(
     notes: tuple[str, ...],
     denials: tuple[Denial, ...],
 ) -> Result:
-    orders, (fills, ks) = record.orders(), record.fills()
-    factors = books.factors_of(job.instruments, record.money_decimals)
+    orders, (fills, ks) = record.order_columns(), record.fill_columns()
+    factors = books.money_factors(job.instruments, record.money_decimals)
     if len(fills):  # sums may wrap around and their differences are right all the same; one value may not
         largest = int(orders.quantity[fills.order].max()) * int(fills.price.max()) * int(factors.max())
-        books.check_size({"the value of a fill": largest})
+        books.check_exact_size({"the value of a fill": largest})
     symbols = tuple(instrument.symbol for instrument in job.instruments)
     strategies = tuple(sorted(spec.name for spec in job.strategies))
     return Result(
         job=job,
-        orders_hash=hash_of(orders, fills, names=(*symbols, *strategies)),
+        orders_hash=trading_hash(orders, fills, names=(*symbols, *strategies)),
         symbols=symbols,
         strategies=strategies,
-        texts=tuple(record.texts),
+        texts=tuple(record.reason_codes),
         money_decimals=record.money_decimals,
         order_rows=orders,
         fill_rows=fills,
         trade_rows=books.round_trips(orders, fills, ks, factors),
-        equity_at=panel.starts[first:] + panel.interval,
-        equity_units=books.equity(panel, first, cash, orders, fills, ks, factors),
+        equity_at=panel.starts[first:] + panel.interval_ns,
+        equity_units=books.equity_curve(panel, first, cash, orders, fills, ks, factors),
         counts=counts | {"orders": len(orders), "fills": len(fills)},
         faults=faults,
         denials=denials,
-        truths=truths(job),
+        truths=assumptions_of(job),
         notes=notes,
     )
 
@@ -168,21 +170,21 @@ def _until(bars: Series, end: int | None) -> Series:
     return bars.cut(slice(int(bars.starts.searchsorted(end))))
 
 
-def _desk(job: Job, funds: Funds, decimals: int) -> FastDesk:
+def _desk(job: Job, funds: BuyingPower, decimals: int) -> BacktestDesk:
     universe, matching = Universe(job.instruments), job.matching
     # The wire that is modelled is no fault of a signal: it does not age by it. What comes late waits for another open.
     waits = matching.latency_bars + bool(matching.latency_ns)
     under_way_s = (waits * job.interval + matching.latency_ns) / SECOND
     settings = msgspec.structs.replace(job.desk, signal_max_age_s=job.desk.signal_max_age_s + under_way_s)
     at_once = job.matching.is_prompt
-    gate = gate_of(job.limits, killed=lambda: "", lacking=funds.lacking)
-    return FastDesk(
+    gate = gate_of(job.limits, killed=lambda: "", lacking=funds.missing_cash_reason)
+    return BacktestDesk(
         Book(universe, settings, _charges_of(job, decimals), keeps_ended=not at_once),
         gate=gate,
-        clearance=Clearance(job.limits, gate, lacking=funds.lacking),
+        clearance=FastGate(job.limits, gate, lacking=funds.missing_cash_reason),
         id_prefix="B",
         absent_after_s=NEVER / SECOND,
-        at_once=at_once,
+        zero_latency=at_once,
     )
 
 

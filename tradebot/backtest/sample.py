@@ -22,8 +22,8 @@ SEED = 7
 LAST_DAY = date(2026, 6, 30)  # a trading day; the sample ends before it
 
 
-def sample(
-    symbols: Sequence[str] = SYMBOLS, *, days: int = 90, interval: int = MINUTE, seed: int = SEED
+def sample_bars(
+    symbols: Sequence[str] = SYMBOLS, *, days: int = 90, interval_ns: int = MINUTE, seed: int = SEED
 ) -> tuple[Universe, dict[str, Series]]:
     """Return instruments and their bars (symbol -> oldest first) of the sessions in the `days` before LAST_DAY."""
     universe = universe_for(symbols, on=LAST_DAY)
@@ -35,6 +35,6 @@ def sample(
     )
     start, end = (moment(LAST_DAY - timedelta(days=back), time(0)) for back in (days, 0))
     return universe, {
-        instrument.symbol: prices.series(id_, interval=interval, start=start, end=end)
+        instrument.symbol: prices.series(id_, interval=interval_ns, start=start, end=end)
         for id_, instrument in enumerate(universe)
     }

@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
-from tradebot.backtest.hours import NEVER
+from tradebot.backtest.session_timetable import NEVER
 
 
 class Schedule:
-    """An instrument is due at one position at most, the clock at any number of them; `end` is behind the last one."""
+    """An instrument is due at one position at most, the clock at any number of them; `end_k` is behind the last one."""
 
     def __init__(self, size: int, end: int, ticks: Iterable[int]) -> None:
-        self._size, self._slots, self.end = size, size + 1, end  # slots of one `k`: the instruments, then the clock
+        self._size, self._slots, self.end_k = size, size + 1, end  # slots of one `k`: the instruments, then the clock
         self._heap = [k * self._slots + size for k in ticks]  # of k * slots + slot
         heapify(self._heap)
         self._next = [NEVER] * size  # id -> the k it is due at; what the heap says beside it is out of date
 
     @property
     def next_k(self) -> int:
-        """The first position with something on it, `end` for none."""
-        return self._heap[0] // self._slots if self._heap else self.end
+        """The first position with something on it, `end_k` for none."""
+        return self._heap[0] // self._slots if self._heap else self.end_k
 
-    def put(self, id_: int, k: int) -> None:
+    def set_due(self, id_: int, k: int) -> None:
         """Let an instrument be due at `k` and nowhere else."""
         self._next[id_] = k
-        if k < self.end:
+        if k < self.end_k:
             heappush(self._heap, k * self._slots + id_)
 
-    def tick(self, k: int) -> None:
+    def add_tick(self, k: int) -> None:
         """Let the clock tick at `k`."""
-        if k < self.end:
+        if k < self.end_k:
             heappush(self._heap, k * self._slots + self._size)
 
-    def take(self, k: int) -> tuple[list[int], bool]:
+    def pop_entries(self, k: int) -> tuple[list[int], bool]:
         """Take the entries of `k`, the next position: the instruments that are due, ascending; whether it ticks."""
         heap, following, first = self._heap, self._next, k * self._slots
         due: list[int] = []

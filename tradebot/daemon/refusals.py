@@ -18,7 +18,7 @@ from tradebot.domain.products import INTRADAY
 from tradebot.errors import ConfigError
 from tradebot.exchange.prices.recordings import chosen
 from tradebot.indicators.expressions import Bars
-from tradebot.indicators.plan import Plan
+from tradebot.indicators.plan import ExpressionPlan
 from tradebot.markets.listing import unknown_shares
 from tradebot.markets.market import Market, market_of
 from tradebot.printable import printable
@@ -96,7 +96,7 @@ def strategies(config: Config) -> list[StrategySpec]:
         raise ConfigError(f"two strategies have the same name: {', '.join(twice)}")
     for spec in specs:
         if (rules := spec.create().rules(Bars())) is not None:
-            Plan(rules.roots, interval=config.bars.interval_ns)
+            ExpressionPlan(rules.roots, interval_ns=config.bars.interval_ns)
     return specs
 
 

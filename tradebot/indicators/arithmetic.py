@@ -14,12 +14,14 @@ import numpy as np
 from tradebot.domain.market import Floats
 from tradebot.indicators.node import Op
 
-ALONE = 8_192  # elements up to which numpy's linear algebra starts no threads, which would wait in a loop of their own
+SINGLE_THREAD_SIZE = (
+    8_192  # elements up to which numpy's linear algebra starts no threads, which would wait in a loop of their own
+)
 
 
 def are_finite(a: Floats, b: Floats) -> bool:
     """Tell in one or two calls that neither column holds a NaN or an infinity; may say False of huge numbers."""
-    if len(a) <= ALONE:
+    if len(a) <= SINGLE_THREAD_SIZE:
         return isfinite(a.dot(b))
     return isfinite(np.add.reduce(a)) and (a is b or isfinite(np.add.reduce(b)))
 
@@ -66,7 +68,7 @@ def _is_true(a: Floats) -> Any:
     return (a != 0.0) & ~np.isnan(a)
 
 
-def rank(values: Floats) -> Floats:
+def rank_across(values: Floats) -> Floats:
     """Return the place of each value among the finite ones: 0 lowest, 1 highest, ties the middle; NaN for the rest."""
     result = np.full(len(values), np.nan)
     known = np.isfinite(values)
@@ -78,7 +80,7 @@ def rank(values: Floats) -> Floats:
     return result
 
 
-def zscore(values: Floats) -> Floats:
+def zscore_across(values: Floats) -> Floats:
     """Return the distance of each finite value from their mean in population deviations; NaN for the rest."""
     result = np.full(len(values), np.nan)
     known = np.isfinite(values)
@@ -92,7 +94,10 @@ def zscore(values: Floats) -> Floats:
     return result
 
 
-ACROSS: dict[Op, Callable[[Floats], Floats]] = {Op.RANK: rank, Op.ZSCORE: zscore}  # over the symbols of one close
+CROSS_SECTIONAL: dict[Op, Callable[[Floats], Floats]] = {
+    Op.RANK: rank_across,
+    Op.ZSCORE: zscore_across,
+}  # over the symbols of one close
 
 ELEMENTWISE: dict[Op, Callable[..., Floats]] = {
     Op.ADD: lambda a, b: a + b,

@@ -9,8 +9,19 @@ from typing import Any
 
 from tradebot.clock import SECOND
 from tradebot.indicators import talib_bridge
-from tradebot.indicators.node import OF_NO_BARS, OF_THE_BARS, Node, Op, Operand, as_node, beat, hold, is_longer, node
-from tradebot.indicators.opens import Anchor
+from tradebot.indicators.node import (
+    BASE_TIMEFRAME,
+    NO_TIMEFRAME,
+    Node,
+    Op,
+    Operand,
+    as_node,
+    hold,
+    intern_node,
+    is_longer_timeframe,
+    longer_close,
+)
+from tradebot.indicators.session_opens import Anchor
 
 
 class Bars:
@@ -19,9 +30,9 @@ class Bars:
     __slots__ = ("close", "high", "low", "open", "volume")
 
     def __init__(self, columns: Iterable[Node] | None = None) -> None:
-        names = talib_bridge.COLUMNS
+        names = talib_bridge.BAR_COLUMNS
         self.open, self.high, self.low, self.close, self.volume = (
-            [node(Op.BAR, (), (name,)) for name in names] if columns is None else columns
+            [intern_node(Op.BAR, (), (name,)) for name in names] if columns is None else columns
         )
 
     def column(self, name: str) -> Node:
@@ -41,7 +52,7 @@ class Outputs:
 
     def __init__(self, computed: Node, name: str, outputs: tuple[str, ...]) -> None:
         self._text = name
-        self._nodes = tuple(node(Op.PICK, (computed,), (i, output)) for i, output in enumerate(outputs))
+        self._nodes = tuple(intern_node(Op.PICK, (computed,), (i, output)) for i, output in enumerate(outputs))
         self._by_name: dict[str, Node] = {}
         for output, picked in zip(outputs, self._nodes, strict=True):
             short = output.removeprefix(name.lower()).removesuffix("band")
@@ -74,15 +85,15 @@ class TaLib:
     """
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        described = talib_bridge.signature(name)
+        described = talib_bridge.function_signature(name)
 
         def build(*args: object, **parameters: int | float) -> Node | Outputs:
             inputs, rest = _inputs(described, args)
             params = _params(described, rest, parameters)
-            talib_bridge.lookback(name, params)
-            computed = node(Op.TA, inputs, (name, params))
+            talib_bridge.lookback_rows(name, params)
+            computed = intern_node(Op.TA, inputs, (name, params))
             if len(described.outputs) == 1:
-                return node(Op.PICK, (computed,), (0, ""))
+                return intern_node(Op.PICK, (computed,), (0, ""))
             return Outputs(computed, name, described.outputs)
 
         return build
@@ -146,7 +157,7 @@ def lag(x: Operand, bars: int = 1) -> Node:
     if isinstance(bars, bool) or not isinstance(bars, int) or bars < 1:
         raise ValueError(f"lag needs a whole number of bars from 1, was {bars!r}")
     x = as_node(x)
-    return node(Op.LAG, (x, beat(x.timeframe)) if is_longer(x) else (x,), (bars,))
+    return intern_node(Op.LAG, (x, longer_close(x.timeframe)) if is_longer_timeframe(x) else (x,), (bars,))
 
 
 def crossed_above(a: Operand, b: Operand) -> Node:
@@ -164,7 +175,7 @@ def crossed_below(a: Operand, b: Operand) -> Node:
 def _alike(a: Operand, b: Operand) -> tuple[Node, Node]:
     # A lag counts bars of its own length, so both sides must be of one length before it.
     a, b = as_node(a), as_node(b)
-    frames = {a.timeframe, b.timeframe} - {OF_NO_BARS}
+    frames = {a.timeframe, b.timeframe} - {NO_TIMEFRAME}
     return (hold(a), hold(b)) if len(frames) > 1 else (a, b)
 
 
@@ -174,7 +185,7 @@ def rank(x: Operand) -> Node:
     Only finite values count; the others, and a value that is alone, have NaN. A symbol without a bar in the close takes
     no part. A value of longer bars is held. The strategy's `symbols` are the symbols it is ranked among.
     """
-    return node(Op.RANK, (hold(x),))
+    return intern_node(Op.RANK, (hold(x),))
 
 
 def zscore(x: Operand) -> Node:
@@ -182,7 +193,7 @@ def zscore(x: Operand) -> Node:
 
     The deviation is that of the population; 0 where all values are equal. Who takes part: as in `rank`.
     """
-    return node(Op.ZSCORE, (hold(x),))
+    return intern_node(Op.ZSCORE, (hold(x),))
 
 
 def resample(bars: Bars, length: str, *, opens_at: time | None = None, zone: timezone | None = None) -> Bars:
@@ -194,11 +205,11 @@ def resample(bars: Bars, length: str, *, opens_at: time | None = None, zone: tim
     last bar, or, if that had no trade or the session ended before, the next bar there is. Rules fire at that bar alone;
     beside expressions of other bars, and in protections, a value is held until the next (`hold`). Raises ValueError.
     """
-    if bars.close.timeframe != OF_THE_BARS:
+    if bars.close.timeframe != BASE_TIMEFRAME:
         raise ValueError(f"resample({length!r}) needs the bars themselves, not longer ones made from them")
-    columns = tuple(bars.column(name) for name in talib_bridge.COLUMNS)
-    made = node(Op.RESAMPLE, columns, (_nanoseconds(length), _anchor(opens_at, zone)))
-    return Bars(node(Op.PICK, (made,), (i, name)) for i, name in enumerate(talib_bridge.COLUMNS))
+    columns = tuple(bars.column(name) for name in talib_bridge.BAR_COLUMNS)
+    made = intern_node(Op.RESAMPLE, columns, (_nanoseconds(length), _anchor(opens_at, zone)))
+    return Bars(intern_node(Op.PICK, (made,), (i, name)) for i, name in enumerate(talib_bridge.BAR_COLUMNS))
 
 
 def _nanoseconds(length: str) -> int:
@@ -212,12 +223,12 @@ def _nanoseconds(length: str) -> int:
 
 def minimum(a: Operand, b: Operand) -> Node:
     """Return the smaller of a pair; NaN where one is NaN."""
-    return node(Op.MIN, (as_node(a), as_node(b)))
+    return intern_node(Op.MIN, (as_node(a), as_node(b)))
 
 
 def maximum(a: Operand, b: Operand) -> Node:
     """Return the larger of a pair; NaN where one is NaN."""
-    return node(Op.MAX, (as_node(a), as_node(b)))
+    return intern_node(Op.MAX, (as_node(a), as_node(b)))
 
 
 def _anchor(opens_at: time | None, zone: timezone | None) -> Anchor:
@@ -236,8 +247,8 @@ class OpeningRange:
     __slots__ = ("high", "low")
 
     def __init__(self, bars: Bars, minutes: int, anchor: Anchor) -> None:
-        self.high = node(Op.OPENING_HIGH, (bars.high,), (minutes, anchor))
-        self.low = node(Op.OPENING_LOW, (bars.low,), (minutes, anchor))
+        self.high = intern_node(Op.OPENING_HIGH, (bars.high,), (minutes, anchor))
+        self.low = intern_node(Op.OPENING_LOW, (bars.low,), (minutes, anchor))
 
 
 def opening_range(
@@ -258,9 +269,9 @@ def session_vwap(bars: Bars, *, opens_at: time | None = None, zone: timezone | N
     """Return the average of (high + low + close) / 3 weighted by volume since the session opened; NaN before any."""
     _need_the_bars("session_vwap", bars)
     anchor = _anchor(opens_at, zone)
-    return node(Op.SESSION_VWAP, (bars.high, bars.low, bars.close, bars.volume), (anchor,))
+    return intern_node(Op.SESSION_VWAP, (bars.high, bars.low, bars.close, bars.volume), (anchor,))
 
 
 def _need_the_bars(name: str, bars: Bars) -> None:
-    if bars.close.timeframe != OF_THE_BARS:
+    if bars.close.timeframe != BASE_TIMEFRAME:
         raise ValueError(f"{name} needs the bars themselves, not longer ones made from them")

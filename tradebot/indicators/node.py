@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from tradebot.clock import DAY, HOUR, MINUTE, SECOND
-from tradebot.indicators.opens import Anchor
+from tradebot.indicators.session_opens import Anchor
 
 
 class Op(StrEnum):
@@ -47,12 +47,16 @@ class Op(StrEnum):
     NOT = "~"
 
 
-CROSS_SECTION = frozenset({Op.RANK, Op.ZSCORE})  # of these a symbol's value depends on the other symbols of the close
-NAMED = frozenset({Op.PICK, Op.SESSION_VWAP, Op.OPENING_HIGH, Op.OPENING_LOW}) | CROSS_SECTION  # shown to people
+CROSS_SECTIONAL_OPS = frozenset(
+    {Op.RANK, Op.ZSCORE}
+)  # of these a symbol's value depends on the other symbols of the close
+NAMED_OPS = (
+    frozenset({Op.PICK, Op.SESSION_VWAP, Op.OPENING_HIGH, Op.OPENING_LOW}) | CROSS_SECTIONAL_OPS
+)  # shown to people
 
 Timeframe = tuple[int, Anchor]  # length of the longer bars in ns, and where their session begins
-OF_THE_BARS: Timeframe = (0, 0)  # the timeframe of the bars as they come
-OF_NO_BARS: Timeframe = (-1, 0)  # of numbers, which go with any
+BASE_TIMEFRAME: Timeframe = (0, 0)  # the timeframe of the bars as they come
+NO_TIMEFRAME: Timeframe = (-1, 0)  # of numbers, which go with any
 
 
 class Node:
@@ -76,61 +80,61 @@ class Node:
         raise TypeError("an expression has no truth value; write & | ~ instead of and, or, not")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return node, (self.op, self.args, self.params)
+        return intern_node, (self.op, self.args, self.params)
 
     def __repr__(self) -> str:
-        return label(self)
+        return expression_text(self)
 
     def __add__(self, other: Operand) -> Node:
-        return node(Op.ADD, (self, as_node(other)))
+        return intern_node(Op.ADD, (self, as_node(other)))
 
     def __radd__(self, other: Operand) -> Node:
-        return node(Op.ADD, (as_node(other), self))
+        return intern_node(Op.ADD, (as_node(other), self))
 
     def __sub__(self, other: Operand) -> Node:
-        return node(Op.SUB, (self, as_node(other)))
+        return intern_node(Op.SUB, (self, as_node(other)))
 
     def __rsub__(self, other: Operand) -> Node:
-        return node(Op.SUB, (as_node(other), self))
+        return intern_node(Op.SUB, (as_node(other), self))
 
     def __mul__(self, other: Operand) -> Node:
-        return node(Op.MUL, (self, as_node(other)))
+        return intern_node(Op.MUL, (self, as_node(other)))
 
     def __rmul__(self, other: Operand) -> Node:
-        return node(Op.MUL, (as_node(other), self))
+        return intern_node(Op.MUL, (as_node(other), self))
 
     def __truediv__(self, other: Operand) -> Node:
-        return node(Op.DIV, (self, as_node(other)))
+        return intern_node(Op.DIV, (self, as_node(other)))
 
     def __rtruediv__(self, other: Operand) -> Node:
-        return node(Op.DIV, (as_node(other), self))
+        return intern_node(Op.DIV, (as_node(other), self))
 
     def __neg__(self) -> Node:
-        return node(Op.NEG, (self,))
+        return intern_node(Op.NEG, (self,))
 
     def __abs__(self) -> Node:
-        return node(Op.ABS, (self,))
+        return intern_node(Op.ABS, (self,))
 
     def __gt__(self, other: Operand) -> Node:
-        return node(Op.GT, (self, as_node(other)))
+        return intern_node(Op.GT, (self, as_node(other)))
 
     def __ge__(self, other: Operand) -> Node:
-        return node(Op.GE, (self, as_node(other)))
+        return intern_node(Op.GE, (self, as_node(other)))
 
     def __lt__(self, other: Operand) -> Node:
-        return node(Op.LT, (self, as_node(other)))
+        return intern_node(Op.LT, (self, as_node(other)))
 
     def __le__(self, other: Operand) -> Node:
-        return node(Op.LE, (self, as_node(other)))
+        return intern_node(Op.LE, (self, as_node(other)))
 
     def __and__(self, other: Operand) -> Node:
-        return node(Op.AND, (self, as_node(other)))
+        return intern_node(Op.AND, (self, as_node(other)))
 
     def __or__(self, other: Operand) -> Node:
-        return node(Op.OR, (self, as_node(other)))
+        return intern_node(Op.OR, (self, as_node(other)))
 
     def __invert__(self) -> Node:
-        return node(Op.NOT, (self,))
+        return intern_node(Op.NOT, (self,))
 
 
 Operand = Node | int | float
@@ -138,9 +142,9 @@ Operand = Node | int | float
 _nodes: WeakValueDictionary[tuple[object, ...], Node] = WeakValueDictionary()
 
 
-def node(op: Op, args: tuple[Node, ...] = (), params: tuple[Any, ...] = ()) -> Node:
+def intern_node(op: Op, args: tuple[Node, ...] = (), params: tuple[Any, ...] = ()) -> Node:
     """Return the one node of this expression; where its arguments are of different bars, the longer ones are held."""
-    if len({arg.timeframe for arg in args if arg.timeframe != OF_NO_BARS}) > 1 and op is not Op.HOLD:
+    if len({arg.timeframe for arg in args if arg.timeframe != NO_TIMEFRAME}) > 1 and op is not Op.HOLD:
         args = tuple(map(hold, args))
     # repr tells 1 from 1.0 and 0.0 from -0.0, which are equal as dict keys and are not the same number to TA-Lib.
     key = (op, *map(id, args), repr(params))
@@ -159,9 +163,9 @@ def _timeframe(op: Op, args: tuple[Node, ...], params: tuple[Any, ...]) -> Timef
             length, anchor = params
             return length, anchor
         case Op.BAR | Op.HOLD:
-            return OF_THE_BARS
+            return BASE_TIMEFRAME
         case _:
-            return next((arg.timeframe for arg in args if arg.timeframe != OF_NO_BARS), OF_NO_BARS)
+            return next((arg.timeframe for arg in args if arg.timeframe != NO_TIMEFRAME), NO_TIMEFRAME)
 
 
 def hold(x: Operand) -> Node:
@@ -171,18 +175,18 @@ def hold(x: Operand) -> Node:
     close of the longer bar alone: an expression that mixes timeframes holds by itself.
     """
     x = as_node(x)
-    return node(Op.HOLD, (x, beat(x.timeframe))) if is_longer(x) else x
+    return intern_node(Op.HOLD, (x, longer_close(x.timeframe))) if is_longer_timeframe(x) else x
 
 
-def is_longer(x: Node) -> bool:
+def is_longer_timeframe(x: Node) -> bool:
     """Tell whether an expression is of longer bars than those that come."""
-    return x.timeframe not in (OF_THE_BARS, OF_NO_BARS)
+    return x.timeframe not in (BASE_TIMEFRAME, NO_TIMEFRAME)
 
 
-def beat(timeframe: Timeframe) -> Node:
+def longer_close(timeframe: Timeframe) -> Node:
     """Return the close of the longer bars: a number at the rows that close one, NaN at all others."""
-    bars = tuple(node(Op.BAR, (), (name,)) for name in ("open", "high", "low", "close", "volume"))
-    return node(Op.PICK, (node(Op.RESAMPLE, bars, timeframe),), (3, "close"))
+    bars = tuple(intern_node(Op.BAR, (), (name,)) for name in ("open", "high", "low", "close", "volume"))
+    return intern_node(Op.PICK, (intern_node(Op.RESAMPLE, bars, timeframe),), (3, "close"))
 
 
 def as_node(value: Operand) -> Node:
@@ -191,10 +195,10 @@ def as_node(value: Operand) -> Node:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"an expression cannot be combined with {type(value).__name__} {value!r}")
-    return node(Op.NUMBER, (), (float(value),))
+    return intern_node(Op.NUMBER, (), (float(value),))
 
 
-def order(roots: Iterable[Node]) -> list[Node]:
+def evaluation_order(roots: Iterable[Node]) -> list[Node]:
     """Return every node the roots need, arguments before their users, in an order that depends on the roots only."""
     done: dict[Node, None] = {}
     for root in roots:
@@ -208,7 +212,7 @@ def order(roots: Iterable[Node]) -> list[Node]:
     return list(done)
 
 
-def label(expression: Node) -> str:
+def expression_text(expression: Node) -> str:
     """Format for people: `EMA(close, 12) > 20`."""
     op, args, params = expression.op, expression.args, expression.params
     match op:
@@ -219,24 +223,26 @@ def label(expression: Node) -> str:
         case Op.RESAMPLE:
             return _length(params[0])
         case Op.HOLD:
-            return label(args[0])
+            return expression_text(args[0])
         case Op.PICK:
             suffix = f".{params[1]}" if params[1] else ""
-            return label(args[0]) + suffix
+            return expression_text(args[0]) + suffix
         case Op.TA:
             name, given = params[0], params[1]
-            return f"{name}({', '.join([label(a) for a in args] + [f'{value:g}' for _, value in given])})"
+            return f"{name}({', '.join([expression_text(a) for a in args] + [f'{value:g}' for _, value in given])})"
         case (
             Op.LAG | Op.OPENING_HIGH | Op.OPENING_LOW | Op.SESSION_VWAP | Op.MIN | Op.MAX | Op.ABS | Op.RANK | Op.ZSCORE
         ):
-            shown = [] if op in (Op.OPENING_HIGH, Op.OPENING_LOW, Op.SESSION_VWAP) else [label(a) for a in args]
+            shown = (
+                [] if op in (Op.OPENING_HIGH, Op.OPENING_LOW, Op.SESSION_VWAP) else [expression_text(a) for a in args]
+            )
             shown = shown[:1] if op is Op.LAG else shown
             told = [] if op is Op.SESSION_VWAP else [str(p) for p in params[:1]]
             return f"{op.value}({', '.join(shown + told)})" if shown or told else op.value
         case Op.NEG | Op.NOT:
-            return f"{'-' if op is Op.NEG else '~'}{label(args[0])}"
+            return f"{'-' if op is Op.NEG else '~'}{expression_text(args[0])}"
         case _:
-            return f"({label(args[0])} {op.value} {label(args[1])})"
+            return f"({expression_text(args[0])} {op.value} {expression_text(args[1])})"
 
 
 def _length(ns: int) -> str:
@@ -246,7 +252,7 @@ def _length(ns: int) -> str:
     return f"{ns / SECOND:g}s"
 
 
-def named(root: Node) -> Iterator[Node]:
+def named_indicators(root: Node) -> Iterator[Node]:
     """Yield the indicators a rule looks at: the first named values met on every way down, each once."""
     seen: set[Node] = set()
     waiting = [root]
@@ -255,7 +261,7 @@ def named(root: Node) -> Iterator[Node]:
         if top in seen:
             continue
         seen.add(top)
-        if top.op in NAMED or (top.op is Op.HOLD and top.args[0].op in NAMED):
+        if top.op in NAMED_OPS or (top.op is Op.HOLD and top.args[0].op in NAMED_OPS):
             if top.args[0].op is not Op.RESAMPLE:  # a longer bar, no more an indicator than a bar is
                 yield top
         else:

@@ -48,11 +48,11 @@ class Signature(NamedTuple):
     outputs: tuple[str, ...]
 
 
-COLUMNS = ("open", "high", "low", "close", "volume")
+BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 
 
 @cache
-def signature(name: str) -> Signature:
+def function_signature(name: str) -> Signature:
     """Describe the TA-Lib function `name`. Raises AttributeError for an unknown one, with the nearest known name."""
     known = _talib.get_functions()
     if name not in known:
@@ -60,14 +60,14 @@ def signature(name: str) -> Signature:
         raise AttributeError(f"TA-Lib has no function {name}" + (f"; did you mean {near[0]}?" if near else ""))
     info = _abstract.Function(name).info
     inputs = tuple(
-        tuple(value) if isinstance(value, list | tuple) else (value if value in COLUMNS else None,)
+        tuple(value) if isinstance(value, list | tuple) else (value if value in BAR_COLUMNS else None,)
         for value in info["input_names"].values()
     )
     return Signature(name, inputs, dict(info["parameters"]), tuple(info["output_names"]))
 
 
 @cache
-def lookback(name: str, params: Params) -> int:
+def lookback_rows(name: str, params: Params) -> int:
     """Return how many rows come before the first value. Raises ValueError for parameters TA-Lib refuses."""
     try:
         rows = int(_abstract.Function(name, **dict(params)).lookback)
@@ -87,7 +87,7 @@ def _scatter(name: str, params: Params, mask: Any, outputs: tuple[Floats, ...]) 
     # Integer outputs mark the rows before the first value with 0, which is also a value; floats have NaN there.
     if mask.all() and all(output.dtype == np.float64 for output in outputs):
         return outputs
-    first = lookback(name, params)
+    first = lookback_rows(name, params)
     result = []
     for output in outputs:
         values = output.astype(np.float64)
@@ -104,32 +104,36 @@ def _call(name: str, params: Params) -> Callable[..., Any]:
     return partial(inspect.unwrap(getattr(_talib, name)), **dict(params))
 
 
-def batch(name: str, params: Params, inputs: Sequence[Floats], *, is_finite: bool = False) -> tuple[Floats, ...]:
+def compute_batch(
+    name: str, params: Params, inputs: Sequence[Floats], *, is_finite: bool = False
+) -> tuple[Floats, ...]:
     """Return the outputs over whole columns, shape (n,) each; `is_finite`: all inputs are known to be.
 
     A row with a non-finite input is skipped: its value is NaN and the rows around it are neighbours.
     """
-    if is_finite and len(inputs[0]) > lookback(name, params):
+    if is_finite and len(inputs[0]) > lookback_rows(name, params):
         outputs = _columns(_call(name, params)(*inputs))
         if all(output.dtype == np.float64 for output in outputs):
             return outputs
     mask = np.logical_and.reduce([np.isfinite(column) for column in inputs])
     if not mask.any():
-        return tuple(np.full(len(mask), np.nan) for _ in signature(name).outputs)
+        return tuple(np.full(len(mask), np.nan) for _ in function_signature(name).outputs)
     known = inputs if mask.all() else [column[mask] for column in inputs]
     return _scatter(name, params, mask, _columns(_call(name, params)(*known)))
 
 
-def fill(name: str, params: Params, inputs: Sequence[Floats]) -> tuple[tuple[Floats, ...], Update | None]:
-    """Return what `batch` returns and the update of a handle that goes on from there, None if it is too early."""
+def batch_and_open(name: str, params: Params, inputs: Sequence[Floats]) -> tuple[tuple[Floats, ...], Update | None]:
+    """Return what `compute_batch` returns and the update of a handle that goes on from there, None if it is too early."""
     mask = np.logical_and.reduce([np.isfinite(column) for column in inputs])
     history = [column[mask] for column in inputs]
-    if len(history[0]) <= lookback(name, params):  # some functions answer that with "bad parameter", and not always
-        return tuple(np.full(len(mask), np.nan) for _ in signature(name).outputs), None
+    if len(history[0]) <= lookback_rows(
+        name, params
+    ):  # some functions answer that with "bad parameter", and not always
+        return tuple(np.full(len(mask), np.nan) for _ in function_signature(name).outputs), None
     try:
         handle, outputs = getattr(_stream, name).open_and_fill(*history, **dict(params))
     except _talib.InsufficientHistory:
-        return tuple(np.full(len(mask), np.nan) for _ in signature(name).outputs), None
+        return tuple(np.full(len(mask), np.nan) for _ in function_signature(name).outputs), None
     update: Update = handle.update
     return _scatter(name, params, mask, _columns(outputs)), update
 

@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tradebot.domain.market import Floats
-from tradebot.indicators.vector import State, Step
 from tradebot.indicators.vector_bands import VectorBbands
 from tradebot.indicators.vector_functions import VectorEma, VectorMacd, VectorSma
-from tradebot.indicators.vector_fused import Factor
+from tradebot.indicators.vector_fused import FusedFactor
+from tradebot.indicators.vector_state import BarStep, State
 from tradebot.indicators.vector_wilder import VectorAtr
 
 Average = VectorEma | VectorMacd | VectorAtr
 
 
-class Line(NamedTuple):
+class ProgramLine(NamedTuple):
     """A line of what a step does: the node's place, those of its arguments, what computes it.
 
     `picks` are the places that take an output of a function of TA-Lib, with its number; None where there is no memory.
@@ -33,7 +33,7 @@ class Line(NamedTuple):
     picks: list[tuple[int, int]] | None
 
 
-class Averages:
+class JointAverages:
     """The averages of some states over one close column, and over its ranges; the states own their numbers.
 
     They step together when all symbols do and all averages have begun, and each for itself otherwise. First all that
@@ -51,21 +51,21 @@ class Averages:
             first, own = len(weights), factor.value.ravel().tolist()
             self._lines.append(first if isinstance(state, VectorEma) else slice(first, first + len(own)))
             weights += own
-        self._factor = Factor(weights) if weights else None
+        self._factor = FusedFactor(weights) if weights else None
         late = [
             float(state.kept.value if isinstance(state, VectorAtr) else state.signal_weight.value)
             for state in self._late
         ]
-        self._late_factor = Factor(late) if late else None
+        self._late_factor = FusedFactor(late) if late else None
         self._all: Floats = np.empty((len(weights), 0))
         self._views: list[Floats] = []  # what each direct state was given of it
 
-    def step(self, step: Step, inputs: list[Any], *, is_finite: bool) -> State:
+    def step_bar(self, step: BarStep, inputs: list[Any], *, is_finite: bool) -> State:
         """Feed high, low and close; return the outputs of all states, one after the other."""
         high, low, close = inputs
-        if not (is_finite and step.is_whole) or any(state.unopened for state in self.states):
+        if not (is_finite and step.is_whole) or any(state.unopened_count for state in self.states):
             own = [inputs if isinstance(state, VectorAtr) else [close] for state in self.states]
-            return sum([s.step(step, x, is_finite=is_finite) for s, x in zip(self.states, own, strict=True)], ())
+            return sum([s.step_bar(step, x, is_finite=is_finite) for s, x in zip(self.states, own, strict=True)], ())
         found: dict[Average, State] = {}
         if self._factor is not None:
             self._follow(close, found)
@@ -78,7 +78,7 @@ class Averages:
         if not self._views or any(s.state[0] is not view for s, view in zip(self._direct, self._views, strict=True)):
             self._all = np.vstack([state.state[0] for state in self._direct])
         before = self._all
-        now = self._all = self._factor.step(close - before, before)
+        now = self._all = self._factor.multiply_add_small(close - before, before)
         self._views = [now[line] for line in self._lines]
         for state, view in zip(self._direct, self._views, strict=True):
             if isinstance(state, VectorEma):
@@ -91,13 +91,13 @@ class Averages:
         for i, state in enumerate(self._late):
             if isinstance(state, VectorAtr):
                 x[i] = state.state[1]
-                np.multiply(state.ranges.of(high, low, state.state[0]), state.part, out=y[i])
+                np.multiply(state.ranges.compute_ranges(high, low, state.state[0]), state.part, out=y[i])
             else:
                 averages = self._views[self._direct.index(state)]
                 macds.append(averages[0] - averages[1])
                 y[i] = state.state[1]
                 np.subtract(macds[-1], y[i], out=x[i])
-        now = self._late_factor.add(x, y)
+        now = self._late_factor.multiply_add(x, y)
         for state, average in zip(self._late, now, strict=True):
             if isinstance(state, VectorAtr):
                 state.state, found[state] = (close, average), (average,)
@@ -107,7 +107,7 @@ class Averages:
                 found[state] = macd, average, macd - average
 
 
-def joined(program: Sequence[Line], states: Sequence[object]) -> list[Line]:
+def join_averages(program: Sequence[ProgramLine], states: Sequence[object]) -> list[ProgramLine]:
     """Return the lines of a program with those of averages over one close column made into one, where the first stood.
 
     Average ranges join the averages of the close they are computed from; a simple average that bands have in their
@@ -116,9 +116,9 @@ def joined(program: Sequence[Line], states: Sequence[object]) -> list[Line]:
     return _averages(_middles(program, states), states)
 
 
-def _middles(program: Sequence[Line], states: Sequence[object]) -> list[Line]:
+def _middles(program: Sequence[ProgramLine], states: Sequence[object]) -> list[ProgramLine]:
     bands = {(line.args, s.period): line for line in program if isinstance(s := states[line.place], VectorBbands)}
-    result: list[Line] = []
+    result: list[ProgramLine] = []
     for line in program:
         state = states[line.place]
         twin = bands.get((line.args, state.period)) if isinstance(state, VectorSma) else None
@@ -130,15 +130,15 @@ def _middles(program: Sequence[Line], states: Sequence[object]) -> list[Line]:
     return list({line.place: line for line in result}.values())
 
 
-def _averages(program: Sequence[Line], states: Sequence[object]) -> list[Line]:
-    alike: dict[int, list[Line]] = {}
+def _averages(program: Sequence[ProgramLine], states: Sequence[object]) -> list[ProgramLine]:
+    alike: dict[int, list[ProgramLine]] = {}
     ranges: dict[int, tuple[int, ...]] = {}
     for line in program:
         if line.is_bars and isinstance(states[line.place], VectorEma | VectorMacd | VectorAtr):
             if isinstance(states[line.place], VectorAtr) and ranges.setdefault(line.args[-1], line.args) != line.args:
                 continue
             alike.setdefault(line.args[-1], []).append(line)
-    result: list[Line] = []
+    result: list[ProgramLine] = []
     for line in program:
         group = alike.get(line.args[-1], []) if line.args else []
         if line not in group or len(group) == 1:
@@ -150,5 +150,5 @@ def _averages(program: Sequence[Line], states: Sequence[object]) -> list[Line]:
                 (slot, first + i) for one, first in zip(group, firsts, strict=False) for slot, i in one.picks or ()
             ]
             args = ranges.get(line.args[-1], (line.args[-1],) * 3)
-            result.append(Line(line.place, args, Averages(owners).step, True, picks))
+            result.append(ProgramLine(line.place, args, JointAverages(owners).step_bar, True, picks))
     return result

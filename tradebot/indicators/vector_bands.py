@@ -12,13 +12,13 @@ import numpy as np
 
 from tradebot.domain.market import Floats
 from tradebot.indicators import talib_bridge
-from tradebot.indicators.vector import MovingTotal, Rows, State, VectorState
+from tradebot.indicators.vector_state import MovingTotal, Rows, State, VectorState
 
-WINDOWS = 32
-BURIED = 1e-6  # a variance below this part of the mean square is mostly rounding error
-LEAVING = 1e6  # a square that leaves and is this much larger than what stays took digits of it away
-SHORT = 64  # bars walked at once after a new anchor: where one comes after the other, little is walked twice
-ZERO = 1e-12  # a variance below this part of the mean square, counted anew, is none
+ANCHOR_WINDOWS = 32
+CANCELLED_SHARE = 1e-6  # a variance below this part of the mean square is mostly rounding error
+OUTLIER_RATIO = 1e6  # a square that leaves and is this much larger than what stays took digits of it away
+SHORT_PIECE = 64  # bars walked at once after a new anchor: where one comes after the other, little is walked twice
+ZERO_SHARE = 1e-12  # a variance below this part of the mean square, counted anew, is none
 
 
 class VectorBbands(VectorState):
@@ -34,13 +34,13 @@ class VectorBbands(VectorState):
         self.total = MovingTotal(self.period, size)
 
     @classmethod
-    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+    def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
         # Unequal widths go another way in TA-Lib.
         return params["matype"] == 0 and params["timeperiod"] >= 2 and params["nbdevup"] == params["nbdevdn"]
 
     def _move(self, state: State, rows: Rows, x: Floats) -> tuple[State, State]:
         total, (anchor, distances, squares), left = state
-        old = self.total.ring.swap(rows, x)
+        old = self.total.ring.replace_oldest(rows, x)
         middle = total + x
         total = middle - old
         middle /= self.period
@@ -59,14 +59,14 @@ class VectorBbands(VectorState):
         gone *= gone
         squares = np.subtract(distance, gone, out=sums[2])
         left = left - 1.0
-        is_stale = squares * self.part * BURIED > variance
-        is_stale |= gone > squares * LEAVING
+        is_stale = squares * self.part * CANCELLED_SHARE > variance
+        is_stale |= gone > squares * OUTLIER_RATIO
         is_stale |= left <= 0.0
         if np.count_nonzero(is_stale):
             at = np.flatnonzero(is_stale)
-            window = np.vstack([old[at], self.total.ring.window(at if rows is None else rows[at])])
-            sums[:, at], variance[at] = _anew(window, self.part)
-            left[at] = WINDOWS * self.period
+            window = np.vstack([old[at], self.total.ring.window_of(at if rows is None else rows[at])])
+            sums[:, at], variance[at] = _sums_from_new_anchor(window, self.part)
+            left[at] = ANCHOR_WINDOWS * self.period
         np.sqrt(variance, out=variance)
         variance *= self.width_of_band
         return (total, sums, left), (middle + variance, middle, middle - variance)
@@ -75,7 +75,7 @@ class VectorBbands(VectorState):
         # The times of new anchors depend on all that was before, so the history is walked, in as long pieces as go
         # without one: sums run through a piece one by one, as they do bar by bar.
         (values,), period = inputs, self.period
-        anchor, left, first = values.item(0), WINDOWS * period, 0
+        anchor, left, first = values.item(0), ANCHOR_WINDOWS * period, 0
         opening = np.zeros((2, period))
         np.subtract(values[: period - 1], anchor, out=opening[0, 1:])
         np.multiply(opening[0], opening[0], out=opening[1])
@@ -84,31 +84,31 @@ class VectorBbands(VectorState):
         while first < ends:
             until = min(first + min(most, left), ends)
             new, old = values[first + period - 1 : until + period - 1] - anchor, values[first:until] - anchor
-            found = _walk((distances, squares), new, old, self.part)
-            is_stale = found.squares * self.part * BURIED > found.variance
-            is_stale |= found.gone > found.squares * LEAVING
+            found = _running_sums((distances, squares), new, old, self.part)
+            is_stale = found.squares * self.part * CANCELLED_SHARE > found.variance
+            is_stale |= found.gone > found.squares * OUTLIER_RATIO
             is_stale[left - 1 :] = True
             at = int(is_stale.argmax())
             if not is_stale[at]:
                 left -= until - first
                 distances, squares, first, most = found.distances.item(-1), found.squares.item(-1), until, 4 * most
                 continue
-            sums, _ = _anew(values[first + at : first + at + period, None], self.part)
+            sums, _ = _sums_from_new_anchor(values[first + at : first + at + period, None], self.part)
             anchor, distances, squares = sums[:, 0].tolist()
-            left, first, most = WINDOWS * period, first + at + 1, SHORT
-        self.state[0][row] = self.total.load(row, values)[1]
+            left, first, most = ANCHOR_WINDOWS * period, first + at + 1, SHORT_PIECE
+        self.state[0][row] = self.total.load_history(row, values)[1]
         self.state[1][:, row] = anchor, distances, squares
         self.state[2][row] = left
 
 
-class _Walk(NamedTuple):
+class _RunningSums(NamedTuple):
     distances: Floats  # after each bar, without the value that left
     squares: Floats
     variance: Floats  # of each bar's whole window
     gone: Floats  # the square that left
 
 
-def _walk(begin: tuple[float, float], new: Floats, old: Floats, part: float) -> _Walk:
+def _running_sums(begin: tuple[float, float], new: Floats, old: Floats, part: float) -> _RunningSums:
     # Each bar adds the newest distance and then takes the oldest away, as a step does.
     changes = np.empty((2, 1 + 2 * len(new)))
     changes[:, 0] = begin
@@ -119,15 +119,15 @@ def _walk(begin: tuple[float, float], new: Floats, old: Floats, part: float) -> 
     np.negative(gone, out=changes[1, 2::2])
     sums = np.cumsum(changes, axis=1)
     mean = sums[0, 1::2] * part
-    return _Walk(sums[0, 2::2], sums[1, 2::2], sums[1, 1::2] * part - mean * mean, gone)
+    return _RunningSums(sums[0, 2::2], sums[1, 2::2], sums[1, 1::2] * part - mean * mean, gone)
 
 
-def _anew(window: Floats, part: float) -> tuple[Floats, Floats]:
+def _sums_from_new_anchor(window: Floats, part: float) -> tuple[Floats, Floats]:
     # Sums are taken one by one down the window, in time order, as cumsum does and sum does not.
     anchor = np.cumsum(window, axis=0)[-1] * part
     window = window - anchor
     distances, squares = np.cumsum(window, axis=0)[-1], np.cumsum(window * window, axis=0)[-1]
     mean, mean_square = distances * part, squares * part
     variance = mean_square - mean * mean
-    variance[variance < mean_square * ZERO] = 0.0
+    variance[variance < mean_square * ZERO_SHARE] = 0.0
     return np.array([anchor, distances - window[0], squares - window[0] * window[0]]), variance

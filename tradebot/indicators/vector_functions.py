@@ -11,9 +11,9 @@ import numpy as np
 
 from tradebot.domain.market import Floats
 from tradebot.indicators import talib_bridge
-from tradebot.indicators.vector import MovingTotal, Ring, Rows, State, VectorState
 from tradebot.indicators.vector_bands import VectorBbands
-from tradebot.indicators.vector_fused import Factor
+from tradebot.indicators.vector_fused import FusedFactor
+from tradebot.indicators.vector_state import MovingTotal, RingBuffer, Rows, State, VectorState
 from tradebot.indicators.vector_wilder import EPSILON, VectorAdx, VectorAtr, VectorRsi
 
 
@@ -27,15 +27,15 @@ class VectorSma(VectorState):
         self.total = MovingTotal(self.period, size)
 
     @classmethod
-    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+    def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
         return params["timeperiod"] >= 2
 
     def _move(self, state: State, rows: Rows, x: Floats) -> tuple[State, State]:
-        whole, carried = self.total.add(state[0], rows, x)
+        whole, carried = self.total.add_value(state[0], rows, x)
         return (carried,), (whole / self.period,)
 
     def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
-        self.state[0][row] = self.total.load(row, inputs[0])[1]
+        self.state[0][row] = self.total.load_history(row, inputs[0])[1]
 
 
 class VectorEma(VectorState):
@@ -44,15 +44,15 @@ class VectorEma(VectorState):
 
     def __init__(self, params: talib_bridge.Params, size: int) -> None:
         super().__init__(params, size)
-        self.weight = Factor(_weight(int(dict(params)["timeperiod"])))
+        self.weight = FusedFactor(_weight(int(dict(params)["timeperiod"])))
 
     @classmethod
-    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+    def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
         return params["timeperiod"] >= 2
 
     def _move(self, state: State, rows: Rows, x: Floats) -> tuple[State, State]:
         (before,) = state
-        now = self.weight.step(x - before, before)
+        now = self.weight.multiply_add_small(x - before, before)
         return (now,), (now,)
 
     def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
@@ -67,24 +67,26 @@ class VectorMacd(VectorState):
         super().__init__(params, size)
         given = dict(params)
         self.fast, self.slow = sorted((int(given["fastperiod"]), int(given["slowperiod"])))
-        self.weights = Factor([_weight(self.fast), _weight(self.slow)])
-        self.signal_weight = Factor(_weight(int(given["signalperiod"])))
+        self.weights = FusedFactor([_weight(self.fast), _weight(self.slow)])
+        self.signal_weight = FusedFactor(_weight(int(given["signalperiod"])))
 
     @classmethod
-    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+    def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
         return params["signalperiod"] >= 2
 
     def _move(self, state: State, rows: Rows, x: Floats) -> tuple[State, State]:
         before, signal_before = state
-        averages = self.weights.step(x - before, before)
+        averages = self.weights.multiply_add_small(x - before, before)
         macd = averages[0] - averages[1]
-        signal = self.signal_weight.add(macd - signal_before, signal_before)
+        signal = self.signal_weight.multiply_add(macd - signal_before, signal_before)
         return (averages, signal), (macd, signal, macd - signal)
 
     def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
         # Both averages begin at the same bar: the fast one leaves out what only the slow one needs.
         for i, (period, skipped) in enumerate(((self.fast, self.slow - self.fast), (self.slow, 0))):
-            (average,) = talib_bridge.batch("EMA", (("timeperiod", period),), [inputs[0][skipped:]], is_finite=True)
+            (average,) = talib_bridge.compute_batch(
+                "EMA", (("timeperiod", period),), [inputs[0][skipped:]], is_finite=True
+            )
             self.state[0][i, row] = average[-1]
         self.state[1][row] = outputs[1][-1]
 
@@ -101,18 +103,18 @@ class VectorStoch(VectorState):
             given["slowk_period"],
             given["slowd_period"],
         )
-        self.highs, self.lows = Ring(self.period, size), Ring(self.period, size)
+        self.highs, self.lows = RingBuffer(self.period, size), RingBuffer(self.period, size)
         self.k_total, self.d_total = MovingTotal(self.k_period, size), MovingTotal(self.d_period, size)
 
     @classmethod
-    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+    def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
         # Which of 0.0 and -0.0 is the lowest depends on their order; among the columns of bars there is no -0.0.
         is_simple = params["slowk_matype"] == 0 and params["slowd_matype"] == 0
         return is_bars and is_simple and params["slowk_period"] >= 2 and params["slowd_period"] >= 2
 
     def _move(self, state: State, rows: Rows, high: Floats, low: Floats, close: Floats) -> tuple[State, State]:
-        self.highs.swap(rows, high)
-        self.lows.swap(rows, low)
+        self.highs.replace_oldest(rows, high)
+        self.lows.replace_oldest(rows, low)
         highs, lows = self.highs.values, self.lows.values
         if rows is not None:
             highs, lows = highs.take(rows, axis=1), lows.take(rows, axis=1)
@@ -127,20 +129,20 @@ class VectorStoch(VectorState):
         is_none = highest >= span
         if np.count_nonzero(is_none):
             fast[is_none] = 0.0
-        slow, k_carried = self.k_total.add(state[0], rows, fast)
+        slow, k_carried = self.k_total.add_value(state[0], rows, fast)
         slow /= self.k_period
-        slower, d_carried = self.d_total.add(state[1], rows, slow)
+        slower, d_carried = self.d_total.add_value(state[1], rows, slow)
         slower /= self.d_period
         return (k_carried, d_carried), (slow, slower)
 
     def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
         high, low, _ = inputs
-        self.highs.load(row, high[-self.period :])
-        self.lows.load(row, low[-self.period :])
+        self.highs.load_values(row, high[-self.period :])
+        self.lows.load_values(row, low[-self.period :])
         params = (("fastk_period", self.period), ("fastd_period", 1), ("fastd_matype", 0))
-        fast = talib_bridge.batch("STOCHF", params, inputs, is_finite=True)[0][self.period - 1 :]
-        totals, self.state[0][row] = self.k_total.load(row, fast)
-        self.state[1][row] = self.d_total.load(row, totals / self.k_period)[1]
+        fast = talib_bridge.compute_batch("STOCHF", params, inputs, is_finite=True)[0][self.period - 1 :]
+        totals, self.state[0][row] = self.k_total.load_history(row, fast)
+        self.state[1][row] = self.d_total.load_history(row, totals / self.k_period)[1]
 
 
 class VectorObv(VectorState):
@@ -148,7 +150,7 @@ class VectorObv(VectorState):
     shapes = (1, 1)  # close; OBV
 
     @classmethod
-    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+    def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
         return is_bars  # a volume of -0.0 or an infinite change would be another case
 
     def _move(self, state: State, rows: Rows, x: Floats, volume: Floats) -> tuple[State, State]:
@@ -173,7 +175,7 @@ _FUNCTIONS: tuple[type[VectorState], ...] = (
     VectorStoch,
     VectorObv,
 )
-FUNCTIONS: dict[str, type[VectorState]] = {function.name: function for function in _FUNCTIONS}
+VECTOR_FUNCTIONS: dict[str, type[VectorState]] = {function.name: function for function in _FUNCTIONS}
 """TA-Lib name -> the indicator over arrays of symbols."""
 
 

@@ -19,7 +19,7 @@ TINY = 2.0**-900  # products below may lose their error to underflow
 LOW_BITS = np.int64(2**49 - 1)  # a correction half-way between two numbers has none of these set
 
 
-class Factor:
+class FusedFactor:
     """A constant factor, or a column of factors for the lines of a two-dimensional array, split in halves once."""
 
     def __init__(self, value: float | list[float]) -> None:
@@ -28,7 +28,7 @@ class Factor:
         self.high = big - (big - self.value)
         self.low = self.value - self.high
 
-    def step(self, x: Floats, y: Floats) -> Floats:
+    def multiply_add_small(self, x: Floats, y: Floats) -> Floats:
         """Return `factor * x + y`, rounded once, where the product is small beside `y`; finite inputs below 1e290.
 
         The exact product lies between its two neighbours. Where both give the same sum, that is the sum.
@@ -41,14 +41,14 @@ class Factor:
         is_open = least != product
         if np.count_nonzero(is_open):
             at = np.nonzero(is_open)
-            factor = Factor(0.0)
+            factor = FusedFactor(0.0)
             factor.value, factor.high, factor.low = (
                 np.broadcast_to(part, x.shape)[at] for part in (self.value, self.high, self.low)
             )
-            least[at] = factor.add(x[at], y[at])
+            least[at] = factor.multiply_add(x[at], y[at])
         return least
 
-    def add(self, x: Floats, y: Floats) -> Floats:
+    def multiply_add(self, x: Floats, y: Floats) -> Floats:
         """Return `factor * x + y`, rounded once; finite inputs below 1e290."""
         product = x * self.value
         low = x * SPLITTER

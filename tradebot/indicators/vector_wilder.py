@@ -9,8 +9,8 @@ import numpy as np
 
 from tradebot.domain.market import Floats
 from tradebot.indicators import talib_bridge
-from tradebot.indicators.vector import Rows, State, VectorState
-from tradebot.indicators.vector_fused import Factor
+from tradebot.indicators.vector_fused import FusedFactor
+from tradebot.indicators.vector_state import Rows, State, VectorState
 
 EPSILON = 1e-14  # what TA-Lib takes for zero in some places; in others only zero itself is
 
@@ -25,7 +25,7 @@ class VectorRsi(VectorState):
         self.kept, self.part = self.period - 1.0, 1.0 / self.period
 
     @classmethod
-    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+    def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
         return True
 
     def _move(self, state: State, rows: Rows, x: Floats) -> tuple[State, State]:
@@ -70,7 +70,7 @@ class TrueRanges:
         none = np.empty(0)
         self._of, self._ranges = (none, none, none), none
 
-    def of(self, high: Floats, low: Floats, close_before: Floats) -> Floats:
+    def compute_ranges(self, high: Floats, low: Floats, close_before: Floats) -> Floats:
         """Return the true ranges, not to be changed."""
         known = self._of
         if known[0] is not high or known[1] is not low or known[2] is not close_before:
@@ -86,16 +86,16 @@ class VectorAtr(VectorState):
         super().__init__(params, size)
         period = float(dict(params)["timeperiod"])
         kept = (period - 1.0) / period
-        self.kept, self.part = Factor(kept), 1.0 - kept
+        self.kept, self.part = FusedFactor(kept), 1.0 - kept
         self.ranges = TrueRanges()
 
     @classmethod
-    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+    def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
         return params["timeperiod"] >= 2
 
     def _move(self, state: State, rows: Rows, high: Floats, low: Floats, close: Floats) -> tuple[State, State]:
         before, average = state
-        average = self.kept.add(average, self.ranges.of(high, low, before) * self.part)
+        average = self.kept.multiply_add(average, self.ranges.compute_ranges(high, low, before) * self.part)
         return (close, average), (average,)
 
     def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
@@ -112,7 +112,7 @@ class VectorAdx(VectorState):
         self.ranges = TrueRanges()
 
     @classmethod
-    def takes(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
+    def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
         return True
 
     def _move(self, state: State, rows: Rows, high: Floats, low: Floats, close: Floats) -> tuple[State, State]:
@@ -124,7 +124,7 @@ class VectorAdx(VectorState):
         # Only the larger of the two moves counts, and only when it is one.
         sums[:2] += np.where(moves > np.maximum(moves[::-1], 0.0), moves, 0.0)
         ranges = sums[2]
-        ranges += self.ranges.of(high, low, close_before)
+        ranges += self.ranges.compute_ranges(high, low, close_before)
         directions = sums[:2] / ranges
         directions *= 100.0
         both = directions[0] + directions[1]
@@ -143,7 +143,7 @@ class VectorAdx(VectorState):
         high, low, close = inputs
         period = (("timeperiod", int(self.period)),)
         for i, name in enumerate(("PLUS_DM", "MINUS_DM")):
-            self.state[3][i, row] = talib_bridge.batch(name, period, [high, low], is_finite=True)[0][-1]
+            self.state[3][i, row] = talib_bridge.compute_batch(name, period, [high, low], is_finite=True)[0][-1]
         self.state[3][2, row] = _wilder_sum(_true_range(high[1:], low[1:], close[:-1]), int(self.period))
         for field, column in zip(self.state[:3], inputs, strict=True):
             field[row] = column[-1]

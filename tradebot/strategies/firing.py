@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tradebot.domain.market import Floats
 from tradebot.domain.messages import Action
-from tradebot.indicators.plan import Values
+from tradebot.indicators.plan import ExpressionValues
 from tradebot.strategies.strategy import Rules
 
 Mask = npt.NDArray[np.bool_]
@@ -26,7 +26,7 @@ class Fired(NamedTuple):
     levels: dict[Action, dict[str, Floats]]
 
 
-def fired(rules: Rules, values: Values) -> Fired:
+def fired(rules: Rules, values: ExpressionValues) -> Fired:
     """Return what the rules ask for, row by row of the values: symbols of a close, or bars of a history."""
     when = {action: values[node] == 1.0 for action, node in rules.when.items()}
     return protected(when, {a: {name: values[n] for name, n in rules.protection.get(a, {}).items()} for a in when})

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tradebot.domain.market import Floats, Ints
 from tradebot.domain.messages import Action
-from tradebot.indicators.talib_bridge import COLUMNS
+from tradebot.indicators.talib_bridge import BAR_COLUMNS
 from tradebot.strategies.firing import Fired, Mask, protected
 from tradebot.strategies.strategy import Strategy
 
@@ -48,7 +48,7 @@ class FrameStrategy(Strategy):
 def frame(symbol: str, bars: Floats, starts: Ints, zone: str = INDIA) -> pd.DataFrame:
     """Return bars (5, n) that start at `starts` (market ns) as the frame `signals` is given, in the exchange's zone."""
     index = pd.DatetimeIndex(starts.astype("datetime64[ns]"), tz="UTC", name="start").tz_convert(zone)
-    made = pd.DataFrame(dict(zip(COLUMNS, bars.copy(), strict=True)), index=index)
+    made = pd.DataFrame(dict(zip(BAR_COLUMNS, bars.copy(), strict=True)), index=index)
     made.attrs["symbol"] = symbol
     return made
 
@@ -137,5 +137,5 @@ def _floats(found: pd.DataFrame, name: str) -> Floats:
 
 
 def _others(found: pd.DataFrame) -> dict[str, Floats]:
-    names = [name for name in found.columns if name not in KNOWN and name not in COLUMNS]
+    names = [name for name in found.columns if name not in KNOWN and name not in BAR_COLUMNS]
     return {str(name): _floats(found, name) for name in names if pd.api.types.is_numeric_dtype(found[name].dtype)}

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from tradebot.backtest.job import Job
-from tradebot.backtest.pool import begin, end, may_fork
+from tradebot.backtest.pool import init_worker, kill_pool, may_fork
 from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.errors import ClusterAway, ConfigError
 from tradebot.sweep.trial import Batch, Ground, Trial, carry_out_all
@@ -65,11 +65,11 @@ class Processes:
         return self._pool.submit(_in_worker, tuple(trials))
 
     def renew(self) -> None:
-        end(self._pool)
+        kill_pool(self._pool)
         self._pool = self._made(_context())
 
     def close(self) -> None:
-        end(self._pool)
+        kill_pool(self._pool)
         self._folder.cleanup()
 
     def _made(self, context: BaseContext) -> ProcessPoolExecutor:
@@ -185,7 +185,7 @@ def _context() -> BaseContext:
 
 def _settle(folder: str) -> None:
     global _ground
-    begin()
+    init_worker()
     _ground = take_up(Path(folder))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tradebot import __version__
 from tradebot.backtest.check import Check
 from tradebot.backtest.metrics import LABELS
-from tradebot.backtest.report import filled
+from tradebot.backtest.report import fill_template
 from tradebot.sweep.space import Values
 from tradebot.sweep.sweep import Plan, best, ranking
 from tradebot.sweep.trial import DONE, TEST, TRAIN, Row
@@ -33,7 +33,7 @@ def page(rows: Sequence[Row], plan: Plan, checks: Sequence[Check], *, title: str
     folds = sorted({row.fold for row in searched})
     winners = [(fold, best([row for row in searched if row.fold == fold], plan.objective)) for fold in folds]
     top = ranking(searched if len(folds) == 1 else [row for row in rows if row.role == TEST], plan.objective)[:BEST]
-    return filled(
+    return fill_template(
         files("tradebot.sweep").joinpath("page/heat.html").read_text(encoding="utf-8"),
         title=title,
         styles=files("tradebot.sweep").joinpath("page/heat.css").read_text(encoding="utf-8"),
@@ -43,7 +43,7 @@ def page(rows: Sequence[Row], plan: Plan, checks: Sequence[Check], *, title: str
             "made_by": f"tradebot {__version__}. Money is in {currency}.",
             "locale": "en-IN" if currency == "INR" else "en-US",
             "objective": plan.objective,
-            "checks": [check.plain() for check in checks],
+            "checks": [check.json_values() for check in checks],
             "axes": [{"name": axis.name, "values": list(axis.values)} for axis in plan.space.axes],
             "figures": [{"name": name, "text": label.text, "kind": label.kind} for name, label in LABELS.items()],
             "rows": [

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tradebot.backtest.check import Check, Verdict
+from tradebot.backtest.check import Check, CheckVerdict
 from tradebot.backtest.metrics import LABELS
-from tradebot.backtest.report import whole_file
+from tradebot.backtest.report import write_file_atomically
 from tradebot.errors import ConfigError, DataError
 from tradebot.history.files.duckdb_files import write_parquet
 from tradebot.sweep.space import Space
@@ -58,7 +58,7 @@ def check_out(path: Path) -> None:
 def write(made: pd.DataFrame, path: Path) -> None:
     """Write the frame, whole or not at all. Raises DataError."""
     if path.suffix == ".csv":
-        whole_file(path, made.to_csv(index=False).encode())
+        write_file_atomically(path, made.to_csv(index=False).encode())
         return
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
@@ -73,23 +73,23 @@ def write(made: pd.DataFrame, path: Path) -> None:
 def cliff(rows: Sequence[Row], plan: Plan) -> Check:
     """Judge whether the best parameters stand on a plain or on a peak: what their neighbours in the sweep gave."""
 
-    def said(verdict: Verdict, text: str, **values: float) -> Check:
+    def said(verdict: CheckVerdict, text: str, **values: float) -> Check:
         return Check(name="cliff", title="Parameter cliff", verdict=verdict, text=text, values=values)
 
     top = best(rows, plan.objective)
     if top is None:
-        return said(Verdict.NONE, f"No trial has a {_name(plan)}, so there is no best one to judge.")
+        return said(CheckVerdict.NONE, f"No trial has a {_name(plan)}, so there is no best one to judge.")
     by_values = {tuple(sorted(row.values.items())): row for row in rows}
     near = [by_values.get(tuple(sorted(values.items()))) for values in plan.space.neighbours(top.values)]
     found = [row.figures.get(plan.objective) for row in near if row is not None and row.state == DONE]
     values = [float(value) for value in found if value is not None]
     if len(values) < 2:
-        return said(Verdict.NONE, "The best parameters have fewer than two neighbours in this sweep; try a grid.")
+        return said(CheckVerdict.NONE, "The best parameters have fewer than two neighbours in this sweep; try a grid.")
     peak, middle = float(top.figures[plan.objective] or 0), float(np.median(values))
     if peak <= 0:
-        return said(Verdict.NONE, f"The best {_name(plan)} is {peak:.2f}: there is no peak to fall from.")
+        return said(CheckVerdict.NONE, f"The best {_name(plan)} is {peak:.2f}: there is no peak to fall from.")
     share = middle / peak
-    verdict = Verdict.PASS if share >= FLAT else Verdict.WARN if share >= SLOPE else Verdict.FAIL
+    verdict = CheckVerdict.PASS if share >= FLAT else CheckVerdict.WARN if share >= SLOPE else CheckVerdict.FAIL
     text = f"One step away from the best parameters {_name(plan)} is {middle:.2f} in the middle, against {peak:.2f}."
     return said(verdict, text, peak=peak, middle=middle, neighbours=len(values))
 
@@ -111,11 +111,11 @@ def forward(rows: Sequence[Row], plan: Plan) -> Check:
     if trained:
         text += f"; {_name(plan)} went from {np.mean(trained):,.2f} in training to {np.mean(tested):,.2f}"
     is_good = net > 0 and kept is not None and kept >= 0.5
-    verdict = Verdict.FAIL if net <= 0 else Verdict.PASS if is_good else Verdict.WARN
+    verdict = CheckVerdict.FAIL if net <= 0 else CheckVerdict.PASS if is_good else CheckVerdict.WARN
     return Check(
         name="walk_forward",
         title="Walk-forward",
-        verdict=verdict if tests else Verdict.NONE,
+        verdict=verdict if tests else CheckVerdict.NONE,
         text=f"{text}.",
         values={"net": net, "won": won, "spans": len(tests), "kept": kept},
     )
@@ -127,11 +127,11 @@ def across(rows: Sequence[Row], plan: Plan) -> Check:
     own = [row for row in rows if top is not None and row.values == top.values]
     won = sum(float(row.figures.get("net") or 0) > 0 for row in own)
     share = won / len(own) if own else 0.0
-    verdict = Verdict.PASS if share >= MOST else Verdict.WARN if share >= SOME else Verdict.FAIL
+    verdict = CheckVerdict.PASS if share >= MOST else CheckVerdict.WARN if share >= SOME else CheckVerdict.FAIL
     return Check(
         name="across_symbols",
         title="Symbol by symbol",
-        verdict=verdict if own else Verdict.NONE,
+        verdict=verdict if own else CheckVerdict.NONE,
         text=f"The best parameters win on {won:,} of {len(own):,} symbols, each with an account of its own.",
         values={"won": won, "symbols": len(own)},
     )

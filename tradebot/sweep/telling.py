@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tradebot.backtest.check import Check, Verdict
+from tradebot.backtest.check import Check, CheckVerdict
 from tradebot.backtest.metrics import LABELS
 from tradebot.printable import printable
 from tradebot.sweep.heat import SHOWN, plain
@@ -19,10 +19,10 @@ from tradebot.sweep.trial import DONE, TEST, Row
 
 SHOWN_ROWS = 10
 MARKS = {
-    Verdict.PASS: "[green]pass[/]",
-    Verdict.WARN: "[yellow]warn[/]",
-    Verdict.FAIL: "[red]FAIL[/]",
-    Verdict.NONE: "none",
+    CheckVerdict.PASS: "[green]pass[/]",
+    CheckVerdict.WARN: "[yellow]warn[/]",
+    CheckVerdict.FAIL: "[red]FAIL[/]",
+    CheckVerdict.NONE: "none",
 }
 
 
@@ -36,7 +36,7 @@ def as_json(plan: Plan, rows: Sequence[Row], checks: Sequence[Check], **more: An
         "trials": len(rows),
         "states": {state: states.count(state) for state in sorted(set(states))},
         "best": [_plain(row) for row in told[:SHOWN_ROWS]],
-        "checks": [check.plain() for check in checks],
+        "checks": [check.json_values() for check in checks],
         **more,
     }
 

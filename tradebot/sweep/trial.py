@@ -12,7 +12,7 @@ import msgspec
 
 from tradebot.backtest import metrics
 from tradebot.backtest.job import Job
-from tradebot.backtest.spread import run_spread
+from tradebot.backtest.parallel import run_parallel
 from tradebot.clock import SECOND, WallClock
 from tradebot.domain.market import Series
 from tradebot.domain.message import Message
@@ -82,10 +82,10 @@ def carry_out(trial: Trial, ground: Ground) -> Row:
         job.strategies[0].create().rules(Bars())
     if fence.fault is not None:  # parameters that do not go together
         return _row(trial, state=REFUSED, reason=fence.reason)
-    result = run_spread(job, {i.symbol: ground.series[i.symbol] for i in job.instruments})
+    result = run_parallel(job, {i.symbol: ground.series[i.symbol] for i in job.instruments})
     if result.faults:
         return _row(trial, state=FAILED, reason=result.faults[0])
-    found = metrics.figures(result.equity, result.trades, result.fills, cash=float(job.cash))
+    found = metrics.performance_figures(result.equity, result.trades, result.fills, cash=float(job.cash))
     return _row(trial, state=DONE, figures=found, orders_hash=result.orders_hash)
 
 

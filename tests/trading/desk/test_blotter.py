@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.domain.test_order_machine import execution, fact, request, status
-from tradebot.backtest.order_course import placed
+from tradebot.backtest.order_fast_path import accepted_order
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Books
@@ -108,7 +108,7 @@ def test_an_order_that_may_trade_moves_the_worst_case_of_its_symbol(way: str) ->
     if way == "begin":
         book.begin(fact("T1", E.INTENT, request=request()))
     else:
-        book.place(placed(request(), at=1, mono=1))
+        book.place(accepted_order(request(), at=1, mono=1))
     assert book.touched == {"AAA"}
     assert book.exposure.worst_case("AAA") == (2, 0)
 
@@ -167,7 +167,7 @@ def test_a_fill_that_books_do_not_list_came_later_than_they_unless_it_was_heard_
 
 def test_a_fill_that_closes_its_order_is_booked_and_leaves_nothing_of_it_behind() -> None:
     book = Blotter(lambda order, fill: D(3))
-    order = placed(request(), at=1, mono=1)
+    order = accepted_order(request(), at=1, mono=1)
     book.place(order)
     assert (list(book.orders), list(book.by_venue), book.exposure.working) == (["T1"], [order.venue_order_id], 1)
     book.touched.clear()

@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 import numpy as np
 
-from tradebot.backtest.clearance import Clearance
-from tradebot.backtest.fast_desk import FastDesk
+from tradebot.backtest.backtest_desk import BacktestDesk
+from tradebot.backtest.fast_gate import FastGate
 from tradebot.clock import SECOND
 from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, Universe
@@ -161,18 +161,23 @@ def test_only_what_is_wanted_is_sent_again_at_an_open() -> None:
     crowd = Crowd(2)
     held, wanted = crowd.universe.symbols
     gate = gate_of(limits := Limits(stale_after_s=1e6), killed=lambda: "")
-    fast = FastDesk(
-        crowd.desk.book, gate=gate, clearance=Clearance(limits, gate), id_prefix="T", absent_after_s=60.0, at_once=False
+    fast = BacktestDesk(
+        crowd.desk.book,
+        gate=gate,
+        clearance=FastGate(limits, gate),
+        id_prefix="T",
+        absent_after_s=60.0,
+        zero_latency=False,
     )
-    assert not fast.exit_again(held)
+    assert not fast.resend_exit(held)
     assert crowd.desk.book.exits.wanted == {}
     (sent,) = submitted(crowd.desk.apply(crowd.signal(wanted, Action.EXIT_LONG)))
     crowd.tell(sent, OrderEvent.SENDING)
     crowd.tell(sent, OrderEvent.NOT_SENT)
     crowd.mono += 2 * SECOND
     crowd.desk.book.conditions.mono = crowd.mono
-    assert not fast.exit_again(held)
-    assert [request.symbol for request in submitted(list(fast.exit_again(wanted)))] == [wanted]
+    assert not fast.resend_exit(held)
+    assert [request.symbol for request in submitted(list(fast.resend_exit(wanted)))] == [wanted]
 
 
 def test_an_exit_that_works_is_not_looked_at_on_each_tick() -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tests.trading.desk.account_day import Day
 from tests.trading.desk.test_gate import request, seeing
-from tradebot.backtest.clearance import Clearance
+from tradebot.backtest.fast_gate import FastGate
 from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.messages import Action, Command
@@ -34,10 +34,10 @@ def test_both_ways_past_the_gate_hold_to_it() -> None:
         max_position_notional=D(10**9), max_gross_notional=D(10**9),
     )  # fmt: skip
     gate = gate_of(limits, killed=lambda: "")
-    way, instrument = Clearance(limits, gate), seeing().instrument
+    way, instrument = FastGate(limits, gate), seeing().instrument
     for quantity, passes in ((50, True), (51, False)):
         asked = request(quantity=D(quantity), kind=OrderKind.LIMIT, order_id=f"T{quantity}", signal_id=f"s{quantity}")
-        clears = way.entry(asked, instrument, D(0), D(100), 0, 10**12, 0, None, lambda: D(0))
+        clears = way.allows_entry(asked, instrument, D(0), D(100), 0, 10**12, 0, None, lambda: D(0))
         assert clears is passes
         if not passes:
             assert gate.check(asked, seeing()).control == "freeze"

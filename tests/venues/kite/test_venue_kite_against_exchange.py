@@ -41,7 +41,7 @@ class Day:
     def __init__(self, exchange: Exchange, clock: ManualClock, venue: KiteVenue) -> None:
         self.exchange, self.clock, self.venue = exchange, clock, venue
 
-    def step(self, seconds: float = 1.0) -> None:
+    def step_bar(self, seconds: float = 1.0) -> None:
         self.clock.now += int(seconds * SECOND)
         self.exchange.step(self.clock.now)
 
@@ -77,7 +77,7 @@ async def test_an_order_is_placed_filled_and_found_again_in_every_book() -> None
         assert await broker.login()
         reply = await broker.submit(order("tb1", Side.BUY))
         assert isinstance(reply, Accepted)
-        today.step(5)
+        today.step_bar(5)
         (seen,) = [o for o in await broker.orders() if o.tag == "tb1"]
         assert (seen.venue_order_id, seen.status, seen.filled) == (reply.venue_order_id, VenueStatus.FILLED, Decimal(1))
         (fill,) = await broker.executions()
@@ -95,10 +95,10 @@ async def test_a_resting_order_is_cancelled_and_a_bad_one_refused() -> None:
         low = tcs.round_price(tcs.price(int(quotes.last[0])) * Decimal("0.97"), up=False)
         reply = await broker.submit(order("tb2", Side.BUY, kind=OrderKind.LIMIT, price=low))
         assert isinstance(reply, Accepted)
-        today.step(2)
+        today.step_bar(2)
         canceled = await broker.cancel(order_id="tb2", venue_order_id=reply.venue_order_id)
         assert canceled == reply
-        today.step(2)
+        today.step_bar(2)
         assert [o.status for o in await broker.orders()] == [VenueStatus.CANCELED]
         odd = await broker.submit(order("tb3", Side.BUY, kind=OrderKind.LIMIT, price=low + Decimal("0.01")))
         assert isinstance(odd, Refused)
@@ -114,10 +114,10 @@ async def test_a_resting_order_is_changed_in_price_and_a_filled_one_cannot_be() 
         asked = order("tb5", Side.BUY, kind=OrderKind.LIMIT, price=low, quantity=Decimal(2))
         reply = await broker.submit(asked)
         assert isinstance(reply, Accepted)
-        today.step(2)
+        today.step_bar(2)
         better = msgspec.structs.replace(asked, price=high, quantity=Decimal(3))
         assert await broker.modify(better, venue_order_id=reply.venue_order_id) == reply
-        today.step(5)
+        today.step_bar(5)
         (seen,) = await broker.orders()
         assert (seen.price, seen.quantity, seen.status) == (high, Decimal(3), VenueStatus.FILLED)
         again = await broker.modify(asked, venue_order_id=reply.venue_order_id)
@@ -150,7 +150,7 @@ async def test_quotes_and_order_updates_stream_to_the_feed() -> None:
             await changed.wait()
             assert isinstance(await today.venue.broker.submit(order("tb4", Side.BUY)), Accepted)
             while not is_done():
-                today.step()
+                today.step_bar()
                 changed.clear()
                 await changed.wait()
             task.cancel()
@@ -163,7 +163,7 @@ async def test_quotes_and_order_updates_stream_to_the_feed() -> None:
 
 async def test_history_of_the_exchange_is_complete_and_in_paise() -> None:
     async with day() as today:
-        today.step(10 * 60 + 30)
+        today.step_bar(10 * 60 + 30)
         (tcs,) = await today.venue.broker.instruments(["TCS"])
         minute = 60 * SECOND
         series = await today.venue.broker.history(tcs, interval=minute, start=OPENS_AT, end=CLOSES_AT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tradebot.indicators.expressions import Bars, session_vwap, ta
 from tradebot.indicators.node import Node
-from tradebot.indicators.plan import Plan
+from tradebot.indicators.plan import ExpressionPlan
 
 INDICATOR_NAMES = (
     *("SMA20", "EMA12", "EMA26", "MACD", "MACD signal", "MACD hist", "RSI14", "ATR14"),
@@ -12,9 +12,9 @@ INDICATOR_NAMES = (
 )
 
 
-def indicator_plan() -> Plan:
+def indicator_plan() -> ExpressionPlan:
     """Return the plan; its roots are in the order of NAMES."""
-    return Plan(indicator_expressions(Bars()))
+    return ExpressionPlan(indicator_expressions(Bars()))
 
 
 def indicator_expressions(bars: Bars) -> list[Node]:

@@ -17,8 +17,8 @@ from tradebot.bench.measuring.interleaving import interleave_rivals
 from tradebot.bench.rivals import indicator_set as rivals
 from tradebot.clock import Clock
 from tradebot.domain.market import Floats
-from tradebot.indicators.live import Live
-from tradebot.indicators.plan import batch
+from tradebot.indicators.plan import evaluate_history
+from tradebot.indicators.streaming import StreamingIndicators
 
 FRAMES, WINDOWS, SHIPPED = 5, 100, 500  # symbols measured of those whose cost per symbol does not depend on how many
 PANDAS, TALIB, THREADS, PROCESSES = "pandas", "TA-Lib batch", "TA-Lib batch, threads", "TA-Lib batch, processes"
@@ -70,10 +70,10 @@ class _Round:
         self.bars = [np.ascontiguousarray(bars[self.of, :, t].T) for t in range(window - 1, window - 1 + self.steps)]
         self.begin = window - 1
 
-    def warmed_state(self, vector_from: int) -> Live:
-        live = Live(self.plan, self.count, vector_from=vector_from)
+    def warmed_state(self, vector_from: int) -> StreamingIndicators:
+        live = StreamingIndicators(self.plan, self.count, vector_from=vector_from)
         for row in range(self.count):
-            live.fill(row, self.windows[self.of[row]][:, :-1], self.starts[: self.begin])
+            live.feed_history(row, self.windows[self.of[row]][:, :-1], self.starts[: self.begin])
         return live
 
     def measure_rows(self, clock: Clock, repeats: int) -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ class _Round:
     def _batch(self, count: int) -> list[list[float]]:
         found = []
         for row in self.of[:count].tolist():
-            values = batch(self.plan, self.windows[row], self.starts[: self.begin + 1])
+            values = evaluate_history(self.plan, self.windows[row], self.starts[: self.begin + 1])
             found.append([float(values[root][-1]) for root in self.plan.roots])
         return found
 
@@ -126,14 +126,14 @@ class _Round:
         shares = np.array_split(self._windows(count), self.cores)
         return [row for share in pool.map(_by_talib, shares) for row in share]
 
-    def _step(self, live: Live) -> Floats:
-        values = live.step(np.arange(self.count), self.bars[0], int(self.starts[self.begin]))
+    def _step(self, live: StreamingIndicators) -> Floats:
+        values = live.step_bars(np.arange(self.count), self.bars[0], int(self.starts[self.begin]))
         return np.array([values[root] for root in self.plan.roots])
 
-    def _run(self, live: Live) -> int:
+    def _run(self, live: StreamingIndicators) -> int:
         rows = np.arange(self.count)
         for t, bars in enumerate(self.bars[1:], self.begin + 1):
-            live.step(rows, bars, int(self.starts[t]))
+            live.step_bars(rows, bars, int(self.starts[t]))
         return self.count * (self.steps - 1)
 
 

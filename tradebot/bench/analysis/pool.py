@@ -18,12 +18,12 @@ from tradebot.bench.measuring import report
 from tradebot.bench.rivals.indicator_set import by_talib
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.market import Floats
-from tradebot.indicators.live import Live
+from tradebot.indicators.streaming import StreamingIndicators
 
 INLINE, THREADS, PROCESSES = "inline", "threads", "processes"
 STEP, WINDOW = "one bar, state carried", "window recomputed by TA-Lib"
 
-_states: dict[str, Live] = {}  # what a worker keeps from job to job
+_states: dict[str, StreamingIndicators] = {}  # what a worker keeps from job to job
 
 
 def measure_pools(
@@ -134,15 +134,15 @@ class _Step:
 
     def __call__(self, bars: Floats) -> Floats:
         live = _states[self.key]
-        values = live.step(np.arange(live.size), bars, OPENS_AT + 600 * MINUTE)
+        values = live.step_bars(np.arange(live.size), bars, OPENS_AT + 600 * MINUTE)
         return np.array([values[root] for root in live.plan.roots])
 
 
 def _prepare(key: str, past: Floats) -> None:
-    live = _states[key] = Live(indicator_set.indicator_plan(), len(past))
+    live = _states[key] = StreamingIndicators(indicator_set.indicator_plan(), len(past))
     starts = OPENS_AT + np.arange(past.shape[2]) * MINUTE
     for row, bars in enumerate(past):
-        live.fill(row, bars, starts)
+        live.feed_history(row, bars, starts)
 
 
 def _recompute(windows: Floats) -> Floats:

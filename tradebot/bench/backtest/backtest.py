@@ -21,9 +21,9 @@ import numpy as np
 
 import tradebot
 from tradebot.backtest.job import Bill, Costs, Job
+from tradebot.backtest.parallel import run_parallel
 from tradebot.backtest.result import Result
-from tradebot.backtest.run import run
-from tradebot.backtest.spread import run_spread
+from tradebot.backtest.run import run_backtest
 from tradebot.bench.measuring import report
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Instrument
@@ -156,7 +156,7 @@ def _alone(asked: Job, series: dict[str, Series], name: str, repeats: int) -> di
     best, result = None, None
     for _ in range(repeats):
         begin = process_time()
-        result = run(asked, series)
+        result = run_backtest(asked, series)
         spent = process_time() - begin
         best = spent if best is None else min(best, spent)
     assert result is not None, "a benchmark of no repeats"
@@ -185,7 +185,7 @@ def _order_cost(often: dict[str, Any], seldom: dict[str, Any]) -> float:
 
 def _together(asked: Job, series: dict[str, Series], name: str, workers: int, clock: Clock) -> dict[str, Any]:
     begin, cpu = clock.monotonic(), _spent()
-    result = run_spread(asked, series, workers=workers)
+    result = run_parallel(asked, series, workers=workers)
     row = _row("tradebot", f"{len(series)} instruments, {name}", result, cpu_s=_spent() - cpu)
     return row | {"wall_s": (clock.monotonic() - begin) / SECOND}
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tradebot.backtest.job import Job
-from tradebot.backtest.sample import sample
+from tradebot.backtest.sample import sample_bars
 from tradebot.bench.measuring.cpu import cpu_seconds
 from tradebot.bench.measuring.report import library_versions, machine_state
 from tradebot.clock import MINUTE, SECOND, Clock
@@ -81,7 +81,7 @@ def _space(trials: int) -> Space:
 
 def _bars(count: int) -> Series:
     days = timedelta(days=10 + count // DAY_BARS * 8 // 5)  # sessions among calendar days, with room for holidays
-    _, series = sample(("RELIANCE",), days=days.days)
+    _, series = sample_bars(("RELIANCE",), days=days.days)
     found = series["RELIANCE"]
     assert len(found) >= count, f"the sample has {len(found)} bars"
     columns = {name: np.ascontiguousarray(getattr(found, name)[-count:]) for name in SERIES_COLUMNS}
@@ -89,5 +89,5 @@ def _bars(count: int) -> Series:
 
 
 def _job() -> Job:
-    universe, _ = sample(("RELIANCE",), days=3)
+    universe, _ = sample_bars(("RELIANCE",), days=3)
     return Job(strategies=(load_strategy(STRATEGY),), instruments=universe.instruments, interval=MINUTE)

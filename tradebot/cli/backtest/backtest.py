@@ -38,10 +38,10 @@ def backtest(as_json: bool, **given: Any) -> int:
     stops count before targets. The same bars and settings give the same orders_hash. The exit code is 65 when a
     strategy raised or took too long: it is switched off for that symbol, and the figures are those without it.
     """
-    from tradebot.backtest.report import check_place
+    from tradebot.backtest.report import check_report_path
 
     if given["report"] is not None:
-        check_place(given["report"])
+        check_report_path(given["report"])
     with prints_to_stderr(as_json=as_json):
         result, bars, checks = _tested(given)
     show_backtest(result, bars.series, checks, report=given["report"], as_json=as_json)
@@ -51,8 +51,8 @@ def backtest(as_json: bool, **given: Any) -> int:
 
 
 def _tested(given: Mapping[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
-    from tradebot.backtest.run import dear
-    from tradebot.backtest.spread import run_spread
+    from tradebot.backtest.parallel import run_parallel
+    from tradebot.backtest.run import unaffordable_instruments
     from tradebot.config import load
 
     config = load(given["config_path"], {"app.state_dir": given["state_dir"]})
@@ -60,16 +60,16 @@ def _tested(given: Mapping[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
     with progress_bar() as tell:
         bars = load_requested_bars(config, given, tell)
         job = build_backtest_job(config, given, bars, specs)
-        for note in dear(job, bars.series):
+        for note in unaffordable_instruments(job, bars.series):
             aside(f"tradebot: {note}")
         workers = given["workers"] or CPU_CORES
-        result = run_spread(job, bars.series, workers=workers, say=lambda done, of: tell("walking", done, of))
+        result = run_parallel(job, bars.series, workers=workers, on_progress=lambda done, of: tell("walking", done, of))
         checks: Sequence[Any] = ()
         if not given["no_checks"]:
-            from tradebot.backtest.honesty import checks as honest
+            from tradebot.backtest.honesty_checks import run_honesty_checks as honest
 
             tell("checking", 0, 1)
-            checks = honest(result, bars.series, run_spread)
+            checks = honest(result, bars.series, run_parallel)
             tell("checking", 1, 1)
     return result, bars, checks
 

@@ -53,9 +53,9 @@ def load_requested_bars(config: Any, given: Mapping[str, Any], show_progress: Pr
 
 
 def _sample(symbols: Sequence[str]) -> BacktestBars:
-    from tradebot.backtest.sample import SYMBOLS, sample
+    from tradebot.backtest.sample import SYMBOLS, sample_bars
 
-    universe, series = sample(symbols or SYMBOLS, days=SAMPLE_DAYS)
+    universe, series = sample_bars(symbols or SYMBOLS, days=SAMPLE_DAYS)
     return BacktestBars(universe.instruments, series, universe.symbols)
 
 

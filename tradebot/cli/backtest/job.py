@@ -16,8 +16,8 @@ MAX_ORDER_CHANGES = 25  # of one order, as many as venues allow
 
 def build_backtest_job(config: Any, given: Mapping[str, Any], bars: BacktestBars, strategies: Sequence[Any]) -> Any:
     """Return the job that `bar_options` mean for these bars and strategies. Raises DataError and UsageError."""
-    from tradebot.backtest.job import Hours, Job, Matching, Slippage, delivered
-    from tradebot.backtest.place import bill_of, hours_of
+    from tradebot.backtest.exchange_settings import default_bill, default_market
+    from tradebot.backtest.job import Job, Matching, Slippage, TradingHours, with_delivery_product
     from tradebot.config.desk_settings import desk_settings, limits
     from tradebot.errors import DataError
     from tradebot.history.exchange_calendar import zone_of
@@ -52,9 +52,9 @@ def build_backtest_job(config: Any, given: Mapping[str, Any], bars: BacktestBars
             latency_s=given["latency"],
             participation=None if share is None else Decimal(str(share)) / 100,
         ),
-        costs=_costs(given["costs"], bill_of(first.exchange)),
-        hours=Hours(
-            market=given["hours"] or hours_of(first.exchange, interval, bars.series),
+        costs=_costs(given["costs"], default_bill(first.exchange)),
+        hours=TradingHours(
+            market=given["hours"] or default_market(first.exchange, interval, bars.series),
             entries_until=time.fromisoformat(config.risk.entries_until),
             square_off_at=time.fromisoformat(config.risk.square_off_at),
         ),
@@ -68,7 +68,7 @@ def build_backtest_job(config: Any, given: Mapping[str, Any], bars: BacktestBars
         invented=bars.invented,
     )
     _check_span(job, bars.series)
-    return delivered(job)
+    return with_delivery_product(job)
 
 
 def _check_span(job: Any, series: Mapping[str, Any]) -> None:

@@ -16,12 +16,12 @@ def show_backtest(
     result: Any, series: Mapping[str, Any], checks: Sequence[Any], *, report: Path | None, as_json: bool
 ) -> None:
     """Print the result, and write its report where one is asked for. Raises DataError."""
-    from tradebot.backtest import story
-    from tradebot.backtest.report import write
+    from tradebot.backtest import report_data
+    from tradebot.backtest.report import write_report
 
-    summary = story.summary(result, checks)
+    summary = report_data.result_summary(result, checks)
     if report is not None:
-        write(report, story.tell(result, series, checks, summary_=summary), summary)
+        write_report(report, report_data.report_data(result, series, checks, summary_=summary), summary)
     if as_json:
         say_json(summary | {"faults": list(result.faults)})
         return
@@ -35,7 +35,7 @@ def show_backtest(
 
 
 def _head(result: Any) -> None:
-    from tradebot.backtest.result import ODDS
+    from tradebot.backtest.result import UNUSUAL_COUNTS
 
     names = ", ".join(spec.name for spec in result.job.strategies)
     symbols = ", ".join(result.symbols[:6]) + (f" and {len(result.symbols) - 6} more" if result.symbols[6:] else "")
@@ -49,7 +49,7 @@ def _head(result: Any) -> None:
         _denied(result)
     for note in result.notes:
         say(note)
-    for name, words in ODDS.items():
+    for name, words in UNUSUAL_COUNTS.items():
         if counts.get(name):
             say(f"{counts[name]:,} {words}")
     if result.faults:
@@ -75,7 +75,7 @@ def _figures(result: Any, figures: Mapping[str, float | None], checks: Sequence[
     table.add_column()
     table.add_column(justify="right")
     for name, label in LABELS.items():
-        table.add_row(label.text, label.read(figures[name], currency=result.job.currency))
+        table.add_row(label.text, label.format_value(figures[name], currency=result.job.currency))
     standard_console().print(table)
     for check in checks:
         say(f"{check.verdict.value:<7} {check.text}")

@@ -15,7 +15,7 @@ class BestTrial:
     def __init__(self, plan: Any, rows: Any, ground: Any) -> None:
         import msgspec
 
-        from tradebot.backtest.spread import run_spread
+        from tradebot.backtest.parallel import run_parallel
         from tradebot.sweep.sweep import best
         from tradebot.sweep.trial import Trial, job_of
 
@@ -26,24 +26,24 @@ class BestTrial:
             job = job_of(Trial(number=found.number, values=found.values), ground.job)
             if plan.symbols:
                 job = msgspec.structs.replace(job, shared=False)
-            self.result = run_spread(job, ground.series)
+            self.result = run_parallel(job, ground.series)
 
     def robustness_checks(self) -> list[Any]:
         """Return what speaks against believing in it."""
-        from tradebot.backtest import honesty
-        from tradebot.backtest.metrics import points_a_year
-        from tradebot.backtest.spread import run_spread
+        from tradebot.backtest import honesty_checks
+        from tradebot.backtest.metrics import returns_per_year
+        from tradebot.backtest.parallel import run_parallel
         from tradebot.sweep import outcome
 
         if self.plan.folds:
             return [outcome.forward(self.rows, self.plan)]
         found = [outcome.cliff(self.rows, self.plan)]
         if self.result is not None:
-            deviation = outcome.sharpe_deviation(self.rows, days=points_a_year(self.result.equity))
-            found += honesty.checks(
+            deviation = outcome.sharpe_deviation(self.rows, days=returns_per_year(self.result.equity))
+            found += honesty_checks.run_honesty_checks(
                 self.result,
                 self.shared_data.series,
-                run_spread,
+                run_parallel,
                 trials=len(self.rows),
                 deviation=deviation,
                 seed=self.plan.seed,
@@ -52,19 +52,21 @@ class BestTrial:
 
     def write_report(self, path: Path, checks: list[Any]) -> None:
         """Write its report, if there is one best trial."""
-        from tradebot.backtest import report, story
+        from tradebot.backtest import report, report_data
 
         if self.result is None:
             aside("tradebot: no report: there is no one best trial to report on")
             return
-        whole = story.summary(self.result, checks)
-        report.write(path, story.tell(self.result, self.shared_data.series, checks, summary_=whole), whole)
+        whole = report_data.result_summary(self.result, checks)
+        report.write_report(
+            path, report_data.report_data(self.result, self.shared_data.series, checks, summary_=whole), whole
+        )
         self.report_path = str(path)
 
 
 def write_heat_map(path: Path, plan: Any, rows: Any, checks: list[Any], ground: Any) -> None:
     """Write the heat map of all trials."""
-    from tradebot.backtest.report import whole_file
+    from tradebot.backtest.report import write_file_atomically
     from tradebot.sweep.heat import page
 
     job = ground.job
@@ -74,7 +76,7 @@ def write_heat_map(path: Path, plan: Any, rows: Any, checks: list[Any], ground: 
     bars = sum(map(len, ground.series.values()))
     period = f"{len(rows):,} trials by {plan.kind.value}, seed {plan.seed}; {bars:,} bars"
     made = page(rows, plan, checks, title=title, period=period, currency=job.currency)
-    whole_file(path, made.encode())
+    write_file_atomically(path, made.encode())
 
 
 def show_sweep(plan: Any, rows: Any, checks: list[Any], places: dict[str, Any], *, as_json: bool) -> None:

@@ -146,14 +146,14 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
 
 
 def _places(given: dict[str, Any]) -> tuple[Path, Path]:
-    from tradebot.backtest.report import check_place
+    from tradebot.backtest.report import check_report_path
     from tradebot.sweep import outcome
 
     out: Path = given["out"]
     outcome.check_out(out)
     heat_map = out.with_suffix(".html")
     if given["report"] is not None:
-        check_place(given["report"])
+        check_report_path(given["report"])
         if given["forward"] is not None:
             raise click.UsageError("--report is about the one best trial, and a walk-forward has none; leave it out")
         if given["report"].resolve() == heat_map.resolve():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tradebot.domain.instrument import Instrument
-from tradebot.indicators.opens import Opens
+from tradebot.indicators.session_opens import SessionOpens
 from tradebot.markets.market import market_of_all
 
 
-def opens_of(instruments: Sequence[Instrument]) -> Opens:
+def opens_of(instruments: Sequence[Instrument]) -> SessionOpens:
     """Return when the sessions of instruments open. Raises DataError for exchanges that open apart from each other."""
     market = market_of_all(i.exchange for i in instruments)
-    return Opens(market.zone, market.opens)
+    return SessionOpens(market.zone, market.opens)

@@ -9,7 +9,7 @@ import numpy as np
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints
 from tradebot.indicators.expressions import Bars
-from tradebot.indicators.plan import Plan
+from tradebot.indicators.plan import ExpressionPlan
 from tradebot.strategies.loading import StrategySpec
 
 Part = tuple[Ints, tuple[StrategySpec, ...]]  # symbols by id, and the strategies over them
@@ -25,7 +25,7 @@ def parts(universe: Universe, strategies: Sequence[StrategySpec], interval: int,
     together: dict[tuple[str, ...], list[StrategySpec]] = {}
     for spec in strategies:
         rules = spec.create().rules(Bars())
-        is_whole = rules is not None and Plan(rules.roots, interval=interval).is_cross_sectional
+        is_whole = rules is not None and ExpressionPlan(rules.roots, interval_ns=interval).is_cross_sectional
         (together.setdefault(spec.symbols, []) if is_whole else dealt).append(spec)
     size = len(universe)
     found: list[list[Part]] = [[(np.arange(n, size, count), tuple(dealt))] if dealt else [] for n in range(count)]

@@ -14,9 +14,9 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Floats, Ints, floats
 from tradebot.domain.messages import Action
 from tradebot.indicators.expressions import Bars
-from tradebot.indicators.live import Live
-from tradebot.indicators.node import Node, label, named
-from tradebot.indicators.plan import Plan, Values
+from tradebot.indicators.node import Node, expression_text, named_indicators
+from tradebot.indicators.plan import ExpressionPlan, ExpressionValues
+from tradebot.indicators.streaming import StreamingIndicators
 from tradebot.strategies.fence import Fence
 from tradebot.strategies.firing import fired
 from tradebot.strategies.loading import StrategySpec
@@ -75,7 +75,9 @@ class Share:
         self.traded = {spec.name: np.isin(self.ids, self._traded(spec)) for spec in specs}  # strategy -> mask of rows
         self.shown = {name: _shown(rules) for name, rules in self.rules}  # strategy -> action -> (label, node)
         roots = [node for _, rules in self.rules for node in rules.roots + _named(rules)]
-        self.live = Live(Plan(roots, interval=self.interval, opens=opens_of(setup.instruments)), len(self.ids))
+        self.live = StreamingIndicators(
+            ExpressionPlan(roots, interval_ns=self.interval, opens=opens_of(setup.instruments)), len(self.ids)
+        )
         framing = [(spec, self._traded(spec)) for spec in specs if spec.load().takes_frames]
         self.frames = Frames(framing, self.universe, self.row_of, setup.off) if framing else None
         self._spare: _Spare | None = None
@@ -106,7 +108,7 @@ class Share:
             if self.live.plan.is_cross_sectional:
                 self._pasts[row] = bars, past.starts
             elif len(self.live.plan):
-                self.live.load(row, bars, past.starts)
+                self.live.warm_up_states(row, bars, past.starts)
             if self.frames is not None:
                 self.frames.fill(row, bars, past.starts)
             if self.deciders:
@@ -119,7 +121,7 @@ class Share:
     def settle(self) -> None:
         """Finish before the first close: take the histories of symbols that are compared, and prepare rehearsals."""
         if self._pasts:
-            self.live.fill_all(self._pasts)
+            self.live.feed_histories(self._pasts)
             self._pasts = {}
         if len(self.live.plan) and len(self.ids):
             self._spare = _Spare(self.live.plan, min(len(self.ids), SPARE))
@@ -132,7 +134,7 @@ class Share:
             return answer
         bars = self._floats(rows, piece.columns)
         if len(self.live.plan):
-            values = self.live.step(rows, bars, piece.ends_at - self.interval)
+            values = self.live.step_bars(rows, bars, piece.ends_at - self.interval)
             for name, rules in self.rules:
                 self._fire(name, rules, values, piece, bars, self.traded[name][rows], answer)
         if self.frames is not None:
@@ -170,7 +172,7 @@ class Share:
         return floats(columns, self.universe.scales[rows], self.universe.quantity_scales[rows])
 
     def _fire(
-        self, name: str, rules: Rules, values: Values, piece: Slice, bars: Floats, traded: Any, answer: Answer
+        self, name: str, rules: Rules, values: ExpressionValues, piece: Slice, bars: Floats, traded: Any, answer: Answer
     ) -> None:
         found = fired(rules, values)
         for action, mask in found.when.items():
@@ -220,19 +222,19 @@ class Share:
 class _Spare:
     # Symbols of nobody: a few hundred bars that go up and down, and one more with each step.
 
-    def __init__(self, plan: Plan, size: int) -> None:
-        self.live, self._interval, self._at = Live(plan, size), plan.interval or SECOND, 0
+    def __init__(self, plan: ExpressionPlan, size: int) -> None:
+        self.live, self._interval, self._at = StreamingIndicators(plan, size), plan.interval_ns or SECOND, 0
         wave = 100.0 + np.arange(SPARE_BARS) % 7
         bars = np.stack([wave, wave + 1, wave - 1, wave, wave])
         starts = (np.arange(SPARE_BARS) - SPARE_BARS) * self._interval
-        self.live.fill_all(dict.fromkeys(range(size), (bars, starts)))
+        self.live.feed_histories(dict.fromkeys(range(size), (bars, starts)))
         self.bars = np.repeat(bars[:, :1], size, axis=1)
         self._rows = np.arange(size)
 
-    def step(self) -> Values:
+    def step(self) -> ExpressionValues:
         self.bars[:4] += 1.0 if self._at % 2 else -1.0
         self._at += 1
-        return self.live.step(self._rows, self.bars, self._at * self._interval)
+        return self.live.step_bars(self._rows, self.bars, self._at * self._interval)
 
 
 def _close(piece: Slice, row_of: Mapping[int, int], interval: int) -> Close:
@@ -265,7 +267,10 @@ def _level(what: str, value: Decimal | float | None) -> float:
 
 
 def _shown(rules: Rules) -> dict[Action, list[tuple[str, Node]]]:
-    return {action: [(label(node), node) for node in list(named(when))[:INPUTS]] for action, when in rules.when.items()}
+    return {
+        action: [(expression_text(node), node) for node in list(named_indicators(when))[:INPUTS]]
+        for action, when in rules.when.items()
+    }
 
 
 def _named(rules: Rules) -> list[Node]:

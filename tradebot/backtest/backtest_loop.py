@@ -1,0 +1,212 @@
+"""The walk: one account through the bars in which something can happen; the desk decides, the counter fills.
+
+At every position `current_k` of the timeline that is walked, in this order: the session begins if it is its first bar; orders
+meet the opens; guards and limits meet what happens inside the bars; the clock ticks at the bars' end and the wishes of
+that close become signals. Instruments go by their number. What is left out would have changed nothing: an instrument
+that is flat waits for an entry, one that is held for an exit or a price that touches its guard, one with an order at
+work is walked bar by bar; and where the day's loss could reach its limit, the clock ticks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tradebot.backtest.backtest_desk import BacktestDesk
+from tradebot.backtest.bar_table import BarTable
+from tradebot.backtest.buying_power import BuyingPower
+from tradebot.backtest.daily_loss_scan import DailyLossScan
+from tradebot.backtest.intrabar_model import IntrabarModel
+from tradebot.backtest.job import Job
+from tradebot.backtest.ledger import BacktestLedger
+from tradebot.backtest.next_event import NextEventFinder
+from tradebot.backtest.order_expiry import OrderExpiries
+from tradebot.backtest.order_lifetimes import OrderLifetimes
+from tradebot.backtest.schedule import Schedule
+from tradebot.backtest.session_timetable import NEVER, SessionTimetable
+from tradebot.backtest.signal_source import SignalSource
+from tradebot.backtest.simulated_broker import SimulatedBroker
+from tradebot.domain.control import Verb
+from tradebot.domain.messages import Command, Signal
+
+PROGRESS_EVERY = 4_096  # positions walked between two words on how far it is
+
+
+class BacktestLoop:
+    """One account's walk from `timetable.first_k` on; `on_progress` is told the `current_k` it has come to now and then."""
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        desk: BacktestDesk,
+        panel: BarTable,
+        strategies: SignalSource,
+        ledger: BacktestLedger,
+        funds: BuyingPower,
+        timetable: SessionTimetable,
+        on_progress: Callable[[int], None],
+    ) -> None:
+        self._job, self._desk, self._panel, self._strategies = job, desk, panel, strategies
+        self._funds, self._timetable, self._say = funds, timetable, on_progress
+        spans = OrderLifetimes(job, desk.conditions, panel, OrderExpiries(job, panel.starts, timetable.days))
+        self._counter = SimulatedBroker(job, desk, panel, ledger, funds, spans)
+        self._inside = IntrabarModel(job.instruments, desk, panel, self._counter, ledger.held_units)
+        self._outlook = NextEventFinder(job, desk, panel, strategies, self._counter, ledger.held_units)
+        self._loss = DailyLossScan(desk, panel, ledger, funds, timetable)
+        self._schedule = Schedule(len(job.instruments), len(panel), timetable.tick_ks)
+        self._square_off_k = NEVER  # of this day: from its close on the clock closes what an order opened late
+        self.ruined_at = 0  # market ns at which the account was worth nothing
+        self.visited_count = 0
+
+    @property
+    def event_counts(self) -> dict[str, int]:
+        """Return what became of orders beside fills, and how many positions were visited; see `Result`."""
+        return self._counter.counts | {"visited": self.visited_count}
+
+    def run_to_end(self) -> None:
+        """Walk to the end of the timeline."""
+        if self._job.every_bar:
+            panel = self._panel
+            for k in range(self._timetable.first_k, len(panel)):
+                self._visit(
+                    k, [id_ for id_ in range(len(panel.series)) if panel.row_at(id_, k) is not None], ticks=True
+                )
+        else:
+            self._run_sparse()
+        self._counter.record_open_states()
+
+    def _run_sparse(self) -> None:
+        schedule, loss = self._schedule, self._loss
+        for id_ in range(len(self._panel.series)):
+            schedule.set_due(id_, self._outlook.next_event_k(id_, self._timetable.first_k))
+        while True:
+            k = schedule.next_k
+            if loss.scanned_to_k < k and (lost := loss.first_breach(k)) < k:
+                self._visit(lost, [], ticks=True)
+                continue
+            if k >= schedule.end_k:
+                return
+            due, ticks = schedule.pop_entries(k)
+            self._visit(k, due, ticks=ticks)
+
+    # ---- one position of the timeline
+
+    def _visit(self, k: int, due: list[int], *, ticks: bool) -> None:
+        self.visited_count += 1
+        counter, mask = self._counter, self._inside.has_guard
+        books, resends = counter.bar_books, counter.expired_exit_ids
+        counter.current_k = k
+        if k in self._timetable.sessions:
+            self._begin_day(k)
+        if self._funds.leveraged_count:
+            self._judge_open(k)
+        active = [id_ for id_ in due if books[id_].orders or mask[id_] or id_ in resends]
+        if active:
+            self._trade_bars(k, active)
+        if self._job.every_bar:
+            self._close(k, due)
+        elif ticks or len(active) < len(due):  # without an order or a guard it is due for a wish at this close
+            self._close_and_schedule(k, due)
+        else:
+            self._close_if_wanted(k, due)
+        counter.changed_ids.clear()
+        if self.visited_count % PROGRESS_EVERY == 0:
+            self._say(k)
+
+    def _trade_bars(self, k: int, active: list[int]) -> None:
+        desk, inside, start = self._desk, self._inside, self._panel.start_of(k)
+        if desk.entries.waiting:
+            desk.entries.skip_to(start)
+        desk.set_time(start)
+        self._panel.mark_opens(k, desk.marks, start)
+        for id_ in active:
+            inside.match_open(id_, k)
+        books, mask = self._counter.bar_books, inside.has_guard
+        busy = [id_ for id_ in active if books[id_].orders or mask[id_]]
+        if busy:
+            desk.set_time(start + inside.intrabar_offset_ns)
+            for id_ in busy:
+                inside.match_intrabar(id_, k)
+
+    def _close_if_wanted(self, k: int, due: list[int]) -> None:
+        # What was due for its orders and guards alone needs the close only where they left something to it.
+        is_needed = self._is_waiting or k >= self._square_off_k
+        following = [] if is_needed else [self._outlook.next_event_k(id_, k) for id_ in due]
+        if is_needed or k in following:
+            self._close_and_schedule(k, due)
+            return
+        for id_, at in zip(due, following, strict=True):
+            self._schedule.set_due(id_, at)
+
+    def _close_and_schedule(self, k: int, due: list[int]) -> None:
+        self._close(k, due)
+        self._loss.scanned_to_k = k + 1
+        for id_ in self._counter.changed_ids.union(due):
+            self._schedule.set_due(id_, self._outlook.next_event_k(id_, k + 1))
+        if self._is_waiting:
+            # What waits may have no bar at the next position, and the clock matters to it all the same.
+            self._schedule.add_tick(k + 1)
+
+    @property
+    def _is_waiting(self) -> bool:
+        # An order that works, or an exit that is to be sent, keeps the clock going.
+        return bool(self._counter.open_orders or self._desk.exits.wanted)
+
+    def _begin_day(self, k: int) -> None:
+        desk, counter = self._desk, self._counter
+        counter.expire_orders(k)
+        if k:
+            self._panel.mark_closes(k - 1, desk.marks)
+        start = self._panel.start_of(k)
+        if desk.entries.waiting:
+            desk.entries.skip_to(start)
+        desk.set_time(start)
+        self._counter.carry_out_decisions(desk.apply_message(self._timetable.sessions[k]))
+        self._square_off_k = self._timetable.square_offs[k]
+        if self._job.resumes_daily and not self.ruined_at and desk.conditions.halts.standing:
+            self._counter.carry_out_decisions(
+                desk.apply_message(Command(verb=Verb.RESUME, reason="another session", id=f"resume-{k}"))
+            )
+        self._loss.start_day()
+
+    def _judge_open(self, k: int) -> None:
+        desk, panel, counter, start = self._desk, self._panel, self._counter, self._panel.start_of(k)
+        panel.mark_opens(k, desk.marks, start)
+        if self.ruined_at or not self._funds.is_ruined(desk.marks):
+            return
+        if desk.entries.waiting:
+            desk.entries.skip_to(start)
+        desk.set_time(start)
+        counter.in_bar = True
+        self._ruin(start)
+        for id_, book in enumerate(counter.bar_books):
+            if book.orders and (row := panel.row_at(id_, k)) is not None:
+                counter.match_price(id_, row, panel.open_views[id_][row])
+        counter.in_bar = False
+
+    def _ruin(self, at: int) -> None:
+        # The broker closes what there is at the first price it gets, and nothing is opened any more.
+        if not self.ruined_at:
+            self.ruined_at = at
+            self._counter.carry_out_decisions(
+                self._desk.apply_message(Command(verb=Verb.FLATTEN, reason="the account is worth nothing", id="ruin"))
+            )
+
+    def _close(self, k: int, due: list[int]) -> None:
+        desk, counter, panel = self._desk, self._counter, self._panel
+        end, strategies = panel.start_view[k] + panel.interval_ns, self._strategies
+        panel.mark_closes(k, desk.marks)
+        if outputs := desk.apply_tick(end):
+            counter.carry_out_decisions(outputs)
+        if self._funds.leveraged_count and self._funds.is_ruined(desk.marks):
+            self._ruin(end)
+        if self.ruined_at:
+            return
+        signals: list[Signal] = []
+        for id_ in due:
+            row = k if panel.is_aligned else panel.row_at(id_, k)
+            if row is None:
+                continue
+            signals += strategies.signals_at(id_, row, end, panel.close_views[id_][row])
+        if signals:
+            counter.carry_out_decisions(desk.act_on_signals(signals))

@@ -1,0 +1,195 @@
+"""The bars of a backtest over one timeline: when which instrument has a bar, and what all of them are worth then.
+
+The timeline holds the end of every bar of any instrument once, ascending; `timeline_index` is a position on it, `row_at` one in the
+bars of an instrument. Both are the same where an instrument has a bar at every `timeline_index`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from tradebot.clock import DAY
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
+from tradebot.errors import DataError
+from tradebot.history.interval import interval_name, shortest_step
+from tradebot.markets.exchanges import INDIA, UTC_ZONE, zone_of
+from tradebot.trading.desk.book.marks import Marks
+
+MARKS_BLOCK = 8_192  # positions of the timeline whose marks of all instruments are laid out at once
+
+
+class BarTable:
+    """The series of the instruments, in their order. Raises DataError for bars that no backtest can walk."""
+
+    def __init__(self, instruments: Sequence[Instrument], series: Mapping[str, Series], interval_ns: int) -> None:
+        self.ids = {instrument.symbol: id_ for id_, instrument in enumerate(instruments)}
+        self.series = [_checked(series, instrument.symbol, interval_ns) for instrument in instruments]
+        starts = [s.starts for s in self.series]
+        self.interval_ns = _length(interval_ns, instruments, starts)
+        same = all(len(s) == len(starts[0]) and bool((s == starts[0]).all()) for s in starts[1:])
+        self.starts: Ints = starts[0] if same else np.unique(np.concatenate(starts))
+        # id -> position of each row on the timeline, None where they are the same
+        self._places: list[Ints | None] = [
+            None if len(s) == len(self.starts) else np.searchsorted(self.starts, s) for s in starts
+        ]
+        self.row_counts = [len(s) for s in starts]
+        self.is_aligned = all(places is None for places in self._places)
+        # The same columns, read one by one: a view gives an int where an array gives an object of its own.
+        self.start_view = self.starts.data
+        self.open_views, self.high_views, self.low_views, self.close_views, self.volume_views = (
+            [getattr(s, name).data for s in self.series] for name in ("open", "high", "low", "close", "volume")
+        )
+        self._block, self._marks = -1, np.zeros((3, 0, 0), dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def start_of(self, k: int) -> int:
+        """Return the market ns at which the bars of a position begin."""
+        return self.start_view[k]
+
+    def timeline_index(self, id_: int, row: int) -> int:
+        """Return the position on the timeline of a row."""
+        places = self._places[id_]
+        return row if places is None else int(places[row])
+
+    def row_at(self, id_: int, k: int) -> int | None:
+        """Return the row of an instrument at a position of the timeline, None where it has no bar."""
+        places = self._places[id_]
+        if places is None:
+            return k
+        row = int(np.searchsorted(places, k))
+        return row if row < len(places) and places[row] == k else None
+
+    def first_row(self, id_: int, k: int) -> int:
+        """Return the first row of an instrument at or after a position of the timeline."""
+        places = self._places[id_]
+        return k if places is None else int(np.searchsorted(places, k))
+
+    def row_after(self, id_: int, at: int) -> int:
+        """Return the first row of an instrument that starts at or after a market time."""
+        return int(np.searchsorted(self.series[id_].starts, at))
+
+    def marks_at(self, k: int) -> tuple[Ints, Ints, Ints]:
+        """Return (open, close, end of the newest bar) of every instrument at `timeline_index`, prices in units, 0 before the first.
+
+        An instrument without a bar at `timeline_index` has its last close as both prices.
+        """
+        block = k // MARKS_BLOCK
+        if block != self._block:
+            self._lay_out(block)
+        place = k - block * MARKS_BLOCK
+        opens, closes, ends = self._marks
+        return opens[place], closes[place], ends[place]
+
+    def closes_between(self, begin: int, end: int) -> Floats:
+        """Return the closes of every instrument from `begin` to before `end` on the timeline, shape (n, instruments).
+
+        At most to the end of the block that `begin` is in: fewer rows than asked may come back.
+        """
+        if len(self.series) == 1:
+            return self.series[0].close[begin:end, None].astype(np.float64)
+        block = begin // MARKS_BLOCK
+        if block != self._block:
+            self._lay_out(block)
+        first = block * MARKS_BLOCK
+        return self._marks[1, begin - first : end - first].astype(np.float64)
+
+    def opens_between(self, begin: int, end: int) -> Floats:
+        """Return the opens of every instrument as `closes_between` does; the last close of one that has no bar."""
+        if len(self.series) == 1:
+            return self.series[0].open[begin:end, None].astype(np.float64)
+        self.closes_between(begin, end)
+        first = begin // MARKS_BLOCK * MARKS_BLOCK
+        return self._marks[0, begin - first : end - first].astype(np.float64)
+
+    def mark_opens(self, k: int, marks: Marks, mono: int) -> None:
+        """Mark every instrument with the open of its bar at `timeline_index`, or its last close, as seen at `mono`."""
+        if len(self.series) == 1:
+            marks.set(0, self.open_views[0][k], mono)
+        else:
+            marks.last[:] = self.marks_at(k)[0]
+            marks.seen_at[:] = mono
+
+    def mark_closes(self, k: int, marks: Marks) -> None:
+        """Mark every instrument with its newest close at `timeline_index`, as seen when that bar ended."""
+        if len(self.series) == 1:
+            marks.set(0, self.close_views[0][k], self.start_view[k] + self.interval_ns)
+        else:
+            _, marks.last[:], marks.seen_at[:] = self.marks_at(k)
+
+    def close_extremes(self, ks: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Return the lowest and highest closes of the first instrument in the stretches that begin at `ks`."""
+        close = self.series[0].close
+        if not ks:
+            return [], []
+        return np.minimum.reduceat(close, ks).tolist(), np.maximum.reduceat(close, ks).tolist()
+
+    def closes_from(self, id_: int, first: int) -> Ints:
+        """Return the newest close of an instrument at every position from `first` on, 0 before its first bar."""
+        places, close = self._places[id_], self.series[id_].close
+        if places is None:
+            return close[first:]
+        rows = np.searchsorted(places, np.arange(first, len(self)), side="right") - 1
+        return np.where(rows >= 0, close[np.maximum(rows, 0)], 0)
+
+    def _lay_out(self, block: int) -> None:
+        first = block * MARKS_BLOCK
+        size = min(MARKS_BLOCK, len(self) - first)
+        marks = np.zeros((3, size, len(self.series)), dtype=np.int64)
+        for id_, (series, places) in enumerate(zip(self.series, self._places, strict=True)):
+            ends = series.starts + self.interval_ns
+            if places is None:
+                rows: Ints = np.arange(first, first + size)
+                has: Ints | slice = slice(None)
+                of = rows
+            else:
+                rows = np.searchsorted(places, np.arange(first, first + size), side="right") - 1
+                has = np.flatnonzero(rows >= 0)
+                of = rows[has]
+            marks[1, has, id_] = series.close[of]
+            marks[2, has, id_] = ends[of]
+            now = marks[2, :, id_] == self.starts[first : first + size] + self.interval_ns
+            marks[0, :, id_] = marks[1, :, id_]
+            marks[0, now, id_] = series.open[rows[now]]
+        self._block, self._marks = block, marks
+
+
+def _length(interval: int, instruments: Sequence[Instrument], starts: Sequence[Ints]) -> int:
+    # A week lacks an hour where clocks go forward, on a Sunday. All bars end as early as that one, so that none ends
+    # after the next has begun; by the exchange, so that a part of the bars has the length of all of them.
+    if interval < DAY:
+        return interval
+    has_summer = interval > DAY and any(zone_of(one.exchange) not in (INDIA, UTC_ZONE) for one in instruments)
+    is_short = any(len(s) > 1 and int(np.diff(s).min()) < interval for s in starts)
+    return shortest_step(interval) if has_summer or is_short else interval
+
+
+def _checked(series: Mapping[str, Series], symbol: str, interval: int) -> Series:
+    found = series.get(symbol)
+    if found is None:
+        raise DataError(f"there are no bars of {symbol}")
+    # What a network brought may lie at an odd address, where arrays work and views of them do not.
+    found = msgspec.structs.replace(
+        found, **{n: np.require(getattr(found, n), np.int64, ["A", "C"]) for n in SERIES_COLUMNS}
+    )
+    if found.interval != interval:
+        raise DataError(
+            f"the bars of {symbol} are {interval_name(found.interval)} long, the backtest's {interval_name(interval)}"
+        )
+    steps = np.diff(found.starts)
+    if len(steps) and steps.min() < shortest_step(interval):
+        worst = int(steps.argmin())
+        what = "stand twice" if steps[worst] == 0 else "are not in order" if steps[worst] < 0 else "overlap"
+        raise DataError(f"bars {worst} and {worst + 1} of {symbol} {what}; run `tradebot data check`")
+    prices = np.stack([found.open, found.high, found.low, found.close]) if len(found) else np.ones((4, 1))
+    if prices.min() <= 0:
+        raise DataError(f"{symbol} has a price of 0 or less in bar {int(prices.min(axis=0).argmin())}")
+    if (prices[1] < prices.max(axis=0)).any() or (prices[2] > prices.min(axis=0)).any():
+        bad = (prices[1] < prices.max(axis=0)) | (prices[2] > prices.min(axis=0))
+        raise DataError(f"bar {int(bad.argmax())} of {symbol} has an open or close outside its low and high")
+    return found

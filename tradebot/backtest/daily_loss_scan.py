@@ -1,0 +1,107 @@
+"""The watch over losses where no bar is walked: the first close at which the day's may reach its limit, and ruin."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tradebot.backtest.backtest_desk import BacktestDesk
+from tradebot.backtest.bar_table import BarTable
+from tradebot.backtest.buying_power import BuyingPower
+from tradebot.backtest.ledger import BacktestLedger
+from tradebot.backtest.session_timetable import SessionTimetable
+
+FLOAT_TOLERANCE = 1e-9  # relative error that a sum of floats may have; nearer to the limit than this the desk decides
+
+
+class DailyLossScan:
+    """Looks at the closes between two walked positions, with what is `held_units` between them, which is constant.
+
+    `scanned_to_k` is the first position of the timeline that was not looked at; the walk sets it behind each tick. What may be
+    a loss beyond the limit makes the clock tick there, and the desk works it out exactly; sums over instruments are
+    floats with their doubt added.
+    """
+
+    def __init__(
+        self,
+        desk: BacktestDesk,
+        panel: BarTable,
+        ledger: BacktestLedger,
+        funds: BuyingPower,
+        timetable: SessionTimetable,
+    ) -> None:
+        self._funds = funds
+        self._worth, self._halts = desk.book.worth, desk.conditions.halts
+        self._panel, self._ledger, self._held, self.scanned_to_k = panel, ledger, ledger.held_units, timetable.first_k
+        self._rule = desk.rules.daily_loss
+        self._factors, self._factor = np.array(ledger.money_factors, dtype=np.int64), ledger.money_factors[0]
+        # The extremes of each day's closes: hardly a day comes near its limit. The gaps never reach over a day's end.
+        days = [day.first_k for day in timetable.days] if len(self._held) == 1 else []
+        self._lows, self._highs = panel.close_extremes(days)
+        self._day = timetable.days_begun - 2  # the walk begins the day it starts in
+        self._count_from_here()
+
+    def start_day(self) -> None:
+        """Count the loss from here: the desk began another day."""
+        self._count_from_here()
+        self._day += 1
+
+    def _lost(self) -> int | None:
+        # The profit, as money, at which the desk does something next.
+        loss = self._rule.next_loss
+        if loss is None:
+            return None
+        return self._lost_limit if loss is self._rule.limit else self._lost_close
+
+    def _count_from_here(self) -> None:
+        # A part of a unit more than the limit is near enough.
+        end, base = self._rule, self._worth.base
+        self._lost_limit, self._lost_close = (
+            int((base - loss).scaleb(self._ledger.money_decimals)) + 2 for loss in (end.limit, end.close_at)
+        )
+
+    def first_breach(self, k: int) -> int:
+        """Return the first position before `first_k` at which the day's loss may reach its limit, or the account may be worth
+        nothing at open or close; `first_k` for none."""
+        begin = self.scanned_to_k
+        if begin >= k:
+            return k
+        self.scanned_to_k = k
+        if self._funds.leveraged_count:
+            return self._lent(begin, k)
+        lost = self._lost_limit if self._halts.are_none else self._lost()
+        if lost is None:
+            return k
+        floor, held = lost - self._ledger.cash_flow, self._held  # what is held must be worth more
+        if len(held) == 1:
+            quantity = held[0] * self._factor
+            if not quantity:
+                return k if floor < 0 else begin
+            worst = self._lows if quantity > 0 else self._highs
+            if quantity * worst[self._day] > floor:
+                return k
+        quantities = (np.array(held) * self._factors).astype(np.float64)
+        if not quantities.any():
+            return begin if floor >= 0 else k
+        near = floor + FLOAT_TOLERANCE * (abs(floor) + 1.0)
+        while begin < k:
+            is_low = self._panel.closes_between(begin, k) @ quantities <= near
+            place = int(is_low.argmax())
+            if is_low[place]:
+                return begin + place
+            begin += len(is_low)
+        return k
+
+    def _lent(self, begin: int, k: int) -> int:
+        quantities = (np.array(self._held) * self._factors).astype(np.float64)
+        owed = self._funds.ruin_value
+        lost = self._lost()
+        floor = owed if lost is None else max(owed, lost - self._ledger.cash_flow)
+        nothing, near = (level + FLOAT_TOLERANCE * (abs(level) + 1.0) for level in (owed, floor))
+        while begin < k:
+            closes, opens = self._panel.closes_between(begin, k), self._panel.opens_between(begin, k)
+            is_low = (closes @ quantities <= near) | (opens @ quantities <= nothing)
+            place = int(is_low.argmax())
+            if is_low[place]:
+                return begin + place
+            begin += len(is_low)
+        return k

@@ -1,0 +1,262 @@
+"""The honesty checks of a backtest: each asks one way in which a result deceives, some by running it again.
+
+They judge and never change a figure. The bounds are rules of thumb and stand in the sentence they lead to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from tradebot.backtest import metrics
+from tradebot.backtest.check import Check, CheckVerdict
+from tradebot.backtest.job import Bill, Job
+from tradebot.backtest.result import Result
+from tradebot.backtest.significance import bootstrap_profit, deflated_sharpe
+from tradebot.clock import iso
+from tradebot.domain.market import Series
+from tradebot.domain.order import Purpose
+from tradebot.exchange.slippage import Slippage, SlippageKind
+from tradebot.history.interval import shortest_step
+from tradebot.strategies.loading import StrategySpec
+from tradebot.strategies.strategy import Strategy
+from tradebot.trading.desk.gate.level_controls import Protected
+
+RunBacktest = Callable[[Job, Mapping[str, Series]], Result]
+FEW_TRADES, SOME_TRADES = 30, 100  # below the first chance decides, above the second it seldom does
+COSTLY_SHARE, RUINOUS_SHARE = 0.5, 1.0  # costs as a share of gross winnings
+HISTORY_CUTS = 4  # reruns on shorter histories, each ending where the whole run decided something
+PASS_PROBABILITY, WARN_PROBABILITY = 0.95, 0.75
+LATER_BARS = "later bars"  # in the words of the fault of a FrameStrategy that used them
+
+
+def run_honesty_checks(
+    result: Result,
+    series: Mapping[str, Series],
+    run: RunBacktest,
+    *,
+    trials: int = 1,
+    deviation: float | None = None,
+    seed: int = 1,
+) -> list[Check]:
+    """Return every check of a result; `run` computes a job again, `trials` is how many were tried to find this one.
+
+    `deviation` is that of the trials' daily Sharpe ratios, see `chance.deflated_sharpe`.
+    """
+    return [
+        check_look_ahead(result, series, run),
+        check_protection(result),
+        check_trade_count(result),
+        check_cost_share(result),
+        check_one_tick_worse(result, series, run),
+        check_one_bar_later(result, series, run),
+        check_bootstrap(result, seed=seed),
+        check_deflated_sharpe(result, trials=trials, deviation=deviation),
+    ]
+
+
+def check_look_ahead(result: Result, series: Mapping[str, Series], run: RunBacktest) -> Check:
+    """Compare the past of this run with runs on histories that end in between: no order may depend on later bars."""
+    said = _saying("look_ahead", "Look-ahead")
+    free = [spec.name for spec in result.job.strategies if not _only_rules(spec)]
+    if not free:
+        return said(CheckVerdict.PASS, "Rules can only reach the past: no order can depend on a later bar.")
+    caught = next((fault for fault in result.faults if LATER_BARS in fault), None)
+    if caught is not None:  # the walk itself asks a FrameStrategy again with only the bars it would have had
+        return said(CheckVerdict.FAIL, f"{caught[0].upper()}{caught[1:]}.")
+    whole = _decisions(result)
+    cuts = _cuts(whole)
+    if not cuts:
+        return said(CheckVerdict.NONE, "No order was decided, so there is nothing that could have looked ahead.")
+    for cut in cuts:
+        past = {symbol: _until(one, cut) for symbol, one in series.items()}
+        shorter = _decisions(run(result.job, past))
+        if changed := _changed(_up_to(whole, cut), _up_to(shorter, cut), result):
+            text = f"{', '.join(free)} looks ahead: with the bars after {_iso(cut, result)} left out, {changed}"
+            return said(CheckVerdict.FAIL, text, cut=cut)
+    ends = f"{len(cuts)} shorter histor{'y' if len(cuts) == 1 else 'ies'}"
+    return said(
+        CheckVerdict.PASS, f"{ends} ending at its own decisions gave the same orders up to there.", cuts=len(cuts)
+    )
+
+
+def check_protection(result: Result) -> Check:
+    """Name the strategies whose stops or targets stand where they cannot guard a position: its entries were denied."""
+    said = _saying("protection", "Stops and targets")
+    wrong = [denial for denial in result.denials if denial.control == Protected.name]
+    if not wrong:
+        return said(CheckVerdict.PASS, "Every stop and target that an entry came with could guard its position.")
+    count = sum(denial.count for denial in wrong)
+    told = "; ".join(f"{d.strategy} {d.count:,} times, first because {d.reason.partition(': ')[2]}" for d in wrong)
+    text = f"Entries were refused for a stop or target that cannot guard them: {told}."
+    return said(CheckVerdict.FAIL, text, denied=count)
+
+
+def check_trade_count(result: Result) -> Check:
+    """Judge whether there are trades enough to tell skill from chance."""
+    count = len(result.trade_rows)
+    said = _saying("trades", "Number of trades")
+    bounds = f"below {FEW_TRADES} chance decides, above {SOME_TRADES} it seldom does"
+    verdict = (
+        CheckVerdict.FAIL if count < FEW_TRADES else CheckVerdict.WARN if count < SOME_TRADES else CheckVerdict.PASS
+    )
+    return said(verdict, f"{count:,} closed trade{'s' if count != 1 else ''}; {bounds}.", trades=count)
+
+
+def check_cost_share(result: Result) -> Check:
+    """Judge what the costs take of the gross winnings, and whether any were charged."""
+    said = _saying("costs", "Costs")
+    if result.job.costs.bill is Bill.NONE:
+        return said(CheckVerdict.WARN, "Trading was free in this run; no broker and no tax office works like that.")
+    share = metrics.trade_figures(result.trades)["cost_share"]
+    if share is None:
+        return said(CheckVerdict.NONE, "There were no gross winnings for costs to take from.")
+    verdict = (
+        CheckVerdict.FAIL
+        if share >= RUINOUS_SHARE
+        else CheckVerdict.WARN
+        if share >= COSTLY_SHARE
+        else CheckVerdict.PASS
+    )
+    return said(verdict, f"Costs take {share:.0%} of the gross winnings of the trades that won.", share=share)
+
+
+def check_one_tick_worse(result: Result, series: Mapping[str, Series], run: RunBacktest) -> Check:
+    """Run again with fills one tick worse."""
+    said = _saying("slippage", "One tick worse")
+    slippage = _one_tick_more(result.job, series)
+    if slippage is None:
+        return said(CheckVerdict.NONE, "Slippage by volume moves every fill already; a tick more was not tried.")
+    note = " This run fills at the bar's price." if result.job.matching.slippage.kind is SlippageKind.NONE else ""
+    job = msgspec.structs.replace(result.job, matching=msgspec.structs.replace(result.job.matching, slippage=slippage))
+    return _compared(said, result, run(job, series), "with every fill one tick worse", note)
+
+
+def check_one_bar_later(result: Result, series: Mapping[str, Series], run: RunBacktest) -> Check:
+    """Run again with orders one bar later."""
+    matching = result.job.matching
+    later = msgspec.structs.replace(matching, latency_bars=matching.latency_bars + 1)
+    job = msgspec.structs.replace(result.job, matching=later)
+    return _compared(_saying("delay", "One bar later"), result, run(job, series), "with every order one bar later", "")
+
+
+def check_bootstrap(result: Result, *, seed: int = 1) -> Check:
+    """Draw the trades again and judge whether a loss is among what might as well have happened."""
+    said = _saying("bootstrap", "Trades drawn again")
+    net = result.trades["net"].to_numpy(np.float64)
+    if len(net) < 2:
+        return said(CheckVerdict.NONE, "Fewer than two trades: there is nothing to draw from.")
+    found = bootstrap_profit(net, seed=seed)
+    verdict = CheckVerdict.PASS if found.low > 0 else CheckVerdict.WARN if found.median > 0 else CheckVerdict.FAIL
+    text = (
+        f"The same trades drawn again at random give {found.low:,.0f} to {found.high:,.0f} {result.job.currency} "
+        f"nine times in ten, and lose money {found.loss_share:.0%} of the time."
+    )
+    return said(verdict, text, low=found.low, middle=found.median, high=found.high, loses=found.loss_share, seed=seed)
+
+
+def check_deflated_sharpe(result: Result, *, trials: int, deviation: float | None) -> Check:
+    """Judge the Sharpe ratio against what the best of so many trials shows by luck alone."""
+    said = _saying("deflated_sharpe", "Luck of the search")
+    daily = metrics.daily_returns(result.equity, cash=float(result.job.cash))
+    chance = deflated_sharpe(daily, trials=trials, deviation=deviation)
+    if chance is None:
+        return said(CheckVerdict.NONE, "Too few days, or no movement: the Sharpe ratio cannot be judged.")
+    verdict = (
+        CheckVerdict.PASS
+        if chance >= PASS_PROBABILITY
+        else CheckVerdict.WARN
+        if chance >= WARN_PROBABILITY
+        else CheckVerdict.FAIL
+    )
+    against = "of one trial" if trials == 1 else f"of the best of {trials:,} trials"
+    text = (
+        f"The Sharpe ratio is above the luck {against} with a probability of {chance:.0%} over {len(daily):,} returns."
+    )
+    return said(verdict, text, probability=chance, trials=trials, days=len(daily))
+
+
+def _saying(name: str, title: str) -> Callable[..., Check]:
+    def said(verdict: CheckVerdict, text: str, **values: float) -> Check:
+        return Check(name=name, title=title, verdict=verdict, text=text, values=values)
+
+    return said
+
+
+def _compared(said: Callable[..., Check], result: Result, again: Result, how: str, note: str) -> Check:
+    before, after = (_profit(one) for one in (result, again))
+    money = result.job.currency
+    values = {"net": before, "net_then": after}
+    if before <= 0:
+        return said(CheckVerdict.NONE, f"There is no profit to lose; {how} it is {after:,.0f} {money}.{note}", **values)
+    text = f"{how.capitalize()} the profit goes from {before:,.0f} to {after:,.0f} {money}.{note}"
+    verdict = CheckVerdict.FAIL if after <= 0 else CheckVerdict.WARN if after < before / 2 else CheckVerdict.PASS
+    return said(verdict, text, **values)
+
+
+def _profit(result: Result) -> float:
+    worth = result.equity
+    return float(worth.iloc[-1]) - float(result.job.cash) if len(worth) else 0.0
+
+
+def _one_tick_more(job: Job, series: Mapping[str, Series]) -> Slippage | None:
+    kind, amount = job.matching.slippage.kind, job.matching.slippage.amount
+    if kind is SlippageKind.NONE:
+        return Slippage(kind=SlippageKind.TICKS, amount=Decimal(1))
+    if kind is SlippageKind.TICKS:
+        return Slippage(kind=kind, amount=amount + 1)
+    # Of the price: what a tick is of it differs by symbol, so the dearest tick is taken.
+    closes = {symbol: one.close for symbol, one in series.items() if len(one)}
+    shares = [i.tick_size / i.price(int(np.median(closes[i.symbol]))) for i in job.instruments if i.symbol in closes]
+    whole = {SlippageKind.BPS: Decimal(10_000), SlippageKind.SPREAD: Decimal(200)}.get(kind)
+    if whole is None or not shares:
+        return None
+    return Slippage(kind=kind, amount=amount + round(max(shares) * whole, 6))
+
+
+def _only_rules(spec: StrategySpec) -> bool:
+    kind = spec.load()
+    return kind.decide is Strategy.decide and not kind.takes_frames
+
+
+Decision = tuple[str, str, str, str, float, int]  # symbol, strategy, side, purpose, quantity, decided at
+
+
+def _decisions(result: Result) -> set[Decision]:
+    orders = result.orders
+    wanted = orders["purpose"].astype(str).isin([Purpose.ENTRY.value, Purpose.EXIT.value])
+    at = result.order_rows.decided_at[wanted.to_numpy()].tolist()
+    columns = [orders.loc[wanted, name].astype(str).tolist() for name in ("symbol", "strategy", "side", "purpose")]
+    return set(zip(*columns, orders.loc[wanted, "qty"].tolist(), at, strict=True))
+
+
+def _cuts(decisions: set[Decision]) -> list[int]:
+    # Where the whole run decided is where a look at the next bar shows: the shorter run cannot take it.
+    times = sorted({row[-1] for row in decisions})
+    return sorted({times[round(i)] for i in np.linspace(0, len(times) - 1, HISTORY_CUTS)}) if times else []
+
+
+def _up_to(decisions: set[Decision], cut: int) -> set[Decision]:
+    return {row for row in decisions if row[-1] <= cut}
+
+
+def _changed(whole: set[Decision], shorter: set[Decision], result: Result) -> str:
+    changes = whole ^ shorter
+    if not changes:
+        return ""
+    symbol, _, side, purpose, _, at = min(changes, key=lambda row: row[-1])
+    what = "appears only with" if changes & whole else "disappears with"
+    return f"the past changes; the {side} order ({purpose}) of {symbol} at {_iso(at, result)} {what} later bars."
+
+
+def _until(series: Series, end: int) -> Series:
+    rows = int(np.searchsorted(series.starts + shortest_step(series.interval), end, side="right"))
+    return series.cut(slice(rows))
+
+
+def _iso(at: int, result: Result) -> str:
+    return iso(at, ZoneInfo(result.job.zone))[:19]

@@ -1,0 +1,100 @@
+"""Strategies that decide bar by bar, each bar under a time limit; what they raise switches them off for the symbol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from tradebot.backtest.bar_table import BarTable
+from tradebot.backtest.signal_index import StrategyFault
+from tradebot.clock import iso
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.messages import Action, Signal
+from tradebot.domain.portfolio import Position
+from tradebot.domain.position_key import PositionKey
+from tradebot.history.exchange_calendar import load_zone, zone_of
+from tradebot.strategies.loading import StrategySpec
+from tradebot.strategies.strategy import Strategy
+from tradebot.strategies.time_limit import time_limit
+from tradebot.trading.analysis.share import Setup, Share, Slice
+from tradebot.trading.analysis.volley import LEVELS, ORDER, Answer, Fires, signal_id
+
+ACTION_RANK = {action: place for place, action in enumerate(ORDER)}
+NO_POSITION = Position(PositionKey("", "", "", ""))
+
+
+class ImperativeStrategies:
+    """The `decide_bar` of every strategy that has one, over all instruments; `faults` are those switched off."""
+
+    def __init__(
+        self, specs: Sequence[StrategySpec], instruments: Sequence[Instrument], panel: BarTable, limit_s: float
+    ) -> None:
+        self._panel, self._instruments, self._limit_s = panel, instruments, limit_s
+        self._interval = panel.interval_ns
+        deciding = tuple(spec for spec in specs if spec.load().decide is not Strategy.decide)
+        ids = tuple(range(len(instruments)))
+        self._share: Share | None = None
+        if deciding:
+            setup = Setup(ids=ids, instruments=tuple(instruments), specs=deciding, interval=panel.interval_ns)
+            self._share = Share(setup)
+        self.signal_count = 0
+        self.faults: list[StrategyFault] = []
+
+    def decides_for(self, id_: int) -> bool:
+        """Return whether a strategy still decides for an instrument."""
+        return self._share is not None and any(id_ in objects for _, objects in self._share.deciders)
+
+    def warm_up(self, id_: int, rows: int) -> None:
+        """Show the first `rows` bars of an instrument, flat; what is decided for them is dropped."""
+        for row in range(rows):
+            if self.decides_for(id_):
+                self._ask(id_, row, NO_POSITION)
+
+    def decide_bar(self, id_: int, row: int, ruled: list[Signal], position: Callable[[str], Position]) -> list[Signal]:
+        """Return the signals of a close: what the rules gave, and what is decided beyond it, in the desk's order."""
+        symbol = self._instruments[id_].symbol
+        taken = {(one.strategy, one.action) for one in ruled}
+        end = int(self._panel.series[id_].starts[row]) + self._interval
+        decided = [
+            signal
+            for fires in self._ask(id_, row, position(symbol)).fires
+            for signal in _signals(fires, symbol, end)
+            if (signal.strategy, signal.action) not in taken
+        ]
+        self.signal_count += len(decided)
+        return sorted([*ruled, *decided], key=lambda one: (one.strategy, ACTION_RANK[one.action]))
+
+    def _ask(self, id_: int, row: int, position: Position) -> Answer:
+        assert self._share is not None, "nobody decides here"
+        series = self._panel.series[id_]
+        columns = np.array([[c[row]] for c in (series.open, series.high, series.low, series.close, series.volume)])
+        held = {} if position.is_flat else {id_: (position.quantity, position.average_price)}
+        answer = Answer([], [])
+        with time_limit(self._limit_s):
+            self._share.decide(Slice(int(series.starts[row]) + self._interval, np.array([id_]), columns, held), answer)
+        for name, i, reason in answer.faults:
+            instrument = self._instruments[i]
+            at = iso(int(series.starts[row]), load_zone(zone_of(instrument.exchange))).replace(".000000", "")
+            self.faults.append(StrategyFault(name, instrument.symbol, f"{reason} at bar {row + 1}, {at}"))
+        return answer
+
+
+def _signals(fires: Fires, symbol: str, end: int) -> Iterator[Signal]:
+    action = Action(fires.action)
+    for place in range(len(fires.ids)):
+        levels = {what: float(column[place]) for what, column in zip(LEVELS, fires.levels, strict=True)}
+        values = {text: float(column[place]) for text, column in zip(fires.labels, fires.inputs, strict=True)}
+        yield Signal(
+            signal_id=signal_id(fires.strategy, symbol, end, fires.action),
+            strategy=fires.strategy,
+            symbol=symbol,
+            action=action,
+            bar_at=end,
+            quoted_at=end,
+            made_at=end,
+            close=float(fires.close[place]),
+            inputs={text: value for text, value in values.items() if math.isfinite(value)},
+            **{what: None if math.isnan(value) else value for what, value in levels.items()},
+        )

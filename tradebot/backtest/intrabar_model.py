@@ -1,0 +1,119 @@
+"""One instrument through one bar: its open, the extreme that hurts, the other one, the close; guards and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tradebot.backtest.backtest_desk import BacktestDesk
+from tradebot.backtest.bar_table import BarTable
+from tradebot.backtest.simulated_broker import SimulatedBroker
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument
+
+
+class IntrabarModel:
+    """Moves prices through bars; what they touch goes to the desk, and its exits meet the price that touched."""
+
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        desk: BacktestDesk,
+        panel: BarTable,
+        counter: SimulatedBroker,
+        held: list[int],
+    ) -> None:
+        self._instruments, self._desk, self._panel, self._counter, self._held = (
+            instruments,
+            desk,
+            panel,
+            counter,
+            held,
+        )
+        self.has_guard = desk.guards.mask.data  # id -> whether it has a guard; read one by one, see `BarTable`
+        # What happens inside a bar is stamped so long after its begin.
+        self.intrabar_offset_ns = panel.interval_ns - SECOND if panel.interval_ns >= 2 * SECOND else 0
+        self._orders = [book.orders for book in counter.bar_books]
+        self._seen = [0] * len(instruments)  # id -> the first row that a guard of it has not seen
+
+    def match_open(self, id_: int, k: int) -> None:
+        """Let orders and guard of an instrument meet the open of its bar at `k`."""
+        row = self._row(id_, k)
+        self.match_open_price(id_, row, self._panel.open_views[id_][row])
+
+    def match_open_price(self, id_: int, row: int, price: int) -> None:
+        """Let orders and guard of an instrument meet the open of bar `row_at`, which is `price`."""
+        counter = self._counter
+        counter.in_bar = True
+        if counter.expired_exit_ids and id_ in counter.expired_exit_ids:
+            counter.resend_exit(id_)
+        counter.match_price(id_, row, price)
+        if self._orders[id_]:  # what follows an exit meets the same price
+            counter.match_price(id_, row, price)
+        if self.has_guard[id_]:
+            self._catch_up(id_, row)
+            counter.carry_out_decisions(self._desk.check_stop_levels(id_, price))
+            counter.match_price(id_, row, price)
+        counter.in_bar = False
+
+    def match_intrabar(self, id_: int, k: int) -> None:
+        """Let orders and guard of an instrument meet what happens inside its bar at `k`."""
+        row, panel, counter = self._row(id_, k), self._panel, self._counter
+        counter.in_bar = True
+        opened, low, high = panel.open_views[id_][row], panel.low_views[id_][row], panel.high_views[id_][row]
+        at = opened
+        for to in (*((low, high) if self._held[id_] >= 0 else (high, low)), panel.close_views[id_][row]):
+            self._leg(id_, row, at, to)
+            at = to
+        self._desk.marks.last[id_] = opened  # what others are judged by: nobody saw the rest of the bar yet
+        self._seen[id_] = row + 1
+        counter.in_bar = False
+
+    def _row(self, id_: int, k: int) -> int:
+        row = self._panel.row_at(id_, k)
+        assert row is not None, f"{self._instruments[id_].symbol} is due at {k} and has no bar"
+        return row
+
+    def _catch_up(self, id_: int, row: int) -> None:
+        """Show a trailing stop the best price of the bars that were left out since the last one it saw."""
+        series, seen = self._panel.series[id_], self._seen[id_]
+        levels = self._desk.guards.levels(id_)
+        if levels is None or levels.trail_by is None or levels.best is None or seen >= row:
+            return
+        units = int(series.high[seen:row].max() if levels.is_long else series.low[seen:row].min())
+        best = self._instruments[id_].price(units)
+        if best > levels.best if levels.is_long else best < levels.best:
+            self._desk.guards.saw(id_, best)
+
+    def _leg(self, id_: int, row: int, at: int, to: int) -> None:
+        """Move the price of an instrument from `at` to `to` inside a bar, by way of what it touches in between."""
+        counter, desk = self._counter, self._desk
+        while True:
+            level = self._level(id_, at, to)
+            end = to if level is None else level
+            filled = None
+            if counter.bar_books[id_].orders and at != end:
+                filled = counter.match_price_move(id_, row, start=at, end=end)
+            at = end if filled is None else filled
+            if self.has_guard[id_]:
+                desk.marks.set(id_, at, desk.conditions.mono)
+                counter.carry_out_decisions(desk.check_stop_levels(id_, at))
+                counter.match_price(id_, row, at)
+            if level is None and filled is None:
+                return
+
+    def _level(self, id_: int, at: int, to: int) -> int | None:
+        """Return the first level of a guard that a move from `at` to `to` reaches, None when it reaches none."""
+        levels = self._desk.guards.levels(id_)
+        if levels is None or self._instruments[id_].symbol in self._desk.exits.wanted:
+            return None
+        units = self._instruments[id_].units
+        sign = 1 if levels.is_long else -1
+        if (to - at) * sign < 0:
+            below = [] if levels.stop is None else [units(levels.stop)]
+            if levels.trail_by is not None and levels.best is not None:
+                below.append(units(levels.best) - sign * units(levels.trail_by))
+            reached = [level for level in below if (level - to) * sign >= 0]
+            return sign * min(max(level * sign for level in reached), at * sign) if reached else None
+        if levels.target is not None and (units(levels.target) - to) * sign <= 0:
+            return sign * max(units(levels.target) * sign, at * sign)
+        return None

@@ -1,0 +1,56 @@
+"""The first bar in which a guard may be touched, found over whole arrays; what the walk then does bar by bar."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tradebot.domain.market import Series
+
+FIRST_CHUNK, LONGEST_CHUNK = 32, 65_536  # rows looked at in one go; most guards are touched soon
+
+
+class UnitLevels(NamedTuple):
+    """A position's guard in price units, None where a level is missing; `best` is the best price so far."""
+
+    is_long: bool
+    stop: int | None
+    trail_by: int | None
+    target: int | None
+    best: int | None
+
+
+def first_touch(series: Series, guard: UnitLevels, begin: int, end: int) -> int | None:
+    """Return the first of the rows from `begin` to before `end` in which a level lies within what the bar reached.
+
+    None when there is none. The price of each bar goes open, adverse extreme, other extreme, close, see
+    `exchange/bar_matching.py`. A guard that trails has seen a price.
+    """
+    sign = 1 if guard.is_long else -1
+    stop, target = (None if level is None else sign * level for level in (guard.stop, guard.target))
+    best = None if guard.best is None else sign * guard.best
+    above, below = (series.high, series.low) if sign > 0 else (series.low, series.high)
+    chunk = FIRST_CHUNK
+    while begin < end:
+        until = min(begin + chunk, end)
+        highs, lows = sign * above[begin:until], sign * below[begin:until]
+        touched = np.zeros(until - begin, dtype=bool)
+        if stop is not None:
+            touched |= lows <= stop
+        if target is not None:
+            touched |= highs >= target
+        before = None
+        if guard.trail_by is not None:
+            assert best is not None, "a trailing stop that has not seen a price"
+            before = np.maximum.accumulate(np.concatenate(([best], highs)))  # the best price before each bar
+            opened = np.maximum(before[:-1], sign * series.open[begin:until])
+            touched |= lows <= opened - guard.trail_by
+            touched |= sign * series.close[begin:until] <= np.maximum(opened, highs) - guard.trail_by
+        at = int(touched.argmax())
+        if touched[at]:
+            return begin + at
+        if before is not None:
+            best = int(before[-1])
+        begin, chunk = until, min(chunk * 4, LONGEST_CHUNK)
+    return None

@@ -1,0 +1,56 @@
+"""What an instrument of a walk waits for: the first position at which something can happen to it."""
+
+from __future__ import annotations
+
+from tradebot.backtest.backtest_desk import BacktestDesk
+from tradebot.backtest.bar_table import BarTable
+from tradebot.backtest.job import Job
+from tradebot.backtest.level_touch import UnitLevels, first_touch
+from tradebot.backtest.signal_index import NEVER
+from tradebot.backtest.signal_source import SignalSource
+from tradebot.backtest.simulated_broker import SimulatedBroker
+
+
+class NextEventFinder:
+    """An instrument with an order at work waits for its next bar, as one does for which a strategy decides each bar.
+
+    One that is flat waits for an entry, one that is held for an exit or a price that touches its guard.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        desk: BacktestDesk,
+        panel: BarTable,
+        strategies: SignalSource,
+        counter: SimulatedBroker,
+        held: list[int],
+    ) -> None:
+        self._instruments, self._panel, self._strategies, self._held = job.instruments, panel, strategies, held
+        self._is_whole, self._sizes = panel.is_aligned, panel.row_counts
+        self._books, self._wanted = counter.bar_books, desk.exits.wanted
+        self._guards, self._mask = desk.guards, desk.guards.mask.data
+
+    def next_event_k(self, id_: int, k: int) -> int:
+        """Return the first position from `timeline_index` on at which something can happen to an instrument, NEVER for none."""
+        row = k if self._is_whole else self._panel.first_row(id_, k)
+        if row >= self._sizes[id_]:
+            return NEVER
+        strategies, wanted = self._strategies, self._wanted
+        is_busy = self._books[id_].orders or (wanted and self._instruments[id_].symbol in wanted)
+        if is_busy or (strategies.may_decide and strategies.decides_for(id_)):
+            due = row
+        else:
+            held = self._held[id_]
+            due = strategies.signal_indexes[id_].next_actionable_row(row, (held > 0) - (held < 0))
+            if held and self._mask[id_]:
+                touched = self._touch(id_, row, min(due + 1, self._sizes[id_]))
+                due = due if touched is None else touched
+        return due if self._is_whole or due == NEVER else self._panel.timeline_index(id_, due)
+
+    def _touch(self, id_: int, row: int, end: int) -> int | None:
+        levels = self._guards.levels(id_)
+        assert levels is not None, f"{self._instruments[id_].symbol} has a guard without levels"
+        units = self._instruments[id_].units
+        guard = UnitLevels(levels.is_long, *(None if level is None else units(level) for level in levels[1:]))
+        return first_touch(self._panel.series[id_], guard, row, end)

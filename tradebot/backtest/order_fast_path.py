@@ -1,0 +1,28 @@
+"""The common course of an order, a stretch of it in one step; the fold stands beside it and is the truth.
+
+Hardly an order does anything but being sent, accepted and filled whole. What the fold makes of the facts of such a
+stretch is written down here; an order that takes another course is folded fact by fact.
+"""
+
+from __future__ import annotations
+
+from tradebot.domain.order import Execution, Order, OrderRequest, OrderTimes
+from tradebot.domain.order_states import OrderState
+
+ACKED, OPEN = OrderState.ACKED, OrderState.OPEN
+
+
+def accepted_order(request: OrderRequest, *, at: int, mono: int) -> Order:
+    """Return an order of ours after INTENT, SENDING and ACCEPTED of one moment, at a venue that takes our id."""
+    return Order(request, ACKED, request.quantity, request.price, request.order_id, OrderTimes(at, at, mono, mono))
+
+
+def is_single_full_fill(order: Order, execution: Execution) -> bool:
+    """Return whether a fill is an order's first and all of it, and its state and claims know nothing else."""
+    state, quantity = order.state, execution.quantity
+    if (state is not ACKED and state is not OPEN) or quantity != order.quantity:
+        return False
+    odd = order.odd
+    if order.booked or odd.busted or odd.quarantined or order.replace.terms is not None or order.filled:
+        return False
+    return order.venue_order_id == execution.venue_order_id and order.claim.filled <= quantity

@@ -1,0 +1,57 @@
+"""How long an order of a backtest is at the exchange: the first bar that it may meet, and when it is no more."""
+
+from __future__ import annotations
+
+from tradebot.backtest.bar_table import BarTable
+from tradebot.backtest.job import Job
+from tradebot.backtest.order_expiry import OrderExpiries
+from tradebot.backtest.session_timetable import NEVER
+from tradebot.trading.desk.book.conditions import Conditions
+
+
+class OrderLifetimes:
+    """Told of each day as it begins. `has_latency` says that orders take time to the exchange."""
+
+    def __init__(self, job: Job, conditions: Conditions, panel: BarTable, validities: OrderExpiries) -> None:
+        self._instruments, self._conditions, self._panel = job.instruments, conditions, panel
+        self._validities, self._validity = validities, validities.expiry_of(0)  # of the day
+        self._latency_bars, self._latency_ns = job.matching.latency_bars, job.matching.latency_ns
+        self.has_latency = not job.matching.is_prompt
+        self._is_plain = panel.is_aligned and not self.has_latency  # the next bar is the next position
+
+    def set_day(self, k: int) -> None:
+        """Take the day that begins before the bar `timeline_index`."""
+        self._validity = self._validities.expiry_of(k)
+
+    def lifetime_of(self, id_: int, k: int, *, in_bar: bool) -> tuple[int, int]:
+        """Return the first row that an order decided at `timeline_index` may meet, and the `timeline_index` at which it lapses.
+
+        It is decided at the close of the bar `timeline_index`, or inside it when `in_bar`.
+        """
+        inside = self._validity.inside_k
+        from_row = (k if in_bar else k + 1) if self._is_plain else self._from_row(id_, k, in_bar=in_bar)
+        if not self.has_latency and (in_bar or k + 1 < inside):
+            return from_row, inside
+        return from_row, self._lapses_k(id_, k, from_row, in_bar=in_bar)
+
+    def _from_row(self, id_: int, k: int, *, in_bar: bool) -> int:
+        after = k + 1 if self._panel.is_aligned else self._panel.first_row(id_, k + 1)
+        if not self.has_latency:
+            return after - 1 if in_bar else after
+        row = after + self._latency_bars - (1 if in_bar and self._latency_bars else 0)
+        if self._latency_ns:
+            reach = self._conditions.now + self._latency_ns
+            row = max(row, self._panel.row_after(id_, reach) + self._latency_bars)
+        return row
+
+    def _lapses_k(self, id_: int, k: int, from_row: int, *, in_bar: bool) -> int:
+        # An order that is late counts as decided at the close before the first bar that it may meet.
+        validity = self._validity
+        if self.has_latency and from_row < self._panel.row_counts[id_]:
+            k, in_bar = self._panel.timeline_index(id_, from_row) - 1, False
+            validity = self._validities.expiry_of(k)
+        if in_bar or k + 1 < validity.inside_k:
+            return validity.inside_k
+        closes_at = self._conditions.times.closes_at(self._instruments[id_].symbol)
+        is_last = closes_at == NEVER or self._panel.start_view[k] + self._panel.interval_ns >= closes_at
+        return validity.last_close_k if is_last else validity.inside_k

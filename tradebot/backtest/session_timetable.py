@@ -1,0 +1,80 @@
+"""The sessions of a backtest on its timeline: what the desk is told of the day before its first bar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tradebot.backtest.job import TradingHours
+from tradebot.clock import DAY
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Ints
+from tradebot.domain.messages import SessionBegins
+from tradebot.markets.market import HOME, market_of_all
+from tradebot.trading.sessions import CalendarSessions
+
+NEVER = 1 << 62
+
+
+class BacktestDay(NamedTuple):
+    """A session that begins before the bar `first_k`; `square_off_ks` are the first bars whose end calls for flat positions,
+    one for each time of square-off."""
+
+    first_k: int
+    session: SessionBegins
+    square_off_ks: tuple[int, ...]
+
+
+class SessionTimetable:
+    """The days of a timeline as a walk that begins at position `first_k` meets them; the clock has to tick at `tick_ks`.
+
+    A walk that begins in the middle of a day begins that day's session too.
+    """
+
+    def __init__(self, days: Sequence[BacktestDay], first: int) -> None:
+        begun, to_come = [day for day in days if day.first_k <= first], [day for day in days if day.first_k > first]
+        walked = [(max(day.first_k, first), day) for day in (*begun[-1:], *to_come)]
+        self.first_k, self.days = first, days
+        self.sessions = {k: day.session for k, day in walked}  # k -> the session that begins there
+        # The same k -> from which close on the clock closes what an order opened late.
+        self.square_offs = {k: min(day.square_off_ks, default=NEVER) for k, day in walked}
+        self.tick_ks = {k for day in days for k in day.square_off_ks if k >= first} | set(self.sessions)
+
+    @property
+    def days_begun(self) -> int:
+        """How many of the days have begun at `first_k`."""
+        return sum(day.first_k <= self.first_k for day in self.days)
+
+
+def timeline_days(
+    hours: TradingHours, instruments: Sequence[Instrument], starts: Ints, interval_ns: int
+) -> list[BacktestDay]:
+    """Return the sessions of a timeline of bar starts, oldest first; each begins with its first bar."""
+    if not len(starts):
+        return []
+    is_nse = hours.market == "nse"
+    numbers = (starts + (HOME.ahead(0) if is_nse else 0)) // DAY
+    firsts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
+    if not is_nse:
+        return [BacktestDay(k, _always(int(numbers[k]) * DAY), ()) for k in firsts.tolist()]
+    calendar = CalendarSessions(
+        calendar=market_of_all(i.exchange for i in instruments).calendar,
+        universe=Universe(instruments),
+        entries_until=hours.entries_until,
+        square_off_at=hours.square_off_at,
+    )
+    ends = starts + interval_ns
+    found: list[BacktestDay] = []
+    for k, until in zip(firsts.tolist(), [*firsts[1:].tolist(), len(starts)], strict=True):
+        session = calendar.at(int(starts[k])).begins
+        offs = ((end.closes_at, k + int(np.searchsorted(ends[k:until], end.square_off_at))) for end in session.ends)
+        found.append(
+            BacktestDay(k, session, tuple(off for closes_at, off in offs if off < until and ends[off] < closes_at))
+        )
+    return found
+
+
+def _always(opens_at: int) -> SessionBegins:
+    return SessionBegins(opens_at=opens_at, closes_at=NEVER, entries_until=NEVER, square_off_at=NEVER)

@@ -1,0 +1,195 @@
+"""What the strategies want of one instrument, over its whole history: rules in batch, `decide` when its bar comes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tradebot.backtest.bar_table import BarTable
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.market import Floats, Series, floats
+from tradebot.domain.messages import Action, Signal
+from tradebot.indicators.cross_section import BarHistory
+from tradebot.indicators.cross_section import evaluate_histories as across
+from tradebot.indicators.expressions import Bars
+from tradebot.indicators.plan import ExpressionPlan, evaluate_history
+from tradebot.indicators.session_opens import SessionOpens
+from tradebot.markets.exchanges import zone_of
+from tradebot.strategies.fence import Fence
+from tradebot.strategies.firing import Fired, fired
+from tradebot.strategies.loading import StrategySpec
+from tradebot.strategies.time_limit import time_limit
+from tradebot.trading.analysis.opens import opens_of
+from tradebot.trading.analysis.volley import ORDER, signal_id
+
+SIGNAL_LEVELS = ("quantity", "stop_loss", "trail_by", "target")  # of a signal, in the order of its fields
+NEVER = 1 << 62  # the row after every row
+NO_LEVELS: list[float | None] = [None] * len(SIGNAL_LEVELS)
+
+
+class StrategyFault(NamedTuple):
+    """A strategy that was switched off for a symbol, and why."""
+
+    strategy: str
+    symbol: str
+    reason: str
+
+
+class ActionSignals(NamedTuple):
+    """One action of one strategy wherever it fires: `rows` ascending, `levels` name -> column."""
+
+    strategy: str
+    action: Action
+    rows: list[int]
+    levels: dict[str, Floats]
+
+
+class IndexedSignals(NamedTuple):
+    """The wishes of every instrument, and what went wrong on the way."""
+
+    indexes: list[SignalIndex]
+    faults: list[StrategyFault]
+
+
+class _RowCursor:
+    # Rows in which something is wanted, gone through forwards: `place` is that of the first one not behind.
+    __slots__ = ("place", "rows")
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self.rows, self.place = [*rows, NEVER], 0
+
+    def advance_to(self, row: int) -> int:
+        # Hardly ever further than one: what is wanted is heeded, or the next asked for.
+        place = self.place + 1
+        self.place = place = place if self.rows[place] >= row else bisect_left(self.rows, row, place)
+        return self.rows[place]
+
+
+class SignalIndex:
+    """The wishes of one instrument, asked forwards. `unused_count` counts those that have not become signals."""
+
+    def __init__(self, instrument: Instrument, wishes: Sequence[ActionSignals]) -> None:
+        self._symbol, self._scale = instrument.symbol, 10.0**instrument.price_decimals
+        self._watched = [(wish, _RowCursor(wish.rows)) for wish in wishes]
+        self.unused_count = sum(len(wish.rows) for wish in wishes)
+        self._heeded = {  # sign of the position -> the rows in which something is wanted that it can heed
+            0: _RowCursor(_merged(wish.rows for wish in wishes if wish.action.is_entry)),
+            1: _RowCursor(_merged(wish.rows for wish in wishes if wish.action is Action.EXIT_LONG)),
+            -1: _RowCursor(_merged(wish.rows for wish in wishes if wish.action is Action.EXIT_SHORT)),
+        }
+
+    def next_actionable_row(self, row: int, sign: int) -> int:
+        """Return the first row from `row` on in which something is wanted that a position of `sign` can heed.
+
+        Flat (0) that is an entry, else the exit of that side: the desk ignores everything else. NEVER when there is
+        none.
+        """
+        heeded = self._heeded[sign]
+        first = heeded.rows[heeded.place]
+        return first if first >= row else heeded.advance_to(row)
+
+    def signals_at(self, row: int, end: int, close: int) -> list[Signal]:
+        """Return what is wanted at the close of a row, `close` units at `end`: by strategy, exits first."""
+        found: list[Signal] = []
+        price = close / self._scale
+        for wish, fires in self._watched:
+            first = fires.rows[fires.place]
+            if first > row or (first < row and fires.advance_to(row) != row):
+                continue
+            quantity, stop, trail, target = NO_LEVELS
+            if wish.levels:
+                quantity, stop, trail, target = (
+                    float(wish.levels[name][fires.place]) if name in wish.levels else None for name in SIGNAL_LEVELS
+                )
+            id_ = signal_id(wish.strategy, self._symbol, end, wish.action.text)
+            found.append(
+                Signal(
+                    id_, wish.strategy, self._symbol, wish.action, end, end, end, price, quantity, stop, trail, target
+                )
+            )
+        self.unused_count -= len(found)
+        return found
+
+
+def index_signals(
+    specs: Sequence[StrategySpec],
+    instruments: Sequence[Instrument],
+    panel: BarTable,
+    firsts: Sequence[int],
+    limit_s: float,
+) -> IndexedSignals:
+    """Evaluate rules and frame strategies over all histories; wishes before row `firsts[id]` only warmed them up.
+
+    `specs` are sorted by name. A frame strategy that raises, or takes longer than `limit_s` for one history, is out for
+    that symbol.
+    """
+    pasts = [(_floats(i, s), s.starts) for i, s in zip(instruments, panel.series, strict=True)]
+    opens = opens_of(instruments)
+    said: list[list[tuple[str, Fired]]] = [[] for _ in instruments]  # id -> (strategy, what fired)
+    faults: list[StrategyFault] = []
+    for spec in specs:
+        traded = [n for n, i in enumerate(instruments) if not spec.symbols or i.symbol in spec.symbols]
+        for id_, ruled in _ruled(spec, traded, pasts, panel.interval_ns, opens):
+            said[id_].append((spec.name, ruled))
+        if spec.load().takes_frames:
+            for id_ in traded:
+                framed, reason = _framed(spec, instruments[id_], pasts[id_], limit_s)
+                if framed is not None:
+                    said[id_].append((spec.name, framed))
+                else:
+                    faults.append(StrategyFault(spec.name, instruments[id_].symbol, reason))
+    wishes = [
+        SignalIndex(i, [w for name, one in pairs for w in _wishes(name, one, first)])
+        for i, pairs, first in zip(instruments, said, firsts, strict=True)
+    ]
+    return IndexedSignals(wishes, faults)
+
+
+def _ruled(
+    spec: StrategySpec, traded: Sequence[int], pasts: Sequence[BarHistory], interval: int, opens: SessionOpens
+) -> Iterator[tuple[int, Fired]]:
+    rules = spec.create().rules(Bars())
+    if rules is None:
+        return
+    plan, read = ExpressionPlan(rules.roots, interval_ns=interval, opens=opens), [pasts[id_] for id_ in traded]
+    columns = (
+        across(plan, read)
+        if plan.is_cross_sectional
+        else (evaluate_history(plan, bars, starts) for bars, starts in read)
+    )
+    for id_, values in zip(traded, columns, strict=True):
+        yield id_, fired(rules, values)
+
+
+def _framed(spec: StrategySpec, instrument: Instrument, past: BarHistory, limit_s: float) -> tuple[Fired | None, str]:
+    from tradebot.strategies import frame_strategy  # pandas is imported where a strategy needs it
+
+    strategy = spec.create()
+    assert isinstance(strategy, frame_strategy.FrameStrategy), f"{spec.name} takes frames and is no FrameStrategy"
+    found = None
+    with Fence() as fence, time_limit(limit_s):
+        found = frame_strategy.history(strategy, instrument.symbol, *past, zone_of(instrument.exchange))
+    return found, fence.reason
+
+
+def _wishes(strategy: str, found: Fired, first: int) -> Iterator[ActionSignals]:
+    for action in (action for action in ORDER if action in found.when):
+        places = np.flatnonzero(found.when[action])
+        places = places[np.searchsorted(places, first) :]
+        rows = places.tolist()
+        if rows:
+            levels = {what: column[places] for what, column in found.levels.get(action, {}).items()}
+            yield ActionSignals(strategy, action, rows, levels)
+
+
+def _floats(instrument: Instrument, series: Series) -> Floats:
+    columns = (series.open, series.high, series.low, series.close, series.volume)
+    return floats(columns, 10.0**instrument.price_decimals, 10.0**instrument.quantity_decimals)
+
+
+def _merged(lists: Iterable[list[int]]) -> list[int]:
+    found = [rows for rows in lists if rows]
+    return found[0] if len(found) == 1 else sorted(set().union(*found))

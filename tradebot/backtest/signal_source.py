@@ -1,0 +1,39 @@
+"""What the strategies of a backtest want at the closes: what their rules fired at, and what they decide bar by bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tradebot.backtest.imperative_strategies import ImperativeStrategies
+from tradebot.backtest.signal_index import SignalIndex
+from tradebot.domain.messages import Signal
+from tradebot.domain.portfolio import Position
+
+
+class SignalSource:
+    """All strategies over all instruments, each instrument asked forwards; `signal_indexes` are those of the rules, by id.
+
+    `position` is asked for what is held of a symbol. `may_decide` is False where no strategy decides bar by bar.
+    """
+
+    def __init__(
+        self, wishes: Sequence[SignalIndex], deciders: ImperativeStrategies, position: Callable[[str], Position]
+    ) -> None:
+        self.signal_indexes, self._deciders, self._position = wishes, deciders, position
+        self.may_decide = any(deciders.decides_for(id_) for id_ in range(len(wishes)))
+
+    def decides_for(self, id_: int) -> bool:
+        """Return whether a strategy still decides each bar of an instrument."""
+        return self.may_decide and self._deciders.decides_for(id_)
+
+    def signals_at(self, id_: int, row: int, end: int, close: int) -> list[Signal]:
+        """Return what is wanted at the close of a row, which ends at `end` with `close` units, in the desk's order."""
+        found = self.signal_indexes[id_].signals_at(row, end, close)
+        if self.may_decide and self._deciders.decides_for(id_):
+            return self._deciders.decide_bar(id_, row, found, self._position)
+        return found
+
+    @property
+    def skipped_signals(self) -> int:
+        """The wishes that became no signals, because the desk would have ignored them."""
+        return sum(wishes.unused_count for wishes in self.signal_indexes)

@@ -1,0 +1,282 @@
+"""The counter between desk and exchange in a backtest: orders go into bar books, what becomes of them comes back.
+
+It does what `execution` and a venue's broker do live: SENDING before an order leaves, ACCEPTED when it has reached the
+exchange, then its fills; without queues, because nothing has to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from tradebot.backtest.backtest_desk import BacktestDesk
+from tradebot.backtest.bar_table import BarTable
+from tradebot.backtest.buying_power import BuyingPower
+from tradebot.backtest.job import Job
+from tradebot.backtest.ledger import STATES, BacktestLedger
+from tradebot.backtest.order_lifetimes import OrderLifetimes
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.messages import Cancel, Modify, OrderSeen, Outcome, Submit
+from tradebot.domain.order import (
+    SETTLE,
+    Execution,
+    OrderEvent,
+    OrderFact,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    Purpose,
+    VenueOrder,
+    VenueStatus,
+)
+from tradebot.exchange.bar_matching import BarBook, Resting
+from tradebot.trading.desk.decisions import DeskOutput
+
+DENIED, SENDING, ACCEPTED = OrderEvent.DENIED, OrderEvent.SENDING, OrderEvent.ACCEPTED
+ENTRY, LIMIT, FILLED = Purpose.ENTRY, OrderKind.LIMIT, STATES[OrderState.FILLED]
+
+
+class _OpenOrder(Resting):
+    # An order of instrument `id` in row `row` of the ledger, known at the exchange by our id.
+    request: OrderRequest
+    id: int
+    row: int
+    is_acknowledged: bool
+    expires_k: int  # the first position at which it is no more
+    fills: int = 0
+    has_waited: bool = False  # for a bar in which something trades
+
+
+class SimulatedBroker:
+    """Takes what the desk says. `moved` collects the ids of instruments with new orders, until cleared.
+
+    `current_k` and `in_bar` say where on the timeline it is, set by the walk; times come from the desk's conditions. `counts`
+    holds the orders that their session ended over (`lapsed`), the entries that the cash did not pay whole (`cut`) and
+    the orders that met a bar in which nothing traded (`postpone_acknowledgement`); `expired_exit_ids` are the ids whose exit lapsed.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        desk: BacktestDesk,
+        panel: BarTable,
+        ledger: BacktestLedger,
+        funds: BuyingPower,
+        spans: OrderLifetimes,
+    ) -> None:
+        self._desk, self._panel, self._ledger, self._funds, self._spans = desk, panel, ledger, funds, spans
+        self._conditions = desk.conditions
+        self._instruments: Sequence[Instrument] = job.instruments
+        self._points = [instrument.price(1) for instrument in job.instruments]  # one unit of each one's prices
+        self.bar_books = [
+            BarBook[_OpenOrder](instrument, job.matching, volumes)
+            for instrument, volumes in zip(job.instruments, panel.volume_views, strict=True)
+        ]
+        self.open_orders: dict[str, _OpenOrder] = {}  # order_id -> an order that may still trade
+        self.changed_ids: set[int] = set()
+        self.expired_exit_ids: set[int] = set()
+        self.counts = {"lapsed": 0, "cut": 0, "waited": 0}
+        self.current_k, self.in_bar = 0, False
+
+    def carry_out_decisions(self, outputs: Sequence[DeskOutput]) -> None:
+        """Carry out what the desk decided, in order."""
+        for output in outputs:
+            if type(output) is Submit:
+                self._submit(output.request)
+            elif type(output) is Cancel:
+                self._cancel(output)
+            elif type(output) is Modify:
+                self._modify(output)
+            elif type(output) is OrderFact and output.event is DENIED:
+                self._denied(output)
+
+    def match_price(self, id_: int, row: int, price: int) -> None:
+        """Let the orders of an instrument meet a price of bar `row`, which is the one under way."""
+        book = self.bar_books[id_]
+        if not book.orders:
+            return
+        if self._spans.has_latency:
+            self._arrive(id_, row)
+        if book.has_pauses and book.pauses(row):
+            self._wait(book, row)
+            return
+        for order, quantity, paid in book.trade(row, price):
+            self._fill(order, quantity, paid)
+
+    def match_price_move(self, id_: int, row: int, *, start: int, end: int) -> int | None:
+        """Let resting limits of an instrument meet a move of the price inside bar `row`; where the first one filled."""
+        book = self.bar_books[id_]
+        if book.has_pauses and book.pauses(row):
+            return None
+        fills = book.pass_through(row, start=start, end=end)
+        for order, quantity, paid in fills:
+            self._fill(order, quantity, paid)
+        return fills[0][2] if fills else None
+
+    def _wait(self, book: BarBook[_OpenOrder], row: int) -> None:
+        # An exit is not to hang for it: live it is taken back and sent again all the time.
+        end = self._panel.start_view[self.current_k] + self._panel.interval_ns
+        for order in book.orders.values():
+            if order.from_row <= row:
+                self.counts["waited"] += not order.has_waited
+                order.has_waited = True
+                if order.request.purpose.is_exit:
+                    self._desk.postpone_acknowledgement(order.order_id, end)
+
+    def expire_orders(self, k: int) -> None:
+        """End the orders that do not live to see the bar `current_k`; an exit among them is due again at its next open."""
+        self._spans.set_day(k)
+        if not self.open_orders:
+            return
+        for placed in [placed for placed in self.open_orders.values() if placed.expires_k <= k]:
+            self.bar_books[placed.id].cancel(placed.order_id)
+            self.counts["lapsed"] += 1
+            if placed.request.purpose.is_exit:
+                self.expired_exit_ids.add(placed.id)
+                self._desk.entries.drop(placed.request.symbol)
+            # Between two sessions there is time for late fills, also where their bars leave none.
+            self._ended(placed, VenueStatus.EXPIRED, OrderState.EXPIRED, settled_ns=SETTLE)
+
+    def resend_exit(self, id_: int) -> None:
+        """Send the exit of an instrument again whose order lapsed, at the open of its bar."""
+        self.expired_exit_ids.discard(id_)
+        self.carry_out_decisions(self._desk.resend_exit(self._instruments[id_].symbol))
+
+    def record_open_states(self) -> None:
+        """Write the states of the orders that still work into the ledger."""
+        for order_id, placed in self.open_orders.items():
+            self._ledger.set_order_state(placed.row, self._desk.blotter.orders[order_id].state)
+
+    def _denied(self, fact: OrderFact) -> None:
+        request = fact.request
+        assert request is not None, "a denial without what was denied"
+        id_ = self._panel.ids[request.symbol]
+        quantity = int(request.quantity.scaleb(self._instruments[id_].quantity_decimals))
+        self._ledger.add_order(request, id_, quantity, fact.at, denied=fact.reason)
+        self.changed_ids.add(id_)
+
+    def _submit(self, request: OrderRequest) -> None:
+        order_id, id_, c, spans = request.order_id, self._panel.ids[request.symbol], self._conditions, self._spans
+        instrument = self._instruments[id_]
+        decimals = instrument.quantity_decimals
+        quantity = int(request.quantity.scaleb(decimals) if decimals else request.quantity)
+        if spans.has_latency:
+            self._desk.apply_message(Outcome(fact=OrderFact(order_id=order_id, event=SENDING, at=c.now, mono=c.mono)))
+        from_row, lapses_k = spans.lifetime_of(id_, self.current_k, in_bar=self.in_bar)
+        limit = instrument.units(request.price) if request.kind is LIMIT and request.price else None
+        row = self._ledger.add_order(request, id_, quantity, c.now)
+        order = self.open_orders[order_id] = _OpenOrder(
+            order_id,
+            request.side.sign,
+            quantity,
+            limit,
+            request.protection_pct,
+            from_row,
+            request,
+            id_,
+            row,
+            not spans.has_latency,
+            lapses_k,
+        )
+        self.changed_ids.add(id_)
+        self.bar_books[id_].enter(order)
+
+    def _arrive(self, id_: int, row: int) -> None:
+        for order_id in list(self.bar_books[id_].orders):
+            placed = self.open_orders[order_id]
+            if not placed.is_acknowledged and placed.from_row <= row:
+                self._accept(placed)
+
+    def _accept(self, placed: _OpenOrder) -> None:
+        placed.is_acknowledged = True
+        c, order_id = self._conditions, placed.order_id
+        fact = OrderFact(order_id=order_id, event=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=order_id)
+        outputs = self._desk.apply_message(Outcome(fact=fact))
+        if len(outputs) > 1:  # more than the fact itself: a cancel that waited for the id
+            self.carry_out_decisions(outputs)
+
+    def _fill(self, order: _OpenOrder, quantity: int, price: int) -> None:
+        desk, funds, ledger = self._desk, self._funds, self._ledger
+        order_id, request, id_, now = order.order_id, order.request, order.id, self._conditions.now
+        if (
+            request.purpose is ENTRY
+            and (paid := funds.affordable_quantity(id_, quantity, price, desk.book, request)) < quantity
+        ):
+            self._cut(order, quantity, paid, price)
+            return
+        order.fills += 1
+        is_one = order.fills == 1 and not order.remaining
+        execution = Execution(
+            f"{order_id}/{order.fills}",
+            order_id,
+            request.symbol,
+            request.exchange,
+            request.side,
+            request.quantity if is_one else self._instruments[id_].quantity(quantity),
+            Decimal(price) * self._points[id_],
+            now,
+            request.product,
+        )
+        outputs = desk.apply_fill(execution, self._conditions.mono)
+        ledger.add_fill(
+            order.row, id_, self.current_k, now, order.sign * quantity, price, desk.blotter.positions.charges
+        )
+        if funds.is_margined or funds.leveraged_count or ledger.held_units[id_] < 0:
+            funds.update_margin(id_, desk.book)
+        if not order.remaining:
+            ledger.order_states[order.row] = FILLED
+            del self.open_orders[order_id]
+        if outputs:
+            self.carry_out_decisions(outputs)
+
+    def _cut(self, order: _OpenOrder, quantity: int, paid: int, price: int) -> None:
+        # The exchange takes what the account pays, and the rest ends there.
+        order.remaining += quantity - paid
+        self.bar_books[order.id].cancel(order.order_id)
+        self.counts["cut"] += 1
+        if paid:
+            self._fill(order, paid, price)
+        if order.order_id in self.open_orders:
+            self._ended(order, VenueStatus.CANCELED, OrderState.CANCELED)
+
+    def _modify(self, modify: Modify) -> None:
+        order_id, c = modify.request.order_id, self._conditions
+        placed = self.open_orders.get(order_id)
+        if placed is None or modify.request.price is None:
+            return
+        self.bar_books[placed.id].orders[order_id].limit = self._instruments[placed.id].units(modify.request.price)
+        fact = OrderFact(
+            order_id=order_id,
+            event=OrderEvent.REPLACED,
+            at=c.now,
+            mono=c.mono,
+            venue_order_id=modify.venue_order_id,
+        )
+        self.carry_out_decisions(self._desk.apply_message(Outcome(fact=fact)))
+
+    def _cancel(self, cancel: Cancel) -> None:
+        placed = self.open_orders.get(cancel.order_id)
+        if placed is None or not cancel.venue_order_id or not self.bar_books[placed.id].cancel(cancel.order_id):
+            return  # filled already, or the cancel goes out again with the id that the exchange gives
+        self._ended(placed, VenueStatus.CANCELED, OrderState.CANCELED)
+
+    def _ended(self, placed: _OpenOrder, status: VenueStatus, state: OrderState, *, settled_ns: int = 0) -> None:
+        request, c, order_id = placed.request, self._conditions, placed.order_id
+        shown = VenueOrder(
+            venue_order_id=order_id,
+            tag=order_id,
+            symbol=request.symbol,
+            exchange=request.exchange,
+            side=request.side,
+            kind=request.kind,
+            status=status,
+            quantity=request.quantity,
+            filled=request.quantity - self._instruments[placed.id].quantity(placed.remaining),
+            price=request.price,
+            product=request.product,
+            changed_at=c.now,
+        )
+        self._ledger.set_order_state(placed.row, state)
+        del self.open_orders[order_id]
+        self.changed_ids.add(placed.id)
+        self.carry_out_decisions(self._desk.apply_message(OrderSeen(order=shown, mono=c.mono - settled_ns)))

@@ -1,0 +1,106 @@
+"""The walk of one instrument: nobody is beside it, so it needs no schedule; what it does at a position is the walk's.
+
+An account of its own for each of many symbols, and every trial of a sweep over one, goes this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tradebot.backtest.backtest_loop import PROGRESS_EVERY, BacktestLoop
+
+
+class SingleSymbolLoop(BacktestLoop):
+    """Walks from what the instrument waits for to the next; the clock's own positions come in between."""
+
+    def run_to_end(self) -> None:
+        """Walk to the end of the timeline."""
+        counter, loss, funds, moved = self._counter, self._loss, self._funds, self._counter.changed_ids
+        desk, panel, inside, reversals = self._desk, self._panel, self._inside, self._desk.entries
+        orders, mask, working, wanted = (
+            counter.bar_books[0].orders,
+            inside.has_guard,
+            counter.open_orders,
+            desk.exits.wanted,
+        )
+        marks, begins, opens, due_at = desk.marks, panel.start_view, panel.open_views[0], self._outlook.next_event_k
+        self._due = due_at(0, self._timetable.first_k)
+        for k, is_due, ticks, trades in self._positions():
+            counter.current_k = k
+            moved.clear()
+            if ticks or funds.leveraged_count:
+                trades = self._begin(k, ticks, trades)
+            if trades:
+                begun, opened = begins[k], opens[k]
+                if reversals.waiting:
+                    reversals.skip_to(begun)
+                marks.set(0, opened, begun)
+                desk.set_time(begun)
+                inside.match_open_price(0, k, opened)
+                if orders or mask[0]:
+                    desk.set_time(begun + inside.intrabar_offset_ns)
+                    inside.match_intrabar(0, k)
+                ticks = ticks or k >= self._square_off_k
+                if not (ticks or working or wanted):
+                    self._due = due = due_at(0, k)
+                    if due != k:
+                        continue
+                    ticks = loss.first_breach(k + 1) == k
+            self._end_bar(k, is_due, ticks or working or wanted)
+        counter.record_open_states()
+
+    def _positions(self) -> Iterator[tuple[int, bool, bool, object]]:
+        # Each `current_k` to walk: whether the instrument waits for it, whether the clock ticks, and what trades in its bar.
+        loss, orders, mask, end = (
+            self._loss,
+            self._counter.bar_books[0].orders,
+            self._inside.has_guard,
+            len(self._panel),
+        )
+        clock = [*sorted(k for k in self._timetable.tick_ks if k < end), end]
+        place = visited = 0
+        while True:
+            due, tick = self._due, clock[place]
+            k = due if due < tick else tick
+            is_due, ticks = due == k, tick == k
+            trades = is_due and (orders or mask[0])
+            # Where nothing trades before it the loss at this close is known already.
+            to = k if trades or k == end else k + 1
+            lost = loss.first_breach(to) if loss.scanned_to_k < to else to
+            if lost < k:
+                k, is_due, ticks, trades = lost, False, True, False
+            elif k == end:
+                break
+            else:
+                place += ticks
+                ticks |= lost < to
+            visited += 1
+            if not visited % PROGRESS_EVERY:
+                self._say(k)
+            yield k, is_due, ticks, trades
+        self.visited_count = visited
+
+    def _begin(self, k: int, ticks: bool, trades: object) -> object:
+        if ticks and k in self._timetable.sessions:
+            self._begin_day(k)
+            trades = trades or len(self._counter.expired_exit_ids)
+        if self._funds.leveraged_count:
+            self._judge_open(k)
+        return trades
+
+    def _end_bar(self, k: int, is_due: bool, ticks: object) -> None:
+        desk, panel, counter = self._desk, self._panel, self._counter
+        at, close = panel.start_view[k] + panel.interval_ns, panel.close_views[0][k]
+        desk.marks.set(0, close, at)
+        desk.set_time(at)
+        if ticks and (outputs := desk.apply_tick(at)):
+            counter.carry_out_decisions(outputs)
+        if self._funds.leveraged_count and self._funds.is_ruined(desk.marks):
+            self._ruin(at)
+        if is_due and not self.ruined_at:
+            signals = self._strategies.signals_at(0, k, at, close)
+            if signals:
+                counter.carry_out_decisions(desk.act_on_signals(signals))
+        self._loss.scanned_to_k = k + 1
+        if is_due or counter.changed_ids:  # a clock alone leaves it waiting, for what its guard sees on the way there
+            self._due = self._outlook.next_event_k(0, k + 1)
